@@ -1,0 +1,179 @@
+"""The saved settings of an installation: parsed once at the edge, valid from then on."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from cfp.errors import Refused
+from cfp.layout import DEFAULT_PROXY_BASE
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8787
+DEFAULT_TIER = "priority"
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+class Policy(enum.StrEnum):
+    """Who decides about `service_tier` where Codex leaves it out."""
+
+    AUTO = "auto"
+    INJECT_MISSING = "inject_missing"
+    PRESERVE = "preserve"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the worker serves. Field names are those of settings.json, which the predecessor shares.
+
+    proxy_base               path prefix on our side, "/v1"
+    upstream_base            the provider's base URL, without userinfo, query, fragment or trailing slash
+    upstream_api_key_env     name of an environment variable with the provider's key, or None
+    upstream_api_key_file    the key comes from provider-auth.json
+    """
+
+    provider: str
+    upstream_base: str
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    proxy_base: str = DEFAULT_PROXY_BASE
+    service_tier: str = DEFAULT_TIER
+    service_tier_policy: Policy = Policy.AUTO
+    upstream_api_key_env: str | None = None
+    upstream_api_key_file: bool = False
+
+    @property
+    def base_url(self) -> str:
+        """The URL that Codex is given."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}{self.proxy_base}"
+
+    @property
+    def overrides_auth(self) -> bool:
+        return self.upstream_api_key_file or self.upstream_api_key_env is not None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **asdict(self),
+            "service_tier_policy": str(self.service_tier_policy),
+            "base_url": self.base_url,
+        }
+
+    def serialise(self) -> bytes:
+        return json.dumps(self.to_json(), indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def upstream_url(text: str) -> str:
+    """Return the URL in the one form that is stored; raises Refused(invalid_upstream_url)."""
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError as error:
+        raise Refused("invalid_upstream_url", reason="it is not a URL") from error
+    reasons = {
+        "the scheme must be http or https": parts.scheme not in {"http", "https"},
+        "it names no host": not parts.hostname,
+        "it carries user information": "@" in parts.netloc,
+        "it carries a query": bool(parts.query) or "?" in text,
+        "it carries a fragment": bool(parts.fragment) or "#" in text,
+        "its port is 0": port == 0,
+        "it has white space or a control character": bool(re.search(r"[\x00-\x20\x7f]", text.strip())),
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise Refused("invalid_upstream_url", reason=reason)
+    return text.strip().rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def validate(settings: Settings) -> Settings:
+    """Return the settings if every value is one that we can serve; raises Refused with the field's own code."""
+    if not settings.provider:
+        raise Refused("invalid_settings", field="provider", reason="it is empty")
+    if not _is_loopback(settings.host):
+        raise Refused("host_not_loopback", host=settings.host)
+    if not 1 <= settings.port <= 65535:
+        raise Refused("invalid_settings", field="port", reason="it must be from 1 to 65535")
+    if not re.fullmatch(r"/[A-Za-z0-9._~/-]*", settings.proxy_base) or settings.proxy_base.endswith("/"):
+        raise Refused("invalid_settings", field="proxy_base", reason="it must be a path like /v1")
+    if not re.fullmatch(r"[a-z_]+", settings.service_tier):
+        raise Refused("invalid_settings", field="service_tier", reason="it must be a lower-case word")
+    env = settings.upstream_api_key_env
+    if env is not None and not _ENV_NAME.match(env):
+        raise Refused("invalid_env_name")
+    if env is not None and settings.upstream_api_key_file:
+        raise Refused("two_auth_sources")
+    upstream = upstream_url(settings.upstream_base)
+    parts = urlsplit(upstream)
+    own_port = (parts.port or {"http": 80, "https": 443}[parts.scheme]) == settings.port
+    if own_port and parts.hostname and _is_loopback(parts.hostname):
+        raise Refused("upstream_is_proxy", upstream_base=upstream)
+    return settings
+
+
+def parse_settings(data: bytes) -> Settings:
+    """Read settings.json, ours or the predecessor's; raises Refused(settings_invalid) naming the field.
+
+    Settings without a policy come from before policies: they mean `inject_missing`, or `preserve` where an
+    upstream auth source is set.
+    """
+    try:
+        raw = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Refused("settings_invalid", reason="it is not JSON") from error
+    return settings_from_json(raw)
+
+
+def settings_from_json(raw: Any) -> Settings:
+    """The same for an object that is already parsed."""
+    if not isinstance(raw, Mapping):
+        raise Refused("settings_invalid", reason="it is not a JSON object")
+    env = raw.get("upstream_api_key_env") or None
+    key_file = bool(raw.get("upstream_api_key_file"))
+    policy = raw.get("service_tier_policy")
+    if policy is None:
+        policy = Policy.PRESERVE if env or key_file else Policy.INJECT_MISSING
+    if policy not in list(Policy):
+        raise Refused("settings_invalid", reason="service_tier_policy is unknown")
+    texts = {
+        "provider": raw.get("provider"),
+        "upstream_base": raw.get("upstream_base"),
+        "host": raw.get("host", DEFAULT_HOST),
+        "proxy_base": raw.get("proxy_base", DEFAULT_PROXY_BASE),
+        "service_tier": raw.get("service_tier", DEFAULT_TIER),
+    }
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise Refused("settings_invalid", reason=f"{name} is not text")
+    port = raw.get("port", DEFAULT_PORT)
+    if isinstance(port, bool) or not isinstance(port, int):
+        raise Refused("settings_invalid", reason="port is not a number")
+    if env is not None and not isinstance(env, str):
+        raise Refused("settings_invalid", reason="upstream_api_key_env is not text")
+    return validate(
+        Settings(
+            provider=str(texts["provider"]),
+            upstream_base=str(texts["upstream_base"]).rstrip("/"),
+            host=str(texts["host"]),
+            port=port,
+            proxy_base=str(texts["proxy_base"]),
+            service_tier=str(texts["service_tier"]),
+            service_tier_policy=Policy(policy),
+            upstream_api_key_env=env,
+            upstream_api_key_file=key_file,
+        )
+    )

@@ -1,0 +1,73 @@
+"""Every way in which a command can fail, named by what became of the user's files.
+
+CfpError
+├─ Refused   nothing was touched
+│  ├─ UsageError             wrong flags or values
+│  ├─ ConfigDrift        (3) one of our own keys was changed by others
+│  ├─ ConfirmationRequired (4)
+│  └─ Busy               (5) another command holds the lock
+├─ Failed    tried, and undone
+└─ Stuck     undo is incomplete
+   └─ RecoveryRequired   (6)
+
+The `code` is the contract: `messages.py` has one sentence and one next action for each, `docs/` one anchor.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class CfpError(Exception):
+    """A failure that the user can act on.
+
+    code     stable snake_case name, a key of `messages.MESSAGES`
+    details  JSON values for the message's placeholders and the result; never a secret
+    """
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, code: str, **details: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.details = details
+
+
+class Refused(CfpError):
+    """Nothing was touched."""
+
+
+class UsageError(Refused):
+    """The command line itself is wrong."""
+
+
+class ConfigDrift(Refused):
+    """One of our own keys was changed by others, and was left alone."""
+
+    exit_code = 3
+
+
+class ConfirmationRequired(Refused):
+    """The user must say yes first."""
+
+    exit_code = 4
+
+
+class Busy(Refused):
+    """Another command holds the lock."""
+
+    exit_code = 5
+
+
+class Failed(CfpError):
+    """Tried, and undone: every file is as it was."""
+
+
+class Stuck(CfpError):
+    """The undo is incomplete: `recover` finishes it."""
+
+    exit_code = 6
+
+
+class RecoveryRequired(Stuck):
+    """An interrupted transaction stands in the way."""

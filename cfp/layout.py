@@ -1,0 +1,98 @@
+"""Which file lies where under CODEX_HOME. No other module joins paths of the user's home."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HEALTH_PATH = "/__codex_fast_proxy/health"
+DEFAULT_PROXY_BASE = "/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files of one Codex home.
+
+    `home` is the folder as Codex spells it: Codex builds its hook-trust keys from that spelling, which is the
+    resolved path where CODEX_HOME is set and the unresolved `$HOME/.codex` where it is not.
+    """
+
+    home: Path
+
+    @property
+    def config(self) -> Path:
+        return self.home / "config.toml"
+
+    @property
+    def hooks(self) -> Path:
+        return self.home / "hooks.json"
+
+    @property
+    def auth(self) -> Path:
+        return self.home / "auth.json"
+
+    @property
+    def dotenv(self) -> Path:
+        return self.home / ".env"
+
+    @property
+    def state(self) -> Path:
+        return self.home / "codex-fast-proxy-state"
+
+    @property
+    def settings(self) -> Path:
+        return self.state / "settings.json"
+
+    @property
+    def provider_auth(self) -> Path:
+        return self.state / "provider-auth.json"
+
+    @property
+    def manifest(self) -> Path:
+        return self.state / "install-manifest.json"
+
+    @property
+    def worker(self) -> Path:
+        """The folder of everything that the worker writes."""
+        return self.state / "state"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.worker / "fast_proxy.pid"
+
+    @property
+    def worker_lock(self) -> Path:
+        """Held by a worker for as long as it lives."""
+        return self.worker / "fast_proxy.lock"
+
+    @property
+    def request_log(self) -> Path:
+        return self.worker / "fast_proxy.jsonl"
+
+    @property
+    def autostart_log(self) -> Path:
+        return self.worker / "fast_proxy.autostart.jsonl"
+
+    @property
+    def benchmark(self) -> Path:
+        return self.worker / "fast_proxy.benchmark.json"
+
+    @property
+    def worker_stdout(self) -> Path:
+        return self.worker / "fast_proxy.stdout.log"
+
+    @property
+    def worker_stderr(self) -> Path:
+        return self.worker / "fast_proxy.stderr.log"
+
+    @property
+    def backups(self) -> Path:
+        return self.home / "backups" / "codex-fast-proxy"
+
+    def backup(self, stamp: str) -> Path:
+        """The copy of config.toml taken at `stamp` (UTC basic format)."""
+        return self.backups / f"config.toml.{stamp}.bak"
+
+    @property
+    def journal(self) -> Path:
+        return self.home / "codex-fast-proxy-journal"
