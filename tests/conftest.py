@@ -1,0 +1,128 @@
+"""What every test may count on: a clean environment, a home of its own, and a real Codex where one is installed.
+
+The tests of this repository start programs that edit a Codex home. So the process never sees the user's own
+one: HOME points to a throw-away folder before the first test is imported, every variable that could lead
+elsewhere is gone, and after each test the files that we could have touched by mistake must be as before.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+REPOSITORY = Path(__file__).parent.parent
+CODEX = REPOSITORY / ".cache" / "codex" / "node_modules" / ".bin" / "codex"
+
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
+# No deadline: one slow example on a busy machine says nothing about the code.
+settings.register_profile("dev", max_examples=50, deadline=None)
+settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("deep", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(PROFILE)
+
+_KEEP = frozenset({"CFP_TEST_CODEX", "CFP_REQUIRE_CODEX"})
+_DROP_PREFIXES = ("CODEX_", "OPENAI_", "CFP_")
+_DROP = frozenset(
+    {
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+        *("PYTHONSAFEPATH", "PYTHONPATH"),  # the planted-module tests must depend on our own flags alone
+    }
+)
+
+# The user's files that a program of ours would write. Others (sessions, databases) change whenever Codex runs.
+_PRECIOUS = (
+    *("config.toml", "hooks.json", "auth.json", ".env"),
+    *("codex-fast-proxy-state", "codex-fast-proxy-journal", "backups", "backups/codex-fast-proxy"),
+    *("codex-fast-proxy-state/settings.json", "codex-fast-proxy-state/state"),
+)
+
+_REAL_HOMES = frozenset(
+    {
+        Path(os.path.expanduser("~")) / ".codex",  # noqa: PTH111 (Path.home() raises where there is no home)
+        Path(os.environ.get("CODEX_HOME") or "/nonexistent"),
+    }
+)
+_SESSION_HOME = Path(tempfile.mkdtemp(prefix="cfp-tests-home-"))
+
+
+def _clean_environment() -> None:
+    for name in list(os.environ):
+        doomed = name.upper() in _DROP or name.startswith(_DROP_PREFIXES)
+        if doomed and name not in _KEEP and not name.startswith("CFP_TEST_"):
+            del os.environ[name]
+    os.environ["HOME"] = os.environ["USERPROFILE"] = str(_SESSION_HOME)
+
+
+_clean_environment()  # at import, so that no test module can be imported before it
+
+
+def _fingerprint() -> dict[Path, tuple[int, int, int] | None]:
+    """What stands in the user's real homes: inode, size and time of change, None where there is nothing."""
+    seen: dict[Path, tuple[int, int, int] | None] = {}
+    for path in (home / name for home in _REAL_HOMES for name in _PRECIOUS):
+        try:
+            stat = path.stat()
+        except OSError:
+            seen[path] = None
+        else:
+            seen[path] = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    return seen
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_SESSION_HOME, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the real Codex by what it asks for; leave the deep sizes to the deep profile."""
+    for item in items:
+        if "codex_cli" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.real_codex)
+        if item.get_closest_marker("deep") and PROFILE != "deep":
+            item.add_marker(pytest.mark.skip(reason="deep sizes: HYPOTHESIS_PROFILE=deep (nox -s deep)"))
+
+
+@pytest.fixture(autouse=True)
+def _real_home_is_untouched() -> Iterator[None]:
+    """Whatever a test does, the user's own Codex home stays as it was."""
+    before = _fingerprint()
+    yield
+    assert before == _fingerprint(), "a test changed the real Codex home of the user"
+
+
+def _find_codex() -> Path | str:
+    """The pinned CLI, or the reason why there is none. PATH is not asked: its version is anybody's."""
+    given = os.environ.get("CFP_TEST_CODEX")
+    if given:
+        return Path(given) if Path(given).exists() else f"CFP_TEST_CODEX names {given}, which is not there"
+    return CODEX if CODEX.exists() else "the real Codex CLI is not installed: nox -s codex_cli"
+
+
+@pytest.fixture(scope="session")
+def codex_cli() -> Path:
+    """The real Codex CLI; without it the test is skipped, or fails where CFP_REQUIRE_CODEX=1."""
+    found = _find_codex()
+    if isinstance(found, Path):
+        return found
+    if os.environ.get("CFP_REQUIRE_CODEX") == "1":
+        pytest.fail(found)
+    pytest.skip(found)
+
+
+@pytest.fixture
+def codex_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty Codex home in a throw-away HOME; CODEX_HOME and HOME point there, for child processes too."""
+    home = tmp_path / "home"
+    codex_home = home / ".codex"
+    codex_home.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.setenv("CODEX_HOME", str(codex_home))
+    return codex_home
