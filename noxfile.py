@@ -1,0 +1,96 @@
+"""The menu of checks: `nox -l` lists it, `nox` runs what every change must pass, `nox -s NAME` one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "codex_cli", "tests"]
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+CONSTRAINTS = Path(".ci/constraints.txt")
+CODEX_LOCK = Path(".ci/codex")
+CODEX_CACHE = Path(".cache/codex")
+
+
+def _install(session: nox.Session, *groups: str) -> None:
+    """Install the package and these dependency groups, each at its locked version."""
+    wanted = [name for group in groups for name in nox.project.dependency_groups(PROJECT, group)]
+    session.install("-c", str(CONSTRAINTS), "-e", ".", *wanted)
+
+
+def _codex_is_current() -> bool:
+    """Whether the cached CLI is the locked one, by what npm itself recorded beside it."""
+    record = CODEX_CACHE / "node_modules" / "@openai" / "codex" / "package.json"
+    wanted = json.loads((CODEX_LOCK / "package.json").read_text())["dependencies"]["@openai/codex"]
+    program = CODEX_CACHE / "node_modules" / ".bin" / "codex"
+    return program.exists() and record.exists() and json.loads(record.read_text())["version"] == wanted
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format, lint, types, and who may import whom."""
+    _install(session, "lint")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+    session.run("lint-imports")
+
+
+@nox.session(venv_backend="none")
+def codex_cli(session: nox.Session) -> None:
+    """Fetch the pinned real Codex CLI by npm; where that fails: skipped, or an error under CFP_REQUIRE_CODEX=1."""
+    if _codex_is_current():
+        session.log("the pinned CLI is in the cache")
+        return
+    npm = shutil.which("npm")
+    if npm is not None:
+        CODEX_CACHE.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(CODEX_LOCK / name, CODEX_CACHE / name)
+        quiet = ("--no-audit", "--no-fund", "--loglevel=error")
+        session.run(npm, "ci", "--prefix", str(CODEX_CACHE), *quiet, external=True, success_codes=range(256))
+    if _codex_is_current():
+        return
+    reason = "the real Codex CLI could not be fetched" if npm else "npm is not installed"
+    if os.environ.get("CFP_REQUIRE_CODEX") == "1":
+        session.error(reason)
+    session.skip(f"{reason}: tests that need the CLI will be skipped")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything that pytest finds; arguments after `--` go to it."""
+    _install(session, "tests")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """The same with branch coverage, and a report."""
+    _install(session, "tests")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "report", "--show-missing", "--skip-covered")
+
+
+@nox.session
+def deep(session: nox.Session) -> None:
+    """The nightly sizes: many more examples, crash points and rounds."""
+    _install(session, "tests")
+    session.run("pytest", "--timeout=3600", *session.posargs, env={"HYPOTHESIS_PROFILE": "deep"})
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Renew .ci/constraints.txt from the newest versions that the declared ranges allow."""
+    groups = [name for group in ("lint", "tests") for name in nox.project.dependency_groups(PROJECT, group)]
+    session.install("--upgrade", "-e", ".", "nox", *groups)
+    frozen = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
+    first = CONSTRAINTS.read_text().splitlines()[0]
+    CONSTRAINTS.write_text(f"{first}\n{frozen}")
