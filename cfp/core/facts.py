@@ -1,0 +1,134 @@
+"""All that was observed of one Codex home, once, before anything is decided; nothing here is derived."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cfp.codex.auth_json import LoginMode
+from cfp.core.manifest import Manifest
+from cfp.core.settings import Settings
+from cfp.layout import Layout
+
+
+class PortState(enum.StrEnum):
+    """Who answers at an address."""
+
+    FREE = "free"
+    OURS = "ours"  # a worker of this Codex home
+    OTHER_HOME = "other_home"  # a worker of another Codex home
+    FOREIGN = "foreign"  # another program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFact:
+    """One file as found. `data` None and `error` "" means that it is not there."""
+
+    data: bytes | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFact:
+    """A file whose format we read: `doc` None where it does not parse, and then `error` says where."""
+
+    data: bytes | None
+    doc: Mapping[str, Any] | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookFact:
+    """One hook of ours with its trust entry; `trust_status` is trusted, modified or untrusted."""
+
+    key: str
+    command: str
+    trusted_hash: str
+    enabled: bool
+    trust_status: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "key": self.key,
+            "trusted_hash": self.trusted_hash,
+            "enabled": self.enabled,
+            "trust_status": self.trust_status,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortFact:
+    """What is found at one loopback address. `health` is the worker's own answer, also where it is another home's."""
+
+    host: str
+    port: int
+    state: PortState
+    health: Mapping[str, Any] | None = None
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodexCli:
+    """The Codex CLI found on PATH."""
+
+    path: str
+    version: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """The code and interpreter that run right now."""
+
+    runtime_id: str
+    version: str
+    python: str
+    package: str
+
+    def to_json(self) -> dict[str, str]:
+        return {
+            "runtime_id": self.runtime_id,
+            "version": self.version,
+            "python": self.python,
+            "package": self.package,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """One look at one Codex home.
+
+    worker         the address in settings.json; None without settings
+    candidate      the address that an install asks for; equal to `worker` where it asks for none
+    backup         the bytes behind manifest.backup_path, None where there is no such file
+    backups        names of the backups there are, oldest first
+    environment    names of the environment variables that are set and not empty
+    provider_keys  providers that provider-auth.json holds a key for
+    hot            transactions that were interrupted
+    """
+
+    layout: Layout
+    now: datetime
+    runtime: Runtime
+    home_exists: bool
+    config: TextFact
+    hooks: TextFact
+    hook_entries: tuple[HookFact, ...]
+    settings: Settings | None
+    settings_data: bytes | None
+    settings_error: str
+    manifest: Manifest | None
+    manifest_data: bytes | None
+    manifest_error: str
+    backup: bytes | None
+    backups: tuple[str, ...]
+    login: LoginMode
+    opted_out: bool
+    provider_keys: frozenset[str]
+    environment: frozenset[str]
+    worker: PortFact | None
+    candidate: PortFact | None
+    hot: tuple[str, ...] = field(default=())
+    codex: CodexCli | None = None

@@ -1,0 +1,140 @@
+"""The durable record of an installation: what stood before, what we wrote, and how to give it back.
+
+Per file it keeps the hash of both images; per own key the value and spelling that stood before. The whole
+before-image of hooks.json is inside, that of config.toml is the user's backup. The predecessor's manifests
+(0.1.0) have hashes and settings only: `edits` is None there, and giving back derives them from the backup.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cfp.core.settings import Settings, settings_from_json
+from cfp.errors import Refused
+from journal.values import ABSENT, KeyEdit
+
+
+class ManifestState(enum.StrEnum):
+    INSTALLED = "installed"
+    RESTORED = "restored"
+
+
+def digest(data: bytes | None) -> str:
+    """SHA-256 in hex of a file's bytes, "" for a file that is not there."""
+    return "" if data is None else hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """One file's share of the installation; `edits` None where an older record did not keep them."""
+
+    hash_before: str
+    hash_after: str
+    edits: tuple[KeyEdit, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """`hooks_before` is the whole hooks.json that stood before, None where there was none."""
+
+    version: str
+    state: ManifestState
+    installed_at: str
+    config_path: str
+    backup_path: str | None
+    hooks_path: str
+    hooks_before: bytes | None
+    config: FileRecord
+    hooks: FileRecord
+    settings: Settings
+
+    def restored(self) -> Manifest:
+        """The same record after the files were given back."""
+        return replace(self, state=ManifestState.RESTORED)
+
+    def serialise(self) -> bytes:
+        before = None if self.hooks_before is None else base64.b64encode(self.hooks_before).decode()
+        fields = {
+            "version": self.version,
+            "format": 2,
+            "state": self.state,
+            "installed_at": self.installed_at,
+            "provider": self.settings.provider,
+            "config_path": self.config_path,
+            "backup_path": self.backup_path,
+            "config_hash_before": self.config.hash_before,
+            "config_hash_after": self.config.hash_after,
+            "config_keys": [_edit_to_json(edit) for edit in self.config.edits or ()],
+            "hooks_path": self.hooks_path,
+            "hooks_before": before,
+            "hooks_hash_before": self.hooks.hash_before,
+            "hooks_hash_after": self.hooks.hash_after,
+            "hooks_keys": [_edit_to_json(edit) for edit in self.hooks.edits or ()],
+            "settings": self.settings.to_json(),
+        }
+        return json.dumps(fields, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Read install-manifest.json, ours or the predecessor's; raises Refused(manifest_invalid)."""
+    try:
+        raw = json.loads(data)
+        if not isinstance(raw, Mapping):
+            raise Refused("manifest_invalid", reason="it is not a JSON object")
+        return _from_json(raw)
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise Refused("manifest_invalid", reason=f"{type(error).__name__} while reading it") from error
+
+
+def _from_json(raw: Mapping[str, Any]) -> Manifest:
+    ours = raw.get("format") == 2
+    before = raw.get("hooks_before")
+    return Manifest(
+        version=str(raw.get("version", "")),
+        state=ManifestState(raw.get("state", ManifestState.INSTALLED)),
+        installed_at=str(raw.get("installed_at", "")),
+        config_path=str(raw["config_path"]),
+        backup_path=raw.get("backup_path"),
+        hooks_path=str(raw.get("hooks_path", "")),
+        hooks_before=base64.b64decode(before) if before is not None else None,
+        config=FileRecord(
+            hash_before=str(raw.get("config_hash_before") or ""),
+            hash_after=str(raw.get("config_hash_after") or ""),
+            edits=_edits(raw["config_keys"]) if ours else None,
+        ),
+        hooks=FileRecord(
+            hash_before=str(raw.get("hooks_hash_before") or ""),
+            hash_after=str(raw.get("hooks_hash_after") or ""),
+            edits=_edits(raw["hooks_keys"]) if ours else None,
+        ),
+        settings=settings_from_json(raw["settings"]),
+    )
+
+
+def _edit_to_json(edit: KeyEdit) -> dict[str, Any]:
+    fields: dict[str, Any] = {"path": list(edit.path)}
+    if edit.before is not ABSENT:
+        fields["before"] = edit.before
+    if edit.after is not ABSENT:
+        fields["after"] = edit.after
+    if edit.before_spelling is not None:
+        fields["before_spelling"] = edit.before_spelling
+    return fields
+
+
+def _edits(raw: list[Mapping[str, Any]]) -> tuple[KeyEdit, ...]:
+    return tuple(
+        KeyEdit(
+            path=tuple(item["path"]),
+            before=item.get("before", ABSENT),
+            after=item.get("after", ABSENT),
+            before_spelling=item.get("before_spelling"),
+        )
+        for item in raw
+    )

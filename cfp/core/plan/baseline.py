@@ -1,0 +1,120 @@
+"""The user's files without us: what an install builds on and what an uninstall leaves.
+
+Every plan starts from here, so a second install never takes a file that already points at the proxy for the
+user's own (and never backs one up).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cfp.codex.config_toml import CONFIG_TOML, lookup
+from cfp.codex.config_toml import parse as parse_config
+from cfp.codex.hooks_json import HOOKS_JSON
+from cfp.codex.hooks_json import edit_for as hooks_edit_for
+from cfp.codex.hooks_json import find_ours
+from cfp.core.facts import Facts, TextFact
+from cfp.core.manifest import FileRecord, Manifest, ManifestState, digest
+from cfp.core.plan.give_back import GivenBack, Level, give_back
+from cfp.core.provider import url_key
+from journal.values import ABSENT, KeyEdit, KeyPath
+
+OWN_FLAGS: tuple[KeyPath, ...] = (("features", "hooks"), ("features", "codex_hooks"), ("model_provider",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """Both shared files as they should be without us, and how each was arrived at."""
+
+    config: GivenBack
+    hooks: GivenBack
+    recorded: bool
+
+    @property
+    def conflicts(self) -> tuple[KeyPath, ...]:
+        return self.config.conflicts + self.hooks.conflicts
+
+
+def baseline(facts: Facts) -> Baseline:
+    """Work out the files without us, from the manifest where there is one, else from what can be recognised."""
+    manifest = facts.manifest
+    if manifest is None or manifest.state is ManifestState.RESTORED:
+        return Baseline(config=_unrecorded_config(facts), hooks=_unrecorded_hooks(facts), recorded=False)
+    backup_fits = facts.backup is not None and digest(facts.backup) == manifest.config.hash_before
+    config = give_back(
+        manifest.config,
+        facts.config.data,
+        facts.backup if backup_fits else None,
+        before_known=backup_fits or not manifest.config.hash_before,
+        edits=config_edits(facts, manifest),
+        form=CONFIG_TOML,
+    )
+    hooks = give_back(
+        manifest.hooks,
+        facts.hooks.data,
+        manifest.hooks_before,
+        before_known=manifest.hooks.edits is not None,
+        edits=hooks_edits(facts, manifest),
+        form=HOOKS_JSON,
+    )
+    return Baseline(config=config, hooks=hooks, recorded=True)
+
+
+def config_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
+    """Our keys in config.toml; for a predecessor's record, derived by comparing with its backup."""
+    if manifest.config.edits is not None:
+        return manifest.config.edits
+    settings = manifest.settings
+    edits = [KeyEdit(path=url_key(settings.provider), before=settings.upstream_base, after=settings.base_url)]
+    doc = facts.config.doc or {}
+    before = parse_config(facts.backup) if facts.backup is not None else None
+    if before is not None:
+        edits += [
+            KeyEdit(path=path, before=lookup(before, path), after=lookup(doc, path))
+            for path in OWN_FLAGS[:2]
+            if lookup(before, path) != lookup(doc, path) and lookup(doc, path) is True
+        ]
+    edits += [
+        KeyEdit(path=("hooks", "state", entry.key, leaf), before=ABSENT, after=lookup(doc, path))
+        for entry in facts.hook_entries
+        for leaf in ("trusted_hash", "enabled")
+        if lookup(doc, path := ("hooks", "state", entry.key, leaf)) is not ABSENT
+    ]
+    return tuple(edits)
+
+
+def hooks_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
+    """Our group in hooks.json, recognised by content where the record does not name it."""
+    if manifest.hooks.edits is not None:
+        return manifest.hooks.edits
+    return _recognised(facts.hooks)
+
+
+def _unrecorded_config(facts: Facts) -> GivenBack:
+    """Without a record, a URL that equals our saved base_url is ours; everything else is the user's."""
+    settings = facts.settings
+    current = facts.config.data
+    if settings is None or current is None or facts.config.doc is None:
+        return GivenBack(content=current, level=Level.ALREADY)
+    edit = KeyEdit(path=url_key(settings.provider), before=settings.upstream_base, after=settings.base_url)
+    if lookup(facts.config.doc, edit.path) != edit.after:
+        return GivenBack(content=current, level=Level.ALREADY)
+    return give_back(_NO_RECORD, current, None, before_known=False, edits=(edit,), form=CONFIG_TOML)
+
+
+def _unrecorded_hooks(facts: Facts) -> GivenBack:
+    edits = _recognised(facts.hooks)
+    if not edits:
+        return GivenBack(content=facts.hooks.data, level=Level.ALREADY)
+    return give_back(_NO_RECORD, facts.hooks.data, None, before_known=False, edits=edits, form=HOOKS_JSON)
+
+
+def _recognised(hooks: TextFact) -> tuple[KeyEdit, ...]:
+    """The edit that some install must have made for our group to stand there now."""
+    if hooks.doc is None or not find_ours(hooks.doc):
+        return ()
+    present = hooks_edit_for(hooks.data, ABSENT)
+    return (KeyEdit(path=present.path, before=ABSENT, after=present.before),)
+
+
+_NO_RECORD = FileRecord(hash_before="", hash_after="-", edits=None)

@@ -1,0 +1,73 @@
+"""`start`, `stop` and `autostart`: which of them act in which state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cfp.core.facts import Facts, PortState
+from cfp.core.lifecycle import OUTCOMES, Pointing, Refusal, State, Verb, pointing, settings_pending, state_of
+from cfp.core.plan.install import check_key
+from cfp.core.plan.worker import WorkerAction, worker_action
+from cfp.core.settings import Settings
+from cfp.errors import Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartPlan:
+    """`reason` says why a running worker is replaced."""
+
+    settings: Settings
+    worker: WorkerAction
+    reason: str
+    from_state: State
+    to_state: State
+
+
+def plan_start(facts: Facts) -> StartPlan:
+    """Decide `start`; raises Refused(settings_missing, port_in_use, provider_key_missing, upstream_key_missing)."""
+    return _plan(facts, Verb.START)
+
+
+def plan_autostart(facts: Facts) -> StartPlan:
+    """Decide for the SessionStart hook: as `start`, but never for stale code alone, and only where we are used."""
+    plan = _plan(facts, Verb.AUTOSTART)
+    if pointing(facts) is not Pointing.PROXIED:
+        raise Refused(Refusal.CONFIG_NOT_PROXY)
+    if plan.worker is WorkerAction.REPLACE and not settings_pending(facts):
+        return StartPlan(
+            settings=plan.settings,
+            worker=WorkerAction.KEEP,
+            reason="",
+            from_state=plan.from_state,
+            to_state=plan.from_state,
+        )
+    return plan
+
+
+def _plan(facts: Facts, verb: Verb) -> StartPlan:
+    state = state_of(facts)
+    outcome = OUTCOMES[verb][state]
+    settings = facts.settings
+    if settings is None:
+        raise Refused(Refusal.SETTINGS_MISSING)
+    action = worker_action(facts, settings, facts.worker)
+    if isinstance(outcome, Refusal):
+        raise Refused(outcome)
+    if action is not WorkerAction.KEEP:
+        check_key(facts, settings)
+    reason = "settings_changed" if settings_pending(facts) else "runtime_stale"
+    return StartPlan(
+        settings=settings,
+        worker=action,
+        reason=reason if action is WorkerAction.REPLACE else "",
+        from_state=state,
+        to_state=outcome,
+    )
+
+
+def plan_stop(facts: Facts, *, force: bool) -> bool:
+    """Return whether a worker is to be stopped; raises Refused(config_points_to_proxy) without --force."""
+    outcome = OUTCOMES[Verb.STOP][state_of(facts)]
+    if isinstance(outcome, Refusal) and not force:
+        raise Refused(outcome)
+    return facts.worker is not None and facts.worker.state is PortState.OURS

@@ -1,0 +1,227 @@
+"""`uninstall`: what goes back, what needs a yes first, and what is left alone because others changed it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cfp.codex import config_toml, hooks_json
+from cfp.core.facts import Facts
+from cfp.core.lifecycle import Pointing, State, pointing, state_of
+from cfp.core.manifest import ManifestState, digest
+from cfp.core.plan.baseline import Baseline, baseline, config_edits, hooks_edits
+from cfp.core.plan.give_back import GivenBack, Level
+from cfp.core.plan.install import check_readable, current_edits
+from cfp.core.policy import LoginMode
+from cfp.core.provider import BUILT_IN, url_key
+from cfp.core.settings import Settings
+from cfp.errors import Refused
+from journal.values import FileChange, KeyEdit, KeyPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UninstallRequest:
+    defer_stop: bool = False
+    confirmed: bool = False
+    force: bool = False
+    keep_state: bool = False
+
+
+class ConfigRestore(enum.StrEnum):
+    """What became of config.toml; a closed set of the contract."""
+
+    RESTORED = "restored"
+    RESTORED_BASE_URL = "restored_base_url"
+    ALREADY_RESTORED = "already_restored"
+    ALREADY_RESTORED_BASE_URL = "already_restored_base_url"
+    SKIPPED_CONFIG_CHANGED = "skipped_config_changed"
+    NO_MANIFEST = "no_manifest"
+    NOT_ATTEMPTED = "not_attempted"
+
+
+class HookRemoval(enum.StrEnum):
+    UPDATED = "updated"
+    REMOVED_FILE = "removed_file"
+    MISSING = "missing"
+    UNCHANGED = "unchanged"
+    TOMBSTONE_LEFT = "tombstone_left"
+
+
+class Retirement(enum.StrEnum):
+    """What happens after the files are back."""
+
+    NOW = "now"  # worker stopped, state removed
+    DEFERRED = "deferred"  # both wait for the second run
+    NEVER = "never"  # config still needs them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UninstallPlan:
+    """changes is empty where the files are back already; conflicts are own keys left as others set them."""
+
+    settings: Settings | None
+    changes: tuple[FileChange, ...]
+    config_restore: ConfigRestore
+    hook_removal: HookRemoval
+    conflicts: tuple[KeyPath, ...]
+    retirement: Retirement
+    remove: tuple[Path, ...]
+    keep_state: bool
+    risky_login: bool
+    backup_path: str | None
+    from_state: State
+
+
+def plan_uninstall(facts: Facts, request: UninstallRequest) -> UninstallPlan:
+    """Decide an uninstall; raises Refused where a file cannot be edited safely."""
+    if not request.force:
+        check_readable(facts)
+    settings = facts.settings or (facts.manifest.settings if facts.manifest else None)
+    if _forced_bytes(facts, request):
+        return _plan(facts, request, settings, _bytes_from_backup(facts))
+    check_readable(facts)
+    base = baseline(facts)
+    if base.conflicts and request.force:
+        base = _overruled(facts, base)
+    return _plan(facts, request, settings, base)
+
+
+def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, base: Baseline) -> UninstallPlan:
+    repointed = settings is not None and url_key(settings.provider) in base.config.conflicts
+    changes = _changes(facts, request, base, repointed=repointed)
+    if repointed:
+        retirement = Retirement.NEVER
+    else:
+        retirement = Retirement.DEFERRED if request.defer_stop else Retirement.NOW
+    return UninstallPlan(
+        settings=settings,
+        changes=changes,
+        config_restore=_config_restore(facts, base, repointed=repointed),
+        hook_removal=_hook_removal(facts, base.hooks),
+        conflicts=base.conflicts,
+        retirement=retirement,
+        remove=_state_files(facts, keep_state=request.keep_state),
+        keep_state=request.keep_state,
+        risky_login=_risky_login(facts, settings),
+        backup_path=facts.manifest.backup_path if facts.manifest else None,
+        from_state=state_of(facts),
+    )
+
+
+def _risky_login(facts: Facts, settings: Settings | None) -> bool:
+    """True where giving the URL back would send a ChatGPT login to a third party, which answers 401."""
+    return (
+        settings is not None
+        and settings.provider != BUILT_IN
+        and facts.login in {LoginMode.CHATGPT, LoginMode.MIXED}
+        and pointing(facts) is Pointing.PROXIED
+    )
+
+
+def _forced_bytes(facts: Facts, request: UninstallRequest) -> bool:
+    """With --force and a config that does not parse, the user's backup is better than nothing."""
+    return request.force and facts.config.doc is None and facts.config.data is not None
+
+
+def _bytes_from_backup(facts: Facts) -> Baseline:
+    manifest = facts.manifest
+    if manifest is None or facts.backup is None or digest(facts.backup) != manifest.config.hash_before:
+        raise Refused("config_unparseable", path=str(facts.layout.config), reason=facts.config.error)
+    hooks = facts.hooks if facts.hooks.doc is not None else replace(facts.hooks, data=None, doc=None)
+    readable = replace(facts, config=replace(facts.config, data=facts.backup, doc={}), hooks=hooks)
+    back = GivenBack(content=facts.backup, level=Level.BYTES)
+    return Baseline(config=back, hooks=baseline(readable).hooks, recorded=True)
+
+
+def _overruled(facts: Facts, base: Baseline) -> Baseline:
+    """--force: take the values that stand there now for ours, so that our keys go back whoever set them."""
+    manifest = facts.manifest
+    if manifest is None:
+        return base
+    doc = facts.config.doc or {}
+    edits = tuple(
+        KeyEdit(
+            path=edit.path,
+            before=edit.before,
+            after=config_toml.lookup(doc, edit.path) if edit.path in base.config.conflicts else edit.after,
+            before_spelling=edit.before_spelling,
+        )
+        for edit in config_edits(facts, manifest)
+    )
+    forced = replace(facts, manifest=replace(manifest, config=replace(manifest.config, edits=edits)))
+    return baseline(forced)
+
+
+def _changes(
+    facts: Facts, request: UninstallRequest, base: Baseline, *, repointed: bool
+) -> tuple[FileChange, ...]:
+    """config.toml first: from then on Codex needs nothing of ours."""
+    layout, manifest = facts.layout, facts.manifest
+    rows = []
+    if request.force and base.config.content != facts.config.data and facts.config.data is not None:
+        stamp = facts.now.strftime("%Y%m%dT%H%M%S%fZ")
+        rows.append(FileChange(path=layout.backup(stamp), before=None, after=facts.config.data, secret=True))
+    edits = _inverted(config_edits(facts, manifest)) if manifest else ()
+    groups = current_edits(_inverted(hooks_edits(facts, manifest)), facts.hooks) if manifest else ()
+    candidates = (
+        FileChange(
+            path=layout.config,
+            before=facts.config.data,
+            after=base.config.content,
+            secret=True,
+            format="config_toml",
+            edits=edits,
+        ),
+        FileChange(
+            path=layout.hooks,
+            before=facts.hooks.data,
+            after=base.hooks.content,
+            secret=True,
+            format="hooks_json",
+            edits=groups,
+        ),
+    )
+    rows += [change for change in candidates if change.before != change.after]
+    if manifest is not None and manifest.state is ManifestState.INSTALLED and not repointed:
+        given_back = manifest.restored().serialise()
+        rows.append(FileChange(path=layout.manifest, before=facts.manifest_data, after=given_back, secret=True))
+    return tuple(rows)
+
+
+def _inverted(edits: tuple[KeyEdit, ...]) -> tuple[KeyEdit, ...]:
+    return tuple(KeyEdit(path=edit.path, before=edit.after, after=edit.before) for edit in edits)
+
+
+def _config_restore(facts: Facts, base: Baseline, *, repointed: bool) -> ConfigRestore:
+    if repointed:
+        return ConfigRestore.SKIPPED_CONFIG_CHANGED
+    if facts.manifest is None and base.config.level is Level.ALREADY:
+        return ConfigRestore.NO_MANIFEST
+    return {
+        Level.ALREADY: ConfigRestore.ALREADY_RESTORED,
+        Level.BYTES: ConfigRestore.RESTORED,
+        Level.KEYS: ConfigRestore.RESTORED_BASE_URL,
+        Level.ALREADY_KEYS: ConfigRestore.ALREADY_RESTORED_BASE_URL,
+    }[base.config.level]
+
+
+def _hook_removal(facts: Facts, hooks: GivenBack) -> HookRemoval:
+    if facts.hooks.data is None:
+        return HookRemoval.MISSING
+    if hooks.content == facts.hooks.data:
+        return HookRemoval.UNCHANGED
+    if hooks.content is None:
+        return HookRemoval.REMOVED_FILE
+    groups = hooks_json.parse(hooks.content).get("hooks", {}).get("SessionStart", [])
+    before = (facts.hooks.doc or {}).get("hooks", {}).get("SessionStart", [])
+    return HookRemoval.TOMBSTONE_LEFT if len(groups) == len(before) else HookRemoval.UPDATED
+
+
+def _state_files(facts: Facts, *, keep_state: bool) -> tuple[Path, ...]:
+    """Everything of ours, the manifest last: as long as it stands, a second run knows what is left to do."""
+    layout = facts.layout
+    kept = () if keep_state else (layout.settings, layout.provider_auth)
+    return (layout.worker, *kept, layout.manifest, *(() if keep_state else (layout.state,)))
+
+

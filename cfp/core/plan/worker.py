@@ -1,0 +1,41 @@
+"""What to do about the worker: start one, replace one, or leave it alone."""
+
+from __future__ import annotations
+
+import enum
+
+from cfp.core.facts import Facts, PortFact, PortState
+from cfp.core.lifecycle import SERVED
+from cfp.core.settings import Settings
+from cfp.errors import Refused
+
+
+class WorkerAction(enum.StrEnum):
+    NONE = "none"
+    KEEP = "keep"
+    START = "start"
+    REPLACE = "replace"
+
+
+def worker_action(facts: Facts, settings: Settings, at: PortFact | None) -> WorkerAction:
+    """Decide for these settings at this address; raises Refused(port_in_use) where somebody else is there."""
+    if at is not None and at.state in {PortState.FOREIGN, PortState.OTHER_HOME}:
+        raise Refused("port_in_use", host=at.host, port=at.port, owner=at.owner or "another program")
+    if at is not None and at.state is PortState.OURS:
+        return WorkerAction.KEEP if serves(at, settings, facts.runtime.runtime_id) else WorkerAction.REPLACE
+    elsewhere = facts.worker is not None and facts.worker.state is PortState.OURS
+    return WorkerAction.REPLACE if elsewhere else WorkerAction.START
+
+
+def serves(at: PortFact, settings: Settings, runtime_id: str) -> bool:
+    """True where the worker there has exactly these settings and this code."""
+    health, wanted = at.health or {}, settings.to_json()
+    return health.get("runtime_id") == runtime_id and all(health.get(name) == wanted[name] for name in SERVED)
+
+
+def running(facts: Facts) -> PortFact | None:
+    """The worker of this home that runs now, at the saved or at the asked address."""
+    for at in (facts.worker, facts.candidate):
+        if at is not None and at.state is PortState.OURS:
+            return at
+    return None

@@ -1,0 +1,94 @@
+"""Which provider of config.toml is meant, and which key holds its URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cfp.errors import Refused
+from journal.values import KeyPath
+
+BUILT_IN = "openai"
+BUILT_IN_URL = "https://api.openai.com/v1"
+
+# Codex refuses a whole config that redefines one of these ids (Codex 0.169).
+RESERVED = frozenset({BUILT_IN, "ollama", "lmstudio", "amazon-bedrock", "amazon-bedrock-runtime", "gcp"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The provider to switch.
+
+    url_key    the own key that holds its URL
+    url        what stands there, None where nothing does
+    active     Codex uses this provider already
+    activate   `model_provider` is to be set to it
+    """
+
+    provider: str
+    url_key: KeyPath
+    url: str | None
+    active: bool
+    activate: bool = False
+
+    @property
+    def built_in(self) -> bool:
+        return self.provider == BUILT_IN
+
+    @property
+    def table(self) -> KeyPath:
+        return () if self.built_in else ("model_providers", self.provider)
+
+
+def providers(doc: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The custom providers of a config, by id."""
+    table = doc.get("model_providers")
+    if not isinstance(table, Mapping):
+        return {}
+    return {name: entry for name, entry in table.items() if isinstance(entry, Mapping)}
+
+
+def url_key(provider: str) -> KeyPath:
+    """Where the provider's URL stands: Codex takes the built-in one's at top level (>= 0.116)."""
+    return ("openai_base_url",) if provider == BUILT_IN else ("model_providers", provider, "base_url")
+
+
+def provider_url(doc: Mapping[str, Any], provider: str) -> str | None:
+    """The provider's URL in this config, None where it has none."""
+    url = doc.get("openai_base_url") if provider == BUILT_IN else providers(doc).get(provider, {}).get("base_url")
+    return url if isinstance(url, str) else None
+
+
+def active_provider(doc: Mapping[str, Any]) -> str | None:
+    """What Codex would use: `model_provider`, else the built-in one; None where that is ambiguous for us."""
+    chosen = doc.get("model_provider")
+    if isinstance(chosen, str):
+        return chosen
+    return None if providers(doc) and "openai_base_url" not in doc else BUILT_IN
+
+
+def choose_provider(doc: Mapping[str, Any], asked: str | None, *, activate: bool = False) -> Target:
+    """Return the provider to switch.
+
+    Raises Refused: ambiguous_provider, unknown_provider, reserved_provider, activate_without_provider.
+    """
+    known = providers(doc)
+    if activate and asked is None:
+        raise Refused("activate_without_provider", choices=sorted(known))
+    active = active_provider(doc)
+    provider = asked or active
+    if provider is None:
+        raise Refused("ambiguous_provider", choices=[*sorted(known), BUILT_IN])
+    if provider != BUILT_IN:
+        if provider in RESERVED:
+            raise Refused("reserved_provider", provider=provider)
+        if provider not in known:
+            raise Refused("unknown_provider", provider=provider, choices=[*sorted(known), BUILT_IN])
+    return Target(
+        provider=provider,
+        url_key=url_key(provider),
+        url=provider_url(doc, provider),
+        active=provider == active,
+        activate=activate and doc.get("model_provider") != provider,
+    )
