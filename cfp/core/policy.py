@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import enum
 
+from cfp.codex.auth_json import LoginMode
 from cfp.core.settings import Policy
 
-
-class LoginMode(enum.StrEnum):
-    """How Codex is signed in, as far as its files tell."""
-
-    API_KEY = "api_key"
-    CHATGPT = "chatgpt"
-    MIXED = "mixed"
-    UNKNOWN = "unknown"
+__all__ = ["EffectivePolicy", "FastBehavior", "LoginMode", "effective_policy", "fast_behavior"]
 
 
 class EffectivePolicy(enum.StrEnum):
