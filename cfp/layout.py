@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,3 +98,19 @@ class Layout:
     @property
     def journal(self) -> Path:
         return self.home / "codex-fast-proxy-journal"
+
+
+def locate(explicit: str | None, environ: Mapping[str, str]) -> Layout:
+    """Return the Codex home that is meant: `--codex-home`, else CODEX_HOME (empty is unset), else ~/.codex.
+
+    The spelling follows Codex 0.169, which builds hook-trust keys from it: a CODEX_HOME is resolved,
+    the default `$HOME/.codex` is not, even where it is a symbolic link.
+    """
+    default = Path(environ.get("HOME") or Path.home()) / ".codex"
+    asked = explicit or environ.get("CODEX_HOME")
+    if not asked:
+        return Layout(default)
+    resolved = Path(os.path.realpath(asked))
+    if not environ.get("CODEX_HOME") and resolved == Path(os.path.realpath(default)):
+        return Layout(default)
+    return Layout(resolved)

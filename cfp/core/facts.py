@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from cfp.codex.auth_json import LoginMode
+from cfp.codex.hook_trust import HookTrust
 from cfp.core.manifest import Manifest
 from cfp.core.settings import Settings
 from cfp.layout import Layout
@@ -24,39 +25,12 @@ class PortState(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileFact:
-    """One file as found. `data` None and `error` "" means that it is not there."""
-
-    data: bytes | None
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TextFact:
-    """A file whose format we read: `doc` None where it does not parse, and then `error` says where."""
+    """A file whose format we read: `doc` None where it is not there or does not parse; then `error` says where."""
 
     data: bytes | None
     doc: Mapping[str, Any] | None
     error: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookFact:
-    """One hook of ours with its trust entry; `trust_status` is trusted, modified or untrusted."""
-
-    key: str
-    command: str
-    trusted_hash: str
-    enabled: bool
-    trust_status: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "key": self.key,
-            "trusted_hash": self.trusted_hash,
-            "enabled": self.enabled,
-            "trust_status": self.trust_status,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +42,6 @@ class PortFact:
     state: PortState
     health: Mapping[str, Any] | None = None
     owner: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodexCli:
-    """The Codex CLI found on PATH."""
-
-    path: str
-    version: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +70,11 @@ class Facts:
     candidate      the address that an install asks for; equal to `worker` where it asks for none
     backup         the bytes behind manifest.backup_path, None where there is no such file
     backups        names of the backups there are, oldest first
-    environment    names of the environment variables that are set and not empty
+    environment    names of the variables that are set and not empty, $CODEX_HOME/.env included
+    dotenv         those of them that .env sets, and that a reboot therefore leaves
     provider_keys  providers that provider-auth.json holds a key for
     hot            transactions that were interrupted
+    codex_version  of the CLI on PATH; None where there is none or nobody asked
     """
 
     layout: Layout
@@ -115,7 +83,7 @@ class Facts:
     home_exists: bool
     config: TextFact
     hooks: TextFact
-    hook_entries: tuple[HookFact, ...]
+    hook_entries: tuple[HookTrust, ...]
     settings: Settings | None
     settings_data: bytes | None
     settings_error: str
@@ -128,7 +96,8 @@ class Facts:
     opted_out: bool
     provider_keys: frozenset[str]
     environment: frozenset[str]
+    dotenv: frozenset[str]
     worker: PortFact | None
     candidate: PortFact | None
     hot: tuple[str, ...] = field(default=())
-    codex: CodexCli | None = None
+    codex_version: tuple[int, ...] | None = None

@@ -58,7 +58,9 @@ class Verb(enum.StrEnum):
     UNINSTALL_DEFERRED = "uninstall --defer-stop"
 
 
-def classify(pointing: Pointing, hook: Hook, proxy: Proxy, *, settings: bool, manifest: ManifestState | None) -> State:
+def classify(
+    pointing: Pointing, hook: Hook, proxy: Proxy, *, settings: bool, manifest: ManifestState | None
+) -> State:
     """Name the state; total over all 216 combinations."""
     if pointing is Pointing.PROXIED:
         if proxy is Proxy.FOREIGN:
@@ -125,7 +127,7 @@ def hook(facts: Facts) -> Hook:
     """Whether a hook of ours is there, and whether Codex will run it."""
     if not facts.hook_entries:
         return Hook.ABSENT
-    ready = any(entry.trust_status == "trusted" and entry.enabled for entry in facts.hook_entries)
+    ready = any(entry.runs for entry in facts.hook_entries)
     return Hook.TRUSTED if ready else Hook.UNTRUSTED
 
 
@@ -153,7 +155,7 @@ class Refusal(enum.StrEnum):
 # What a command leads to in a state: the next state, or a refusal. `stop` with --force is allowed everywhere.
 # fmt: off
 OUTCOMES: Final[dict[Verb, dict[State, State | Refusal]]] = {
-    Verb.INSTALL: dict.fromkeys(State, State.ENABLED) | {State.FOREIGN: Refusal.PORT_IN_USE},
+    Verb.INSTALL: {**dict.fromkeys(State, State.ENABLED), State.FOREIGN: Refusal.PORT_IN_USE},
     Verb.SET_UPSTREAM: {
         State.ABSENT:            Refusal.NOT_ENABLED,
         State.PREPARED:          Refusal.NOT_ENABLED,
@@ -194,9 +196,7 @@ OUTCOMES: Final[dict[Verb, dict[State, State | Refusal]]] = {
         State.RESTORED_DEFERRED: Refusal.CONFIG_NOT_PROXY,
         State.FOREIGN:           Refusal.PORT_IN_USE,
     },
-    Verb.UNINSTALL: dict.fromkeys(State, State.ABSENT),
-    Verb.UNINSTALL_DEFERRED: dict.fromkeys(State, State.RESTORED_DEFERRED) | {
-        State.ABSENT: State.ABSENT,
-    },
+    Verb.UNINSTALL: {**dict.fromkeys(State, State.ABSENT)},
+    Verb.UNINSTALL_DEFERRED: {**dict.fromkeys(State, State.RESTORED_DEFERRED), State.ABSENT: State.ABSENT},
 }
 # fmt: on

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from cfp.codex.config_toml import CONFIG_TOML, lookup
 from cfp.codex.config_toml import parse as parse_config
-from cfp.codex.hooks_json import HOOKS_JSON
+from cfp.codex.hooks_json import HOOKS_JSON, find_ours
 from cfp.codex.hooks_json import edit_for as hooks_edit_for
-from cfp.codex.hooks_json import find_ours
 from cfp.core.facts import Facts, TextFact
 from cfp.core.manifest import FileRecord, Manifest, ManifestState, digest
 from cfp.core.plan.give_back import GivenBack, Level, give_back

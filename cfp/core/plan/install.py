@@ -19,7 +19,7 @@ from cfp.core.provider import BUILT_IN_URL, Target, choose_provider
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_TIER, Policy, Settings, upstream_url, validate
 from cfp.errors import Refused, UsageError
 from cfp.layout import DEFAULT_PROXY_BASE, Layout
-from journal.values import ABSENT, FileChange, KeyEdit, KeyPath
+from journal.values import ABSENT, FileChange, KeyEdit, KeyPath, Unmergeable
 
 HOOK_TIMEOUT_S = 10
 BACKUPS_KEPT = 5
@@ -243,7 +243,7 @@ def _plan_hook(facts: Facts, base: Baseline) -> tuple[bytes, HookPlan]:
     )
 
 
-def _config_edits(  # noqa: PLR0913, PLR0917  one row per own key; splitting hides the list
+def _config_edits(
     facts: Facts, base: Baseline, doc: Mapping[str, Any], target: Target, settings: Settings, hook: HookPlan
 ) -> tuple[KeyEdit, ...]:
     wanted: list[tuple[KeyPath, Any]] = [(target.url_key, settings.base_url)]
@@ -251,7 +251,7 @@ def _config_edits(  # noqa: PLR0913, PLR0917  one row per own key; splitting hid
         wanted.append((("model_provider",), target.provider))
     if config_toml.lookup(doc, _FLAG) is not True:
         wanted.append((_FLAG, True))
-    old_codex = facts.codex is None or facts.codex.version < _FLAG_RENAMED
+    old_codex = facts.codex_version is None or facts.codex_version < _FLAG_RENAMED
     if old_codex and config_toml.lookup(doc, _OLD_FLAG) is not True:
         wanted.append((_OLD_FLAG, True))
     trust_path = ("hooks", "state", hook.key, "trusted_hash")
@@ -263,7 +263,7 @@ def _config_edits(  # noqa: PLR0913, PLR0917  one row per own key; splitting hid
 def _apply_config(content: bytes | None, edits: tuple[KeyEdit, ...]) -> bytes:
     try:
         return config_toml.CONFIG_TOML.apply(content, edits)
-    except config_toml.Unmergeable as error:
+    except Unmergeable as error:
         raise Refused("file_not_editable", reason=str(error)) from error
 
 
@@ -282,7 +282,7 @@ def _prune(facts: Facts, backup: Path | None) -> tuple[Path, ...]:
     return tuple(facts.layout.backups / name for name in facts.backups[: -(BACKUPS_KEPT - 1)])
 
 
-def _manifest(  # noqa: PLR0913, PLR0917  a record of everything
+def _manifest(
     facts: Facts,
     base: Baseline,
     settings: Settings,
@@ -314,7 +314,7 @@ def _manifest(  # noqa: PLR0913, PLR0917  a record of everything
     )
 
 
-def _changes(  # noqa: PLR0913, PLR0917  one row per file
+def _changes(
     facts: Facts,
     base: Baseline,
     settings: Settings,
@@ -345,9 +345,7 @@ def _changes(  # noqa: PLR0913, PLR0917  one row per file
             after=config_after,
             secret=True,
             format="config_toml",
-            edits=tuple(
-                config_toml.edit_for(facts.config.data, edit.path, edit.after) for edit in config_edits
-            ),
+            edits=tuple(config_toml.edit_for(facts.config.data, edit.path, edit.after) for edit in config_edits),
         ),
     ]
     return tuple(rows)

@@ -67,7 +67,10 @@ def _plan(facts: Facts, verb: Verb) -> StartPlan:
 
 def plan_stop(facts: Facts, *, force: bool) -> bool:
     """Return whether a worker is to be stopped; raises Refused(config_points_to_proxy) without --force."""
+    runs = facts.worker is not None and facts.worker.state is PortState.OURS
     outcome = OUTCOMES[Verb.STOP][state_of(facts)]
-    if isinstance(outcome, Refusal) and not force:
-        raise Refused(outcome)
-    return facts.worker is not None and facts.worker.state is PortState.OURS
+    # A drifted home may point at the proxy all the same: Codex would be cut off there too.
+    cuts_off = isinstance(outcome, Refusal) or (runs and pointing(facts) is Pointing.PROXIED)
+    if cuts_off and not force:
+        raise Refused(Refusal.CONFIG_POINTS_TO_PROXY)
+    return runs

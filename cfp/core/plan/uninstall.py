@@ -90,17 +90,14 @@ def plan_uninstall(facts: Facts, request: UninstallRequest) -> UninstallPlan:
 def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, base: Baseline) -> UninstallPlan:
     repointed = settings is not None and url_key(settings.provider) in base.config.conflicts
     changes = _changes(facts, request, base, repointed=repointed)
-    if repointed:
-        retirement = Retirement.NEVER
-    else:
-        retirement = Retirement.DEFERRED if request.defer_stop else Retirement.NOW
+    retirement = Retirement.DEFERRED if request.defer_stop else Retirement.NOW
     return UninstallPlan(
         settings=settings,
         changes=changes,
         config_restore=_config_restore(facts, base, repointed=repointed),
         hook_removal=_hook_removal(facts, base.hooks),
         conflicts=base.conflicts,
-        retirement=retirement,
+        retirement=Retirement.NEVER if repointed else retirement,
         remove=_state_files(facts, keep_state=request.keep_state),
         keep_state=request.keep_state,
         risky_login=_risky_login(facts, settings),
@@ -153,9 +150,7 @@ def _overruled(facts: Facts, base: Baseline) -> Baseline:
     return baseline(forced)
 
 
-def _changes(
-    facts: Facts, request: UninstallRequest, base: Baseline, *, repointed: bool
-) -> tuple[FileChange, ...]:
+def _changes(facts: Facts, request: UninstallRequest, base: Baseline, *, repointed: bool) -> tuple[FileChange, ...]:
     """config.toml first: from then on Codex needs nothing of ours."""
     layout, manifest = facts.layout, facts.manifest
     rows = []
@@ -223,5 +218,3 @@ def _state_files(facts: Facts, *, keep_state: bool) -> tuple[Path, ...]:
     layout = facts.layout
     kept = () if keep_state else (layout.settings, layout.provider_auth)
     return (layout.worker, *kept, layout.manifest, *(() if keep_state else (layout.state,)))
-
-

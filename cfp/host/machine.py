@@ -1,0 +1,72 @@
+"""One Codex home on this machine, with everything that a command may use of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import cfp
+from cfp.core.facts import Facts
+from cfp.errors import CfpError
+from cfp.host import codex_cli
+from cfp.host.survey import Asked, survey
+from cfp.layout import Layout, locate
+
+if TYPE_CHECKING:
+    from cfp.host.workers import HostWorkers
+    from journal import Journal
+
+LOCK_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Host:
+    """`environ` is the command's own environment; tests give one of theirs."""
+
+    layout: Layout
+    environ: Mapping[str, str]
+    python: str
+
+    @classmethod
+    def find(cls, codex_home: str | None, environ: Mapping[str, str], python: str) -> Host:
+        return cls(layout=locate(codex_home, environ), environ=environ, python=python)
+
+    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False) -> Facts:
+        """Look at everything once; `ask_codex` also runs the Codex CLI for its version."""
+        version = self.codex_version if ask_codex else None
+        return survey(self.layout, self.environ, asked=asked, codex_version=version)
+
+    @cached_property
+    def codex(self) -> codex_cli.CodexCli | None:
+        return codex_cli.find_codex(self.environ, self.layout.home)
+
+    @cached_property
+    def codex_version(self) -> tuple[int, ...] | None:
+        try:
+            return self.codex.version() if self.codex else None
+        except CfpError:
+            return None
+
+    @cached_property
+    def workers(self) -> HostWorkers:
+        from cfp.host.workers import HostWorkers  # noqa: PLC0415  reading commands start no process
+
+        return HostWorkers(self.layout, self.python)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The write-ahead journal of this home; opening it writes nothing."""
+        from cfp.codex.config_toml import CONFIG_TOML  # noqa: PLC0415  only mutating commands pay for these
+        from cfp.codex.hooks_json import HOOKS_JSON  # noqa: PLC0415
+        from cfp.host.process import HostProcesses  # noqa: PLC0415
+        from journal import Journal, RealFs  # noqa: PLC0415
+
+        return Journal(
+            self.layout.journal,
+            fs=RealFs(),
+            formats={"config_toml": CONFIG_TOML, "hooks_json": HOOKS_JSON},
+            processes=HostProcesses(self.layout),
+            tool=f"codex-fast-proxy {cfp.__version__}",
+        )

@@ -1,0 +1,174 @@
+"""Reads everything about one Codex home once -> Facts. Looks only: writes nothing, locks nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cfp
+from cfp.codex import auth_json, config_toml, hook_trust, hooks_json
+from cfp.codex.text import Unparseable
+from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
+from cfp.core.manifest import Manifest, parse_manifest
+from cfp.core.provider_auth import provider_names
+from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
+from cfp.errors import Refused
+from cfp.host import keys, probe, runtime
+from cfp.layout import Layout
+
+PROBE_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a command line says about the address; None for "as saved, else the default"."""
+
+    host: str | None = None
+    port: int | None = None
+
+
+def survey(
+    layout: Layout,
+    environ: Mapping[str, str],
+    *,
+    asked: Asked | None = None,
+    codex_version: tuple[int, ...] | None = None,
+) -> Facts:
+    """Read one home. `codex_version` is the CLI's, where a command had reason to ask it."""
+    config = _text(layout.config, config_toml.parse)
+    hooks = _text(layout.hooks, hooks_json.parse)
+    settings_data, settings, settings_error = _settings(layout.settings)
+    manifest_data, manifest, manifest_error = _manifest(layout.manifest)
+    recorded = settings or (manifest.settings if manifest else None)
+    worker = _port(layout, recorded.host, recorded.port) if recorded else None
+    dotenv = keys.parse_dotenv(_bytes(layout.dotenv)[0], environ)
+    return Facts(
+        layout=layout,
+        now=datetime.now(UTC),
+        runtime=running_code(),
+        home_exists=layout.home.is_dir(),
+        config=config,
+        hooks=hooks,
+        hook_entries=_trust(config, hooks, layout),
+        settings=settings,
+        settings_data=settings_data,
+        settings_error=settings_error,
+        manifest=manifest,
+        manifest_data=manifest_data,
+        manifest_error=manifest_error,
+        backup=_bytes(Path(manifest.backup_path))[0] if manifest and manifest.backup_path else None,
+        backups=_backups(layout),
+        login=auth_json.login_mode(_bytes(layout.auth)[0], _text_of(config, "cli_auth_credentials_store")),
+        opted_out=_text_of(config, "service_tier") == "default",
+        provider_keys=provider_names(_bytes(layout.provider_auth)[0]),
+        environment=frozenset(name for name, value in {**environ, **dotenv}.items() if value),
+        dotenv=frozenset(name for name, value in dotenv.items() if value),
+        worker=worker,
+        candidate=_candidate(layout, asked or Asked(), recorded, worker),
+        hot=_hot(layout),
+        codex_version=codex_version,
+    )
+
+
+def running_code() -> Runtime:
+    """Describe the code that runs this very function."""
+    return Runtime(
+        runtime_id=runtime.runtime_id(),
+        version=cfp.__version__,
+        python=runtime.python_path(),
+        package=runtime.package_path(),
+    )
+
+
+def _candidate(layout: Layout, asked: Asked, recorded: Settings | None, worker: PortFact | None) -> PortFact:
+    host = asked.host or (recorded.host if recorded else DEFAULT_HOST)
+    port = asked.port or (recorded.port if recorded else DEFAULT_PORT)
+    if worker is not None and (worker.host, worker.port) == (host, port):
+        return worker
+    return _port(layout, host, port)
+
+
+def _port(layout: Layout, host: str, port: int) -> PortFact:
+    found = probe.read_health(host, port, PROBE_TIMEOUT_S)
+    if found is not None:
+        home = str(found.get("codex_home", ""))
+        ours = os.path.realpath(home) == os.path.realpath(layout.home)
+        state = PortState.OURS if ours else PortState.OTHER_HOME
+        owner = f"the worker of {home}"
+        return PortFact(host=host, port=port, state=state, health=dict(found), owner=owner)
+    if probe.port_free(host, port):
+        return PortFact(host=host, port=port, state=PortState.FREE)
+    owner_found = probe.port_owner(port)
+    owner = f"process {owner_found.pid}" if owner_found else "another program"
+    return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=owner)
+
+
+def _bytes(path: Path) -> tuple[bytes | None, str]:
+    try:
+        return path.read_bytes(), ""
+    except FileNotFoundError:
+        return None, ""
+    except OSError as error:
+        return None, error.strerror or type(error).__name__
+
+
+def _text(path: Path, parse: Any) -> TextFact:
+    data, error = _bytes(path)
+    if data is None:
+        return TextFact(data=None, doc=None, error=error)
+    try:
+        return TextFact(data=data, doc=parse(data))
+    except Unparseable as bad:
+        return TextFact(data=data, doc=None, error=str(bad))
+
+
+def _text_of(config: TextFact, key: str) -> str | None:
+    value = (config.doc or {}).get(key)
+    return value if isinstance(value, str) else None
+
+
+def _trust(config: TextFact, hooks: TextFact, layout: Layout) -> tuple[hook_trust.HookTrust, ...]:
+    if hooks.doc is None:
+        return ()
+    return hook_trust.status(config.doc or {}, hooks.doc, str(layout.hooks))
+
+
+def _settings(path: Path) -> tuple[bytes | None, Settings | None, str]:
+    data, error = _bytes(path)
+    if data is None:
+        return None, None, error
+    try:
+        return data, parse_settings(data), ""
+    except Refused as refused:
+        return data, None, str(refused.details.get("reason", refused.code))
+
+
+def _manifest(path: Path) -> tuple[bytes | None, Manifest | None, str]:
+    data, error = _bytes(path)
+    if data is None:
+        return None, None, error
+    try:
+        return data, parse_manifest(data), ""
+    except Refused as refused:
+        return data, None, str(refused.details.get("reason", refused.code))
+
+
+def _backups(layout: Layout) -> tuple[str, ...]:
+    try:
+        names = os.listdir(layout.backups)
+    except OSError:
+        return ()
+    return tuple(sorted(name for name in names if name.startswith("config.toml.") and name.endswith(".bak")))
+
+
+def _hot(layout: Layout) -> tuple[str, ...]:
+    """The interrupted transactions, by the one listing that needs nothing of the journal's machinery."""
+    try:
+        names = os.listdir(layout.journal)
+    except OSError:
+        return ()
+    return tuple(sorted(name.removesuffix(".open") for name in names if name.endswith(".open")))

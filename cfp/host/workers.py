@@ -1,0 +1,60 @@
+"""Workers of one Codex home, as the lifecycle's effects need them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cfp.core.facts import PortFact
+from cfp.core.settings import Settings, settings_from_json
+from cfp.host import probe, process
+from cfp.layout import Layout
+from journal.values import Json, WorkerRecord
+
+
+class HostWorkers:
+    """Starts, finds and stops real worker processes; the contract is `cfp.lifecycle.effects.Workers`."""
+
+    def __init__(self, layout: Layout, python: str) -> None:
+        self._layout = layout
+        self._python = python
+
+    @property
+    def executable(self) -> str:
+        return self._python
+
+    @property
+    def boot_id(self) -> str:
+        return process.boot_id()
+
+    def settings_hash(self, settings: Settings) -> str:
+        return self._spec(settings, "").settings_hash()
+
+    def spawn(self, settings: Settings, nonce: str, *, verbose: bool) -> process.Child:
+        return process.spawn(self._spec(settings, nonce, verbose=verbose), self._layout)
+
+    def wait_healthy(self, settings: Settings, nonce: str, child: process.Child, timeout: float) -> dict[str, Any]:
+        return dict(probe.wait_healthy(settings.host, settings.port, nonce, timeout, child))
+
+    def stop(self, at: PortFact, grace: float) -> int:
+        return process.stop_worker(self.record(at), grace, host=at.host).cut_streams
+
+    def record(self, at: PortFact) -> WorkerRecord:
+        health = at.health or {}
+        pid = health.get("pid")
+        return WorkerRecord(
+            nonce=str(health.get("nonce") or ""),
+            port=at.port,
+            pid=pid if isinstance(pid, int) else None,
+            started=str(health["started"]) if health.get("started") else None,
+            boot_id=self.boot_id,
+        )
+
+    def relaunch_spec(self, at: PortFact) -> Json:
+        """What would bring that worker back: its settings as it serves them, run by the code that is installed."""
+        settings = settings_from_json(at.health or {})
+        return self._spec(settings, "").relaunch_record()
+
+    def _spec(self, settings: Settings, nonce: str, *, verbose: bool = False) -> process.WorkerSpec:
+        return process.WorkerSpec(
+            settings=settings, codex_home=self._layout.home, python=self._python, nonce=nonce, verbose=verbose
+        )

@@ -1,0 +1,174 @@
+"""Effects and their inverses that the tables share. Each is idempotent: a crash may repeat any of them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from cfp.core.facts import PortFact
+from cfp.core.settings import Settings
+from cfp.layout import Layout
+from journal import Lease, Transaction
+from journal.values import Json, KeyPath, WorkerRecord
+
+STOP_GRACE_S = 10.0
+START_TIMEOUT_S = 15.0
+
+
+class Started(Protocol):
+    """A worker that waits for its go byte."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def started(self) -> str: ...
+
+    def go(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
+class Workers(Protocol):
+    """What the effects need of the machine about workers; `cfp.host.workers` is the real one."""
+
+    def spawn(self, settings: Settings, nonce: str, *, verbose: bool) -> Started: ...
+
+    def wait_healthy(self, settings: Settings, nonce: str, child: Started, timeout: float) -> dict[str, Any]: ...
+
+    def stop(self, at: PortFact, grace: float) -> int:
+        """End the worker and return the count of streams that were cut."""
+
+    def record(self, at: PortFact) -> WorkerRecord: ...
+
+    def relaunch_spec(self, at: PortFact) -> Json: ...
+
+    def settings_hash(self, settings: Settings) -> str: ...
+
+    @property
+    def executable(self) -> str: ...
+
+    @property
+    def boot_id(self) -> str: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Switch:
+    """The subject of a run: what it was given, and what it has come to.
+
+    previous  the worker to replace or stop
+    prune     files that go after the commit
+    remove    files and folders that a retirement removes
+    """
+
+    lease: Lease
+    layout: Layout
+    workers: Workers
+    settings: Settings | None = None
+    transaction: Transaction | None = None
+    previous: PortFact | None = None
+    verbose: bool = False
+    prune: Sequence[Path] = ()
+    remove: Sequence[Path] = ()
+    health: dict[str, Any] | None = None
+    cut_streams: int = 0
+    stopped: bool = False
+    conflicts: list[KeyPath] = field(default_factory=list)
+
+    @property
+    def tx(self) -> Transaction:
+        if self.transaction is None:
+            raise AssertionError("this table needs a transaction")
+        return self.transaction
+
+    @property
+    def candidate(self) -> Settings:
+        if self.settings is None:
+            raise AssertionError("this table needs settings")
+        return self.settings
+
+
+def journal_images(switch: Switch) -> None:
+    """Make the before-images and intents durable, and stage what is to come."""
+    switch.tx.prepare()
+
+
+def start_worker(switch: Switch) -> None:
+    """Start a worker that Codex can use before any file points to it."""
+    settings, workers, nonce = switch.candidate, switch.workers, secrets.token_hex(16)
+    switch.tx.worker_intended(
+        nonce=nonce,
+        port=settings.port,
+        executable=workers.executable,
+        settings_hash=workers.settings_hash(settings),
+    )
+    child = workers.spawn(settings, nonce, verbose=switch.verbose)
+    try:
+        switch.tx.worker_started(nonce=nonce, pid=child.pid, started=child.started, boot_id=workers.boot_id)
+    except BaseException:
+        child.abandon()
+        raise
+    child.go()
+    switch.health = workers.wait_healthy(settings, nonce, child, START_TIMEOUT_S)
+
+
+def replace_worker(switch: Switch) -> None:
+    """Stop the worker that runs, then start the new one."""
+    previous = switch.previous
+    if previous is None:
+        raise AssertionError("there is no worker to replace")
+    switch.tx.worker_stopping(record=switch.workers.record(previous), relaunch=switch.workers.relaunch_spec(previous))
+    switch.cut_streams = switch.workers.stop(previous, STOP_GRACE_S)
+    start_worker(switch)
+
+
+def retract_worker(switch: Switch) -> None:
+    """End the worker that this run started, and bring back the one that it stopped."""
+    switch.tx.retract_workers()
+
+
+def swap_files(switch: Switch) -> None:
+    """Put every after-image in place."""
+    switch.tx.swap()
+
+
+def restore_files(switch: Switch) -> None:
+    """Give every file back; own keys that others changed meanwhile stay as they set them."""
+    switch.conflicts.extend(switch.tx.restore_files())
+
+
+def commit(switch: Switch) -> None:
+    """From here on, a crash is finished forward."""
+    switch.tx.commit()
+
+
+def purge(switch: Switch) -> None:
+    """Remove images and log, and what the commit made superfluous."""
+    switch.tx.finish()
+    if switch.prune:
+        switch.lease.remove(switch.prune)
+
+
+def close_rolled_back(switch: Switch) -> None:
+    """Close a transaction whose effects are undone."""
+    switch.tx.close_rolled_back("failed")
+
+
+def stop_worker(switch: Switch) -> None:
+    """Stop the worker: it may drain, then what is left is cut."""
+    if switch.previous is not None:
+        switch.cut_streams = switch.workers.stop(switch.previous, STOP_GRACE_S)
+        switch.stopped = True
+
+
+def remove_state(switch: Switch) -> None:
+    """Remove what is ours; every delete can be repeated."""
+    switch.lease.remove(switch.remove)
+
+
+def dismantle_journal(switch: Switch) -> None:
+    """Remove the journal's own folder, the last thing of ours."""
+    switch.lease.dismantle()

@@ -1,0 +1,163 @@
+"""A transaction as a straight table of steps, run by `transitions`: the one importer of that library.
+
+A row is one function, one trigger, one edge of the drawn diagram. An effect runs in `before`, so an error leaves
+the machine in the state that it came from. Why so plain (transitions 0.9.3, each seen when run): a false guard
+returns False silently, `queued` always returns True, an exception in `after` leaves the state moved,
+`on_exception` swallows KeyboardInterrupt, string callbacks resolve only when fired, and triggers that share a
+name with a model's method are not bound at all.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from transitions import Machine
+
+from cfp.errors import RecoveryRequired
+
+Subject = TypeVar("Subject")
+
+
+class State(enum.StrEnum):
+    """Where a run stands."""
+
+    PLANNED = "planned"
+    PREPARED = "prepared"  # images and intents are durable; nothing is touched
+    WORKER_UP = "worker_up"
+    WORKER_DOWN = "worker_down"
+    SWITCHED = "switched"
+    COMMITTED = "committed"  # from here on a crash is finished forward
+    ENABLED = "enabled"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    GIVEN_BACK = "given_back"
+    RETIRED = "retired"
+    ABSENT = "absent"
+    SAVED = "saved"
+    INTERRUPTED = "interrupted"
+    SETTLED = "settled"
+    REPORTED = "reported"
+    ROLLED_BACK = "rolled_back"
+
+
+Effect = Callable[[Subject], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[Subject]):
+    """One row: an effect, its edge, and its inverse.
+
+    undo  must be idempotent and must cope with an effect that happened only in part; None where rollback has
+          nothing to do at this point
+    commits  True on the one row after which nothing is undone any more
+    """
+
+    effect: Effect[Subject]
+    source: State
+    target: State
+    undo: Effect[Subject] | None
+    commits: bool = False
+
+
+Table = Sequence[Step[Subject]]
+
+
+class _Position:
+    """The model that `transitions` moves; nothing but its state."""
+
+    state: State
+
+
+class Run(Generic[Subject]):
+    """One walk through a table with one subject."""
+
+    def __init__(self, table: Table[Subject], subject: Subject, *, abandon: Effect[Subject] | None = None) -> None:
+        """`abandon` closes what the undos leave open (the transaction's log)."""
+        self._table = table
+        self._subject = subject
+        self._abandon = abandon
+        self._position = _Position()
+        self._machine = Machine(
+            model=self._position,
+            states=_states(table),
+            initial=table[0].source,
+            transitions=[
+                {
+                    "trigger": _trigger(index),
+                    "source": step.source,
+                    "dest": step.target,
+                    "before": self._effect(step),
+                }
+                for index, step in enumerate(table)
+            ],
+            auto_transitions=False,
+            ignore_invalid_triggers=False,
+        )
+
+    @property
+    def state(self) -> State:
+        return self._position.state
+
+    def finish(self) -> State:
+        """Walk to the end, or back to the beginning and raise what went wrong.
+
+        Raises what the failing effect raised once everything is undone; RecoveryRequired where the undo itself
+        fails, or where the effect failed after the commit: then `recover` has the rest.
+        """
+        for index, step in enumerate(self._table):
+            try:
+                self._fire(index)
+            except BaseException as error:
+                if any(done.commits for done in self._table[:index]):
+                    raise RecoveryRequired("finish_incomplete", reason=type(error).__name__) from error
+                self._walk_back(index, error)
+                raise
+            if step.target is not self.state:
+                raise AssertionError(f"{_trigger(index)} led to {self.state}")
+        return self.state
+
+    def _fire(self, index: int) -> None:
+        if not getattr(self._position, _trigger(index))():
+            raise AssertionError(f"{_trigger(index)} did not fire")
+
+    def _effect(self, step: Step[Subject]) -> Callable[[], None]:
+        return lambda: step.effect(self._subject)
+
+    def _walk_back(self, failed: int, error: BaseException) -> None:
+        """Undo the failed row first: what raised may have happened all the same."""
+        try:
+            for step in reversed(self._table[: failed + 1]):
+                if step.undo is not None:
+                    step.undo(self._subject)
+            if self._abandon is not None:
+                self._abandon(self._subject)
+        except BaseException as second:  # noqa: BLE001  whatever it is, the undo is incomplete
+            raise RecoveryRequired(
+                "rollback_incomplete", reason=type(second).__name__, after=type(error).__name__
+            ) from error
+        self._position.state = State.ROLLED_BACK
+
+
+def _trigger(index: int) -> str:
+    return f"do_row_{index}"
+
+
+def _states(table: Table[Any]) -> list[State]:
+    seen = [table[0].source, *(step.target for step in table), State.ROLLED_BACK]
+    return list(dict.fromkeys(seen))
+
+
+def diagram(table: Table[Any]) -> str:
+    """Draw a table as a Mermaid state diagram; rollback edges are those rows that a failure walks back."""
+    lines = ["stateDiagram-v2", "    direction LR", f"    [*] --> {table[0].source}"]
+    lines += [f"    {step.source} --> {step.target}: {step.effect.__name__}" for step in table]
+    committed = False
+    for step in table:
+        committed = committed or step.commits
+        if not committed and step.undo is not None:
+            lines.append(f"    {step.target} --> {State.ROLLED_BACK}: {step.undo.__name__}")
+    lines.append(f"    {table[-1].target} --> [*]")
+    return "\n".join(lines) + "\n"

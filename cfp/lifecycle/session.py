@@ -1,0 +1,83 @@
+"""The frame around every mutating command: the lock, the recovery that comes first, and errors in our own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from cfp.core.lifecycle import State as Lifecycle
+from cfp.errors import Busy, CfpError, Failed, RecoveryRequired, Refused
+from cfp.lifecycle.effects import Switch, close_rolled_back
+from cfp.lifecycle.machine import Run, Table
+from journal import (
+    Damaged,
+    Drifted,
+    Interrupted,
+    Journal,
+    JournalError,
+    Lease,
+    LockBusy,
+    Recovery,
+    StorageFailed,
+    Unsupported,
+)
+from journal.values import FileChange
+
+
+@contextmanager
+def locked(journal: Journal, command: str, timeout: float) -> Iterator[tuple[Lease, Recovery]]:
+    """Hold the lock with every interrupted transaction settled; raises what those come to."""
+    with translated(), journal.acquire(command=command, timeout=timeout) as lease:
+        yield lease, lease.recover()
+
+
+def transact(
+    switch: Switch,
+    table: Table[Switch],
+    *,
+    command: str,
+    argv: Sequence[str],
+    states: tuple[Lifecycle, Lifecycle],
+    changes: Sequence[FileChange],
+) -> None:
+    """Run a table over one transaction; raises what went wrong, with everything undone."""
+    with translated():
+        switch.transaction = switch.lease.begin(
+            command=command,
+            argv=argv,
+            from_state=states[0],
+            to_state=states[1],
+            changes=changes,
+            folders=(switch.layout.worker,),
+        )
+        Run(table, switch, abandon=close_rolled_back).finish()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """The one place where the journal's errors become ours."""
+    try:
+        yield
+    except CfpError:
+        raise
+    except JournalError as error:
+        raise _ours(error) from error
+
+
+def _ours(error: JournalError) -> CfpError:
+    match error:
+        case LockBusy():
+            holder: Any = error.holder if isinstance(error.holder, dict) else {}
+            return Busy("busy", holder=str(holder.get("command") or "another command"))
+        case Drifted():
+            return Refused("changed_meanwhile", paths=[str(path) for path in error.paths])
+        case Unsupported():
+            return Refused("file_not_replaceable", path=str(error.path), reason=error.reason)
+        case StorageFailed():
+            return Failed("storage_failed", path=str(error.path), errno=error.errno)
+        case Damaged():
+            return RecoveryRequired("journal_damaged", transaction=error.txid, files=list(error.files))
+        case Interrupted():
+            return RecoveryRequired("interrupted", transactions=list(error.transactions))
+    return Failed("journal_failed", reason=type(error).__name__)

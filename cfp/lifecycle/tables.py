@@ -1,0 +1,98 @@
+"""One table per command: read top to bottom, that is what happens; read bottom to top, that is how it is undone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cfp.lifecycle.effects import (
+    Switch,
+    commit,
+    dismantle_journal,
+    journal_images,
+    purge,
+    remove_state,
+    replace_worker,
+    restore_files,
+    retract_worker,
+    start_worker,
+    stop_worker,
+    swap_files,
+)
+from cfp.lifecycle.machine import State, Step, Table
+
+
+def _files_only(end: State) -> Table[Switch]:
+    # fmt: off
+    return (
+        Step(journal_images, State.PLANNED,   State.PREPARED,  None),
+        Step(swap_files,     State.PREPARED,  State.SWITCHED,  restore_files),
+        Step(commit,         State.SWITCHED,  State.COMMITTED, None, commits=True),
+        Step(purge,          State.COMMITTED, end,             None),
+    )
+    # fmt: on
+
+
+# fmt: off
+INSTALL: Final[Table[Switch]] = (
+    #    effect          from              to                undo
+    Step(journal_images, State.PLANNED,    State.PREPARED,   None),
+    Step(start_worker,   State.PREPARED,   State.WORKER_UP,  retract_worker),
+    Step(swap_files,     State.WORKER_UP,  State.SWITCHED,   restore_files),
+    Step(commit,         State.SWITCHED,   State.COMMITTED,  None, commits=True),
+    Step(purge,          State.COMMITTED,  State.ENABLED,    None),
+)
+
+# An older worker of ours runs: it is replaced before the files change.
+INSTALL_OVER: Final[Table[Switch]] = (
+    Step(journal_images, State.PLANNED,    State.PREPARED,   None),
+    Step(replace_worker, State.PREPARED,   State.WORKER_UP,  retract_worker),
+    Step(swap_files,     State.WORKER_UP,  State.SWITCHED,   restore_files),
+    Step(commit,         State.SWITCHED,   State.COMMITTED,  None, commits=True),
+    Step(purge,          State.COMMITTED,  State.ENABLED,    None),
+)
+
+START: Final[Table[Switch]] = (
+    Step(journal_images, State.PLANNED,    State.PREPARED,   None),
+    Step(start_worker,   State.PREPARED,   State.WORKER_UP,  retract_worker),
+    Step(commit,         State.WORKER_UP,  State.COMMITTED,  None, commits=True),
+    Step(purge,          State.COMMITTED,  State.RUNNING,    None),
+)
+
+RESTART: Final[Table[Switch]] = (
+    Step(journal_images, State.PLANNED,    State.PREPARED,   None),
+    Step(replace_worker, State.PREPARED,   State.WORKER_UP,  retract_worker),
+    Step(commit,         State.WORKER_UP,  State.COMMITTED,  None, commits=True),
+    Step(purge,          State.COMMITTED,  State.RUNNING,    None),
+)
+
+# No worker to touch: the one that runs is the right one already, or none is wanted.
+INSTALL_FILES = _files_only(State.ENABLED)
+PREPARE = _files_only(State.SAVED)
+
+STOP: Final[Table[Switch]] = (
+    Step(stop_worker,    State.PLANNED,    State.STOPPED,    None),
+)
+
+# Uninstall is two tables: the files go back first; worker and state retire in the same run or, with
+# --defer-stop, in a second one.
+GIVE_BACK = _files_only(State.GIVEN_BACK)
+
+# Forward only: each row can be repeated, and nothing here is worth bringing back.
+RETIRE: Final[Table[Switch]] = (
+    Step(stop_worker,       State.GIVEN_BACK, State.STOPPED, None),
+    Step(remove_state,      State.STOPPED,    State.RETIRED, None),
+    Step(dismantle_journal, State.RETIRED,    State.ABSENT,  None),
+)
+# fmt: on
+
+TABLES: Final[dict[str, Table[Switch]]] = {
+    "install": INSTALL,
+    "install over a running worker": INSTALL_OVER,
+    "install beside the right worker": INSTALL_FILES,
+    "install --prepare-only": PREPARE,
+    "start": START,
+    "start over an older worker": RESTART,
+    "stop": STOP,
+    "uninstall, files": GIVE_BACK,
+    "uninstall, worker and state": RETIRE,
+}

@@ -1,0 +1,30 @@
+"""What a command answers: one flat JSON object and an exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """`fields` are the command's own keys; the envelope adds command, status and schema_version."""
+
+    status: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    exit_code: int = 0
+
+
+def envelope(command: str, result: Result) -> dict[str, Any]:
+    """Return the object to print; envelope keys come first and cannot be overridden."""
+    head = {"command": command, "status": result.status, "schema_version": SCHEMA_VERSION}
+    return {**head, **{name: value for name, value in result.fields.items() if name not in head}}
+
+
+def render(command: str, result: Result) -> str:
+    """Return the text of one result, ending in a newline."""
+    return json.dumps(envelope(command, result), indent=2, ensure_ascii=False) + "\n"
