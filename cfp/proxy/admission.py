@@ -1,0 +1,45 @@
+"""Who may be served: only a program on this machine that means us, and no page of a web browser."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from cfp.proxy.wire import RequestHead
+
+_SAME_SITE: Final = frozenset({b"cross-site", b"same-site"})
+
+
+class Refusal(enum.Enum):
+    """The value is the answer's code."""
+
+    HOST = "host_not_allowed"
+    ORIGIN = "origin_not_allowed"
+    PEER = "peer_not_allowed"
+
+
+class Admission:
+    """Host, Origin and Sec-Fetch-Site against our own address, on every path.
+
+    A page that a browser loads from elsewhere can reach loopback ports; DNS rebinding gives it our address under its
+    own name. Exact names stop both.
+    """
+
+    def __init__(self, port: int) -> None:
+        names = (b"127.0.0.1", b"localhost", b"[::1]")
+        self._hosts = frozenset(b"%s:%d" % (name, port) for name in names)
+        self._origins = frozenset(b"http://" + host for host in self._hosts)
+
+    def refuse(self, head: RequestHead, authority: bytes | None = None) -> Refusal | None:
+        """None admits. `authority` is that of an absolute-form target, which then must be ours as well."""
+        fields = head.fields
+        if fields.get(b"host", b"").lower() not in self._hosts:
+            return Refusal.HOST
+        if authority is not None and authority.lower() not in self._hosts:
+            return Refusal.HOST
+        origin = fields.get(b"origin")
+        if origin is not None and origin.lower() not in self._origins:
+            return Refusal.ORIGIN
+        if fields.get(b"sec-fetch-site", b"").lower() in _SAME_SITE:
+            return Refusal.ORIGIN
+        return None

@@ -1,0 +1,68 @@
+"""Every answer that is the worker's own, as one table.
+
+Codex shows `error.message` of a 502 after its retries and the raw body of a 400 at once (Codex 0.169), so a 502 is
+what may pass by itself and a 400 is what the user must change. Never 500: its body is hidden.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from http import HTTPStatus
+from typing import Final
+
+_NAME: Final = "codex-fast-proxy"
+
+
+class Answer(enum.Enum):
+    """(status, code, sentence); a sentence may have placeholders, which never take what a request said."""
+
+    # fmt: off
+    MALFORMED         = (400, "malformed_request", "this request is not sound HTTP/1.1: {reason}")
+    KEY_MISSING       = (400, "upstream_key_missing", "the provider's API key is missing: {source} has none. Set it, then try again")
+    KEY_UNUSABLE      = (400, "upstream_key_unusable", "the provider's API key in {source} has characters that a header cannot carry")
+    CA_FILE           = (400, "ca_file_unreadable", "the certificate file that {variable} names cannot be used: {reason}")
+    PROXY_SETTING     = (400, "outbound_proxy_invalid", "the outbound proxy that {variable} names cannot be used: {reason}")
+    NOT_ADMITTED      = (403, "not_admitted", "not served: {reason}")
+    NOT_FOUND         = (404, "not_found", "nothing is served at this path; requests go below {base}")
+    METHOD            = (405, "method_not_served", "this method is not served here")
+    BODY_TOO_LARGE    = (413, "body_too_large", "the request body is larger than {limit} bytes")
+    UPGRADE           = (426, "upgrade_not_served", "WebSocket is not available here; use HTTP")
+    HEAD_TOO_LARGE    = (431, "head_too_large", "the request's header fields are larger than {limit} bytes")
+    UNREACHABLE       = (502, "upstream_unreachable", "cannot reach {host}: {reason}")
+    BROKE_OFF         = (502, "upstream_broke_off", "{host} closed the connection without an answer: {reason}")
+    BAD_RESPONSE      = (502, "upstream_bad_response", "{host} sent what is not sound HTTP/1.1: {reason}")
+    SILENT            = (504, "upstream_silent", "{host} sent nothing for {seconds} seconds")
+    OVERLOADED        = (503, "too_many_connections", "too many connections are open")
+    VERSION           = (505, "http_version", "only HTTP/1.1 and HTTP/1.0 are spoken here")
+    LOOP              = (508, "proxy_loop", "the upstream leads back to this proxy; set another upstream")
+    # fmt: on
+
+    @property
+    def status(self) -> int:
+        return self.value[0]
+
+    @property
+    def code(self) -> str:
+        return self.value[1]
+
+    def body(self, **details: str | int) -> bytes:
+        """The JSON that Codex takes its message from."""
+        message = f"{_NAME}: {self.value[2].format(**details)}"
+        return json.dumps({"error": {"message": message, "type": "proxy_error", "code": self.code}}).encode()
+
+
+def response(status: int, body: bytes, *, close: bool, content_type: bytes = b"application/json") -> bytes:
+    """Head and body of an answer of our own."""
+    fields = [
+        b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode()),
+        b"Content-Type: " + content_type,
+        b"Content-Length: %d" % len(body),
+        b"Cache-Control: no-store",
+        b"X-Content-Type-Options: nosniff",
+    ]
+    if status == 426:
+        fields.append(b"Upgrade: websocket")
+    if close or status == 426:
+        fields.append(b"Connection: close" if status != 426 else b"Connection: upgrade, close")
+    return b"\r\n".join([*fields, b"", body])

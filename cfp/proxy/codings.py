@@ -1,0 +1,82 @@
+"""Content codings that bodies come in: zstd, gzip, deflate; decoded with a cap, encoded again as they came."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Sequence
+from typing import Final
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_GZIP: Final = 31
+_ZLIB: Final = 15
+_RAW: Final = -15
+# Level 1: 0.04 ms for 48 KB, against 300 ms that 1 MB in plain takes on a 20 Mbit/s line.
+_LEVEL: Final = 1
+
+
+class TooLarge(Exception):  # noqa: N818  about the body, not an error of ours
+    """The body is larger than the cap when decoded."""
+
+
+class Undecodable(ValueError):
+    """Not in the coding that it says, or in one that we do not know."""
+
+
+def decode(coding: bytes, data: bytes | bytearray, cap: int) -> bytes:
+    """Return the plain body; raises TooLarge or Undecodable."""
+    try:
+        match coding:
+            case b"zstd":
+                return _unzstd(data, cap)
+            case b"gzip" | b"x-gzip":
+                return _inflate(data, cap, _GZIP)
+            case b"deflate":
+                # RFC 9110 8.4.1.2: zlib format; some senders leave its wrapper out.
+                return _inflate(data, cap, _ZLIB if data[:1] == b"\x78" else _RAW)
+    except (zlib.error, zstd.ZstdError, EOFError) as error:
+        raise Undecodable(str(error)) from error
+    raise Undecodable("unknown content coding")
+
+
+def encode(coding: bytes, parts: Sequence[bytes | bytearray | memoryview]) -> bytes:
+    """Encode a body, given in parts, in a coding that `decode` knows."""
+    if coding == b"zstd":
+        compressor = zstd.ZstdCompressor(level=_LEVEL)
+        return b"".join([*map(compressor.compress, parts), compressor.flush()])
+    deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, _ZLIB if coding == b"deflate" else _GZIP)
+    return b"".join([*map(deflater.compress, parts), deflater.flush()])
+
+
+def _inflate(data: bytes | bytearray, cap: int, window: int) -> bytes:
+    plain: list[bytes] = []
+    rest: bytes | bytearray = data
+    while rest:
+        stream = zlib.decompressobj(window)
+        plain.append(stream.decompress(rest, cap + 1))
+        cap -= len(plain[-1])
+        if cap < 0:
+            raise TooLarge
+        if not stream.eof:
+            raise Undecodable("it ends in the middle")
+        rest = stream.unused_data
+    return b"".join(plain)
+
+
+def _unzstd(data: bytes | bytearray, cap: int) -> bytes:
+    plain: list[bytes] = []
+    rest: bytes | bytearray = data
+    while rest:
+        stream = zstd.ZstdDecompressor()
+        plain.append(stream.decompress(rest, cap + 1))
+        cap -= len(plain[-1])
+        if cap < 0:
+            raise TooLarge
+        if not stream.eof:
+            raise Undecodable("it ends in the middle")
+        rest = stream.unused_data
+    return b"".join(plain)

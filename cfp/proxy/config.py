@@ -1,0 +1,38 @@
+"""What a worker is told when it starts, and its limits; none of it changes while it lives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cfp.core.settings import Settings
+from cfp.layout import Layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bytes, seconds and counts that keep one client or upstream from taking everything."""
+
+    head: int = 64 * 1024
+    body: int = 256 * 1024 * 1024
+    connections: int = 1024
+    head_seconds: float = 30.0
+    keep_alive_seconds: float = 300.0
+    upstream_idle_seconds: float = 900.0
+    upstream_keep_alive_seconds: float = 75.0
+    upstream_pool: int = 20
+    connect_seconds: float = 20.0
+    drain_seconds: float = 3600.0
+    linger_seconds: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerConfig:
+    """`environ` is read for the provider's key, outbound proxies and CA files; never written, never logged."""
+
+    settings: Settings
+    layout: Layout
+    environ: Mapping[str, str]
+    nonce: str = ""
+    verbose: bool = False
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,146 @@
+"""What the user's files say right now: the provider's key, how Codex is signed in, the opt-out. Read by stat.
+
+A request that nothing has changed for costs one stat a file. Keys are never logged: what leaves here for a log is
+the name of their source.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from cfp.codex.auth_json import login_mode
+from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
+from cfp.core.settings import Policy, Settings
+from cfp.layout import Layout
+
+T = TypeVar("T")
+_FIELD_VALUE: Final = re.compile(r"[!-~]+\Z")
+
+
+class StatCached(Generic[T]):
+    """One file's meaning, read again only when the file's stat changes. A missing file is `parse(None)`."""
+
+    def __init__(self, path: Path, parse: Callable[[bytes | None], T]) -> None:
+        self._path = os.fspath(path)
+        self._parse = parse
+        self._seen: tuple[int, ...] | None = ()
+        self._value: T
+
+    def get(self) -> T:
+        seen = self._stat()
+        if seen != self._seen:
+            self._value = self._parse(self._read())
+            self._seen = seen
+        return self._value
+
+    def _stat(self) -> tuple[int, ...] | None:
+        try:
+            found = os.stat(self._path)  # noqa: PTH116  a Path costs more than the call, for every request
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+    def _read(self) -> bytes | None:
+        try:
+            return Path(self._path).read_bytes()
+        except OSError:
+            return None
+
+
+class KeyState(Exception):  # noqa: N818  not a failure of the program: the user has something to set
+    """The provider's key cannot be used; `source` names where it was looked for, `missing` tells which way."""
+
+    def __init__(self, source: str, *, missing: bool) -> None:
+        super().__init__(source)
+        self.source = source
+        self.missing = missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _UserConfig:
+    service_tier: Any = None
+    credentials_store: str | None = None
+
+
+class Credentials:
+    """One worker's view on auth.json, config.toml and provider-auth.json."""
+
+    def __init__(self, settings: Settings, layout: Layout, environ: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._config = StatCached(layout.config, self._parse_config)
+        self._auth = StatCached(layout.auth, lambda data: data)
+        self._provider_auth = StatCached(layout.provider_auth, self._parse_provider_auth)
+        self._last_config = _UserConfig()
+        self._login: tuple[bytes | None, str | None, LoginMode] | None = None
+
+    @property
+    def key_source(self) -> str | None:
+        """Where an overriding key comes from, as settings and status name it."""
+        if self._settings.upstream_api_key_env is not None:
+            return "process_env"
+        return "provider_auth_file" if self._settings.upstream_api_key_file else None
+
+    def key_available(self) -> bool:
+        try:
+            return self.authorization() is not None
+        except KeyState:
+            return False
+
+    def authorization(self) -> bytes | None:
+        """Return the field value that replaces the client's; None passes theirs on. Raises KeyState."""
+        settings = self._settings
+        if settings.upstream_api_key_env is not None:
+            source = f"the environment variable {settings.upstream_api_key_env}"
+            key = self._environ.get(settings.upstream_api_key_env)
+        elif settings.upstream_api_key_file:
+            source = "provider-auth.json"
+            key = self._provider_auth.get()
+        else:
+            return None
+        key = (key or "").strip()
+        if not key:
+            raise KeyState(source, missing=True)
+        if not _FIELD_VALUE.match(key):
+            raise KeyState(source, missing=False)
+        return b"Bearer " + key.encode("ascii")
+
+    def login(self) -> LoginMode:
+        data, store = self._auth.get(), self._config.get().credentials_store
+        if self._login is None or self._login[0] is not data or self._login[1] != store:
+            self._login = (data, store, login_mode(data, store))
+        return self._login[2]
+
+    def effective_policy(self) -> EffectivePolicy:
+        """Judge for a request without a tier, now."""
+        policy = self._settings.service_tier_policy
+        if policy is not Policy.AUTO:
+            return effective_policy(policy, LoginMode.UNKNOWN)
+        return effective_policy(policy, self.login(), opted_out=self._config.get().service_tier == "default")
+
+    def _parse_provider_auth(self, data: bytes | None) -> str | None:
+        try:
+            key = json.loads(data or b"{}")["providers"][self._settings.provider]["api_key"]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return None
+        return key if isinstance(key, str) else None
+
+    def _parse_config(self, data: bytes | None) -> _UserConfig:
+        """Keep the last good reading while somebody is in the middle of an edit."""
+        import tomllib  # noqa: PLC0415  9 ms that only `auto` needs, and not before it listens
+
+        try:
+            doc = tomllib.loads((data or b"").decode("utf-8-sig"))
+        except (ValueError, RecursionError):
+            return self._last_config
+        store = doc.get("cli_auth_credentials_store")
+        self._last_config = _UserConfig(
+            service_tier=doc.get("service_tier"), credentials_store=store if isinstance(store, str) else None
+        )
+        return self._last_config

@@ -1,0 +1,145 @@
+"""The worker's two logs: one JSON line per request in a rotated file, and events for people on stderr.
+
+Lines are gathered and written together off the event loop: a slow or full disk costs lines, never a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from cfp.proxy.observe import RequestRecord
+
+ROTATE_BYTES: Final = 10 * 1024 * 1024
+KEPT_FILES: Final = 5
+_GATHER_SECONDS: Final = 0.05
+_MOST_PENDING: Final = 20_000
+
+
+class RotatingFile:
+    """Appends to one file of mode 0600; at `limit` bytes it becomes `.1`, and `.1` to `.4` move up by one."""
+
+    def __init__(self, path: Path, *, limit: int = ROTATE_BYTES, kept: int = KEPT_FILES) -> None:
+        self._path = path
+        self._limit = limit
+        self._kept = kept
+        self._descriptor: int | None = None
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append whole lines; raises OSError."""
+        if self._descriptor is None:
+            self._open()
+        elif self._size and self._size + len(data) > self._limit:
+            self._rotate()
+        assert self._descriptor is not None  # noqa: S101  just opened
+        view = memoryview(data)
+        while view:
+            written = os.write(self._descriptor, view)
+            self._size += written
+            view = view[written:]
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+        self._descriptor = os.open(self._path, flags, 0o600)
+        self._size = os.fstat(self._descriptor).st_size
+
+    def _rotate(self) -> None:
+        self.close()
+        names = [self._path, *(self._path.with_name(f"{self._path.name}.{n}") for n in range(1, self._kept))]
+        for newer, older in zip(reversed(names[:-1]), reversed(names[1:]), strict=True):
+            if newer.exists():
+                newer.replace(older)
+        self._open()
+
+
+class RequestLog:
+    """Takes records on the event loop, writes them from a thread."""
+
+    def __init__(self, file: RotatingFile, *, trouble: Callable[[OSError], None] = lambda _: None) -> None:
+        self._file = file
+        self._trouble = trouble
+        self._pending: list[RequestRecord] = []
+        self._writing: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.dropped = 0
+
+    def add(self, record: RequestRecord) -> None:
+        """Queue one line. With the disk hanging, lines beyond the bound are dropped and counted."""
+        if len(self._pending) >= _MOST_PENDING:
+            self.dropped += 1
+            return
+        self._pending.append(record)
+        if self._timer is None and self._writing is None:
+            self._timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        if not self._pending:
+            return
+        records, self._pending = self._pending, []
+        self._writing = asyncio.get_running_loop().run_in_executor(None, self._write, records)
+        self._writing.add_done_callback(self._written)
+
+    def _written(self, future: asyncio.Future[None]) -> None:
+        self._writing = None
+        error = future.exception()
+        if isinstance(error, OSError):
+            self.dropped += 1
+            self._trouble(error)
+        if self._pending:
+            self._flush()
+
+    def _write(self, records: list[RequestRecord]) -> None:
+        from cfp.proxy.lines import encode_lines  # noqa: PLC0415  msgspec is not needed to listen
+
+        self._file.write(encode_lines(records))
+
+    async def close(self) -> None:
+        """Write what is pending and let go of the file."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._flush()
+        while self._writing is not None:
+            await asyncio.wait([self._writing])
+            await asyncio.sleep(0)
+        self._file.close()
+
+
+class Events:
+    """What happened to the worker itself, as JSON lines on stderr; structlog is loaded with the first one."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        self._verbose = verbose
+        self._logger: Any = None
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Say it where the user asked for detail."""
+        if self._verbose:
+            self._log("info", event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self._log("warning", event, fields)
+
+    def _log(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        if self._logger is None:
+            import structlog  # noqa: PLC0415  70 ms, and most workers never have an event to tell
+
+            self._logger = structlog.wrap_logger(
+                structlog.WriteLogger(sys.stderr),
+                processors=[
+                    structlog.processors.add_log_level,
+                    structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+                    structlog.processors.JSONRenderer(),
+                ],
+            )
+        getattr(self._logger, level)(event, **fields)

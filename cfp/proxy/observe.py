@@ -1,0 +1,125 @@
+"""What a request and its stream tell: allow-listed facts only, taken from copies on the way, never delaying them.
+
+The record is the request's log line, field for field (nothing that a user wrote is among them).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from cfp.proxy.wire import ResponseHead
+
+_HELD: Final = 4 * 1024 * 1024
+_MEMBER: Final = b'"response":'
+_OVERLAP: Final = 256  # more than `data: {"type":"response.incomplete","sequence_number":12,` before that member
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Token counts as the upstream gives them; None where it does not."""
+
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestRecord:
+    """One request, one line. Durations are milliseconds since its head arrived; tiers are asked, sent, echoed."""
+
+    ts: str
+    request_id: str
+    method: str
+    path: str
+    status: int | None = None
+    duration_ms: float | None = None
+    first_byte_ms: float | None = None
+    upstream_ms: float | None = None
+    eligible: bool = False
+    service_tier_before: str | None = None
+    service_tier_after: str | None = None
+    service_tier_injected: bool = False
+    service_tier_policy: str = ""
+    service_tier_effective_policy: str | None = None
+    response_service_tier: str | None = None
+    model: str | None = None
+    stream: bool | None = None
+    json_error: str | None = None
+    response_content_type: str | None = None
+    usage: Usage | None = None
+    error_type: str | None = None
+    transport: str = "http"
+    settings_generation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the end of a response says about itself."""
+
+    service_tier: str | None
+    usage: Usage | None
+
+
+class StreamObserver:
+    """Keeps the last event that carries a whole response, or a small JSON answer, and reads it when all is sent.
+
+    Only `response.created`, `.in_progress` and the three ending events have a `"response":` member, and no text
+    inside a JSON string can look like one: so one search for it is all that a piece costs. Memory is bounded: what
+    is larger than 4 MiB is not told.
+    """
+
+    def __init__(self, *, sse: bool) -> None:
+        self._sse = sse
+        self._open = not sse
+        self._tail = b""
+        self._kept: list[bytes] = []
+        self._size = 0
+
+    @classmethod
+    def of(cls, head: ResponseHead) -> StreamObserver | None:
+        """None where the body is of another type, or in a content coding."""
+        content_type = head.fields.get(b"content-type", b"").lower()
+        if head.fields.get(b"content-encoding", b"identity").lower() != b"identity":
+            return None
+        if content_type.startswith(b"text/event-stream"):
+            return cls(sse=True)
+        return cls(sse=False) if content_type.startswith(b"application/json") else None
+
+    def feed(self, piece: bytes) -> None:
+        if self._open:
+            end = piece.find(b"\n") if self._sse else -1
+            self._keep(piece if end < 0 else piece[:end])
+            if end < 0:
+                return
+            self._open = False
+            piece = piece[end:]
+        window = self._tail + piece if self._tail else piece
+        at = window.rfind(_MEMBER)
+        if at < 0:
+            self._tail = window[-_OVERLAP:]
+            return
+        start = window.rfind(b"\n", 0, at) + 1
+        end = window.find(b"\n", at)
+        self._kept, self._size = [], 0
+        self._open = end < 0
+        self._keep(window[start:] if end < 0 else window[start:end])
+        self._tail = b"" if end < 0 else window[end:][-_OVERLAP:]
+
+    def told(self) -> Told | None:
+        """Read what was kept; None where there is nothing, or nothing that can be read."""
+        if not self._kept or self._size > _HELD:
+            return None
+        from cfp.proxy.told import read_event, read_response  # noqa: PLC0415  msgspec is not needed to listen
+
+        text = b"".join(self._kept)
+        return read_event(text) if self._sse else read_response(text)
+
+    def _keep(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size <= _HELD:
+            self._kept.append(piece)
+        else:
+            self._kept.clear()

@@ -1,0 +1,99 @@
+"""(body, tier) -> the same body with one member more, or the body itself. Only the top level is looked into.
+
+msgspec sees escaped spellings of the key and duplicates as the upstream's parser would; what it cannot read is left
+as it is. The splice touches no other byte, so numbers, order and spacing survive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import msgspec
+
+from cfp.proxy import codings
+
+Body: TypeAlias = bytes | bytearray
+Piece: TypeAlias = bytes | bytearray | memoryview
+
+_ABSENT: Final = msgspec.Raw()
+_SPACE: Final = b" \t\r\n"
+
+
+class _Members(msgspec.Struct):
+    """Raw, so that a member of any type is accepted and left to the upstream to judge."""
+
+    service_tier: msgspec.Raw = _ABSENT
+    stream: msgspec.Raw = _ABSENT
+    model: msgspec.Raw = _ABSENT
+
+
+_decoder: Final = msgspec.json.Decoder(_Members)
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """What a body says. `service_tier` is None where it has none; a value that is not text reads as its JSON."""
+
+    service_tier: str | None
+    stream: bool
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """`parts` are what goes out, in order; `members` is None where the body could not be read, and `error` says why."""
+
+    parts: list[Piece]
+    members: Members | None
+    error: str | None = None
+    injected: bool = False
+
+
+def rewrite(body: Body, tier: str | None, *, coding: bytes = b"identity", cap: int = 1 << 28) -> Rewritten:
+    """Add `"service_tier":tier` to a JSON object that has none; `tier` None only looks.
+
+    A body in a content coding is looked at decoded, goes out in the same coding where it changed and as it came where
+    it did not. Raises codings.TooLarge.
+    """
+    plain = body
+    if coding not in {b"identity", b""}:
+        try:
+            plain = codings.decode(coding, body, cap)
+        except codings.Undecodable:
+            return Rewritten([body], None, "content_coding")
+    elif len(body) > cap:
+        raise codings.TooLarge
+    try:
+        found = _decoder.decode(plain)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Rewritten([body], None, "not_a_json_object")
+    except RecursionError:
+        return Rewritten([body], None, "nested_too_deep")
+    members = Members(_shown(found.service_tier), bytes(found.stream) == b"true", _shown(found.model))
+    if tier is None or members.service_tier is not None:
+        return Rewritten([body], members)
+    parts = splice(plain, tier)
+    if plain is not body:
+        parts = [codings.encode(coding, parts)]
+    return Rewritten(parts, members, injected=True)
+
+
+def splice(body: Body, tier: str) -> list[Piece]:
+    """Return an object's text with the member right after its opening brace, without copying the text."""
+    opening = body.index(b"{") + 1
+    view = memoryview(body)
+    closing = body[opening : opening + 64].lstrip(_SPACE)[:1] or bytes(view[opening:]).lstrip(_SPACE)[:1]
+    member = b'"service_tier":"%s"' % tier.encode()
+    return [view[:opening], member if closing == b"}" else member + b",", view[opening:]]
+
+
+def _shown(raw: msgspec.Raw) -> str | None:
+    text = bytes(raw)
+    if not text:
+        return None
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "?"
+    return value if isinstance(value, str) else text[:40].decode("utf-8", "replace")

@@ -1,0 +1,95 @@
+"""Where a request goes: an answer of our own, or which target on the upstream."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from cfp.layout import HEALTH_PATH
+
+_OWN: Final = HEALTH_PATH.encode().rpartition(b"/")[0] + b"/"
+_HEALTH: Final = HEALTH_PATH.encode()
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Kind(enum.Enum):
+    HEALTH = enum.auto()
+    RESPONSES = enum.auto()
+    FORWARD = enum.auto()
+    NOT_FOUND = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`path` is the client's, without query; `target` is what the upstream is asked for."""
+
+    kind: Kind
+    path: bytes
+    target: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """One upstream: where to connect, what Host to say, which path its base URL has."""
+
+    scheme: str
+    hostname: str
+    port: int
+    host_field: bytes
+    base_path: bytes
+
+    @property
+    def tls(self) -> bool:
+        return self.scheme == "https"
+
+
+def origin_of(base: str) -> Origin:
+    """Take a validated base URL apart."""
+    parts = urlsplit(base)
+    name = (parts.hostname or "").encode("idna" if not (parts.hostname or "").isascii() else "ascii").decode()
+    port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    shown = f"[{name}]" if ":" in name else name
+    if port != _DEFAULT_PORTS[parts.scheme]:
+        shown = f"{shown}:{port}"
+    return Origin(
+        scheme=parts.scheme,
+        hostname=name,
+        port=port,
+        host_field=shown.encode(),
+        base_path=parts.path.rstrip("/").encode("ascii", "backslashreplace"),
+    )
+
+
+def split_absolute(target: bytes) -> tuple[bytes | None, bytes]:
+    """(authority, origin-form) of `http://host/path`, which a client behind HTTP_PROXY sends (RFC 9112 3.2.2)."""
+    if not target[:7].lower() == b"http://":
+        return None, target
+    rest = target[7:]
+    end = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
+    path = rest[end:]
+    return rest[:end], path if path.startswith(b"/") else b"/" + path
+
+
+class Router:
+    """Maps targets below our base to targets below the upstream's."""
+
+    def __init__(self, proxy_base: str, origin: Origin) -> None:
+        self._base = proxy_base.encode()
+        self._upstream_base = origin.base_path
+        self._responses = self._base + b"/responses"
+
+    def route(self, target: bytes) -> Route:
+        """`target` is in origin-form; nothing is decoded or normalised on the way."""
+        path = target.partition(b"?")[0]
+        if path == _HEALTH:
+            return Route(Kind.HEALTH, path)
+        if path.startswith(_OWN):
+            return Route(Kind.NOT_FOUND, path)
+        base = self._base
+        behind = target[len(base) :]
+        if not target.startswith(base) or behind[:1] not in {b"/", b"?", b""} or b"#" in target:
+            return Route(Kind.NOT_FOUND, path)
+        kind = Kind.RESPONSES if path == self._responses else Kind.FORWARD
+        return Route(kind, path, self._upstream_base + behind or b"/")

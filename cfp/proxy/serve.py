@@ -1,0 +1,103 @@
+"""The worker's command line, its go byte, and the order in which its life begins and ends."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cfp.core.settings import Settings, settings_from_json
+from cfp.errors import UsageError
+from cfp.layout import Layout
+from cfp.proxy.config import WorkerConfig
+
+_SETTINGS_FLAGS = {
+    "--provider": "provider",
+    "--host": "host",
+    "--port": "port",
+    "--proxy-base": "proxy_base",
+    "--upstream-base": "upstream_base",
+    "--service-tier": "service_tier",
+    "--service-tier-policy": "service_tier_policy",
+    "--upstream-api-key-env": "upstream_api_key_env",
+}
+# Written by scripts for the predecessor; they say nothing that the other flags do not.
+_IGNORED_FLAGS = frozenset({"--service-tier-effective-policy", "--upstream-api-key-source"})
+_NONCE = re.compile(r"[0-9a-f]{0,64}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeArgs:
+    """The parsed command line of `serve`."""
+
+    settings: Settings
+    codex_home: Path
+    log_dir: Path | None
+    nonce: str
+    await_go: bool
+    verbose: bool
+
+
+def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ServeArgs:
+    """Read the flags behind `serve`; raises UsageError or Refused(settings_invalid, …) for wrong ones.
+
+    Not argparse: a hook waits for this process to listen, and it is only ever one shape of command line.
+    """
+    raw: dict[str, object] = {"provider": "openai", "service_tier_policy": "auto"}
+    texts = {"--codex-home": environ.get("CODEX_HOME") or str(Path.home() / ".codex"), "--nonce": "", "--log-dir": ""}
+    switches = {"--use-provider-auth-file": False, "--await-go": False, "--verbose": False}
+    pending = list(argv)
+    while pending:
+        flag, joined, value = pending.pop(0).partition("=")
+        if flag in switches and not joined:
+            switches[flag] = True
+            continue
+        if flag not in _SETTINGS_FLAGS and flag not in texts and flag not in _IGNORED_FLAGS:
+            raise UsageError("unknown_flag", flag=flag)
+        if not joined:
+            if not pending:
+                raise UsageError("flag_needs_value", flag=flag)
+            value = pending.pop(0)
+        if flag in _SETTINGS_FLAGS:
+            raw[_SETTINGS_FLAGS[flag]] = int(value) if flag == "--port" and value.isdecimal() else value
+        elif flag in texts:
+            texts[flag] = value
+    if not _NONCE.match(texts["--nonce"]):
+        raise UsageError("invalid_settings", field="nonce", reason="it must be hexadecimal")
+    raw["upstream_api_key_file"] = switches["--use-provider-auth-file"]
+    return ServeArgs(
+        settings=settings_from_json(raw),
+        codex_home=Path(texts["--codex-home"]),
+        log_dir=Path(texts["--log-dir"]) if texts["--log-dir"] else None,
+        nonce=texts["--nonce"],
+        await_go=switches["--await-go"],
+        verbose=switches["--verbose"],
+    )
+
+
+def go_arrived(descriptor: int = 0) -> bool:
+    """Wait for the parent's one byte; False where it died before the journal knew of us."""
+    return os.read(descriptor, 1) != b""
+
+
+def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
+    return WorkerConfig(
+        settings=replace(args.settings),
+        layout=Layout(args.codex_home),
+        environ=environ,
+        nonce=args.nonce,
+        verbose=args.verbose,
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve until told to stop and return the exit code; raises CfpError where it cannot start."""
+    args = parse(argv, os.environ)
+    config = worker_config(args, os.environ)
+    if args.await_go and not go_arrived():
+        return 0
+    from cfp.proxy.life import run  # noqa: PLC0415  nothing heavy before the go byte
+
+    return run(config, log_dir=args.log_dir)

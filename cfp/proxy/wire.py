@@ -1,0 +1,322 @@
+"""HTTP/1.1 on both legs: bytes in, heads, data and ends out. No IO, no clock.
+
+llhttp (Node's parser, through httptools) does the framing and is strict by default: both a length and a transfer
+coding, two lengths, bad chunks, bare CR or LF and folded lines are errors. What it lets pass and we do not is in
+`RequestParser._fault` and `ResponseParser._fault`.
+
+    request    RequestHead  bytes*  END        repeated; `Malformed` is always the last event
+    response   ResponseHead(1xx)*  ResponseHead  bytes*  END
+
+How the bytes are cut into reads changes nothing but where one piece of data ends and the next begins.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, HttpResponseParser
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
+LAST_CHUNK: Final = b"0\r\n\r\n"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Mark(enum.Enum):
+    END = "end"
+
+
+END: Final = Mark.END
+
+
+class Fault(enum.Enum):
+    """Why a message cannot be taken; the value is the status that a client is answered."""
+
+    FRAMING = 400
+    METHOD = 405
+    HEAD_TOO_LARGE = 431
+    VERSION = 505
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """The end of what can be read from this connection; `reason` holds nothing that the peer sent."""
+
+    fault: Fault
+    reason: str
+
+
+@dataclass(slots=True)  # not frozen: it is built for every request, and that would cost more than parsing it
+class RequestHead:
+    """`fields` has the header fields by lower-case name, repeated ones joined; `headers` has them as sent.
+
+    length   Content-Length, None where there is none
+    upgrade  a protocol switch is asked for: nothing behind this head can be read as HTTP
+    """
+
+    method: bytes
+    target: bytes
+    headers: Headers
+    fields: dict[bytes, bytes]
+    minor: int
+    keep_alive: bool
+    length: int | None
+    chunked: bool
+    upgrade: bool
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """`until_close`: the body ends where the connection ends (RFC 9112 6.3)."""
+
+    status: int
+    reason: bytes
+    headers: Headers
+    fields: dict[bytes, bytes]
+    minor: int
+    keep_alive: bool
+    length: int | None
+    chunked: bool
+    until_close: bool
+
+
+RequestEvent: TypeAlias = RequestHead | bytes | Mark | Malformed
+ResponseEvent: TypeAlias = ResponseHead | bytes | Mark | Malformed
+
+
+class _Stop(Exception):
+    """Leaves llhttp from inside a callback; `feed` knows why."""
+
+
+class _Collector:
+    """The header fields of one message, with a limit on their size."""
+
+    def __init__(self, max_head: int) -> None:
+        self._max_head = max_head
+        self._stopped: Malformed | None = None
+        self._finished = False
+        self._quiet = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._in_head = True
+        self._start = b""
+        self._size = 0
+        self._headers: Headers = []
+        self._fields: dict[bytes, bytes] = {}
+
+    def _stop(self, fault: Fault, reason: str) -> None:
+        self._stopped = Malformed(fault, reason)
+        raise _Stop
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > self._max_head:
+            self._stop(Fault.HEAD_TOO_LARGE, "the head is too large")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._grow(len(name) + len(value) + 4)
+        if not self._in_head:
+            return  # a trailer: read and left out, as RFC 9110 6.5.1 allows
+        value = value.rstrip(b" \t")
+        self._headers.append((name, value))
+        key = name.lower()
+        fields = self._fields
+        fields[key] = fields[key] + b", " + value if key in fields else value
+
+    def _overlong(self, data: bytes, events: list[RequestEvent] | list[ResponseEvent]) -> bool:
+        """Whether bytes keep coming that make no event: one endless line, which only piles up in the parser."""
+        self._quiet = 0 if events else self._quiet + len(data)
+        return self._quiet > 2 * self._max_head
+
+    def _framing(self) -> tuple[int | None, bool]:
+        coding = self._fields.get(b"transfer-encoding")
+        if coding is None:
+            length = self._fields.get(b"content-length")
+            return (None if length is None else int(length)), False
+        if coding.lower() != b"chunked":
+            self._stop(Fault.FRAMING, "the only transfer coding understood is chunked")
+        return None, True
+
+
+class RequestParser(_Collector):
+    """The client's side of one connection."""
+
+    def __init__(self, max_head: int = 65536) -> None:
+        super().__init__(max_head)
+        self._events: list[RequestEvent] = []
+        self._parser: HttpRequestParser | None = HttpRequestParser(self)
+        self._last = False
+
+    def feed(self, data: bytes) -> list[RequestEvent]:
+        """Return what these bytes complete. After `Malformed`, a close or an upgrade everything is ignored."""
+        if self._parser is None:
+            return []
+        events = self._events = []
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self.close()
+        except HttpParserError as error:
+            self.close()
+            if not (self._last and events and events[-1] is END):
+                events.append(self._stopped or Malformed(Fault.FRAMING, str(error)))
+        else:
+            if self._last:
+                self.close()
+            elif self._overlong(data, events):
+                self.close()
+                events.append(Malformed(Fault.HEAD_TOO_LARGE, "the head is too large"))
+        return events
+
+    def close(self) -> None:
+        """Let go of llhttp, which refers back to us."""
+        self._parser = None
+
+    def on_message_begin(self) -> None:
+        self._begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._start += url
+        self._grow(len(url))
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        assert parser is not None  # noqa: S101  it is the one calling
+        method: bytes = parser.get_method()
+        version: str = parser.get_http_version()
+        if version not in {"1.1", "1.0"}:
+            self._stop(Fault.VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+        if method not in METHODS:
+            self._stop(Fault.METHOD, "this method is not served here")
+        host = self._fields.get(b"host")
+        if (host is None and version == "1.1") or (host is not None and b"," in host):
+            self._stop(Fault.FRAMING, "exactly one Host is needed")
+        length, chunked = self._framing()
+        if chunked and version == "1.0":
+            self._stop(Fault.FRAMING, "HTTP/1.0 has no transfer codings")
+        self._in_head = False
+        self._size = 0
+        head = RequestHead(
+            method,
+            self._start,
+            self._headers,
+            self._fields,
+            int(version[2]),
+            parser.should_keep_alive(),
+            length,
+            chunked,
+            parser.should_upgrade(),
+        )
+        self._events.append(head)
+        self._last = head.upgrade or not head.keep_alive
+
+    def on_body(self, body: bytes) -> None:
+        self._events.append(body)
+
+    def on_message_complete(self) -> None:
+        self._events.append(END)
+
+
+class ResponseParser(_Collector):
+    """The upstream's side of one connection; `expect` goes before each response."""
+
+    def __init__(self, max_head: int = 65536) -> None:
+        super().__init__(max_head)
+        self._events: list[ResponseEvent] = []
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
+        self._bodiless = False
+        self._interim = False
+        self._idle = True
+        self._until_close = False
+
+    def expect(self, *, bodiless: bool = False) -> None:
+        """Await one response; `bodiless` after HEAD, whose answer has a length and no body."""
+        self._bodiless = bodiless
+        self._idle = False
+
+    def feed(self, data: bytes) -> list[ResponseEvent]:
+        if self._parser is None:
+            return []
+        events = self._events = []
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self.close()
+            if self._stopped or not self._idle:
+                reason = "it switched protocols" if isinstance(error, HttpParserUpgrade) else str(error)
+                events.append(self._stopped or Malformed(Fault.FRAMING, reason))
+        else:
+            if self._overlong(data, events):
+                self.close()
+                events.append(Malformed(Fault.HEAD_TOO_LARGE, "the head is too large"))
+        return events
+
+    def eof(self) -> list[ResponseEvent]:
+        """The upstream closed: the end of a body that has no other end, or a cut."""
+        if self._parser is None or self._idle:
+            return []
+        self.close()
+        if self._until_close:
+            self._idle = True
+            return [END]
+        return [Malformed(Fault.FRAMING, "the connection was closed before the response was complete")]
+
+    def close(self) -> None:
+        self._parser = None
+
+    def on_message_begin(self) -> None:
+        if self._idle:
+            self._stop(Fault.FRAMING, "it sent what nobody asked for")
+        self._begin()
+
+    def on_status(self, status: bytes) -> None:
+        self._start += status
+        self._grow(len(status))
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        assert parser is not None  # noqa: S101  it is the one calling
+        version: str = parser.get_http_version()
+        status: int = parser.get_status_code()
+        if version not in {"1.1", "1.0"} or status < 100 or status == 101:
+            self._stop(Fault.VERSION, "it does not speak HTTP/1.1")
+        length, chunked = self._framing()
+        self._in_head = False
+        self._size = 0
+        empty = self._bodiless or status < 200 or status in {204, 304}
+        self._until_close = not (empty or chunked or length is not None)
+        head = ResponseHead(
+            status,
+            self._start,
+            self._headers,
+            self._fields,
+            int(version[2]),
+            parser.should_keep_alive() and not self._bodiless,
+            length,
+            chunked,
+            self._until_close,
+        )
+        self._events.append(head)
+        self._interim = status < 200
+        if self._bodiless and not self._interim:
+            # llhttp cannot be told that no body follows: say the end here and never read on.
+            self._idle = True
+            self._events.append(END)
+            raise _Stop
+
+    def on_body(self, body: bytes) -> None:
+        self._events.append(body)
+
+    def on_message_complete(self) -> None:
+        if not self._interim:
+            self._events.append(END)
+            self._idle = True
+
+
+def chunk(pieces: list[bytes]) -> list[bytes]:
+    """One chunk around the pieces, which must not be empty in sum."""
+    return [b"%x\r\n" % sum(map(len, pieces)), *pieces, b"\r\n"]
