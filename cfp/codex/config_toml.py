@@ -1,42 +1,173 @@
-"""config.toml: read it, and set or give back our own keys in any legal spelling of it."""
+"""config.toml: read it, and set or give back our own keys in any legal spelling of it.
+
+The text is spliced by spans of our own (toml_syntax, toml_edit) and never dumped. Each edit is then parsed and
+compared with the declared change, and refused where it would mean anything more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from journal.values import Absent, Json, KeyEdit, KeyPath, Merged
+from cfp.codex.compare import same
+from cfp.codex.text import Decoded, decode
+from cfp.codex.toml_edit import delete, drop_empty_section, headers, render, set_value, value_text
+from cfp.codex.toml_reader import loads
+from journal.values import ABSENT, Absent, Json, KeyEdit, KeyPath, Merged, Unmergeable
+
+_OWN_TABLES = ("hooks", "state")
 
 
 def parse(data: bytes | None) -> dict[str, Json]:
     """Read config.toml; None (no file) is {}. Raises Unparseable."""
-    raise NotImplementedError
+    return loads(decode(data).text)
 
 
 def lookup(doc: Mapping[str, Json], path: KeyPath) -> Json | Absent:
     """Return the value at a key path, ABSENT where it, or a table on the way, is not there."""
-    raise NotImplementedError
+    value: Json = doc
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return ABSENT
+        value = value[name]
+    return value
 
 
 def spelling(data: bytes | None, path: KeyPath) -> str | None:
     """Return a value as it is written; None where it is absent or a table that is not written in one place."""
-    raise NotImplementedError
+    return value_text(decode(data).text, path)
 
 
 def edit_for(data: bytes | None, path: KeyPath, after: Json | Absent) -> KeyEdit:
-    """Return the edit that makes `after` the value at `path` (ABSENT: deletes it)."""
-    raise NotImplementedError
+    """Return the edit that makes `after` the value at `path` (ABSENT: deletes it).
+
+    Raises Unmergeable where a table, a list or a date stands there: Codex takes none of them for a key of ours.
+    """
+    before = lookup(parse(data), path)
+    if before is ABSENT:
+        return KeyEdit(path=path, before=ABSENT, after=after)
+    if not isinstance(before, str | bool | int | float):
+        raise Unmergeable(f"{_name(path)} is not a plain value")
+    return KeyEdit(path=path, before=before, after=after, before_spelling=spelling(data, path))
 
 
 class ConfigToml:
     """The journal's Format of config.toml; every edit is at a leaf, a value and never a table."""
 
     def apply(self, current: bytes | None, edits: Sequence[KeyEdit]) -> bytes:
-        """Set each key to its `after`; raises Unmergeable where more than those keys would change."""
-        raise NotImplementedError
+        """Set each key to its `after`; raises Unmergeable where more than those keys would change.
+
+        A trust table `[hooks.state."…"]` that is left empty goes with its last key; any other table stays.
+        """
+        draft = _Draft(decode(current))
+        for edit in edits:
+            draft.put(edit.path, edit.after, None)
+            if edit.after is ABSENT and edit.path[:-2] == _OWN_TABLES:
+                draft.drop_table(edit.path[:-1])
+        return draft.finish(edit.path for edit in edits)
 
     def restore(self, current: bytes, before: bytes | None, edits: Sequence[KeyEdit]) -> Merged:
-        """Give each key back that is still ours, in its owner's spelling; see `Format.restore`."""
-        raise NotImplementedError
+        """Give each key back that is still ours, in its owner's spelling; see `Format.restore`.
+
+        A table that `before` has no header for, and that holds nothing more, goes with our last key. So does the
+        file where there was none (`before` None) and nothing is left.
+        """
+        if self._untouched(current, before, edits):
+            return Merged(content=before)
+        draft = _Draft(decode(current))
+        old_headers = headers(decode(before).text)
+        conflicts = []
+        for edit in reversed(edits):
+            now = lookup(draft.doc, edit.path)
+            if same(now, edit.before):
+                continue
+            if not same(now, edit.after):
+                conflicts.append(edit.path)
+                continue
+            draft.put(edit.path, edit.before, edit.before_spelling)
+            if edit.before is ABSENT and edit.path[:-1] not in old_headers:
+                draft.drop_table(edit.path[:-1])
+        content = draft.finish(edit.path for edit in edits)
+        gone = before is None and not draft.text.strip()
+        return Merged(content=None if gone else content, conflicts=tuple(reversed(conflicts)))
+
+    def _untouched(self, current: bytes, before: bytes | None, edits: Sequence[KeyEdit]) -> bool:
+        try:
+            return self.apply(before, edits) == current
+        except Unmergeable:
+            return False
+
+
+class _Draft:
+    """A text under edit, and the document that it must come to mean."""
+
+    def __init__(self, decoded: Decoded) -> None:
+        self._decoded = decoded
+        self.text = decoded.text
+        self.doc = loads(decoded.text)
+
+    def put(self, path: KeyPath, value: Json | Absent, spelled: str | None) -> None:
+        """Make `value` stand at `path`, as `spelled` where that is known."""
+        if same(lookup(self.doc, path), value):
+            return
+        _require_tables(self.doc, path)
+        if value is ABSENT:
+            self.text = delete(self.text, path)
+        else:
+            self.text = set_value(self.text, path, _in_style_of(self.text, spelled or render(value)))
+        self.doc = _with(self.doc, path, value)
+
+    def drop_table(self, path: KeyPath) -> None:
+        """Let a header go that is left without an entry."""
+        if path:
+            self.text = drop_empty_section(self.text, path)
+
+    def finish(self, paths: Iterable[KeyPath]) -> bytes:
+        """Return the bytes, once the text is proven to mean the document; empty tables on the way do not count."""
+        written, declared = loads(self.text), self.doc
+        for path in paths:
+            written, declared = _without_empty(written, path[:-1]), _without_empty(declared, path[:-1])
+        if not same(written, declared):
+            raise Unmergeable("the edit would change more than our own keys")
+        try:
+            return self._decoded.encode(self.text)
+        except UnicodeEncodeError:
+            raise Unmergeable("the value is not text") from None
 
 
 CONFIG_TOML = ConfigToml()
+
+
+def _require_tables(doc: Mapping[str, Json], path: KeyPath) -> None:
+    for depth in range(1, len(path)):
+        table = lookup(doc, path[:depth])
+        if table is not ABSENT and not isinstance(table, dict):
+            raise Unmergeable(f"{_name(path[:depth])} is not a table")
+    if isinstance(lookup(doc, path), dict | list):
+        raise Unmergeable(f"{_name(path)} is not a plain value")
+
+
+def _with(doc: dict[str, Json], path: KeyPath, value: Json | Absent) -> dict[str, Json]:
+    """Return the document with one value set, or taken out; tables on the way are copied, never changed."""
+    head, rest = path[0], path[1:]
+    if rest:
+        return {**doc, head: _with(doc.get(head, {}), rest, value)}
+    if value is ABSENT:
+        return {name: other for name, other in doc.items() if name != head}
+    return {**doc, head: value}
+
+
+def _without_empty(doc: dict[str, Json], path: KeyPath) -> dict[str, Json]:
+    """Return the document without the tables on the way to `path`, itself included, that hold nothing."""
+    for depth in range(len(path), 0, -1):
+        if lookup(doc, path[:depth]) == {}:
+            doc = _with(doc, path[:depth], ABSENT)
+    return doc
+
+
+def _in_style_of(text: str, spelled: str) -> str:
+    """Return a value of several lines with the line endings of the text that it comes back into."""
+    return spelled if "\r\n" in text else spelled.replace("\r\n", "\n")
+
+
+def _name(path: KeyPath) -> str:
+    return ".".join(path)

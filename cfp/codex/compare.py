@@ -1,0 +1,18 @@
+"""When two parsed documents mean the same: types count (true is not 1) and NaN equals itself."""
+
+from __future__ import annotations
+
+from journal.values import Json
+
+
+def same(left: Json, right: Json) -> bool:
+    """Compare two values from TOML or JSON, strictly and by meaning; the order of keys does not count."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(value, right[name]) for name, value in left.items())
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, float):
+        return repr(left) == repr(right)
+    return bool(left == right)
