@@ -1,33 +1,35 @@
-"""Which key Codex itself would send to a provider, and where it lies: that one, never another."""
+"""Which key Codex itself would send to a provider, and where it lies: that one, never another.
+
+An OpenAI key must not reach a relay, so nothing here guesses: a provider's table names the places (`_places`), the
+first of them that holds a key gives it, and any other place must be named by the user (`Source`).
+"""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+import json
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Final
 
+from cfp.codex import auth_json
+from cfp.host.dotenv import parse_dotenv
+from cfp.host.secret import Secret, redact
 
-class Secret:
-    """A text that shows itself only where asked: `reveal()`."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def same_as(self, other: Secret) -> bool:
-        """Compare in constant time."""
-        raise NotImplementedError
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __reduce_ex__(self, _protocol: Any) -> NoReturn:
-        raise TypeError("a secret is not serialised")
+__all__ = [
+    "Extras",
+    "FoundKey",
+    "Place",
+    "Secret",
+    "Source",
+    "discover_key",
+    "parse_dotenv",
+    "provider_extras",
+    "redact",
+    "sends_key",
+    "windows_user_environ",
+]
 
 
 class Place(enum.StrEnum):
@@ -38,7 +40,19 @@ class Place(enum.StrEnum):
     WINDOWS_USER_ENV = "windows_user_env"
     PROVIDER_AUTH_FILE = "provider_auth_file"
     AUTH_JSON = "auth_json"
-    BEARER_TOKEN = "experimental_bearer_token"
+    BEARER_TOKEN = "experimental_bearer_token"  # noqa: S105 - the name of a setting
+
+
+# fmt: off
+_CLOSED_SET: Final = {                              # still there after a reboot, as far as the place tells?
+    Place.DOTENV:             ("process_env",        True),   # Codex loads it into its own environment
+    Place.PROCESS_ENV:        ("process_env",        False),
+    Place.WINDOWS_USER_ENV:   ("windows_user_env",   True),
+    Place.PROVIDER_AUTH_FILE: ("provider_auth_file", True),
+    Place.AUTH_JSON:          ("auth_json_fallback", True),
+    Place.BEARER_TOKEN:       (None,                 True),
+}
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +64,7 @@ class Source:
 
     @classmethod
     def env(cls, name: str) -> Source:
-        """The environment variable (as the worker will see it), else auth.json under that name."""
+        """The variable as the worker will see it: .env, the environment, Windows' user environment, auth.json."""
         return cls(place=Place.PROCESS_ENV, name=name)
 
     @classmethod
@@ -64,7 +78,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundKey:
-    """A key and where it was found; only `label` is for showing."""
+    """A key and where it was found; the secret does not show."""
 
     secret: Secret
     place: Place
@@ -73,17 +87,23 @@ class FoundKey:
     @property
     def source(self) -> str:
         """`process_env:NAME` and the like: a name, never a value."""
-        return f"{self.place}:{self.name}"
+        return f"{self.place}:{self.name}" if self.name else str(self.place)
 
     @property
-    def upstream_api_key_source(self) -> str:
-        """The closed set of that result field: process_env, windows_user_env, provider_auth_file, auth_json_fallback."""
-        raise NotImplementedError
+    def upstream_api_key_source(self) -> str | None:
+        """The result field of that name: process_env, windows_user_env, provider_auth_file, auth_json_fallback."""
+        return _CLOSED_SET[self.place][0]
 
     @property
     def persistent(self) -> bool:
         """Whether the key is still there after a reboot, as far as its place tells."""
-        raise NotImplementedError
+        return _CLOSED_SET[self.place][1]
+
+
+_OPENAI = "openai"
+_KEYLESS_BUILT_INS = frozenset({"ollama", "lmstudio", "amazon-bedrock", "amazon-bedrock-runtime", "gcp"})
+_OPENAI_KEY = "OPENAI_API_KEY"
+_STORES_WITHOUT_FILE = frozenset({"keyring", "ephemeral"})
 
 
 def discover_key(
@@ -99,14 +119,94 @@ def discover_key(
     """Find the key that Codex would send to `provider`, or with `source`, the one that the user named.
 
     config, auth, dotenv, provider_auth are the contents of config.toml (parsed), auth.json, .env and
-    provider-auth.json. None: there is none (`sends_key` tells whether one is expected).
+    provider-auth.json; user_environ is `windows_user_environ()`. None: there is none (`sends_key` tells whether
+    one is to be expected).
     """
-    raise NotImplementedError
+    fallbacks = {} if user_environ is None else user_environ
+    read: dict[Place, Callable[[str], str | None]] = {
+        Place.DOTENV: lambda name: parse_dotenv(dotenv, environ).get(name),
+        Place.PROCESS_ENV: environ.get,
+        Place.WINDOWS_USER_ENV: fallbacks.get,
+        Place.AUTH_JSON: lambda name: auth_json.api_key(auth, name),
+        Place.PROVIDER_AUTH_FILE: lambda _: _provider_auth_key(provider_auth, provider),
+        Place.BEARER_TOKEN: lambda _: _text(_table(config, provider).get("experimental_bearer_token")),
+    }
+    for place, name in _places(config, provider, auth) if source is None else _places_of(source):
+        value = read[place](name)
+        if value is not None and value.strip():
+            return FoundKey(secret=Secret(value), place=place, name=name)
+    return None
 
 
 def sends_key(config: Mapping[str, Any], provider: str) -> bool:
     """Whether Codex sends a key of the user's to this provider at all; a local one may want none."""
-    raise NotImplementedError
+    return bool(_places(config, provider, None))
+
+
+def _places(config: Mapping[str, Any], provider: str, auth: bytes | None) -> list[tuple[Place, str]]:
+    """Where the provider's table says that its key lies, first one first (Codex 0.169: env_key beats the rest)."""
+    table = _table(config, provider)
+    env_key = _text(table.get("env_key"))
+    if env_key:
+        return _named(env_key)
+    if _text(table.get("experimental_bearer_token")):
+        return [(Place.BEARER_TOKEN, "")]
+    wants_openai = provider == _OPENAI or table.get("requires_openai_auth") is True
+    if wants_openai and _codex_reads_key(config, auth):
+        return [(Place.AUTH_JSON, _OPENAI_KEY)]
+    return []
+
+
+def _named(name: str) -> list[tuple[Place, str]]:
+    return [(Place.DOTENV, name), (Place.PROCESS_ENV, name), (Place.AUTH_JSON, name)]
+
+
+def _places_of(source: Source) -> list[tuple[Place, str]]:
+    if source.place is not Place.PROCESS_ENV:
+        return [(source.place, source.name)]
+    first, second, last = _named(source.name)
+    return [first, second, (Place.WINDOWS_USER_ENV, source.name), last]
+
+
+def _codex_reads_key(config: Mapping[str, Any], auth: bytes | None) -> bool:
+    """Whether Codex would send auth.json's key: not where it keeps logins elsewhere or signs in with ChatGPT."""
+    mode = auth_json.api_key(auth, "auth_mode") or ""
+    return config.get("cli_auth_credentials_store") not in _STORES_WITHOUT_FILE and not mode.startswith("chatgpt")
+
+
+def _table(config: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
+    """The provider's table; a built-in one has none, whatever stands under its name."""
+    tables = config.get("model_providers")
+    table = tables.get(provider) if isinstance(tables, Mapping) else None
+    is_built_in = provider == _OPENAI or provider in _KEYLESS_BUILT_INS
+    return table if isinstance(table, Mapping) and not is_built_in else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _provider_auth_key(data: bytes | None, provider: str) -> str | None:
+    """Read `{"version": 1, "providers": {NAME: {"api_key": …}}}`."""
+    try:
+        providers = json.loads(data or b"")["providers"]
+        return _text(providers[provider]["api_key"])
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+
+
+def windows_user_environ() -> dict[str, str]:
+    """The user's environment as Windows keeps it for new programs; {} elsewhere."""
+    values: dict[str, str] = {}
+    if sys.platform == "win32":
+        import winreg  # noqa: PLC0415 - exists on Windows only
+
+        with winreg.OpenKey(winreg.HKEY_CURRENT_USER, "Environment") as key:
+            for index in range(winreg.QueryInfoKey(key)[1]):
+                name, value, _ = winreg.EnumValue(key, index)
+                if isinstance(value, str):
+                    values[name] = value
+    return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,15 +220,21 @@ class Extras:
 def provider_extras(
     config: Mapping[str, Any], provider: str, dotenv: bytes | None, environ: Mapping[str, str]
 ) -> Extras:
-    """Read http_headers, env_http_headers and query_params of the provider's table."""
-    raise NotImplementedError
+    """Read http_headers, env_http_headers (a variable that is missing or blank gives none) and query_params."""
+    table = _table(config, provider)
+    variables = {**environ, **parse_dotenv(dotenv, environ)}
+    named = {name: variables.get(variable, "") for name, variable in _texts(table, "env_http_headers")}
+    headers = {
+        **dict(_texts(table, "http_headers")),
+        **{name: value for name, value in named.items() if value.strip()},
+    }
+    return Extras(
+        headers=tuple((name, Secret(value)) for name, value in headers.items()),
+        query=tuple((name, Secret(value)) for name, value in _texts(table, "query_params")),
+    )
 
 
-def parse_dotenv(data: bytes | None, environ: Mapping[str, str]) -> dict[str, str]:
-    """Read $CODEX_HOME/.env as Codex does; names that begin with CODEX_ are ignored, lines that do not parse too."""
-    raise NotImplementedError
-
-
-def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
-    """Blank the secrets, parts of them, and all that looks like a token; one line, printable."""
-    raise NotImplementedError
+def _texts(table: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
+    inner = table.get(name)
+    items = inner.items() if isinstance(inner, Mapping) else ()
+    return [(key, value) for key, value in items if isinstance(value, str)]

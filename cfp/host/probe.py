@@ -6,6 +6,10 @@ Imported by the SessionStart hook's no-op path, so: stdlib only, nothing heavier
 from __future__ import annotations
 
 import enum
+import json
+import os
+import socket
+import sys
 import time
 
 TYPE_CHECKING = False  # importing typing would cost the hook more than this module does
@@ -24,12 +28,19 @@ if TYPE_CHECKING:
         def last_words(self) -> str: ...
 
 
+HEALTH_PATH = "/__codex_fast_proxy/health"  # as in cfp.layout, which is too heavy to import here
+_LARGEST_ANSWER = 64 * 1024
+_FIRST_DELAY, _LONGEST_DELAY = 0.005, 0.05
+_ONE_TRY = 1.0
+
+
 class Status(enum.StrEnum):
     """What a health request met."""
 
     HEALTHY = "healthy"
     REFUSED = "refused"  # nobody listens
     TIMED_OUT = "timed_out"  # somebody listens and does not answer in time
+    HUNG_UP = "hung_up"  # somebody accepted and left: a worker on its way out does
     FOREIGN = "foreign"  # something else answers
 
 
@@ -39,14 +50,20 @@ class Health(dict[str, "Any"]):
     __slots__ = ()
 
     @property
-    def pid(self) -> int: ...
+    def pid(self) -> int:
+        return int(self["pid"])
 
     @property
     def nonce(self) -> str:
         """Empty for the predecessor's worker, which has none."""
+        nonce = self.get("nonce")
+        return nonce if isinstance(nonce, str) else ""
 
     @property
-    def requests_in_flight(self) -> int: ...
+    def requests_in_flight(self) -> int:
+        """0 for the predecessor's worker, which does not count."""
+        count = self.get("requests_in_flight")
+        return count if isinstance(count, int) else 0
 
 
 def read_health(host: str, port: int, timeout: float) -> Health | None:
@@ -56,11 +73,73 @@ def read_health(host: str, port: int, timeout: float) -> Health | None:
 
 def probe(host: str, port: int, timeout: float) -> tuple[Status, Health | None]:
     """The same, and why there is no health."""
-    raise NotImplementedError
+    deadline = time.monotonic() + timeout
+    met = Status.REFUSED
+    try:
+        with socket.create_connection((host, port), timeout=timeout) as connection:
+            # A connect to an unused ephemeral port of our own machine can meet itself (TCP simultaneous open).
+            if connection.getsockname() != connection.getpeername():
+                met = Status.HUNG_UP
+                answer = _ask(connection, _authority(host, port), deadline)
+                health = _parse(answer)
+                met = Status.HEALTHY if health else Status.FOREIGN if answer else Status.HUNG_UP
+                return met, health
+    except TimeoutError:
+        met = Status.TIMED_OUT
+    except OSError:
+        pass  # as far as it went: nobody there, or gone in the middle
+    return met, None
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _ask(connection: socket.socket, authority: str, deadline: float) -> bytes:
+    request = f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
+    connection.sendall(request.encode())
+    answer = b""
+    while len(answer) < _LARGEST_ANSWER and not _is_complete(answer):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(left)
+        part = connection.recv(_LARGEST_ANSWER)
+        if not part:
+            break
+        answer += part
+    return answer
+
+
+def _is_complete(answer: bytes) -> bool:
+    """Whether a Content-Length says that all of it is here; without one, the end of the connection does."""
+    head, separator, body = answer.partition(b"\r\n\r\n")
+    for line in head.split(b"\r\n")[1:] if separator else ():
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            return len(body) >= int(value)
+    return False
+
+
+def _parse(answer: bytes) -> Health | None:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if not (head.startswith(b"HTTP/1.") and head[8:12] == b" 200"):
+        return None
+    try:
+        health = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    is_ours = (
+        isinstance(health, dict)
+        and isinstance(health.get("ok"), bool)
+        and type(health.get("pid")) is int
+        and isinstance(health.get("upstream_base"), str)
+    )
+    return Health(health) if is_ours else None
 
 
 class Owner:
-    """The process behind a listener; `pid` and `cmdline` are None and () where the system does not tell us."""
+    """The process behind a listener; None and () where the system does not tell us."""
 
     __slots__ = ("cmdline", "pid", "uid")
 
@@ -69,22 +148,68 @@ class Owner:
         self.uid = uid
         self.cmdline = cmdline
 
+    def __repr__(self) -> str:
+        return f"Owner(pid={self.pid}, uid={self.uid})"
+
 
 def port_owner(port: int) -> Owner | None:
     """Find who listens at `port` on a loopback or wildcard address; None where nobody does."""
-    raise NotImplementedError
+    if sys.platform == "linux":
+        from cfp.host import _linux as system  # noqa: PLC0415 - the hook's no-op path never asks this
+    else:
+        from cfp.host import _portable as system  # noqa: PLC0415 - the same
+    found = system.listener(port)
+    return None if found is None else Owner(*found)
 
 
 def port_free(host: str, port: int) -> bool:
-    """Whether a worker could listen at `host:port` now."""
-    raise NotImplementedError
+    """Whether a worker could listen at `host:port` now, on every address that the name stands for."""
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError:
+        return False
+    return all(_can_listen(family, address) for family, _, _, _, address in addresses)
+
+
+def _can_listen(family: int, address: Any) -> bool:
+    try:
+        probe_socket = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:  # no such address family here: nobody will listen on it
+        return True
+    with probe_socket:
+        try:
+            if os.name == "posix":  # as the worker does; on Windows the option means something else
+                probe_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe_socket.bind(address)
+            probe_socket.listen(1)
+        except OSError:
+            return False
+    return True
 
 
 def wait_healthy(host: str, port: int, nonce: str, deadline: float, child: Watched) -> Health:
     """Wait until the worker with `nonce` answers.
 
     deadline  an instant of `time.monotonic()`
-    Raises Failed(worker_did_not_start; reason, detail, log) when the child dies first or the deadline passes;
-    stopping the child is then the caller's.
+    Raises Failed(worker_did_not_start; reason, detail, log) when the child dies first (reason `exited`) or the
+    deadline passes (`timed_out`, or `port_taken` where something else answered); stopping the child is then the
+    caller's. `detail` is the last line of the child's stderr, redacted.
     """
-    raise NotImplementedError
+    delay = _FIRST_DELAY
+    while True:
+        left = deadline - time.monotonic()
+        status, health = probe(host, port, max(0.001, min(left, _ONE_TRY)))
+        if health is not None and health.nonce == nonce:
+            return health
+        if child.wait(max(0.0, min(left, delay))):
+            raise _did_not_start("exited", child)
+        if left <= 0:
+            taken = status in {Status.FOREIGN, Status.HEALTHY}
+            raise _did_not_start("port_taken" if taken else "timed_out", child)
+        delay = min(delay * 2, _LONGEST_DELAY)
+
+
+def _did_not_start(reason: str, child: Watched) -> Exception:
+    from cfp.errors import Failed  # noqa: PLC0415 - it imports typing, which the hook's no-op path does not pay
+
+    return Failed("worker_did_not_start", reason=reason, detail=child.last_words(), log=str(child.stderr))

@@ -2,29 +2,69 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import secrets
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import IO, Any, Literal
 
-from cfp.core.settings import Settings
+from cfp.core.settings import Settings, settings_from_json
+from cfp.errors import CfpError, Failed
+from cfp.host.probe import Health, read_health, wait_healthy
+from cfp.host.secret import redact
 from cfp.layout import Layout
 from journal.values import Json, WorkerRecord
+
+if sys.platform == "linux":
+    from cfp.host import _linux as system
+
+    _SPAWN_FLAGS = 0
+else:
+    from cfp.host import _portable as system
+
+    _SPAWN_FLAGS = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+
+_GO = b"g"
+_HEALTH_TIMEOUT = 1.0
+_SECOND_TERM = 2.0  # from the second SIGTERM to SIGKILL
+_KILL = 5.0  # SIGKILL takes effect at once, save on a process that waits for a dead disk
+_ABANDON = 5.0  # a worker without the go byte leaves as soon as its interpreter has started
+_RELAUNCH = 10.0
+_RETRACT_GRACE = 10.0
+_TAIL = 8 * 1024
 
 
 def boot_id() -> str:
     """The kernel's id of this boot; "" where the system has none."""
-    raise NotImplementedError
+    return system.boot_id()
 
 
 def process_started(pid: int) -> str | None:
     """The process's start time as an opaque text that no later process with the same pid shares; None if gone."""
-    raise NotImplementedError
+    return system.started(pid)
 
 
 def is_alive(pid: int, started: str) -> bool:
     """Whether that very process runs. A zombie does not; one of our own children is reaped."""
-    raise NotImplementedError
+    if system.is_running(pid, started):
+        return True
+    if system.started(pid) == started:
+        _reap(pid)
+    return False
+
+
+def _reap(pid: int) -> None:
+    """Take the exit status of a child of ours that has ended, so that its pid does not linger."""
+    if sys.platform != "win32":
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,51 +78,160 @@ class WorkerSpec:
     verbose: bool = False
 
     def argv(self) -> list[str]:
-        raise NotImplementedError
+        """The worker's command line; every value stands as an argument of its own after its flag."""
+        settings = self.settings
+        return [
+            *(self.python, "-P", "-m", "codex_fast_proxy", "serve"),
+            *("--codex-home", str(self.codex_home)),
+            *("--provider", settings.provider),
+            *("--host", settings.host),
+            *("--port", str(settings.port)),
+            *("--proxy-base", settings.proxy_base),
+            *("--upstream-base", settings.upstream_base),
+            *("--service-tier", settings.service_tier),
+            *("--service-tier-policy", str(settings.service_tier_policy)),
+            *self._auth(),
+            *("--nonce", self.nonce),
+            "--await-go",
+            *(["--verbose"] if self.verbose else []),
+        ]
+
+    def _auth(self) -> list[str]:
+        if self.settings.upstream_api_key_file:
+            return ["--use-provider-auth-file"]
+        env = self.settings.upstream_api_key_env
+        return [] if env is None else ["--upstream-api-key-env", env]
 
     def settings_hash(self) -> str:
-        """16 hex digits."""
-        raise NotImplementedError
+        """16 hex digits over settings.json as we would write it."""
+        return hashlib.sha256(self.settings.serialise()).hexdigest()[:16]
 
     def relaunch_record(self) -> Json:
         """What `worker_stopping` records, for `HostProcesses.relaunch`."""
-        raise NotImplementedError
+        return {
+            "settings": self.settings.to_json(),
+            "codex_home": str(self.codex_home),
+            "python": self.python,
+            "verbose": self.verbose,
+            "boot_id": boot_id(),
+        }
+
+    @classmethod
+    def from_record(cls, record: Json) -> WorkerSpec | None:
+        """Read such a record back, with a fresh nonce; None where it is not one."""
+        try:
+            return cls(
+                settings=settings_from_json(record["settings"]),
+                codex_home=Path(record["codex_home"]),
+                python=str(record["python"]),
+                nonce=secrets.token_hex(16),
+                verbose=bool(record["verbose"]),
+            )
+        except (KeyError, TypeError, CfpError):
+            return None
+
+
+class _Detached(subprocess.Popen[bytes]):
+    """A child that outlives its parent by design, so that dropping its object is neither a leak nor a warning."""
+
+    def __del__(self) -> None:
+        pass
 
 
 class Child:
-    """A worker that waits for the go byte. Context: `spawn`, journal the pid, `go`; or `abandon`."""
+    """A worker that waits for the go byte: `spawn`, journal the pid, then `go`; or `abandon`."""
 
-    pid: int
-    started: str
+    def __init__(self, process: _Detached, stderr: Path, stderr_from: int) -> None:
+        self.pid = process.pid
+        # Unreaped, so /proc shows it even if it died at once.
+        self.started = system.started(process.pid) or ""
+        self._process = process
+        self._stderr = stderr
+        self._stderr_from = stderr_from
 
     @property
     def stderr(self) -> Path:
         """The file that its stderr goes to."""
-        raise NotImplementedError
+        return self._stderr
 
     def go(self) -> None:
         """Let it work. A child that is dead already is no error here: `wait_healthy` says why it died."""
-        raise NotImplementedError
+        pipe = self._process.stdin
+        if pipe is not None and not pipe.closed:
+            with suppress(BrokenPipeError), pipe:
+                pipe.write(_GO)
 
     def abandon(self) -> None:
-        """Let go of it without the byte, and wait until it is gone. Idempotent."""
-        raise NotImplementedError
+        """End it, gone ahead or not, and wait until it is gone. Idempotent."""
+        pipe = self._process.stdin
+        if pipe is not None and not pipe.closed:
+            pipe.close()
+        else:
+            self._process.terminate()
+        if not self.wait(_ABANDON):
+            self._process.kill()
+            self._process.wait()
 
     def wait(self, timeout: float) -> bool:
-        """Whether it died within `timeout` seconds."""
-        raise NotImplementedError
+        """Whether it died within `timeout` seconds; it is reaped then."""
+        if self._process.poll() is None:
+            handle = system.hold(self.pid)  # not reaped yet, so this pid is still this child
+            if handle is not None:
+                with handle:
+                    handle.wait(timeout)
+        return self._process.poll() is not None
 
     def last_words(self) -> str:
         """The last line that it wrote to stderr, redacted."""
-        raise NotImplementedError
+        with suppress(OSError), self._stderr.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(self._stderr_from, end - _TAIL))
+            lines = log.read().decode(errors="replace").strip().splitlines()
+            return redact(lines[-1]) if lines else ""
+        return ""
 
 
 def spawn(spec: WorkerSpec, layout: Layout, *, env: Mapping[str, str] | None = None) -> Child:
     """Start a worker that waits for the go byte; `layout.worker` must exist.
 
-    Raises Failed(worker_did_not_start) where the program or a log file cannot be opened.
+    env  the worker's environment; None for our own
+    Raises Failed(worker_did_not_start; reason `not_spawned`, detail, log) where the program or a log file cannot be
+    opened.
     """
-    raise NotImplementedError
+    with ExitStack() as opened:
+        try:
+            stdout = opened.enter_context(_append(layout.worker_stdout))
+            stderr = opened.enter_context(_append(layout.worker_stderr))
+            stderr_from = os.fstat(stderr.fileno()).st_size
+            process = _Detached(
+                spec.argv(),
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=stdout,
+                stderr=stderr,
+                close_fds=True,
+                cwd=spec.codex_home.anchor or "/",
+                env=env,
+                start_new_session=True,
+                creationflags=_SPAWN_FLAGS,
+            )
+        except OSError as error:
+            raise Failed(
+                "worker_did_not_start",
+                reason="not_spawned",
+                detail=f"{error.strerror}: {error.filename}",
+                log=str(layout.worker_stderr),
+            ) from error
+    return Child(process, layout.worker_stderr, stderr_from)
+
+
+def _append(path: Path) -> IO[bytes]:
+    """Open a log of the worker, readable for its user only, also one that the predecessor left readable for all."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags, 0o600)
+    if sys.platform != "win32":
+        os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "ab")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +248,67 @@ def stop_worker(record: WorkerRecord, grace: float, *, host: str = "127.0.0.1") 
     Nothing is signalled that is not proven to be this worker. Raises Failed(worker_did_not_stop; pid) where even
     SIGKILL does not end it.
     """
-    raise NotImplementedError
+    health = _health_of(record, host)
+    found = _hold_proven(record, health)
+    if found is None:
+        return Stopped(was_running=False)
+    with found as worker:
+        cut = _end(worker, grace, lambda: _health_of(record, host) or health)
+        _reap(worker.pid)
+    return Stopped(was_running=True, cut_streams=cut)
+
+
+def _end(worker: system.Handle, grace: float, health: Callable[[], Health | None]) -> int:
+    """SIGTERM, `grace` seconds, SIGTERM, SIGKILL; returns the requests in flight at the second one."""
+    worker.signal(kill=False)
+    if worker.wait(grace):
+        return 0
+    last = health()
+    worker.signal(kill=False)
+    if not worker.wait(_SECOND_TERM):
+        worker.signal(kill=True)
+        if not worker.wait(_KILL):
+            raise Failed("worker_did_not_stop", pid=worker.pid)
+    return 0 if last is None else last.requests_in_flight
+
+
+def _health_of(record: WorkerRecord, host: str) -> Health | None:
+    """The health at the worker's port, if it is this worker's own."""
+    health = read_health(host, record.port, _HEALTH_TIMEOUT)
+    return health if health is not None and record.nonce and health.nonce == record.nonce else None
+
+
+def _hold_proven(record: WorkerRecord, health: Health | None) -> system.Handle | None:
+    """Take hold of the worker's process, or None unless it is proven to be that: see `_is_proven`.
+
+    The proof comes after the hold, so that the process which was proven is the one that is held.
+    """
+    if health is not None:
+        pid = health.pid
+    elif record.pid is not None and record.boot_id in {None, "", boot_id()}:
+        pid = record.pid
+    else:
+        return None
+    handle = system.hold(pid)
+    if handle is None:
+        return None
+    if _is_proven(record, health, pid):
+        return handle
+    with handle:
+        return None
+
+
+def _is_proven(record: WorkerRecord, health: Health | None, pid: int) -> bool:
+    """Of our user, alive, started when the record says, and with the record's nonce in its command line."""
+    started = process_started(pid)
+    if started is None or not is_alive(pid, started):
+        return False
+    if health is None and record.started not in {None, started}:
+        return False
+    own_uid = os.getuid() if sys.platform != "win32" else None
+    arguments = system.cmdline(pid)
+    has_nonce = any(pair == ("--nonce", record.nonce) for pair in pairwise(arguments))
+    return bool(record.nonce) and system.uid(pid) == own_uid and has_nonce
 
 
 class HostProcesses:
@@ -111,10 +320,48 @@ class HostProcesses:
     def __init__(
         self, layout: Layout, *, host: str = "127.0.0.1", still_wanted: Callable[[WorkerSpec], bool] = lambda _: True
     ) -> None:
-        raise NotImplementedError
+        self._layout = layout
+        self._host = host
+        self._still_wanted = still_wanted
 
     def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred"]:
-        raise NotImplementedError
+        """End the worker if it is ours; "deferred" where a request is in flight right now."""
+        health = _health_of(worker, self._host)
+        if health is not None and health.requests_in_flight > 0:
+            return "deferred"
+        stopped = stop_worker(worker, _RETRACT_GRACE, host=self._host)
+        return "stopped" if stopped.was_running else "gone"
 
     def relaunch(self, spec: Json) -> bool:
-        raise NotImplementedError
+        """Start a previous worker again from its `relaunch_record`; True where one with its settings serves then.
+
+        Not after a reboot (the hook starts it then), and not where config.toml has moved on.
+        """
+        worker = WorkerSpec.from_record(spec)
+        if worker is None or spec.get("boot_id") != boot_id() or not self._still_wanted(worker):
+            return False
+        settings = worker.settings
+        if _serves(read_health(settings.host, settings.port, _HEALTH_TIMEOUT), worker):
+            return True
+        try:
+            child = spawn(worker, self._layout)
+        except Failed:
+            return False
+        try:
+            child.go()
+            wait_healthy(settings.host, settings.port, worker.nonce, time.monotonic() + _RELAUNCH, child)
+        except Failed:
+            child.abandon()
+            return False
+        except BaseException:
+            child.abandon()
+            raise
+        return True
+
+
+def _serves(health: Health | None, spec: WorkerSpec) -> bool:
+    """Whether that health is of a worker for this home with these settings."""
+    if health is None or health.get("draining") or health.get("codex_home") != str(spec.codex_home):
+        return False
+    expected: dict[str, Any] = spec.settings.to_json()
+    return all(health.get(name) == value for name, value in expected.items() if name != "base_url")

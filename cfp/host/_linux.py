@@ -1,0 +1,136 @@
+"""Processes as Linux shows them: /proc for identity, a pidfd for everything that must not meet a reused pid."""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import signal
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_PROC = Path("/proc")
+_LISTEN = "0A"  # include/net/tcp_states.h
+
+
+def boot_id() -> str:
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def started(pid: int) -> str | None:
+    """Field 22 of /proc/PID/stat, in clock ticks since boot; None where there is no such process."""
+    fields = _stat(pid)
+    return None if fields is None else fields[19]
+
+
+def is_running(pid: int, expected: str) -> bool:
+    fields = _stat(pid)
+    return fields is not None and fields[19] == expected and fields[0] not in "ZXx"
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields from the third on: the second is a name in parentheses that may hold anything."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_bytes().decode(errors="replace")
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()
+
+
+def uid(pid: int) -> int | None:
+    """The real user of the process."""
+    with suppress(OSError):
+        for line in (_PROC / str(pid) / "status").read_text(errors="replace").splitlines():
+            if line.startswith("Uid:"):
+                return int(line.split()[1])
+    return None
+
+
+def cmdline(pid: int) -> tuple[str, ...]:
+    """Its arguments; () where we may not look or it is a zombie."""
+    try:
+        raw = (_PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return ()
+    return tuple(os.fsdecode(part) for part in raw.rstrip(b"\0").split(b"\0")) if raw else ()
+
+
+class Handle:
+    """A hold on one process: whatever becomes of its pid, signals reach this process or nobody."""
+
+    def __init__(self, pid: int, fd: int) -> None:
+        self.pid = pid
+        self._fd = fd
+
+    def signal(self, *, kill: bool) -> None:
+        """Send SIGTERM, or SIGKILL; a process that has ended is no error."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._fd, signal.SIGKILL if kill else signal.SIGTERM)
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it ended within `timeout` seconds; a zombie has."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        return bool(poll.poll(max(0, math.ceil(timeout * 1000))))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+
+
+def hold(pid: int) -> Handle | None:
+    """Take hold of whatever has this pid now; the caller proves *after* that what it is. None: no such process."""
+    try:
+        return Handle(pid, os.pidfd_open(pid))
+    except OSError:
+        return None
+
+
+def listener(port: int) -> tuple[int | None, int | None, tuple[str, ...]] | None:
+    """(pid, uid, cmdline) of the listener at `port`; pid is None where the process is another user's."""
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = (_PROC / "net" / table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            address, _, local_port = fields[1].rpartition(":")
+            if fields[3] == _LISTEN and int(local_port, 16) == port and _is_local(address):
+                pid = _holder(f"socket:[{fields[9]}]")
+                return pid, int(fields[7]), () if pid is None else cmdline(pid)
+    return None
+
+
+# fmt: off
+_WILDCARDS = ("00000000", "0" * 32)
+_LOOPBACK6 = "0" * 24 + "01000000"                  # ::1, in four little-endian words
+_MAPPED    = "0" * 16 + "FFFF0000"                  # ::ffff:a.b.c.d
+# fmt: on
+
+
+def _is_local(address: str) -> bool:
+    """Whether 127.0.0.0/8, ::1 or a wildcard: what a loopback client would reach."""
+    ipv4 = address.removeprefix(_MAPPED)
+    return address in _WILDCARDS or address == _LOOPBACK6 or (len(ipv4) == 8 and ipv4.endswith("7F"))
+
+
+def _holder(link: str) -> int | None:
+    """The process with a descriptor of that name; only those of our own user can be looked into."""
+    for entry in os.scandir(_PROC):
+        if entry.name.isdigit():
+            with suppress(OSError):
+                for descriptor in os.scandir(f"{entry.path}/fd"):
+                    with suppress(OSError):
+                        if os.readlink(descriptor.path) == link:  # noqa: PTH115 - thousands of them: no Path each
+                            return int(entry.name)
+    return None

@@ -1,0 +1,99 @@
+"""Processes as psutil shows them: the same names as `_linux`, for systems without /proc and pidfds."""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+
+def boot_id() -> str:
+    return ""
+
+
+def started(pid: int) -> str | None:
+    try:
+        return repr(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
+
+
+def is_running(pid: int, expected: str) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return repr(process.create_time()) == expected and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def uid(pid: int) -> int | None:
+    """The real user of the process; None on Windows, where opening a process of another user fails instead."""
+    try:
+        process = psutil.Process(pid)
+        return process.uids().real if hasattr(process, "uids") else None
+    except psutil.Error:
+        return None
+
+
+def cmdline(pid: int) -> tuple[str, ...]:
+    try:
+        return tuple(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return ()
+
+
+class Handle:
+    """A hold on one process: psutil compares the creation time before it signals."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self.pid = process.pid
+        self._process = process
+
+    def signal(self, *, kill: bool) -> None:
+        with suppress(psutil.NoSuchProcess):
+            if kill:
+                self._process.kill()
+            else:
+                self._process.terminate()
+
+    def wait(self, timeout: float) -> bool:
+        try:
+            self._process.wait(max(0.0, timeout))
+        except psutil.TimeoutExpired:
+            with suppress(psutil.NoSuchProcess):
+                return self._process.status() == psutil.STATUS_ZOMBIE
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+def hold(pid: int) -> Handle | None:
+    try:
+        return Handle(psutil.Process(pid))
+    except psutil.Error:
+        return None
+
+
+def listener(port: int) -> tuple[int | None, int | None, tuple[str, ...]] | None:
+    with suppress(psutil.Error):  # macOS refuses the system-wide table to ordinary users
+        for connection in psutil.net_connections(kind="tcp"):
+            address = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and address and address.port == port and _is_local(address.ip):
+                pid = connection.pid
+                return (pid, uid(pid), cmdline(pid)) if pid is not None else (None, None, ())
+    return None
+
+
+def _is_local(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return ip.is_loopback or ip.is_unspecified or (mapped is not None and mapped.is_loopback)

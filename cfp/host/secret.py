@@ -1,0 +1,73 @@
+"""A text that must not show, and what to blank in a text that others wrote."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterable
+from typing import Any, NoReturn, Self, final
+
+
+@final
+class Secret:
+    """A text that shows itself only where asked: `reveal()`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def same_as(self, other: Secret) -> bool:
+        """Compare in constant time; `==` is identity."""
+        return hmac.compare_digest(self._value.encode(errors="replace"), other._value.encode(errors="replace"))
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: Any) -> Self:
+        return self
+
+    def __reduce_ex__(self, _protocol: Any) -> NoReturn:
+        raise TypeError("a secret is not serialised")
+
+
+_WINDOW = 8
+_SHORTEST = 4
+_TOKENS = re.compile(
+    r"""\b(?:bearer|basic)\s+[^\s"',;]+
+      | \b(?:sk|rk|pk|gsk|xai)[-_][\w.*…-]+
+      | \beyJ[\w-]+(?:\.[\w-]*)*
+      | (?<=[?&])[^=&\s"']+=[^&\s"']+
+      | (?<=://)[^/\s@"']+@""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
+    """Blank the secrets, every part of them of 8 signs, and all that looks like a token; one line, printable.
+
+    A "secret" of less than 4 signs is none: blanking every `1` would only hide the message.
+    """
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    for secret in secrets:
+        value = secret.reveal()
+        if len(value) >= _SHORTEST:
+            line = _blank(line, value)
+    return _TOKENS.sub("***", line)
+
+
+def _blank(text: str, value: str) -> str:
+    size = min(len(value), _WINDOW)
+    windows = {value[start : start + size] for start in range(len(value) - size + 1)}
+    hidden = bytearray(len(text))
+    for start in range(len(text) - size + 1):
+        if text[start : start + size] in windows:
+            hidden[start : start + size] = b"\1" * size
+    kept = "".join(sign if not blank else "\0" for sign, blank in zip(text, hidden, strict=True))
+    return re.sub("\0+", "***", kept)
