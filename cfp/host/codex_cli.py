@@ -1,0 +1,250 @@
+"""What the Codex CLI on this machine says about itself: its version, the login, its hooks, its default model.
+
+Codex is asked rather than its files read wherever only Codex can know: which hooks it trusts and under which
+key, what a keyring holds, which model a config without `model` means. All of it is advisory. A command has to
+work without a CLI too, so `login_mode` answers UNKNOWN, and the others raise `Failed`, whose callers carry on.
+
+    codex_cli_failed    it cannot be run, or answered something that we do not understand
+    codex_cli_timeout   no answer in time; the process was ended
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from cfp.core.policy import LoginMode
+from cfp.errors import Failed
+
+_TIMEOUT = 10.0  # seconds; app-server answers within 0.3 on a machine at rest
+_VERSION = re.compile(r"\b(\d+)\.(\d+)\.(\d+)")
+
+# What `codex login status` says, on stderr. "Logged in using an API key" until 0.165.
+_LOGINS = (
+    (re.compile(r"\bChatGPT\b"), LoginMode.CHATGPT),
+    (re.compile(r"\bAPI key\b"), LoginMode.API_KEY),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookEntry:
+    """One hook as `hooks/list` reports it. `trust_status`: trusted, untrusted, modified or managed."""
+
+    key: str
+    event: str
+    command: str | None
+    enabled: bool
+    current_hash: str
+    trust_status: str
+    source_path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HooksListing:
+    """All hooks that Codex would consider in a folder, and why it left files out."""
+
+    hooks: tuple[HookEntry, ...]
+    warnings: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodexCli:
+    """A CLI together with the environment that tells it which home it serves."""
+
+    program: Path
+    environ: Mapping[str, str]
+
+    def version(self, *, timeout: float = _TIMEOUT) -> tuple[int, int, int]:
+        """Return its version without any pre-release suffix; raises Failed."""
+        done = self._run("--version", timeout=timeout)
+        match = _VERSION.search(done.stdout)
+        if match is None:
+            raise Failed("codex_cli_failed", reason="it did not tell its version")
+        major, minor, patch = match.groups()
+        return int(major), int(minor), int(patch)
+
+    def login_mode(self, *, timeout: float = _TIMEOUT) -> LoginMode:
+        """Return how Codex is signed in, wherever it keeps that; UNKNOWN where it is not or does not say."""
+        try:
+            done = self._run("login", "status", timeout=timeout)
+        except Failed:
+            return LoginMode.UNKNOWN
+        if done.returncode != 0:
+            return LoginMode.UNKNOWN
+        text = done.stdout + done.stderr
+        return next((mode for pattern, mode in _LOGINS if pattern.search(text)), LoginMode.UNKNOWN)
+
+    def hooks(self, folder: Path, *, timeout: float = _TIMEOUT) -> HooksListing:
+        """Return the hooks of a session in `folder`, read afresh; raises Failed (always before Codex 0.130)."""
+        result = self._ask("hooks/list", {"cwds": [str(folder)]}, timeout)
+        with _understood("hooks/list"):
+            (listing,) = result["data"]
+            return HooksListing(
+                hooks=tuple(map(_hook_entry, listing["hooks"])),
+                warnings=tuple(map(str, listing["warnings"])),
+                errors=tuple(map(str, listing["errors"])),
+            )
+
+    def default_model(self, *, timeout: float = _TIMEOUT) -> str | None:
+        """Return the model of a session whose config names none; None where no model is marked. Raises Failed."""
+        result = self._ask("model/list", {}, timeout)
+        with _understood("model/list"):
+            return next((str(model["model"]) for model in result["data"] if model["isDefault"]), None)
+
+    def _run(self, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
+        with _started(self, *arguments, stderr=subprocess.PIPE) as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired as error:
+                _kill(process)
+                raise Failed("codex_cli_timeout", command=" ".join(arguments)) from error
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def _ask(self, method: str, params: Mapping[str, Any], timeout: float) -> Any:
+        """Return the `result` of one app-server request: JSON lines without a "jsonrpc" member (0.130 to 0.169)."""
+        messages = (
+            {"id": 0, "method": "initialize", "params": {"clientInfo": {"name": "codex-fast-proxy", "version": "1"}}},
+            {"method": "initialized"},
+            {"id": 1, "method": method, "params": params},
+        )
+        expired = threading.Event()
+        with _started(self, "app-server", stderr=subprocess.DEVNULL) as process:
+            watchdog = threading.Timer(timeout, _expire, (process, expired))
+            watchdog.start()
+            try:
+                answer = _converse(process, messages)
+            finally:
+                watchdog.cancel()
+                watchdog.join()
+        if answer is None:
+            raise Failed(
+                "codex_cli_timeout" if expired.is_set() else "codex_cli_failed", command=f"app-server {method}"
+            )
+        if "result" not in answer:
+            raise Failed("codex_cli_failed", command=f"app-server {method}", reason=_message(answer))
+        return answer["result"]
+
+
+def find_codex(environ: Mapping[str, str], codex_home: Path, *, program: Path | None = None) -> CodexCli | None:
+    """Return the CLI of the user's PATH (or the one given) for a home; None where there is none.
+
+    Codex spells the keys of trusted hooks by CODEX_HOME where that is set and by `$HOME/.codex` where not, so
+    the variable is set only for a home that Codex would not find by itself.
+    """
+    found = program or shutil.which("codex", path=environ.get("PATH", os.defpath))
+    if found is None:
+        return None
+    own = dict(environ)
+    by_itself = Path(environ.get("HOME") or environ.get("USERPROFILE") or "/") / ".codex"
+    if own.get("CODEX_HOME") or codex_home != by_itself:
+        own["CODEX_HOME"] = str(codex_home)
+    return CodexCli(program=Path(found), environ=own)
+
+
+def _hook_entry(raw: Mapping[str, Any]) -> HookEntry:
+    return HookEntry(
+        key=raw["key"],
+        event=raw["eventName"],
+        command=raw.get("command"),
+        enabled=raw["enabled"],
+        current_hash=raw["currentHash"],
+        trust_status=raw["trustStatus"],
+        source_path=raw["sourcePath"],
+    )
+
+
+@contextlib.contextmanager
+def _understood(method: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise Failed("codex_cli_failed", command=f"app-server {method}", reason="unknown answer") from error
+
+
+def _message(answer: Mapping[str, Any]) -> str:
+    error = answer.get("error")
+    return str(error.get("message", ""))[:200] if isinstance(error, Mapping) else ""
+
+
+# ---- One process, ended for sure -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _started(cli: CodexCli, *arguments: str, stderr: int) -> Iterator[subprocess.Popen[str]]:
+    """Yield the running CLI in a process group of its own; it does not outlive the block."""
+    try:
+        process = subprocess.Popen(
+            [str(cli.program), *arguments],
+            env=cli.environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise Failed("codex_cli_failed", command=arguments[0], reason=error.strerror or "") from error
+    try:
+        yield process
+    finally:
+        _close(process.stdin)
+        try:
+            process.wait(1)  # at the end of its input it leaves by itself
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            process.wait()
+        _close(process.stdout)
+        _close(process.stderr)
+
+
+def _close(stream: IO[str] | None) -> None:
+    if stream is not None:
+        with contextlib.suppress(OSError):  # unsent input of a process that is gone
+            stream.close()
+
+
+def _expire(process: subprocess.Popen[str], expired: threading.Event) -> None:
+    expired.set()
+    _kill(process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End the CLI and its children: the npm package is a script around the program that does the work.
+
+    Only while the process is not waited for: after that, its number may be somebody else's.
+    """
+    if os.name == "nt":
+        process.kill()  # the program itself ends with its input, which is closed by now
+    else:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _converse(process: subprocess.Popen[str], messages: tuple[Mapping[str, Any], ...]) -> Mapping[str, Any] | None:
+    """Send all messages and return the answer to the last one; None where the output ends first."""
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 (both are pipes)
+    try:
+        for message in messages:
+            process.stdin.write(json.dumps(message) + "\n")
+        process.stdin.flush()
+    except OSError:
+        return None
+    for line in process.stdout:
+        with contextlib.suppress(ValueError):
+            answer = json.loads(line)
+            if isinstance(answer, dict) and answer.get("id") == messages[-1]["id"] and "method" not in answer:
+                return answer
+    return None

@@ -1,0 +1,225 @@
+"""What we learn from the Codex CLI: from the real one where it is there, and from scripts that misbehave."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cfp.core.policy import LoginMode
+from cfp.errors import Failed
+from cfp.host.codex_cli import CodexCli, find_codex
+
+Script = Callable[[str], CodexCli]
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Script:
+    """A maker of CLIs whose program is a few lines of Python."""
+
+    def make(source: str) -> CodexCli:
+        program = tmp_path / "codex"
+        program.write_text(f"#!{sys.executable} -IS\nimport json, os, subprocess, sys, time\n{source}\n")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        return CodexCli(program=program, environ={})
+
+    return make
+
+
+@pytest.fixture
+def real(codex_cli: Path, codex_home: Path) -> CodexCli:
+    found = find_codex(os.environ, codex_home, program=codex_cli)
+    assert found is not None
+    return found
+
+
+def _wait_until_gone(pid: int) -> None:
+    """Return when the process is dead, reaped or not; fail after 5 seconds."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE:
+            process.wait(5)
+
+
+# ---- Where it is -----------------------------------------------------------------------------------------------
+
+
+def test_it_is_found_on_the_path(scripted: Script, tmp_path: Path) -> None:
+    """The PATH of the given environment decides, not that of this process."""
+    scripted("")
+    home = tmp_path / ".codex"
+    found = find_codex({"PATH": str(tmp_path), "HOME": str(tmp_path)}, home)
+    assert found is not None
+    assert tmp_path / "codex" == found.program
+    assert find_codex({"PATH": str(home)}, home) is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "home", "expected"),
+    [
+        ({"HOME": "/h"}, "/h/.codex", None),
+        ({"HOME": "/h"}, "/elsewhere", "/elsewhere"),
+        ({"HOME": "/h", "CODEX_HOME": "/h/.codex"}, "/h/.codex", "/h/.codex"),
+        ({"HOME": "/h", "CODEX_HOME": "/a"}, "/b", "/b"),
+        ({"HOME": "/h", "CODEX_HOME": ""}, "/h/.codex", None),
+    ],
+)
+def test_the_home_is_spelled_as_the_user_has_it(environ: dict[str, str], home: str, expected: str | None) -> None:
+    """CODEX_HOME is set only where Codex would not find the home by itself, because it changes the trust keys."""
+    found = find_codex(environ, Path(home), program=Path("codex"))
+    assert found is not None
+    assert expected == (found.environ.get("CODEX_HOME") or None)
+
+
+# ---- What it answers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("codex-cli 0.169.0", (0, 169, 0)),
+        ("codex-cli 0.170.0-alpha.3", (0, 170, 0)),
+        ("codex 1.2.3 (abc)", (1, 2, 3)),
+    ],
+)
+def test_versions(scripted: Script, said: str, expected: tuple[int, int, int]) -> None:
+    """A version is three numbers, without any suffix."""
+    assert expected == scripted(f"print({said!r})").version()
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "expected"),
+    [
+        ("Logged in using ChatGPT", 0, LoginMode.CHATGPT),
+        ("API key configured - sk-***", 0, LoginMode.API_KEY),
+        ("Logged in using an API key - sk-***", 0, LoginMode.API_KEY),
+        ("Logged in using a new kind of thing", 0, LoginMode.UNKNOWN),
+        ("Not logged in", 1, LoginMode.UNKNOWN),
+        ("Error checking login status: ChatGPT keyring", 1, LoginMode.UNKNOWN),
+    ],
+)
+def test_login_modes(scripted: Script, said: str, code: int, expected: LoginMode) -> None:
+    """Each sentence of `login status`, of this version and before, is understood; an error is no login."""
+    assert expected == scripted(f"print({said!r}, file=sys.stderr); sys.exit({code})").login_mode()
+
+
+def test_no_login_mode_without_an_answer(scripted: Script, tmp_path: Path) -> None:
+    """A CLI that hangs or cannot be run leaves the login unknown."""
+    assert LoginMode.UNKNOWN == scripted("time.sleep(60)").login_mode(timeout=0.2)
+    assert LoginMode.UNKNOWN == CodexCli(program=tmp_path / "none", environ={}).login_mode()
+
+
+# ---- When it misbehaves ----------------------------------------------------------------------------------------
+
+SILENT = "time.sleep(60)"
+DEAF = "sys.stdin.read(); time.sleep(60)"
+BABBLING = "while True: print(json.dumps({'method': 'note'}), flush=True); time.sleep(0.01)"
+WRAPPED = "subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+
+
+@pytest.mark.parametrize("source", [SILENT, DEAF, BABBLING, WRAPPED], ids=["silent", "deaf", "babbling", "wrapped"])
+def test_no_answer_in_time(scripted: Script, source: str) -> None:
+    """A CLI that does not answer is given up at the deadline, and no process of it is left."""
+    began = time.monotonic()
+    with pytest.raises(Failed) as failed:
+        scripted(source).default_model(timeout=0.3)
+    assert failed.value.code == "codex_cli_timeout"
+    assert time.monotonic() - began < 5
+    assert psutil.Process().children(recursive=True) == []
+
+
+def test_no_child_is_left_behind(scripted: Script, tmp_path: Path) -> None:
+    """The npm package is a script around the real program: giving up ends both."""
+    number = tmp_path / "pid"
+    child = "[sys.executable, '-c', 'import time; time.sleep(60)']"
+    source = f"p = subprocess.Popen({child}); open({str(number)!r}, 'w').write(str(p.pid)); p.wait()"
+    with pytest.raises(Failed) as failed:
+        scripted(source).version(timeout=1)
+    assert failed.value.code == "codex_cli_timeout"
+    _wait_until_gone(int(number.read_text()))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "sys.exit(1)",
+        "print('not json')",
+        "print(json.dumps({'id': 1, 'error': {'code': -32600, 'message': 'unknown variant `hooks/list`'}}))",
+        "print(json.dumps({'id': 1, 'error': 'text'}))",
+        "print(json.dumps({'id': 1, 'result': {}}))",
+        "print(json.dumps({'id': 1, 'result': {'data': []}}))",
+        "print(json.dumps({'id': 1, 'result': {'data': [{'hooks': [{'key': 1}], 'warnings': [], 'errors': []}]}}))",
+    ],
+)
+def test_an_answer_that_is_none(scripted: Script, source: str, tmp_path: Path) -> None:
+    """An error, a crash and an unknown form are one failure with a code, never another exception."""
+    with pytest.raises(Failed) as failed:
+        scripted(source).hooks(tmp_path)
+    assert failed.value.code == "codex_cli_failed"
+
+
+def test_requests_of_the_server_are_not_answers(scripted: Script) -> None:
+    """A message with our id that is a request of the other side is skipped."""
+    request = json.dumps({"id": 1, "method": "ask", "params": {}})
+    answer = json.dumps({"id": 1, "result": {"data": [{"model": "m", "isDefault": True}]}})
+    assert scripted(f"print({request!r}); print({answer!r}, flush=True)").default_model() == "m"
+
+
+def test_a_program_that_cannot_run(tmp_path: Path) -> None:
+    """A path that is no program fails with a code."""
+    with pytest.raises(Failed) as failed:
+        CodexCli(program=tmp_path, environ={}).version()
+    assert failed.value.code == "codex_cli_failed"
+
+
+# ---- The real one ----------------------------------------------------------------------------------------------
+
+
+def test_the_real_version(real: CodexCli) -> None:
+    """The pinned release, or whatever the person who runs the tests has chosen."""
+    assert real.version() >= (0, 130, 0)
+
+
+def test_the_real_login(real: CodexCli, codex_home: Path) -> None:
+    """No login, an API key, and no login again."""
+    assert LoginMode.UNKNOWN == real.login_mode()
+    (codex_home / "auth.json").write_text('{"auth_mode": "apikey", "OPENAI_API_KEY": "sk-not-a-real-key"}')
+    assert LoginMode.API_KEY == real.login_mode()
+
+
+def test_the_real_hooks(real: CodexCli, codex_home: Path, tmp_path: Path) -> None:
+    """A hook in hooks.json is listed with the key and hash that its trust is stored under."""
+    command = {"type": "command", "command": "true", "timeout": 10}
+    (codex_home / "hooks.json").write_text(json.dumps({"hooks": {"SessionStart": [{"hooks": [command]}]}}))
+    listing = real.hooks(tmp_path)
+    (hook,) = listing.hooks
+    assert f"{codex_home}/hooks.json:session_start:0:0" == hook.key
+    assert ("sessionStart", "true", True, "untrusted") == (hook.event, hook.command, hook.enabled, hook.trust_status)
+    assert str(codex_home / "hooks.json") == hook.source_path
+    assert hook.current_hash.startswith("sha256:")
+    assert ((), ()) == (listing.warnings, listing.errors)
+
+    state = f'[hooks.state."{hook.key}"]\ntrusted_hash = "{hook.current_hash}"\n'
+    (codex_home / "config.toml").write_text(state)
+    assert [(hook.key, "trusted")] == [(one.key, one.trust_status) for one in real.hooks(tmp_path).hooks]
+
+
+def test_a_broken_hooks_file_is_a_warning(real: CodexCli, codex_home: Path, tmp_path: Path) -> None:
+    """Codex ignores the whole file and says so; so do we."""
+    (codex_home / "hooks.json").write_text('{"hooks": {}, "version": 1}')
+    listing = real.hooks(tmp_path)
+    assert () == listing.hooks
+    assert ["unknown field" in warning for warning in listing.warnings] == [True]
+
+
+def test_the_real_default_model(real: CodexCli) -> None:
+    """A fresh home has a default model."""
+    assert (real.default_model() or "").startswith("gpt-")
