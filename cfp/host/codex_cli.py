@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from cfp.core.policy import LoginMode
+from cfp.codex.auth_json import LoginMode
 from cfp.errors import Failed
 
 _TIMEOUT = 10.0  # seconds; app-server answers within 0.3 on a machine at rest

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cfp.core.policy import LoginMode
+from cfp.codex.auth_json import LoginMode
 from cfp.errors import Failed
 from cfp.host.codex_cli import CodexCli, find_codex
 

@@ -1,0 +1,30 @@
+"""The machines that end-to-end tests run on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from cfp.demo.upstream import Upstream, refusing
+from tests.end_to_end.harness import KEY, Machine
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """A machine without Codex. What a test starts on it is ended; that SIGTERM is not enough for that is an error."""
+    with ExitStack() as stack:
+        upstream = stack.enter_context(Upstream(key=KEY))
+        nowhere = stack.enter_context(refusing()).removesuffix("/v1")
+        machine = Machine(root=tmp_path / "machine", upstream=upstream, nowhere=nowhere)
+        yield machine
+        assert machine.end_everything() == []
+
+
+@pytest.fixture
+def codex(machine: Machine, codex_cli: Path) -> Machine:
+    """A machine with the real Codex."""
+    machine.codex = codex_cli
+    return machine

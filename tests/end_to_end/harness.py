@@ -1,0 +1,231 @@
+"""A machine in a temporary folder: a Codex home, a provider on loopback, the real Codex, and our program.
+
+Nothing here imports the program's own code paths that are tested (the embedded upstream aside): commands are
+run as a user runs them, and judged by what they print, what they leave on disk and what reaches the provider.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from cfp.demo.upstream import Upstream
+
+KEY = "sk-a-key-of-the-tests"
+KEY_ENV = "RELAY_KEY"
+PROVIDER = "relay"
+MODEL = "gpt-5.5"
+STATE = "codex-fast-proxy-state"
+JOURNAL = "codex-fast-proxy-journal"
+BACKUPS = "backups"
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A finished program."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def json(self) -> dict[str, Json]:
+        """The one object on stdout; fails where there is anything else."""
+        value = json.loads(self.stdout)
+        assert isinstance(value, dict), self.stdout
+        return value
+
+
+def relay_config(base_url: str, *, top: str = "", table: str = "", model: str = MODEL) -> str:
+    """A config.toml with one custom provider that takes its key from the environment."""
+    return (
+        f'# the user\'s own words\nmodel = "{model}"\nmodel_provider = "{PROVIDER}"\n{top}\n'
+        f'[model_providers.{PROVIDER}]\nname = "Relay"   # mine\nbase_url = "{base_url}"\n'
+        f'env_key = "{KEY_ENV}"\nwire_api = "responses"\n{table}'
+    )
+
+
+def built_in_config(base_url: str, *, top: str = "", model: str = MODEL) -> str:
+    """A config.toml whose built-in provider is sent elsewhere."""
+    return f'model = "{model}"\nopenai_base_url = "{base_url}"\n{top}'
+
+
+def api_key_login(key: str = KEY) -> str:
+    """An auth.json as `codex login --with-api-key` leaves it."""
+    return json.dumps({"auth_mode": "apikey", "OPENAI_API_KEY": key})
+
+
+def chatgpt_login() -> str:
+    """An auth.json of a ChatGPT login that is valid for a day, with tokens that nobody issued."""
+    now = int(time.time())
+    account = {"chatgpt_plan_type": "pro", "chatgpt_account_id": "account-1", "chatgpt_user_id": "user-1"}
+    claims = {"iat": now, "exp": now + 86400, "email": "u@example.invalid", "https://api.openai.com/auth": account}
+    token = ".".join(_base64url(json.dumps(part).encode()) for part in ({"alg": "RS256"}, claims)) + ".c2ln"
+    tokens = {"id_token": token, "access_token": token, "refresh_token": "none", "account_id": "account-1"}
+    refreshed = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+    return json.dumps({"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": tokens, "last_refresh": refreshed})
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(slots=True, kw_only=True)
+class Machine:
+    """One user's machine. `codex` is None where a test needs only our program."""
+
+    root: Path
+    upstream: Upstream
+    codex: Path | None = None
+    nowhere: str = ""  # a proxy URL that refuses: the real Codex must not leave loopback
+    environ: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self.work.mkdir(parents=True)
+        self.home.mkdir(parents=True)
+
+    @property
+    def home(self) -> Path:
+        return self.root / "user" / ".codex"
+
+    @property
+    def work(self) -> Path:
+        """The folder in which the session runs."""
+        return self.root / "work"
+
+    @property
+    def config(self) -> Path:
+        return self.home / "config.toml"
+
+    @property
+    def hooks(self) -> Path:
+        return self.home / "hooks.json"
+
+    @property
+    def state(self) -> Path:
+        return self.home / STATE
+
+    def write(self, name: str, text: str, mode: int = 0o600) -> None:
+        """Write a file of the home as the user would."""
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+
+    def relay(self, **how: str) -> None:
+        """Give the home a custom provider that is the embedded upstream."""
+        self.write("config.toml", relay_config(self.upstream.base_url, **how))
+
+    # ---- Running things ----------------------------------------------------------------------------------------
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the user's shell: nothing of the machine that runs the tests but PATH."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home.parent),
+            "USERPROFILE": str(self.home.parent),
+            "LANG": "C.UTF-8",
+            KEY_ENV: KEY,
+            **self.environ,
+        }
+
+    def codex_exec(self, *arguments: str, prompt: str = "Say hello", timeout: float = 90) -> Ran:
+        """Run one turn of the real Codex in `work`; it can reach nothing but loopback."""
+        assert self.codex is not None
+        command = [str(self.codex), "exec", "--skip-git-repo-check", *arguments, prompt]
+        walls = {"HTTPS_PROXY": self.nowhere, "NO_PROXY": "127.0.0.1,localhost"}
+        return self.run(command, timeout=timeout, environ={**walls, **self.environment()})
+
+    def cfp(self, *arguments: str, timeout: float = 60) -> Ran:
+        """Run our program in `work`, as a user does."""
+        return self.run([sys.executable, "-P", "-m", "codex_fast_proxy", *arguments], timeout=timeout)
+
+    def run(self, command: list[str], *, timeout: float, environ: Mapping[str, str] | None = None) -> Ran:
+        began = time.monotonic()
+        done = subprocess.run(
+            command,
+            cwd=self.work,
+            env=dict(environ or self.environment()),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        took = time.monotonic() - began
+        return Ran(code=done.returncode, stdout=done.stdout, stderr=done.stderr, seconds=took)
+
+    # ---- Looking at things -------------------------------------------------------------------------------------
+
+    def files(self) -> dict[str, tuple[int, bytes]]:
+        """Every file and folder under the home that Codex itself does not keep rewriting: mode and content."""
+        return {
+            str(path.relative_to(self.home)): (
+                path.lstat().st_mode & 0o7777,
+                path.read_bytes() if path.is_file() else b"",
+            )
+            for path in sorted(self.home.rglob("*"))
+            if path.relative_to(self.home).parts[0] in _WATCHED
+        }
+
+    def processes(self) -> list[psutil.Process]:
+        """What still runs on this machine, known by its environment or command line."""
+        mine = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                said = " ".join((*process.cmdline(), *process.environ().values()))
+                if str(self.root) in said and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                    mine.append(process)
+        return mine
+
+    def workers(self) -> list[psutil.Process]:
+        """Our proxies on this machine."""
+        found = []
+        for process in self.processes():
+            with suppress(psutil.Error):
+                if "codex_fast_proxy" in process.cmdline() and "serve" in process.cmdline():
+                    found.append(process)
+        return found
+
+    def end_everything(self) -> list[str]:
+        """End what still runs; return the command lines of what had to be killed."""
+        left = self.processes()
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGTERM)
+        _, deaf = psutil.wait_procs(left, timeout=15)
+        stubborn = []
+        for process in deaf:
+            with suppress(psutil.NoSuchProcess):
+                stubborn.append(" ".join(process.cmdline()))
+                process.kill()
+        psutil.wait_procs(deaf, timeout=5)
+        return stubborn
+
+
+_WATCHED = frozenset({"config.toml", "hooks.json", "auth.json", ".env", "notes.txt", STATE, JOURNAL, BACKUPS})

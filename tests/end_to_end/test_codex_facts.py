@@ -1,0 +1,208 @@
+"""What the design takes for granted about the real Codex. No part of our program runs here.
+
+Each test is one fact. Where one fails for a new release, the code that relies on it has to change first.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from cfp.codex.hook_trust import trust_key, trusted_hash
+from cfp.demo.answers import Reject, Turn
+from cfp.host.codex_cli import find_codex
+from tests.end_to_end.harness import (
+    KEY,
+    PROVIDER,
+    Machine,
+    api_key_login,
+    built_in_config,
+    chatgpt_login,
+    free_port,
+    relay_config,
+)
+
+NO_RETRIES = "request_max_retries = 0\nstream_max_retries = 0\n"
+
+
+def _hook(machine: Machine, command: str, *, trusted: bool = True, timeout: int = 10) -> None:
+    """Put one SessionStart hook in, without a matcher as ours is, and trust it as `install` does."""
+    handler = {"type": "command", "command": command, "timeout": timeout}
+    machine.write("hooks.json", json.dumps({"hooks": {"SessionStart": [{"hooks": [handler]}]}}))
+    if trusted:
+        key = trust_key(str(machine.hooks), 0, 0)
+        state = f'\n[hooks.state."{key}"]\ntrusted_hash = "{trusted_hash(handler, None)}"\n'
+        machine.write("config.toml", machine.config.read_text() + state)
+
+
+def _script(machine: Machine, source: str, *flags: str) -> str:
+    """A hook command that runs a few lines of Python."""
+    path = machine.root / "hook.py"
+    path.write_text(source)
+    return " ".join([sys.executable, *flags, str(path)])
+
+
+# ---- Hooks -----------------------------------------------------------------------------------------------------
+
+
+def test_the_first_turn_waits_for_a_trusted_hook(codex: Machine) -> None:
+    """The hook has ended before the first POST leaves: a hook that starts the proxy is in time."""
+    codex.relay()
+    ended = codex.root / "ended"
+    _hook(
+        codex, _script(codex, f"import time; time.sleep(1); open({str(ended)!r}, 'w').write(str(time.monotonic()))")
+    )
+    ran = codex.codex_exec()
+    assert ran.code == 0, ran.stderr
+    (turn,) = codex.upstream.turns
+    assert float(ended.read_text()) < turn.at
+
+
+def test_a_hook_without_matcher_runs_for_resumed_sessions_too(codex: Machine) -> None:
+    """Sources startup and resume both reach a hook that names no matcher."""
+    codex.relay()
+    log = codex.root / "sources"
+    _hook(
+        codex,
+        _script(codex, f"import json, sys; print(json.load(sys.stdin)['source'], file=open({str(log)!r}, 'a'))"),
+    )
+    assert codex.codex_exec().code == 0
+    resumed = codex.codex_exec("resume", "--last")
+    assert resumed.code == 0, resumed.stderr
+    assert ["startup", "resume"] == log.read_text().split()
+
+
+@pytest.mark.parametrize("trust", ["untrusted", "modified"])
+def test_a_hook_that_is_not_trusted_does_not_run(codex: Machine, trust: str) -> None:
+    """Without trust, or after a change, the hook is skipped and `exec` says nothing about it."""
+    codex.relay()
+    trace = codex.root / "ran"
+    _hook(codex, f"touch {trace}", trusted=trust == "modified")
+    if trust == "modified":
+        codex.hooks.write_text(codex.hooks.read_text().replace('"timeout": 10', '"timeout": 11'))
+    cli = find_codex(codex.environment(), codex.home, program=codex.codex)
+    assert cli is not None
+    assert [trust] == [hook.trust_status for hook in cli.hooks(codex.work).hooks]
+    ran = codex.codex_exec()
+    assert (0, False) == (ran.code, trace.exists())
+    assert "hook:" not in ran.stderr
+
+
+def test_a_hook_runs_in_the_folder_of_the_session(codex: Machine) -> None:
+    """Which is why Python without -P would import what lies there: this is what -P is for."""
+    codex.relay()
+    planted, folder = codex.root / "planted", codex.root / "folder"
+    (codex.work / "json.py").write_text(f"open({str(planted)!r}, 'w')\n")
+    _hook(codex, f"pwd > {folder}; {sys.executable} -c 'import json'")
+    assert codex.codex_exec().code == 0
+    assert str(codex.work) == folder.read_text().strip()
+    assert planted.exists()
+
+
+def test_a_hook_may_start_what_the_turn_needs(codex: Machine) -> None:
+    """With nothing listening at first, the turn succeeds once the hook has started a listener that outlives it."""
+    port = free_port()
+    codex.write("config.toml", relay_config(f"http://127.0.0.1:{port}/v1"))
+    relay = [sys.executable, str(Path(__file__).with_name("relay.py")), str(port), codex.upstream.base_url]
+    server = (
+        "import subprocess\n"
+        f"relay = subprocess.Popen({relay!r}, start_new_session=True, stdin=subprocess.DEVNULL,\n"
+        "    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)\n"
+        "relay.stdout.readline()\n"
+    )
+    _hook(codex, _script(codex, server))
+    ran = codex.codex_exec()
+    assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.stderr
+
+
+# ---- Errors ----------------------------------------------------------------------------------------------------
+
+
+def test_the_message_of_a_502_is_shown(codex: Machine) -> None:
+    """The user reads our sentence when the provider cannot be reached."""
+    codex.relay(table=NO_RETRIES)
+    codex.upstream.default = Reject(status=502, message="codex-fast-proxy: cannot reach example.invalid")
+    ran = codex.codex_exec()
+    assert ran.code == 1
+    assert "502 Bad Gateway: codex-fast-proxy: cannot reach example.invalid" in ran.stderr
+
+
+def test_a_400_is_shown_at_once(codex: Machine) -> None:
+    """A mistake that only the user can mend is not tried again."""
+    codex.relay()
+    codex.upstream.default = Reject(status=400, message="codex-fast-proxy: no key")
+    ran = codex.codex_exec()
+    assert (1, 1) == (ran.code, len(codex.upstream.turns))
+    assert "codex-fast-proxy: no key" in ran.stderr
+
+
+def test_426_turns_a_websocket_into_a_post(codex: Machine) -> None:
+    """The built-in provider asks for a WebSocket once, and goes on over HTTP in the same turn."""
+    codex.write("config.toml", built_in_config(codex.upstream.base_url))
+    codex.write("auth.json", api_key_login())
+    ran = codex.codex_exec()
+    assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.stderr
+    asked = [(one.method, one.header("upgrade")) for one in codex.upstream.received if "/models" not in one.path]
+    assert [("GET", "websocket"), ("POST", None)] == asked
+
+
+# ---- What is sent ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [
+        ("", None),
+        ('service_tier = "default"', None),
+        ('service_tier = "fast"', "priority"),
+        ('service_tier = "priority"', "priority"),
+        ('service_tier = "flex"', "flex"),
+    ],
+)
+def test_the_tier_on_the_wire(codex: Machine, line: str, sent: str | None) -> None:
+    """What the user chooses is sent to any provider; no choice and "default" look the same from outside."""
+    codex.relay(top=line)
+    assert codex.codex_exec().code == 0
+    (turn,) = codex.upstream.turns
+    assert sent == turn.json().get("service_tier")
+
+
+def test_the_key_of_env_key_is_sent(codex: Machine) -> None:
+    """The provider's own key goes out as a bearer key, and $CODEX_HOME/.env wins over the environment."""
+    codex.relay()
+    codex.environ["RELAY_KEY"] = "sk-of-the-shell"
+    codex.write(".env", f"RELAY_KEY={KEY}\n")
+    assert codex.codex_exec().code == 0
+    assert [f"Bearer {KEY}"] == [turn.header("authorization") for turn in codex.upstream.turns]
+
+
+def test_a_chatgpt_login_compresses_for_the_built_in_provider(codex: Machine) -> None:
+    """Bodies come in zstd, with the tier also in a header: the proxy has to know both."""
+    codex.upstream.key = None
+    fast = built_in_config(codex.upstream.base_url, model="embedded-model", top='service_tier = "fast"\n')
+    codex.write("config.toml", fast)
+    codex.write("auth.json", chatgpt_login())
+    ran = codex.codex_exec()
+    assert ran.code == 0, ran.stderr
+    (turn,) = codex.upstream.turns
+    assert ("zstd", "priority") == (turn.header("content-encoding"), turn.json()["service_tier"])
+    assert "model=embedded-model;tier=priority" == turn.header("x-codex-routing-hint")
+
+
+# ---- Its own writes --------------------------------------------------------------------------------------------
+
+
+def test_codex_keeps_our_words_when_it_writes(codex: Machine) -> None:
+    """Its own edits of config.toml keep comments and the provider's table."""
+    codex.relay()
+    before = codex.config.read_text()
+    assert codex.codex is not None
+    ran = codex.run([str(codex.codex), "features", "enable", "goals"], timeout=30)
+    after = codex.config.read_text()
+    assert ran.code == 0, ran.stderr
+    assert before != after
+    assert set(before.splitlines()) <= set(after.splitlines())
+    assert PROVIDER in after
