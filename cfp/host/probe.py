@@ -187,14 +187,14 @@ def _can_listen(family: int, address: Any) -> bool:
     return True
 
 
-def wait_healthy(host: str, port: int, nonce: str, deadline: float, child: Watched) -> Health:
-    """Wait until the worker with `nonce` answers.
+def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Watched) -> Health:
+    """Wait until the worker with `nonce` answers, `timeout` seconds at most.
 
-    deadline  an instant of `time.monotonic()`
-    Raises Failed(worker_did_not_start; reason, detail, log) when the child dies first (reason `exited`) or the
-    deadline passes (`timed_out`, or `port_taken` where something else answered); stopping the child is then the
-    caller's. `detail` is the last line of the child's stderr, redacted.
+    Raises Failed(worker_did_not_start; reason, detail, log) when the child dies first (reason `exited`) or time is
+    up (`timed_out`, or `port_taken` where something else answered); stopping the child is then the caller's.
+    `detail` is the last line of the child's stderr, redacted.
     """
+    deadline = time.monotonic() + timeout
     delay = _FIRST_DELAY
     while True:
         left = deadline - time.monotonic()

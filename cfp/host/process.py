@@ -7,7 +7,6 @@ import os
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -349,7 +348,7 @@ class HostProcesses:
             return False
         try:
             child.go()
-            wait_healthy(settings.host, settings.port, worker.nonce, time.monotonic() + _RELAUNCH, child)
+            wait_healthy(settings.host, settings.port, worker.nonce, _RELAUNCH, child)
         except Failed:
             child.abandon()
             return False

@@ -1,10 +1,11 @@
-"""One real streaming request to a candidate upstream: does it answer as Codex needs it to?"""
+"""One real streaming request to a candidate upstream, which shows whether it answers as Codex needs it to."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cfp.host.keys import Extras, FoundKey
@@ -24,41 +25,58 @@ class VerificationRequest:
     model: str
     service_tier: str | None
     key: FoundKey | None
-    extras: Extras = Extras()
+    extras: Extras = field(default_factory=Extras)
     overrides: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """The result field `verification`; times in milliseconds from the first byte sent, None where skipped."""
+    """The result field `verification`; times in milliseconds from the start, None where skipped.
+
+    response_service_tier  as the first event says it: the answer is not waited for
+    """
 
     status: str
     provider: str
     upstream_base: str
     model: str
     service_tier_request: str | None
-    response_status: int | None
-    response_content_type: str | None
-    first_event_ms: int | None
-    total_ms: int | None
-    response_service_tier: str | None
-    api_key_source: str | None
+    response_status: int | None = None
+    response_content_type: str | None = None
+    first_event_ms: int | None = None
+    total_ms: int | None = None
+    response_service_tier: str | None = None
+    api_key_source: str | None = None
+    request: str = "POST /v1/responses"
+    stream: bool = True
+    profile: str = "smoke"
 
     def to_json(self) -> dict[str, Any]:
-        raise NotImplementedError
+        return asdict(self)
 
 
 def skipped(request: VerificationRequest) -> Verification:
     """The result of --no-verify, and of a change that needs no verification."""
-    raise NotImplementedError
+    return Verification(
+        status="skipped",
+        provider=request.provider,
+        upstream_base=request.upstream_base,
+        model=request.model,
+        service_tier_request=request.service_tier,
+        api_key_source=None if request.key is None else request.key.source,
+    )
 
 
 def verify(request: VerificationRequest, timeout: float, *, environ: Mapping[str, str] = os.environ) -> Verification:
     """Send one small `POST <upstream_base>/responses`, `stream: true`, and wait for its first event.
 
     timeout  seconds for all of it
-    Raises Failed with `host` and `reason`, and where there is one `status` and the provider's own `message`
-    (redacted, at most 300 characters): upstream_dns, upstream_refused, upstream_unreachable, upstream_tls,
-    upstream_rejected, upstream_not_sse, upstream_stalled, upstream_key_malformed.
+    environ  for HTTPS_PROXY, NO_PROXY, CODEX_CA_CERTIFICATE and their like
+    Raises Failed with `host` and `reason`, and where there is one `status`, the provider's own `message` (redacted,
+    at most 300 characters) and `outbound_proxy` (host and port): upstream_dns, upstream_refused,
+    upstream_unreachable, upstream_tls, upstream_rejected, upstream_not_sse, upstream_stalled,
+    upstream_key_malformed. Must not be called from a running event loop.
     """
-    raise NotImplementedError
+    from cfp.host.attempt import Attempt  # noqa: PLC0415 - httpx takes 70 ms, which only a verification pays
+
+    return asyncio.run(Attempt(request, environ).run(timeout))

@@ -1,0 +1,86 @@
+"""How a request leaves this machine: which proxy the environment asks for, and whom TLS trusts."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from cfp.errors import Failed
+
+_CA_VARIABLES = ("CODEX_CA_CERTIFICATE", "SSL_CERT_FILE")
+
+
+def outbound_proxy(url: str, environ: Mapping[str, str]) -> str | None:
+    """Return the proxy's URL for `url`, which may hold credentials, or None for a direct connection.
+
+    HTTPS_PROXY or HTTP_PROXY by scheme, else ALL_PROXY; upper case before lower, as Codex reads them. NO_PROXY takes
+    hosts out, and a loopback address is never proxied.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if is_loopback(host) or _is_excepted(host, _variable("NO_PROXY", environ)):
+        return None
+    proxy = _variable(f"{parts.scheme.upper()}_PROXY", environ) or _variable("ALL_PROXY", environ)
+    return None if not proxy else proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _variable(name: str, environ: Mapping[str, str]) -> str:
+    return (environ.get(name) or environ.get(name.lower()) or "").strip()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the name stands for this machine itself, without asking a resolver."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_excepted(host: str, no_proxy: str) -> bool:
+    """Whether NO_PROXY names the host: `*`, an address, a network, or a domain with all below it."""
+    address = _address(host)
+    for entry in (entry.strip().lower() for entry in no_proxy.split(",")):
+        if entry == "*":
+            return True
+        if address is not None and _holds(entry, address):
+            return True
+        domain = entry.removeprefix("*").removeprefix(".").rstrip(".")
+        if domain and address is None and (host == domain or host.endswith(f".{domain}")):
+            return True
+    return False
+
+
+def _holds(entry: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    try:
+        return address in ipaddress.ip_network(entry.strip("[]"), strict=False)
+    except ValueError:
+        return False
+
+
+def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Trust the system's authorities, and those of CODEX_CA_CERTIFICATE or else SSL_CERT_FILE; TLS 1.2 at least.
+
+    Raises Failed(upstream_tls; reason) where that file cannot be used: going on without it would only fail later.
+    """
+    import truststore  # noqa: PLC0415 - http upstreams do without
+
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for name in _CA_VARIABLES:
+        path = environ.get(name)
+        if path:
+            try:
+                context.load_verify_locations(cafile=path)
+            except OSError as error:  # ssl.SSLError is one
+                raise Failed("upstream_tls", reason=f"{name} names a file that cannot be used") from error
+            break
+    return context
