@@ -68,10 +68,12 @@ class Merged:
     """A text with own keys set or given back; `content` None means that the file should go.
 
     `conflicts` are own keys that somebody else has changed since: they were left as found.
+    `notes` are the format's own words for its caller, such as "tombstone_left".
     """
 
     content: bytes | None
     conflicts: tuple[KeyPath, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Unmergeable(ValueError):
