@@ -1,8 +1,153 @@
-"""argv -> command -> one JSON object on stdout -> exit code."""
+"""argv -> command -> one JSON object on stdout -> exit code; the only module that prints.
+
+Only the named verb's module is imported, so that each command pays for what it uses.
+"""
 
 from __future__ import annotations
 
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final, NoReturn, TextIO
 
-def run() -> int:
-    """Run one command line and return its exit code."""
-    return 0
+import cfp
+from cfp.errors import CfpError, UsageError
+from cfp.host.machine import Host
+from cfp.layout import locate
+from cfp.messages import message
+from cfp.result import Result, render
+
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+# verb -> (module, what it does in a line)
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "install": ("install", "enable the proxy: start it, then switch the Codex config"),
+    "uninstall": ("uninstall", "give everything back; in two runs with --defer-stop"),
+    "status": ("status", "what is installed, what runs, and the one thing to do next"),
+    "doctor": ("doctor", "sixteen checks, each with what mends it"),
+    "start": ("start", "start the proxy, or refresh a stale one"),
+    "stop": ("stop", "stop the proxy"),
+    "autostart": ("autostart", "what the SessionStart hook runs: start a missing proxy"),
+    "recover": ("recover", "settle an interrupted command"),
+    "journal": ("journal", "list or show transactions, redacted"),
+    "demo": ("demo", "the whole story on a throw-away home, without a network"),
+    "serve": ("serve", "the proxy itself, in the foreground"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose errors are ours: they become JSON, like every other."""
+
+    def error(self, text: str) -> NoReturn:
+        raise UsageError("usage", reason=text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    out: TextIO
+    err: TextIO
+
+
+def run(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Run one command line of this process and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return main(arguments, environ, Streams(out=sys.stdout, err=sys.stderr))
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str], streams: Streams) -> int:
+    """Run one command line: whatever happens, the one JSON object is printed and the exit code says the same."""
+    verb = next((word for word in argv if not word.startswith("-")), "")
+    try:
+        return _dispatch(list(argv), verb, environ, streams)
+    except CfpError as error:
+        result = _failure(error)
+    except KeyboardInterrupt:
+        stopped = message("interrupted_by_user")
+        result = _error("interrupted_by_user", stopped.sentence, stopped.action, EXIT_INTERRUPTED)
+    except Exception as error:  # noqa: BLE001  the one place: a bug must not print its traceback on stdout
+        result = _bug(error, argv, environ)
+    print(render(verb or "none", result), end="", file=streams.out)
+    return result.exit_code
+
+
+def _dispatch(argv: list[str], verb: str, environ: Mapping[str, str], streams: Streams) -> int:
+    if not argv or argv[0] in {"-h", "--help", "help"}:
+        print(_overview(), file=streams.out)
+        return 0
+    if argv[0] == "--version":
+        print(f"codex-fast-proxy {cfp.__version__}", file=streams.out)
+        return 0
+    if argv[0] != verb or verb not in COMMANDS:
+        raise UsageError("usage", reason=f"the first word must be one of: {', '.join(COMMANDS)}")
+    module = importlib.import_module(f"cfp.commands.{COMMANDS[verb][0]}")
+    parser = _Parser(prog=f"codex-fast-proxy {verb}", description=module.__doc__, allow_abbrev=False)
+    parser.add_argument("--codex-home", metavar="DIR", help="the Codex home (default: CODEX_HOME, else ~/.codex)")
+    module.add_arguments(parser)
+    names = vars(parser.parse_args(argv[1:]))
+    host = Host.find(names.pop("codex_home"), environ, sys.executable)
+    args = module.Args(**{item.name: names[item.name] for item in fields(module.Args)})
+    result: Result | None = module.run(args, host)
+    if result is None:
+        return 0
+    print(render(verb, result), end="", file=streams.out)
+    return result.exit_code
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {verb:<{width}}  {summary}" for verb, (_, summary) in COMMANDS.items()]
+    return (
+        "codex-fast-proxy: Fast and auth split for Codex with third-party providers\n\n"
+        "usage: codex-fast-proxy COMMAND [--codex-home DIR] [flags]; COMMAND --help tells its flags\n\n"
+        + "\n".join(lines)
+        + "\n\nEvery command answers with one JSON object on stdout. Exit codes: 0 done, 2 refused or undone,\n"
+        "3 a key of ours was changed by others, 4 confirmation needed, 5 busy, 6 run recover, 70 a bug."
+    )
+
+
+def _failure(error: CfpError) -> Result:
+    told = message(error.code, error.details)
+    status = str(error.details.get("status_name", "error"))
+    extra = {name: value for name, value in error.details.items() if name not in _RESERVED}
+    return _error(error.code, told.sentence, told.action, error.exit_code, status=status, extra=extra)
+
+
+_RESERVED = frozenset({"status", "status_name", "error", "code", "next_user_action", "changed"})
+
+
+def _error(
+    code: str,
+    sentence: str,
+    action: str,
+    exit_code: int,
+    *,
+    status: str = "error",
+    extra: Mapping[str, Any] | None = None,
+) -> Result:
+    changed: Any = "see recover --dry-run" if exit_code == 6 else False
+    fields_ = {"error": sentence, "code": code, "next_user_action": action, "changed": changed, **(extra or {})}
+    return Result(status=status, fields=fields_, exit_code=exit_code)
+
+
+def _bug(error: Exception, argv: Sequence[str], environ: Mapping[str, str]) -> Result:
+    log = _traceback_file(error, argv, environ)
+    told = message("bug", {"kind": type(error).__name__, "log": log})
+    return _error("bug", told.sentence, told.action, EXIT_BUG, extra={"log": log})
+
+
+def _traceback_file(error: Exception, argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Write the traceback where only its owner can read it; beside the worker's logs where those are."""
+    explicit = argv[argv.index("--codex-home") + 1] if "--codex-home" in argv[:-1] else None
+    folder = locate(explicit, environ).worker
+    descriptor, name = tempfile.mkstemp(
+        prefix="fast_proxy.bug.", suffix=".log", dir=folder if folder.is_dir() else None
+    )
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write("".join(traceback.format_exception(error)))
+    return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cfp.core.facts import PortFact
@@ -9,6 +10,8 @@ from cfp.core.settings import Settings, settings_from_json
 from cfp.host import probe, process
 from cfp.layout import Layout
 from journal.values import Json, WorkerRecord
+
+START_TIMEOUT_S = 15.0
 
 
 class HostWorkers:
@@ -29,11 +32,18 @@ class HostWorkers:
     def settings_hash(self, settings: Settings) -> str:
         return self._spec(settings, "").settings_hash()
 
-    def spawn(self, settings: Settings, nonce: str, *, verbose: bool) -> process.Child:
-        return process.spawn(self._spec(settings, nonce, verbose=verbose), self._layout)
-
-    def wait_healthy(self, settings: Settings, nonce: str, child: process.Child, timeout: float) -> dict[str, Any]:
-        return dict(probe.wait_healthy(settings.host, settings.port, nonce, timeout, child))
+    def start(
+        self, settings: Settings, nonce: str, *, verbose: bool, journaled: Callable[[int, str], None]
+    ) -> dict[str, Any]:
+        """Start a worker; raises Failed(worker_did_not_start). It waits for its go byte until `journaled` is done."""
+        child = process.spawn(self._spec(settings, nonce, verbose=verbose), self._layout)
+        try:
+            journaled(child.pid, child.started)
+        except BaseException:
+            child.abandon()
+            raise
+        child.go()
+        return dict(probe.wait_healthy(settings.host, settings.port, nonce, START_TIMEOUT_S, child))
 
     def stop(self, at: PortFact, grace: float) -> int:
         return process.stop_worker(self.record(at), grace, host=at.host).cut_streams

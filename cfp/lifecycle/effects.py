@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,29 +15,18 @@ from journal import Lease, Transaction
 from journal.values import Json, KeyPath, WorkerRecord
 
 STOP_GRACE_S = 10.0
-START_TIMEOUT_S = 15.0
-
-
-class Started(Protocol):
-    """A worker that waits for its go byte."""
-
-    @property
-    def pid(self) -> int: ...
-
-    @property
-    def started(self) -> str: ...
-
-    def go(self) -> None: ...
-
-    def abandon(self) -> None: ...
 
 
 class Workers(Protocol):
     """What the effects need of the machine about workers; `cfp.host.workers` is the real one."""
 
-    def spawn(self, settings: Settings, nonce: str, *, verbose: bool) -> Started: ...
+    def start(
+        self, settings: Settings, nonce: str, *, verbose: bool, journaled: Callable[[int, str], None]
+    ) -> dict[str, Any]:
+        """Start a worker, tell `journaled` its pid and start time before it does anything, and return its health.
 
-    def wait_healthy(self, settings: Settings, nonce: str, child: Started, timeout: float) -> dict[str, Any]: ...
+        A worker whose parent dies before `journaled` has returned ends by itself.
+        """
 
     def stop(self, at: PortFact, grace: float) -> int:
         """End the worker and return the count of streams that were cut."""
@@ -105,14 +94,14 @@ def start_worker(switch: Switch) -> None:
         executable=workers.executable,
         settings_hash=workers.settings_hash(settings),
     )
-    child = workers.spawn(settings, nonce, verbose=switch.verbose)
-    try:
-        switch.tx.worker_started(nonce=nonce, pid=child.pid, started=child.started, boot_id=workers.boot_id)
-    except BaseException:
-        child.abandon()
-        raise
-    child.go()
-    switch.health = workers.wait_healthy(settings, nonce, child, START_TIMEOUT_S)
+    switch.health = workers.start(
+        settings,
+        nonce,
+        verbose=switch.verbose,
+        journaled=lambda pid, started: switch.tx.worker_started(
+            nonce=nonce, pid=pid, started=started, boot_id=workers.boot_id
+        ),
+    )
 
 
 def replace_worker(switch: Switch) -> None:

@@ -26,10 +26,15 @@ from journal.values import FileChange
 
 
 @contextmanager
-def locked(journal: Journal, command: str, timeout: float) -> Iterator[tuple[Lease, Recovery]]:
-    """Hold the lock with every interrupted transaction settled; raises what those come to."""
+def locked(
+    journal: Journal, command: str, timeout: float, *, recover: bool = True
+) -> Iterator[tuple[Lease, Recovery | None]]:
+    """Hold the lock, with every interrupted transaction settled unless `recover` is off (the hook never does it).
+
+    Raises Busy after `timeout` seconds, and RecoveryRequired where something interrupted cannot be settled.
+    """
     with translated(), journal.acquire(command=command, timeout=timeout) as lease:
-        yield lease, lease.recover()
+        yield lease, lease.recover() if recover else None
 
 
 def transact(

@@ -1,0 +1,103 @@
+"""What Codex's SessionStart hook runs: make the proxy run that this session's config points at. Always exits 0."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cfp.commands.start import begin_worker, worker_fields
+from cfp.core.facts import Facts
+from cfp.core.plan.start import StartPlan, plan_autostart
+from cfp.core.plan.worker import WorkerAction, running
+from cfp.errors import Busy, CfpError, Refused
+from cfp.host.machine import Host
+from cfp.lifecycle.effects import Switch
+from cfp.lifecycle.session import locked
+from cfp.messages import message
+from cfp.result import Result
+
+LOCK_TIMEOUT_S = 2.0
+_SKIPS = frozenset({"settings_missing", "config_not_proxy"})
+_LOG_LIMIT_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    quiet: bool
+    verbose_proxy: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--quiet", action="store_true", help="print nothing, and log nothing where nothing is done")
+    parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
+
+
+def run(args: Args, host: Host) -> Result | None:
+    """Start a missing worker; with --quiet print nothing, since Codex gives a hook's output to the model."""
+    try:
+        fields = _start(args, host)
+    except Busy:
+        fields = {"status": "busy"}
+    except Refused as error:
+        fields = {"status": "skipped" if error.code in _SKIPS else "error", "reason": error.code}
+    except CfpError as error:
+        fields = {"status": "error", "reason": error.code, "error": message(error.code, error.details).sentence}
+    if fields["status"] not in {"already_running", "skipped"}:
+        _log(host, fields)
+    if args.quiet:
+        return None
+    return Result(status=fields.pop("status"), fields=fields)
+
+
+def _start(args: Args, host: Host) -> dict[str, Any]:
+    facts = host.survey()
+    plan = plan_autostart(facts)
+    if plan.worker is WorkerAction.KEEP:
+        return _answer(plan, facts, None)
+    if facts.hot:
+        return _beside_an_interrupted_command(args, host, facts, plan)
+    with locked(host.journal, "autostart", LOCK_TIMEOUT_S, recover=False) as (lease, _):
+        facts = host.survey()
+        plan = plan_autostart(facts)
+        switch = begin_worker(host, lease, facts, plan, command="autostart", verbose=args.verbose_proxy)
+    return _answer(plan, facts, switch)
+
+
+def _beside_an_interrupted_command(args: Args, host: Host, facts: Facts, plan: StartPlan) -> dict[str, Any]:
+    """Keep the session alive and leave the rest to `recover`: this session has read its config already.
+
+    No transaction: recovery finds this worker by its lifetime lock and nonce. A worker that runs is left alone.
+    """
+    if running(facts) is not None:
+        return {"status": "already_running", "reason": "interrupted"}
+    nonce = secrets.token_hex(16)
+    health = host.workers.start(
+        plan.settings, nonce, verbose=args.verbose_proxy, journaled=lambda _pid, _started: None
+    )
+    return {"status": "started", "reason": "interrupted", "pid": health.get("pid"), "healthy": True}
+
+
+def _answer(plan: StartPlan, facts: Facts, switch: Switch | None) -> dict[str, Any]:
+    if switch is None:
+        health = (facts.worker.health if facts.worker else None) or {}
+        return {"status": "already_running", "pid": health.get("pid"), "healthy": True}
+    fields = worker_fields(plan, switch, facts)
+    return {**fields, "status": "started" if fields["status"] == "restarted" else fields["status"]}
+
+
+def _log(host: Host, fields: dict[str, Any]) -> None:
+    """Append one line to the autostart log; a log that cannot be written is no reason to fail a session."""
+    line = json.dumps({"ts": datetime.now(UTC).isoformat(), **fields}) + "\n"
+    log = host.layout.autostart_log
+    try:
+        if log.exists() and log.stat().st_size > _LOG_LIMIT_BYTES:
+            log.replace(log.with_suffix(".jsonl.1"))
+        with log.open("a", encoding="utf-8") as file:
+            file.write(line)
+    except OSError:
+        return

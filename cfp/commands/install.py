@@ -1,0 +1,227 @@
+"""Enable the proxy: verify the upstream, start the worker, then switch the Codex config; or undo all of it."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+from cfp.commands.settle import settle
+from cfp.commands.verification import DEFAULT_TIMEOUT_S, skipped_verification, verify_candidate
+from cfp.core.facts import Facts
+from cfp.core.lifecycle import state_of
+from cfp.core.plan.install import InstallPlan, InstallRequest, plan_install
+from cfp.core.plan.trust import plan_trust
+from cfp.core.plan.worker import WorkerAction, running
+from cfp.core.report import route_and_auth
+from cfp.core.settings import Policy
+from cfp.errors import CfpError, UsageError
+from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.host.survey import Asked
+from cfp.lifecycle.effects import Switch
+from cfp.lifecycle.machine import Table
+from cfp.lifecycle.session import locked, transact
+from cfp.lifecycle.tables import INSTALL, INSTALL_FILES, INSTALL_OVER, PREPARE
+from cfp.messages import message
+from cfp.result import Result
+from journal import Lease
+
+HOOKS_LIST_SINCE = (0, 130)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    start: bool
+    prepare_only: bool
+    dry_run: bool
+    provider: str | None
+    activate_provider: bool
+    host: str | None
+    port: int | None
+    proxy_base: str | None
+    upstream_base: str | None
+    service_tier: str | None
+    service_tier_policy: str | None
+    upstream_api_key_env: str | None
+    use_provider_auth_file: bool
+    no_verify: bool
+    verify_timeout: float
+    verbose_proxy: bool
+
+    def request(self) -> InstallRequest:
+        return InstallRequest(
+            prepare_only=self.prepare_only,
+            provider=self.provider,
+            activate_provider=self.activate_provider,
+            host=self.host,
+            port=self.port,
+            proxy_base=self.proxy_base,
+            upstream_base=self.upstream_base,
+            service_tier=self.service_tier,
+            service_tier_policy=Policy(self.service_tier_policy) if self.service_tier_policy else None,
+            upstream_api_key_env=self.upstream_api_key_env,
+            use_provider_auth_file=self.use_provider_auth_file,
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--start", action="store_true", help="start the proxy and switch the Codex config to it")
+    mode.add_argument("--prepare-only", action="store_true", help="save settings, leave Codex as it is")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument("--provider", metavar="NAME", help="the provider to switch (default: the active one)")
+    parser.add_argument("--activate-provider", action="store_true", help="also make it Codex's model_provider")
+    parser.add_argument("--host", help="loopback address to serve (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to serve (default 8787)")
+    parser.add_argument("--proxy-base", metavar="PATH", help="path prefix on our side (default /v1)")
+    parser.add_argument("--upstream-base", metavar="URL", help="the provider's URL (default: its base_url)")
+    parser.add_argument("--service-tier", metavar="TIER", help="the tier to inject (default priority)")
+    parser.add_argument("--service-tier-policy", choices=[str(policy) for policy in Policy])
+    parser.add_argument("--upstream-api-key-env", metavar="NAME", help="send the key in this environment variable")
+    parser.add_argument("--use-provider-auth-file", action="store_true", help="send the key that the proxy keeps")
+    parser.add_argument("--no-verify", action="store_true", help="do not try the upstream first")
+    parser.add_argument("--verify-timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS")
+    parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
+
+
+_TABLES: dict[WorkerAction, Table[Switch]] = {
+    WorkerAction.NONE: PREPARE,
+    WorkerAction.START: INSTALL,
+    WorkerAction.REPLACE: INSTALL_OVER,
+    WorkerAction.KEEP: INSTALL_FILES,
+}
+
+
+def run(args: Args, host: Host) -> Result:
+    """Enable, prepare or plan; raises CfpError with everything as it was."""
+    if not (args.start or args.prepare_only or args.dry_run):
+        raise UsageError("start_required")
+    recovered = {} if args.dry_run else settle(host, "install")
+    asked = Asked(host=args.host, port=args.port)
+    facts = host.survey(asked, ask_codex=True)
+    plan = plan_install(facts, args.request())
+    if args.dry_run:
+        return Result(status="planned", fields=_planned(facts, plan))
+    tried = not args.no_verify and plan.changed_route
+    verification = (
+        verify_candidate(host, facts, plan.settings, args.verify_timeout)
+        if tried
+        else skipped_verification(plan.settings)
+    )
+    with locked(host.journal, "install", LOCK_TIMEOUT_S) as (lease, _):
+        facts = host.survey(asked, ask_codex=True)
+        plan = plan_install(facts, args.request())
+        switch = _transact(args, host, lease, facts, plan)
+        read_back = {} if args.prepare_only else _read_back(host, lease, plan)
+    fields = {**_fields(host, plan, switch), "verification": verification, **read_back, **recovered}
+    return Result(status="prepared" if args.prepare_only else "installed", fields=fields)
+
+
+def _transact(args: Args, host: Host, lease: Lease, facts: Facts, plan: InstallPlan) -> Switch:
+    switch = Switch(
+        lease=lease,
+        layout=host.layout,
+        workers=host.workers,
+        settings=plan.settings,
+        previous=running(facts),
+        verbose=args.verbose_proxy,
+        prune=plan.prune,
+    )
+    transact(
+        switch,
+        _TABLES[plan.worker],
+        command="install",
+        argv=("install", "--prepare-only" if args.prepare_only else "--start"),
+        states=(plan.from_state, plan.to_state),
+        changes=plan.changes,
+    )
+    return switch
+
+
+def _read_back(host: Host, lease: Lease, plan: InstallPlan) -> dict[str, Any]:
+    """Ask Codex itself whether it trusts our hook, and take its word for key and hash where ours differ."""
+    if plan.hook is None or host.codex is None or (host.codex_version or (0,)) < HOOKS_LIST_SINCE:
+        return {"trust_read_back": "unavailable"}
+    try:
+        listing = host.codex.hooks(host.layout.home)
+    except CfpError as error:
+        return {"trust_read_back": "unavailable", "trust_read_back_error": error.code}
+    ours = next((entry for entry in listing.hooks if entry.command == plan.hook.command), None)
+    if ours is None:
+        return {"trust_read_back": "missing"}
+    if ours.trust_status == "trusted":
+        return {"trust_read_back": "trusted"}
+    facts = host.survey()
+    changes = plan_trust(facts, ours.key, ours.current_hash)
+    switch = Switch(lease=lease, layout=host.layout, workers=host.workers, settings=plan.settings)
+    state = state_of(facts)
+    transact(
+        switch, INSTALL_FILES, command="install", argv=("install", "trust"), states=(state, state), changes=changes
+    )
+    return {"trust_read_back": "corrected"}
+
+
+def _planned(facts: Facts, plan: InstallPlan) -> dict[str, Any]:
+    return {
+        **route_and_auth(facts, plan.settings),
+        "from_state": plan.from_state,
+        "to_state": plan.to_state,
+        "worker": plan.worker,
+        "files": [str(change.path) for change in plan.changes if change.before != change.after],
+        "keys": [".".join(edit.path) for change in plan.changes for edit in change.edits],
+        "verification_needed": plan.changed_route,
+        "warnings": list(plan.warnings),
+        "changed": False,
+    }
+
+
+def _fields(host: Host, plan: InstallPlan, switch: Switch) -> dict[str, Any]:
+    facts = host.survey()
+    done = message("done.prepared" if plan.hook is None else "done.installed")
+    started = plan.worker in {WorkerAction.START, WorkerAction.REPLACE}
+    return {
+        **route_and_auth(facts, plan.settings),
+        "state": state_of(facts),
+        "backup_path": str(plan.backup_path) if plan.backup_path else None,
+        "started": started,
+        "config_switched": plan.hook is not None,
+        "startup_hook": _hook_fields(facts, plan),
+        "switch_order": "proxy_started_before_config_switch" if plan.hook else None,
+        "start_result": _start_result(plan, switch),
+        "warnings": list(plan.warnings),
+        "hooks_opt_out_overridden": "hooks_opt_out_overridden" in plan.warnings,
+        "message": done.sentence,
+        "next_user_action": done.action,
+        "current_session_effect": message("effect.new_processes").sentence,
+    }
+
+
+def _hook_fields(facts: Facts, plan: InstallPlan) -> dict[str, Any] | None:
+    if plan.hook is None:
+        return None
+    return {
+        "status": plan.hook.status,
+        "path": str(facts.layout.hooks),
+        "command": plan.hook.command,
+        "trusted": any(entry.runs for entry in facts.hook_entries),
+        "trust_states": [entry.to_json() for entry in facts.hook_entries],
+    }
+
+
+def _start_result(plan: InstallPlan, switch: Switch) -> dict[str, Any]:
+    names = {
+        WorkerAction.NONE: "not_attempted",
+        WorkerAction.KEEP: "already_running",
+        WorkerAction.START: "started",
+        WorkerAction.REPLACE: "restarted",
+    }
+    health = switch.health or (switch.previous.health if switch.previous else None) or {}
+    old = switch.previous.health.get("pid") if switch.previous and switch.previous.health else None
+    return {
+        "status": names[plan.worker],
+        "pid": health.get("pid"),
+        "old_pid": old if plan.worker is WorkerAction.REPLACE else None,
+        "healthy": bool(health),
+        "cut_streams": switch.cut_streams,
+    }

@@ -1,0 +1,40 @@
+"""List the transactions of this home, or show one; redacted, read-only."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from cfp.errors import UsageError
+from cfp.host.machine import Host
+from cfp.lifecycle.session import translated
+from cfp.result import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    action: str
+    transaction: str | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the words."""
+    parser.add_argument("action", choices=["list", "show"])
+    parser.add_argument("transaction", nargs="?", help="the id of an open or finished transaction")
+
+
+def run(args: Args, host: Host) -> Result:
+    """Read the journal without taking its lock."""
+    open_ids = host.journal.hot()
+    finished = host.journal.history()
+    if args.action == "list":
+        return Result(status="listed", fields={"open": list(open_ids), "transactions": list(finished)})
+    if args.transaction is None:
+        raise UsageError("usage", reason="`journal show` needs the id of a transaction")
+    if args.transaction in open_ids:
+        with translated():
+            return Result(status="shown", fields={"transaction": host.journal.inspect(args.transaction)})
+    for entry in finished:
+        if entry.get("tx") == args.transaction:
+            return Result(status="shown", fields={"transaction": entry})
+    raise UsageError("usage", reason="no transaction has that id")

@@ -1,0 +1,85 @@
+"""Start the proxy from the saved settings, or replace one that serves older settings or older code."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+from cfp.commands.settle import settle
+from cfp.core.facts import Facts
+from cfp.core.plan.start import StartPlan, plan_start
+from cfp.core.plan.worker import WorkerAction, running
+from cfp.core.report import route_and_auth
+from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.lifecycle.effects import Switch
+from cfp.lifecycle.session import locked, transact
+from cfp.lifecycle.tables import RESTART, START
+from cfp.messages import message
+from cfp.result import Result
+from journal import Lease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    verbose_proxy: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
+
+
+def run(args: Args, host: Host) -> Result:
+    """Start, refresh, or find it running."""
+    recovered = settle(host, "start")
+    plan_start(host.survey())
+    with locked(host.journal, "start", LOCK_TIMEOUT_S) as (lease, _):
+        facts = host.survey()
+        plan = plan_start(facts)
+        switch = begin_worker(host, lease, facts, plan, command="start", verbose=args.verbose_proxy)
+    fields = worker_fields(plan, switch, facts)
+    return Result(status=fields.pop("status"), fields={**fields, **route_and_auth(facts, plan.settings), **recovered})
+
+
+def begin_worker(host: Host, lease: Lease, facts: Facts, plan: StartPlan, *, command: str, verbose: bool) -> Switch:
+    """Run the table that the plan asks for; no table for a worker that is right already."""
+    switch = Switch(
+        lease=lease,
+        layout=host.layout,
+        workers=host.workers,
+        settings=plan.settings,
+        previous=running(facts),
+        verbose=verbose,
+    )
+    if plan.worker is not WorkerAction.KEEP:
+        transact(
+            switch,
+            RESTART if plan.worker is WorkerAction.REPLACE else START,
+            command=command,
+            argv=(command,),
+            states=(plan.from_state, plan.to_state),
+            changes=(),
+        )
+    return switch
+
+
+_STATUS = {WorkerAction.KEEP: "already_running", WorkerAction.START: "started", WorkerAction.REPLACE: "restarted"}
+
+
+def worker_fields(plan: StartPlan, switch: Switch, facts: Facts) -> dict[str, Any]:
+    """What became of the worker."""
+    before = running(facts)
+    old = before.health if before is not None else None
+    health = switch.health or old or {}
+    done = message("done.started")
+    return {
+        "status": _STATUS[plan.worker],
+        "healthy": bool(health),
+        "pid": health.get("pid"),
+        "old_pid": (old or {}).get("pid") if plan.worker is WorkerAction.REPLACE else None,
+        "reason": plan.reason or None,
+        "cut_streams": switch.cut_streams,
+        "message": done.sentence,
+        "next_user_action": done.action,
+    }

@@ -1,0 +1,116 @@
+"""What is installed, what runs, where requests go, and the one thing to do next. Changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+from cfp.core.diagnosis import diagnose
+from cfp.core.facts import Facts, PortState
+from cfp.core.lifecycle import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending, state_of
+from cfp.core.plan.install import hook_command
+from cfp.core.policy import LoginMode
+from cfp.core.provider import active_provider, provider_url
+from cfp.core.report import route_and_auth
+from cfp.host.machine import Host
+from cfp.messages import CLI
+from cfp.result import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    provider: str | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--provider", metavar="NAME", help="the provider whose URL to report (default: the recorded)")
+
+
+def run(args: Args, host: Host) -> Result:
+    """Look once and report."""
+    return status_result(host.survey(), args.provider)
+
+
+def status_result(facts: Facts, provider: str | None = None) -> Result:
+    """Turn facts into the result of `status`."""
+    diagnosis = diagnose(facts)
+    health = dict(facts.worker.health or {}) if facts.worker and facts.worker.state is PortState.OURS else None
+    worker = proxy(facts)
+    name = provider or _provider(facts)
+    route: dict[str, Any] = {"provider": name, "login_mode": facts.login}
+    if facts.settings is not None:
+        route = route_and_auth(facts, facts.settings)
+    return Result(
+        status="running" if health else "stopped",
+        fields={
+            "running": health is not None,
+            "pid": (health or {}).get("pid"),
+            "healthy": worker in {Proxy.HEALTHY, Proxy.STALE} and bool((health or {}).get("ok")),
+            "state": state_of(facts),
+            "diagnosis": diagnosis.to_json(),
+            "next_user_action": diagnosis.next_user_action,
+            "next_commands": _next_commands(diagnosis.next_user_action),
+            "interrupted": list(facts.hot),
+            **route,
+            "chatgpt_auth": facts.login in {LoginMode.CHATGPT, LoginMode.MIXED},
+            "api_key_auth": facts.login in {LoginMode.API_KEY, LoginMode.MIXED},
+            "codex_home": str(facts.layout.home),
+            "config_base_url": provider_url(facts.config.doc or {}, name) if name else None,
+            "config_matches": pointing(facts) is Pointing.PROXIED,
+            **_runtime(facts, health),
+            "pending_restart": settings_pending(facts),
+            "startup_hook": hook(facts) is Hook.TRUSTED,
+            "startup_hook_trust": _hook_trust(facts),
+            "port_available": facts.candidate is not None and facts.candidate.state is PortState.FREE,
+            "health": health,
+            "log": str(facts.layout.request_log),
+            "stdout": str(facts.layout.worker_stdout),
+            "stderr": str(facts.layout.worker_stderr),
+        },
+    )
+
+
+def _provider(facts: Facts) -> str | None:
+    if facts.settings is not None:
+        return facts.settings.provider
+    return active_provider(facts.config.doc or {})
+
+
+def _runtime(facts: Facts, health: dict[str, Any] | None) -> dict[str, Any]:
+    running = (health or {}).get("runtime_id")
+    matches = running == facts.runtime.runtime_id if health else None
+    return {
+        "runtime_id": facts.runtime.runtime_id,
+        "runtime": {
+            "manager": facts.runtime.to_json(),
+            "proxy": (health or {}).get("runtime"),
+            "hook_command": facts.hook_entries[0].position.command if facts.hook_entries else None,
+        },
+        "runtime_matches": matches,
+        "hook_command_matches": [entry.position.command for entry in facts.hook_entries] == [hook_command(facts)],
+        "needs_restart": bool(health) and (not matches or settings_pending(facts)),
+    }
+
+
+def _hook_trust(facts: Facts) -> dict[str, Any]:
+    return {
+        "installed": bool(facts.hook_entries),
+        "feature_enabled": feature_enabled(facts),
+        "trusted": any(entry.trust_status == "trusted" for entry in facts.hook_entries),
+        "ready": any(entry.runs for entry in facts.hook_entries) and feature_enabled(facts),
+        "hooks": [entry.to_json() for entry in facts.hook_entries],
+    }
+
+
+def feature_enabled(facts: Facts) -> bool:
+    """Whether config.toml lets hooks run: either flag counts; without one they do (Codex >= 0.124)."""
+    features = (facts.config.doc or {}).get("features")
+    flags = [features.get(name) for name in ("hooks", "codex_hooks")] if isinstance(features, dict) else []
+    return True in flags or False not in flags
+
+
+def _next_commands(action: str) -> list[str]:
+    """The commands that an action names, for programs that do not read sentences."""
+    return [part for part in action.split("`") if part.startswith((CLI, "codex "))]

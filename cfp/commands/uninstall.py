@@ -1,0 +1,178 @@
+"""Give everything back: the files first, then the worker and its state; in two runs with --defer-stop."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+from cfp.commands.settle import settle
+from cfp.core.facts import Facts
+from cfp.core.lifecycle import State, state_of
+from cfp.core.plan.uninstall import (
+    ConfigRestore,
+    HookRemoval,
+    Retirement,
+    UninstallPlan,
+    UninstallRequest,
+    plan_uninstall,
+)
+from cfp.core.plan.worker import running
+from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.lifecycle.effects import Switch
+from cfp.lifecycle.machine import Run
+from cfp.lifecycle.session import locked, transact
+from cfp.lifecycle.tables import GIVE_BACK, RETIRE
+from cfp.messages import message
+from cfp.result import Result
+from journal import Lease
+
+CONFIRMATION_CODE = "chatgpt_auth_direct_upstream_uninstall_requires_confirmation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    defer_stop: bool
+    confirm_chatgpt_direct_uninstall: bool
+    force: bool
+    keep_state: bool
+
+    def request(self) -> UninstallRequest:
+        return UninstallRequest(
+            defer_stop=self.defer_stop,
+            confirmed=self.confirm_chatgpt_direct_uninstall,
+            force=self.force,
+            keep_state=self.keep_state,
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--defer-stop", action="store_true", help="leave the proxy running for current sessions")
+    parser.add_argument(
+        "--confirm-chatgpt-direct-uninstall",
+        action="store_true",
+        help="go on although a ChatGPT login would go straight to the provider",
+    )
+    parser.add_argument("--force", action="store_true", help="give our keys back whoever changed them since")
+    parser.add_argument("--keep-state", action="store_true", help="keep settings and the saved key")
+
+
+def run(args: Args, host: Host) -> Result:
+    """Uninstall, or say what needs a yes first."""
+    facts = host.survey()
+    if not facts.hot:
+        plan = plan_uninstall(facts, args.request())
+        if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
+            return _confirmation(facts, plan)
+        if nothing_there(facts, plan):
+            return _result(facts, plan, None, {})
+    recovered = settle(host, "uninstall")
+    with locked(host.journal, "uninstall", LOCK_TIMEOUT_S) as (lease, _):
+        facts = host.survey()
+        plan = plan_uninstall(facts, args.request())
+        if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
+            return _confirmation(facts, plan)
+        switch = _transact(host, lease, facts, plan)
+    return _result(facts, plan, switch, recovered)
+
+
+def nothing_there(facts: Facts, plan: UninstallPlan) -> bool:
+    """True where there is nothing of ours to give back, stop or remove."""
+    layout = facts.layout
+    return not plan.changes and not layout.state.exists() and not layout.journal.exists() and running(facts) is None
+
+
+def _transact(host: Host, lease: Lease, facts: Facts, plan: UninstallPlan) -> Switch:
+    switch = Switch(
+        lease=lease, layout=host.layout, workers=host.workers, previous=running(facts), remove=plan.remove
+    )
+    if plan.changes:
+        transact(
+            switch,
+            GIVE_BACK,
+            command="uninstall",
+            argv=("uninstall",),
+            states=(plan.from_state, State.RESTORED_DEFERRED),
+            changes=plan.changes,
+        )
+    if plan.retirement is Retirement.NOW:
+        Run(RETIRE, switch).finish()
+    return switch
+
+
+def _confirmation(facts: Facts, plan: UninstallPlan) -> Result:
+    upstream = plan.settings.upstream_base if plan.settings else ""
+    told = message("confirmation_required", {"upstream_base": upstream})
+    return Result(
+        status="confirmation_required",
+        exit_code=4,
+        fields={
+            "code": CONFIRMATION_CODE,
+            "message": told.sentence,
+            "direct_upstream_auth_warning": _warning(facts, plan),
+            "config_changed": False,
+            "changed": False,
+            "config_restore": ConfigRestore.NOT_ATTEMPTED,
+            "startup_hook": {"status": HookRemoval.UNCHANGED, "path": str(facts.layout.hooks)},
+            "stop_result": {"status": "not_attempted"},
+            "files": "kept",
+            "next_user_action": told.action,
+        },
+    )
+
+
+def _warning(facts: Facts, plan: UninstallPlan) -> dict[str, Any] | None:
+    if not plan.risky_login or plan.settings is None:
+        return None
+    told = message("chatgpt_auth_direct_upstream", {"upstream_base": plan.settings.upstream_base})
+    return {
+        "code": "chatgpt_auth_direct_upstream",
+        "severity": "warning",
+        "message": told.sentence,
+        "next_user_action": told.action,
+        "login_mode": facts.login,
+        "upstream_base": plan.settings.upstream_base,
+    }
+
+
+_DONE = {
+    Retirement.NOW: "done.uninstalled",
+    Retirement.DEFERRED: "done.uninstall_deferred",
+    Retirement.NEVER: "done.uninstall_skipped",
+}
+
+
+def _result(facts: Facts, plan: UninstallPlan, switch: Switch | None, recovered: dict[str, Any]) -> Result:
+    warning = _warning(facts, plan)
+    done = message(_DONE[plan.retirement])
+    cut = switch.cut_streams if switch else 0
+    return Result(
+        status="uninstalled",
+        exit_code=3 if plan.conflicts else 0,
+        fields={
+            "provider": plan.settings.provider if plan.settings else None,
+            "upstream_base": plan.settings.upstream_base if plan.settings else None,
+            "config_restore": plan.config_restore,
+            "conflicts": [".".join(path) for path in plan.conflicts],
+            "stop_result": {"status": _stop_status(plan, switch), "cut_streams": cut},
+            "cut_streams": cut,
+            "startup_hook": {"status": plan.hook_removal, "path": str(facts.layout.hooks)},
+            "backup_path": plan.backup_path,
+            "files": "removed" if plan.retirement is Retirement.NOW and not plan.keep_state else "kept",
+            "direct_upstream_auth_warning": warning,
+            "message": done.sentence,
+            "next_user_action": f"{warning['next_user_action']} {done.action}".strip() if warning else done.action,
+            "current_session_effect": message("effect.interrupted" if cut else "effect.new_processes").sentence,
+            "state": State.ABSENT if plan.retirement is Retirement.NOW else state_of(facts),
+            **recovered,
+        },
+    )
+
+
+def _stop_status(plan: UninstallPlan, switch: Switch | None) -> str:
+    if plan.retirement is Retirement.DEFERRED:
+        return "deferred"
+    if plan.retirement is Retirement.NEVER:
+        return "not_attempted"
+    return "stopped" if switch is not None and switch.stopped else "not_running"

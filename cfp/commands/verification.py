@@ -1,0 +1,89 @@
+"""The side-path request that comes before any switch: one real streaming turn of the candidate route."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cfp.core.facts import Facts
+from cfp.core.policy import EffectivePolicy, effective_policy
+from cfp.core.settings import Settings
+from cfp.errors import CfpError, Refused
+from cfp.host import keys, verify
+from cfp.host.machine import Host
+
+DEFAULT_TIMEOUT_S = 60.0
+
+
+def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: float) -> dict[str, Any]:
+    """Try the route and return the field `verification`; raises Failed(upstream_…) or Refused(model_unknown, …)."""
+    doc = facts.config.doc or {}
+    request = verify.VerificationRequest(
+        provider=settings.provider,
+        upstream_base=settings.upstream_base,
+        model=_model(host, doc),
+        service_tier=_tier(facts, doc, settings),
+        key=_key(host, doc, settings),
+        extras=keys.provider_extras(doc, settings.provider, _read(host, "dotenv"), host.environ),
+        overrides=settings.overrides_auth,
+    )
+    return verify.verify(request, timeout, environ=host.environ).to_json()
+
+
+def skipped_verification(settings: Settings) -> dict[str, Any]:
+    """The same field where nothing was asked."""
+    request = verify.VerificationRequest(
+        provider=settings.provider, upstream_base=settings.upstream_base, model="", service_tier=None, key=None
+    )
+    return verify.skipped(request).to_json()
+
+
+def _model(host: Host, doc: Mapping[str, Any]) -> str:
+    model = doc.get("model")
+    if isinstance(model, str) and model:
+        return model
+    try:
+        found = host.codex.default_model() if host.codex else None
+    except CfpError:
+        found = None
+    if found is None:
+        raise Refused("model_unknown")
+    return found
+
+
+def _tier(facts: Facts, doc: Mapping[str, Any], settings: Settings) -> str | None:
+    """The tier that would be on the wire: Codex's own choice first, then what the policy puts there."""
+    chosen = doc.get("service_tier")
+    if chosen in {"fast", "priority", "flex"}:
+        return "flex" if chosen == "flex" else "priority"
+    effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
+    return settings.service_tier if effective is EffectivePolicy.INJECT_MISSING else None
+
+
+def _key(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.FoundKey | None:
+    source = None
+    if settings.upstream_api_key_file:
+        source = keys.Source.provider_auth_file()
+    elif settings.upstream_api_key_env is not None:
+        source = keys.Source.env(settings.upstream_api_key_env)
+    found = keys.discover_key(
+        doc,
+        settings.provider,
+        _read(host, "auth"),
+        _read(host, "dotenv"),
+        host.environ,
+        provider_auth=_read(host, "provider_auth"),
+        source=source,
+    )
+    if found is None and (source is not None or keys.sends_key(doc, settings.provider)):
+        raise Refused("key_unknown", provider=settings.provider)
+    return found
+
+
+def _read(host: Host, name: str) -> bytes | None:
+    path = getattr(host.layout, name)
+    try:
+        data: bytes = path.read_bytes()
+    except OSError:
+        return None
+    return data

@@ -1,0 +1,80 @@
+"""The one thing to know about an installation: the first row of an ordered table that holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cfp.core.facts import Facts, PortState
+from cfp.core.lifecycle import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending
+from cfp.core.manifest import ManifestState
+from cfp.core.policy import FastBehavior, LoginMode, fast_behavior
+from cfp.core.provider import BUILT_IN
+from cfp.core.report import key_available, key_persistent
+from cfp.core.settings import Settings
+from cfp.messages import message
+
+Test = Callable[[Facts, Settings], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """`level` is ok, attention or risk."""
+
+    code: str
+    level: str
+
+    def to_json(self) -> dict[str, Any]:
+        found = message(f"diagnosis.{self.code}")
+        return {"level": self.level, "code": self.code, "message": found.sentence}
+
+    @property
+    def next_user_action(self) -> str:
+        return message(f"diagnosis.{self.code}").action
+
+
+def _passes_chatgpt_on(facts: Facts, settings: Settings) -> bool:
+    third_party = settings.provider != BUILT_IN
+    return third_party and not settings.overrides_auth and facts.login in {LoginMode.CHATGPT, LoginMode.MIXED}
+
+
+def _answers_wrongly(facts: Facts, _: Settings) -> bool:
+    worker = facts.worker
+    return worker is not None and worker.state is not PortState.FREE and proxy(facts) is Proxy.FOREIGN
+
+
+def _unknown_fast(facts: Facts, settings: Settings) -> bool:
+    return fast_behavior(settings.service_tier_policy, facts.login) is FastBehavior.UNKNOWN_CONSERVATIVE
+
+
+# fmt: off
+# Everything below the first two rows speaks of an installation that has settings and a manifest.
+_ROWS: Final[tuple[tuple[str, str, Test], ...]] = (
+    #    code                     level        holds when
+    ("config_not_proxy",          "attention", lambda f, _: pointing(f) is not Pointing.PROXIED),
+    ("proxy_stopped",             "risk",      lambda f, _: proxy(f) is Proxy.DOWN),
+    ("chatgpt_auth_preserved",    "risk",      _passes_chatgpt_on),
+    ("upstream_auth_missing",     "risk",      lambda f, s: not key_available(f, s)),
+    ("upstream_auth_not_persistent", "attention", lambda f, s: not key_persistent(f, s)),
+    ("settings_pending_restart",  "attention", lambda f, _: settings_pending(f)),
+    ("proxy_unhealthy",           "risk",      _answers_wrongly),
+    ("runtime_stale",             "attention", lambda f, _: proxy(f) is Proxy.STALE),
+    ("startup_hook_not_ready",    "attention", lambda f, _: hook(f) is not Hook.TRUSTED),
+    ("fast_policy_unknown",       "attention", _unknown_fast),
+)
+# fmt: on
+
+
+def diagnose(facts: Facts) -> Diagnosis:
+    """Return the first diagnosis that holds; `ready` where none does."""
+    if facts.hot:
+        return Diagnosis(code="interrupted", level="risk")
+    settings = facts.settings
+    installed = facts.manifest is not None and facts.manifest.state is ManifestState.INSTALLED
+    if settings is None or not (installed or pointing(facts) is Pointing.PROXIED):
+        return Diagnosis(code="not_enabled", level="attention")
+    for code, level, holds in _ROWS:
+        if holds(facts, settings):
+            return Diagnosis(code=code, level=level)
+    return Diagnosis(code="ready", level="ok")

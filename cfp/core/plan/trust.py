@@ -1,0 +1,37 @@
+"""The correction after Codex itself was asked: its own key and hash for our hook, where ours were different."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cfp.codex import config_toml, hook_trust
+from cfp.core.facts import Facts
+from cfp.core.manifest import digest
+from cfp.errors import Refused
+from journal.values import FileChange
+
+
+def plan_trust(facts: Facts, key: str, trusted_hash: str) -> tuple[FileChange, ...]:
+    """Return the changes that make Codex trust the hook under `key`, recorded for the uninstall."""
+    manifest = facts.manifest
+    if manifest is None or manifest.config.edits is None:
+        raise Refused("not_enabled")
+    path = hook_trust.state_path(key, "trusted_hash")
+    edit = config_toml.edit_for(facts.config.data, path, trusted_hash)
+    after = config_toml.CONFIG_TOML.apply(facts.config.data, (edit,))
+    known = next((own for own in manifest.config.edits if own.path == path), None)
+    recorded = replace(known, after=trusted_hash) if known else edit
+    edits = (*(own for own in manifest.config.edits if own.path != path), recorded)
+    config = replace(manifest.config, hash_after=digest(after), edits=edits)
+    record = replace(manifest, config=config).serialise()
+    return (
+        FileChange(path=facts.layout.manifest, before=facts.manifest_data, after=record, secret=True),
+        FileChange(
+            path=facts.layout.config,
+            before=facts.config.data,
+            after=after,
+            secret=True,
+            format="config_toml",
+            edits=(edit,),
+        ),
+    )

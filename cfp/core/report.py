@@ -1,0 +1,97 @@
+"""The block "route and auth" that install, set-upstream and status share: what goes where, with whose key."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from cfp.core.facts import Facts
+from cfp.core.policy import LoginMode, effective_policy, fast_behavior
+from cfp.core.provider import BUILT_IN
+from cfp.core.settings import Settings
+from cfp.messages import message
+
+_CHATGPT = {LoginMode.CHATGPT, LoginMode.MIXED}
+
+
+def key_available(facts: Facts, settings: Settings) -> bool:
+    """Whether the key that the proxy should send is there; True where Codex's own is passed on."""
+    if settings.upstream_api_key_file:
+        return settings.provider in facts.provider_keys
+    return settings.upstream_api_key_env is None or settings.upstream_api_key_env in facts.environment
+
+
+def key_persistent(facts: Facts, settings: Settings) -> bool:
+    """Whether it will still be there in a new login session."""
+    if settings.upstream_api_key_env is not None:
+        return settings.upstream_api_key_env in facts.dotenv
+    return True
+
+
+def hint_code(facts: Facts, settings: Settings) -> str:
+    """What a ChatGPT login would need; a closed set."""
+    if settings.overrides_auth and key_available(facts, settings):
+        return "ready" if key_persistent(facts, settings) else "needs_persistent_env"
+    return "needs_auth_split" if facts.login in _CHATGPT else "optional_setup_available"
+
+
+def preparation_code(facts: Facts, settings: Settings) -> str:
+    """Whether the provider's key is kept by the proxy; a closed set."""
+    if settings.provider in facts.provider_keys:
+        return "prepared"
+    if settings.upstream_api_key_env is not None and key_available(facts, settings):
+        return "prepared" if key_persistent(facts, settings) else "needs_persistent_env"
+    return "not_prepared" if facts.login in _CHATGPT else "optional"
+
+
+def route_and_auth(facts: Facts, settings: Settings) -> dict[str, Any]:
+    """Return the shared block; names and places of keys only, never a key."""
+    effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
+    available = key_available(facts, settings)
+    preparation, hint = preparation_code(facts, settings), hint_code(facts, settings)
+    hinted = message(f"hint.{hint}")
+    block: dict[str, Any] = {
+        "provider": settings.provider,
+        "base_url": settings.base_url,
+        "upstream_base": settings.upstream_base,
+        "service_tier": settings.service_tier,
+        "service_tier_policy": settings.service_tier_policy,
+        "service_tier_effective_policy": effective,
+        "fast_behavior": fast_behavior(settings.service_tier_policy, facts.login),
+        "login_mode": facts.login,
+        "upstream_auth": "override_configured" if settings.overrides_auth else "preserved",
+        "upstream_api_key_env": settings.upstream_api_key_env,
+        "upstream_api_key_file": settings.upstream_api_key_file,
+        "upstream_api_key_ref": _reference(settings),
+        "upstream_api_key_available": available,
+        "upstream_api_key_source": _source(settings) if available else None,
+        "upstream_api_key_persistent": key_persistent(facts, settings) if settings.overrides_auth else None,
+        "chatgpt_login_compatible": settings.provider == BUILT_IN or (settings.overrides_auth and available),
+        "provider_auth_preparation": {
+            "status": preparation,
+            "message": message(f"preparation.{preparation}").sentence,
+        },
+        "chatgpt_login_hint": {
+            "status": hint,
+            "message": hinted.sentence,
+            "next_user_action": hinted.action,
+        },
+    }
+    if hint == "ready" and sys.platform == "win32":
+        block["chatgpt_login_windows_troubleshooting"] = {
+            "trigger": "WinError 10013 while signing in with ChatGPT",
+            "commands": ["net stop winnat", "net start winnat"],
+        }
+    return block
+
+
+def _reference(settings: Settings) -> str | None:
+    if settings.upstream_api_key_file:
+        return f"provider_auth_file:{settings.provider}"
+    return f"env:{settings.upstream_api_key_env}" if settings.upstream_api_key_env else None
+
+
+def _source(settings: Settings) -> str | None:
+    if settings.upstream_api_key_file:
+        return "provider_auth_file"
+    return "process_env" if settings.upstream_api_key_env else None

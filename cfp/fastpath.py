@@ -1,0 +1,76 @@
+"""The no-op answer of `autostart --quiet`: stdlib only, no lock, nothing written.
+
+Codex waits for this at every new session. It answers "nothing to do" only where that is certain: settings are
+saved, config.toml points at the proxy, and a worker of this home serves those settings. Anything else is left to
+the full command. File names are those of `layout`, which is too heavy to import here; a test holds them together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+SETTINGS = "codex-fast-proxy-state/settings.json"
+CONFIG = "config.toml"
+JOURNAL = "codex-fast-proxy-journal"
+SERVED = (
+    "provider",
+    "proxy_base",
+    "upstream_base",
+    "service_tier",
+    "service_tier_policy",
+    "upstream_api_key_env",
+    "upstream_api_key_file",
+)
+
+
+def nothing_to_do(arguments: Sequence[str]) -> bool:
+    """Return True where the hook has nothing to do; False where the full command must look."""
+    home = _home(arguments)
+    if home is None:
+        return False
+    try:
+        with open(f"{home}/{SETTINGS}", encoding="utf-8") as file:  # noqa: PTH123  pathlib costs 5 ms
+            settings = json.load(file)
+        return _points_here(home, settings) and not _interrupted(home) and _serves(settings)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _home(arguments: Sequence[str]) -> str | None:
+    """The home of exactly the command line that we install; any other one takes the long way."""
+    match list(arguments):
+        case ["--codex-home", home, "--quiet"]:
+            return home
+        case _:
+            return None
+
+
+def _points_here(home: str, settings: dict[str, Any]) -> bool:
+    import tomllib  # noqa: PLC0415  8 ms, after the cheaper questions
+
+    with open(f"{home}/{CONFIG}", "rb") as file:  # noqa: PTH123  pathlib costs 5 ms
+        text = file.read().removeprefix(b"\xef\xbb\xbf").decode()
+    doc = tomllib.loads(text)
+    provider = settings["provider"]
+    table = doc if provider == "openai" else doc["model_providers"][provider]
+    return bool(table["openai_base_url" if provider == "openai" else "base_url"] == settings["base_url"])
+
+
+def _interrupted(home: str) -> bool:
+    try:
+        return any(name.endswith(".open") for name in os.listdir(f"{home}/{JOURNAL}"))
+    except FileNotFoundError:
+        return False
+
+
+def _serves(settings: dict[str, Any]) -> bool:
+    from cfp.host.probe import read_health  # noqa: PLC0415  after the cheaper questions
+
+    health = read_health(settings["host"], settings["port"], 1.0)
+    return health is not None and all(health.get(name) == settings[name] for name in SERVED)

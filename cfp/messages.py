@@ -1,0 +1,231 @@
+"""Every sentence that a person reads: code -> what happened, what to do next.
+
+Placeholders are filled from an error's details or a report's values. A code is the contract; its words may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+CLI = "codex-fast-proxy"
+_RESTART = "Restart the Codex App and return to the conversation, or open a new CLI process."
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One sentence and one next action; an empty action means that there is nothing to do."""
+
+    sentence: str
+    action: str = ""
+
+
+# fmt: off
+MESSAGES: Final[dict[str, Message]] = {
+    # --- the command line
+    "usage": Message("The command line is wrong: {reason}.", f"Run `{CLI} --help`, or the command with --help."),
+    "start_required": Message(
+        "Switching the Codex config needs a running proxy, so plain `install` does nothing.",
+        f"Run `{CLI} install --start`, or `{CLI} install --prepare-only` to save settings without switching."),
+    "two_auth_sources": Message(
+        "Two sources for the provider's key were named.",
+        "Name one: --use-provider-auth-file or --upstream-api-key-env NAME."),
+    "invalid_env_name": Message(
+        "--upstream-api-key-env takes the name of an environment variable, never a key.",
+        "Pass a name made of letters, digits and underscores, and put the key into that variable."),
+    "invalid_upstream_url": Message(
+        "The upstream URL cannot be used: {reason}.", "Pass --upstream-base https://HOST/v1, without a key in it."),
+    "invalid_settings": Message("The setting {field} cannot be used: {reason}.", "Correct it and run again."),
+    "host_not_loopback": Message(
+        "The proxy serves this machine only; {host} is not a loopback address.", "Leave --host out, or pass 127.0.0.1."),
+    "upstream_is_proxy": Message(
+        "The upstream {upstream_base} is the proxy itself.", "Pass the provider's own URL with --upstream-base."),
+    "activate_without_provider": Message(
+        "--activate-provider needs to know which provider.", "Add --provider with one of: {choices}."),
+
+    # --- what stands in the way
+    "codex_home_missing": Message(
+        "There is no Codex home at {path}.", "Start Codex once, or name the right folder with --codex-home."),
+    "config_unparseable": Message(
+        "{path} is not valid TOML: {reason}. It was not touched.", "Mend that place by hand; Codex cannot read it either."),
+    "hooks_unparseable": Message(
+        "{path} cannot be read as Codex hooks: {reason}. It was not touched.",
+        "Mend that place by hand; Codex ignores all hooks of a file that it cannot read."),
+    "settings_invalid": Message(
+        "The saved settings cannot be used: {reason}.",
+        "Move settings.json away, then run `" + CLI + " install --start --upstream-base URL`."),
+    "manifest_invalid": Message(
+        "The record of the installation cannot be used: {reason}.",
+        f"Run `{CLI} recover`; the backups of config.toml are under backups/codex-fast-proxy."),
+    "ambiguous_provider": Message(
+        "config.toml does not say which provider Codex uses. Choices: {choices}.",
+        "Add --provider openai, or --provider NAME --activate-provider (Codex files its history by provider)."),
+    "unknown_provider": Message(
+        "config.toml has no provider {provider}. Choices: {choices}.", "Pass one of them with --provider."),
+    "reserved_provider": Message(
+        "{provider} is an id that Codex keeps for itself; its URL cannot be changed in config.toml.",
+        "Define a provider with a name of its own, or use --provider openai."),
+    "upstream_unknown": Message(
+        "The provider {provider} has no base_url of its own in config.toml.", "Add --upstream-base URL."),
+    "built_in_with_chatgpt_login": Message(
+        "With a ChatGPT login and OpenAI's own service, Codex controls Fast itself: a proxy would add nothing.",
+        "Use Codex's own Fast switch, or name a provider with --upstream-base URL."),
+    "provider_key_missing": Message(
+        "There is no saved key for the provider {provider}.", f"Run `{CLI} prepare-chatgpt-login --apply` first."),
+    "upstream_key_missing": Message(
+        "The environment variable {variable} is not set here.", "Set it for this command and for every new session."),
+    "port_in_use": Message(
+        "{host}:{port} is taken by {owner}.", "Pass another --port, or end that program."),
+    "file_not_editable": Message(
+        "A file cannot be edited without changing more than our own keys: {reason}. Nothing was touched.",
+        "Set base_url by hand in a simpler form, or report the spelling that was refused."),
+    "file_not_replaceable": Message(
+        "{path} cannot be replaced safely: {reason}. Nothing was touched.",
+        "Make it a plain writable file, then run again."),
+    "changed_meanwhile": Message(
+        "Other programs changed these files while we worked: {paths}. Everything is as they left it.", "Run again."),
+    "busy": Message("Another command holds the lock: {holder}.", "Wait for it to end, then run again."),
+    "not_enabled": Message("The proxy is not enabled in this Codex home.", f"Run `{CLI} install --start`."),
+    "settings_missing": Message("There are no saved settings.", f"Run `{CLI} install --start`."),
+    "config_not_proxy": Message(
+        "config.toml does not point at the proxy.", f"Run `{CLI} install --start` to switch it."),
+    "config_points_to_proxy": Message(
+        "Codex still points at the proxy: stopping it now would cut off current and new sessions.",
+        f"Run `{CLI} uninstall --defer-stop` to switch back, or repeat with --force."),
+    "confirmation_required": Message(
+        "Nothing was changed: Codex is signed in with ChatGPT, and without the proxy that login goes straight to "
+        "{upstream_base}, which may answer 401.",
+        "Ask whether to keep the proxy, to switch Codex back to API-key login first, or to go on all the same with "
+        "--confirm-chatgpt-direct-uninstall."),
+
+    # --- tried, and undone
+    "worker_did_not_start": Message(
+        "The proxy did not start: {reason}. Everything is as it was.", "Read its stderr log: {log}."),
+    "worker_did_not_stop": Message("The proxy with process id {pid} does not end.", "End that process by hand."),
+    "storage_failed": Message(
+        "The file system refused a change to {path}. Everything is as it was.", "Free space or rights, then run again."),
+    "journal_failed": Message("The journal failed: {reason}.", f"Run `{CLI} recover --dry-run`."),
+    "model_unknown": Message(
+        "config.toml names no model and no Codex CLI was found to ask, so the provider cannot be tried.",
+        "Set `model` in config.toml, or pass --no-verify."),
+    "key_unknown": Message(
+        "No key was found that Codex itself would send to {provider}.",
+        "Set the variable that its env_key names, or pass --no-verify."),
+    "upstream_dns": Message("The name {host} does not resolve: {reason}.", "Check the upstream URL and the network."),
+    "upstream_refused": Message("{host} refuses connections.", "Check the upstream URL; is the provider up?"),
+    "upstream_unreachable": Message("{host} cannot be reached: {reason}.", "Check the network and proxy variables."),
+    "upstream_tls": Message(
+        "No trusted TLS connection to {host}: {reason}.", "Check the date, or add the CA with SSL_CERT_FILE."),
+    "upstream_rejected": Message(
+        "{host} answered {status}: {message}", "Check the URL, the key and the model; nothing was changed."),
+    "upstream_not_sse": Message(
+        "{host} answered, but not with an event stream: {reason}.",
+        "The provider must support streaming on POST /v1/responses."),
+    "upstream_stalled": Message("{host} sent no event in time.", "Try again, or give a larger --verify-timeout."),
+    "upstream_key_malformed": Message(
+        "The key for {host} holds characters that no header may carry.", "Save the key again, without line breaks."),
+    "codex_cli_failed": Message("The Codex CLI did not answer as expected: {reason}.", "Run `codex --version`."),
+    "codex_cli_timeout": Message("The Codex CLI did not answer in time.", "Run `codex --version`."),
+
+    # --- not undone completely
+    "finish_incomplete": Message(
+        "The change is committed, but tidying up after it failed ({reason}).", f"Run `{CLI} recover`."),
+    "rollback_incomplete": Message(
+        "The change failed ({after}) and undoing it failed too ({reason}).", f"Run `{CLI} recover`."),
+    "interrupted": Message("An earlier command was interrupted.", f"Run `{CLI} recover`."),
+    "journal_damaged": Message(
+        "The journal of transaction {transaction} is damaged; nothing was touched.",
+        f"Run `{CLI} recover --dry-run` and compare the files that it lists with your backups."),
+    "recovery_conflict": Message(
+        "Recovered, but these keys were changed by others and left alone: {conflicts}.", "Set them by hand if needed."),
+    "interrupted_by_user": Message("Interrupted; everything is as it was.", "Run again when you like."),
+    "bug": Message(
+        "This is a bug in codex-fast-proxy ({kind}). The traceback is in {log}.", "Report it with that file."),
+
+    # --- diagnoses of `status`, in the order in which they are looked for
+    "diagnosis.interrupted": Message("A command was interrupted before it was done.", f"Run `{CLI} recover`."),
+    "diagnosis.not_enabled": Message("The proxy is not enabled.", f"Run `{CLI} install --start`."),
+    "diagnosis.config_not_proxy": Message(
+        "The proxy is installed, but config.toml does not point at it.",
+        f"Run `{CLI} install --start` to switch again, or `{CLI} uninstall` to remove the rest."),
+    "diagnosis.proxy_stopped": Message("Codex points at the proxy, and none is running.", f"Run `{CLI} start`."),
+    "diagnosis.chatgpt_auth_preserved": Message(
+        "Codex is signed in with ChatGPT and the proxy passes that login on; a third-party provider may answer 401.",
+        f"Run `{CLI} prepare-chatgpt-login`, then `{CLI} set-upstream --use-provider-auth-file`."),
+    "diagnosis.upstream_auth_missing": Message(
+        "The provider's key that the proxy should send is not there.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
+    "diagnosis.upstream_auth_not_persistent": Message(
+        "The provider's key is in this process's environment only and gone after a new login.",
+        f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
+    "diagnosis.settings_pending_restart": Message(
+        "The running proxy serves older settings than the saved ones.",
+        f"Start a new Codex session, or run `{CLI} start` when no turn is running."),
+    "diagnosis.proxy_unhealthy": Message("The proxy's address does not answer as it should.", f"Run `{CLI} doctor`."),
+    "diagnosis.runtime_stale": Message(
+        "The running proxy is older than the installed code.", f"Run `{CLI} start` when no turn is running."),
+    "diagnosis.startup_hook_not_ready": Message(
+        "Codex will not start the proxy by itself: its hook is missing, disabled or not trusted.",
+        f"Run `{CLI} install --start` again."),
+    "diagnosis.fast_policy_unknown": Message(
+        "How Codex is signed in is unclear, so requests without a tier stay without one.",
+        f"Sign in, or choose with `{CLI} set-upstream --service-tier-policy inject_missing`."),
+    "diagnosis.ready": Message("Ready: requests go through the proxy."),
+
+    # --- ChatGPT login
+    "hint.ready": Message(
+        "The provider's key is split off: Codex can be signed in with ChatGPT.", "Sign in with ChatGPT when you like."),
+    "hint.needs_persistent_env": Message(
+        "The provider's key is in the environment only; a new session may not have it.",
+        f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
+    "hint.needs_auth_split": Message(
+        "Codex is signed in with ChatGPT, and that login reaches the provider.",
+        f"Run `{CLI} prepare-chatgpt-login`, then `{CLI} set-upstream --use-provider-auth-file`."),
+    "hint.optional_setup_available": Message(
+        "API-key login can stay as it is. For plug-ins, connectors, Codex's own Fast switch and voice input, a ChatGPT "
+        "login needs the provider's key split off first; switching without that may answer 401.",
+        f"Before signing in with ChatGPT, run `{CLI} prepare-chatgpt-login`."),
+    "preparation.prepared": Message("The proxy keeps the provider's key."),
+    "preparation.needs_persistent_env": Message("The provider's key is in the environment only."),
+    "preparation.not_prepared": Message("The proxy keeps no key for the provider, and a ChatGPT login needs one."),
+    "preparation.optional": Message("The proxy keeps no key for the provider, and none is needed now."),
+    "chatgpt_auth_direct_upstream": Message(
+        "Codex is signed in with ChatGPT. Without the proxy that login goes straight to {upstream_base}, which may "
+        "answer 401.",
+        "Switch Codex back to API-key login before restarting it, or keep the proxy."),
+
+    # --- what to do after a success
+    "done.installed": Message(
+        "The proxy is enabled for new Codex processes; the current one keeps its old route.", _RESTART),
+    "done.prepared": Message("Settings are saved; config.toml is as it was.", f"Run `{CLI} install --start`."),
+    "done.uninstalled": Message("Everything is given back and removed."),
+    "done.uninstall_deferred": Message(
+        "config.toml is given back; the proxy still runs so that current sessions can finish.",
+        _RESTART + " `codex app-server daemon restart` makes Codex's background daemon forget the old address. Then "
+        f"run `{CLI} uninstall` again."),
+    "done.uninstall_skipped": Message(
+        "The provider was pointed elsewhere by others, so its URL, the proxy and its state stay as they are.",
+        f"Decide which URL is right; `{CLI} uninstall --force` gives back the one from before."),
+    "done.started": Message("The proxy is running."),
+    "done.stopped": Message("The proxy is stopped."),
+    "effect.new_processes": Message("Running Codex processes keep their route until they are restarted."),
+    "effect.interrupted": Message("Sessions that used the proxy lost it now."),
+    "effect.none": Message("Running Codex processes are not affected."),
+}
+# fmt: on
+
+
+class _Blank(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return f"(no {key})"
+
+
+def message(code: str, details: Mapping[str, Any] | None = None) -> Message:
+    """Return the message of a code with its placeholders filled; an unknown code is its own sentence."""
+    found = MESSAGES.get(code, Message(code.replace("_", " ") + "."))
+    values = _Blank({name: _plain(value) for name, value in (details or {}).items()})
+    return Message(found.sentence.format_map(values), found.action.format_map(values))
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
