@@ -14,6 +14,7 @@ from contextlib import aclosing, suppress
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import anyio  # noqa: F401 - httpcore would load it while the clock runs
 import httpx
 
 import cfp
@@ -68,14 +69,16 @@ class Attempt:
 
     def _transport(self) -> httpx.AsyncBaseTransport:
         secure = any(url.startswith("https:") for url in (self._url, self._proxy or ""))
+        context = None
         try:
-            context = tls_context(self._environ) if secure else False
+            if secure:
+                context = tls_context(self._environ)
         except Failed as error:
             raise self._failed(error.code, **error.details) from error
         if self._proxy is not None and self._proxy.startswith("socks"):
             return SocksTransport(self._proxy, context)
-        proxy = None if self._proxy is None else httpx.Proxy(self._proxy, ssl_context=context or None)
-        return httpx.AsyncHTTPTransport(verify=context, proxy=proxy, trust_env=False)
+        proxy = None if self._proxy is None else httpx.Proxy(self._proxy, ssl_context=context)
+        return httpx.AsyncHTTPTransport(verify=context or False, proxy=proxy, trust_env=False)
 
     async def _trace(self, event: str, _info: Mapping[str, Any]) -> None:
         """Follow httpcore's progress; through a CONNECT proxy, TLS comes after a first request of the proxy's own."""

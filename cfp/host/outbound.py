@@ -9,25 +9,27 @@ from urllib.parse import urlsplit
 
 from cfp.errors import Failed
 
+_PORTS = {"http": 80, "https": 443}
 _CA_VARIABLES = ("CODEX_CA_CERTIFICATE", "SSL_CERT_FILE")
 
 
 def outbound_proxy(url: str, environ: Mapping[str, str]) -> str | None:
     """Return the proxy's URL for `url`, which may hold credentials, or None for a direct connection.
 
-    HTTPS_PROXY or HTTP_PROXY by scheme, else ALL_PROXY; upper case before lower, as Codex reads them. NO_PROXY takes
-    hosts out, and a loopback address is never proxied.
+    https_proxy or http_proxy by scheme, else all_proxy; lower case before upper. no_proxy takes hosts out, and a
+    loopback address is never proxied. The worker reads them in the same way.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
-    if is_loopback(host) or _is_excepted(host, _variable("NO_PROXY", environ)):
+    port = parts.port or _PORTS.get(parts.scheme, 0)
+    if is_loopback(host) or _is_excepted(host, port, _variable("no_proxy", environ)):
         return None
-    proxy = _variable(f"{parts.scheme.upper()}_PROXY", environ) or _variable("ALL_PROXY", environ)
+    proxy = _variable(f"{parts.scheme}_proxy", environ) or _variable("all_proxy", environ)
     return None if not proxy else proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _variable(name: str, environ: Mapping[str, str]) -> str:
-    return (environ.get(name) or environ.get(name.lower()) or "").strip()
+    return (environ.get(name) or environ.get(name.upper()) or "").strip()
 
 
 def is_loopback(host: str) -> bool:
@@ -45,18 +47,20 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _is_excepted(host: str, no_proxy: str) -> bool:
-    """Whether NO_PROXY names the host: `*`, an address, a network, or a domain with all below it."""
+def _is_excepted(host: str, port: int, no_proxy: str) -> bool:
+    """Whether it names the host: `*`, an address, a network, or a domain with all below it; `:port` may follow."""
+    return any(entry == "*" or _names(entry, host, port) for entry in no_proxy.lower().replace(",", " ").split())
+
+
+def _names(entry: str, host: str, port: int) -> bool:
     address = _address(host)
-    for entry in (entry.strip().lower() for entry in no_proxy.split(",")):
-        if entry == "*":
-            return True
-        if address is not None and _holds(entry, address):
-            return True
-        domain = entry.removeprefix("*").removeprefix(".").rstrip(".")
-        if domain and address is None and (host == domain or host.endswith(f".{domain}")):
-            return True
-    return False
+    if address is not None and _holds(entry, address):
+        return True
+    name, colon, digits = entry.rpartition(":")
+    if colon and digits.isdecimal():
+        return int(digits) == port and _names(name, host, port)
+    domain = entry.removeprefix("*").removeprefix(".").rstrip(".")
+    return bool(domain) and address is None and (host == domain or host.endswith(f".{domain}"))
 
 
 def _holds(entry: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

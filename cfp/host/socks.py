@@ -14,23 +14,20 @@ import python_socks
 from python_socks.async_.asyncio import Proxy
 
 _SCHEMES = {"socks": "socks5", "socks4a": "socks4", "socks5h": "socks5"}
-_REMOTE_NAMES = frozenset({"socks", "socks4a", "socks5h"})
 
 
 class SocksTransport(httpx.AsyncHTTPTransport):
     """An httpx transport whose connections are opened through `proxy`, a `socks…://` URL."""
 
-    def __init__(self, proxy: str, context: ssl.SSLContext | bool) -> None:  # noqa: FBT001 - httpx's own type
-        super().__init__(verify=context, trust_env=False)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context if isinstance(context, ssl.SSLContext) else None, network_backend=_Backend(proxy)
-        )
+    def __init__(self, proxy: str, context: ssl.SSLContext | None) -> None:
+        super().__init__(verify=context or False, trust_env=False)
+        self._pool = httpcore.AsyncConnectionPool(ssl_context=context, network_backend=_Backend(proxy))
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
     def __init__(self, proxy: str) -> None:
         scheme, _, rest = proxy.partition("://")
-        self._proxy = Proxy.from_url(f"{_SCHEMES.get(scheme, scheme)}://{rest}", rdns=scheme in _REMOTE_NAMES)
+        self._proxy = Proxy.from_url(f"{_SCHEMES.get(scheme, scheme)}://{rest}", rdns=True)
 
     async def connect_tcp(
         self,
