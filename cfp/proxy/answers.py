@@ -11,6 +11,8 @@ import json
 from http import HTTPStatus
 from typing import Final
 
+from cfp.proxy.wire import Fault
+
 _NAME: Final = "codex-fast-proxy"
 
 
@@ -19,10 +21,10 @@ class Answer(enum.Enum):
 
     # fmt: off
     MALFORMED         = (400, "malformed_request", "this request is not sound HTTP/1.1: {reason}")
-    KEY_MISSING       = (400, "upstream_key_missing", "the provider's API key is missing: {source} has none. Set it, then try again")
-    KEY_UNUSABLE      = (400, "upstream_key_unusable", "the provider's API key in {source} has characters that a header cannot carry")
-    CA_FILE           = (400, "ca_file_unreadable", "the certificate file that {variable} names cannot be used: {reason}")
-    PROXY_SETTING     = (400, "outbound_proxy_invalid", "the outbound proxy that {variable} names cannot be used: {reason}")
+    KEY_MISSING       = (400, "upstream_key_missing", "the provider's API key is missing: {source} has none")
+    KEY_UNUSABLE      = (400, "upstream_key_unusable", "a header cannot carry the API key that {source} has")
+    CA_FILE           = (400, "ca_file_unreadable", "the file that {variable} names cannot be used: {reason}")
+    PROXY_SETTING     = (400, "outbound_proxy_invalid", "the proxy that {variable} names cannot be used: {reason}")
     NOT_ADMITTED      = (403, "not_admitted", "not served: {reason}")
     NOT_FOUND         = (404, "not_found", "nothing is served at this path; requests go below {base}")
     METHOD            = (405, "method_not_served", "this method is not served here")
@@ -50,6 +52,19 @@ class Answer(enum.Enum):
         """The JSON that Codex takes its message from."""
         message = f"{_NAME}: {self.value[2].format(**details)}"
         return json.dumps({"error": {"message": message, "type": "proxy_error", "code": self.code}}).encode()
+
+
+_FAULTS: Final = {
+    Fault.FRAMING: Answer.MALFORMED,
+    Fault.METHOD: Answer.METHOD,
+    Fault.HEAD_TOO_LARGE: Answer.HEAD_TOO_LARGE,
+    Fault.VERSION: Answer.VERSION,
+}
+
+
+def answer_to(fault: Fault) -> Answer:
+    """What a client is told whose request cannot be read."""
+    return _FAULTS[fault]
 
 
 def response(status: int, body: bytes, *, close: bool, content_type: bytes = b"application/json") -> bytes:

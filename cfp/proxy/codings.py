@@ -19,7 +19,7 @@ _RAW: Final = -15
 _LEVEL: Final = 1
 
 
-class TooLarge(Exception):  # noqa: N818  about the body, not an error of ours
+class TooLarge(Exception):
     """The body is larger than the cap when decoded."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cfp.core.settings import Settings
 from cfp.layout import Layout
@@ -28,11 +29,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:
-    """`environ` is read for the provider's key, outbound proxies and CA files; never written, never logged."""
+    """`environ` is read for the provider's key, outbound proxies and CA files; never written, never logged.
+
+    log_dir  where the request log goes; None: the layout's place
+    """
 
     settings: Settings
     layout: Layout
     environ: Mapping[str, str]
     nonce: str = ""
+    log_dir: Path | None = None
     verbose: bool = False
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def request_log(self) -> Path:
+        usual = self.layout.request_log
+        return usual if self.log_dir is None else self.log_dir / usual.name

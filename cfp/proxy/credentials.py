@@ -53,7 +53,7 @@ class StatCached(Generic[T]):
             return None
 
 
-class KeyState(Exception):  # noqa: N818  not a failure of the program: the user has something to set
+class KeyState(Exception):
     """The provider's key cannot be used; `source` names where it was looked for, `missing` tells which way."""
 
     def __init__(self, source: str, *, missing: bool) -> None:

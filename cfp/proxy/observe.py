@@ -45,7 +45,6 @@ class RequestRecord:
     service_tier_policy: str = ""
     service_tier_effective_policy: str | None = None
     response_service_tier: str | None = None
-    model: str | None = None
     stream: bool | None = None
     json_error: str | None = None
     response_content_type: str | None = None

@@ -6,15 +6,16 @@ as it is. The splice touches no other byte, so numbers, order and spacing surviv
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import msgspec
 
 from cfp.proxy import codings
+from cfp.proxy.wire import Piece
 
 Body: TypeAlias = bytes | bytearray
-Piece: TypeAlias = bytes | bytearray | memoryview
 
 _ABSENT: Final = msgspec.Raw()
 _SPACE: Final = b" \t\r\n"
@@ -42,7 +43,7 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """`parts` are what goes out, in order; `members` is None where the body could not be read, and `error` says why."""
+    """`parts` go out in order; `members` is None where the body could not be read, and `error` says why."""
 
     parts: list[Piece]
     members: Members | None
@@ -50,8 +51,10 @@ class Rewritten:
     injected: bool = False
 
 
-def rewrite(body: Body, tier: str | None, *, coding: bytes = b"identity", cap: int = 1 << 28) -> Rewritten:
-    """Add `"service_tier":tier` to a JSON object that has none; `tier` None only looks.
+def rewrite(
+    body: Body, tier_for: Callable[[Members], str | None], *, coding: bytes = b"identity", cap: int = 1 << 28
+) -> Rewritten:
+    """Add `"service_tier"` to a JSON object that has none; `tier_for` says which, or None to leave it out.
 
     A body in a content coding is looked at decoded, goes out in the same coding where it changed and as it came where
     it did not. Raises codings.TooLarge.
@@ -71,7 +74,8 @@ def rewrite(body: Body, tier: str | None, *, coding: bytes = b"identity", cap: i
     except RecursionError:
         return Rewritten([body], None, "nested_too_deep")
     members = Members(_shown(found.service_tier), bytes(found.stream) == b"true", _shown(found.model))
-    if tier is None or members.service_tier is not None:
+    tier = tier_for(members) if members.service_tier is None else None
+    if tier is None:
         return Rewritten([body], members)
     parts = splice(plain, tier)
     if plain is not body:

@@ -64,7 +64,7 @@ def origin_of(base: str) -> Origin:
 
 def split_absolute(target: bytes) -> tuple[bytes | None, bytes]:
     """(authority, origin-form) of `http://host/path`, which a client behind HTTP_PROXY sends (RFC 9112 3.2.2)."""
-    if not target[:7].lower() == b"http://":
+    if target[:7].lower() != b"http://":
         return None, target
     rest = target[7:]
     end = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from cfp.core.settings import Settings, settings_from_json
@@ -84,10 +84,11 @@ def go_arrived(descriptor: int = 0) -> bool:
 
 def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
     return WorkerConfig(
-        settings=replace(args.settings),
+        settings=args.settings,
         layout=Layout(args.codex_home),
         environ=environ,
         nonce=args.nonce,
+        log_dir=args.log_dir,
         verbose=args.verbose,
     )
 
@@ -95,9 +96,10 @@ def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
 def main(argv: Sequence[str]) -> int:
     """Serve until told to stop and return the exit code; raises CfpError where it cannot start."""
     args = parse(argv, os.environ)
-    config = worker_config(args, os.environ)
+    # Imported before the go byte: the parent is busy with its journal, and importing leaves no trace.
+    from cfp.proxy.life import live  # noqa: PLC0415  wrong flags are told without it
+
     if args.await_go and not go_arrived():
         return 0
-    from cfp.proxy.life import run  # noqa: PLC0415  nothing heavy before the go byte
-
-    return run(config, log_dir=args.log_dir)
+    live(worker_config(args, os.environ))
+    return 0

@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, HttpResponseParser
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
+Piece: TypeAlias = bytes | bytearray | memoryview
 
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
 LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -317,6 +318,6 @@ class ResponseParser(_Collector):
             self._idle = True
 
 
-def chunk(pieces: list[bytes]) -> list[bytes]:
+def chunk(pieces: list[bytes]) -> list[Piece]:
     """One chunk around the pieces, which must not be empty in sum."""
     return [b"%x\r\n" % sum(map(len, pieces)), *pieces, b"\r\n"]

@@ -1,0 +1,202 @@
+"""The connection to a client: one exchange at a time, in the order of the requests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from cfp.proxy.answers import Answer, answer_to, response
+from cfp.proxy.config import Limits
+from cfp.proxy.exchange import Exchange, Office
+from cfp.proxy.wire import END, Malformed, Piece, RequestEvent, RequestHead, RequestParser
+
+
+class Doorman(Protocol):
+    """Who keeps the list of connections."""
+
+    def arrived(self, connection: Downstream) -> bool:
+        """Take it in; False where there is no room."""
+
+    def left(self, connection: Downstream) -> None: ...
+
+    def trusts(self, transport: asyncio.Transport) -> bool:
+        """Whether the process at the other end is one of our own user."""
+
+
+class Downstream(asyncio.Protocol):
+    """Parsed events wait in `_backlog` while an exchange whose request is complete still runs."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, office: Office, doorman: Doorman, limits: Limits) -> None:
+        self._office = office
+        self._doorman = doorman
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._parser = RequestParser(limits.head)
+        self._backlog: deque[RequestEvent] = deque()
+        self._head: RequestHead | None = None  # its exchange has not begun: it has no body, and END comes next
+        self._exchange: Exchange | None = None
+        self._complete = True  # the current request has arrived whole
+        self._pumping = False
+        self._held = False
+        self._ending = False
+        self._head_since: float | None = None
+        self.trusted = False
+        self.full = False
+        self.touched = self._loop.time()
+
+    # -- asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  create_server gives no other
+        self.transport = transport
+        self.trusted = self._doorman.trusts(transport)
+        if not self._doorman.arrived(self):
+            body = Answer.OVERLOADED.body()
+            self.write([response(Answer.OVERLOADED.status, body, close=True)])
+            self._end(linger=True)
+
+    def data_received(self, data: bytes) -> None:
+        if self._ending:
+            return
+        events = self._parser.feed(data)
+        self._backlog.extend(events)
+        self._pump()
+        if self.is_idle:
+            now = self.touched = self._loop.time()
+            if self._head_since is None:
+                self._head_since = now
+        else:
+            self._head_since = None
+
+    def eof_received(self) -> None:
+        """A client that closes its side has left: nobody half-closes and waits for a model."""
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
+        self._ending = True
+        self._backlog.clear()
+        self._parser.close()
+        self._doorman.left(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.on_lost()
+
+    def pause_writing(self) -> None:
+        self.full = True
+        if self._exchange is not None:
+            self._exchange.pause_download()
+
+    def resume_writing(self) -> None:
+        self.full = False
+        if self._exchange is not None:
+            self._exchange.resume_download()
+
+    # -- for the exchange
+
+    def write(self, parts: list[Piece]) -> None:
+        self.transport.writelines(parts)
+
+    def finished(self, *, close: bool) -> None:
+        self._exchange = None
+        self.touched = self._loop.time()
+        if close:
+            self._end(linger=not self._complete or bool(self._backlog))
+        else:
+            self._pump()
+
+    def cut(self) -> None:
+        self._exchange = None
+        self._ending = True
+        self.transport.abort()
+
+    def hold_input(self, *, hold: bool) -> None:
+        self._held = hold
+        self._adjust_reading()
+
+    # -- for the doorman
+
+    @property
+    def is_idle(self) -> bool:
+        """Between two requests; the next one may have begun to arrive."""
+        return self._exchange is None and not self._backlog and not self._ending
+
+    def close(self) -> None:
+        """Close once everything is written."""
+        self._end(linger=False)
+
+    def sweep(self, now: float) -> None:
+        """Close what has taken too long: a head that does not end, a connection that nobody uses."""
+        if self._exchange is not None:
+            self._exchange.on_silence(now)
+        elif (self._head_since is not None and now - self._head_since > self._limits.head_seconds) or (
+            now - self.touched > self._limits.keep_alive_seconds
+        ):
+            self.transport.abort()
+
+    # -- events
+
+    def _pump(self) -> None:
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._backlog and not self._ending and (self._exchange is None or not self._complete):
+                self._take(self._backlog.popleft())
+        finally:
+            self._pumping = False
+        self._adjust_reading()
+
+    def _take(self, event: RequestEvent) -> None:
+        if isinstance(event, RequestHead):
+            self._complete = False
+            if event.upgrade or not (event.chunked or event.length):
+                self._head = event
+            else:
+                self._start(event)
+        elif event is END:
+            self._complete = True
+            head, self._head = self._head, None
+            if head is not None:
+                self._start(head)
+            elif self._exchange is not None:
+                self._exchange.on_end()
+        elif isinstance(event, Malformed):
+            self._refuse(event)
+        elif isinstance(event, bytes) and self._exchange is not None:
+            self._exchange.on_data(event)
+
+    def _start(self, head: RequestHead) -> None:
+        exchange = self._exchange = Exchange(self._office, self, head, complete=self._complete)
+        exchange.begin()
+
+    def _refuse(self, malformed: Malformed) -> None:
+        if self._exchange is not None:
+            self._exchange.on_malformed(malformed)
+            return
+        answer = answer_to(malformed.fault)
+        body = answer.body(reason=malformed.reason, limit=self._limits.head)
+        record = self._office.record("", "")
+        record.status, record.error_type, record.duration_ms = answer.status, answer.code, 0.0
+        self._office.ended(None, record)
+        self.write([response(answer.status, body, close=True)])
+        self._end(linger=True)
+
+    def _adjust_reading(self) -> None:
+        if self._held or (self._backlog and not self._ending):
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    def _end(self, *, linger: bool) -> None:
+        """Close; with `linger` what still arrives is read and dropped, or a reset could overtake our answer."""
+        self._ending = True
+        self._backlog.clear()
+        self._parser.close()
+        if linger and not self.transport.is_closing() and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.transport.resume_reading()
+            self._loop.call_later(self._limits.linger_seconds, self.transport.abort)
+        else:
+            self.transport.close()

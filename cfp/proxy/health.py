@@ -1,0 +1,77 @@
+"""The worker's answer about itself: who it is, what it serves, how busy it is. It names sources, never keys."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from functools import cache
+from typing import Any, Protocol
+
+import cfp
+from cfp.proxy.config import WorkerConfig
+from cfp.proxy.credentials import Credentials
+from cfp.proxy.refusals import Refusals
+
+
+class Observed(Protocol):
+    """What health asks of a worker."""
+
+    config: WorkerConfig
+    credentials: Credentials
+    refusals: Refusals
+    draining: bool
+    requests_in_flight: int
+    requests_served: int
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def peer_check(self) -> str: ...
+
+
+@cache
+def identity() -> dict[str, Any]:
+    """What stays the same for as long as this process lives; reading our own sources takes some milliseconds."""
+    from cfp.host.process import process_started  # noqa: PLC0415  not needed to listen
+    from cfp.host.runtime import package_path, runtime_id  # noqa: PLC0415  not needed to listen
+
+    return {
+        "pid": os.getpid(),
+        "started": process_started(os.getpid()),
+        "version": cfp.__version__,
+        "runtime_id": runtime_id(),
+        "runtime": {"python": sys.executable, "package": package_path(), "version": platform.python_version()},
+    }
+
+
+def report(worker: Observed) -> dict[str, Any]:
+    """Return the JSON of `GET /__codex_fast_proxy/health`."""
+    config, credentials = worker.config, worker.credentials
+    settings = config.settings
+    return {
+        "ok": True,
+        **identity(),
+        "nonce": config.nonce,
+        "codex_home": str(config.layout.home),
+        "provider": settings.provider,
+        "host": settings.host,
+        "port": worker.port,
+        "proxy_base": settings.proxy_base,
+        "upstream_base": settings.upstream_base,
+        "service_tier": settings.service_tier,
+        "service_tier_policy": settings.service_tier_policy.value,
+        "service_tier_effective_policy": credentials.effective_policy().value,
+        "login_mode": credentials.login().value,
+        "upstream_auth": "override_configured" if settings.overrides_auth else "preserved",
+        "upstream_api_key_env": settings.upstream_api_key_env,
+        "upstream_api_key_file": settings.upstream_api_key_file,
+        "upstream_api_key_source": credentials.key_source,
+        "upstream_api_key_available": credentials.key_available(),
+        "requests_in_flight": worker.requests_in_flight,
+        "requests_served": worker.requests_served,
+        "service_tier_refused_by": worker.refusals.listed(),
+        "peer_check": worker.peer_check,
+        "draining": worker.draining,
+    }

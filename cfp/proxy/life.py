@@ -1,0 +1,64 @@
+"""A worker's life in a process of its own: lock, listen, pid file, signals, and away."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import signal
+import sys
+
+from cfp.errors import Failed
+from cfp.proxy.config import WorkerConfig
+from cfp.proxy.lifetime import Lifetime
+from cfp.proxy.server import Worker
+
+
+def live(config: WorkerConfig) -> None:
+    """Serve until SIGTERM or SIGINT has drained it; raises Busy(worker_running) or Failed(port_in_use)."""
+    with Lifetime(config.layout) as lifetime:
+        asyncio.run(_serve(config, lifetime))
+
+
+async def _serve(config: WorkerConfig, lifetime: Lifetime) -> None:
+    worker = Worker(config)
+    try:
+        await worker.start()
+    except OSError as error:
+        settings = config.settings
+        code = "port_in_use" if error.errno == errno.EADDRINUSE else "port_not_available"
+        raise Failed(code, host=settings.host, port=settings.port) from error
+    _on_signals(worker)
+    lifetime.write_pid()
+    worker.events.info("listening", host=config.settings.host, port=worker.port)
+    asyncio.get_running_loop().call_soon(_settle, worker)
+    await worker.wait_closed()
+
+
+def _settle(worker: Worker) -> None:
+    """Do what is not needed to listen before the first request asks for it."""
+    import cfp.proxy.lines  # noqa: PLC0415  msgspec, which a request needs and listening does not
+    import cfp.proxy.rewrite  # noqa: PLC0415  as above
+    import cfp.proxy.told  # noqa: F401, PLC0415  as above
+
+    worker.health()
+    worker.dialer.warm()
+    gc.collect()
+    # What is loaded now stays: leave it out of later collections, which would only delay a stream.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+
+
+def _on_signals(worker: Worker) -> None:
+    def stop() -> None:
+        if worker.draining:
+            worker.cut()
+        else:
+            worker.drain()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if sys.platform == "win32":
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+        else:
+            loop.add_signal_handler(number, stop)

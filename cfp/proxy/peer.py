@@ -1,0 +1,142 @@
+"""Whose process is at the other end of a loopback connection: another user of the machine must not spend the key.
+
+Linux tells by sock_diag (netlink): one exchange with the kernel, 10 us. /proc/net/tcp is the way where that is not
+allowed. Elsewhere nothing is known, and `doctor` says so.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
+
+Address: TypeAlias = tuple[str, int]
+
+_DIAG_REQUEST: Final = 20
+_NLMSG_ERROR: Final = 2
+_TIME_WAIT: Final = 6
+_ALL_STATES: Final = 0xFFFFFFFF
+_V4_MAPPED: Final = b"\0" * 10 + b"\xff\xff"
+
+
+class PeerCheck(Protocol):
+    """`name` is what health says about it."""
+
+    name: str
+
+    def owner(self, peer: Address, ours: Address) -> int | None:
+        """Return the uid that owns the peer's end; None where its socket is gone. Raises OSError."""
+
+    def close(self) -> None: ...
+
+
+class SockDiag:
+    """struct inet_diag_req_v2 and inet_diag_msg of linux/inet_diag.h."""
+
+    name = "sock_diag"
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 4)
+        self._socket.settimeout(1.0)
+        self._socket.connect((0, 0))
+
+    def owner(self, peer: Address, ours: Address) -> int | None:
+        family, source = _packed(peer[0])
+        _, target = _packed(ours[0])
+        ports = struct.pack("!HH", peer[1], ours[1])
+        identity = ports + source.ljust(16, b"\0") + target.ljust(16, b"\0") + struct.pack("=I", 0) + b"\xff" * 8
+        request = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, _ALL_STATES) + identity
+        self._socket.send(struct.pack("=IHHII", 16 + len(request), _DIAG_REQUEST, 1, 0, 0) + request)
+        answer = self._socket.recv(4096)
+        kind = struct.unpack_from("=H", answer, 4)[0]
+        if kind == _NLMSG_ERROR:
+            number = -struct.unpack_from("=i", answer, 16)[0]
+            if number == 2:  # ENOENT: no such socket
+                return None
+            raise OSError(number, os.strerror(number))
+        state = answer[16 + 1]
+        uid, inode = struct.unpack_from("=II", answer, 16 + 4 + 48 + 12)
+        # A socket without an inode belongs to nobody any more; the kernel then says uid 0.
+        return None if state == _TIME_WAIT or inode == 0 else int(uid)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class ProcTable:
+    """The same from /proc/net/tcp and tcp6: slower with many sockets, but readable everywhere."""
+
+    name = "proc_net_tcp"
+
+    def owner(self, peer: Address, ours: Address) -> int | None:
+        family, source = _packed(peer[0])
+        _, target = _packed(ours[0])
+        table = Path("/proc/net/tcp6" if family == socket.AF_INET6 else "/proc/net/tcp")
+        wanted = [f"{_hex(source)}:{peer[1]:04X}", f"{_hex(target)}:{ours[1]:04X}"]
+        for line in table.read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[1:3] == wanted:
+                return None if fields[9] == "0" else int(fields[7])
+        return None
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def _packed(host: str) -> tuple[int, bytes]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    address = socket.inet_pton(family, host.partition("%")[0])
+    return (socket.AF_INET, address[12:]) if address[:12] == _V4_MAPPED else (family, address)
+
+
+def _hex(address: bytes) -> str:
+    """The kernel's spelling: 32-bit words in the machine's byte order."""
+    words = (address[at : at + 4] for at in range(0, len(address), 4))
+    return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)
+
+
+class PeerGuard:
+    """Trusts our own uid only; falls to the next way of asking when one fails, and to trust when none is left."""
+
+    def __init__(self, ways: Sequence[Callable[[], PeerCheck]], uid: int) -> None:
+        self._ways = list(ways)
+        self._uid = uid
+        self._check: PeerCheck | None = None
+        self._next()
+
+    @classmethod
+    def of_this_system(cls) -> PeerGuard:
+        known = sys.platform == "linux"
+        return cls((SockDiag, ProcTable) if known else (), os.getuid() if known else 0)
+
+    @property
+    def name(self) -> str:
+        return "none" if self._check is None else self._check.name
+
+    def trusts(self, peer: Address, ours: Address) -> bool:
+        check = self._check
+        if check is None:
+            return True
+        try:
+            return check.owner(peer, ours) == self._uid
+        except OSError:
+            self._next()
+            return self.trusts(peer, ours)
+
+    def close(self) -> None:
+        check, self._check = self._check, None
+        if check is not None:
+            check.close()
+
+    def _next(self) -> None:
+        self.close()
+        for way in list(self._ways):
+            self._ways.remove(way)
+            with suppress(OSError):
+                self._check = way()
+                return

@@ -1,0 +1,93 @@
+"""What goes to the client of what the upstream answers: heads filtered, bodies framed anew. No IO.
+
+unsized body    chunked for HTTP/1.1, ended by closing for HTTP/1.0
+sized body      as it is, with the upstream's own length
+refusal         a 4xx that may be about our own tier is held back until it is complete, or larger than 64 KiB
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cfp.proxy import headers, wire
+from cfp.proxy.wire import END, Malformed, Piece, RequestHead, ResponseEvent, ResponseHead
+
+HELD: Final = 64 * 1024
+
+
+class Reply:
+    """One response on its way. After each `take`: `out` is to be written, `pieces` are the body in it.
+
+    head     of the final response; `started` says whether it has gone into `out`
+    holding  a refusal is held back: `held` has its body
+    """
+
+    def __init__(self, request: RequestHead, *, hold_refusal: bool) -> None:
+        self._bodiless = request.method == b"HEAD"
+        self._minor = request.minor
+        self._hold_refusal = hold_refusal
+        self._chunked = False
+        self.head: ResponseHead | None = None
+        self.started = False
+        self.holding = False
+        self.held: list[bytes] = []
+        self.ended = False
+        self.malformed: Malformed | None = None
+        self.close = False
+        self.out: list[Piece] = []
+        self.pieces: list[bytes] = []
+
+    def take(self, events: list[ResponseEvent], *, close: bool) -> None:
+        """Take what came; `close`: the client's connection ends with this response."""
+        self.out = []
+        pieces: list[bytes] = []
+        for event in events:
+            if isinstance(event, bytes):
+                pieces.append(event)
+            elif event is END:
+                self.ended = True
+            elif isinstance(event, ResponseHead):
+                self._take_head(event, close=close)
+            elif isinstance(event, Malformed):
+                self.malformed = event
+        self.pieces = pieces
+        if not self.holding:
+            self._frame()
+            return
+        self.held += pieces
+        self.pieces = []
+        if sum(map(len, self.held)) > HELD:
+            self.let_through(close=close)
+
+    def let_through(self, *, close: bool) -> None:
+        """Pass on what was held."""
+        self.holding = False
+        self.pieces, self.held = self.held, []
+        self._start(close=close)
+        self._frame()
+
+    def _take_head(self, head: ResponseHead, *, close: bool) -> None:
+        if head.status < 200:
+            # 100 answers an Expect that we have answered already; HTTP/1.0 knows no interim responses.
+            if head.status != 100 and self._minor:
+                self.out.append(headers.response_head(head, chunked=False, close=False))
+            return
+        self.head = head
+        self.holding = self._hold_refusal and 400 <= head.status < 500
+        if not self.holding:
+            self._start(close=close)
+
+    def _start(self, *, close: bool) -> None:
+        head = self.head
+        assert head is not None  # noqa: S101  both callers have one
+        unsized = head.length is None and not (self._bodiless or head.status in {204, 304})
+        self._chunked = unsized and self._minor == 1
+        self.close = close or (unsized and not self._chunked)
+        self.started = True
+        self.out.append(headers.response_head(head, chunked=self._chunked, close=self.close))
+
+    def _frame(self) -> None:
+        if self.pieces:
+            self.out += wire.chunk(self.pieces) if self._chunked else self.pieces
+        if self.ended and self._chunked:
+            self.out.append(wire.LAST_CHUNK)

@@ -1,0 +1,188 @@
+"""The worker itself: it listens, keeps the list of connections, sweeps them, and drains."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+
+from cfp.proxy.admission import Admission
+from cfp.proxy.config import WorkerConfig
+from cfp.proxy.credentials import Credentials
+from cfp.proxy.dial import Dialer
+from cfp.proxy.downstream import Downstream
+from cfp.proxy.exchange import Exchange
+from cfp.proxy.log import Events, RequestLog, RotatingFile
+from cfp.proxy.observe import RequestRecord
+from cfp.proxy.peer import PeerGuard
+from cfp.proxy.refusals import Refusals
+from cfp.proxy.routing import Router, origin_of
+from cfp.proxy.upstream import Pool
+
+_BACKLOG = 1024
+_SWEEP_SECONDS = 5.0
+
+
+class Worker:
+    """`start` listens, `drain` begins the end, `wait_closed` is over when the last request is; `stop` cuts.
+
+    Usable in any process with an event loop: it installs no signal handler and writes no file but its request log.
+    """
+
+    admission: Admission
+
+    def __init__(self, config: WorkerConfig, *, guard: PeerGuard | None = None) -> None:
+        settings = config.settings
+        self.config = config
+        self.origin = origin_of(settings.upstream_base)
+        self.router = Router(settings.proxy_base, self.origin)
+        self.credentials = Credentials(settings, config.layout, config.environ)
+        self.dialer = Dialer(self.origin, config.environ, config.limits)
+        self.pool = Pool(self.dialer, config.limits)
+        self.refusals = Refusals()
+        self.events = Events(verbose=config.verbose)
+        self.loop_id = os.urandom(8).hex().encode()
+        self.draining = False
+        self.requests_in_flight = 0
+        self.requests_served = 0
+        self._log = RequestLog(RotatingFile(config.request_log), trouble=self._log_failed)
+        self._guard = guard or PeerGuard.of_this_system()
+        self._connections: set[Downstream] = set()
+        self._running: set[Exchange] = set()
+        self._request_ids = os.urandom(4).hex()
+        self._requests = 0
+        self._generation = sha256(settings.serialise()).hexdigest()[:12]
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = asyncio.Event()
+
+    # -- life
+
+    async def start(self) -> None:
+        """Listen; raises OSError where the port is taken."""
+        loop = asyncio.get_running_loop()
+        settings, limits = self.config.settings, self.config.limits
+        self._server = await loop.create_server(
+            partial(Downstream, self, self, limits), settings.host, settings.port, backlog=_BACKLOG
+        )
+        self.admission = Admission(self.port)
+        self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    @property
+    def port(self) -> int:
+        if self._server is None or not self._server.sockets:
+            return self.config.settings.port
+        return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def peer_check(self) -> str:
+        return self._guard.name
+
+    def drain(self) -> None:
+        """Take nothing new; idle connections close now, running requests when they are done."""
+        if self.draining:
+            return
+        self.draining = True
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            if connection.is_idle:
+                connection.close()
+        asyncio.get_running_loop().call_later(self.config.limits.drain_seconds, self.cut)
+        self._closed_if_empty()
+
+    def cut(self) -> None:
+        """End every connection now, as a second SIGTERM asks."""
+        self.drain()
+        for connection in list(self._connections):
+            connection.transport.abort()
+        self.pool.close()
+
+    async def wait_closed(self) -> None:
+        """Return when it has drained and the log is written."""
+        await self._closed.wait()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self.pool.close()
+        await self._log.close()
+        self._guard.close()
+        await asyncio.sleep(0)  # aborted transports close their sockets in the next turn of the loop
+
+    async def stop(self) -> None:
+        self.cut()
+        await self.wait_closed()
+
+    # -- for connections
+
+    def arrived(self, connection: Downstream) -> bool:
+        room = len(self._connections) < self.config.limits.connections or self._make_room()
+        self._connections.add(connection)
+        return room
+
+    def left(self, connection: Downstream) -> None:
+        self._connections.discard(connection)
+        self._closed_if_empty()
+
+    def trusts(self, transport: asyncio.Transport) -> bool:
+        peer, ours = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        trusted = bool(peer) and self._guard.trusts(peer[:2], ours[:2])
+        if not trusted:
+            self.events.warning("peer_not_allowed")
+        return trusted
+
+    # -- for exchanges
+
+    def record(self, method: str, path: str) -> RequestRecord:
+        self._requests += 1
+        return RequestRecord(
+            ts=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            request_id=f"{self._request_ids}{self._requests:08x}",
+            method=method,
+            path=path,
+            service_tier_policy=self.config.settings.service_tier_policy.value,
+            settings_generation=self._generation,
+        )
+
+    def began(self, exchange: Exchange) -> None:
+        self._running.add(exchange)
+        self.requests_in_flight += 1
+
+    def ended(self, exchange: Exchange | None, record: RequestRecord | None) -> None:
+        if exchange in self._running:
+            self._running.discard(exchange)
+            self.requests_in_flight -= 1
+            self.requests_served += 1
+        if record is not None:
+            self._log.add(record)
+
+    def health(self) -> bytes:
+        from cfp.proxy.health import report  # noqa: PLC0415  not needed to listen
+
+        return json.dumps(report(self)).encode()
+
+    # -- inside
+
+    def _closed_if_empty(self) -> None:
+        if self.draining and not self._connections:
+            self._closed.set()
+
+    def _make_room(self) -> bool:
+        idle = [connection for connection in self._connections if connection.is_idle]
+        if not idle:
+            return False
+        min(idle, key=lambda connection: connection.touched).close()
+        return True
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in list(self._connections):
+            connection.sweep(now)
+        self.pool.sweep(now)
+        self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _log_failed(self, error: OSError) -> None:
+        self.events.warning("request_log_not_written", errno=error.errno)

@@ -1,0 +1,177 @@
+"""Connections to the upstream: one response at a time on each, kept alive between requests."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from typing import Protocol
+
+from cfp.proxy.config import Limits
+from cfp.proxy.dial import Dialer
+from cfp.proxy.wire import Fault, Malformed, Piece, ResponseEvent, ResponseParser
+
+
+class Caller(Protocol):
+    """Whoever has sent a request: gets what comes back, in order, and is told when sending must wait."""
+
+    def on_response(self, events: list[ResponseEvent]) -> None:
+        """Take events; after END or Malformed none follow."""
+
+    def pause_upload(self) -> None: ...
+
+    def resume_upload(self) -> None: ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection. Without a caller it is idle, and any byte or close makes it useless."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, pool: Pool, limits: Limits) -> None:
+        self._pool = pool
+        self._parser = ResponseParser(limits.head)
+        self._caller: Caller | None = None
+        self._loop = asyncio.get_running_loop()
+        self._readable: Readable | None = None
+        self.touched = self._loop.time()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  create_connection gives no other
+        self.transport = transport
+        self._pool.opened(self)
+
+    def call(self, caller: Caller, *, bodiless: bool) -> None:
+        """Await one response for this caller."""
+        self._caller = caller
+        self._parser.expect(bodiless=bodiless)
+        self.touched = self._loop.time()
+
+    def send(self, parts: list[Piece]) -> None:
+        self.touched = self._loop.time()
+        self.transport.writelines(parts)
+
+    def resume(self) -> None:
+        """Read on after a pause, which does not count as the upstream's silence."""
+        self.touched = self._loop.time()
+        self.transport.resume_reading()
+
+    def release(self) -> None:
+        """The response is complete and so is the request: ready for the next one."""
+        self._caller = None
+        self.resume()
+        self._pool.give(self)
+
+    def abort(self) -> None:
+        """Close at once; the caller hears nothing more."""
+        self._caller = None
+        self._parser.close()
+        self.transport.abort()
+
+    def is_stale(self) -> bool:
+        """Whether the peer has closed it or has sent what nobody asked for, seen or not yet seen by the loop."""
+        if self.transport.is_closing():
+            return True
+        if self._readable is None:
+            self._readable = Readable(self.transport.get_extra_info("socket").fileno())
+        return self._readable.now()
+
+    def data_received(self, data: bytes) -> None:
+        self.touched = self._loop.time()
+        if self._caller is None:
+            self.abort()
+            return
+        self._caller.on_response(self._parser.feed(data))
+
+    def eof_received(self) -> None:
+        if self._caller is not None:
+            self._tell(self._parser.eof())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.lost(self)
+        if self._caller is not None:
+            reason = "the connection was reset" if exc is not None else "the connection was closed"
+            self._tell([Malformed(Fault.FRAMING, reason)])
+        self._parser.close()
+
+    def pause_writing(self) -> None:
+        if self._caller is not None:
+            self._caller.pause_upload()
+
+    def resume_writing(self) -> None:
+        if self._caller is not None:
+            self._caller.resume_upload()
+
+    def _tell(self, events: list[ResponseEvent]) -> None:
+        caller = self._caller
+        if events and caller is not None:
+            self._caller = None
+            caller.on_response(events)
+
+
+class Readable:
+    """Whether a socket has something to read, asked of the kernel and not of the loop."""
+
+    if hasattr(select, "poll"):
+
+        def __init__(self, descriptor: int) -> None:
+            self._poll = select.poll()
+            self._poll.register(descriptor, select.POLLIN)
+
+        def now(self) -> bool:
+            return bool(self._poll.poll(0))
+
+    else:
+
+        def __init__(self, descriptor: int) -> None:
+            self._descriptor = descriptor
+
+        def now(self) -> bool:
+            return bool(select.select([self._descriptor], [], [], 0)[0])
+
+
+class Pool:
+    """The connections to one origin; the one used last is used next, so that spare ones grow old and go."""
+
+    def __init__(self, dialer: Dialer, limits: Limits) -> None:
+        self._dialer = dialer
+        self._limits = limits
+        self._idle: list[UpstreamConnection] = []
+        self._all: set[UpstreamConnection] = set()
+
+    def take(self) -> UpstreamConnection | None:
+        """Return a live idle connection; stale ones on the way are closed."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_stale():
+                return connection
+            connection.abort()
+        return None
+
+    async def dial(self) -> UpstreamConnection:
+        """Open one more; raises DialFailed."""
+        return await self._dialer.dial(lambda: UpstreamConnection(self, self._limits))
+
+    def give(self, connection: UpstreamConnection) -> None:
+        self._idle.append(connection)
+        if len(self._idle) > self._limits.upstream_pool:
+            self._idle.pop(0).abort()
+
+    def opened(self, connection: UpstreamConnection) -> None:
+        self._all.add(connection)
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        self._all.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def sweep(self, now: float) -> None:
+        """Close what has been idle too long."""
+        oldest = now - self._limits.upstream_keep_alive_seconds
+        while self._idle and self._idle[0].touched < oldest:
+            self._idle.pop(0).abort()
+
+    def close(self) -> None:
+        """Cut every connection."""
+        for connection in list(self._all):
+            connection.abort()
+        self._idle.clear()
