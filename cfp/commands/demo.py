@@ -1,0 +1,59 @@
+"""The whole story on a throw-away Codex home with an embedded upstream; works without a network, leaves nothing."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cfp.demo.home import KEY, DemoHome
+from cfp.demo.story import Step, Story
+from cfp.demo.upstream import Upstream
+from cfp.host.machine import Host
+from cfp.result import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    keep: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--keep", action="store_true", help="keep the folder to look at it")
+
+
+def run(args: Args, host: Host) -> Result:
+    """Tell the story; ticks go to stderr as it goes on."""
+    began = time.monotonic()
+    root = Path(tempfile.mkdtemp(prefix="codex-fast-proxy-demo-"))
+    try:
+        with Upstream(key=KEY) as upstream:
+            codex = shutil.which("codex", path=host.environ.get("PATH"))
+            home = DemoHome(root)
+            steps = Story(home=home, upstream=upstream, codex=Path(codex) if codex else None, tell=_tell).run()
+    finally:
+        if not args.keep:
+            shutil.rmtree(root, ignore_errors=True)
+    passed = all(step.ok for step in steps)
+    return Result(
+        status="passed" if passed else "failed",
+        exit_code=0 if passed else 2,
+        fields={
+            "steps": [asdict(step) for step in steps],
+            "real_codex": codex is not None,
+            "seconds": round(time.monotonic() - began, 1),
+            "folder": str(root) if args.keep else None,
+        },
+    )
+
+
+def _tell(step: Step) -> None:
+    tick = "✓" if step.ok else "✗"
+    text = f"  {tick} {step.name}{': ' + step.detail if step.detail else ''}\n"
+    sys.stderr.buffer.write(text.encode())
+    sys.stderr.flush()

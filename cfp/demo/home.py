@@ -1,0 +1,137 @@
+"""The throw-away Codex home of the demo: a user's files with all that makes editing them delicate."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cfp.layout import Layout
+
+PROVIDER = "Relay & Söhne"
+KEY_VARIABLE = "DEMO_RELAY_KEY"
+KEY = "demo-key-of-the-relay"
+
+_CONFIG = """\
+# My Codex. Comments, odd spacing and quotes are mine\tand stay.\r
+model          = "gpt-5.5"\r
+model_provider = 'Relay & Söhne'\r
+\r
+[ model_providers . "Relay & Söhne" ]   # the one at work\r
+name     = "Relay"\r
+base_url = '{base_url}'   # do not lose this\r
+env_key  = "DEMO_RELAY_KEY"\r
+wire_api = "responses"\r
+notes    = \"\"\"\r
+[features]\r
+hooks = "this is text, not a table"\r
+\"\"\"\r
+"""
+_HOOKS = (
+    '{ "hooks": {"SessionStart": [ {"matcher": "startup",\n  "hooks": [{"type":"command","command":"true"}]} ]} }'
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What one of our own commands answered."""
+
+    code: int
+    fields: Mapping[str, Any]
+
+    @property
+    def status(self) -> str:
+        return str(self.fields.get("status"))
+
+
+@dataclass(frozen=True, slots=True)
+class DemoHome:
+    """One machine's worth of files below `root`; programs run in it see nothing of the real user."""
+
+    root: Path
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.root / "home" / ".codex")
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    def furnish(self, base_url: str) -> None:
+        """Write the user's files."""
+        layout = self.layout
+        layout.home.mkdir(parents=True, mode=0o700)
+        self.work.mkdir()
+        self._write(layout.config, _CONFIG.format(base_url=base_url).removesuffix("\r\n"))
+        self._write(layout.hooks, _HOOKS)
+        self.sign_in_with_key()
+
+    def sign_in_with_key(self) -> None:
+        self._write(self.layout.auth, json.dumps({"auth_mode": "apikey", "OPENAI_API_KEY": "demo-openai-key"}))
+
+    def sign_in_with_chatgpt(self) -> None:
+        tokens = {"id_token": "demo", "access_token": "demo-chatgpt-token", "refresh_token": "demo"}
+        login = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": {**tokens, "account_id": "demo-account"}}
+        self._write(self.layout.auth, json.dumps(login))
+
+    def keep_provider_key(self) -> None:
+        """Save the provider's key where the proxy looks for it."""
+        self.layout.state.mkdir(mode=0o700, exist_ok=True)
+        kept = {"version": 1, "providers": {PROVIDER: {"api_key": KEY}}}
+        self._write(self.layout.provider_auth, json.dumps(kept))
+
+    def _write(self, path: Path, text: str) -> None:
+        path.write_bytes(text.encode())
+        path.chmod(0o600)
+
+    def snapshot(self) -> dict[str, bytes]:
+        """The user's own files, to the byte."""
+        layout = self.layout
+        return {path.name: path.read_bytes() for path in (layout.config, layout.hooks) if path.exists()}
+
+    def leftovers(self) -> list[str]:
+        """What of ours is still there."""
+        layout = self.layout
+        return [path.name for path in (layout.state, layout.journal) if path.exists()]
+
+    def environ(self) -> dict[str, str]:
+        """The environment of every program of the demo: PATH, and nothing else of the real one."""
+        home = str(self.root / "home")
+        # HTTPS_PROXY leads nowhere, so that not even the real Codex talks to the internet here.
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": home,
+            "USERPROFILE": home,
+            "TMPDIR": str(self.root),
+            "LANG": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HTTPS_PROXY": "http://127.0.0.1:9",
+            "NO_PROXY": "127.0.0.1,localhost",
+            KEY_VARIABLE: KEY,
+        }
+
+    def run(self, *arguments: str) -> Answered:
+        """Run one of our own commands as its user would, and return its JSON."""
+        done = self._run([sys.executable, "-P", "-m", "codex_fast_proxy", *arguments])
+        return Answered(code=done.returncode, fields=json.loads(done.stdout) if done.stdout else {})
+
+    def codex_exec(self, program: Path, prompt: str) -> bool:
+        """Run one turn of the real Codex; True where it ended well."""
+        return self._run([str(program), "exec", "--skip-git-repo-check", prompt]).returncode == 0
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            command,
+            cwd=self.work,
+            env=self.environ(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
