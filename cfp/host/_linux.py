@@ -126,11 +126,12 @@ def _is_local(address: str) -> bool:
 
 def _holder(link: str) -> int | None:
     """The process with a descriptor of that name; only those of our own user can be looked into."""
-    for entry in os.scandir(_PROC):
-        if entry.name.isdigit():
-            with suppress(OSError):
-                for descriptor in os.scandir(f"{entry.path}/fd"):
-                    with suppress(OSError):
-                        if os.readlink(descriptor.path) == link:  # noqa: PTH115 - thousands of them: no Path each
-                            return int(entry.name)
+    # Thousands of descriptors: plain strings, no Path for each.
+    for pid in filter(str.isdecimal, os.listdir(_PROC)):
+        folder = f"{_PROC}/{pid}/fd"
+        with suppress(OSError):  # not ours, or gone meanwhile
+            for name in os.listdir(folder):
+                with suppress(OSError):
+                    if os.readlink(f"{folder}/{name}") == link:  # noqa: PTH115 - see above
+                        return int(pid)
     return None

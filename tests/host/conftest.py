@@ -1,0 +1,89 @@
+"""Stand-in workers that no test leaves behind, and loopback servers that answer as told."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+from cfp.core.settings import Settings
+from cfp.host.probe import wait_healthy
+from cfp.host.process import Child, WorkerSpec, boot_id, spawn
+from cfp.layout import Layout
+from journal.values import WorkerRecord
+
+STAND_IN = Path(__file__).parent / "stand_in.py"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Workers:
+    """Spawns stand-ins in one home; what still runs at the end is killed."""
+
+    def __init__(self, home: Path) -> None:
+        self.layout = Layout(home)
+        self.layout.worker.mkdir(parents=True)
+        self.program = home.parent / "stand_in"
+        self.program.write_text(f"#!{sys.executable} -SE\n{STAND_IN.read_text()}")
+        self.program.chmod(0o700)
+        self.children: list[Child] = []
+
+    def spec(self, **changes: Any) -> WorkerSpec:
+        settings = Settings(
+            **{"provider": "relay", "upstream_base": "https://relay.example/v1", "port": free_port()} | changes
+        )
+        return WorkerSpec(
+            settings=settings, codex_home=self.layout.home, python=str(self.program), nonce=secrets.token_hex(16)
+        )
+
+    def spawn(self, spec: WorkerSpec, **options: Any) -> Child:
+        child = spawn(spec, self.layout, env={**os.environ, "STAND_IN": json.dumps(options)})
+        self.children.append(child)
+        return child
+
+    def start(self, **options: Any) -> tuple[WorkerSpec, Child, WorkerRecord]:
+        """A worker that answers already."""
+        spec = self.spec()
+        child = self.spawn(spec, **options)
+        child.go()
+        wait_healthy("127.0.0.1", spec.settings.port, options.get("nonce", spec.nonce), 20, child)
+        return spec, child, record_of(spec, child)
+
+    def close(self) -> None:
+        for child in self.children:
+            child._process.kill()  # it may ignore SIGTERM by order
+            child._process.wait()
+            child.abandon()
+
+
+def record_of(spec: WorkerSpec, child: Child) -> WorkerRecord:
+    return WorkerRecord(
+        nonce=spec.nonce, port=spec.settings.port, pid=child.pid, started=child.started, boot_id=boot_id()
+    )
+
+
+def tell(spec: WorkerSpec, path: str) -> Any:
+    """Ask the stand-in for `path`; its answers are JSON."""
+    opener = build_opener(ProxyHandler({}))
+    with opener.open(f"http://127.0.0.1:{spec.settings.port}{path}", timeout=20) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[Workers]:
+    home = tmp_path / "home"
+    home.mkdir()
+    made = Workers(home)
+    yield made
+    made.close()

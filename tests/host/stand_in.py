@@ -1,0 +1,103 @@
+"""A worker's stand-in: the go byte, the health answer and the signals of the real one, and nothing else.
+
+Run as `stand_in -P -m codex_fast_proxy serve …`, so that its command line is the real one's. The variable
+STAND_IN holds JSON: busy (requests in flight), stubborn (SIGTERM does nothing), say (a line for stderr), exit (leave
+with that code after the go byte), nonce and pid (others than its own), mute (accept and never answer).
+A GET of `/busy/N` sets the requests in flight; `/term` is answered once a SIGTERM has come; `/env/NAME` tells a
+variable.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+HEALTH = "/__codex_fast_proxy/health"
+
+
+class StandIn:
+    def __init__(self, given: dict[str, str], options: dict[str, object]) -> None:
+        self.given = given
+        self.options = options
+        self.busy = int(str(options.get("busy", 0)))
+        self.terminated = threading.Event()
+        self.idle = threading.Event()
+        self.set_busy(self.busy)
+        self.answers = {"busy": self.set_busy, "term": self.await_term, "env": os.environ.get}
+
+    def set_busy(self, count: int | str) -> None:
+        self.busy = int(count)
+        if not self.busy:
+            self.idle.set()
+
+    def await_term(self, _argument: str) -> None:
+        self.terminated.wait()
+
+    def on_term(self, _signal: int, _frame: object) -> None:
+        if self.terminated.is_set() and not self.options.get("stubborn"):
+            os._exit(0)
+        self.terminated.set()
+
+    def health(self) -> dict[str, object]:
+        named = {
+            name.removeprefix("--").replace("-", "_"): value
+            for name, value in self.given.items()
+            if name.startswith("--")
+        }
+        return {
+            **named,
+            "ok": True,
+            "pid": self.options.get("pid", os.getpid()),
+            "nonce": self.options.get("nonce", self.given["--nonce"]),
+            "port": int(self.given["--port"]),
+            "upstream_api_key_env": self.given.get("--upstream-api-key-env"),
+            "upstream_api_key_file": "--use-provider-auth-file" in self.given,
+            "requests_in_flight": self.busy,
+            "draining": self.terminated.is_set(),
+            "cwd": str(Path.cwd()),
+        }
+
+    def answer(self, connection: socket.socket) -> None:
+        with connection:
+            request = connection.recv(65536)
+            if self.options.get("mute"):
+                connection.recv(1)
+            elif request:
+                path = request.split()[1].decode()
+                name, _, argument = path[1:].partition("/")
+                said = self.health() if path == HEALTH else self.answers[name](argument)
+                body = json.dumps(said).encode()
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    def run(self) -> None:
+        signal.signal(signal.SIGTERM, self.on_term)
+        listener = socket.create_server((self.given["--host"], int(self.given["--port"])), backlog=64)
+
+        def accept() -> None:
+            while True:
+                threading.Thread(target=self.answer, args=(listener.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        self.terminated.wait()
+        while self.options.get("stubborn"):
+            signal.pause()
+        self.idle.wait()
+        os._exit(0)
+
+
+def main() -> None:
+    if "--await-go" in sys.argv and os.read(0, 1) != b"g":
+        return
+    options = json.loads(os.environ.get("STAND_IN", "{}"))
+    if "say" in options:
+        sys.stderr.write(options["say"] + "\n")
+    if "exit" in options:
+        sys.exit(options["exit"])
+    StandIn(dict(zip(sys.argv, [*sys.argv[1:], ""], strict=True)), options).run()
+
+
+if __name__ == "__main__":
+    main()
