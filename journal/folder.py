@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from journal.fs import Fs
-from journal.lease import Lease
+from journal.errors import JournalError, LockBusy, StorageFailed
+from journal.fs import Fs, create_fresh, storage, write_all
+from journal.history import read_history
+from journal.log import HOLDER, LOCK, open_transactions
+from journal.machine import boot_id
+from journal.ports import Lock, Locks, Ports
 from journal.values import Format, Json, Processes
+
+if TYPE_CHECKING:  # hot() must not pay for what only a command with the lock needs
+    from journal.lease import Lease
 
 
 def utcnow() -> datetime:
@@ -17,9 +29,13 @@ def utcnow() -> datetime:
 
 
 class Journal:
-    """One journal folder. Reading from it takes no lock and changes nothing."""
+    """One journal folder. Looking at it takes no lock and changes nothing.
 
-    def __init__(
+    shown  last parts of own keys whose values may appear in history and inspections; others are "***"
+    locks  the operating system's, unless a test brings its own
+    """
+
+    def __init__(  # noqa: PLR0913 - each is one collaborator, and all but four have their natural default
         self,
         root: Path,
         *,
@@ -29,19 +45,105 @@ class Journal:
         clock: Callable[[], datetime] = utcnow,
         token: Callable[[int], str] = secrets.token_hex,
         tool: str = "",
+        shown: Collection[str] = (),
+        boot_id: Callable[[], str] = boot_id,
+        locks: Locks | None = None,
     ) -> None:
         self.root = root
         self._fs = fs
+        self._locks = locks
+        self._ports = Ports(
+            root=root,
+            fs=fs,
+            formats=formats,
+            processes=processes,
+            clock=clock,
+            token=token,
+            boot_id=boot_id,
+            tool=tool,
+            shown=frozenset(shown),
+        )
 
     def hot(self) -> tuple[str, ...]:
-        """The ids of open transactions; () where there is no folder."""
-        raise NotImplementedError
+        """The ids of open transactions, oldest first; () where there is no folder. One listing."""
+        with storage(self.root):
+            return open_transactions(self._fs, self.root)
 
     def history(self) -> tuple[Json, ...]:
-        raise NotImplementedError
+        """A redacted summary of each finished transaction, newest last."""
+        with storage(self.root):
+            return read_history(self._fs, self.root)
 
     def inspect(self, txid: str) -> Json:
-        raise NotImplementedError
+        """A redacted view of an open transaction, and what `recover` would do with it.
+
+        Keys: id, state ("prepared", "committed", "damaged"), decision ("roll_back", "finish", "refuse"), command,
+        argv, tool, from, to, at, workers, files (path, target, edits, now: "before", "after", "absent", "other",
+        "unreadable"); after damage only the first three, workers and files. Raises JournalError for an unknown id.
+        """
+        from journal.recovery import inspect  # noqa: PLC0415 - hot() must not pay for it
+
+        if txid not in self.hot():
+            raise JournalError(f"no open transaction {txid}")
+        return inspect(self._ports, txid)
 
     def acquire(self, *, command: str, timeout: float) -> Lease:
-        raise NotImplementedError
+        """Take the lock, making the folder (0700) where it is missing. `timeout` is in seconds.
+
+        Raises LockBusy, or StorageFailed where the file system has no locks that die with their holder.
+        """
+        from journal.lease import Lease  # noqa: PLC0415 - hot() must not pay for it
+        from journal.tidy import sweep_orphans  # noqa: PLC0415
+
+        lock = self._lock(timeout)
+        lease = Lease(self._ports, lock)
+        try:
+            sweep_orphans(self._fs, self.root)
+            self._name_holder(command)
+        except BaseException:
+            lease.__exit__(None, None, None)
+            raise
+        return lease
+
+    def _lock(self, timeout: float) -> Lock:
+        locks = self._locks
+        if locks is None:
+            from journal.lock import NativeLocks  # noqa: PLC0415 - filelock costs more than a whole status call
+
+            locks = NativeLocks()
+        deadline = time.monotonic() + timeout
+        while True:
+            self._make_root()
+            try:
+                return locks.acquire(self.root / LOCK, max(0.0, deadline - time.monotonic()))
+            except TimeoutError:
+                raise LockBusy(self._holder()) from None
+            except FileNotFoundError:
+                if time.monotonic() >= deadline:
+                    raise LockBusy(self._holder()) from None
+            except OSError as error:
+                raise StorageFailed(self.root / LOCK, error.errno) from error
+
+    def _make_root(self) -> None:
+        with storage(self.root):
+            try:
+                self._fs.make_folder(self.root, 0o700)
+            except FileExistsError:
+                return
+            self._fs.fsync_folder(self.root.parent)
+
+    def _name_holder(self, command: str) -> None:
+        """Leave word of who holds the lock; it helps people, nothing depends on it."""
+        word = {"pid": os.getpid(), "command": command, "since": self._ports.clock().isoformat(timespec="seconds")}
+        with suppress(OSError):
+            fd = create_fresh(self._fs, self.root / HOLDER)
+            try:
+                write_all(self._fs, fd, json.dumps(word).encode())
+            finally:
+                self._fs.close(fd)
+
+    def _holder(self) -> Json:
+        try:
+            return json.loads(self._fs.read(self.root / HOLDER))
+        except (OSError, ValueError):
+            return {}

@@ -78,6 +78,7 @@ class Fs(Protocol):
     def set_owner(self, fd: int, uid: int, gid: int) -> None: ...
     def set_mode(self, fd: int, mode: int) -> None: ...
     def set_xattr(self, fd: int, name: str, value: bytes) -> None: ...
+    def drop_xattr(self, fd: int, name: str) -> None: ...
     def set_mtime(self, fd: int, mtime_ns: int) -> None: ...
 
     def exchange(self, one: Path, other: Path) -> bool:
@@ -111,3 +112,12 @@ def storage(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageFailed(path, error.errno) from error
+
+
+def create_fresh(fs: Fs, path: Path) -> int:
+    """Create a private file; one that an earlier attempt left under this passing name goes first."""
+    try:
+        return fs.create(path, 0o600)
+    except FileExistsError:
+        fs.unlink(path)
+        return fs.create(path, 0o600)

@@ -1,7 +1,170 @@
-"""The operating system's own files."""
+"""The operating system's own files.
+
+Linux is run and tested. macOS (F_FULLFSYNC) and Windows (no folder fsync, retried renames) are written from their
+documentation and untested.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from journal.fs import Kind, Stat
+
+_FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.FOLDER, stat.S_IFLNK: Kind.LINK}
+_UNRESERVABLE = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
+
+if sys.platform == "win32":  # pragma: no cover - untested: only Linux is run
+    _BUSY = {5, 32, 33}  # access denied, sharing violation, lock violation: another program has the file open
+    _PAUSES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
+
+    def _sync(fd: int) -> None:
+        os.fsync(fd)
+
+    def _patiently(rename: Callable[[], object]) -> None:
+        for pause in _PAUSES:
+            try:
+                rename()
+            except OSError as error:
+                if error.winerror not in _BUSY:
+                    raise
+            else:
+                return
+            time.sleep(pause)
+        rename()
+else:
+
+    def _sync(fd: int) -> None:
+        if sys.platform == "darwin":  # pragma: no cover - untested: only Linux is run
+            import fcntl  # noqa: PLC0415 - exists on POSIX only
+
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(fd)
+
+    def _patiently(rename: Callable[[], object]) -> None:
+        rename()
+
 
 class RealFs:
-    """The port on the real file system."""
+    """The port on the real file system; see `journal.fs.Fs` for what each operation promises."""
+
+    def names(self, folder: Path) -> list[str]:
+        return os.listdir(folder)
+
+    def lstat(self, path: Path) -> Stat:
+        found = path.lstat()
+        return Stat(
+            kind=_KINDS.get(stat.S_IFMT(found.st_mode), Kind.OTHER),
+            mode=stat.S_IMODE(found.st_mode),
+            uid=found.st_uid,
+            gid=found.st_gid,
+            mtime_ns=found.st_mtime_ns,
+            links=found.st_nlink,
+            device=found.st_dev,
+            inode=found.st_ino,
+        )
+
+    def readlink(self, path: Path) -> str:
+        return str(path.readlink())
+
+    def read(self, path: Path) -> bytes:
+        fd = os.open(path, _FLAGS & ~os.O_RDWR | os.O_RDONLY)
+        with os.fdopen(fd, "rb") as file:
+            return file.read()
+
+    def xattrs(self, path: Path) -> Mapping[str, bytes]:
+        if not hasattr(os, "listxattr"):  # pragma: no cover - Linux only; elsewhere attributes are not kept
+            return {}
+        try:
+            names = os.listxattr(path, follow_symlinks=False)
+        except OSError as error:
+            if error.errno in _UNRESERVABLE:
+                return {}
+            raise
+        return {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
+
+    def writable(self, path: Path) -> bool:
+        return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+    def create(self, path: Path, mode: int) -> int:
+        return os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, mode)
+
+    def open(self, path: Path) -> int:
+        return os.open(path, _FLAGS)
+
+    def write(self, fd: int, data: bytes, offset: int) -> int:
+        return os.pwrite(fd, data, offset)
+
+    def reserve(self, fd: int, size: int) -> None:
+        if not hasattr(os, "posix_fallocate"):  # pragma: no cover - not on macOS and Windows: no promise there
+            return
+        try:
+            os.posix_fallocate(fd, 0, size)
+        except OSError as error:
+            if error.errno not in _UNRESERVABLE:
+                raise
+
+    def fsync(self, fd: int) -> None:
+        _sync(fd)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def set_owner(self, fd: int, uid: int, gid: int) -> None:
+        os.fchown(fd, uid, gid)
+
+    def set_mode(self, fd: int, mode: int) -> None:
+        os.fchmod(fd, mode)
+
+    def set_xattr(self, fd: int, name: str, value: bytes) -> None:
+        os.setxattr(fd, name, value)
+
+    def drop_xattr(self, fd: int, name: str) -> None:
+        os.removexattr(fd, name)
+
+    def set_mtime(self, fd: int, mtime_ns: int) -> None:
+        os.utime(fd, ns=(mtime_ns, mtime_ns))
+
+    def exchange(self, one: Path, other: Path) -> bool:
+        from journal import rename  # noqa: PLC0415 - ctypes costs time that `hot` does not have
+
+        return rename.rename(one, other, rename.EXCHANGE)
+
+    def move(self, source: Path, target: Path) -> None:
+        _patiently(lambda: source.replace(target))
+
+    def move_new(self, source: Path, target: Path) -> None:
+        from journal import rename  # noqa: PLC0415 - as above
+
+        if rename.rename(source, target, rename.EXCLUSIVE):
+            return
+        if sys.platform == "win32":  # pragma: no cover - untested: os.rename refuses to replace there
+            _patiently(lambda: source.rename(target))
+        else:
+            os.link(source, target, follow_symlinks=False)
+            source.unlink()
+
+    def unlink(self, path: Path) -> None:
+        path.unlink()
+
+    def make_folder(self, path: Path, mode: int) -> None:
+        path.mkdir(mode)
+
+    def remove_folder(self, path: Path) -> None:
+        path.rmdir()
+
+    def fsync_folder(self, path: Path) -> None:
+        if sys.platform == "win32":  # pragma: no cover - untested: folders cannot be opened there
+            return
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _sync(fd)
+        finally:
+            os.close(fd)

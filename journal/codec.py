@@ -1,0 +1,75 @@
+"""The log's bytes: one JSON record a line, each with checksum and length in front, numbered from 0.
+
+    crc32 of the JSON (8 hex digits) SP length of the JSON (6 hex digits) SP JSON LF
+
+Prefix rule: a log is worth what stands before its first bad frame or first gap in the numbers. What follows is a torn
+tail, and zeros are reserved space.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from journal.values import Json
+
+HEADER = 16  # two hex numbers and two spaces
+LARGEST = 0xFFFFFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """The records of a log's valid prefix, and how many bytes that prefix has."""
+
+    records: tuple[Json, ...]
+    length: int
+
+
+def frame(number: int, record: Json) -> bytes:
+    """Encode one record. Raises ValueError where it is too long for the length field."""
+    body = json.dumps({"q": number, **record}, separators=(",", ":")).encode("ascii")
+    if len(body) > LARGEST:
+        raise ValueError("record too long")
+    return _header(body) + body + b"\n"
+
+
+def frames(records: Iterable[Json], first: int = 0) -> bytes:
+    return b"".join(frame(number, record) for number, record in enumerate(records, first))
+
+
+def parse(data: bytes) -> Parsed:
+    """Read the valid prefix of a log. Never raises."""
+    records = []
+    length = 0
+    for number, (body, end) in enumerate(_bodies(data)):
+        try:
+            record = json.loads(body)
+        except ValueError:
+            break
+        if not isinstance(record, dict) or record.pop("q", None) != number:
+            break
+        records.append(record)
+        length = end
+    return Parsed(records=tuple(records), length=length)
+
+
+def _bodies(data: bytes) -> Iterator[tuple[bytes, int]]:
+    start = 0
+    while True:
+        head = data[start : start + HEADER]
+        try:
+            end = start + HEADER + int(head[9:15], 16)
+        except ValueError:
+            return
+        body = data[start + HEADER : end]
+        # Comparing spelled headers, not numbers, leaves exactly one valid spelling of a frame.
+        if head != _header(body) or data[end : end + 1] != b"\n":
+            return
+        yield body, end + 1
+        start = end + 1
+
+
+def _header(body: bytes) -> bytes:
+    return b"%08x %06x " % (zlib.crc32(body), len(body))

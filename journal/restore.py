@@ -1,0 +1,107 @@
+"""Backward: give one file back, wherever its bytes are by now."""
+
+from __future__ import annotations
+
+from journal.errors import Damaged, Unsupported
+from journal.share import Share
+from journal.sight import Sight, Wanted, as_found, lasting_meta, wanted_after_rollback
+from journal.staging import Place, stage
+from journal.target import locate
+from journal.values import KeyPath
+
+MOST_LOOKS = 8
+
+
+def restore_one(share: Share, *, torn: bool) -> tuple[KeyPath, ...]:
+    """Give a file back, also where others have moved it and left a link, or turned a link elsewhere.
+
+    Returns own keys that others have changed; they stay as found. A file that only its bytes describe is named by its
+    path instead. `torn`: see `wanted_after_rollback`.
+    """
+    other = moved_to(share)
+    if other is None:
+        return restore_place(share, share.place, torn=torn)
+    if holds_ours(share, other, torn=torn):
+        restore_place(share, other, torn=torn)
+    if share.place.names() or holds_ours(share, share.place, torn=torn):
+        return restore_place(share, share.place, torn=torn)
+    return ()
+
+
+def moved_to(share: Share) -> Place | None:
+    """Where the given name leads by now, if that is not the recorded target."""
+    try:
+        target = locate(share.ports.fs, share.last.given).target
+    except Unsupported:
+        return None
+    return None if target == share.last.target else share.place_at(target)
+
+
+def places(share: Share) -> list[Place]:
+    """Every place that can have names of ours."""
+    other = moved_to(share)
+    return [share.place] if other is None else [share.place, other]
+
+
+def holds_ours(share: Share, place: Place, *, torn: bool) -> bool:
+    """Say whether a roll back would change anything there."""
+    try:
+        sight = place.observe(share.intents)
+    except Unsupported:
+        return False
+    return sight.current is not None and digest_of(share, want(share, sight, torn=torn)) != sight.digest
+
+
+def restore_place(share: Share, place: Place, *, torn: bool) -> tuple[KeyPath, ...]:
+    """Look, act, look again, until what should stand there does."""
+    for _ in range(MOST_LOOKS):
+        try:
+            sight = place.observe(share.intents)
+        except Unsupported:  # a folder or a link stands there by now: not ours to touch
+            break
+        wanted = want(share, sight, torn=torn)
+        share.consumed.add(wanted.consumed)
+        if digest_of(share, wanted) == sight.digest:
+            return wanted.conflicts
+        bring(share, place, sight, wanted)
+    return ((str(share.last.given),),)
+
+
+def want(share: Share, sight: Sight, *, torn: bool) -> Wanted:
+    """Decide, reading the before-image only where the file itself does not hold it.
+
+    Raises Damaged where the image is needed and gone. It can be gone rightly: power went before anything was touched,
+    or after everything was given back. The file is none of ours then.
+    """
+    before = None if sight.current is None else sight.current.content
+    if sight.digest != share.last.before:
+        try:
+            before = share.before()
+        except Damaged:
+            if sight.beside or sight.digest in {intent.after for intent in share.intents}:
+                raise
+            return as_found(sight.current, ((str(share.last.given),),))
+    return wanted_after_rollback(sight, share.intents, before, share.form, torn=torn)
+
+
+def digest_of(share: Share, wanted: Wanted) -> str:
+    return wanted.digest or share.digest(wanted.content)
+
+
+def bring(share: Share, place: Place, sight: Sight, wanted: Wanted) -> None:
+    """One step towards `wanted`: take away, put back the very file that was displaced, or a copy of its bytes."""
+    digest = digest_of(share, wanted)
+    undo = place.next_undo(digest)
+    if wanted.content is None:
+        share.take_away(place, undo)
+        return
+    meta = wanted.meta or lasting_meta(sight, share.last.meta, share.known())
+    returning = next((beside for beside in sight.beside if beside.holds.digest == digest), None)
+    if returning is None:
+        mtime_ns = share.last.mtime_ns if digest == share.last.before else None
+        stage(share.ports.fs, undo, wanted.content, meta, mode=share.last.mode, mtime_ns=mtime_ns)
+        share.put(place, undo, sight)
+        return
+    if not returning.strange:
+        share.fix_meta(returning.path, meta or returning.holds.meta)
+    share.put(place, returning.path, sight)

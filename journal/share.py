@@ -1,0 +1,125 @@
+"""One file's share in a transaction: its intents so far, its place, and the steps on the disk that both ways use."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from journal.errors import Damaged, StorageFailed
+from journal.fs import Meta, storage
+from journal.intents import Digester, Intent
+from journal.log import PARKED
+from journal.ports import Ports
+from journal.sight import Beside, Sight, ours
+from journal.staging import Place, apply_meta, park, stage, sweep
+from journal.target import Held
+from journal.values import Format
+
+
+class Share:
+    """What a transaction knows and does about one file.
+
+    `after` is the newest after-image. It lives in memory only: recovery never needs it.
+    """
+
+    def __init__(self, ports: Ports, txid: str, digest: Digester, intent: Intent, after: bytes | None = None) -> None:
+        self.ports = ports
+        self.txid = txid
+        self.digest = digest
+        self.intents = [intent]
+        self.after = after
+        self.parked: list[str] = []
+        self.consumed: set[str] = set()
+
+    @property
+    def last(self) -> Intent:
+        return self.intents[-1]
+
+    @property
+    def index(self) -> int:
+        return self.last.index
+
+    @property
+    def form(self) -> Format | None:
+        return self.ports.formats.get(self.last.format)
+
+    @property
+    def place(self) -> Place:
+        return self.place_at(self.last.target)
+
+    def place_at(self, target: Path) -> Place:
+        return Place(self.ports.fs, target, self.txid, self.index, self.digest)
+
+    def before(self) -> bytes | None:
+        """Read the newest before-image. Raises Damaged where it is not what was made durable."""
+        image = self.last.image
+        if image is None:
+            return None
+        path = self.ports.root / image.name
+        content = None
+        with storage(path), suppress(FileNotFoundError):
+            content = self.ports.fs.read(path)[image.offset : image.offset + image.size]
+        if self.digest(content) != self.last.before:
+            raise Damaged(self.txid)
+        return content
+
+    def stage_after(self) -> None:
+        if self.after is not None:
+            path = self.place.staged(self.last.version)
+            stage(self.ports.fs, path, self.after, self.last.meta, mode=self.last.mode)
+
+    def put(self, place: Place, staged: Path, sight: Sight) -> None:
+        """Bring what is staged under the target's name, as long as it is what `sight` says; the caller looks again.
+
+        Every way keeps what others may have written in the meantime: it ends up under the staged name, or the
+        operation does not happen.
+        """
+        fs = self.ports.fs
+        try:
+            if sight.current is None:
+                fs.move_new(staged, place.target)
+            elif not fs.exchange(staged, place.target) and self._is_still(place, sight):
+                fs.move(staged, place.target)
+        except (FileExistsError, FileNotFoundError):
+            return
+        except OSError as error:
+            raise StorageFailed(place.target, error.errno) from error
+
+    def _is_still(self, place: Place, sight: Sight) -> bool:
+        """Without exchange a gap remains between this comparison and the rename."""
+        return place.observe(self.intents, names=()).digest == sight.digest
+
+    def take_away(self, place: Place, aside: Path) -> None:
+        """Remove the target by renaming it, so that it can come back if it was not what we thought."""
+        try:
+            self.ports.fs.move_new(place.target, aside)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StorageFailed(place.target, error.errno) from error
+
+    def fix_meta(self, path: Path, meta: Meta) -> None:
+        """Set mode, owner and attributes of a file where they differ, and make that and its content durable."""
+        with storage(path):
+            fd = self.ports.fs.open(path)
+            try:
+                apply_meta(self.ports.fs, fd, path, meta)
+                self.ports.fs.fsync(fd)
+            finally:
+                self.ports.fs.close(fd)
+
+    def known(self) -> frozenset[str]:
+        return ours(self.intents) | self.consumed
+
+    def displaced(self, sight: Sight) -> Beside | None:
+        """What our swap took away, where it is one of our before-images."""
+        befores = {intent.before for intent in self.intents}
+        return next((beside for beside in sight.beside if beside.holds.digest in befores), None)
+
+    def sweep(self, place: Place) -> None:
+        sweep(self.ports.fs, place, self.intents, self.known(), self.park)
+
+    def park(self, held: Held) -> None:
+        name = f"{self.txid}{PARKED}{self.index}-{self.digest(held.content)[:8]}"
+        park(self.ports.fs, self.ports.root / name, held.content)
+        self.parked.append(name)

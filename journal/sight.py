@@ -1,0 +1,157 @@
+"""Decide what should stand under a name, from what was just seen there. Pure: no IO, so every case can be tested.
+
+While a transaction is open, what we have staged for a target lies beside it, or, since a swap exchanges the two, what
+the swap took away. A staged file's name tells what we put into it. If it holds something else now, then that was
+displaced, and if that is none of our images, somebody else wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from journal.fs import Meta
+from journal.intents import NOTHING, Intent
+from journal.target import Held
+from journal.values import Format, KeyPath, Unmergeable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A file of ours beside its target: what we staged under this name, and what it holds now.
+
+    first    it was staged for the first swap, so what that displaced was written before our content could be seen
+    strange  not a regular file: a link or folder that took the target's name an instant before the swap
+    """
+
+    path: Path
+    staged: str
+    holds: Held
+    first: bool
+    strange: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A target and what lies beside it, newest last."""
+
+    current: Held | None
+    beside: tuple[Beside, ...]
+
+    @property
+    def digest(self) -> str:
+        return NOTHING if self.current is None else self.current.digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """The newest content that is none of ours; `held` is None where somebody deleted the file.
+
+    beside       where it lies, if a swap displaced it
+    before_ours  it was written before our content could be seen
+    """
+
+    held: Held | None
+    beside: Beside | None
+    before_ours: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What should stand under a name after a roll back.
+
+    digest     of `content`, or None where that is still to be computed
+    meta       of the foreign file that `content` comes from
+    conflicts  own keys that others have changed; they stay as found
+    consumed   digest of foreign bytes that are contained in `content` and need not be kept
+    """
+
+    content: bytes | None
+    digest: str | None = None
+    meta: Meta | None = None
+    conflicts: tuple[KeyPath, ...] = ()
+    consumed: str = ""
+
+
+def ours(intents: Sequence[Intent]) -> frozenset[str]:
+    """Every digest that this transaction can account for."""
+    return frozenset(digest for intent in intents for digest in (intent.before, intent.after, intent.theirs))
+
+
+def newest_foreign(sight: Sight, intents: Sequence[Intent]) -> Foreign | None:
+    """Find what others wrote last, in place or displaced by the swap that put the present content there."""
+    known = ours(intents)
+    for beside in reversed(sight.beside):
+        if sight.digest == beside.staged != beside.holds.digest and beside.holds.digest not in known:
+            return Foreign(held=beside.holds, beside=beside, before_ours=beside.first)
+    if sight.digest in known or sight.digest in {beside.staged for beside in sight.beside if not beside.first}:
+        return None
+    return Foreign(held=sight.current, beside=None, before_ours=False)
+
+
+def wanted_after_rollback(
+    sight: Sight, intents: Sequence[Intent], before: bytes | None, form: Format | None, *, torn: bool
+) -> Wanted:
+    """The three levels of a restore: nothing to do; whole bytes; own keys inside what others wrote.
+
+    `before` is the last before-image, None for no file. `torn` says that the machine went down since: what was
+    displaced then may be a file that its writer never got to the disk.
+    """
+    last = intents[-1]
+    newest = newest_foreign(sight, intents)
+    if newest is None:
+        written = {intent.after for intent in intents} | {last.theirs}
+        if sight.digest in written - {last.before}:
+            return Wanted(content=before, digest=last.before)
+        return as_found(sight.current)
+    if newest.held is None:
+        return Wanted(content=None, digest=NOTHING, conflicts=_lost_with_the_file(last))
+    if newest.before_ours:
+        if torn and not _legible(newest.held.content, before, last, form):
+            return Wanted(content=before, digest=last.before, conflicts=((str(last.given),),))
+        return as_found(newest.held)
+    return _without_our_keys(newest.held, before, last, form)
+
+
+def as_found(held: Held | None, conflicts: tuple[KeyPath, ...] = ()) -> Wanted:
+    if held is None:
+        return Wanted(content=None, digest=NOTHING)
+    return Wanted(content=held.content, digest=held.digest, meta=held.meta, conflicts=conflicts, consumed=held.digest)
+
+
+def _without_our_keys(held: Held, before: bytes | None, intent: Intent, form: Format | None) -> Wanted:
+    if form is None or not intent.edits:
+        return as_found(held, ((str(intent.given),),))
+    try:
+        merged = form.restore(held.content, before, intent.edits)
+    except Unmergeable:
+        return as_found(held, tuple(edit.path for edit in intent.edits))
+    return Wanted(content=merged.content, meta=held.meta, conflicts=merged.conflicts, consumed=held.digest)
+
+
+def _lost_with_the_file(intent: Intent) -> tuple[KeyPath, ...]:
+    """Somebody deleted the file: it stays deleted, and what we would have given back is named."""
+    if intent.before == NOTHING:
+        return ()
+    return tuple(edit.path for edit in intent.edits) or ((str(intent.given),),)
+
+
+def _legible(content: bytes, before: bytes | None, intent: Intent, form: Format | None) -> bool:
+    if form is None or not content:
+        return False
+    try:
+        form.restore(content, before, intent.edits)
+    except Unmergeable:
+        return False
+    return True
+
+
+def lasting_meta(sight: Sight, recorded: Meta | None, known: Collection[str]) -> Meta | None:
+    """Merge what others changed about mode, owner and attributes: theirs wins, ours never differs from recorded."""
+    if sight.current is not None and sight.current.meta != recorded:
+        return sight.current.meta
+    for beside in sight.beside:
+        if beside.holds.digest in known and beside.holds.digest != beside.staged and beside.holds.meta != recorded:
+            return beside.holds.meta
+    return recorded
