@@ -276,8 +276,12 @@ def _backup_path(facts: Facts, content: bytes | None) -> Path | None:
     return facts.layout.backup(facts.now.strftime("%Y%m%dT%H%M%S%fZ"))
 
 
+def _is_kept(facts: Facts, backup: Path) -> bool:
+    return facts.manifest is not None and facts.manifest.backup_path == str(backup)
+
+
 def _prune(facts: Facts, backup: Path | None) -> tuple[Path, ...]:
-    if backup is None or backup.name in facts.backups:
+    if backup is None or _is_kept(facts, backup):
         return ()
     return tuple(facts.layout.backups / name for name in facts.backups[: -(BACKUPS_KEPT - 1)])
 
@@ -326,7 +330,7 @@ def _changes(
 ) -> tuple[FileChange, ...]:
     layout: Layout = facts.layout
     rows = [_prepared_settings(facts, settings)]
-    if backup is not None and backup.name not in facts.backups:
+    if backup is not None and not _is_kept(facts, backup):
         rows.append(FileChange(path=backup, before=None, after=base.config.content, secret=True))
     manifest_before = facts.manifest_data
     rows += [

@@ -1,0 +1,34 @@
+"""Who gets the tier: the whole table."""
+
+from __future__ import annotations
+
+import itertools
+
+from cfp.codex.auth_json import LoginMode
+from cfp.core.policy import EffectivePolicy, FastBehavior, effective_policy, fast_behavior
+from cfp.core.settings import Policy
+
+
+def test_auto_injects_only_for_an_api_key_login_without_opt_out() -> None:
+    """Every other combination of login and opt-out leaves the request to Codex."""
+    injecting = {
+        (login, opted_out)
+        for login, opted_out in itertools.product(LoginMode, (False, True))
+        if effective_policy(Policy.AUTO, login, opted_out=opted_out) is EffectivePolicy.INJECT_MISSING
+    }
+    assert injecting == {(LoginMode.API_KEY, False)}
+
+
+def test_explicit_policies_ignore_login_and_opt_out() -> None:
+    """`inject_missing` and `preserve` are what they say, for everyone."""
+    for login, opted_out in itertools.product(LoginMode, (False, True)):
+        seen = [effective_policy(policy, login, opted_out=opted_out) for policy in Policy]
+        assert seen[1:] == [EffectivePolicy.INJECT_MISSING, EffectivePolicy.PRESERVE]
+
+
+def test_every_combination_has_a_behaviour() -> None:
+    """The name that the user reads agrees with what is done."""
+    named = {(policy, login): fast_behavior(policy, login) for policy in Policy for login in LoginMode}
+    for (policy, login), behaviour in named.items():
+        injects = effective_policy(policy, login) is EffectivePolicy.INJECT_MISSING
+        assert injects == (behaviour in {FastBehavior.AUTO_GLOBAL_PRIORITY, FastBehavior.GLOBAL_PRIORITY})

@@ -1,0 +1,125 @@
+"""Settings are parsed once and valid from then on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfp.core.settings import Policy, Settings, parse_settings, upstream_url, validate
+from cfp.errors import Refused
+
+settings = st.builds(
+    Settings,
+    provider=st.text(min_size=1),
+    upstream_base=st.sampled_from(["https://relay.example/v1", "http://127.0.0.1:9/v1", "https://[::1]:8443"]),
+    host=st.sampled_from(["127.0.0.1", "localhost", "::1"]),
+    port=st.integers(1024, 65535),
+    proxy_base=st.sampled_from(["/v1", "/a/b"]),
+    service_tier=st.sampled_from(["priority", "flex"]),
+    service_tier_policy=st.sampled_from(Policy),
+    upstream_api_key_env=st.none() | st.sampled_from(["KEY", "_K9"]),
+    upstream_api_key_file=st.just(False),
+)
+
+
+@given(settings)
+def test_what_is_written_is_what_is_read(one: Settings) -> None:
+    """Serialising and parsing settings is the identity."""
+    assert parse_settings(one.serialise()) == one
+
+
+def test_base_url_brackets_ipv6() -> None:
+    """RFC 3986 3.2.2: an IPv6 host stands in brackets."""
+    assert Settings(provider="p", upstream_base="https://a", host="::1").base_url == "http://[::1]:8787/v1"
+
+
+@pytest.mark.parametrize(
+    ("raw", "policy"),
+    [
+        ({}, Policy.INJECT_MISSING),
+        ({"upstream_api_key_env": "KEY"}, Policy.PRESERVE),
+        ({"upstream_api_key_file": True}, Policy.PRESERVE),
+        ({"upstream_api_key_env": ""}, Policy.INJECT_MISSING),
+        ({"service_tier_policy": "auto"}, Policy.AUTO),
+    ],
+)
+def test_settings_from_before_policies(raw: dict[str, Any], policy: Policy) -> None:
+    """Settings without a policy injected for everyone, unless the provider's key was split off."""
+    data = {"provider": "p", "upstream_base": "https://a.example/v1", **raw}
+    assert parse_settings(json.dumps(data).encode()).service_tier_policy is policy
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        ({"upstream_api_key_env": "A", "upstream_api_key_file": True}, "two_auth_sources"),
+        ({"service_tier_policy": "sometimes"}, "settings_invalid"),
+        ({"upstream_api_key_env": "sk-live-key"}, "invalid_env_name"),
+        ({"host": "0.0.0.0"}, "host_not_loopback"),
+        ({"host": "example.org"}, "host_not_loopback"),
+        ({"port": True}, "settings_invalid"),
+        ({"port": 0}, "invalid_settings"),
+        ({"port": 65536}, "invalid_settings"),
+        ({"proxy_base": "v1"}, "invalid_settings"),
+        ({"upstream_base": "http://127.0.0.1:8787/v1"}, "upstream_is_proxy"),
+        ({"upstream_base": "http://localhost:8787"}, "upstream_is_proxy"),
+        ({"upstream_base": 7}, "settings_invalid"),
+        ({"provider": ""}, "invalid_settings"),
+    ],
+)
+def test_settings_that_cannot_be_served(raw: dict[str, Any], code: str) -> None:
+    """Each wrong value has its own code; no value is repaired in silence."""
+    data = {"provider": "p", "upstream_base": "https://a.example/v1", "service_tier_policy": "auto", **raw}
+    with pytest.raises(Refused) as refused:
+        parse_settings(json.dumps(data).encode())
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"null", b"\xff", b"[" * 100_000])
+def test_settings_that_are_no_object(data: bytes) -> None:
+    """A damaged file is a refusal, never a traceback."""
+    with pytest.raises(Refused) as refused:
+        parse_settings(data)
+    assert refused.value.code == "settings_invalid"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:secret@a.example/v1",
+        "https://a.example/v1?key=secret",
+        "https://a.example/v1?",
+        "https://a.example/v1#x",
+        "https://a.example/v1#",
+        "ftp://a.example",
+        "a.example/v1",
+        "https:///v1",
+        "https://a.example:port/v1",
+        "https://a.example:0/v1",
+        "https://a.exa mple/v1",
+        "https://a.example/\r\nv1",
+        "https://[::1/v1",
+        "",
+    ],
+)
+def test_urls_that_are_refused(url: str) -> None:
+    """A URL that carries secrets or cannot be dialled is refused, and its text is not repeated."""
+    with pytest.raises(Refused) as refused:
+        upstream_url(url)
+    assert refused.value.code == "invalid_upstream_url"
+    assert "secret" not in str(refused.value.details)
+
+
+def test_urls_lose_trailing_slashes_and_white_space_only() -> None:
+    """Codex joins paths by hand, so one form is stored."""
+    assert upstream_url(" https://A.example:8443/v1// ") == "https://A.example:8443/v1"
+
+
+@given(settings)
+def test_valid_settings_stay_valid(one: Settings) -> None:
+    """Validation changes nothing."""
+    assert validate(one) is one

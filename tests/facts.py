@@ -1,0 +1,112 @@
+"""Facts made by hand: one plain home, and what a test wants different in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cfp.codex import config_toml, hook_trust, hooks_json
+from cfp.codex.auth_json import LoginMode
+from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
+from cfp.core.manifest import parse_manifest
+from cfp.core.plan.install import InstallPlan
+from cfp.core.settings import Settings, parse_settings
+from cfp.layout import Layout
+from journal.values import FileChange
+
+HOME = Path("/home/user/.codex")
+UPSTREAM = "https://relay.example/v1"
+CONFIG = f"""\
+model = "gpt-5.5"
+model_provider = "relay"
+
+[model_providers.relay]
+name = "Relay"
+base_url = "{UPSTREAM}"
+env_key = "RELAY_KEY"
+""".encode()
+RUNTIME = Runtime(runtime_id="0" * 16, version="0.2.0", python="/opt/python", package="/opt/cfp")
+
+
+def text_fact(data: bytes | None, parse: Any) -> TextFact:
+    return TextFact(data=data, doc=None if data is None else parse(data))
+
+
+def facts(config: bytes | None = CONFIG, hooks: bytes | None = None, **other: Any) -> Facts:
+    """A home with one custom provider, an API-key login and nothing of ours; `other` replaces single facts."""
+    config_fact = text_fact(config, config_toml.parse)
+    hooks_fact = text_fact(hooks, hooks_json.parse)
+    layout = Layout(HOME)
+    plain = Facts(
+        layout=layout,
+        now=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        runtime=RUNTIME,
+        home_exists=True,
+        config=config_fact,
+        hooks=hooks_fact,
+        hook_entries=()
+        if hooks_fact.doc is None
+        else hook_trust.status(config_fact.doc or {}, hooks_fact.doc, str(layout.hooks)),
+        settings=None,
+        settings_data=None,
+        settings_error="",
+        manifest=None,
+        manifest_data=None,
+        manifest_error="",
+        backup=None,
+        backups=(),
+        login=LoginMode.API_KEY,
+        opted_out=False,
+        provider_keys=frozenset(),
+        environment=frozenset({"RELAY_KEY"}),
+        dotenv=frozenset(),
+        worker=None,
+        candidate=PortFact(host="127.0.0.1", port=8787, state=PortState.FREE),
+        codex_version=(0, 169, 0),
+    )
+    return replace(plain, **other)
+
+
+def worker_of(settings: Settings, runtime_id: str = RUNTIME.runtime_id, **other: Any) -> PortFact:
+    """A worker of this home that serves these settings."""
+    health = {**settings.to_json(), "ok": True, "pid": 4711, "nonce": "ab", "runtime_id": runtime_id, **other}
+    return PortFact(host=settings.host, port=settings.port, state=PortState.OURS, health=health)
+
+
+def after(before: Facts, changes: tuple[FileChange, ...], worker: PortFact | None = None) -> Facts:
+    """The facts of the same home once these changes are swapped in."""
+    files = {change.path: change.after for change in changes}
+    layout = before.layout
+    config = files.get(layout.config, before.config.data)
+    hooks = files.get(layout.hooks, before.hooks.data)
+    settings_data = files.get(layout.settings, before.settings_data)
+    manifest_data = files.get(layout.manifest, before.manifest_data)
+    manifest = parse_manifest(manifest_data) if manifest_data else None
+    backup = before.backup
+    if manifest is not None and manifest.backup_path:
+        backup = files.get(Path(manifest.backup_path), before.backup)
+    names = [path.name for path in files if path.parent == layout.backups]
+    return facts(
+        config,
+        hooks,
+        settings=parse_settings(settings_data) if settings_data else None,
+        settings_data=settings_data,
+        manifest=manifest,
+        manifest_data=manifest_data,
+        backup=backup,
+        backups=tuple(sorted({*before.backups, *names})),
+        login=before.login,
+        provider_keys=before.provider_keys,
+        environment=before.environment,
+        worker=worker,
+        candidate=worker or before.candidate,
+        codex_version=before.codex_version,
+        now=before.now,
+    )
+
+
+def installed(before: Facts, plan: InstallPlan) -> Facts:
+    """The facts after an install that went through, with its worker running."""
+    return after(before, plan.changes, worker_of(plan.settings))
