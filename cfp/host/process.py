@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ _ABANDON = 5.0  # a worker without the go byte leaves as soon as its interpreter
 _RELAUNCH = 10.0
 _RETRACT_GRACE = 10.0
 _TAIL = 8 * 1024
+_EXEC_LOOKS, _EXEC_PAUSE = 50, 0.002
 
 
 def boot_id() -> str:
@@ -273,8 +275,13 @@ def _end(worker: system.Handle, grace: float, health: Callable[[], Health | None
 
 def _health_of(record: WorkerRecord, host: str) -> Health | None:
     """The health at the worker's port, if it is this worker's own."""
+    if not record.nonce:
+        return None
+    arguments = [] if record.pid is None else list(pairwise(system.cmdline(record.pid)))
+    if ("--nonce", record.nonce) in arguments:  # then it knows better than the caller where it listens
+        host = dict(arguments).get("--host", host)
     health = read_health(host, record.port, _HEALTH_TIMEOUT)
-    return health if health is not None and record.nonce and health.nonce == record.nonce else None
+    return health if health is not None and health.nonce == record.nonce else None
 
 
 def _hold_proven(record: WorkerRecord, health: Health | None) -> system.Handle | None:
@@ -305,9 +312,19 @@ def _is_proven(record: WorkerRecord, health: Health | None, pid: int) -> bool:
     if health is None and record.started not in {None, started}:
         return False
     own_uid = os.getuid() if sys.platform != "win32" else None
-    arguments = system.cmdline(pid)
-    has_nonce = any(pair == ("--nonce", record.nonce) for pair in pairwise(arguments))
-    return bool(record.nonce) and system.uid(pid) == own_uid and has_nonce
+    if not record.nonce or system.uid(pid) != own_uid:
+        return False
+    return ("--nonce", record.nonce) in pairwise(_arguments(pid, started))
+
+
+def _arguments(pid: int, started: str) -> tuple[str, ...]:
+    """Its command line; that of a process in the middle of exec is empty for a moment after `spawn` returned."""
+    for _ in range(_EXEC_LOOKS):
+        arguments = system.cmdline(pid)
+        if arguments or not is_alive(pid, started):
+            return arguments
+        time.sleep(_EXEC_PAUSE)
+    return ()
 
 
 class HostProcesses:

@@ -74,7 +74,9 @@ class StandIn:
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self.on_term)
-        listener = socket.create_server((self.given["--host"], int(self.given["--port"])), backlog=64)
+        host, port = self.given["--host"], int(self.given["--port"])
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=64)
 
         def accept() -> None:
             while True:

@@ -434,6 +434,14 @@ class TestHostProcesses:
         assert health["draining"] is False
         assert is_alive(child.pid, child.started)
 
+    def test_retract_asks_where_the_worker_says_that_it_listens(self, workers: Workers) -> None:
+        """Recovery knows the port only; a request in flight is seen on another loopback address too."""
+        spec = workers.spec(host="::1")
+        child = workers.spawn(spec, busy=1)
+        child.go()
+        wait_healthy("::1", spec.settings.port, spec.nonce, 20, child)
+        assert HostProcesses(workers.layout).retract(record_of(spec, child)) == "deferred"
+
     def relaunched(self, workers: Workers, spec: WorkerSpec) -> WorkerRecord | None:
         health = read_health("127.0.0.1", spec.settings.port, 5)
         return None if health is None else WorkerRecord(nonce=health.nonce, port=spec.settings.port, pid=health.pid)
