@@ -56,8 +56,7 @@ def replace_value(text: str, item: Item, value: Json, spelling: str | None) -> s
     """Put another value in an item's place, as `spelling` where that is known."""
     if same(json.loads(spelled(text, item)), value):
         return text
-    style = Style.of(text)
-    return replace(text, item, spelling or style.render("", value, _indent(text, item) if style.lines else None))
+    return replace(text, item, spelling or Style.of(text).render("", value, _own_indent(text, item)))
 
 
 def take_out(text: str, group: int, handler: int, *, empty: str) -> tuple[str, bool]:
@@ -111,6 +110,7 @@ def _cut_member(text: str, container: Item, name: str, empty: str) -> str:
     return cut(text, container, names.index(name), empty=empty)
 
 
-def _indent(text: str, item: Item) -> str:
-    line = text[text.rfind("\n", 0, item.start) + 1 : item.start]
-    return line[: len(line) - len(line.lstrip(" \t"))]
+def _own_indent(text: str, item: Item) -> str | None:
+    """Return the indent of an item that starts a line, None for any other."""
+    before = text[: item.start].rpartition("\n")
+    return before[2] if before[1] and not before[2].strip() else None

@@ -13,7 +13,7 @@ from cfp.codex.toml_syntax import Entry, Path, Scope, Section, scan, scopes
 from journal.values import Json, KeyPath, Unmergeable
 
 _LEADING_COMMENT = re.compile(r"(?:[ \t]*+#[^\n]*+\n)++[ \t]*+\r?\n")
-_REST_OF_LINE = re.compile(r"[ \t]*+(#[^\r\n]*+)?[ \t\r]*+(\n?)")
+_REST_OF_LINE = re.compile(r"[ \t]*+(#[^\n]*+)?")
 _COMMA = re.compile(r"\s*+,")
 
 
@@ -133,7 +133,7 @@ def _insert_inline(text: str, scope: Scope, after: list[Entry], key: str, spelle
     entry = f"{key} = {spelled}"
     if not after and scope.inline:
         start, end = scope.inline.value
-        at = start + 1 + (end - start - 1) // 2
+        at = start + 1 + ((end - start - 1) // 2 if text[start + 1 : end - 1].isspace() else 0)
         return text[:at] + entry + text[at:]
     first, last = scope.entries[0], after[0]
     indent = _indent(text, first.start)
@@ -153,14 +153,16 @@ def _append_section(text: str, path: KeyPath, line: str) -> str:
 
 
 def _cut_line(text: str, start: int, end: int) -> str:
-    """Take out what stands from `start` to `end`, and its line where nothing else is on it."""
+    """Take out what stands from `start` to `end`, and where nothing else is on its line, that and the newline before.
+
+    It is the newline before because that came with the line; the first line of a text takes the one behind it.
+    """
     rest = _REST_OF_LINE.match(text, end)
     if rest is None or rest[1]:
         return text[:start] + text[rest.start(1) if rest else end :]
-    start = text.rfind("\n", 0, start) + 1
-    if rest[2]:
-        return text[:start] + text[rest.end() :]
-    return text[:start].removesuffix("\n").removesuffix("\r") + text[rest.end() :]
+    above = text[: text.rfind("\n", 0, start) + 1]
+    below = text[rest.end() :]
+    return above.removesuffix("\n").removesuffix("\r") + below if above else below.removeprefix("\r")[1:]
 
 
 def _cut_inline(text: str, scope: Scope, entry: Entry) -> str:

@@ -23,7 +23,7 @@ _TOKEN = re.compile(
     rf"(?P<string>{STRING})|(?P<comment>#[^\n]*+)|(?P<mark>[\[\]{{}},\n])|[^\"'#\[\]{{}},\n]++|.", re.DOTALL
 )
 _ESCAPE = re.compile(r"\\(?:e|x([0-9A-Fa-f]{2})|.)", re.DOTALL)
-_SHORT_TIME = re.compile(r"(?<![\d:])(\d\d:\d\d)(?![\d:])")
+_SHORT_TIME = re.compile(r"(?<![\d:+-])(\d\d:\d\d)(?![\d:])")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
 

@@ -1,0 +1,216 @@
+"""config.toml: our keys in, our keys out, and not a byte more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfp.codex.compare import same
+from cfp.codex.config_toml import CONFIG_TOML, edit_for, lookup, parse, spelling
+from journal.values import ABSENT, KeyEdit, KeyPath, Unmergeable
+from tests.strategies import TRUST_KEY, config_texts, string_spellings
+
+PROXY = "http://127.0.0.1:8787/v1"
+CONFIGS = config_texts(toml_1_1=True)
+
+
+def own_values(provider: str) -> dict[KeyPath, Any]:
+    """What an install sets, and more: every own key at once."""
+    return {
+        ("model_providers", provider, "base_url"): PROXY,
+        ("model_provider",): provider,
+        ("openai_base_url",): PROXY,
+        ("features", "hooks"): True,
+        ("features", "codex_hooks"): True,
+        ("hooks", "state", TRUST_KEY, "trusted_hash"): "sha256:11",
+        ("hooks", "state", TRUST_KEY, "enabled"): True,
+    }
+
+
+def install_edits(data: bytes | None, provider: str) -> list[KeyEdit]:
+    return [edit_for(data, path, value) for path, value in own_values(provider).items()]
+
+
+def changed(doc: dict[str, Any], path: KeyPath, value: Any) -> dict[str, Any]:
+    """The document with one key set, or taken out with the tables that this leaves empty."""
+    head, rest = path[0], path[1:]
+    inner = changed(doc.get(head, {}), rest, value) if rest else value
+    kept = {name: held for name, held in doc.items() if name != head}
+    return kept if inner is ABSENT or inner == {} else {**kept, head: inner}
+
+
+def without_empty(value: Any) -> Any:
+    """The same without empty tables, which mean nothing in config.toml."""
+    if not isinstance(value, dict):
+        return value
+    inner = {name: without_empty(held) for name, held in value.items()}
+    return {name: held for name, held in inner.items() if held != {}}
+
+
+def as_codex_rewrites(data: bytes) -> bytes:
+    """What Codex does to a file that it edits: LF, no byte order mark."""
+    return data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+
+
+def assert_restores(data: bytes, edits: list[KeyEdit], drifted: bytes, expected: bytes) -> None:
+    merged = CONFIG_TOML.restore(drifted, data, edits)
+    assert merged.content == expected
+    assert merged.conflicts == ()
+
+
+@given(CONFIGS)
+def test_apply_means_the_declared_change_and_nothing_else(case: tuple[bytes, str]) -> None:
+    """No legal text is refused, and the result differs from it in our keys only."""
+    data, provider = case
+    edits = install_edits(data, provider)
+    expected = parse(data)
+    for edit in edits:
+        expected = changed(expected, edit.path, edit.after)
+    assert same(without_empty(parse(CONFIG_TOML.apply(data, edits))), without_empty(expected))
+
+
+@given(CONFIGS, st.integers(0, 6))
+def test_one_edit_takes_away_no_more_than_the_old_value(case: tuple[bytes, str], which: int) -> None:
+    """Setting a key keeps everything before and after it, byte by byte; only the value's old spelling goes."""
+    data, provider = case
+    edit = install_edits(data, provider)[which]
+    after = CONFIG_TOML.apply(data, [edit])
+    old = (edit.before_spelling or "").encode()
+    head = common_prefix(data, after)
+    tail = common_prefix(data[head:][::-1], after[head:][::-1])
+    assert len(data) - head - tail <= len(old)
+    assert data[head : len(data) - tail] in old
+
+
+def common_prefix(left: bytes, right: bytes) -> int:
+    return next(
+        (at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right))
+    )
+
+
+@given(CONFIGS)
+def test_restore_gives_back_the_bytes_of_an_untouched_file(case: tuple[bytes, str]) -> None:
+    """Apply and restore are inverse to the byte."""
+    data, provider = case
+    edits = install_edits(data, provider)
+    assert_restores(data, edits, CONFIG_TOML.apply(data, edits), data)
+
+
+@given(CONFIGS, st.sampled_from([b"\n# later\n", b"\n\n[later]\nx = 1\n", b'\n[[later]]\nx = """\n[features]\n"""']))
+def test_restore_keeps_what_others_appended(case: tuple[bytes, str], later: bytes) -> None:
+    """Key by key, the text comes back as it was before us, with what others put behind it."""
+    data, provider = case
+    edits = install_edits(data, provider)
+    assert_restores(data, edits, CONFIG_TOML.apply(data, edits) + later, data + later)
+
+
+@given(CONFIGS)
+def test_restore_keeps_what_others_put_first(case: tuple[bytes, str]) -> None:
+    """The same for a root key put before everything else."""
+    data, provider = case
+    edits = install_edits(data, provider)
+
+    def edited(text: bytes) -> bytes:
+        bom = b"\xef\xbb\xbf" if text.startswith(b"\xef\xbb\xbf") else b""
+        return bom + b"first = 1\n" + text[len(bom) :]
+
+    assert_restores(data, edits, edited(CONFIG_TOML.apply(data, edits)), edited(data))
+
+
+@given(CONFIGS)
+def test_restore_survives_a_rewrite_by_codex(case: tuple[bytes, str]) -> None:
+    """New line endings, no byte order mark and a table more stay; our keys go back in their spelling."""
+    data, provider = case
+    edits = install_edits(data, provider)
+    later = b"\n[projects.'/p']\ntrust_level = 'trusted'\n"
+    drifted = as_codex_rewrites(CONFIG_TOML.apply(data, edits)) + later
+    assert_restores(data, edits, drifted, as_codex_rewrites(data) + later)
+
+
+@given(CONFIGS)
+def test_restore_is_idempotent(case: tuple[bytes, str]) -> None:
+    """Restoring a restored text changes nothing and finds no conflict."""
+    data, provider = case
+    edits = install_edits(data, provider)
+    drifted = CONFIG_TOML.apply(data, edits) + b"\n# later\n"
+    once = CONFIG_TOML.restore(drifted, data, edits).content
+    assert once is not None
+    assert_restores(data, edits, once, once)
+
+
+@given(CONFIGS, st.integers(0, 6), string_spellings("https://somebody.else/v1"))
+def test_a_key_that_others_changed_is_a_conflict(case: tuple[bytes, str], which: int, theirs: str) -> None:
+    """Their value stays, is listed, and our other keys still go back."""
+    data, provider = case
+    edits = install_edits(data, provider)
+    disputed = edits[which]
+    other = "https://somebody.else/v1"
+    foreign = KeyEdit(path=disputed.path, before=ABSENT, after=other)
+    drifted = CONFIG_TOML.apply(CONFIG_TOML.apply(data, edits), [foreign])
+    merged = CONFIG_TOML.restore(drifted, data, edits)
+    assert merged.conflicts == (disputed.path,)
+    assert merged.content is not None
+    expected = changed(parse(data), disputed.path, other)
+    assert same(without_empty(parse(merged.content)), without_empty(expected))
+
+
+@given(CONFIGS, st.integers(0, 6))
+def test_a_key_that_others_deleted(case: tuple[bytes, str], which: int) -> None:
+    """A conflict where there was a value before us, as it should be where there was none."""
+    data, provider = case
+    edits = install_edits(data, provider)
+    gone = edits[which]
+    drifted = CONFIG_TOML.apply(
+        CONFIG_TOML.apply(data, edits) + b"\n# later\n", [KeyEdit(path=gone.path, before=gone.after, after=ABSENT)]
+    )
+    merged = CONFIG_TOML.restore(drifted, data, edits)
+    assert merged.conflicts == ((gone.path,) if gone.before is not ABSENT else ())
+
+
+@given(CONFIGS)
+def test_a_deleted_key_comes_back_in_its_spelling(case: tuple[bytes, str]) -> None:
+    """An uninstall that is rolled back: keys that it took out stand there again as they were written."""
+    data, provider = case
+    installed = CONFIG_TOML.apply(data, install_edits(data, provider))
+    edits = [edit_for(installed, path, ABSENT) for path in own_values(provider)]
+    removed = CONFIG_TOML.apply(installed, edits)
+    assert all(lookup(parse(removed), edit.path) is ABSENT for edit in edits)
+    merged = CONFIG_TOML.restore(removed + b"\n# later\n", installed, edits)
+    assert merged.conflicts == ()
+    assert merged.content is not None
+    assert same(without_empty(parse(merged.content)), without_empty(parse(installed)))
+    assert [spelling(merged.content, e.path) for e in edits] == [
+        None if e.before_spelling is None else e.before_spelling.replace("\r\n", newline(merged.content))
+        for e in edits
+    ]
+
+
+def newline(data: bytes) -> str:
+    return "\r\n" if b"\r\n" in data else "\n"
+
+
+def test_a_file_that_was_not_there_goes_again() -> None:
+    """Where there was no config.toml, none is left; where an owner wrote into it since, theirs is."""
+    edits = install_edits(None, "relay")
+    after = CONFIG_TOML.apply(None, edits)
+    assert CONFIG_TOML.restore(after, None, edits).content is None
+    assert CONFIG_TOML.restore(after + b"[mine]\n", None, edits).content == b"[mine]\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        (b"features = true\n", ("features", "hooks")),
+        (b"[[features]]\n", ("features", "hooks")),
+        (b"[model_provider]\n", ("model_provider",)),
+        (b"features = { hooks = [] }\n", ("features", "hooks")),
+        (b"features.hooks = 1979-05-27\n", ("features", "hooks")),
+    ],
+)
+def test_a_text_of_another_shape_is_refused(data: bytes, path: KeyPath) -> None:
+    """A table where a value belongs, or a value where a table does: refused, whoever asks."""
+    with pytest.raises(Unmergeable):
+        CONFIG_TOML.apply(data, [edit_for(data, path, True)])
