@@ -101,7 +101,7 @@ class Downstream(asyncio.Protocol):
     def finished(self, *, close: bool) -> None:
         self._exchange = None
         self.touched = self._loop.time()
-        if close:
+        if close or self._office.draining:
             self._end(linger=not self._complete or bool(self._backlog))
         else:
             self._pump()

@@ -1,0 +1,239 @@
+"""A worker between a scripted upstream and a plain client, all in one event loop; whatever happens can be awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from cfp.core.settings import Policy, Settings
+from cfp.layout import Layout
+from cfp.proxy.config import Limits, WorkerConfig
+from cfp.proxy.server import Worker
+
+P = ParamSpec("P")
+KEY_ENV = "RELAY_KEY"
+SECONDS = 20.0
+
+
+def asynchronous(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a coroutine test in a loop of its own; whatever it awaits must come within some seconds."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def limited() -> None:
+            async with asyncio.timeout(SECONDS):
+                await test(*args, **kwargs)
+
+        asyncio.run(limited())
+
+    return run
+
+
+@dataclass(slots=True)
+class Request:
+    """A request as it reached the upstream."""
+
+    start: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes = b""
+
+    def get(self, name: bytes) -> bytes | None:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+@dataclass(slots=True)
+class Call:
+    """One connection's current request, in the hands of the script that answers it."""
+
+    request: Request
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+
+async def read_head(reader: asyncio.StreamReader) -> Request:
+    start, *lines = (await reader.readuntil(b"\r\n\r\n"))[:-4].split(b"\r\n")
+    headers = [(name, value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
+    return Request(start, headers)
+
+
+async def read_chunk(reader: asyncio.StreamReader) -> bytes:
+    size = int((await reader.readuntil(b"\r\n"))[:-2], 16)
+    return (await reader.readexactly(size + 2))[:-2]
+
+
+async def read_body(reader: asyncio.StreamReader, head: Request) -> bytes:
+    if (head.get(b"transfer-encoding") or b"").lower() == b"chunked":
+        pieces = []
+        while piece := await read_chunk(reader):
+            pieces.append(piece)
+        return b"".join(pieces)
+    return await reader.readexactly(int(head.get(b"content-length") or 0))
+
+
+def answer(body: bytes = b"{}", status: bytes = b"200 OK", *fields: bytes) -> bytes:
+    lines = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *fields, b"", b""]
+    return b"\r\n".join(lines) + body
+
+
+Script = Callable[[Call], Awaitable[None]]
+
+
+async def say_ok(call: Call) -> None:
+    await call.send(answer())
+
+
+@dataclass(slots=True)
+class Upstream:
+    """A provider on loopback: reads whole requests, keeps them, and lets the script answer."""
+
+    script: Script = say_ok
+    requests: list[Request] = field(default_factory=list)
+    connections: int = 0
+    gone: asyncio.Queue[Request | None] = field(default_factory=asyncio.Queue)
+    whole: bool = True
+    port: int = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        request = None
+        try:
+            while True:
+                request = await read_head(reader)
+                self.requests.append(request)
+                if self.whole:
+                    request.body = await read_body(reader, request)
+                await self.script(Call(request, reader, writer))
+                if writer.is_closing():
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.gone.put_nowait(request)
+        except asyncio.CancelledError:
+            return  # the test is over; asyncio would log it
+        finally:
+            writer.close()
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api/v1"
+
+
+@asynccontextmanager
+async def upstream(script: Script = say_ok, *, whole: bool = True) -> AsyncIterator[Upstream]:
+    double = Upstream(script, whole=whole)
+    server = await asyncio.start_server(double.serve, "127.0.0.1", 0, limit=1 << 20)
+    double.port = server.sockets[0].getsockname()[1]
+    try:
+        yield double
+    finally:
+        server.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0)
+
+
+@dataclass(slots=True)
+class Client:
+    """One connection to the worker."""
+
+    port: int
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    def post(
+        self,
+        body: bytes = b"{}",
+        *fields: bytes,
+        path: bytes = b"/v1/responses",
+        method: bytes = b"POST",
+        content_type: bytes = b"application/json",
+    ) -> None:
+        lines = [
+            b"%s %s HTTP/1.1" % (method, path),
+            b"Host: 127.0.0.1:%d" % self.port,
+            b"Content-Type: " + content_type,
+            b"Content-Length: %d" % len(body),
+            *fields,
+        ]
+        self.send(b"\r\n".join(lines) + b"\r\n\r\n" + body)
+
+    def get(self, path: bytes, *fields: bytes, host: bytes | None = None) -> None:
+        host = host or b"127.0.0.1:%d" % self.port
+        self.send(b"\r\n".join([b"GET %s HTTP/1.1" % path, b"Host: " + host, *fields, b"", b""]))
+
+    async def head(self) -> Request:
+        return await read_head(self.reader)
+
+    async def response(self) -> Request:
+        head = await self.head()
+        head.body = await read_body(self.reader, head)
+        return head
+
+    async def error(self) -> tuple[bytes, str]:
+        """(start line, error code) of an answer of the worker's own."""
+        head = await self.response()
+        return head.start, json.loads(head.body)["error"]["code"]
+
+    async def closed(self) -> bytes:
+        """What is still to be read before the worker closes."""
+        return await self.reader.read()
+
+    async def close(self) -> None:
+        self.writer.close()
+        try:
+            await self.writer.wait_closed()
+        except ConnectionError:
+            pass
+
+
+@dataclass(slots=True)
+class Running:
+    """A worker, and where its files are."""
+
+    worker: Worker
+    layout: Layout
+
+    async def client(self, limit: int = 1 << 20) -> Client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.worker.port, limit=limit)
+        return Client(self.worker.port, reader, writer)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The request log; complete once the worker has stopped."""
+        return [json.loads(line) for line in self.layout.request_log.read_text().splitlines()]
+
+
+@asynccontextmanager
+async def worker(
+    home: Path,
+    base: str,
+    *,
+    policy: Policy = Policy.INJECT_MISSING,
+    environ: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+    **settings: Any,
+) -> AsyncIterator[Running]:
+    """A running worker on a free port; everything that it opened is closed again."""
+    layout = Layout(home)
+    layout.worker.mkdir(parents=True, exist_ok=True)
+    chosen = Settings(provider="relay", upstream_base=base, port=0, service_tier_policy=policy, **settings)
+    config = WorkerConfig(
+        settings=chosen, layout=layout, environ=environ or {}, limits=limits or Limits(), nonce="ab12"
+    )
+    running = Worker(config)
+    await running.start()
+    try:
+        yield Running(running, layout)
+    finally:
+        await running.stop()

@@ -1,0 +1,565 @@
+"""A worker between a real client socket and a real upstream socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from backports import zstd
+
+from cfp.core.settings import Policy
+from cfp.proxy.config import Limits
+from tests.proxy.support import KEY_ENV, Call, answer, asynchronous, read_chunk, upstream, worker
+
+SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+@asynchronous
+async def test_events_arrive_one_by_one(tmp_path: Path) -> None:
+    """Each event is with the client before the upstream writes the next one."""
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def script(call: Call) -> None:
+        await call.send(SSE_HEAD)
+        for number in range(5):
+            event = b"data: %d\n\n" % number
+            await call.send(chunk(event))
+            assert event == await received.get()
+        await call.send(b"0\r\n\r\n")
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.post(b'{"stream":true}')
+        assert (await client.head()).start == b"HTTP/1.1 200 OK"
+        for _ in range(5):
+            received.put_nowait(await read_chunk(client.reader))
+        assert await read_chunk(client.reader) == b""
+        await client.close()
+
+
+@asynchronous
+async def test_the_tier_is_added_and_nothing_else_changes(tmp_path: Path) -> None:
+    """One member more, every other byte and every end-to-end header as sent; path and host are the upstream's."""
+    body = b'{ "input":"1e400 \xc3\xa9", "n":1e400,"model":"m" }'
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.post(body, b"X-Custom: A  b", b"Authorization: Bearer user", path=b"/v1/responses?x=%2F")
+        assert (await client.response()).start == b"HTTP/1.1 200 OK"
+        await client.close()
+        (request,) = up.requests
+        assert request.start == b"POST /api/v1/responses?x=%2F HTTP/1.1"
+        assert request.body == b'{"service_tier":"priority",' + body[1:]
+        assert request.headers[:5] == [
+            (b"Host", b"127.0.0.1:%d" % up.port),
+            (b"Content-Type", b"application/json"),
+            (b"X-Custom", b"A  b"),
+            (b"Authorization", b"Bearer user"),
+            (b"Content-Length", b"%d" % len(request.body)),
+        ]
+
+
+@asynchronous
+async def test_a_compressed_body_keeps_its_coding(tmp_path: Path) -> None:
+    """A zstd body gets the member and goes out as zstd; one that has a tier goes out byte for byte."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        kept = zstd.compress(b'{"service_tier":"flex"}')
+        for body in (zstd.compress(b'{"model":"m"}'), kept):
+            client.post(body, b"Content-Encoding: zstd")
+            await client.response()
+        await client.close()
+        first, second = up.requests
+        assert zstd.decompress(first.body) == b'{"service_tier":"priority","model":"m"}'
+        assert first.get(b"content-encoding") == b"zstd"
+        assert second.body == kept
+
+
+@asynchronous
+async def test_a_body_beyond_the_cap_is_refused(tmp_path: Path) -> None:
+    """413 with a clear code, plain or unpacked, told in advance or not; nothing reaches the upstream."""
+    plain = b'{"input":"%s"}' % (b"x" * 5000)
+    async with upstream() as up, worker(tmp_path, up.base, limits=Limits(body=1000)) as running:
+        for fields, body in (((), plain), ((b"Content-Encoding: zstd",), zstd.compress(plain))):
+            client = await running.client()
+            client.post(body, *fields)
+            assert await client.error() == (b"HTTP/1.1 413 Request Entity Too Large", "body_too_large")
+            await client.close()
+        client = await running.client()
+        host = b"Host: 127.0.0.1:%d\r\n" % client.port
+        client.send(b"POST /v1/responses HTTP/1.1\r\n" + host + b"Content-Type: application/json\r\n")
+        client.send(b"Transfer-Encoding: chunked\r\n\r\n" + chunk(plain))
+        assert (await client.error())[1] == "body_too_large"
+        await client.close()
+        assert up.requests == []
+
+
+@asynchronous
+async def test_other_requests_stream_through(tmp_path: Path) -> None:
+    """A body that is not looked into reaches the upstream piece by piece, in its own framing."""
+    seen: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def script(call: Call) -> None:
+        while piece := await read_chunk(call.reader):
+            seen.put_nowait(piece)
+        await call.send(answer(b"done"))
+
+    async with upstream(script, whole=False) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        host = b"Host: 127.0.0.1:%d\r\n" % client.port
+        client.send(b"POST /v1/files HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n")
+        for piece in (b"one", b"two", b"three"):
+            client.send(chunk(piece))
+            assert await seen.get() == piece
+        client.send(b"0\r\n\r\n")
+        assert (await client.response()).body == b"done"
+        await client.close()
+        assert up.requests[0].get(b"transfer-encoding") == b"chunked"
+
+
+@asynchronous
+async def test_a_slow_reader_pauses_the_upstream(tmp_path: Path) -> None:
+    """A client that does not read stops the upstream's writing, and gets every byte once it reads."""
+    total = 64 * 1024 * 1024
+    sent = 0
+    stalled = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        nonlocal sent
+        await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % total)
+        piece = bytes(1 << 20)
+        while sent < total:
+            call.writer.write(piece)
+            sent += len(piece)
+            try:
+                async with asyncio.timeout(None if stalled.is_set() else 0.5):
+                    await call.writer.drain()
+            except TimeoutError:
+                stalled.set()
+                await call.writer.drain()
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client(limit=1 << 16)
+        client.post()
+        await client.head()
+        await stalled.wait()
+        assert sent < total
+        assert len(await client.reader.readexactly(total)) == total
+        await client.close()
+
+
+@asynchronous
+async def test_a_cut_stream_is_cut(tmp_path: Path) -> None:
+    """An upstream that closes in the middle ends the client's connection without a last chunk."""
+
+    async def script(call: Call) -> None:
+        await call.send(SSE_HEAD + chunk(b"data: 1\n\n"))
+        call.writer.transport.abort() if call.request.get(b"x-abort") else call.writer.close()
+
+    for fields in ((), (b"X-Abort: 1",)):
+        async with upstream(script) as up, worker(tmp_path, up.base) as running:
+            client = await running.client()
+            client.post(b"{}", *fields)
+            await client.head()
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+                while await read_chunk(client.reader):
+                    pass
+            await client.close()
+        assert running.log()[-1]["error_type"] == "upstream_cut"
+
+
+@asynchronous
+async def test_a_client_that_leaves_frees_its_upstream_connection(tmp_path: Path) -> None:
+    """The upstream sees the end of the connection while it still streams."""
+
+    async def script(call: Call) -> None:
+        await call.send(SSE_HEAD + chunk(b"data: 1\n\n"))
+        await call.reader.readexactly(1)
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.post()
+        await client.head()
+        await read_chunk(client.reader)
+        client.writer.transport.abort()
+        gone = await up.gone.get()
+        assert gone is not None
+        assert gone.start == b"POST /api/v1/responses HTTP/1.1"
+    assert running.log()[-1]["error_type"] == "client_left"
+
+
+@asynchronous
+async def test_connections_are_reused_and_stale_ones_replaced(tmp_path: Path) -> None:
+    """Requests share one upstream connection; when the upstream closes it, the next request sees no error."""
+    close_now = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.send(answer())
+        if len(up.requests) == 2:
+            close_now.set()
+            call.writer.close()
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        for _ in range(2):
+            client.post()
+            await client.response()
+        assert up.connections == 1
+        await close_now.wait()
+        client.post()
+        assert (await client.response()).start == b"HTTP/1.1 200 OK"
+        assert up.connections == 2
+        await client.close()
+
+
+@asynchronous
+async def test_an_unreachable_upstream_is_named(tmp_path: Path) -> None:
+    """502, a message with host and reason, and the connection stays usable."""
+    async with upstream() as up:
+        base = up.base
+    async with worker(tmp_path, base) as running:
+        client = await running.client()
+        for _ in range(2):
+            client.post()
+            response = await client.response()
+            error = json.loads(response.body)["error"]
+            assert response.start == b"HTTP/1.1 502 Bad Gateway"
+            assert error["message"] == f"codex-fast-proxy: cannot reach 127.0.0.1:{up.port}: connection refused"
+        await client.close()
+
+
+@asynchronous
+async def test_an_upstream_without_an_answer_is_a_502(tmp_path: Path) -> None:
+    """Closing before a response head, and what is not HTTP, are told as the upstream's fault."""
+
+    async def script(call: Call) -> None:
+        if call.request.get(b"x-garbage"):
+            await call.send(b"SMTP ready\r\n\r\n")
+        call.writer.close()
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.post()
+        assert await client.error() == (b"HTTP/1.1 502 Bad Gateway", "upstream_broke_off")
+        client.post(b"{}", b"X-Garbage: 1")
+        assert await client.error() == (b"HTTP/1.1 502 Bad Gateway", "upstream_bad_response")
+        await client.close()
+
+
+@asynchronous
+async def test_foreign_hosts_and_origins_are_refused(tmp_path: Path) -> None:
+    """On every path, health too; nothing reaches the upstream, and no CORS header is ever sent."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        for path in (b"/__codex_fast_proxy/health", b"/v1/models", b"/"):
+            for host, fields in (
+                (b"evil.example", ()),
+                (b"127.0.0.1", ()),
+                (None, (b"Origin: http://evil.example",)),
+                (None, (b"Origin: null",)),
+                (None, (b"Sec-Fetch-Site: cross-site",)),
+            ):
+                client = await running.client()
+                client.get(path, *fields, host=host)
+                response = await client.response()
+                assert response.start == b"HTTP/1.1 403 Forbidden"
+                assert response.get(b"access-control-allow-origin") is None
+                await client.close()
+        assert up.requests == []
+
+
+@asynchronous
+async def test_identity_stays_here_when_the_key_is_replaced(tmp_path: Path) -> None:
+    """In override mode the upstream sees the provider's key and nothing of who the user is at OpenAI."""
+    identity = [
+        b"Authorization: Bearer user-token",
+        b"Cookie: session=1",
+        b"ChatGPT-Account-ID: acct",
+        b"OpenAI-Organization: org",
+        b"openai-project: proj",
+        b"Proxy-Authorization: Basic x",
+    ]
+    environ = {KEY_ENV: "sk-canary-provider"}
+    async with upstream() as up, worker(tmp_path, up.base, environ=environ, upstream_api_key_env=KEY_ENV) as running:
+        client = await running.client()
+        for path in (b"/v1/responses", b"/v1/models"):
+            client.post(b"{}", *identity, b"OpenAI-Beta: kept", path=path)
+            await client.response()
+        await client.close()
+        for request in up.requests:
+            assert request.get(b"authorization") == b"Bearer sk-canary-provider"
+            assert request.get(b"openai-beta") == b"kept"
+            names = {name.lower() for name, _ in request.headers}
+            assert not names & {
+                b"cookie",
+                b"chatgpt-account-id",
+                b"openai-organization",
+                b"openai-project",
+                b"proxy-authorization",
+            }
+
+
+@asynchronous
+async def test_no_secret_is_logged_or_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither key nor token nor body nor query reaches the log, health or stderr."""
+    canaries = ("canary-key", "canary-token", "canary-body", "canary-query")
+    environ = {KEY_ENV: "canary-key"}
+    async with upstream() as up, worker(tmp_path, up.base, environ=environ, upstream_api_key_env=KEY_ENV) as running:
+        client = await running.client()
+        client.post(
+            b'{"input":"canary-body"}', b"Authorization: Bearer canary-token", path=b"/v1/responses?key=canary-query"
+        )
+        await client.response()
+        client.get(b"/__codex_fast_proxy/health")
+        health = (await client.response()).body.decode()
+        client.get(b"/\x01canary-query")
+        refused = (await client.response()).body.decode()
+        await client.close()
+    captured = capfd.readouterr()
+    told = running.layout.request_log.read_text() + health + refused + captured.out + captured.err
+    assert [canary for canary in canaries if canary in told] == []
+    assert len(running.log()) == 2
+
+
+@asynchronous
+async def test_a_missing_key_is_the_users_to_set(tmp_path: Path) -> None:
+    """400, shown by Codex at once, names the variable; the request goes nowhere."""
+    async with upstream() as up, worker(tmp_path, up.base, upstream_api_key_env=KEY_ENV) as running:
+        client = await running.client()
+        client.get(b"/v1/models")
+        response = await client.response()
+        assert response.start == b"HTTP/1.1 400 Bad Request"
+        assert KEY_ENV in json.loads(response.body)["error"]["message"]
+        await client.close()
+        assert up.requests == []
+
+
+@asynchronous
+async def test_draining_finishes_what_runs(tmp_path: Path) -> None:
+    """A running stream ends whole, idle connections close at once, and no new connection is taken."""
+    go_on = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.send(SSE_HEAD + chunk(b"data: 1\n\n"))
+        await go_on.wait()
+        await call.send(chunk(b"data: 2\n\n") + b"0\r\n\r\n")
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        idle, busy = await running.client(), await running.client()
+        busy.post()
+        await busy.head()
+        assert await read_chunk(busy.reader) == b"data: 1\n\n"
+        running.worker.drain()
+        assert await idle.closed() == b""
+        with pytest.raises(ConnectionRefusedError):
+            await running.client()
+        go_on.set()
+        assert await read_chunk(busy.reader) == b"data: 2\n\n"
+        assert await read_chunk(busy.reader) == b""
+        assert await busy.closed() == b""
+        await running.worker.wait_closed()
+        await idle.close()
+        await busy.close()
+
+
+@asynchronous
+async def test_websockets_are_answered_426(tmp_path: Path) -> None:
+    """Codex falls back to HTTP silently on 426, and on nothing else."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.get(b"/v1/responses", b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13")
+        assert await client.error() == (b"HTTP/1.1 426 Upgrade Required", "upgrade_not_served")
+        assert await client.closed() == b""
+        await client.close()
+        assert up.requests == []
+
+
+@asynchronous
+async def test_a_loop_is_broken(tmp_path: Path) -> None:
+    """What comes back to the worker that sent it is answered 508 instead of going round for ever."""
+
+    async def script(call: Call) -> None:
+        hop = call.request.get(b"x-codex-fast-proxy-hop")
+        assert hop is not None
+        again = await running.client()
+        again.get(b"/v1/models", b"X-Codex-Fast-Proxy-Hop: elsewhere, " + hop)
+        await call.send(answer((await again.response()).start))
+        await again.close()
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.get(b"/v1/models")
+        assert (await client.response()).body == b"HTTP/1.1 508 Loop Detected"
+        await client.close()
+
+
+@asynchronous
+async def test_a_refused_tier_is_learned(tmp_path: Path) -> None:
+    """A 4xx that names service_tier is tried once more without it; the model is remembered; others keep the tier."""
+
+    async def script(call: Call) -> None:
+        body = json.loads(call.request.body)
+        if "service_tier" in body and body["model"] == "old":
+            await call.send(answer(b'{"error":{"param":"service_tier"}}', b"400 Bad Request"))
+        else:
+            await call.send(answer(b"fine"))
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        for model in (b"old", b"old", b"new"):
+            client.post(b'{"model":"%s"}' % model)
+            assert (await client.response()).body == b"fine"
+        client.get(b"/__codex_fast_proxy/health")
+        assert json.loads((await client.response()).body)["service_tier_refused_by"] == ["old"]
+        await client.close()
+        assert [request.body for request in up.requests] == [
+            b'{"service_tier":"priority","model":"old"}',
+            b'{"model":"old"}',
+            b'{"model":"old"}',
+            b'{"service_tier":"priority","model":"new"}',
+        ]
+        assert up.connections == 1
+    assert [line["service_tier_injected"] for line in running.log()] == [False, False, True]
+
+
+@asynchronous
+async def test_other_refusals_reach_the_client_unchanged(tmp_path: Path) -> None:
+    """A 4xx about something else is passed on, whole, small or large, and never tried again."""
+    bodies = (b'{"error":"quota"}', b"x" * 200_000)
+
+    async def script(call: Call) -> None:
+        await call.send(answer(bodies[len(up.requests) - 1], b"429 Too Many", b"Retry-After: 7"))
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        for body in bodies:
+            client.post()
+            response = await client.response()
+            assert (response.start, response.get(b"retry-after")) == (b"HTTP/1.1 429 Too Many", b"7")
+            assert response.body == body
+        await client.close()
+        assert len(up.requests) == len(bodies)
+
+
+@asynchronous
+async def test_the_policy_follows_the_login(tmp_path: Path) -> None:
+    """Under `auto` the tier is added with an API key login only, and signing in takes effect at once."""
+    key, chatgpt = '{"OPENAI_API_KEY":"sk-x"}', '{"tokens":{"access_token":"t"}}'
+    async with upstream() as up, worker(tmp_path, up.base, policy=Policy.AUTO) as running:
+        client = await running.client()
+        steps = [("auth.json", chatgpt), ("auth.json", key), ("config.toml", 'service_tier = "default"\n')]
+        for name, text in steps:
+            (tmp_path / name).write_text(text)
+            client.post()
+            await client.response()
+        await client.close()
+        assert [request.body for request in up.requests] == [b"{}", b'{"service_tier":"priority"}', b"{}"]
+
+
+@asynchronous
+async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
+    """Requests that arrive together get their answers one after the other."""
+
+    async def script(call: Call) -> None:
+        await call.send(answer(call.request.start))
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        for name in (b"a", b"b", b"c"):
+            client.get(b"/v1/" + name)
+        for name in (b"a", b"b", b"c"):
+            assert (await client.response()).body == b"GET /api/v1/%s HTTP/1.1" % name
+        await client.close()
+
+
+@asynchronous
+async def test_expect_is_answered_here(tmp_path: Path) -> None:
+    """100 Continue comes at once, and the upstream is not asked again."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        host = b"Host: 127.0.0.1:%d\r\n" % client.port
+        client.send(b"POST /v1/responses HTTP/1.1\r\n" + host + b"Content-Type: application/json\r\n")
+        client.send(b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        assert (await client.head()).start == b"HTTP/1.1 100 Continue"
+        client.send(b"{}")
+        assert (await client.response()).start == b"HTTP/1.1 200 OK"
+        assert up.requests[0].get(b"expect") is None
+        await client.close()
+
+
+@asynchronous
+async def test_bodies_without_length_end_by_closing(tmp_path: Path) -> None:
+    """A response that ends where its connection ends is chunked for HTTP/1.1 and closed for HTTP/1.0."""
+
+    async def script(call: Call) -> None:
+        await call.send(b"HTTP/1.1 200 OK\r\n\r\nall of it")
+        call.writer.close()
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.get(b"/v1/x")
+        assert (await client.response()).body == b"all of it"
+        await client.close()
+        client = await running.client()
+        client.send(b"GET /v1/x HTTP/1.0\r\nHost: 127.0.0.1:%d\r\n\r\n" % client.port)
+        head = await client.head()
+        assert head.get(b"transfer-encoding") is None
+        assert await client.closed() == b"all of it"
+        await client.close()
+
+
+@asynchronous
+async def test_head_and_empty_answers_have_no_body(tmp_path: Path) -> None:
+    """HEAD keeps its length and has no body; 204 and 304 have none either; the connection goes on."""
+
+    async def script(call: Call) -> None:
+        if call.request.start.startswith(b"HEAD"):
+            await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+        elif b"204" in call.request.start:
+            await call.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+        else:
+            await call.send(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n")
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.post(b"", method=b"HEAD")
+        head = await client.head()
+        assert (head.start, head.get(b"content-length")) == (b"HTTP/1.1 200 OK", b"10")
+        for path, start in ((b"204", b"HTTP/1.1 204 No Content"), (b"304", b"HTTP/1.1 304 Not Modified")):
+            client.get(b"/v1/" + path)
+            assert (await client.head()).start == start
+        client.post(b"", method=b"HEAD", path=b"/__codex_fast_proxy/health")
+        assert (await client.head()).start == b"HTTP/1.1 200 OK"
+        client.writer.write_eof()
+        assert await client.closed() == b""
+        await client.close()
+
+
+@asynchronous
+async def test_health_tells_who_it_is(tmp_path: Path) -> None:
+    """Health carries the nonce, the settings and the port that it really listens on; it is not in the log."""
+    async with worker(tmp_path, "https://relay.example/v1") as running:
+        client = await running.client()
+        client.get(b"/__codex_fast_proxy/health")
+        health = json.loads((await client.response()).body)
+        await client.close()
+        assert (
+            health
+            | {
+                "ok": True,
+                "nonce": "ab12",
+                "provider": "relay",
+                "port": running.worker.port,
+                "upstream_base": "https://relay.example/v1",
+                "codex_home": str(tmp_path),
+                "requests_in_flight": 0,
+                "draining": False,
+                "upstream_auth": "preserved",
+            }
+            == health
+        )
+    assert not running.layout.request_log.exists()
