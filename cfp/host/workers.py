@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from cfp.core.facts import PortFact
@@ -58,6 +59,10 @@ class HostWorkers:
             started=str(health["started"]) if health.get("started") else None,
             boot_id=self.boot_id,
         )
+
+    def files(self) -> list[Path]:
+        """Every file that workers of this home have written; what others put beside them is not ours."""
+        return sorted(self._layout.worker.glob("fast_proxy.*"))
 
     def relaunch_spec(self, at: PortFact) -> Json:
         """What would bring that worker back: its settings as it serves them, run by the code that is installed."""

@@ -31,11 +31,16 @@ class Workers(Protocol):
     def stop(self, at: PortFact, grace: float) -> int:
         """End the worker and return the count of streams that were cut."""
 
-    def record(self, at: PortFact) -> WorkerRecord: ...
+    def record(self, at: PortFact) -> WorkerRecord:
+        """The identity of a worker that answered at a port."""
 
-    def relaunch_spec(self, at: PortFact) -> Json: ...
+    def relaunch_spec(self, at: PortFact) -> Json:
+        """What would bring that worker back."""
 
     def settings_hash(self, settings: Settings) -> str: ...
+
+    def files(self) -> Sequence[Path]:
+        """Every file that workers of this home have written."""
 
     @property
     def executable(self) -> str: ...
@@ -154,8 +159,8 @@ def stop_worker(switch: Switch) -> None:
 
 
 def remove_state(switch: Switch) -> None:
-    """Remove what is ours; every delete can be repeated."""
-    switch.lease.remove(switch.remove)
+    """Remove what is ours, once nothing writes it any more; every delete can be repeated."""
+    switch.lease.remove((*switch.workers.files(), *switch.remove))
 
 
 def dismantle_journal(switch: Switch) -> None:
