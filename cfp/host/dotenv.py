@@ -6,6 +6,7 @@ The rules are observed ones: Codex 0.169 was asked how it reads each of the case
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Mapping
 
 _LINE = re.compile(
@@ -40,6 +41,7 @@ def parse_dotenv(data: bytes | None, environ: Mapping[str, str]) -> dict[str, st
     text = (data or b"").decode(errors="surrogateescape")
     read: dict[str, str] = {}
     settable: dict[str, str] = {}
+    variables = ChainMap(settable, dict(environ), read)
     position = 0
     while position < len(text):
         match = _COMMENT_LINE.match(text, position) or _LINE.match(text, position)
@@ -50,7 +52,7 @@ def parse_dotenv(data: bytes | None, environ: Mapping[str, str]) -> dict[str, st
         if assignment is None or not _is_utf8(assignment.group()):
             continue
         name = assignment["name"]
-        value = _value(assignment["value"], {**read, **environ, **settable})
+        value = _value(assignment["value"], variables)
         if value is not None:
             read[name] = value
             if not name.upper().startswith("CODEX_"):
