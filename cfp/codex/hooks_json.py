@@ -10,15 +10,26 @@ may be the user's own.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from cfp.codex.compare import same
-from cfp.codex.hooks_text import (
+from cfp.codex.hooks_document import (
+    HANDLER_TOMBSTONE,
+    PATH,
+    TIMEOUT,
     TOMBSTONE,
+    Position,
+    command_of,
+    find_ours,
+    group,
+    groups_of,
+    others_of,
+    our_handler,
+    parse,
+)
+from cfp.codex.hooks_text import (
     append_group,
+    append_handler,
     created,
     drop_empty_event,
     drop_last_tombstones,
@@ -31,74 +42,24 @@ from cfp.codex.hooks_text import (
     take_out,
 )
 from cfp.codex.json_syntax import root
-from cfp.codex.text import BOM, Unparseable, decode
-from journal.values import ABSENT, Absent, Json, KeyEdit, KeyPath, Merged
+from cfp.codex.text import Unparseable, decode
+from journal.values import ABSENT, Absent, Json, KeyEdit, KeyPath, Merged, Unmergeable
 
-PATH: KeyPath = ("hooks", "SessionStart")
-TIMEOUT = 10
+__all__ = [
+    "HOOKS_JSON",
+    "PATH",
+    "TIMEOUT",
+    "TOMBSTONE_LEFT",
+    "HooksJson",
+    "Position",
+    "edit_for",
+    "find_ours",
+    "group",
+    "parse",
+    "position_after",
+]
+
 TOMBSTONE_LEFT = "tombstone_left"
-
-_OURS = re.compile(r"(?:\A|\s)-m\s+codex_fast_proxy\s+autostart(?:\s|\Z)")
-_ROOT_KEYS = frozenset({"hooks", "description"})
-# Codex refuses these twice in one object; it takes the last of any other name.
-_ONCE = _ROOT_KEYS | {"SessionStart", "matcher", "type", "command", "timeout", "async", "statusMessage"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
-    """Where a hook of ours sits, and what it runs."""
-
-    group: int
-    handler: int
-    matcher: str | None
-    command: str
-    timeout: int | None
-
-
-def group(command: str, timeout: int = TIMEOUT) -> dict[str, Json]:
-    """Return the group that starts our worker: no matcher, since one would miss /clear, fork and compact."""
-    return {"hooks": [{"type": "command", "command": command, "timeout": timeout}]}
-
-
-def parse(data: bytes | None) -> dict[str, Json]:
-    """Read hooks.json; None (no file) is {}.
-
-    Raises Unparseable where Codex 0.169 would reject the file: byte order mark, no JSON, another root key than
-    `hooks` and `description`, a SessionStart that is not a list of groups.
-    """
-    if data is None:
-        return {}
-    if data.startswith(BOM):
-        raise Unparseable("it starts with a byte order mark, which Codex does not take", line=1, column=1)
-    text = decode(data).text
-    try:
-        doc = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise Unparseable(error.msg.lower(), line=error.lineno, column=error.colno) from None
-    except RecursionError:
-        raise Unparseable("it is nested too deeply") from None
-    except Unparseable:
-        raise
-    except ValueError:
-        raise Unparseable("it holds a number that is out of range") from None
-    _require_shape(doc)
-    return dict(doc)
-
-
-def find_ours(doc: Mapping[str, Json]) -> tuple[Position, ...]:
-    """Find every hook of ours or the predecessor's, by `-m codex_fast_proxy autostart` in its command."""
-    return tuple(
-        Position(
-            group=g,
-            handler=h,
-            matcher=held.get("matcher"),
-            command=handler["command"],
-            timeout=handler.get("timeout"),
-        )
-        for g, held in enumerate(_groups(doc))
-        for h, handler in enumerate(held.get("hooks", ()))
-        if _is_ours(handler)
-    )
 
 
 def edit_for(data: bytes | None, after: Mapping[str, Json] | Absent) -> KeyEdit:
@@ -111,7 +72,7 @@ def edit_for(data: bytes | None, after: Mapping[str, Json] | Absent) -> KeyEdit:
     at = ours[0].group
     text = decode(data).text
     return KeyEdit(
-        path=PATH, before=_groups(doc)[at], after=wanted, before_spelling=spelled(text, group_items(text)[at])
+        path=PATH, before=groups_of(doc)[at], after=wanted, before_spelling=spelled(text, group_items(text)[at])
     )
 
 
@@ -129,11 +90,11 @@ class HooksJson:
 
         Of a group that holds other people's handlers too, only our handler changes.
         """
-        parse(current)
+        doc = parse(current)
         text = None if current is None else decode(current).text
         for edit in edits:
             text = _applied(text, edit)
-        return b"{}\n" if text is None else text.encode()
+        return b"{}\n" if text is None else _proven(doc, text)
 
     def restore(self, current: bytes, before: bytes | None, edits: Sequence[KeyEdit]) -> Merged:
         """Take our group out again, or give the group back that stood in its place.
@@ -148,7 +109,7 @@ class HooksJson:
     def _untouched(self, current: bytes, before: bytes | None, edits: Sequence[KeyEdit]) -> bool:
         try:
             return self.apply(before, edits) == current
-        except Unparseable:
+        except Unmergeable:
             return False
 
 
@@ -156,33 +117,34 @@ class _Restoration:
     """A text on its way back, with the image before our edits to tell what was there."""
 
     def __init__(self, current: bytes, before: bytes | None) -> None:
-        parse(current)
+        self.doc = parse(current)
         self.text = decode(current).text
         self.was_absent = before is None
         self.old_text = _readable(before)
         self.conflicts: list[KeyPath] = []
-        self.notes: list[str] = []
 
     def run(self, edits: Sequence[KeyEdit]) -> Merged:
+        held = _tombstones(self.text, TOMBSTONE, HANDLER_TOMBSTONE)
         for edit in reversed(edits):
             self._give_back(edit)
         gone = self.was_absent and not json.loads(self.text)
+        left = _tombstones(self.text, TOMBSTONE, HANDLER_TOMBSTONE) > held
         return Merged(
-            content=None if gone else self.text.encode(),
+            content=None if gone else _proven(self.doc, self.text),
             conflicts=tuple(self.conflicts),
-            notes=tuple(dict.fromkeys(self.notes)),
+            notes=(TOMBSTONE_LEFT,) if left else (),
         )
 
     def _give_back(self, edit: KeyEdit) -> None:
         doc = json.loads(self.text)
         ours = find_ours(doc)
-        changed = [at for at in ours if not same(_groups(doc)[at.group], edit.before)]
-        found = [at for at in changed if at.command == _command_of(edit.after)]
+        changed = [at for at in ours if not same(groups_of(doc)[at.group], edit.before)]
+        found = [at for at in changed if at.command == command_of(edit.after)]
         vanished = edit.before is not ABSENT and edit.after is not ABSENT and not ours
         if vanished or len(changed) > len(found):
             self.conflicts.append(PATH)
         elif edit.before is not ABSENT and not ours:
-            self._put_back(edit)
+            self._put_back(edit.before, edit.before_spelling)
         for at in reversed(found):
             if edit.before is ABSENT or at is not found[0]:
                 self._take_out(at)
@@ -192,78 +154,45 @@ class _Restoration:
     def _take_out(self, at: Position) -> None:
         old_event = event_item(self.old_text)
         empty = gap_of_empty(self.old_text, old_event)
-        self.text, left = take_out(self.text, at.group, at.handler, empty=empty)
-        self.notes += [TOMBSTONE_LEFT] if left else []
-        spare = _tombstones(self.text) - _tombstones(self.old_text)
+        self.text = take_out(self.text, at.group, at.handler, empty=empty)
+        spare = _tombstones(self.text, TOMBSTONE) - _tombstones(self.old_text, TOMBSTONE)
         self.text = drop_last_tombstones(self.text, spare, empty=empty)
         if old_event is None:
             self.text = drop_empty_event(self.text, self.old_text)
 
-    def _put_back(self, edit: KeyEdit) -> None:
-        """Bring a group back that we took out: into its tombstone where that stands, else as the last one."""
-        old = next((at.group for at in find_ours(json.loads(self.old_text))), None)
-        groups = group_items(self.text)
-        if old is not None and old < len(groups) and same(json.loads(spelled(self.text, groups[old])), TOMBSTONE):
-            self.text = replace_value(self.text, groups[old], edit.before, edit.before_spelling)
+    def _put_back(self, before: Json, spelling: str | None) -> None:
+        """Bring a hook back that we took out: into its tombstone where that stands, else as the last one."""
+        index, handler = our_handler(before)
+        rest = before["hooks"][:index] + before["hooks"][index + 1 :]
+        old = next((at.group for at in find_ours(json.loads(self.old_text))), -1)
+        item = dict(enumerate(group_items(self.text))).get(old)
+        present = json.loads(spelled(self.text, item)) if item else {}
+        handlers = present.get("hooks", [])
+        if item and not rest and same(present, TOMBSTONE):
+            self.text = replace_value(self.text, item, before, spelling)
+        elif item and rest and same(handlers[index : index + 1], [HANDLER_TOMBSTONE]):
+            self.text = replace_value(self.text, handler_items(self.text, item)[index], handler, None)
+        elif item and rest and same(handlers, rest) and index == len(rest):
+            self.text = append_handler(self.text, old, handler)
         else:
-            self.text = append_group(self.text, edit.before)
+            self.text = append_group(self.text, {**before, "hooks": [handler]})
 
 
 HOOKS_JSON = HooksJson()
 
 
-def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    names = [name for name, _ in pairs if name in _ONCE]
-    if len(names) != len(set(names)):
-        raise Unparseable("it has a key twice")
-    return dict(pairs)
+def _proven(doc: Mapping[str, Json], text: str) -> bytes:
+    """Return the bytes of an edited text, once it is proven that everything but our hook stands as in `doc`."""
+    data = text.encode()
+    if not same(others_of(parse(data)), others_of(doc)):
+        raise Unmergeable("the edit would change more than our own hook")
+    return data
 
 
-def _refuse_constant(name: str) -> None:
-    raise Unparseable(f"{name} is not JSON")
-
-
-def _require_shape(doc: Json) -> None:
-    if not isinstance(doc, dict):
-        raise Unparseable("it is not a JSON object")
-    if doc.keys() - _ROOT_KEYS:
-        raise Unparseable("it has a root key besides `hooks` and `description`, so Codex ignores the whole file")
-    hooks = doc.get("hooks", {})
-    event = hooks.get("SessionStart", []) if isinstance(hooks, dict) else None
-    if not isinstance(event, list) or not all(map(_is_group, event)):
-        raise Unparseable("its SessionStart is not a list of hook groups")
-
-
-def _is_group(value: Json) -> bool:
-    handlers = value.get("hooks", []) if isinstance(value, dict) else None
-    return (
-        isinstance(handlers, list)
-        and all(isinstance(handler, dict) for handler in handlers)
-        and isinstance(value.get("matcher"), str | None)
-    )
-
-
-def _is_ours(handler: Mapping[str, Json]) -> bool:
-    command = handler.get("command")
-    return handler.get("type") == "command" and isinstance(command, str) and _OURS.search(command) is not None
-
-
-def _groups(doc: Mapping[str, Json]) -> list[dict[str, Any]]:
-    groups: list[dict[str, Any]] = doc.get("hooks", {}).get("SessionStart", [])
-    return groups
-
-
-def _tombstones(text: str) -> int:
-    return sum(same(held, TOMBSTONE) for held in _groups(json.loads(text)))
-
-
-def _command_of(held: Json | Absent) -> str | None:
-    handlers = held.get("hooks", ()) if isinstance(held, dict) else ()
-    return next((handler["command"] for handler in handlers if _is_ours(handler)), None)
-
-
-def _created(held: Json) -> bytes:
-    return (json.dumps({"hooks": {"SessionStart": [held]}}, indent=2, ensure_ascii=False) + "\n").encode()
+def _tombstones(text: str, *kinds: Json) -> int:
+    groups = groups_of(json.loads(text))
+    found = [*groups, *(handler for held in groups for handler in held.get("hooks", ()))]
+    return sum(same(value, kind) for value in found for kind in kinds)
 
 
 def _readable(data: bytes | None) -> str:
@@ -282,12 +211,12 @@ def _applied(text: str | None, edit: KeyEdit) -> str | None:
     ours = find_ours(doc)
     if not ours:
         return text if edit.after is ABSENT else append_group(text, edit.after)
-    kept = next((at for at in ours if same(_groups(doc)[at.group], edit.before)), ours[0])
+    kept = next((at for at in ours if same(groups_of(doc)[at.group], edit.before)), ours[0])
     for at in reversed(ours):
         if edit.after is not ABSENT and at is kept:
             text = _with_group(text, at, edit.after, None)
         else:
-            text, _ = take_out(text, at.group, at.handler, empty="")
+            text = take_out(text, at.group, at.handler, empty="")
     return text
 
 
@@ -297,7 +226,7 @@ def _with_group(text: str, at: Position, wanted: Json, spelling: str | None) -> 
     handlers = handler_items(text, item)
     if len(handlers) == len(wanted["hooks"]) == 1:
         return replace_value(text, item, wanted, spelling)
-    index, handler = next((index, held) for index, held in enumerate(wanted["hooks"]) if _is_ours(held))
+    index, handler = our_handler(wanted)
     if spelling is not None:
         spelling = spelled(spelling, handler_items(spelling, root(spelling))[index])
     return replace_value(text, handlers[at.handler], handler, spelling)

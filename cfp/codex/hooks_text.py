@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Final
 
 from cfp.codex.compare import same
+from cfp.codex.hooks_document import HANDLER_TOMBSTONE, TOMBSTONE
 from cfp.codex.json_syntax import Item, Style, append, cut, items, member, replace, root
 from journal.values import Json
-
-TOMBSTONE: Final[dict[str, Json]] = {"hooks": []}
-HANDLER_TOMBSTONE: Final[dict[str, Json]] = {"type": "command", "command": ""}
 
 
 def event_item(text: str) -> Item | None:
@@ -59,8 +56,14 @@ def replace_value(text: str, item: Item, value: Json, spelling: str | None) -> s
     return replace(text, item, spelling or Style.of(text).render("", value, _own_indent(text, item)))
 
 
-def take_out(text: str, group: int, handler: int, *, empty: str) -> tuple[str, bool]:
-    """Take a hook out without moving any other; True where that left a tombstone.
+def append_handler(text: str, group: int, handler: Json) -> str:
+    """Add a handler as the last one of a group."""
+    held = member(text, group_items(text)[group], "hooks")
+    return append(text, held, "", handler) if held else text
+
+
+def take_out(text: str, group: int, handler: int, *, empty: str) -> str:
+    """Take a hook out without moving any other: where something follows it, a tombstone takes its place.
 
     `empty` is what stands between the brackets of a list that lost its only group.
     """
@@ -69,12 +72,12 @@ def take_out(text: str, group: int, handler: int, *, empty: str) -> tuple[str, b
     handlers = handler_items(text, groups[group])
     if len(handlers) == 1 and event:
         if group == len(groups) - 1:
-            return cut(text, event, group, empty=empty), False
-        return replace(text, groups[group], json.dumps(TOMBSTONE)), True
+            return cut(text, event, group, empty=empty)
+        return replace(text, groups[group], json.dumps(TOMBSTONE))
     held = member(text, groups[group], "hooks")
     if handler == len(handlers) - 1 and held:
-        return cut(text, held, handler, empty=""), False
-    return replace(text, handlers[handler], json.dumps(HANDLER_TOMBSTONE)), True
+        return cut(text, held, handler, empty="")
+    return replace(text, handlers[handler], json.dumps(HANDLER_TOMBSTONE))
 
 
 def drop_last_tombstones(text: str, spare: int, *, empty: str) -> str:

@@ -1,0 +1,145 @@
+"""What a hooks.json says, as far as it concerns us: its SessionStart groups, and which hook in them is ours."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cfp.codex.text import BOM, Unparseable, decode
+from journal.values import Absent, Json, KeyPath
+
+PATH: KeyPath = ("hooks", "SessionStart")
+TIMEOUT = 10
+TOMBSTONE: Final[dict[str, Json]] = {"hooks": []}
+HANDLER_TOMBSTONE: Final[dict[str, Json]] = {"type": "command", "command": ""}
+
+_OURS = re.compile(r"(?:\A|\s)-m\s+codex_fast_proxy\s+autostart(?:\s|\Z)")
+_ROOT_KEYS = frozenset({"hooks", "description"})
+# Codex refuses these twice in one object; it takes the last of any other name.
+_ONCE = _ROOT_KEYS | {"SessionStart", "matcher", "type", "command", "timeout", "async", "statusMessage"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where a hook of ours sits, and what it runs."""
+
+    group: int
+    handler: int
+    matcher: str | None
+    command: str
+    timeout: int | None
+
+
+def group(command: str, timeout: int = TIMEOUT) -> dict[str, Json]:
+    """Return the group that starts our worker: no matcher, since one would miss /clear, fork and compact."""
+    return {"hooks": [{"type": "command", "command": command, "timeout": timeout}]}
+
+
+def parse(data: bytes | None) -> dict[str, Json]:
+    """Read hooks.json; None (no file) is {}.
+
+    Raises Unparseable where Codex 0.169 would reject the file: byte order mark, no JSON, another root key than
+    `hooks` and `description`, a SessionStart that is not a list of groups.
+    """
+    if data is None:
+        return {}
+    if data.startswith(BOM):
+        raise Unparseable("it starts with a byte order mark, which Codex does not take", line=1, column=1)
+    text = decode(data).text
+    try:
+        doc = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise Unparseable(error.msg.lower(), line=error.lineno, column=error.colno) from None
+    except RecursionError:
+        raise Unparseable("it is nested too deeply") from None
+    except Unparseable:
+        raise
+    except ValueError:
+        raise Unparseable("it holds a number that is out of range") from None
+    _require_shape(doc)
+    return dict(doc)
+
+
+def find_ours(doc: Mapping[str, Json]) -> tuple[Position, ...]:
+    """Find every hook of ours or the predecessor's, by `-m codex_fast_proxy autostart` in its command."""
+    return tuple(
+        Position(
+            group=g,
+            handler=h,
+            matcher=held.get("matcher"),
+            command=handler["command"],
+            timeout=handler.get("timeout"),
+        )
+        for g, held in enumerate(groups_of(doc))
+        for h, handler in enumerate(held.get("hooks", ()))
+        if _is_ours(handler)
+    )
+
+
+def groups_of(doc: Mapping[str, Json]) -> list[dict[str, Any]]:
+    """Return the SessionStart groups."""
+    groups: list[dict[str, Any]] = doc.get("hooks", {}).get("SessionStart", [])
+    return groups
+
+
+def our_handler(held: Json) -> tuple[int, Json]:
+    """Return the first handler of ours in a group, and its index."""
+    return next((index, handler) for index, handler in enumerate(held["hooks"]) if _is_ours(handler))
+
+
+def others_of(doc: Mapping[str, Json]) -> Json:
+    """Return all that is not ours: other keys, and everybody else's hooks by the position that Codex trusts."""
+    hooks = doc.get("hooks", {})
+    events = {name: held for name, held in hooks.items() if name != "SessionStart"}
+    at = {
+        f"{g}:{h}": [held.get("matcher"), handler]
+        for g, held in enumerate(groups_of(doc))
+        for h, handler in enumerate(held.get("hooks", ()))
+        if not _is_ours(handler) and handler != HANDLER_TOMBSTONE
+    }
+    return {"description": doc.get("description"), "events": events, "at": at}
+
+
+def command_of(held: Json | Absent) -> str | None:
+    """Return what our hook in a group runs, None where there is none."""
+    handlers = held.get("hooks", ()) if isinstance(held, dict) else ()
+    return next((handler["command"] for handler in handlers if _is_ours(handler)), None)
+
+
+def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    names = [name for name, _ in pairs if name in _ONCE]
+    if len(names) != len(set(names)):
+        raise Unparseable("it has a key twice")
+    return dict(pairs)
+
+
+def _refuse_constant(name: str) -> None:
+    raise Unparseable(f"{name} is not JSON")
+
+
+def _require_shape(doc: Json) -> None:
+    if not isinstance(doc, dict):
+        raise Unparseable("it is not a JSON object")
+    if doc.keys() - _ROOT_KEYS:
+        raise Unparseable("it has a root key besides `hooks` and `description`, so Codex ignores the whole file")
+    hooks = doc.get("hooks", {})
+    event = hooks.get("SessionStart", []) if isinstance(hooks, dict) else None
+    if not isinstance(event, list) or not all(map(_is_group, event)):
+        raise Unparseable("its SessionStart is not a list of hook groups")
+
+
+def _is_group(value: Json) -> bool:
+    handlers = value.get("hooks", []) if isinstance(value, dict) else None
+    return (
+        isinstance(handlers, list)
+        and all(isinstance(handler, dict) for handler in handlers)
+        and isinstance(value.get("matcher"), str | None)
+    )
+
+
+def _is_ours(handler: Mapping[str, Json]) -> bool:
+    command = handler.get("command")
+    return handler.get("type") == "command" and isinstance(command, str) and _OURS.search(command) is not None
