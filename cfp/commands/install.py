@@ -10,7 +10,8 @@ from cfp.commands.settle import settle
 from cfp.commands.verification import DEFAULT_TIMEOUT_S, skipped_verification, verify_candidate
 from cfp.core.facts import Facts
 from cfp.core.lifecycle import state_of
-from cfp.core.plan.install import InstallPlan, InstallRequest, plan_install
+from cfp.core.plan.install import InstallPlan, plan_install
+from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.trust import plan_trust
 from cfp.core.plan.worker import WorkerAction, running
 from cfp.core.report import route_and_auth

@@ -9,7 +9,7 @@ from typing import Any
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending, state_of
-from cfp.core.plan.install import hook_command
+from cfp.core.plan.hook import hook_command
 from cfp.core.policy import LoginMode
 from cfp.core.provider import active_provider, provider_url
 from cfp.core.report import route_and_auth

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending
-from cfp.core.plan.install import hook_command
+from cfp.core.plan.hook import hook_command
 from cfp.core.policy import LoginMode, effective_policy
 from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url
 from cfp.core.report import key_available, key_persistent
@@ -203,8 +203,8 @@ def _proxy_settings(facts: Facts, machine: Machine) -> Check:
         return _advice(
             name,
             "loopback_through_proxy",
-            f"{', '.join(machine.proxies)} is set and NO_PROXY does not name 127.0.0.1: Codex would send requests for "
-            "the proxy to that one.",
+            f"{', '.join(machine.proxies)} is set and NO_PROXY does not name 127.0.0.1: Codex would send "
+            "our requests there.",
             f"Add NO_PROXY=127.0.0.1,localhost to the environment or to {facts.layout.dotenv}.",
         )
     return _good(name, f"Settings are saved for {facts.settings.provider}.", base_url=facts.settings.base_url)

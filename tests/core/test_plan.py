@@ -14,7 +14,8 @@ from cfp.codex import config_toml, hooks_json
 from cfp.codex.auth_json import LoginMode
 from cfp.core.facts import PortFact, PortState
 from cfp.core.lifecycle import State, state_of
-from cfp.core.plan.install import InstallRequest, plan_install
+from cfp.core.plan.install import plan_install
+from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.uninstall import ConfigRestore, HookRemoval, Retirement, UninstallRequest, plan_uninstall
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.provider import BUILT_IN, providers

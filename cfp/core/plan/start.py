@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import OUTCOMES, Pointing, Refusal, State, Verb, pointing, settings_pending, state_of
-from cfp.core.plan.install import check_key
+from cfp.core.plan.route import check_key
 from cfp.core.plan.worker import WorkerAction, worker_action
 from cfp.core.settings import Settings
 from cfp.errors import Refused

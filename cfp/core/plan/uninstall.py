@@ -12,7 +12,8 @@ from cfp.core.lifecycle import Pointing, State, pointing, state_of
 from cfp.core.manifest import ManifestState, digest
 from cfp.core.plan.baseline import Baseline, baseline, config_edits, hooks_edits
 from cfp.core.plan.give_back import GivenBack, Level
-from cfp.core.plan.install import check_readable, current_edits
+from cfp.core.plan.hook import current_edits
+from cfp.core.plan.install import check_readable
 from cfp.core.policy import LoginMode
 from cfp.core.provider import BUILT_IN, url_key
 from cfp.core.settings import Settings

@@ -1,0 +1,72 @@
+"""Our SessionStart hook: its command line, its place in hooks.json, its trust."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from cfp.codex import hook_trust, hooks_json
+from cfp.core.facts import Facts, TextFact
+from cfp.core.plan.baseline import Baseline
+from cfp.errors import Refused
+from journal.values import KeyEdit
+
+HOOK_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookPlan:
+    """Our hook as it will stand: `status` is installed, updated or already_installed."""
+
+    status: str
+    command: str
+    key: str
+    trusted_hash: str
+
+
+def hook_command(facts: Facts) -> str:
+    """The command line of our SessionStart hook.
+
+    `-P` because Codex runs hooks in the session's folder: without it a `json.py` there would be imported.
+    """
+    return shlex.join(
+        [
+            facts.runtime.python,
+            "-P",
+            "-m",
+            "codex_fast_proxy",
+            "autostart",
+            "--codex-home",
+            str(facts.layout.home),
+            "--quiet",
+        ]
+    )
+
+
+def plan_hook(facts: Facts, base: Baseline) -> tuple[bytes, HookPlan]:
+    """Return hooks.json as it should be; a hook of ours that already says the right thing keeps its place."""
+    command = hook_command(facts)
+    present = hooks_json.find_ours(facts.hooks.doc) if facts.hooks.doc is not None else ()
+    right = [at for at in present if at.command == command and at.timeout == HOOK_TIMEOUT_S and at.matcher is None]
+    if right and facts.hooks.data is not None and len(present) == 1:
+        after, status = facts.hooks.data, "already_installed"
+    else:
+        group = hooks_json.group(command, HOOK_TIMEOUT_S)
+        edit = hooks_json.edit_for(base.hooks.content, group)
+        after = hooks_json.HOOKS_JSON.apply(base.hooks.content, (edit,))
+        status = "updated" if present else "installed"
+    position = hooks_json.position_after(after)
+    if position is None:
+        raise Refused("file_not_editable", reason="the hook did not come out where it was put")
+    handler = hooks_json.parse(after)["hooks"]["SessionStart"][position[0]]["hooks"][position[1]]
+    return after, HookPlan(
+        status=status,
+        command=command,
+        key=hook_trust.trust_key(str(facts.layout.hooks), *position),
+        trusted_hash=hook_trust.trusted_hash(handler, None),
+    )
+
+
+def current_edits(edits: tuple[KeyEdit, ...], hooks: TextFact) -> tuple[KeyEdit, ...]:
+    """The same edits told against the file as it is now, which is what a rollback goes back to."""
+    return tuple(hooks_json.edit_for(hooks.data, edit.after) for edit in edits)
