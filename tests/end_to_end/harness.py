@@ -23,13 +23,15 @@ from typing import Any
 
 import psutil
 
-from cfp.demo.upstream import Upstream
+from cfp.demo.answers import Turn
+from cfp.demo.upstream import Received, Upstream
 
 KEY = "sk-a-key-of-the-tests"
 KEY_ENV = "RELAY_KEY"
 PROVIDER = "relay"
 MODEL = "gpt-5.5"
 STATE = "codex-fast-proxy-state"
+BUG = 70
 JOURNAL = "codex-fast-proxy-journal"
 BACKUPS = "backups"
 
@@ -49,8 +51,13 @@ class Ran:
     def json(self) -> dict[str, Json]:
         """The one object on stdout; fails where there is anything else."""
         value = json.loads(self.stdout)
-        assert isinstance(value, dict), self.stdout
+        assert isinstance(value, dict), self.told
         return value
+
+    @property
+    def told(self) -> str:
+        """All that it said, for a test's failure message."""
+        return f"exit {self.code} after {self.seconds:.1f} s\n{self.stdout}\n{self.stderr}"
 
 
 def relay_config(base_url: str, *, top: str = "", table: str = "", model: str = MODEL) -> str:
@@ -108,6 +115,7 @@ class Machine:
     def __post_init__(self) -> None:
         self.work.mkdir(parents=True)
         self.home.mkdir(parents=True)
+        self.temporary.mkdir()
 
     @property
     def home(self) -> Path:
@@ -117,6 +125,10 @@ class Machine:
     def work(self) -> Path:
         """The folder in which the session runs."""
         return self.root / "work"
+
+    @property
+    def temporary(self) -> Path:
+        return self.root / "tmp"
 
     @property
     def config(self) -> Path:
@@ -150,6 +162,7 @@ class Machine:
             "HOME": str(self.home.parent),
             "USERPROFILE": str(self.home.parent),
             "LANG": "C.UTF-8",
+            "TMPDIR": str(self.temporary),
             KEY_ENV: KEY,
             **self.environ,
         }
@@ -163,7 +176,23 @@ class Machine:
 
     def cfp(self, *arguments: str, timeout: float = 60) -> Ran:
         """Run our program in `work`, as a user does."""
-        return self.run([sys.executable, "-P", "-m", "codex_fast_proxy", *arguments], timeout=timeout)
+        ran = self.run([sys.executable, "-P", "-m", "codex_fast_proxy", *arguments], timeout=timeout)
+        assert ran.code != BUG, ran.told + "".join(log.read_text() for log in self.root.rglob("fast_proxy.bug.*"))
+        return ran
+
+    def install(self, *arguments: str) -> Ran:
+        """Switch the proxy on at this machine's port; fails the test where that fails."""
+        ran = self.cfp("install", "--start", "--port", str(self.port), *arguments)
+        assert ran.code == 0, ran.told
+        return ran
+
+    def turn(self, *arguments: str) -> Received:
+        """Run one turn of the real Codex and return it as it reached the provider."""
+        before = len(self.upstream.turns)
+        ran = self.codex_exec(*arguments)
+        assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.stderr
+        (turn,) = self.upstream.turns[before:]
+        return turn
 
     def run(self, command: list[str], *, timeout: float, environ: Mapping[str, str] | None = None) -> Ran:
         began = time.monotonic()
@@ -211,6 +240,14 @@ class Machine:
                 if "codex_fast_proxy" in process.cmdline() and "serve" in process.cmdline():
                     found.append(process)
         return found
+
+    def wait_for_one_worker(self, seconds: float = 15) -> psutil.Process:
+        """Return the only worker once a handover has ended the old one."""
+        workers = self.workers()
+        newest = max(workers, key=lambda worker: worker.create_time())
+        _, alive = psutil.wait_procs([worker for worker in workers if worker != newest], timeout=seconds)
+        assert [] == alive
+        return newest
 
     def end_everything(self) -> list[str]:
         """End what still runs; return the command lines of what had to be killed."""

@@ -1,0 +1,73 @@
+"""A provider that does not work: the switch is refused before anything is touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from cfp.demo.answers import Answer, Cut, NotSse, Reject, Stall
+from cfp.demo.upstream import refusing
+from tests.end_to_end.harness import KEY, Machine, Ran, relay_config
+
+
+def _refused(machine: Machine, *arguments: str) -> Ran:
+    """Install against a provider that fails; nothing may have changed, and no secret may be told."""
+    before = machine.files()
+    ran = machine.cfp("install", "--start", "--port", str(machine.port), *arguments)
+    assert (2, "error", False) == (ran.code, ran.json["status"], ran.json["changed"]), ran.told
+    assert ran.json["error"]
+    assert ran.json["next_user_action"]
+    assert KEY not in ran.stdout + ran.stderr
+    assert before == machine.files()
+    assert [] == machine.workers()
+    return ran
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (Reject(status=401, message="Incorrect API key provided."), "upstream_rejected"),
+        (Reject(status=500), "upstream_rejected"),
+        (Reject(status=404), "upstream_rejected"),
+        (NotSse(), "upstream_not_sse"),
+        (Stall(), "upstream_stalled"),
+    ],
+    ids=["401", "500", "404", "not-sse", "stall"],
+)
+def test_a_failing_provider_changes_nothing(machine: Machine, answer: Answer, code: str) -> None:
+    """Each way of failing has a code of its own, exit code 2, and leaves the home as it was."""
+    machine.relay()
+    machine.upstream.default = answer
+    ran = _refused(machine, "--verify-timeout", "2")
+    assert code == ran.json["code"]
+    assert 1 == len(machine.upstream.turns)
+
+
+def test_a_stream_that_breaks_off_changes_nothing(machine: Machine) -> None:
+    """Headers of a stream are not enough."""
+    machine.relay()
+    machine.upstream.default = Cut(events=0)
+    _refused(machine, "--verify-timeout", "2")
+
+
+def test_a_provider_that_is_down_changes_nothing(machine: Machine) -> None:
+    """Connection refused is told as such."""
+    with refusing() as base:
+        machine.write("config.toml", relay_config(base))
+        assert "upstream_refused" == _refused(machine).json["code"]
+
+
+def test_a_missing_key_changes_nothing(machine: Machine) -> None:
+    """The key that Codex would send is not there: that is said before any request."""
+    machine.relay()
+    machine.environ["RELAY_KEY"] = ""
+    _refused(machine)
+    assert () == machine.upstream.received
+
+
+def test_verification_can_be_left_out(machine: Machine) -> None:
+    """--no-verify is the user's word that it is fine; no request is sent."""
+    machine.upstream.default = Reject(status=500)
+    machine.relay()
+    ran = machine.install("--no-verify")
+    assert ("installed", "skipped") == (ran.json["status"], ran.json["verification"]["status"])
+    assert () == machine.upstream.received

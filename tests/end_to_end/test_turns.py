@@ -1,0 +1,110 @@
+"""What the provider gets from the real Codex with the proxy on, beside what it gets without."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from cfp.demo.upstream import Received
+from tests.end_to_end.harness import KEY, Machine, api_key_login, built_in_config
+
+# What differs between any two turns: ids, and the clock.
+_PER_RUN = (
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "ID"),
+    (re.compile(r'(create_time|turn_started_at_unix_ms)(\\?": ?)[\d.]+'), r"\1\g<2>0"),
+    (re.compile(r"<current_date>[^<]*<"), "<current_date><"),
+)
+_PER_CONNECTION = frozenset({"host", "content-length"})
+
+
+def _same_every_run(text: str) -> str:
+    for pattern, replacement in _PER_RUN:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _headers(turn: Received) -> list[tuple[str, str]]:
+    return [(name, _same_every_run(text)) for name, text in turn.headers if name.lower() not in _PER_CONNECTION]
+
+
+def _body(turn: Received) -> dict[str, Any]:
+    """The body as JSON: Codex writes `client_metadata` in another order each time."""
+    body = json.loads(_same_every_run(turn.body.decode()))
+    assert isinstance(body, dict)
+    return body
+
+
+def test_only_the_tier_is_added(codex: Machine) -> None:
+    """With an API-key login the proxy adds priority, and else the body is that of a direct turn."""
+    codex.relay()
+    codex.write("auth.json", api_key_login())
+    direct = _body(codex.turn())
+    codex.install()
+    assert {**direct, "service_tier": "priority"} == _body(codex.turn())
+
+
+def test_no_header_is_lost(codex: Machine) -> None:
+    """The provider sees the headers of Codex, in its order, and after them only our mark against loops."""
+    codex.relay()
+    codex.write("auth.json", api_key_login())
+    direct = _headers(codex.turn())
+    codex.install()
+    *proxied, (last, _) = _headers(codex.turn())
+    assert direct == proxied
+    assert "x-codex-fast-proxy-hop" == last
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [('service_tier = "flex"', "flex"), ('service_tier = "fast"', "priority"), ('service_tier = "default"', None)],
+)
+def test_the_users_own_tier_stays(codex: Machine, line: str, sent: str | None) -> None:
+    """A tier that the user chose, or opted out of, is the tier that the provider gets."""
+    codex.relay(top=line)
+    codex.write("auth.json", api_key_login())
+    codex.install()
+    assert sent == codex.turn().json().get("service_tier")
+
+
+def test_without_a_login_nothing_is_injected(codex: Machine) -> None:
+    """Under `auto`, an unclear login leaves the choice to Codex."""
+    codex.relay()
+    codex.install()
+    assert "service_tier" not in codex.turn().json()
+
+
+def test_the_users_word_for_all_turns(codex: Machine) -> None:
+    """`inject_missing` injects whatever the login is."""
+    codex.relay()
+    codex.install("--service-tier-policy", "inject_missing")
+    assert "priority" == codex.turn().json()["service_tier"]
+
+
+def test_the_built_in_provider(codex: Machine) -> None:
+    """`openai_base_url` and an API-key login: the key of auth.json arrives, with priority, over plain HTTP."""
+    codex.write("config.toml", built_in_config(codex.upstream.base_url))
+    codex.write("auth.json", api_key_login())
+    codex.install()
+    turn = codex.turn()
+    assert ("priority", f"Bearer {KEY}") == (turn.json()["service_tier"], turn.header("authorization"))
+
+
+def test_a_session_goes_on_under_the_proxy(codex: Machine) -> None:
+    """A conversation that began without the proxy is resumed with it, and resumed again without."""
+    codex.relay()
+    codex.write("auth.json", api_key_login())
+    first = codex.turn()
+    codex.install()
+    second = codex.turn("resume", "--last")
+    assert codex.cfp("uninstall").code == 0
+    third = codex.turn("resume", "--last")
+    threads = {turn.header("thread-id") for turn in (first, second, third)}
+    assert 1 == len(threads)
+    assert [None, "priority", None] == [_tier(turn) for turn in (first, second, third)]
+
+
+def _tier(turn: Received) -> Any:
+    return turn.json().get("service_tier")
