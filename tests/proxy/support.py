@@ -6,7 +6,7 @@ import asyncio
 import functools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -71,12 +71,16 @@ async def read_chunk(reader: asyncio.StreamReader) -> bytes:
     return (await reader.readexactly(size + 2))[:-2]
 
 
+async def read_chunks(reader: asyncio.StreamReader) -> bytes:
+    pieces = []
+    while piece := await read_chunk(reader):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
 async def read_body(reader: asyncio.StreamReader, head: Request) -> bytes:
     if (head.get(b"transfer-encoding") or b"").lower() == b"chunked":
-        pieces = []
-        while piece := await read_chunk(reader):
-            pieces.append(piece)
-        return b"".join(pieces)
+        return await read_chunks(reader)
     return await reader.readexactly(int(head.get(b"content-length") or 0))
 
 
@@ -192,10 +196,8 @@ class Client:
 
     async def close(self) -> None:
         self.writer.close()
-        try:
+        with suppress(ConnectionError):
             await self.writer.wait_closed()
-        except ConnectionError:
-            pass
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from backports import zstd
 
 from cfp.core.settings import Policy
 from cfp.proxy.config import Limits
-from tests.proxy.support import KEY_ENV, Call, answer, asynchronous, read_chunk, upstream, worker
+from tests.proxy.support import KEY_ENV, Call, answer, asynchronous, read_chunk, read_chunks, upstream, worker
 
 SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -167,8 +167,7 @@ async def test_a_cut_stream_is_cut(tmp_path: Path) -> None:
             client.post(b"{}", *fields)
             await client.head()
             with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
-                while await read_chunk(client.reader):
-                    pass
+                await read_chunks(client.reader)
             await client.close()
         assert running.log()[-1]["error_type"] == "upstream_cut"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import h11
@@ -61,7 +62,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 def cut(text: bytes, at: list[int]) -> list[bytes]:
     marks = [0, *sorted({mark % (len(text) + 1) for mark in at}), len(text)]
-    return [text[start:end] for start, end in zip(marks, marks[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(marks)]
 
 
 def requests_in(pieces: list[bytes]) -> list[RequestEvent]:
