@@ -1,0 +1,202 @@
+"""Switched on and off again: what the user had is what the user has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.end_to_end.harness import (
+    BACKUPS,
+    Machine,
+    api_key_login,
+    built_in_config,
+    chatgpt_login,
+    relay_config,
+)
+
+OTHERS = {"hooks": {"SessionStart": [{"matcher": "startup", "hooks": [{"type": "command", "command": "true"}]}]}}
+NOTIFY = '{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"true"}]}]}}'
+
+
+def _relay(machine: Machine) -> None:
+    machine.relay()
+
+
+def _with_hooks(machine: Machine) -> None:
+    machine.relay(top="[features]\nhooks = true\n\n")
+    machine.write("hooks.json", json.dumps(OTHERS, indent=4) + "\n", mode=0o644)
+
+
+def _with_other_events(machine: Machine) -> None:
+    machine.relay()
+    machine.write("hooks.json", NOTIFY)
+
+
+def _opted_out(machine: Machine) -> None:
+    machine.relay(top="features.hooks = false # no hooks, thanks\n")
+
+
+def _windows_text(machine: Machine) -> None:
+    text = relay_config(machine.upstream.base_url).replace("\n", "\r\n")
+    machine.config.write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+
+def _readable_by_all(machine: Machine) -> None:
+    machine.relay()
+    machine.config.chmod(0o644)
+
+
+def _symlinked(machine: Machine) -> None:
+    dotfiles = machine.root / "dotfiles"
+    dotfiles.mkdir()
+    machine.relay()
+    machine.config.rename(dotfiles / "config.toml")
+    machine.config.symlink_to(dotfiles / "config.toml")
+
+
+def _built_in(machine: Machine) -> None:
+    machine.write("config.toml", built_in_config(machine.upstream.base_url))
+
+
+def _many_tables(machine: Machine) -> None:
+    more = '\n[projects."/p"]\ntrust_level = "trusted"\n\n[tui]\nnotifications = true # yes\n\n\n'
+    machine.relay(table=more)
+
+
+HOMES = [_relay, _with_hooks, _with_other_events, _opted_out, _windows_text, _readable_by_all, _symlinked]
+HOMES += [_built_in, _many_tables]
+
+
+def _precious(machine: Machine) -> dict[str, tuple[int, bytes]]:
+    """All but the backups, which stay on purpose."""
+    return {name: entry for name, entry in machine.files().items() if not name.startswith(BACKUPS)}
+
+
+def _assert_gone(machine: Machine) -> None:
+    assert [] == machine.workers()
+    left = [path.name for path in machine.home.iterdir() if path.name.startswith("codex-fast-proxy")]
+    assert [] == left
+
+
+@pytest.mark.parametrize("home", HOMES, ids=lambda home: home.__name__.strip("_"))
+def test_every_byte_comes_back(codex: Machine, home: Callable[[Machine], None]) -> None:
+    """Codex has used the home, the proxy is on for a turn and off again: contents, modes and links are the same."""
+    home(codex)
+    codex.write("auth.json", api_key_login())
+    codex.turn()
+    before, link = _precious(codex), codex.config.is_symlink()
+    codex.install()
+    assert "priority" == codex.turn().json()["service_tier"]
+    gone = codex.cfp("uninstall")
+    assert (0, "uninstalled", "restored") == (gone.code, gone.json["status"], gone.json["config_restore"]), gone.told
+    assert (before, link) == (_precious(codex), codex.config.is_symlink())
+    _assert_gone(codex)
+    assert "service_tier" not in codex.turn().json()
+
+
+def test_what_codex_wrote_meanwhile_stays(codex: Machine) -> None:
+    """Codex edits config.toml while the proxy is on: its edit stays, and our keys go back."""
+    codex.relay()
+    codex.write("auth.json", api_key_login())
+    codex.turn()
+    before = codex.config.read_text()
+    codex.install()
+    assert codex.codex is not None
+    assert codex.run([str(codex.codex), "features", "enable", "goals"], timeout=30).code == 0
+    assert codex.cfp("uninstall").code == 0
+    after = codex.config.read_text()
+    assert set(before.splitlines()) <= set(after.splitlines())
+    assert "goals = true" in after
+    assert "codex_fast_proxy" not in after
+    assert str(codex.port) not in after
+    _assert_gone(codex)
+
+
+def test_the_built_in_provider_without_a_url(machine: Machine) -> None:
+    """`openai_base_url` is added where there was none, and taken away again."""
+    machine.write("config.toml", 'model = "gpt-5.5"\n')
+    machine.write("auth.json", api_key_login())
+    before = _precious(machine)
+    machine.install("--upstream-base", machine.upstream.base_url)
+    assert f"http://127.0.0.1:{machine.port}/v1" in machine.config.read_text()
+    assert machine.cfp("uninstall").code == 0
+    assert before == _precious(machine)
+    _assert_gone(machine)
+
+
+def test_uninstalling_in_two_steps(codex: Machine) -> None:
+    """--defer-stop gives the files back and lets the worker serve who still has its address; the second ends it."""
+    codex.relay()
+    codex.write("auth.json", api_key_login())
+    codex.turn()
+    before = _precious(codex)
+    codex.install()
+    (worker,) = codex.workers()
+
+    first = codex.cfp("uninstall", "--defer-stop")
+    assert (0, "uninstalled", "deferred") == (first.code, first.json["status"], first.json["stop_result"]["status"])
+    now = _precious(codex)
+    assert before == {name: now[name] for name in before}
+    assert [worker.pid] == [process.pid for process in codex.workers()]
+    assert "service_tier" not in codex.turn().json()
+
+    second = codex.cfp("uninstall")
+    assert (0, "uninstalled", "stopped") == (second.code, second.json["status"], second.json["stop_result"]["status"])
+    assert before == _precious(codex)
+    _assert_gone(codex)
+
+
+def test_uninstalling_again_is_harmless(machine: Machine) -> None:
+    """A second uninstall finds nothing to do and changes nothing."""
+    machine.relay()
+    machine.install("--service-tier-policy", "inject_missing")
+    assert machine.cfp("uninstall").code == 0
+    before = machine.files()
+    again = machine.cfp("uninstall")
+    assert 0 == again.code, again.told
+    assert before == machine.files()
+
+
+def test_installing_again_is_harmless(machine: Machine) -> None:
+    """A second install keeps the worker and the true baseline: uninstall still gives every byte back."""
+    machine.relay()
+    before = _precious(machine)
+    machine.install("--service-tier-policy", "inject_missing")
+    (worker,) = machine.workers()
+    machine.install()
+    assert [worker.pid] == [process.pid for process in machine.workers()]
+    assert "inject_missing" == machine.cfp("status").json["service_tier_policy"]
+    assert machine.cfp("uninstall").code == 0
+    assert before == _precious(machine)
+
+
+def test_a_chatgpt_login_is_asked_first(machine: Machine) -> None:
+    """Going back to a third-party provider under a ChatGPT login needs a yes, and until then nothing is changed."""
+    machine.relay()
+    machine.install("--service-tier-policy", "inject_missing")
+    machine.write("auth.json", chatgpt_login())
+    before = machine.files()
+    asked = machine.cfp("uninstall")
+    assert (4, "confirmation_required") == (asked.code, asked.json["status"])
+    assert before == machine.files()
+    assert 1 == len(machine.workers())
+    assert machine.cfp("uninstall", "--confirm-chatgpt-direct-uninstall").code == 0
+    _assert_gone(machine)
+
+
+def test_a_repointed_provider_is_left_alone(machine: Machine) -> None:
+    """The user has changed our key: uninstall takes away what is ours, keeps the rest running, and says so."""
+    machine.relay()
+    machine.install("--service-tier-policy", "inject_missing")
+    moved = machine.config.read_text().replace(f"http://127.0.0.1:{machine.port}/v1", "https://example.invalid/v1")
+    machine.write("config.toml", moved)
+    ran = machine.cfp("uninstall")
+    assert (3, "skipped_config_changed") == (ran.code, ran.json["config_restore"])
+    assert "https://example.invalid/v1" in machine.config.read_text()
+    assert not machine.hooks.exists() or "codex_fast_proxy" not in machine.hooks.read_text()
+    assert 1 == len(machine.workers())
+    forced = machine.cfp("uninstall", "--force")
+    assert 0 == forced.code, forced.told
+    _assert_gone(machine)
