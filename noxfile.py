@@ -94,3 +94,10 @@ def lock(session: nox.Session) -> None:
     frozen = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
     first = CONSTRAINTS.read_text().splitlines()[0]
     CONSTRAINTS.write_text(f"{first}\n{frozen}")
+
+
+@nox.session
+def diagrams(session: nox.Session) -> None:
+    """Draw the state machines in docs/architecture.md anew from their tables."""
+    _install(session, "tests")
+    session.run("pytest", "-q", "tests/lifecycle/test_diagrams.py", env={"CFP_TEST_WRITE_DIAGRAMS": "1"})
