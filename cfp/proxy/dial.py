@@ -7,18 +7,24 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
-from urllib.parse import unquote
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import unquote, urlsplit
 
+from cfp.errors import Failed
+from cfp.host.outbound import outbound_proxy, tls_context
 from cfp.proxy.answers import Answer
 from cfp.proxy.config import Limits
-from cfp.proxy.outbound import BadProxy, OutboundProxy, proxy_for
 from cfp.proxy.routing import Origin
+
+if TYPE_CHECKING:
+    from python_socks.async_.asyncio import Proxy
 
 P = TypeVar("P", bound=asyncio.Protocol)
 # RFC 8305 5: how long the first address is alone before the next one is tried beside it.
 _HAPPY_EYEBALLS: Final = 0.25
-_CA_VARIABLES: Final = ("CODEX_CA_CERTIFICATE", "SSL_CERT_FILE")
+_SOCKS: Final = {"socks": "SOCKS5", "socks5": "SOCKS5", "socks5h": "SOCKS5", "socks4": "SOCKS4", "socks4a": "SOCKS4"}
+_PROXY_KINDS: Final = {"http": "HTTP", **_SOCKS}
 
 
 class DialFailed(Exception):
@@ -33,68 +39,47 @@ class DialFailed(Exception):
 class Dialer:
     """Connects to one origin. The TLS context is built once: parsing the CA bundle takes longer than a handshake."""
 
-    def __init__(self, origin: Origin, environ: Mapping[str, str], limits: Limits) -> None:
+    def __init__(self, origin: Origin, base: str, environ: Mapping[str, str], limits: Limits) -> None:
         self._origin = origin
+        self._base = base
         self._environ = environ
         self._limits = limits
         self._context: ssl.SSLContext | None = None
 
     def warm(self) -> None:
         """Build the TLS context ahead of the first request; a failure is told when a request meets it."""
-        if self._origin.tls:
-            try:
-                self._tls()
-            except DialFailed:
-                return
+        with suppress(DialFailed):
+            self._tls()
 
     async def dial(self, factory: Callable[[], P]) -> P:
         """Return a connected protocol; raises DialFailed."""
         origin = self._origin
         try:
             async with asyncio.timeout(self._limits.connect_seconds):
-                proxy = proxy_for(origin, self._environ)
+                proxy = outbound_proxy(self._base, self._environ)
                 if proxy is not None:
                     return await self._through(proxy, factory)
                 _, protocol = await asyncio.get_running_loop().create_connection(
-                    factory,
-                    origin.hostname,
-                    origin.port,
-                    ssl=self._tls(),
-                    happy_eyeballs_delay=_HAPPY_EYEBALLS,
+                    factory, origin.hostname, origin.port, ssl=self._tls(), happy_eyeballs_delay=_HAPPY_EYEBALLS
                 )
                 return protocol
-        except BadProxy as error:
-            raise DialFailed(Answer.PROXY_SETTING, variable=error.variable, reason=error.reason) from error
         except TimeoutError as error:
-            reason = f"no connection within {self._limits.connect_seconds:g} seconds"
-            raise DialFailed(Answer.UNREACHABLE, host=self._shown(), reason=reason) from error
+            raise self._unreachable(f"no connection within {self._limits.connect_seconds:g} seconds") from error
+        except UnicodeError as error:
+            raise self._unreachable("its name is not a host name") from error
         except OSError as error:
-            raise DialFailed(Answer.UNREACHABLE, host=self._shown(), reason=reason_of(error)) from error
+            raise self._unreachable(reason_of(error)) from error
 
-    async def _through(self, proxy: OutboundProxy, factory: Callable[[], P]) -> P:
-        # Imported here: most workers have no outbound proxy.
-        from python_socks import ProxyError, ProxyType  # noqa: PLC0415
-        from python_socks.async_.asyncio import Proxy  # noqa: PLC0415
+    async def _through(self, url: str, factory: Callable[[], P]) -> P:
+        from python_socks import ProxyError  # noqa: PLC0415  most workers have no outbound proxy
 
-        kinds = {"http": ProxyType.HTTP, "socks5": ProxyType.SOCKS5, "socks4": ProxyType.SOCKS4}
-        client = Proxy(
-            kinds[proxy.kind],
-            proxy.host,
-            proxy.port,
-            username=unquote(proxy.username) if proxy.username else None,
-            password=unquote(proxy.password or "") if proxy.username else None,
-            rdns=True,
-        )
+        proxy, shown = _proxy(url)
         try:
-            opened = await client.connect(self._origin.hostname, self._origin.port)
+            opened = await proxy.connect(self._origin.hostname, self._origin.port)
         except ProxyError as error:
-            reason = f"the proxy of {proxy.variable} ({proxy.host}:{proxy.port}) refused: {error}"
-            raise DialFailed(Answer.UNREACHABLE, host=self._shown(), reason=reason) from error
+            raise self._unreachable(f"the outbound proxy {shown} refused ({error})") from error
         except OSError as error:
-            reason = (
-                f"the proxy of {proxy.variable} ({proxy.host}:{proxy.port}) cannot be reached: {reason_of(error)}"
-            )
-            raise DialFailed(Answer.UNREACHABLE, host=self._shown(), reason=reason) from error
+            raise self._unreachable(f"the outbound proxy {shown} does not answer") from error
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         name = self._origin.hostname if self._origin.tls else None
         _, protocol = await asyncio.get_running_loop().create_connection(
@@ -103,33 +88,35 @@ class Dialer:
         return protocol
 
     def _tls(self) -> ssl.SSLContext | None:
-        if not self._origin.tls:
-            return None
-        if self._context is None:
-            self._context = client_context(self._environ)
+        if self._context is None and self._origin.tls:
+            try:
+                self._context = tls_context(self._environ)
+            except Failed as error:
+                raise DialFailed(Answer.CA_FILE, reason=str(error.details["reason"])) from error
+            # HTTP/2 would delay the events of concurrent streams and save nothing here.
+            self._context.set_alpn_protocols(["http/1.1"])
         return self._context
 
-    def _shown(self) -> str:
-        return self._origin.host_field.decode()
+    def _unreachable(self, reason: str) -> DialFailed:
+        return DialFailed(Answer.UNREACHABLE, host=self._origin.host_field.decode(), reason=reason)
 
 
-def client_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """The system's CAs and those of the files that Codex reads too; raises DialFailed(CA_FILE)."""
-    import truststore  # noqa: PLC0415  only an https upstream needs it
+def _proxy(url: str) -> tuple[Proxy, str]:
+    """Take a proxy's URL apart, and return how to show it: without what may be a password."""
+    from python_socks import ProxyType  # noqa: PLC0415  most workers have no outbound proxy
+    from python_socks.async_.asyncio import Proxy  # noqa: PLC0415  the same
 
-    context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # HTTP/2 delays the events of concurrent streams and saves nothing here.
-    context.set_alpn_protocols(["http/1.1"])
-    for variable in _CA_VARIABLES:
-        path = environ.get(variable)
-        if path:
-            try:
-                context.load_verify_locations(cafile=path)
-            except OSError as error:  # ssl.SSLError is one
-                reason = "it is not a PEM file" if isinstance(error, ssl.SSLError) else reason_of(error)
-                raise DialFailed(Answer.CA_FILE, variable=variable, reason=reason) from error
-    return context
+    try:
+        parts = urlsplit(url)
+        kind, host = _PROXY_KINDS[parts.scheme], parts.hostname
+        port = parts.port or (80 if kind == "HTTP" else 1080)
+    except (ValueError, KeyError) as error:
+        raise DialFailed(Answer.PROXY_SETTING) from error
+    if not host:
+        raise DialFailed(Answer.PROXY_SETTING)
+    username = unquote(parts.username) if parts.username else None
+    password = unquote(parts.password or "") if username else None
+    return Proxy(ProxyType[kind], host, port, username=username, password=password, rdns=True), f"{host}:{port}"
 
 
 def reason_of(error: OSError) -> str:

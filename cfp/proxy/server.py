@@ -40,7 +40,7 @@ class Worker:
         self.origin = origin_of(settings.upstream_base)
         self.router = Router(settings.proxy_base, self.origin)
         self.credentials = Credentials(settings, config.layout, config.environ)
-        self.dialer = Dialer(self.origin, config.environ, config.limits)
+        self.dialer = Dialer(self.origin, settings.upstream_base, config.environ, config.limits)
         self.pool = Pool(self.dialer, config.limits)
         self.refusals = Refusals()
         self.events = Events(verbose=config.verbose)

@@ -29,8 +29,11 @@ def parsed(fields: list[tuple[bytes, bytes]], framing: bytes = b"Content-Length:
     return head
 
 
-@given(st.lists(st.tuples(NAMES, CASES, st.sampled_from([b"v", b"w, x"])), max_size=8), override=st.booleans())
-def test_nothing_hop_by_hop_and_no_identity(fields: list[tuple[bytes, object, bytes]], *, override: bool) -> None:
+@given(st.lists(st.tuples(NAMES, CASES, st.sampled_from([b"v", b"w, x"])), max_size=8), st.booleans())
+def test_nothing_hop_by_hop_and_no_identity(
+    fields: list[tuple[bytes, object, bytes]],
+    override: bool,  # noqa: FBT001  hypothesis fills it in
+) -> None:
     """The rest goes on in order and spelling; with another key the one Authorization is ours."""
     sent = [(case(name), value) for name, case, value in fields]  # type: ignore[operator]  # a method of bytes
     head = parsed([pair for pair in sent if pair[0].lower() != b"connection"])

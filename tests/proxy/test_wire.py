@@ -270,7 +270,7 @@ def test_what_nobody_asked_for_is_refused() -> None:
 
 
 @given(bodies, st.lists(st.integers(0, 10_000), max_size=8), st.booleans())
-def test_chunks_are_read_as_written(body: list[bytes], at: list[int], trailer: bool) -> None:  # noqa: FBT001  hypothesis
+def test_chunks_are_read_as_written(body: list[bytes], at: list[int], trailer: bool) -> None:  # noqa: FBT001  hypothesis fills it in
     """What `chunk` frames comes back, however it is cut; trailers are read and left out."""
     framed = b"".join(b"".join(map(bytes, chunk([piece, b""]))) for piece in body)
     end = b"0\r\nX-Sum: 1\r\n\r\n" if trailer else b"0\r\n\r\n"
