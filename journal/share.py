@@ -116,8 +116,8 @@ class Share:
         befores = {intent.before for intent in self.intents}
         return next((beside for beside in sight.beside if beside.holds.digest in befores), None)
 
-    def sweep(self, place: Place) -> None:
-        sweep(self.ports.fs, place, self.intents, self.known(), self.park)
+    def sweep(self, place: Place) -> bool:
+        return sweep(self.ports.fs, place, self.intents, self.known(), self.park)
 
     def park(self, held: Held) -> None:
         name = f"{self.txid}{PARKED}{self.index}-{self.digest(held.content)[:8]}"

@@ -125,8 +125,11 @@ def apply_meta(fs: Fs, fd: int, path: Path, meta: Meta) -> None:
 
 def sweep(
     fs: Fs, place: Place, intents: Sequence[Intent], known: Collection[str], keep: Callable[[Held], None]
-) -> None:
-    """Remove every name of ours beside a target; `keep` gets what was displaced and is in none of our images."""
+) -> bool:
+    """Remove every name of ours beside a target; `keep` gets what was displaced and is in none of our images.
+
+    Returns whether there was any: the folder is to be fsynced then.
+    """
     names = place.names()
     with storage(place.folder):
         for beside in place.beside(intents, names):
@@ -134,8 +137,7 @@ def sweep(
                 keep(beside.holds)
         for name in names:
             fs.unlink(place.folder / name)
-        if names:
-            fs.fsync_folder(place.folder)
+    return bool(names)
 
 
 def park(fs: Fs, path: Path, content: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +69,7 @@ class Transaction:
         self._shares: list[Share] = []
         self._log: Log | None = None
         self._torn = False
+        self._resumed = False
 
     @classmethod
     def resume(cls, ports: Ports, txid: str, log: Log, *, hold: Hold) -> Transaction:
@@ -76,6 +77,7 @@ class Transaction:
         begin = log.records[0]
         self = cls(ports, txid, begin, hold=hold)
         self._log = log
+        self._resumed = True
         self._torn = begin["boot_id"] != ports.boot_id()
         for record in log.records:
             if record["t"] == "intent":
@@ -267,7 +269,10 @@ class Transaction:
                 share.intents[0] = replace(share.last, image=where)
 
     def _fsync_targets(self) -> None:
-        for folder in dict.fromkeys(place.folder for share in self._shares for place in places(share)):
+        self._fsync({place.folder: None for share in self._shares for place in places(share)})
+
+    def _fsync(self, folders: Iterable[Path]) -> None:
+        for folder in folders:
             with storage(folder), suppress(FileNotFoundError):
                 self._ports.fs.fsync_folder(folder)
 
@@ -290,9 +295,9 @@ class Transaction:
         self._stage = Stage.CLOSED
 
     def _sweep(self) -> None:
-        for share in self._shares:
-            for place in places(share):
-                share.sweep(place)
+        # A crash may have come between an unlink and its fsync, so recovery makes sure of folders that look clean.
+        spots = [place for share in self._shares for place in places(share) if share.sweep(place) or self._resumed]
+        self._fsync({place.folder: None for place in spots})
 
     def _remove_traces(self, *, folders: bool) -> None:
         if folders:

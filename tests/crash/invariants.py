@@ -1,0 +1,126 @@
+"""What must be true after a recovery, whatever happened before: I1 to I7, each as a function that returns complaints.
+
+An empty list is a pass. All of them look at a world from outside: none asks the journal how it thinks it did.
+"""
+
+from __future__ import annotations
+
+import json
+
+from journal import Recovery
+from tests.crash.simfs import SimFs
+from tests.crash.world import CANARY, ROOT, Machine, Outcome, Scenario
+
+LASTING = {"history.jsonl", "lock"}
+
+
+def i1_all_before_or_all_after(scenario: Scenario, was: SimFs, now: SimFs, outcome: Outcome | None) -> list[str]:
+    """Bytes and modes of all targets are as before, or all are as wanted; as wanted where the command said so."""
+    befores, afters = [], []
+    for target, change in scenario.targets():
+        node, old = now.node(target), was.node(target)
+        data = None if node is None else node.data
+        mode = None if node is None else (node.mode, node.uid, node.gid, node.xattrs)
+        kept = (change.mode, 0, 0, ()) if old is None else (old.mode, old.uid, old.gid, old.xattrs)
+        befores.append(data == change.before and (data is None or mode == kept))
+        afters.append(data == change.after and (data is None or mode == kept))
+    if outcome == "committed" and not all(afters):
+        return [f"I1: committed, but not all after: {afters}"]
+    if outcome == "rolled_back" and not all(befores):
+        return [f"I1: rolled back, but not all before: {befores}"]
+    if not all(befores) and not all(afters):
+        return [f"I1: mixed: before {befores}, after {afters}"]
+    return []
+
+
+def i2_foreign_edits_survive(edits: dict[str, bytes], now: SimFs) -> list[str]:
+    """What others wrote is found again somewhere: in a file of theirs, or parked."""
+    everything = [node.data for _, node in now.files()]
+    return [f"I2: {key} is lost" for key, words in edits.items() if not any(words in data for data in everything)]
+
+
+def i3_no_proxied_config_without_worker(scenario: Scenario, now: SimFs, machine: Machine) -> list[str]:
+    """A worker that a rolled back command started is gone, and the one that it stopped runs again."""
+    target, change = list(scenario.targets())[-1]
+    switched = now.data(target) == change.after
+    if not scenario.worker or switched:
+        return []
+    complaints = []
+    if "new" in machine.alive:
+        complaints.append("I3: a worker outlives its transaction")
+    if scenario.previous and "previous" not in machine.alive:
+        complaints.append("I3: the previous worker does not run")
+    return complaints
+
+
+def i4_nothing_left(scenario: Scenario, now: SimFs, *, parked: bool = False) -> list[str]:
+    """No staged file, image or open log; a folder that was made for nothing is gone; one history line at most."""
+    complaints = []
+    for path, _ in now.files():
+        name = path.rpartition("/")[2]
+        in_journal = path.startswith(f"{ROOT}/")
+        if in_journal and name not in LASTING and not (parked and ".x" in name):
+            complaints.append(f"I4: {path} is left")
+        if not in_journal and name.startswith("."):
+            complaints.append(f"I4: {path} is left")
+    if scenario is not None and now.node("/h/state") and not any(p.startswith("/h/state/") for p, _ in now.files()):
+        complaints.append("I4: an empty folder is left")
+    ids = [entry["id"] for entry in history(now)]
+    if len(ids) != len(set(ids)):
+        complaints.append("I4: two history lines for one transaction")
+    return complaints
+
+
+def i5_secrets_stay_private(now: SimFs, targets: set[str]) -> list[str]:
+    """Bytes of a secret are in private files only, and never in a log or the history."""
+    complaints = []
+    for path, node in now.files():
+        if CANARY in node.data:
+            if path not in targets and node.mode & 0o077 and not _is_staged(path, targets):
+                complaints.append(f"I5: {path} has mode {node.mode:o}")
+            if path.endswith((".open", ".new", ".jsonl")):
+                complaints.append(f"I5: {path} holds a secret")
+    return complaints
+
+
+def i6_recovered_for_good(now: SimFs, again: SimFs, second: Recovery) -> list[str]:
+    """A second recovery finds nothing to do and changes nothing."""
+    complaints = [] if second.kind == "clean" else [f"I6: the second recovery says {second.kind}"]
+    if now.fingerprint() != again.fingerprint():
+        complaints.append("I6: the second recovery changed something")
+    return complaints
+
+
+def i7_untouched_stays_itself(scenario: Scenario, was: SimFs, now: SimFs) -> list[str]:
+    """A file that no change is for keeps its inode and mtime; one that was given back keeps its mtime."""
+    complaints = []
+    changes = dict(scenario.targets())
+    for path, node in was.files():
+        change = changes.get(path)
+        new = now.node(path)
+        if new is None:
+            if change is None:
+                complaints.append(f"I7: {path} is gone")
+        elif change is None or change.before == change.after:
+            if now.seen[path] != was.seen[path] or new.mtime_ns != node.mtime_ns:
+                complaints.append(f"I7: {path} was touched")
+        elif new.data == change.before and new.mtime_ns != node.mtime_ns:
+            complaints.append(f"I7: {path} was given back with another mtime")
+    return complaints
+
+
+def history(fs: SimFs) -> list[dict[str, object]]:
+    lines = (fs.data(ROOT / "history.jsonl") or b"").split(b"\n")
+    found = []
+    for line in lines:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+def _is_staged(path: str, targets: set[str]) -> bool:
+    """A staged file that is complete has its target's mode already."""
+    folder, _, name = path.rpartition("/")
+    return any(name.startswith(f".{target.rpartition('/')[2]}.") and target.startswith(folder) for target in targets)

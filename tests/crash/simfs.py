@@ -1,0 +1,474 @@
+"""A file system in memory that knows what would survive: stop it before any operation, fail one, or cut the power.
+
+Names and contents exist twice, as a program sees them and as they are on the medium. `fsync` carries a content over,
+`fsync_folder` the changes of a folder's names; everything else may be lost, in any combination, when the power goes.
+Renames and exchanges inside a folder are one step, as on a journaling file system.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from copy import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from journal.fs import Kind, Stat
+
+
+class Crash(BaseException):
+    """The program is gone. Not an Exception: no code may handle it."""
+
+
+@dataclass(slots=True)
+class Node:
+    """One inode; never changed in place, so that copies of the whole file system are cheap."""
+
+    kind: Kind
+    data: bytes = b""
+    mode: int = 0o600
+    uid: int = 0
+    gid: int = 0
+    mtime_ns: int = 0
+    xattrs: tuple[tuple[str, bytes], ...] = ()
+    disk: Node | None = None  # what an fsync has made durable; None for never
+
+    def but(self, **changes: object) -> Node:
+        new = copy(self)
+        for name, value in changes.items():
+            setattr(new, name, value)
+        return new
+
+    def synced(self) -> Node:
+        clean = self.but(disk=None)
+        return self.but(disk=clean)
+
+    @property
+    def dirty(self) -> bool:
+        on_disk = self.disk
+        return on_disk is None or (on_disk.data, on_disk.mode, on_disk.uid, on_disk.xattrs) != (
+            self.data,
+            self.mode,
+            self.uid,
+            self.xattrs,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Fail operation number `at`: once, from then on, or from then on if it takes space.
+
+    `too_late` raises after the operation took effect, as a network file system may.
+    """
+
+    at: int
+    code: int
+    sticky: bool = False
+    writes_only: bool = False
+    too_late: bool = False
+
+
+WRITES = {"create", "write", "reserve", "fsync", "make_folder", "set_xattr"}
+READS = {"names", "lstat", "readlink", "read", "xattrs", "open"}
+Names = dict[str, int]
+Step = tuple[tuple[str, int | None], ...]
+
+
+@dataclass
+class SimFs:
+    """The port in memory. `step` numbers every operation that changes something; reads have numbers of their own."""
+
+    nodes: dict[int, Node] = field(default_factory=dict)
+    seen: Names = field(default_factory=dict)
+    disk: Names = field(default_factory=dict)
+    pending: dict[str, list[Step]] = field(default_factory=dict)
+    step: int = 0
+    reads: int = 0
+    crash_at: int | None = None
+    fault: Fault | None = None
+    read_fault: Fault | None = None
+    exchanges: bool = True
+    short_writes: bool = False
+    on_step: Callable[[SimFs, str, str], None] | None = None
+    on_half_write: Callable[[SimFs], None] | None = None
+    dead: bool = False
+    descriptors: dict[int, int] = field(default_factory=dict)
+    log: list[str] | None = None
+    broken_barriers: frozenset[str] = frozenset()
+    _next: int = 1
+
+    # --- a world to start from ---------------------------------------------------------------------------------
+
+    def add_folder(self, path: str | Path) -> None:
+        self._place(path, Node(kind=Kind.FOLDER, mode=0o700))
+
+    def add_file(self, path: str | Path, data: bytes, mode: int = 0o600, **meta: object) -> None:
+        self._place(path, Node(kind=Kind.FILE, data=data, mode=mode, **meta).synced())
+
+    def add_link(self, path: str | Path, target: str) -> None:
+        self._place(path, Node(kind=Kind.LINK, data=target.encode(), mode=0o777).synced())
+
+    def _place(self, path: str | Path, node: Node) -> None:
+        number = self._new(node)
+        self.seen[str(path)] = number
+        self.disk[str(path)] = number
+
+    def _new(self, node: Node) -> int:
+        number = self._next
+        self._next += 1
+        self.nodes[number] = node
+        return number
+
+    # --- what others do: no step of ours, and never lost --------------------------------------------------------
+
+    def edit(self, path: str | Path, data: bytes, mode: int | None = None) -> None:
+        """Replace a file as another program does, by a rename."""
+        old = self.seen.get(str(path))
+        kept = 0o600 if old is None else self.nodes[old].mode
+        self._place(path, Node(kind=Kind.FILE, data=data, mode=kept if mode is None else mode).synced())
+
+    def edit_in_place(self, path: str | Path, data: bytes) -> None:
+        number = self.seen[str(path)]
+        self.nodes[number] = self.nodes[number].but(data=data).synced()
+
+    def chmod(self, path: str | Path, mode: int) -> None:
+        number = self.seen[str(path)]
+        self.nodes[number] = self.nodes[number].but(mode=mode).synced()
+
+    def delete(self, path: str | Path) -> None:
+        self.seen.pop(str(path), None)
+        self.disk.pop(str(path), None)
+
+    # --- looking at it ------------------------------------------------------------------------------------------
+
+    def data(self, path: str | Path) -> bytes | None:
+        number = self.seen.get(str(path))
+        return None if number is None else self.nodes[number].data
+
+    def node(self, path: str | Path) -> Node | None:
+        number = self.seen.get(str(path))
+        return None if number is None else self.nodes[number]
+
+    def files(self) -> Iterator[tuple[str, Node]]:
+        return ((path, self.nodes[number]) for path, number in self.seen.items())
+
+    def fingerprint(self) -> int:
+        """Equal for equal worlds as a program sees them."""
+        nodes = self.nodes
+        return hash(
+            frozenset((path, (node := nodes[n]).data, node.mode, node.mtime_ns) for path, n in self.seen.items())
+        )
+
+    # --- after the end ------------------------------------------------------------------------------------------
+
+    def after_kill(self) -> SimFs:
+        """The world after SIGKILL: everything done is seen, though not all of it would survive a power cut."""
+        return SimFs(
+            nodes=dict(self.nodes),
+            seen=dict(self.seen),
+            disk=dict(self.disk),
+            pending={folder: list(steps) for folder, steps in self.pending.items()},
+            exchanges=self.exchanges,
+            broken_barriers=self.broken_barriers,
+            _next=self._next,
+        )
+
+    def after_power_cut(self, choose: random.Random, *, any_subset: bool) -> SimFs:
+        """One world that a power cut may leave.
+
+        Of the name changes that no `fsync_folder` has covered a prefix survives in each folder, or any subset; a
+        content that no `fsync` has covered is old, torn, full of zeros, empty or complete.
+        """
+        names = dict(self.disk)
+        for steps in self.pending.values():
+            kept = len(steps) if any_subset else choose.randint(0, len(steps))
+            for step in steps[:kept]:
+                if any_subset and choose.random() < 0.5:
+                    continue
+                for path, number in step:
+                    if number is None:
+                        names.pop(path, None)
+                    else:
+                        names[path] = number
+        nodes = {number: _after_power_cut(self.nodes[number], choose) for number in set(names.values())}
+        reachable = {path: number for path, number in sorted(names.items()) if _parents_in(path, names)}
+        return SimFs(
+            nodes=nodes,
+            seen=reachable,
+            disk=dict(reachable),
+            exchanges=self.exchanges,
+            broken_barriers=self.broken_barriers,
+            _next=self._next,
+        )
+
+    # --- the port: reading --------------------------------------------------------------------------------------
+
+    def names(self, folder: Path) -> list[str]:
+        self._read("names")
+        self._folder(str(folder))
+        head = f"{folder}/"
+        return [path[len(head) :] for path in self.seen if path.startswith(head) and "/" not in path[len(head) :]]
+
+    def lstat(self, path: Path) -> Stat:
+        self._read("lstat")
+        key = str(path)
+        if key == "/":
+            return Stat(kind=Kind.FOLDER, mode=0o755, uid=0, gid=0, mtime_ns=0, links=2, device=1, inode=0)
+        number = self._find(key)
+        node = self.nodes[number]
+        links = sum(1 for other in self.seen.values() if other == number)
+        return Stat(
+            kind=node.kind,
+            mode=node.mode,
+            uid=node.uid,
+            gid=node.gid,
+            mtime_ns=node.mtime_ns,
+            links=links,
+            device=1,
+            inode=number,
+        )
+
+    def readlink(self, path: Path) -> str:
+        self._read("readlink")
+        return self._node(path).data.decode()
+
+    def read(self, path: Path) -> bytes:
+        self._read("read")
+        node = self._node(path)
+        if node.kind is not Kind.FILE:
+            raise _error(errno.ELOOP if node.kind is Kind.LINK else errno.EISDIR)
+        return node.data
+
+    def xattrs(self, path: Path) -> Mapping[str, bytes]:
+        self._read("xattrs")
+        return dict(self._node(path).xattrs)
+
+    def writable(self, path: Path) -> bool:
+        self._read("lstat")
+        return bool(self._node(path).mode & 0o200)
+
+    # --- the port: files ----------------------------------------------------------------------------------------
+
+    def create(self, path: Path, mode: int) -> int:
+        self._step("create", path)
+        if str(path) in self.seen:
+            raise _error(errno.EEXIST)
+        number = self._new(Node(kind=Kind.FILE, mode=mode))
+        self._link(path, number)
+        return self._descriptor(number)
+
+    def open(self, path: Path) -> int:
+        self._read("open")
+        return self._descriptor(self._find(str(path)))
+
+    def write(self, fd: int, data: bytes, offset: int) -> int:
+        taken = data[: max(1, len(data) // 2)] if self.short_writes else data
+        self._step("write", fd)
+        if self.on_half_write is not None:
+            self._write(fd, data[: len(data) // 2], offset)
+            self.on_half_write(self)
+        self._write(fd, taken, offset)
+        return len(taken)
+
+    def _write(self, fd: int, data: bytes, offset: int) -> None:
+        number = self.descriptors[fd]
+        node = self.nodes[number]
+        old = node.data.ljust(offset, b"\0")
+        self.nodes[number] = node.but(data=old[:offset] + data + old[offset + len(data) :], mtime_ns=10**18)
+
+    def reserve(self, fd: int, size: int) -> None:
+        self._step("reserve", fd)
+        number = self.descriptors[fd]
+        node = self.nodes[number]
+        self.nodes[number] = node.but(data=node.data.ljust(size, b"\0"))
+
+    def fsync(self, fd: int) -> None:
+        self._step("fsync", fd)
+        number = self.descriptors[fd]
+        if not self._is_broken("fsync", number):
+            self.nodes[number] = self.nodes[number].synced()
+
+    def close(self, fd: int) -> None:
+        self.descriptors.pop(fd, None)
+
+    def set_owner(self, fd: int, uid: int, gid: int) -> None:
+        self._change("set_owner", fd, uid=uid, gid=gid)
+
+    def set_mode(self, fd: int, mode: int) -> None:
+        self._change("set_mode", fd, mode=mode)
+
+    def set_xattr(self, fd: int, name: str, value: bytes) -> None:
+        present = dict(self.nodes[self.descriptors[fd]].xattrs)
+        self._change("set_xattr", fd, xattrs=tuple(sorted((present | {name: value}).items())))
+
+    def drop_xattr(self, fd: int, name: str) -> None:
+        present = dict(self.nodes[self.descriptors[fd]].xattrs)
+        present.pop(name)
+        self._change("drop_xattr", fd, xattrs=tuple(sorted(present.items())))
+
+    def set_mtime(self, fd: int, mtime_ns: int) -> None:
+        self._change("set_mtime", fd, mtime_ns=mtime_ns)
+
+    # --- the port: names ----------------------------------------------------------------------------------------
+
+    def exchange(self, one: Path, other: Path) -> bool:
+        self._step("exchange", other)
+        if not self.exchanges:
+            return False
+        first, second = self._find(str(one)), self._find(str(other))
+        self._apply(one, ((str(one), second), (str(other), first)))
+        return True
+
+    def move(self, source: Path, target: Path) -> None:
+        self._step("move", target)
+        number = self._find(str(source))
+        self._apply(target, ((str(target), number), (str(source), None)))
+
+    def move_new(self, source: Path, target: Path) -> None:
+        self._step("move_new", target)
+        number = self._find(str(source))
+        if str(target) in self.seen:
+            raise _error(errno.EEXIST)
+        self._apply(target, ((str(target), number), (str(source), None)))
+
+    def unlink(self, path: Path) -> None:
+        self._step("unlink", path)
+        if self._node(path).kind is Kind.FOLDER:
+            raise _error(errno.EISDIR)
+        self._apply(path, ((str(path), None),))
+
+    def make_folder(self, path: Path, mode: int) -> None:
+        self._step("make_folder", path)
+        self._folder(str(path.parent))
+        if str(path) in self.seen:
+            raise _error(errno.EEXIST)
+        self._apply(path, ((str(path), self._new(Node(kind=Kind.FOLDER, mode=mode))),))
+
+    def remove_folder(self, path: Path) -> None:
+        self._step("remove_folder", path)
+        self._folder(str(path))
+        if any(other.startswith(f"{path}/") for other in self.seen):
+            raise _error(errno.ENOTEMPTY)
+        self._apply(path, ((str(path), None),))
+
+    def fsync_folder(self, path: Path) -> None:
+        self._step("fsync_folder", path)
+        self._folder(str(path))
+        if self._is_broken("fsync_folder", str(path)):
+            return
+        for step in self.pending.pop(str(path), ()):
+            for name, number in step:
+                if number is None:
+                    self.disk.pop(name, None)
+                else:
+                    self.disk[name] = number
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _step(self, what: str, about: Path | int) -> None:
+        if self.dead:
+            raise Crash
+        self.step += 1
+        if self.log is not None:
+            self.log.append(f"{what} {self._name(about)}")
+        if self.on_step is not None:
+            self.on_step(self, what, str(about))
+        if self.step == self.crash_at:
+            self.dead = True
+            raise Crash
+        self._maybe_fail(self.fault, self.step, what)
+
+    def _read(self, what: str) -> None:
+        if self.dead:
+            raise Crash
+        self.reads += 1
+        self._maybe_fail(self.read_fault, self.reads, what)
+
+    def _maybe_fail(self, fault: Fault | None, number: int, what: str) -> None:
+        if fault is None or (fault.writes_only and what not in WRITES):
+            return
+        if number == fault.at or (fault.sticky and number > fault.at):
+            raise _error(fault.code)
+
+    def _change(self, what: str, fd: int, **changes: object) -> None:
+        self._step(what, fd)
+        number = self.descriptors[fd]
+        self.nodes[number] = self.nodes[number].but(**changes)
+
+    def _is_broken(self, what: str, about: int | str) -> bool:
+        """Say whether a mutant has taken this barrier away: names like "fsync:.open" or "fsync_folder:/home/j"."""
+        if not self.broken_barriers:
+            return False
+        paths = [about] if isinstance(about, str) else [path for path, number in self.seen.items() if number == about]
+        return any(
+            barrier.startswith(f"{what}:") and path.endswith(barrier.partition(":")[2])
+            for barrier in self.broken_barriers
+            for path in paths
+        )
+
+    def _name(self, about: Path | int) -> str:
+        if isinstance(about, Path):
+            return str(about)
+        number = self.descriptors[about]
+        return next((path for path, other in self.seen.items() if other == number), "?")
+
+    def _descriptor(self, number: int) -> int:
+        fd = max(self.descriptors, default=2) + 1
+        self.descriptors[fd] = number
+        return fd
+
+    def _find(self, key: str) -> int:
+        number = self.seen.get(key)
+        if number is None:
+            parent = self.seen.get(key.rpartition("/")[0])
+            if parent is not None and self.nodes[parent].kind is Kind.FILE:
+                raise _error(errno.ENOTDIR)
+            raise _error(errno.ENOENT)
+        return number
+
+    def _node(self, path: Path) -> Node:
+        return self.nodes[self._find(str(path))]
+
+    def _folder(self, key: str) -> None:
+        if key != "/" and self.nodes[self._find(key)].kind is not Kind.FOLDER:
+            raise _error(errno.ENOTDIR)
+
+    def _link(self, path: Path, number: int) -> None:
+        self._folder(str(path.parent))
+        self._apply(path, ((str(path), number),))
+
+    def _apply(self, path: Path, step: Step) -> None:
+        for name, number in step:
+            if number is None:
+                self.seen.pop(name, None)
+            else:
+                self.seen[name] = number
+        self.pending.setdefault(str(path.parent), []).append(step)
+
+
+def _after_power_cut(node: Node, choose: random.Random) -> Node:
+    if node.kind is not Kind.FILE or not node.dirty:
+        return node
+    old = node.disk or Node(kind=node.kind, mode=node.mode, uid=node.uid, gid=node.gid)
+    same = len(os.path.commonprefix((old.data, node.data)))  # what is durable stays, whatever is written behind it
+    middle = (same + len(node.data)) // 2
+    fates = (
+        old.data,
+        node.data[:middle] + old.data[middle:],
+        node.data[:same] + bytes(len(node.data) - same),
+        node.data[:same],
+        node.data,
+    )
+    fate = choose.randrange(len(fates))
+    return (old if fate == 0 else node).but(data=fates[fate], disk=None).synced()
+
+
+def _parents_in(path: str, names: Names) -> bool:
+    parent = path.rpartition("/")[0]
+    return parent == "" or (parent in names and _parents_in(parent, names))
+
+
+def _error(code: int) -> OSError:
+    return OSError(code, os.strerror(code))

@@ -1,0 +1,196 @@
+"""A home with files in it, the commands that change them, and what a crash or a fault makes of those."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from journal import ABSENT, FileChange, Journal, JournalError, KeyEdit, Lease, Recovery, WorkerRecord
+from journal.fs import Fs, Meta
+from tests.crash.lines import LINES
+from tests.crash.simfs import SimFs
+
+HOME = Path("/h")
+ROOT = HOME / "journal"
+CANARY = b"canary-sk-0123456789"
+Outcome = Literal["committed", "rolled_back", "stuck"]
+
+
+class NoLock:
+    def release(self) -> None:
+        pass
+
+
+class NoLocks:
+    """In one thread and one simulated process there is nobody to lock out."""
+
+    def acquire(self, path: Path, timeout: float) -> NoLock:
+        return NoLock()
+
+
+@dataclass
+class Machine:
+    """Processes that exist by record only."""
+
+    alive: set[str] = field(default_factory=set)
+    deferring: bool = False
+
+    def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred"]:
+        if worker.nonce not in self.alive:
+            return "gone"
+        if self.deferring:
+            return "deferred"
+        self.alive.remove(worker.nonce)
+        return "stopped"
+
+    def relaunch(self, spec: object) -> bool:
+        self.alive.add(str(spec))
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """Files before, and one command's changes to them; `folders` are there before."""
+
+    name: str
+    files: Mapping[str, bytes]
+    changes: tuple[FileChange, ...]
+    modes: Mapping[str, int] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
+    worker: bool = False
+    previous: bool = False
+
+    def world(self) -> SimFs:
+        fs = SimFs()
+        fs.add_folder(HOME)
+        for folder in self.folders:
+            fs.add_folder(folder)
+        for path, data in self.files.items():
+            fs.add_file(path, data, self.modes.get(path, 0o600), mtime_ns=4711, xattrs=(("user.note", b"kept"),))
+        for path, target in self.links.items():
+            fs.add_link(path, target)
+        return fs
+
+    def machine(self) -> Machine:
+        return Machine(alive={"previous"} if self.previous else set())
+
+    def targets(self) -> Iterator[tuple[str, FileChange]]:
+        """Where each change really lies."""
+        return ((self.links.get(str(change.path), str(change.path)), change) for change in self.changes)
+
+
+def journal_on(fs: Fs, machine: Machine, *, boot: str = "boot-1", root: Path = ROOT) -> Journal:
+    tokens = itertools.count(1)
+    return Journal(
+        root,
+        fs=fs,
+        formats={"lines": LINES},
+        processes=machine,
+        clock=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        token=lambda size: f"{next(tokens):0{2 * size}x}",
+        tool="test",
+        boot_id=lambda: boot,
+        locks=NoLocks(),
+    )
+
+
+def run(journal: Journal, scenario: Scenario, machine: Machine) -> Outcome:
+    """Run the scenario's command as a caller does: step by step, and back again from where it failed."""
+    with journal.acquire(command=scenario.name, timeout=0) as lease:
+        lease.recover()
+        return run_in(lease, scenario, machine)
+
+
+def run_in(lease: Lease, scenario: Scenario, machine: Machine) -> Outcome:
+    transaction = lease.begin(
+        command=scenario.name, argv=("--flag",), from_state="absent", to_state="enabled", changes=scenario.changes
+    )
+    try:
+        transaction.prepare()
+        if scenario.previous:
+            record = WorkerRecord(nonce="previous", port=1, pid=1, started="1", boot_id="boot-1")
+            transaction.worker_stopping(record=record, relaunch="previous")
+            machine.alive.discard("previous")
+        if scenario.worker:
+            transaction.worker_intended(nonce="new", port=1, executable="python", settings_hash="00")
+            machine.alive.add("new")
+            transaction.worker_started(nonce="new", pid=2, started="2", boot_id="boot-1")
+        transaction.swap()
+        transaction.commit()
+    except JournalError:
+        try:
+            transaction.restore_files()
+            transaction.retract_workers()
+            transaction.close_rolled_back("failed")
+        except JournalError:
+            return "stuck"
+        return "rolled_back"
+    try:
+        transaction.finish()
+    except JournalError:
+        return "stuck"
+    return "committed"
+
+
+def recover(fs: SimFs, machine: Machine, *, boot: str = "boot-1") -> Recovery:
+    with journal_on(fs, machine, boot=boot).acquire(command="recover", timeout=0) as lease:
+        return lease.recover()
+
+
+def key(name: str, before: object, after: object) -> KeyEdit:
+    return KeyEdit(path=(name,), before=before, after=after)
+
+
+def changed(path: str, before: bytes | None, after: bytes | None, *edits: KeyEdit, **more: object) -> FileChange:
+    return FileChange(
+        path=Path(path), before=before, after=after, edits=edits, format="lines" if edits else "", **more
+    )
+
+
+CONFIG = b"# secret=" + CANARY + b"\nurl=upstream\nuser=1\n"
+SWITCHED = b"# secret=" + CANARY + b"\nurl=proxy\nuser=1\nhooks=true\n"
+CONFIG_EDITS = (key("url", "upstream", "proxy"), key("hooks", ABSENT, "true"))
+
+INSTALL = Scenario(
+    name="install",
+    files={"/h/config": CONFIG, "/h/hooks": b"theirs=1\n", "/h/untouched": b"me"},
+    modes={"/h/config": 0o640},
+    changes=(
+        changed("/h/state/settings", None, b"settings"),
+        changed("/h/state/secret", None, CANARY, secret=True),
+        changed("/h/hooks", b"theirs=1\n", b"theirs=1\nours=1\n", key("ours", ABSENT, "1")),
+        changed("/h/config", CONFIG, SWITCHED, *CONFIG_EDITS),
+    ),
+    worker=True,
+)
+UNINSTALL = Scenario(
+    name="uninstall",
+    folders=("/h/state", "/h/dotfiles"),
+    files={
+        "/h/dotfiles/config": SWITCHED,
+        "/h/hooks": b"ours=1\n",
+        "/h/state/manifest": b"installed",
+        "/h/untouched": b"me",
+    },
+    links={"/h/config": "/h/dotfiles/config"},
+    changes=(
+        changed("/h/config", SWITCHED, CONFIG, key("url", "proxy", "upstream"), key("hooks", "true", ABSENT)),
+        changed("/h/hooks", b"ours=1\n", None, key("ours", "1", ABSENT)),
+        changed("/h/state/manifest", b"installed", b"restored"),
+        changed("/h/untouched", b"me", b"me"),
+    ),
+)
+RESTART = Scenario(
+    name="restart",
+    folders=("/h/state",),
+    files={"/h/config": CONFIG, "/h/state/settings": b"old", "/h/untouched": b"me"},
+    changes=(changed("/h/state/settings", b"old", b"new"),),
+    worker=True,
+    previous=True,
+)
+SCENARIOS = (INSTALL, UNINSTALL, RESTART)
