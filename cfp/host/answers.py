@@ -46,15 +46,15 @@ def provider_message(body: bytes, content_type: str) -> str:
     return body.decode(errors="replace")
 
 
-def error_text(value: Any) -> str:
-    """The text under error, message or detail, however deep the provider wraps it."""
+def error_text(value: Any, depth: int = 8) -> str:
+    """The text under error, message or detail, however the provider wraps it, up to `depth` levels."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return error_text(value[0]) if value else ""
-    if isinstance(value, Mapping):
+        return error_text(value[0], depth - 1) if value and depth else ""
+    if isinstance(value, Mapping) and depth:
         for name in ("error", "message", "detail", "msg", "response"):
-            text = error_text(value.get(name))
+            text = error_text(value.get(name), depth - 1)
             if text:
                 return text
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import anyio  # noqa: F401 - httpcore would load it while the clock runs
+import httpcore
 import httpx
 
 import cfp
@@ -26,7 +28,7 @@ from cfp.host.socks import SocksTransport
 from cfp.host.verify import Verification, VerificationRequest
 
 _CONNECT = 15.0
-_ERROR_BODY_TIME = 5.0
+_ERROR_BODY_TIME = 2.0
 _ERROR_BODY = 64 * 1024
 _LARGEST_EVENT = 1024 * 1024
 _LONGEST_MESSAGE = 300
@@ -48,6 +50,7 @@ class Attempt:
         self._url = f"{request.upstream_base}/responses"
         self._proxy = outbound_proxy(self._url, environ)
         self._began = time.monotonic()
+        self._connection: httpcore.AsyncNetworkStream | None = None
         self._handshaking = False
         self._asked = False
 
@@ -66,6 +69,9 @@ class Attempt:
         except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as error:
             # `from None`: an exception of the libraries below may quote a header.
             raise self._transport_failed(error) from None
+        finally:
+            if self._connection is not None:  # httpcore leaves it open where the time runs out in a handshake
+                await self._connection.aclose()
 
     def _transport(self) -> httpx.AsyncBaseTransport:
         secure = any(url.startswith("https:") for url in (self._url, self._proxy or ""))
@@ -77,12 +83,16 @@ class Attempt:
             raise self._failed(error.code, **error.details) from error
         if self._proxy is not None and self._proxy.startswith("socks"):
             return SocksTransport(self._proxy, context)
-        proxy = None if self._proxy is None else httpx.Proxy(self._proxy, ssl_context=context)
+        proxy = None
+        if self._proxy is not None:
+            proxy = httpx.Proxy(self._proxy, ssl_context=context if self._proxy.startswith("https:") else None)
         return httpx.AsyncHTTPTransport(verify=context or False, proxy=proxy, trust_env=False)
 
-    async def _trace(self, event: str, _info: Mapping[str, Any]) -> None:
+    async def _trace(self, event: str, details: Mapping[str, Any]) -> None:
         """Follow httpcore's progress; through a CONNECT proxy, TLS comes after a first request of the proxy's own."""
-        if event.endswith("start_tls.started"):
+        if event.endswith("connect_tcp.complete"):
+            self._connection = details["return_value"]
+        elif event.endswith("start_tls.started"):
             self._handshaking, self._asked = True, False
         elif event.endswith("send_request_headers.started"):
             self._handshaking, self._asked = False, True
@@ -148,12 +158,12 @@ class Attempt:
         if isinstance(error, httpx.ProxyError):
             return self._failed("upstream_unreachable", "the outbound proxy refused")
         for cause in _causes(error):
-            if isinstance(cause, socket.gaierror):
-                return self._failed("upstream_dns", cause.strerror or "no such name")
             if isinstance(cause, ssl.SSLError):
                 return self._failed("upstream_tls", _tls_reason(cause))
+            if isinstance(cause, socket.gaierror):
+                return self._not_reached("upstream_dns", cause.strerror or "no such name")
             if isinstance(cause, ConnectionRefusedError):
-                return self._failed("upstream_refused", os.strerror(cause.errno or 0))
+                return self._not_reached("upstream_refused", os.strerror(cause.errno or errno.ECONNREFUSED))
         if self._handshaking:
             return self._failed("upstream_tls", "it hung up during the handshake")
         if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
@@ -161,6 +171,12 @@ class Attempt:
             return self._failed(code, "it hung up before its first event")
         numbers = [cause.errno for cause in _causes(error) if isinstance(cause, OSError) and cause.errno]
         return self._failed("upstream_unreachable", os.strerror(numbers[-1]) if numbers else "no connection")
+
+    def _not_reached(self, code: str, reason: str) -> Failed:
+        """Whoever was to be reached: with an outbound proxy, that is the proxy."""
+        if self._proxy is None:
+            return self._failed(code, reason)
+        return self._failed("upstream_unreachable", f"the outbound proxy: {reason}")
 
     def _failed(self, code: str, reason: str, **more: Any) -> Failed:
         proxy = {} if self._proxy is None else {"outbound_proxy": _host(self._proxy)}

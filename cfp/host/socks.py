@@ -70,7 +70,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             raise httpcore.WriteError from error
 
     async def aclose(self) -> None:
-        self._writer.close()
+        self._writer.transport.abort()  # a verification has seen enough: no farewell is waited for
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
@@ -78,7 +78,11 @@ class _Stream(httpcore.AsyncNetworkStream):
         try:
             await self._writer.start_tls(ssl_context, server_hostname=server_hostname)
         except OSError as error:
+            await self.aclose()
             raise httpcore.ConnectError from error
+        except BaseException:
+            await self.aclose()
+            raise
         return self
 
     def get_extra_info(self, info: str) -> Any:

@@ -45,9 +45,16 @@ def says_and_stays(*parts: bytes) -> Behaviour:
 
 @contextmanager
 def serving(
-    behaviour: Behaviour, *, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    behaviour: Behaviour,
+    *,
+    context: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    greeting: bool = True,
 ) -> Iterator[Served]:
-    """Serve each connection by `behaviour(connection, request)`, in threads that end with the context."""
+    """Serve each connection by `behaviour(connection, request)`, in threads that end with the context.
+
+    Without `greeting` no request is read first: the behaviour does all the talking.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as listener:
         served = Served(port=listener.getsockname()[1])
@@ -60,7 +67,7 @@ def serving(
                     wrapped = connection if context is None else context.wrap_socket(connection, server_side=True)
                     with wrapped:
                         open_connections.add(wrapped)
-                        request = read_request(wrapped)
+                        request = read_request(wrapped) if greeting else b""
                         if request:
                             served.requests.append(request)
                         behaviour(wrapped, request)
