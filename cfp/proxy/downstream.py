@@ -8,7 +8,8 @@ from typing import Protocol
 
 from cfp.proxy.answers import Answer, answer_to, response
 from cfp.proxy.config import Limits
-from cfp.proxy.exchange import Exchange, Office
+from cfp.proxy.exchange import Exchange
+from cfp.proxy.ports import Office
 from cfp.proxy.wire import END, Malformed, Piece, RequestEvent, RequestHead, RequestParser
 
 

@@ -10,61 +10,19 @@ what comes in on one leg goes out on the other in the same turn of the event loo
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
-from cfp.core.policy import EffectivePolicy
 from cfp.proxy import headers, wire
-from cfp.proxy.admission import Admission, Refusal
+from cfp.proxy.admission import Refusal
 from cfp.proxy.answers import Answer, answer_to, response
-from cfp.proxy.config import WorkerConfig
-from cfp.proxy.credentials import Credentials, KeyState
+from cfp.proxy.credentials import KeyState
 from cfp.proxy.dial import DialFailed
-from cfp.proxy.observe import RequestRecord, StreamObserver
-from cfp.proxy.refusals import Refusals, names_tier
+from cfp.proxy.observe import StreamObserver
+from cfp.proxy.ports import Client, Office
+from cfp.proxy.refusals import names_tier
 from cfp.proxy.reply import Reply
-from cfp.proxy.routing import Kind, Origin, Route, Router, split_absolute
-from cfp.proxy.upstream import Pool, UpstreamConnection
+from cfp.proxy.routing import Kind, Route, split_absolute
+from cfp.proxy.upstream import UpstreamConnection
 from cfp.proxy.wire import Malformed, Piece, RequestHead, ResponseEvent, ResponseHead
-
-
-class Client(Protocol):
-    """The leg to Codex, as an exchange needs it. `full`: it reads more slowly than we write."""
-
-    trusted: bool
-    full: bool
-
-    def write(self, parts: list[Piece]) -> None: ...
-
-    def finished(self, *, close: bool) -> None:
-        """This exchange is over; the connection takes the next one, or closes when all is written."""
-
-    def cut(self) -> None:
-        """End the connection so that the client sees that the body is not complete."""
-
-    def hold_input(self, *, hold: bool) -> None: ...
-
-
-class Office(Protocol):
-    """What all exchanges of one worker share."""
-
-    config: WorkerConfig
-    origin: Origin
-    router: Router
-    admission: Admission
-    credentials: Credentials
-    pool: Pool
-    refusals: Refusals
-    loop_id: bytes
-    draining: bool
-
-    def record(self, method: str, path: str) -> RequestRecord:
-        """Begin a log line."""
-
-    def began(self, exchange: Exchange) -> None: ...
-
-    def ended(self, exchange: Exchange | None, record: RequestRecord | None) -> None: ...
-
-    def health(self) -> bytes: ...
 
 
 class Exchange:
@@ -208,35 +166,17 @@ class Exchange:
     # -- the body
 
     def _look_into(self) -> None:
-        from cfp.proxy import codings, rewrite  # noqa: PLC0415  msgspec is not needed to listen
+        # Imported here: msgspec is not needed to listen.
+        from cfp.proxy.codings import TooLarge  # noqa: PLC0415  see above
+        from cfp.proxy.intake import look_into  # noqa: PLC0415  see above
 
-        office, record, body = self._office, self._record, self._body
-        assert body is not None  # noqa: S101  only such exchanges come here
-        effective = office.credentials.effective_policy()
-        tier = office.config.settings.service_tier if effective is EffectivePolicy.INJECT_MISSING else None
-        coding = self._head.fields.get(b"content-encoding", b"identity").lower()
+        assert self._body is not None  # noqa: S101  only such exchanges come here
         try:
-            found = rewrite.rewrite(
-                body,
-                lambda members: None if members.model in office.refusals else tier,
-                coding=coding,
-                cap=office.config.limits.body,
-            )
-        except codings.TooLarge:
-            self._answer(Answer.BODY_TOO_LARGE, limit=office.config.limits.body)
+            found = look_into(self._office, self._head, self._body, self._record)
+        except TooLarge:
+            self._answer(Answer.BODY_TOO_LARGE, limit=self._office.config.limits.body)
             return
-        record.service_tier_effective_policy = effective.value
-        record.json_error = found.error
-        record.service_tier_injected = found.injected
-        if found.members is not None:
-            record.service_tier_before = found.members.service_tier
-            record.service_tier_after = tier if found.injected else found.members.service_tier
-            record.stream = found.members.stream
-            self._model = found.members.model
-        if found.injected:
-            hint = self._head.fields.get(b"x-codex-routing-hint")
-            self._hint = None if hint is None or tier is None else headers.with_tier(hint, tier.encode())
-        self._parts = found.parts
+        self._parts, self._hint, self._model = found.parts, found.hint, found.model
         self._connect()
 
     # -- to the upstream

@@ -37,8 +37,8 @@ async def _serve(config: WorkerConfig, lifetime: Lifetime) -> None:
 
 def _settle(worker: Worker) -> None:
     """Do what is not needed to listen before the first request asks for it."""
+    import cfp.proxy.intake  # noqa: PLC0415  as above
     import cfp.proxy.lines  # noqa: PLC0415  msgspec, which a request needs and listening does not
-    import cfp.proxy.rewrite  # noqa: PLC0415  as above
     import cfp.proxy.told  # noqa: F401, PLC0415  as above
 
     worker.health()

@@ -1,0 +1,57 @@
+"""What an exchange needs of others: the leg to its client, and what all exchanges of one worker share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from cfp.proxy.admission import Admission
+from cfp.proxy.config import WorkerConfig
+from cfp.proxy.credentials import Credentials
+from cfp.proxy.observe import RequestRecord
+from cfp.proxy.refusals import Refusals
+from cfp.proxy.routing import Origin, Router
+from cfp.proxy.upstream import Pool
+from cfp.proxy.wire import Piece
+
+if TYPE_CHECKING:
+    from cfp.proxy.exchange import Exchange
+
+
+class Client(Protocol):
+    """The leg to Codex, as an exchange needs it. `full`: it reads more slowly than we write."""
+
+    trusted: bool
+    full: bool
+
+    def write(self, parts: list[Piece]) -> None: ...
+
+    def finished(self, *, close: bool) -> None:
+        """This exchange is over; the connection takes the next one, or closes when all is written."""
+
+    def cut(self) -> None:
+        """End the connection so that the client sees that the body is not complete."""
+
+    def hold_input(self, *, hold: bool) -> None: ...
+
+
+class Office(Protocol):
+    """What all exchanges of one worker share."""
+
+    config: WorkerConfig
+    origin: Origin
+    router: Router
+    admission: Admission
+    credentials: Credentials
+    pool: Pool
+    refusals: Refusals
+    loop_id: bytes
+    draining: bool
+
+    def record(self, method: str, path: str) -> RequestRecord:
+        """Begin a log line."""
+
+    def began(self, exchange: Exchange) -> None: ...
+
+    def ended(self, exchange: Exchange | None, record: RequestRecord | None) -> None: ...
+
+    def health(self) -> bytes: ...
