@@ -1,0 +1,123 @@
+"""Who may change what the machine holds: files through the journal, words through `cli`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests.house.source import Module, dotted, modules
+
+# A module, the calls, and why they do not go through the journal.
+WRITERS = {
+    "cfp/proxy/log.py": ("os.open ?.replace", "the worker's own request log, appended for as long as it lives"),
+    "cfp/proxy/lifetime.py": (
+        "os.open ?.unlink ?.mkdir",
+        "the worker's lock and pid file, which live and die with it",
+    ),
+    "cfp/host/process.py": ("os.open os.fchmod", "the worker's stdout and stderr, opened for it before it starts"),
+    "cfp/commands/autostart.py": ("?.open ?.replace", "the hook's log, one line for each start"),
+    "cfp/cli.py": ("tempfile.mkstemp", "the report of a bug, when nothing else can be relied on"),
+    "cfp/commands/demo.py": ("tempfile.mkdtemp shutil.rmtree", "the demo's throw-away folder"),
+    "cfp/demo/home.py": ("?.mkdir ?.write_bytes ?.chmod", "the files of a user who does not exist, in that folder"),
+}
+
+PRINTERS = {"cfp/cli.py": "one JSON object on stdout"}
+
+_METHODS = frozenset(
+    {
+        *("write_text", "write_bytes", "touch", "truncate", "open"),
+        *("unlink", "rmdir", "mkdir", "makedirs", "removedirs", "rmtree"),
+        *("rename", "renames", "move", "copyfile", "copy2", "copytree"),
+        *("symlink", "symlink_to", "hardlink_to", "link"),
+        *("chmod", "fchmod", "lchmod", "chown", "utime", "ftruncate"),
+        *("mkstemp", "mkdtemp", "NamedTemporaryFile", "TemporaryDirectory"),
+    }
+)
+_FUNCTIONS = frozenset({"os.replace", "os.remove", "shutil.copy"})
+_READING = frozenset({"r", "rb", "rt"})
+
+
+def _mode(call: ast.Call, position: int) -> ast.expr | None:
+    for keyword in call.keywords:
+        if keyword.arg == "mode":
+            return keyword.value
+    return call.args[position] if len(call.args) > position else None
+
+
+def _only_reads(call: ast.Call, name: str) -> bool:
+    """Whether an `open` of either kind can be seen to read only."""
+    if name == "os.open":
+        return "os.O_RDONLY" in ast.unparse(call) and "os.O_CREAT" not in ast.unparse(call)
+    mode = _mode(call, 1 if name == "open" else 0)
+    return mode is None or (isinstance(mode, ast.Constant) and mode.value in _READING)
+
+
+def _writes(module: Module) -> Iterator[tuple[str, int]]:
+    """Each call that changes a file or folder, by name and line."""
+    for call in module.calls():
+        name = dotted(call.func)
+        last = name.rpartition(".")[2]
+        is_path_replace = "." in name and last == "replace" and len(call.args) == 1  # text takes two
+        if name not in _FUNCTIONS and last not in _METHODS and not is_path_replace:
+            continue
+        if last == "open" and _only_reads(call, name):
+            continue
+        owner = name.rpartition(".")[0]
+        yield (name if owner in {"os", "shutil", "tempfile"} or not owner else f"?.{last}"), call.lineno
+
+
+def test_only_the_journal_writes() -> None:
+    """A file that can outlive a crash half-written is written by `journal` alone; each exception has its reason."""
+    found = {
+        f"{module.name}:{line} {name}"
+        for module in modules("cfp")
+        for name, line in _writes(module)
+        if name not in WRITERS.get(module.name, ("", ""))[0].split()
+    }
+    assert set() == found
+
+
+def test_every_exception_is_needed() -> None:
+    """A reason for something that is gone misleads whoever reads the table."""
+    found = {(module.name, name) for module in modules("cfp") for name, _ in _writes(module)}
+    allowed = {(module, name) for module, (names, _) in WRITERS.items() for name in names.split()}
+    assert set() == allowed - found
+
+
+def test_only_cli_prints() -> None:
+    """Results go through one place, so that stdout holds one JSON object and nothing else."""
+    found = {
+        f"{module.name}:{node.lineno}"
+        for module in modules("cfp", "journal")
+        if module.name not in PRINTERS
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.expr) and dotted(node) in {"print", "sys.stdout", "sys.stdout.buffer"}
+    }
+    assert set() == found
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("open(path)", []),
+        ("open(path, 'rb')", []),
+        ("path.open()", []),
+        ("path.open(mode='r')", []),
+        ("os.open(path, os.O_RDONLY)", []),
+        ("text.replace('a', 'b')", []),
+        ("open(path, 'w')", ["open"]),
+        ("open(path, mode)", ["open"]),
+        ("path.open('ab')", ["?.open"]),
+        ("os.open(path, flags, 0o600)", ["os.open"]),
+        ("os.replace(a, b)", ["os.replace"]),
+        ("path.replace(other)", ["?.replace"]),
+        ("(home / 'x').write_text('')", ["?.write_text"]),
+        ("self.path.unlink()", ["?.unlink"]),
+        ("shutil.rmtree(path)", ["shutil.rmtree"]),
+    ],
+)
+def test_the_rule_sees_writes(source: str, expected: list[str]) -> None:
+    """The check itself tells reading from writing."""
+    assert expected == [name for name, _ in _writes(Module("x.py", source))]
