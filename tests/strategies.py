@@ -182,13 +182,13 @@ def _providers(writer: _Writer, provider: str, root: Pairs, sections: Sections) 
     elif layout == "sub only":
         sections.append((f"[{writer.path('model_providers', provider, 'http_headers')}]", [(("x-a",), '"1"')]))
     else:
-        sections.append((f"[{writer.path('model_providers', provider, 'query_params')}]", writer.extras()))
+        sections.append((f"[{writer.path('model_providers', provider, 'query_params')}]", [(("a b",), '"1"')]))
         sections.append((f"[{writer.path('model_providers', provider)}]", pairs + headers))
 
 
 def _features(writer: _Writer, root: Pairs, sections: Sections) -> None:
     if writer.flip():
-        pairs = writer.extras(1)
+        pairs: Pairs = [((f"extra{next(writer.unused)}",), "true")] if writer.flip() else []
         for name in ("hooks", "codex_hooks"):
             if writer.flip():
                 pairs.append(((name,), writer.pick("true", "false")))
@@ -215,7 +215,7 @@ def _others(writer: _Writer, sections: Sections) -> None:
     for _ in range(writer.draw(st.integers(0, 2))):
         number = next(writer.unused)
         if writer.flip():
-            sections.append((f"[{writer.path('mcp_servers', f's{number}.x')}]", writer.extras()))
+            sections.append((f"[{writer.path('others', f's{number}.x')}]", writer.extras()))
         else:
             block = [(f"[[{writer.path('list' + str(number))}]]", writer.extras(1)) for _ in range(2)]
             sections += block
