@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 HEALTH_PATH = "/__codex_fast_proxy/health"
@@ -91,9 +92,9 @@ class Layout:
     def backups(self) -> Path:
         return self.home / "backups" / "codex-fast-proxy"
 
-    def backup(self, stamp: str) -> Path:
-        """The copy of config.toml taken at `stamp` (UTC basic format)."""
-        return self.backups / f"config.toml.{stamp}.bak"
+    def backup(self, taken: datetime) -> Path:
+        """The copy of config.toml taken at that time; names sort by age."""
+        return self.backups / f"config.toml.{taken.strftime('%Y%m%dT%H%M%S%fZ')}.bak"
 
     @property
     def journal(self) -> Path:

@@ -29,8 +29,8 @@ MESSAGES: Final[dict[str, Message]] = {
         "Switching the Codex config needs a running proxy, so plain `install` does nothing.",
         f"Run `{CLI} install --start`, or `{CLI} install --prepare-only` to save settings without switching."),
     "two_auth_sources": Message(
-        "Two sources for the provider's key were named.",
-        "Name one: --use-provider-auth-file or --upstream-api-key-env NAME."),
+        "More than one source for the provider's key was named.",
+        "Name one: --use-provider-auth-file, --upstream-api-key-env NAME or --clear-upstream-auth."),
     "invalid_env_name": Message(
         "--upstream-api-key-env takes the name of an environment variable, never a key.",
         "Pass a name made of letters, digits and underscores, and put the key into that variable."),
@@ -75,6 +75,13 @@ MESSAGES: Final[dict[str, Message]] = {
         "There is no saved key for the provider {provider}.", f"Run `{CLI} prepare-chatgpt-login --apply` first."),
     "upstream_key_missing": Message(
         "The environment variable {variable} is not set here.", "Set it for this command and for every new session."),
+    "provider_auth_invalid": Message(
+        "provider-auth.json cannot be used: {reason}.", f"Move it away, then run `{CLI} prepare-chatgpt-login --apply`."),
+    "nothing_asked": Message(
+        "Nothing to change was named.", "Pass --upstream-base, --service-tier-policy or one of the auth flags."),
+    "source_key_unknown": Message(
+        "No key was found that Codex now sends to {provider}.",
+        "Name the entry of auth.json that holds it with --source-auth-key NAME."),
     "port_in_use": Message(
         "{host}:{port} is taken by {owner}.", "Pass another --port, or end that program."),
     "file_not_editable": Message(
@@ -88,6 +95,9 @@ MESSAGES: Final[dict[str, Message]] = {
     "busy": Message("Another command holds the lock: {holder}.", "Wait for it to end, then run again."),
     "not_enabled": Message("The proxy is not enabled in this Codex home.", f"Run `{CLI} install --start`."),
     "settings_missing": Message("There are no saved settings.", f"Run `{CLI} install --start`."),
+    "provider_repointed": Message(
+        "{provider} no longer points at the proxy: its URL was changed by others and is left alone.",
+        f"Run `{CLI} install --start` to switch it again, then set the upstream."),
     "config_not_proxy": Message(
         "config.toml does not point at the proxy.", f"Run `{CLI} install --start` to switch it."),
     "config_points_to_proxy": Message(
@@ -101,7 +111,7 @@ MESSAGES: Final[dict[str, Message]] = {
 
     # --- tried, and undone
     "worker_did_not_start": Message(
-        "The proxy did not start: {reason}. Everything is as it was.", "Read its stderr log: {log}."),
+        "The proxy did not start ({reason}): {detail}. Everything is as it was.", "Read its stderr log: {log}."),
     "worker_did_not_stop": Message("The proxy with process id {pid} does not end.", "End that process by hand."),
     "storage_failed": Message(
         "The file system refused a change to {path}. Everything is as it was.", "Free space or rights, then run again."),
@@ -206,6 +216,18 @@ MESSAGES: Final[dict[str, Message]] = {
     "done.uninstall_skipped": Message(
         "The provider was pointed elsewhere by others, so its URL, the proxy and its state stay as they are.",
         f"Decide which URL is right; `{CLI} uninstall --force` gives back the one from before."),
+    "done.upstream_updated": Message("The new route is saved and in use."),
+    "done.upstream_deferred": Message(
+        "The new route is verified and saved; the running proxy still serves the old one.",
+        f"Restart the Codex App, open a new CLI process, or run `{CLI} start` when no turn is running."),
+    "done.upstream_saved": Message("The new route is saved; no proxy is running.", f"Run `{CLI} start`."),
+    "done.verified": Message("The route answers as Codex needs it; nothing was changed."),
+    "done.login_dry_run": Message(
+        "A key was found and nothing was written.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
+    "done.login_prepared": Message(
+        "The proxy keeps the provider's key.", f"Run `{CLI} set-upstream --use-provider-auth-file`."),
+    "done.login_ready": Message(
+        "The proxy keeps the provider's key and sends it.", "Sign in with ChatGPT when you like."),
     "done.started": Message("The proxy is running."),
     "done.stopped": Message("The proxy is stopped."),
     "effect.new_processes": Message("Running Codex processes keep their route until they are restarted."),

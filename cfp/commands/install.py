@@ -22,7 +22,7 @@ from cfp.host.survey import Asked
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
-from cfp.lifecycle.tables import INSTALL, INSTALL_FILES, INSTALL_OVER, PREPARE
+from cfp.lifecycle.tables import INSTALL, INSTALL_FILES, INSTALL_OVER, SAVE
 from cfp.messages import message
 from cfp.result import Result
 from journal import Lease
@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 _TABLES: dict[WorkerAction, Table[Switch]] = {
-    WorkerAction.NONE: PREPARE,
+    WorkerAction.NONE: SAVE,
     WorkerAction.START: INSTALL,
     WorkerAction.REPLACE: INSTALL_OVER,
     WorkerAction.KEEP: INSTALL_FILES,

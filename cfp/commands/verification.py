@@ -11,6 +11,7 @@ from cfp.core.settings import Settings
 from cfp.errors import CfpError, Refused
 from cfp.host import keys, verify
 from cfp.host.machine import Host
+from cfp.host.survey import read_or_none
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -24,7 +25,7 @@ def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: floa
         model=_model(host, doc),
         service_tier=_tier(facts, doc, settings),
         key=_key(host, doc, settings),
-        extras=keys.provider_extras(doc, settings.provider, _read(host, "dotenv"), host.environ),
+        extras=keys.provider_extras(doc, settings.provider, read_or_none(host.layout.dotenv), host.environ),
         overrides=settings.overrides_auth,
     )
     return verify.verify(request, timeout, environ=host.environ).to_json()
@@ -69,21 +70,12 @@ def _key(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.FoundKe
     found = keys.discover_key(
         doc,
         settings.provider,
-        _read(host, "auth"),
-        _read(host, "dotenv"),
+        read_or_none(host.layout.auth),
+        read_or_none(host.layout.dotenv),
         host.environ,
-        provider_auth=_read(host, "provider_auth"),
+        provider_auth=read_or_none(host.layout.provider_auth),
         source=source,
     )
     if found is None and (source is not None or keys.sends_key(doc, settings.provider)):
         raise Refused("key_unknown", provider=settings.provider)
     return found
-
-
-def _read(host: Host, name: str) -> bytes | None:
-    path = getattr(host.layout, name)
-    try:
-        data: bytes = path.read_bytes()
-    except OSError:
-        return None
-    return data

@@ -1,22 +1,36 @@
-"""provider-auth.json: the providers' keys that the proxy keeps; here only whose keys there are."""
+"""provider-auth.json: the providers' keys that the proxy keeps, `{"version":1,"providers":{NAME:{"api_key":…}}}`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 
+from cfp.errors import Refused
 
-def provider_names(data: bytes | None) -> frozenset[str]:
-    """Return the providers with a non-empty key; a file that does not parse holds none."""
+
+def stored_keys(data: bytes | None) -> dict[str, str]:
+    """Return the non-empty keys by provider; a file that does not parse holds none. The values are secrets."""
     try:
         raw = json.loads(data or b"{}")
     except (ValueError, RecursionError):
-        return frozenset()
+        return {}
     entries = raw.get("providers") if isinstance(raw, Mapping) else None
     if not isinstance(entries, Mapping):
-        return frozenset()
-    return frozenset(
-        name
-        for name, entry in entries.items()
-        if isinstance(entry, Mapping) and isinstance(entry.get("api_key"), str) and entry["api_key"]
-    )
+        return {}
+    keys = {name: entry.get("api_key") for name, entry in entries.items() if isinstance(entry, Mapping)}
+    return {name: key for name, key in keys.items() if isinstance(key, str) and key}
+
+
+def with_key(data: bytes | None, provider: str, key: str) -> bytes:
+    """Return the file with this provider's key set and all else kept; raises Refused(provider_auth_invalid)."""
+    try:
+        raw = json.loads(data) if data is not None else {"version": 1, "providers": {}}
+    except (ValueError, RecursionError) as error:
+        raise Refused("provider_auth_invalid", reason="it is not JSON") from error
+    entries = raw.get("providers", {}) if isinstance(raw, dict) else None
+    if not isinstance(raw, dict) or not isinstance(entries, dict):
+        raise Refused("provider_auth_invalid", reason="it has another shape")
+    entry = entries.get(provider)
+    kept = entry if isinstance(entry, dict) else {}
+    changed = {**raw, "version": raw.get("version", 1), "providers": {**entries, provider: {**kept, "api_key": key}}}
+    return json.dumps(changed, indent=2, ensure_ascii=False).encode() + b"\n"

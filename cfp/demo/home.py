@@ -80,12 +80,6 @@ class DemoHome:
         login = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": {**tokens, "account_id": "demo-account"}}
         self._write(self.layout.auth, json.dumps(login))
 
-    def keep_provider_key(self) -> None:
-        """Save the provider's key where the proxy looks for it."""
-        self.layout.state.mkdir(mode=0o700, exist_ok=True)
-        kept = {"version": 1, "providers": {PROVIDER: {"api_key": KEY}}}
-        self._write(self.layout.provider_auth, json.dumps(kept))
-
     def _write(self, path: Path, text: str) -> None:
         path.write_bytes(text.encode())
         path.chmod(0o600)

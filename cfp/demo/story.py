@@ -120,8 +120,8 @@ class Story:
             raise StepFailed(f"status says {answer['diagnosis']['code']}")
 
     def _auth_split(self) -> None:
-        self.home.keep_provider_key()
-        self._cfp("installed", 0, "install", "--start", "--use-provider-auth-file")
+        self._cfp("prepared", 0, "prepare-chatgpt-login", "--apply")
+        self._cfp("upstream_updated", 0, "set-upstream", "--use-provider-auth-file", "--restart")
         self.home.sign_in_with_chatgpt()
         self._post(_TURN, IDENTITY_HEADERS)
         seen = self.upstream.turns[-1]

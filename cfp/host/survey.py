@@ -14,7 +14,7 @@ from cfp.codex import auth_json, config_toml, hook_trust, hooks_json
 from cfp.codex.text import Unparseable
 from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
 from cfp.core.manifest import Manifest, parse_manifest
-from cfp.core.provider_auth import provider_names
+from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
 from cfp.errors import Refused
 from cfp.host import keys, probe, runtime
@@ -45,7 +45,7 @@ def survey(
     manifest_data, manifest, manifest_error = _manifest(layout.manifest)
     recorded = settings or (manifest.settings if manifest else None)
     worker = _port(layout, recorded.host, recorded.port) if recorded else None
-    dotenv = keys.parse_dotenv(_bytes(layout.dotenv)[0], environ)
+    dotenv = keys.parse_dotenv(read_or_none(layout.dotenv), environ)
     return Facts(
         layout=layout,
         now=datetime.now(UTC),
@@ -60,11 +60,11 @@ def survey(
         manifest=manifest,
         manifest_data=manifest_data,
         manifest_error=manifest_error,
-        backup=_bytes(Path(manifest.backup_path))[0] if manifest and manifest.backup_path else None,
+        backup=read_or_none(Path(manifest.backup_path)) if manifest and manifest.backup_path else None,
         backups=_backups(layout),
-        login=auth_json.login_mode(_bytes(layout.auth)[0], _text_of(config, "cli_auth_credentials_store")),
+        login=auth_json.login_mode(read_or_none(layout.auth), _text_of(config, "cli_auth_credentials_store")),
         opted_out=_text_of(config, "service_tier") == "default",
-        provider_keys=provider_names(_bytes(layout.provider_auth)[0]),
+        provider_keys=frozenset(stored_keys(read_or_none(layout.provider_auth))),
         environment=frozenset(name for name, value in {**environ, **dotenv}.items() if value),
         dotenv=frozenset(name for name, value in dotenv.items() if value),
         worker=worker,
@@ -105,6 +105,11 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
     owner_found = probe.port_owner(port)
     owner = f"process {owner_found.pid}" if owner_found else "another program"
     return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=owner)
+
+
+def read_or_none(path: Path) -> bytes | None:
+    """The file's bytes, None where it cannot be read."""
+    return _bytes(path)[0]
 
 
 def _bytes(path: Path) -> tuple[bytes | None, str]:

@@ -67,7 +67,7 @@ RESTART: Final[Table[Switch]] = (
 
 # No worker to touch: the one that runs is the right one already, or none is wanted.
 INSTALL_FILES = _files_only(State.ENABLED)
-PREPARE = _files_only(State.SAVED)
+SAVE = _files_only(State.SAVED)
 
 STOP: Final[Table[Switch]] = (
     Step(stop_worker,    State.PLANNED,    State.STOPPED,    None),
@@ -89,7 +89,7 @@ TABLES: Final[dict[str, Table[Switch]]] = {
     "install": INSTALL,
     "install over a running worker": INSTALL_OVER,
     "install beside the right worker": INSTALL_FILES,
-    "install --prepare-only": PREPARE,
+    "install --prepare-only, set-upstream, prepare-chatgpt-login": SAVE,
     "start": START,
     "start over an older worker": RESTART,
     "stop": STOP,

@@ -64,7 +64,7 @@ def test_a_run_without_trouble_reaches_the_end() -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("row", range(4))
 def test_a_failure_undoes_everything(row: int, when: str, error: type[BaseException]) -> None:
-    """Wherever it fails, also after the effect has happened and also by Ctrl-C: nothing is left, the log is closed."""
+    """Wherever it fails, also after the effect happened and by Ctrl-C: nothing is left, the log is closed."""
     world = World(fail=(row, when), error=error)
     run = Run(table(), world, abandon=World.close)
     with pytest.raises(error):

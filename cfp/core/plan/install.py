@@ -81,7 +81,7 @@ def plan_install(facts: Facts, request: InstallRequest) -> InstallPlan:
         worker=action,
         hook=draft.hook,
         backup_path=draft.backup,
-        prune=_prune(facts, draft.backup),
+        prune=prune_backups(facts, None if draft.backup is None or _is_kept(facts, draft.backup) else draft.backup),
         changed_route=changed_route,
         warnings=_warnings(base_doc, target),
         from_state=from_state,
@@ -166,15 +166,16 @@ def _backup_path(facts: Facts, content: bytes | None) -> Path | None:
         return None
     if facts.manifest is not None and facts.manifest.backup_path and facts.backup == content:
         return Path(facts.manifest.backup_path)
-    return facts.layout.backup(facts.now.strftime("%Y%m%dT%H%M%S%fZ"))
+    return facts.layout.backup(facts.now)
 
 
 def _is_kept(facts: Facts, backup: Path) -> bool:
     return facts.manifest is not None and facts.manifest.backup_path == str(backup)
 
 
-def _prune(facts: Facts, backup: Path | None) -> tuple[Path, ...]:
-    if backup is None or _is_kept(facts, backup):
+def prune_backups(facts: Facts, added: Path | None) -> tuple[Path, ...]:
+    """The backups to remove once `added` is there: all but the newest five."""
+    if added is None:
         return ()
     return tuple(facts.layout.backups / name for name in facts.backups[: -(BACKUPS_KEPT - 1)])
 

@@ -28,6 +28,7 @@ class InstallRequest:
     service_tier_policy: Policy | None = None
     upstream_api_key_env: str | None = None
     use_provider_auth_file: bool = False
+    clear_upstream_auth: bool = False
 
 
 def check_key(facts: Facts, settings: Settings) -> None:
@@ -41,11 +42,12 @@ def check_key(facts: Facts, settings: Settings) -> None:
 
 def candidate_settings(facts: Facts, request: InstallRequest, target: Target) -> Settings:
     """Return the settings that the request leads to; raises Refused where they cannot be served."""
-    if request.upstream_api_key_env is not None and request.use_provider_auth_file:
+    sources = (request.upstream_api_key_env is not None, request.use_provider_auth_file, request.clear_upstream_auth)
+    if sum(sources) > 1:
         raise UsageError("two_auth_sources")
     recorded = facts.settings or (facts.manifest.settings if facts.manifest else None)
     saved = recorded if recorded is not None and recorded.provider == target.provider else None
-    asks_auth = request.upstream_api_key_env is not None or request.use_provider_auth_file
+    asks_auth = any(sources)
     place = recorded or Settings(provider=target.provider, upstream_base=BUILT_IN_URL)
     return validate(
         Settings(

@@ -29,11 +29,15 @@ def plan_start(facts: Facts) -> StartPlan:
 
 
 def plan_autostart(facts: Facts) -> StartPlan:
-    """Decide for the SessionStart hook: as `start`, but never for stale code alone, and only where we are used."""
+    """Decide for the SessionStart hook: as `start`, but only where Codex uses us.
+
+    It replaces a worker that serves older settings, never for stale code alone, and never one that is answering.
+    """
     plan = _plan(facts, Verb.AUTOSTART)
     if pointing(facts) is not Pointing.PROXIED:
         raise Refused(Refusal.CONFIG_NOT_PROXY)
-    if plan.worker is WorkerAction.REPLACE and not settings_pending(facts):
+    busy = facts.worker is not None and bool((facts.worker.health or {}).get("requests_in_flight"))
+    if plan.worker is WorkerAction.REPLACE and (busy or not settings_pending(facts)):
         return StartPlan(
             settings=plan.settings,
             worker=WorkerAction.KEEP,

@@ -156,8 +156,7 @@ def _changes(facts: Facts, request: UninstallRequest, base: Baseline, *, repoint
     layout, manifest = facts.layout, facts.manifest
     rows = []
     if request.force and base.config.content != facts.config.data and facts.config.data is not None:
-        stamp = facts.now.strftime("%Y%m%dT%H%M%S%fZ")
-        rows.append(FileChange(path=layout.backup(stamp), before=None, after=facts.config.data, secret=True))
+        rows.append(FileChange(path=layout.backup(facts.now), before=None, after=facts.config.data, secret=True))
     edits = _inverted(config_edits(facts, manifest)) if manifest else ()
     groups = current_edits(_inverted(hooks_edits(facts, manifest)), facts.hooks) if manifest else ()
     candidates = (

@@ -1,0 +1,106 @@
+"""Let the proxy keep the provider's key, so that Codex can be signed in with ChatGPT; a dry run without --apply."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from cfp.commands.settle import settle
+from cfp.core.facts import Facts
+from cfp.core.lifecycle import state_of
+from cfp.core.plan.install import check_readable
+from cfp.core.plan.prepare_login import LoginPlan, login_provider, plan_prepare_login
+from cfp.errors import Refused
+from cfp.host import keys
+from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.host.survey import read_or_none
+from cfp.lifecycle.effects import Switch
+from cfp.lifecycle.session import locked, transact
+from cfp.lifecycle.tables import SAVE
+from cfp.messages import message
+from cfp.result import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    provider: str | None
+    source_auth_key: str | None
+    apply: bool
+    target_env: str | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument(
+        "--provider", metavar="NAME", help="the provider (default: the recorded, else the active one)"
+    )
+    parser.add_argument("--source-auth-key", metavar="NAME", help="take the key that auth.json holds under this name")
+    parser.add_argument("--apply", action="store_true", help="write it; without this flag nothing is written")
+    parser.add_argument("--target-env", metavar="NAME", help="ignored; accepted for older scripts")
+
+
+def run(args: Args, host: Host) -> Result:
+    """Find the key that Codex sends now and keep it; the key itself is never shown."""
+    recovered = settle(host, "prepare-chatgpt-login") if args.apply else {}
+    facts, found, plan = _look(args, host)
+    if args.apply and plan.change is not None:
+        with locked(host.journal, "prepare-chatgpt-login", LOCK_TIMEOUT_S) as (lease, _):
+            facts, found, plan = _look(args, host)
+            switch = Switch(lease=lease, layout=host.layout, workers=host.workers, settings=facts.settings)
+            state = state_of(facts)
+            transact(
+                switch,
+                SAVE,
+                command="prepare-chatgpt-login",
+                argv=("prepare-chatgpt-login", "--apply"),
+                states=(state, state),
+                changes=(plan.change,) if plan.change is not None else (),
+            )
+    return _result(args, facts, found, plan, recovered)
+
+
+def _look(args: Args, host: Host) -> tuple[Facts, keys.FoundKey, LoginPlan]:
+    facts = host.survey()
+    check_readable(facts)
+    provider = login_provider(facts, args.provider)
+    layout = host.layout
+    found = keys.discover_key(
+        facts.config.doc or {},
+        provider,
+        read_or_none(layout.auth),
+        read_or_none(layout.dotenv),
+        host.environ,
+        source=keys.Source.auth_json(args.source_auth_key) if args.source_auth_key else None,
+    )
+    if found is None:
+        raise Refused("source_key_unknown", provider=provider)
+    present = read_or_none(layout.provider_auth)
+    return facts, found, plan_prepare_login(facts, provider, found.secret.reveal(), present)
+
+
+def _result(args: Args, facts: Facts, found: keys.FoundKey, plan: LoginPlan, recovered: dict[str, object]) -> Result:
+    status = "already_prepared" if plan.matches else "prepared" if args.apply else "dry_run"
+    in_use = facts.settings is not None and facts.settings.upstream_api_key_file
+    done = message(
+        "done.login_dry_run" if status == "dry_run" else "done.login_ready" if in_use else "done.login_prepared"
+    )
+    return Result(
+        status=status,
+        fields={
+            "provider": plan.provider,
+            "source": found.source,
+            "target_auth": "provider_auth_file",
+            "provider_auth_path": str(facts.layout.provider_auth),
+            "target_exists": plan.target_exists,
+            "target_matches_source": plan.matches,
+            "applied": status == "prepared",
+            "settings_changed": False,
+            "secret_printed": False,
+            "restart_required": False,
+            "ignored_flags": ["--target-env"] if args.target_env is not None else [],
+            "message": done.sentence,
+            "next_action": done.action,
+            "next_user_action": done.action,
+            **recovered,
+        },
+    )

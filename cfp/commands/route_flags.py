@@ -1,0 +1,27 @@
+"""The flags that describe a route, shared by the commands that change or try one."""
+
+from __future__ import annotations
+
+import argparse
+
+from cfp.commands.verification import DEFAULT_TIMEOUT_S
+from cfp.core.settings import Policy
+
+
+def add_route_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare URL, policy, key source and the verification's patience."""
+    parser.add_argument("--upstream-base", metavar="URL", help="the provider's URL")
+    parser.add_argument("--service-tier-policy", choices=[str(policy) for policy in Policy])
+    parser.add_argument("--upstream-api-key-env", metavar="NAME", help="send the key in this environment variable")
+    parser.add_argument("--use-provider-auth-file", action="store_true", help="send the key that the proxy keeps")
+    parser.add_argument("--verify-timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS")
+
+
+def add_clear_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the flag that goes back to Codex's own key, under both of its names."""
+    parser.add_argument(
+        "--clear-upstream-auth",
+        "--clear-upstream-api-key-env",
+        action="store_true",
+        help="pass on what Codex sends, instead of a key of the provider",
+    )

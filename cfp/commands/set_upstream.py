@@ -1,0 +1,122 @@
+"""Change the provider's URL, key or policy while the proxy is enabled; verified first, without cutting a session."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+from cfp.commands.route_flags import add_clear_argument, add_route_arguments
+from cfp.commands.settle import settle
+from cfp.commands.verification import skipped_verification, verify_candidate
+from cfp.core.facts import Facts
+from cfp.core.lifecycle import Pointing, pointing, state_of
+from cfp.core.plan.route import InstallRequest
+from cfp.core.plan.set_upstream import UpstreamPlan, plan_set_upstream
+from cfp.core.plan.worker import WorkerAction, running
+from cfp.core.report import route_and_auth
+from cfp.core.settings import Policy
+from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.lifecycle.effects import Switch
+from cfp.lifecycle.session import locked, transact
+from cfp.lifecycle.tables import INSTALL_OVER, SAVE
+from cfp.messages import message
+from cfp.result import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    upstream_base: str | None
+    service_tier_policy: str | None
+    upstream_api_key_env: str | None
+    use_provider_auth_file: bool
+    clear_upstream_auth: bool
+    no_verify: bool
+    verify_timeout: float
+    restart: bool
+    verbose_proxy: bool
+
+    def request(self) -> InstallRequest:
+        return InstallRequest(
+            upstream_base=self.upstream_base,
+            service_tier_policy=Policy(self.service_tier_policy) if self.service_tier_policy else None,
+            upstream_api_key_env=self.upstream_api_key_env,
+            use_provider_auth_file=self.use_provider_auth_file,
+            clear_upstream_auth=self.clear_upstream_auth,
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add_route_arguments(parser)
+    add_clear_argument(parser)
+    parser.add_argument("--no-verify", action="store_true", help="do not try the upstream first")
+    parser.add_argument("--restart", action="store_true", help="apply at once, even where that cuts a running turn")
+    parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
+
+
+def run(args: Args, host: Host) -> Result:
+    """Verify, then save; raises CfpError with everything as it was."""
+    recovered = settle(host, "set-upstream")
+    facts = host.survey()
+    plan = plan_set_upstream(facts, args.request(), restart=args.restart)
+    verification = (
+        skipped_verification(plan.settings)
+        if args.no_verify
+        else verify_candidate(host, facts, plan.settings, args.verify_timeout)
+    )
+    with locked(host.journal, "set-upstream", LOCK_TIMEOUT_S) as (lease, _):
+        facts = host.survey()
+        plan = plan_set_upstream(facts, args.request(), restart=args.restart)
+        switch = Switch(
+            lease=lease,
+            layout=host.layout,
+            workers=host.workers,
+            settings=plan.settings,
+            previous=running(facts),
+            verbose=args.verbose_proxy,
+            prune=plan.prune,
+        )
+        transact(
+            switch,
+            INSTALL_OVER if plan.worker is WorkerAction.REPLACE else SAVE,
+            command="set-upstream",
+            argv=("set-upstream",),
+            states=(plan.from_state, plan.to_state),
+            changes=plan.changes,
+        )
+    after = host.survey()
+    fields = {**_fields(facts, plan, switch, after), "verification": verification, **recovered}
+    return Result(status="upstream_updated", fields=fields)
+
+
+def _fields(facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts) -> dict[str, Any]:
+    before = running(facts)
+    outcome = _start_status(plan, running_before=before is not None)
+    done = message(
+        {"deferred": "done.upstream_deferred", "not_running": "done.upstream_saved"}.get(
+            outcome, "done.upstream_updated"
+        )
+    )
+    effect = "effect.interrupted" if switch.cut_streams else "effect.none"
+    health = switch.health or (before.health if before else None) or {}
+    return {
+        **route_and_auth(after, plan.settings),
+        "state": state_of(after),
+        "previous_upstream_base": plan.previous.upstream_base,
+        "config_matches": pointing(after) is Pointing.PROXIED,
+        "restart_required": plan.restart_required,
+        "start_result": {"status": outcome, "pid": health.get("pid"), "cut_streams": switch.cut_streams},
+        "startup_hook": {"status": "unchanged", "path": str(facts.layout.hooks)},
+        "message": done.sentence,
+        "next_user_action": done.action,
+        "current_session_effect": message(effect).sentence,
+    }
+
+
+def _start_status(plan: UpstreamPlan, *, running_before: bool) -> str:
+    if plan.worker is WorkerAction.REPLACE:
+        return "restarted"
+    if plan.restart_required:
+        return "deferred"
+    return "already_running" if running_before else "not_running"

@@ -1,0 +1,94 @@
+"""`set-upstream`: another URL, key or policy for an enabled home, with the uninstall's baseline moved along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cfp.codex import config_toml
+from cfp.core.facts import Facts, PortState
+from cfp.core.lifecycle import Pointing, State, pointing, state_of
+from cfp.core.manifest import Manifest, digest
+from cfp.core.plan.install import check_readable, prune_backups
+from cfp.core.plan.route import InstallRequest, candidate_settings, check_key
+from cfp.core.plan.worker import WorkerAction, serves
+from cfp.core.provider import choose_provider, url_key
+from cfp.core.settings import Settings
+from cfp.errors import ConfigDrift, Refused, UsageError
+from journal.values import FileChange, KeyEdit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamPlan:
+    """`worker` is KEEP where a running one goes on with the old settings, or has the new ones already."""
+
+    settings: Settings
+    previous: Settings
+    changes: tuple[FileChange, ...]
+    worker: WorkerAction
+    restart_required: bool
+    prune: tuple[Path, ...]
+    from_state: State
+    to_state: State
+
+
+def plan_set_upstream(facts: Facts, request: InstallRequest, *, restart: bool) -> UpstreamPlan:
+    """Decide; raises Refused(not_enabled), ConfigDrift(provider_repointed), and what `install` raises for a route."""
+    if request == InstallRequest():
+        raise UsageError("nothing_asked")
+    check_readable(facts)
+    previous, manifest = facts.settings, facts.manifest
+    if previous is None or manifest is None:
+        raise Refused("not_enabled")
+    if pointing(facts) is not Pointing.PROXIED:
+        raise ConfigDrift("provider_repointed", provider=previous.provider)
+    target = choose_provider(facts.config.doc or {}, previous.provider)
+    settings = candidate_settings(facts, replace(request, provider=previous.provider), target)
+    check_key(facts, settings)
+    moved, backup = _moved(facts, manifest, previous, settings)
+    running = facts.worker is not None and facts.worker.state is PortState.OURS
+    current = running and facts.worker is not None and serves(facts.worker, settings, facts.runtime.runtime_id)
+    worker = WorkerAction.REPLACE if running and restart and not current else WorkerAction.KEEP
+    changes = [
+        FileChange(path=facts.layout.settings, before=facts.settings_data, after=settings.serialise()),
+        FileChange(path=facts.layout.manifest, before=facts.manifest_data, after=moved.serialise(), secret=True),
+    ]
+    if backup is not None:
+        changes.insert(0, backup)
+    return UpstreamPlan(
+        settings=settings,
+        previous=previous,
+        changes=tuple(changes),
+        worker=worker,
+        restart_required=running and not current and worker is WorkerAction.KEEP,
+        prune=prune_backups(facts, backup.path if backup else None),
+        from_state=state_of(facts),
+        to_state=State.ENABLED_PENDING
+        if running and worker is WorkerAction.KEEP and not current
+        else state_of(facts),
+    )
+
+
+def _moved(
+    facts: Facts, manifest: Manifest, previous: Settings, settings: Settings
+) -> tuple[Manifest, FileChange | None]:
+    """The record with the new URL as what stood before, and the backup that says the same."""
+    moved = replace(manifest, settings=settings)
+    if settings.upstream_base == previous.upstream_base or manifest.config.edits is None:
+        return moved, None
+    key = url_key(settings.provider)
+    edits = tuple(
+        KeyEdit(path=edit.path, before=settings.upstream_base, after=edit.after) if edit.path == key else edit
+        for edit in manifest.config.edits
+    )
+    record = replace(manifest.config, edits=edits)
+    if facts.backup is None or digest(facts.backup) != manifest.config.hash_before:
+        return replace(moved, config=record), None
+    edit = config_toml.edit_for(facts.backup, key, settings.upstream_base)
+    baseline = config_toml.CONFIG_TOML.apply(facts.backup, (edit,))
+    path = facts.layout.backup(facts.now)
+    record = replace(record, hash_before=digest(baseline))
+    return (
+        replace(moved, config=record, backup_path=str(path)),
+        FileChange(path=path, before=None, after=baseline, secret=True),
+    )
