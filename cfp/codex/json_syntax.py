@@ -56,8 +56,7 @@ def append(text: str, container: Item, name: str, value: Json) -> str:
     held = items(text, container)
     if held:
         last = held[-1]
-        gap = text[text.rindex(",", held[-2].end, last.start) + 1 : last.start] if held[1:] else None
-        gap = text[container.value + 1 : last.start] if gap is None else gap
+        gap = _gap(text, container, held, style)
         indent = gap.rpartition("\n")[2] if "\n" in gap else None
         return text[: last.end] + "," + gap + style.render(name, value, indent) + text[last.end :]
     outer = _indent(text, container.value)
@@ -116,6 +115,15 @@ class Style:
             shown = json.dumps(value, ensure_ascii=False, indent=self.unit, separators=(",", self.colon))
             shown = shown.replace("\n", self.newline + indent)
         return f"{json.dumps(name)}{self.colon}{shown}" if name else shown
+
+
+def _gap(text: str, container: Item, held: list[Item], style: Style) -> str:
+    """Return the white space before a next item: that before the last one, or what the layout asks for."""
+    last = held[-1]
+    if held[1:]:
+        return text[text.rindex(",", held[-2].end, last.start) + 1 : last.start]
+    first = text[container.value + 1 : last.start]
+    return first if "\n" in first else style.colon[1:]
 
 
 def _items(text: str, container: Item) -> Iterator[Item]:

@@ -143,7 +143,8 @@ def _insert_inline(text: str, scope: Scope, after: list[Entry], key: str, spelle
 
 
 def _append_section(text: str, path: KeyPath, line: str) -> str:
-    newline = newline_of(text)
+    last = text[text.rfind("\n", 0, -1) + 1 :] if text.endswith("\n") else text
+    newline = newline_of(last)
     section = f"[{_dotted(path)}]{newline}{line}"
     if not text:
         return section + newline
