@@ -60,15 +60,16 @@ class Upstream:
 
     key      the bearer key that it demands; None takes every request
     default  the answer to a turn when the script is empty
+    port     where to listen; 0 takes a free one
     """
 
-    def __init__(self, *, key: str | None = None, default: Answer | None = None) -> None:
+    def __init__(self, *, key: str | None = None, default: Answer | None = None, port: int = 0) -> None:
         self.key = key
         self.default: Answer = default or Turn()
         self._script: deque[Answer] = deque()
         self._received: list[Received] = []
         self._arrival = threading.Condition()
-        self._server = _Server(self)
+        self._server = _Server(self, port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="embedded-upstream")
 
     @property
@@ -135,12 +136,12 @@ class _Server(ThreadingHTTPServer):
     block_on_close = True
     request_queue_size = 128
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, port: int) -> None:
         self.upstream = upstream
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Connection)
+        super().__init__(("127.0.0.1", port), _Connection)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._guard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,4 +28,5 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 def codex(machine: Machine, codex_cli: Path) -> Machine:
     """A machine with the real Codex."""
     machine.codex = codex_cli
+    machine.environ["PATH"] = os.pathsep.join((str(codex_cli.parent), os.environ["PATH"]))
     return machine

@@ -167,7 +167,7 @@ class Machine:
             **self.environ,
         }
 
-    def codex_exec(self, *arguments: str, prompt: str = "Say hello", timeout: float = 90) -> Ran:
+    def codex_exec(self, *arguments: str, prompt: str = "Say hello", timeout: float = 60) -> Ran:
         """Run one turn of the real Codex in `work`; it can reach nothing but loopback."""
         assert self.codex is not None
         command = [str(self.codex), "exec", "--skip-git-repo-check", *arguments, prompt]
@@ -195,19 +195,30 @@ class Machine:
         return turn
 
     def run(self, command: list[str], *, timeout: float, environ: Mapping[str, str] | None = None) -> Ran:
+        """Run a program to its end; after `timeout` seconds it and its children are killed and the test fails."""
         began = time.monotonic()
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=self.work,
             env=dict(environ or self.environment()),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
-            check=False,
+            start_new_session=True,
         )
+        in_time = True
+        with process:
+            try:
+                stdout, stderr = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                in_time = False
+                os.killpg(process.pid, signal.SIGKILL)
+                stdout, stderr = process.communicate()
         took = time.monotonic() - began
-        return Ran(code=done.returncode, stdout=done.stdout, stderr=done.stderr, seconds=took)
+        ran = Ran(code=process.returncode, stdout=stdout, stderr=stderr, seconds=took)
+        assert in_time, ran.told
+        return ran
 
     # ---- Looking at things -------------------------------------------------------------------------------------
 

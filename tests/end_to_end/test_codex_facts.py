@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from cfp.codex.hook_trust import trust_key, trusted_hash
 from cfp.demo.answers import Reject, Turn
+from cfp.demo.upstream import Upstream
 from cfp.host.codex_cli import find_codex
 from tests.end_to_end.harness import (
     KEY,
@@ -147,6 +149,20 @@ def test_426_turns_a_websocket_into_a_post(codex: Machine) -> None:
     assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.stderr
     asked = [(one.method, one.header("upgrade")) for one in codex.upstream.received if "/models" not in one.path]
     assert [("GET", "websocket"), ("POST", None)] == asked
+
+
+def test_codex_waits_for_a_provider_that_is_down(codex: Machine) -> None:
+    """A refused connection is tried again without end: a proxy that comes back saves the turn."""
+    port = free_port()
+    codex.write("config.toml", relay_config(f"http://127.0.0.1:{port}/v1"))
+    with ThreadPoolExecutor() as pool:
+        turn = pool.submit(codex.codex_exec)
+        with pytest.raises(TimeoutError):
+            turn.result(timeout=4)
+        with Upstream(key=KEY, port=port):
+            ran = turn.result()
+    assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.stderr
+    assert "waiting for network" in ran.stderr
 
 
 # ---- What is sent ----------------------------------------------------------------------------------------------
