@@ -39,6 +39,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "autostart": ("autostart", "what the SessionStart hook runs: start a missing proxy"),
     "recover": ("recover", "settle an interrupted command"),
     "journal": ("journal", "list or show transactions, redacted"),
+    "check-update": ("check_update", "compare this checkout with its remote; read-only"),
+    "link-skill": ("link_skill", "let agents find SKILL.md"),
+    "unlink-skill": ("unlink_skill", "undo link-skill"),
     "demo": ("demo", "the whole story on a throw-away home, without a network"),
     "serve": ("serve", "the proxy itself, in the foreground"),
 }

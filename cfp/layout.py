@@ -115,3 +115,12 @@ def locate(explicit: str | None, environ: Mapping[str, str]) -> Layout:
     if not environ.get("CODEX_HOME") and resolved == Path(os.path.realpath(default)):
         return Layout(default)
     return Layout(resolved)
+
+
+SKILL_NAME = "codex-fast-proxy"
+
+
+def skill_link(skills_root: str | None, environ: Mapping[str, str]) -> Path:
+    """Where an agent looks for our skill: `SKILLS_ROOT/codex-fast-proxy`, by default under ~/.agents/skills."""
+    root = Path(skills_root) if skills_root else Path(environ.get("HOME") or Path.home()) / ".agents" / "skills"
+    return root / SKILL_NAME

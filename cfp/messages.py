@@ -109,6 +109,11 @@ MESSAGES: Final[dict[str, Message]] = {
         "Ask whether to keep the proxy, to switch Codex back to API-key login first, or to go on all the same with "
         "--confirm-chatgpt-direct-uninstall."),
 
+    "not_a_checkout": Message("{path} is not in a git checkout.", "Name the checkout with --repo."),
+    "skill_missing": Message("There is no SKILL.md in {path}.", "Name the checkout with --repo-root."),
+    "skill_place_taken": Message(
+        "{path} is not a link of ours; it was left alone.", "Move it away, or pass another --skills-root."),
+
     # --- tried, and undone
     "worker_did_not_start": Message(
         "The proxy did not start ({reason}): {detail}. Everything is as it was.", "Read its stderr log: {log}."),
@@ -228,6 +233,18 @@ MESSAGES: Final[dict[str, Message]] = {
         "The proxy keeps the provider's key.", f"Run `{CLI} set-upstream --use-provider-auth-file`."),
     "done.login_ready": Message(
         "The proxy keeps the provider's key and sends it.", "Sign in with ChatGPT when you like."),
+    "done.skill_linked": Message("The skill is linked.", _RESTART),
+    "done.skill_unlinked": Message("The skill is not linked.", _RESTART),
+    "update.same": Message("This checkout is what the remote has."),
+    "update.remote_ahead": Message(
+        "The remote has newer commits.",
+        f"Update the checkout with `git pull --ff-only`, then run `{CLI} install --start` where the proxy is enabled."),
+    "update.local_ahead": Message("This checkout has commits that the remote has not."),
+    "update.diverged": Message("This checkout and the remote went different ways.", "Merge or rebase by hand."),
+    "update.remote_unknown": Message("The remote could not be asked.", "Check the network, --remote and --branch."),
+    "update.package": Message(
+        "This program is installed as a package, not as a git checkout, so there is no remote to compare with.",
+        "Ask the package installer: `pip list --outdated`."),
     "done.started": Message("The proxy is running."),
     "done.stopped": Message("The proxy is stopped."),
     "effect.new_processes": Message("Running Codex processes keep their route until they are restarted."),

@@ -1,0 +1,71 @@
+"""Compare this checkout with its remote; read-only: nothing is pulled, installed, restarted or written."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cfp.errors import Refused
+from cfp.host import git, runtime
+from cfp.host.machine import Host
+from cfp.messages import message
+from cfp.result import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    repo: str | None
+    remote: str
+    branch: str | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--repo", metavar="DIR", help="the checkout (default: the one that this program runs from)")
+    parser.add_argument("--remote", default="origin", metavar="NAME")
+    parser.add_argument("--branch", metavar="NAME", help="default: the branch that is checked out")
+
+
+def run(args: Args, host: Host) -> Result:
+    """Say how the installed code stands to its source."""
+    place = Path(args.repo) if args.repo else Path(runtime.package_path())
+    repo = git.find_checkout(place, host.environ)
+    if repo is None and args.repo is not None:
+        raise Refused("not_a_checkout", path=args.repo)
+    if repo is None:
+        return _package()
+    compared = git.compare(repo, args.remote, args.branch, host.environ)
+    told = message(f"update.{compared.relation}")
+    return Result(
+        status="checked",
+        fields={
+            "read_only": True,
+            "installed_as": "checkout",
+            "repo": str(repo),
+            "remote": args.remote,
+            **asdict(compared),
+            "update_available": compared.relation is git.Relation.REMOTE_AHEAD,
+            "message": told.sentence,
+            "next_action": told.action,
+            "next_user_action": told.action,
+        },
+    )
+
+
+def _package() -> Result:
+    told = message("update.package")
+    return Result(
+        status="checked",
+        fields={
+            "read_only": True,
+            "installed_as": "package",
+            **dict.fromkeys(("repo", "remote", "remote_url", "branch", "local_commit", "remote_commit")),
+            "relation": git.Relation.REMOTE_UNKNOWN,
+            "local_changes": False,
+            "update_available": None,
+            "message": told.sentence,
+            "next_action": told.action,
+            "next_user_action": told.action,
+        },
+    )

@@ -1,0 +1,39 @@
+"""Link this checkout as an agent skill, so that Codex finds SKILL.md; what is not ours is never replaced."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from cfp.host.machine import Host
+from cfp.host.skill_link import link
+from cfp.messages import message
+from cfp.result import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    repo_root: str | None
+    skills_root: str | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--repo-root", metavar="DIR", help="the checkout (default: the one this program runs from)")
+    parser.add_argument("--skills-root", metavar="DIR", help="the folder of skills (default: ~/.agents/skills)")
+
+
+def run(args: Args, host: Host) -> Result:
+    """Make the link; raises Refused where there is no SKILL.md or something else stands at the place."""
+    found = link(args.repo_root, args.skills_root, host.environ)
+    done = message("done.skill_linked")
+    return Result(
+        status=found.status,
+        fields={
+            "path": str(found.path),
+            "target": str(found.target),
+            "link_type": found.link_type,
+            "message": done.sentence,
+            "next_user_action": done.action,
+        },
+    )

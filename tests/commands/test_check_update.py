@@ -1,0 +1,117 @@
+"""check-update against real git repositories: every relation, nothing written, no credential shown."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfp.commands.check_update import Args, run
+from cfp.errors import Refused
+from cfp.host.git import shown_url
+from cfp.host.machine import Host
+from cfp.layout import Layout
+
+ENVIRON = {
+    "PATH": os.environ["PATH"],
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+    **{f"GIT_{who}_{what}": "t@example.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", *arguments]
+    done = subprocess.run(command, cwd=folder, env=ENVIRON, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def commit(folder: Path, text: str) -> str:
+    (folder / text).write_text(text)
+    git(folder, "add", text)
+    git(folder, "commit", "-qm", text)
+    return git(folder, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repos(tmp_path: Path) -> tuple[Path, Path]:
+    """A remote with one commit, and a clone of it."""
+    remote, local = tmp_path / "remote", tmp_path / "local"
+    remote.mkdir()
+    git(remote, "init", "-q", "-b", "main")
+    commit(remote, "one")
+    git(tmp_path, "clone", "-q", str(remote), str(local))
+    return remote, local
+
+
+def check(local: Path, **args: str | None) -> dict[str, object]:
+    host = Host(layout=Layout(local / "no-home"), environ=ENVIRON, python="python")
+    given_args = {"repo": str(local), "remote": "origin", "branch": None, **args}
+    return dict(run(Args(**given_args), host).fields)
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.lstat().st_mtime_ns, path.lstat().st_size) for path in sorted(folder.rglob("*"))}
+
+
+@pytest.mark.parametrize(
+    ("at_remote", "here", "relation"),
+    [
+        ((), (), "same"),
+        (("two",), (), "remote_ahead"),
+        ((), ("three",), "local_ahead"),
+        (("two",), ("three",), "diverged"),
+    ],
+)
+def test_every_relation(
+    repos: tuple[Path, Path], at_remote: tuple[str, ...], here: tuple[str, ...], relation: str
+) -> None:
+    """HEAD against the remote branch, also where its commits are not here; and not one file of the checkout moves."""
+    remote, local = repos
+    for text in at_remote:
+        commit(remote, text)
+    for text in here:
+        commit(local, text)
+    before = snapshot(local)
+    fields = check(local)
+    assert (relation, relation == "remote_ahead") == (fields["relation"], fields["update_available"])
+    assert (git(local, "rev-parse", "HEAD"), git(remote, "rev-parse", "main")) == (
+        fields["local_commit"],
+        fields["remote_commit"],
+    )
+    assert before == snapshot(local)
+
+
+def test_a_remote_that_cannot_be_asked(repos: tuple[Path, Path]) -> None:
+    """It is said, and nothing is offered."""
+    remote, local = repos
+    remote.rename(remote.parent / "gone")
+    fields = check(local)
+    assert ("remote_unknown", False) == (fields["relation"], fields["update_available"])
+    assert "remote_unknown" == check(local, branch="nowhere")["relation"]
+
+
+def test_local_changes_are_told(repos: tuple[Path, Path]) -> None:
+    """An update would have to deal with them."""
+    _, local = repos
+    assert check(local)["local_changes"] is False
+    (local / "mine").write_text("mine")
+    assert check(local)["local_changes"] is True
+
+
+def test_no_checkout(tmp_path: Path) -> None:
+    """A folder that is not in a checkout is refused by name."""
+    with pytest.raises(Refused, match="not_a_checkout"):
+        check(tmp_path)
+
+
+@given(st.text(alphabet="abc:%@", min_size=1), st.text(alphabet="abc?#=", max_size=5))
+def test_credentials_in_a_url_are_not_shown(user: str, tail: str) -> None:
+    """User information and queries stay out of every result."""
+    shown = shown_url(f"https://SECRET{user}@git.example/path{tail}?token=SECRET")
+    assert "SECRET" not in shown
+    assert shown.startswith("https://git.example/path")

@@ -1,0 +1,55 @@
+"""link-skill and unlink-skill: made, found again, removed; nothing of others is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cfp.errors import Refused
+from cfp.host.skill_link import link, unlink
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[str, str]:
+    repo = tmp_path / "repo"
+    repo.mkdir()
+    (repo / "SKILL.md").write_text("---\nname: x\n---\n")
+    return str(repo), str(tmp_path / "skills")
+
+
+def test_linked_found_and_removed(places: tuple[str, str]) -> None:
+    """Both commands can be repeated."""
+    statuses = [act(*places, {}).status for act in (unlink, link, link, unlink, unlink)]
+    assert ["missing", "linked", "already_linked", "unlinked", "missing"] == statuses
+
+
+def test_the_default_place_is_in_the_home(places: tuple[str, str], tmp_path: Path) -> None:
+    """~/.agents/skills/codex-fast-proxy, where agents look."""
+    made = link(places[0], None, {"HOME": str(tmp_path)})
+    assert (tmp_path / ".agents" / "skills" / "codex-fast-proxy", Path(places[0])) == (made.path, made.target)
+    assert made.path.resolve() == Path(places[0])
+
+
+@pytest.mark.parametrize("what", ["folder", "file", "foreign link"])
+def test_what_is_not_ours_is_left_alone(places: tuple[str, str], tmp_path: Path, what: str) -> None:
+    """Whatever stands there."""
+    place = Path(places[1]) / "codex-fast-proxy"
+    place.parent.mkdir()
+    if what == "folder":
+        place.mkdir()
+    elif what == "file":
+        place.write_text("mine")
+    else:
+        place.symlink_to(tmp_path)
+    for act in (link, unlink):
+        with pytest.raises(Refused, match="skill_place_taken"):
+            act(*places, {})
+    assert place.exists()
+
+
+def test_a_folder_without_a_skill_is_refused(tmp_path: Path) -> None:
+    """A link to nothing helps nobody."""
+    with pytest.raises(Refused, match="skill_missing"):
+        link(str(tmp_path), str(tmp_path / "skills"), {})
+    assert not (tmp_path / "skills").exists()
