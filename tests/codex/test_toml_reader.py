@@ -107,7 +107,7 @@ def test_a_secret_is_not_quoted_in_the_reason() -> None:
 
 def _descend(node: Any, path: tuple[str | int, ...]) -> Any:
     """The table at a path, made where it is missing; an int is an element of an array of tables."""
-    for part, following in zip(path, (*path[1:], ""), strict=True):
+    for part, following in zip(path, [*path, ""][1:], strict=True):
         fresh: Any = [] if isinstance(following, int) else {}
         if isinstance(part, int):
             node += [fresh] * (part == len(node))
