@@ -113,7 +113,6 @@ class Attempt:
             raise self._failed(
                 "upstream_rejected", str(event["type"]), status=status, message=self._clean(error_text(event))
             )
-        await answer.aclose()
         return Verification(
             status="verified",
             provider=self._request.provider,

@@ -83,6 +83,8 @@ class StandIn:
                 threading.Thread(target=self.answer, args=(listener.accept()[0],), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
+        sys.stdout.write("listening\n")
+        sys.stdout.flush()
         self.terminated.wait()
         while self.options.get("stubborn"):
             signal.pause()
