@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from typing import Protocol
 
@@ -65,12 +67,10 @@ class Downstream(asyncio.Protocol):
         events = self._parser.feed(data)
         self._backlog.extend(events)
         self._pump()
-        if self.is_idle:
-            now = self.touched = self._loop.time()
-            if self._head_since is None:
-                self._head_since = now
-        else:
+        if not self._parser.mid_head:
             self._head_since = None
+        elif self._head_since is None:
+            self._head_since = self._loop.time()
 
     def eof_received(self) -> None:
         """A client that closes its side has left: nobody half-closes and waits for a model."""
@@ -107,10 +107,15 @@ class Downstream(asyncio.Protocol):
         else:
             self._pump()
 
-    def cut(self) -> None:
+    def cut(self, *, reset: bool) -> None:
         self._exchange = None
-        self._ending = True
-        self.transport.abort()
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self._ending = True
+            self.transport.abort()
+        else:
+            self._end(linger=False)
 
     def hold_input(self, *, hold: bool) -> None:
         self._held = hold
@@ -120,7 +125,7 @@ class Downstream(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Between two requests; the next one may have begun to arrive."""
+        """Between two requests; the head of the next one may have begun to arrive."""
         return self._exchange is None and not self._backlog and not self._ending
 
     def close(self) -> None:

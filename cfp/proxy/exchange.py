@@ -339,7 +339,7 @@ class Exchange:
     def _break(self, error_type: str) -> None:
         self._record.error_type = error_type
         self._end()
-        self._client.cut()
+        self._client.cut(reset=self._reply.until_close)
 
     def _let_go(self, *, reusable: bool) -> None:
         connection, self._connection = self._connection, None

@@ -28,8 +28,8 @@ class Client(Protocol):
     def finished(self, *, close: bool) -> None:
         """This exchange is over; the connection takes the next one, or closes when all is written."""
 
-    def cut(self) -> None:
-        """End the connection so that the client sees that the body is not complete."""
+    def cut(self, *, reset: bool) -> None:
+        """End the connection in the middle of a body; `reset` where a plain end would look like the body's own."""
 
     def hold_input(self, *, hold: bool) -> None: ...
 

@@ -18,8 +18,9 @@ HELD: Final = 64 * 1024
 class Reply:
     """One response on its way. After each `take`: `out` is to be written, `pieces` are the body in it.
 
-    head     of the final response; `started` says whether it has gone into `out`
-    holding  a refusal is held back: `held` has its body
+    head         of the final response; `started` says whether it has gone into `out`
+    holding      a refusal is held back: `held` has its body
+    until_close  the body that goes out ends where the client's connection does
     """
 
     def __init__(self, request: RequestHead, *, hold_refusal: bool) -> None:
@@ -34,6 +35,7 @@ class Reply:
         self.ended = False
         self.malformed: Malformed | None = None
         self.close = False
+        self.until_close = False
         self.out: list[Piece] = []
         self.pieces: list[bytes] = []
 
@@ -82,7 +84,8 @@ class Reply:
         assert head is not None  # noqa: S101  both callers have one
         unsized = head.length is None and not (self._bodiless or head.status in {204, 304})
         self._chunked = unsized and self._minor == 1
-        self.close = close or (unsized and not self._chunked)
+        self.until_close = unsized and not self._chunked
+        self.close = close or self.until_close
         self.started = True
         self.out.append(headers.response_head(head, chunked=self._chunked, close=self.close))
 

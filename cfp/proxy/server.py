@@ -176,12 +176,15 @@ class Worker:
         min(idle, key=lambda connection: connection.touched).close()
         return True
 
-    def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+    def sweep(self, now: float) -> None:
+        """End what has taken too long, on both legs; `now` is the loop's time."""
         for connection in list(self._connections):
             connection.sweep(now)
         self.pool.sweep(now)
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.sweep(loop.time())
         self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
 
     def _log_failed(self, error: OSError) -> None:

@@ -22,6 +22,7 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 Piece: TypeAlias = bytes | bytearray | memoryview
 
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
+_START_LINE: Final = 1024  # what a head may have besides its target and fields
 LAST_CHUNK: Final = b"0\r\n\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -131,7 +132,7 @@ class _Collector:
     def _overlong(self, data: bytes, events: list[RequestEvent] | list[ResponseEvent]) -> bool:
         """Whether bytes keep coming that make no event: one endless line, which only piles up in the parser."""
         self._quiet = 0 if events else self._quiet + len(data)
-        return self._quiet > 2 * self._max_head
+        return self._quiet > self._max_head + _START_LINE
 
     def _framing(self) -> tuple[int | None, bool]:
         coding = self._fields.get(b"transfer-encoding")
@@ -144,13 +145,14 @@ class _Collector:
 
 
 class RequestParser(_Collector):
-    """The client's side of one connection."""
+    """The client's side of one connection. `mid_head`: a head has begun to arrive."""
 
     def __init__(self, max_head: int = 65536) -> None:
         super().__init__(max_head)
         self._events: list[RequestEvent] = []
         self._parser: HttpRequestParser | None = HttpRequestParser(self)
         self._last = False
+        self.mid_head = False
 
     def feed(self, data: bytes) -> list[RequestEvent]:
         """Return what these bytes complete. After `Malformed`, a close or an upgrade everything is ignored."""
@@ -179,6 +181,7 @@ class RequestParser(_Collector):
 
     def on_message_begin(self) -> None:
         self._begin()
+        self.mid_head = True
 
     def on_url(self, url: bytes) -> None:
         self._start += url
@@ -199,7 +202,7 @@ class RequestParser(_Collector):
         length, chunked = self._framing()
         if chunked and version == "1.0":
             self._stop(Fault.FRAMING, "HTTP/1.0 has no transfer codings")
-        self._in_head = False
+        self._in_head = self.mid_head = False
         self._size = 0
         head = RequestHead(
             method,

@@ -104,6 +104,7 @@ class Upstream:
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     gone: asyncio.Queue[Request | None] = field(default_factory=asyncio.Queue)
+    arrived: asyncio.Queue[Request] = field(default_factory=asyncio.Queue)
     whole: bool = True
     port: int = 0
 
@@ -114,6 +115,7 @@ class Upstream:
             while True:
                 request = await read_head(reader)
                 self.requests.append(request)
+                self.arrived.put_nowait(request)
                 if self.whole:
                     request.body = await read_body(reader, request)
                 await self.script(Call(request, reader, writer))
@@ -207,9 +209,10 @@ class Running:
     worker: Worker
     layout: Layout
 
-    async def client(self, limit: int = 1 << 20) -> Client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.worker.port, limit=limit)
-        return Client(self.worker.port, reader, writer)
+    async def client(self, limit: int = 1 << 20, port: int | None = None) -> Client:
+        port = port or self.worker.port
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=limit)
+        return Client(port, reader, writer)
 
     def log(self) -> list[dict[str, Any]]:
         """The request log; complete once the worker has stopped."""

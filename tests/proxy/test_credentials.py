@@ -1,0 +1,120 @@
+"""What the user's files and environment say, at the moment of asking."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cfp.core.policy import EffectivePolicy, LoginMode
+from cfp.core.settings import Policy, Settings
+from cfp.layout import Layout
+from cfp.proxy.credentials import Credentials, KeyState, StatCached
+
+KEY = '{"OPENAI_API_KEY":"sk-x"}'
+CHATGPT = '{"tokens":{"access_token":"t"}}'
+
+
+def credentials(home: Path, policy: Policy = Policy.AUTO, **settings: object) -> Credentials:
+    chosen = Settings(
+        provider="relay",
+        upstream_base="https://relay.example",
+        service_tier_policy=policy,
+        **settings,  # type: ignore[arg-type]  # the two key settings
+    )
+    return Credentials(chosen, Layout(home), {"RELAY_KEY": " sk-env ", "BAD": "a\r\nX: y", "EMPTY": " "})
+
+
+def test_a_file_is_read_again_only_when_it_changed(tmp_path: Path) -> None:
+    """Same stat, same value; replaced, rewritten or gone is seen at once."""
+    path, reads = tmp_path / "f", []
+
+    def parse(data: bytes | None) -> bytes | None:
+        reads.append(data)
+        return data
+
+    cached = StatCached(path, parse)
+    for content in (None, b"1", b"2", None):
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            (tmp_path / "new").write_bytes(content)
+            (tmp_path / "new").replace(path)
+        assert [cached.get(), cached.get()] == [content, content]
+    assert reads == [None, b"1", b"2", None]
+
+
+def test_keys_come_from_where_the_settings_say(tmp_path: Path) -> None:
+    """From the variable, stripped; from provider-auth.json under the provider's name, as it is now; or not at all."""
+    assert credentials(tmp_path).authorization() is None
+    assert credentials(tmp_path, upstream_api_key_env="RELAY_KEY").authorization() == b"Bearer sk-env"
+    from_file = credentials(tmp_path, upstream_api_key_file=True)
+    path = Layout(tmp_path).provider_auth
+    path.parent.mkdir()
+    for key in ("sk-1", "sk-2-longer"):
+        path.write_text(
+            json.dumps({"version": 1, "providers": {"relay": {"api_key": key}, "other": {"api_key": "no"}}})
+        )
+        assert from_file.authorization() == f"Bearer {key}".encode()
+    assert (from_file.key_source, from_file.key_available()) == ("provider_auth_file", True)
+
+
+@pytest.mark.parametrize(("name", "missing"), [("ABSENT", True), ("EMPTY", True), ("BAD", False)])
+def test_keys_that_cannot_be_sent(tmp_path: Path, name: str, *, missing: bool) -> None:
+    """Absent and unusable are told apart, by the source's name and never by the value."""
+    chosen = credentials(tmp_path, upstream_api_key_env=name)
+    with pytest.raises(KeyState) as caught:
+        chosen.authorization()
+    assert (caught.value.missing, name in caught.value.source, chosen.key_available()) == (missing, True, False)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"providers":{"relay":{}}}', '{"providers":{"relay":{"api_key":7}}}']
+)
+def test_a_damaged_key_file_is_a_missing_key(tmp_path: Path, text: str) -> None:
+    """No traceback, no half-read key."""
+    path = Layout(tmp_path).provider_auth
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(KeyState):
+        credentials(tmp_path, upstream_api_key_file=True).authorization()
+
+
+@pytest.mark.parametrize(
+    ("policy", "auth", "config", "expected"),
+    [
+        (Policy.AUTO, KEY, None, EffectivePolicy.INJECT_MISSING),
+        (Policy.AUTO, CHATGPT, None, EffectivePolicy.PRESERVE),
+        (Policy.AUTO, None, None, EffectivePolicy.PRESERVE),
+        (Policy.AUTO, KEY, 'service_tier = "default"', EffectivePolicy.PRESERVE),
+        (Policy.AUTO, KEY, '\ufeffservice_tier = "default"\r\n', EffectivePolicy.PRESERVE),
+        (Policy.AUTO, KEY, 'service_tier = "fast"', EffectivePolicy.INJECT_MISSING),
+        (Policy.AUTO, KEY, 'cli_auth_credentials_store = "keyring"', EffectivePolicy.PRESERVE),
+        (Policy.AUTO, KEY, "service_tier = [", EffectivePolicy.INJECT_MISSING),
+        (Policy.INJECT_MISSING, CHATGPT, 'service_tier = "default"', EffectivePolicy.INJECT_MISSING),
+        (Policy.PRESERVE, KEY, None, EffectivePolicy.PRESERVE),
+    ],
+)
+def test_who_decides(
+    tmp_path: Path, policy: Policy, auth: str | None, config: str | None, expected: EffectivePolicy
+) -> None:
+    """`auto` follows the login and the opt-out; the other two follow nobody."""
+    for path, text in ((Layout(tmp_path).auth, auth), (Layout(tmp_path).config, config)):
+        if text is not None:
+            path.write_bytes(text.encode())
+    assert credentials(tmp_path, policy).effective_policy() is expected
+
+
+def test_a_half_written_config_does_not_undo_the_opt_out(tmp_path: Path) -> None:
+    """The last good reading stands until there is a better one."""
+    chosen, config = credentials(tmp_path), Layout(tmp_path).config
+    Layout(tmp_path).auth.write_text(KEY)
+    for text, expected in (
+        ('service_tier = "default"', EffectivePolicy.PRESERVE),
+        ('service_tier = "defa', EffectivePolicy.PRESERVE),
+        ('model = "gpt"', EffectivePolicy.INJECT_MISSING),
+    ):
+        config.write_text(text)
+        assert chosen.effective_policy() is expected
+    assert chosen.login() is LoginMode.API_KEY

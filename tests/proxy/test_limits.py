@@ -1,0 +1,134 @@
+"""What one client or upstream may take: connections, time for a head, silence; and how a refused one is told."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from cfp.proxy.answers import Answer, answer_to
+from cfp.proxy.config import Limits
+from cfp.proxy.wire import Fault
+from tests.proxy.support import Call, answer, asynchronous, upstream, worker
+
+
+@asynchronous
+async def test_idle_connections_make_room(tmp_path: Path) -> None:
+    """At the limit the one idle for longest goes; with none idle, the newcomer is told."""
+    hold = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await hold.wait()
+        await call.send(answer())
+
+    async with upstream(script) as up, worker(tmp_path, up.base, limits=Limits(connections=2)) as running:
+        first, second = await running.client(), await running.client()
+        for client in (first, second):
+            client.get(b"/__codex_fast_proxy/health")
+            await client.response()
+        third = await running.client()
+        assert await first.closed() == b""
+        for client in (second, third):
+            client.get(b"/v1/x")
+        for _ in range(2):
+            await up.arrived.get()
+        fourth = await running.client()
+        assert await fourth.error() == (b"HTTP/1.1 503 Service Unavailable", "too_many_connections")
+        hold.set()
+        for client in (second, third):
+            assert (await client.response()).start == b"HTTP/1.1 200 OK"
+        for client in (first, second, third, fourth):
+            await client.close()
+
+
+@asynchronous
+async def test_a_head_must_end_in_time(tmp_path: Path) -> None:
+    """A connection whose head trickles is closed; an idle one lives longer, and then goes too."""
+    limits = Limits(head_seconds=30, keep_alive_seconds=300)
+    async with upstream() as up, worker(tmp_path, up.base, limits=limits) as running:
+        now = asyncio.get_running_loop().time()
+        slow, idle = await running.client(), await running.client()
+        slow.send(b"GET / HTTP/1.1\r\n")
+        idle.get(b"/__codex_fast_proxy/health")
+        await idle.response()
+        slow.send(b"Host: x\r\n")
+        await asyncio.sleep(0.01)
+        running.worker.sweep(now + 20)
+        running.worker.sweep(now + 31)
+        assert await slow.closed() == b""
+        idle.get(b"/__codex_fast_proxy/health")
+        assert (await idle.response()).start == b"HTTP/1.1 200 OK"
+        running.worker.sweep(now + 301)
+        assert await idle.closed() == b""
+        await slow.close()
+        await idle.close()
+
+
+@asynchronous
+async def test_silence_has_a_limit(tmp_path: Path) -> None:
+    """An upstream that says nothing for long is a 504 before its head, and a cut after it."""
+    begun: asyncio.Queue[None] = asyncio.Queue()
+
+    async def script(call: Call) -> None:
+        if b"stream" in call.request.start:
+            await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+        begun.put_nowait(None)
+        await call.reader.readexactly(1)
+
+    async with upstream(script) as up, worker(tmp_path, up.base, limits=Limits(upstream_idle_seconds=300)) as running:
+        client = await running.client()
+        client.get(b"/v1/x")
+        await begun.get()
+        now = asyncio.get_running_loop().time()
+        running.worker.sweep(now + 290)
+        running.worker.sweep(now + 310)
+        assert await client.error() == (b"HTTP/1.1 504 Gateway Timeout", "upstream_silent")
+        client.get(b"/v1/stream")
+        await client.head()
+        running.worker.sweep(now + 620)
+        assert await client.closed() == b""
+        await client.close()
+
+
+@asynchronous
+async def test_a_refused_request_is_told_before_the_connection_ends(tmp_path: Path) -> None:
+    """The answer arrives even while the client still sends what nobody reads."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        host = b"Host: 127.0.0.1:%d\r\n" % client.port
+        client.send(b"POST /nowhere HTTP/1.1\r\n" + host + b"Content-Length: 10000000\r\n\r\n")
+        client.send(bytes(5_000_000))
+        assert await client.error() == (b"HTTP/1.1 404 Not Found", "not_found")
+        await client.close()
+        client = await running.client()
+        client.send(b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000)
+        assert (await client.error())[0] == b"HTTP/1.1 431 Request Header Fields Too Large"
+        await client.close()
+
+
+@asynchronous
+async def test_a_body_that_goes_bad_is_never_completed_upstream(tmp_path: Path) -> None:
+    """The upstream sees the streamed part and then a cut; the client a 400."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        host = b"Host: 127.0.0.1:%d\r\n" % client.port
+        client.send(b"POST /v1/files HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        await up.arrived.get()
+        client.send(b"zz\r\n")
+        assert await client.error() == (b"HTTP/1.1 400 Bad Request", "malformed_request")
+        gone = await up.gone.get()
+        assert gone is not None
+        assert gone.body == b""
+        await client.close()
+
+
+def test_every_fault_has_its_answer() -> None:
+    """The status that the parser means is the one that the client gets."""
+    assert {fault: answer_to(fault).status for fault in Fault} == {fault: fault.value for fault in Fault}
+
+
+def test_answers_are_told_apart() -> None:
+    """Codes are unique, 500 is never used (Codex hides its body), and every sentence can be filled in."""
+    assert len({answer.code for answer in Answer}) == len(Answer)
+    assert 500 not in {answer.status for answer in Answer}
+    details = dict.fromkeys(("reason", "source", "base", "limit", "host", "seconds"), "x")
+    assert all(b'"code"' in answer.body(**details) for answer in Answer)
