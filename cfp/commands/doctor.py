@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import platform
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cfp.commands.install import HOOKS_LIST_SINCE
-from cfp.core.checks import PROXY_VARIABLES, Machine, run_checks
+from cfp.core.checks import run_checks
 from cfp.core.diagnosis import diagnose
-from cfp.core.facts import Facts
 from cfp.core.lifecycle import Pointing, pointing, state_of
-from cfp.errors import CfpError
 from cfp.host.machine import Host
+from cfp.host.surroundings import look_around
 from cfp.result import Result
 
 
@@ -31,12 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Ask all checks; `ok` is false where one that matters fails."""
     facts = host.survey(ask_codex=True)
-    machine = Machine(
-        python=platform.python_version(),
-        proxies=_swallowing_proxies(host.environ),
-        profiles=_profiles(host),
-        read_back=_read_back(host, facts),
-    )
+    machine = look_around(host, facts)
     checks = run_checks(facts, machine, args.provider)
     ok = all(check.ok for check in checks)
     worker = facts.worker
@@ -57,36 +47,3 @@ def run(args: Args, host: Host) -> Result:
             "next_user_action": next((check.fix for check in checks if not check.ok), diagnosis.next_user_action),
         },
     )
-
-
-def _swallowing_proxies(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Proxy variables that Codex would use for the loopback address too (Codex 0.169)."""
-    exempt = (environ.get("NO_PROXY") or environ.get("no_proxy") or "").replace(" ", "").split(",")
-    if {"127.0.0.1", "*"} & set(exempt):
-        return ()
-    return tuple(name for name in PROXY_VARIABLES if environ.get(name))
-
-
-def _profiles(host: Host) -> tuple[str, ...]:
-    found = []
-    for path in sorted(host.layout.home.glob("*.config.toml")):
-        try:
-            doc = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError):
-            continue
-        if {"model_provider", "model_providers", "openai_base_url"} & doc.keys():
-            found.append(path.name)
-    return tuple(found)
-
-
-def _read_back(host: Host, facts: Facts) -> str:
-    """Codex's own verdict on the hook of ours; "" where there is nothing to ask, or nobody."""
-    if not facts.hook_entries or host.codex is None or (facts.codex_version or (0,)) < HOOKS_LIST_SINCE:
-        return ""
-    try:
-        listing = host.codex.hooks(host.layout.home)
-    except CfpError:
-        return ""
-    commands = {entry.position.command for entry in facts.hook_entries}
-    verdicts = [entry.trust_status for entry in listing.hooks if entry.command in commands]
-    return verdicts[0] if verdicts else "missing"

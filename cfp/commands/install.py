@@ -17,6 +17,7 @@ from cfp.core.plan.worker import WorkerAction, running
 from cfp.core.report import route_and_auth
 from cfp.core.settings import Policy
 from cfp.errors import CfpError, UsageError
+from cfp.host.codex_cli import HOOKS_LIST_SINCE
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.host.survey import Asked
 from cfp.lifecycle.effects import Switch
@@ -26,8 +27,6 @@ from cfp.lifecycle.tables import INSTALL, INSTALL_FILES, INSTALL_OVER, SAVE
 from cfp.messages import message
 from cfp.result import Result
 from journal import Lease
-
-HOOKS_LIST_SINCE = (0, 130)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

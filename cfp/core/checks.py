@@ -10,7 +10,7 @@ from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending
 from cfp.core.plan.hook import hook_command
-from cfp.core.policy import LoginMode, effective_policy
+from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
 from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url
 from cfp.core.report import key_available, key_persistent
 from cfp.errors import Refused
@@ -23,14 +23,26 @@ PROXY_VARIABLES: Final = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 class Machine:
     """What doctor looks at beside the home.
 
-    proxies      proxy variables that are set, where loopback is not in NO_PROXY
+    proxies      proxy variables that Codex will see, where loopback is not in NO_PROXY
     profiles     other *.config.toml files of the home that name a provider or a URL of their own
+    managed      files of the administrator that name a provider or a URL: they win over config.toml
+    hooks_bar    the administrator's file that keeps our hook from running, "" where none does
+    keyring      Codex may keep its login outside auth.json
+    cli_login    what the CLI says of the login, None where it was not asked
+    model        the model that config.toml names, "" for none
+    model_tiers  what Codex's catalog says of that model: () for no tier, None where it was not asked or not listed
     read_back    Codex's own verdict on our hook: trusted, modified, untrusted, missing, or "" where it was not asked
     """
 
     python: str
     proxies: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    managed: tuple[str, ...] = ()
+    hooks_bar: str = ""
+    keyring: bool = False
+    cli_login: LoginMode | None = None
+    model: str = ""
+    model_tiers: tuple[str, ...] | None = None
     read_back: str = ""
 
 
@@ -71,16 +83,16 @@ def run_checks(facts: Facts, machine: Machine, provider: str | None) -> tuple[Ch
         asked.active_provider(facts, machine),
         asked.provider_base_url(facts),
         _runtime_source(facts),
-        _login_mode(facts),
+        _login_mode(facts, machine),
         _proxy_settings(facts, machine),
         _config_points_to_proxy(facts),
         _upstream_saved(facts),
-        _service_tier_policy(facts),
+        _service_tier_policy(facts, machine),
         _upstream_auth(facts),
         _proxy_health(facts),
         _proxy_pending_restart(facts),
         _proxy_runtime(facts),
-        _hooks_enabled(facts),
+        _hooks_enabled(facts, machine),
         _startup_hook(facts, machine),
     )
 
@@ -135,6 +147,14 @@ class _Asked:
         except Refused as error:
             told = message(error.code, error.details)
             return _bad(name, error.code, told.sentence, told.action)
+        if machine.managed:
+            return _advice(
+                name,
+                "managed_config_may_bypass",
+                f"The administrator's {', '.join(machine.managed)} names a provider and wins over config.toml.",
+                "Ask the administrator.",
+                provider=target.provider,
+            )
         if machine.profiles:
             return _advice(
                 name,
@@ -181,13 +201,23 @@ def _runtime_source(facts: Facts) -> Check:
     return _good(name, detail, runtime_id=runtime.runtime_id, codex_version=version)
 
 
-def _login_mode(facts: Facts) -> Check:
+def _login_mode(facts: Facts, machine: Machine) -> Check:
     name = "login_mode"
-    if facts.login is LoginMode.UNKNOWN:
-        told = message("diagnosis.fast_policy_unknown")
-        detail = "No login is visible in auth.json; it may be in the keyring."
-        return _advice(name, "login_unknown", detail, told.action, login_mode=facts.login)
-    return _good(name, f"Codex is signed in by {facts.login}.", login_mode=facts.login)
+    if facts.login is not LoginMode.UNKNOWN:
+        return _good(name, f"Codex is signed in by {facts.login}.", login_mode=facts.login)
+    told = message("diagnosis.fast_policy_unknown")
+    if machine.cli_login not in {None, LoginMode.UNKNOWN}:
+        detail = (
+            f"The Codex CLI says {machine.cli_login}, but not in auth.json, where the proxy looks for each request: "
+            "the policy auto leaves requests alone."
+        )
+        return _advice(
+            name, "login_in_keyring", detail, told.action, login_mode=facts.login, codex_says=machine.cli_login
+        )
+    detail = (
+        "No login is visible in auth.json; it may be in the keyring." if machine.keyring else "Nobody is signed in."
+    )
+    return _advice(name, "login_unknown", detail, told.action, login_mode=facts.login)
 
 
 def _proxy_settings(facts: Facts, machine: Machine) -> Check:
@@ -227,7 +257,7 @@ def _upstream_saved(facts: Facts) -> Check:
     return _good(name, f"Requests go to {facts.settings.upstream_base}.", upstream_base=facts.settings.upstream_base)
 
 
-def _service_tier_policy(facts: Facts) -> Check:
+def _service_tier_policy(facts: Facts, machine: Machine) -> Check:
     name = "service_tier_policy"
     if facts.settings is None:
         told = message("settings_missing")
@@ -237,6 +267,17 @@ def _service_tier_policy(facts: Facts) -> Check:
     detail = f"The policy is {policy}, which now means {effective}."
     if facts.opted_out:
         detail += ' config.toml says service_tier = "default", which auto honours.'
+    lacks_tier = machine.model_tiers is not None and facts.settings.service_tier not in machine.model_tiers
+    if lacks_tier and effective is EffectivePolicy.PRESERVE:
+        return _advice(
+            name,
+            "model_without_tier",
+            f"{detail} Codex leaves the tier out for {machine.model}, whose catalog entry does not advertise it.",
+            f"Choose another model, or `{CLI} set-upstream --service-tier-policy inject_missing`.",
+            policy=policy,
+            effective=effective,
+            model=machine.model,
+        )
     return _good(name, detail, policy=policy, effective=effective, opted_out=facts.opted_out)
 
 
@@ -293,8 +334,11 @@ def _proxy_runtime(facts: Facts) -> Check:
     return _good(name, "The running proxy is the installed code.", runtime_id=running)
 
 
-def _hooks_enabled(facts: Facts) -> Check:
+def _hooks_enabled(facts: Facts, machine: Machine) -> Check:
     name = "hooks_enabled"
+    if machine.hooks_bar:
+        detail = f"The administrator's {machine.hooks_bar} keeps hooks of users from running."
+        return _advice(name, "hooks_disabled_by_policy", detail, f"Run `{CLI} start` yourself after a reboot.")
     features = (facts.config.doc or {}).get("features")
     flags = {flag: features[flag] for flag in ("hooks", "codex_hooks") if flag in features} if features else {}
     if True not in flags.values() and False in flags.values():

@@ -26,6 +26,7 @@ from typing import IO, Any
 from cfp.codex.auth_json import LoginMode
 from cfp.errors import Failed
 
+HOOKS_LIST_SINCE = (0, 130)  # the first release whose app-server answers hooks/list
 _TIMEOUT = 10.0  # seconds; app-server answers within 0.3 on a machine at rest
 _VERSION = re.compile(r"\b(\d+)\.(\d+)\.(\d+)")
 
@@ -95,6 +96,18 @@ class CodexCli:
                 warnings=tuple(map(str, listing["warnings"])),
                 errors=tuple(map(str, listing["errors"])),
             )
+
+    def tiers(self, model: str, *, timeout: float = _TIMEOUT) -> tuple[str, ...] | None:
+        """Return the service tiers that Codex's catalog gives a model; None for one that it does not list.
+
+        Codex leaves a tier out that the model does not advertise (0.169). Raises Failed.
+        """
+        result = self._ask("model/list", {}, timeout)
+        with _understood("model/list"):
+            for entry in result["data"]:
+                if entry["model"] == model:
+                    return tuple(str(tier["id"]) for tier in entry.get("serviceTiers") or ())
+        return None
 
     def default_model(self, *, timeout: float = _TIMEOUT) -> str | None:
         """Return the model of a session whose config names none; None where no model is marked. Raises Failed."""

@@ -1,0 +1,143 @@
+"""doctor's sixteen checks: their names, and each verdict for the home that earns it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cfp.codex.auth_json import LoginMode
+from cfp.core.checks import Machine, run_checks
+from cfp.core.facts import PortFact, PortState
+from cfp.core.plan.install import plan_install
+from cfp.core.plan.route import InstallRequest
+from cfp.core.settings import Policy
+from tests.facts import CONFIG, facts, installed, worker_of
+
+MACHINE = Machine(python="3.11.0")
+NAMES = [
+    *("python", "codex_config", "active_provider", "provider_base_url", "runtime_source", "login_mode"),
+    *("proxy_settings", "config_points_to_proxy", "upstream_saved", "service_tier_policy", "upstream_auth"),
+    *("proxy_health", "proxy_pending_restart", "proxy_runtime", "hooks_enabled", "startup_hook"),
+]
+
+
+def enabled(**request: Any) -> Any:
+    home = facts()
+    return installed(home, plan_install(home, InstallRequest(**request)))
+
+
+def codes(home: Any, machine: Machine = MACHINE) -> dict[str, tuple[bool, str]]:
+    return {check.name: (check.ok, check.code) for check in run_checks(home, machine, None)}
+
+
+def test_the_names_and_their_order() -> None:
+    """Scripts look for these sixteen."""
+    assert NAMES == [check.name for check in run_checks(facts(), MACHINE, None)]
+
+
+def test_an_enabled_home_is_well() -> None:
+    """Every check is ok, with nothing to mend."""
+    assert dict.fromkeys(NAMES, (True, "ok")) == codes(enabled())
+
+
+def test_a_bad_verdict_says_what_mends_it() -> None:
+    """No check fails without a fix, and a good one needs none."""
+    for home in (facts(), facts(b""), enabled(), replace(enabled(), worker=None)):
+        for check in run_checks(home, MACHINE, None):
+            assert (check.code == "ok") == (check.fix == "")
+
+
+ENABLED = enabled()
+SETTINGS = ENABLED.settings
+
+
+@pytest.mark.parametrize(
+    ("home", "check", "verdict"),
+    [
+        (facts(), "proxy_settings", (False, "not_enabled")),
+        (replace(ENABLED, hot=("tx",)), "codex_config", (False, "interrupted")),
+        (facts(home_exists=False), "codex_config", (False, "codex_home_missing")),
+        (replace(facts(), config=replace(facts().config, doc=None)), "codex_config", (False, "config_unparseable")),
+        (facts(b'[model_providers.a]\nname="A"'), "active_provider", (False, "ambiguous_provider")),
+        (
+            facts(b'model_provider="a"\n[model_providers.a]\nname="A"'),
+            "provider_base_url",
+            (False, "upstream_unknown"),
+        ),
+        (facts(codex_version=None), "runtime_source", (True, "codex_cli_missing")),
+        (facts(login=LoginMode.UNKNOWN), "login_mode", (True, "login_unknown")),
+        (facts(settings_error="broken"), "proxy_settings", (False, "settings_invalid")),
+        (facts(), "config_points_to_proxy", (False, "not_enabled")),
+        (replace(ENABLED, config=facts().config), "config_points_to_proxy", (False, "config_not_proxy")),
+        (facts(), "upstream_saved", (False, "settings_missing")),
+        (replace(ENABLED, login=LoginMode.CHATGPT), "upstream_auth", (False, "chatgpt_auth_preserved")),
+        (
+            replace(ENABLED, settings=replace(SETTINGS, upstream_api_key_file=True)),
+            "upstream_auth",
+            (False, "upstream_auth_missing"),
+        ),
+        (
+            replace(ENABLED, settings=replace(SETTINGS, upstream_api_key_env="RELAY_KEY")),
+            "upstream_auth",
+            (True, "upstream_auth_not_persistent"),
+        ),
+        (
+            replace(ENABLED, worker=PortFact(host="127.0.0.1", port=8787, state=PortState.FREE)),
+            "proxy_health",
+            (False, "proxy_stopped"),
+        ),
+        (
+            replace(ENABLED, worker=PortFact(host="127.0.0.1", port=8787, state=PortState.FOREIGN)),
+            "proxy_health",
+            (False, "port_in_use"),
+        ),
+        (
+            replace(ENABLED, settings=replace(SETTINGS, service_tier_policy=Policy.PRESERVE)),
+            "proxy_pending_restart",
+            (False, "settings_pending_restart"),
+        ),
+        (replace(ENABLED, worker=worker_of(SETTINGS, "f" * 16)), "proxy_runtime", (False, "runtime_stale")),
+        (facts(CONFIG + b"[features]\nhooks = false\n"), "hooks_enabled", (False, "hooks_disabled")),
+        (facts(CONFIG + b"[features]\nhooks = false\ncodex_hooks = true\n"), "hooks_enabled", (True, "ok")),
+        (replace(ENABLED, hook_entries=()), "startup_hook", (False, "startup_hook_missing")),
+        (
+            replace(ENABLED, hook_entries=(replace(ENABLED.hook_entries[0], enabled=False),)),
+            "startup_hook",
+            (False, "startup_hook_untrusted"),
+        ),
+    ],
+)
+def test_what_the_home_earns(home: Any, check: str, verdict: tuple[bool, str]) -> None:
+    """One verdict for one fact."""
+    assert verdict == codes(home)[check]
+
+
+@pytest.mark.parametrize(
+    ("machine", "home", "check", "verdict"),
+    [
+        ({"proxies": ("HTTP_PROXY",)}, ENABLED, "proxy_settings", (True, "loopback_through_proxy")),
+        ({"profiles": ("x.config.toml",)}, ENABLED, "active_provider", (True, "profile_may_bypass")),
+        ({"managed": ("managed",)}, ENABLED, "active_provider", (True, "managed_config_may_bypass")),
+        ({"hooks_bar": "requirements"}, ENABLED, "hooks_enabled", (True, "hooks_disabled_by_policy")),
+        (
+            {"cli_login": LoginMode.API_KEY},
+            replace(ENABLED, login=LoginMode.UNKNOWN),
+            "login_mode",
+            (True, "login_in_keyring"),
+        ),
+        ({"model": "m", "model_tiers": ()}, ENABLED, "service_tier_policy", (True, "ok")),
+        (
+            {"model": "m", "model_tiers": ()},
+            replace(ENABLED, login=LoginMode.CHATGPT),
+            "service_tier_policy",
+            (True, "model_without_tier"),
+        ),
+        ({"read_back": "modified"}, ENABLED, "startup_hook", (False, "startup_hook_untrusted")),
+        ({"read_back": "trusted"}, ENABLED, "startup_hook", (True, "ok")),
+    ],
+)
+def test_what_the_machine_adds(machine: dict[str, Any], home: Any, check: str, verdict: tuple[bool, str]) -> None:
+    """Advice about the surroundings never makes doctor fail; Codex's own word on the hook does."""
+    assert verdict == codes(home, replace(MACHINE, **machine))[check]

@@ -1,0 +1,64 @@
+"""The one thing to know: rows in order, and a sentence and an act for each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cfp.codex.auth_json import LoginMode
+from cfp.core.diagnosis import diagnose
+from cfp.core.facts import PortFact, PortState
+from cfp.core.manifest import ManifestState
+from cfp.core.plan.install import plan_install
+from cfp.core.plan.route import InstallRequest
+from cfp.core.settings import Policy
+from cfp.messages import MESSAGES
+from tests.facts import facts, installed, worker_of
+
+ENABLED = installed(facts(), plan_install(facts(), InstallRequest()))
+SETTINGS = ENABLED.settings
+ORDER = [
+    ("interrupted", {"hot": ("tx",)}),
+    ("not_enabled", {"settings": None}),
+    ("config_not_proxy", {"config": facts().config}),
+    ("proxy_stopped", {"worker": PortFact(host="127.0.0.1", port=8787, state=PortState.FREE)}),
+    ("chatgpt_auth_preserved", {"login": LoginMode.CHATGPT}),
+    ("upstream_auth_missing", {"settings": replace(SETTINGS, upstream_api_key_file=True)}),
+    ("upstream_auth_not_persistent", {"settings": replace(SETTINGS, upstream_api_key_env="RELAY_KEY")}),
+    ("settings_pending_restart", {"settings": replace(SETTINGS, service_tier_policy=Policy.PRESERVE)}),
+    ("proxy_unhealthy", {"worker": PortFact(host="127.0.0.1", port=8787, state=PortState.FOREIGN)}),
+    ("runtime_stale", {"worker": worker_of(SETTINGS, "f" * 16)}),
+    ("startup_hook_not_ready", {"hook_entries": ()}),
+    ("fast_policy_unknown", {"login": LoginMode.UNKNOWN}),
+    ("ready", {}),
+]
+
+
+@pytest.mark.parametrize(("code", "other"), ORDER)
+def test_each_diagnosis_has_its_home(code: str, other: dict[str, Any]) -> None:
+    """One fact that is wrong, one diagnosis."""
+    assert code == diagnose(replace(ENABLED, **other)).code
+
+
+def test_the_first_that_holds_is_said() -> None:
+    """Where two facts are wrong that do not exclude one another, the earlier row is the diagnosis."""
+    for index, (code, other) in enumerate(ORDER[:-1]):
+        for _, later in ORDER[index + 1 :]:
+            if not set(other) & set(later) and "settings" not in {*other, *later}:
+                assert code == diagnose(replace(ENABLED, **later, **other)).code
+
+
+@pytest.mark.parametrize("code", [code for code, _ in ORDER])
+def test_each_diagnosis_has_a_sentence(code: str) -> None:
+    """And, unless all is well, something to do."""
+    told = MESSAGES[f"diagnosis.{code}"]
+    assert told.sentence
+    assert bool(told.action) == (code != "ready")
+
+
+def test_a_restored_home_is_not_enabled() -> None:
+    """After the files were given back, the record alone means nothing."""
+    given_back = replace(ENABLED.manifest, state=ManifestState.RESTORED)
+    assert "not_enabled" == diagnose(replace(ENABLED, manifest=given_back, config=facts().config)).code
