@@ -18,6 +18,7 @@ from typing import Any, Final, NoReturn, TextIO
 import cfp
 from cfp.errors import CfpError, UsageError
 from cfp.host.machine import Host
+from cfp.host.runtime import python_path
 from cfp.layout import locate
 from cfp.messages import message
 from cfp.result import Result, render
@@ -96,7 +97,7 @@ def _dispatch(argv: list[str], verb: str, environ: Mapping[str, str], streams: S
     parser.add_argument("--codex-home", metavar="DIR", help="the Codex home (default: CODEX_HOME, else ~/.codex)")
     module.add_arguments(parser)
     names = vars(parser.parse_args(argv[1:]))
-    host = Host.find(names.pop("codex_home"), environ, sys.executable)
+    host = Host.find(names.pop("codex_home"), environ, python_path())
     args = module.Args(**{item.name: names[item.name] for item in fields(module.Args)})
     result: Result | None = module.run(args, host)
     if result is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -28,5 +29,14 @@ def package_path() -> str:
     return str(_PACKAGE)
 
 
-def python_path() -> str:
-    return sys.executable
+def python_path(executable: str = sys.executable) -> str:
+    """Return this interpreter under one name, however it was called.
+
+    `python` and `python3` of one environment are the same program, and a hook that names either is the same hook.
+    """
+    called = Path(executable)
+    for name in ("python3", "python"):
+        usual = called.with_name(name)
+        if usual.exists() and os.path.realpath(usual) == os.path.realpath(called):
+            return str(usual)
+    return executable
