@@ -10,7 +10,6 @@ half-way through each write, and after the last one.
 from __future__ import annotations
 
 import random
-from copy import deepcopy
 from dataclasses import dataclass, field
 
 from journal import Recovery
@@ -53,12 +52,20 @@ class Ends:
         fs.on_half_write = self.add
 
     def add(self, fs: SimFs, outcome: Outcome | None = None) -> None:
-        self.all.append(End(fs=fs.after_kill(), machine=deepcopy(self._machine), outcome=outcome))
+        self.all.append(End(fs=fs.after_kill(), machine=self._machine.copy(), outcome=outcome))
 
 
 @dataclass
 class Explorer:
-    """One scenario's crashes. `depth` counts crashes in a row; `cuts` is how many power cuts are drawn at each."""
+    """One scenario's crashes.
+
+    depth   how many crashes in a row
+    cuts    how many power cuts are drawn at each
+    limit   stop after so many images; every first crash is seen in any case
+    broken  barriers to take away in command and recovery, as `SimFs.broken_barriers`
+    lame    numbers of the command's operations that do nothing though they should be barriers
+    first_only  end with the first complaint
+    """
 
     scenario: Scenario
     tally: Tally
@@ -67,9 +74,12 @@ class Explorer:
     cuts: int = 4
     exchanges: bool = True
     broken: frozenset[str] = frozenset()
+    lame: frozenset[int] = frozenset()
+    first_only: bool = False
     limit: int = 10**9
     done: set[tuple[object, ...]] = field(default_factory=set)
     settled: set[int] = field(default_factory=set)
+    frontier: list[tuple[End, str, int]] = field(default_factory=list)
 
     def world(self) -> SimFs:
         fs = self.scenario.world()
@@ -80,11 +90,23 @@ class Explorer:
     def explore(self) -> None:
         self.was = self.world()
         fs, machine = self.world(), self.scenario.machine()
+        fs.lame = self.lame
         ends = Ends(fs, machine)
         outcome = run(journal_on(fs, machine), self.scenario, machine)
         ends.add(fs, outcome)
         for end in ends.all:
-            self.after(end, boot=KILLED, depth=1)
+            if not self.enough:
+                self.after(end, boot=KILLED, depth=1)
+        while self.frontier and self.tally.seen < self.limit and not self.enough:
+            # Any order would do; a random one spreads a small budget over all of the first crashes.
+            index = self.choose.randrange(len(self.frontier))
+            self.frontier[index], self.frontier[-1] = self.frontier[-1], self.frontier[index]
+            end, boot, depth = self.frontier.pop()
+            self.after(end, boot=boot, depth=depth)
+
+    @property
+    def enough(self) -> bool:
+        return self.first_only and bool(self.tally.complaints)
 
     def after(self, end: End, *, boot: str, depth: int) -> None:
         """Check every world that this end may leave: after a kill, and after several power cuts."""
@@ -94,8 +116,6 @@ class Explorer:
             self.check(End(fs=cut, machine=Machine(), outcome=end.outcome), boot=POWERLESS, depth=depth)
 
     def check(self, end: End, *, boot: str, depth: int) -> None:
-        if self.tally.seen >= self.limit:
-            return
         self.tally.seen += 1
         terms = (end.fs.fingerprint(), end.outcome, boot, frozenset(end.machine.alive), depth)
         if terms in self.done:
@@ -103,7 +123,7 @@ class Explorer:
         self.done.add(terms)
         self.tally.states += 1
         self.tally.nested += depth > 1
-        fs, machine = end.fs.after_kill(), deepcopy(end.machine)
+        fs, machine = end.fs.after_kill(), end.machine.copy()
         ends = Ends(fs, machine)
         complaints = invariants.i5_secrets_stay_private(fs, self.targets)
         try:
@@ -114,10 +134,14 @@ class Explorer:
         if complaints:
             self.tally.complaints.append(f"{self.scenario.name} depth {depth} {boot}: {complaints}")
         elif depth < self.depth:
-            for one in ends.all:
-                self.after(End(fs=one.fs, machine=one.machine, outcome=end.outcome), boot=boot, depth=depth + 1)
+            inner = (End(fs=one.fs, machine=one.machine, outcome=end.outcome) for one in ends.all)
+            self.frontier += [(one, boot, depth + 1) for one in inner]
 
     def judge(self, fs: SimFs, machine: Machine, recovery: Recovery, outcome: Outcome | None, boot: str) -> list[str]:
+        for transaction in recovery.transactions:
+            if outcome not in {None, transaction["outcome"]}:
+                return [f"the command said {outcome}, recovery says {transaction['outcome']}"]
+            outcome = transaction["outcome"]
         complaints = [
             *invariants.i1_all_before_or_all_after(self.scenario, self.was, fs, outcome),
             *invariants.i4_nothing_left(self.scenario, fs),
@@ -134,7 +158,7 @@ class Explorer:
         if after not in self.settled:
             self.settled.add(after)
             again = fs.after_kill()
-            second = recover(again, deepcopy(machine), boot=boot)
+            second = recover(again, machine.copy(), boot=boot)
             complaints += invariants.i6_recovered_for_good(fs, again, second)
         return complaints
 

@@ -39,6 +39,9 @@ class Machine:
     alive: set[str] = field(default_factory=set)
     deferring: bool = False
 
+    def copy(self) -> Machine:
+        return Machine(alive=set(self.alive), deferring=self.deferring)
+
     def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred"]:
         if worker.nonce not in self.alive:
             return "gone"
@@ -193,4 +196,9 @@ RESTART = Scenario(
     worker=True,
     previous=True,
 )
-SCENARIOS = (INSTALL, UNINSTALL, RESTART)
+PREPARE = Scenario(
+    name="prepare",
+    files={"/h/config": CONFIG},
+    changes=(changed("/h/state/deep/secret", None, CANARY, secret=True),),
+)
+SCENARIOS = (INSTALL, UNINSTALL, RESTART, PREPARE)

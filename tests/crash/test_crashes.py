@@ -1,0 +1,107 @@
+"""A command that is killed, or loses power, at any operation leaves all files as they were or all as wanted."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from tests.crash.model import Explorer, Tally
+from tests.crash.world import INSTALL, PREPARE, RESTART, SCENARIOS, UNINSTALL, Scenario, journal_on, run
+
+# Crash images of a normal run; a deep session sets millions.
+IMAGES = int(os.environ.get("CFP_TEST_CRASH_IMAGES", "50000"))
+SEED = int(os.environ.get("CFP_TEST_CRASH_SEED", "1"))
+DEPTH = int(os.environ.get("CFP_TEST_CRASH_DEPTH", "3"))
+
+# Barriers that the model lets fall, as (scenario, operation). Each is kept for the reason beside it.
+WORKER_DIES_TOO = "what a power cut takes from the record of a worker, it takes from the worker"
+COMMIT_SAYS_IT = "the log that would come back holds the commit, or says what the files say anyway"
+ONLY_FOR_PEOPLE = "nothing is decided from the history"
+LATER_ONE_COVERS = "a target in the same folder is made durable before the commit"
+NOTHING_TO_PURGE = "without before-images a lost commit and the removed log cannot disagree"
+REDUNDANT = {
+    (INSTALL.name, "fsync_folder /h", 2): LATER_ONE_COVERS,
+    (INSTALL.name, "fsync /h/journal/TX.open", 1): WORKER_DIES_TOO,
+    (RESTART.name, "fsync /h/journal/TX.open", 1): WORKER_DIES_TOO,
+    (RESTART.name, "fsync /h/journal/TX.open", 2): WORKER_DIES_TOO,
+    (PREPARE.name, "fsync /h/journal/TX.open", 1): NOTHING_TO_PURGE,
+    **{(scenario.name, "fsync /h/journal/history.new", 1): ONLY_FOR_PEOPLE for scenario in SCENARIOS},
+    **{(scenario.name, "fsync_folder /h/journal", 2): COMMIT_SAYS_IT for scenario in SCENARIOS},
+}
+Barrier = tuple[str, str, int]
+
+
+@pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "rename"])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_no_crash_leaves_a_mixture(scenario: Scenario, exchanges: bool, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: FBT001 - a parameter of the test
+    """Killed or without power at any operation, also inside recovery: all before or all after, and nothing left."""
+    tally = Tally()
+    limit = IMAGES // (2 * len(SCENARIOS))
+    Explorer(scenario, tally, random.Random(SEED), depth=DEPTH, exchanges=exchanges, limit=limit).explore()
+    with capsys.disabled():
+        print(f"\n  {scenario.name}: {tally}", end=" ")  # noqa: T201 - the size of an exploration is its result
+    assert tally.complaints == []
+    assert tally.seen >= min(limit, 1000)
+
+
+def barriers(scenario: Scenario) -> list[tuple[Barrier, int]]:
+    """Each fsync of a scenario, named by what it is for and which of its kind it is, with its operation's number."""
+    fs, machine = scenario.world(), scenario.machine()
+    fs.log = []
+    run(journal_on(fs, machine), scenario, machine)
+    found: list[tuple[Barrier, int]] = []
+    for number, line in enumerate(fs.log, 1):
+        if line.startswith("fsync"):
+            what = line.replace("20260102T030405Z-00000002", "TX")
+            earlier = sum(1 for (_, other, _), _ in found if other == what)
+            found.append(((scenario.name, what, earlier + 1), number))
+    return found
+
+
+ALL_BARRIERS = [(scenario, *found) for scenario in SCENARIOS for found in barriers(scenario)]
+NEEDED = [one for one in ALL_BARRIERS if one[1] not in REDUNDANT]
+
+
+@pytest.mark.parametrize(("scenario", "barrier", "number"), NEEDED, ids=[" ".join(map(str, b)) for _, b, _ in NEEDED])
+def test_every_barrier_is_needed(scenario: Scenario, barrier: Barrier, number: int) -> None:
+    """With one fsync left out, the model finds a power cut that breaks a promise."""
+    tally = Tally()
+    for seed in range(12):
+        lame = frozenset({number})
+        choose = random.Random(seed)
+        Explorer(scenario, tally, choose, depth=1, cuts=16, lame=lame, first_only=True).explore()
+        if tally.complaints:
+            return
+    pytest.fail(f"nobody misses {barrier}")
+
+
+def test_the_list_of_redundant_barriers_is_current() -> None:
+    """Each barrier that is excused from the test above still exists."""
+    assert set(REDUNDANT) <= {barrier for _, barrier, _ in ALL_BARRIERS}
+
+
+def test_commit_and_removal_of_the_log_back_each_other_up() -> None:
+    """The last fsync of the journal's folder is spare only as long as the commit has its own."""
+    lame = frozenset(
+        number
+        for _, barrier, number in ALL_BARRIERS
+        if barrier in {(UNINSTALL.name, "fsync /h/journal/TX.open", 1), (UNINSTALL.name, "fsync_folder /h/journal", 2)}
+    )
+    tally = Tally()
+    Explorer(UNINSTALL, tally, random.Random(SEED), depth=1, cuts=16, lame=lame).explore()
+    assert tally.complaints != []
+
+
+@pytest.mark.parametrize(
+    "barrier",
+    ["fsync:.part", "fsync_folder:/h", "fsync_folder:/h/state", "fsync_folder:/h/dotfiles", "fsync:.open"],
+)
+def test_barriers_of_the_recovery_are_needed_too(barrier: str) -> None:
+    """Without one kind of barrier in commands and recoveries alike, the model finds a broken promise."""
+    tally = Tally()
+    for scenario in (INSTALL, UNINSTALL):
+        broken = frozenset({barrier})
+        Explorer(scenario, tally, random.Random(SEED), cuts=8, broken=broken, first_only=True, limit=8000).explore()
+    assert tally.complaints != []
