@@ -196,6 +196,7 @@ def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Watche
     """
     deadline = time.monotonic() + timeout
     delay = _FIRST_DELAY
+    taken = False
     while True:
         left = deadline - time.monotonic()
         status, health = probe(host, port, max(0.001, min(left, _ONE_TRY)))
@@ -203,8 +204,9 @@ def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Watche
             return health
         if child.wait(max(0.0, min(left, delay))):
             raise _did_not_start("exited", child)
-        if left <= 0:
+        if status is not Status.TIMED_OUT:  # the last try has little time, and then says nothing
             taken = status in {Status.FOREIGN, Status.HEALTHY}
+        if left <= 0:
             raise _did_not_start("port_taken" if taken else "timed_out", child)
         delay = min(delay * 2, _LONGEST_DELAY)
 

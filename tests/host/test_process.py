@@ -275,17 +275,21 @@ class TestWaitHealthy:
             "log": str(workers.layout.worker_stderr),
         }
 
-    @pytest.mark.parametrize(
-        ("options", "reason"), [({"nonce": "another"}, "port_taken"), ({"mute": True}, "timed_out")]
-    )
-    def test_time_is_limited(self, workers: Workers, options: dict[str, object], reason: str) -> None:
-        """Neither another worker's answer nor silence is health."""
+    def test_another_workers_answer_is_not_health(self, workers: Workers) -> None:
+        """The port is taken by a worker with another nonce, and that is said."""
+        spec, child, _ = workers.start(nonce="another")
+        with pytest.raises(Failed) as caught:
+            wait_healthy("127.0.0.1", spec.settings.port, spec.nonce, 1, child)
+        assert caught.value.details["reason"] == "port_taken"
+
+    def test_time_is_limited(self, workers: Workers) -> None:
+        """Silence is not health, and is not waited for longer than asked."""
         spec = workers.spec()
-        child = workers.spawn(spec, **options)
+        child = workers.spawn(spec, mute=True)
         child.go()
         with pytest.raises(Failed) as caught:
-            wait_healthy("127.0.0.1", spec.settings.port, spec.nonce, 1.5, child)
-        assert reason == caught.value.details["reason"]
+            wait_healthy("127.0.0.1", spec.settings.port, spec.nonce, 0.5, child)
+        assert caught.value.details["reason"] == "timed_out"
 
 
 class TestStop:
