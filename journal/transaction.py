@@ -169,6 +169,8 @@ class Transaction:
 
     def commit(self) -> None:
         """Decide. After this the transaction is finished forward, whatever happens."""
+        if self._stage is Stage.PREPARED and not self._shares:
+            self.swap()  # a transaction of workers alone has no file to swap
         self._expect(Stage.SWAPPING)
         self._stage = Stage.COMMITTING
         self._append({"t": "commit", "files": [share.last.after for share in self._shares]}, durable=True)
