@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cfp.codex.compare import same
-from cfp.codex.text import Decoded, decode
+from cfp.codex.text import Decoded, Unparseable, decode
 from cfp.codex.toml_edit import delete, drop_empty_section, headers, render, set_value, value_text
 from cfp.codex.toml_reader import loads
+from cfp.codex.toml_syntax import Path
 from journal.values import ABSENT, Absent, Json, KeyEdit, KeyPath, Merged, Unmergeable
 
 _OWN_TABLES = ("hooks", "state")
@@ -74,7 +75,7 @@ class ConfigToml:
         if self._untouched(current, before, edits):
             return Merged(content=before)
         draft = _Draft(decode(current))
-        old_headers = headers(decode(before).text)
+        old_headers = _headers(before)
         conflicts = []
         for edit in reversed(edits):
             now = lookup(draft.doc, edit.path)
@@ -135,6 +136,15 @@ class _Draft:
 
 
 CONFIG_TOML = ConfigToml()
+
+
+def _headers(before: bytes | None) -> frozenset[Path]:
+    """Return the headers of an earlier image; one that does not parse tells nothing."""
+    try:
+        parse(before)
+    except Unparseable:
+        return frozenset()
+    return headers(decode(before).text)
 
 
 def _require_tables(doc: Mapping[str, Json], path: KeyPath) -> None:

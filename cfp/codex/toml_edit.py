@@ -133,7 +133,8 @@ def _insert_inline(text: str, scope: Scope, after: list[Entry], key: str, spelle
     entry = f"{key} = {spelled}"
     if not after and scope.inline:
         start, end = scope.inline.value
-        at = start + 1 + ((end - start - 1) // 2 if text[start + 1 : end - 1].isspace() else 0)
+        blank = not text[start + 1 : end - 1].strip(" ")
+        at = start + 1 + ((end - start - 1) // 2 if blank else 0)
         return text[:at] + entry + text[at:]
     first, last = scope.entries[0], after[0]
     indent = _indent(text, first.start)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cfp.codex.compare import same
 from cfp.codex.config_toml import CONFIG_TOML, edit_for, lookup, parse, spelling
+from cfp.codex.toml_syntax import scan
 from journal.values import ABSENT, KeyEdit, KeyPath, Unmergeable
 from tests.strategies import TRUST_KEY, config_texts, string_spellings
 
@@ -115,7 +116,7 @@ def test_restore_keeps_what_others_put_first(case: tuple[bytes, str]) -> None:
 
     def edited(text: bytes) -> bytes:
         bom = b"\xef\xbb\xbf" if text.startswith(b"\xef\xbb\xbf") else b""
-        return bom + b"first = 1\n" + text[len(bom) :]
+        return bom + b"first = 1" + newline(data).encode() + text[len(bom) :]
 
     assert_restores(data, edits, edited(CONFIG_TOML.apply(data, edits)), edited(data))
 
@@ -128,6 +129,71 @@ def test_restore_survives_a_rewrite_by_codex(case: tuple[bytes, str]) -> None:
     later = b"\n[projects.'/p']\ntrust_level = 'trusted'\n"
     drifted = as_codex_rewrites(CONFIG_TOML.apply(data, edits)) + later
     assert_restores(data, edits, drifted, as_codex_rewrites(data) + later)
+
+
+def line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end - text[:end].endswith("\r")
+
+
+def owner_edits(data: bytes, provider: str, what: str, which: int) -> bytes:
+    """One edit of the file's owner, counted in what stands there with our keys and without them."""
+    own = own_values(provider)
+    bom = data[:3] if data.startswith(b"\xef\xbb\xbf") else b""
+    text = data[len(bom) :].decode()
+    sections = [held for held in scan(text)[1:] if TRUST_KEY not in held.path]
+    entries = [
+        entry
+        for held in scan(text)
+        for entry in held.entries
+        if not any(path[: len(entry.path)] == entry.path for path in own)
+    ]
+    if what == "key" and sections:
+        at = line_end(text, sections[which % len(sections)].header[1])
+        text = f"{text[:at]}{newline(data)}mine = [ # ]{newline(data)}]{text[at:]}"
+    elif what == "comment" and entries:
+        start = text.rfind("\n", 0, entries[which % len(entries)].start) + 1
+        text = f"{text[:start]}# [mine]{newline(data)}{text[start:]}"
+    elif what == "trailing comment" and entries:
+        at = line_end(text, entries[which % len(entries)].end)
+        text = f"{text[:at]} # mine{text[at:]}"
+    elif what == "removal" and entries:
+        entry = entries[which % len(entries)]
+        text = text[: entry.start] + "# gone" + text[line_end(text, entry.end) :]
+    return bom + text.encode()
+
+
+@given(CONFIGS, st.sampled_from(["key", "comment", "trailing comment", "removal"]), st.integers(0, 20))
+def test_restore_keeps_what_the_owner_edited(case: tuple[bytes, str], what: str, which: int) -> None:
+    """Edit, then restore, is restore, then edit: to the byte, wherever in the text the owner wrote."""
+    data, provider = case
+    edits = install_edits(data, provider)
+    installed = CONFIG_TOML.apply(data, edits)
+    drifted, expected = (owner_edits(text, provider, what, which) for text in (installed, data))
+    assume(owner_places(data) == owner_places(installed))
+    assert_restores(data, edits, drifted, expected)
+
+
+def owner_places(data: bytes) -> list[Any]:
+    """What `owner_edits` counts; an install into the owner's own table may put a header more there."""
+    held = [section for section in scan(data.decode("utf-8-sig")) if TRUST_KEY not in section.path]
+    return [section.path for section in held]
+
+
+@given(st.text(), st.text(), st.sampled_from([b"", b"[hooks]\n", b"hooks = {}\n", b"[hooks]\nstate = {}\n"]))
+def test_any_key_and_any_text_can_be_set(key: str, value: str, data: bytes) -> None:
+    """Names and values are escaped as TOML asks for, whatever characters they hold."""
+    path = ("hooks", "state", key, "trusted_hash")
+    edit = edit_for(data, path, value)
+    try:
+        (key + value).encode()
+    except UnicodeEncodeError:
+        with pytest.raises(Unmergeable):
+            CONFIG_TOML.apply(data, [edit])
+        return
+    after = CONFIG_TOML.apply(data, [edit])
+    assert lookup(parse(after), path) == value
+    assert CONFIG_TOML.restore(after + b"# later\n", data, [edit]).content == data + b"# later\n"
 
 
 @given(CONFIGS)
@@ -190,6 +256,26 @@ def test_a_deleted_key_comes_back_in_its_spelling(case: tuple[bytes, str]) -> No
 
 def newline(data: bytes) -> str:
     return "\r\n" if b"\r\n" in data else "\n"
+
+
+def test_a_key_that_somebody_added_to_our_table_keeps_the_table() -> None:
+    """A table of ours with something of theirs in it stays, with just that."""
+    edits = [edit_for(b"", ("features", "hooks"), True)]
+    drifted = CONFIG_TOML.apply(b"", edits).replace(b"[features]\n", b"[features]\nweb_search = true\n")
+    assert CONFIG_TOML.restore(drifted, b"", edits).content == b"[features]\nweb_search = true\n"
+
+
+def test_a_comment_on_our_line_stays() -> None:
+    """What somebody wrote behind our key, or behind the header of our table, is theirs."""
+    edits = [edit_for(b"x = 1\n", ("features", "hooks"), True)]
+    drifted = b"x = 1\n\n[features] # why\nhooks = true # who\n"
+    assert CONFIG_TOML.restore(drifted, b"x = 1\n", edits).content == b"x = 1\n# why\n# who\n"
+
+
+def test_an_image_that_does_not_parse_tells_nothing() -> None:
+    """Restoring needs the current text only; without a readable image, an empty table of ours goes."""
+    edits = [edit_for(None, ("features", "hooks"), True)]
+    assert CONFIG_TOML.restore(b"[features]\nhooks = true\n", b"[", edits).content == b""
 
 
 def test_a_file_that_was_not_there_goes_again() -> None:
