@@ -25,6 +25,8 @@ class Message:
 MESSAGES: Final[dict[str, Message]] = {
     # --- the command line
     "usage": Message("The command line is wrong: {reason}.", f"Run `{CLI} --help`, or the command with --help."),
+    "unknown_flag": Message("{flag} is not a flag of serve.", f"Run `{CLI} serve --help`."),
+    "flag_needs_value": Message("{flag} needs a value.", f"Run `{CLI} serve --help`."),
     "start_required": Message(
         "Switching the Codex config needs a running proxy, so plain `install` does nothing.",
         f"Run `{CLI} install --start`, or `{CLI} install --prepare-only` to save settings without switching."),
@@ -117,6 +119,9 @@ MESSAGES: Final[dict[str, Message]] = {
     # --- tried, and undone
     "worker_did_not_start": Message(
         "The proxy did not start ({reason}): {detail}. Everything is as it was.", "Read its stderr log: {log}."),
+    "worker_running": Message("Another proxy of this Codex home is running.", f"Run `{CLI} status`."),
+    "port_not_available": Message(
+        "{host}:{port} cannot be served.", "Pass another --port; Windows may have reserved it (WinError 10013)."),
     "worker_did_not_stop": Message("The proxy with process id {pid} does not end.", "End that process by hand."),
     "storage_failed": Message(
         "The file system refused a change to {path}. Everything is as it was.", "Free space or rights, then run again."),

@@ -11,10 +11,12 @@ import cfp
 from cfp.core.facts import Facts
 from cfp.errors import CfpError
 from cfp.host import codex_cli
-from cfp.host.survey import Asked, survey
+from cfp.host.survey import Asked, read_or_none, survey
 from cfp.layout import Layout, locate
+from journal.values import Unmergeable
 
 if TYPE_CHECKING:
+    from cfp.host.process import WorkerSpec
     from cfp.host.workers import HostWorkers
     from journal import Journal
 
@@ -67,6 +69,17 @@ class Host:
             self.layout.journal,
             fs=RealFs(),
             formats={"config_toml": CONFIG_TOML, "hooks_json": HOOKS_JSON},
-            processes=HostProcesses(self.layout),
+            processes=HostProcesses(self.layout, still_wanted=self._points_at),
             tool=f"codex-fast-proxy {cfp.__version__}",
         )
+
+    def _points_at(self, worker: WorkerSpec) -> bool:
+        """Whether config.toml, as it is at this moment, sends requests to that worker."""
+        from cfp.codex.config_toml import parse  # noqa: PLC0415  only a recovery asks
+        from cfp.core.provider import provider_url  # noqa: PLC0415
+
+        try:
+            doc = parse(read_or_none(self.layout.config))
+        except Unmergeable:
+            return False
+        return provider_url(doc, worker.settings.provider) == worker.settings.base_url

@@ -18,6 +18,7 @@ from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
 from cfp.errors import Refused
 from cfp.host import keys, probe, runtime
+from cfp.host.predecessor import find_predecessor
 from cfp.layout import Layout
 
 PROBE_TIMEOUT_S = 2.0
@@ -95,16 +96,20 @@ def _candidate(layout: Layout, asked: Asked, recorded: Settings | None, worker: 
 def _port(layout: Layout, host: str, port: int) -> PortFact:
     found = probe.read_health(host, port, PROBE_TIMEOUT_S)
     if found is not None:
-        home = str(found.get("codex_home", ""))
-        ours = os.path.realpath(home) == os.path.realpath(layout.home)
+        home = found.get("codex_home")
+        ours = _is_this_home(str(home), layout) if home else find_predecessor(layout, host, port) is not None
         state = PortState.OURS if ours else PortState.OTHER_HOME
-        owner = f"the worker of {home}"
+        owner = f"the worker of {home or 'another Codex home'}"
         return PortFact(host=host, port=port, state=state, health=dict(found), owner=owner)
     if probe.port_free(host, port):
         return PortFact(host=host, port=port, state=PortState.FREE)
     owner_found = probe.port_owner(port)
     owner = f"process {owner_found.pid}" if owner_found else "another program"
     return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=owner)
+
+
+def _is_this_home(home: str, layout: Layout) -> bool:
+    return os.path.realpath(home) == os.path.realpath(layout.home)
 
 
 def read_or_none(path: Path) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cfp.core.facts import PortFact
 from cfp.core.settings import Settings, settings_from_json
-from cfp.host import probe, process
+from cfp.host import predecessor, probe, process
 from cfp.layout import Layout
 from journal.values import Json, WorkerRecord
 
@@ -47,6 +47,9 @@ class HostWorkers:
         return dict(probe.wait_healthy(settings.host, settings.port, nonce, START_TIMEOUT_S, child))
 
     def stop(self, at: PortFact, grace: float) -> int:
+        """End it and return the count of streams that were cut; raises Failed(worker_did_not_stop)."""
+        if not (at.health or {}).get("nonce"):
+            return predecessor.stop_predecessor(self._layout, at.host, at.port).cut_streams
         return process.stop_worker(self.record(at), grace, host=at.host).cut_streams
 
     def record(self, at: PortFact) -> WorkerRecord:
@@ -64,8 +67,10 @@ class HostWorkers:
         """Every file that workers of this home have written; what others put beside them is not ours."""
         return sorted(self._layout.worker.glob("fast_proxy.*"))
 
-    def relaunch_spec(self, at: PortFact) -> Json:
-        """What would bring that worker back: its settings as it serves them, run by the code that is installed."""
+    def relaunch_spec(self, at: PortFact) -> Json | None:
+        """What would bring that worker back: its settings, run by the installed code; None for a predecessor's."""
+        if not (at.health or {}).get("nonce"):
+            return None
         settings = settings_from_json(at.health or {})
         return self._spec(settings, "").relaunch_record()
 

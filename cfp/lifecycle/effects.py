@@ -34,8 +34,8 @@ class Workers(Protocol):
     def record(self, at: PortFact) -> WorkerRecord:
         """The identity of a worker that answered at a port."""
 
-    def relaunch_spec(self, at: PortFact) -> Json:
-        """What would bring that worker back."""
+    def relaunch_spec(self, at: PortFact) -> Json | None:
+        """What would bring that worker back; None where nothing can."""
 
     def settings_hash(self, settings: Settings) -> str: ...
 
