@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from cfp.demo.answers import Turn
 from tests.end_to_end.harness import (
     BACKUPS,
     Machine,
@@ -145,6 +147,22 @@ def test_uninstalling_in_two_steps(codex: Machine) -> None:
     second = codex.cfp("uninstall")
     assert (0, "uninstalled", "stopped") == (second.code, second.json["status"], second.json["stop_result"]["status"])
     assert before == _precious(codex)
+    _assert_gone(codex)
+
+
+def test_uninstalling_under_a_turn(codex: Machine) -> None:
+    """An immediate uninstall gives a turn that is under way its time to end."""
+    codex.relay()
+    codex.write("auth.json", api_key_login())
+    codex.install()
+    codex.upstream.script(Turn(text="slow", first_after=4))
+    with ThreadPoolExecutor() as pool:
+        asked = len(codex.upstream.turns)
+        slow = pool.submit(codex.codex_exec)
+        codex.upstream.wait_for_turns(asked + 1, timeout=30)
+        ran = codex.cfp("uninstall")
+        assert (0, "slow") == (slow.result().code, slow.result().stdout.strip()), slow.result().told
+    assert (0, 0) == (ran.code, ran.json["stop_result"].get("cut_streams", 0)), ran.told
     _assert_gone(codex)
 
 

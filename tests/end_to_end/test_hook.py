@@ -1,0 +1,127 @@
+"""The SessionStart hook, run by the real Codex."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+
+from cfp.demo.answers import Turn
+from cfp.host.codex_cli import HookEntry, find_codex
+from tests.end_to_end.harness import STATE, Machine, api_key_login
+
+
+def _installed(machine: Machine) -> Machine:
+    machine.relay()
+    machine.write("auth.json", api_key_login())
+    machine.install()
+    return machine
+
+
+def _kill(machine: Machine) -> int:
+    """End the worker without a word, as a crash does; return its pid."""
+    (worker,) = machine.workers()
+    worker.kill()
+    psutil.wait_procs([worker], timeout=5)
+    assert [] == machine.workers()
+    return worker.pid
+
+
+def _hooks(machine: Machine) -> tuple[HookEntry, ...]:
+    cli = find_codex(machine.environment(), machine.home, program=machine.codex)
+    assert cli is not None
+    return cli.hooks(machine.work).hooks
+
+
+def test_a_dead_worker_is_revived_in_time(codex: Machine) -> None:
+    """After kill -9 the next session's first turn succeeds, through a new worker."""
+    _installed(codex)
+    dead = _kill(codex)
+    assert "priority" == codex.turn().json()["service_tier"]
+    (worker,) = codex.workers()
+    assert dead != worker.pid
+
+
+def test_sessions_at_once_start_one_worker(codex: Machine) -> None:
+    """Three sessions find the worker dead together: all their turns succeed, and one worker serves them."""
+    _installed(codex)
+    _kill(codex)
+    with ThreadPoolExecutor() as pool:
+        runs = list(pool.map(lambda _: codex.codex_exec(), range(3)))
+    assert [(0, Turn().text)] * 3 == [(ran.code, ran.stdout.strip()) for ran in runs]
+    assert 1 == len(codex.workers())
+
+
+def test_codex_trusts_the_hook(codex: Machine) -> None:
+    """Codex itself lists the one hook as enabled and trusted, and `status` agrees."""
+    _installed(codex)
+    assert [("sessionStart", True, "trusted")] == [
+        (hook.event, hook.enabled, hook.trust_status) for hook in _hooks(codex)
+    ]
+    assert codex.cfp("status").json["startup_hook"] is True
+
+
+def test_a_hook_of_somebody_else_keeps_its_trust(codex: Machine) -> None:
+    """Ours comes last, so that the keys of the others stay what they are."""
+    theirs = {"type": "command", "command": "true", "timeout": 5}
+    codex.write("hooks.json", json.dumps({"hooks": {"SessionStart": [{"hooks": [theirs]}]}}))
+    codex.relay()
+    codex.write("auth.json", api_key_login())
+    (before,) = _hooks(codex)
+    state = f'\n[hooks.state."{before.key}"]\ntrusted_hash = "{before.current_hash}"\n'
+    codex.write("config.toml", codex.config.read_text() + state)
+    codex.install()
+    first, second = _hooks(codex)
+    assert ("true", "trusted", before.key) == (first.command, first.trust_status, first.key)
+    assert "trusted" == second.trust_status
+    assert codex.cfp("uninstall").code == 0
+    assert [("true", "trusted")] == [(hook.command, hook.trust_status) for hook in _hooks(codex)]
+
+
+def test_no_module_of_the_session_folder_is_run(codex: Machine) -> None:
+    """Neither hook nor worker imports what lies in the folder where Codex runs them."""
+    _installed(codex)
+    trap = codex.root / "trapped"
+    for name in ("json", "asyncio", "cfp", "codex_fast_proxy", "sitecustomize", "httptools", "fcntl"):
+        (codex.work / f"{name}.py").write_text(f"open({str(trap)!r}, 'a').write({name!r})\n")
+    _kill(codex)
+    codex.turn()
+    (worker,) = codex.workers()
+    assert not trap.exists()
+    assert "/" == worker.cwd()
+
+
+def test_the_trap_works(codex: Machine) -> None:
+    """The planted module of the test above is one that Python runs where it is not told otherwise."""
+    trap = codex.root / "trapped"
+    (codex.work / "json.py").write_text(f"open({str(trap)!r}, 'a')\n")
+    subprocess.run([sys.executable, "-c", "import json"], cwd=codex.work, check=True, env=codex.environment())
+    assert trap.exists()
+
+
+def test_a_session_with_a_living_worker_leaves_no_trace(codex: Machine) -> None:
+    """The hook's no-op writes nothing: every file of ours is as it was, but for the worker's own request log."""
+    _installed(codex)
+    codex.turn()
+    before = _ours(codex)
+    codex.turn()
+    assert before == _ours(codex)
+
+
+def _ours(machine: Machine) -> dict[str, tuple[int, bytes]]:
+    log = Path(STATE) / "state" / "fast_proxy.jsonl"
+    return {name: entry for name, entry in machine.files().items() if name != str(log)}
+
+
+def test_a_provider_that_moved_away_is_left_alone(codex: Machine) -> None:
+    """The hook starts nothing once the user's provider points elsewhere."""
+    _installed(codex)
+    _kill(codex)
+    here = f"http://127.0.0.1:{codex.port}/v1"
+    codex.write("config.toml", codex.config.read_text().replace(here, codex.upstream.base_url))
+    assert "service_tier" not in codex.turn().json()
+    assert [] == codex.workers()
