@@ -66,13 +66,11 @@ class Journal:
 
     def hot(self) -> tuple[str, ...]:
         """The ids of open transactions, oldest first; () where there is no folder. One listing."""
-        with storage(self.root):
-            return open_transactions(self._fs, self.root)
+        return open_transactions(self._fs, self.root)
 
     def history(self) -> tuple[Json, ...]:
         """A redacted summary of each finished transaction, newest last."""
-        with storage(self.root):
-            return read_history(self._fs, self.root)
+        return read_history(self._fs, self.root)
 
     def inspect(self, txid: str) -> Json:
         """A redacted view of an open transaction, and what `recover` would do with it.

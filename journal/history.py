@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,10 +19,9 @@ OLDEST = timedelta(days=90)
 
 def read_history(fs: Fs, root: Path) -> tuple[Json, ...]:
     """Every readable line, oldest first; a torn one is skipped."""
-    try:
+    lines: list[bytes] = []
+    with storage(root / NAME), suppress(FileNotFoundError):
         lines = fs.read(root / NAME).split(b"\n")
-    except FileNotFoundError:
-        return ()
     return tuple(entry for entry in map(_entry, lines) if entry is not None)
 
 

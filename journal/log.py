@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from journal import codec
@@ -111,10 +112,9 @@ def load_log(fs: Fs, root: Path, txid: str) -> Log:
 
 def open_transactions(fs: Fs, root: Path) -> tuple[str, ...]:
     """The ids of the open logs, oldest first; one listing, () where there is no folder."""
-    try:
+    names: list[str] = []
+    with storage(root), suppress(FileNotFoundError):
         names = fs.names(root)
-    except FileNotFoundError:
-        return ()
     return tuple(sorted(name.removesuffix(OPEN) for name in names if name.endswith(OPEN)))
 
 

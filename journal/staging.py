@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from journal.errors import Unsupported
@@ -42,10 +43,9 @@ class Place:
 
     def names(self) -> list[str]:
         """Every name of ours in the folder, found by listing it; [] where the folder is gone."""
-        try:
+        with storage(self.folder), suppress(FileNotFoundError):
             return sorted(name for name in self._fs.names(self.folder) if name.startswith(self.prefix))
-        except FileNotFoundError:
-            return []
+        return []
 
     def observe(self, intents: Sequence[Intent], names: Collection[str] | None = None) -> Sight:
         """Read the target and what lies beside it. `names` saves the listing where they are known."""

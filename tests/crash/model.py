@@ -3,8 +3,8 @@
 A state is a world that a crash may leave. It is counted when recovery ran on it and all invariants were checked; a
 world that was checked before, under the same terms, is counted as seen only.
 
-No command runs twice for this: while one runs, every world in which it could stop is put aside. Before each operation,
-half-way through each write, and after the last one.
+No command runs twice for this: while one runs, every world in which it could stop is put aside. That is before each
+operation, half-way through each write, and after the last one.
 """
 
 from __future__ import annotations

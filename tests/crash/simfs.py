@@ -35,9 +35,7 @@ class Node:
     disk: Node | None = None  # what an fsync has made durable; None for never
 
     def but(self, **changes: object) -> Node:
-        new = Node(
-            self.kind, self.data, self.mode, self.uid, self.gid, self.mtime_ns, self.xattrs, self.disk
-        )
+        new = Node(self.kind, self.data, self.mode, self.uid, self.gid, self.mtime_ns, self.xattrs, self.disk)
         for name, value in changes.items():
             setattr(new, name, value)
         return new
@@ -100,6 +98,7 @@ class SimFs:
     broken_barriers: frozenset[str] = frozenset()
     lame: frozenset[int] = frozenset()
     _next: int = 1
+    _late: int = 0
 
     # --- a world to start from ---------------------------------------------------------------------------------
 
@@ -272,6 +271,7 @@ class SimFs:
             self._write(fd, data[: len(data) // 2], offset)
             self.on_half_write(self)
         self._write(fd, taken, offset)
+        self._end()
         return len(taken)
 
     def _write(self, fd: int, data: bytes, offset: int) -> None:
@@ -285,12 +285,14 @@ class SimFs:
         number = self.descriptors[fd]
         node = self.nodes[number]
         self.nodes[number] = node.but(data=node.data.ljust(size, b"\0"))
+        self._end()
 
     def fsync(self, fd: int) -> None:
         self._step("fsync", fd)
         number = self.descriptors[fd]
         if not self._is_broken("fsync", number):
             self.nodes[number] = self.nodes[number].synced()
+        self._end()
 
     def close(self, fd: int) -> None:
         self.descriptors.pop(fd, None)
@@ -366,6 +368,7 @@ class SimFs:
                     self.disk.pop(name, None)
                 else:
                     self.disk[name] = number
+        self._end()
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -392,12 +395,21 @@ class SimFs:
         if fault is None or (fault.writes_only and what not in WRITES):
             return
         if number == fault.at or (fault.sticky and number > fault.at):
-            raise _error(fault.code)
+            if not fault.too_late:
+                raise _error(fault.code)
+            self._late = fault.code
+
+    def _end(self) -> None:
+        """The end of an operation that took effect: a late fault is told now."""
+        if self._late:
+            code, self._late = self._late, 0
+            raise _error(code)
 
     def _change(self, what: str, fd: int, **changes: object) -> None:
         self._step(what, fd)
         number = self.descriptors[fd]
         self.nodes[number] = self.nodes[number].but(**changes)
+        self._end()
 
     def _is_broken(self, what: str, about: int | str) -> bool:
         """Say whether a mutant has taken this barrier away: names like "fsync:.open" or "fsync_folder:/home/j"."""
@@ -450,6 +462,7 @@ class SimFs:
             else:
                 self.seen[name] = number
         self.pending.setdefault(str(path.parent), []).append(step)
+        self._end()
 
 
 def _after_power_cut(node: Node, choose: random.Random) -> Node:

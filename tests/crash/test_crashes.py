@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
 
 from tests.crash.model import Explorer, Tally
+from tests.crash.sizes import DEPTH, IMAGES, SEED
 from tests.crash.world import INSTALL, PREPARE, RESTART, SCENARIOS, UNINSTALL, Scenario, journal_on, run
-
-# Crash images of a normal run; a deep session sets millions.
-IMAGES = int(os.environ.get("CFP_TEST_CRASH_IMAGES", "50000"))
-SEED = int(os.environ.get("CFP_TEST_CRASH_SEED", "1"))
-DEPTH = int(os.environ.get("CFP_TEST_CRASH_DEPTH", "3"))
 
 # Barriers that the model lets fall, as (scenario, operation). Each is kept for the reason beside it.
 WORKER_DIES_TOO = "what a power cut takes from the record of a worker, it takes from the worker"
@@ -87,7 +82,8 @@ def test_commit_and_removal_of_the_log_back_each_other_up() -> None:
     lame = frozenset(
         number
         for _, barrier, number in ALL_BARRIERS
-        if barrier in {(UNINSTALL.name, "fsync /h/journal/TX.open", 1), (UNINSTALL.name, "fsync_folder /h/journal", 2)}
+        if barrier
+        in {(UNINSTALL.name, "fsync /h/journal/TX.open", 1), (UNINSTALL.name, "fsync_folder /h/journal", 2)}
     )
     tally = Tally()
     Explorer(UNINSTALL, tally, random.Random(SEED), depth=1, cuts=16, lame=lame).explore()

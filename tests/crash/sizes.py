@@ -1,0 +1,18 @@
+"""How much of what is endless a test run does; a deep session sets other sizes in the environment."""
+
+from __future__ import annotations
+
+import os
+
+DEEP = os.environ.get("CFP_TEST_DEEP", "") not in {"", "0"}
+
+
+def size(name: str, normal: int, deep: int) -> int:
+    """The number that CFP_TEST_<name> sets, or the one for this kind of session."""
+    return int(os.environ.get(f"CFP_TEST_{name}", deep if DEEP else normal))
+
+
+IMAGES = size("CRASH_IMAGES", 50_000, 5_000_000)
+SEED = size("CRASH_SEED", 1, 1)
+DEPTH = size("CRASH_DEPTH", 3, 4)
+KILLS = size("KILLS", 200, 250_000)

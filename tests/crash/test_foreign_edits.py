@@ -1,0 +1,233 @@
+"""What others write while a command runs, or after it died, is still there in the end.
+
+Codex takes no lock that we could share, so it may write config at any instant: before each operation of a command one
+edit happens, and then the command runs on, or is killed at a later operation and recovered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from journal import Drifted
+from journal.values import Unmergeable
+from tests.crash import invariants
+from tests.crash.lines import dump, parse
+from tests.crash.model import Ends
+from tests.crash.simfs import SimFs
+from tests.crash.sizes import DEEP
+from tests.crash.world import INSTALL, UNINSTALL, Machine, Scenario, journal_on, recover, run
+
+MARK = "marked"
+
+
+@dataclass
+class Stranger:
+    """Another program, which acts once: before operation `at`, on the file `path`."""
+
+    at: int
+    path: str
+    act: Callable[[SimFs, str], bool]
+    acted: bool = False
+
+    def __call__(self, fs: SimFs) -> None:
+        if fs.step == self.at:
+            self.acted = self.act(fs, self.path)
+
+
+def add_a_key(fs: SimFs, path: str) -> bool:
+    """Read, modify and replace, as Codex does when it stores a setting."""
+    try:
+        values = parse(fs.data(path))
+    except Unmergeable:
+        return False
+    fs.edit(path, dump(values | {MARK: "1"}))
+    return True
+
+
+def add_a_key_in_place(fs: SimFs, path: str) -> bool:
+    if fs.data(path) is None:
+        return add_a_key(fs, path)
+    fs.edit_in_place(path, dump(parse(fs.data(path)) | {MARK: "1"}))
+    return True
+
+
+def replace_by_prose(fs: SimFs, path: str) -> bool:
+    fs.edit(path, b"marked, and not a text of this format")
+    return True
+
+
+def delete(fs: SimFs, path: str) -> bool:
+    fs.delete(path)
+    return True
+
+
+def change_mode(fs: SimFs, path: str) -> bool:
+    if fs.node(path) is None:
+        return False
+    fs.chmod(path, 0o604)
+    return True
+
+
+SHARED = {INSTALL.name: ("/h/config", "/h/hooks"), UNINSTALL.name: ("/h/dotfiles/config", "/h/hooks")}
+KEY_ACTS = (add_a_key, add_a_key_in_place)
+
+
+def watched(scenario: Scenario, stranger: Stranger, *, exchanges: bool) -> tuple[SimFs, Machine]:
+    fs, machine = scenario.world(), scenario.machine()
+    fs.exchanges = exchanges
+    fs.on_step = lambda fs, what, about: stranger(fs)
+    return fs, machine
+
+
+def operations(scenario: Scenario) -> range:
+    fs, machine = scenario.world(), scenario.machine()
+    run(journal_on(fs, machine), scenario, machine)
+    return range(1, fs.step + 1)
+
+
+def our_state(scenario: Scenario, fs: SimFs, path: str) -> str:
+    """Whether our keys in a file are as before or as wanted: "before", "after", "other", "either"."""
+    change = next(change for target, change in scenario.targets() if target == path)
+    data = fs.data(path)
+    if data in {change.before, change.after} and not change.edits:
+        return "before" if data == change.before else "after"
+    if change.after is None and data is None:
+        return "after"
+    try:
+        values = parse(data)
+    except Unmergeable:
+        return "other"
+    now = [values.get(edit.path[0]) for edit in change.edits]
+    before = [edit.before if isinstance(edit.before, str) else None for edit in change.edits]
+    after = [edit.after if isinstance(edit.after, str) else None for edit in change.edits]
+    if now == before:
+        return "before"
+    return "after" if now == after else "other"
+
+
+def complaints(scenario: Scenario, fs: SimFs, stranger: Stranger) -> list[str]:
+    """Marked text survives, our keys are all on one side, nothing of ours lies around."""
+    found = invariants.i4_nothing_left(scenario, fs, parked=True)
+    if stranger.act in {*KEY_ACTS, replace_by_prose}:
+        found += invariants.i2_foreign_edits_survive({"the edit": MARK.encode()}, fs)
+    if stranger.act in KEY_ACTS and MARK not in parse(fs.data(stranger.path)):
+        found.append("I2: the edit is parked instead of merged")
+    if stranger.act is change_mode and stranger.acted and (node := fs.node(stranger.path)) and node.mode != 0o604:
+        found.append(f"I2: mode is {node.mode:o} again")
+    others = [path for path in (target for target, _ in scenario.targets()) if path != stranger.path]
+    sides = {our_state(scenario, fs, path) for path in others if path != "/h/untouched"}
+    if stranger.act in {*KEY_ACTS, change_mode}:
+        sides.add(our_state(scenario, fs, stranger.path))
+    if sides not in ({"before"}, {"after"}):
+        found.append(f"I1: mixed: {sides}")
+    return found
+
+
+def cases() -> Iterator[tuple[Scenario, str, Callable[[SimFs, str], bool], bool]]:
+    for scenario in (INSTALL, UNINSTALL):
+        for path in SHARED[scenario.name]:
+            for act in (*KEY_ACTS, replace_by_prose, delete, change_mode):
+                yield scenario, path, act, True
+                if DEEP or act is add_a_key:
+                    yield scenario, path, act, False
+
+
+CASES = list(cases())
+NAMES = [f"{s.name} {path} {act.__name__} {'exchange' if ex else 'rename'}" for s, path, act, ex in CASES]
+
+
+@pytest.mark.parametrize(("scenario", "path", "act", "exchanges"), CASES, ids=NAMES)
+def test_an_edit_at_any_operation(
+    scenario: Scenario,
+    path: str,
+    act: Callable[[SimFs, str], bool],
+    exchanges: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Without a crash: the edit survives a command that goes through and one that gives up alike."""
+    for at in operations(scenario):
+        stranger = Stranger(at=at, path=path, act=act)
+        fs, machine = watched(scenario, stranger, exchanges=exchanges)
+        outcome = run(journal_on(fs, machine), scenario, machine)
+        if stranger.acted and (exchanges or not in_the_gap(scenario, at, path)):
+            assert complaints(scenario, fs, stranger) == [], (at, outcome)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "path", "act"), [(s, p, a) for s, p, a, ex in CASES if ex and a in {*KEY_ACTS, change_mode}]
+)
+def test_an_edit_and_a_kill(scenario: Scenario, path: str, act: Callable[[SimFs, str], bool]) -> None:
+    """An edit before each operation, a kill at each later one, then recovery: the edit is in its file."""
+    for at in operations(scenario)[:: 1 if DEEP else 3]:
+        stranger = Stranger(at=at, path=path, act=act)
+        fs, machine = watched(scenario, stranger, exchanges=True)
+        ends = Ends(fs, machine)
+        note = fs.on_step
+        assert note is not None
+
+        def both(fs: SimFs, what: str, about: str, stranger: Stranger = stranger, note=note) -> None:  # noqa: ANN001 - the hook above
+            stranger(fs)
+            if fs.step >= stranger.at:
+                note(fs, what, about)
+
+        fs.on_step, fs.on_half_write = both, None
+        run(journal_on(fs, machine), scenario, machine)
+        for number, end in enumerate(ends.all):
+            recover(end.fs, end.machine)
+            found = complaints(scenario, end.fs, stranger)
+            assert found == [], (at, number)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "path", "act"), [(s, p, a) for s, p, a, ex in CASES if ex and a in {*KEY_ACTS, change_mode}]
+)
+def test_an_edit_after_a_kill(scenario: Scenario, path: str, act: Callable[[SimFs, str], bool]) -> None:
+    """A command is killed at each operation, others write, then recovery: the edit is in its file."""
+    fs, machine = scenario.world(), scenario.machine()
+    ends = Ends(fs, machine)
+    run(journal_on(fs, machine), scenario, machine)
+    for number, end in enumerate(ends.all):
+        stranger = Stranger(at=0, path=path, act=act, acted=act(end.fs, path))
+        recover(end.fs, end.machine)
+        assert complaints(scenario, end.fs, stranger) == [], number
+
+
+def in_the_gap(scenario: Scenario, at: int, path: str) -> bool:
+    """Without exchange one instant stays open: between the comparison and the rename of this very file."""
+    fs, machine = scenario.world(), scenario.machine()
+    fs.exchanges, fs.log = False, []
+    run(journal_on(fs, machine), scenario, machine)
+    return fs.log[at - 1] == f"move {path}"
+
+
+def change_our_key(fs: SimFs, path: str) -> bool:
+    values = parse(fs.data(path))
+    fs.edit(path, dump(values | {"url": "elsewhere"}))
+    return True
+
+
+def test_a_change_of_our_own_key_is_left_alone() -> None:
+    """Somebody who changes the very key that we set wins, at whatever operation that happens."""
+    for at in operations(INSTALL):
+        stranger = Stranger(at=at, path="/h/config", act=change_our_key)
+        fs, machine = watched(INSTALL, stranger, exchanges=True)
+        outcome = run(journal_on(fs, machine), INSTALL, machine)
+        assert parse(fs.data("/h/config"))["url"] == "elsewhere", at
+        if outcome == "rolled_back":
+            assert fs.data("/h/state/settings") is None, at
+
+
+def test_drift_before_prepare_touches_nothing() -> None:
+    """A file that is not what the plan saw is reported by name, and nothing is written beside the lock."""
+    fs, machine = INSTALL.world(), INSTALL.machine()
+    fs.edit("/h/config", b"url=other\n")
+    with journal_on(fs, machine).acquire(command="x", timeout=0) as lease:
+        steps = fs.step
+        transaction = lease.begin(command="x", argv=(), from_state="a", to_state="b", changes=INSTALL.changes)
+        with pytest.raises(Drifted) as drifted:
+            transaction.prepare()
+        assert [str(path) for path in drifted.value.paths] == ["/h/config"]
+        assert fs.step == steps
+        transaction.close_rolled_back("drift")
