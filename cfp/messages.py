@@ -165,6 +165,9 @@ MESSAGES: Final[dict[str, Message]] = {
 
     # --- diagnoses of `status`, in the order in which they are looked for
     "diagnosis.interrupted": Message("A command was interrupted before it was done.", f"Run `{CLI} recover`."),
+    "diagnosis.unrecorded": Message(
+        "config.toml points at a proxy of which nothing is recorded here.",
+        f"Run `{CLI} recover --dry-run`, then `{CLI} recover` to give the URL back."),
     "diagnosis.not_enabled": Message("The proxy is not enabled.", f"Run `{CLI} install --start`."),
     "diagnosis.config_not_proxy": Message(
         "The proxy is installed, but config.toml does not point at it.",

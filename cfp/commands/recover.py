@@ -1,4 +1,4 @@
-"""Settle an interrupted command: roll it back, or finish it where it was committed."""
+"""Settle an interrupted command, and mend a config that points at a proxy of which nothing is recorded."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from cfp.commands.settle import recovery_fields
 from cfp.core.diagnosis import diagnose
 from cfp.core.lifecycle import state_of
+from cfp.core.plan.repair import Repair, plan_repair
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
-from cfp.lifecycle.session import locked, translated
+from cfp.lifecycle.effects import Switch
+from cfp.lifecycle.session import locked, transact, translated
+from cfp.lifecycle.tables import GIVE_BACK
 from cfp.messages import message
 from cfp.result import Result
+from journal import Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +31,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Recover, or tell what recovery would do. Works offline, without Codex and without a worker."""
     hot = host.journal.hot()
-    if not hot:
-        return _result(host, "clean", {"transactions": []})
     if args.dry_run:
         with translated():
-            return _result(host, "clean", {"dry_run": True, "transactions": [host.journal.inspect(tx) for tx in hot]})
-    with locked(host.journal, "recover", LOCK_TIMEOUT_S) as (_, recovery):
+            open_transactions = [host.journal.inspect(tx) for tx in hot]
+        repair = None if hot else plan_repair(host.survey())
+        return _result(
+            host, "clean", {"dry_run": True, "transactions": open_transactions, **_repair_fields(repair, done=False)}
+        )
+    if not hot and plan_repair(host.survey()) is None:
+        return _result(host, "clean", {"transactions": []})
+    with locked(host.journal, "recover", LOCK_TIMEOUT_S) as (lease, recovery):
         fields = recovery_fields(recovery)
-    return _result(host, str(fields["kind"]), fields)
+        repair = _repair(host, lease)
+    kind = "repaired" if repair is not None else str(fields["kind"])
+    return _result(host, kind, {**fields, **_repair_fields(repair, done=True)})
+
+
+def _repair(host: Host, lease: Lease) -> Repair | None:
+    """Mend what no transaction knows of, by a transaction of its own."""
+    facts = host.survey()
+    repair = plan_repair(facts)
+    if repair is None:
+        return None
+    state = state_of(facts)
+    switch = Switch(lease=lease, layout=host.layout, workers=host.workers)
+    transact(switch, GIVE_BACK, command="recover", argv=("recover",), states=(state, state), changes=repair.changes)
+    return repair
+
+
+def _repair_fields(repair: Repair | None, *, done: bool) -> dict[str, object]:
+    if repair is None:
+        return {"repair": None}
+    return {
+        "repair": {
+            "done": done,
+            "provider": repair.provider,
+            "base_url": repair.url,
+            "source": repair.source,
+            "files": [str(change.path) for change in repair.changes],
+        }
+    }
 
 
 def _result(host: Host, kind: str, fields: dict[str, object]) -> Result:

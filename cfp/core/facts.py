@@ -70,6 +70,7 @@ class Facts:
     candidate      the address that an install asks for; equal to `worker` where it asks for none
     backup         the bytes behind manifest.backup_path, None where there is no such file
     backups        names of the backups there are, oldest first
+    kept_backups   path and bytes of each of them, newest first; read only where there is no manifest
     environment    names of the variables that are set and not empty, $CODEX_HOME/.env included
     dotenv         those of them that .env sets, and that a reboot therefore leaves
     provider_keys  providers that provider-auth.json holds a key for
@@ -100,4 +101,5 @@ class Facts:
     worker: PortFact | None
     candidate: PortFact | None
     hot: tuple[str, ...] = field(default=())
+    kept_backups: tuple[tuple[str, bytes], ...] = ()
     codex_version: tuple[int, ...] | None = None

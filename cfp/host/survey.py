@@ -71,6 +71,7 @@ def survey(
         worker=worker,
         candidate=_candidate(layout, asked or Asked(), recorded, worker),
         hot=_hot(layout),
+        kept_backups=_kept(layout) if manifest is None else (),
         codex_version=codex_version,
     )
 
@@ -173,6 +174,11 @@ def _backups(layout: Layout) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(sorted(name for name in names if name.startswith("config.toml.") and name.endswith(".bak")))
+
+
+def _kept(layout: Layout) -> tuple[tuple[str, bytes], ...]:
+    found = ((layout.backups / name, read_or_none(layout.backups / name)) for name in reversed(_backups(layout)))
+    return tuple((str(path), data) for path, data in found if data is not None)
 
 
 def _hot(layout: Layout) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ def hooks_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
     """Our group in hooks.json, recognised by content where the record does not name it."""
     if manifest.hooks.edits is not None:
         return manifest.hooks.edits
-    return _recognised(facts.hooks)
+    return recognised_hooks(facts.hooks)
 
 
 def _unrecorded_config(facts: Facts) -> GivenBack:
@@ -102,13 +102,13 @@ def _unrecorded_config(facts: Facts) -> GivenBack:
 
 
 def _unrecorded_hooks(facts: Facts) -> GivenBack:
-    edits = _recognised(facts.hooks)
+    edits = recognised_hooks(facts.hooks)
     if not edits:
         return GivenBack(content=facts.hooks.data, level=Level.ALREADY)
     return give_back(_NO_RECORD, facts.hooks.data, None, before_known=False, edits=edits, form=HOOKS_JSON)
 
 
-def _recognised(hooks: TextFact) -> tuple[KeyEdit, ...]:
+def recognised_hooks(hooks: TextFact) -> tuple[KeyEdit, ...]:
     """The edit that some install must have made for our group to stand there now."""
     if hooks.doc is None or not find_ours(hooks.doc):
         return ()
