@@ -2,6 +2,10 @@
 
 The text is spliced by spans of our own (toml_syntax, toml_edit) and never dumped. Each edit is then parsed and
 compared with the declared change, and refused where it would mean anything more.
+
+tomlkit writes single keys and values here and edits nothing. Measured as the editor (0.15.2, 3,000 drawn texts,
+tests/strategies.py): it printed 31 % of them otherwise than it had read them, changed the meaning of other keys in
+5 %, and refused 7 %.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from cfp.codex.hook_trust import state_path, status, trust_key, trusted_hash
 from cfp.codex.hooks_json import HOOKS_JSON, TOMBSTONE_LEFT, edit_for, group
 from journal.values import ABSENT, KeyEdit
 from tests.codex.app_server import AppServer
+from tests.codex.test_toml_fixtures import NAMES, own_values, read
 from tests.strategies import OUR_COMMAND, config_texts, hooks_texts
 
 pytestmark = pytest.mark.real_codex
@@ -125,6 +126,24 @@ def test_codex_reads_what_we_write(codex: AppServer, case: tuple[bytes, str]) ->
         doc["features"] = {name: value for name, value in doc["features"].items() if value is not None}
         doc["features"].pop("hooks", None)
     assert after == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_codex_reads_the_hand_made_files(codex: AppServer, name: str) -> None:
+    """Those that it takes before our edits, it takes after them, with our values."""
+    data = read("before", name)
+    write(codex, config=data)
+    if codex.config() is None:
+        return  # legal TOML, but no config for Codex
+    values = own_values(data)
+    provider = next(iter(values))[:2]
+    if config_toml.lookup(config_toml.parse(data), provider) is ABSENT:
+        # Codex takes no provider without a name, and neither do we make one: the built-in one it is.
+        values = {("openai_base_url",): values.pop((*provider, "base_url")), **values}
+    write(codex, config=CONFIG_TOML.apply(data, [config_toml.edit_for(data, *item) for item in values.items()]))
+    after = codex.config()
+    assert after is not None
+    assert {path: config_toml.lookup(after, path) for path in values} == values
 
 
 @pytest.mark.parametrize(

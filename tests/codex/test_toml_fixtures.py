@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cfp.codex.config_toml import CONFIG_TOML, edit_for, parse
-from journal.values import KeyEdit, Merged
+from journal.values import KeyEdit, KeyPath, Merged
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "toml"
 NAMES = sorted(path.name for path in (FIXTURES / "before").iterdir())
 TRUST = ("hooks", "state", "/home/a/.codex/hooks.json:session_start:0:0", "trusted_hash")
 
 
-def install_edits(data: bytes) -> list[KeyEdit]:
+def own_values(data: bytes) -> dict[KeyPath, Any]:
     provider = parse(data).get("model_provider", "relay")
-    return [
-        edit_for(data, ("model_providers", provider, "base_url"), "http://127.0.0.1:8787/v1"),
-        edit_for(data, ("features", "hooks"), True),
-        edit_for(data, TRUST, "sha256:11"),
-    ]
+    return {
+        ("model_providers", provider, "base_url"): "http://127.0.0.1:8787/v1",
+        ("features", "hooks"): True,
+        TRUST: "sha256:11",
+    }
+
+
+def install_edits(data: bytes) -> list[KeyEdit]:
+    return [edit_for(data, path, value) for path, value in own_values(data).items()]
 
 
 def read(folder: str, name: str) -> bytes:
