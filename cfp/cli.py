@@ -21,7 +21,7 @@ from cfp.host.machine import Host
 from cfp.host.runtime import python_path
 from cfp.layout import locate
 from cfp.messages import message
-from cfp.result import Result, render
+from cfp.result import Raw, Result, render
 
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
@@ -37,12 +37,14 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "set-upstream": ("set_upstream", "change the provider's URL, key or policy while the proxy is enabled"),
     "verify-upstream": ("verify_upstream", "try a URL, key or policy and change nothing"),
     "prepare-chatgpt-login": ("prepare_login", "let the proxy keep the provider's key, so that ChatGPT can sign in"),
+    "benchmark": ("benchmark", "measure whether the priority tier is faster here; costs quota"),
     "autostart": ("autostart", "what the SessionStart hook runs: start a missing proxy"),
     "recover": ("recover", "settle an interrupted command"),
     "journal": ("journal", "list or show transactions, redacted"),
     "check-update": ("check_update", "compare this checkout with its remote; read-only"),
     "link-skill": ("link_skill", "let agents find SKILL.md"),
     "unlink-skill": ("unlink_skill", "undo link-skill"),
+    "completion": ("completion", "print a completion script for bash, zsh or fish"),
     "demo": ("demo", "the whole story on a throw-away home, without a network"),
     "serve": ("serve", "the proxy itself, in the foreground"),
 }
@@ -99,8 +101,11 @@ def _dispatch(argv: list[str], verb: str, environ: Mapping[str, str], streams: S
     names = vars(parser.parse_args(argv[1:]))
     host = Host.find(names.pop("codex_home"), environ, python_path())
     args = module.Args(**{item.name: names[item.name] for item in fields(module.Args)})
-    result: Result | None = module.run(args, host)
+    result: Result | Raw | None = module.run(args, host)
     if result is None:
+        return 0
+    if isinstance(result, Raw):
+        print(result.text, end="", file=streams.out)
         return 0
     print(render(verb, result), end="", file=streams.out)
     return result.exit_code

@@ -217,6 +217,35 @@ MESSAGES: Final[dict[str, Message]] = {
         "answer 401.",
         "Switch Codex back to API-key login before restarting it, or keep the proxy."),
 
+    # --- benchmark
+    "benchmark_model_unknown": Message(
+        "config.toml names no model and no Codex CLI was found to ask.", f"Run `{CLI} benchmark --model NAME`."),
+    "benchmark_key_unknown": Message(
+        "No key was found that Codex itself would send to {provider}.",
+        f"Run `{CLI} benchmark --api-key-env NAME` with the name of the variable that holds the key."),
+    "benchmark_codex_missing": Message(
+        "No Codex CLI was found on PATH.", f"Install it, or run `{CLI} benchmark --mode direct`."),
+    "benchmark_nothing_measured": Message(
+        "No request went through, so nothing was measured; error_type and status of the samples say why.",
+        f"Run `{CLI} verify-upstream`; for TimeoutExpired, give a larger --timeout."),
+    "benchmark_incomplete": Message("Interrupted; these are the samples so far, and nothing was saved.", "Run again when you like."),
+    "benchmark_faster": Message(
+        "The priority tier made this workload faster.", "One run is an observation, not a promise: load and hour differ."),
+    "benchmark_no_effect": Message(
+        "The priority tier made no difference worth noticing.", "Ask the provider whether it serves this tier for this model."),
+    "benchmark_slower": Message("The priority tier was slower in this run.", "Run again at another time."),
+    "benchmark_not_enough_data": Message(
+        "These samples do not tell whether the priority tier is faster.",
+        f"Run `{CLI} benchmark` with more --pairs (pairs_suggested, where it is given); that costs quota again."),
+    "benchmark_samples_failed": Message("Some samples failed and do not count; error_type and status say why."),
+    "benchmark_lengths_differ": Message(
+        "The answers of the two tiers differ in length, so their total times are not quite the same work."),
+    "benchmark_several_requests": Message("Codex needed more than one request for some samples; their times are summed."),
+    "benchmark.profile.full": Message("One answer of some hundred tokens for each sample."),
+    "benchmark.profile.smoke": Message("One word for each sample: tells whether requests go through, not how fast they are."),
+    "benchmark.privacy": Message(
+        "The prompt is a fixed one of this program. Times, counts and names are kept; answers, bodies and keys are not."),
+
     # --- what to do after a success
     "done.installed": Message(
         "The proxy is enabled for new Codex processes; the current one keeps its old route.", _RESTART),

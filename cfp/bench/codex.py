@@ -1,0 +1,122 @@
+"""One turn of the real Codex in a throw-away home, whose one provider is a capture; nothing of the user's is read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from cfp.layout import Layout
+
+PHRASE_ENV: Final = "CODEX_FAST_PROXY_BENCHMARK"
+
+# Of the user's environment: what finds programs, speaks a language or belongs to Windows. The prefixes belong to
+# version managers, whose `codex` is a script that looks for the real one.
+_KEPT: Final = frozenset(
+    {
+        *("PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "USER", "LOGNAME", "SHELL"),
+        *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "PROGRAMFILES", "PROGRAMDATA"),
+    }
+)
+_KEPT_PREFIXES: Final = ("LC_", "VOLTA_", "ASDF_", "MISE_", "NVM_", "FNM_")
+
+
+def config_text(*, base_url: str, model: str, effort: str | None, timeout: float) -> str:
+    """Return the throw-away config.toml.
+
+    Nothing is tried twice: a retry would be measured as a slow answer. `unbounded_connection_retries` off lets Codex
+    (0.150 and later) end by itself where the capture is gone.
+    """
+    reasoning = "" if effort is None else f"model_reasoning_effort = {_text(effort)}\n"
+    return (
+        f"model = {_text(model)}\n"
+        f"{reasoning}"
+        'model_provider = "benchmark"\n'
+        'approval_policy = "never"\n'
+        'sandbox_mode = "read-only"\n'
+        "check_for_update_on_startup = false\n"
+        "\n"
+        "[analytics]\n"
+        "enabled = false\n"
+        "\n"
+        "[features]\n"
+        "unbounded_connection_retries = false\n"
+        "\n"
+        "[model_providers.benchmark]\n"
+        'name = "Benchmark"\n'
+        f"base_url = {_text(base_url)}\n"
+        f"env_key = {_text(PHRASE_ENV)}\n"
+        'wire_api = "responses"\n'
+        "request_max_retries = 0\n"
+        "stream_max_retries = 0\n"
+        f"stream_idle_timeout_ms = {round(timeout * 1000)}\n"
+    )
+
+
+def _text(value: str) -> str:
+    """A TOML basic string; JSON's escapes are legal in it, but for a DEL and lone surrogates."""
+    return json.dumps(value.encode("utf-8", "replace").decode(), ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def environment(environ: Mapping[str, str], *, home: Path, origin: str, pass_phrase: str) -> dict[str, str]:
+    """Return Codex's environment. All that is not the turn is sent to the capture as a proxy, which refuses it."""
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name.upper() in _KEPT or name.upper().startswith(_KEPT_PREFIXES)
+    }
+    own = {
+        "HOME": str(home.parent),
+        "USERPROFILE": str(home.parent),
+        "CODEX_HOME": str(home),
+        "HTTPS_PROXY": origin,
+        "NO_PROXY": "127.0.0.1,localhost",
+        PHRASE_ENV: pass_phrase,
+    }
+    return {**kept, **own}
+
+
+async def codex_exec(
+    program: Path, prompt: str, *, config: str, environ: Mapping[str, str], origin: str, pass_phrase: str
+) -> int:
+    """Run `codex exec` to its end and return its exit code; cancelling ends it and its children.
+
+    What it says is not read: its output is the answer. Raises OSError where it cannot be started.
+    """
+    with tempfile.TemporaryDirectory(prefix="codex-fast-proxy-benchmark-", ignore_cleanup_errors=True) as folder:
+        layout = Layout(Path(folder) / "home")
+        work = Path(folder) / "work"
+        layout.home.mkdir()
+        work.mkdir()
+        layout.config.write_text(config, encoding="utf-8")
+        process = await asyncio.create_subprocess_exec(
+            *(str(program), "exec", "--skip-git-repo-check", "--color", "never", "-"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd=work,
+            env=environment(environ, home=layout.home, origin=origin, pass_phrase=pass_phrase),
+            start_new_session=True,  # ^C is for us; we end it ourselves
+        )
+        try:
+            await process.communicate(prompt.encode())
+        finally:
+            if process.returncode is None:
+                _kill(process)
+                await process.wait()
+    return process.returncode or 0
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """End Codex and its children: the npm package is a script around the program that does the work."""
+    with suppress(ProcessLookupError):
+        if os.name == "nt":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,88 @@
+"""Tells on stderr how far a run is: pair, phase, elapsed time; moving on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from cfp.bench.exchange import Phase
+from cfp.bench.sample import Sample
+from cfp.bench.workload import Turn
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+
+class Progress(Protocol):
+    def phase(self, turn: Turn, phase: Phase) -> None:
+        """A turn has come to a phase."""
+
+    def taken(self, sample: Sample) -> None:
+        """A turn has ended."""
+
+
+@contextmanager
+def progress_on(stream: TextIO, pairs: int, *, clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
+    """Yield what tells the progress of `pairs` pairs on this stream."""
+    if not stream.isatty():
+        yield Lines(stream, pairs, clock)
+        return
+    from rich.console import Console  # noqa: PLC0415 - 100 ms that only a terminal pays
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Bar(*columns, console=Console(file=stream), transient=True) as bar:
+        yield _Moving(bar, pairs)
+
+
+class Lines:
+    """One line for each phase."""
+
+    def __init__(self, stream: TextIO, pairs: int, clock: Callable[[], float]) -> None:
+        self._stream = stream
+        self._pairs = pairs
+        self._clock = clock
+        self._began = clock()
+
+    def phase(self, turn: Turn, phase: Phase) -> None:
+        self._say(f"{_place(turn.pair, self._pairs, turn.tier)}: {phase}")
+
+    def taken(self, sample: Sample) -> None:
+        self._say(f"{_place(sample.pair, self._pairs, sample.tier)}: {_outcome(sample)}")
+
+    def _say(self, text: str) -> None:
+        self._stream.write(f"[{self._clock() - self._began:6.1f} s] {text}\n")
+        self._stream.flush()
+
+
+class _Moving:
+    """One line that moves, and one that stays for each sample."""
+
+    def __init__(self, bar: Bar, pairs: int) -> None:
+        self._bar = bar
+        self._pairs = pairs
+        self._line = bar.add_task("", total=None)
+
+    def phase(self, turn: Turn, phase: Phase) -> None:
+        self._bar.update(self._line, description=f"{_place(turn.pair, self._pairs, turn.tier)}: {phase}")
+
+    def taken(self, sample: Sample) -> None:
+        self._bar.console.print(
+            f"  {_place(sample.pair, self._pairs, sample.tier)}: {_outcome(sample)}", highlight=False, markup=False
+        )
+
+
+def _place(pair: int, pairs: int, tier: str) -> str:
+    return f"pair {pair}/{pairs}, {tier}"
+
+
+def _outcome(sample: Sample) -> str:
+    if not sample.ok:
+        status = f" ({sample.status})" if sample.status is not None else ""
+        return f"failed, {sample.error_type}{status}"
+    total, first = sample.total_ms or 0.0, sample.first_output_ms
+    began = f", first output after {first / 1000:.1f} s" if first is not None else ""
+    return f"done in {total / 1000:.1f} s{began}"

@@ -1,0 +1,50 @@
+"""Makes the turns one after the other, each within its time; whatever ends the run, the samples so far stay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+
+from cfp.bench.exchange import ErrorType, Exchange, Phase
+from cfp.bench.probes import Probe
+from cfp.bench.progress import Progress
+from cfp.bench.sample import Sample, sample
+from cfp.bench.workload import Turn
+
+
+def take(probe: Probe, turns: Iterable[Turn], timeout: float, progress: Progress, samples: list[Sample]) -> bool:
+    """Make the turns, adding each sample as it ends; False where the user interrupted.
+
+    timeout  seconds for each turn
+    """
+    try:
+        asyncio.run(_take(probe, turns, timeout, progress, samples))
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+async def _take(
+    probe: Probe,
+    turns: Iterable[Turn],
+    timeout: float,  # noqa: ASYNC109 - of each turn, not of this call
+    progress: Progress,
+    samples: list[Sample],
+) -> None:
+    for turn in turns:
+        taken = await _one(probe, turn, timeout, progress)
+        samples.append(taken)
+        progress.taken(taken)
+
+
+async def _one(probe: Probe, turn: Turn, timeout: float, progress: Progress) -> Sample:  # noqa: ASYNC109 - see _take
+    exchanges: list[Exchange] = []
+    tell = partial(progress.phase, turn)
+    tell(Phase.STARTING)
+    try:
+        async with asyncio.timeout(timeout):
+            error = await probe(turn.tier, exchanges, tell)
+    except TimeoutError:
+        error = ErrorType.TIMEOUT
+    return sample(turn, exchanges, error)

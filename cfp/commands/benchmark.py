@@ -1,0 +1,234 @@
+"""Measure whether the priority tier makes this provider faster: real requests in pairs, with and without it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from cfp.bench.probes import CodexProbe, DirectProbe, Probe, Task
+from cfp.bench.progress import progress_on
+from cfp.bench.report import Report, report
+from cfp.bench.route import Route
+from cfp.bench.run import take
+from cfp.bench.sample import Sample
+from cfp.bench.workload import Mode, Profile, schedule
+from cfp.codex import config_toml
+from cfp.commands.settle import settle
+from cfp.core.facts import Facts
+from cfp.core.lifecycle import state_of
+from cfp.core.plan.baseline import baseline
+from cfp.core.plan.install import check_readable
+from cfp.core.plan.route import InstallRequest, candidate_settings
+from cfp.core.provider import choose_provider
+from cfp.core.settings import Settings
+from cfp.errors import CfpError, Refused, Stuck
+from cfp.host import keys
+from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.host.survey import read_or_none
+from cfp.lifecycle.effects import Switch
+from cfp.lifecycle.session import locked, transact
+from cfp.lifecycle.tables import SAVE
+from cfp.messages import message
+from cfp.result import SCHEMA_VERSION, Result
+from journal.values import FileChange
+
+EXIT_INTERRUPTED = 130
+_MOST_PAIRS = 100
+_LONGEST_S = 86400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    pairs: int
+    timeout: float
+    model: str | None
+    reasoning_effort: str | None
+    profile: str
+    mode: str
+    api_key_env: str | None
+    save: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--pairs", type=_count, default=3, metavar="N", help="how often to compare (default: 3)")
+    parser.add_argument(
+        "--timeout", type=_seconds, default=600.0, metavar="SECONDS", help="for each request (default: 600)"
+    )
+    parser.add_argument("--model", metavar="NAME", help="the model (default: Codex's)")
+    parser.add_argument("--reasoning-effort", metavar="EFFORT", help="low, medium, high … (default: Codex's)")
+    parser.add_argument(
+        "--profile",
+        choices=[str(profile) for profile in Profile],
+        default="full",
+        help="full: some hundred output tokens a request; smoke: one word, for connectivity only",
+    )
+    parser.add_argument(
+        "--mode",
+        choices=[str(mode) for mode in Mode],
+        default="codex-cli",
+        help="codex-cli: real `codex exec` in a throw-away home; direct: one plain request each",
+    )
+    parser.add_argument("--api-key-env", metavar="NAME", help="send the key in this environment variable")
+    parser.add_argument(
+        "--save", action=argparse.BooleanOptionalAction, default=True, help="keep the result for the dashboard"
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_PAIRS:
+        raise argparse.ArgumentTypeError(f"it must be a number from 1 to {_MOST_PAIRS}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) <= _LONGEST_S:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"it must be above 0 and at most {_LONGEST_S} seconds")
+
+
+def run(args: Args, host: Host) -> Result:
+    """Measure, judge, save; every request is real and may cost quota."""
+    recovered = settle(host, "benchmark") if args.save else {}
+    facts = host.survey()
+    subject = _subject(args, host, facts)
+    finished, measured = _measure(args, _probe(args, host, subject))
+    outcome = "nothing_measured" if finished and not measured.counted else measured.verdict
+    told = message(f"benchmark_{outcome}" if finished else "benchmark_incomplete")
+    fields = {
+        "ts": facts.now.isoformat(),
+        **subject.fields,
+        "profile": args.profile,
+        "profile_description": message(f"benchmark.profile.{args.profile}").sentence,
+        "benchmark_mode": args.mode,
+        "max_output_tokens": None,
+        "pairs": args.pairs,
+        **measured.fields,
+        "privacy": message("benchmark.privacy").sentence,
+        "warnings": [message(code).sentence for code in measured.warnings],
+        "message": told.sentence,
+        "next_user_action": told.action,
+    }
+    if not finished:
+        return _result("incomplete", EXIT_INTERRUPTED, fields, recovered)
+    if not measured.counted:
+        failed = {"error": told.sentence, "code": "benchmark_nothing_measured", "changed": False}
+        return _result("error", 2, {**failed, **fields}, recovered)
+    saved, exit_code = _save(host, facts, fields) if args.save else ({}, 0)
+    return _result("completed", exit_code, {**fields, **saved}, recovered)
+
+
+def _result(status: str, exit_code: int, fields: dict[str, Any], recovered: dict[str, Any]) -> Result:
+    return Result(status=status, exit_code=exit_code, fields={"saved_to": None, **fields, **recovered})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """Who is measured; `fields` is what the result says of it."""
+
+    route: Route
+    task: Task
+    fields: dict[str, Any]
+
+
+def _subject(args: Args, host: Host, facts: Facts) -> _Subject:
+    """Find the provider as saved, else as configured, and the key that Codex would send; raises Refused or Failed."""
+    check_readable(facts)
+    doc = facts.config.doc or {}
+    recorded = facts.settings.provider if facts.settings else None
+    target = choose_provider(config_toml.parse(baseline(facts).config.content), recorded)
+    settings = candidate_settings(facts, InstallRequest(upstream_api_key_env=args.api_key_env), target)
+    model, effort = args.model or _model(host, doc), args.reasoning_effort or _text(doc, "model_reasoning_effort")
+    key = _key(host, doc, settings)
+    route = Route(
+        upstream_base=settings.upstream_base,
+        key=key,
+        environ=host.environ,
+        extras=keys.provider_extras(doc, settings.provider, read_or_none(host.layout.dotenv), host.environ),
+        overrides=settings.overrides_auth,
+    )
+    return _Subject(
+        route=route.checked(),
+        task=Task(profile=Profile(args.profile), model=model, effort=effort, timeout=args.timeout),
+        fields={
+            "provider": settings.provider,
+            "upstream_base": settings.upstream_base,
+            "model": model,
+            "reasoning_effort": effort,
+            "api_key_source": None if key is None else key.source,
+        },
+    )
+
+
+def _model(host: Host, doc: Mapping[str, Any]) -> str:
+    try:
+        found = _text(doc, "model") or (host.codex.default_model() if host.codex else None)
+    except CfpError:
+        found = None
+    if found is None:
+        raise Refused("benchmark_model_unknown")
+    return found
+
+
+def _text(doc: Mapping[str, Any], name: str) -> str | None:
+    value = doc.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _key(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.FoundKey | None:
+    source = None
+    if settings.upstream_api_key_file:
+        source = keys.Source.provider_auth_file()
+    elif settings.upstream_api_key_env is not None:
+        source = keys.Source.env(settings.upstream_api_key_env)
+    found = keys.discover_key(
+        doc,
+        settings.provider,
+        read_or_none(host.layout.auth),
+        read_or_none(host.layout.dotenv),
+        host.environ,
+        provider_auth=read_or_none(host.layout.provider_auth),
+        source=source,
+        user_environ=keys.windows_user_environ(),
+    )
+    if found is None and (source is not None or keys.sends_key(doc, settings.provider)):
+        raise Refused("benchmark_key_unknown", provider=settings.provider)
+    return found
+
+
+def _probe(args: Args, host: Host, subject: _Subject) -> Probe:
+    if args.mode == Mode.DIRECT:
+        return DirectProbe(route=subject.route, task=subject.task)
+    if host.codex is None:
+        raise Refused("benchmark_codex_missing")
+    return CodexProbe(route=subject.route, task=subject.task, program=host.codex.program)
+
+
+def _measure(args: Args, probe: Probe) -> tuple[bool, Report]:
+    """Make all turns; False where the user interrupted, with what there is so far."""
+    samples: list[Sample] = []
+    with progress_on(sys.stderr, args.pairs) as progress:
+        finished = take(probe, schedule(args.pairs), args.timeout, progress, samples)
+    return finished, report(samples)
+
+
+def _save(host: Host, facts: Facts, fields: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Keep the result; one that cost quota is reported even where it cannot be kept."""
+    document = {"command": "benchmark", "status": "completed", "schema_version": SCHEMA_VERSION, **fields}
+    after = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+    path, state = host.layout.benchmark, state_of(facts)
+    try:
+        with locked(host.journal, "benchmark", LOCK_TIMEOUT_S) as (lease, _):
+            switch = Switch(lease=lease, layout=host.layout, workers=host.workers, settings=facts.settings)
+            change = FileChange(path=path, before=read_or_none(path), after=after)
+            transact(switch, SAVE, command="benchmark", argv=("benchmark",), states=(state, state), changes=(change,))
+    except CfpError as error:
+        told = message(error.code, error.details).sentence
+        return {"warnings": [*fields["warnings"], told]}, error.exit_code if isinstance(error, Stuck) else 0
+    return {"saved_to": str(path)}, 0
