@@ -21,7 +21,7 @@ class Limits:
     keep_alive_seconds: float = 300.0
     upstream_idle_seconds: float = 900.0
     upstream_keep_alive_seconds: float = 75.0
-    upstream_pool: int = 20
+    upstream_pool: int = 256
     connect_seconds: float = 20.0
     drain_seconds: float = 3600.0
     linger_seconds: float = 2.0

@@ -44,6 +44,7 @@ class Downstream(asyncio.Protocol):
         self._complete = True  # the current request has arrived whole
         self._pumping = False
         self._held = False
+        self._reading = True
         self._ending = False
         self._head_since: float | None = None
         self.trusted = False
@@ -190,10 +191,13 @@ class Downstream(asyncio.Protocol):
         self._end(linger=True)
 
     def _adjust_reading(self) -> None:
-        if self._held or (self._backlog and not self._ending):
-            self.transport.pause_reading()
-        else:
-            self.transport.resume_reading()
+        wanted = self._ending or not (self._held or self._backlog)
+        if wanted != self._reading:
+            self._reading = wanted
+            if wanted:
+                self.transport.resume_reading()
+            else:
+                self.transport.pause_reading()
 
     def _end(self, *, linger: bool) -> None:
         """Close; with `linger` what still arrives is read and dropped, or a reset could overtake our answer."""
@@ -202,7 +206,7 @@ class Downstream(asyncio.Protocol):
         self._parser.close()
         if linger and not self.transport.is_closing() and self.transport.can_write_eof():
             self.transport.write_eof()
-            self.transport.resume_reading()
+            self._adjust_reading()
             self._loop.call_later(self._limits.linger_seconds, self.transport.abort)
         else:
             self.transport.close()

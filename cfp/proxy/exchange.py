@@ -45,7 +45,7 @@ class Exchange:
         self._authorization: bytes | None = None
         self._connection: UpstreamConnection | None = None
         self._dialing: asyncio.Task[None] | None = None
-        self._reply = Reply(head, hold_refusal=False)
+        self._reply: Reply | None = None
         self._model: str | None = None
         self._close = not head.keep_alive or head.minor == 0
         self._observer: StreamObserver | None = None
@@ -143,7 +143,7 @@ class Exchange:
 
     def on_malformed(self, malformed: Malformed) -> None:
         """The rest of the request cannot be read: the upstream must never see it complete."""
-        if not self._reply.started:
+        if not self._started:
             limit = self._office.config.limits.head
             self._answer(answer_to(malformed.fault), reason=malformed.reason, limit=limit)
         else:
@@ -244,6 +244,7 @@ class Exchange:
     def on_response(self, events: list[ResponseEvent]) -> None:
         """Pass on what came, in one write; only then look at it."""
         reply = self._reply
+        assert reply is not None  # noqa: S101  it was made when the request was sent
         reply.take(events, close=self._must_close())
         if reply.head is not None and self._record.upstream_ms is None:
             self._note_head(reply.head)
@@ -302,7 +303,7 @@ class Exchange:
 
     def _fail(self, malformed: Malformed) -> None:
         """The upstream's answer is not complete and never will be."""
-        if self._reply.started:
+        if self._started:
             self._break("upstream_cut")
             return
         answer = Answer.BROKE_OFF if malformed.reason.startswith("the connection") else Answer.BAD_RESPONSE
@@ -313,13 +314,18 @@ class Exchange:
         connection, limit = self._connection, self._office.config.limits.upstream_idle_seconds
         if connection is None or not connection.transport.is_reading() or now - connection.touched < limit:
             return
-        if self._reply.started:
+        if self._started:
             self._break("upstream_silent")
         else:
             host = self._office.origin.host_field.decode()
             self._answer(Answer.SILENT, host=host, seconds=int(limit))
 
     # -- the end
+
+    @property
+    def _started(self) -> bool:
+        """Whether the client has been sent a head."""
+        return self._reply is not None and self._reply.started
 
     def _must_close(self) -> bool:
         return self._close or not self._received or self._office.draining
@@ -339,7 +345,7 @@ class Exchange:
     def _break(self, error_type: str) -> None:
         self._record.error_type = error_type
         self._end()
-        self._client.cut(reset=self._reply.until_close)
+        self._client.cut(reset=self._reply is not None and self._reply.until_close)
 
     def _let_go(self, *, reusable: bool) -> None:
         connection, self._connection = self._connection, None
@@ -367,4 +373,4 @@ class Exchange:
         self._office.ended(self, record if self._logged else None)
 
     def _since(self, then: float) -> float:
-        return round((self._loop.time() - then) * 1000, 3)
+        return int((self._loop.time() - then) * 1_000_000) / 1000

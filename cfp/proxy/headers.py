@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cfp.proxy.wire import Headers, RequestHead, ResponseHead
 
@@ -31,9 +30,8 @@ _DROP_IDENTITY: Final = _DROP | IDENTITY
 _DROP_RESPONSE: Final = HOP_BY_HOP
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outbound:
-    """What the upstream's head says differently from the client's.
+class Outbound(NamedTuple):
+    """What the upstream's head says differently from the client's; a tuple, since every request makes one.
 
     length         of the body as it goes out; None: chunked where the client's was, else no body
     authorization  the provider's key as a field value; None passes the client's sign-in on
@@ -91,8 +89,8 @@ def response_head(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:
 
 
 def _copy(headers: Headers, drop: frozenset[bytes], lines: list[bytes]) -> None:
-    for name, value in headers:
-        if name.lower() not in drop:
+    for key, name, value in headers:
+        if key not in drop:
             lines += (name, b": ", value, b"\r\n")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cfp.core.policy import EffectivePolicy
 from cfp.proxy.headers import with_tier
@@ -12,8 +12,7 @@ from cfp.proxy.rewrite import Body, rewrite
 from cfp.proxy.wire import Piece, RequestHead
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """`hint` is x-codex-routing-hint, where it must change."""
 
     parts: list[Piece]

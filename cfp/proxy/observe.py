@@ -6,6 +6,7 @@ The record is the request's log line, field for field (nothing that a user wrote
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from cfp.proxy.wire import ResponseHead
@@ -30,7 +31,7 @@ class Usage:
 class RequestRecord:
     """One request, one line. Durations are milliseconds since its head arrived; tiers are asked, sent, echoed."""
 
-    ts: str
+    ts: datetime
     request_id: str
     method: str
     path: str

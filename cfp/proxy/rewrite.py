@@ -7,8 +7,7 @@ as it is. The splice touches no other byte, so numbers, order and spacing surviv
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -32,8 +31,7 @@ class _Members(msgspec.Struct):
 _decoder: Final = msgspec.json.Decoder(_Members)
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
+class Members(NamedTuple):
     """What a body says. `service_tier` is None where it has none; a value that is not text reads as its JSON."""
 
     service_tier: str | None
@@ -41,8 +39,7 @@ class Members:
     model: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Rewritten:
+class Rewritten(NamedTuple):
     """`parts` go out in order; `members` is None where the body could not be read, and `error` says why."""
 
     parts: list[Piece]

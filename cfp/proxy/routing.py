@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from cfp.layout import HEALTH_PATH
@@ -21,8 +21,7 @@ class Kind(enum.Enum):
     NOT_FOUND = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """`path` is the client's, without query; `target` is what the upstream is asked for."""
 
     kind: Kind

@@ -138,7 +138,7 @@ class Worker:
     def record(self, method: str, path: str) -> RequestRecord:
         self._requests += 1
         return RequestRecord(
-            ts=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            ts=datetime.now(UTC),
             request_id=f"{self._request_ids}{self._requests:08x}",
             method=method,
             path=path,

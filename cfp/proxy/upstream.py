@@ -44,7 +44,6 @@ class UpstreamConnection(asyncio.Protocol):
         """Await one response for this caller."""
         self._caller = caller
         self._parser.expect(bodiless=bodiless)
-        self.touched = self._loop.time()
 
     def send(self, parts: list[Piece]) -> None:
         self.touched = self._loop.time()
@@ -58,7 +57,7 @@ class UpstreamConnection(asyncio.Protocol):
     def release(self) -> None:
         """The response is complete and so is the request: ready for the next one."""
         self._caller = None
-        self.resume()
+        self.transport.resume_reading()
         self._pool.give(self)
 
     def abort(self) -> None:

@@ -18,10 +18,11 @@ from typing import Final, TypeAlias
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, HttpResponseParser
 
-Headers: TypeAlias = list[tuple[bytes, bytes]]
+Headers: TypeAlias = list[tuple[bytes, bytes, bytes]]
 Piece: TypeAlias = bytes | bytearray | memoryview
 
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
+_TOO_LARGE: Final = "the head is too large"
 _START_LINE: Final = 1024  # what a head may have besides its target and fields
 LAST_CHUNK: Final = b"0\r\n\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -53,7 +54,7 @@ class Malformed:
 
 @dataclass(slots=True)  # not frozen: it is built for every request, and that would cost more than parsing it
 class RequestHead:
-    """`fields` has the header fields by lower-case name, repeated ones joined; `headers` has them as sent.
+    """`headers` has the fields in order as (lower-case name, name as sent, value); `fields` joins those of one name.
 
     length   Content-Length, None where there is none
     upgrade  a protocol switch is asked for: nothing behind this head can be read as HTTP
@@ -94,44 +95,50 @@ class _Stop(Exception):
 
 
 class _Collector:
-    """The header fields of one message, with a limit on their size."""
+    """The header fields of one message, with a limit on their size.
+
+    This runs for every field of every message: what need not be done for each is done once, at the head's end.
+    """
 
     def __init__(self, max_head: int) -> None:
         self._max_head = max_head
         self._stopped: Malformed | None = None
-        self._finished = False
-        self._quiet = 0
+        self._quiet = 0  # bytes since the last event, before this read
+        self._fed = 0  # bytes of this read
         self._begin()
 
     def _begin(self) -> None:
-        self._in_head = True
         self._start = b""
-        self._size = 0
         self._headers: Headers = []
         self._fields: dict[bytes, bytes] = {}
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        value = value.rstrip(b" \t")
+        key = name.lower()
+        self._headers.append((key, name, value))
+        fields = self._fields
+        if key in fields:
+            value = fields[key] + b", " + value
+        fields[key] = value
 
     def _stop(self, fault: Fault, reason: str) -> None:
         self._stopped = Malformed(fault, reason)
         raise _Stop
 
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size > self._max_head:
-            self._stop(Fault.HEAD_TOO_LARGE, "the head is too large")
+    def _check_size(self) -> None:
+        """Refuse a head that is too large; it cannot be where so little has been read."""
+        if self._quiet + self._fed > self._max_head:
+            size = len(self._start) + sum(len(name) + len(value) + 4 for _, name, value in self._headers)
+            if size > self._max_head:
+                self._stop(Fault.HEAD_TOO_LARGE, _TOO_LARGE)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._grow(len(name) + len(value) + 4)
-        if not self._in_head:
-            return  # a trailer: read and left out, as RFC 9110 6.5.1 allows
-        value = value.rstrip(b" \t")
-        self._headers.append((name, value))
-        key = name.lower()
-        fields = self._fields
-        fields[key] = fields[key] + b", " + value if key in fields else value
+    def _begin_trailers(self) -> None:
+        """Read them, and leave them out, as RFC 9110 6.5.1 allows."""
+        self._begin()
 
-    def _overlong(self, data: bytes, events: list[RequestEvent] | list[ResponseEvent]) -> bool:
+    def _overlong(self, events: list[RequestEvent] | list[ResponseEvent]) -> bool:
         """Whether bytes keep coming that make no event: one endless line, which only piles up in the parser."""
-        self._quiet = 0 if events else self._quiet + len(data)
+        self._quiet = 0 if events else self._quiet + self._fed
         return self._quiet > self._max_head + _START_LINE
 
     def _framing(self) -> tuple[int | None, bool]:
@@ -159,6 +166,7 @@ class RequestParser(_Collector):
         if self._parser is None:
             return []
         events = self._events = []
+        self._fed = len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
@@ -168,11 +176,11 @@ class RequestParser(_Collector):
             if not (self._last and events and events[-1] is END):
                 events.append(self._stopped or Malformed(Fault.FRAMING, str(error)))
         else:
-            if self._last:
+            if self._last and events and events[-1] is END:
                 self.close()
-            elif self._overlong(data, events):
+            elif self._overlong(events):
                 self.close()
-                events.append(Malformed(Fault.HEAD_TOO_LARGE, "the head is too large"))
+                events.append(Malformed(Fault.HEAD_TOO_LARGE, _TOO_LARGE))
         return events
 
     def close(self) -> None:
@@ -185,11 +193,11 @@ class RequestParser(_Collector):
 
     def on_url(self, url: bytes) -> None:
         self._start += url
-        self._grow(len(url))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
         assert parser is not None  # noqa: S101  it is the one calling
+        self._check_size()
         method: bytes = parser.get_method()
         version: str = parser.get_http_version()
         if version not in {"1.1", "1.0"}:
@@ -202,8 +210,7 @@ class RequestParser(_Collector):
         length, chunked = self._framing()
         if chunked and version == "1.0":
             self._stop(Fault.FRAMING, "HTTP/1.0 has no transfer codings")
-        self._in_head = self.mid_head = False
-        self._size = 0
+        self.mid_head = False
         head = RequestHead(
             method,
             self._start,
@@ -217,11 +224,14 @@ class RequestParser(_Collector):
         )
         self._events.append(head)
         self._last = head.upgrade or not head.keep_alive
+        self._begin_trailers()
 
     def on_body(self, body: bytes) -> None:
         self._events.append(body)
 
     def on_message_complete(self) -> None:
+        if self._headers:
+            self._check_size()
         self._events.append(END)
 
 
@@ -246,6 +256,7 @@ class ResponseParser(_Collector):
         if self._parser is None:
             return []
         events = self._events = []
+        self._fed = len(data)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
@@ -254,9 +265,9 @@ class ResponseParser(_Collector):
                 reason = "it switched protocols" if isinstance(error, HttpParserUpgrade) else str(error)
                 events.append(self._stopped or Malformed(Fault.FRAMING, reason))
         else:
-            if self._overlong(data, events):
+            if self._overlong(events):
                 self.close()
-                events.append(Malformed(Fault.HEAD_TOO_LARGE, "the head is too large"))
+                events.append(Malformed(Fault.HEAD_TOO_LARGE, _TOO_LARGE))
         return events
 
     def eof(self) -> list[ResponseEvent]:
@@ -279,18 +290,16 @@ class ResponseParser(_Collector):
 
     def on_status(self, status: bytes) -> None:
         self._start += status
-        self._grow(len(status))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
         assert parser is not None  # noqa: S101  it is the one calling
+        self._check_size()
         version: str = parser.get_http_version()
         status: int = parser.get_status_code()
         if version not in {"1.1", "1.0"} or status < 100 or status == 101:
             self._stop(Fault.VERSION, "it does not speak HTTP/1.1")
         length, chunked = self._framing()
-        self._in_head = False
-        self._size = 0
         empty = self._bodiless or status < 200 or status in {204, 304}
         self._until_close = not (empty or chunked or length is not None)
         head = ResponseHead(
@@ -305,6 +314,7 @@ class ResponseParser(_Collector):
             self._until_close,
         )
         self._events.append(head)
+        self._begin_trailers()
         self._interim = status < 200
         if self._bodiless and not self._interim:
             # llhttp cannot be told that no body follows: say the end here and never read on.
@@ -316,6 +326,8 @@ class ResponseParser(_Collector):
         self._events.append(body)
 
     def on_message_complete(self) -> None:
+        if self._headers:
+            self._check_size()
         if not self._interim:
             self._events.append(END)
             self._idle = True

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ CONTRACT = {
 
 
 def record(number: int = 0) -> RequestRecord:
-    return RequestRecord(ts="t", request_id=f"{number:04}", method="GET", path="/v1")
+    return RequestRecord(ts=datetime(2026, 1, 2, tzinfo=UTC), request_id=f"{number:04}", method="GET", path="/v1")
 
 
 @asynchronous
