@@ -12,6 +12,7 @@ from typing import Literal
 
 from journal import ABSENT, FileChange, Journal, JournalError, KeyEdit, Lease, Recovery, WorkerRecord
 from journal.fs import Fs
+from journal.ports import Locks
 from tests.crash.lines import LINES
 from tests.crash.simfs import SimFs
 
@@ -88,7 +89,9 @@ class Scenario:
         return ((self.links.get(str(change.path), str(change.path)), change) for change in self.changes)
 
 
-def journal_on(fs: Fs, machine: Machine, *, boot: str = "boot-1", root: Path = ROOT) -> Journal:
+def journal_on(
+    fs: Fs, machine: Machine, *, boot: str = "boot-1", root: Path = ROOT, locks: Locks | None = None
+) -> Journal:
     tokens = itertools.count(1)
     return Journal(
         root,
@@ -99,7 +102,7 @@ def journal_on(fs: Fs, machine: Machine, *, boot: str = "boot-1", root: Path = R
         token=lambda size: f"{next(tokens):0{2 * size}x}",
         tool="test",
         boot_id=lambda: boot,
-        locks=NoLocks(),
+        locks=locks or NoLocks(),
     )
 
 
