@@ -19,6 +19,13 @@ class Result:
     exit_code: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raw:
+    """Text for stdout as it is: the few commands whose answer is not for a program to parse."""
+
+    text: str
+
+
 def envelope(command: str, result: Result) -> dict[str, Any]:
     """Return the object to print; envelope keys come first and cannot be overridden."""
     head = {"command": command, "status": result.status, "schema_version": SCHEMA_VERSION}
