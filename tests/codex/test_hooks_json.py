@@ -200,6 +200,8 @@ def test_a_file_that_was_not_there_goes_again() -> None:
     after = HOOKS_JSON.apply(None, edits)
     assert HOOKS_JSON.restore(after, None, edits) == Merged(content=None)
     assert HOOKS_JSON.restore(after + b"\n", None, edits) == Merged(content=None)
+    behind = after.replace(b"    ]\n  }", b'    ],\n    "Stop": []\n  }')
+    assert HOOKS_JSON.restore(behind, None, edits) == Merged(content=b'{\n  "hooks": {\n    "Stop": []\n  }\n}\n')
     mine = b'{"description": "mine", ' + after[1:]
     merged = HOOKS_JSON.restore(mine, None, edits)
     assert json.loads(merged.content or b"") == {"description": "mine"}
@@ -268,3 +270,26 @@ def test_ours_is_told_by_its_command(*, command: str, ours: bool) -> None:
     """Only the module and the verb count, not the interpreter or the options."""
     doc = {"hooks": {"SessionStart": [group(command)]}}
     assert bool(find_ours(doc)) is ours
+
+
+def test_an_image_that_does_not_parse_tells_nothing() -> None:
+    """Restoring needs the current text only."""
+    edits = [edit_for(None, OURS)]
+    assert HOOKS_JSON.restore(HOOKS_JSON.apply(None, edits), b"{", edits) == Merged(content=b"{}\n")
+
+
+def test_a_spelling_that_means_something_else_is_refused() -> None:
+    """Giving a group back is proven to change no other hook, so a record that was tampered with adds none."""
+    data = HOOKS_JSON.apply(None, [edit_for(None, group(PREDECESSOR_COMMAND))])
+    edit = edit_for(data, OURS)
+    lie = '{"hooks": [{"type": "command", "command": "evil"}]}'
+    tampered = KeyEdit(path=PATH, before=edit.before, after=edit.after, before_spelling=lie)
+    with pytest.raises(Unmergeable):
+        HOOKS_JSON.restore(HOOKS_JSON.apply(data, [edit]) + b"\n", data, [tampered])
+
+
+@pytest.mark.parametrize("data", [b'{"description": ' + b"[" * 100_000, b'{"hooks": {"X": ' + b"9" * 5000 + b"}}"])
+def test_hostile_texts_are_refused(data: bytes) -> None:
+    """Too deep or too long: the same kind of error."""
+    with pytest.raises(Unparseable):
+        parse(data)

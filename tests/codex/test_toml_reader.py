@@ -98,6 +98,13 @@ def test_no_text_breaks_reader_or_scanner(text: str) -> None:
     scan(text)
 
 
+@pytest.mark.parametrize("text", ["=", "a = ", "a = [", "a = {", "[", 'a = "', "a."])
+def test_the_scanner_alone_refuses_what_it_cannot_follow(text: str) -> None:
+    """Without the parser before it, it still neither hangs nor guesses."""
+    with pytest.raises(Unparseable):
+        scan(text)
+
+
 def test_a_secret_is_not_quoted_in_the_reason() -> None:
     """The reason may be shown and logged; the text may not."""
     with pytest.raises(Unparseable) as caught:
