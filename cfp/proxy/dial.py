@@ -20,7 +20,7 @@ from cfp.proxy.routing import Origin
 if TYPE_CHECKING:
     from python_socks.async_.asyncio import Proxy
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 # RFC 8305 5: how long the first address is alone before the next one is tried beside it.
 _HAPPY_EYEBALLS: Final = 0.25
 _SOCKS: Final = {"socks": "SOCKS5", "socks5": "SOCKS5", "socks5h": "SOCKS5", "socks4": "SOCKS4", "socks4a": "SOCKS4"}

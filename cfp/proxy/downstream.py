@@ -27,7 +27,7 @@ class Doorman(Protocol):
         """Whether the process at the other end is one of our own user."""
 
 
-class Downstream(asyncio.Protocol):
+class Downstream(asyncio.BufferedProtocol):
     """Parsed events wait in `_backlog` while an exchange whose request is complete still runs."""
 
     transport: asyncio.Transport
@@ -38,6 +38,7 @@ class Downstream(asyncio.Protocol):
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._parser = RequestParser(limits.head)
+        self._buffer = office.reads.view()
         self._backlog: deque[RequestEvent] = deque()
         self._head: RequestHead | None = None  # its exchange has not begun: it has no body, and END comes next
         self._exchange: Exchange | None = None
@@ -62,11 +63,13 @@ class Downstream(asyncio.Protocol):
             self.write([response(Answer.OVERLOADED.status, body, close=True)])
             self._end(linger=True)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  asyncio's signature
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._ending:
             return
-        events = self._parser.feed(data)
-        self._backlog.extend(events)
+        self._backlog.extend(self._parser.feed(self._buffer[:nbytes]))
         self._pump()
         if not self._parser.mid_head:
             self._head_since = None

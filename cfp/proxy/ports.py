@@ -8,6 +8,7 @@ from cfp.proxy.admission import Admission
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
 from cfp.proxy.observe import RequestRecord
+from cfp.proxy.reading import ReadBuffer
 from cfp.proxy.refusals import Refusals
 from cfp.proxy.routing import Origin, Router
 from cfp.proxy.upstream import Pool
@@ -43,6 +44,7 @@ class Office(Protocol):
     admission: Admission
     credentials: Credentials
     pool: Pool
+    reads: ReadBuffer
     refusals: Refusals
     loop_id: bytes
     draining: bool

@@ -18,6 +18,7 @@ from cfp.proxy.exchange import Exchange
 from cfp.proxy.log import Events, RequestLog, RotatingFile
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.peer import PeerGuard
+from cfp.proxy.reading import ReadBuffer
 from cfp.proxy.refusals import Refusals
 from cfp.proxy.routing import Router, origin_of
 from cfp.proxy.upstream import Pool
@@ -41,7 +42,8 @@ class Worker:
         self.router = Router(settings.proxy_base, self.origin)
         self.credentials = Credentials(settings, config.layout, config.environ)
         self.dialer = Dialer(self.origin, settings.upstream_base, config.environ, config.limits)
-        self.pool = Pool(self.dialer, config.limits)
+        self.reads = ReadBuffer()
+        self.pool = Pool(self.dialer, self.reads, config.limits)
         self.refusals = Refusals()
         self.events = Events(verbose=config.verbose)
         self.loop_id = os.urandom(8).hex().encode()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import select
+from time import monotonic
 from typing import Protocol
 
 from cfp.proxy.config import Limits
 from cfp.proxy.dial import Dialer
+from cfp.proxy.reading import ReadBuffer
 from cfp.proxy.wire import Fault, Malformed, Piece, ResponseEvent, ResponseParser
 
 
@@ -22,18 +24,18 @@ class Caller(Protocol):
     def resume_upload(self) -> None: ...
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection(asyncio.BufferedProtocol):
     """One connection. Without a caller it is idle, and any byte or close makes it useless."""
 
     transport: asyncio.Transport
 
-    def __init__(self, pool: Pool, limits: Limits) -> None:
+    def __init__(self, pool: Pool, buffer: memoryview, limits: Limits) -> None:
         self._pool = pool
+        self._buffer = buffer
         self._parser = ResponseParser(limits.head)
         self._caller: Caller | None = None
-        self._loop = asyncio.get_running_loop()
         self._readable: Readable | None = None
-        self.touched = self._loop.time()
+        self.touched = monotonic()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  create_connection gives no other
@@ -46,12 +48,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser.expect(bodiless=bodiless)
 
     def send(self, parts: list[Piece]) -> None:
-        self.touched = self._loop.time()
+        self.touched = monotonic()
         self.transport.writelines(parts)
 
     def resume(self) -> None:
         """Read on after a pause, which does not count as the upstream's silence."""
-        self.touched = self._loop.time()
+        self.touched = monotonic()
         self.transport.resume_reading()
 
     def release(self) -> None:
@@ -74,12 +76,15 @@ class UpstreamConnection(asyncio.Protocol):
             self._readable = Readable(self.transport.get_extra_info("socket").fileno())
         return self._readable.now()
 
-    def data_received(self, data: bytes) -> None:
-        self.touched = self._loop.time()
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  asyncio's signature
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.touched = monotonic()
         if self._caller is None:
             self.abort()
             return
-        self._caller.on_response(self._parser.feed(data))
+        self._caller.on_response(self._parser.feed(self._buffer[:nbytes]))
 
     def eof_received(self) -> None:
         if self._caller is not None:
@@ -131,8 +136,9 @@ class Readable:
 class Pool:
     """The connections to one origin; the one used last is used next, so that spare ones grow old and go."""
 
-    def __init__(self, dialer: Dialer, limits: Limits) -> None:
+    def __init__(self, dialer: Dialer, reads: ReadBuffer, limits: Limits) -> None:
         self._dialer = dialer
+        self._reads = reads
         self._limits = limits
         self._idle: list[UpstreamConnection] = []
         self._all: set[UpstreamConnection] = set()
@@ -148,7 +154,7 @@ class Pool:
 
     async def dial(self) -> UpstreamConnection:
         """Open one more; raises DialFailed."""
-        return await self._dialer.dial(lambda: UpstreamConnection(self, self._limits))
+        return await self._dialer.dial(lambda: UpstreamConnection(self, self._reads.view(), self._limits))
 
     def give(self, connection: UpstreamConnection) -> None:
         self._idle.append(connection)

@@ -161,7 +161,7 @@ class RequestParser(_Collector):
         self._last = False
         self.mid_head = False
 
-    def feed(self, data: bytes) -> list[RequestEvent]:
+    def feed(self, data: bytes | memoryview) -> list[RequestEvent]:
         """Return what these bytes complete. After `Malformed`, a close or an upgrade everything is ignored."""
         if self._parser is None:
             return []
@@ -252,7 +252,7 @@ class ResponseParser(_Collector):
         self._bodiless = bodiless
         self._idle = False
 
-    def feed(self, data: bytes) -> list[ResponseEvent]:
+    def feed(self, data: bytes | memoryview) -> list[ResponseEvent]:
         if self._parser is None:
             return []
         events = self._events = []

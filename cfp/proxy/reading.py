@@ -1,0 +1,31 @@
+"""Where sockets are read into.
+
+asyncio's own way allocates 256 KiB for every read, which costs more than the read: 50 us instead of 6 for 40 KB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+from typing import Final
+
+_SIZE: Final = 256 * 1024
+
+
+class ReadBuffer:
+    """One buffer for all connections of a selector loop: what is read is parsed, and so copied, before the next read.
+
+    Page-aligned, since copying to an address 16 bytes behind a page takes the kernel three times as long.
+    """
+
+    def __init__(self) -> None:
+        self._shared: memoryview | None = None
+
+    def view(self) -> memoryview:
+        """A buffer for one connection to read into for as long as it lives."""
+        if not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
+            # A proactor has reads under way on every connection at once.
+            return memoryview(bytearray(_SIZE // 4))
+        if self._shared is None:
+            self._shared = memoryview(mmap.mmap(-1, _SIZE))
+        return self._shared
