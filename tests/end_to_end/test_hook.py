@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -110,6 +111,33 @@ def test_a_session_with_a_living_worker_leaves_no_trace(codex: Machine) -> None:
     before = _ours(codex)
     codex.turn()
     assert before == _ours(codex)
+
+
+def test_the_no_op_is_light(machine: Machine) -> None:
+    """Every session pays for the hook: while the proxy runs, it imports the standard library's small modules only."""
+    machine.relay()
+    machine.install()
+    python, *words = shlex.split(
+        json.loads(machine.hooks.read_text())["hooks"]["SessionStart"][0]["hooks"][0]["command"]
+    )
+    ran = machine.run([python, "-X", "importtime", *words], timeout=30)
+    imported = {
+        line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")
+    }
+    heavy = {
+        "argparse",
+        "asyncio",
+        "dataclasses",
+        "httpx",
+        "msgspec",
+        "psutil",
+        "structlog",
+        "tomlkit",
+        "transitions",
+    }
+    assert (0, "") == (ran.code, ran.stdout)
+    assert "cfp.fastpath" in imported
+    assert set() == heavy & imported
 
 
 def _ours(machine: Machine) -> dict[str, tuple[int, bytes]]:
