@@ -1,8 +1,11 @@
-"""The no-op answer of `autostart --quiet`: stdlib only, no lock, nothing written.
+"""The no-op answer of `autostart --quiet`: stdlib only, no lock, no log.
 
 Codex waits for this at every new session. It answers "nothing to do" only where that is certain: settings are
 saved, config.toml points at the proxy, and a worker of this home serves those settings. Anything else is left to
 the full command. File names are those of `layout`, which is too heavy to import here; a test holds them together.
+
+Parsing config.toml is the dearest part, so its outcome is noted beside the fingerprint of the file that it was read
+from. The note is no more than that: where it is missing, torn or about another file, config.toml is read again.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 SETTINGS = "codex-fast-proxy-state/settings.json"
 CONFIG = "config.toml"
+NOTE = "codex-fast-proxy-state/state/fast_proxy.config-seen"
 JOURNAL = "codex-fast-proxy-journal"
 SERVED = (
     "provider",
@@ -52,14 +56,51 @@ def _home(arguments: Sequence[str]) -> str | None:
 
 
 def _points_here(home: str, settings: dict[str, Any]) -> bool:
-    import tomllib  # noqa: PLC0415  8 ms, after the cheaper questions
+    seen = _fingerprint(home, settings)
+    if _noted(home) == seen:
+        return True
+    points = bool(_url(home, settings["provider"]) == settings["base_url"])
+    if points and seen == _fingerprint(home, settings):  # nobody wrote while we read
+        _note(home, seen)
+    return points
+
+
+def _fingerprint(home: str, settings: dict[str, Any]) -> str:
+    """What changes with config.toml or the question; ctime moves also where mtime is put back."""
+    found = os.stat(f"{home}/{CONFIG}")  # noqa: PTH116  pathlib costs 5 ms
+    kept = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return json.dumps([*kept, settings["provider"], settings["base_url"]])
+
+
+def _url(home: str, provider: str) -> Any:
+    import tomllib  # noqa: PLC0415  8 ms, only where config.toml is new
 
     with open(f"{home}/{CONFIG}", "rb") as file:  # noqa: PTH123  pathlib costs 5 ms
         text = file.read().removeprefix(b"\xef\xbb\xbf").decode()
     doc = tomllib.loads(text)
-    provider = settings["provider"]
-    table = doc if provider == "openai" else doc["model_providers"][provider]
-    return bool(table["openai_base_url" if provider == "openai" else "base_url"] == settings["base_url"])
+    return doc["openai_base_url"] if provider == "openai" else doc["model_providers"][provider]["base_url"]
+
+
+def _noted(home: str) -> str:
+    try:
+        with open(f"{home}/{NOTE}", encoding="utf-8") as file:  # noqa: PTH123  pathlib costs 5 ms
+            return file.read()
+    except (OSError, ValueError):
+        return ""
+
+
+def _note(home: str, seen: str) -> None:
+    """Keep it for the next session; a note that cannot be kept costs that one 8 ms."""
+    try:
+        descriptor = os.open(f"{home}/{NOTE}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError:
+        return
+    try:
+        os.write(descriptor, seen.encode())
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 def _interrupted(home: str) -> bool:

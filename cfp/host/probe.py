@@ -76,7 +76,8 @@ def probe(host: str, port: int, timeout: float) -> tuple[Status, Health | None]:
     deadline = time.monotonic() + timeout
     met = Status.REFUSED
     try:
-        with socket.create_connection((host, port), timeout=timeout) as connection:
+        # As bytes: for text Python imports its tables of international names first, which costs the hook 2 ms.
+        with socket.create_connection((host.encode(), port), timeout=timeout) as connection:  # type: ignore[arg-type]  # typeshed: text only
             # A connect to an unused ephemeral port of our own machine can meet itself (TCP simultaneous open).
             if connection.getsockname() != connection.getpeername():
                 met = Status.HUNG_UP

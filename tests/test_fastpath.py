@@ -1,0 +1,192 @@
+"""The hook's no-op: certain or not at all, and cheap by what it does not import."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cfp import fastpath
+from cfp.core.lifecycle import SERVED
+from cfp.core.settings import Policy, Settings
+from cfp.fastpath import nothing_to_do
+from cfp.layout import Layout
+
+
+@contextmanager
+def worker(answer: dict[str, Any]) -> Iterator[int]:
+    """Something that answers a health request with this."""
+
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Health) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def furnish(home: Path, settings: Settings) -> Layout:
+    layout = Layout(home)
+    layout.worker.mkdir(parents=True)
+    layout.settings.write_bytes(settings.serialise())
+    layout.config.write_text(f'[model_providers.relay]\nbase_url = "{settings.base_url}"\n')
+    return layout
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[tuple[Layout, dict[str, Any]]]:
+    """An enabled home with a worker that serves its settings; the answer can be changed by the test."""
+    answer: dict[str, Any] = {"ok": True, "pid": 1, "nonce": "ab"}
+    with worker(answer) as port:
+        settings = Settings(provider="relay", upstream_base="https://relay.example/v1", port=port)
+        answer |= settings.to_json()
+        yield furnish(tmp_path, settings), answer
+
+
+def asked(layout: Layout) -> bool:
+    return nothing_to_do(["--codex-home", str(layout.home), "--quiet"])
+
+
+def test_names_are_those_of_the_layout(tmp_path: Path) -> None:
+    """The same files and settings, spelt without the imports."""
+    layout = Layout(tmp_path)
+    names = (fastpath.SETTINGS, fastpath.CONFIG, fastpath.JOURNAL)
+    assert (layout.settings, layout.config, layout.journal) == tuple(tmp_path / name for name in names)
+    assert layout.worker == (tmp_path / fastpath.NOTE).parent
+    assert SERVED == fastpath.SERVED
+
+
+def test_an_enabled_home_needs_nothing(serving: tuple[Layout, dict[str, Any]]) -> None:
+    """Asked for the first time and, from its note, again."""
+    layout, _ = serving
+    assert [True, True] == [asked(layout), asked(layout)]
+    assert (layout.home / fastpath.NOTE).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_config_that_changed_is_read_again(serving: tuple[Layout, dict[str, Any]]) -> None:
+    """Also where size and time of change are put back as they were."""
+    layout, _ = serving
+    assert asked(layout)
+    before = layout.config.stat()
+    layout.config.write_text(layout.config.read_text().replace("http://127.0.0.1", "http://127.9.9.1"))
+    os.utime(layout.config, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not asked(layout)
+
+
+@pytest.mark.parametrize("torn", ["", "[", "x" * 10_000])
+def test_a_torn_note_is_no_note(serving: tuple[Layout, dict[str, Any]], torn: str) -> None:
+    """It is written anew."""
+    layout, _ = serving
+    (layout.home / fastpath.NOTE).write_text(torn)
+    assert asked(layout)
+    assert (layout.home / fastpath.NOTE).read_text() not in {"", torn}
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_worker_of_other_settings_is_left_to_the_full_command(
+    serving: tuple[Layout, dict[str, Any]], name: str
+) -> None:
+    """Every setting that a worker serves counts."""
+    layout, answer = serving
+    answer[name] = "other"
+    assert not asked(layout)
+
+
+def test_what_is_not_certain_is_left_to_the_full_command(serving: tuple[Layout, dict[str, Any]]) -> None:
+    """An interrupted command, missing or broken files, another command line."""
+    layout, _ = serving
+    home = str(layout.home)
+    assert not nothing_to_do(["--codex-home", home])
+    assert not nothing_to_do(["--codex-home", home, "--quiet", "--verbose-proxy"])
+    assert not nothing_to_do([])
+    layout.journal.mkdir()
+    (layout.journal / "20260102T030405Z-ab.open").write_text("")
+    assert not asked(layout)
+    (layout.journal / "20260102T030405Z-ab.open").unlink()
+    assert asked(layout)
+    for path in (layout.config, layout.settings):
+        text = path.read_text()
+        path.write_text("[")
+        assert not asked(layout)
+        path.unlink()
+        assert not asked(layout)
+        path.write_text(text)
+    assert asked(layout)
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    """A worker that is gone is what the full command is for."""
+    with worker({}) as port:
+        pass
+    settings = Settings(
+        provider="relay", upstream_base="https://relay.example/v1", port=port, service_tier_policy=Policy.AUTO
+    )
+    assert not asked(furnish(tmp_path, settings))
+
+
+# What a no-op may load beyond the interpreter's own start: the price of a new session.
+ALLOWED = frozenset(
+    {
+        *("cfp", "cfp.__main__", "cfp.fastpath", "cfp.host", "cfp.host.probe", "codex_fast_proxy"),
+        *(
+            "__future__",
+            "_sre",
+            "json",
+            "socket",
+            "selectors",
+            "re",
+            "enum",
+            "types",
+            "operator",
+            "keyword",
+            "reprlib",
+            "functools",
+        ),
+        *("collections", "itertools", "math", "select", "errno", "array", "copyreg", "time"),
+        *("runpy", "pkgutil", "importlib", "contextlib", "warnings", "weakref", "typing", "zipimport"),
+    }
+)
+
+
+def test_a_noop_imports_next_to_nothing(serving: tuple[Layout, dict[str, Any]]) -> None:
+    """Not tomllib once the config was seen, nor pathlib, dataclasses, argparse, logging, asyncio or any package."""
+    layout, _ = serving
+    words = ["autostart", "--codex-home", str(layout.home), "--quiet"]
+    assert asked(layout)
+    loaded = [
+        {
+            line.rpartition("|")[2].strip()
+            for line in subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+            if line.startswith("import time:")
+        }
+        for command in (
+            [sys.executable, "-P", "-X", "importtime", "-c", "pass"],
+            [sys.executable, "-P", "-X", "importtime", "-m", "codex_fast_proxy", *words],
+        )
+    ]
+    added = loaded[1] - loaded[0]
+    assert "cfp.fastpath" in added
+    outside = {name for name in added if name not in ALLOWED and name.split(".")[0].lstrip("_") not in ALLOWED}
+    assert set() == outside
