@@ -1,0 +1,51 @@
+"""A provider that is as fast as the tier asked for, and the machine that a benchmark runs on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cfp.bench.exchange import Exchange
+from cfp.bench.sample import Sample
+from cfp.bench.workload import Tier, Turn
+from cfp.demo.answers import Answer
+from cfp.demo.upstream import Upstream
+
+
+class TieredUpstream(Upstream):
+    """Answers by the service_tier of the request; one turn at a time."""
+
+    def __init__(self, *, key: str | None = None, default: Answer, priority: Answer) -> None:
+        super().__init__(key=key, default=default)
+        self.priority = priority
+
+    def next_answer(self) -> Answer:
+        asked = self.turns[-1].json().get("service_tier")
+        return self.priority if asked == "priority" else self.default
+
+    @property
+    def tiers(self) -> list[str | None]:
+        """What each turn asked for, in order of arrival."""
+        return [turn.json().get("service_tier") for turn in self.turns]
+
+
+def taken(pair: int, tier: Tier, total_ms: float | None = 100.0, **more: Any) -> Sample:
+    """One sample as a benchmark would take it."""
+    sent = tier.value_sent
+    how: dict[str, Any] = {"status": 200, "request_service_tier": sent, "requests": 1, "output_chars": 10, **more}
+    return Sample(pair=pair, place=1, tier=tier, total_ms=total_ms, **how)
+
+
+def an_exchange(**more: Any) -> Exchange:
+    """An exchange that began at second 100 and tells nobody."""
+    how: dict[str, Any] = {"began": 100.0, "asked": None, "sent": None, "tell": lambda _: None, **more}
+    return Exchange(**how)
+
+
+def sse(*events: Mapping[str, Any]) -> bytes:
+    """An event stream of these events."""
+    return b"".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events)
+
+
+FIRST = Turn(pair=1, place=1, tier=Tier.DEFAULT)

@@ -1,0 +1,241 @@
+"""The command `benchmark` against a provider on loopback, from the command line to the saved file."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from cfp.demo.answers import Cut, NotSse, Reject, Stall, Turn
+from tests.bench.conftest import CANARY, Bench
+
+SLOW = Turn(text="one two three", first_after=0.12)
+QUICK = Turn(text="one two three", first_after=0.01)
+
+
+def test_a_faster_tier_is_called_faster(bench: Bench) -> None:
+    """Where priority turns take less time, the verdict says so, and each link of the chain is named."""
+    bench.upstream.default, bench.upstream.priority = SLOW, QUICK
+    code, result = bench.direct()
+    assert (0, "completed", "faster") == (code, result["status"], result["verdict"]), result
+    assert result["observed_priority_effective"] is True
+    assert result["observed_speedup_total"] > 2
+    assert result["observed_speedup_first_output"] > 2
+    assert 1 < result["confidence_interval"]["low"]
+    assert {
+        "asked": [],
+        "sent": ["priority"],
+        "accepted": True,
+        "echoed": ["priority"],
+        "measured": "faster",
+    } == result["chain"]
+    assert (True, True) == (result["priority_accepted"], result["provider_confirmed_priority"])
+    assert result["service_tier_control"]["valid"] is True
+    assert (3, 3, []) == (result["default"]["ok"], result["priority"]["ok"], result["warnings"])
+    assert [None, "priority", "priority", None, None, "priority"] == bench.upstream.tiers
+
+
+def test_a_slower_tier_is_called_slower(bench: Bench) -> None:
+    """The same the other way round."""
+    bench.upstream.default, bench.upstream.priority = QUICK, SLOW
+    _, result = bench.direct()
+    assert ("slower", False) == (result["verdict"], result["observed_priority_effective"])
+
+
+def test_the_same_speed_is_never_called_faster(bench: Bench) -> None:
+    """A provider that takes the tier and does nothing with it is not praised for it."""
+    bench.upstream.default = bench.upstream.priority = SLOW
+    _, result = bench.direct("--pairs", "4")
+    assert result["verdict"] in {"no_effect", "not_enough_data"}
+    assert (False, True) == (result["observed_priority_effective"], result["priority_accepted"])
+
+
+def test_a_tier_that_the_provider_refuses(bench: Bench) -> None:
+    """400 on priority: not accepted; the default turns still count."""
+    bench.upstream.priority = Reject(status=400, message="service_tier is not supported")
+    code, result = bench.direct("--pairs", "2")
+    assert (0, False, "not_enough_data") == (code, result["priority_accepted"], result["verdict"])
+    assert (2, 0) == (result["default"]["ok"], result["priority"]["ok"])
+    assert {(400, "HTTPError")} == {
+        (one["status"], one["error_type"]) for one in result["samples"] if one["tier"] == "priority"
+    }
+    assert 1 == len(result["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Stall(), "TimeoutExpired"),
+        (Stall(after_first_event=True), "TimeoutExpired"),
+        (Cut(), "RemoteProtocolError"),
+        (NotSse(), "NotEventStream"),
+    ],
+)
+def test_a_turn_that_fails_is_named(bench: Bench, answer: Stall | Cut | NotSse, expected: str) -> None:
+    """A stall ends after --timeout; none of these turns count, and the others do."""
+    bench.upstream.priority = answer
+    code, result = bench.direct("--pairs", "1", "--timeout", "0.5")
+    assert (0, 1, 0) == (code, result["default"]["ok"], result["priority"]["ok"])
+    assert expected == result["samples"][1]["error_type"]
+    assert result["priority_accepted"] is None
+
+
+def test_nothing_measured_is_an_error(bench: Bench) -> None:
+    """Where no turn went through, the exit code says so, and no earlier result is overwritten."""
+    bench.machine.environ["RELAY_KEY"] = "sk-a-wrong-key"
+    code, result = bench.direct("--pairs", "1")
+    assert (2, "error", "benchmark_nothing_measured") == (code, result["status"], result["code"])
+    assert [401, 401] == [one["status"] for one in result["samples"]]
+    assert (None, False) == (result["saved_to"], bench.saved.exists())
+
+
+def test_the_summary_is_kept(bench: Bench) -> None:
+    """The saved file is what was printed, readable by its owner only; a later run replaces it."""
+    _, first = bench.direct("--pairs", "1")
+    assert str(bench.saved) == first["saved_to"]
+    saved = json.loads(bench.saved.read_bytes())
+    assert {name: value for name, value in first.items() if name != "saved_to"} == saved
+    assert 0o600 == stat.S_IMODE(bench.saved.stat().st_mode)
+    assert [0o700, 0o700] == [stat.S_IMODE(path.stat().st_mode) for path in (bench.saved.parent, bench.machine.state)]
+    _, second = bench.direct("--pairs", "2")
+    assert (2, second["ts"]) == ((now := json.loads(bench.saved.read_bytes()))["pairs"], now["ts"])
+
+
+def test_nothing_is_kept_where_nothing_shall_be(bench: Bench) -> None:
+    """--no-save leaves the home to the byte as it was."""
+    before = bench.machine.files()
+    _, result = bench.direct("--pairs", "1", "--no-save")
+    assert (None, before) == (result["saved_to"], bench.machine.files())
+
+
+def test_an_uninstall_takes_the_summary_along(bench: Bench) -> None:
+    """A home that was only ever measured is clean again after an uninstall."""
+    before = bench.machine.files()
+    bench.direct("--pairs", "1")
+    assert bench.machine.cfp("uninstall").code == 0
+    assert before == bench.machine.files()
+
+
+def test_what_is_measured_is_the_saved_upstream(bench: Bench) -> None:
+    """On an enabled home the requests go past the proxy to the provider, with the key that Codex would send."""
+    bench.machine.install()
+    before = len(bench.upstream.turns)
+    _, result = bench.direct("--pairs", "1", "--profile", "smoke", "--model", "m-1", "--reasoning-effort", "low")
+    sent = [turn.json() for turn in bench.upstream.turns[before:]]
+    assert [("m-1", {"effort": "low"})] * 2 == [(body["model"], body["reasoning"]) for body in sent]
+    assert [None, "priority"] == [body.get("service_tier") for body in sent]
+    assert (bench.upstream.base_url, "relay", "m-1", "low", "smoke", "direct", "process_env:RELAY_KEY") == tuple(
+        result[name]
+        for name in (
+            *("upstream_base", "provider", "model", "reasoning_effort", "profile", "benchmark_mode"),
+            "api_key_source",
+        )
+    )
+    assert bench.machine.cfp("uninstall").code == 0
+
+
+def test_the_providers_own_headers_go_along(bench: Bench) -> None:
+    """http_headers and query_params of config.toml are sent, as Codex sends them."""
+    bench.machine.relay(table='http_headers = { "X-Team" = "blue" }\nquery_params = { version = "2" }\n')
+    bench.direct("--pairs", "1")
+    assert {("blue", "/v1/responses?version=2")} == {
+        (turn.header("x-team"), turn.path) for turn in bench.upstream.turns
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--pairs", "0"), "usage"),
+        (("--timeout", "nan"), "usage"),
+        (("--profile", "huge"), "usage"),
+        (("--api-key-env", "sk-live-key"), "invalid_env_name"),
+        (("--api-key-env", "NOT_SET"), "benchmark_key_unknown"),
+        ((), "benchmark_codex_missing"),
+    ],
+)
+def test_what_cannot_be_measured_costs_nothing(bench: Bench, arguments: tuple[str, ...], code: str) -> None:
+    """Wrong flags, a missing key, no Codex: refused before any request, without a trace."""
+    bench.machine.environ["PATH"] = "/nonexistent"
+    before = bench.machine.files()
+    exit_code, result = bench.run(*arguments)
+    assert (2, code, False) == (exit_code, result["code"], result["changed"])
+    assert ((), before) == (bench.upstream.turns, bench.machine.files())
+
+
+def test_a_home_without_a_model(bench: Bench) -> None:
+    """Without a model in config.toml and without a Codex to ask, --model is asked for."""
+    bench.machine.relay(model="")
+    bench.machine.environ["PATH"] = "/nonexistent"
+    assert "benchmark_model_unknown" == bench.direct("--pairs", "1")[1]["code"]
+    assert 0 == bench.direct("--pairs", "1", "--model", "m")[0]
+
+
+def test_a_key_by_name(bench: Bench) -> None:
+    """--api-key-env takes the key from that variable in place of the provider's own."""
+    bench.machine.environ |= {"RELAY_KEY": "sk-a-wrong-key", "OTHER_KEY": CANARY}
+    code, result = bench.direct("--pairs", "1", "--api-key-env", "OTHER_KEY")
+    assert (0, "process_env:OTHER_KEY") == (code, result["api_key_source"])
+
+
+def test_a_key_with_a_line_break(bench: Bench) -> None:
+    """A key that no header can carry is refused before any request, and not shown."""
+    bench.machine.environ["RELAY_KEY"] = f"{CANARY}\nx"
+    code, result = bench.direct("--pairs", "1")
+    assert (2, "upstream_key_malformed") == (code, result["code"])
+    assert CANARY not in json.dumps(result)
+
+
+def test_progress_in_plain_lines(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a terminal, stderr has a line for each phase: elapsed time, pair, tier, phase."""
+    bench.direct("--pairs", "2")
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("[") and " s] pair " in line for line in lines)
+    phases = ["starting", "waiting for the provider", "answered", "writing"]
+    assert phases == [line.partition(": ")[2] for line in lines[:4]]
+    assert "pair 1/2, default: done in " in lines[4]
+    assert "pair 2/2, default: done in " in lines[-1]
+
+
+def test_interrupting_keeps_what_there_is(bench: Bench) -> None:
+    """^C in the second turn: the first sample as JSON, status incomplete, exit 130; nothing is saved or left."""
+    bench.upstream.priority = Stall(after_first_event=True)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "codex_fast_proxy", "benchmark", "--mode", "direct"],
+        cwd=bench.machine.work,
+        env=bench.machine.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stderr is not None
+        assert any("pair 1/3, priority: answered" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=20)
+    result = json.loads(stdout)
+    assert (130, "incomplete", ["default"]) == (
+        process.returncode,
+        result["status"],
+        [one["tier"] for one in result["samples"]],
+    )
+    assert (3, "not_enough_data", None) == (result["pairs"], result["verdict"], result["saved_to"])
+    assert "Traceback" not in stderr
+    assert not bench.saved.exists()
+
+
+@pytest.mark.parametrize("answer", [Turn(), Reject(status=401, message=f"Bad key {CANARY}")])
+def test_the_key_shows_nowhere(bench: Bench, answer: Turn | Reject, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not on stdout, not on stderr, in no file of the home: neither the key nor what the provider said."""
+    bench.upstream.priority = answer
+    _, result = bench.direct("--pairs", "1")
+    seen = json.dumps(result) + capsys.readouterr().err
+    kept = b"".join(content for _, content in bench.machine.files().values()).decode()
+    for secret in (CANARY, CANARY[-8:], "embedded upstream", "one hundred and twenty"):
+        assert secret not in seen
+        assert secret not in kept
+    assert all(turn.header("authorization") == f"Bearer {CANARY}" for turn in bench.upstream.turns)

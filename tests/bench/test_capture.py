@@ -1,0 +1,174 @@
+"""The loopback capture as Codex, and as a stranger, meets it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from cfp.bench.capture import Capture
+from cfp.bench.exchange import ErrorType, Exchange
+from cfp.bench.route import Route
+from cfp.bench.workload import Tier
+from cfp.demo.answers import Cut, Reject, Stall, Turn
+from cfp.demo.upstream import Upstream, refusing
+from cfp.host.keys import FoundKey, Place
+from cfp.host.secret import Secret
+
+KEY = "sk-the-key-of-the-provider"
+BODY = {"model": "m", "stream": True, "input": [], "service_tier": "flex"}
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream(key=KEY, default=Turn(text="one two")) as upstream:
+        yield upstream
+
+
+def _route(base_url: str, **more: Any) -> Route:
+    key = FoundKey(secret=Secret(KEY), place=Place.PROCESS_ENV, name="K")
+    return Route(upstream_base=base_url, key=key, environ={}, **more)
+
+
+def _with_capture(
+    route: Route, tier: Tier, act: Callable[[Capture, httpx.AsyncClient], Awaitable[None]]
+) -> list[Exchange]:
+    """Run `act` against a capture and return the exchanges that it saw."""
+    exchanges: list[Exchange] = []
+
+    async def story() -> None:
+        async with Capture(route, tier, exchanges, lambda _: None) as capture, httpx.AsyncClient() as client:
+            await act(capture, client)
+
+    asyncio.run(story())
+    return exchanges
+
+
+def _phrase(capture: Capture) -> dict[str, str]:
+    return {"authorization": f"Bearer {capture.pass_phrase}"}
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_the_tier_is_set_and_the_key_put_in(upstream: Upstream, tier: Tier) -> None:
+    """The provider gets its key, Codex's other headers and the side's tier; Codex gets the stream as it is."""
+
+    async def act(capture: Capture, client: httpx.AsyncClient) -> None:
+        headers = {**_phrase(capture), "session-id": "s-1", "connection": "keep-alive"}
+        answer = await client.post(f"{capture.base_url}/responses", json=BODY, headers=headers)
+        assert (200, "text/event-stream") == (answer.status_code, answer.headers["content-type"])
+        assert '"response.completed"' in answer.text
+
+    (exchange,) = _with_capture(_route(upstream.base_url), tier, act)
+    (turn,) = upstream.turns
+    assert (f"Bearer {KEY}", "s-1") == (turn.header("authorization"), turn.header("session-id"))
+    assert tier.value_sent == turn.json().get("service_tier")
+    assert ("flex", tier.value_sent, None, 7) == (
+        exchange.asked,
+        exchange.sent,
+        exchange.error,
+        exchange.output_chars,
+    )
+
+
+def test_a_stranger_gets_nothing(upstream: Upstream) -> None:
+    """Without the pass-phrase nobody spends the user's quota; other paths and proxying are refused too."""
+
+    async def act(capture: Capture, client: httpx.AsyncClient) -> None:
+        url = f"{capture.base_url}/responses"
+        assert 401 == (await client.post(url, json=BODY)).status_code
+        assert 401 == (await client.post(url, json=BODY, headers={"authorization": f"Bearer {KEY}"})).status_code
+        assert 404 == (await client.get(f"{capture.base_url}/models", headers=_phrase(capture))).status_code
+        assert 400 == (await client.post(url, content=b"[1]", headers=_phrase(capture))).status_code
+        through = httpx.AsyncClient(proxy=capture.origin)
+        with pytest.raises(httpx.ProxyError):
+            await through.get("https://example.invalid/")
+        await through.aclose()
+        upgrade = {"connection": "upgrade", "upgrade": "websocket", **_phrase(capture)}
+        assert 404 == (await client.get(url, headers=upgrade)).status_code
+
+    assert [] == _with_capture(_route(upstream.base_url), Tier.DEFAULT, act)
+    assert () == upstream.turns
+
+
+def test_what_is_no_request_is_refused(upstream: Upstream) -> None:
+    """Bytes that are not HTTP get a 400, and a client that goes away in the middle leaves nothing behind."""
+
+    async def act(capture: Capture, _: httpx.AsyncClient) -> None:
+        host, port = capture.origin.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"\x16\x03\x01 hello\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+        await writer.wait_closed()
+        _, leaving = await asyncio.open_connection(host, int(port))
+        leaving.write(b"POST /v1/responses HTTP/1.1\r\ncontent-length: 9\r\n\r\nhalf")
+        leaving.close()
+        await leaving.wait_closed()
+
+    assert [] == _with_capture(_route(upstream.base_url), Tier.DEFAULT, act)
+
+
+def test_a_refusal_is_passed_on(upstream: Upstream) -> None:
+    """What the provider says to Codex reaches Codex."""
+    upstream.script(Reject(status=429, message="slow down", headers=(("retry-after", "7"),)))
+
+    async def act(capture: Capture, client: httpx.AsyncClient) -> None:
+        answer = await client.post(f"{capture.base_url}/responses", json=BODY, headers=_phrase(capture))
+        assert (429, "7") == (answer.status_code, answer.headers["retry-after"])
+        assert "slow down" == answer.json()["error"]["message"]
+
+    (exchange,) = _with_capture(_route(upstream.base_url), Tier.DEFAULT, act)
+    assert (429, ErrorType.HTTP) == (exchange.status, exchange.error)
+
+
+def test_a_broken_stream_breaks_for_codex_too(upstream: Upstream) -> None:
+    """A stream that ends too early does not look complete on this side."""
+    upstream.script(Cut())
+
+    async def act(capture: Capture, client: httpx.AsyncClient) -> None:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.post(f"{capture.base_url}/responses", json=BODY, headers=_phrase(capture))
+
+    (exchange,) = _with_capture(_route(upstream.base_url), Tier.DEFAULT, act)
+    assert "RemoteProtocolError" == exchange.error
+
+
+def test_a_provider_that_is_down() -> None:
+    """502 to Codex, the transport's own word in the sample."""
+
+    async def act(capture: Capture, client: httpx.AsyncClient) -> None:
+        answer = await client.post(f"{capture.base_url}/responses", json=BODY, headers=_phrase(capture))
+        assert 502 == answer.status_code
+
+    with refusing() as base_url:
+        (exchange,) = _with_capture(_route(base_url), Tier.DEFAULT, act)
+    assert (None, "ConnectError") == (exchange.status, exchange.error)
+
+
+def test_leaving_ends_what_is_under_way(upstream: Upstream) -> None:
+    """A capture that is left while the provider is silent ends its exchange and leaves no socket open."""
+    upstream.script(Stall(after_first_event=True))
+
+    async def act(capture: Capture, client: httpx.AsyncClient) -> None:
+        url = f"{capture.base_url}/responses"
+        async with client.stream("POST", url, json=BODY, headers=_phrase(capture)) as answer:
+            await anext(answer.aiter_raw())
+
+    (exchange,) = _with_capture(_route(upstream.base_url), Tier.DEFAULT, act)
+    assert (None, True) == (exchange.total_ms, exchange.first_event_ms is not None)
+
+
+def test_identity_stays_here_where_a_chosen_key_stands_in(upstream: Upstream) -> None:
+    """With an auth override, cookies and account ids do not go to the provider, as with the worker."""
+
+    async def act(capture: Capture, client: httpx.AsyncClient) -> None:
+        headers = {**_phrase(capture), "cookie": "a=b", "chatgpt-account-id": "u", "session-id": "s"}
+        await client.post(f"{capture.base_url}/responses", content=json.dumps(BODY), headers=headers)
+
+    _with_capture(_route(upstream.base_url, overrides=True), Tier.DEFAULT, act)
+    (turn,) = upstream.turns
+    assert (None, None, "s") == tuple(turn.header(name) for name in ("cookie", "chatgpt-account-id", "session-id"))
