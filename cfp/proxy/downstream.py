@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections import deque
+from time import monotonic
 from typing import Protocol
 
 from cfp.proxy.answers import Answer, answer_to, response
@@ -50,7 +51,7 @@ class Downstream(asyncio.BufferedProtocol):
         self._head_since: float | None = None
         self.trusted = False
         self.full = False
-        self.touched = self._loop.time()
+        self.touched = monotonic()
 
     # -- asyncio
 
@@ -74,7 +75,7 @@ class Downstream(asyncio.BufferedProtocol):
         if not self._parser.mid_head:
             self._head_since = None
         elif self._head_since is None:
-            self._head_since = self._loop.time()
+            self._head_since = monotonic()
 
     def eof_received(self) -> None:
         """A client that closes its side has left: nobody half-closes and waits for a model."""
@@ -105,7 +106,7 @@ class Downstream(asyncio.BufferedProtocol):
 
     def finished(self, *, close: bool) -> None:
         self._exchange = None
-        self.touched = self._loop.time()
+        self.touched = monotonic()
         if close or self._office.draining:
             self._end(linger=not self._complete or bool(self._backlog))
         else:
@@ -187,9 +188,9 @@ class Downstream(asyncio.BufferedProtocol):
             return
         answer = answer_to(malformed.fault)
         body = answer.body(reason=malformed.reason, limit=self._limits.head)
-        record = self._office.record("", "")
-        record.status, record.error_type, record.duration_ms = answer.status, answer.code, 0.0
-        self._office.ended(None, record)
+        record = self._office.record(b"", b"")
+        record.status, record.error_type = answer.status, answer.code
+        self._office.log(record)
         self.write([response(answer.status, body, close=True)])
         self._end(linger=True)
 

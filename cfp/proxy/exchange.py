@@ -10,6 +10,7 @@ what comes in on one leg goes out on the other in the same turn of the event loo
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 from cfp.proxy import headers, wire
 from cfp.proxy.admission import Refusal
@@ -33,10 +34,7 @@ class Exchange:
         self._client = client
         self._head = head
         self._received = complete
-        self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
-        self._sent_at = 0.0
-        self._record = office.record(head.method.decode(), head.target.partition(b"?")[0].decode("latin-1"))
+        self._record = office.record(head.method, head.target)
         self._route: Route | None = None
         self._body: bytes | bytearray | None = None  # of a request that is looked into
         self._unsent: list[bytes] = []  # of one that is not, while there is no connection
@@ -48,7 +46,7 @@ class Exchange:
         self._reply: Reply | None = None
         self._model: str | None = None
         self._close = not head.keep_alive or head.minor == 0
-        self._observer: StreamObserver | None = None
+        self._counted = False
         self._logged = True
         self._done = False
 
@@ -57,13 +55,13 @@ class Exchange:
     def begin(self) -> None:
         """Judge the head: answer it here, hold its body, or connect and let it through."""
         head, office = self._head, self._office
-        authority, target = split_absolute(head.target)
+        authority, target = (None, head.target) if head.target[:1] == b"/" else split_absolute(head.target)
         refusal = office.admission.refuse(head, authority) if self._client.trusted else Refusal.PEER
         if refusal is not None:
             self._answer(Answer.NOT_ADMITTED, error_type=refusal.value, reason=refusal.value.replace("_", " "))
             return
         route = self._route = office.router.route(target)
-        self._record.path = route.path.decode("latin-1")
+        self._record.target = target
         if route.kind is Kind.HEALTH:
             self._health()
         elif route.kind is Kind.NOT_FOUND:
@@ -83,7 +81,8 @@ class Exchange:
         self._own(200, self._office.health(), close=self._must_close())
 
     def _forward(self, route: Route) -> None:
-        self._office.began(self)
+        self._counted = True
+        self._office.began()
         head, limit = self._head, self._office.config.limits.body
         looked_into = (
             route.kind is Kind.RESPONSES
@@ -186,7 +185,7 @@ class Exchange:
         if connection is not None:
             self._send(connection)
         else:
-            self._dialing = self._loop.create_task(self._dial())
+            self._dialing = asyncio.get_running_loop().create_task(self._dial())
 
     async def _dial(self) -> None:
         try:
@@ -222,13 +221,14 @@ class Exchange:
         if self._body is None and head.chunked and self._received:
             parts.append(wire.LAST_CHUNK)
         self._connection = connection
-        self._reply = Reply(head, hold_refusal=self._record.service_tier_injected)
+        self._reply = Reply(head, hold_refusal=self._record.injected)
         connection.call(self, bodiless=head.method == b"HEAD")
-        self._sent_at = self._loop.time()
+        self._record.sent = monotonic()
         connection.send(parts)
         if self._client.full:
             connection.transport.pause_reading()
-        self._client.hold_input(hold=False)
+        if not self._received:
+            self._client.hold_input(hold=False)
 
     def _framed(self, pieces: list[bytes]) -> list[Piece]:
         return wire.chunk(pieces) if self._head.chunked else list[Piece](pieces)
@@ -246,7 +246,7 @@ class Exchange:
         reply = self._reply
         assert reply is not None  # noqa: S101  it was made when the request was sent
         reply.take(events, close=self._must_close())
-        if reply.head is not None and self._record.upstream_ms is None:
+        if reply.head is not None and self._record.answered is None:
             self._note_head(reply.head)
         if reply.holding and reply.ended:
             if self._retry_without_tier(reply):
@@ -263,19 +263,19 @@ class Exchange:
 
     def _note_head(self, head: ResponseHead) -> None:
         record = self._record
-        record.upstream_ms = self._since(self._sent_at)
+        record.answered = monotonic()
         record.status = head.status
-        content_type = head.fields.get(b"content-type")
-        record.response_content_type = None if content_type is None else content_type.decode("latin-1")
+        record.content_type = head.fields.get(b"content-type")
         if record.eligible:
-            self._observer = StreamObserver.of(head)
+            record.observer = StreamObserver.of(head)
 
     def _note(self, pieces: list[bytes]) -> None:
-        if self._record.first_byte_ms is None:
-            self._record.first_byte_ms = self._since(self._began)
-        if self._observer is not None:
+        record = self._record
+        if record.first_byte is None:
+            record.first_byte = monotonic()
+        if record.observer is not None:
             for piece in pieces:
-                self._observer.feed(piece)
+                record.observer.feed(piece)
 
     def _retry_without_tier(self, reply: Reply) -> bool:
         """Send the body once more as the user wrote it, if it was our tier that was refused."""
@@ -287,8 +287,8 @@ class Exchange:
             return False
         self._office.refusals.add(self._model)
         record = self._record
-        record.service_tier_injected = False
-        record.service_tier_after = record.status = record.upstream_ms = None
+        record.injected = False
+        record.tier_after = record.status = record.answered = record.observer = None
         self._hint = None
         self._parts = [self._body]
         self._let_go(reusable=head.keep_alive and reply.malformed is None)
@@ -365,12 +365,7 @@ class Exchange:
             self._dialing = None
         self._body = None
         self._parts, self._unsent = [], []
-        record = self._record
-        record.duration_ms = self._since(self._began)
-        told = self._observer.told() if self._observer is not None else None
-        if told is not None:
-            record.response_service_tier, record.usage = told.service_tier, told.usage
-        self._office.ended(self, record if self._logged else None)
-
-    def _since(self, then: float) -> float:
-        return int((self._loop.time() - then) * 1_000_000) / 1000
+        if self._counted:
+            self._office.ended()
+        if self._logged:
+            self._office.log(self._record)

@@ -30,14 +30,14 @@ def look_into(office: Office, head: RequestHead, body: Body, record: RequestReco
         coding=head.fields.get(b"content-encoding", b"identity").lower(),
         cap=office.config.limits.body,
     )
-    record.service_tier_effective_policy = effective.value
+    record.effective_policy = effective
     record.json_error = found.error
-    record.service_tier_injected = found.injected
+    record.injected = found.injected
     members = found.members
     if members is None:
         return Prepared(found.parts, None, None)
-    record.service_tier_before = members.service_tier
-    record.service_tier_after = tier if found.injected else members.service_tier
+    record.tier_before = members.service_tier
+    record.tier_after = tier if found.injected else members.service_tier
     record.stream = members.stream
     hint = head.fields.get(b"x-codex-routing-hint")
     changed = None if hint is None or tier is None or not found.injected else with_tier(hint, tier.encode())

@@ -65,8 +65,15 @@ class RotatingFile:
 class RequestLog:
     """Takes records on the event loop, writes them from a thread."""
 
-    def __init__(self, file: RotatingFile, *, trouble: Callable[[OSError], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        file: RotatingFile,
+        encode: Callable[[list[RequestRecord]], bytes],
+        *,
+        trouble: Callable[[OSError], None] = lambda _: None,
+    ) -> None:
         self._file = file
+        self._encode = encode
         self._trouble = trouble
         self._pending: list[RequestRecord] = []
         self._writing: asyncio.Future[None] | None = None
@@ -100,9 +107,7 @@ class RequestLog:
             self._flush()
 
     def _write(self, records: list[RequestRecord]) -> None:
-        from cfp.proxy.lines import encode_lines  # noqa: PLC0415  msgspec is not needed to listen
-
-        self._file.write(encode_lines(records))
+        self._file.write(self._encode(records))
 
     async def close(self) -> None:
         """Write what is pending and let go of the file."""

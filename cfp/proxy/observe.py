@@ -1,12 +1,9 @@
-"""What a request and its stream tell: allow-listed facts only, taken from copies on the way, never delaying them.
-
-The record is the request's log line, field for field (nothing that a user wrote is among them).
-"""
+"""What a request and its stream tell: allow-listed facts only, taken from copies on the way, never delaying them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from time import monotonic, time
 from typing import Final
 
 from cfp.proxy.wire import ResponseHead
@@ -25,34 +22,6 @@ class Usage:
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
     total_tokens: int | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class RequestRecord:
-    """One request, one line. Durations are milliseconds since its head arrived; tiers are asked, sent, echoed."""
-
-    ts: datetime
-    request_id: str
-    method: str
-    path: str
-    status: int | None = None
-    duration_ms: float | None = None
-    first_byte_ms: float | None = None
-    upstream_ms: float | None = None
-    eligible: bool = False
-    service_tier_before: str | None = None
-    service_tier_after: str | None = None
-    service_tier_injected: bool = False
-    service_tier_policy: str = ""
-    service_tier_effective_policy: str | None = None
-    response_service_tier: str | None = None
-    stream: bool | None = None
-    json_error: str | None = None
-    response_content_type: str | None = None
-    usage: Usage | None = None
-    error_type: str | None = None
-    transport: str = "http"
-    settings_generation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +92,34 @@ class StreamObserver:
             self._kept.append(piece)
         else:
             self._kept.clear()
+
+
+class RequestRecord:
+    """One request's facts while it runs; `lines` makes its log line of them.
+
+    Times are seconds of the monotonic clock, `at` is the wall clock's. Not a dataclass: one is made for every
+    request, and most facts keep their default.
+    """
+
+    status: int | None = None
+    sent: float | None = None
+    answered: float | None = None
+    first_byte: float | None = None
+    ended: float | None = None
+    eligible: bool = False
+    tier_before: str | None = None
+    tier_after: str | None = None
+    injected: bool = False
+    effective_policy: str | None = None
+    stream: bool | None = None
+    json_error: str | None = None
+    content_type: bytes | None = None
+    error_type: str | None = None
+    observer: StreamObserver | None = None
+
+    def __init__(self, number: int, method: bytes, target: bytes) -> None:
+        self.number = number
+        self.method = method
+        self.target = target
+        self.at = time()
+        self.began = monotonic()

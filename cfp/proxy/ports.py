@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from cfp.proxy.admission import Admission
 from cfp.proxy.config import WorkerConfig
@@ -13,9 +13,6 @@ from cfp.proxy.refusals import Refusals
 from cfp.proxy.routing import Origin, Router
 from cfp.proxy.upstream import Pool
 from cfp.proxy.wire import Piece
-
-if TYPE_CHECKING:
-    from cfp.proxy.exchange import Exchange
 
 
 class Client(Protocol):
@@ -49,11 +46,16 @@ class Office(Protocol):
     loop_id: bytes
     draining: bool
 
-    def record(self, method: str, path: str) -> RequestRecord:
+    def record(self, method: bytes, target: bytes) -> RequestRecord:
         """Begin a log line."""
 
-    def began(self, exchange: Exchange) -> None: ...
+    def log(self, record: RequestRecord) -> None:
+        """End it."""
 
-    def ended(self, exchange: Exchange | None, record: RequestRecord | None) -> None: ...
+    def began(self) -> None:
+        """Count one more request that goes to the upstream."""
+
+    def ended(self) -> None:
+        """Count it as over."""
 
     def health(self) -> bytes: ...

@@ -93,6 +93,8 @@ def _shown(raw: msgspec.Raw) -> str | None:
     text = bytes(raw)
     if not text:
         return None
+    if text[:1] == b'"' and b"\\" not in text:
+        return text[1:-1].decode("utf-8", "replace")
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from cfp.proxy.admission import Admission
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
 from cfp.proxy.dial import Dialer
 from cfp.proxy.downstream import Downstream
-from cfp.proxy.exchange import Exchange
 from cfp.proxy.log import Events, RequestLog, RotatingFile
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.peer import PeerGuard
@@ -22,6 +22,9 @@ from cfp.proxy.reading import ReadBuffer
 from cfp.proxy.refusals import Refusals
 from cfp.proxy.routing import Router, origin_of
 from cfp.proxy.upstream import Pool
+
+if TYPE_CHECKING:
+    from cfp.proxy.lines import Lines
 
 _BACKLOG = 1024
 _SWEEP_SECONDS = 5.0
@@ -50,13 +53,11 @@ class Worker:
         self.draining = False
         self.requests_in_flight = 0
         self.requests_served = 0
-        self._log = RequestLog(RotatingFile(config.request_log), trouble=self._log_failed)
+        self._log = RequestLog(RotatingFile(config.request_log), self._encode, trouble=self._log_failed)
         self._guard = guard or PeerGuard.of_this_system()
         self._connections: set[Downstream] = set()
-        self._running: set[Exchange] = set()
-        self._request_ids = os.urandom(4).hex()
+        self._ids = os.urandom(4).hex()
         self._requests = 0
-        self._generation = sha256(settings.serialise()).hexdigest()[:12]
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = asyncio.Event()
@@ -137,28 +138,20 @@ class Worker:
 
     # -- for exchanges
 
-    def record(self, method: str, path: str) -> RequestRecord:
+    def record(self, method: bytes, target: bytes) -> RequestRecord:
         self._requests += 1
-        return RequestRecord(
-            ts=datetime.now(UTC),
-            request_id=f"{self._request_ids}{self._requests:08x}",
-            method=method,
-            path=path,
-            service_tier_policy=self.config.settings.service_tier_policy.value,
-            settings_generation=self._generation,
-        )
+        return RequestRecord(self._requests, method, target)
 
-    def began(self, exchange: Exchange) -> None:
-        self._running.add(exchange)
+    def began(self) -> None:
         self.requests_in_flight += 1
 
-    def ended(self, exchange: Exchange | None, record: RequestRecord | None) -> None:
-        if exchange in self._running:
-            self._running.discard(exchange)
-            self.requests_in_flight -= 1
-            self.requests_served += 1
-        if record is not None:
-            self._log.add(record)
+    def ended(self) -> None:
+        self.requests_in_flight -= 1
+        self.requests_served += 1
+
+    def log(self, record: RequestRecord) -> None:
+        record.ended = monotonic()
+        self._log.add(record)
 
     def health(self) -> bytes:
         from cfp.proxy.health import report  # noqa: PLC0415  not needed to listen
@@ -188,6 +181,17 @@ class Worker:
         loop = asyncio.get_running_loop()
         self.sweep(loop.time())
         self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _encode(self, records: list[RequestRecord]) -> bytes:
+        return self._lines.encode(records)
+
+    @cached_property
+    def _lines(self) -> Lines:
+        from cfp.proxy.lines import Lines  # noqa: PLC0415  msgspec is not needed to listen
+
+        settings = self.config.settings
+        generation = sha256(settings.serialise()).hexdigest()[:12]
+        return Lines(ids=self._ids, policy=settings.service_tier_policy.value, generation=generation)
 
     def _log_failed(self, error: OSError) -> None:
         self.events.warning("request_log_not_written", errno=error.errno)

@@ -42,6 +42,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.transport = transport
         self._pool.opened(self)
 
+    @property
+    def busy(self) -> bool:
+        return self._caller is not None
+
     def call(self, caller: Caller, *, bodiless: bool) -> None:
         """Await one response for this caller."""
         self._caller = caller
@@ -170,10 +174,10 @@ class Pool:
             self._idle.remove(connection)
 
     def sweep(self, now: float) -> None:
-        """Close what has been idle too long."""
+        """Close what has been idle too long, and what was opened for a client that had left by then."""
         oldest = now - self._limits.upstream_keep_alive_seconds
-        while self._idle and self._idle[0].touched < oldest:
-            self._idle.pop(0).abort()
+        for connection in [one for one in self._all if not one.busy and one.touched < oldest]:
+            connection.abort()
 
     def close(self) -> None:
         """Cut every connection."""

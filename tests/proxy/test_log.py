@@ -6,13 +6,13 @@ import asyncio
 import errno
 import json
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from cfp.proxy.lines import Lines
 from cfp.proxy.log import Events, RequestLog, RotatingFile
-from cfp.proxy.observe import RequestRecord, Usage
+from cfp.proxy.observe import RequestRecord, StreamObserver
 from tests.proxy.support import asynchronous
 
 CONTRACT = {
@@ -24,22 +24,41 @@ CONTRACT = {
 
 
 def record(number: int = 0) -> RequestRecord:
-    return RequestRecord(ts=datetime(2026, 1, 2, tzinfo=UTC), request_id=f"{number:04}", method="GET", path="/v1")
+    return RequestRecord(number, b"GET", b"/v1/models?key=canary")
 
 
-@asynchronous
-async def test_a_line_has_the_fields_of_the_contract(tmp_path: Path) -> None:
-    """Those and no others; the file is for its owner only."""
-    path = tmp_path / "log"
-    log = RequestLog(RotatingFile(path))
-    line = record()
-    line.usage = Usage(input_tokens=1)
-    log.add(line)
-    await log.close()
-    found = json.loads(path.read_text())
+def numbers(text: str) -> list[int]:
+    return [int(json.loads(line)["request_id"].removeprefix("id"), 16) for line in text.splitlines()]
+
+
+LINES = Lines(ids="id", policy="auto", generation="g")
+
+
+def test_a_line_has_the_fields_of_the_contract() -> None:
+    """Those and no others; no query; durations in milliseconds."""
+    told = record(7)
+    told.began, told.sent, told.answered, told.first_byte, told.ended = 1.0, 1.5, 1.75, 2.0, 3.0
+    told.at, told.status, told.content_type = 1_700_000_000.5, 200, b"text/event-stream"
+    told.observer = StreamObserver(sse=True)
+    told.observer.feed(b'data: {"response":{"service_tier":"flex","usage":{"input_tokens":3}}}\n\n')
+    (line,) = LINES.encode([told]).splitlines()
+    found = json.loads(line)
     assert set(found) == CONTRACT
-    assert found["usage"]["input_tokens"] == 1
-    assert path.stat().st_mode & 0o777 == 0o600
+    expected = {
+        "ts": "2023-11-14T22:13:20.500+00:00",
+        "request_id": "id00000007",
+        "method": "GET",
+        "path": "/v1/models",
+        "duration_ms": 2000.0,
+        "first_byte_ms": 1000.0,
+        "upstream_ms": 250.0,
+        "response_service_tier": "flex",
+        "service_tier_policy": "auto",
+        "settings_generation": "g",
+        "error_type": None,
+    }
+    assert {name: found[name] for name in expected} == expected
+    assert found["usage"]["input_tokens"] == 3
 
 
 def test_files_rotate_by_size(tmp_path: Path) -> None:
@@ -80,13 +99,14 @@ async def test_a_full_disk_costs_lines_only(tmp_path: Path) -> None:
     """The trouble is told, and writing goes on when there is room again."""
     told: asyncio.Queue[OSError] = asyncio.Queue()
     file = Broken(tmp_path / "log")
-    log = RequestLog(file, trouble=told.put_nowait)
+    log = RequestLog(file, LINES.encode, trouble=told.put_nowait)
     log.add(record(1))
     assert (await told.get()).errno == errno.ENOSPC
     file.full = False
     log.add(record(2))
     await log.close()
-    assert json.loads((tmp_path / "log").read_text())["request_id"] == "0002"
+    assert numbers((tmp_path / "log").read_text()) == [2]
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
 
 
 @asynchronous
@@ -101,15 +121,14 @@ async def test_a_hanging_disk_does_not_stop_the_loop(tmp_path: Path) -> None:
             go_on.wait()
             super().write(data)
 
-    log = RequestLog(Hanging(tmp_path / "log"))
+    log = RequestLog(Hanging(tmp_path / "log"), LINES.encode)
     log.add(record(1))
     await hanging.wait()
     for number in range(2, 100):
         log.add(record(number))
     go_on.set()
     await log.close()
-    lines = (tmp_path / "log").read_text().splitlines()
-    assert [json.loads(line)["request_id"] for line in lines] == [f"{number:04}" for number in range(1, 100)]
+    assert numbers((tmp_path / "log").read_text()) == list(range(1, 100))
 
 
 def test_events_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
