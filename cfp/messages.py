@@ -122,6 +122,8 @@ MESSAGES: Final[dict[str, Message]] = {
     "worker_running": Message("Another proxy of this Codex home is running.", f"Run `{CLI} status`."),
     "port_not_available": Message(
         "{host}:{port} cannot be served.", "Pass another --port; Windows may have reserved it (WinError 10013)."),
+    "worker_hangs": Message(
+        "The proxy with process id {pid} does not answer.", f"Run `{CLI} start`, which replaces it."),
     "worker_did_not_stop": Message("The proxy with process id {pid} does not end.", "End that process by hand."),
     "storage_failed": Message(
         "The file system refused a change to {path}. Everything is as it was.", "Free space or rights, then run again."),

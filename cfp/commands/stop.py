@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cfp.commands.settle import settle
 from cfp.core.plan.start import plan_stop
+from cfp.core.plan.worker import running
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Run
@@ -35,7 +36,7 @@ def run(args: Args, host: Host) -> Result:
     with locked(host.journal, "stop", LOCK_TIMEOUT_S) as (lease, _):
         facts = host.survey()
         stops = plan_stop(facts, force=args.force)
-        previous = facts.worker if stops else None
+        previous = running(facts) if stops else None
         switch = Switch(lease=lease, layout=host.layout, workers=host.workers, previous=previous)
         Run(STOP, switch).finish()
     pid = (previous.health or {}).get("pid") if previous is not None else None

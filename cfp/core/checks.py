@@ -10,6 +10,7 @@ from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending
 from cfp.core.plan.hook import hook_command
+from cfp.core.plan.worker import hangs
 from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
 from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url
 from cfp.core.report import key_available, key_persistent
@@ -301,6 +302,9 @@ def _proxy_health(facts: Facts) -> Check:
     name, state = "proxy_health", proxy(facts)
     if state in {Proxy.HEALTHY, Proxy.STALE} and facts.worker is not None:
         return _good(name, f"It answers at {facts.worker.host}:{facts.worker.port}.", pid=_health(facts).get("pid"))
+    if hangs(facts, facts.worker) and facts.stray is not None:
+        told = message("worker_hangs", {"pid": (facts.stray.health or {}).get("pid")})
+        return _bad(name, "worker_hangs", told.sentence, told.action)
     if state is Proxy.FOREIGN and facts.worker is not None:
         at = {"host": facts.worker.host, "port": facts.worker.port, "owner": facts.worker.owner}
         told = message("port_in_use", at)

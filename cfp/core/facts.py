@@ -68,6 +68,7 @@ class Facts:
 
     worker         the address in settings.json; None without settings
     candidate      the address that an install asks for; equal to `worker` where it asks for none
+    stray          a worker of this home that is not found at those: it hangs, or serves where nothing is recorded
     backup         the bytes behind manifest.backup_path, None where there is no such file
     backups        names of the backups there are, oldest first
     kept_backups   path and bytes of each of them, newest first; read only where there is no manifest
@@ -103,3 +104,4 @@ class Facts:
     hot: tuple[str, ...] = field(default=())
     kept_backups: tuple[tuple[str, bytes], ...] = ()
     codex_version: tuple[int, ...] | None = None
+    stray: PortFact | None = None

@@ -51,6 +51,11 @@ def uid(pid: int) -> int | None:
     return None
 
 
+def pids() -> list[int]:
+    """All processes that there are."""
+    return [int(name) for name in os.listdir(_PROC) if name.isdecimal()]
+
+
 def cmdline(pid: int) -> tuple[str, ...]:
     """Its arguments; () where we may not look or it is a zombie."""
     try:

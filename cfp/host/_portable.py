@@ -38,6 +38,10 @@ def uid(pid: int) -> int | None:
         return None
 
 
+def pids() -> list[int]:
+    return psutil.pids()
+
+
 def cmdline(pid: int) -> tuple[str, ...]:
     try:
         return tuple(psutil.Process(pid).cmdline())

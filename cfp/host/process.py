@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 from cfp.errors import Failed
@@ -24,10 +25,12 @@ else:
 
 __all__ = [
     "Child",
+    "FoundWorker",
     "HostProcesses",
     "Stopped",
     "WorkerSpec",
     "boot_id",
+    "find_worker",
     "is_alive",
     "process_started",
     "spawn",
@@ -66,6 +69,41 @@ def _reap(pid: int) -> None:
     if sys.platform != "win32":
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundWorker:
+    """A worker known by its own command line, whatever it answers."""
+
+    pid: int
+    started: str
+    nonce: str
+    host: str
+    port: int
+
+
+def find_worker(home: Path) -> FoundWorker | None:
+    """The worker of this home among our user's processes; None where none runs."""
+    own_uid = os.getuid() if sys.platform != "win32" else None
+    wanted = os.path.realpath(home)
+    for pid in system.pids():
+        arguments = system.cmdline(pid)
+        pairs = list(pairwise(arguments))
+        if ("codex_fast_proxy", "serve") not in pairs or system.uid(pid) != own_uid:
+            continue
+        flags = dict(pairs)
+        started = system.started(pid)
+        if started is None or os.path.realpath(flags.get("--codex-home", "")) != wanted:
+            continue
+        if "--nonce" in flags and flags.get("--port", "").isdecimal() and is_alive(pid, started):
+            return FoundWorker(
+                pid=pid,
+                started=started,
+                nonce=flags["--nonce"],
+                host=flags.get("--host", "127.0.0.1"),
+                port=int(flags["--port"]),
+            )
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

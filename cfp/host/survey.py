@@ -17,7 +17,7 @@ from cfp.core.manifest import Manifest, parse_manifest
 from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
 from cfp.errors import Refused
-from cfp.host import keys, probe, runtime
+from cfp.host import keys, probe, process, runtime
 from cfp.host.predecessor import find_predecessor
 from cfp.layout import Layout
 
@@ -46,6 +46,7 @@ def survey(
     manifest_data, manifest, manifest_error = _manifest(layout.manifest)
     recorded = settings or (manifest.settings if manifest else None)
     worker = _port(layout, recorded.host, recorded.port) if recorded else None
+    candidate = _candidate(layout, asked or Asked(), recorded, worker)
     dotenv = keys.parse_dotenv(read_or_none(layout.dotenv), environ)
     return Facts(
         layout=layout,
@@ -69,7 +70,8 @@ def survey(
         environment=frozenset(name for name, value in {**environ, **dotenv}.items() if value),
         dotenv=frozenset(name for name, value in dotenv.items() if value),
         worker=worker,
-        candidate=_candidate(layout, asked or Asked(), recorded, worker),
+        candidate=candidate,
+        stray=_stray(layout, worker, candidate),
         hot=_hot(layout),
         kept_backups=_kept(layout) if manifest is None else (),
         codex_version=codex_version,
@@ -107,6 +109,21 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
     owner_found = probe.port_owner(port)
     owner = f"process {owner_found.pid}" if owner_found else "another program"
     return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=owner)
+
+
+def _stray(layout: Layout, *known: PortFact | None) -> PortFact | None:
+    """The worker of this home that no recorded or asked address leads to; one that hangs has no more than a pid."""
+    if any(at is not None and at.state is PortState.OURS for at in known):
+        return None
+    found = process.find_worker(layout.home)
+    if found is None:
+        return None
+    asked_already = any(at is not None and (at.host, at.port) == (found.host, found.port) for at in known)
+    health = None if asked_already else probe.read_health(found.host, found.port, PROBE_TIMEOUT_S)
+    if health is None or health.nonce != found.nonce:
+        silent = {"ok": False, "pid": found.pid, "nonce": found.nonce, "started": found.started}
+        return PortFact(host=found.host, port=found.port, state=PortState.OURS, health=silent)
+    return PortFact(host=found.host, port=found.port, state=PortState.OURS, health=dict(health))
 
 
 def _is_this_home(home: str, layout: Layout) -> bool:

@@ -68,8 +68,11 @@ class HostWorkers:
         return sorted(self._layout.worker.glob("fast_proxy.*"))
 
     def relaunch_spec(self, at: PortFact) -> Json | None:
-        """What would bring that worker back: its settings, run by the installed code; None for a predecessor's."""
-        if not (at.health or {}).get("nonce"):
+        """What would bring that worker back: its settings, run by the installed code.
+
+        None for a predecessor's, and for one that does not answer: what it serves is not known.
+        """
+        if not (at.health or {}).get("nonce") or not (at.health or {}).get("upstream_base"):
             return None
         settings = settings_from_json(at.health or {})
         return self._spec(settings, "").relaunch_record()

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-import psutil
+from dataclasses import replace
 
-from tests.end_to_end.harness import Machine
+import psutil
+import pytest
+
+from cfp.core.facts import PortState
+from cfp.core.plan.install import plan_install
+from cfp.core.plan.route import InstallRequest
+from cfp.core.plan.start import plan_autostart, plan_start
+from cfp.core.plan.worker import WorkerAction
+from cfp.errors import Refused
+from tests.end_to_end.harness import Machine, free_port
+from tests.facts import facts, installed
 
 
 def _kill(machine: Machine) -> None:
@@ -22,3 +32,42 @@ def test_a_killed_worker_comes_back_by_start_and_by_the_hook(machine: Machine) -
         ran = machine.cfp(verb)
         assert (0, "started") == (ran.code, ran.json["status"]), ran.told
         assert "enabled" == machine.cfp("status").json["state"]
+
+
+def test_a_worker_that_hangs_is_named_and_ended(machine: Machine) -> None:
+    """A stopped worker answers nothing; its own command line still says whose it is, to `doctor` and `uninstall`."""
+    machine.relay()
+    before = machine.config.read_bytes()
+    machine.install()
+    (worker,) = machine.workers()
+    worker.suspend()
+    (health,) = [check for check in machine.cfp("doctor").json["checks"] if check["name"] == "proxy_health"]
+    assert "worker_hangs" == health["code"]
+    assert 0 == machine.cfp("uninstall").code
+    assert [] == machine.workers()
+    assert before == machine.config.read_bytes()
+
+
+def test_start_replaces_a_worker_that_hangs() -> None:
+    """`start` replaces what holds the address and is proven ours; the hook, which has no time for that, does not."""
+    plain = facts()
+    home = installed(plain, plan_install(plain, InstallRequest()))
+    assert home.worker is not None
+    taken = replace(home.worker, state=PortState.FOREIGN, health=None)
+    silent = replace(home.worker, health={"ok": False, "pid": 4711, "nonce": "ab"})
+    hung = replace(home, worker=taken, candidate=taken, stray=silent)
+    plan = plan_start(hung)
+    assert (WorkerAction.REPLACE, "hung") == (plan.worker, plan.reason)
+    for decide, now in ((plan_start, replace(hung, stray=None)), (plan_autostart, hung)):
+        with pytest.raises(Refused):
+            decide(now)
+
+
+def test_an_uninstall_ends_a_worker_at_a_port_that_is_recorded_no_more(machine: Machine) -> None:
+    """Settings that were edited by hand do not hide the worker from those who have to end it."""
+    machine.relay()
+    machine.install()
+    saved = machine.state / "settings.json"
+    saved.write_text(saved.read_text().replace(str(machine.port), str(free_port())))
+    assert 0 == machine.cfp("uninstall").code
+    assert [] == machine.workers()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import OUTCOMES, Pointing, Refusal, State, Verb, pointing, settings_pending, state_of
 from cfp.core.plan.route import check_key
-from cfp.core.plan.worker import WorkerAction, worker_action
+from cfp.core.plan.worker import WorkerAction, hangs, running, worker_action
 from cfp.core.settings import Settings
 from cfp.errors import Refused
 
@@ -36,8 +36,9 @@ def plan_autostart(facts: Facts) -> StartPlan:
     plan = _plan(facts, Verb.AUTOSTART)
     if pointing(facts) is not Pointing.PROXIED:
         raise Refused(Refusal.CONFIG_NOT_PROXY)
+    answers = facts.worker is not None and facts.worker.state is PortState.OURS
     busy = facts.worker is not None and bool((facts.worker.health or {}).get("requests_in_flight"))
-    if plan.worker is WorkerAction.REPLACE and (busy or not settings_pending(facts)):
+    if plan.worker is WorkerAction.REPLACE and answers and (busy or not settings_pending(facts)):
         return StartPlan(
             settings=plan.settings,
             worker=WorkerAction.KEEP,
@@ -55,11 +56,14 @@ def _plan(facts: Facts, verb: Verb) -> StartPlan:
     if settings is None:
         raise Refused(Refusal.SETTINGS_MISSING)
     action = worker_action(facts, settings, facts.worker)
+    hung = hangs(facts, facts.worker)
+    if hung and verb is Verb.START:
+        outcome = State.ENABLED
     if isinstance(outcome, Refusal):
         raise Refused(outcome)
     if action is not WorkerAction.KEEP:
         check_key(facts, settings)
-    reason = "settings_changed" if settings_pending(facts) else "runtime_stale"
+    reason = "hung" if hung else "settings_changed" if settings_pending(facts) else "runtime_stale"
     return StartPlan(
         settings=settings,
         worker=action,
@@ -71,7 +75,7 @@ def _plan(facts: Facts, verb: Verb) -> StartPlan:
 
 def plan_stop(facts: Facts, *, force: bool) -> bool:
     """Return whether a worker is to be stopped; raises Refused(config_points_to_proxy) without --force."""
-    runs = facts.worker is not None and facts.worker.state is PortState.OURS
+    runs = running(facts) is not None
     outcome = OUTCOMES[Verb.STOP][state_of(facts)]
     # A drifted home may point at the proxy all the same: Codex would be cut off there too.
     cuts_off = isinstance(outcome, Refusal) or (runs and pointing(facts) is Pointing.PROXIED)

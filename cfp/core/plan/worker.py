@@ -19,12 +19,19 @@ class WorkerAction(enum.StrEnum):
 
 def worker_action(facts: Facts, settings: Settings, at: PortFact | None) -> WorkerAction:
     """Decide for these settings at this address; raises Refused(port_in_use) where somebody else is there."""
+    if hangs(facts, at):
+        return WorkerAction.REPLACE
     if at is not None and at.state in {PortState.FOREIGN, PortState.OTHER_HOME}:
         raise Refused("port_in_use", host=at.host, port=at.port, owner=at.owner or "another program")
     if at is not None and at.state is PortState.OURS:
         return WorkerAction.KEEP if serves(at, settings, facts.runtime.runtime_id) else WorkerAction.REPLACE
-    elsewhere = facts.worker is not None and facts.worker.state is PortState.OURS
-    return WorkerAction.REPLACE if elsewhere else WorkerAction.START
+    return WorkerAction.REPLACE if running(facts) is not None else WorkerAction.START
+
+
+def hangs(facts: Facts, at: PortFact | None) -> bool:
+    """True where a worker of this home holds the address and does not answer there."""
+    stray = facts.stray
+    return at is not None and stray is not None and (stray.host, stray.port) == (at.host, at.port)
 
 
 def serves(at: PortFact, settings: Settings, runtime_id: str) -> bool:
@@ -34,8 +41,8 @@ def serves(at: PortFact, settings: Settings, runtime_id: str) -> bool:
 
 
 def running(facts: Facts) -> PortFact | None:
-    """The worker of this home that runs now, at the saved or at the asked address."""
-    for at in (facts.worker, facts.candidate):
+    """The worker of this home that runs now, at the saved or at the asked address, or wherever its process says."""
+    for at in (facts.worker, facts.candidate, facts.stray):
         if at is not None and at.state is PortState.OURS:
             return at
     return None
