@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cfp.bench.probes import CodexProbe, DirectProbe, Probe, Task
 from cfp.bench.progress import progress_on
@@ -16,6 +16,7 @@ from cfp.bench.report import Report, report
 from cfp.bench.route import Route
 from cfp.bench.run import take
 from cfp.bench.sample import Sample
+from cfp.bench.statistics import Verdict
 from cfp.bench.workload import Mode, Profile, schedule
 from cfp.codex import config_toml
 from cfp.commands.settle import settle
@@ -40,6 +41,17 @@ from journal.values import FileChange
 EXIT_INTERRUPTED = 130
 _MOST_PAIRS = 100
 _LONGEST_S = 86400
+
+_VERDICTS: Final = {
+    Verdict.FASTER: "benchmark_faster",
+    Verdict.NO_EFFECT: "benchmark_no_effect",
+    Verdict.SLOWER: "benchmark_slower",
+    Verdict.NOT_ENOUGH_DATA: "benchmark_not_enough_data",
+}
+_PROFILES: Final = {
+    Profile.FULL: "benchmark.profile.full",
+    Profile.SMOKE: "benchmark.profile.smoke",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +111,12 @@ def run(args: Args, host: Host) -> Result:
     facts = host.survey()
     subject = _subject(args, host, facts)
     finished, measured = _measure(args, _probe(args, host, subject))
-    outcome = "nothing_measured" if finished and not measured.counted else measured.verdict
-    told = message(f"benchmark_{outcome}" if finished else "benchmark_incomplete")
+    told = message(_outcome(measured, finished=finished))
     fields = {
         "ts": facts.now.isoformat(),
         **subject.fields,
         "profile": args.profile,
-        "profile_description": message(f"benchmark.profile.{args.profile}").sentence,
+        "profile_description": message(_PROFILES[Profile(args.profile)]).sentence,
         "benchmark_mode": args.mode,
         "max_output_tokens": None,
         "pairs": args.pairs,
@@ -122,6 +133,12 @@ def run(args: Args, host: Host) -> Result:
         return _result("error", 2, {**failed, **fields}, recovered)
     saved, exit_code = _save(host, facts, fields) if args.save else ({}, 0)
     return _result("completed", exit_code, {**fields, **saved}, recovered)
+
+
+def _outcome(measured: Report, *, finished: bool) -> str:
+    if not finished:
+        return "benchmark_incomplete"
+    return _VERDICTS[measured.verdict] if measured.counted else "benchmark_nothing_measured"
 
 
 def _result(status: str, exit_code: int, fields: dict[str, Any], recovered: dict[str, Any]) -> Result:
