@@ -101,3 +101,10 @@ def diagrams(session: nox.Session) -> None:
     """Draw the state machines in docs/architecture.md anew from their tables."""
     _install(session, "tests")
     session.run("pytest", "-q", "tests/lifecycle/test_diagrams.py", env={"CFP_TEST_WRITE_DIAGRAMS": "1"})
+
+
+@nox.session
+def golden(session: nox.Session) -> None:
+    """Write the golden results in fixtures/results anew; read the difference before committing it."""
+    _install(session, "tests")
+    session.run("pytest", "-q", "tests/contract/test_results.py", env={"CFP_TEST_WRITE_GOLDEN": "1"})

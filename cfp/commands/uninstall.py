@@ -8,7 +8,7 @@ from typing import Any
 
 from cfp.commands.settle import settle
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import State, state_of
+from cfp.core.lifecycle import State
 from cfp.core.plan.uninstall import (
     ConfigRestore,
     HookRemoval,
@@ -164,10 +164,16 @@ def _result(facts: Facts, plan: UninstallPlan, switch: Switch | None, recovered:
             "message": done.sentence,
             "next_user_action": f"{warning['next_user_action']} {done.action}".strip() if warning else done.action,
             "current_session_effect": message("effect.interrupted" if cut else "effect.new_processes").sentence,
-            "state": State.ABSENT if plan.retirement is Retirement.NOW else state_of(facts),
+            "state": _state_after(plan),
             **recovered,
         },
     )
+
+
+def _state_after(plan: UninstallPlan) -> State:
+    if plan.retirement is Retirement.NOW:
+        return State.PREPARED if plan.keep_state and plan.settings is not None else State.ABSENT
+    return State.RESTORED_DEFERRED if plan.retirement is Retirement.DEFERRED else State.DRIFTED
 
 
 def _stop_status(plan: UninstallPlan, switch: Switch | None) -> str:

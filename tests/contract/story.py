@@ -1,0 +1,87 @@
+"""One installation's life, told once: every answer of every verb on the way, with what varies made equal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.end_to_end.harness import Machine, Ran, api_key_login, chatgpt_login
+
+Step = tuple[str, Callable[[], Ran]]
+
+_VARYING = (
+    (re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{40}\b"), "HASH"),
+    (re.compile(r"\b\d{8}T\d{6}\d*Z(?:-[0-9a-f]{8})?\b"), "STAMP"),
+    (re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+(?:\+00:00|Z)"), "TIME"),
+    (re.compile(r'"3\.\d+\.\d+\S*"'), '"PYTHON VERSION"'),
+    (re.compile(r"Python \d+\.\d+\.\d+\S*"), "Python VERSION"),
+    (re.compile(r"process \d+"), "process PID"),
+)
+_NUMBERS = frozenset({"pid", "old_pid", "first_event_ms", "total_ms", "requests_served", "seconds"})
+_TEXTS = frozenset({"runtime_id", "running", "nonce", "started", "boot_id", "python", "package", "executable", "tx"})
+
+
+def life(machine: Machine) -> Iterator[Step]:
+    """Each step has a name, which is that of its golden file."""
+    port = str(machine.port)
+    machine.relay()
+    machine.write("auth.json", api_key_login())
+    yield "usage_error", lambda: machine.cfp("frobnicate")
+    yield "doctor_absent", lambda: machine.cfp("doctor")
+    yield "status_absent", lambda: machine.cfp("status")
+    yield "install_without_start", lambda: machine.cfp("install")
+    yield "install_dry_run", lambda: machine.cfp("install", "--dry-run", "--port", port)
+    yield "install", lambda: machine.cfp("install", "--start", "--port", port)
+    yield "install_again", lambda: machine.cfp("install", "--start")
+    yield "status_ready", lambda: machine.cfp("status")
+    yield "doctor_ready", lambda: machine.cfp("doctor")
+    yield "start_running", lambda: machine.cfp("start")
+    yield "autostart_running", lambda: machine.cfp("autostart")
+    yield "stop_refused", lambda: machine.cfp("stop")
+    yield "verify_upstream", lambda: machine.cfp("verify-upstream", "--service-tier-policy", "preserve")
+    yield "set_upstream_nothing_asked", lambda: machine.cfp("set-upstream")
+    yield "set_upstream_deferred", lambda: machine.cfp("set-upstream", "--service-tier-policy", "preserve")
+    yield "status_pending", lambda: machine.cfp("status")
+    yield "start_restarted", lambda: machine.cfp("start")
+    yield "prepare_login_dry_run", lambda: machine.cfp("prepare-chatgpt-login")
+    yield "prepare_login", lambda: machine.cfp("prepare-chatgpt-login", "--apply")
+    yield "prepare_login_again", lambda: machine.cfp("prepare-chatgpt-login", "--apply")
+    yield "set_upstream_restarted", lambda: machine.cfp("set-upstream", "--use-provider-auth-file", "--restart")
+    yield "recover_clean", lambda: machine.cfp("recover")
+    machine.write("auth.json", chatgpt_login())
+    yield "status_split", lambda: machine.cfp("status")
+    yield "uninstall_confirmation", lambda: machine.cfp("uninstall")
+    yield "uninstall_deferred", lambda: machine.cfp("uninstall", "--defer-stop", "--confirm-chatgpt-direct-uninstall")
+    yield "uninstall_second", lambda: machine.cfp("uninstall")
+    yield "uninstall_absent", lambda: machine.cfp("uninstall")
+
+
+def made_equal(machine: Machine, ran: Ran) -> dict[str, Any]:
+    """The answer with paths, ports, process ids, hashes and times named instead of told."""
+    text = ran.stdout
+    for value, name in ((str(machine.root), "ROOT"), (machine.upstream.base_url, "http://UPSTREAM/v1")):
+        text = text.replace(json.dumps(value)[1:-1], name)
+    text = re.sub(rf"\b{machine.port}\b", "PORT", text)
+    for pattern, name in _VARYING:
+        text = pattern.sub(name, text)
+    # A port is a number in JSON, and its name is not.
+    value = json.loads(re.sub(r": PORT\b", ': "PORT"', text))
+    equal = _named(value)
+    assert isinstance(equal, dict)
+    return {"exit_code": ran.code, **equal}
+
+
+def _named(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _named(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_named(item, key) for item in value]
+    if key in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
+        return 0
+    if isinstance(value, str):
+        if key in _TEXTS:
+            return key.upper()
+        return re.sub(r"\S*/python3?(?=\s|$)", "PYTHON", re.sub(r"from \S*/cfp;", "from PACKAGE;", value))
+    return value

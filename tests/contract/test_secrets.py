@@ -1,0 +1,39 @@
+"""A key is seen in files that only its owner can read, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import stat
+from itertools import count
+
+from tests.contract.story import life
+from tests.end_to_end.harness import KEY, Machine, relay_config
+
+_MCP = """
+[mcp_servers.mine]
+command = "true"
+env = { TOKEN = "canary-in-mcp-env" }
+"""
+
+
+def test_no_key_leaves_its_place(machine: Machine) -> None:
+    """Planted in the environment, config.toml, .env and auth.json; looked for in every answer, process and file."""
+    table = f'http_headers = {{ "x-extra" = "canary-in-header" }}\n{_MCP}'
+    steps = life(machine)
+    number = count(1)
+    for name, act in steps:
+        if name == "usage_error":
+            machine.write("config.toml", relay_config(machine.upstream.base_url, table=table))
+            machine.write(".env", "OTHER_KEY=canary-in-dotenv\n")
+            auth = json.loads((machine.home / "auth.json").read_text())
+            machine.write("auth.json", json.dumps({**auth, "OTHER_API_KEY": "canary-in-auth-json"}))
+        ran = act()
+        canaries = (KEY, "canary-")
+        for said in (ran.stdout, ran.stderr, *(" ".join(process.cmdline()) for process in machine.processes())):
+            assert not [canary for canary in canaries if canary in said], f"step {next(number)}: {name}"
+        for path in (path for path in machine.root.rglob("*") if path.is_file()):
+            if any(canary.encode() in path.read_bytes() for canary in canaries):
+                assert 0 == stat.S_IMODE(path.stat().st_mode) & 0o077, f"{name}: {path}"
+                assert path.name.startswith(("config.toml", "auth.json", "provider-auth.json", ".env")), (
+                    f"{name}: {path}"
+                )
