@@ -287,6 +287,15 @@ def test_a_key_that_somebody_added_to_our_table_keeps_the_table() -> None:
     assert CONFIG_TOML.restore(drifted, b"", edits).content == b"[features]\nweb_search = true\n"
 
 
+def test_a_trust_table_goes_with_its_last_key_and_no_other_table_does() -> None:
+    """A trust entry is ours by its name; an empty table of any other name may be its owner's."""
+    data = b'[features]\nhooks = true\n\n[hooks.state."k"]\ntrusted_hash = "sha256:00"\n'
+    edits = [
+        edit_for(data, path, ABSENT) for path in (("hooks", "state", "k", "trusted_hash"), ("features", "hooks"))
+    ]
+    assert CONFIG_TOML.apply(data, edits) == b"[features]\n"
+
+
 def test_a_comment_on_our_line_stays() -> None:
     """What somebody wrote behind our key, or behind the header of our table, is theirs."""
     edits = [edit_for(b"x = 1\n", ("features", "hooks"), True)]
