@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
+from cfp.commands.route_flags import seconds
 from cfp.commands.settle import settle
 from cfp.commands.verification import DEFAULT_TIMEOUT_S, skipped_verification, verify_candidate
 from cfp.core.facts import Facts
@@ -81,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--upstream-api-key-env", metavar="NAME", help="send the key in this environment variable")
     parser.add_argument("--use-provider-auth-file", action="store_true", help="send the key that the proxy keeps")
     parser.add_argument("--no-verify", action="store_true", help="do not try the upstream first")
-    parser.add_argument("--verify-timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS")
+    parser.add_argument("--verify-timeout", type=seconds, default=DEFAULT_TIMEOUT_S, metavar="SECONDS")
     parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
 
 

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 from cfp.commands.verification import DEFAULT_TIMEOUT_S
 from cfp.core.settings import Policy
+
+
+def seconds(text: str) -> float:
+    """A patience: finite and above 0, unlike some numbers that float() takes."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError("it must be a number of seconds above 0")
+    return value
 
 
 def add_route_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +23,7 @@ def add_route_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--service-tier-policy", choices=[str(policy) for policy in Policy])
     parser.add_argument("--upstream-api-key-env", metavar="NAME", help="send the key in this environment variable")
     parser.add_argument("--use-provider-auth-file", action="store_true", help="send the key that the proxy keeps")
-    parser.add_argument("--verify-timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="SECONDS")
+    parser.add_argument("--verify-timeout", type=seconds, default=DEFAULT_TIMEOUT_S, metavar="SECONDS")
 
 
 def add_clear_argument(parser: argparse.ArgumentParser) -> None:

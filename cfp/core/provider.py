@@ -77,7 +77,7 @@ def choose_provider(doc: Mapping[str, Any], asked: str | None, *, activate: bool
     if activate and asked is None:
         raise Refused("activate_without_provider", choices=sorted(known))
     active = active_provider(doc)
-    provider = asked or active
+    provider = active if asked is None else asked
     if provider is None:
         raise Refused("ambiguous_provider", choices=[*sorted(known), BUILT_IN])
     if provider != BUILT_IN:

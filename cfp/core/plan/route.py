@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from cfp.core.facts import Facts
 from cfp.core.manifest import ManifestState
@@ -11,6 +12,8 @@ from cfp.core.provider import BUILT_IN_URL, Target
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_TIER, Policy, Settings, upstream_url, validate
 from cfp.errors import Refused, UsageError
 from cfp.layout import DEFAULT_PROXY_BASE
+
+Value = TypeVar("Value", str, int)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +56,10 @@ def candidate_settings(facts: Facts, request: InstallRequest, target: Target) ->
         Settings(
             provider=target.provider,
             upstream_base=_upstream(facts, request, target, saved),
-            host=request.host or (place.host if recorded else DEFAULT_HOST),
-            port=request.port or (place.port if recorded else DEFAULT_PORT),
-            proxy_base=request.proxy_base or (place.proxy_base if recorded else DEFAULT_PROXY_BASE),
-            service_tier=request.service_tier or (saved.service_tier if saved else DEFAULT_TIER),
+            host=_asked(request.host, place.host if recorded else DEFAULT_HOST),
+            port=_asked(request.port, place.port if recorded else DEFAULT_PORT),
+            proxy_base=_asked(request.proxy_base, place.proxy_base if recorded else DEFAULT_PROXY_BASE),
+            service_tier=_asked(request.service_tier, saved.service_tier if saved else DEFAULT_TIER),
             service_tier_policy=request.service_tier_policy or (saved.service_tier_policy if saved else Policy.AUTO),
             upstream_api_key_env=request.upstream_api_key_env
             if asks_auth or saved is None
@@ -66,6 +69,11 @@ def candidate_settings(facts: Facts, request: InstallRequest, target: Target) ->
             else saved.upstream_api_key_file,
         )
     )
+
+
+def _asked(value: Value | None, otherwise: Value) -> Value:
+    """What the flag says, also where that is empty or 0: `validate` refuses those, and nothing is guessed."""
+    return otherwise if value is None else value
 
 
 def _upstream(facts: Facts, request: InstallRequest, target: Target, saved: Settings | None) -> str:
