@@ -27,6 +27,7 @@ class Lease:
         self._ports = ports
         self._lock = lock
         self._hold = Hold()
+        self._dismantled = False
 
     def __enter__(self) -> Self:
         return self
@@ -35,8 +36,9 @@ class Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with suppress(OSError):
-                self._ports.fs.unlink(self._ports.root / HOLDER)
+            if not self._dismantled:  # by now another command's word may stand there
+                with suppress(OSError):
+                    self._ports.fs.unlink(self._ports.root / HOLDER)
         finally:
             self._lock.release()
             self._hold.release()
@@ -104,6 +106,7 @@ class Lease:
             names = [name for name in fs.names(root) if name != LOCK and PARKED not in name]
             for name in sorted(names):
                 fs.unlink(root / name)
+            self._dismantled = True
             fs.unlink(root / LOCK)
             if remove_if_empty(fs, root):
                 fs.fsync_folder(root.parent)

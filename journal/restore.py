@@ -15,16 +15,16 @@ MOST_LOOKS = 8
 def restore_one(share: Share, *, torn: bool) -> tuple[KeyPath, ...]:
     """Give a file back, also where others have moved it and left a link, or turned a link elsewhere.
 
-    Returns own keys that others have changed; they stay as found. A file that only its bytes describe is named by its
+    Returns own keys that others have changed; they stay as found. After a move nothing is certain to be ours, so only
+    what a roll back would change counts. A file that only its bytes describe is named by its
     path instead. `torn`: see `wanted_after_rollback`.
     """
     other = moved_to(share)
     if other is None:
         return restore_place(share, share.place, torn=torn)
-    if holds_ours(share, other, torn=torn):
-        restore_place(share, other, torn=torn)
-    if share.place.names() or holds_ours(share, share.place, torn=torn):
-        return restore_place(share, share.place, torn=torn)
+    for place in (other, share.place):
+        if holds_ours(share, place, torn=torn):
+            restore_place(share, place, torn=torn)
     return ()
 
 

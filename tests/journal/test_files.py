@@ -1,0 +1,211 @@
+"""What belongs to a file stays with it, forward and backward, on the real file system."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from journal import ABSENT, Drifted, KeyEdit, RealFs, Unsupported
+from tests.journal.support import Home, change, roll_back
+
+OURS = KeyEdit(path=("ours",), before=ABSENT, after="1")
+
+
+def test_replace_create_delete(home: Home) -> None:
+    """One transaction replaces, creates and deletes; nothing else is left in the folder."""
+    config, old, new = home.write("config", b"a"), home.write("old", b"o"), home.path / "deep" / "er" / "new"
+    home.commit(change(new, None, b"n", mode=0o640), change(old, b"o", None), change(config, b"a", b"b"))
+    assert ["config", "deep", "deep/er", "deep/er/new"] == home.names()
+    assert b"b" == config.read_bytes()
+    assert 0o640 == new.stat().st_mode & 0o7777
+    assert 0o700 == new.parent.stat().st_mode & 0o7777
+    assert [("test", "committed")] == [(line["command"], line["outcome"]) for line in home.journal.history()]
+
+
+def test_roll_back_after_the_swap(home: Home) -> None:
+    """Everything is as it was, to the mtime, and the folders that were made are gone."""
+    config, old, new = home.write("config", b"a", 0o640), home.write("old", b"o"), home.path / "deep" / "new"
+    os.utime(config, ns=(1_000_000_007, 1_000_000_007))
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        changes = [change(new, None, b"n"), change(old, b"o", None), change(config, b"a", b"b")]
+        transaction = lease.begin(command="x", argv=(), from_state="a", to_state="b", changes=changes)
+        transaction.prepare()
+        transaction.swap()
+        assert b"b" == config.read_bytes()
+        assert () == roll_back(transaction)
+        assert () == roll_back(transaction)
+    assert ["config", "old"] == home.names()
+    assert (b"a", b"o") == (config.read_bytes(), old.read_bytes())
+    assert 1_000_000_007 == config.stat().st_mtime_ns
+    assert 0o640 == config.stat().st_mode & 0o7777
+
+
+def test_a_commit_can_be_taken_back_until_it_is_finished(home: Home) -> None:
+    """Between commit and finish a caller that is interrupted may still turn back."""
+    config = home.write("config", b"a")
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(
+            command="x", argv=(), from_state="a", to_state="b", changes=[change(config, b"a", b"b")]
+        )
+        transaction.prepare()
+        transaction.swap()
+        transaction.commit()
+        assert () == roll_back(transaction)
+        assert "clean" == lease.recover().kind
+    assert b"a" == config.read_bytes()
+
+
+def test_what_is_already_so_is_not_touched(home: Home) -> None:
+    """A file whose content is the wanted one keeps inode and mtime."""
+    same, other = home.write("same", b"s"), home.write("other", b"o")
+    was = same.stat()
+    home.commit(change(same, b"s", b"s"), change(other, b"o", b"p"))
+    assert (was.st_ino, was.st_mtime_ns) == (same.stat().st_ino, same.stat().st_mtime_ns)
+
+
+def test_mode_owner_and_attributes_stay(home: Home) -> None:
+    """A new content under an old name takes over mode, owner and extended attributes."""
+    config = home.write("config", b"a", 0o640)
+    os.setxattr(config, "user.note", b"kept")
+    if os.geteuid() == 0:
+        os.chown(config, 4711, 4712)
+    was = config.stat()
+    home.commit(change(config, b"a", b"b"))
+    now = config.stat()
+    assert (was.st_mode, was.st_uid, was.st_gid) == (now.st_mode, now.st_uid, now.st_gid)
+    assert b"kept" == os.getxattr(config, "user.note")
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_chain_of_links_is_followed(home: Home, absolute: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """The file at the end changes, the links stay, and the staged file lies beside the file."""
+    real = home.write("dotfiles/config", b"a")
+    (home.path / "middle").symlink_to(real if absolute else Path("dotfiles/config"))
+    link = home.path / "config"
+    link.symlink_to(home.path / "middle" if absolute else Path("middle"))
+    home.commit(change(link, b"a", b"b"))
+    assert link.is_symlink()
+    assert b"b" == real.read_bytes()
+    assert ["config", "dotfiles", "dotfiles/config", "middle"] == home.names()
+
+
+def test_a_dangling_link_gets_its_file(home: Home) -> None:
+    """The link's target is created; going back removes the target and keeps the link."""
+    link = home.path / "config"
+    link.symlink_to("dotfiles/config")
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(
+            command="x", argv=(), from_state="a", to_state="b", changes=[change(link, None, b"b")]
+        )
+        transaction.prepare()
+        transaction.swap()
+        assert b"b" == (home.path / "dotfiles" / "config").read_bytes()
+        roll_back(transaction)
+    assert link.is_symlink()
+    assert ["config"] == home.names()
+
+
+def refused(home: Home, path: Path, before: bytes | None = b"a") -> str:
+    """The reason why a file cannot be changed; nothing may have been written."""
+    names = home.names()
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(
+            command="x", argv=(), from_state="a", to_state="b", changes=[change(path, before, b"b")]
+        )
+        with pytest.raises(Unsupported) as error:
+            transaction.prepare()
+        transaction.close_rolled_back("refused")
+    assert names == home.names()
+    return error.value.reason
+
+
+def test_a_hard_link_is_refused(home: Home) -> None:
+    """A rename would part the two names."""
+    config = home.write("config", b"a")
+    (home.path / "other").hardlink_to(config)
+    assert refused(home, config).startswith("hard link")
+
+
+def test_a_read_only_file_is_refused(home: Home) -> None:
+    """A rename would override what its owner has closed, root or not."""
+    assert "not writable" == refused(home, home.write("config", b"a", 0o444))
+
+
+def test_a_folder_is_refused(home: Home) -> None:
+    """A folder under the file's name is nobody's content."""
+    (home.path / "config").mkdir()
+    assert "not a regular file but a folder" == refused(home, home.path / "config")
+
+
+def test_a_circle_of_links_is_refused(home: Home) -> None:
+    """Replacing one of the links would destroy what their owner meant."""
+    (home.path / "config").symlink_to("other")
+    (home.path / "other").symlink_to("config")
+    assert "symbolic links in a circle" == refused(home, home.path / "config")
+
+
+def test_two_names_of_one_file_are_refused(home: Home) -> None:
+    """Two changes of one file would undo each other."""
+    config = home.write("config", b"a")
+    (home.path / "alias").symlink_to("config")
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        changes = [change(config, b"a", b"b"), change(home.path / "alias", b"a", b"c")]
+        transaction = lease.begin(command="x", argv=(), from_state="a", to_state="b", changes=changes)
+        with pytest.raises(Unsupported):
+            transaction.prepare()
+
+
+def test_a_link_that_turned_elsewhere_is_drift(home: Home) -> None:
+    """Between prepare and swap the name leads to another file: neither file changes."""
+    one, two, link = home.write("one", b"a"), home.write("two", b"a"), home.path / "config"
+    link.symlink_to("one")
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(
+            command="x", argv=(), from_state="a", to_state="b", changes=[change(link, b"a", b"b")]
+        )
+        transaction.prepare()
+        link.unlink()
+        link.symlink_to("two")
+        with pytest.raises(Drifted):
+            transaction.swap()
+        assert () == roll_back(transaction)
+    assert (b"a", b"a") == (one.read_bytes(), two.read_bytes())
+    assert ["config", "one", "two"] == home.names()
+
+
+def test_a_file_that_moved_after_a_crash_is_given_back_where_it_is(home: Home) -> None:
+    """The user moves the switched file into a dotfiles folder and links to it; recovery follows."""
+    config = home.write("config", b"theirs=1\n")
+    lease = home.journal.acquire(command="x", timeout=5)
+    with lease:
+        edited = change(config, b"theirs=1\n", b"theirs=1\nours=1\n", OURS)
+        transaction = lease.begin(command="x", argv=(), from_state="a", to_state="b", changes=[edited])
+        transaction.prepare()
+        transaction.swap()
+    moved = home.path / "dotfiles" / "config"
+    moved.parent.mkdir()
+    config.rename(moved)
+    config.symlink_to("dotfiles/config")
+    with home.journal.acquire(command="recover", timeout=5) as lease:
+        recovery = lease.recover()
+    assert ("rolled_back", ()) == (recovery.kind, recovery.conflicts)
+    assert config.is_symlink()
+    assert b"theirs=1\n" == moved.read_bytes()
+    assert ["config", "dotfiles", "dotfiles/config"] == home.names()
+
+
+def test_exchange_and_exclusive_rename_of_this_kernel(tmp_path: Path) -> None:
+    """The port's two special renames do on this machine what the journal relies on."""
+    fs, one, two = RealFs(), tmp_path / "1", tmp_path / "2"
+    one.write_bytes(b"1")
+    two.write_bytes(b"2")
+    assert fs.exchange(one, two)
+    assert (b"2", b"1") == (one.read_bytes(), two.read_bytes())
+    with pytest.raises(FileExistsError):
+        fs.move_new(one, two)
+    fs.move_new(one, tmp_path / "3")
+    assert ["2", "3"] == sorted(fs.names(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        fs.exchange(one, two)

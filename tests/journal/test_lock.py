@@ -1,0 +1,144 @@
+"""One command at a time: real processes, real locks, and a folder that comes and goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from journal import LockBusy
+from journal.lock import _is_same_file, _native
+from tests.journal.support import change, home_at
+
+REPOSITORY = Path(__file__).parent.parent.parent
+HOLD = """
+import sys, pathlib
+sys.path.insert(0, {repository!r})
+from tests.journal.support import home_at
+from journal.lock import NativeLocks
+class Announced(NativeLocks):
+    def acquire(self, path, timeout):
+        print("waits", flush=True)
+        return super().acquire(path, timeout)
+with home_at(pathlib.Path({home!r}), locks=Announced()).journal.acquire(command="hold", timeout=20) as lease:
+    print("held", flush=True)
+    {then}
+"""
+
+
+def holder(home: Path, then: str = "sys.stdin.readline()") -> subprocess.Popen[bytes]:
+    """A process that takes the lock, says "held", and does something."""
+    code = HOLD.format(repository=str(REPOSITORY), home=str(home), then=then)
+    return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def wait_for(process: subprocess.Popen[bytes], word: bytes) -> None:
+    """Read its output up to that line; a process that ends without it fails the test."""
+    assert process.stdout is not None
+    assert word + b"\n" in iter(process.stdout.readline, b"")
+
+
+def end(process: subprocess.Popen[bytes]) -> int:
+    process.communicate(timeout=30)
+    return process.returncode
+
+
+def test_a_second_command_is_told_who_holds_the_lock(tmp_path: Path) -> None:
+    """Busy names pid and command of the holder."""
+    home = home_at(tmp_path / "home")
+    with holder(home.path) as process:
+        wait_for(process, b"waits")
+        wait_for(process, b"held")
+        with pytest.raises(LockBusy) as busy:
+            home.journal.acquire(command="x", timeout=0)
+        assert (process.pid, "hold") == (busy.value.holder["pid"], busy.value.holder["command"])
+        assert 0 == end(process)
+
+
+def test_a_killed_holder_blocks_nobody(tmp_path: Path) -> None:
+    """The kernel drops the lock with its process; what it left behind misleads nobody."""
+    home = home_at(tmp_path / "home")
+    with holder(home.path) as process:
+        wait_for(process, b"waits")
+        wait_for(process, b"held")
+        process.send_signal(signal.SIGKILL)
+        end(process)
+    with home.journal.acquire(command="x", timeout=0) as lease:
+        assert "clean" == lease.recover().kind
+
+
+def test_a_waiter_gets_its_turn(tmp_path: Path) -> None:
+    """A command that waits goes on when the holder ends."""
+    home = home_at(tmp_path / "home")
+    with home.journal.acquire(command="x", timeout=0) as lease, holder(home.path) as process:
+        wait_for(process, b"waits")
+        lease.__exit__(None, None, None)
+        wait_for(process, b"held")
+        assert 0 == end(process)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.02, 0.06, 0.1])
+def test_a_waiter_across_a_dismantled_journal(tmp_path: Path, pause: float) -> None:
+    """Who waits for a lock whose folder goes makes a new folder, and holds a lock that others see."""
+    home = home_at(tmp_path / "home")
+    with home.journal.acquire(command="uninstall", timeout=5) as lease, holder(home.path) as process:
+        wait_for(process, b"waits")
+        time.sleep(pause)  # where in its attempts the waiter is hit is the point, and cannot be awaited
+        lease.dismantle()
+        lease.__exit__(None, None, None)
+        wait_for(process, b"held")
+        with pytest.raises(LockBusy) as busy:
+            home.journal.acquire(command="x", timeout=0)
+        assert process.pid == busy.value.holder["pid"]
+        assert 0 == end(process)
+
+
+def test_a_lock_on_a_file_without_its_name_is_none(tmp_path: Path) -> None:
+    """A lock on an unlinked file, or on one whose name another file has taken, is given back at once."""
+    path = tmp_path / "lock"
+    lock = _native(path)
+    lock.acquire(timeout=0)
+    assert _is_same_file(lock, path)
+    path.unlink()
+    assert not _is_same_file(lock, path)
+    path.touch()
+    assert not _is_same_file(lock, path)
+    lock.release()
+
+
+def test_dismantle_leaves_nothing(tmp_path: Path) -> None:
+    """After the last act of an uninstall the home is empty, and a journal on it is quiet and usable."""
+    home = home_at(tmp_path / "home")
+    config = home.write("config", b"a")
+    home.commit(change(config, b"a", b"b"))
+    with home.journal.acquire(command="uninstall", timeout=5) as lease:
+        lease.remove([config])
+        lease.dismantle()
+    assert [] == os.listdir(home.path)
+    assert ((), ()) == (home.journal.hot(), home.journal.history())
+    with home.journal.acquire(command="x", timeout=0):
+        pass
+
+
+def test_many_at_once(tmp_path: Path) -> None:
+    """Processes that each add one line to a file, some of which dismantle the journal, lose none."""
+    home = home_at(tmp_path / "home")
+    home.write("config", b"")
+    work = f"""
+    from tests.journal.support import change
+    path = pathlib.Path({str(home.path / "config")!r})
+    before = path.read_bytes()
+    tx = lease.begin(command="add", argv=(), from_state="a", to_state="b",
+                     changes=[change(path, before, before + str(len(before)).encode() + b"\\n")])
+    tx.prepare(); tx.swap(); tx.commit(); tx.finish()
+    if len(before) % 3 == 0: lease.dismantle()
+    """.strip()
+    processes = [holder(home.path, work) for _ in range(8)]
+    codes = [end(process) for process in processes]
+    assert [0] * 8 == codes
+    assert 8 == (home.path / "config").read_bytes().count(b"\n")
