@@ -81,7 +81,7 @@ class ConfigToml:
         draft = _Draft(decode(current))
         old_headers = _headers(before)
         conflicts = []
-        for edit in reversed(edits):
+        for edit in edits:
             now = lookup(draft.doc, edit.path)
             if same(now, edit.before):
                 continue
@@ -93,7 +93,7 @@ class ConfigToml:
                 draft.drop_table(edit.path[:-1])
         content = draft.finish(edit.path for edit in edits)
         gone = before is None and not draft.text.strip()
-        return Merged(content=None if gone else content, conflicts=tuple(reversed(conflicts)))
+        return Merged(content=None if gone else content, conflicts=tuple(conflicts))
 
     def _untouched(self, current: bytes, before: bytes | None, edits: Sequence[KeyEdit]) -> bool:
         try:
