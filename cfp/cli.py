@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, Final, NoReturn, TextIO
 
@@ -66,7 +68,13 @@ class Streams:
 def run(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run one command line of this process and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return main(arguments, environ, Streams(out=sys.stdout, err=sys.stderr))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # The contract says UTF-8, whatever the locale; a lone surrogate of a file name becomes its JSON escape.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        return main(arguments, environ, Streams(out=sys.stdout, err=sys.stderr))
+    finally:
+        _say("", sys.stdout)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str], streams: Streams) -> int:
@@ -81,16 +89,25 @@ def main(argv: Sequence[str], environ: Mapping[str, str], streams: Streams) -> i
         result = _error("interrupted_by_user", stopped.sentence, stopped.action, EXIT_INTERRUPTED)
     except Exception as error:  # noqa: BLE001  the one place: a bug must not print its traceback on stdout
         result = _bug(error, argv, environ)
-    print(render(verb or "none", result), end="", file=streams.out)
+    _say(render(verb or "none", result), streams.out)
     return result.exit_code
+
+
+def _say(text: str, out: TextIO) -> None:
+    """Print. A reader that has gone, or a full disk behind stdout, takes nothing from what the exit code says."""
+    try:
+        print(text, end="", file=out, flush=True)
+    except OSError:
+        with suppress(OSError, ValueError):  # what is still buffered must not fail again at the exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _dispatch(argv: list[str], verb: str, environ: Mapping[str, str], streams: Streams) -> int:
     if not argv or argv[0] in {"-h", "--help", "help"}:
-        print(_overview(), file=streams.out)
+        _say(_overview() + "\n", streams.out)
         return 0
     if argv[0] == "--version":
-        print(f"codex-fast-proxy {cfp.__version__}", file=streams.out)
+        _say(f"codex-fast-proxy {cfp.__version__}\n", streams.out)
         return 0
     if argv[0] != verb or verb not in COMMANDS:
         raise UsageError("usage", reason=f"the first word must be one of: {', '.join(COMMANDS)}")
@@ -105,9 +122,9 @@ def _dispatch(argv: list[str], verb: str, environ: Mapping[str, str], streams: S
     if result is None:
         return 0
     if isinstance(result, Raw):
-        print(result.text, end="", file=streams.out)
+        _say(result.text, streams.out)
         return 0
-    print(render(verb, result), end="", file=streams.out)
+    _say(render(verb, result), streams.out)
     return result.exit_code
 
 

@@ -1,0 +1,52 @@
+"""What stands on stdout, and what does not depend on who reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.breakage.test_flags import run
+from tests.end_to_end.harness import relay_config
+
+
+def _shell(home: Path, script: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a shell line in which $CFP is our program."""
+    program = f"{sys.executable} -P -m codex_fast_proxy"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home.parent), "CFP": program, **environ}
+    return subprocess.run(["/bin/bash", "-c", script], env=environment, capture_output=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A Codex home of somebody with an umlaut in the provider's name."""
+    folder = tmp_path / ".codex"
+    folder.mkdir()
+    (folder / "config.toml").write_text(relay_config("https://relay.example/v1"))
+    return folder
+
+
+@pytest.mark.parametrize("sink", ["| true", "> /dev/full", ">&-"])
+def test_a_lost_reader_changes_no_exit_code(home: Path, sink: str) -> None:
+    """The command did what it did, and says nothing of a pipe that nobody reads."""
+    done = _shell(home, f"$CFP status {sink}; exit ${{PIPESTATUS[0]}}")
+    assert (0, b"") == (done.returncode, done.stderr)
+
+
+def test_stdout_is_utf8_in_every_locale(home: Path) -> None:
+    """The contract names the encoding; what no encoding has becomes an escape of JSON."""
+    done = _shell(home, "$CFP status --provider $'ü\\xff'", PYTHONIOENCODING="ascii")
+    assert 0 == done.returncode
+    assert "ü\udcff" == json.loads(done.stdout.decode())["provider"]
+
+
+@pytest.mark.parametrize("features", ["5", '"hooks"', '["hooks"]'])
+def test_doctor_reads_a_config_of_another_shape(home: Path, features: str) -> None:
+    """Valid TOML that Codex would refuse is an answer, not a bug."""
+    (home / "config.toml").write_text(f"features = {features}\n")
+    code, told = run(home, "doctor")
+    assert (2, 16) == (code, len(told["checks"]))
