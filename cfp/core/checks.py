@@ -344,7 +344,11 @@ def _hooks_enabled(facts: Facts, machine: Machine) -> Check:
         detail = f"The administrator's {machine.hooks_bar} keeps hooks of users from running."
         return _advice(name, "hooks_disabled_by_policy", detail, f"Run `{CLI} start` yourself after a reboot.")
     features = (facts.config.doc or {}).get("features")
-    flags = {flag: features[flag] for flag in ("hooks", "codex_hooks") if flag in features} if features else {}
+    flags = (
+        {flag: features[flag] for flag in ("hooks", "codex_hooks") if flag in features}
+        if isinstance(features, Mapping)
+        else {}
+    )
     if True not in flags.values() and False in flags.values():
         detail = "config.toml switches hooks off, so Codex will not start the proxy."
         return _bad(
