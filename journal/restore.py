@@ -68,13 +68,15 @@ def restore_place(share: Share, place: Place, *, torn: bool) -> tuple[KeyPath, .
 
 
 def want(share: Share, sight: Sight, *, torn: bool) -> Wanted:
-    """Decide, reading the before-image only where the file itself does not hold it.
+    """Decide, reading the before-image only where neither the file nor what a swap displaced holds it.
 
     Raises Damaged where the image is needed and gone. It can be gone rightly: power went before anything was touched,
     or after everything was given back. The file is none of ours then.
     """
-    before = None if sight.current is None else sight.current.content
-    if sight.digest != share.last.before:
+    holding = [sight.current, *(beside.holds for beside in sight.beside)]
+    found = next((held for held in holding if held is not None and held.digest == share.last.before), None)
+    before = None if found is None else found.content
+    if found is None and sight.digest != share.last.before:
         try:
             before = share.before()
         except Damaged:

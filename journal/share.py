@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from journal.errors import Damaged, StorageFailed
+from journal.errors import Damaged, StorageFailed, Unsupported
 from journal.fs import Meta, storage
 from journal.intents import Digester, Intent
 from journal.log import PARKED
@@ -66,7 +66,10 @@ class Share:
     def stage_after(self) -> None:
         if self.after is not None:
             path = self.place.staged(self.last.version)
-            stage(self.ports.fs, path, self.after, self.last.meta, mode=self.last.mode)
+            try:
+                stage(self.ports.fs, path, self.after, self.last.meta, mode=self.last.mode)
+            except Unsupported as error:
+                raise Unsupported(self.last.given, error.reason) from error
 
     def put(self, place: Place, staged: Path, sight: Sight) -> None:
         """Bring what is staged under the target's name, as long as it is what `sight` says; the caller looks again.
