@@ -13,6 +13,9 @@ from cfp.proxy.config import WorkerConfig
 from cfp.proxy.lifetime import Lifetime
 from cfp.proxy.server import Worker
 
+# Whoever started it asks for health first, and waits for the answer.
+_SETTLE_SECONDS = 0.25
+
 
 def live(config: WorkerConfig) -> None:
     """Serve until SIGTERM or SIGINT has drained it; raises Busy(worker_running) or Failed(port_in_use)."""
@@ -31,15 +34,15 @@ async def _serve(config: WorkerConfig, lifetime: Lifetime) -> None:
     _on_signals(worker)
     lifetime.write_pid()
     worker.events.info("listening", host=config.settings.host, port=worker.port)
-    asyncio.get_running_loop().call_soon(_settle, worker)
+    asyncio.get_running_loop().call_later(_SETTLE_SECONDS, _settle, worker)
     await worker.wait_closed()
 
 
 def _settle(worker: Worker) -> None:
     """Do what is not needed to listen before the first request asks for it."""
-    import cfp.proxy.intake  # noqa: PLC0415  as above
-    import cfp.proxy.lines  # noqa: PLC0415  msgspec, which a request needs and listening does not
-    import cfp.proxy.told  # noqa: F401, PLC0415  as above
+    import cfp.proxy.intake  # noqa: PLC0415  a request needs msgspec, listening does not
+    import cfp.proxy.lines  # noqa: PLC0415  the same
+    import cfp.proxy.told  # noqa: F401, PLC0415  the same
 
     worker.health()
     worker.dialer.warm()

@@ -98,6 +98,10 @@ async def test_a_refused_request_is_told_before_the_connection_ends(tmp_path: Pa
         client.send(b"POST /nowhere HTTP/1.1\r\n" + host + b"Content-Length: 10000000\r\n\r\n")
         client.send(bytes(5_000_000))
         assert await client.error() == (b"HTTP/1.1 404 Not Found", "not_found")
+        client.send(bytes(4_000_000))
+        await client.writer.drain()
+        client.writer.write_eof()
+        assert await client.closed() == b""
         await client.close()
         client = await running.client()
         client.send(b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000)

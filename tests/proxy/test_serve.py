@@ -23,7 +23,7 @@ from cfp.proxy.serve import ServeArgs, parse
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = (
-    "import sys; sys.path.append(sys.argv.pop(1)); from cfp.proxy.serve import main; sys.exit(main(sys.argv[1:]))"
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); from cfp.proxy.serve import main; sys.exit(main(sys.argv[1:]))"
 )
 BASE = ["--provider", "relay", "--upstream-base", "http://127.0.0.1:9/v1"]
 
