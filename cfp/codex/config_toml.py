@@ -128,7 +128,10 @@ class _Draft:
 
     def finish(self, paths: Iterable[KeyPath]) -> bytes:
         """Return the bytes, once the text is proven to mean the document; empty tables on the way do not count."""
-        written, declared = loads(self.text), self.doc
+        try:
+            written, declared = loads(self.text), self.doc
+        except Unparseable:
+            raise Unmergeable("the edit would not be legal TOML") from None
         for path in paths:
             written, declared = _without_empty(written, path[:-1]), _without_empty(declared, path[:-1])
         if not same(written, declared):

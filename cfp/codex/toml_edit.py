@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 
 from cfp.codex.text import newline_of
-from cfp.codex.toml_syntax import Entry, Path, Scope, Section, scan, scopes
+from cfp.codex.toml_syntax import Entry, Path, Scope, Section, scan, scopes, skip
 from journal.values import Json, KeyPath, Unmergeable
 
 _LEADING_COMMENT = re.compile(r"(?:[ \t]*+#[^\n]*+\n)++[ \t]*+\r?\n")
 _REST_OF_LINE = re.compile(r"[ \t]*+(#[^\n]*+)?")
-_COMMA = re.compile(r"\s*+,")
 
 
 def set_value(text: str, path: KeyPath, spelled: str) -> str:
@@ -174,8 +173,9 @@ def _cut_inline(text: str, scope: Scope, entry: Entry) -> str:
         return text[: before[-1].end] + text[entry.end :]
     if after and "#" not in text[entry.end : after[0].start]:
         return text[: entry.start] + text[after[0].start :]
-    comma = _COMMA.match(text, entry.end)
-    return text[: entry.start] + text[comma.end() if comma else entry.end :]
+    comma = skip(text, entry.end)
+    behind = text[entry.end : comma] + text[comma + 1 :] if text[comma] == "," else text[entry.end :]
+    return text[: entry.start] + behind
 
 
 def _indent(text: str, at: int) -> str:

@@ -68,7 +68,7 @@ def scan(text: str) -> list[Section]:
     """Locate every section and its entries, in the order of the text."""
     sections = [Section((), (0, 0))]
     arrays: dict[Path, int] = {}
-    at = _skip(text, 0)
+    at = skip(text, 0)
     while at < len(text):
         if text[at] == "[":
             sections.append(_section(text, at, arrays))
@@ -77,7 +77,7 @@ def scan(text: str) -> list[Section]:
             entry = _entry(text, at, sections[-1].path)
             sections[-1].entries.append(entry)
             at = entry.end
-        at = _skip(text, at)
+        at = skip(text, at)
     return sections
 
 
@@ -97,13 +97,13 @@ def _inward(text: str, scope: Scope, path: Path) -> Iterator[Scope]:
 
 
 def _inline_entries(text: str, table: Entry) -> Iterator[Entry]:
-    at = _skip(text, table.value[0] + 1)
+    at = skip(text, table.value[0] + 1)
     while at < table.end - 1:
         entry = _entry(text, at, table.path)
         yield entry
-        at = _skip(text, entry.end)
+        at = skip(text, entry.end)
         if text[at] == ",":
-            at = _skip(text, at + 1)
+            at = skip(text, at + 1)
 
 
 def _section(text: str, at: int, arrays: dict[Path, int]) -> Section:
@@ -122,7 +122,7 @@ def _section(text: str, at: int, arrays: dict[Path, int]) -> Section:
 
 def _entry(text: str, at: int, base: Path) -> Entry:
     names, parts, equals = _key(text, at)
-    start = _skip(text, equals + 1)
+    start = skip(text, equals + 1)
     return Entry(base + names, parts, (start, _value_end(text, start)))
 
 
@@ -165,7 +165,8 @@ def _bracket_end(text: str, at: int) -> int:
     raise _lost(text, at)
 
 
-def _skip(text: str, at: int) -> int:
+def skip(text: str, at: int) -> int:
+    """Return the offset behind white space, newlines and comments."""
     trivia = _TRIVIA.match(text, at)
     return trivia.end() if trivia else at
 

@@ -296,6 +296,25 @@ def test_a_trust_table_goes_with_its_last_key_and_no_other_table_does() -> None:
     assert CONFIG_TOML.apply(data, edits) == b"[features]\n"
 
 
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("{ a = 1, # mine\n hooks = true }", "{ a = 1, # mine\n  }"),
+        ("{ a = 1, # mine\n hooks = true, }", "{ a = 1, # mine\n  }"),
+        ("{ hooks = true, # mine\n a = 1 }", "{  # mine\n a = 1 }"),
+        ("{ hooks = true # mine\n , a = 1 }", "{  # mine\n  a = 1 }"),
+        ("{ hooks = true, }", "{  }"),
+        ("{ hooks = true, a = 1, }", "{ a = 1, }"),
+        ("{ a = 1, hooks = true, b = 2 }", "{ a = 1, b = 2 }"),
+    ],
+)
+def test_comments_and_commas_around_our_key_in_an_inline_table(now: str, expected: str) -> None:
+    """What its owner wrote around our key stays, and the commas come out right."""
+    edits = [edit_for(b"features = { a = 1 }", ("features", "hooks"), True)]
+    merged = CONFIG_TOML.restore(f"features = {now}".encode(), b"features = { a = 1 }", edits)
+    assert merged.content == f"features = {expected}".encode()
+
+
 def test_a_comment_on_our_line_stays() -> None:
     """What somebody wrote behind our key, or behind the header of our table, is theirs."""
     edits = [edit_for(b"x = 1\n", ("features", "hooks"), True)]
