@@ -169,10 +169,15 @@ class Machine:
 
     def codex_exec(self, *arguments: str, prompt: str = "Say hello", timeout: float = 60) -> Ran:
         """Run one turn of the real Codex in `work`; it can reach nothing but loopback."""
+        with self.codex_started(*arguments, prompt=prompt) as process:
+            return self.finish(process, timeout)
+
+    def codex_started(self, *arguments: str, prompt: str = "Say hello") -> subprocess.Popen[str]:
+        """Start a turn, for tests that meddle while it runs; `finish` ends it."""
         assert self.codex is not None
         command = [str(self.codex), "exec", "--skip-git-repo-check", *arguments, prompt]
         walls = {"HTTPS_PROXY": self.nowhere, "NO_PROXY": "127.0.0.1,localhost"}
-        return self.run(command, timeout=timeout, environ={**walls, **self.environment()})
+        return self._start(command, {**walls, **self.environment()})
 
     def cfp(self, *arguments: str, timeout: float = 60) -> Ran:
         """Run our program in `work`, as a user does."""
@@ -194,27 +199,33 @@ class Machine:
         (turn,) = self.upstream.turns[before:]
         return turn
 
-    def run(self, command: list[str], *, timeout: float, environ: Mapping[str, str] | None = None) -> Ran:
-        """Run a program to its end; after `timeout` seconds it and its children are killed and the test fails."""
-        began = time.monotonic()
-        process = subprocess.Popen(
+    def run(self, command: list[str], *, timeout: float) -> Ran:
+        """Run a program to its end in `work`."""
+        with self._start(command, self.environment()) as process:
+            return self.finish(process, timeout)
+
+    def _start(self, command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             command,
             cwd=self.work,
-            env=dict(environ or self.environment()),
+            env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
+
+    def finish(self, process: subprocess.Popen[str], timeout: float = 60) -> Ran:
+        """Wait for a program's end; after `timeout` seconds it and its children are killed and the test fails."""
+        began = time.monotonic()
         in_time = True
-        with process:
-            try:
-                stdout, stderr = process.communicate(timeout=timeout)
-            except subprocess.TimeoutExpired:
-                in_time = False
-                os.killpg(process.pid, signal.SIGKILL)
-                stdout, stderr = process.communicate()
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            in_time = False
+            os.killpg(process.pid, signal.SIGKILL)
+            stdout, stderr = process.communicate()
         took = time.monotonic() - began
         ran = Ran(code=process.returncode, stdout=stdout, stderr=stderr, seconds=took)
         assert in_time, ran.told

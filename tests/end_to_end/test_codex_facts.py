@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -155,14 +154,12 @@ def test_codex_waits_for_a_provider_that_is_down(codex: Machine) -> None:
     """A refused connection is tried again without end: a proxy that comes back saves the turn."""
     port = free_port()
     codex.write("config.toml", relay_config(f"http://127.0.0.1:{port}/v1"))
-    with ThreadPoolExecutor() as pool:
-        turn = pool.submit(codex.codex_exec)
-        with pytest.raises(TimeoutError):
-            turn.result(timeout=4)
+    with codex.codex_started() as process:
+        assert process.stderr is not None
+        assert any("waiting for network" in line for line in process.stderr)
         with Upstream(key=KEY, port=port):
-            ran = turn.result()
-    assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.stderr
-    assert "waiting for network" in ran.stderr
+            ran = codex.finish(process)
+    assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.told
 
 
 # ---- What is sent ----------------------------------------------------------------------------------------------
