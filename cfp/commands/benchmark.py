@@ -224,7 +224,7 @@ def _probe(args: Args, host: Host, subject: _Subject) -> Probe:
         return DirectProbe(route=subject.route, task=subject.task)
     if host.codex is None:
         raise Refused("benchmark_codex_missing")
-    return CodexProbe(route=subject.route, task=subject.task, program=host.codex.program)
+    return CodexProbe(route=subject.route, task=subject.task, program=host.codex.program.absolute())
 
 
 def _measure(args: Args, probe: Probe) -> tuple[bool, Report]:

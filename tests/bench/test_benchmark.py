@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from cfp.demo.answers import Cut, NotSse, Reject, Stall, Turn
 from tests.bench.conftest import CANARY, Bench
+from tests.end_to_end.harness import relay_config
 
 SLOW = Turn(text="one two three", first_after=0.12)
 QUICK = Turn(text="one two three", first_after=0.01)
@@ -82,6 +84,14 @@ def test_a_turn_that_fails_is_named(bench: Bench, answer: Stall | Cut | NotSse, 
     assert (0, 1, 0) == (code, result["default"]["ok"], result["priority"]["ok"])
     assert expected == result["samples"][1]["error_type"]
     assert result["priority_accepted"] is None
+
+
+def test_a_handshake_that_never_comes(bench: Bench) -> None:
+    """A TLS provider that accepts and then says nothing is a timeout, and no connection stays open."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        bench.machine.write("config.toml", relay_config(f"https://127.0.0.1:{silent.getsockname()[1]}/v1"))
+        code, result = bench.direct("--pairs", "1", "--timeout", "0.3")
+    assert (2, ["TimeoutExpired"] * 2) == (code, [one["error_type"] for one in result["samples"]])
 
 
 def test_nothing_measured_is_an_error(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -40,6 +41,35 @@ def test_codex_sees_little_of_the_users_environment() -> None:
         "CODEX_FAST_PROXY_BENCHMARK"
     }
     assert ("/tmp/t", "/tmp/t/home") == (found["HOME"], found["CODEX_HOME"])
+
+
+def _pretend_codex(bench: Bench, script: str) -> None:
+    """Put a program of that name on PATH."""
+    folder = bench.machine.root / "bin"
+    folder.mkdir()
+    program = folder / "codex"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    bench.machine.environ["PATH"] = os.pathsep.join((str(folder), os.environ["PATH"]))
+
+
+def test_a_codex_that_hangs_is_ended_with_its_children(bench: Bench) -> None:
+    """A Codex that never asks is a timeout; neither it nor what it started is left."""
+    _pretend_codex(bench, "sleep 600 &\nsleep 600")
+    code, result = bench.run("--pairs", "1", "--timeout", "0.3")
+    assert (2, "benchmark_nothing_measured") == (code, result["code"])
+    assert ["TimeoutExpired"] * 2 == [one["error_type"] for one in result["samples"]]
+    assert ([], []) == (bench.machine.processes(), list(bench.machine.temporary.iterdir()))
+
+
+def test_a_codex_that_fails_is_named(bench: Bench) -> None:
+    """A Codex that ends without a request gives no times, and says nothing on our streams."""
+    _pretend_codex(bench, "echo out; echo err >&2; exit 3")
+    code, result = bench.run("--pairs", "1")
+    assert (2, [("CodexFailed", 0)] * 2) == (
+        code,
+        [(one["error_type"], one["requests"]) for one in result["samples"]],
+    )
 
 
 def test_real_codex_measures_a_faster_tier(codex_bench: Bench) -> None:

@@ -24,10 +24,15 @@ json_events = st.lists(
 )
 
 
+def _data(event: dict[str, Any], end: str) -> str:
+    """The event as data of several lines."""
+    return "".join(f"data: {line}{end}" for line in json.dumps(event, indent=1).split("\n"))
+
+
 @given(json_events, st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.data())
 def test_events_survive_any_cut(story: list[dict[str, Any]], end: str, bom: bool, data: st.DataObject) -> None:  # noqa: FBT001 - a generated value
     """Any line end, any cut between bytes, comments in between: the same events."""
-    text = "".join(f": ping{end}event: e{end}data: {json.dumps(event)}{end}{end}" for event in story)
+    text = "".join(f": ping{end}event: e{end}{_data(event, end)}{end}" for event in story)
     read = (b"\xef\xbb\xbf" if bom else b"") + text.encode() + b": the end\n"
     cuts = sorted(data.draw(st.lists(st.integers(0, len(read)), max_size=8)))
     reader = EventReader()
