@@ -52,7 +52,15 @@ class Cut:
     events: int = 3
 
 
-Answer = Turn | Reject | NotSse | Stall | Cut
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByTier:
+    """One turn for requests of the tier `priority`, another for the rest: a provider whose tier does something."""
+
+    priority: Turn
+    rest: Turn
+
+
+Answer = Turn | ByTier | Reject | NotSse | Stall | Cut
 Event = Mapping[str, Any]
 
 

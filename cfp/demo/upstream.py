@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from cfp.demo.answers import Answer, Cut, Event, NotSse, Reject, Stall, Turn, events, model
+from cfp.demo.answers import Answer, ByTier, Cut, Event, NotSse, Reject, Stall, Turn, events, model
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -211,6 +211,8 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _answer(self, answer: Answer, request: Received) -> None:
         number = len(self.server.upstream.received)
+        if isinstance(answer, ByTier):
+            answer = answer.priority if request.json().get("service_tier") == "priority" else answer.rest
         match answer:
             case Turn():
                 self._begin_stream()

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfp.demo.answers import Cut, NotSse, Reject, Stall, Turn, events
+from cfp.demo.answers import ByTier, Cut, NotSse, Reject, Stall, Turn, events
 from cfp.demo.upstream import Upstream, refusing
 
 
@@ -81,6 +81,13 @@ def test_the_script_is_followed_and_then_the_default() -> None:
         (200, "text/event-stream"),
         (503, "application/json"),
     ] == statuses
+
+
+def test_a_tier_may_matter() -> None:
+    """A provider can answer one tier otherwise than the rest."""
+    with Upstream(default=ByTier(priority=Turn(text="fast"), rest=Turn(text="slow"))) as upstream:
+        bodies = [_post(upstream.base_url, body)[2] for body in ({"service_tier": "priority"}, {})]
+    assert ["fast", "slow"] == [_story(body)[-1]["response"]["output"][0]["content"][0]["text"] for body in bodies]
 
 
 def test_a_key_is_demanded() -> None:

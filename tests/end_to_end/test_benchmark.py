@@ -1,0 +1,42 @@
+"""The benchmark through the real Codex, against a provider whose fast tier is fast, and one whose is not."""
+
+from __future__ import annotations
+
+from cfp.demo.answers import ByTier, Turn
+from tests.end_to_end.harness import KEY, STATE, Machine, api_key_login
+
+
+def _benchmark(machine: Machine, *flags: str) -> dict[str, object]:
+    machine.relay()
+    machine.write("auth.json", api_key_login())
+    machine.install()
+    ran = machine.cfp("benchmark", "--pairs", "3", "--profile", "smoke", *flags, timeout=180)
+    assert (0, "completed") == (ran.code, ran.json["status"]), ran.told
+    assert KEY not in ran.told
+    return ran.json
+
+
+def test_a_tier_that_does_something(codex: Machine) -> None:
+    """A second saved on every turn is found, and the result is kept."""
+    codex.upstream.default = ByTier(priority=Turn(), rest=Turn(first_after=1))
+    asked = len(codex.upstream.turns)
+    told = _benchmark(codex)
+    turns = codex.upstream.turns[asked + 1 :]  # the first one verified the provider
+    tiers = [turn.json().get("service_tier") for turn in turns]
+    assert (3, 3) == (tiers.count("priority"), tiers.count(None))
+    assert ("codex-cli", True, True) == (
+        told["benchmark_mode"],
+        told["priority_accepted"],
+        told["observed_priority_effective"],
+    )
+    assert "faster" == told["verdict"]
+    assert (codex.state / "state" / "fast_proxy.benchmark.json").exists()
+    assert STATE in str(told["saved_to"])
+
+
+def test_a_tier_that_is_only_a_word(machine: Machine) -> None:
+    """A tier that is accepted and changes nothing is not called effective; nothing is kept unless wanted."""
+    told = _benchmark(machine, "--mode", "direct", "--no-save")
+    assert told["priority_accepted"] is True
+    assert told["observed_priority_effective"] is False
+    assert not (machine.state / "state" / "fast_proxy.benchmark.json").exists()
