@@ -49,6 +49,9 @@ MESSAGES: Final[dict[str, Message]] = {
     # --- what stands in the way
     "codex_home_missing": Message(
         "There is no Codex home at {path}.", "Start Codex once, or name the right folder with --codex-home."),
+    "codex_home_not_text": Message(
+        "The path {path} is not UTF-8, so neither config.toml nor a hook can name it.",
+        "Give the folder another name, or reach it by a symbolic link that --codex-home names."),
     "config_unparseable": Message(
         "{path} is not valid TOML: {reason}. It was not touched.", "Mend that place by hand; Codex cannot read it either."),
     "hooks_unparseable": Message(

@@ -25,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: Args, host: Host) -> Result:
     """Read the journal without taking its lock."""
-    open_ids = host.journal.hot()
-    finished = host.journal.history()
+    with translated():
+        open_ids = host.journal.hot()
+        finished = host.journal.history()
     if args.action == "list":
         return Result(status="listed", fields={"open": list(open_ids), "transactions": list(finished)})
     if args.transaction is None:

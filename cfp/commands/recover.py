@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: Args, host: Host) -> Result:
     """Recover, or tell what recovery would do. Works offline, without Codex and without a worker."""
-    hot = host.journal.hot()
+    with translated():
+        hot = host.journal.hot()
     if args.dry_run:
         with translated():
             open_transactions = [host.journal.inspect(tx) for tx in hot]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
-from cfp.lifecycle.session import locked
+from cfp.lifecycle.session import locked, translated
 from journal import Recovery
 
 
 def settle(host: Host, command: str) -> dict[str, Any]:
     """Settle interrupted transactions before anything is looked at; return the fields that say so."""
-    if not host.journal.hot():
+    with translated():
+        hot = host.journal.hot()
+    if not hot:
         return {}
     with locked(host.journal, command, LOCK_TIMEOUT_S) as (_, recovery):
         return {"recovered": recovery_fields(recovery)}

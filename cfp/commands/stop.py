@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from typing import Any
 
 from cfp.commands.settle import settle
+from cfp.core.facts import Facts, PortFact
 from cfp.core.plan.start import plan_stop
 from cfp.core.plan.worker import running
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
-from cfp.lifecycle.effects import Switch
+from cfp.lifecycle.effects import STOP_GRACE_S, Switch
 from cfp.lifecycle.machine import Run
 from cfp.lifecycle.session import locked
 from cfp.lifecycle.tables import STOP
@@ -29,24 +31,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: Args, host: Host) -> Result:
     """Stop the worker of this home."""
-    plan_stop(host.survey(), force=args.force)
+    facts = host.survey()
+    plan_stop(facts, force=args.force)
     recovered = settle(host, "stop")
-    if not host.layout.state.is_dir():
+    if not host.layout.state.is_dir() and running(facts) is None:
         return Result(status="not_running", fields={"pid": None, "cut_streams": 0, **recovered})
+    if not facts.home_exists:
+        return _stop_without_home(host, facts)
     with locked(host.journal, "stop", LOCK_TIMEOUT_S) as (lease, _):
         facts = host.survey()
         stops = plan_stop(facts, force=args.force)
         previous = running(facts) if stops else None
         switch = Switch(lease=lease, layout=host.layout, workers=host.workers, previous=previous)
         Run(STOP, switch).finish()
-    pid = (previous.health or {}).get("pid") if previous is not None else None
+    return _stopped(previous, switch.cut_streams, recovered)
+
+
+def _stop_without_home(host: Host, facts: Facts) -> Result:
+    """The home was deleted under its worker: there is no place for a lock, and nobody whom it would keep out."""
+    previous = running(facts)
+    cut = 0 if previous is None else host.workers.stop(previous, STOP_GRACE_S)
+    return _stopped(previous, cut, {})
+
+
+def _stopped(previous: PortFact | None, cut_streams: int, recovered: dict[str, Any]) -> Result:
     done = message("done.stopped")
-    effect = message("effect.interrupted" if switch.cut_streams else "effect.none")
+    effect = message("effect.interrupted" if cut_streams else "effect.none")
     return Result(
-        status="stopped" if switch.stopped else "not_running",
+        status="not_running" if previous is None else "stopped",
         fields={
-            "pid": pid,
-            "cut_streams": switch.cut_streams,
+            "pid": (previous.health or {}).get("pid") if previous is not None else None,
+            "cut_streams": cut_streams,
             "message": done.sentence,
             "next_user_action": done.action,
             "current_session_effect": effect.sentence,

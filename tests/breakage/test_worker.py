@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import psutil
@@ -71,3 +72,14 @@ def test_an_uninstall_ends_a_worker_at_a_port_that_is_recorded_no_more(machine: 
     saved.write_text(saved.read_text().replace(str(machine.port), str(free_port())))
     assert 0 == machine.cfp("uninstall").code
     assert [] == machine.workers()
+
+
+def test_stop_ends_a_worker_whose_home_is_gone(machine: Machine) -> None:
+    """`rm -rf ~/.codex` leaves a process; `stop` finds it and brings no folder back."""
+    machine.relay()
+    machine.install()
+    shutil.rmtree(machine.home)
+    ran = machine.cfp("stop")
+    assert (0, "stopped") == (ran.code, ran.json["status"]), ran.told
+    assert [] == machine.workers()
+    assert not machine.home.exists()

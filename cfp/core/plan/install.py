@@ -119,10 +119,21 @@ def _draft(facts: Facts, base: Baseline, doc: Mapping[str, Any], target: Target,
     )
 
 
+def _has_text(path: str) -> bool:
+    """Whether UTF-8 can say it: the hook's command and the key of its trust hold the home's path."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_readable(facts: Facts) -> None:
     """Refuse what cannot be edited safely, with the file untouched."""
     if not facts.home_exists:
         raise Refused("codex_home_missing", path=str(facts.layout.home))
+    if not _has_text(str(facts.layout.home)):
+        raise Refused("codex_home_not_text", path=str(facts.layout.home))
     for code, fact, path in (
         ("config_unparseable", facts.config, facts.layout.config),
         ("hooks_unparseable", facts.hooks, facts.layout.hooks),

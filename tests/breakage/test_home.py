@@ -1,0 +1,30 @@
+"""Homes that are no homes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.breakage.test_flags import run
+from tests.end_to_end.harness import JOURNAL, relay_config
+
+
+@pytest.mark.parametrize("verb", [("recover",), ("journal", "list"), ("install", "--start"), ("stop",)])
+def test_a_journal_that_is_a_file_is_named(tmp_path: Path, verb: tuple[str, ...]) -> None:
+    """What the file system refuses is a failure with a path, not a bug."""
+    (tmp_path / "config.toml").write_text(relay_config("https://relay.example/v1"))
+    (tmp_path / JOURNAL).write_text("mine")
+    code, told = run(tmp_path, *verb)
+    assert (2, "storage_failed", str(tmp_path / JOURNAL)) == (code, told["code"], told["path"])
+
+
+def test_a_home_that_no_text_can_name_is_refused(tmp_path: Path) -> None:
+    """Its path would stand in hooks.json and config.toml, which are UTF-8."""
+    home = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    home.mkdir()
+    (home / "config.toml").write_text(relay_config("https://relay.example/v1"))
+    code, told = run(home, "install", "--start", "--no-verify")
+    assert (2, "codex_home_not_text") == (code, told["code"])
+    assert [home / "config.toml"] == list(home.iterdir())
