@@ -9,7 +9,9 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 from cfp.proxy.observe import RequestRecord
@@ -18,6 +20,7 @@ ROTATE_BYTES: Final = 10 * 1024 * 1024
 KEPT_FILES: Final = 5
 _GATHER_SECONDS: Final = 0.05
 _MOST_PENDING: Final = 20_000
+_REPEAT_SECONDS: Final = 60.0
 
 
 class RotatingFile:
@@ -126,6 +129,7 @@ class Events:
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
         self._logger: Any = None
+        self._told: dict[str, float] = {}
 
     def info(self, event: str, **fields: Any) -> None:
         """Say it where the user asked for detail."""
@@ -133,7 +137,11 @@ class Events:
             self._log("info", event, fields)
 
     def warning(self, event: str, **fields: Any) -> None:
-        self._log("warning", event, fields)
+        """Say it, but the same event only once a minute: stderr goes to a file that nobody rotates."""
+        now = monotonic()
+        if now - self._told.get(event, -_REPEAT_SECONDS) >= _REPEAT_SECONDS:
+            self._told[event] = now
+            self._log("warning", event, fields)
 
     def _log(self, level: str, event: str, fields: dict[str, Any]) -> None:
         if self._logger is None:
@@ -147,4 +155,5 @@ class Events:
                     structlog.processors.JSONRenderer(),
                 ],
             )
-        getattr(self._logger, level)(event, **fields)
+        with suppress(OSError, ValueError):  # a full disk, a closed stderr: no request may fail of it
+            getattr(self._logger, level)(event, **fields)
