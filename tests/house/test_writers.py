@@ -17,6 +17,7 @@ WRITERS = {
         "the worker's lock and pid file, which live and die with it",
     ),
     "cfp/host/child.py": ("os.open os.fchmod", "the worker's stdout and stderr, opened for it before it starts"),
+    "cfp/fastpath.py": ("os.open", "the hook's note of what it has read; without it, it reads again"),
     "cfp/commands/autostart.py": ("?.open ?.replace", "the hook's log, one line for each start"),
     "cfp/cli.py": ("tempfile.mkstemp", "the report of a bug, when nothing else can be relied on"),
     "cfp/host/skill_link.py": ("?.mkdir ?.symlink_to ?.rmdir ?.unlink", "one link outside the Codex home"),
@@ -52,7 +53,8 @@ def _mode(call: ast.Call, position: int) -> ast.expr | None:
 def _only_reads(call: ast.Call, name: str) -> bool:
     """Whether an `open` of either kind can be seen to read only."""
     if name == "os.open":
-        return "os.O_RDONLY" in ast.unparse(call) and "os.O_CREAT" not in ast.unparse(call)
+        text = ast.unparse(call)
+        return "os.devnull" in text or ("os.O_RDONLY" in text and "os.O_CREAT" not in text)
     mode = _mode(call, 1 if name == "open" else 0)
     return mode is None or (isinstance(mode, ast.Constant) and mode.value in _READING)
 
@@ -112,6 +114,7 @@ def test_only_cli_prints() -> None:
         ("path.open()", []),
         ("path.open(mode='r')", []),
         ("os.open(path, os.O_RDONLY)", []),
+        ("os.open(os.devnull, os.O_WRONLY)", []),
         ("text.replace('a', 'b')", []),
         ("replace(value, field=1)", []),
         ("link(skill)", []),
