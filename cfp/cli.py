@@ -15,9 +15,10 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Any, Final, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import cfp
+from cfp.commands import COMMANDS
 from cfp.errors import CfpError, UsageError
 from cfp.host.machine import Host
 from cfp.host.runtime import python_path
@@ -27,29 +28,6 @@ from cfp.result import Raw, Result, render
 
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
-
-# verb -> (module, what it does in a line)
-COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "install": ("install", "enable the proxy: start it, then switch the Codex config"),
-    "uninstall": ("uninstall", "give everything back; in two runs with --defer-stop"),
-    "status": ("status", "what is installed, what runs, and the one thing to do next"),
-    "doctor": ("doctor", "sixteen checks, each with what mends it"),
-    "start": ("start", "start the proxy, or refresh a stale one"),
-    "stop": ("stop", "stop the proxy"),
-    "set-upstream": ("set_upstream", "change the provider's URL, key or policy while the proxy is enabled"),
-    "verify-upstream": ("verify_upstream", "try a URL, key or policy and change nothing"),
-    "prepare-chatgpt-login": ("prepare_login", "let the proxy keep the provider's key, so that ChatGPT can sign in"),
-    "benchmark": ("benchmark", "measure whether the priority tier is faster here; costs quota"),
-    "autostart": ("autostart", "what the SessionStart hook runs: start a missing proxy"),
-    "recover": ("recover", "settle an interrupted command"),
-    "journal": ("journal", "list or show transactions, redacted"),
-    "check-update": ("check_update", "compare this checkout with its remote; read-only"),
-    "link-skill": ("link_skill", "let agents find SKILL.md"),
-    "unlink-skill": ("unlink_skill", "undo link-skill"),
-    "completion": ("completion", "print a completion script for bash, zsh or fish"),
-    "demo": ("demo", "the whole story on a throw-away home, without a network"),
-    "serve": ("serve", "the proxy itself, in the foreground"),
-}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -171,12 +149,18 @@ def _bug(error: Exception, argv: Sequence[str], environ: Mapping[str, str]) -> R
 
 
 def _traceback_file(error: Exception, argv: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Write the traceback where only its owner can read it; beside the worker's logs where those are."""
+    """Write the traceback where only its owner can read it: beside the worker's logs, else in the temporary folder."""
+    text = "".join(traceback.format_exception(error))
+    for folder in (_log_folder(argv, environ), None):
+        with suppress(OSError):
+            descriptor, name = tempfile.mkstemp(prefix="fast_proxy.bug.", suffix=".log", dir=folder)
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+            return name
+    return "(no file could be written)"
+
+
+def _log_folder(argv: Sequence[str], environ: Mapping[str, str]) -> str | None:
     explicit = argv[argv.index("--codex-home") + 1] if "--codex-home" in argv[:-1] else None
     folder = locate(explicit, environ).worker
-    descriptor, name = tempfile.mkstemp(
-        prefix="fast_proxy.bug.", suffix=".log", dir=folder if folder.is_dir() else None
-    )
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("".join(traceback.format_exception(error)))
-    return name
+    return str(folder) if folder.is_dir() else None

@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cfp.commands import COMMANDS
 from cfp.host.machine import Host
 from cfp.result import Raw
 
@@ -40,8 +41,6 @@ def run(args: Args, _host: Host) -> Raw:
 
 def menu() -> dict[str, Verb]:
     """Read every verb's parser."""
-    from cfp.cli import COMMANDS  # noqa: PLC0415  the registry imports its commands lazily, and this is one of them
-
     found = {}
     for verb, (module, summary) in COMMANDS.items():
         parser = argparse.ArgumentParser(add_help=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cfp.cli import COMMANDS
+from cfp.commands import COMMANDS
 from cfp.commands.completion import Args, menu, run
 from cfp.host.machine import Host
 from cfp.layout import Layout

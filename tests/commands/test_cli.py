@@ -1,0 +1,104 @@
+"""Whatever is typed and whatever happens: one JSON object on stdout, and an exit code that says the same."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfp import __version__
+from cfp.cli import Streams, main
+from cfp.commands import COMMANDS
+from cfp.layout import Layout
+from cfp.result import Result, envelope
+
+
+def told(*argv: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
+    out = io.StringIO()
+    code = main(argv, environ or {"HOME": "/nowhere", "PATH": "/nowhere"}, Streams(out=out, err=io.StringIO()))
+    return code, out.getvalue()
+
+
+# These act outside the home that is named, run for long, or answer in another form.
+ELSEWHERE = frozenset({"serve", "demo", "completion", "link-skill", "unlink-skill", "check-update"})
+WORDS = st.sampled_from(
+    [
+        *sorted(set(COMMANDS) - ELSEWHERE),
+        "--start",
+        "--force",
+        "--port",
+        "x",
+        "",
+        "--provider",
+        "--nope",
+        "-",
+        "--",
+        "é",
+    ]
+)
+
+
+@given(st.lists(WORDS, max_size=4).filter(bool))
+def test_a_wrong_command_line_is_told_in_json(words: list[str]) -> None:
+    """No home, no rights, odd words: never a traceback, never prose, never a second object."""
+    code, text = told(*words)
+    if words[0] == "autostart" and not text:
+        return
+    answer = json.loads(text)
+    assert {"command", "status", "schema_version"} <= set(answer)
+    if answer["status"] == "error":
+        assert code not in {0, 70}
+        assert (answer["changed"], bool(answer["error"]), bool(answer["code"])) == (False, True, True)
+
+
+def test_help_and_version_are_for_people() -> None:
+    """The overview names every verb."""
+    code, text = told("--help")
+    assert 0 == code
+    assert all(verb in text for verb in COMMANDS)
+    assert (0, f"codex-fast-proxy {__version__}\n") == told("--version")
+    assert told("--help") == told()
+
+
+@pytest.mark.parametrize("verb", ["check-update", "link-skill", "unlink-skill", "benchmark"])
+def test_a_refusal_names_its_code(verb: str, tmp_path: Path) -> None:
+    """Verbs outside the Codex home refuse in the same form."""
+    flag = {"check-update": "--repo", "benchmark": "--codex-home"}.get(verb, "--skills-root")
+    (tmp_path / "codex-fast-proxy").mkdir()
+    code, text = told(verb, flag, str(tmp_path))
+    assert (2, "error", verb) == (code, json.loads(text)["status"], json.loads(text)["command"])
+
+
+def test_a_bug_is_told_without_its_traceback(tmp_path: Path) -> None:
+    """Exit 70; the traceback is in a file that only its owner reads, beside the logs of the home."""
+
+    class Odd(dict[str, str]):
+        """An environment that fails once."""
+
+        def get(self, *words: Any) -> Any:
+            if "failed" not in self:
+                self["failed"] = "yes"
+                raise ZeroDivisionError("only in the file")
+            return super().get(*words)
+
+    Layout(tmp_path).worker.mkdir(parents=True)
+    out = io.StringIO()
+    code = main(["status"], Odd(CODEX_HOME=str(tmp_path)), Streams(out=out, err=io.StringIO()))
+    answer = json.loads(out.getvalue())
+    log = Path(answer["log"])
+    assert (70, "bug", Layout(tmp_path).worker) == (code, answer["code"], log.parent)
+    assert "only in the file" not in out.getvalue()
+    assert "only in the file" in log.read_text()
+    assert 0o600 == stat.S_IMODE(log.stat().st_mode)
+
+
+def test_the_envelope_cannot_be_overridden() -> None:
+    """A command's own field never hides what every program looks at."""
+    result = Result(status="done", fields={"status": "x", "command": "y", "a": 1})
+    assert {"command": "verb", "status": "done", "schema_version": 1, "a": 1} == envelope("verb", result)
