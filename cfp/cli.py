@@ -149,7 +149,7 @@ def _bug(error: Exception, argv: Sequence[str], environ: Mapping[str, str]) -> R
 
 
 def _traceback_file(error: Exception, argv: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Write the traceback where only its owner can read it: beside the worker's logs, else in the temporary folder."""
+    """Write the traceback where only its owner can read it: beside the logs, else in the temporary folder."""
     text = "".join(traceback.format_exception(error))
     for folder in (_log_folder(argv, environ), None):
         with suppress(OSError):
