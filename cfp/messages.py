@@ -103,6 +103,10 @@ MESSAGES: Final[dict[str, Message]] = {
     "provider_repointed": Message(
         "{provider} no longer points at the proxy: its URL was changed by others and is left alone.",
         f"Run `{CLI} install --start` to switch it again, then set the upstream."),
+    "proxy_unrecorded": Message(
+        "{provider} points at our proxy at {url}, and no record and no backup tells where it pointed before. "
+        "Nothing was changed.",
+        "Set its URL in config.toml to your provider's, then run this again; or repeat with --force."),
     "config_not_proxy": Message(
         "config.toml does not point at the proxy.", f"Run `{CLI} install --start` to switch it."),
     "config_points_to_proxy": Message(

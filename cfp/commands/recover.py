@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from cfp.commands.settle import recovery_fields
+from cfp.commands.settle import mend, recovery_fields
 from cfp.core.diagnosis import diagnose
 from cfp.core.lifecycle import state_of
 from cfp.core.plan.repair import Repair, plan_repair
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
-from cfp.lifecycle.effects import Switch
-from cfp.lifecycle.session import locked, transact, translated
-from cfp.lifecycle.tables import GIVE_BACK
+from cfp.lifecycle.session import locked, translated
 from cfp.messages import message
 from cfp.result import Result
-from journal import Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,21 +40,9 @@ def run(args: Args, host: Host) -> Result:
         return _result(host, "clean", {"transactions": []})
     with locked(host.journal, "recover", LOCK_TIMEOUT_S) as (lease, recovery):
         fields = recovery_fields(recovery)
-        repair = _repair(host, lease)
+        repair = mend(host, lease, "recover")
     kind = "repaired" if repair is not None else str(fields["kind"])
     return _result(host, kind, {**fields, **_repair_fields(repair, done=True)})
-
-
-def _repair(host: Host, lease: Lease) -> Repair | None:
-    """Mend what no transaction knows of, by a transaction of its own."""
-    facts = host.survey()
-    repair = plan_repair(facts)
-    if repair is None:
-        return None
-    state = state_of(facts)
-    switch = Switch(lease=lease, layout=host.layout, workers=host.workers)
-    transact(switch, GIVE_BACK, command="recover", argv=("recover",), states=(state, state), changes=repair.changes)
-    return repair
 
 
 def _repair_fields(repair: Repair | None, *, done: bool) -> dict[str, object]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from cfp.core.lifecycle import state_of
+from cfp.core.plan.repair import Repair, plan_repair
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
-from cfp.lifecycle.session import locked, translated
-from journal import Recovery
+from cfp.lifecycle.effects import Switch
+from cfp.lifecycle.session import locked, transact, translated
+from cfp.lifecycle.tables import GIVE_BACK
+from journal import Lease, Recovery
 
 
 def settle(host: Host, command: str) -> dict[str, Any]:
@@ -17,6 +21,18 @@ def settle(host: Host, command: str) -> dict[str, Any]:
         return {}
     with locked(host.journal, command, LOCK_TIMEOUT_S) as (_, recovery):
         return {"recovered": recovery_fields(recovery)}
+
+
+def mend(host: Host, lease: Lease, command: str) -> Repair | None:
+    """Give back a config that points at a proxy of which there is no record: no transaction knows of it."""
+    facts = host.survey()
+    repair = plan_repair(facts)
+    if repair is None:
+        return None
+    state = state_of(facts)
+    switch = Switch(lease=lease, layout=host.layout, workers=host.workers)
+    transact(switch, GIVE_BACK, command=command, argv=(command,), states=(state, state), changes=repair.changes)
+    return repair
 
 
 def recovery_fields(recovery: Recovery | None) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from cfp.commands.settle import settle
+from cfp.commands.settle import mend, settle
 from cfp.core.facts import Facts
 from cfp.core.lifecycle import State
+from cfp.core.plan.repair import plan_repair
 from cfp.core.plan.uninstall import (
     ConfigRestore,
     HookRemoval,
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Uninstall, or say what needs a yes first."""
     facts = host.survey()
-    if not facts.hot:
+    if not facts.hot and plan_repair(facts) is None:
         plan = plan_uninstall(facts, args.request())
         if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
@@ -69,8 +70,12 @@ def run(args: Args, host: Host) -> Result:
             return _result(facts, plan, None, {})
     recovered = settle(host, "uninstall")
     with locked(host.journal, "uninstall", LOCK_TIMEOUT_S) as (lease, _):
+        repair = mend(host, lease, "uninstall")
         facts = host.survey()
         plan = plan_uninstall(facts, args.request())
+        if repair is not None:
+            plan = replace(plan, config_restore=ConfigRestore.RESTORED_BASE_URL)
+            recovered = {"recovered": {"kind": "repaired", "base_url": repair.url, "source": repair.source}}
         if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
         switch = _transact(host, lease, facts, plan)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import product
+from urllib.parse import urlsplit
 
 from cfp.codex import config_toml, hook_trust
 from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.core.facts import Facts, PortState
 from cfp.core.plan.baseline import recognised_hooks
+from cfp.core.plan.worker import running
 from cfp.core.provider import active_provider, provider_url, url_key
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT
 from cfp.layout import DEFAULT_PROXY_BASE
@@ -35,15 +38,10 @@ class Repair:
 
 def plan_repair(facts: Facts) -> Repair | None:
     """Return what mends the home; None where nothing is broken, or nothing tells the right URL."""
-    doc = facts.config.doc
-    if facts.manifest is not None or facts.manifest_error or doc is None:
+    broken = unrecorded(facts)
+    if broken is None:
         return None
-    provider = facts.settings.provider if facts.settings else active_provider(doc)
-    now = provider_url(doc, provider) if provider else None
-    if provider is None or now is None or not _OURS.match(now):
-        return None
-    if not _is_ours(facts, now):
-        return None
+    provider, now = broken
     found = _url_before(facts, provider, now)
     if found is None:
         return None
@@ -52,10 +50,26 @@ def plan_repair(facts: Facts) -> Repair | None:
     return Repair(provider=provider, url=url, source=source, changes=_changes(facts, config, edits))
 
 
+def unrecorded(facts: Facts) -> tuple[str, str] | None:
+    """The provider that points at a proxy of which there is no record, and its URL; None where none does."""
+    doc = facts.config.doc
+    if facts.manifest is not None or facts.manifest_error or doc is None:
+        return None
+    provider = facts.settings.provider if facts.settings else active_provider(doc)
+    now = provider_url(doc, provider) if provider else None
+    if provider is None or now is None or not _OURS.match(now) or not _is_ours(facts, now):
+        return None
+    return provider, now
+
+
 def _is_ours(facts: Facts, url: str) -> bool:
     """Whether this loopback URL is a proxy's: others serve models on this machine too, and theirs stay."""
     if facts.settings is not None:
         return url == facts.settings.base_url
+    worker = running(facts)
+    if worker is not None:
+        parts = urlsplit(url)
+        return (parts.hostname, parts.port) == (worker.host, worker.port)
     if facts.hook_entries:
         return True
     # A version that deleted all its state left this address and nothing else; nobody may be answering there.
@@ -71,13 +85,17 @@ def _url_before(facts: Facts, provider: str, now: str) -> tuple[str, str, tuple[
         for leaf in ("trusted_hash", "enabled")
         if (value := config_toml.lookup(facts.config.doc or {}, hook_trust.state_path(entry.key, leaf))) is not ABSENT
     )
-    for path, data in facts.kept_backups:
+    # A provider on this machine has a URL like ours, and older versions backed up their own: such a one counts last.
+    saved = facts.settings.upstream_base if facts.settings else None
+    for loopback, (path, data) in product((False, True), facts.kept_backups):
         try:
             before = config_toml.parse(data)
         except Unmergeable:
             continue
         url = provider_url(before, provider)
-        if url is None or url == now or _OURS.match(url):
+        if url is None or url == now or bool(_OURS.match(url)) is not loopback:
+            continue
+        if loopback and saved not in {None, url}:
             continue
         spelt = KeyEdit(path=key, before=url, after=now, before_spelling=config_toml.spelling(data, key))
         flags = tuple(

@@ -1,0 +1,43 @@
+"""Homes whose record is gone: Codex must never be left pointing at a proxy that does not run."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.end_to_end.harness import BACKUPS, Machine
+
+
+@pytest.mark.parametrize("lost", ["state", "record", "both files"])
+def test_an_uninstall_without_a_record_gives_the_url_back(machine: Machine, lost: str) -> None:
+    """The backup tells where the provider pointed, also where that is a provider on this machine."""
+    machine.relay()
+    before = machine.config.read_bytes()
+    machine.install()
+    if lost == "state":
+        shutil.rmtree(machine.state)
+    else:
+        (machine.state / "install-manifest.json").unlink()
+    if lost == "both files":
+        (machine.state / "settings.json").unlink()
+    ran = machine.cfp("uninstall")
+    assert (0, "restored_base_url") == (ran.code, ran.json["config_restore"]), ran.told
+    assert before == machine.config.read_bytes()
+    assert [] == machine.workers()
+
+
+def test_a_proxy_in_use_is_not_ended_where_nothing_tells_the_url(machine: Machine) -> None:
+    """Without record and backup, config.toml is the user's to mend; until then the proxy and its hook stay."""
+    machine.relay()
+    before = machine.config.read_bytes()
+    machine.install()
+    shutil.rmtree(machine.state)
+    shutil.rmtree(machine.home / BACKUPS)
+    ran = machine.cfp("uninstall")
+    assert (3, "proxy_unrecorded", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.told
+    assert 1 == len(machine.workers())
+    machine.config.write_bytes(before)
+    assert 0 == machine.cfp("uninstall").code
+    assert [] == machine.workers()
+    assert before == machine.config.read_bytes()
