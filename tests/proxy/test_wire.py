@@ -132,11 +132,15 @@ def test_cuts_change_nothing_in_damaged_requests(text: bytes, at: list[int]) -> 
 
 
 def read_by_h11(text: bytes, count: int) -> list[tuple[bytes, bytes, bytes]]:
-    """(method, target, body) of the first requests in the text, as another parser reads them."""
+    """(method, target, body) of the first requests in the text, as another parser reads them.
+
+    Line ends before a request are left out (RFC 9112 2.2 wants empty lines ignored there): h11 refuses them, llhttp
+    skips them, and they are never passed on.
+    """
     found = []
-    connection = h11.Connection(h11.SERVER)
-    connection.receive_data(text)
     while len(found) < count:
+        connection = h11.Connection(h11.SERVER)
+        connection.receive_data(text.lstrip(b"\r\n"))
         request = connection.next_event()
         assert isinstance(request, h11.Request)
         body = b""
@@ -144,10 +148,7 @@ def read_by_h11(text: bytes, count: int) -> list[tuple[bytes, bytes, bytes]]:
             body += bytes(event.data)
         assert isinstance(event, h11.EndOfMessage)
         found.append((request.method, request.target, body))
-        if len(found) < count:
-            connection.send(h11.Response(status_code=200, headers=[("content-length", "0")]))
-            connection.send(h11.EndOfMessage())
-            connection.start_next_cycle()
+        text = connection.trailing_data[0]
     return found
 
 
