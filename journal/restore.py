@@ -104,6 +104,6 @@ def bring(share: Share, place: Place, sight: Sight, wanted: Wanted) -> None:
         stage(share.ports.fs, undo, wanted.content, meta, mode=share.last.mode, mtime_ns=mtime_ns)
         share.put(place, undo, sight)
         return
-    if not returning.strange:
+    if returning.strange is None:
         share.fix_meta(returning.path, meta or returning.holds.meta)
     share.put(place, returning.path, sight)

@@ -6,13 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from journal.errors import Damaged, StorageFailed, Unsupported
-from journal.fs import Meta, storage
+from journal.fs import Kind, Meta, storage
 from journal.intents import Digester, Intent
 from journal.log import PARKED
 from journal.ports import Ports
-from journal.sight import Beside, Sight, ours
-from journal.staging import Place, apply_meta, park, stage, sweep
-from journal.target import Held
+from journal.sight import Beside, Sight, accounted, ours
+from journal.staging import Place, apply_meta, park, stage
+from journal.target import Held, look
 from journal.values import Format
 
 
@@ -120,9 +120,31 @@ class Share:
         return next((beside for beside in sight.beside if beside.holds.digest in befores), None)
 
     def sweep(self, place: Place) -> bool:
-        return sweep(self.ports.fs, place, self.intents, self.known(), self.park)
+        """Remove every name of ours beside a target; what was displaced and is in no file is parked first.
 
-    def park(self, held: Held) -> None:
+        Returns whether there was any: the folder is to be fsynced then.
+        """
+        names = place.names()
+        with storage(place.folder):
+            beside = place.beside(self.intents, names)
+            fine = accounted(self._digest_at(place), beside, self.intents) | self.consumed
+            for one in beside:
+                if one.holds.digest not in {one.staged, *fine} and one.strange is not Kind.FOLDER:
+                    self._park(one.holds)
+            folders = {one.path.name for one in beside if one.strange is Kind.FOLDER}
+            for name in names:
+                if name not in folders:  # somebody's folder is too much to park: it stays beside the file
+                    self.ports.fs.unlink(place.folder / name)
+        return bool(names)
+
+    def _digest_at(self, place: Place) -> str:
+        try:
+            held = look(self.ports.fs, place.target, self.digest)
+        except Unsupported:
+            return ""
+        return self.digest(None if held is None else held.content)
+
+    def _park(self, held: Held) -> None:
         name = f"{self.txid}{PARKED}{self.index}-{self.digest(held.content)[:8]}"
         park(self.ports.fs, self.ports.root / name, held.content)
         self.parked.append(name)

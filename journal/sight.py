@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from journal.fs import Meta
+from journal.fs import Kind, Meta
 from journal.intents import NOTHING, Intent
 from journal.target import Held
 from journal.values import Format, KeyPath, Unmergeable
@@ -22,14 +22,14 @@ class Beside:
     """A file of ours beside its target: what we staged under this name, and what it holds now.
 
     first    it was staged for the first swap, so what that displaced was written before our content could be seen
-    strange  not a regular file: a link or folder that took the target's name an instant before the swap
+    strange  what it is, if no regular file: a link or folder that took the target's name just before the swap
     """
 
     path: Path
     staged: str
     holds: Held
     first: bool
-    strange: bool = False
+    strange: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,11 @@ class Foreign:
     beside: Beside | None
     before_ours: bool
 
+    @property
+    def is_text(self) -> bool:
+        """Whether there is a content that a format could read."""
+        return self.held is not None and (self.beside is None or self.beside.strange is None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -77,6 +82,22 @@ class Wanted:
 def ours(intents: Sequence[Intent]) -> frozenset[str]:
     """Every digest that this transaction can account for."""
     return frozenset(digest for intent in intents for digest in (intent.before, intent.after, intent.theirs))
+
+
+def accounted(current: str, beside: Sequence[Beside], intents: Sequence[Intent]) -> frozenset[str]:
+    """Digests of what may be removed: our images, and foreign bytes that a re-intent carried into the file.
+
+    A re-intent that was written and then overtaken by yet another edit has carried nothing: what it was made from
+    would be lost. It has, if its image is or was under the target's name.
+    """
+    found = {intent.after for intent in intents} | {intents[0].before, current}
+    for intent in intents[1:]:
+        was_swapped = any(one.staged == intent.after != one.holds.digest for one in beside)
+        if was_swapped or current == intent.after or intent.before != intent.theirs:
+            found.add(intent.before)
+        if was_swapped or current == intent.after:
+            found.add(intent.theirs)
+    return frozenset(found)
 
 
 def newest_foreign(sight: Sight, intents: Sequence[Intent]) -> Foreign | None:
@@ -107,8 +128,8 @@ def wanted_after_rollback(
         return as_found(sight.current)
     if newest.held is None:
         return Wanted(content=None, digest=NOTHING, conflicts=_lost_with_the_file(last))
-    if newest.before_ours:
-        if torn and not _legible(newest.held.content, before, last, form):
+    if newest.before_ours or not newest.is_text:
+        if torn and newest.is_text and not _legible(newest.held.content, before, last, form):
             return Wanted(content=before, digest=last.before, conflicts=((str(last.given),),))
         return as_found(newest.held)
     return _without_our_keys(newest.held, before, last, form)

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,11 +59,11 @@ class Place:
 
     def _beside(self, name: str, intents: Sequence[Intent]) -> Beside | None:
         path = self.folder / name
-        strange = False
+        strange = None
         try:
             holds = look(self._fs, path, self._digest)
         except Unsupported:
-            holds, strange = self._strange(path), True
+            holds, strange = self._strange(path)
         if holds is None:
             return None
         suffix = name.removeprefix(self.prefix)
@@ -73,12 +73,13 @@ class Place:
             staged = next((intent.after for intent in intents if str(intent.version) == suffix), holds.digest)
         return Beside(path=path, staged=staged, holds=holds, first=suffix == "0", strange=strange)
 
-    def _strange(self, path: Path) -> Held:
+    def _strange(self, path: Path) -> tuple[Held, Kind]:
         """A link or a folder that took the target's name an instant before our swap displaced it."""
         stat = self._fs.lstat(path)
         content = self._fs.readlink(path).encode() if stat.kind is Kind.LINK else b""
         meta = Meta(mode=stat.mode, uid=stat.uid, gid=stat.gid)
-        return Held(content=content, digest=f"{stat.kind.value}:{content.hex()}", meta=meta, mtime_ns=stat.mtime_ns)
+        digest = f"{stat.kind.value}:{content.hex()}"
+        return Held(content=content, digest=digest, meta=meta, mtime_ns=stat.mtime_ns), stat.kind
 
 
 def stage(fs: Fs, path: Path, content: bytes, meta: Meta | None, *, mode: int, mtime_ns: int | None = None) -> None:
@@ -121,23 +122,6 @@ def apply_meta(fs: Fs, fd: int, path: Path, meta: Meta) -> None:
     if INHERITED in present and INHERITED not in dict(meta.xattrs):
         fs.drop_xattr(fd, INHERITED)
     fs.set_mode(fd, meta.mode)
-
-
-def sweep(
-    fs: Fs, place: Place, intents: Sequence[Intent], known: Collection[str], keep: Callable[[Held], None]
-) -> bool:
-    """Remove every name of ours beside a target; `keep` gets what was displaced and is in none of our images.
-
-    Returns whether there was any: the folder is to be fsynced then.
-    """
-    names = place.names()
-    with storage(place.folder):
-        for beside in place.beside(intents, names):
-            if beside.holds.digest != beside.staged and beside.holds.digest not in known:
-                keep(beside.holds)
-        for name in names:
-            fs.unlink(place.folder / name)
-    return bool(names)
 
 
 def park(fs: Fs, path: Path, content: bytes) -> None:

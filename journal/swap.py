@@ -76,7 +76,7 @@ def keeps_our_keys(share: Share, newest: Foreign) -> bool:
 def reintend(share: Share, newest: Foreign, record: Callable[[Intent], None]) -> None:
     """Apply own keys to what others wrote, make that durable as an intent, and stage it."""
     last = share.last
-    if share.form is None or not last.edits or last.after == NOTHING or newest.held is None:
+    if share.form is None or not last.edits or last.after == NOTHING or newest.held is None or not newest.is_text:
         raise Drifted([last.given])
     if last.version >= MOST_REINTENTS:
         raise Drifted([last.given])

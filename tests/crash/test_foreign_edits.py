@@ -7,16 +7,20 @@ edit happens, and then the command runs on, or is killed at a later operation an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from journal import Drifted
+from journal.fs import Kind
 from journal.values import Unmergeable
 from tests.crash import invariants
 from tests.crash.lines import dump, parse
 from tests.crash.model import Ends
-from tests.crash.simfs import SimFs
+from tests.crash.simfs import Crash, SimFs
 from tests.crash.sizes import DEEP
 from tests.crash.world import INSTALL, UNINSTALL, Machine, Scenario, journal_on, recover, run
 
@@ -88,10 +92,10 @@ def operations(scenario: Scenario) -> range:
     return range(1, fs.step + 1)
 
 
-def our_state(scenario: Scenario, fs: SimFs, path: str) -> str:
-    """Whether our keys in a file are as before or as wanted: "before", "after", "other", "either"."""
+def our_state(scenario: Scenario, fs: SimFs, path: str, at: str = "") -> str:
+    """Whether our keys in a file are "before", "after" or "other"; `at` is where it lies by now."""
     change = next(change for target, change in scenario.targets() if target == path)
-    data = fs.data(path)
+    data = fs.data(at or path)
     if data in {change.before, change.after} and not change.edits:
         return "before" if data == change.before else "after"
     if change.after is None and data is None:
@@ -231,3 +235,83 @@ def test_drift_before_prepare_touches_nothing() -> None:
         assert [str(path) for path in drifted.value.paths] == ["/h/config"]
         assert fs.step == steps
         transaction.close_rolled_back("drift")
+
+
+def turn_into_a_link(fs: SimFs, path: str) -> bool:
+    """Move the file away and leave a link, as a dotfiles tool does."""
+    if fs.data(path) is None:
+        return False
+    fs.edit("/h/elsewhere", fs.data(path) or b"")
+    fs.delete(path)
+    fs.add_link(path, "/h/elsewhere")
+    return True
+
+
+@pytest.mark.parametrize("path", SHARED[INSTALL.name])
+def test_a_link_in_place_of_the_file(path: str) -> None:
+    """A file that becomes a link at any operation stays a link, and its text keeps none of our keys alone."""
+    for at in operations(INSTALL):
+        stranger = Stranger(at=at, path=path, act=turn_into_a_link)
+        fs, machine = watched(INSTALL, stranger, exchanges=True)
+        outcome = run(journal_on(fs, machine), INSTALL, machine)
+        node = fs.node(path)
+        assert node is not None
+        assert Kind.LINK is node.kind, at
+        found = invariants.i4_nothing_left(INSTALL, fs, parked=True)
+        assert found == [], (at, outcome)
+        assert our_state(INSTALL, fs, path, at="/h/elsewhere") == ("after" if outcome == "committed" else "before"), (
+            at
+        )
+
+
+def turn_into_a_folder(fs: SimFs, path: str) -> bool:
+    fs.delete(path)
+    fs.add_folder(path)
+    return True
+
+
+@pytest.mark.parametrize("path", SHARED[INSTALL.name])
+def test_a_folder_in_place_of_the_file(path: str) -> None:
+    """A folder that takes the file's name at any operation stays, and the other files are on one side."""
+    for at in operations(INSTALL):
+        stranger = Stranger(at=at, path=path, act=turn_into_a_folder)
+        fs, machine = watched(INSTALL, stranger, exchanges=True)
+        outcome = run(journal_on(fs, machine), INSTALL, machine)
+        node = fs.node(path)
+        assert node is not None
+        assert Kind.FOLDER is node.kind, at
+        assert complaints(INSTALL, fs, stranger) == [], (at, outcome)
+
+
+@dataclass
+class Crowd:
+    """Several strangers; each edit carries a mark of its own."""
+
+    plans: list[tuple[int, str, bool]]
+    done: list[str]
+
+    def __call__(self, fs: SimFs) -> None:
+        for number, (at, path, in_place) in enumerate(self.plans):
+            if fs.step == at and fs.data(path) is not None:
+                mark = f"mark{number}"
+                text = dump(parse(fs.data(path)) | {mark: "1"})
+                (fs.edit_in_place if in_place else fs.edit)(path, text)
+                self.done.append(mark)
+
+
+@given(data=st.data(), scenario=st.sampled_from([INSTALL, UNINSTALL]), kill=st.integers(1, 70))
+def test_a_crowd_and_a_kill(data: st.DataObject, scenario: Scenario, kill: int) -> None:
+    """Up to four edits at any operations, and a kill or none: every edit is found again, in its file or parked."""
+    plan = st.tuples(st.integers(1, 60), st.sampled_from(SHARED[scenario.name]), st.booleans())
+    crowd = Crowd(plans=data.draw(st.lists(plan, min_size=1, max_size=4)), done=[])
+    fs, machine = scenario.world(), scenario.machine()
+    fs.crash_at = kill
+    fs.on_step = lambda fs, what, about: crowd(fs)
+    with suppress(Crash):
+        run(journal_on(fs, machine), scenario, machine)
+    fs = fs.after_kill()
+    recover(fs, machine)
+    assert [] == invariants.i2_foreign_edits_survive({mark: mark.encode() for mark in crowd.done}, fs)
+    assert [] == invariants.i4_nothing_left(scenario, fs, parked=True)
+    sides = {our_state(scenario, fs, target) for target, _ in scenario.targets() if target != "/h/untouched"}
+    assert sides in ({"before"}, {"after"})
