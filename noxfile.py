@@ -40,7 +40,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")
-    session.run("lint-imports")
+    session.run("lint-imports", "--no-logo")
 
 
 @nox.session(venv_backend="none")
@@ -68,7 +68,7 @@ def codex_cli(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Everything that pytest finds; arguments after `--` go to it."""
     _install(session, "tests")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "--durations=10", *session.posargs)
 
 
 @nox.session
