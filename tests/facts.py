@@ -62,6 +62,7 @@ def facts(config: bytes | None = CONFIG, hooks: bytes | None = None, **other: An
         provider_keys=frozenset(),
         environment=frozenset({"RELAY_KEY"}),
         dotenv=frozenset(),
+        auth_names=frozenset(),
         worker=None,
         candidate=PortFact(host="127.0.0.1", port=8787, state=PortState.FREE),
         codex_version=(0, 169, 0),

@@ -55,6 +55,11 @@ def api_key(data: bytes | None, name: str) -> str | None:
     return value if _is_text(value) else None
 
 
+def names(data: bytes | None) -> frozenset[str]:
+    """Return the names under which it holds a text; never what that is."""
+    return frozenset(name for name, value in _parse(data).items() if _is_text(value))
+
+
 def _parse(data: bytes | None) -> dict[str, Any]:
     try:
         auth = json.loads((data or b"").decode())

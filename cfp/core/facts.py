@@ -75,6 +75,7 @@ class Facts:
     environment    names of the variables that are set and not empty, $CODEX_HOME/.env included
     dotenv         those of them that .env sets, and that a reboot therefore leaves
     provider_keys  providers that provider-auth.json holds a key for
+    auth_names     names under which auth.json holds a text, a key among them
     hot            transactions that were interrupted
     codex_version  of the CLI on PATH; None where there is none or nobody asked
     """
@@ -99,6 +100,7 @@ class Facts:
     provider_keys: frozenset[str]
     environment: frozenset[str]
     dotenv: frozenset[str]
+    auth_names: frozenset[str]
     worker: PortFact | None
     candidate: PortFact | None
     hot: tuple[str, ...] = field(default=())

@@ -18,14 +18,14 @@ def key_available(facts: Facts, settings: Settings) -> bool:
     """Whether the key that the proxy should send is there; True where Codex's own is passed on."""
     if settings.upstream_api_key_file:
         return settings.provider in facts.provider_keys
-    return settings.upstream_api_key_env is None or settings.upstream_api_key_env in facts.environment
+    env = settings.upstream_api_key_env
+    return env is None or env in facts.environment or env in facts.auth_names
 
 
 def key_persistent(facts: Facts, settings: Settings) -> bool:
     """Whether it will still be there in a new login session."""
-    if settings.upstream_api_key_env is not None:
-        return settings.upstream_api_key_env in facts.dotenv
-    return True
+    env = settings.upstream_api_key_env
+    return env is None or env in facts.dotenv or (env not in facts.environment and env in facts.auth_names)
 
 
 def hint_code(facts: Facts, settings: Settings) -> str:
@@ -64,7 +64,7 @@ def route_and_auth(facts: Facts, settings: Settings) -> dict[str, Any]:
         "upstream_api_key_file": settings.upstream_api_key_file,
         "upstream_api_key_ref": _reference(settings),
         "upstream_api_key_available": available,
-        "upstream_api_key_source": _source(settings) if available else None,
+        "upstream_api_key_source": _source(facts, settings) if available else None,
         "upstream_api_key_persistent": key_persistent(facts, settings) if settings.overrides_auth else None,
         "chatgpt_login_compatible": settings.provider == BUILT_IN or (settings.overrides_auth and available),
         "provider_auth_preparation": {
@@ -91,7 +91,9 @@ def _reference(settings: Settings) -> str | None:
     return f"env:{settings.upstream_api_key_env}" if settings.upstream_api_key_env else None
 
 
-def _source(settings: Settings) -> str | None:
+def _source(facts: Facts, settings: Settings) -> str | None:
     if settings.upstream_api_key_file:
         return "provider_auth_file"
-    return "process_env" if settings.upstream_api_key_env else None
+    if settings.upstream_api_key_env is None:
+        return None
+    return "process_env" if settings.upstream_api_key_env in facts.environment else "auth_json_fallback"

@@ -69,6 +69,7 @@ def survey(
         provider_keys=frozenset(stored_keys(read_or_none(layout.provider_auth))),
         environment=frozenset(name for name, value in {**environ, **dotenv}.items() if value),
         dotenv=frozenset(name for name, value in dotenv.items() if value),
+        auth_names=auth_json.names(read_or_none(layout.auth)),
         worker=worker,
         candidate=candidate,
         stray=_stray(layout, worker, candidate),

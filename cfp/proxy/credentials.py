@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from cfp.codex.auth_json import login_mode
+from cfp.codex.auth_json import api_key, login_mode
 from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
 from cfp.core.settings import Policy, Settings
 from cfp.layout import Layout
@@ -77,6 +77,7 @@ class Credentials:
         self._config = StatCached(layout.config, self._parse_config)
         self._auth = StatCached(layout.auth, lambda data: data)
         self._provider_auth = StatCached(layout.provider_auth, self._parse_provider_auth)
+        self._dotenv = StatCached(layout.dotenv, self._parse_dotenv)
         self._last_config = _UserConfig()
         self._login: tuple[bytes | None, str | None, LoginMode] | None = None
 
@@ -84,7 +85,7 @@ class Credentials:
     def key_source(self) -> str | None:
         """Where an overriding key comes from, as settings and status name it."""
         if self._settings.upstream_api_key_env is not None:
-            return "process_env"
+            return self._named_key(self._settings.upstream_api_key_env)[1]
         return "provider_auth_file" if self._settings.upstream_api_key_file else None
 
     def key_available(self) -> bool:
@@ -98,7 +99,7 @@ class Credentials:
         settings = self._settings
         if settings.upstream_api_key_env is not None:
             source = f"the environment variable {settings.upstream_api_key_env}"
-            key = self._environ.get(settings.upstream_api_key_env)
+            key = self._named_key(settings.upstream_api_key_env)[0]
         elif settings.upstream_api_key_file:
             source = "provider-auth.json"
             key = self._provider_auth.get()
@@ -110,6 +111,14 @@ class Credentials:
         if not _FIELD_VALUE.match(key):
             raise KeyState(source, missing=False)
         return b"Bearer " + key.encode("ascii")
+
+    def _named_key(self, name: str) -> tuple[str | None, str]:
+        """Return the key of a variable and its source: .env, which Codex too prefers; the environment; auth.json."""
+        set_in_file = self._dotenv.get().get(name)
+        if set_in_file or self._environ.get(name):
+            return set_in_file or self._environ.get(name), "process_env"
+        kept = api_key(self._auth.get(), name)
+        return kept, "auth_json_fallback" if kept else "process_env"
 
     def login(self) -> LoginMode:
         data, store = self._auth.get(), self._config.get().credentials_store
@@ -123,6 +132,13 @@ class Credentials:
         if policy is not Policy.AUTO:
             return effective_policy(policy, LoginMode.UNKNOWN)
         return effective_policy(policy, self.login(), opted_out=self._config.get().service_tier == "default")
+
+    def _parse_dotenv(self, data: bytes | None) -> Mapping[str, str]:
+        if data is None:
+            return {}
+        from cfp.host.dotenv import parse_dotenv  # noqa: PLC0415  few homes have one, and listening needs none
+
+        return parse_dotenv(data, self._environ)
 
     def _parse_provider_auth(self, data: bytes | None) -> str | None:
         try:

@@ -18,6 +18,7 @@ from cfp.core.plan.set_upstream import plan_set_upstream
 from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.provider_auth import stored_keys, with_key
+from cfp.core.report import route_and_auth
 from cfp.core.settings import Policy
 from cfp.errors import ConfigDrift, Refused, UsageError
 from tests.facts import CONFIG, UPSTREAM, after, facts, installed
@@ -107,3 +108,15 @@ def test_a_file_of_another_shape_is_not_overwritten(present: bytes) -> None:
     """It may hold keys that we do not understand."""
     with pytest.raises(Refused, match="provider_auth_invalid"):
         with_key(present, "relay", "key")
+
+
+def test_a_named_key_may_lie_in_auth_json() -> None:
+    """As the last resort, and it outlives a reboot there."""
+    home = enabled(auth_names=frozenset({"OTHER_API_KEY"}))
+    home = replace(home, auth_names=frozenset({"OTHER_API_KEY"}))
+    settings = plan_set_upstream(home, InstallRequest(upstream_api_key_env="OTHER_API_KEY"), restart=False).settings
+    block = route_and_auth(home, settings)
+    told = ("upstream_api_key_source", "upstream_api_key_available", "upstream_api_key_persistent")
+    assert ["auth_json_fallback", True, True] == [block[name] for name in told]
+    with pytest.raises(Refused, match="upstream_key_missing"):
+        plan_set_upstream(enabled(), InstallRequest(upstream_api_key_env="OTHER_API_KEY"), restart=False)

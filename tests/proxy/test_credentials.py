@@ -118,3 +118,15 @@ def test_a_half_written_config_does_not_undo_the_opt_out(tmp_path: Path) -> None
         config.write_text(text)
         assert chosen.effective_policy() is expected
     assert chosen.login() is LoginMode.API_KEY
+
+
+def test_a_named_key_is_looked_for_where_codex_looks(tmp_path: Path) -> None:
+    """.env goes before the environment, auth.json under that very name is the last resort; each change is seen."""
+    layout, chosen = Layout(tmp_path), credentials(tmp_path, upstream_api_key_env="RELAY_KEY")
+    assert (b"Bearer sk-env", "process_env") == (chosen.authorization(), chosen.key_source)
+    layout.dotenv.write_text('export RELAY_KEY="sk-dotenv"\n')
+    assert (b"Bearer sk-dotenv", "process_env") == (chosen.authorization(), chosen.key_source)
+    other = credentials(tmp_path, upstream_api_key_env="OTHER_API_KEY")
+    assert not other.key_available()
+    layout.auth.write_text('{"OTHER_API_KEY": "sk-kept"}')
+    assert (b"Bearer sk-kept", "auth_json_fallback") == (other.authorization(), other.key_source)

@@ -39,7 +39,7 @@ def check_key(facts: Facts, settings: Settings) -> None:
     if settings.upstream_api_key_file and settings.provider not in facts.provider_keys:
         raise Refused("provider_key_missing", provider=settings.provider)
     env = settings.upstream_api_key_env
-    if env is not None and env not in facts.environment:
+    if env is not None and env not in facts.environment and env not in facts.auth_names:
         raise Refused("upstream_key_missing", variable=env)
 
 
