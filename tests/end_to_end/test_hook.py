@@ -6,10 +6,12 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
+import pytest
 
 from cfp.demo.answers import Turn
 from cfp.host.codex_cli import HookEntry, find_codex
@@ -33,7 +35,8 @@ def _kill(machine: Machine) -> int:
 
 
 def _hooks(machine: Machine) -> tuple[HookEntry, ...]:
-    cli = find_codex(machine.environment(), machine.home, program=machine.codex)
+    environ = machine.environment()
+    cli = find_codex(environ, Path(environ.get("CODEX_HOME") or machine.home), program=machine.codex)
     assert cli is not None
     return cli.hooks(machine.work).hooks
 
@@ -64,6 +67,52 @@ def test_codex_trusts_the_hook(codex: Machine) -> None:
         (hook.event, hook.enabled, hook.trust_status) for hook in _hooks(codex)
     ]
     assert codex.cfp("status").json["startup_hook"] is True
+
+
+def _plain(machine: Machine) -> None:
+    """~/.codex, found by itself."""
+
+
+def _named(machine: Machine) -> None:
+    machine.environ["CODEX_HOME"] = str(machine.home)
+
+
+def _with_a_slash(machine: Machine) -> None:
+    machine.environ["CODEX_HOME"] = f"{machine.home.parent}/../{machine.home.parent.name}/.codex/"
+
+
+def _linked(machine: Machine) -> None:
+    real = machine.root / "elsewhere"
+    machine.home.rename(real)
+    machine.home.symlink_to(real)
+
+
+def _named_by_a_link(machine: Machine) -> None:
+    link = machine.root / "link"
+    link.symlink_to(machine.home)
+    machine.environ["CODEX_HOME"] = str(link)
+
+
+def _with_odd_names(machine: Machine) -> None:
+    odd = machine.root / "my codéx $HOME 'quoted'"
+    machine.home.rename(odd)
+    machine.home.symlink_to(odd)
+    machine.environ["CODEX_HOME"] = str(odd)
+
+
+SPELLINGS = [_plain, _named, _with_a_slash, _linked, _named_by_a_link, _with_odd_names]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda spelling: spelling.__name__.strip("_"))
+def test_trust_holds_however_the_home_is_spelled(codex: Machine, spelling: Callable[[Machine], None]) -> None:
+    """Codex keys its trust by the home as it spells it; ours must be that spelling, or the hook never runs."""
+    spelling(codex)
+    _installed(codex)
+    assert ["trusted"] == [hook.trust_status for hook in _hooks(codex)]
+    _kill(codex)
+    assert "priority" == codex.turn().json()["service_tier"]
+    assert 0 == codex.cfp("uninstall").code
+    assert () == _hooks(codex)
 
 
 def test_a_hook_of_somebody_else_keeps_its_trust(codex: Machine) -> None:
