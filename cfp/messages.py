@@ -62,7 +62,7 @@ MESSAGES: Final[dict[str, Message]] = {
         "Move settings.json away, then run `" + CLI + " install --start --upstream-base URL`."),
     "manifest_invalid": Message(
         "The record of the installation cannot be used: {reason}.",
-        f"Run `{CLI} recover`; the backups of config.toml are under backups/codex-fast-proxy."),
+        f"Run `{CLI} uninstall`: it gives the URL back from the newest backup. Then enable the proxy anew."),
     "ambiguous_provider": Message(
         "config.toml does not say which provider Codex uses. Choices: {choices}.",
         "Add --provider openai, or --provider NAME --activate-provider (Codex files its history by provider)."),

@@ -41,3 +41,19 @@ def test_a_proxy_in_use_is_not_ended_where_nothing_tells_the_url(machine: Machin
     assert 0 == machine.cfp("uninstall").code
     assert [] == machine.workers()
     assert before == machine.config.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["", "{}", '{"version": "0.2.0", "for'])
+def test_an_uninstall_does_without_a_record_that_is_damaged(machine: Machine, damage: str) -> None:
+    """What cannot be read is worked out from the backup, and goes."""
+    machine.relay()
+    before = machine.config.read_bytes()
+    machine.install()
+    (machine.state / "install-manifest.json").write_text(damage)
+    (machine.state / "settings.json").write_text(damage)
+    assert "manifest_invalid" == machine.cfp("install", "--start").json["code"]
+    ran = machine.cfp("uninstall")
+    assert (0, "restored_base_url") == (ran.code, ran.json["config_restore"]), ran.told
+    assert before == machine.config.read_bytes()
+    assert [] == machine.workers()
+    assert not machine.state.exists()

@@ -128,8 +128,11 @@ def _has_text(path: str) -> bool:
     return True
 
 
-def check_readable(facts: Facts) -> None:
-    """Refuse what cannot be edited safely, with the file untouched."""
+def check_readable(facts: Facts, *, leaving: bool = False) -> None:
+    """Refuse what cannot be edited safely, with the file untouched.
+
+    leaving  an uninstall does without our own files: what they said is worked out from the backups, and they go
+    """
     if not facts.home_exists:
         raise Refused("codex_home_missing", path=str(facts.layout.home))
     if not _has_text(str(facts.layout.home)):
@@ -140,9 +143,9 @@ def check_readable(facts: Facts) -> None:
     ):
         if fact.doc is None and (fact.data is not None or fact.error):
             raise Refused(code, path=str(path), reason=fact.error)
-    if facts.manifest_error:
+    if facts.manifest_error and not leaving:
         raise Refused("manifest_invalid", path=str(facts.layout.manifest), reason=facts.manifest_error)
-    if facts.settings_error and facts.manifest is None:
+    if facts.settings_error and facts.manifest is None and not leaving:
         raise Refused("settings_invalid", path=str(facts.layout.settings), reason=facts.settings_error)
 
 

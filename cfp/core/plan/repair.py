@@ -53,7 +53,7 @@ def plan_repair(facts: Facts) -> Repair | None:
 def unrecorded(facts: Facts) -> tuple[str, str] | None:
     """The provider that points at a proxy of which there is no record, and its URL; None where none does."""
     doc = facts.config.doc
-    if facts.manifest is not None or facts.manifest_error or doc is None:
+    if facts.manifest is not None or doc is None:
         return None
     provider = facts.settings.provider if facts.settings else active_provider(doc)
     now = provider_url(doc, provider) if provider else None

@@ -82,14 +82,14 @@ def plan_uninstall(facts: Facts, request: UninstallRequest) -> UninstallPlan:
     proxy that Codex is pointed at, with nothing left that tells where Codex pointed before.
     """
     if not request.force:
-        check_readable(facts)
+        check_readable(facts, leaving=True)
         broken = unrecorded(facts)
         if broken is not None and plan_repair(facts) is None:
             raise ConfigDrift("proxy_unrecorded", provider=broken[0], url=broken[1])
     settings = facts.settings or (facts.manifest.settings if facts.manifest else None)
     if _forced_bytes(facts, request):
         return _plan(facts, request, settings, _bytes_from_backup(facts))
-    check_readable(facts)
+    check_readable(facts, leaving=True)
     base = baseline(facts)
     if base.conflicts and request.force:
         base = _overruled(facts, base)
