@@ -174,10 +174,16 @@ class Machine:
 
     def codex_started(self, *arguments: str, prompt: str = "Say hello") -> subprocess.Popen[str]:
         """Start a turn, for tests that meddle while it runs; `finish` ends it."""
+        return self._codex("exec", "--skip-git-repo-check", *arguments, prompt, stdin=subprocess.DEVNULL)
+
+    def app_server(self) -> subprocess.Popen[str]:
+        """Start what the Codex App runs; it ends with its input."""
+        return self._codex("app-server", stdin=subprocess.PIPE)
+
+    def _codex(self, *arguments: str, stdin: int) -> subprocess.Popen[str]:
         assert self.codex is not None
-        command = [str(self.codex), "exec", "--skip-git-repo-check", *arguments, prompt]
         walls = {"HTTPS_PROXY": self.nowhere, "NO_PROXY": "127.0.0.1,localhost"}
-        return self._start(command, {**walls, **self.environment()})
+        return self._start([str(self.codex), *arguments], {**walls, **self.environment()}, stdin)
 
     def cfp(self, *arguments: str, timeout: float = 60) -> Ran:
         """Run our program in `work`, as a user does."""
@@ -201,17 +207,17 @@ class Machine:
 
     def run(self, command: list[str], *, timeout: float) -> Ran:
         """Run a program to its end in `work`."""
-        with self._start(command, self.environment()) as process:
+        with self._start(command, self.environment(), subprocess.DEVNULL) as process:
             return self.finish(process, timeout)
 
-    def _start(self, command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[str]:
+    def _start(self, command: list[str], environ: Mapping[str, str], stdin: int) -> subprocess.Popen[str]:
         return subprocess.Popen(
             command,
             cwd=self.work,
             env=dict(environ),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if stdin == subprocess.PIPE else subprocess.PIPE,  # nobody reads it meanwhile
             text=True,
             start_new_session=True,
         )

@@ -1,0 +1,70 @@
+"""A Codex App without its window: one `codex app-server` that lives on while the proxy is switched on and off."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.end_to_end.harness import Machine
+
+Json = dict[str, Any]
+
+
+class App:
+    """Speaks app-server's JSON lines (Codex 0.169) as the App does: threads, and turns in them."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: str) -> None:
+        self._process = process
+        self._folder = folder
+        self._number = 0
+        self._ask("initialize", {"clientInfo": {"name": "codex-fast-proxy-tests", "version": "1"}})
+        self._send({"method": "initialized"})
+
+    def thread(self) -> str:
+        """Open a conversation; return its id."""
+        return str(self._ask("thread/start", {"cwd": self._folder})["thread"]["id"])
+
+    def turn(self, thread: str, text: str = "Say hello") -> str:
+        """Say something in it; return what the model answered."""
+        self._ask("turn/start", {"threadId": thread, "input": [{"type": "text", "text": text}]})
+        done = self._until(lambda message: message.get("method") == "turn/completed")
+        turn = done["params"]["turn"]
+        assert turn["status"] == "completed", turn
+        return "".join(item["text"] for item in turn["items"] if item["type"] == "agentMessage")
+
+    def _ask(self, method: str, params: Json) -> Json:
+        self._number += 1
+        number = self._number
+        self._send({"id": number, "method": method, "params": params})
+        answer = self._until(lambda message: message.get("id") == number and "method" not in message)
+        assert "result" in answer, answer
+        result: Json = answer["result"]
+        return result
+
+    def _send(self, message: Json) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+
+    def _until(self, wanted: Callable[[Json], bool]) -> Json:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            message: Json = json.loads(line)
+            if wanted(message):
+                return message
+        raise AssertionError("app-server has ended")
+
+
+@contextmanager
+def opened(machine: Machine) -> Iterator[App]:
+    """The App, open on this machine until the block ends."""
+    with machine.app_server() as process:
+        try:
+            yield App(process, str(machine.work))
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(10)
