@@ -6,7 +6,9 @@ user's own (and never backs one up).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cfp.codex.config_toml import CONFIG_TOML, lookup
 from cfp.codex.config_toml import parse as parse_config
@@ -15,7 +17,8 @@ from cfp.codex.hooks_json import edit_for as hooks_edit_for
 from cfp.core.facts import Facts, TextFact
 from cfp.core.manifest import FileRecord, Manifest, ManifestState, digest
 from cfp.core.plan.give_back import GivenBack, Level, give_back
-from cfp.core.provider import url_key
+from cfp.core.provider import providers, url_key
+from cfp.core.settings import Settings
 from journal.values import ABSENT, KeyEdit, KeyPath
 
 OWN_FLAGS: tuple[KeyPath, ...] = (("features", "hooks"), ("features", "codex_hooks"), ("model_provider",))
@@ -61,6 +64,29 @@ def baseline(facts: Facts) -> Baseline:
 
 def config_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
     """Our keys in config.toml; for a predecessor's record, derived by comparing with its backup."""
+    edits = _recorded_edits(facts, manifest)
+    doc = facts.config.doc
+    return edits if doc is None else _followed(doc, edits, manifest.settings)
+
+
+def _followed(doc: Mapping[str, Any], edits: tuple[KeyEdit, ...], settings: Settings) -> tuple[KeyEdit, ...]:
+    """The same keys where the user has moved them: a provider that was deleted, or goes by another name now.
+
+    A table that is gone has nothing of ours, and half of it must not come back. Our URL under another provider was
+    carried there with the rest of its table, and would lead nowhere.
+    """
+    known = providers(doc)
+    kept = tuple(edit for edit in edits if edit.path[0] != "model_providers" or edit.path[1] in known)
+    ours = {edit.path for edit in kept}
+    carried = (
+        KeyEdit(path=url_key(name), before=settings.upstream_base, after=settings.base_url)
+        for name, table in known.items()
+        if table.get("base_url") == settings.base_url and url_key(name) not in ours
+    )
+    return (*kept, *carried)
+
+
+def _recorded_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
     if manifest.config.edits is not None:
         return manifest.config.edits
     settings = manifest.settings

@@ -1,0 +1,44 @@
+"""What users do to config.toml while the proxy is enabled, beyond editing their own keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cfp.codex import config_toml
+from cfp.core.facts import Facts
+from cfp.core.plan.install import plan_install
+from cfp.core.plan.route import InstallRequest
+from cfp.core.plan.uninstall import Retirement, UninstallRequest, plan_uninstall
+from tests.facts import CONFIG, UPSTREAM, facts, installed, text_fact
+
+
+def _edited(old: str, new: str) -> Facts:
+    """An enabled home in whose config the user has replaced `old`."""
+    plain = facts()
+    home = installed(plain, plan_install(plain, InstallRequest()))
+    assert home.config.data is not None
+    assert old.encode() in home.config.data
+    data = home.config.data.replace(old.encode(), new.encode())
+    return replace(home, config=text_fact(data, config_toml.parse))
+
+
+TABLE = CONFIG.decode().partition("\n\n")[2].replace(UPSTREAM, "http://127.0.0.1:8787/v1")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_provider_that_was_deleted_does_not_come_back(*, force: bool) -> None:
+    """Nothing of ours is left in it; a table with a URL alone would make Codex refuse the whole file."""
+    undo = plan_uninstall(_edited(TABLE, ""), UninstallRequest(force=force))
+    config = next(change.after for change in undo.changes if change.path.name == "config.toml")
+    assert {"model": "gpt-5.5", "model_provider": "relay"} == config_toml.parse(config)
+    assert (Retirement.NOW, ()) == (undo.retirement, undo.conflicts)
+
+
+def test_a_provider_that_was_renamed_gets_its_url_back() -> None:
+    """Our URL goes with its table, whatever that is called now: the proxy behind it is about to end."""
+    undo = plan_uninstall(_edited("relay]", "mine]"), UninstallRequest())
+    config = next(change.after for change in undo.changes if change.path.name == "config.toml")
+    assert UPSTREAM == config_toml.lookup(config_toml.parse(config), ("model_providers", "mine", "base_url"))
+    assert (Retirement.NOW, ()) == (undo.retirement, undo.conflicts)
