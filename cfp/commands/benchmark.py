@@ -20,13 +20,13 @@ from cfp.bench.statistics import Verdict
 from cfp.bench.workload import Mode, Profile, schedule
 from cfp.codex import config_toml
 from cfp.commands.settle import settle
+from cfp.commands.verification import candidate_key, candidate_model
 from cfp.core.facts import Facts
 from cfp.core.lifecycle import state_of
 from cfp.core.plan.baseline import baseline
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.route import InstallRequest, candidate_settings
 from cfp.core.provider import choose_provider
-from cfp.core.settings import Settings
 from cfp.errors import CfpError, Refused, Stuck
 from cfp.host import keys
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
@@ -161,8 +161,11 @@ def _subject(args: Args, host: Host, facts: Facts) -> _Subject:
     recorded = facts.settings.provider if facts.settings else None
     target = choose_provider(config_toml.parse(baseline(facts).config.content), recorded)
     settings = candidate_settings(facts, InstallRequest(upstream_api_key_env=args.api_key_env), target)
-    model, effort = args.model or _model(host, doc), args.reasoning_effort or _text(doc, "model_reasoning_effort")
-    key = _key(host, doc, settings)
+    model, effort = (
+        args.model or candidate_model(host, doc, unknown="benchmark_model_unknown"),
+        args.reasoning_effort or _text(doc, "model_reasoning_effort"),
+    )
+    key = candidate_key(host, doc, settings, unknown="benchmark_key_unknown")
     route = Route(
         upstream_base=settings.upstream_base,
         key=key,
@@ -183,40 +186,9 @@ def _subject(args: Args, host: Host, facts: Facts) -> _Subject:
     )
 
 
-def _model(host: Host, doc: Mapping[str, Any]) -> str:
-    try:
-        found = _text(doc, "model") or (host.codex.default_model() if host.codex else None)
-    except CfpError:
-        found = None
-    if found is None:
-        raise Refused("benchmark_model_unknown")
-    return found
-
-
 def _text(doc: Mapping[str, Any], name: str) -> str | None:
     value = doc.get(name)
     return value if isinstance(value, str) and value else None
-
-
-def _key(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.FoundKey | None:
-    source = None
-    if settings.upstream_api_key_file:
-        source = keys.Source.provider_auth_file()
-    elif settings.upstream_api_key_env is not None:
-        source = keys.Source.env(settings.upstream_api_key_env)
-    found = keys.discover_key(
-        doc,
-        settings.provider,
-        read_or_none(host.layout.auth),
-        read_or_none(host.layout.dotenv),
-        host.environ,
-        provider_auth=read_or_none(host.layout.provider_auth),
-        source=source,
-        user_environ=keys.windows_user_environ(),
-    )
-    if found is None and (source is not None or keys.sends_key(doc, settings.provider)):
-        raise Refused("benchmark_key_unknown", provider=settings.provider)
-    return found
 
 
 def _probe(args: Args, host: Host, subject: _Subject) -> Probe:

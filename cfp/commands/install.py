@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.commands.route_flags import seconds
-from cfp.commands.settle import settle
+from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import DEFAULT_TIMEOUT_S, skipped_verification, verify_candidate
 from cfp.core.facts import Facts
 from cfp.core.lifecycle import state_of
 from cfp.core.plan.install import InstallPlan, plan_install
 from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.trust import plan_trust
-from cfp.core.plan.worker import WorkerAction, running
+from cfp.core.plan.worker import WorkerAction
 from cfp.core.report import route_and_auth
 from cfp.core.settings import Policy
 from cfp.errors import CfpError, UsageError
@@ -120,15 +120,7 @@ def run(args: Args, host: Host) -> Result:
 
 
 def _transact(args: Args, host: Host, lease: Lease, facts: Facts, plan: InstallPlan) -> Switch:
-    switch = Switch(
-        lease=lease,
-        layout=host.layout,
-        workers=host.workers,
-        settings=plan.settings,
-        previous=running(facts),
-        verbose=args.verbose_proxy,
-        prune=plan.prune,
-    )
+    switch = switch_for(host, lease, facts, plan.settings, verbose=args.verbose_proxy, prune=plan.prune)
     transact(
         switch,
         _TABLES[plan.worker],

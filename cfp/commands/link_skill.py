@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 
 from cfp.host.machine import Host
-from cfp.host.skill_link import link
+from cfp.host.skill_link import SkillLink, link
 from cfp.messages import message
 from cfp.result import Result
 
@@ -25,15 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: Args, host: Host) -> Result:
     """Make the link; raises Refused where there is no SKILL.md or something else stands at the place."""
-    found = link(args.repo_root, args.skills_root, host.environ)
-    done = message("done.skill_linked")
+    return told(link(args.repo_root, args.skills_root, host.environ), "done.skill_linked")
+
+
+def told(found: SkillLink, done: str) -> Result:
+    """The result of both ways."""
+    said = message(done)
     return Result(
         status=found.status,
         fields={
             "path": str(found.path),
             "target": str(found.target),
             "link_type": found.link_type,
-            "message": done.sentence,
-            "next_user_action": done.action,
+            "message": said.sentence,
+            "next_user_action": said.action,
         },
     )

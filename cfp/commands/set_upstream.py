@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.commands.route_flags import add_clear_argument, add_route_arguments
-from cfp.commands.settle import settle
+from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import skipped_verification, verify_candidate
 from cfp.core.facts import Facts
 from cfp.core.lifecycle import Pointing, pointing, state_of
@@ -68,15 +68,7 @@ def run(args: Args, host: Host) -> Result:
     with locked(host.journal, "set-upstream", LOCK_TIMEOUT_S) as (lease, _):
         facts = host.survey()
         plan = plan_set_upstream(facts, args.request(), restart=args.restart)
-        switch = Switch(
-            lease=lease,
-            layout=host.layout,
-            workers=host.workers,
-            settings=plan.settings,
-            previous=running(facts),
-            verbose=args.verbose_proxy,
-            prune=plan.prune,
-        )
+        switch = switch_for(host, lease, facts, plan.settings, verbose=args.verbose_proxy, prune=plan.prune)
         transact(
             switch,
             INSTALL_OVER if plan.worker is WorkerAction.REPLACE else SAVE,

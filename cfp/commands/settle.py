@@ -1,11 +1,16 @@
-"""What every mutating command does first, and says afterwards, about an interrupted one."""
+"""The frame that mutating commands share: what is settled first, what a run is about, what is said of both."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from cfp.core.facts import Facts
 from cfp.core.lifecycle import state_of
 from cfp.core.plan.repair import Repair, plan_repair
+from cfp.core.plan.worker import running
+from cfp.core.settings import Settings
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact, translated
@@ -21,6 +26,21 @@ def settle(host: Host, command: str) -> dict[str, Any]:
         return {}
     with locked(host.journal, command, LOCK_TIMEOUT_S) as (_, recovery):
         return {"recovered": recovery_fields(recovery)}
+
+
+def switch_for(
+    host: Host, lease: Lease, facts: Facts, settings: Settings, *, verbose: bool = False, prune: Sequence[Path] = ()
+) -> Switch:
+    """The subject of a run that may touch the worker: what is to be served, and by whom it is served now."""
+    return Switch(
+        lease=lease,
+        layout=host.layout,
+        workers=host.workers,
+        settings=settings,
+        previous=running(facts),
+        verbose=verbose,
+        prune=prune,
+    )
 
 
 def mend(host: Host, lease: Lease, command: str) -> Repair | None:

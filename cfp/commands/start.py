@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
-from cfp.commands.settle import settle
+from cfp.commands.settle import settle, switch_for
 from cfp.core.facts import Facts
 from cfp.core.plan.start import StartPlan, plan_start
 from cfp.core.plan.worker import WorkerAction, running
@@ -44,14 +44,7 @@ def run(args: Args, host: Host) -> Result:
 
 def begin_worker(host: Host, lease: Lease, facts: Facts, plan: StartPlan, *, command: str, verbose: bool) -> Switch:
     """Run the table that the plan asks for; no table for a worker that is right already."""
-    switch = Switch(
-        lease=lease,
-        layout=host.layout,
-        workers=host.workers,
-        settings=plan.settings,
-        previous=running(facts),
-        verbose=verbose,
-    )
+    switch = switch_for(host, lease, facts, plan.settings, verbose=verbose)
     if plan.worker is not WorkerAction.KEEP:
         transact(
             switch,

@@ -22,9 +22,9 @@ def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: floa
     request = verify.VerificationRequest(
         provider=settings.provider,
         upstream_base=settings.upstream_base,
-        model=_model(host, doc),
+        model=candidate_model(host, doc),
         service_tier=_tier(facts, doc, settings),
-        key=_key(host, doc, settings),
+        key=candidate_key(host, doc, settings),
         extras=keys.provider_extras(doc, settings.provider, read_or_none(host.layout.dotenv), host.environ),
         overrides=settings.overrides_auth,
     )
@@ -39,7 +39,8 @@ def skipped_verification(settings: Settings) -> dict[str, Any]:
     return verify.skipped(request).to_json()
 
 
-def _model(host: Host, doc: Mapping[str, Any]) -> str:
+def candidate_model(host: Host, doc: Mapping[str, Any], *, unknown: str = "model_unknown") -> str:
+    """Return the model of config.toml, else Codex's default; raises Refused(`unknown`) where nobody tells one."""
     model = doc.get("model")
     if isinstance(model, str) and model:
         return model
@@ -48,7 +49,7 @@ def _model(host: Host, doc: Mapping[str, Any]) -> str:
     except CfpError:
         found = None
     if found is None:
-        raise Refused("model_unknown")
+        raise Refused(unknown)
     return found
 
 
@@ -61,7 +62,10 @@ def _tier(facts: Facts, doc: Mapping[str, Any], settings: Settings) -> str | Non
     return settings.service_tier if effective is EffectivePolicy.INJECT_MISSING else None
 
 
-def _key(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.FoundKey | None:
+def candidate_key(
+    host: Host, doc: Mapping[str, Any], settings: Settings, *, unknown: str = "key_unknown"
+) -> keys.FoundKey | None:
+    """Return the key that this route would send; None where it sends none. Raises Refused(`unknown`)."""
     source = None
     if settings.upstream_api_key_file:
         source = keys.Source.provider_auth_file()
@@ -75,7 +79,8 @@ def _key(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.FoundKe
         host.environ,
         provider_auth=read_or_none(host.layout.provider_auth),
         source=source,
+        user_environ=keys.windows_user_environ(),
     )
     if found is None and (source is not None or keys.sends_key(doc, settings.provider)):
-        raise Refused("key_unknown", provider=settings.provider)
+        raise Refused(unknown, provider=settings.provider)
     return found
