@@ -194,6 +194,25 @@ def test_a_group_that_others_joined_keeps_them() -> None:
     assert groups_of(merged.content) == [{"hooks": [{"type": "command", "command": ""}, theirs]}]
 
 
+def test_a_removal_at_the_end_leaves_no_tombstone() -> None:
+    """Where nothing follows our group, it goes without a trace."""
+    data = json.dumps({"hooks": {"SessionStart": [{"hooks": []}, OURS]}}).encode()
+    assert groups_of(HOOKS_JSON.apply(data, [edit_for(data, ABSENT)])) == [{"hooks": []}]
+
+
+def test_a_neighbour_that_its_owner_took_out_stays_out() -> None:
+    """Giving a predecessor's hook back to a group that it shared does not bring its old neighbours back."""
+    theirs = {"type": "command", "command": "theirs"}
+    shared = {"matcher": "startup", "hooks": [theirs, *group(PREDECESSOR_COMMAND)["hooks"]]}
+    data = json.dumps({"hooks": {"SessionStart": [shared]}}).encode()
+    edits = [edit_for(data, OURS)]
+    doc = json.loads(HOOKS_JSON.apply(data, edits))
+    del doc["hooks"]["SessionStart"][0]["hooks"][0]
+    merged = HOOKS_JSON.restore(json.dumps(doc).encode(), data, edits)
+    assert merged.content is not None
+    assert groups_of(merged.content) == [{"matcher": "startup", "hooks": group(PREDECESSOR_COMMAND)["hooks"]}]
+
+
 def test_a_file_that_was_not_there_goes_again() -> None:
     """Where there was no hooks.json none is left, unless its owner has written into it since."""
     edits = [edit_for(None, OURS)]
@@ -263,6 +282,7 @@ def test_what_codex_would_not_read_is_refused(data: bytes, reason: str) -> None:
         ("python -m codex_fast_proxy_autostart", False),
         ("python -m codex_fast_proxy.autostart", False),
         ("python -m other autostart", False),
+        ("python -m codex_fast_proxy autostarter", False),
         ("autostart", False),
     ],
 )
