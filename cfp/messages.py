@@ -99,6 +99,9 @@ MESSAGES: Final[dict[str, Message]] = {
         "Other programs changed these files while we worked: {paths}. Everything is as they left it.", "Run again."),
     "busy": Message("Another command holds the lock: {holder}.", "Wait for it to end, then run again."),
     "not_enabled": Message("The proxy is not enabled in this Codex home.", f"Run `{CLI} install --start`."),
+    "already_enabled": Message(
+        "The proxy is enabled with other settings: what is prepared now would not fit what Codex points at.",
+        f"Run `{CLI} install --start` with these flags, or `{CLI} set-upstream`."),
     "settings_missing": Message("There are no saved settings.", f"Run `{CLI} install --start`."),
     "provider_repointed": Message(
         "{provider} no longer points at the proxy: its URL was changed by others and is left alone.",

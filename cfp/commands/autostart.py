@@ -44,14 +44,26 @@ def run(args: Args, host: Host) -> Result | None:
     except Busy:
         fields = {"status": "busy"}
     except Refused as error:
-        fields = {"status": "skipped" if error.code in _SKIPS else "error", "reason": error.code}
+        fields = {"status": "skipped", "reason": error.code} if error.code in _SKIPS else _failed(error)
     except CfpError as error:
-        fields = {"status": "error", "reason": error.code, "error": message(error.code, error.details).sentence}
+        fields = _failed(error)
     if fields["status"] not in {"already_running", "skipped"}:
         _log(host, fields)
     if args.quiet:
         return None
     return Result(status=fields.pop("status"), fields=fields)
+
+
+def _failed(error: CfpError) -> dict[str, Any]:
+    told = message(error.code, error.details)
+    return {
+        "status": "error",
+        "reason": error.code,
+        "error": told.sentence,
+        "code": error.code,
+        "next_user_action": told.action,
+        "changed": False,
+    }
 
 
 def _start(args: Args, host: Host) -> dict[str, Any]:

@@ -8,9 +8,11 @@ import pytest
 
 from cfp.codex import config_toml
 from cfp.core.facts import Facts
+from cfp.core.lifecycle import State
 from cfp.core.plan.install import plan_install
 from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.uninstall import Retirement, UninstallRequest, plan_uninstall
+from cfp.errors import Refused
 from tests.facts import CONFIG, UPSTREAM, facts, installed, text_fact
 
 
@@ -42,3 +44,13 @@ def test_a_provider_that_was_renamed_gets_its_url_back() -> None:
     config = next(change.after for change in undo.changes if change.path.name == "config.toml")
     assert UPSTREAM == config_toml.lookup(config_toml.parse(config), ("model_providers", "mine", "base_url"))
     assert (Retirement.NOW, ()) == (undo.retirement, undo.conflicts)
+
+
+def test_nothing_is_prepared_beside_what_codex_uses() -> None:
+    """Another port in settings.json would leave Codex at one that nobody starts again after a reboot."""
+    plain = facts()
+    home = installed(plain, plan_install(plain, InstallRequest()))
+    assert State.PREPARED == plan_install(home, InstallRequest(prepare_only=True)).to_state
+    with pytest.raises(Refused) as refused:
+        plan_install(home, InstallRequest(prepare_only=True, port=9999))
+    assert "already_enabled" == refused.value.code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from dataclasses import replace
 
 import psutil
@@ -83,3 +84,19 @@ def test_stop_ends_a_worker_whose_home_is_gone(machine: Machine) -> None:
     assert (0, "stopped") == (ran.code, ran.json["status"]), ran.told
     assert [] == machine.workers()
     assert not machine.home.exists()
+
+
+def test_the_hook_says_what_stands_in_its_way(machine: Machine) -> None:
+    """Without --quiet its failure has the fields of every other one, and still exits 0."""
+    machine.relay()
+    machine.install()
+    _kill(machine)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", machine.port))
+        other.listen()
+        ran = machine.cfp("autostart")
+    told = ran.json
+    assert (0, "error", "port_in_use", False) == (ran.code, told["status"], told["code"], told["changed"])
+    assert str(machine.port) in told["error"]
+    assert told["next_user_action"]

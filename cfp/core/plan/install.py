@@ -9,7 +9,7 @@ from typing import Any
 
 from cfp.codex import config_toml, hook_trust, hooks_json
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import State, state_of
+from cfp.core.lifecycle import Pointing, State, pointing, state_of
 from cfp.core.manifest import FileRecord, Manifest, ManifestState, digest
 from cfp.core.plan.baseline import Baseline, baseline
 from cfp.core.plan.hook import HookPlan, current_edits, plan_hook
@@ -60,6 +60,8 @@ def plan_install(facts: Facts, request: InstallRequest) -> InstallPlan:
     action = WorkerAction.NONE if request.prepare_only else worker_action(facts, settings, facts.candidate)
     changed_route = route_changed(facts, settings)
     if request.prepare_only:
+        if pointing(facts) is Pointing.PROXIED and settings != facts.settings:
+            raise Refused("already_enabled")
         return InstallPlan(
             target=target,
             settings=settings,
