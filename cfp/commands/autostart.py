@@ -71,11 +71,11 @@ def _start(args: Args, host: Host) -> dict[str, Any]:
     plan = plan_autostart(facts)
     if plan.worker is WorkerAction.KEEP:
         return _answer(plan, facts, None)
-    if facts.hot:
-        return _beside_an_interrupted_command(args, host, facts, plan)
     with locked(host.journal, "autostart", LOCK_TIMEOUT_S, recover=False) as (lease, _):
         facts = host.survey()
         plan = plan_autostart(facts)
+        if facts.hot:  # under the lock: a command that is at work now has an open transaction too
+            return _beside_an_interrupted_command(args, host, facts, plan)
         switch = begin_worker(host, lease, facts, plan, command="autostart", verbose=args.verbose_proxy)
     return _answer(plan, facts, switch)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 from dataclasses import replace
 
 import psutil
@@ -15,7 +16,8 @@ from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.start import plan_autostart, plan_start
 from cfp.core.plan.worker import WorkerAction
 from cfp.errors import Refused
-from tests.end_to_end.harness import Machine, free_port
+from cfp.host.machine import Host
+from tests.end_to_end.harness import JOURNAL, Machine, free_port
 from tests.facts import facts, installed
 
 
@@ -100,3 +102,15 @@ def test_the_hook_says_what_stands_in_its_way(machine: Machine) -> None:
     assert (0, "error", "port_in_use", False) == (ran.code, told["status"], told["code"], told["changed"])
     assert str(machine.port) in told["error"]
     assert told["next_user_action"]
+
+
+def test_the_hook_starts_no_worker_beside_a_command_that_is_at_work(machine: Machine) -> None:
+    """An open transaction under a held lock is not an interrupted one: that command may be starting a worker."""
+    machine.relay()
+    machine.install()
+    _kill(machine)
+    journal = Host.find(str(machine.home), machine.environment(), sys.executable).journal
+    with journal.acquire(command="test", timeout=1):
+        (machine.home / JOURNAL / "20260101T000000Z-00000000.open").touch()
+        assert "busy" == machine.cfp("autostart").json["status"]
+    assert [] == machine.workers()
