@@ -136,7 +136,7 @@ MESSAGES: Final[dict[str, Message]] = {
         "The proxy with process id {pid} does not answer.", f"Run `{CLI} start`, which replaces it."),
     "worker_did_not_stop": Message("The proxy with process id {pid} does not end.", "End that process by hand."),
     "storage_failed": Message(
-        "The file system refused a change to {path}. Everything is as it was.", "Free space or rights, then run again."),
+        "The file system refused a change to {path}: {reason}. Everything is as it was.", "Free space or rights, then run again."),
     "journal_failed": Message("The journal failed: {reason}.", f"Run `{CLI} recover --dry-run`."),
     "model_unknown": Message(
         "config.toml names no model and no Codex CLI was found to ask, so the provider cannot be tried.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -80,7 +81,8 @@ def _ours(error: JournalError) -> CfpError:
         case Unsupported():
             return Refused("file_not_replaceable", path=str(error.path), reason=error.reason)
         case StorageFailed():
-            return Failed("storage_failed", path=str(error.path), errno=error.errno)
+            reason = os.strerror(error.errno) if error.errno else "it does not say why"
+            return Failed("storage_failed", path=str(error.path), errno=error.errno, reason=reason)
         case Damaged():
             return RecoveryRequired("journal_damaged", transaction=error.txid, files=list(error.files))
         case Interrupted():

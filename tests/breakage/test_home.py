@@ -18,6 +18,7 @@ def test_a_journal_that_is_a_file_is_named(tmp_path: Path, verb: tuple[str, ...]
     (tmp_path / JOURNAL).write_text("mine")
     code, told = run(tmp_path, *verb)
     assert (2, "storage_failed", str(tmp_path / JOURNAL)) == (code, told["code"], told["path"])
+    assert "Not a directory" in told["error"]
 
 
 def test_a_home_that_no_text_can_name_is_refused(tmp_path: Path) -> None:

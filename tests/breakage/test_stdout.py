@@ -50,3 +50,22 @@ def test_doctor_reads_a_config_of_another_shape(home: Path, features: str) -> No
     (home / "config.toml").write_text(f"features = {features}\n")
     code, told = run(home, "doctor")
     assert (2, 16) == (code, len(told["checks"]))
+
+
+def test_an_interrupt_while_modules_are_loaded_is_answered(home: Path) -> None:
+    """^C in the first tenth of a second leaves no traceback either."""
+    program = """
+import builtins, sys
+load = builtins.__import__
+def interrupted(name, *rest):
+    if name == "cfp.cli":
+        raise KeyboardInterrupt
+    return load(name, *rest)
+builtins.__import__ = interrupted
+sys.argv = ["codex-fast-proxy", "status"]
+from cfp.__main__ import main
+raise SystemExit(main())
+"""
+    done = _shell(home, '${CFP% -P *} -c "$PROGRAM"', PROGRAM=program, PYTHONPATH=os.pathsep.join(sys.path))
+    assert (130, b"") == (done.returncode, done.stderr)
+    assert ("status", "interrupted_by_user") == tuple(json.loads(done.stdout)[name] for name in ("command", "code"))
