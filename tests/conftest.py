@@ -22,7 +22,7 @@ CODEX = REPOSITORY / ".cache" / "codex" / "node_modules" / ".bin" / "codex"
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 # No deadline: one slow example on a busy machine says nothing about the code.
 settings.register_profile("dev", max_examples=50, deadline=None)
-settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("deep", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(PROFILE)
 
