@@ -19,28 +19,22 @@ def restore_one(share: Share, *, torn: bool) -> tuple[KeyPath, ...]:
     what a roll back would change counts. A file that only its bytes describe is named by its
     path instead. `torn`: see `wanted_after_rollback`.
     """
-    other = moved_to(share)
-    if other is None:
+    _, *others = share.places = places(share)
+    if not others:
         return restore_place(share, share.place, torn=torn)
-    for place in (other, share.place):
+    for place in (*others, share.place):
         if holds_ours(share, place, torn=torn):
             restore_place(share, place, torn=torn)
     return ()
 
 
-def moved_to(share: Share) -> Place | None:
-    """Where the given name leads by now, if that is not the recorded target."""
+def places(share: Share) -> list[Place]:
+    """Every place that can have names of ours: the recorded target, and where the given name leads by now."""
     try:
         target = locate(share.ports.fs, share.last.given).target
     except Unsupported:
-        return None
-    return None if target == share.last.target else share.place_at(target)
-
-
-def places(share: Share) -> list[Place]:
-    """Every place that can have names of ours."""
-    other = moved_to(share)
-    return [share.place] if other is None else [share.place, other]
+        return [share.place]
+    return [share.place] if target == share.last.target else [share.place, share.place_at(target)]
 
 
 def holds_ours(share: Share, place: Place, *, torn: bool) -> bool:

@@ -30,6 +30,8 @@ class Share:
         self.after = after
         self.parked: list[str] = []
         self.consumed: set[str] = set()
+        self.place = self.place_at(intent.target)
+        self.places = [self.place]
 
     @property
     def last(self) -> Intent:
@@ -42,10 +44,6 @@ class Share:
     @property
     def form(self) -> Format | None:
         return self.ports.formats.get(self.last.format)
-
-    @property
-    def place(self) -> Place:
-        return self.place_at(self.last.target)
 
     def place_at(self, target: Path) -> Place:
         return Place(self.ports.fs, target, self.txid, self.index, self.digest)

@@ -24,10 +24,14 @@ def make_folders(fs: Fs, folders: Sequence[Path]) -> None:
 
 
 def remove_folders(fs: Fs, folders: Sequence[Path]) -> None:
-    """Remove folders that are empty, innermost first; others stay."""
+    """Remove folders that are empty, innermost first; others stay.
+
+    Parents are fsynced in any case: one that is gone may have been removed by a recovery that died before its fsync.
+    """
     for folder in reversed(folders):
         with storage(folder):
-            if remove_if_empty(fs, folder):
+            remove_if_empty(fs, folder)
+            with suppress(FileNotFoundError):
                 fs.fsync_folder(folder.parent)
 
 

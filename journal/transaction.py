@@ -84,6 +84,8 @@ class Transaction:
                 self._shares.append(Share(ports, txid, self._digest, intent_from_record(record)))
             elif record["t"] == "reintent":
                 self._shares[record["i"]].intents.append(intent_from_record(record))
+        for share in self._shares:
+            share.places = places(share)
         self._stage = Stage.SWAPPING
         if self.has("commit"):
             self._stage = Stage.COMMITTED
@@ -271,7 +273,7 @@ class Transaction:
                 share.intents[0] = replace(share.last, image=where)
 
     def _fsync_targets(self) -> None:
-        self._fsync({place.folder: None for share in self._shares for place in places(share)})
+        self._fsync({place.folder: None for share in self._shares for place in share.places})
 
     def _fsync(self, folders: Iterable[Path]) -> None:
         for folder in folders:
@@ -298,7 +300,7 @@ class Transaction:
 
     def _sweep(self) -> None:
         # A crash may have come between an unlink and its fsync, so recovery makes sure of folders that look clean.
-        spots = [place for share in self._shares for place in places(share) if share.sweep(place) or self._resumed]
+        spots = [place for share in self._shares for place in share.places if share.sweep(place) or self._resumed]
         self._fsync({place.folder: None for place in spots})
 
     def _remove_traces(self, *, folders: bool) -> None:

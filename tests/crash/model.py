@@ -71,7 +71,7 @@ class Explorer:
     tally: Tally
     choose: random.Random
     depth: int = 2
-    cuts: int = 4
+    cuts: int = 8
     exchanges: bool = True
     broken: frozenset[str] = frozenset()
     lame: frozenset[int] = frozenset()
@@ -124,7 +124,7 @@ class Explorer:
         self.tally.states += 1
         self.tally.nested += depth > 1
         fs, machine = end.fs.after_kill(), end.machine.copy()
-        ends = Ends(fs, machine)
+        ends = Ends(fs, machine) if depth < self.depth else None
         complaints = invariants.i5_secrets_stay_private(fs, self.targets)
         try:
             recovery = recover(fs, machine, boot=boot)
@@ -133,7 +133,7 @@ class Explorer:
             complaints.append(f"recovery raised {error!r}")
         if complaints:
             self.tally.complaints.append(f"{self.scenario.name} depth {depth} {boot}: {complaints}")
-        elif depth < self.depth:
+        elif ends is not None:
             inner = (End(fs=one.fs, machine=one.machine, outcome=end.outcome) for one in ends.all)
             self.frontier += [(one, boot, depth + 1) for one in inner]
 
