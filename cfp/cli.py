@@ -22,6 +22,7 @@ from cfp.commands import COMMANDS
 from cfp.errors import CfpError, UsageError
 from cfp.host.machine import Host
 from cfp.host.runtime import python_path
+from cfp.host.secret import redact
 from cfp.layout import locate
 from cfp.messages import message
 from cfp.result import Raw, Result, render
@@ -34,7 +35,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse whose errors are ours: they become JSON, like every other."""
 
     def error(self, text: str) -> NoReturn:
-        raise UsageError("usage", reason=text)
+        raise UsageError("usage", reason=redact(text))  # a key that stands where no key belongs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,3 +51,13 @@ def test_an_empty_or_senseless_value_is_refused(home: Path, flag: str, value: st
     exit_code, told = run(home, "install", "--start", f"{flag}={value}")
     assert (2, code) == (exit_code, told["code"])
     assert before == sorted(home.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "words", [("--api-key", "sk-canary-1234"), ("--port", "sk-canary-1234"), ("sk-canary-1234",)]
+)
+def test_a_key_on_the_command_line_is_not_repeated(home: Path, words: tuple[str, ...]) -> None:
+    """No flag takes a key; whoever passes one all the same does not find it in the answer."""
+    code, told = run(home, "install", "--start", *words)
+    assert (2, "usage") == (code, told["code"])
+    assert "canary" not in json.dumps(told)
