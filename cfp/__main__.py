@@ -9,22 +9,6 @@ from __future__ import annotations
 import sys
 
 
-def _interrupted() -> int:
-    """Answer ^C while modules are loaded; later the command line does."""
-    from cfp.messages import message  # noqa: PLC0415  only ^C needs words
-    from cfp.result import Result, render  # noqa: PLC0415
-
-    told = message("interrupted_by_user")
-    fields = {
-        "error": told.sentence,
-        "code": "interrupted_by_user",
-        "next_user_action": told.action,
-        "changed": False,
-    }
-    sys.stdout.write(render(next(iter(sys.argv[1:]), "none"), Result(status="error", fields=fields)))
-    return 130
-
-
 def main() -> int:
     """Run one command line and return its exit code."""
     words = sys.argv[1:]
@@ -39,8 +23,10 @@ def main() -> int:
         return serve(words[1:])
     try:
         from cfp.cli import run  # noqa: PLC0415  see above
-    except KeyboardInterrupt:
-        return _interrupted()
+    except KeyboardInterrupt:  # from here on the command line answers ^C itself
+        from cfp.cli import interrupted  # noqa: PLC0415  only ^C needs it
+
+        return interrupted(words)
 
     return run(words)
 

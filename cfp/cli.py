@@ -56,6 +56,17 @@ def run(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envir
         _say("", sys.stdout)
 
 
+def interrupted(argv: Sequence[str]) -> int:
+    """Answer ^C that came before any command ran."""
+    _say(render(next(iter(argv), "none"), _interrupted()), sys.stdout)
+    return EXIT_INTERRUPTED
+
+
+def _interrupted() -> Result:
+    told = message("interrupted_by_user")
+    return _error("interrupted_by_user", told.sentence, told.action, EXIT_INTERRUPTED)
+
+
 def main(argv: Sequence[str], environ: Mapping[str, str], streams: Streams) -> int:
     """Run one command line: whatever happens, the one JSON object is printed and the exit code says the same."""
     verb = next((word for word in argv if not word.startswith("-")), "")
@@ -64,8 +75,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str], streams: Streams) -> i
     except CfpError as error:
         result = _failure(error)
     except KeyboardInterrupt:
-        stopped = message("interrupted_by_user")
-        result = _error("interrupted_by_user", stopped.sentence, stopped.action, EXIT_INTERRUPTED)
+        result = _interrupted()
     except Exception as error:  # noqa: BLE001  the one place: a bug must not print its traceback on stdout
         result = _bug(error, argv, environ)
     _say(render(verb or "none", result), streams.out)
