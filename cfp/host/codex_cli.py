@@ -25,6 +25,7 @@ from typing import IO, Any
 
 from cfp.codex.auth_json import LoginMode
 from cfp.errors import Failed
+from cfp.layout import locate
 
 HOOKS_LIST_SINCE = (0, 130)  # the first release whose app-server answers hooks/list
 _TIMEOUT = 10.0  # seconds; app-server answers within 0.3 on a machine at rest
@@ -159,8 +160,8 @@ def find_codex(environ: Mapping[str, str], codex_home: Path, *, program: Path | 
     if found is None:
         return None
     own = dict(environ)
-    by_itself = Path(environ.get("HOME") or environ.get("USERPROFILE") or "/") / ".codex"
-    if own.get("CODEX_HOME") or codex_home != by_itself:
+    by_itself = locate(None, {"HOME": environ.get("HOME") or environ.get("USERPROFILE") or ""})
+    if own.get("CODEX_HOME") or codex_home != by_itself.home:
         own["CODEX_HOME"] = str(codex_home)
     return CodexCli(program=Path(found), environ=own)
 

@@ -59,6 +59,34 @@ def test_a_catch_all_stands_where_it_must() -> None:
     assert set() == found
 
 
+def _joins(module: Module) -> set[tuple[str, int]]:
+    """Every literal that is joined to a path with `/`, and its line."""
+    return {
+        (node.right.value, node.lineno)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Div)
+        and isinstance(node.right, ast.Constant)
+        and isinstance(node.right.value, str)
+    }
+
+
+def test_only_layout_knows_where_files_lie() -> None:
+    """No other module joins a name of the home to a path, but for homes of its own making."""
+    layout, *_ = [module for module in OURS if module.name == "cfp/layout.py"]
+    names = {name for name, _ in _joins(layout)}
+    own_homes = {"cfp/demo/home.py", "cfp/proxy/serve.py"}  # serve: the default, without the import
+    found = [
+        f"{module.name}:{line} {name}"
+        for module in OURS
+        if module != layout and module.name not in own_homes
+        for name, line in _joins(module)
+        if name in names
+    ]
+    assert ".codex" in names
+    assert [] == found
+
+
 def test_only_one_module_knows_transitions() -> None:
     """The library's traps are behind one door."""
     found = {
