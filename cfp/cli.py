@@ -78,6 +78,11 @@ def main(argv: Sequence[str], environ: Mapping[str, str], streams: Streams) -> i
         result = _interrupted()
     except Exception as error:  # noqa: BLE001  the one place: a bug must not print its traceback on stdout
         result = _bug(error, argv, environ)
+    if argv[:1] == ["autostart"]:
+        # Codex gives what a hook prints to the model and calls a hook that fails broken: neither helps anyone.
+        if "--quiet" not in argv:
+            _say(render(verb, result), streams.out)
+        return 0
     _say(render(verb or "none", result), streams.out)
     return result.exit_code
 

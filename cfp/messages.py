@@ -53,7 +53,7 @@ MESSAGES: Final[dict[str, Message]] = {
         "The path {path} is not UTF-8, so neither config.toml nor a hook can name it.",
         "Give the folder another name, or reach it by a symbolic link that --codex-home names."),
     "config_unparseable": Message(
-        "{path} is not valid TOML: {reason}. It was not touched.", "Mend that place by hand; Codex cannot read it either."),
+        "{path} cannot be read as TOML: {reason}. It was not touched.", "Mend that place by hand; Codex cannot read it either."),
     "hooks_unparseable": Message(
         "{path} cannot be read as Codex hooks: {reason}. It was not touched.",
         "Mend that place by hand; Codex ignores all hooks of a file that it cannot read."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -138,6 +139,8 @@ def read_or_none(path: Path) -> bytes | None:
 
 def _bytes(path: Path) -> tuple[bytes | None, str]:
     try:
+        if stat.S_ISFIFO(path.stat().st_mode):
+            return None, "it is a pipe"  # reading would wait for a writer, for ever
         return path.read_bytes(), ""
     except FileNotFoundError:
         return None, ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cfp.core.settings import Settings, settings_from_json
-from cfp.errors import UsageError
+from cfp.errors import Refused, UsageError
 from cfp.layout import Layout
 from cfp.proxy.config import WorkerConfig
 
@@ -68,13 +68,23 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ServeArgs:
         raise UsageError("invalid_settings", field="nonce", reason="it must be hexadecimal")
     raw["upstream_api_key_file"] = switches["--use-provider-auth-file"]
     return ServeArgs(
-        settings=settings_from_json(raw),
+        settings=_settings(raw),
         codex_home=Path(texts["--codex-home"]),
         log_dir=Path(texts["--log-dir"]) if texts["--log-dir"] else None,
         nonce=texts["--nonce"],
         await_go=switches["--await-go"],
         verbose=switches["--verbose"],
     )
+
+
+def _settings(raw: dict[str, object]) -> Settings:
+    try:
+        return settings_from_json(raw)
+    except Refused as error:
+        if error.code != "settings_invalid":
+            raise
+        # No file is meant here: what cannot be used stands on the command line.
+        raise UsageError("usage", reason=str(error.details.get("reason", ""))) from error
 
 
 def go_arrived(descriptor: int = 0) -> bool:
@@ -96,6 +106,8 @@ def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
 def main(argv: Sequence[str]) -> int:
     """Serve until told to stop and return the exit code; raises CfpError where it cannot start."""
     args = parse(argv, os.environ)
+    if not args.codex_home.is_dir():
+        raise Refused("codex_home_missing", path=str(args.codex_home))
     # Imported before the go byte: the parent is busy with its journal, and importing leaves no trace.
     from cfp.proxy.life import live  # noqa: PLC0415  wrong flags are told without it
 

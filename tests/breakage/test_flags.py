@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cfp.cli import Streams, main
+from cfp.errors import Refused
+from cfp.proxy.serve import main as serve
 from tests.end_to_end.harness import relay_config
 
 UPSTREAM = "https://relay.example/v1"
@@ -61,3 +64,36 @@ def test_a_key_on_the_command_line_is_not_repeated(home: Path, words: tuple[str,
     code, told = run(home, "install", "--start", *words)
     assert (2, "usage") == (code, told["code"])
     assert "canary" not in json.dumps(told)
+
+
+@pytest.mark.parametrize("words", [["--bogus"], ["--quiet", "--bogus"], ["--codex-home"]])
+def test_the_hook_never_fails_its_session(words: list[str]) -> None:
+    """Autostart exits 0 whatever is wrong, and with --quiet it says nothing."""
+    out = io.StringIO()
+    code = main(["autostart", *words], {"HOME": "/nowhere"}, Streams(out=out, err=io.StringIO()))
+    assert 0 == code
+    assert ("--quiet" in words) == (out.getvalue() == "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ([], "usage"),
+        (["--port", "x", "--upstream-base", "https://a.example"], "usage"),
+        (["--codex-home", "/nonexistent", "--upstream-base", "https://a.example"], "codex_home_missing"),
+    ],
+)
+def test_serve_names_what_is_wrong_on_its_own_command_line(words: list[str], code: str) -> None:
+    """No saved file is blamed for a flag."""
+    with pytest.raises(Refused) as refused:
+        serve(words)
+    assert code == refused.value.code
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused(home: Path) -> None:
+    """Reading it would never end."""
+    (home / "config.toml").unlink()
+    os.mkfifo(home / "config.toml")
+    code, answer = run(home, "install", "--start")
+    assert (2, "config_unparseable") == (code, answer["code"])
+    assert "pipe" in answer["error"]

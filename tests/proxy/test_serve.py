@@ -145,7 +145,7 @@ def test_all_flags_are_read(tmp_path: Path) -> None:
     [
         (["--unknown"], "unknown_flag"),
         (["--port"], "flag_needs_value"),
-        (["--port", "http"], "settings_invalid"),
+        (["--port", "http"], "usage"),
         (["--host", "0.0.0.0"], "host_not_loopback"),
         (["--nonce", "x y"], "invalid_settings"),
         (["--await-go=1"], "unknown_flag"),
