@@ -112,6 +112,7 @@ class SimFs:
         self._place(path, Node(kind=Kind.LINK, data=target.encode(), mode=0o777).synced())
 
     def _place(self, path: str | Path, node: Node) -> None:
+        self._flush(str(path).rpartition("/")[0])
         number = self._new(node)
         self.seen[str(path)] = number
         self.disk[str(path)] = number
@@ -131,6 +132,8 @@ class SimFs:
         self._place(path, Node(kind=Kind.FILE, data=data, mode=kept if mode is None else mode).synced())
 
     def edit_in_place(self, path: str | Path, data: bytes) -> None:
+        """Write into a file and fsync it; on a journaling file system that takes earlier renames along."""
+        self._flush(str(path).rpartition("/")[0])
         number = self.seen[str(path)]
         self.nodes[number] = self.nodes[number].but(data=data).synced()
 
@@ -139,6 +142,7 @@ class SimFs:
         self.nodes[number] = self.nodes[number].but(mode=mode).synced()
 
     def delete(self, path: str | Path) -> None:
+        self._flush(str(path).rpartition("/")[0])
         self.seen.pop(str(path), None)
         self.disk.pop(str(path), None)
 
@@ -362,13 +366,16 @@ class SimFs:
         self._folder(str(path))
         if self._is_broken("fsync_folder", str(path)):
             return
-        for step in self.pending.pop(str(path), ()):
+        self._flush(str(path))
+        self._end()
+
+    def _flush(self, folder: str) -> None:
+        for step in self.pending.pop(folder, ()):
             for name, number in step:
                 if number is None:
                     self.disk.pop(name, None)
                 else:
                     self.disk[name] = number
-        self._end()
 
     # --- inside -------------------------------------------------------------------------------------------------
 

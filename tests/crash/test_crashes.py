@@ -8,13 +8,15 @@ import pytest
 
 from tests.crash.model import Explorer, Tally
 from tests.crash.sizes import DEPTH, IMAGES, SEED
-from tests.crash.world import INSTALL, PREPARE, RESTART, SCENARIOS, UNINSTALL, Scenario, journal_on, run
+from tests.crash.world import GIVEN_UP, INSTALL, PREPARE, RESTART, SCENARIOS, UNINSTALL, Scenario, journal_on, run
 
 # Barriers that the model lets fall, as (scenario, operation). Each is kept for the reason beside it.
 WORKER_DIES_TOO = "what a power cut takes from the record of a worker, it takes from the worker"
 COMMIT_SAYS_IT = "the log that would come back holds the commit, or says what the files say anyway"
 ONLY_FOR_PEOPLE = "nothing is decided from the history"
-LATER_ONE_COVERS = "a target in the same folder is made durable before the commit"
+LATER_ONE_COVERS = "another fsync of the same folder follows before anything depends on it"
+NO_COMMIT_FOLLOWS = "the swap is undone, and that is made durable"
+WRITER_NEVER_SYNCED = "it is for a file whose own writer never made it durable; those of the model are"
 NOTHING_TO_PURGE = "without before-images a lost commit and the removed log cannot disagree"
 REDUNDANT = {
     (INSTALL.name, "fsync_folder /h", 2): LATER_ONE_COVERS,
@@ -22,6 +24,13 @@ REDUNDANT = {
     (RESTART.name, "fsync /h/journal/TX.open", 1): WORKER_DIES_TOO,
     (RESTART.name, "fsync /h/journal/TX.open", 2): WORKER_DIES_TOO,
     (PREPARE.name, "fsync /h/journal/TX.open", 1): NOTHING_TO_PURGE,
+    (GIVEN_UP.name, "fsync_folder /h", 2): LATER_ONE_COVERS,
+    (GIVEN_UP.name, "fsync /h/journal/TX.open", 1): WORKER_DIES_TOO,
+    (GIVEN_UP.name, "fsync_folder /h/state", 1): NO_COMMIT_FOLLOWS,
+    (GIVEN_UP.name, "fsync_folder /h", 3): NO_COMMIT_FOLLOWS,
+    (GIVEN_UP.name, "fsync /h/.config.TX-3.0", 1): WRITER_NEVER_SYNCED,
+    (GIVEN_UP.name, "fsync /h/.hooks.TX-2.0", 1): WRITER_NEVER_SYNCED,
+    (GIVEN_UP.name, "fsync_folder /h", 5): LATER_ONE_COVERS,
     **{(scenario.name, "fsync /h/journal/history.new", 1): ONLY_FOR_PEOPLE for scenario in SCENARIOS},
     **{(scenario.name, "fsync_folder /h/journal", 2): COMMIT_SAYS_IT for scenario in SCENARIOS},
 }

@@ -6,6 +6,7 @@ edit happens, and then the command runs on, or is killed at a later operation an
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,9 +20,9 @@ from journal.fs import Kind
 from journal.values import Unmergeable
 from tests.crash import invariants
 from tests.crash.lines import dump, parse
-from tests.crash.model import Ends
+from tests.crash.model import POWERLESS, End, Ends
 from tests.crash.simfs import Crash, SimFs
-from tests.crash.sizes import DEEP
+from tests.crash.sizes import DEEP, SEED
 from tests.crash.world import INSTALL, UNINSTALL, Machine, Scenario, journal_on, recover, run
 
 MARK = "marked"
@@ -159,6 +160,20 @@ def test_an_edit_at_any_operation(
             assert complaints(scenario, fs, stranger) == [], (at, outcome)
 
 
+def ends_after(stranger: Stranger, fs: SimFs, scenario: Scenario, machine: Machine) -> list[End]:
+    """Run the command; every world in which it could stop from the stranger's act on."""
+    ends = Ends(fs, machine)
+
+    def both(fs: SimFs, what: str, about: str) -> None:
+        stranger(fs)
+        if fs.step >= stranger.at:
+            ends.add(fs)
+
+    fs.on_step, fs.on_half_write = both, None
+    run(journal_on(fs, machine), scenario, machine)
+    return ends.all
+
+
 @pytest.mark.parametrize(
     ("scenario", "path", "act"), [(s, p, a) for s, p, a, ex in CASES if ex and a in {*KEY_ACTS, change_mode}]
 )
@@ -167,21 +182,23 @@ def test_an_edit_and_a_kill(scenario: Scenario, path: str, act: Callable[[SimFs,
     for at in operations(scenario)[:: 1 if DEEP else 3]:
         stranger = Stranger(at=at, path=path, act=act)
         fs, machine = watched(scenario, stranger, exchanges=True)
-        ends = Ends(fs, machine)
-        note = fs.on_step
-        assert note is not None
-
-        def both(fs: SimFs, what: str, about: str, stranger: Stranger = stranger, note=note) -> None:  # noqa: ANN001 - the hook above
-            stranger(fs)
-            if fs.step >= stranger.at:
-                note(fs, what, about)
-
-        fs.on_step, fs.on_half_write = both, None
-        run(journal_on(fs, machine), scenario, machine)
-        for number, end in enumerate(ends.all):
+        for number, end in enumerate(ends_after(stranger, fs, scenario, machine)):
             recover(end.fs, end.machine)
             found = complaints(scenario, end.fs, stranger)
             assert found == [], (at, number)
+
+
+@pytest.mark.parametrize(("scenario", "path", "act"), [(s, p, a) for s, p, a, ex in CASES if ex and a in KEY_ACTS])
+def test_an_edit_and_a_power_cut(scenario: Scenario, path: str, act: Callable[[SimFs, str], bool]) -> None:
+    """As above, but the power goes: an edit that its writer made durable is in its file."""
+    choose = random.Random(SEED)
+    for at in operations(scenario)[:: 1 if DEEP else 4]:
+        stranger = Stranger(at=at, path=path, act=act)
+        fs, machine = watched(scenario, stranger, exchanges=True)
+        for number, end in enumerate(ends_after(stranger, fs, scenario, machine)):
+            cut = end.fs.after_power_cut(choose, any_subset=number % 2 == 1)
+            recover(cut, Machine(), boot=POWERLESS)
+            assert complaints(scenario, cut, stranger) == [], (at, number)
 
 
 @pytest.mark.parametrize(

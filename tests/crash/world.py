@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -59,7 +59,13 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """Files before, and one command's changes to them; `folders` are there before."""
+    """Files before, and one command's changes to them.
+
+    folders   are there before
+    worker    the command starts one
+    previous  one runs before, and the command stops it
+    fails     the command turns back after its swap
+    """
 
     name: str
     files: Mapping[str, bytes]
@@ -68,7 +74,12 @@ class Scenario:
     links: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     worker: bool = False
+    fails: bool = False
     previous: bool = False
+
+    def maybe_fail(self) -> None:
+        if self.fails:
+            raise JournalError("something else went wrong")
 
     def world(self) -> SimFs:
         fs = SimFs()
@@ -128,6 +139,7 @@ def run_in(lease: Lease, scenario: Scenario, machine: Machine) -> Outcome:
             machine.alive.add("new")
             transaction.worker_started(nonce="new", pid=2, started="2", boot_id="boot-1")
         transaction.swap()
+        scenario.maybe_fail()
         transaction.commit()
     except JournalError:
         try:
@@ -203,4 +215,5 @@ PREPARE = Scenario(
     files={"/h/config": CONFIG},
     changes=(changed("/h/state/deep/secret", None, CANARY, secret=True),),
 )
-SCENARIOS = (INSTALL, UNINSTALL, RESTART, PREPARE)
+GIVEN_UP = replace(INSTALL, name="given-up", fails=True)
+SCENARIOS = (INSTALL, UNINSTALL, RESTART, PREPARE, GIVEN_UP)
