@@ -27,6 +27,7 @@ class GivenBack:
     content: bytes | None
     level: Level
     conflicts: tuple[KeyPath, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def give_back(
@@ -51,8 +52,10 @@ def give_back(
         # Its owner deleted the file with our keys in it: nothing of ours is left to take out.
         return GivenBack(content=None, level=Level.ALREADY_KEYS)
     try:
-        merged = form.restore(current, before if before_known else None, edits)
+        # Bytes that are lost stand for an empty file: None would say that there was none, and take the file away.
+        lost = b"" if record.hash_before else None
+        merged = form.restore(current, before if before_known else lost, edits)
     except Unmergeable as error:
         raise Refused("file_not_editable", reason=str(error)) from error
     level = Level.ALREADY_KEYS if merged.content == current and not merged.conflicts else Level.KEYS
-    return GivenBack(content=merged.content, level=level, conflicts=merged.conflicts)
+    return GivenBack(content=merged.content, level=level, conflicts=merged.conflicts, notes=merged.notes)

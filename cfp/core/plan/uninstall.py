@@ -216,9 +216,8 @@ def _hook_removal(facts: Facts, hooks: GivenBack) -> HookRemoval:
         return HookRemoval.UNCHANGED
     if hooks.content is None:
         return HookRemoval.REMOVED_FILE
-    groups = hooks_json.parse(hooks.content).get("hooks", {}).get("SessionStart", [])
-    before = (facts.hooks.doc or {}).get("hooks", {}).get("SessionStart", [])
-    return HookRemoval.TOMBSTONE_LEFT if len(groups) == len(before) else HookRemoval.UPDATED
+    left = hooks_json.TOMBSTONE_LEFT in hooks.notes
+    return HookRemoval.TOMBSTONE_LEFT if left else HookRemoval.UPDATED
 
 
 def _state_files(facts: Facts, *, keep_state: bool) -> tuple[Path, ...]:
