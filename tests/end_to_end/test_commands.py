@@ -100,7 +100,7 @@ def test_a_dry_run_changes_nothing(machine: Machine) -> None:
 def test_stdout_is_one_json_object(machine: Machine, verb: str) -> None:
     """Even for flags that nobody knows: one object, with a code and a way on."""
     told = machine.cfp(verb, "--no-such-flag")
-    assert 2 == told.code
+    assert (0 if verb == "autostart" else 2) == told.code  # a hook never fails its session
     assert {"command", "status", "schema_version", "error", "code", "next_user_action", "changed"} <= told.json.keys()
 
 
