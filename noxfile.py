@@ -66,9 +66,9 @@ def codex_cli(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Everything that pytest finds; arguments after `--` go to it."""
+    """Everything that pytest finds, on every core; arguments after `--` go to it."""
     _install(session, "tests")
-    session.run("pytest", "--durations=10", *session.posargs)
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", "--durations=10", *session.posargs)
 
 
 @nox.session
