@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["tests.numbers"]
+
 REPOSITORY = Path(__file__).parent.parent
 CODEX = REPOSITORY / ".cache" / "codex" / "node_modules" / ".bin" / "codex"
 

@@ -8,12 +8,11 @@ import random
 import time
 from pathlib import Path
 
-import pytest
-
 from journal import ABSENT, Drifted, KeyEdit
 from tests.crash.lines import dump, parse
 from tests.crash.sizes import SEED, size
 from tests.journal.support import Home, change, home_at, roll_back
+from tests.numbers import Numbers
 
 TRIALS = size("CONTENTION", 120, 4000)
 OURS = KeyEdit(path=("url",), before="upstream", after="proxy")
@@ -46,7 +45,7 @@ def switch(home: Home, path: Path) -> str:
     return "committed"
 
 
-def test_one_edit_at_the_instant_of_the_swap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_edit_at_the_instant_of_the_swap(tmp_path: Path, numbers: Numbers) -> None:
     """Whenever it happens, the other program's setting is in the file afterwards."""
     choose = random.Random(SEED)
     lost = overwritten = 0
@@ -66,8 +65,9 @@ def test_one_edit_at_the_instant_of_the_swap(tmp_path: Path, capsys: pytest.Capt
         # A text that they read before our swap and wrote after our last look is theirs to write: `status` tells.
         overwritten += outcome == "committed" and values["url"] != "proxy"
         assert [] == [name for name in home.names() if name not in {"config", "tmp-of-codex"}]
-    with capsys.disabled():
-        print(f"\n  {TRIALS} edits: {lost} lost, ours overwritten by a stale text {overwritten} times", end=" ")  # noqa: T201 - the rate is the result
+    numbers.count("edits at the instant of a swap", "edits", TRIALS)
+    numbers.count("edits at the instant of a swap", "ours overwritten by a text that was read before", overwritten)
+    numbers.count("edits at the instant of a swap", "violations", lost)
     assert lost == 0
 
 

@@ -1,0 +1,38 @@
+"""The table of numbers tells what the tests told it."""
+
+from __future__ import annotations
+
+from tests.numbers import Numbers, Table
+
+
+def test_rows_add_up_over_tests_and_close_with_violations() -> None:
+    """Counts of one row are added, times are spread out in ms, sections are sorted, and `violations` comes last."""
+    one, other = Numbers([]), Numbers([])
+    one.count("model", "violations", 0)
+    one.count("model", "worlds", 1000)
+    one.time("again", "undo", 0.001, 0.002)
+    other.count("model", "worlds", 234)
+    other.time("again", "undo", *[0.003] * 18)
+    table = Table()
+    for properties in (one.properties, other.properties, [("others", "of a plug-in")]):
+        table.add(properties)
+    assert [
+        "again  undo                  20  p50 3.00 ms, p95 3.00 ms, max 3.00 ms",
+        "model  worlds             1,234",
+        "       violations             0",
+    ] == table.lines()
+
+
+def test_what_another_process_sends_is_understood() -> None:
+    """A report that came over a wire has lists where there were tuples."""
+    table = Table()
+    table.add([("count", ["model", "worlds", 2]), ("time", ["again", "undo", 0.5])])
+    assert {("model", "worlds"): 2} == table.counts
+    assert {("again", "undo"): [0.5]} == table.times
+
+
+def test_nothing_told_is_nothing_shown() -> None:
+    """Without rows there is no table, and a row without times is none."""
+    table = Table()
+    table.add([("time", ("again", "undo"))])
+    assert [] == table.lines()
