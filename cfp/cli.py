@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, NoReturn, TextIO
@@ -67,11 +67,19 @@ def _interrupted() -> Result:
     return _error("interrupted_by_user", told.sentence, told.action, EXIT_INTERRUPTED)
 
 
-def main(argv: Sequence[str], environ: Mapping[str, str], streams: Streams) -> int:
-    """Run one command line: whatever happens, the one JSON object is printed and the exit code says the same."""
-    verb = next((word for word in argv if not word.startswith("-")), "")
+def main(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    streams: Streams,
+    find: Callable[[str | None, Mapping[str, str], str], Host] = Host.find,
+) -> int:
+    """Run one command line: whatever happens, the one JSON object is printed and the exit code says the same.
+
+    find  which machine the command runs on, by `--codex-home`, environment and interpreter
+    """
+    verb = _verb(argv)
     try:
-        return _dispatch(list(argv), verb, environ, streams)
+        return _dispatch(list(argv), environ, streams, find)
     except CfpError as error:
         result = _failure(error)
     except KeyboardInterrupt:
@@ -87,6 +95,10 @@ def main(argv: Sequence[str], environ: Mapping[str, str], streams: Streams) -> i
     return result.exit_code
 
 
+def _verb(argv: Sequence[str]) -> str:
+    return next((word for word in argv if not word.startswith("-")), "")
+
+
 def _say(text: str, out: TextIO) -> None:
     """Print. A reader that has gone, or a full disk behind stdout, takes nothing from what the exit code says."""
     try:
@@ -96,7 +108,13 @@ def _say(text: str, out: TextIO) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
-def _dispatch(argv: list[str], verb: str, environ: Mapping[str, str], streams: Streams) -> int:
+def _dispatch(
+    argv: list[str],
+    environ: Mapping[str, str],
+    streams: Streams,
+    find: Callable[[str | None, Mapping[str, str], str], Host],
+) -> int:
+    verb = _verb(argv)
     if not argv or argv[0] in {"-h", "--help", "help"}:
         _say(_overview() + "\n", streams.out)
         return 0
@@ -110,7 +128,7 @@ def _dispatch(argv: list[str], verb: str, environ: Mapping[str, str], streams: S
     parser.add_argument("--codex-home", metavar="DIR", help="the Codex home (default: CODEX_HOME, else ~/.codex)")
     module.add_arguments(parser)
     names = vars(parser.parse_args(argv[1:]))
-    host = Host.find(names.pop("codex_home"), environ, python_path())
+    host = find(names.pop("codex_home"), environ, python_path())
     args = module.Args(**{item.name: names[item.name] for item in fields(module.Args)})
     result: Result | Raw | None = module.run(args, host)
     if result is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,21 +33,36 @@ class Asked:
     port: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """Who else runs on this machine: who answers at an address, and which worker of a home no address leads to."""
+
+    at: Callable[[Layout, str, int], PortFact]
+    stray: Callable[[Layout, tuple[PortFact | None, ...]], PortFact | None]
+
+
 def survey(
     layout: Layout,
     environ: Mapping[str, str],
     *,
     asked: Asked | None = None,
     codex_version: tuple[int, ...] | None = None,
+    neighbours: Neighbours | None = None,
 ) -> Facts:
-    """Read one home. `codex_version` is the CLI's, where a command had reason to ask it."""
+    """Read one home. `codex_version` is the CLI's, where a command had reason to ask it.
+
+    neighbours  the processes and ports of this machine, unless a test brings its own
+    """
+    near = neighbours or Neighbours(at=_port, stray=_stray)
     config = _text(layout.config, config_toml.parse)
     hooks = _text(layout.hooks, hooks_json.parse)
     settings_data, settings, settings_error = _settings(layout.settings)
     manifest_data, manifest, manifest_error = _manifest(layout.manifest)
     recorded = settings or (manifest.settings if manifest else None)
-    worker = _port(layout, recorded.host, recorded.port) if recorded else None
-    candidate = _candidate(layout, asked or Asked(), recorded, worker)
+    worker = near.at(layout, recorded.host, recorded.port) if recorded else None
+    host, port = _candidate(asked or Asked(), recorded)
+    known = worker is not None and (worker.host, worker.port) == (host, port)
+    candidate = worker if known else near.at(layout, host, port)
     dotenv = keys.parse_dotenv(read_or_none(layout.dotenv), environ)
     return Facts(
         layout=layout,
@@ -73,7 +88,7 @@ def survey(
         auth_names=auth_json.names(read_or_none(layout.auth)),
         worker=worker,
         candidate=candidate,
-        stray=_stray(layout, worker, candidate),
+        stray=near.stray(layout, (worker, candidate)),
         hot=_hot(layout),
         kept_backups=_kept(layout) if manifest is None else (),
         codex_version=codex_version,
@@ -90,12 +105,9 @@ def running_code() -> Runtime:
     )
 
 
-def _candidate(layout: Layout, asked: Asked, recorded: Settings | None, worker: PortFact | None) -> PortFact:
+def _candidate(asked: Asked, recorded: Settings | None) -> tuple[str, int]:
     host = asked.host or (recorded.host if recorded else DEFAULT_HOST)
-    port = asked.port or (recorded.port if recorded else DEFAULT_PORT)
-    if worker is not None and (worker.host, worker.port) == (host, port):
-        return worker
-    return _port(layout, host, port)
+    return host, asked.port or (recorded.port if recorded else DEFAULT_PORT)
 
 
 def _port(layout: Layout, host: str, port: int) -> PortFact:
@@ -113,7 +125,7 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
     return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=owner)
 
 
-def _stray(layout: Layout, *known: PortFact | None) -> PortFact | None:
+def _stray(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
     """The worker of this home that no recorded or asked address leads to; one that hangs has no more than a pid."""
     if any(at is not None and at.state is PortState.OURS for at in known):
         return None
