@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import cfp
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
+from cfp.proxy.evidence import Evidence
 from cfp.proxy.refusals import Refusals
 
 
@@ -20,6 +21,7 @@ class Observed(Protocol):
     config: WorkerConfig
     credentials: Credentials
     refusals: Refusals
+    evidence: Evidence
     draining: bool
     requests_in_flight: int
     requests_served: int
@@ -72,6 +74,7 @@ def report(worker: Observed) -> dict[str, Any]:
         "requests_in_flight": worker.requests_in_flight,
         "requests_served": worker.requests_served,
         "service_tier_refused_by": worker.refusals.listed(),
+        "service_tier_evidence": worker.evidence.report(settings.upstream_base),
         "peer_check": worker.peer_check,
         "draining": worker.draining,
     }

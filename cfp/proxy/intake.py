@@ -36,6 +36,7 @@ def look_into(office: Office, head: RequestHead, body: Body, record: RequestReco
     members = found.members
     if members is None:
         return Prepared(found.parts, None, None)
+    record.model = members.model
     record.tier_before = members.service_tier
     record.tier_after = tier if found.injected else members.service_tier
     record.stream = members.stream

@@ -45,6 +45,7 @@ def _settle(worker: Worker) -> None:
     import cfp.proxy.told  # noqa: F401, PLC0415  the same
 
     worker.health()
+    worker.remember()
     worker.dialer.warm()
     gc.collect()
     # What is loaded now stays: leave it out of later collections, which would only delay a stream.

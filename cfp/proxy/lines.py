@@ -4,54 +4,118 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from cfp.proxy.observe import RequestRecord
+from cfp.proxy.observe import RequestRecord, Usage
+
+Text = TypeVar("Text", str, str | None)
+_MOST_TEXT: Final = 200  # characters of what a request or an upstream may spell at any length
+
+
+class Line(msgspec.Struct, kw_only=True):
+    """One request, as the log has it. Durations are milliseconds since the head arrived.
+
+    upstream_ms     from when the request went out to when the answer's head came
+    service_tier_*  before: as the client sent it; after: as it went out
+    """
+
+    ts: str
+    request_id: str = ""
+    method: str = ""
+    path: str = ""
+    status: int | None = None
+    duration_ms: float | None = None
+    first_byte_ms: float | None = None
+    upstream_ms: float | None = None
+    eligible: bool = False
+    model: str | None = None
+    service_tier_before: str | None = None
+    service_tier_after: str | None = None
+    service_tier_injected: bool = False
+    service_tier_policy: str | None = None
+    service_tier_effective_policy: str | None = None
+    response_service_tier: str | None = None
+    stream: bool | None = None
+    json_error: str | None = None
+    response_content_type: str | None = None
+    usage: Usage | None = None
+    error_type: str | None = None
+    transport: str = "http"
+    upstream_base: str | None = None
+    settings_generation: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return msgspec.to_builtins(self)  # type: ignore[no-any-return]  # a struct becomes a dict
+
 
 _encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder(Line)
 
 
 class Lines:
-    """Encodes the records of one worker; `ids` makes its request numbers unique among workers."""
+    """Makes the lines of one worker; `ids` makes its request numbers unique among workers."""
 
-    def __init__(self, *, ids: str, policy: str, generation: str) -> None:
+    def __init__(self, *, ids: str, policy: str, upstream_base: str, generation: str) -> None:
         self._ids = ids
         self._policy = policy
+        self._upstream_base = upstream_base
         self._generation = generation
 
-    def encode(self, records: Iterable[RequestRecord]) -> bytes:
-        """One line each, with a newline behind every one."""
-        return _encoder.encode_lines([self.fields(record) for record in records])
-
-    def fields(self, record: RequestRecord) -> dict[str, Any]:
-        """Durations are milliseconds since the head arrived, `upstream_ms` since the request went out."""
+    def of(self, record: RequestRecord) -> Line:
+        """Say of a request what may be said."""
         told = None if record.observer is None else record.observer.told()
-        return {
-            "ts": datetime.fromtimestamp(record.at, UTC).isoformat(timespec="milliseconds"),
-            "request_id": f"{self._ids}{record.number:08x}",
-            "method": record.method.decode("latin-1"),
-            "path": record.target.partition(b"?")[0].decode("latin-1"),
-            "status": record.status,
-            "duration_ms": _milliseconds(record.began, record.ended),
-            "first_byte_ms": _milliseconds(record.began, record.first_byte),
-            "upstream_ms": _milliseconds(record.sent, record.answered),
-            "eligible": record.eligible,
-            "service_tier_before": record.tier_before,
-            "service_tier_after": record.tier_after,
-            "service_tier_injected": record.injected,
-            "service_tier_policy": self._policy,
-            "service_tier_effective_policy": record.effective_policy,
-            "response_service_tier": None if told is None else told.service_tier,
-            "stream": record.stream,
-            "json_error": record.json_error,
-            "response_content_type": None if record.content_type is None else record.content_type.decode("latin-1"),
-            "usage": None if told is None else told.usage,
-            "error_type": record.error_type,
-            "transport": "http",
-            "settings_generation": self._generation,
-        }
+        return Line(
+            ts=datetime.fromtimestamp(record.at, UTC).isoformat(timespec="milliseconds"),
+            request_id=f"{self._ids}{record.number:08x}",
+            method=record.method.decode("latin-1"),
+            path=_short(record.target.partition(b"?")[0].decode("latin-1")),
+            status=record.status,
+            duration_ms=_milliseconds(record.began, record.ended),
+            first_byte_ms=_milliseconds(record.began, record.first_byte),
+            upstream_ms=_milliseconds(record.sent, record.answered),
+            eligible=record.eligible,
+            model=_short(record.model),
+            service_tier_before=_short(record.tier_before),
+            service_tier_after=_short(record.tier_after),
+            service_tier_injected=record.injected,
+            service_tier_policy=self._policy,
+            service_tier_effective_policy=record.effective_policy,
+            response_service_tier=None if told is None else _short(told.service_tier),
+            stream=record.stream,
+            json_error=record.json_error,
+            response_content_type=_short(_text(record.content_type)),
+            usage=None if told is None else told.usage,
+            error_type=record.error_type,
+            transport=record.transport,
+            upstream_base=self._upstream_base,
+            settings_generation=self._generation,
+        )
+
+
+def encode(lines: Iterable[Line]) -> bytes:
+    """Return them with a newline behind each."""
+    return _encoder.encode_lines(lines)
+
+
+def decode(text: bytes) -> list[Line]:
+    """Read whole lines back; what is not one of ours is left out."""
+    found = []
+    for one in text.splitlines():
+        try:
+            found.append(_decoder.decode(one))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+    return found
+
+
+def _short(text: Text) -> Text:
+    return text if text is None or len(text) <= _MOST_TEXT else text[:_MOST_TEXT]
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
 
 
 def _milliseconds(start: float | None, end: float | None) -> float | None:

@@ -12,12 +12,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cfp.proxy.observe import RequestRecord
 
+if TYPE_CHECKING:
+    from cfp.proxy.lines import Line
+
 ROTATE_BYTES: Final = 10 * 1024 * 1024
 KEPT_FILES: Final = 5
+TAIL_BYTES: Final = 2 * 1024 * 1024  # some 3,000 lines, read in 20 ms
 _GATHER_SECONDS: Final = 0.05
 _MOST_PENDING: Final = 20_000
 _REPEAT_SECONDS: Final = 60.0
@@ -32,6 +36,7 @@ class RotatingFile:
         self._kept = kept
         self._descriptor: int | None = None
         self._size = 0
+        self._torn = False  # the last line may have been written in part: the next one must not continue it
 
     def write(self, data: bytes) -> None:
         """Append whole lines; raises OSError."""
@@ -40,21 +45,31 @@ class RotatingFile:
         elif self._size and self._size + len(data) > self._limit:
             self._rotate()
         assert self._descriptor is not None  # noqa: S101  just opened
-        view = memoryview(data)
+        view = memoryview(b"\n" + data if self._torn else data)
         while view:
+            self._torn = True
             written = os.write(self._descriptor, view)
             self._size += written
             view = view[written:]
+        self._torn = False
 
     def close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def tail(self, limit: int = TAIL_BYTES) -> bytes:
+        """Return the newest whole lines of the current file and the one before it, at most so many bytes."""
+        newer = _last_bytes(self._path, limit)
+        older = _last_bytes(self._path.with_name(f"{self._path.name}.1"), limit - len(newer))
+        return older + newer
+
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
         self._descriptor = os.open(self._path, flags, 0o600)
         self._size = os.fstat(self._descriptor).st_size
+        if hasattr(os, "fchmod"):
+            os.fchmod(self._descriptor, 0o600)  # 0.1.0 made it as the umask said
 
     def _rotate(self) -> None:
         self.close()
@@ -65,22 +80,42 @@ class RotatingFile:
         self._open()
 
 
+def _last_bytes(path: Path, limit: int) -> bytes:
+    """The end of a file from the beginning of a line on; nothing where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            start = max(0, size - limit)
+            file.seek(start)
+            text = file.read(limit) if limit > 0 else b""
+    except OSError:
+        return b""
+    return text[text.find(b"\n") + 1 :] if start else text
+
+
 class RequestLog:
-    """Takes records on the event loop, writes them from a thread."""
+    """Takes records on the event loop, makes lines of them in a thread and writes them there.
+
+    written  gets the lines back on the loop, also those that the disk did not take; before the first ones it gets
+             those that earlier workers have left in the file
+    """
 
     def __init__(
         self,
         file: RotatingFile,
-        encode: Callable[[list[RequestRecord]], bytes],
+        line: Callable[[RequestRecord], Line],
         *,
+        written: Callable[[list[Line]], None] = lambda _: None,
         trouble: Callable[[OSError], None] = lambda _: None,
     ) -> None:
         self._file = file
-        self._encode = encode
+        self._line = line
+        self._told = written
         self._trouble = trouble
         self._pending: list[RequestRecord] = []
-        self._writing: asyncio.Future[None] | None = None
+        self._writing: asyncio.Future[tuple[list[Line], OSError | None]] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._remembered = False  # of the thread that writes, of which there is one at a time
         self.dropped = 0
 
     def add(self, record: RequestRecord) -> None:
@@ -92,25 +127,45 @@ class RequestLog:
         if self._timer is None and self._writing is None:
             self._timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._flush)
 
+    def remember(self) -> None:
+        """Read what earlier workers have left, if that has not been done with a first line."""
+        if self._writing is None:
+            self._start()
+
     def _flush(self) -> None:
         self._timer = None
-        if not self._pending:
-            return
+        if self._pending and self._writing is None:
+            self._start()
+
+    def _start(self) -> None:
         records, self._pending = self._pending, []
         self._writing = asyncio.get_running_loop().run_in_executor(None, self._write, records)
         self._writing.add_done_callback(self._written)
 
-    def _written(self, future: asyncio.Future[None]) -> None:
+    def _written(self, future: asyncio.Future[tuple[list[Line], OSError | None]]) -> None:
         self._writing = None
-        error = future.exception()
-        if isinstance(error, OSError):
+        lines, error = future.result()
+        self._told(lines)
+        if error is not None:
             self.dropped += 1
             self._trouble(error)
-        if self._pending:
-            self._flush()
+        if self._pending and self._timer is None:
+            self._start()
 
-    def _write(self, records: list[RequestRecord]) -> None:
-        self._file.write(self._encode(records))
+    def _write(self, records: list[RequestRecord]) -> tuple[list[Line], OSError | None]:
+        from cfp.proxy.lines import decode, encode  # noqa: PLC0415  msgspec is not needed to listen
+
+        earlier: list[Line] = []
+        if not self._remembered:
+            self._remembered = True
+            earlier = decode(self._file.tail())
+        lines = [self._line(record) for record in records]
+        try:
+            if lines:
+                self._file.write(encode(lines))
+        except OSError as error:
+            return earlier + lines, error
+        return earlier + lines, None
 
     async def close(self) -> None:
         """Write what is pending and let go of the file."""

@@ -107,6 +107,7 @@ class RequestRecord:
     first_byte: float | None = None
     ended: float | None = None
     eligible: bool = False
+    model: str | None = None
     tier_before: str | None = None
     tier_after: str | None = None
     injected: bool = False
@@ -115,6 +116,7 @@ class RequestRecord:
     json_error: str | None = None
     content_type: bytes | None = None
     error_type: str | None = None
+    transport: str = "http"
     observer: StreamObserver | None = None
 
     def __init__(self, number: int, method: bytes, target: bytes) -> None:

@@ -15,16 +15,18 @@ from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
 from cfp.proxy.dial import Dialer
 from cfp.proxy.downstream import Downstream
+from cfp.proxy.evidence import Evidence
 from cfp.proxy.log import Events, RequestLog, RotatingFile
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.peer import PeerGuard
 from cfp.proxy.reading import ReadBuffer
+from cfp.proxy.recent import Recent
 from cfp.proxy.refusals import Refusals
 from cfp.proxy.routing import Router, origin_of
 from cfp.proxy.upstream import Pool
 
 if TYPE_CHECKING:
-    from cfp.proxy.lines import Lines
+    from cfp.proxy.lines import Line, Lines
 
 _BACKLOG = 1024
 _SWEEP_SECONDS = 5.0
@@ -48,12 +50,16 @@ class Worker:
         self.reads = ReadBuffer()
         self.pool = Pool(self.dialer, self.reads, config.limits)
         self.refusals = Refusals()
+        self.recent = Recent()
+        self.evidence = Evidence()
         self.events = Events(verbose=config.verbose)
         self.loop_id = os.urandom(8).hex().encode()
         self.draining = False
         self.requests_in_flight = 0
         self.requests_served = 0
-        self._log = RequestLog(RotatingFile(config.request_log), self._encode, trouble=self._log_failed)
+        self._log = RequestLog(
+            RotatingFile(config.request_log), self._line, written=self._logged, trouble=self._log_failed
+        )
         self._guard = guard or PeerGuard.of_this_system()
         self._connections: set[Downstream] = set()
         self._ids = os.urandom(4).hex()
@@ -153,6 +159,10 @@ class Worker:
         record.ended = monotonic()
         self._log.add(record)
 
+    def remember(self) -> None:
+        """Take in what earlier workers have logged, for `recent` and `evidence`; off the loop, soon after this."""
+        self._log.remember()
+
     def health(self) -> bytes:
         from cfp.proxy.health import report  # noqa: PLC0415  not needed to listen
 
@@ -182,8 +192,13 @@ class Worker:
         self.sweep(loop.time())
         self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
 
-    def _encode(self, records: list[RequestRecord]) -> bytes:
-        return self._lines.encode(records)
+    def _line(self, record: RequestRecord) -> Line:
+        return self._lines.of(record)
+
+    def _logged(self, lines: list[Line]) -> None:
+        self.recent.add(lines)
+        for line in lines:
+            self.evidence.take(line)
 
     @cached_property
     def _lines(self) -> Lines:
@@ -191,7 +206,12 @@ class Worker:
 
         settings = self.config.settings
         generation = sha256(settings.serialise()).hexdigest()[:12]
-        return Lines(ids=self._ids, policy=settings.service_tier_policy.value, generation=generation)
+        return Lines(
+            ids=self._ids,
+            policy=settings.service_tier_policy.value,
+            upstream_base=settings.upstream_base,
+            generation=generation,
+        )
 
     def _log_failed(self, error: OSError) -> None:
         self.events.warning("request_log_not_written", errno=error.errno)

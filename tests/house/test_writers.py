@@ -11,7 +11,10 @@ from tests.house.source import Module, dotted, modules
 
 # A module, the calls, and why they do not go through the journal.
 WRITERS = {
-    "cfp/proxy/log.py": ("os.open ?.replace", "the worker's own request log, appended for as long as it lives"),
+    "cfp/proxy/log.py": (
+        "os.open os.fchmod ?.replace",
+        "the worker's own request log, appended for as long as it lives",
+    ),
     "cfp/proxy/lifetime.py": (
         "os.open ?.unlink ?.mkdir",
         "the worker's lock and pid file, which live and die with it",

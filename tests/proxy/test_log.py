@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import resource
 import threading
 from pathlib import Path
 
 import pytest
 
-from cfp.proxy.lines import Lines
+from cfp.proxy.lines import Line, Lines, decode, encode
 from cfp.proxy.log import Events, RequestLog, RotatingFile
 from cfp.proxy.observe import RequestRecord, StreamObserver
 from tests.proxy.support import asynchronous
@@ -20,6 +21,7 @@ CONTRACT = {
     *("service_tier_before", "service_tier_after", "service_tier_injected", "service_tier_policy"),
     *("service_tier_effective_policy", "stream", "json_error", "response_content_type", "error_type"),
     *("first_byte_ms", "upstream_ms", "response_service_tier", "usage", "transport", "settings_generation"),
+    *("model", "upstream_base"),
 }
 
 
@@ -31,7 +33,7 @@ def numbers(text: str) -> list[int]:
     return [int(json.loads(line)["request_id"].removeprefix("id"), 16) for line in text.splitlines()]
 
 
-LINES = Lines(ids="id", policy="auto", generation="g")
+LINES = Lines(ids="id", policy="auto", upstream_base="https://relay.example/v1", generation="g")
 
 
 def test_a_line_has_the_fields_of_the_contract() -> None:
@@ -41,7 +43,7 @@ def test_a_line_has_the_fields_of_the_contract() -> None:
     told.at, told.status, told.content_type = 1_700_000_000.5, 200, b"text/event-stream"
     told.observer = StreamObserver(sse=True)
     told.observer.feed(b'data: {"response":{"service_tier":"flex","usage":{"input_tokens":3}}}\n\n')
-    (line,) = LINES.encode([told]).splitlines()
+    (line,) = encode([LINES.of(told)]).splitlines()
     found = json.loads(line)
     assert set(found) == CONTRACT
     expected = {
@@ -56,9 +58,43 @@ def test_a_line_has_the_fields_of_the_contract() -> None:
         "service_tier_policy": "auto",
         "settings_generation": "g",
         "error_type": None,
+        "model": None,
+        "transport": "http",
+        "upstream_base": "https://relay.example/v1",
     }
     assert {name: found[name] for name in expected} == expected
     assert found["usage"]["input_tokens"] == 3
+
+
+def test_a_line_is_short() -> None:
+    """What a request or an upstream may spell at any length is cut, so that 50 MB hold many requests."""
+    told = RequestRecord(1, b"POST", b"/v1/" + b"p" * 60_000)
+    told.model = told.tier_before = told.tier_after = "m" * 60_000
+    told.content_type = b"c" * 60_000
+    told.observer = StreamObserver(sse=False)
+    told.observer.feed(b'{"service_tier":"%s"}' % (b"t" * 60_000))
+    assert len(encode([LINES.of(told)])) < 2_000
+
+
+def test_lines_read_back() -> None:
+    """A line says the same after reading it; torn and foreign ones are passed over."""
+    line = LINES.of(record(3))
+    text = encode([line])
+    assert decode(text[:40] + b"\n" + text + b"[]\n{}\n\xff\n" + text) == [line, line]
+
+
+@pytest.mark.parametrize("limit", [0, 10, 11, 25, 60, 1000])
+def test_the_tail_has_whole_lines(tmp_path: Path, limit: int) -> None:
+    """The newest lines that fit, across the last rotation, none cut at its beginning."""
+    file = RotatingFile(tmp_path / "log", limit=50)
+    for number in range(8):
+        file.write(b"%09d\n" % number)
+    file.close()
+    whole = b"".join(b"%09d\n" % number for number in range(8))
+    found = file.tail(limit)
+    assert whole.endswith(found)
+    assert len(found) % 10 == 0
+    assert min(limit, len(whole)) - 20 <= len(found) <= limit
 
 
 def test_files_rotate_by_size(tmp_path: Path) -> None:
@@ -83,6 +119,33 @@ def test_an_older_file_is_continued(tmp_path: Path) -> None:
     assert ((tmp_path / "log.1").read_bytes()[-4:], (tmp_path / "log").read_bytes()) == (b"x\n1\n", b"22222\n")
 
 
+def test_a_torn_line_harms_no_other(tmp_path: Path) -> None:
+    """Where a disk took a line in part, the next one begins on a line of its own."""
+    path = tmp_path / "log"
+    file = RotatingFile(path)
+    file.write(b"1\n")
+    room, usual = path.stat().st_size + 3, resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, usual[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            file.write(b"22222\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    file.write(b"3\n")
+    file.close()
+    assert path.read_bytes() == b"1\n222\n3\n"
+
+
+def test_the_log_is_ours_alone(tmp_path: Path) -> None:
+    """Mode 0600, also where an older program made the file."""
+    path = tmp_path / "log"
+    path.touch(mode=0o644)
+    file = RotatingFile(path)
+    file.write(b"1\n")
+    file.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 class Broken(RotatingFile):
     """A disk that is full until it is not."""
 
@@ -99,7 +162,7 @@ async def test_a_full_disk_costs_lines_only(tmp_path: Path) -> None:
     """The trouble is told, and writing goes on when there is room again."""
     told: asyncio.Queue[OSError] = asyncio.Queue()
     file = Broken(tmp_path / "log")
-    log = RequestLog(file, LINES.encode, trouble=told.put_nowait)
+    log = RequestLog(file, LINES.of, trouble=told.put_nowait)
     log.add(record(1))
     assert (await told.get()).errno == errno.ENOSPC
     file.full = False
@@ -121,7 +184,7 @@ async def test_a_hanging_disk_does_not_stop_the_loop(tmp_path: Path) -> None:
             go_on.wait()
             super().write(data)
 
-    log = RequestLog(Hanging(tmp_path / "log"), LINES.encode)
+    log = RequestLog(Hanging(tmp_path / "log"), LINES.of)
     log.add(record(1))
     await hanging.wait()
     for number in range(2, 100):
@@ -129,6 +192,26 @@ async def test_a_hanging_disk_does_not_stop_the_loop(tmp_path: Path) -> None:
     go_on.set()
     await log.close()
     assert numbers((tmp_path / "log").read_text()) == list(range(1, 100))
+
+
+@asynchronous
+async def test_what_is_written_is_told(tmp_path: Path) -> None:
+    """First what earlier workers left, then each line once, in order, whether the disk took it or not."""
+    earlier = LINES.of(record(1))
+    (tmp_path / "log").write_bytes(encode([earlier]))
+    told: asyncio.Queue[list[Line]] = asyncio.Queue()
+    file = Broken(tmp_path / "log")
+    log = RequestLog(file, LINES.of, written=told.put_nowait)
+    log.remember()
+    assert await told.get() == [earlier]
+    log.add(record(2))
+    assert [line.request_id for line in await told.get()] == ["id00000002"]
+    file.full = False
+    log.add(record(3))
+    log.remember()
+    await log.close()
+    assert [line.request_id for line in await told.get()] == ["id00000003"]
+    assert told.empty()
 
 
 def test_events_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
