@@ -29,8 +29,8 @@ from cfp.core.plan.route import InstallRequest, candidate_settings
 from cfp.core.provider import choose_provider
 from cfp.errors import CfpError, Refused, Stuck
 from cfp.host import keys
+from cfp.host.disk import read_or_none
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
-from cfp.host.survey import read_or_none
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE

@@ -13,7 +13,6 @@ from cfp.core.plan.prepare_login import LoginPlan, login_provider, plan_prepare_
 from cfp.errors import Refused
 from cfp.host import keys
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
-from cfp.host.survey import read_or_none
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE
@@ -67,14 +66,14 @@ def _look(args: Args, host: Host) -> tuple[Facts, keys.FoundKey, LoginPlan]:
     found = keys.discover_key(
         facts.config.doc or {},
         provider,
-        read_or_none(layout.auth),
-        read_or_none(layout.dotenv),
+        host.disk.read(layout.auth),
+        host.disk.read(layout.dotenv),
         host.environ,
         source=keys.Source.auth_json(args.source_auth_key) if args.source_auth_key else None,
     )
     if found is None:
         raise Refused("source_key_unknown", provider=provider)
-    present = read_or_none(layout.provider_auth)
+    present = host.disk.read(layout.provider_auth)
     return facts, found, plan_prepare_login(facts, provider, found.secret.reveal(), present)
 
 

@@ -34,7 +34,7 @@ def run(args: Args, host: Host) -> Result:
     facts = host.survey()
     plan_stop(facts, force=args.force)
     recovered = settle(host, "stop")
-    if not host.layout.state.is_dir() and running(facts) is None:
+    if not host.disk.is_folder(host.layout.state) and running(facts) is None:
         return Result(status="not_running", fields={"pid": None, "cut_streams": 0, **recovered})
     if not facts.home_exists:
         return _stop_without_home(host, facts)

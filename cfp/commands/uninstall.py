@@ -66,7 +66,7 @@ def run(args: Args, host: Host) -> Result:
         plan = plan_uninstall(facts, args.request())
         if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
-        if nothing_there(facts, plan):
+        if nothing_there(host, facts, plan):
             return _result(facts, plan, None, {})
     recovered = settle(host, "uninstall")
     with locked(host.journal, "uninstall", LOCK_TIMEOUT_S) as (lease, _):
@@ -82,10 +82,10 @@ def run(args: Args, host: Host) -> Result:
     return _result(facts, plan, switch, recovered)
 
 
-def nothing_there(facts: Facts, plan: UninstallPlan) -> bool:
+def nothing_there(host: Host, facts: Facts, plan: UninstallPlan) -> bool:
     """True where there is nothing of ours to give back, stop or remove."""
-    layout = facts.layout
-    return not plan.changes and not layout.state.exists() and not layout.journal.exists() and running(facts) is None
+    left = any(host.disk.is_folder(folder) for folder in (facts.layout.state, facts.layout.journal))
+    return not plan.changes and not left and running(facts) is None
 
 
 def _transact(host: Host, lease: Lease, facts: Facts, plan: UninstallPlan) -> Switch:

@@ -11,7 +11,6 @@ from cfp.core.settings import Settings
 from cfp.errors import CfpError, Refused
 from cfp.host import keys, verify
 from cfp.host.machine import Host
-from cfp.host.survey import read_or_none
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -25,7 +24,7 @@ def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: floa
         model=candidate_model(host, doc),
         service_tier=_tier(facts, doc, settings),
         key=candidate_key(host, doc, settings),
-        extras=keys.provider_extras(doc, settings.provider, read_or_none(host.layout.dotenv), host.environ),
+        extras=keys.provider_extras(doc, settings.provider, host.disk.read(host.layout.dotenv), host.environ),
         overrides=settings.overrides_auth,
     )
     return verify.verify(request, timeout, environ=host.environ).to_json()
@@ -74,10 +73,10 @@ def candidate_key(
     found = keys.discover_key(
         doc,
         settings.provider,
-        read_or_none(host.layout.auth),
-        read_or_none(host.layout.dotenv),
+        host.disk.read(host.layout.auth),
+        host.disk.read(host.layout.dotenv),
         host.environ,
-        provider_auth=read_or_none(host.layout.provider_auth),
+        provider_auth=host.disk.read(host.layout.provider_auth),
         source=source,
         user_environ=keys.windows_user_environ(),
     )

@@ -11,7 +11,8 @@ import cfp
 from cfp.core.facts import Facts
 from cfp.errors import CfpError
 from cfp.host import codex_cli
-from cfp.host.survey import Asked, read_or_none, survey
+from cfp.host.disk import DISK, Disk
+from cfp.host.survey import Asked, survey
 from cfp.layout import Layout, locate
 from journal.values import Unmergeable
 
@@ -25,11 +26,12 @@ LOCK_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Host:
-    """`environ` is the command's own environment; tests give one of theirs."""
+    """`environ` is the command's own environment, and `disk` what it reads with; tests give theirs."""
 
     layout: Layout
     environ: Mapping[str, str]
     python: str
+    disk: Disk = DISK
 
     @classmethod
     def find(cls, codex_home: str | None, environ: Mapping[str, str], python: str) -> Host:
@@ -38,7 +40,7 @@ class Host:
     def survey(self, asked: Asked | None = None, *, ask_codex: bool = False) -> Facts:
         """Look at everything once; `ask_codex` also runs the Codex CLI for its version."""
         version = self.codex_version if ask_codex else None
-        return survey(self.layout, self.environ, asked=asked, codex_version=version)
+        return survey(self.layout, self.environ, asked=asked, codex_version=version, disk=self.disk)
 
     @cached_property
     def codex(self) -> codex_cli.CodexCli | None:
@@ -79,7 +81,7 @@ class Host:
         from cfp.core.provider import provider_url  # noqa: PLC0415
 
         try:
-            doc = parse(read_or_none(self.layout.config))
+            doc = parse(self.disk.read(self.layout.config))
         except Unmergeable:
             return False
         return provider_url(doc, worker.settings.provider) == worker.settings.base_url

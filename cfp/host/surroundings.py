@@ -14,8 +14,8 @@ from cfp.core.policy import LoginMode
 from cfp.errors import CfpError
 from cfp.host import keys
 from cfp.host.codex_cli import HOOKS_LIST_SINCE
+from cfp.host.disk import read_or_none
 from cfp.host.machine import Host
-from cfp.host.survey import read_or_none
 
 SYSTEM = Path("/etc/codex")
 _ROUTING = frozenset({"model_provider", "model_providers", "openai_base_url"})

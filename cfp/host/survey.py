@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
 from cfp.errors import Refused
 from cfp.host import keys, probe, process, runtime
+from cfp.host.disk import DISK, Disk
 from cfp.host.predecessor import find_predecessor
 from cfp.layout import Layout
 
@@ -48,27 +47,31 @@ def survey(
     asked: Asked | None = None,
     codex_version: tuple[int, ...] | None = None,
     neighbours: Neighbours | None = None,
+    disk: Disk = DISK,
 ) -> Facts:
     """Read one home. `codex_version` is the CLI's, where a command had reason to ask it.
 
     neighbours  the processes and ports of this machine, unless a test brings its own
+    disk        the same of its files and clock
     """
     near = neighbours or Neighbours(at=_port, stray=_stray)
-    config = _text(layout.config, config_toml.parse)
-    hooks = _text(layout.hooks, hooks_json.parse)
-    settings_data, settings, settings_error = _settings(layout.settings)
-    manifest_data, manifest, manifest_error = _manifest(layout.manifest)
+    config = _text(disk, layout.config, config_toml.parse)
+    hooks = _text(disk, layout.hooks, hooks_json.parse)
+    settings_data, settings, settings_error = _settings(disk, layout.settings)
+    manifest_data, manifest, manifest_error = _manifest(disk, layout.manifest)
     recorded = settings or (manifest.settings if manifest else None)
     worker = near.at(layout, recorded.host, recorded.port) if recorded else None
     host, port = _candidate(asked or Asked(), recorded)
     known = worker is not None and (worker.host, worker.port) == (host, port)
     candidate = worker if known else near.at(layout, host, port)
-    dotenv = keys.parse_dotenv(read_or_none(layout.dotenv), environ)
+    dotenv = keys.parse_dotenv(disk.read(layout.dotenv), environ)
+    auth = disk.read(layout.auth)
+    backups = _backups(disk, layout)
     return Facts(
         layout=layout,
-        now=datetime.now(UTC),
+        now=disk.now(),
         runtime=running_code(),
-        home_exists=layout.home.is_dir(),
+        home_exists=disk.is_folder(layout.home),
         config=config,
         hooks=hooks,
         hook_entries=_trust(config, hooks, layout),
@@ -78,19 +81,19 @@ def survey(
         manifest=manifest,
         manifest_data=manifest_data,
         manifest_error=manifest_error,
-        backup=read_or_none(Path(manifest.backup_path)) if manifest and manifest.backup_path else None,
-        backups=_backups(layout),
-        login=auth_json.login_mode(read_or_none(layout.auth), _text_of(config, "cli_auth_credentials_store")),
+        backup=disk.read(Path(manifest.backup_path)) if manifest and manifest.backup_path else None,
+        backups=backups,
+        login=auth_json.login_mode(auth, _text_of(config, "cli_auth_credentials_store")),
         opted_out=_text_of(config, "service_tier") == "default",
-        provider_keys=frozenset(stored_keys(read_or_none(layout.provider_auth))),
+        provider_keys=frozenset(stored_keys(disk.read(layout.provider_auth))),
         environment=frozenset(name for name, value in {**environ, **dotenv}.items() if value),
         dotenv=frozenset(name for name, value in dotenv.items() if value),
-        auth_names=auth_json.names(read_or_none(layout.auth)),
+        auth_names=auth_json.names(auth),
         worker=worker,
         candidate=candidate,
         stray=near.stray(layout, (worker, candidate)),
-        hot=_hot(layout),
-        kept_backups=_kept(layout) if manifest is None else (),
+        hot=_hot(disk, layout),
+        kept_backups=_kept(disk, layout, backups) if manifest is None else (),
         codex_version=codex_version,
     )
 
@@ -144,24 +147,8 @@ def _is_this_home(home: str, layout: Layout) -> bool:
     return os.path.realpath(home) == os.path.realpath(layout.home)
 
 
-def read_or_none(path: Path) -> bytes | None:
-    """The file's bytes, None where it cannot be read."""
-    return _bytes(path)[0]
-
-
-def _bytes(path: Path) -> tuple[bytes | None, str]:
-    try:
-        if stat.S_ISFIFO(path.stat().st_mode):
-            return None, "it is a pipe"  # reading would wait for a writer, for ever
-        return path.read_bytes(), ""
-    except FileNotFoundError:
-        return None, ""
-    except OSError as error:
-        return None, error.strerror or type(error).__name__
-
-
-def _text(path: Path, parse: Any) -> TextFact:
-    data, error = _bytes(path)
+def _text(disk: Disk, path: Path, parse: Any) -> TextFact:
+    data, error = disk.try_to_read(path)
     if data is None:
         return TextFact(data=None, doc=None, error=error)
     try:
@@ -181,8 +168,8 @@ def _trust(config: TextFact, hooks: TextFact, layout: Layout) -> tuple[hook_trus
     return hook_trust.status(config.doc or {}, hooks.doc, str(layout.hooks))
 
 
-def _settings(path: Path) -> tuple[bytes | None, Settings | None, str]:
-    data, error = _bytes(path)
+def _settings(disk: Disk, path: Path) -> tuple[bytes | None, Settings | None, str]:
+    data, error = disk.try_to_read(path)
     if data is None:
         return None, None, error
     try:
@@ -191,8 +178,8 @@ def _settings(path: Path) -> tuple[bytes | None, Settings | None, str]:
         return data, None, str(refused.details.get("reason", refused.code))
 
 
-def _manifest(path: Path) -> tuple[bytes | None, Manifest | None, str]:
-    data, error = _bytes(path)
+def _manifest(disk: Disk, path: Path) -> tuple[bytes | None, Manifest | None, str]:
+    data, error = disk.try_to_read(path)
     if data is None:
         return None, None, error
     try:
@@ -201,23 +188,16 @@ def _manifest(path: Path) -> tuple[bytes | None, Manifest | None, str]:
         return data, None, str(refused.details.get("reason", refused.code))
 
 
-def _backups(layout: Layout) -> tuple[str, ...]:
-    try:
-        names = os.listdir(layout.backups)
-    except OSError:
-        return ()
+def _backups(disk: Disk, layout: Layout) -> tuple[str, ...]:
+    names = disk.names(layout.backups)
     return tuple(sorted(name for name in names if name.startswith("config.toml.") and name.endswith(".bak")))
 
 
-def _kept(layout: Layout) -> tuple[tuple[str, bytes], ...]:
-    found = ((layout.backups / name, read_or_none(layout.backups / name)) for name in reversed(_backups(layout)))
+def _kept(disk: Disk, layout: Layout, names: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    found = ((layout.backups / name, disk.read(layout.backups / name)) for name in reversed(names))
     return tuple((str(path), data) for path, data in found if data is not None)
 
 
-def _hot(layout: Layout) -> tuple[str, ...]:
+def _hot(disk: Disk, layout: Layout) -> tuple[str, ...]:
     """The interrupted transactions, by the one listing that needs nothing of the journal's machinery."""
-    try:
-        names = os.listdir(layout.journal)
-    except OSError:
-        return ()
-    return tuple(sorted(name.removesuffix(".open") for name in names if name.endswith(".open")))
+    return tuple(sorted(name.removesuffix(".open") for name in disk.names(layout.journal) if name.endswith(".open")))
