@@ -12,7 +12,8 @@ import pytest
 from cfp.commands import COMMANDS
 from tests.house.source import REPOSITORY, modules
 
-PAGES = ("README.md", "SKILL.md", "CONTRIBUTING.md", "docs/architecture.md")
+GUIDES = tuple(f".codex/{name}.md" for name in ("INSTALL", "UPDATE", "SET_UPSTREAM", "UNINSTALL"))
+PAGES = ("README.md", "SKILL.md", "CONTRIBUTING.md", "docs/architecture.md", *GUIDES)
 GLOBAL_FLAGS = frozenset({"--codex-home", "--help", "--version", "--format"})
 
 # Verbs that an agent need not know: machines call them, or a person at a prompt.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -81,6 +82,12 @@ def test_the_changelog_knows_the_version() -> None:
     """The version of the package has its heading."""
     changelog = (REPOSITORY / "CHANGELOG.md").read_text()
     assert re.search(rf"^##\s+\[?{re.escape(cfp.__version__)}\]?", changelog, re.MULTILINE)
+
+
+def test_the_plugin_has_the_version() -> None:
+    """Codex keeps an installed plugin by its version, so it must be the package's."""
+    plugin = json.loads((REPOSITORY / ".codex-plugin" / "plugin.json").read_text())
+    assert cfp.__version__ == plugin["version"]
 
 
 def test_everything_installed_is_locked() -> None:

@@ -1,0 +1,150 @@
+"""The guides for agents, followed to the letter on a throw-away machine: from a clone to an uninstalled home."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cfp.demo.upstream import Upstream
+from tests.codex.app_server import AppServer
+from tests.end_to_end.harness import KEY, Machine
+from tests.house.source import REPOSITORY, tracked
+
+GUIDES = REPOSITORY / ".codex"
+PLACE = ".local/share/codex-fast-proxy"
+PLUGIN = "codex-fast-proxy@codex-fast-proxy"
+_BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+class Agent:
+    """Follows a guide as a careful reader does: each block in order, in one shell, stopping at the first failure."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.origin = machine.root / "origin"
+        self.checkout = machine.home.parent / PLACE
+        self.link = machine.home.parent / ".agents" / "skills" / "codex-fast-proxy"
+        machine.environ |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+        machine.environ |= {"REPOSITORY_URL": str(self.origin), "CODEX_HOME": str(machine.home)}
+
+    def follow(self, name: str) -> list[dict[str, Any]]:
+        """Run a guide's blocks; return the JSON answers in order."""
+        blocks = _BLOCK.findall((GUIDES / name).read_text(encoding="utf-8"))
+        assert blocks
+        ran = self.machine.run(["bash", "-euc", "\n".join(blocks)], timeout=240)
+        _skip_without_index(ran.stderr)
+        assert ran.code == 0, ran.told
+        return _objects(ran.stdout)
+
+    def git(self, *arguments: str) -> str:
+        author = ("-c", "user.name=maintainers", "-c", "user.email=maintainers@example.invalid")
+        command = ["git", "-C", str(self.origin), *author, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def publish(self) -> None:
+        """Make the repository that users clone: this very tree, as one commit."""
+        self.origin.mkdir()
+        self.git("init", "-q", "-b", "main")
+        for path in tracked():
+            copy = self.origin / path.relative_to(REPOSITORY)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+            copy.chmod(path.stat().st_mode & 0o777)
+        self.commit("The first")
+
+    def commit(self, message: str) -> None:
+        self.git("add", "-A", "-f")
+        self.git("commit", "-q", "-m", message)
+
+
+def _skip_without_index(said: str) -> None:
+    """A machine without a package index cannot follow the guide; the gate must be able to."""
+    offline = "No matching distribution found" in said or "Could not find a version" in said
+    if offline and os.environ.get("CFP_REQUIRE_CODEX") != "1":
+        pytest.skip("no package index to install the program's dependencies from")
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    decoder, found, at = json.JSONDecoder(), [], text.find("{")
+    while at >= 0:
+        value, end = decoder.raw_decode(text, at)
+        found.append(value)
+        at = text.find("{", end)
+    return found
+
+
+@pytest.fixture
+def agent(machine: Machine) -> Agent:
+    """An agent on a machine without the program, whose home has a provider."""
+    agent = Agent(machine)
+    agent.publish()
+    machine.relay()
+    return agent
+
+
+def test_the_guides_from_the_first_clone_to_the_last_file(agent: Agent) -> None:
+    """Each guide does what it says, and the four together leave the home and the machine as they were."""
+    machine = agent.machine
+    before = machine.config.read_bytes()
+
+    linked, doctor = agent.follow("INSTALL.md")
+    assert ("linked", "doctor") == (linked["status"], doctor["command"])
+    assert agent.checkout == agent.link.resolve()
+    assert before == machine.config.read_bytes()
+
+    program = str(agent.checkout / ".venv" / "bin" / "codex-fast-proxy")
+    enabled = machine.run([program, "install", "--start", "--port", str(machine.port)], timeout=60)
+    assert enabled.code == 0, enabled.told
+
+    with Upstream(key=KEY) as other:
+        machine.environ["UPSTREAM"] = other.base_url
+        tried, saved, waiting, started = agent.follow("SET_UPSTREAM.md")
+        assert ("verified", "upstream_updated") == (tried["status"], saved["status"])
+        assert waiting["needs_restart"]
+        assert ("restarted", other.base_url) == (started["status"], started["upstream_base"])
+
+        (agent.origin / "CHANGELOG.md").write_text("# Changelog\n\nSomething newer.\n")
+        agent.commit("The second")
+        checked, relinked, running, updated = agent.follow("UPDATE.md")
+        assert ("remote_ahead", "already_linked") == (checked["relation"], relinked["status"])
+        assert (True, "installed") == (running["config_matches"], updated["status"])
+        assert "newer" in (agent.checkout / "CHANGELOG.md").read_text()
+
+        deferred, finished, unlinked = agent.follow("UNINSTALL.md")
+    assert ("deferred", "stopped", "removed") == (
+        deferred["stop_result"]["status"],
+        finished["stop_result"]["status"],
+        finished["files"],
+    )
+    assert "unlinked" == unlinked["status"]
+    assert before.replace(machine.upstream.base_url.encode(), other.base_url.encode()) == machine.config.read_bytes()
+    assert not agent.checkout.exists()
+    assert not agent.link.is_symlink()
+    assert [] == machine.workers()
+
+
+def test_codex_installs_the_plugin(codex: Machine, agent: Agent, tmp_path: Path) -> None:
+    """The real Codex adds the repository as a marketplace, installs the plugin and finds its skill."""
+    for arguments in (["marketplace", "add", str(agent.origin)], ["add", PLUGIN]):
+        ran = codex.run([str(codex.codex), "plugin", *arguments], timeout=60)
+        assert ran.code == 0, ran.told
+    assert codex.codex is not None
+    with AppServer(codex.codex, codex.home) as server:
+        skills = server.ask("skills/list", {"cwds": [str(tmp_path)], "forceReload": True})["result"]["data"][0][
+            "skills"
+        ]
+    assert ["codex-fast-proxy:codex-fast-proxy"] == [
+        skill["name"] for skill in skills if skill.get("pluginId") == PLUGIN
+    ]
+
+
+def test_the_plugin_carries_the_skill() -> None:
+    """Codex leaves symbolic links out when it copies a plugin, so its skill is a copy: the same, to the byte."""
+    copy = GUIDES / "skills" / "codex-fast-proxy" / "SKILL.md"
+    assert (REPOSITORY / "SKILL.md").read_bytes() == copy.read_bytes(), f"cp SKILL.md {copy.relative_to(REPOSITORY)}"
