@@ -21,12 +21,15 @@ def main() -> int:
         from cfp.commands.serve import main as serve  # noqa: PLC0415  the worker's start is waited for
 
         return serve(words[1:])
+    from cfp import signals  # noqa: PLC0415  see above
+
+    signals.listen()
     try:
         from cfp.cli import run  # noqa: PLC0415  see above
-    except KeyboardInterrupt:  # from here on the command line answers ^C itself
-        from cfp.cli import interrupted  # noqa: PLC0415  only ^C needs it
+    except KeyboardInterrupt as interrupt:  # from here on the command line answers signals itself
+        from cfp.cli import interrupted  # noqa: PLC0415  only they need it
 
-        return interrupted(words)
+        return interrupted(words, interrupt)
 
     return run(words)
 

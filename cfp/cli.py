@@ -5,8 +5,6 @@ Only the named verb's module is imported, so that each command pays for what it 
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import io
 import os
 import sys
@@ -15,27 +13,24 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Any, NoReturn, TextIO
+from difflib import get_close_matches
+from itertools import takewhile
+from typing import Any, TextIO
 
 import cfp
+from cfp import signals
 from cfp.commands import COMMANDS
-from cfp.errors import CfpError, UsageError
+from cfp.commands.overview import overview
+from cfp.commands.parsing import module_of, page, parser_of
+from cfp.errors import CfpError, CutShort, UsageError
 from cfp.host.machine import Host
 from cfp.host.runtime import python_path
-from cfp.host.secret import redact
 from cfp.layout import locate
 from cfp.messages import message
-from cfp.result import Raw, Result, render
+from cfp.result import Raw, Result, envelope, render
 
 EXIT_BUG = 70
-EXIT_INTERRUPTED = 130
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse whose errors are ours: they become JSON, like every other."""
-
-    def error(self, text: str) -> NoReturn:
-        raise UsageError("usage", reason=redact(text))  # a key that stands where no key belongs
+_HELP = frozenset({"-h", "--help"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +41,7 @@ class Streams:
 
 def run(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run one command line of this process and return its exit code."""
+    signals.listen()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # The contract says UTF-8, whatever the locale; a lone surrogate of a file name becomes its JSON escape.
@@ -56,15 +52,16 @@ def run(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envir
         _say("", sys.stdout)
 
 
-def interrupted(argv: Sequence[str]) -> int:
-    """Answer ^C that came before any command ran."""
-    _say(render(next(iter(argv), "none"), _interrupted()), sys.stdout)
-    return EXIT_INTERRUPTED
+def interrupted(argv: Sequence[str], interrupt: KeyboardInterrupt) -> int:
+    """Answer ^C, or another signal that ends a command, that came before any command ran."""
+    result = _interrupted(interrupt)
+    _say(render(next(iter(argv), "none"), result), sys.stdout)
+    return result.exit_code
 
 
-def _interrupted() -> Result:
+def _interrupted(interrupt: KeyboardInterrupt) -> Result:
     told = message("interrupted_by_user")
-    return _error("interrupted_by_user", told.sentence, told.action, EXIT_INTERRUPTED)
+    return _error("interrupted_by_user", told.sentence, told.action, signals.exit_code(interrupt))
 
 
 def main(
@@ -82,21 +79,32 @@ def main(
         return _dispatch(list(argv), environ, streams, find)
     except CfpError as error:
         result = _failure(error)
-    except KeyboardInterrupt:
-        result = _interrupted()
+    except KeyboardInterrupt as interrupt:
+        result = _interrupted(interrupt)
     except Exception as error:  # noqa: BLE001  the one place: a bug must not print its traceback on stdout
         result = _bug(error, argv, environ)
     if argv[:1] == ["autostart"]:
         # Codex gives what a hook prints to the model and calls a hook that fails broken: neither helps anyone.
         if "--quiet" not in argv:
-            _say(render(verb, result), streams.out)
+            _answer(verb, result, argv, environ, streams.out)
         return 0
-    _say(render(verb or "none", result), streams.out)
+    _answer(verb or "none", result, argv, environ, streams.out)
     return result.exit_code
 
 
 def _verb(argv: Sequence[str]) -> str:
     return next((word for word in argv if not word.startswith("-")), "")
+
+
+def _answer(verb: str, result: Result, argv: Sequence[str], environ: Mapping[str, str], out: TextIO) -> None:
+    """Print the result: JSON, or a page for people where the command line says so, wrong as the rest of it may be."""
+    words = " ".join(takewhile(lambda word: word != "--", argv)).replace("--format=", "--format ")
+    if "--format text" not in words:
+        _say(render(verb, result), out)
+        return
+    from cfp.views import shown  # noqa: PLC0415  100 ms that JSON does not pay
+
+    _say(shown(envelope(verb, result), terminal=out.isatty(), environ=environ), out)
 
 
 def _say(text: str, out: TextIO) -> None:
@@ -115,18 +123,21 @@ def _dispatch(
     find: Callable[[str | None, Mapping[str, str], str], Host],
 ) -> int:
     verb = _verb(argv)
-    if not argv or argv[0] in {"-h", "--help", "help"}:
-        _say(_overview() + "\n", streams.out)
+    if not argv or argv[0] in {"help", *_HELP}:
+        _say(page(argv[1]) if argv[1:2] and argv[1] in COMMANDS else overview(), streams.out)
         return 0
     if argv[0] == "--version":
         _say(f"codex-fast-proxy {cfp.__version__}\n", streams.out)
         return 0
     if argv[0] != verb or verb not in COMMANDS:
-        raise UsageError("usage", reason=f"the first word must be one of: {', '.join(COMMANDS)}")
-    module = importlib.import_module(f"cfp.commands.{COMMANDS[verb][0]}")
-    parser = _Parser(prog=f"codex-fast-proxy {verb}", description=module.__doc__, allow_abbrev=False)
-    parser.add_argument("--codex-home", metavar="DIR", help="the Codex home (default: CODEX_HOME, else ~/.codex)")
-    module.add_arguments(parser)
+        near = get_close_matches(argv[0], COMMANDS, n=1)
+        meant = f"; perhaps `{near[0]}` is meant" if near else ""
+        raise UsageError("usage", reason=f"the first word must be a command{meant}")
+    if _HELP & set(takewhile(lambda word: word != "--", argv)):
+        _say(page(verb), streams.out)
+        return 0
+    module = module_of(verb)
+    parser = parser_of(verb)
     names = vars(parser.parse_args(argv[1:]))
     host = find(names.pop("codex_home"), environ, python_path())
     args = module.Args(**{item.name: names[item.name] for item in fields(module.Args)})
@@ -136,26 +147,16 @@ def _dispatch(
     if isinstance(result, Raw):
         _say(result.text, streams.out)
         return 0
-    _say(render(verb, result), streams.out)
+    _answer(verb, result, argv, environ, streams.out)
     return result.exit_code
-
-
-def _overview() -> str:
-    width = max(map(len, COMMANDS))
-    lines = [f"  {verb:<{width}}  {summary}" for verb, (_, summary) in COMMANDS.items()]
-    return (
-        "codex-fast-proxy: Fast and auth split for Codex with third-party providers\n\n"
-        "usage: codex-fast-proxy COMMAND [--codex-home DIR] [flags]; COMMAND --help tells its flags\n\n"
-        + "\n".join(lines)
-        + "\n\nEvery command answers with one JSON object on stdout. Exit codes: 0 done, 2 refused or undone,\n"
-        "3 a key of ours was changed by others, 4 confirmation needed, 5 busy, 6 run recover, 70 a bug."
-    )
 
 
 def _failure(error: CfpError) -> Result:
     told = message(error.code, error.details)
     status = str(error.details.get("status_name", "error"))
     extra = {name: value for name, value in error.details.items() if name not in _RESERVED}
+    if isinstance(error, CutShort):
+        extra["changed"] = error.details["changed"]
     return _error(error.code, told.sentence, told.action, error.exit_code, status=status, extra=extra)
 
 

@@ -7,6 +7,7 @@ CfpError
 │  ├─ ConfirmationRequired (4)
 │  └─ Busy               (5) another command holds the lock
 ├─ Failed    tried, and undone
+├─ CutShort  (130) interrupted once the files were changed; the same command, repeated, finishes
 └─ Stuck     undo is incomplete
    └─ RecoveryRequired   (6)
 
@@ -15,7 +16,7 @@ The `code` is the contract: `messages.py` has one sentence and one next action f
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 
 class CfpError(Exception):
@@ -25,7 +26,7 @@ class CfpError(Exception):
     details  JSON values for the message's placeholders and the result; never a secret
     """
 
-    exit_code: ClassVar[int] = 2
+    exit_code: int = 2
 
     def __init__(self, code: str, **details: Any) -> None:
         super().__init__(code)
@@ -61,6 +62,17 @@ class Busy(Refused):
 
 class Failed(CfpError):
     """Tried, and undone: every file is as it was."""
+
+
+class CutShort(CfpError):
+    """A signal came after the files were changed: running the same command again finishes what is left.
+
+    changed  what is changed already, for the result field of that name
+    """
+
+    def __init__(self, code: str, *, exit_code: int, changed: str) -> None:
+        super().__init__(code, changed=changed)
+        self.exit_code = exit_code
 
 
 class Stuck(CfpError):

@@ -172,6 +172,11 @@ MESSAGES: Final[dict[str, Message]] = {
     "recovery_conflict": Message(
         "Recovered, but these keys were changed by others and left alone: {conflicts}.", "Set them by hand if needed."),
     "interrupted_by_user": Message("Interrupted; everything is as it was.", "Run again when you like."),
+    "uninstall_interrupted": Message(
+        "Interrupted: the Codex config is given back, and the proxy and its state are not quite gone yet.",
+        f"Run `{CLI} uninstall` again; it finishes."),
+    "stop_interrupted": Message(
+        "Interrupted: the proxy was told to stop and ends once its streams have.", f"Run `{CLI} status`."),
     "bug": Message(
         "This is a bug in codex-fast-proxy ({kind}). The traceback is in {log}.", "Report it with that file."),
 

@@ -13,16 +13,18 @@ from cfp.bench.sample import Sample, sample
 from cfp.bench.workload import Turn
 
 
-def take(probe: Probe, turns: Iterable[Turn], timeout: float, progress: Progress, samples: list[Sample]) -> bool:
-    """Make the turns, adding each sample as it ends; False where the user interrupted.
+def take(
+    probe: Probe, turns: Iterable[Turn], timeout: float, progress: Progress, samples: list[Sample]
+) -> KeyboardInterrupt | None:
+    """Make the turns, adding each sample as it ends; what interrupted them, else None.
 
     timeout  seconds for each turn
     """
     try:
         asyncio.run(_take(probe, turns, timeout, progress, samples))
-    except KeyboardInterrupt:
-        return False
-    return True
+    except KeyboardInterrupt as interrupt:
+        return interrupt
+    return None
 
 
 async def _take(

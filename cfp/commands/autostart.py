@@ -25,6 +25,9 @@ _SKIPS = frozenset({"settings_missing", "config_not_proxy"})
 _LOG_LIMIT_BYTES = 256 * 1024
 
 
+EXAMPLES = (("--quiet", "what the hook runs: no output, exit code 0 whatever happens"),)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:
     quiet: bool

@@ -36,9 +36,9 @@ from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE
 from cfp.messages import message
 from cfp.result import SCHEMA_VERSION, Result
+from cfp.signals import exit_code
 from journal.values import FileChange
 
-EXIT_INTERRUPTED = 130
 _MOST_PAIRS = 100
 _LONGEST_S = 86400
 
@@ -52,6 +52,14 @@ _PROFILES: Final = {
     Profile.FULL: "benchmark.profile.full",
     Profile.SMOKE: "benchmark.profile.smoke",
 }
+
+
+EXAMPLES = (
+    ("", "three pairs of real Codex turns"),
+    ("--pairs 8", "surer"),
+    ("--profile smoke --no-save", "one word a turn: does it go through at all?"),
+    ("--mode direct --model gpt-5.5", "without the Codex CLI"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +118,8 @@ def run(args: Args, host: Host) -> Result:
     recovered = settle(host, "benchmark") if args.save else {}
     facts = host.survey()
     subject = _subject(args, host, facts)
-    finished, measured = _measure(args, _probe(args, host, subject))
-    told = message(_outcome(measured, finished=finished))
+    interrupt, measured = _measure(args, _probe(args, host, subject))
+    told = message(_outcome(measured, finished=interrupt is None))
     fields = {
         "ts": facts.now.isoformat(),
         **subject.fields,
@@ -126,13 +134,13 @@ def run(args: Args, host: Host) -> Result:
         "message": told.sentence,
         "next_user_action": told.action,
     }
-    if not finished:
-        return _result("incomplete", EXIT_INTERRUPTED, fields, recovered)
+    if interrupt is not None:
+        return _result("incomplete", exit_code(interrupt), fields, recovered)
     if not measured.counted:
         failed = {"error": told.sentence, "code": "benchmark_nothing_measured", "changed": False}
         return _result("error", 2, {**failed, **fields}, recovered)
-    saved, exit_code = _save(host, facts, fields) if args.save else ({}, 0)
-    return _result("completed", exit_code, {**fields, **saved}, recovered)
+    saved, code = _save(host, facts, fields) if args.save else ({}, 0)
+    return _result("completed", code, {**fields, **saved}, recovered)
 
 
 def _outcome(measured: Report, *, finished: bool) -> str:
@@ -199,12 +207,12 @@ def _probe(args: Args, host: Host, subject: _Subject) -> Probe:
     return CodexProbe(route=subject.route, task=subject.task, program=host.codex.program.absolute())
 
 
-def _measure(args: Args, probe: Probe) -> tuple[bool, Report]:
-    """Make all turns; False where the user interrupted, with what there is so far."""
+def _measure(args: Args, probe: Probe) -> tuple[KeyboardInterrupt | None, Report]:
+    """Make all turns; what interrupted them, with what there is so far."""
     samples: list[Sample] = []
     with progress_on(sys.stderr, args.pairs) as progress:
-        finished = take(probe, schedule(args.pairs), args.timeout, progress, samples)
-    return finished, report(samples)
+        interrupt = take(probe, schedule(args.pairs), args.timeout, progress, samples)
+    return interrupt, report(samples)
 
 
 def _save(host: Host, facts: Facts, fields: dict[str, Any]) -> tuple[dict[str, Any], int]:

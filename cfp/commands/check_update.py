@@ -12,6 +12,11 @@ from cfp.host.machine import Host
 from cfp.messages import message
 from cfp.result import Result
 
+EXAMPLES = (
+    ("", "compare with origin's branch of the same name"),
+    ("--remote fork --branch main", "compare with another branch"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:
@@ -23,8 +28,8 @@ class Args:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.add_argument("--repo", metavar="DIR", help="the checkout (default: the one that this program runs from)")
-    parser.add_argument("--remote", default="origin", metavar="NAME")
-    parser.add_argument("--branch", metavar="NAME", help="default: the branch that is checked out")
+    parser.add_argument("--remote", default="origin", metavar="NAME", help="which remote to ask (default: origin)")
+    parser.add_argument("--branch", metavar="NAME", help="its branch (default: the one that is checked out)")
 
 
 def run(args: Args, host: Host) -> Result:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cfp.commands import COMMANDS
+from cfp.commands.parsing import parser_of
 from cfp.host.machine import Host
 from cfp.result import Raw
 
 PROGRAMS = ("codex-fast-proxy", "cfp")
 _QUOTED = str.maketrans({"'": "'\\''"})  # a quote inside single quotes of a shell
+
+
+EXAMPLES = (
+    ("bash > ~/.local/share/bash-completion/completions/codex-fast-proxy", "for bash"),
+    ("zsh > ~/.zfunc/_codex-fast-proxy", "for zsh, where ~/.zfunc is in fpath"),
+    ("fish > ~/.config/fish/completions/codex-fast-proxy.fish", "for fish"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +38,7 @@ class Verb:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the word."""
-    parser.add_argument("shell", choices=["bash", "zsh", "fish"])
+    parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="whose syntax")
 
 
 def run(args: Args, _host: Host) -> Raw:
@@ -42,12 +49,10 @@ def run(args: Args, _host: Host) -> Raw:
 def menu() -> dict[str, Verb]:
     """Read every verb's parser."""
     found = {}
-    for verb, (module, summary) in COMMANDS.items():
-        parser = argparse.ArgumentParser(add_help=False)
-        importlib.import_module(f"cfp.commands.{module}").add_arguments(parser)
-        flags: dict[str, tuple[str, ...]] = {"--codex-home": (), "--help": ()}
+    for verb, (_, summary) in COMMANDS.items():
+        flags: dict[str, tuple[str, ...]] = {}
         words: tuple[str, ...] = ()
-        for action in parser._actions:  # noqa: SLF001  argparse has no public way to list them
+        for action in parser_of(verb)._actions:  # noqa: SLF001  argparse has no public way to list them
             choices = tuple(map(str, action.choices or ()))
             flags |= dict.fromkeys(action.option_strings, choices)
             words += () if action.option_strings else choices

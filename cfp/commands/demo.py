@@ -16,6 +16,11 @@ from cfp.demo.upstream import Upstream
 from cfp.host.machine import Host
 from cfp.result import Result
 
+EXAMPLES = (
+    ("", "a few seconds; prints what happens on stderr"),
+    ("--keep", "leave the folder, to look at it"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:

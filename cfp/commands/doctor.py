@@ -12,6 +12,11 @@ from cfp.host.machine import Host
 from cfp.host.surroundings import look_around
 from cfp.result import Result
 
+EXAMPLES = (
+    ("", "all checks; exit code 2 where one that matters fails"),
+    ("--format text", "the same as a list with ticks"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:

@@ -6,9 +6,9 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
-from cfp.commands.route_flags import seconds
+from cfp.commands.route_flags import add_route_arguments
 from cfp.commands.settle import settle, switch_for
-from cfp.commands.verification import DEFAULT_TIMEOUT_S, skipped_verification, verify_candidate
+from cfp.commands.verification import skipped_verification, verify_candidate
 from cfp.core.facts import Facts
 from cfp.core.lifecycle import state_of
 from cfp.core.plan.install import InstallPlan, plan_install
@@ -28,6 +28,15 @@ from cfp.lifecycle.tables import INSTALL, INSTALL_FILES, INSTALL_OVER, SAVE
 from cfp.messages import message
 from cfp.result import Result
 from journal import Lease
+
+EXAMPLES = (
+    ("--dry-run", "what would be changed; writes nothing"),
+    ("--start", "verify the provider, start the proxy, switch Codex"),
+    ("--start --provider relay --activate-provider", "switch this provider and make it Codex's own choice"),
+    ("--start --use-provider-auth-file", "send the key that prepare-chatgpt-login --apply keeps"),
+    ("--start --service-tier-policy inject_missing", "priority for every request that names no tier"),
+    ("--prepare-only --upstream-base https://relay.example/v1", "save settings for later; Codex stays as it is"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,16 +82,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--provider", metavar="NAME", help="the provider to switch (default: the active one)")
     parser.add_argument("--activate-provider", action="store_true", help="also make it Codex's model_provider")
-    parser.add_argument("--host", help="loopback address to serve (default 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to serve (default 8787)")
+    parser.add_argument("--host", metavar="ADDRESS", help="loopback address to serve (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, metavar="NUMBER", help="port to serve (default: 8787)")
     parser.add_argument("--proxy-base", metavar="PATH", help="path prefix on our side (default /v1)")
-    parser.add_argument("--upstream-base", metavar="URL", help="the provider's URL (default: its base_url)")
     parser.add_argument("--service-tier", metavar="TIER", help="the tier to inject (default priority)")
-    parser.add_argument("--service-tier-policy", choices=[str(policy) for policy in Policy])
-    parser.add_argument("--upstream-api-key-env", metavar="NAME", help="send the key in this environment variable")
-    parser.add_argument("--use-provider-auth-file", action="store_true", help="send the key that the proxy keeps")
+    add_route_arguments(parser, default_url="its base_url in config.toml")
     parser.add_argument("--no-verify", action="store_true", help="do not try the upstream first")
-    parser.add_argument("--verify-timeout", type=seconds, default=DEFAULT_TIMEOUT_S, metavar="SECONDS")
     parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
 
 
@@ -140,6 +145,8 @@ def _read_back(host: Host, lease: Lease, plan: InstallPlan) -> dict[str, Any]:
         listing = host.codex.hooks(host.layout.home)
     except CfpError as error:
         return {"trust_read_back": "unavailable", "trust_read_back_error": error.code}
+    except KeyboardInterrupt:  # the installation is committed by now, and that is what must be told
+        return {"trust_read_back": "interrupted"}
     ours = next((entry for entry in listing.hooks if entry.command == plan.hook.command), None)
     if ours is None:
         return {"trust_read_back": "missing"}

@@ -10,6 +10,11 @@ from cfp.host.machine import Host
 from cfp.lifecycle.session import translated
 from cfp.result import Result
 
+EXAMPLES = (
+    ("list", "open and finished transactions"),
+    ("show TRANSACTION", "one of them, redacted"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:
@@ -19,7 +24,7 @@ class Args:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words."""
-    parser.add_argument("action", choices=["list", "show"])
+    parser.add_argument("action", choices=["list", "show"], help="list all, or show one")
     parser.add_argument("transaction", nargs="?", help="the id of an open or finished transaction")
 
 

@@ -10,6 +10,8 @@ from cfp.host.skill_link import SkillLink, link
 from cfp.messages import message
 from cfp.result import Result
 
+EXAMPLES = (("", "link this checkout into ~/.agents/skills"),)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:

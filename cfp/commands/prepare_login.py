@@ -19,6 +19,12 @@ from cfp.lifecycle.tables import SAVE
 from cfp.messages import message
 from cfp.result import Result
 
+EXAMPLES = (
+    ("", "which key would be kept; writes nothing, shows no key"),
+    ("--apply", "keep it, in a file only you can read"),
+    ("--source-auth-key RELAY_API_KEY --apply", "keep the key that auth.json holds under this name"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:

@@ -14,6 +14,11 @@ from cfp.lifecycle.session import locked, translated
 from cfp.messages import message
 from cfp.result import Result
 
+EXAMPLES = (
+    ("--dry-run", "what would be done"),
+    ("", "settle it; needs no network, no Codex and no proxy"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:

@@ -12,14 +12,38 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+EXAMPLES = (
+    (
+        "--upstream-base https://relay.example/v1 --port 8787",
+        "serve until ^C; the manager's `start` is what keeps it running",
+    ),
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Name the flags for --help; `cfp.proxy.serve.parse` is what reads them."""
-    for flag in ("--provider", "--host", "--port", "--proxy-base", "--upstream-base", "--service-tier"):
-        parser.add_argument(flag)
-    for flag in ("--service-tier-policy", "--upstream-api-key-env", "--log-dir"):
-        parser.add_argument(flag)
-    for flag in ("--use-provider-auth-file", "--verbose"):
-        parser.add_argument(flag, action="store_true")
+    for flag, metavar, what in _FLAGS:
+        if metavar:
+            parser.add_argument(flag, metavar=metavar, help=what)
+        else:
+            parser.add_argument(flag, action="store_true", help=what)
+
+
+# fmt: off
+_FLAGS = (
+    ("--provider", "NAME", "whose saved key is sent, with --use-provider-auth-file"),
+    ("--host", "ADDRESS", "loopback address to serve (default: 127.0.0.1)"),
+    ("--port", "NUMBER", "port to serve (default: 8787)"),
+    ("--proxy-base", "PATH", "path prefix on our side (default: /v1)"),
+    ("--upstream-base", "URL", "the provider's URL"),
+    ("--service-tier", "TIER", "the tier to inject (default: priority)"),
+    ("--service-tier-policy", "POLICY", "auto, inject_missing or preserve"),
+    ("--upstream-api-key-env", "NAME", "send the key in this environment variable"),
+    ("--use-provider-auth-file", "", "send the key that prepare-chatgpt-login keeps"),
+    ("--log-dir", "DIR", "where the request log goes (default: in the Codex home)"),
+    ("--verbose", "", "say more on stderr"),
+)
+# fmt: on
 
 
 def main(argv: Sequence[str]) -> int:

@@ -23,6 +23,14 @@ from cfp.lifecycle.tables import INSTALL_OVER, SAVE
 from cfp.messages import message
 from cfp.result import Result
 
+EXAMPLES = (
+    ("--upstream-base https://relay.example/v1", "another URL of the provider"),
+    ("--service-tier-policy preserve", "inject no tier"),
+    ("--use-provider-auth-file", "send the key that the proxy keeps, whatever Codex sends"),
+    ("--clear-upstream-auth", "send what Codex sends again"),
+    ("--service-tier-policy auto --restart", "apply at once, even where that cuts a running turn"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:

@@ -19,6 +19,8 @@ from cfp.messages import message
 from cfp.result import Result
 from journal import Lease
 
+EXAMPLES = (("", "start it, or replace one that serves older settings or older code"),)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:

@@ -17,6 +17,11 @@ from cfp.host.machine import Host
 from cfp.messages import CLI
 from cfp.result import Result
 
+EXAMPLES = (
+    ("", "everything, as JSON"),
+    ("--format text", "the same for people, in a few lines"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:

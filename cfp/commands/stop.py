@@ -10,6 +10,7 @@ from cfp.commands.settle import settle
 from cfp.core.facts import Facts, PortFact
 from cfp.core.plan.start import plan_stop
 from cfp.core.plan.worker import running
+from cfp.errors import CutShort
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import STOP_GRACE_S, Switch
 from cfp.lifecycle.machine import Run
@@ -17,6 +18,12 @@ from cfp.lifecycle.session import locked
 from cfp.lifecycle.tables import STOP
 from cfp.messages import message
 from cfp.result import Result
+from cfp.signals import exit_code
+
+EXAMPLES = (
+    ("", "stop it; refused while Codex points at it"),
+    ("--force", "stop it all the same: running sessions lose it"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,12 @@ def run(args: Args, host: Host) -> Result:
         stops = plan_stop(facts, force=args.force)
         previous = running(facts) if stops else None
         switch = Switch(lease=lease, layout=host.layout, workers=host.workers, previous=previous)
-        Run(STOP, switch).finish()
+        try:
+            Run(STOP, switch).finish()
+        except KeyboardInterrupt as interrupt:  # it drains by now, and nothing calls it back
+            raise CutShort(
+                "stop_interrupted", exit_code=exit_code(interrupt), changed="the proxy was told to stop"
+            ) from interrupt
     return _stopped(previous, switch.cut_streams, recovered)
 
 

@@ -19,6 +19,7 @@ from cfp.core.plan.uninstall import (
     plan_uninstall,
 )
 from cfp.core.plan.worker import running
+from cfp.errors import CutShort
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Run
@@ -26,9 +27,18 @@ from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import GIVE_BACK, RETIRE
 from cfp.messages import message
 from cfp.result import Result
+from cfp.signals import exit_code
 from journal import Lease
 
 CONFIRMATION_CODE = "chatgpt_auth_direct_upstream_uninstall_requires_confirmation"
+
+
+EXAMPLES = (
+    ("", "give everything back and stop the proxy"),
+    ("--defer-stop", "give the files back; the proxy stays for sessions that run (then run `uninstall` again)"),
+    ("--confirm-chatgpt-direct-uninstall", "go on although a ChatGPT login will reach the provider directly"),
+    ("--force", "set our keys back even where somebody else changed them"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +112,12 @@ def _transact(host: Host, lease: Lease, facts: Facts, plan: UninstallPlan) -> Sw
             changes=plan.changes,
         )
     if plan.retirement is Retirement.NOW:
-        Run(RETIRE, switch).finish()
+        try:
+            Run(RETIRE, switch).finish()
+        except KeyboardInterrupt as interrupt:  # nothing to undo: every row goes forward only
+            raise CutShort(
+                "uninstall_interrupted", exit_code=exit_code(interrupt), changed="config and hooks are given back"
+            ) from interrupt
     return switch
 
 

@@ -7,6 +7,9 @@ from cfp.host.machine import Host
 from cfp.host.skill_link import unlink
 from cfp.result import Result
 
+EXAMPLES = (("", "remove that link"),)
+
+
 __all__ = ["Args", "add_arguments", "run"]
 
 

@@ -17,6 +17,12 @@ from cfp.host.machine import Host
 from cfp.messages import message
 from cfp.result import Result
 
+EXAMPLES = (
+    ("", "the route as it is saved"),
+    ("--upstream-base https://relay.example/v1", "another URL"),
+    ("--upstream-api-key-env RELAY_KEY", "with the key in that variable"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:

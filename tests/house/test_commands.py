@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import re
-from types import ModuleType
+import shlex
 
 import pytest
 
 from cfp.commands import COMMANDS
+from cfp.commands.parsing import module_of, parser_of
 from tests.house.source import REPOSITORY, modules
 
 GUIDES = tuple(f".codex/{name}.md" for name in ("INSTALL", "UPDATE", "SET_UPSTREAM", "UNINSTALL"))
 PAGES = ("README.md", "SKILL.md", "CONTRIBUTING.md", "docs/architecture.md", *GUIDES)
-GLOBAL_FLAGS = frozenset({"--codex-home", "--help", "--version", "--format"})
 
 # Verbs that an agent need not know: machines call them, or a person at a prompt.
 NOT_FOR_AGENTS = frozenset({"autostart", "serve", "completion", "journal", "unlink-skill"})
@@ -25,14 +23,8 @@ _PROGRAM = re.compile(r"^(?:\S*/)?(?:codex-fast-proxy|cfp|python -m codex_fast_p
 _COMMENT = re.compile(r"\s#.*$")
 
 
-def _module(verb: str) -> ModuleType:
-    return importlib.import_module(f"cfp.commands.{COMMANDS[verb][0]}")
-
-
 def _flags(verb: str) -> frozenset[str]:
-    parser = argparse.ArgumentParser()
-    _module(verb).add_arguments(parser)
-    return frozenset(parser._option_string_actions) | GLOBAL_FLAGS
+    return frozenset(parser_of(verb)._option_string_actions) | {"--version"}
 
 
 def _spoken(page: str) -> list[list[str]]:
@@ -53,9 +45,19 @@ def _spoken(page: str) -> list[list[str]]:
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_a_command_has_its_parts(verb: str) -> None:
     """Flags, and what runs them: with parsed `Args`, or raw as the worker does, whose start must be fast."""
-    has = set(vars(_module(verb)))
-    assert "add_arguments" in has
+    has = set(vars(module_of(verb)))
+    assert {"add_arguments", "EXAMPLES"} <= has
     assert {"Args", "run"} <= has or "main" in has
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_its_help_tells_all(verb: str) -> None:
+    """Each flag and word says what it is for, and each example is a command line that the program takes."""
+    actions = parser_of(verb)._actions
+    assert [] == [action.dest for action in actions if not action.help]
+    for words, what in module_of(verb).EXAMPLES:
+        assert what
+        parser_of(verb).parse_args(shlex.split(words.partition(" > ")[0]))
 
 
 def _exists(words: list[str]) -> bool:

@@ -1,0 +1,83 @@
+"""The command line of a verb as argparse sees it, and the page that --help shows of it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import shutil
+from functools import partial
+from types import ModuleType
+from typing import Final, NoReturn
+
+from cfp.commands import COMMANDS
+from cfp.errors import UsageError
+from cfp.host.secret import redact
+
+PROGRAM: Final = "codex-fast-proxy"
+FORMATS: Final = ("json", "text")
+_WITHOUT_RESULT: Final = frozenset({"completion", "serve"})
+_WIDEST: Final = 100  # longer lines are hard to read on any terminal
+_FLAGS_COLUMN: Final = 32
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are ours: they become JSON, like every other."""
+
+    def error(self, text: str) -> NoReturn:
+        raise UsageError("usage", reason=redact(text))  # a key that stands where no key belongs
+
+
+def module_of(verb: str) -> ModuleType:
+    return importlib.import_module(f"cfp.commands.{COMMANDS[verb][0]}")
+
+
+def parser_of(verb: str) -> Parser:
+    """Return the verb's parser: its own flags, then those of every command."""
+    module = module_of(verb)
+    parser = Parser(
+        prog=f"{PROGRAM} {verb}",
+        description=(module.__doc__ or "").partition("\n")[0],
+        usage=argparse.SUPPRESS,
+        epilog=_examples(verb, module),
+        allow_abbrev=False,
+        add_help=False,
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=width(), max_help_position=_FLAGS_COLUMN),
+    )
+    parser._positionals.title = "words"  # noqa: SLF001  argparse names its groups for itself
+    parser._optionals.title = "flags"  # noqa: SLF001
+    module.add_arguments(parser)
+    common = parser.add_argument_group("flags of every command")
+    common.add_argument("--codex-home", metavar="DIR", help="the Codex home (default: CODEX_HOME, else ~/.codex)")
+    if verb not in _WITHOUT_RESULT:
+        common.add_argument(
+            "--format", choices=FORMATS, default="json", help="json for programs (default), text for people"
+        )
+    common.add_argument("-h", "--help", action="store_true", help="show this page")
+    return parser
+
+
+def page(verb: str) -> str:
+    """Return what `VERB --help` shows."""
+    parser = parser_of(verb)
+    words = "".join(
+        f" [{_name(action)}]" if action.nargs == "?" else f" {_name(action)}"
+        for action in parser._actions  # noqa: SLF001  argparse has no public way to list them
+        if not action.option_strings
+    )
+    return f"usage: {parser.prog}{words} [flags]\n{parser.format_help()}"
+
+
+def _name(action: argparse.Action) -> str:
+    if action.choices is not None:
+        return "|".join(map(str, action.choices))
+    return str(action.metavar or action.dest.upper())
+
+
+def _examples(verb: str, module: ModuleType) -> str:
+    lines = [f"  {PROGRAM} {verb} {words}".rstrip() + f"\n      {what}" for words, what in module.EXAMPLES]
+    return "examples:\n" + "\n".join(lines)
+
+
+def width() -> int:
+    """Columns for text: the terminal's, within reason."""
+    return max(40, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST))

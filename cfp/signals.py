@@ -1,0 +1,46 @@
+"""Which signals end a command as ^C does: orderly, with an answer, and with an exit code of their own."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from types import FrameType
+
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
+_ENDING = ("SIGTERM", "SIGHUP")
+
+
+class Ended(KeyboardInterrupt):
+    """A signal other than ^C asked this command to end; whoever undoes after ^C undoes after this too."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def listen() -> None:
+    """Raise `Ended` in the main thread at the first SIGTERM or SIGHUP, and let later ones not cut what is undone.
+
+    A signal that is ignored already stays ignored: `nohup` means it.
+    """
+    for name in _ENDING:
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is None:
+            continue
+        with suppress(ValueError):  # another thread than the main one: whoever embeds us has signals of his own
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _end)
+
+
+def exit_code(interrupt: KeyboardInterrupt) -> int:
+    """128 and the signal's number, as shells count."""
+    return 128 + interrupt.number if isinstance(interrupt, Ended) else EXIT_INTERRUPTED
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, _once_is_enough)  # not SIG_IGN, which programs that we start would inherit
+    raise Ended(number)
+
+
+def _once_is_enough(_number: int, _frame: FrameType | None) -> None:
+    pass

@@ -1,0 +1,85 @@
+"""The page of `benchmark`: the verdict and how sure it is, the two sides, and how far the tier got."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+
+from cfp.views.page import BAD, GOOD, WARN, headline, next_step, plain, rows, warnings
+
+_STYLES: Final = {"faster": GOOD, "no_effect": WARN, "slower": BAD, "not_enough_data": WARN}
+
+
+def benchmark(answer: Mapping[str, Any]) -> list[RenderableType]:
+    """The sides as a table, one row each."""
+    incomplete = answer["status"] != "completed"
+    words = f"{answer['status']}: " if incomplete else ""
+    verdict = str(answer["verdict"])
+    return [
+        headline(WARN if incomplete else _STYLES[verdict], words + verdict.replace("_", " "), str(answer["message"])),
+        rows(
+            [
+                ("provider", f"{answer['provider']} at {answer['upstream_base']}"),
+                ("model", _model(answer)),
+                ("speed-up", _speedup(answer)),
+                ("chain", _chain(answer["chain"])),
+                ("saved to", answer.get("saved_to")),
+            ]
+        ),
+        _sides(answer),
+        *warnings([*map(str, answer.get("warnings") or ()), *_failures(answer)]),
+        *next_step(answer),
+    ]
+
+
+def _model(answer: Mapping[str, Any]) -> str:
+    effort = f", {answer['reasoning_effort']} effort" if answer.get("reasoning_effort") else ""
+    return f"{answer['model']}{effort}; {answer['benchmark_mode']}, profile {answer['profile']}"
+
+
+def _speedup(answer: Mapping[str, Any]) -> str | None:
+    factor, interval = answer.get("observed_speedup_total"), answer.get("confidence_interval")
+    if factor is None:
+        return None
+    sure = f" (90 %: {interval['low']:.2f} to {interval['high']:.2f})" if interval else ""
+    first = answer.get("observed_speedup_first_output")
+    return f"{factor:.2f} in total{sure}" + (f", {first:.2f} to the first output" if first else "")
+
+
+def _chain(chain: Mapping[str, Any]) -> str:
+    def names(values: Any) -> str:
+        return ", ".join("none" if value is None else str(value) for value in values) or "nothing"
+
+    accepted = {True: "accepted", False: "refused"}.get(chain["accepted"], "not known to be accepted")
+    return f"sent {names(chain['sent'])}, {accepted}, echoed {names(chain['echoed'])}, measured {chain['measured']}"
+
+
+def _sides(answer: Mapping[str, Any]) -> RenderableType:
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    table.add_column("tier")
+    for title in ("ok", "first byte", "first output", "total", "characters"):
+        table.add_column(title, justify="right")
+    for side in ("default", "priority"):
+        of = answer[side]
+        times = (of["median_ttfb_ms"], of["median_first_output_ms"], of["median_total_ms"])
+        characters = of["median_output_chars"]
+        table.add_row(
+            side,
+            f"{of['ok']}/{of['count']}",
+            *(f"{time / 1000:.2f} s" if time is not None else "-" for time in times),
+            f"{characters:.0f}" if characters is not None else "-",
+        )
+    return Padding(table, (1, 0, 1, 0))
+
+
+def _failures(answer: Mapping[str, Any]) -> list[str]:
+    return [
+        f"pair {sample['pair']}, {sample['tier']}: {plain(sample['error_type'])}"
+        + (f" (HTTP {sample['status']})" if sample.get("status") else "")
+        for sample in answer.get("samples") or ()
+        if sample.get("error_type")
+    ]

@@ -1,0 +1,34 @@
+"""The page of `doctor`: the checks as a list; those that fail with what mends them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from cfp.views.page import BAD, GOOD, WARN, headline, next_step, plain
+
+_INDENT = (0, 0, 0, 4)
+
+
+def doctor(answer: Mapping[str, Any]) -> list[RenderableType]:
+    """Failures and advice in full, the rest in a line each."""
+    checks = answer["checks"]
+    failed = sum(not check["ok"] for check in checks)
+    words = "all checks passed" if not failed else f"{failed} of {len(checks)} checks need attention"
+    parts: list[RenderableType] = [headline(BAD if failed else GOOD, words)]
+    for check in checks:
+        parts += _check(check)
+    return [*parts, *next_step(answer)]
+
+
+def _check(check: Mapping[str, Any]) -> list[RenderableType]:
+    style = BAD if not check["ok"] else WARN if check.get("fix") else GOOD
+    head = headline(style, str(check["name"]).replace("_", " "), str(check["detail"]))
+    if not check.get("fix"):
+        return [Padding(head, (0, 0, 0, 2))]
+    code = "" if check["code"] == "ok" else f" ({plain(check['code'])})"
+    return [Padding(head, (0, 0, 0, 2)), Padding(Text(f"{plain(check['fix'])}{code}", style="dim"), _INDENT)]

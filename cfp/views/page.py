@@ -1,0 +1,97 @@
+"""The parts that pages for people are made of: a headline, rows of name and value, warnings, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+GOOD: Final = "green"
+BAD: Final = "red"
+WARN: Final = "yellow"
+_MARKS: Final = {GOOD: "✓", BAD: "✗", WARN: "!"}
+
+
+def plain(value: Any) -> str:
+    """Text for a terminal: what would steer it is shown instead of obeyed."""
+    return "".join(sign if sign.isprintable() else "�" for sign in str(value))
+
+
+def headline(style: str, words: str, rest: str = "") -> Text:
+    """A mark, what matters most, and a few words more."""
+    line = Text.assemble((f"{_MARKS[style]} ", f"bold {style}"), (plain(words), "bold"))
+    return line.append(f"  {plain(rest)}") if rest else line
+
+
+def rows(pairs: Iterable[tuple[str, Any]]) -> RenderableType:
+    """Names and values in two columns; a value of None or "" has no row."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        if isinstance(value, Text) or value:
+            table.add_row(name, value if isinstance(value, Text) else Text(plain(value)))
+    return Padding(table, (0, 0, 0, 2))
+
+
+def warnings(texts: Iterable[str]) -> list[RenderableType]:
+    return [Text.assemble(("! ", f"bold {WARN}"), plain(text)) for text in texts if text]
+
+
+def next_step(answer: Mapping[str, Any]) -> list[RenderableType]:
+    """What to do now, set apart; nothing where there is nothing to do."""
+    action = answer.get("next_user_action")
+    return [Text(), Text.assemble(("next  ", "bold"), plain(action))] if action else []
+
+
+def refusal(answer: Mapping[str, Any]) -> list[RenderableType]:
+    """An error: what happened, what became of the files, what to do."""
+    changed = answer.get("changed")
+    files = "none" if changed in {False, None} else plain(changed)
+    return [
+        headline(BAD, str(answer.get("error", ""))),
+        rows([("code", answer.get("code")), ("changes", files), *_known(answer)]),
+        *next_step(answer),
+    ]
+
+
+def said(answer: Mapping[str, Any]) -> list[RenderableType]:
+    """The page of a command that has none of its own: its status, its sentence, what to do."""
+    words = str(answer.get("status", "")).replace("_", " ")
+    return [
+        headline(GOOD, words, str(answer.get("message") or "")),
+        rows(_known(answer)),
+        *warnings(map(str, answer.get("warnings") or ())),
+        *next_step(answer),
+    ]
+
+
+_WORTH_A_ROW: Final = {
+    "provider": "provider",
+    "upstream_base": "upstream",
+    "base_url": "proxy",
+    "pid": "process",
+    "source": "key",
+    "backup_path": "backup",
+    "path": "path",
+    "target": "target",
+    "relation": "relation",
+    "log": "log",
+    "codex_home": "home",
+    "files": "files",
+    "keys": "keys",
+}
+
+
+def _known(answer: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Fields that any command may have; of a list, one line each."""
+    found = [(title, answer[name]) for name, title in _WORTH_A_ROW.items() if answer.get(name) is not None]
+    return [
+        (title, Text("\n".join(map(plain, value))) if isinstance(value, list) else value)
+        for title, value in found
+        if isinstance(value, str | int) or (value and isinstance(value, list))
+    ]

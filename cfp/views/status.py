@@ -1,0 +1,76 @@
+"""The page of `status`: is it well, where do requests go, with whose key, who decides about Fast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rich.console import RenderableType
+
+from cfp.views.page import BAD, GOOD, WARN, headline, next_step, rows, warnings
+
+_LEVELS: Final = {"ok": GOOD, "attention": WARN, "risk": BAD}
+_FAST: Final = {
+    "app_controlled": "Codex decides; the proxy adds nothing",
+    "auto_global_priority": "priority is added where Codex names no tier (API-key login)",
+    "global_priority": "priority is added to every request that names no tier",
+    "preserve_only": "what Codex asks for, nothing is added",
+    "unknown_conservative": "nothing is added: how Codex is signed in is unclear",
+}
+_LOGINS: Final = {"api_key": "API key", "chatgpt": "ChatGPT", "mixed": "ChatGPT and an API key"}
+
+
+def status(answer: Mapping[str, Any]) -> list[RenderableType]:
+    """Headline by diagnosis, then the route."""
+    diagnosis = answer["diagnosis"]
+    return [
+        headline(_LEVELS.get(diagnosis["level"], WARN), _state(answer), diagnosis["message"]),
+        rows(
+            [
+                ("provider", answer.get("provider")),
+                ("route", _route(answer)),
+                ("key", _key(answer)),
+                ("Fast", _FAST.get(str(answer.get("fast_behavior")))),
+                ("login", _LOGINS.get(str(answer.get("login_mode")), "unclear")),
+                ("hook", _hook(answer)),
+                ("log", answer["log"] if answer.get("running") else None),
+                ("home", answer.get("codex_home")),
+            ]
+        ),
+        *warnings(
+            [f"Transaction {tx} was interrupted." for tx in answer.get("interrupted") or ()]
+            + (["The running proxy serves older settings or older code."] if answer.get("needs_restart") else [])
+        ),
+        *next_step(answer),
+    ]
+
+
+def _state(answer: Mapping[str, Any]) -> str:
+    running = f"running (process {answer['pid']})" if answer.get("running") else "not running"
+    return f"{str(answer.get('state', '')).replace('_', ' ')}, {running}"
+
+
+def _route(answer: Mapping[str, Any]) -> str | None:
+    if not answer.get("base_url"):
+        return f"Codex -> {answer['config_base_url']}" if answer.get("config_base_url") else None
+    if not answer.get("config_matches"):
+        return f"Codex -> {answer.get('config_base_url')}; the proxy would lead to {answer['upstream_base']}"
+    return f"Codex -> {answer['base_url']} -> {answer['upstream_base']}"
+
+
+def _key(answer: Mapping[str, Any]) -> str | None:
+    if "upstream_auth" not in answer:
+        return None
+    if answer["upstream_auth"] == "preserved":
+        return "whatever Codex sends"
+    missing = "" if answer.get("upstream_api_key_available") else ", which is missing"
+    if answer.get("upstream_api_key_file"):
+        return f"the provider's, kept by the proxy{missing}"
+    return f"the variable {answer.get('upstream_api_key_env')}{missing}"
+
+
+def _hook(answer: Mapping[str, Any]) -> str:
+    trust = answer["startup_hook_trust"]
+    if answer.get("startup_hook"):
+        return "starts the proxy with a session"
+    return "installed, but Codex will not run it" if trust["installed"] else "none"

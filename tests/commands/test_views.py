@@ -1,0 +1,64 @@
+"""`--format text`: the same answer for people; plain in a pipe, with colours on a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cfp.bench.statistics import Verdict
+from cfp.core.plan.uninstall import ConfigRestore, HookRemoval
+from cfp.views import VIEWS, shown
+from cfp.views.benchmark import _STYLES
+from cfp.views.uninstall import _CONFIG, _HOOK
+
+GOLDEN = sorted((Path(__file__).parents[2] / "fixtures" / "results").glob("*.json"), key=lambda path: path.stem)
+_COLOUR = re.compile(r"\x1b\[(?:3[0-9]|9[0-7])|\x1b\[[0-9;]*;3[0-9]")
+
+
+def answer(name: str) -> dict[str, Any]:
+    (path,) = [path for path in GOLDEN if path.stem == name]
+    value = json.loads(path.read_text())
+    assert isinstance(value, dict)
+    return value
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_every_answer_has_a_page(path: Path) -> None:
+    """Short, plain text, with the next action of the JSON and no line that a terminal would break."""
+    told = json.loads(path.read_text())
+    text = shown(told, terminal=False, environ={})
+    assert "\x1b" not in text
+    assert len(text.splitlines()) <= 40
+    assert all(len(line) <= 110 for line in text.splitlines())
+    action = " ".join(str(told.get("next_user_action") or "").split())
+    assert action in " ".join(text.split())
+
+
+def test_colours_are_for_terminals_that_want_them() -> None:
+    """NO_COLOR (no-color.org) turns them off; a pipe never has them."""
+    told = answer("status_ready")
+    assert _COLOUR.search(shown(told, terminal=True, environ={"TERM": "xterm"}))
+    assert not _COLOUR.search(shown(told, terminal=True, environ={"TERM": "xterm", "NO_COLOR": "1"}))
+    assert "\x1b" not in shown(told, terminal=False, environ={"TERM": "xterm"})
+
+
+def test_every_closed_set_has_its_words() -> None:
+    """A page never has a gap where the contract has a value."""
+    assert set(ConfigRestore) == set(_CONFIG)
+    assert set(HookRemoval) <= set(_HOOK)
+    assert set(Verdict) == set(_STYLES)
+
+
+@pytest.mark.parametrize("verb", [*VIEWS, "install"])
+def test_a_name_cannot_steer_the_terminal(verb: str) -> None:
+    """Whatever a config.toml or a provider says is shown, not obeyed."""
+    bad = "\x1b]0;owned\x07[bold red]x[/]"
+    told = {"command": verb, "status": "error", "error": bad, "code": "c", "next_user_action": bad, "changed": False}
+    text = shown(told, terminal=True, environ={"NO_COLOR": "1"})
+    assert "\x1b]" not in text
+    assert "\x07" not in text
+    assert "[bold red]x[/]" in text
