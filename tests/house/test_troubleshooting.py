@@ -1,0 +1,47 @@
+"""docs/troubleshooting.md has a place for every code that a person can meet."""
+
+from __future__ import annotations
+
+import re
+
+from cfp.messages import MESSAGES
+from tests.house.source import REPOSITORY, modules
+
+PAGE = (REPOSITORY / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+
+# What is said after a success, or belongs to a field of its own, is no trouble.
+NO_TROUBLE = re.compile(
+    r"(done|hint|effect|update|preparation|benchmark)\.|benchmark_(faster|slower|no_effect|not_enough_data)$|diagnosis\.ready$"
+)
+# The sentence's name where the code of the contract is another one.
+TOLD_AS = {"confirmation_required": "chatgpt_auth_direct_upstream_uninstall_requires_confirmation"}
+_CHECK = re.compile(r"_(?:bad|advice)\(\s*(?:name|\"\w+\"),\s*\"(\w+)\"")
+
+
+def _explained() -> set[str]:
+    headings = re.findall(r"^### (.*)$", PAGE, re.MULTILINE)
+    return {code for heading in headings for code in re.findall(r"`(\w+)`", heading)}
+
+
+def _met() -> set[str]:
+    (checks,) = (module.text for module in modules("cfp") if module.name == "cfp/core/checks.py")
+    said = {code.removeprefix("diagnosis.") for code in MESSAGES if not NO_TROUBLE.match(code)}
+    return {TOLD_AS.get(code, code) for code in said} | set(_CHECK.findall(checks))
+
+
+def test_every_code_has_its_place() -> None:
+    """Errors, diagnoses and the findings of doctor."""
+    assert [] == sorted(_met() - _explained())
+
+
+def test_no_place_without_a_reader() -> None:
+    """A code that the program no longer says has no section."""
+    text = "\n".join(module.text for module in modules("cfp"))
+    assert [] == sorted(code for code in _explained() - _met() if f'"{code}"' not in text)
+
+
+def test_links_lead_somewhere() -> None:
+    """Each link within the page has its heading."""
+    headings = re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert [] == [link for link in re.findall(r"\]\(#([^)]+)\)", PAGE) if link not in anchors]
