@@ -146,6 +146,20 @@ class SimFs:
         self.seen.pop(str(path), None)
         self.disk.pop(str(path), None)
 
+    def touch(self, path: str | Path) -> None:
+        """Create an empty file where there is none, as a lock does: nothing makes it durable."""
+        if str(path) not in self.seen:
+            if str(path).rpartition("/")[0] not in self.seen:
+                raise _error(errno.ENOENT)
+            step = ((str(path), self._new(Node(kind=Kind.FILE))),)
+            self.seen[str(path)] = self._next - 1
+            self.pending.setdefault(str(path).rpartition("/")[0], []).append(step)
+
+    def unique(self) -> int:
+        """A number that no name or inode of this world has had."""
+        self._next += 1
+        return self._next
+
     # --- looking at it ------------------------------------------------------------------------------------------
 
     def data(self, path: str | Path) -> bytes | None:
@@ -155,6 +169,18 @@ class SimFs:
     def node(self, path: str | Path) -> Node | None:
         number = self.seen.get(str(path))
         return None if number is None else self.nodes[number]
+
+    def led_to(self, path: str | Path) -> str:
+        """Where a name leads, if that is a link or a link to a link."""
+        key = str(path)
+        while (node := self.node(key)) is not None and node.kind is Kind.LINK:
+            key = node.data.decode()
+        return key
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest inode: what a clock could show."""
+        return self._next
 
     def files(self) -> Iterator[tuple[str, Node]]:
         return ((path, self.nodes[number]) for path, number in self.seen.items())
