@@ -68,6 +68,10 @@ class Layout:
         """Held by a worker for as long as it lives."""
         return self.worker / "fast_proxy.lock"
 
+    def control(self, nonce: str) -> Path:
+        """The control socket of the worker with that nonce; gone with it, but for one that was killed."""
+        return self.worker / f"fast_proxy.{nonce}.sock"
+
     @property
     def request_log(self) -> Path:
         return self.worker / "fast_proxy.jsonl"

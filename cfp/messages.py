@@ -130,6 +130,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "worker_did_not_start": Message(
         "The proxy did not start ({reason}): {detail}. Everything is as it was.", "Read its stderr log: {log}."),
     "worker_running": Message("Another proxy of this Codex home is running.", f"Run `{CLI} status`."),
+    "handover_refused": Message("The proxy that runs does not hand over: {reason}.", f"Run `{CLI} status`."),
     "port_not_available": Message(
         "{host}:{port} cannot be served.", "Pass another --port; Windows may have reserved it (WinError 10013)."),
     "worker_hangs": Message(

@@ -104,8 +104,11 @@ class WorkerRecord:
 class Processes(Protocol):
     """What recovery may ask of the machine about processes; it never signals one that is not proven ours."""
 
-    def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred"]:
-        """End the worker if it is ours; "deferred" where a request is in flight right now."""
+    def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred", "draining"]:
+        """End the worker if it is ours, and cut no request.
+
+        "deferred" where one is in flight right now, "draining" where it accepts nothing more and leaves after it.
+        """
 
     def relaunch(self, spec: Json) -> bool:
         """Start a previous worker again from what `worker_stopping` recorded; False where that is not possible."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from cfp.messages import message
 from cfp.result import Result
 
 LOCK_TIMEOUT_S = 2.0
+START_TIMEOUT_S = 6.0  # Codex ends its hook after 10 s, and what failed must be undone by then
 _SKIPS = frozenset({"settings_missing", "config_not_proxy"})
 _LOG_LIMIT_BYTES = 256 * 1024
 
@@ -79,7 +81,15 @@ def _start(args: Args, host: Host) -> dict[str, Any]:
         plan = plan_autostart(facts)
         if facts.hot:  # under the lock: a command that is at work now has an open transaction too
             return _beside_an_interrupted_command(args, host, facts, plan)
-        switch = begin_worker(host, lease, facts, plan, command="autostart", verbose=args.verbose_proxy)
+        switch = begin_worker(
+            host,
+            lease,
+            facts,
+            plan,
+            command="autostart",
+            verbose=args.verbose_proxy,
+            patience=START_TIMEOUT_S,
+        )
     return _answer(plan, facts, switch)
 
 
@@ -92,7 +102,12 @@ def _beside_an_interrupted_command(args: Args, host: Host, facts: Facts, plan: S
         return {"status": "already_running", "reason": "interrupted"}
     nonce = secrets.token_hex(16)
     health = host.workers.start(
-        plan.settings, nonce, verbose=args.verbose_proxy, journaled=lambda _pid, _started: None
+        plan.settings,
+        nonce,
+        verbose=args.verbose_proxy,
+        journaled=lambda _pid, _started: None,
+        take_over=None,
+        timeout=START_TIMEOUT_S,
     )
     return {"status": "started", "reason": "interrupted", "pid": health.get("pid"), "healthy": True}
 
@@ -112,7 +127,10 @@ def _log(host: Host, fields: dict[str, Any]) -> None:
     try:
         if log.exists() and log.stat().st_size > _LOG_LIMIT_BYTES:
             log.replace(log.with_suffix(".jsonl.1"))
-        with log.open("a", encoding="utf-8") as file:
-            file.write(line)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+        with os.fdopen(os.open(log, flags, 0o600), "ab") as file:
+            if os.name == "posix":
+                os.fchmod(file.fileno(), 0o600)  # an earlier version left it readable for all
+            file.write(line.encode())
     except OSError:
         return

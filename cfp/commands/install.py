@@ -24,7 +24,7 @@ from cfp.host.survey import Asked
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
-from cfp.lifecycle.tables import INSTALL, INSTALL_FILES, INSTALL_OVER, SAVE
+from cfp.lifecycle.tables import INSTALL, INSTALL_FILES, INSTALL_HANDOVER, INSTALL_OVER, SAVE
 from cfp.messages import message
 from cfp.result import Result
 from journal import Lease
@@ -94,6 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 _TABLES: dict[WorkerAction, Table[Switch]] = {
     WorkerAction.NONE: SAVE,
     WorkerAction.START: INSTALL,
+    WorkerAction.HAND_OVER: INSTALL_HANDOVER,
     WorkerAction.REPLACE: INSTALL_OVER,
     WorkerAction.KEEP: INSTALL_FILES,
 }
@@ -179,7 +180,7 @@ def _planned(facts: Facts, plan: InstallPlan) -> dict[str, Any]:
 def _fields(host: Host, plan: InstallPlan, switch: Switch) -> dict[str, Any]:
     facts = host.survey()
     done = message("done.prepared" if plan.hook is None else "done.installed")
-    started = plan.worker in {WorkerAction.START, WorkerAction.REPLACE}
+    started = plan.worker is WorkerAction.START or plan.worker.refreshes
     return {
         **route_and_auth(facts, plan.settings),
         "state": state_of(facts),
@@ -214,6 +215,7 @@ def _start_result(plan: InstallPlan, switch: Switch) -> dict[str, Any]:
         WorkerAction.NONE: "not_attempted",
         WorkerAction.KEEP: "already_running",
         WorkerAction.START: "started",
+        WorkerAction.HAND_OVER: "restarted",
         WorkerAction.REPLACE: "restarted",
     }
     health = switch.health or (switch.previous.health if switch.previous else None) or {}
@@ -221,7 +223,7 @@ def _start_result(plan: InstallPlan, switch: Switch) -> dict[str, Any]:
     return {
         "status": names[plan.worker],
         "pid": health.get("pid"),
-        "old_pid": old if plan.worker is WorkerAction.REPLACE else None,
+        "old_pid": old if plan.worker.refreshes else None,
         "healthy": bool(health),
         "cut_streams": switch.cut_streams,
     }

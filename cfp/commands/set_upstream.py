@@ -18,8 +18,9 @@ from cfp.core.report import route_and_auth
 from cfp.core.settings import Policy
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
+from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
-from cfp.lifecycle.tables import INSTALL_OVER, SAVE
+from cfp.lifecycle.tables import INSTALL_HANDOVER, INSTALL_OVER, SAVE
 from cfp.messages import message
 from cfp.result import Result
 
@@ -59,8 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_route_arguments(parser)
     add_clear_argument(parser)
     parser.add_argument("--no-verify", action="store_true", help="do not try the upstream first")
-    parser.add_argument("--restart", action="store_true", help="apply at once, even where that cuts a running turn")
+    parser.add_argument("--restart", action="store_true", help="apply at once; turns that run end on the old one")
     parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
+
+
+_TABLES: dict[WorkerAction, Table[Switch]] = {
+    WorkerAction.HAND_OVER: INSTALL_HANDOVER,
+    WorkerAction.REPLACE: INSTALL_OVER,
+}
 
 
 def run(args: Args, host: Host) -> Result:
@@ -79,7 +86,7 @@ def run(args: Args, host: Host) -> Result:
         switch = switch_for(host, lease, facts, plan.settings, verbose=args.verbose_proxy, prune=plan.prune)
         transact(
             switch,
-            INSTALL_OVER if plan.worker is WorkerAction.REPLACE else SAVE,
+            _TABLES.get(plan.worker, SAVE),
             command="set-upstream",
             argv=("set-upstream",),
             states=(plan.from_state, plan.to_state),
@@ -115,7 +122,7 @@ def _fields(facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts) -> d
 
 
 def _start_status(plan: UpstreamPlan, *, running_before: bool) -> str:
-    if plan.worker is WorkerAction.REPLACE:
+    if plan.worker.refreshes:
         return "restarted"
     if plan.restart_required:
         return "deferred"

@@ -12,9 +12,10 @@ from cfp.core.plan.start import StartPlan, plan_start
 from cfp.core.plan.worker import WorkerAction, running
 from cfp.core.report import route_and_auth
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
-from cfp.lifecycle.effects import Switch
+from cfp.lifecycle.effects import START_TIMEOUT_S, Switch
+from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
-from cfp.lifecycle.tables import RESTART, START
+from cfp.lifecycle.tables import HANDOVER, RESTART, START
 from cfp.messages import message
 from cfp.result import Result
 from journal import Lease
@@ -44,13 +45,26 @@ def run(args: Args, host: Host) -> Result:
     return Result(status=fields.pop("status"), fields={**fields, **route_and_auth(facts, plan.settings), **recovered})
 
 
-def begin_worker(host: Host, lease: Lease, facts: Facts, plan: StartPlan, *, command: str, verbose: bool) -> Switch:
-    """Run the table that the plan asks for; no table for a worker that is right already."""
+def begin_worker(
+    host: Host,
+    lease: Lease,
+    facts: Facts,
+    plan: StartPlan,
+    *,
+    command: str,
+    verbose: bool,
+    patience: float = START_TIMEOUT_S,
+) -> Switch:
+    """Run the table that the plan asks for; no table for a worker that is right already.
+
+    patience  seconds that a new worker has to become healthy
+    """
     switch = switch_for(host, lease, facts, plan.settings, verbose=verbose)
+    switch.patience = patience
     if plan.worker is not WorkerAction.KEEP:
         transact(
             switch,
-            RESTART if plan.worker is WorkerAction.REPLACE else START,
+            _TABLES[plan.worker],
             command=command,
             argv=(command,),
             states=(plan.from_state, plan.to_state),
@@ -59,7 +73,17 @@ def begin_worker(host: Host, lease: Lease, facts: Facts, plan: StartPlan, *, com
     return switch
 
 
-_STATUS = {WorkerAction.KEEP: "already_running", WorkerAction.START: "started", WorkerAction.REPLACE: "restarted"}
+_TABLES: dict[WorkerAction, Table[Switch]] = {
+    WorkerAction.START: START,
+    WorkerAction.HAND_OVER: HANDOVER,
+    WorkerAction.REPLACE: RESTART,
+}
+_STATUS = {
+    WorkerAction.KEEP: "already_running",
+    WorkerAction.START: "started",
+    WorkerAction.HAND_OVER: "restarted",
+    WorkerAction.REPLACE: "restarted",
+}
 
 
 def worker_fields(plan: StartPlan, switch: Switch, facts: Facts) -> dict[str, Any]:
@@ -72,7 +96,7 @@ def worker_fields(plan: StartPlan, switch: Switch, facts: Facts) -> dict[str, An
         "status": _STATUS[plan.worker],
         "healthy": bool(health),
         "pid": health.get("pid"),
-        "old_pid": (old or {}).get("pid") if plan.worker is WorkerAction.REPLACE else None,
+        "old_pid": (old or {}).get("pid") if plan.worker.refreshes else None,
         "reason": plan.reason or None,
         "cut_streams": switch.cut_streams,
         "message": done.sentence,

@@ -66,6 +66,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
             "config_matches": pointing(facts) is Pointing.PROXIED,
             **_runtime(facts, health),
             "pending_restart": settings_pending(facts),
+            "draining": _draining(facts),
             "startup_hook": hook(facts) is Hook.TRUSTED,
             "startup_hook_trust": _hook_trust(facts),
             "port_available": facts.candidate is not None and facts.candidate.state is PortState.FREE,
@@ -75,6 +76,12 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
             "stderr": str(facts.layout.worker_stderr),
         },
     )
+
+
+def _draining(facts: Facts) -> list[dict[str, Any]]:
+    """The workers that have handed over and finish their streams."""
+    names = ("pid", "requests_in_flight", "upstream_base", "service_tier_policy")
+    return [{name: (at.health or {}).get(name) for name in names} for at in facts.draining]
 
 
 def _provider(facts: Facts) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,30 +50,35 @@ def run(args: Args, host: Host) -> Result:
         facts = host.survey()
         stops = plan_stop(facts, force=args.force)
         previous = running(facts) if stops else None
-        switch = Switch(lease=lease, layout=host.layout, workers=host.workers, previous=previous)
+        draining = facts.draining if stops else ()
+        switch = Switch(lease=lease, layout=host.layout, workers=host.workers, previous=previous, draining=draining)
         try:
             Run(STOP, switch).finish()
         except KeyboardInterrupt as interrupt:  # it drains by now, and nothing calls it back
             raise CutShort(
                 "stop_interrupted", exit_code=exit_code(interrupt), changed="the proxy was told to stop"
             ) from interrupt
-    return _stopped(previous, switch.cut_streams, recovered)
+    return _stopped((previous, *draining), switch.cut_streams, recovered)
 
 
 def _stop_without_home(host: Host, facts: Facts) -> Result:
-    """The home was deleted under its worker: there is no place for a lock, and nobody whom it would keep out."""
-    previous = running(facts)
-    cut = 0 if previous is None else host.workers.stop(previous, STOP_GRACE_S)
-    return _stopped(previous, cut, {})
+    """The home was deleted under its workers: there is no place for a lock, and nobody whom it would keep out."""
+    first = at = running(facts)
+    cut = 0
+    while at is not None:
+        cut += host.workers.stop((at,), STOP_GRACE_S)
+        at = running(host.survey())
+    return _stopped((first,), cut, {})
 
 
-def _stopped(previous: PortFact | None, cut_streams: int, recovered: dict[str, Any]) -> Result:
+def _stopped(workers: Sequence[PortFact | None], cut_streams: int, recovered: dict[str, Any]) -> Result:
     done = message("done.stopped")
+    ended = [at for at in workers if at is not None]
     effect = message("effect.interrupted" if cut_streams else "effect.none")
     return Result(
-        status="not_running" if previous is None else "stopped",
+        status="stopped" if ended else "not_running",
         fields={
-            "pid": (previous.health or {}).get("pid") if previous is not None else None,
+            "pid": (ended[0].health or {}).get("pid") if ended else None,
             "cut_streams": cut_streams,
             "message": done.sentence,
             "next_user_action": done.action,

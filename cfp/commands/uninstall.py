@@ -100,7 +100,12 @@ def nothing_there(host: Host, facts: Facts, plan: UninstallPlan) -> bool:
 
 def _transact(host: Host, lease: Lease, facts: Facts, plan: UninstallPlan) -> Switch:
     switch = Switch(
-        lease=lease, layout=host.layout, workers=host.workers, previous=running(facts), remove=plan.remove
+        lease=lease,
+        layout=host.layout,
+        workers=host.workers,
+        previous=running(facts),
+        draining=facts.draining,
+        remove=plan.remove,
     )
     if plan.changes:
         transact(

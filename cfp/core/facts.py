@@ -35,13 +35,18 @@ class TextFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortFact:
-    """What is found at one loopback address. `health` is the worker's own answer, also where it is another home's."""
+    """What is found at one loopback address.
+
+    health      the worker's own answer, also where it is another home's
+    hands_over  a next worker can take its listener over, so that nobody is cut off or refused
+    """
 
     host: str
     port: int
     state: PortState
     health: Mapping[str, Any] | None = None
     owner: str = ""
+    hands_over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,7 @@ class Facts:
     worker         the address in settings.json; None without settings
     candidate      the address that an install asks for; equal to `worker` where it asks for none
     stray          a worker of this home that is not found at those: it hangs, or serves where nothing is recorded
+    draining       workers of this home that have handed over, and finish the streams that they have
     backup         the bytes behind manifest.backup_path, None where there is no such file
     backups        names of the backups there are, oldest first
     kept_backups   path and bytes of each of them, newest first; read only where there is no manifest
@@ -107,3 +113,4 @@ class Facts:
     kept_backups: tuple[tuple[str, bytes], ...] = ()
     codex_version: tuple[int, ...] | None = None
     stray: PortFact | None = None
+    draining: tuple[PortFact, ...] = ()

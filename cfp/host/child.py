@@ -35,13 +35,17 @@ _TAIL = 8 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSpec:
-    """All that it takes to start a worker; no secret among it."""
+    """All that it takes to start a worker; no secret among it.
+
+    take_over  nonce of the worker that hands over to it; "" for none
+    """
 
     settings: Settings
     codex_home: Path
     python: str
     nonce: str
     verbose: bool = False
+    take_over: str = ""
 
     def argv(self) -> list[str]:
         """The worker's command line; every value stands as an argument of its own after its flag."""
@@ -58,6 +62,7 @@ class WorkerSpec:
             *("--service-tier-policy", str(settings.service_tier_policy)),
             *self._auth(),
             *("--nonce", self.nonce),
+            *(["--take-over", self.take_over] if self.take_over else []),
             "--await-go",
             *(["--verbose"] if self.verbose else []),
         ]

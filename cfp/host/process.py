@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cfp.errors import Failed
+from cfp.host import control
 from cfp.host.child import Child, WorkerSpec, spawn
 from cfp.host.probe import Health, read_health, wait_healthy
 from cfp.layout import Layout
@@ -30,9 +31,11 @@ __all__ = [
     "Stopped",
     "WorkerSpec",
     "boot_id",
-    "find_worker",
+    "draining_workers",
+    "find_workers",
     "is_alive",
     "process_started",
+    "release_worker",
     "spawn",
     "stop_worker",
 ]
@@ -41,7 +44,9 @@ _HEALTH_TIMEOUT = 1.0
 _SECOND_TERM = 2.0  # from the second SIGTERM to SIGKILL
 _KILL = 5.0  # SIGKILL takes effect at once, save on a process that waits for a dead disk
 _RELAUNCH = 10.0
-_RETRACT_GRACE = 10.0
+_RETRACT_GRACE = 1.0  # what is retracted has no request in flight, or does not answer at all
+_LET_GO = 3.0  # from SIGTERM until a worker of a handover says that it drains
+_LET_GO_PAUSE = 0.01
 _EXEC_LOOKS, _EXEC_PAUSE = 50, 0.002
 
 
@@ -82,10 +87,11 @@ class FoundWorker:
     port: int
 
 
-def find_worker(home: Path) -> FoundWorker | None:
-    """The worker of this home among our user's processes; None where none runs."""
+def find_workers(home: Path) -> list[FoundWorker]:
+    """The workers of this home among our user's processes, the newest first."""
     own_uid = os.getuid() if sys.platform != "win32" else None
     wanted = os.path.realpath(home)
+    found = []
     for pid in system.pids():
         arguments = system.cmdline(pid)
         pairs = list(pairwise(arguments))
@@ -96,14 +102,24 @@ def find_worker(home: Path) -> FoundWorker | None:
         if started is None or os.path.realpath(flags.get("--codex-home", "")) != wanted:
             continue
         if "--nonce" in flags and flags.get("--port", "").isdecimal() and is_alive(pid, started):
-            return FoundWorker(
-                pid=pid,
-                started=started,
-                nonce=flags["--nonce"],
-                host=flags.get("--host", "127.0.0.1"),
-                port=int(flags["--port"]),
+            found.append(
+                FoundWorker(
+                    pid=pid,
+                    started=started,
+                    nonce=flags["--nonce"],
+                    host=flags.get("--host", "127.0.0.1"),
+                    port=int(flags["--port"]),
+                )
             )
-    return None
+    return sorted(found, key=lambda worker: (float(worker.started), worker.pid), reverse=True)
+
+
+def draining_workers(layout: Layout) -> list[Health]:
+    """What the workers that have handed over, or were told to leave, say of themselves."""
+    if not control.CAN_HAND_OVER:
+        return []
+    asked = (control.read_health(path, _HEALTH_TIMEOUT) for path in sorted(layout.worker.glob("fast_proxy.*.sock")))
+    return [health for health in asked if health is not None and health.get("draining") is True]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,25 +130,30 @@ class Stopped:
     cut_streams: int = 0
 
 
-def stop_worker(record: WorkerRecord, grace: float, *, host: str = "127.0.0.1") -> Stopped:
+def stop_worker(
+    record: WorkerRecord, grace: float, *, host: str = "127.0.0.1", layout: Layout | None = None
+) -> Stopped:
     """End the worker: it drains for `grace` seconds, then what is left is cut.
 
+    layout  of its home, where its control socket lies: the one way to ask a worker that has handed its port over
     Nothing is signalled that is not proven to be this worker. Raises Failed(worker_did_not_stop; pid) where even
     SIGKILL does not end it.
     """
-    health = _health_of(record, host)
+    health = _health_of(record, host, layout)
     found = _hold_proven(record, health)
     if found is None:
         return Stopped(was_running=False)
     with found as worker:
-        cut = _end(worker, grace, lambda: _health_of(record, host) or health)
+        drains = health is not None and health.get("draining") is True
+        cut = _end(worker, grace, lambda: _health_of(record, host, layout) or health, drains=drains)
         _reap(worker.pid)
     return Stopped(was_running=True, cut_streams=cut)
 
 
-def _end(worker: system.Handle, grace: float, health: Callable[[], Health | None]) -> int:
+def _end(worker: system.Handle, grace: float, health: Callable[[], Health | None], *, drains: bool) -> int:
     """SIGTERM, `grace` seconds, SIGTERM, SIGKILL; returns the requests in flight at the second one."""
-    worker.signal(kill=False)
+    if not drains:  # where it does, a SIGTERM now would be the second one
+        worker.signal(kill=False)
     if worker.wait(grace):
         return 0
     last = health()
@@ -144,10 +165,36 @@ def _end(worker: system.Handle, grace: float, health: Callable[[], Health | None
     return 0 if last is None else last.requests_in_flight
 
 
-def _health_of(record: WorkerRecord, host: str) -> Health | None:
-    """The health at the worker's port, if it is this worker's own."""
+def release_worker(record: WorkerRecord, host: str, layout: Layout) -> Literal["stopped", "gone", "draining"]:
+    """Tell a worker to leave when its streams are done; one that takes part in a handover ends its part.
+
+    Returns once it accepts nothing more, "stopped" where it had nothing left to do.
+    """
+    health = _health_of(record, host, layout)
+    if health is not None and health.get("draining") is True:
+        return "draining"
+    found = _hold_proven(record, health)
+    if found is None:
+        return "gone"
+    with found as worker:
+        worker.signal(kill=False)
+        deadline = time.monotonic() + _LET_GO
+        while not worker.wait(_LET_GO_PAUSE):
+            now = _health_of(record, host, layout)
+            if time.monotonic() > deadline or (now is not None and now.get("draining") is True):
+                return "draining"
+        _reap(worker.pid)
+    return "stopped"
+
+
+def _health_of(record: WorkerRecord, host: str, layout: Layout | None = None) -> Health | None:
+    """The worker's own health, by its control socket or at its port."""
     if not record.nonce:
         return None
+    if layout is not None and control.CAN_HAND_OVER:
+        health = control.read_health(layout.control(record.nonce), _HEALTH_TIMEOUT)
+        if health is not None and health.nonce == record.nonce:
+            return health
     arguments = [] if record.pid is None else list(pairwise(system.cmdline(record.pid)))
     if ("--nonce", record.nonce) in arguments:  # then it knows better than the caller where it listens
         host = dict(arguments).get("--host", host)
@@ -211,12 +258,19 @@ class HostProcesses:
         self._host = host
         self._still_wanted = still_wanted
 
-    def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred"]:
-        """End the worker if it is ours; "deferred" where a request is in flight right now."""
-        health = _health_of(worker, self._host)
-        if health is not None and health.requests_in_flight > 0:
-            return "deferred"
-        stopped = stop_worker(worker, _RETRACT_GRACE, host=self._host)
+    def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred", "draining"]:
+        """End the worker if it is ours; a request in flight is never cut.
+
+        "deferred" where there is one, "draining" where it leaves by itself once there is none: whoever shares a
+        handover serves in its place.
+        """
+        health = _health_of(worker, self._host, self._layout)
+        if health is not None:
+            if any(health.get(part) is True for part in ("draining", "standing_by", "taking_over")):
+                return release_worker(worker, self._host, self._layout)
+            if health.requests_in_flight > 0:
+                return "deferred"
+        stopped = stop_worker(worker, _RETRACT_GRACE, host=self._host, layout=self._layout)
         return "stopped" if stopped.was_running else "gone"
 
     def relaunch(self, spec: Json) -> bool:

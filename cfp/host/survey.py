@@ -16,7 +16,7 @@ from cfp.core.manifest import Manifest, parse_manifest
 from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
 from cfp.errors import Refused
-from cfp.host import keys, probe, process, runtime
+from cfp.host import control, keys, probe, process, runtime
 from cfp.host.disk import DISK, Disk
 from cfp.host.predecessor import find_predecessor
 from cfp.layout import Layout
@@ -34,10 +34,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
-    """Who else runs on this machine: who answers at an address, and which worker of a home no address leads to."""
+    """Who else runs on this machine.
+
+    at        who answers at an address
+    stray     the worker of a home that no address leads to
+    draining  the workers of a home that have handed over and finish their streams
+    """
 
     at: Callable[[Layout, str, int], PortFact]
     stray: Callable[[Layout, tuple[PortFact | None, ...]], PortFact | None]
+    draining: Callable[[Layout], tuple[PortFact, ...]]
 
 
 def survey(
@@ -54,7 +60,7 @@ def survey(
     neighbours  the processes and ports of this machine, unless a test brings its own
     disk        the same of its files and clock
     """
-    near = neighbours or Neighbours(at=_port, stray=_stray)
+    near = neighbours or Neighbours(at=_port, stray=_stray, draining=_draining)
     config = _text(disk, layout.config, config_toml.parse)
     hooks = _text(disk, layout.hooks, hooks_json.parse)
     settings_data, settings, settings_error = _settings(disk, layout.settings)
@@ -92,6 +98,7 @@ def survey(
         worker=worker,
         candidate=candidate,
         stray=near.stray(layout, (worker, candidate)),
+        draining=near.draining(layout),
         hot=_hot(disk, layout),
         kept_backups=_kept(disk, layout, backups) if manifest is None else (),
         codex_version=codex_version,
@@ -120,7 +127,8 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
         ours = _is_this_home(str(home), layout) if home else find_predecessor(layout, host, port) is not None
         state = PortState.OURS if ours else PortState.OTHER_HOME
         owner = f"the worker of {home or 'another Codex home'}"
-        return PortFact(host=host, port=port, state=state, health=dict(found), owner=owner)
+        lends = ours and _hands_over(found, layout)
+        return PortFact(host=host, port=port, state=state, health=dict(found), owner=owner, hands_over=lends)
     if probe.port_free(host, port):
         return PortFact(host=host, port=port, state=PortState.FREE)
     owner_found = probe.port_owner(port)
@@ -132,7 +140,8 @@ def _stray(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | Non
     """The worker of this home that no recorded or asked address leads to; one that hangs has no more than a pid."""
     if any(at is not None and at.state is PortState.OURS for at in known):
         return None
-    found = process.find_worker(layout.home)
+    draining = {at.health.get("pid") for at in _draining(layout) if at.health is not None}
+    found = next((worker for worker in process.find_workers(layout.home) if worker.pid not in draining), None)
     if found is None:
         return None
     asked_already = any(at is not None and (at.host, at.port) == (found.host, found.port) for at in known)
@@ -140,7 +149,25 @@ def _stray(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | Non
     if health is None or health.nonce != found.nonce:
         silent = {"ok": False, "pid": found.pid, "nonce": found.nonce, "started": found.started}
         return PortFact(host=found.host, port=found.port, state=PortState.OURS, health=silent)
-    return PortFact(host=found.host, port=found.port, state=PortState.OURS, health=dict(health))
+    return PortFact(
+        host=found.host,
+        port=found.port,
+        state=PortState.OURS,
+        health=dict(health),
+        hands_over=_hands_over(health, layout),
+    )
+
+
+def _draining(layout: Layout) -> tuple[PortFact, ...]:
+    return tuple(
+        PortFact(host=str(health.get("host")), port=int(health["port"]), state=PortState.OURS, health=dict(health))
+        for health in process.draining_workers(layout)
+    )
+
+
+def _hands_over(health: probe.Health, layout: Layout) -> bool:
+    """Whether it says that it does, and the way to ask it is there: its home may have been deleted under it."""
+    return control.CAN_HAND_OVER and health.get("hands_over") is True and layout.control(health.nonce).exists()
 
 
 def _is_this_home(home: str, layout: Layout) -> bool:

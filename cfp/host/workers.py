@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,6 @@ from cfp.core.settings import Settings, settings_from_json
 from cfp.host import predecessor, probe, process
 from cfp.layout import Layout
 from journal.values import Json, WorkerRecord
-
-START_TIMEOUT_S = 15.0
 
 
 class HostWorkers:
@@ -34,23 +33,39 @@ class HostWorkers:
         return self._spec(settings, "").settings_hash()
 
     def start(
-        self, settings: Settings, nonce: str, *, verbose: bool, journaled: Callable[[int, str], None]
+        self,
+        settings: Settings,
+        nonce: str,
+        *,
+        verbose: bool,
+        journaled: Callable[[int, str], None],
+        take_over: PortFact | None,
+        timeout: float,
     ) -> dict[str, Any]:
         """Start a worker; raises Failed(worker_did_not_start). It waits for its go byte until `journaled` is done."""
-        child = process.spawn(self._spec(settings, nonce, verbose=verbose), self._layout)
+        former = "" if take_over is None else self.record(take_over).nonce
+        child = process.spawn(self._spec(settings, nonce, verbose=verbose, take_over=former), self._layout)
         try:
             journaled(child.pid, child.started)
         except BaseException:
             child.abandon()
             raise
         child.go()
-        return dict(probe.wait_healthy(settings.host, settings.port, nonce, START_TIMEOUT_S, child))
+        return dict(probe.wait_healthy(settings.host, settings.port, nonce, timeout, child))
 
-    def stop(self, at: PortFact, grace: float) -> int:
-        """End it and return the count of streams that were cut; raises Failed(worker_did_not_stop)."""
+    def release(self, at: PortFact) -> None:
+        """Tell a worker that stands by to leave once its streams are done; one that is gone has."""
+        process.release_worker(self.record(at), at.host, self._layout)
+
+    def stop(self, workers: Sequence[PortFact], grace: float) -> int:
+        """End them all and return the count of streams that were cut; raises Failed(worker_did_not_stop)."""
+        deadline = time.monotonic() + grace
+        return sum(self._stop(at, max(0.0, deadline - time.monotonic())) for at in workers)
+
+    def _stop(self, at: PortFact, grace: float) -> int:
         if not (at.health or {}).get("nonce"):
             return predecessor.stop_predecessor(self._layout, at.host, at.port).cut_streams
-        return process.stop_worker(self.record(at), grace, host=at.host).cut_streams
+        return process.stop_worker(self.record(at), grace, host=at.host, layout=self._layout).cut_streams
 
     def record(self, at: PortFact) -> WorkerRecord:
         health = at.health or {}
@@ -77,7 +92,14 @@ class HostWorkers:
         settings = settings_from_json(at.health or {})
         return self._spec(settings, "").relaunch_record()
 
-    def _spec(self, settings: Settings, nonce: str, *, verbose: bool = False) -> process.WorkerSpec:
+    def _spec(
+        self, settings: Settings, nonce: str, *, verbose: bool = False, take_over: str = ""
+    ) -> process.WorkerSpec:
         return process.WorkerSpec(
-            settings=settings, codex_home=self._layout.home, python=self._python, nonce=nonce, verbose=verbose
+            settings=settings,
+            codex_home=self._layout.home,
+            python=self._python,
+            nonce=nonce,
+            verbose=verbose,
+            take_over=take_over,
         )

@@ -15,21 +15,34 @@ from journal import Lease, Transaction
 from journal.values import Json, KeyPath, WorkerRecord
 
 STOP_GRACE_S = 10.0
+START_TIMEOUT_S = 15.0
 
 
 class Workers(Protocol):
     """What the effects need of the machine about workers; `cfp.host.workers` is the real one."""
 
     def start(
-        self, settings: Settings, nonce: str, *, verbose: bool, journaled: Callable[[int, str], None]
+        self,
+        settings: Settings,
+        nonce: str,
+        *,
+        verbose: bool,
+        journaled: Callable[[int, str], None],
+        take_over: PortFact | None,
+        timeout: float,
     ) -> dict[str, Any]:
         """Start a worker, tell `journaled` its pid and start time before it does anything, and return its health.
 
+        take_over  the worker that lends it its listener, and stands by until it is released or the new one ends
+        timeout    seconds until it must be healthy
         A worker whose parent dies before `journaled` has returned ends by itself.
         """
 
-    def stop(self, at: PortFact, grace: float) -> int:
-        """End the worker and return the count of streams that were cut."""
+    def release(self, at: PortFact) -> None:
+        """Tell a worker that stands by to leave when its streams are done; does not wait for that."""
+
+    def stop(self, workers: Sequence[PortFact], grace: float) -> int:
+        """End them and return the count of streams that were cut; `grace` seconds for all of them together."""
 
     def record(self, at: PortFact) -> WorkerRecord:
         """The identity of a worker that answered at a port."""
@@ -54,6 +67,8 @@ class Switch:
     """The subject of a run: what it was given, and what it has come to.
 
     previous  the worker to replace or stop
+    draining  workers that have handed over and that a stop ends too
+    patience  seconds that a new worker has to become healthy
     prune     files that go after the commit
     remove    files and folders that a retirement removes
     """
@@ -64,7 +79,9 @@ class Switch:
     settings: Settings | None = None
     transaction: Transaction | None = None
     previous: PortFact | None = None
+    draining: Sequence[PortFact] = ()
     verbose: bool = False
+    patience: float = START_TIMEOUT_S
     prune: Sequence[Path] = ()
     remove: Sequence[Path] = ()
     health: dict[str, Any] | None = None
@@ -92,6 +109,30 @@ def journal_images(switch: Switch) -> None:
 
 def start_worker(switch: Switch) -> None:
     """Start a worker that Codex can use before any file points to it."""
+    _start(switch, take_over=None)
+
+
+def hand_over(switch: Switch) -> None:
+    """Start the new worker on the listener of the old one, which stands by until it is released."""
+    previous = _previous(switch)
+    _start(switch, take_over=previous)
+    _record_stopping(switch, previous)
+
+
+def replace_worker(switch: Switch) -> None:
+    """Stop the worker that runs, which cannot hand over, then start the new one."""
+    previous = _previous(switch)
+    _record_stopping(switch, previous)
+    switch.cut_streams = switch.workers.stop((previous,), STOP_GRACE_S)
+    _start(switch, take_over=None)
+
+
+def release_previous(switch: Switch) -> None:
+    """Let the old worker leave when its streams are done."""
+    switch.workers.release(_previous(switch))
+
+
+def _start(switch: Switch, *, take_over: PortFact | None) -> None:
     settings, workers, nonce = switch.candidate, switch.workers, secrets.token_hex(16)
     switch.tx.worker_intended(
         nonce=nonce,
@@ -106,21 +147,23 @@ def start_worker(switch: Switch) -> None:
         journaled=lambda pid, started: switch.tx.worker_started(
             nonce=nonce, pid=pid, started=started, boot_id=workers.boot_id
         ),
+        take_over=take_over,
+        timeout=switch.patience,
     )
 
 
-def replace_worker(switch: Switch) -> None:
-    """Stop the worker that runs, then start the new one."""
-    previous = switch.previous
-    if previous is None:
-        raise AssertionError("there is no worker to replace")
+def _record_stopping(switch: Switch, previous: PortFact) -> None:
     switch.tx.worker_stopping(record=switch.workers.record(previous), relaunch=switch.workers.relaunch_spec(previous))
-    switch.cut_streams = switch.workers.stop(previous, STOP_GRACE_S)
-    start_worker(switch)
+
+
+def _previous(switch: Switch) -> PortFact:
+    if switch.previous is None:
+        raise AssertionError("there is no worker to replace")
+    return switch.previous
 
 
 def retract_worker(switch: Switch) -> None:
-    """End the worker that this run started, and bring back the one that it stopped."""
+    """End the worker that this run started, and bring back the one that it stopped or that stands by."""
     switch.tx.retract_workers()
 
 
@@ -152,9 +195,10 @@ def close_rolled_back(switch: Switch) -> None:
 
 
 def stop_worker(switch: Switch) -> None:
-    """Stop the worker: it may drain, then what is left is cut."""
-    if switch.previous is not None:
-        switch.cut_streams = switch.workers.stop(switch.previous, STOP_GRACE_S)
+    """Stop the worker and those that drain: they may finish, then what is left is cut."""
+    workers = (*(() if switch.previous is None else (switch.previous,)), *switch.draining)
+    if workers:
+        switch.cut_streams = switch.workers.stop(workers, STOP_GRACE_S)
         switch.stopped = True
 
 

@@ -30,6 +30,7 @@ class State(enum.StrEnum):
     WORKER_DOWN = "worker_down"
     SWITCHED = "switched"
     COMMITTED = "committed"  # from here on a crash is finished forward
+    HANDED_OVER = "handed_over"  # the old worker finishes its streams and leaves by itself
     ENABLED = "enabled"
     RUNNING = "running"
     STOPPED = "stopped"

@@ -8,8 +8,10 @@ from cfp.lifecycle.effects import (
     Switch,
     commit,
     dismantle_journal,
+    hand_over,
     journal_images,
     purge,
+    release_previous,
     remove_state,
     replace_worker,
     restore_files,
@@ -42,7 +44,17 @@ INSTALL: Final[Table[Switch]] = (
     Step(purge,          State.COMMITTED,  State.ENABLED,    None),
 )
 
-# An older worker of ours runs: it is replaced before the files change.
+# An older worker of ours runs: the new one takes its listener over, and no stream is cut.
+INSTALL_HANDOVER: Final[Table[Switch]] = (
+    Step(journal_images,   State.PLANNED,     State.PREPARED,    None),
+    Step(hand_over,        State.PREPARED,    State.WORKER_UP,   retract_worker),
+    Step(swap_files,       State.WORKER_UP,   State.SWITCHED,    restore_files),
+    Step(commit,           State.SWITCHED,    State.COMMITTED,   None, commits=True),
+    Step(release_previous, State.COMMITTED,   State.HANDED_OVER, None),
+    Step(purge,            State.HANDED_OVER, State.ENABLED,     None),
+)
+
+# One that cannot hand over (it hangs, it is the predecessor's, or the system cannot pass sockets) is stopped first.
 INSTALL_OVER: Final[Table[Switch]] = (
     Step(journal_images, State.PLANNED,    State.PREPARED,   None),
     Step(replace_worker, State.PREPARED,   State.WORKER_UP,  retract_worker),
@@ -56,6 +68,14 @@ START: Final[Table[Switch]] = (
     Step(start_worker,   State.PREPARED,   State.WORKER_UP,  retract_worker),
     Step(commit,         State.WORKER_UP,  State.COMMITTED,  None, commits=True),
     Step(purge,          State.COMMITTED,  State.RUNNING,    None),
+)
+
+HANDOVER: Final[Table[Switch]] = (
+    Step(journal_images,   State.PLANNED,     State.PREPARED,    None),
+    Step(hand_over,        State.PREPARED,    State.WORKER_UP,   retract_worker),
+    Step(commit,           State.WORKER_UP,   State.COMMITTED,   None, commits=True),
+    Step(release_previous, State.COMMITTED,   State.HANDED_OVER, None),
+    Step(purge,            State.HANDED_OVER, State.RUNNING,     None),
 )
 
 RESTART: Final[Table[Switch]] = (
@@ -87,11 +107,13 @@ RETIRE: Final[Table[Switch]] = (
 
 TABLES: Final[dict[str, Table[Switch]]] = {
     "install": INSTALL,
-    "install over a running worker": INSTALL_OVER,
+    "install over a running worker": INSTALL_HANDOVER,
+    "install over a worker that cannot hand over": INSTALL_OVER,
     "install beside the right worker": INSTALL_FILES,
     "install --prepare-only, set-upstream, prepare-chatgpt-login": SAVE,
     "start": START,
-    "start over an older worker": RESTART,
+    "start over an older worker": HANDOVER,
+    "start over one that cannot hand over": RESTART,
     "stop": STOP,
     "uninstall, files": GIVE_BACK,
     "uninstall, worker and state": RETIRE,

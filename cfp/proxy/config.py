@@ -25,19 +25,22 @@ class Limits:
     connect_seconds: float = 20.0
     drain_seconds: float = 3600.0
     linger_seconds: float = 2.0
+    last_request_seconds: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:
     """`environ` is read for the provider's key, outbound proxies and CA files; never written, never logged.
 
-    log_dir  where the request log goes; None: the layout's place
+    log_dir    where the request log goes; None: the layout's place
+    take_over  nonce of the worker whose listener and lock this one borrows first; "" for none
     """
 
     settings: Settings
     layout: Layout
     environ: Mapping[str, str]
     nonce: str = ""
+    take_over: str = ""
     log_dir: Path | None = None
     verbose: bool = False
     limits: Limits = field(default_factory=Limits)

@@ -23,6 +23,9 @@ class Observed(Protocol):
     refusals: Refusals
     evidence: Evidence
     draining: bool
+    hands_over: bool
+    standing_by: bool
+    taking_over: bool
     requests_in_flight: int
     requests_served: int
 
@@ -77,4 +80,7 @@ def report(worker: Observed) -> dict[str, Any]:
         "service_tier_evidence": worker.evidence.report(settings.upstream_base),
         "peer_check": worker.peer_check,
         "draining": worker.draining,
+        "hands_over": worker.hands_over,
+        "standing_by": worker.standing_by,
+        "taking_over": worker.taking_over,
     }

@@ -10,6 +10,7 @@ import sys
 
 from cfp.errors import Failed
 from cfp.proxy.config import WorkerConfig
+from cfp.proxy.handover import Handover, Loan, borrow
 from cfp.proxy.lifetime import Lifetime
 from cfp.proxy.server import Worker
 
@@ -18,24 +19,31 @@ _SETTLE_SECONDS = 0.25
 
 
 def live(config: WorkerConfig) -> None:
-    """Serve until SIGTERM or SIGINT has drained it; raises Busy(worker_running) or Failed(port_in_use)."""
-    with Lifetime(config.layout) as lifetime:
-        asyncio.run(_serve(config, lifetime))
+    """Serve until SIGTERM or SIGINT has drained it.
+
+    Raises Busy(worker_running), Failed(port_in_use) or Failed(handover_refused).
+    """
+    loan = borrow(config) if config.take_over else None
+    with Lifetime(config.layout, None if loan is None else loan.lock) as lifetime:
+        asyncio.run(_serve(config, lifetime, loan))
 
 
-async def _serve(config: WorkerConfig, lifetime: Lifetime) -> None:
+async def _serve(config: WorkerConfig, lifetime: Lifetime, loan: Loan | None) -> None:
     worker = Worker(config)
+    handover = Handover(worker, lifetime, loan)
+    _on_signals(handover)
     try:
-        await worker.start()
+        await worker.start(() if loan is None else loan.sockets)
     except OSError as error:
         settings = config.settings
         code = "port_in_use" if error.errno == errno.EADDRINUSE else "port_not_available"
         raise Failed(code, host=settings.host, port=settings.port) from error
-    _on_signals(worker)
+    handover.open()
     lifetime.write_pid()
     worker.events.info("listening", host=config.settings.host, port=worker.port)
     asyncio.get_running_loop().call_later(_SETTLE_SECONDS, _settle, worker)
     await worker.wait_closed()
+    handover.close()
 
 
 def _settle(worker: Worker) -> None:
@@ -53,16 +61,10 @@ def _settle(worker: Worker) -> None:
     gc.set_threshold(20_000, 20, 100)
 
 
-def _on_signals(worker: Worker) -> None:
-    def stop() -> None:
-        if worker.draining:
-            worker.cut()
-        else:
-            worker.drain()
-
+def _on_signals(handover: Handover) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         if sys.platform == "win32":
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(handover.end))
         else:
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, handover.end)

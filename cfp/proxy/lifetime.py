@@ -28,14 +28,17 @@ class Lifetime:
     """A context: the lock is held inside. The kernel lets go of it when the process ends in any way.
 
     The lock's file stays: to delete it would let two workers hold locks on two files of one name.
+    A lock that another worker passed on is one and the same: it is held until both have let go of it.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, passed_on: int | None = None) -> None:
         self._layout = layout
-        self._descriptor: int | None = None
+        self._descriptor = passed_on
 
     def __enter__(self) -> Self:
         """Take the lock, making the folder where it is missing; raises Busy(worker_running)."""
+        if self._descriptor is not None:
+            return self
         for folder in (self._layout.state, self._layout.worker):
             folder.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(self._layout.worker_lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
@@ -46,6 +49,17 @@ class Lifetime:
             raise Busy("worker_running") from error
         self._descriptor = descriptor
         return self
+
+    @property
+    def descriptor(self) -> int | None:
+        """What to pass on to the next worker."""
+        return self._descriptor
+
+    def let_go(self) -> None:
+        """Leave the lock to the worker that it was passed on to."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def write_pid(self) -> None:
         """Say who it is, once it serves."""
@@ -62,6 +76,4 @@ class Lifetime:
         with suppress(OSError):
             if self._layout.pid_file.read_bytes() == b"%d\n" % os.getpid():
                 self._layout.pid_file.unlink()
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        self.let_go()

@@ -36,6 +36,7 @@ class ServeArgs:
     codex_home: Path
     log_dir: Path | None
     nonce: str
+    take_over: str
     await_go: bool
     verbose: bool
 
@@ -46,7 +47,8 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ServeArgs:
     Not argparse: a hook waits for this process to listen, and it is only ever one shape of command line.
     """
     raw: dict[str, object] = {"provider": "openai", "service_tier_policy": "auto"}
-    texts = {"--codex-home": environ.get("CODEX_HOME") or str(Path.home() / ".codex"), "--nonce": "", "--log-dir": ""}
+    texts = {"--codex-home": environ.get("CODEX_HOME") or str(Path.home() / ".codex")}
+    texts |= {"--nonce": "", "--take-over": "", "--log-dir": ""}
     switches = {"--use-provider-auth-file": False, "--await-go": False, "--verbose": False}
     pending = list(argv)
     while pending:
@@ -64,14 +66,16 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ServeArgs:
             raw[_SETTINGS_FLAGS[flag]] = int(value) if flag == "--port" and value.isdecimal() else value
         elif flag in texts:
             texts[flag] = value
-    if not _NONCE.match(texts["--nonce"]):
-        raise UsageError("invalid_settings", field="nonce", reason="it must be hexadecimal")
+    for flag in ("--nonce", "--take-over"):
+        if not _NONCE.match(texts[flag]):
+            raise UsageError("invalid_settings", field=flag[2:], reason="it must be hexadecimal")
     raw["upstream_api_key_file"] = switches["--use-provider-auth-file"]
     return ServeArgs(
         settings=_settings(raw),
         codex_home=Path(texts["--codex-home"]),
         log_dir=Path(texts["--log-dir"]) if texts["--log-dir"] else None,
         nonce=texts["--nonce"],
+        take_over=texts["--take-over"],
         await_go=switches["--await-go"],
         verbose=switches["--verbose"],
     )
@@ -98,6 +102,7 @@ def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
         layout=Layout(args.codex_home),
         environ=environ,
         nonce=args.nonce,
+        take_over=args.take_over,
         log_dir=args.log_dir,
         verbose=args.verbose,
     )

@@ -16,6 +16,7 @@ from cfp.proxy.credentials import Credentials
 from cfp.proxy.dial import Dialer
 from cfp.proxy.downstream import Downstream
 from cfp.proxy.evidence import Evidence
+from cfp.proxy.listener import Listener, bind
 from cfp.proxy.log import Events, RequestLog, RotatingFile
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.peer import PeerGuard
@@ -26,9 +27,11 @@ from cfp.proxy.routing import Router, origin_of
 from cfp.proxy.upstream import Pool
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
     from cfp.proxy.lines import Line, Lines
 
-_BACKLOG = 1024
 _SWEEP_SECONDS = 5.0
 
 
@@ -36,6 +39,10 @@ class Worker:
     """`start` listens, `drain` begins the end, `wait_closed` is over when the last request is; `stop` cuts.
 
     Usable in any process with an event loop: it installs no signal handler and writes no file but its request log.
+
+    hands_over   a next worker can take the listener over
+    standing_by  one has: this worker finishes what it has, and serves on if that one ends
+    taking_over  the worker before this one still stands by
     """
 
     admission: Admission
@@ -55,6 +62,9 @@ class Worker:
         self.events = Events(verbose=config.verbose)
         self.loop_id = os.urandom(8).hex().encode()
         self.draining = False
+        self.hands_over = False
+        self.standing_by = False
+        self.taking_over = False
         self.requests_in_flight = 0
         self.requests_served = 0
         self._log = RequestLog(
@@ -64,43 +74,66 @@ class Worker:
         self._connections: set[Downstream] = set()
         self._ids = os.urandom(4).hex()
         self._requests = 0
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
+        self._patient = False
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = asyncio.Event()
 
     # -- life
 
-    async def start(self) -> None:
-        """Listen; raises OSError where the port is taken."""
+    async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
+        """Listen, on the sockets given where there are some; raises OSError where the port is taken."""
         loop = asyncio.get_running_loop()
         settings, limits = self.config.settings, self.config.limits
-        self._server = await loop.create_server(
-            partial(Downstream, self, self, limits), settings.host, settings.port, backlog=_BACKLOG
+        self._listener = Listener(
+            sockets or bind(settings.host, settings.port), partial(Downstream, self, self, limits), self._settled
         )
         self.admission = Admission(self.port)
+        await self._listener.start()
         self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
 
     @property
     def port(self) -> int:
-        if self._server is None or not self._server.sockets:
-            return self.config.settings.port
-        return int(self._server.sockets[0].getsockname()[1])
+        return (self._listener.port if self._listener else 0) or self.config.settings.port
 
     @property
     def peer_check(self) -> str:
         return self._guard.name
 
-    def drain(self) -> None:
-        """Take nothing new; idle connections close now, running requests when they are done."""
+    @property
+    def lendable(self) -> Sequence[socket.socket]:
+        """The listening sockets, where a next worker has asked for them; else it has an address of its own."""
+        return () if self._listener is None or self._listener.accepting else self._listener.sockets
+
+    def stand_by(self, *, pausing: bool) -> None:
+        """Let the next worker accept, and go on with what is here; at another address both do."""
+        self.standing_by = True
+        if pausing and self._listener is not None:
+            self._listener.pause()
+
+    def serve_on(self) -> None:
+        """The next worker is gone: accept again, first who waited meanwhile."""
+        self.standing_by = False
+        if self._listener is not None:
+            self._listener.resume()
+
+    def drain(self, *, succeeded: bool = False) -> None:
+        """Take nothing new; running requests end when they are done, idle connections now.
+
+        succeeded  another worker accepts at this address: no client is in a hurry to leave, so that idle ones may
+                   send the request that is on its way; its answer says that the connection closes
+        """
         if self.draining:
             return
-        self.draining = True
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self._connections):
-            if connection.is_idle:
-                connection.close()
-        asyncio.get_running_loop().call_later(self.config.limits.drain_seconds, self.cut)
+        self.draining, self._patient = True, succeeded
+        if self._listener is not None:
+            self._listener.close()
+        loop = asyncio.get_running_loop()
+        if succeeded:
+            loop.call_later(self.config.limits.last_request_seconds, self._close_idle)
+        else:
+            self._close_idle()
+        loop.call_later(self.config.limits.drain_seconds, self.cut)
         self._closed_if_empty()
 
     def cut(self) -> None:
@@ -170,8 +203,20 @@ class Worker:
 
     # -- inside
 
+    def _settled(self) -> None:
+        if self.draining and not self._patient:
+            self._close_idle()  # it came with the last ones
+        self._closed_if_empty()
+
+    def _close_idle(self) -> None:
+        self._patient = False
+        for connection in list(self._connections):
+            if connection.is_idle:
+                connection.close()
+
     def _closed_if_empty(self) -> None:
-        if self.draining and not self._connections:
+        coming = self._listener is not None and self._listener.busy
+        if self.draining and not self._connections and not coming:
             self._closed.set()
 
     def _make_room(self) -> bool:

@@ -21,7 +21,12 @@ WRITERS = {
     ),
     "cfp/host/child.py": ("os.open os.fchmod", "the worker's stdout and stderr, opened for it before it starts"),
     "cfp/fastpath.py": ("os.open", "the hook's note of what it has read; without it, it reads again"),
-    "cfp/commands/autostart.py": ("?.open ?.replace", "the hook's log, one line for each start"),
+    "cfp/host/control.py": (
+        "?.unlink ?.chmod ?.replace",
+        "the worker's control socket, which lives and dies with it",
+    ),
+    "cfp/proxy/handover.py": ("?.unlink", "the same"),
+    "cfp/commands/autostart.py": ("os.open os.fchmod ?.replace", "the hook's log, one line for each start"),
     "cfp/cli.py": ("tempfile.mkstemp", "the report of a bug, when nothing else can be relied on"),
     "cfp/host/skill_link.py": ("?.mkdir ?.symlink_to ?.rmdir ?.unlink", "one link outside the Codex home"),
     "cfp/host/git.py": ("tempfile.TemporaryDirectory", "a throw-away folder"),

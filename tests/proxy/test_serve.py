@@ -128,13 +128,19 @@ def test_all_flags_are_read(tmp_path: Path) -> None:
         *("--codex-home", str(tmp_path), "--provider", "relay", "--host", "127.0.0.1", "--port", "8787"),
         *("--proxy-base", "/v1", "--upstream-base=https://relay.example/v1", "--service-tier", "priority"),
         *("--service-tier-policy", "preserve", "--upstream-api-key-env", "RELAY_KEY", "--nonce", "ab12"),
-        *("--await-go", "--verbose", "--log-dir", str(tmp_path)),
+        *("--take-over", "cd34", "--await-go", "--verbose", "--log-dir", str(tmp_path)),
         *("--service-tier-effective-policy", "preserve", "--upstream-api-key-source", "process_env"),
     ]
     args = parse(argv, {})
     settings = args.settings
     assert args == ServeArgs(
-        settings=settings, codex_home=tmp_path, log_dir=tmp_path, nonce="ab12", await_go=True, verbose=True
+        settings=settings,
+        codex_home=tmp_path,
+        log_dir=tmp_path,
+        nonce="ab12",
+        take_over="cd34",
+        await_go=True,
+        verbose=True,
     )
     assert (settings.provider, settings.port, settings.upstream_base) == ("relay", 8787, "https://relay.example/v1")
     assert (settings.service_tier_policy, settings.upstream_api_key_env) == (Policy.PRESERVE, "RELAY_KEY")
@@ -148,6 +154,7 @@ def test_all_flags_are_read(tmp_path: Path) -> None:
         (["--port", "http"], "usage"),
         (["--host", "0.0.0.0"], "host_not_loopback"),
         (["--nonce", "x y"], "invalid_settings"),
+        (["--take-over", "x y"], "invalid_settings"),
         (["--await-go=1"], "unknown_flag"),
         (["--upstream-api-key-env", "A", "--use-provider-auth-file"], "two_auth_sources"),
         (["--upstream-base", "http://127.0.0.1:8787/v1"], "upstream_is_proxy"),

@@ -11,7 +11,7 @@ from cfp.core.lifecycle import Pointing, State, pointing, state_of
 from cfp.core.manifest import Manifest, digest
 from cfp.core.plan.install import check_readable, prune_backups
 from cfp.core.plan.route import InstallRequest, candidate_settings, check_key
-from cfp.core.plan.worker import WorkerAction, serves
+from cfp.core.plan.worker import WorkerAction, refresh, serves
 from cfp.core.provider import choose_provider, url_key
 from cfp.core.settings import Settings
 from cfp.errors import ConfigDrift, Refused, UsageError
@@ -48,7 +48,8 @@ def plan_set_upstream(facts: Facts, request: InstallRequest, *, restart: bool) -
     moved, backup = _moved(facts, manifest, previous, settings)
     running = facts.worker is not None and facts.worker.state is PortState.OURS
     current = running and facts.worker is not None and serves(facts.worker, settings, facts.runtime.runtime_id)
-    worker = WorkerAction.REPLACE if running and restart and not current else WorkerAction.KEEP
+    replaced = facts.worker if running and restart and not current else None
+    worker = WorkerAction.KEEP if replaced is None else refresh(replaced)
     changes = [
         FileChange(path=facts.layout.settings, before=facts.settings_data, after=settings.serialise()),
         FileChange(path=facts.layout.manifest, before=facts.manifest_data, after=moved.serialise(), secret=True),

@@ -31,14 +31,16 @@ def plan_start(facts: Facts) -> StartPlan:
 def plan_autostart(facts: Facts) -> StartPlan:
     """Decide for the SessionStart hook: as `start`, but only where Codex uses us.
 
-    It replaces a worker that serves older settings, never for stale code alone, and never one that is answering.
+    It hands over from a worker that serves older settings, never for stale code alone. One that cannot hand over is
+    replaced only where that cuts nothing.
     """
     plan = _plan(facts, Verb.AUTOSTART)
     if pointing(facts) is not Pointing.PROXIED:
         raise Refused(Refusal.CONFIG_NOT_PROXY)
     answers = facts.worker is not None and facts.worker.state is PortState.OURS
     busy = facts.worker is not None and bool((facts.worker.health or {}).get("requests_in_flight"))
-    if plan.worker is WorkerAction.REPLACE and answers and (busy or not settings_pending(facts)):
+    cuts = plan.worker is WorkerAction.REPLACE and busy
+    if plan.worker.refreshes and answers and (cuts or not settings_pending(facts)):
         return StartPlan(
             settings=plan.settings,
             worker=WorkerAction.KEEP,
@@ -67,18 +69,21 @@ def _plan(facts: Facts, verb: Verb) -> StartPlan:
     return StartPlan(
         settings=settings,
         worker=action,
-        reason=reason if action is WorkerAction.REPLACE else "",
+        reason=reason if action.refreshes else "",
         from_state=state,
         to_state=outcome,
     )
 
 
 def plan_stop(facts: Facts, *, force: bool) -> bool:
-    """Return whether a worker is to be stopped; raises Refused(config_points_to_proxy) without --force."""
+    """Return whether a worker is to be stopped, be it one that drains.
+
+    Raises Refused(config_points_to_proxy) without --force.
+    """
     runs = running(facts) is not None
     outcome = OUTCOMES[Verb.STOP][state_of(facts)]
     # A drifted home may point at the proxy all the same: Codex would be cut off there too.
     cuts_off = isinstance(outcome, Refusal) or (runs and pointing(facts) is Pointing.PROXIED)
     if cuts_off and not force:
         raise Refused(Refusal.CONFIG_POINTS_TO_PROXY)
-    return runs
+    return runs or bool(facts.draining)

@@ -14,7 +14,13 @@ class WorkerAction(enum.StrEnum):
     NONE = "none"
     KEEP = "keep"
     START = "start"
-    REPLACE = "replace"
+    HAND_OVER = "hand_over"  # the new one takes the listener over, the old one finishes its streams
+    REPLACE = "replace"  # for one that cannot hand over: stop it first
+
+    @property
+    def refreshes(self) -> bool:
+        """True where another worker is to serve in the place of the one that runs."""
+        return self in {WorkerAction.HAND_OVER, WorkerAction.REPLACE}
 
 
 def worker_action(facts: Facts, settings: Settings, at: PortFact | None) -> WorkerAction:
@@ -24,8 +30,14 @@ def worker_action(facts: Facts, settings: Settings, at: PortFact | None) -> Work
     if at is not None and at.state in {PortState.FOREIGN, PortState.OTHER_HOME}:
         raise Refused("port_in_use", host=at.host, port=at.port, owner=at.owner or "another program")
     if at is not None and at.state is PortState.OURS:
-        return WorkerAction.KEEP if serves(at, settings, facts.runtime.runtime_id) else WorkerAction.REPLACE
-    return WorkerAction.REPLACE if running(facts) is not None else WorkerAction.START
+        return WorkerAction.KEEP if serves(at, settings, facts.runtime.runtime_id) else refresh(at)
+    former = running(facts)
+    return WorkerAction.START if former is None else refresh(former)
+
+
+def refresh(at: PortFact) -> WorkerAction:
+    """How the worker there gives way to a next one."""
+    return WorkerAction.HAND_OVER if at.hands_over else WorkerAction.REPLACE
 
 
 def hangs(facts: Facts, at: PortFact | None) -> bool:

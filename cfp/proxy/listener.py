@@ -1,0 +1,152 @@
+"""The sockets that Codex connects to. To pause them loses nothing: who comes meanwhile waits in the kernel's queue.
+
+Not `asyncio.Server`: closing one drops connections that it has accepted and not set up yet, and cannot be taken back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+
+_BACKLOG = 1024
+_AT_ONCE = 128  # accepted in one turn of the loop, so that streams are not kept waiting
+_RETRY_SECONDS = 1.0
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_LEFT = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ECONNRESET})
+
+Factory = Callable[[], asyncio.BaseProtocol]
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Listen at every address that a loopback name or literal stands for; raises OSError where one is taken."""
+    opened: list[socket.socket] = []
+    try:
+        for family, address in _addresses(host, port):
+            listening = socket.socket(family, socket.SOCK_STREAM)
+            opened.append(listening)
+            if os.name == "posix":  # on Windows the option would let another program in beside us
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.bind(address)
+            listening.listen(_BACKLOG)
+    except BaseException:
+        for listening in opened:
+            listening.close()
+        raise
+    return opened
+
+
+def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return [(family, (host, port))]
+    # As bytes: for text Python imports its tables of international names first.
+    found = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list({(family, (str(address[0]), port)): None for family, _, _, _, address in found})
+
+
+class Listener:
+    """Accepts for as long as it is not paused; `busy` while one that was accepted is not set up yet."""
+
+    def __init__(self, sockets: Sequence[socket.socket], factory: Factory, settled: Callable[[], None]) -> None:
+        """`settled` is called after each connection that was set up, or was not."""
+        self.sockets = list(sockets)
+        self._factory = factory
+        self._settled = settled
+        self._loop = asyncio.get_running_loop()
+        self._coming: set[asyncio.Task[object]] = set()
+        self._servers: list[asyncio.Server] = []
+        self.accepting = False
+        self._retry: asyncio.TimerHandle | None = None
+        for listening in self.sockets:
+            listening.setblocking(False)
+
+    @property
+    def port(self) -> int:
+        return int(self.sockets[0].getsockname()[1]) if self.sockets else 0
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._coming)
+
+    def pause(self) -> None:
+        """Accept nothing more for now; what was accepted is served."""
+        self.accepting = False
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        self._unwatch()
+
+    def close(self) -> None:
+        """Let go of the sockets; where nobody else holds them, whoever waits in the queue is reset."""
+        self.pause()
+        for listening in self.sockets:
+            listening.close()
+        self.sockets = []
+
+    async def start(self) -> None:
+        """Begin to accept, first who waited."""
+        if sys.platform == "win32":  # its event loop has no readers, and a worker there is never paused
+            self._servers = [await self._loop.create_server(self._factory, sock=each) for each in self.sockets]
+        else:
+            self.resume()
+
+    if sys.platform == "win32":
+
+        def resume(self) -> None:
+            raise NotImplementedError
+
+        def _unwatch(self) -> None:
+            for server in self._servers:
+                server.close()
+            self._servers = []
+
+    else:
+
+        def resume(self) -> None:
+            """Accept, first who waited."""
+            self.accepting = True
+            for listening in self.sockets:
+                self._loop.add_reader(listening, self._accept, listening)
+
+        def _unwatch(self) -> None:
+            for listening in self.sockets:
+                self._loop.remove_reader(listening)
+
+        def _accept(self, listening: socket.socket) -> None:
+            for _ in range(_AT_ONCE):
+                try:
+                    connection, _ = listening.accept()
+                except (BlockingIOError, InterruptedError):
+                    return
+                except OSError as error:
+                    if error.errno in _LEFT:
+                        continue
+                    if error.errno not in _EXHAUSTED:
+                        raise
+                    self._wait_for_descriptors()
+                    return
+                connection.setblocking(False)
+                task = self._loop.create_task(self._loop.connect_accepted_socket(self._factory, connection))
+                self._coming.add(task)
+                task.add_done_callback(self._is_there)
+
+        def _is_there(self, task: asyncio.Task[object]) -> None:
+            self._coming.discard(task)
+            if not task.cancelled():
+                task.exception()  # the client left while it was set up: nobody is told
+            self._settled()
+
+        def _wait_for_descriptors(self) -> None:
+            """Out of descriptors or memory: to ask the kernel again at once would only burn the processor."""
+            self._unwatch()
+            if self.accepting:
+                self._retry = self._loop.call_later(_RETRY_SECONDS, self.resume)
