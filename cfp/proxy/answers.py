@@ -58,6 +58,7 @@ _FAULTS: Final = {
     Fault.FRAMING: Answer.MALFORMED,
     Fault.METHOD: Answer.METHOD,
     Fault.HEAD_TOO_LARGE: Answer.HEAD_TOO_LARGE,
+    Fault.CLOSED: Answer.BROKE_OFF,
     Fault.VERSION: Answer.VERSION,
 }
 

@@ -26,6 +26,8 @@ class Limits:
     drain_seconds: float = 3600.0
     linger_seconds: float = 2.0
     last_request_seconds: float = 2.0
+    switch_seconds: float = 5.0
+    frame: int = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ from typing import Protocol
 from cfp.proxy.answers import Answer, answer_to, response
 from cfp.proxy.config import Limits
 from cfp.proxy.exchange import Exchange
-from cfp.proxy.ports import Office
-from cfp.proxy.wire import END, Malformed, Piece, RequestEvent, RequestHead, RequestParser
+from cfp.proxy.ports import Conversation, Office
+from cfp.proxy.wire import END, Malformed, Opaque, Piece, RequestEvent, RequestHead, RequestParser
 
 
 class Doorman(Protocol):
@@ -38,11 +38,11 @@ class Downstream(asyncio.BufferedProtocol):
         self._doorman = doorman
         self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._parser = RequestParser(limits.head)
+        self._parser: RequestParser | Opaque = RequestParser(limits.head)
         self._buffer = office.reads.view()
         self._backlog: deque[RequestEvent] = deque()
         self._head: RequestHead | None = None  # its exchange has not begun: it has no body, and END comes next
-        self._exchange: Exchange | None = None
+        self._exchange: Conversation | None = None
         self._complete = True  # the current request has arrived whole
         self._pumping = False
         self._held = False
@@ -126,16 +126,32 @@ class Downstream(asyncio.BufferedProtocol):
         self._held = hold
         self._adjust_reading()
 
+    def go_on_with(self, conversation: Conversation) -> None:
+        self._exchange = conversation
+        conversation.begin()
+
+    def switch(self) -> None:
+        assert isinstance(self._parser, RequestParser)  # noqa: S101  it has just read the request for it
+        rest, self._parser = self._parser.rest, Opaque()
+        self._complete = False
+        if rest:
+            self._backlog.append(rest)
+        self._pump()
+
     # -- for the doorman
 
     @property
     def is_idle(self) -> bool:
         """Between two requests; the head of the next one may have begun to arrive."""
-        return self._exchange is None and not self._backlog and not self._ending
+        exchange = self._exchange
+        return (exchange is None or exchange.idle) and not self._backlog and not self._ending
 
     def close(self) -> None:
         """Close once everything is written."""
-        self._end(linger=False)
+        if self._exchange is not None:
+            self._exchange.retire()
+        else:
+            self._end(linger=False)
 
     def sweep(self, now: float) -> None:
         """Close what has taken too long: a head that does not end, a connection that nobody uses."""
@@ -175,8 +191,12 @@ class Downstream(asyncio.BufferedProtocol):
                 self._exchange.on_end()
         elif isinstance(event, Malformed):
             self._refuse(event)
-        elif isinstance(event, bytes) and self._exchange is not None:
+        elif self._exchange is None:
+            pass  # the rest of a request that has been answered
+        elif isinstance(event, bytes):
             self._exchange.on_data(event)
+        else:
+            self._exchange.on_trailers(event.headers)
 
     def _start(self, head: RequestHead) -> None:
         exchange = self._exchange = Exchange(self._office, self, head, complete=self._complete)

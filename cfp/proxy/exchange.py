@@ -10,7 +10,9 @@ what comes in on one leg goes out on the other in the same turn of the event loo
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from time import monotonic
+from typing import TYPE_CHECKING, Final
 
 from cfp.proxy import headers, wire
 from cfp.proxy.admission import Refusal
@@ -22,29 +24,35 @@ from cfp.proxy.ports import Client, Office
 from cfp.proxy.refusals import names_tier
 from cfp.proxy.reply import Reply
 from cfp.proxy.routing import Kind, Route, split_absolute
+from cfp.proxy.upload import Upload
 from cfp.proxy.upstream import UpstreamConnection
-from cfp.proxy.wire import Malformed, Piece, RequestHead, ResponseEvent, ResponseHead
+from cfp.proxy.wire import Headers, Malformed, RequestHead, ResponseEvent, ResponseHead
+
+if TYPE_CHECKING:
+    from cfp.proxy.intake import Prepared
+
+_REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})  # without harm, and without a body (RFC 9110 9.2.2)
 
 
 class Exchange:
     """`complete`: the request has no body, or is all there. Every path ends in `_end`, exactly once."""
 
+    idle = False
+
     def __init__(self, office: Office, client: Client, head: RequestHead, *, complete: bool) -> None:
         self._office = office
         self._client = client
         self._head = head
-        self._received = complete
+        self._upload = Upload(head, complete=complete)
         self._record = office.record(head.method, head.target)
         self._route: Route | None = None
-        self._body: bytes | bytearray | None = None  # of a request that is looked into
-        self._unsent: list[bytes] = []  # of one that is not, while there is no connection
-        self._parts: list[Piece] = []
         self._hint: bytes | None = None
         self._authorization: bytes | None = None
         self._connection: UpstreamConnection | None = None
-        self._dialing: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None  # dials, or looks into a large body
         self._reply: Reply | None = None
         self._model: str | None = None
+        self._expects = False  # the client waits for the upstream's word before it sends the body
         self._close = not head.keep_alive or head.minor == 0
         self._counted = False
         self._logged = True
@@ -66,79 +74,83 @@ class Exchange:
             self._health()
         elif route.kind is Kind.NOT_FOUND:
             self._answer(Answer.NOT_FOUND, base=office.config.settings.proxy_base)
-        elif office.loop_id in head.fields.get(headers.LOOP_FIELD, b""):
+        elif office.loop_id in head.fields.get(headers.VIA, b""):
             self._answer(Answer.LOOP)
         elif head.upgrade:
-            self._answer(Answer.UPGRADE)
+            self._switch(route)
         else:
             self._forward(route)
 
+    def _switch(self, route: Route) -> None:
+        from cfp.proxy.tunnel import Tunnel  # noqa: PLC0415  most clients never ask for it
+        from cfp.proxy.websocket import is_handshake  # noqa: PLC0415  the same
+
+        if route.kind is Kind.RESPONSES and is_handshake(self._head):
+            self._client.go_on_with(Tunnel(self._office, self._client, self._head, route.target, self._record))
+        else:
+            self._answer(Answer.UPGRADE)
+
     def _health(self) -> None:
-        if self._head.method not in {b"GET", b"HEAD"}:
+        if self._head.method in {b"GET", b"HEAD"}:
+            self._logged = False
+            self._own(200, self._office.health(), close=self._must_close())
+        else:
             self._answer(Answer.METHOD)
-            return
-        self._logged = False
-        self._own(200, self._office.health(), close=self._must_close())
 
     def _forward(self, route: Route) -> None:
         self._counted = True
         self._office.began()
-        head, limit = self._head, self._office.config.limits.body
+        head = self._head
         looked_into = (
             route.kind is Kind.RESPONSES
             and head.method == b"POST"
             and head.fields.get(b"content-type", b"").lower().startswith(b"application/json")
         )
-        if looked_into and (head.length or 0) > limit:
-            self._answer(Answer.BODY_TOO_LARGE, limit=limit)
+        if looked_into and (head.length or 0) > self._office.config.limits.body:
+            self._too_large()
             return
         try:
             self._authorization = self._office.credentials.authorization()
         except KeyState as state:
             self._answer(Answer.KEY_MISSING if state.missing else Answer.KEY_UNUSABLE, source=state.source)
             return
-        if head.fields.get(b"expect", b"").lower() == b"100-continue" and not self._received:
-            self._client.write([wire.CONTINUE])
+        self._expects = head.fields.get(b"expect", b"").lower() == b"100-continue" and not self._upload.complete
         if looked_into:
+            if self._expects:  # only the whole body tells what goes to the upstream
+                self._client.write([wire.CONTINUE])
+                self._expects = False
             self._record.eligible = True
-            self._body = b""
-            if self._received:
+            self._upload.hold()
+            if self._upload.complete:
                 self._look_into()
         else:
             self._connect()
 
     def on_data(self, piece: bytes) -> None:
         """Take a piece of the request's body."""
-        if self._body is not None:
-            self._hold(piece)
+        upload = self._upload
+        if upload.body is not None:
+            if upload.add(piece) > self._office.config.limits.body:
+                self._too_large()
         elif self._connection is not None:
-            self._connection.send(self._framed([piece]))
+            self._connection.send(upload.framed(piece))
         elif not self._done:
-            self._unsent.append(piece)
+            upload.keep(piece)
             self._client.hold_input(hold=True)
 
-    def _hold(self, piece: bytes) -> None:
-        body = self._body
-        if not body:
-            self._body = piece  # mostly the only one: no copy
-        elif isinstance(body, bytearray):
-            body += piece
-        else:
-            self._body = bytearray(body or b"")
-            self._body += piece
-        limit = self._office.config.limits.body
-        if self._body is not None and len(self._body) > limit:
-            self._answer(Answer.BODY_TOO_LARGE, limit=limit)
+    def on_trailers(self, headers: Headers) -> None:
+        """Keep the fields behind the body for the upstream."""
+        self._upload.trail(headers)
 
     def on_end(self) -> None:
         """The request is complete."""
-        self._received = True
+        self._upload.complete = True
         if self._done:
-            return
-        if self._body is not None:
+            pass
+        elif self._upload.body is not None:
             self._look_into()
         elif self._connection is not None and self._head.chunked:
-            self._connection.send([wire.LAST_CHUNK])
+            self._connection.send(self._upload.ending())
 
     def on_malformed(self, malformed: Malformed) -> None:
         """The rest of the request cannot be read: the upstream must never see it complete."""
@@ -165,18 +177,26 @@ class Exchange:
     # -- the body
 
     def _look_into(self) -> None:
-        # Imported here: msgspec is not needed to listen.
-        from cfp.proxy.codings import TooLarge  # noqa: PLC0415  see above
-        from cfp.proxy.intake import look_into  # noqa: PLC0415  see above
+        from cfp.proxy.intake import Intake  # noqa: PLC0415  msgspec is not needed to listen
 
-        assert self._body is not None  # noqa: S101  only such exchanges come here
-        try:
-            found = look_into(self._office, self._head, self._body, self._record)
-        except TooLarge:
-            self._answer(Answer.BODY_TOO_LARGE, limit=self._office.config.limits.body)
+        body = self._upload.body
+        assert body is not None  # noqa: S101  only such exchanges come here
+        intake = Intake(self._office, self._head, body, self._record)
+        if intake.takes_long:
+            self._task = asyncio.get_running_loop().create_task(intake.look_aside(self._looked_into))
+        else:
+            self._looked_into(intake.look())
+
+    def _looked_into(self, found: Prepared | None) -> None:
+        self._task = None
+        if found is None:
+            self._too_large()
             return
-        self._parts, self._hint, self._model = found.parts, found.hint, found.model
+        self._upload.parts, self._hint, self._model = found
         self._connect()
+
+    def _too_large(self) -> None:
+        self._answer(Answer.BODY_TOO_LARGE, limit=self._office.config.limits.body)
 
     # -- to the upstream
 
@@ -185,16 +205,16 @@ class Exchange:
         if connection is not None:
             self._send(connection)
         else:
-            self._dialing = asyncio.get_running_loop().create_task(self._dial())
+            self._task = asyncio.get_running_loop().create_task(self._dial())
 
     async def _dial(self) -> None:
         try:
             connection = await self._office.pool.dial()
         except DialFailed as failed:
-            self._dialing = None
+            self._task = None
             self._answer(failed.answer, **failed.details)
         else:
-            self._dialing = None
+            self._task = None
             self._send(connection)
         finally:
             if self._connection is None and not self._done:
@@ -203,35 +223,25 @@ class Exchange:
     def _send(self, connection: UpstreamConnection) -> None:
         head, route = self._head, self._route
         assert route is not None  # noqa: S101  only routed exchanges connect
-        length = sum(map(len, self._parts)) if self._body is not None else head.length
         out = headers.Outbound(
             target=route.target,
             host=self._office.origin.host_field,
-            loop=self._office.loop_id,
-            length=length,
+            via=self._office.loop_id,
+            length=self._upload.length,
             authorization=self._authorization,
             hint=self._hint,
+            expect=self._expects,
         )
-        parts: list[Piece] = [headers.request_head(head, out)]
-        if self._body is not None:
-            parts += self._parts
-        elif self._unsent:
-            parts += self._framed(self._unsent)
-            self._unsent = []
-        if self._body is None and head.chunked and self._received:
-            parts.append(wire.LAST_CHUNK)
+        parts = [headers.request_head(head, out), *self._upload.opening()]
         self._connection = connection
-        self._reply = Reply(head, hold_refusal=self._record.injected)
+        self._reply = Reply(head, hold_refusal=self._record.injected, awaits_continue=self._expects)
         connection.call(self, bodiless=head.method == b"HEAD")
         self._record.sent = monotonic()
         connection.send(parts)
         if self._client.full:
             connection.transport.pause_reading()
-        if not self._received:
+        if not self._upload.complete:
             self._client.hold_input(hold=False)
-
-    def _framed(self, pieces: list[bytes]) -> list[Piece]:
-        return wire.chunk(pieces) if self._head.chunked else list[Piece](pieces)
 
     def pause_upload(self) -> None:
         self._client.hold_input(hold=True)
@@ -241,7 +251,7 @@ class Exchange:
 
     # -- from the upstream
 
-    def on_response(self, events: list[ResponseEvent]) -> None:
+    def on_response(self, events: Sequence[ResponseEvent]) -> None:
         """Pass on what came, in one write; only then look at it."""
         reply = self._reply
         assert reply is not None  # noqa: S101  it was made when the request was sent
@@ -280,7 +290,7 @@ class Exchange:
     def _retry_without_tier(self, reply: Reply) -> bool:
         """Send the body once more as the user wrote it, if it was our tier that was refused."""
         head = reply.head
-        if head is None or self._body is None:
+        if head is None or self._upload.body is None:
             return False
         coding = head.fields.get(b"content-encoding", b"identity").lower()
         if not names_tier(b"".join(reply.held), coding):
@@ -290,13 +300,15 @@ class Exchange:
         record.injected = False
         record.tier_after = record.status = record.answered = record.observer = None
         self._hint = None
-        self._parts = [self._body]
+        self._upload.parts = [self._upload.body]
         self._let_go(reusable=head.keep_alive and reply.malformed is None)
         self._connect()
         return True
 
     def _complete(self, reply: Reply) -> None:
-        reusable = reply.malformed is None and self._received and reply.head is not None and reply.head.keep_alive
+        reusable = (
+            reply.malformed is None and self._upload.complete and reply.head is not None and reply.head.keep_alive
+        )
         self._let_go(reusable=reusable)
         self._end()
         self._client.finished(close=reply.close)
@@ -306,8 +318,24 @@ class Exchange:
         if self._started:
             self._break("upstream_cut")
             return
-        answer = Answer.BROKE_OFF if malformed.reason.startswith("the connection") else Answer.BAD_RESPONSE
+        if self._may_repeat(malformed):
+            self._let_go(reusable=False)
+            self._task = asyncio.get_running_loop().create_task(self._dial())
+            return
+        answer = Answer.BROKE_OFF if malformed.fault is wire.Fault.CLOSED else Answer.BAD_RESPONSE
         self._answer(answer, host=self._office.origin.host_field.decode(), reason=malformed.reason)
+
+    def _may_repeat(self, malformed: Malformed) -> bool:
+        """Whether a kept connection ended while an idempotent request was on its way: RFC 9112 9.3.1."""
+        connection, head = self._connection, self._head
+        return (
+            connection is not None
+            and connection.reused
+            and malformed.fault is wire.Fault.CLOSED
+            and (self._reply is None or self._reply.head is None)
+            and head.method in _REPEATABLE
+            and not (head.length or head.chunked)
+        )
 
     def on_silence(self, now: float) -> None:
         """End it if the upstream owes something for too long; called now and then."""
@@ -322,13 +350,16 @@ class Exchange:
 
     # -- the end
 
+    def retire(self) -> None:
+        """It is never idle."""
+
     @property
     def _started(self) -> bool:
         """Whether the client has been sent a head."""
         return self._reply is not None and self._reply.started
 
     def _must_close(self) -> bool:
-        return self._close or not self._received or self._office.draining
+        return self._close or not self._upload.complete or self._office.draining
 
     def _answer(self, answer: Answer, *, error_type: str | None = None, **details: str | int) -> None:
         self._record.status = answer.status
@@ -360,11 +391,10 @@ class Exchange:
         """Free everything and hand in the log line."""
         self._done = True
         self._let_go(reusable=False)
-        if self._dialing is not None:
-            self._dialing.cancel()
-            self._dialing = None
-        self._body = None
-        self._parts, self._unsent = [], []
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._upload.drop()
         if self._counted:
             self._office.ended()
         if self._logged:

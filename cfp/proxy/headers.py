@@ -6,11 +6,21 @@ from typing import Final, NamedTuple
 
 from cfp.proxy.wire import Headers, RequestHead, ResponseHead
 
-LOOP_FIELD: Final = b"x-codex-fast-proxy-hop"
-
-# RFC 9110 7.6.1
+# RFC 9110 7.6.3: what a gateway must say anyway tells it of a request that comes back. Its name is a pseudonym.
+VIA: Final = b"via"
+# RFC 9110 7.6.1, and what is said to a proxy as such (11.7)
 HOP_BY_HOP: Final = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+    }
 )
 # What says who the user is at OpenAI: with another provider's key it must stay here.
 IDENTITY: Final = frozenset(
@@ -20,30 +30,49 @@ IDENTITY: Final = frozenset(
         b"chatgpt-account-id",
         b"openai-organization",
         b"openai-project",
-        b"proxy-authorization",
     }
 )
-# Said anew for the upstream leg. Expect has been answered by us.
-_OURS: Final = frozenset({b"host", b"content-length", b"expect", LOOP_FIELD})
+# Said anew for the upstream leg.
+_OURS: Final = frozenset({b"host", b"content-length", b"expect", VIA})
 _DROP: Final = HOP_BY_HOP | _OURS
 _DROP_IDENTITY: Final = _DROP | IDENTITY
 _DROP_RESPONSE: Final = HOP_BY_HOP
+# Neither leg compresses frames: each would need a coder of its own for every connection (RFC 7692).
+_EXTENSIONS: Final = frozenset({b"sec-websocket-extensions"})
+# RFC 9110 6.5.1: what must be known before the body is no trailer, whoever sends it as one.
+_NO_TRAILER: Final = (
+    HOP_BY_HOP
+    | IDENTITY
+    | frozenset(
+        {
+            *(b"host", b"content-length", b"trailer", b"expect", b"max-forwards", b"range", b"pragma", b"via"),
+            *(b"age", b"cache-control", b"date", b"expires", b"location", b"retry-after", b"vary", b"warning"),
+            *(b"content-encoding", b"content-range", b"content-type", b"set-cookie", b"www-authenticate"),
+        }
+    )
+)
+_SWITCH: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
 class Outbound(NamedTuple):
     """What the upstream's head says differently from the client's; a tuple, since every request makes one.
 
+    via            our pseudonym
     length         of the body as it goes out; None: chunked where the client's was, else no body
     authorization  the provider's key as a field value; None passes the client's sign-in on
     hint           x-codex-routing-hint, where it must change
+    expect         the client's Expect goes on: it is the upstream that may want no body
+    switch         the connection is to become a WebSocket
     """
 
     target: bytes
     host: bytes
-    loop: bytes
+    via: bytes
     length: int | None
     authorization: bytes | None = None
     hint: bytes | None = None
+    expect: bool = False
+    switch: bool = False
 
 
 def named_by_connection(fields: dict[bytes, bytes]) -> frozenset[bytes]:
@@ -61,6 +90,8 @@ def request_head(head: RequestHead, out: Outbound) -> bytes:
     if named:
         drop |= named
     lines = [head.method, b" ", out.target, b" HTTP/1.1\r\nHost: ", out.host, b"\r\n"]
+    if out.switch:
+        drop |= _EXTENSIONS
     _copy(head.headers, drop if out.hint is None else drop | {b"x-codex-routing-hint"}, lines)
     if out.authorization is not None:
         lines += (b"Authorization: ", out.authorization, b"\r\n")
@@ -70,8 +101,14 @@ def request_head(head: RequestHead, out: Outbound) -> bytes:
         lines.append(b"Content-Length: %d\r\n" % out.length)
     elif head.chunked:
         lines.append(b"Transfer-Encoding: chunked\r\n")
-    seen = head.fields.get(LOOP_FIELD)
-    lines += (LOOP_FIELD, b": ", out.loop if seen is None else seen + b", " + out.loop, b"\r\n\r\n")
+    if out.expect:
+        lines.append(b"Expect: 100-continue\r\n")
+    if out.switch:
+        lines.append(_SWITCH)
+    elif b"trailers" in head.fields.get(b"te", b"").lower():
+        lines.append(b"TE: trailers\r\nConnection: TE\r\n")
+    seen = head.fields.get(VIA)
+    lines += (b"Via: " if seen is None else b"Via: %s, " % seen, b"1.%d " % head.minor, out.via, b"\r\n\r\n")
     return b"".join(lines)
 
 
@@ -79,11 +116,28 @@ def response_head(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:
     """The head as it goes to the client; the upstream's own Date, Server and length stay."""
     named = named_by_connection(head.fields)
     lines = [b"HTTP/1.1 %d " % head.status, head.reason, b"\r\n"]
-    _copy(head.headers, _DROP_RESPONSE | named if named else _DROP_RESPONSE, lines)
+    # Whatever Connection names: without its length a body would end elsewhere for the client.
+    _copy(head.headers, _DROP_RESPONSE | named - {b"content-length"} if named else _DROP_RESPONSE, lines)
     if chunked:
         lines.append(b"Transfer-Encoding: chunked\r\n")
     if close:
         lines.append(b"Connection: close\r\n")
+    lines.append(b"\r\n")
+    return b"".join(lines)
+
+
+def switch_head(head: ResponseHead) -> bytes:
+    """The 101 as it goes to the client, which then speaks WebSocket."""
+    lines = [b"HTTP/1.1 101 ", head.reason, b"\r\n", _SWITCH]
+    _copy(head.headers, _DROP_RESPONSE | named_by_connection(head.fields), lines)
+    lines.append(b"\r\n")
+    return b"".join(lines)
+
+
+def last_chunk(trailers: Headers) -> bytes:
+    """The end of a chunked body, with those fields behind it that may stand there."""
+    lines = [b"0\r\n"]
+    _copy(trailers, _NO_TRAILER, lines)
     lines.append(b"\r\n")
     return b"".join(lines)
 

@@ -9,10 +9,41 @@ from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.reading import ReadBuffer
-from cfp.proxy.refusals import Refusals
+from cfp.proxy.refusals import Refusals, Unserved
 from cfp.proxy.routing import Origin, Router
 from cfp.proxy.upstream import Pool
-from cfp.proxy.wire import Piece
+from cfp.proxy.wire import Headers, Malformed, Piece
+
+
+class Conversation(Protocol):
+    """What a client's connection has one of at a time: an exchange, or the WebSocket that one has become.
+
+    idle  nothing is under way that a close would cut
+    """
+
+    @property
+    def idle(self) -> bool: ...
+
+    def begin(self) -> None: ...
+
+    def on_data(self, piece: bytes) -> None: ...
+
+    def on_trailers(self, headers: Headers) -> None: ...
+
+    def on_end(self) -> None: ...
+
+    def on_malformed(self, malformed: Malformed) -> None: ...
+
+    def on_lost(self) -> None: ...
+
+    def on_silence(self, now: float) -> None: ...
+
+    def pause_download(self) -> None: ...
+
+    def resume_download(self) -> None: ...
+
+    def retire(self) -> None:
+        """End what is idle."""
 
 
 class Client(Protocol):
@@ -31,6 +62,12 @@ class Client(Protocol):
 
     def hold_input(self, *, hold: bool) -> None: ...
 
+    def go_on_with(self, conversation: Conversation) -> None:
+        """Put it in the place of the exchange."""
+
+    def switch(self) -> None:
+        """From here on what the client sends is bytes, and no HTTP."""
+
 
 class Office(Protocol):
     """What all exchanges of one worker share."""
@@ -43,6 +80,7 @@ class Office(Protocol):
     pool: Pool
     reads: ReadBuffer
     refusals: Refusals
+    unserved: Unserved
     loop_id: bytes
     draining: bool
 

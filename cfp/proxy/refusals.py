@@ -1,11 +1,15 @@
-"""Which models refused the tier that we added: learned from their own words, kept while the worker lives."""
+"""What the upstream will not do, as learned from it: our tier for some models, WebSocket. Kept while it lives."""
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 _NAMES: Final = (b"service_tier", b"service tier")
 _MOST: Final = 1000
+_BELIEVED_SECONDS: Final = 600.0
+# Said of this request, this key or this moment, and not of WebSocket.
+_FAULTS: Final = frozenset({401, 402, 403, 407, 408, 413, 425, 429, 431})
 
 
 class Refusals:
@@ -24,6 +28,26 @@ class Refusals:
     def listed(self) -> list[str]:
         """For health and status."""
         return sorted(model or "" for model in self._models)
+
+
+class Unserved:
+    """That the upstream has no WebSocket.
+
+    A clear no holds for good, silence for ten minutes; what is said of one request or one moment is not believed.
+    """
+
+    def __init__(self) -> None:
+        self._until = -inf
+
+    def holds(self, now: float) -> bool:
+        return now < self._until
+
+    def learn(self, status: int | None, now: float) -> None:
+        """`status` is what it answered in the place of a 101; None: nothing."""
+        if status is None:
+            self._until = now + _BELIEVED_SECONDS
+        elif status not in _FAULTS and (status < 500 or status == 501):
+            self._until = inf
 
 
 def names_tier(body: bytes, coding: bytes) -> bool:

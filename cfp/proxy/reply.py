@@ -1,16 +1,18 @@
 """What goes to the client of what the upstream answers: heads filtered, bodies framed anew. No IO.
 
 unsized body    chunked for HTTP/1.1, ended by closing for HTTP/1.0
+trailers        behind a chunked body; others have no place for them
 sized body      as it is, with the upstream's own length
 refusal         a 4xx that may be about our own tier is held back until it is complete, or larger than 64 KiB
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from cfp.proxy import headers, wire
-from cfp.proxy.wire import END, Malformed, Piece, RequestHead, ResponseEvent, ResponseHead
+from cfp.proxy.wire import END, Headers, Malformed, Piece, RequestHead, ResponseEvent, ResponseHead, Trailers
 
 HELD: Final = 64 * 1024
 
@@ -23,11 +25,13 @@ class Reply:
     until_close  the body that goes out ends where the client's connection does
     """
 
-    def __init__(self, request: RequestHead, *, hold_refusal: bool) -> None:
+    def __init__(self, request: RequestHead, *, hold_refusal: bool, awaits_continue: bool = False) -> None:
         self._bodiless = request.method == b"HEAD"
         self._minor = request.minor
         self._hold_refusal = hold_refusal
+        self._awaits_continue = awaits_continue
         self._chunked = False
+        self._trailers: Headers = []
         self.head: ResponseHead | None = None
         self.started = False
         self.holding = False
@@ -39,7 +43,7 @@ class Reply:
         self.out: list[Piece] = []
         self.pieces: list[bytes] = []
 
-    def take(self, events: list[ResponseEvent], *, close: bool) -> None:
+    def take(self, events: Sequence[ResponseEvent], *, close: bool) -> None:
         """Take what came; `close`: the client's connection ends with this response."""
         self.out = []
         pieces: list[bytes] = []
@@ -50,6 +54,8 @@ class Reply:
                 self.ended = True
             elif isinstance(event, ResponseHead):
                 self._take_head(event, close=close)
+            elif isinstance(event, Trailers):
+                self._trailers = event.headers
             elif isinstance(event, Malformed):
                 self.malformed = event
         self.pieces = pieces
@@ -70,8 +76,8 @@ class Reply:
 
     def _take_head(self, head: ResponseHead, *, close: bool) -> None:
         if head.status < 200:
-            # 100 answers an Expect that we have answered already; HTTP/1.0 knows no interim responses.
-            if head.status != 100 and self._minor:
+            # 100 is for who waits for it; HTTP/1.0 knows no interim responses.
+            if (head.status != 100 or self._awaits_continue) and self._minor:
                 self.out.append(headers.response_head(head, chunked=False, close=False))
             return
         self.head = head
@@ -93,4 +99,4 @@ class Reply:
         if self.pieces:
             self.out += wire.chunk(self.pieces) if self._chunked else self.pieces
         if self.ended and self._chunked:
-            self.out.append(wire.LAST_CHUNK)
+            self.out.append(headers.last_chunk(self._trailers) if self._trailers else wire.LAST_CHUNK)

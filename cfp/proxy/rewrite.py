@@ -26,17 +26,25 @@ class _Members(msgspec.Struct):
     service_tier: msgspec.Raw = _ABSENT
     stream: msgspec.Raw = _ABSENT
     model: msgspec.Raw = _ABSENT
+    type: msgspec.Raw = _ABSENT
+    generate: msgspec.Raw = _ABSENT
 
 
 _decoder: Final = msgspec.json.Decoder(_Members)
 
 
 class Members(NamedTuple):
-    """What a body says. `service_tier` is None where it has none; a value that is not text reads as its JSON."""
+    """What a body says. `service_tier` is None where it has none; a value that is not text reads as its JSON.
+
+    type      of a WebSocket message
+    generate  False in one that only warms up (Codex 0.169)
+    """
 
     service_tier: str | None
     stream: bool
     model: str | None
+    type: str | None = None
+    generate: bool = True
 
 
 class Rewritten(NamedTuple):
@@ -70,7 +78,13 @@ def rewrite(
         return Rewritten([body], None, "not_a_json_object")
     except RecursionError:
         return Rewritten([body], None, "nested_too_deep")
-    members = Members(_shown(found.service_tier), bytes(found.stream) == b"true", _shown(found.model))
+    members = Members(
+        _shown(found.service_tier),
+        bytes(found.stream) == b"true",
+        _shown(found.model),
+        _shown(found.type),
+        bytes(found.generate) != b"false",
+    )
     tier = tier_for(members) if members.service_tier is None else None
     if tier is None:
         return Rewritten([body], members)

@@ -22,7 +22,7 @@ from cfp.proxy.observe import RequestRecord
 from cfp.proxy.peer import PeerGuard
 from cfp.proxy.reading import ReadBuffer
 from cfp.proxy.recent import Recent
-from cfp.proxy.refusals import Refusals
+from cfp.proxy.refusals import Refusals, Unserved
 from cfp.proxy.routing import Router, origin_of
 from cfp.proxy.upstream import Pool
 
@@ -57,6 +57,7 @@ class Worker:
         self.reads = ReadBuffer()
         self.pool = Pool(self.dialer, self.reads, config.limits)
         self.refusals = Refusals()
+        self.unserved = Unserved()
         self.recent = Recent()
         self.evidence = Evidence()
         self.events = Events(verbose=config.verbose)

@@ -34,8 +34,24 @@ class _Event(msgspec.Struct):
     response: _Response
 
 
+class Said(msgspec.Struct):
+    """What kind of event a WebSocket message is; `status` is that of an error, as HTTP would have it."""
+
+    type: str = ""
+    status: int | None = None
+
+
 _event: Final = msgspec.json.Decoder(_Event)
+_said: Final = msgspec.json.Decoder(Said)
 _response: Final = msgspec.json.Decoder(_Response)
+
+
+def read_kind(message: bytes) -> Said:
+    """Read what an event is; an empty one where it cannot be read."""
+    try:
+        return _said.decode(message)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Said()
 
 
 def read_event(line: bytes) -> Told | None:

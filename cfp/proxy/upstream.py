@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import select
+from collections.abc import Sequence
 from time import monotonic
 from typing import Protocol
 
 from cfp.proxy.config import Limits
 from cfp.proxy.dial import Dialer
 from cfp.proxy.reading import ReadBuffer
-from cfp.proxy.wire import Fault, Malformed, Piece, ResponseEvent, ResponseParser
+from cfp.proxy.wire import Fault, Malformed, Opaque, Piece, ResponseEvent, ResponseParser
 
 
 class Caller(Protocol):
     """Whoever has sent a request: gets what comes back, in order, and is told when sending must wait."""
 
-    def on_response(self, events: list[ResponseEvent]) -> None:
-        """Take events; after END or Malformed none follow."""
+    def on_response(self, events: Sequence[ResponseEvent]) -> None:
+        """Take events; after END or Malformed none follow, unless END was that of a 101."""
 
     def pause_upload(self) -> None: ...
 
@@ -25,15 +26,19 @@ class Caller(Protocol):
 
 
 class UpstreamConnection(asyncio.BufferedProtocol):
-    """One connection. Without a caller it is idle, and any byte or close makes it useless."""
+    """One connection. Without a caller it is idle, and any byte or close makes it useless.
+
+    reused  it has answered before: a close without an answer may only mean that it was idle for too long
+    """
 
     transport: asyncio.Transport
 
     def __init__(self, pool: Pool, buffer: memoryview, limits: Limits) -> None:
         self._pool = pool
         self._buffer = buffer
-        self._parser = ResponseParser(limits.head)
+        self._parser: ResponseParser | Opaque = ResponseParser(limits.head)
         self._caller: Caller | None = None
+        self.reused = False
         self._readable: Readable | None = None
         self.touched = monotonic()
 
@@ -46,10 +51,17 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def busy(self) -> bool:
         return self._caller is not None
 
-    def call(self, caller: Caller, *, bodiless: bool) -> None:
+    def call(self, caller: Caller, *, bodiless: bool = False, switch: bool = False) -> None:
         """Await one response for this caller."""
+        assert isinstance(self._parser, ResponseParser)  # noqa: S101  what has switched is never called again
         self._caller = caller
-        self._parser.expect(bodiless=bodiless)
+        self._parser.expect(bodiless=bodiless, switch=switch)
+
+    def switch(self) -> bytes:
+        """From here on the caller gets bytes as they are; return those that came behind the 101."""
+        assert isinstance(self._parser, ResponseParser)  # noqa: S101  it has just read the 101
+        rest, self._parser = self._parser.rest, Opaque()
+        return rest
 
     def send(self, parts: list[Piece]) -> None:
         self.touched = monotonic()
@@ -63,8 +75,15 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def release(self) -> None:
         """The response is complete and so is the request: ready for the next one."""
         self._caller = None
+        self.reused = True
         self.transport.resume_reading()
         self._pool.give(self)
+
+    def close(self) -> None:
+        """Close when all is written; the caller hears nothing more."""
+        self._caller = None
+        self._parser.close()
+        self.transport.close()
 
     def abort(self) -> None:
         """Close at once; the caller hears nothing more."""
@@ -98,7 +117,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._pool.lost(self)
         if self._caller is not None:
             reason = "the connection was reset" if exc is not None else "the connection was closed"
-            self._tell([Malformed(Fault.FRAMING, reason)])
+            self._tell([Malformed(Fault.CLOSED, reason)])
         self._parser.close()
 
     def pause_writing(self) -> None:
@@ -109,7 +128,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if self._caller is not None:
             self._caller.resume_upload()
 
-    def _tell(self, events: list[ResponseEvent]) -> None:
+    def _tell(self, events: Sequence[ResponseEvent]) -> None:
         caller = self._caller
         if events and caller is not None:
             self._caller = None

@@ -4,8 +4,10 @@ llhttp (Node's parser, through httptools) does the framing and is strict by defa
 coding, two lengths, bad chunks, bare CR or LF and folded lines are errors. What it lets pass and we do not is in
 `RequestParser._fault` and `ResponseParser._fault`.
 
-    request    RequestHead  bytes*  END        repeated; `Malformed` is always the last event
-    response   ResponseHead(1xx)*  ResponseHead  bytes*  END
+    request    RequestHead  bytes*  Trailers?  END        repeated; `Malformed` is always the last event
+    response   ResponseHead(1xx)*  ResponseHead  bytes*  Trailers?  END
+
+Behind a protocol switch nothing is HTTP: a parser keeps what it was fed of that in `rest`, and `Opaque` takes over.
 
 How the bytes are cut into reads changes nothing but where one piece of data ends and the next begins.
 """
@@ -41,6 +43,7 @@ class Fault(enum.Enum):
     FRAMING = 400
     METHOD = 405
     HEAD_TOO_LARGE = 431
+    CLOSED = 502  # by the upstream, before its answer was complete
     VERSION = 505
 
 
@@ -86,8 +89,15 @@ class ResponseHead:
     until_close: bool
 
 
-RequestEvent: TypeAlias = RequestHead | bytes | Mark | Malformed
-ResponseEvent: TypeAlias = ResponseHead | bytes | Mark | Malformed
+@dataclass(slots=True)
+class Trailers:
+    """The fields behind a chunked body, like those of a head."""
+
+    headers: Headers
+
+
+RequestEvent: TypeAlias = RequestHead | bytes | Trailers | Mark | Malformed
+ResponseEvent: TypeAlias = ResponseHead | bytes | Trailers | Mark | Malformed
 
 
 class _Stop(Exception):
@@ -103,6 +113,7 @@ class _Collector:
     def __init__(self, max_head: int) -> None:
         self._max_head = max_head
         self._stopped: Malformed | None = None
+        self.rest = b""
         self._quiet = 0  # bytes since the last event, before this read
         self._fed = 0  # bytes of this read
         self._begin()
@@ -131,10 +142,6 @@ class _Collector:
             size = len(self._start) + sum(len(name) + len(value) + 4 for _, name, value in self._headers)
             if size > self._max_head:
                 self._stop(Fault.HEAD_TOO_LARGE, _TOO_LARGE)
-
-    def _begin_trailers(self) -> None:
-        """Read them, and leave them out, as RFC 9110 6.5.1 allows."""
-        self._begin()
 
     def _overlong(self, events: list[RequestEvent] | list[ResponseEvent]) -> bool:
         """Whether bytes keep coming that make no event: one endless line, which only piles up in the parser."""
@@ -169,8 +176,9 @@ class RequestParser(_Collector):
         self._fed = len(data)
         try:
             self._parser.feed_data(data)
-        except HttpParserUpgrade:
+        except HttpParserUpgrade as switch:
             self.close()
+            self.rest = bytes(data[switch.args[0] :])
         except HttpParserError as error:
             self.close()
             if not (self._last and events and events[-1] is END):
@@ -224,7 +232,7 @@ class RequestParser(_Collector):
         )
         self._events.append(head)
         self._last = head.upgrade or not head.keep_alive
-        self._begin_trailers()
+        self._begin()
 
     def on_body(self, body: bytes) -> None:
         self._events.append(body)
@@ -232,6 +240,7 @@ class RequestParser(_Collector):
     def on_message_complete(self) -> None:
         if self._headers:
             self._check_size()
+            self._events.append(Trailers(self._headers))
         self._events.append(END)
 
 
@@ -243,13 +252,15 @@ class ResponseParser(_Collector):
         self._events: list[ResponseEvent] = []
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._bodiless = False
+        self._switch = False
         self._interim = False
         self._idle = True
         self._until_close = False
 
-    def expect(self, *, bodiless: bool = False) -> None:
-        """Await one response; `bodiless` after HEAD, whose answer has a length and no body."""
+    def expect(self, *, bodiless: bool = False, switch: bool = False) -> None:
+        """Await one response; `bodiless` after HEAD, whose answer has no body; `switch`: a 101 is an answer too."""
         self._bodiless = bodiless
+        self._switch = switch
         self._idle = False
 
     def feed(self, data: bytes | memoryview) -> list[ResponseEvent]:
@@ -259,11 +270,15 @@ class ResponseParser(_Collector):
         self._fed = len(data)
         try:
             self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade) as error:
+        except HttpParserUpgrade as switch:
+            self.close()
+            self.rest = bytes(data[switch.args[0] :])
+            if not self._idle:
+                events.append(Malformed(Fault.FRAMING, "it switched protocols"))
+        except HttpParserError as error:
             self.close()
             if self._stopped or not self._idle:
-                reason = "it switched protocols" if isinstance(error, HttpParserUpgrade) else str(error)
-                events.append(self._stopped or Malformed(Fault.FRAMING, reason))
+                events.append(self._stopped or Malformed(Fault.FRAMING, str(error)))
         else:
             if self._overlong(events):
                 self.close()
@@ -278,7 +293,7 @@ class ResponseParser(_Collector):
         if self._until_close:
             self._idle = True
             return [END]
-        return [Malformed(Fault.FRAMING, "the connection was closed before the response was complete")]
+        return [Malformed(Fault.CLOSED, "the connection was closed before the response was complete")]
 
     def close(self) -> None:
         self._parser = None
@@ -297,8 +312,10 @@ class ResponseParser(_Collector):
         self._check_size()
         version: str = parser.get_http_version()
         status: int = parser.get_status_code()
-        if version not in {"1.1", "1.0"} or status < 100 or status == 101:
+        if version not in {"1.1", "1.0"} or status < 100:
             self._stop(Fault.VERSION, "it does not speak HTTP/1.1")
+        if status == 101 and not (self._switch and parser.should_upgrade()):
+            self._stop(Fault.VERSION, "it switched protocols")
         length, chunked = self._framing()
         empty = self._bodiless or status < 200 or status in {204, 304}
         self._until_close = not (empty or chunked or length is not None)
@@ -314,8 +331,8 @@ class ResponseParser(_Collector):
             self._until_close,
         )
         self._events.append(head)
-        self._begin_trailers()
-        self._interim = status < 200
+        self._begin()
+        self._interim = status < 200 and status != 101
         if self._bodiless and not self._interim:
             # llhttp cannot be told that no body follows: say the end here and never read on.
             self._idle = True
@@ -328,9 +345,25 @@ class ResponseParser(_Collector):
     def on_message_complete(self) -> None:
         if self._headers:
             self._check_size()
+            self._events.append(Trailers(self._headers))
         if not self._interim:
             self._events.append(END)
             self._idle = True
+
+
+class Opaque:
+    """In the place of either parser once the protocol has been switched: bytes are bytes, and a close is an end."""
+
+    mid_head = False
+
+    def feed(self, data: bytes | memoryview) -> list[bytes]:
+        return [bytes(data)]
+
+    def eof(self) -> list[Mark]:
+        return [END]
+
+    def close(self) -> None:
+        """Hold nothing."""
 
 
 def chunk(pieces: list[bytes]) -> list[Piece]:

@@ -47,14 +47,14 @@ def test_only_the_tier_is_added(codex: Machine) -> None:
 
 
 def test_no_header_is_lost(codex: Machine) -> None:
-    """The provider sees the headers of Codex, in its order, and after them only our mark against loops."""
+    """The provider sees the headers of Codex, in its order, and after them only the Via that a gateway must add."""
     codex.relay()
     codex.write("auth.json", api_key_login())
     direct = _headers(codex.turn())
     codex.install()
-    *proxied, (last, _) = _headers(codex.turn())
+    *proxied, (last, pseudonym) = _headers(codex.turn())
     assert direct == proxied
-    assert "x-codex-fast-proxy-hop" == last
+    assert ("Via", 0) == (last, pseudonym.count("codex"))
 
 
 @pytest.mark.parametrize(

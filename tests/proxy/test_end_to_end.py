@@ -382,10 +382,10 @@ async def test_a_loop_is_broken(tmp_path: Path) -> None:
     """What comes back to the worker that sent it is answered 508 instead of going round for ever."""
 
     async def script(call: Call) -> None:
-        hop = call.request.get(b"x-codex-fast-proxy-hop")
+        hop = call.request.get(b"via")
         assert hop is not None
         again = await running.client()
-        again.get(b"/v1/models", b"X-Codex-Fast-Proxy-Hop: elsewhere, " + hop)
+        again.get(b"/v1/models", b"Via: 1.0 elsewhere, " + hop)
         await call.send(answer((await again.response()).start))
         await again.close()
 

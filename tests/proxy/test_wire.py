@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from cfp.proxy.wire import (
     ResponseEvent,
     ResponseHead,
     ResponseParser,
+    Trailers,
     chunk,
 )
 
@@ -134,13 +136,13 @@ def test_cuts_change_nothing_in_damaged_requests(text: bytes, at: list[int]) -> 
 def read_by_h11(text: bytes, count: int) -> list[tuple[bytes, bytes, bytes]]:
     """(method, target, body) of the first requests in the text, as another parser reads them.
 
-    Line ends before a request are left out (RFC 9112 2.2 wants empty lines ignored there): h11 refuses them, llhttp
-    skips them, and they are never passed on.
+    Line ends before a request are left out (RFC 9112 2.2 wants empty lines ignored there), and so are spaces before
+    its target (section 3 allows it): h11 refuses them, llhttp skips them, and they are never passed on.
     """
     found = []
     while len(found) < count:
         connection = h11.Connection(h11.SERVER)
-        connection.receive_data(text.lstrip(b"\r\n"))
+        connection.receive_data(re.sub(rb"\A([A-Z]+) +", rb"\1 ", text.lstrip(b"\r\n")))
         request = connection.next_event()
         assert isinstance(request, h11.Request)
         body = b""
@@ -224,6 +226,21 @@ def test_a_head_below_the_bound_passes_with_a_large_body() -> None:
     assert requests_in([head + bytes(300_000)])[-1] is END
 
 
+def test_a_switch_is_an_answer_where_it_was_asked_for() -> None:
+    """A 101 has an end like any answer, and what stands behind it is kept; unasked or half said it is refused."""
+    head = b"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    for rest in (b"", b"\x81\x01a"):
+        parser = ResponseParser()
+        parser.expect(switch=True)
+        answer, end = parser.feed(head + rest)
+        assert isinstance(answer, ResponseHead)
+        assert (answer.status, end, parser.rest) == (101, END, rest)
+    for text in (head.replace(b"Upgrade: websocket\r\n", b""), head.replace(b"101", b"200")):
+        parser.expect(switch=True)
+        assert END not in parser.feed(text)
+    assert isinstance(responses_in([head])[-1], Malformed)
+
+
 def test_interim_responses_come_before_the_final_one() -> None:
     """1xx heads have no body and no end of their own."""
     text = (
@@ -274,8 +291,9 @@ def test_what_nobody_asked_for_is_refused() -> None:
 
 @given(bodies, st.lists(st.integers(0, 10_000), max_size=8), st.booleans())
 def test_chunks_are_read_as_written(body: list[bytes], at: list[int], trailer: bool) -> None:  # noqa: FBT001  hypothesis fills it in
-    """What `chunk` frames comes back, however it is cut; trailers are read and left out."""
+    """What `chunk` frames comes back, however it is cut; trailers stand between the data and the end."""
     framed = b"".join(b"".join(map(bytes, chunk([piece, b""]))) for piece in body)
     end = b"0\r\nX-Sum: 1\r\n\r\n" if trailer else b"0\r\n\r\n"
     events = responses_in(cut(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + framed + end, at))
-    assert events[1:] == ([b"".join(body)] if body else []) + [END]
+    trailers = [Trailers([(b"x-sum", b"X-Sum", b"1")])] if trailer else []
+    assert events[1:] == [*([b"".join(body)] if body else []), *trailers, END]
