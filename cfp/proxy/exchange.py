@@ -19,14 +19,13 @@ from cfp.proxy.admission import Refusal
 from cfp.proxy.answers import Answer, answer_to, response
 from cfp.proxy.credentials import KeyState
 from cfp.proxy.dial import DialFailed
-from cfp.proxy.observe import StreamObserver
 from cfp.proxy.ports import Client, Office
 from cfp.proxy.refusals import names_tier
 from cfp.proxy.reply import Reply
 from cfp.proxy.routing import Kind, Route, split_absolute
 from cfp.proxy.upload import Upload
 from cfp.proxy.upstream import UpstreamConnection
-from cfp.proxy.wire import Headers, Malformed, RequestHead, ResponseEvent, ResponseHead
+from cfp.proxy.wire import Headers, Malformed, RequestHead, ResponseEvent
 
 if TYPE_CHECKING:
     from cfp.proxy.intake import Prepared
@@ -257,7 +256,7 @@ class Exchange:
         assert reply is not None  # noqa: S101  it was made when the request was sent
         reply.take(events, close=self._must_close())
         if reply.head is not None and self._record.answered is None:
-            self._note_head(reply.head)
+            self._record.begin_answer(reply.head)
         if reply.holding and reply.ended:
             if self._retry_without_tier(reply):
                 return
@@ -265,27 +264,11 @@ class Exchange:
         if reply.out:
             self._client.write(reply.out)
         if reply.pieces:
-            self._note(reply.pieces)
+            self._record.pass_on(reply.pieces)
         if reply.ended:
             self._complete(reply)
         elif reply.malformed is not None:
             self._fail(reply.malformed)
-
-    def _note_head(self, head: ResponseHead) -> None:
-        record = self._record
-        record.answered = monotonic()
-        record.status = head.status
-        record.content_type = head.fields.get(b"content-type")
-        if record.eligible:
-            record.observer = StreamObserver.of(head)
-
-    def _note(self, pieces: list[bytes]) -> None:
-        record = self._record
-        if record.first_byte is None:
-            record.first_byte = monotonic()
-        if record.observer is not None:
-            for piece in pieces:
-                record.observer.feed(piece)
 
     def _retry_without_tier(self, reply: Reply) -> bool:
         """Send the body once more as the user wrote it, if it was our tier that was refused."""

@@ -125,3 +125,19 @@ class RequestRecord:
         self.target = target
         self.at = time()
         self.began = monotonic()
+
+    def begin_answer(self, head: ResponseHead) -> None:
+        """The upstream's final head has come."""
+        self.answered = monotonic()
+        self.status = head.status
+        self.content_type = head.fields.get(b"content-type")
+        if self.eligible:
+            self.observer = StreamObserver.of(head)
+
+    def pass_on(self, pieces: list[bytes]) -> None:
+        """These pieces of the body are with the client."""
+        if self.first_byte is None:
+            self.first_byte = monotonic()
+        if self.observer is not None:
+            for piece in pieces:
+                self.observer.feed(piece)
