@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["lint", "codex_cli", "tests"]
+nox.options.sessions = ["lint", "codex_cli", "tests", "package"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -72,6 +74,36 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def package(session: nox.Session) -> None:
+    """Build sdist and wheel, and run the demo from each in a clean environment, on every Python that is found."""
+    session.install("-c", str(CONSTRAINTS), "build")
+    built = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(built, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(built), silent=True)
+    (sdist,), (wheel,) = built.glob("*.tar.gz"), built.glob("*.whl")
+    pythons = [found for minor in range(11, 15) if (found := shutil.which(f"python3.{minor}")) and _runs(found)]
+    for python in pythons or [sys.executable]:
+        for archive in (wheel, sdist):
+            _demo_from(session, python, archive)
+
+
+def _runs(python: str) -> bool:
+    """Whether it is an interpreter, and not a version manager's stand-in for one that is not switched on."""
+    return subprocess.run([python, "--version"], check=False, capture_output=True).returncode == 0
+
+
+def _demo_from(session: nox.Session, python: str, archive: Path) -> None:
+    """Install an archive where nothing else is, and run the demo outside of the checkout."""
+    clean = Path(session.create_tmp()).resolve() / f"clean-{Path(python).name}-{archive.suffix.removeprefix('.')}"
+    session.run(python, "-m", "venv", "--clear", str(clean), external=True)
+    scripts = clean / ("Scripts" if sys.platform == "win32" else "bin")
+    session.run(str(scripts / "python"), "-m", "pip", "install", "-q", str(archive.resolve()), external=True)
+    with session.chdir(clean):
+        session.run(str(scripts / "codex-fast-proxy"), "demo", external=True, silent=True)  # exits 2 where it fails
+    session.log(f"{archive.name} on {Path(python).name}: the demo passed")
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """The same with branch coverage, and a report."""
     _install(session, "tests")
@@ -90,7 +122,7 @@ def deep(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Renew .ci/constraints.txt from the newest versions that the declared ranges allow."""
     groups = [name for group in ("lint", "tests") for name in nox.project.dependency_groups(PROJECT, group)]
-    session.install("--upgrade", "-e", ".", "nox", *groups)
+    session.install("--upgrade", "-e", ".", "nox", "build", *groups)
     frozen = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
     first = CONSTRAINTS.read_text().splitlines()[0]
     CONSTRAINTS.write_text(f"{first}\n{frozen}")
