@@ -119,9 +119,24 @@ def deep(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """The worker beside nginx and peers: a table, and 1 where a bar is missed; `-- --quick` takes two minutes."""
+    _install(session, "bench")
+    if shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
+        if os.name != "posix" or os.geteuid() != 0 or shutil.which("apt-get") is None:
+            session.error("nginx is what the worker is measured against: install it (Debian: apt-get install nginx)")
+        # RUNLEVEL: the package would start a web server of its own.
+        quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+        install = ("apt-get", "install", "-q", "-y", "--no-install-recommends", "nginx")
+        session.run("apt-get", "update", "-q", external=True)
+        session.run(*install, external=True, env=quiet)
+    session.run("python", "-m", "tests.performance", *session.posargs)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Renew .ci/constraints.txt from the newest versions that the declared ranges allow."""
-    groups = [name for group in ("lint", "tests") for name in nox.project.dependency_groups(PROJECT, group)]
+    groups = [name for group in ("lint", "tests", "bench") for name in nox.project.dependency_groups(PROJECT, group)]
     session.install("--upgrade", "-e", ".", "nox", "build", *groups)
     frozen = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
     first = CONSTRAINTS.read_text().splitlines()[0]

@@ -7,7 +7,7 @@ import socket
 import struct
 from collections import deque
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, cast
 
 from cfp.proxy.answers import Answer, answer_to, response
 from cfp.proxy.config import Limits
@@ -56,9 +56,8 @@ class Downstream(asyncio.BufferedProtocol):
     # -- asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  create_server gives no other
-        self.transport = transport
-        self.trusted = self._doorman.trusts(transport)
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
+        self.trusted = self._doorman.trusts(self.transport)
         if not self._doorman.arrived(self):
             body = Answer.OVERLOADED.body()
             self.write([response(Answer.OVERLOADED.status, body, close=True)])

@@ -6,7 +6,7 @@ import asyncio
 import select
 from collections.abc import Sequence
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, cast
 
 from cfp.proxy.config import Limits
 from cfp.proxy.dial import Dialer
@@ -43,8 +43,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.touched = monotonic()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  create_connection gives no other
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
         self._pool.opened(self)
 
     @property

@@ -1,0 +1,43 @@
+"""A reverse proxy as one would write it with aiohttp: `python -m tests.performance.peer_aiohttp PORT UPSTREAM`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import aiohttp
+from aiohttp import web
+
+_HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length"}
+
+
+async def _serve(port: int, upstream: str) -> None:
+    connector = aiohttp.TCPConnector(limit=0)
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False) as session:
+
+        async def forward(request: web.BaseRequest) -> web.StreamResponse:
+            fields = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+            fields["Authorization"] = "Bearer bench"
+            content = await request.read()
+            async with session.request(
+                request.method, upstream + request.path_qs, data=content, headers=fields, allow_redirects=False
+            ) as answer:
+                kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
+                response = web.StreamResponse(status=answer.status, headers=kept)
+                if answer.content_length is not None:
+                    response.content_length = answer.content_length
+                await response.prepare(request)
+                async for piece in answer.content.iter_any():
+                    await response.write(piece)
+                await response.write_eof()
+                return response
+
+        runner = web.ServerRunner(web.Server(forward, client_max_size=1 << 28))  # type: ignore[call-arg]  # its kwargs
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(sys.argv[1]), sys.argv[2]))

@@ -1,0 +1,127 @@
+"""The table, the ratios, and the bars that the worker has to clear."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.performance.contenders import NGINX, WORKER
+from tests.performance.scenarios import Numbers
+
+Table = dict[str, dict[str, Numbers]]  # scenario -> contender -> numbers
+
+UNITS = {
+    "first_p50": "first byte p50, us",
+    "first_p99": "first byte p99, us",
+    "event_p50": "event delay p50, us",
+    "event_p99": "event delay p99, us",
+    "cpu_us_per_request": "CPU a request, us",
+    "cpu_us_per_event": "CPU an event, us",
+    "cpu_percent": "CPU, % of a core",
+    "requests_per_second": "requests/s",
+    "mb_per_second": "MB/s",
+    "seconds": "wall, s",
+    "errors": "errors",
+    "loaded_mb": "memory (Pss), MB",
+    "idle_mb": "idle memory (Pss), MB",
+    "idle_rss_mb": "idle memory (resident), MB",
+    "start_ms": "first healthy answer, ms",
+    "growth_mb": "growth, MB",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """The worker's number, divided by nginx's where `ratio`, must not be above (or, `at_least`, below) the limit."""
+
+    scenario: str
+    number: str
+    limit: float
+    ratio: bool = True
+    at_least: bool = False
+
+    def measured(self, table: Table) -> float | None:
+        row = table.get(self.scenario, {})
+        ours, theirs = row.get(WORKER, {}).get(self.number), row.get(NGINX, {}).get(self.number)
+        if not self.ratio or ours is None:
+            return ours
+        return ours / theirs if theirs else None
+
+    def holds(self, measured: float) -> bool:
+        return measured >= self.limit if self.at_least else measured <= self.limit
+
+
+def bars(stream_seconds: float) -> list[Bar]:
+    """What is promised; `stream_seconds`: how long the 500 streams take at best."""
+    distant = [
+        Bar(scenario=f"HTTPS, {trip} ms round trip", number="first_p50", limit=trip * 1100 + 1000, ratio=False)
+        for trip in (0, 20, 100)
+    ]
+    return [
+        Bar(scenario="1 client, 40 KB", number="first_p50", limit=2),
+        Bar(scenario="64 clients, 40 KB", number="first_p50", limit=2.5),
+        Bar(scenario="64 clients, 40 KB", number="cpu_us_per_request", limit=3),
+        Bar(scenario="short answers, 16 clients, 2 KB", number="cpu_us_per_request", limit=3),
+        Bar(scenario="16 streams x 20/s", number="event_p50", limit=1.5),
+        Bar(scenario="300 streams x 10/s", number="event_p99", limit=3),
+        Bar(scenario="500 streams x 20/s", number="seconds", limit=stream_seconds * 1.03, ratio=False),
+        Bar(scenario="500 streams x 20/s", number="errors", limit=0, ratio=False),
+        Bar(scenario="bulk stream", number="mb_per_second", limit=0.5, at_least=True),
+        Bar(scenario="idle", number="idle_mb", limit=20, ratio=False),
+        Bar(scenario="start", number="start_per_interpreter", limit=12, ratio=False),
+        Bar(scenario="many requests", number="growth_mb", limit=1, ratio=False),
+        *distant,
+    ]
+
+
+def table_lines(table: Table, wanted: dict[str, tuple[str, ...]], names: list[str]) -> Iterator[str]:
+    """The table in Markdown: one row a number, one column a contender, and the worker's part of nginx's."""
+    yield f"| work | number | {' | '.join(names)} | {WORKER} / {NGINX} |"
+    yield f"|---|---|{'---:|' * (len(names) + 1)}"
+    for scenario, numbers in wanted.items():
+        row = table.get(scenario)
+        if row is None:
+            continue
+        for number in numbers:
+            values = [row.get(name, {}).get(number) for name in names]
+            ours, theirs = row.get(WORKER, {}).get(number), row.get(NGINX, {}).get(number)
+            ratio = f"{ours / theirs:.2f}" if ours and theirs else ""
+            yield f"| {scenario} | {UNITS[number]} | {' | '.join(map(_shown, values))} | {ratio} |"
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def verdicts(table: Table, stream_seconds: float) -> list[tuple[Bar, float | None]]:
+    return [(bar, bar.measured(table)) for bar in bars(stream_seconds)]
+
+
+def verdict_lines(found: list[tuple[Bar, float | None]]) -> Iterator[str]:
+    """One row a bar; what was not measured says so."""
+    yield "| bar | limit | measured | |"
+    yield "|---|---:|---:|---|"
+    for bar, measured in found:
+        what = f"{bar.scenario}: {UNITS.get(bar.number, 'times a bare interpreter')}"
+        if bar.ratio:
+            what += f", {WORKER} / {NGINX}"
+        sign = ">=" if bar.at_least else "<="
+        word = "not measured" if measured is None else "pass" if bar.holds(measured) else "**miss**"
+        yield f"| {what} | {sign} {_shown(bar.limit)} | {_shown_ratio(measured)} | {word} |"
+
+
+def _shown_ratio(value: float | None) -> str:
+    return "" if value is None else _shown(value) if value >= 100 else f"{value:.2f}"
+
+
+def machine(versions: list[str]) -> str:
+    """What it was measured on."""
+    text = Path("/proc/cpuinfo").read_text()
+    model = next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")), "?")
+    cores = text.count("processor\t:")
+    kernel = platform.release().partition("-")[0]
+    return f"{cores} cores ({model}), Linux {kernel}, CPython {platform.python_version()}, {', '.join(versions)}"

@@ -1,0 +1,147 @@
+"""What is run, and which numbers come of a run."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.performance import proc
+from tests.performance.contenders import REPOSITORY, Contender
+
+Numbers = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much of everything: for a table to publish, or for a quick look."""
+
+    rounds: int
+    share: float
+    stream_seconds: int
+    requests_for_memory: int
+    starts: int
+
+    def of(self, count: int) -> int:
+        return max(8, int(count * self.share))
+
+
+FULL = Size(rounds=5, share=1.0, stream_seconds=8, requests_for_memory=100_000, starts=15)
+QUICK = Size(rounds=2, share=0.3, stream_seconds=4, requests_for_memory=20_000, starts=6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """`load` is what the clients do; `takes` says which of its numbers are kept, under which names."""
+
+    name: str
+    load: dict[str, Any]
+    takes: tuple[str, ...]
+    only: frozenset[str] = field(default_factory=frozenset)
+
+
+def load(contender: Contender, asked: dict[str, Any], *, watch: bool = False) -> Numbers:
+    """Let the clients run once against it; `watch` its memory meanwhile."""
+    before = proc.cpu_seconds(contender.pids())
+    command = [sys.executable, "-m", "tests.performance.load", json.dumps({**asked, "port": contender.port})]
+    memory = 0.0
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE) as process:
+        if watch and contender.pid is not None:
+            for _ in _while(process):
+                memory = max(memory, proc.memory(contender.pids()))
+        out, _ = process.communicate(timeout=120)
+    seen = json.loads(out)
+    cpu = proc.cpu_seconds(contender.pids()) - before
+    asked_for = asked.get("clients", 1) * (asked.get("requests", 1) + asked.get("warm", 0))
+    numbers: Numbers = {"errors": seen["errors"], "seconds": seen["seconds"], "loaded_mb": memory}
+    numbers["requests_per_second"] = seen["done"] / seen["seconds"]
+    numbers["cpu_us_per_request"] = cpu / asked_for * 1e6
+    numbers["cpu_percent"] = cpu / seen["seconds"] * 100
+    numbers["mb_per_second"] = seen["bytes"] / seen["seconds"] / 1e6
+    numbers |= quantiles("first", seen["first"])
+    if seen["events"]:
+        numbers |= quantiles("event", seen["events"])
+        numbers["cpu_us_per_event"] = cpu / len(seen["events"]) * 1e6
+    return numbers
+
+
+def _while(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Again and again until the process has little left to do but to print."""
+    while process.poll() is None:
+        yield
+        try:
+            process.wait(0.3)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def quantiles(name: str, values: list[float]) -> Numbers:
+    """Microseconds."""
+    if not values:
+        return {}
+    ordered = sorted(values)
+    picked = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+    return {
+        f"{name}_{key}": ordered[min(len(ordered) - 1, int(len(ordered) * share))] for key, share in picked.items()
+    }
+
+
+def scenarios(size: Size) -> list[Scenario]:
+    """Everything that is about requests on their way; each runs against every contender in every round."""
+    one, firsts = {"query": "plan=one"}, ("first_p50", "first_p99", "cpu_us_per_request")
+    stream = f"plan=stream&n={size.stream_seconds * 20}&gap=50"
+    slower = f"plan=stream&n={size.stream_seconds * 10}&gap=100"
+    events = ("event_p50", "event_p99", "cpu_us_per_event")
+    busy = {"clients": 64, "requests": size.of(100), "warm": 5}
+    return [
+        Scenario(name="1 client, 40 KB", load={**one, "requests": size.of(1500), "warm": 20}, takes=firsts),
+        Scenario(
+            name="1 client, new connections", load={**one, "requests": size.of(500), "fresh": True}, takes=firsts
+        ),
+        Scenario(name="64 clients, 40 KB", load={**one, **busy}, takes=(*firsts, "requests_per_second")),
+        Scenario(
+            name="64 clients, new connections",
+            load={**one, "clients": 64, "requests": size.of(40), "fresh": True},
+            takes=firsts,
+        ),
+        Scenario(
+            name="1 client, 1 MB", load={**one, "body": 1_000_000, "requests": size.of(80), "warm": 2}, takes=firsts
+        ),
+        Scenario(
+            name="1 client, 10 MB", load={**one, "body": 10_000_000, "requests": size.of(20), "warm": 1}, takes=firsts
+        ),
+        Scenario(
+            name="short answers, 16 clients, 2 KB",
+            load={"query": "", "body": 2000, "clients": 16, "requests": size.of(2000), "warm": 10},
+            takes=("requests_per_second", "cpu_us_per_request"),
+        ),
+        Scenario(name="16 streams x 20/s", load={"query": stream, "clients": 16}, takes=events),
+        Scenario(name="300 streams x 10/s", load={"query": slower, "clients": 300}, takes=events),
+        Scenario(
+            name="500 streams x 20/s",
+            load={"query": stream, "clients": 500},
+            takes=("seconds", "errors", *events, "cpu_percent", "loaded_mb"),
+        ),
+        Scenario(
+            name="bulk stream",
+            load={"query": f"plan=bulk&mb={size.of(256)}"},
+            takes=("mb_per_second", "cpu_percent"),
+        ),
+    ]
+
+
+def median_of(rounds: list[Numbers]) -> Numbers:
+    """The median of each number over the rounds; of errors the sum."""
+    names = {name for numbers in rounds for name in numbers}
+    found = {name: statistics.median(numbers[name] for numbers in rounds if name in numbers) for name in names}
+    return {**found, "errors": sum(numbers.get("errors", 0) for numbers in rounds)}
+
+
+def settle(seconds: float = 1.0) -> None:
+    """Let whatever a process does behind its first answers come to rest; there is no event to wait for."""
+    time.sleep(seconds)
