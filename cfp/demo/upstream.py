@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -61,10 +61,19 @@ class Upstream:
     key      the bearer key that it demands; None takes every request
     default  the answer to a turn when the script is empty
     port     where to listen; 0 takes a free one
+    switch   answers a WebSocket handshake and speaks on that connection until it ends; None: 426, as most providers
     """
 
-    def __init__(self, *, key: str | None = None, default: Answer | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        key: str | None = None,
+        default: Answer | None = None,
+        port: int = 0,
+        switch: Callable[[Connection, Received], None] | None = None,
+    ) -> None:
         self.key = key
+        self.switch = switch
         self.default: Answer = default or Turn()
         self._script: deque[Answer] = deque()
         self._received: list[Received] = []
@@ -141,7 +150,7 @@ class _Server(ThreadingHTTPServer):
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
-        super().__init__(("127.0.0.1", port), _Connection)
+        super().__init__(("127.0.0.1", port), Connection)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._guard:
@@ -166,7 +175,9 @@ class _Server(ThreadingHTTPServer):
         self.server_close()
 
 
-class _Connection(BaseHTTPRequestHandler):
+class Connection(BaseHTTPRequestHandler):
+    """One client's connection, in a thread of its own."""
+
     server: _Server
     protocol_version = "HTTP/1.1"
     timeout = None
@@ -203,11 +214,19 @@ class _Connection(BaseHTTPRequestHandler):
         elif request.method == "GET" and path == f"{BASE_PATH}/models":
             self._send_json(200, {"models": [model("embedded-model")]})
         elif "websocket" in (request.header("upgrade") or "").lower():
-            self._answer(Reject(status=426, message="Use HTTP."), request)
+            self._switch(request)
         else:
             self._answer(Reject(status=404, message="No such path."), request)
 
     do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = _respond  # noqa: N815 (the names are the base class's)
+
+    def _switch(self, request: Received) -> None:
+        switch = self.server.upstream.switch
+        if switch is None:
+            self._answer(Reject(status=426, message="Use HTTP."), request)
+        else:
+            switch(self, request)
+            self.close_connection = True
 
     def _answer(self, answer: Answer, request: Received) -> None:
         number = len(self.server.upstream.received)

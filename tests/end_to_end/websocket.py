@@ -1,0 +1,70 @@
+"""A provider that speaks WebSocket, written from what Codex 0.169 does: a message a turn, its events one a frame."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from wsproto.frame_protocol import FrameProtocol, Opcode
+
+from cfp.demo.answers import Turn, events
+from cfp.demo.upstream import Connection, Received
+
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
+
+
+@dataclass(slots=True)
+class Switchboard:
+    """The `switch` of an embedded upstream. `messages` is what Codex said, `handshakes` is how each socket began.
+
+    cut  how many sockets are closed in the middle of a turn, before one is left alone
+    """
+
+    handshakes: list[Received] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    closes: list[int] = field(default_factory=list)
+    cut: int = 0
+
+    @property
+    def turns(self) -> list[dict[str, Any]]:
+        """Without those that only warm a socket up."""
+        return [message for message in self.messages if message.get("generate", True)]
+
+    def __call__(self, connection: Connection, request: Received) -> None:
+        self.handshakes.append(request)
+        digest = hashlib.sha1(
+            f"{request.header('sec-websocket-key')}{_GUID}".encode(), usedforsecurity=False
+        ).digest()
+        connection.send_response(101)
+        connection.send_header("upgrade", "websocket")
+        connection.send_header("connection", "upgrade")
+        connection.send_header("sec-websocket-accept", base64.b64encode(digest).decode())
+        connection.end_headers()
+        frames = FrameProtocol(client=False, extensions=[])
+        for message in self._messages(connection, frames):
+            self.messages.append(message)
+            story = events(message, Turn(), len(self.messages))
+            warming = not message.get("generate", True)
+            for event in (story[0], story[-1]) if warming else story:
+                if self.cut and not warming and event is story[4]:
+                    self.cut -= 1
+                    return
+                connection.wfile.write(frames.send_data(json.dumps(event), fin=True))
+
+    def _messages(self, connection: Connection, frames: FrameProtocol) -> Iterator[dict[str, Any]]:
+        text = ""
+        while data := connection.connection.recv(1 << 16):
+            frames.receive_bytes(data)
+            for frame in frames.received_frames():
+                if frame.opcode is Opcode.CLOSE:
+                    self.closes.append(frame.payload[0])  # type: ignore[arg-type]  # a close frame's is (code, reason)
+                    return
+                if frame.opcode is Opcode.TEXT:
+                    text += str(frame.payload)
+                    if frame.message_finished:
+                        yield json.loads(text)
+                        text = ""
