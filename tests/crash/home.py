@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -35,12 +35,16 @@ OLD_CODE = "0ld"
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """A process that serves; `nonce` is "" for one of version 0.1.0."""
+    """A process that serves; `nonce` is "" for one of version 0.1.0.
+
+    lent_to  the worker that has borrowed its listener: it accepts nothing as long as that one is there
+    """
 
     nonce: str
     pid: int
     settings: Settings
     runtime_id: str
+    lent_to: str = ""
 
     def health(self) -> dict[str, Any]:
         told = {"ok": True, "pid": self.pid, "started": str(self.pid), "runtime_id": self.runtime_id}
@@ -67,13 +71,18 @@ class Crew:
         return frozenset(self.running)
 
     def at(self, port: int) -> Worker | None:
-        return next((worker for worker in self.running.values() if worker.settings.port == port), None)
+        """The worker that accepts there: one that stands by does not."""
+        here = (worker for worker in self.running.values() if worker.settings.port == port)
+        return next((worker for worker in here if worker.lent_to not in self.running), None)
 
     def serve(self, settings: Settings, nonce: str, runtime_id: str) -> Worker:
         self.pids += 1
         worker = Worker(nonce=nonce, pid=self.pids, settings=settings, runtime_id=runtime_id)
         self.running[nonce] = worker
         return worker
+
+    def lend(self, former: str, nonce: str) -> None:
+        self.running[former] = replace(self.running[former], lent_to=nonce)
 
 
 class MemoryDisk:
@@ -115,18 +124,31 @@ class MemoryWorkers:
         return settings.base_url
 
     def start(
-        self, settings: Settings, nonce: str, *, verbose: bool, journaled: Callable[[int, str], None]
+        self,
+        settings: Settings,
+        nonce: str,
+        *,
+        verbose: bool,
+        journaled: Callable[[int, str], None],
+        take_over: PortFact | None,
+        timeout: float,
     ) -> dict[str, Any]:
         # One that dies before the go byte has done nothing, so none is there before `journaled` has returned.
         pid = self._crew.pids + 1
         journaled(pid, str(pid))
         worker = self._crew.serve(settings, nonce, running_code().runtime_id)
+        if take_over is not None:
+            self._crew.lend((take_over.health or {})["nonce"], nonce)
         self._fs.edit(LAYOUT.pid_file, b"%d\n" % worker.pid)
         self._fs.edit(LAYOUT.request_log, b"")
         return worker.health()
 
-    def stop(self, at: PortFact, grace: float) -> int:
+    def release(self, at: PortFact) -> None:
         end(self._fs, self._crew, (at.health or {}).get("nonce", ""))
+
+    def stop(self, workers: Sequence[PortFact], grace: float) -> int:
+        for at in workers:
+            end(self._fs, self._crew, (at.health or {}).get("nonce", ""))
         return 0
 
     def record(self, at: PortFact) -> WorkerRecord:
@@ -151,10 +173,15 @@ class MemoryWorkers:
 
 
 def end(fs: SimFs, crew: Crew, nonce: str) -> bool:
-    """End a worker as a signal does: it removes its pid file."""
-    if crew.running.pop(nonce, None) is None:
+    """End a worker as a signal does: it removes its pid file; one that stood by for it writes its own again."""
+    ended = crew.running.pop(nonce, None)
+    if ended is None:
         return False
-    fs.delete(LAYOUT.pid_file)
+    former = next((worker for worker in crew.running.values() if worker.lent_to == nonce), None)
+    if former is not None:
+        fs.edit(LAYOUT.pid_file, b"%d\n" % former.pid)
+    elif ended.lent_to not in crew.running:
+        fs.delete(LAYOUT.pid_file)
     return True
 
 
@@ -164,7 +191,7 @@ class MemoryProcesses:
     def __init__(self, host: MemoryHost) -> None:
         self._host = host
 
-    def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred"]:
+    def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred", "draining"]:
         return "stopped" if end(self._host.fs, self._host.crew, worker.nonce) else "gone"
 
     def relaunch(self, spec: Mapping[str, Any]) -> bool:
@@ -200,7 +227,7 @@ class MemoryHost(Host):
     boot: str = "boot-1"
 
     def survey(self, asked: Asked | None = None, *, ask_codex: bool = False) -> Facts:
-        near = Neighbours(at=self._at, stray=self._stray)
+        near = Neighbours(at=self._at, stray=self._stray, draining=lambda _layout: ())
         version = (0, 169, 0) if ask_codex else None
         return survey(LAYOUT, self.environ, asked=asked, codex_version=version, neighbours=near, disk=self.disk)
 
@@ -208,7 +235,8 @@ class MemoryHost(Host):
         worker = self.crew.at(port)
         if worker is None:
             return PortFact(host=host, port=port, state=PortState.FREE)
-        return PortFact(host=host, port=port, state=PortState.OURS, health=worker.health())
+        lends = bool(worker.nonce)
+        return PortFact(host=host, port=port, state=PortState.OURS, health=worker.health(), hands_over=lends)
 
     def _stray(self, layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
         if any(at is not None and at.state is PortState.OURS for at in known):
