@@ -21,13 +21,13 @@ import cfp
 from cfp import signals
 from cfp.commands import COMMANDS
 from cfp.commands.overview import overview
-from cfp.commands.parsing import module_of, page, parser_of
+from cfp.commands.parsing import module_of, page, parsed
 from cfp.errors import CfpError, CutShort, UsageError
 from cfp.host.machine import Host
 from cfp.host.runtime import python_path
 from cfp.layout import locate
 from cfp.messages import message
-from cfp.result import Raw, Result, envelope, render
+from cfp.result import Exit, Raw, Result, envelope, render
 
 EXIT_BUG = 70
 _HELP = frozenset({"-h", "--help"})
@@ -137,13 +137,14 @@ def _dispatch(
         _say(page(verb), streams.out)
         return 0
     module = module_of(verb)
-    parser = parser_of(verb)
-    names = vars(parser.parse_args(argv[1:]))
+    names = parsed(verb, argv[1:])
     host = find(names.pop("codex_home"), environ, python_path())
     args = module.Args(**{item.name: names[item.name] for item in fields(module.Args)})
-    result: Result | Raw | None = module.run(args, host)
+    result: Result | Raw | Exit | None = module.run(args, host)
     if result is None:
         return 0
+    if isinstance(result, Exit):
+        return result.code
     if isinstance(result, Raw):
         _say(result.text, streams.out)
         return 0

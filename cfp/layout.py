@@ -26,6 +26,10 @@ class Layout:
     def config(self) -> Path:
         return self.home / "config.toml"
 
+    def profile(self, name: str) -> Path:
+        """What Codex lays over config.toml under `-p NAME`."""
+        return self.home / f"{name}.config.toml"
+
     @property
     def hooks(self) -> Path:
         return self.home / "hooks.json"

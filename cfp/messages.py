@@ -121,6 +121,10 @@ MESSAGES: Final[dict[str, Message]] = {
         "Ask whether to keep the proxy, to switch Codex back to API-key login first, or to go on all the same with "
         "--confirm-chatgpt-direct-uninstall."),
 
+    "run_needs_codex": Message(
+        "`run` starts Codex, and nothing else takes the route that it is given.",
+        f"Run `{CLI} run -- codex`, with Codex's own words behind it."),
+    "run_program_missing": Message("There is no program {program} on PATH.", "Install it, or name it by its path."),
     "not_a_checkout": Message("{path} is not in a git checkout.", "Name the checkout with --repo."),
     "skill_missing": Message("There is no SKILL.md in {path}.", "Name the checkout with --repo-root."),
     "skill_place_taken": Message(

@@ -26,6 +26,13 @@ class Raw:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """Nothing to print: another program has had stdout."""
+
+    code: int
+
+
 def envelope(command: str, result: Result) -> dict[str, Any]:
     """Return the object to print; envelope keys come first and cannot be overridden."""
     head = {"command": command, "status": result.status, "schema_version": SCHEMA_VERSION}

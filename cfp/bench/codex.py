@@ -6,12 +6,12 @@ import asyncio
 import json
 import os
 import signal
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from cfp.host.scratch import scratch
 from cfp.layout import Layout
 
 PHRASE_ENV: Final = "CODEX_FAST_PROXY_BENCHMARK"
@@ -89,9 +89,9 @@ async def codex_exec(
 
     What it says is not read: its output is the answer. Raises OSError where it cannot be started.
     """
-    with tempfile.TemporaryDirectory(prefix="codex-fast-proxy-benchmark-", ignore_cleanup_errors=True) as folder:
-        layout = Layout(Path(folder) / "home")
-        work = Path(folder) / "work"
+    with scratch("benchmark", environ) as folder:
+        layout = Layout(folder / "home")
+        work = folder / "work"
         layout.home.mkdir()
         work.mkdir()
         layout.config.write_text(config, encoding="utf-8")

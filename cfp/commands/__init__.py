@@ -31,6 +31,7 @@ GROUPS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         ),
     },
     "Try and measure": {
+        "run": ("run", "one Codex session through a proxy of its own; changes nothing on disk"),
         "demo": ("demo", "the whole story on a throw-away home, without a network"),
         "benchmark": ("benchmark", "measure whether the priority tier is faster here; costs quota"),
     },

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from cfp.commands import COMMANDS
 from cfp.errors import UsageError
@@ -56,6 +57,17 @@ def parser_of(verb: str) -> Parser:
     return parser
 
 
+def parsed(verb: str, words: Sequence[str]) -> dict[str, Any]:
+    """Read the words behind a verb; raises UsageError.
+
+    A verb with a `TAIL` takes what stands behind `--` as it is, in the name `tail`.
+    """
+    if not hasattr(module_of(verb), "TAIL"):
+        return vars(parser_of(verb).parse_args(words))
+    end = words.index("--") if "--" in words else len(words)
+    return {**vars(parser_of(verb).parse_args(words[:end])), "tail": tuple(words[end + 1 :])}
+
+
 def page(verb: str) -> str:
     """Return what `VERB --help` shows."""
     parser = parser_of(verb)
@@ -64,7 +76,9 @@ def page(verb: str) -> str:
         for action in parser._actions  # noqa: SLF001  argparse has no public way to list them
         if not action.option_strings
     )
-    return f"usage: {parser.prog}{words} [flags]\n{parser.format_help()}"
+    tail = getattr(module_of(verb), "TAIL", "")
+    behind = f" -- {tail}" if tail else ""
+    return f"usage: {parser.prog}{words} [flags]{behind}\n{parser.format_help()}"
 
 
 def _name(action: argparse.Action) -> str:

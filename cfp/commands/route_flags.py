@@ -19,19 +19,9 @@ def seconds(text: str) -> float:
 
 def add_route_arguments(parser: argparse.ArgumentParser, *, default_url: str = "the saved one") -> None:
     """Declare URL, policy, key source and the verification's patience."""
-    parser.add_argument("--upstream-base", metavar="URL", help=f"the provider's URL (default: {default_url})")
-    parser.add_argument(
-        "--service-tier-policy",
-        choices=[str(policy) for policy in Policy],
-        help="what becomes of a request without a tier. auto: it gets priority where Codex is signed in with an API "
-        "key; inject_missing: always; preserve: never",
-    )
-    parser.add_argument(
-        "--upstream-api-key-env",
-        metavar="NAME",
-        help="send the key in this environment variable; a name, never a key",
-    )
-    parser.add_argument("--use-provider-auth-file", action="store_true", help="send the key that the proxy keeps")
+    add_url_argument(parser, default=default_url)
+    add_policy_argument(parser)
+    add_key_arguments(parser)
     parser.add_argument(
         "--verify-timeout",
         type=seconds,
@@ -39,6 +29,31 @@ def add_route_arguments(parser: argparse.ArgumentParser, *, default_url: str = "
         metavar="SECONDS",
         help=f"how long the request that tries the route may take (default: {DEFAULT_TIMEOUT_S:g})",
     )
+
+
+def add_url_argument(parser: argparse.ArgumentParser, *, default: str) -> None:
+    """Declare the provider's URL."""
+    parser.add_argument("--upstream-base", metavar="URL", help=f"the provider's URL (default: {default})")
+
+
+def add_policy_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare who decides about Fast."""
+    parser.add_argument(
+        "--service-tier-policy",
+        choices=[str(policy) for policy in Policy],
+        help="what becomes of a request without a tier. auto: it gets priority where Codex is signed in with an API "
+        "key; inject_missing: always; preserve: never",
+    )
+
+
+def add_key_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare where a key that replaces Codex's own comes from."""
+    parser.add_argument(
+        "--upstream-api-key-env",
+        metavar="NAME",
+        help="send the key in this environment variable; a name, never a key",
+    )
+    parser.add_argument("--use-provider-auth-file", action="store_true", help="send the key that the proxy keeps")
 
 
 def add_clear_argument(parser: argparse.ArgumentParser) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import takewhile
 
 import pytest
 
 from cfp.commands import COMMANDS
-from cfp.commands.parsing import module_of, parser_of
+from cfp.commands.parsing import module_of, parsed, parser_of
 from tests.house.source import REPOSITORY, modules
 
 GUIDES = tuple(f".codex/{name}.md" for name in ("INSTALL", "UPDATE", "SET_UPSTREAM", "UNINSTALL"))
@@ -57,14 +58,15 @@ def test_its_help_tells_all(verb: str) -> None:
     assert [] == [action.dest for action in actions if not action.help]
     for words, what in module_of(verb).EXAMPLES:
         assert what
-        parser_of(verb).parse_args(shlex.split(words.partition(" > ")[0]))
+        parsed(verb, shlex.split(words.partition(" > ")[0]))
 
 
 def _exists(words: list[str]) -> bool:
     verb = words[0]
     if verb not in COMMANDS:
         return verb in {"VERB", "COMMAND"}
-    return {word.split("=")[0] for word in words if word.startswith("--")} <= _flags(verb)
+    ours = takewhile(lambda word: word != "--", words)
+    return {word.split("=")[0] for word in ours if word.startswith("--")} <= _flags(verb)
 
 
 @pytest.mark.parametrize("page", PAGES)

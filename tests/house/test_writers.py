@@ -30,7 +30,8 @@ WRITERS = {
     "cfp/cli.py": ("tempfile.mkstemp", "the report of a bug, when nothing else can be relied on"),
     "cfp/host/skill_link.py": ("?.mkdir ?.symlink_to ?.rmdir ?.unlink", "one link outside the Codex home"),
     "cfp/host/git.py": ("tempfile.TemporaryDirectory", "a throw-away folder"),
-    "cfp/bench/codex.py": ("tempfile.TemporaryDirectory ?.mkdir ?.write_text", "a throw-away Codex home"),
+    "cfp/host/scratch.py": ("tempfile.mkdtemp ?.mkdir shutil.rmtree", "throw-away folders"),
+    "cfp/bench/codex.py": ("?.mkdir ?.write_text", "a throw-away Codex home"),
     "cfp/commands/demo.py": ("tempfile.mkdtemp shutil.rmtree", "the demo's throw-away folder"),
     "cfp/demo/home.py": ("?.mkdir ?.write_bytes ?.chmod", "the files of a user who does not exist, in that folder"),
 }

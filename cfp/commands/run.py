@@ -1,0 +1,193 @@
+"""Run Codex through a proxy of its own for this once: nothing on disk is changed, and the proxy ends with it.
+
+The route is given to Codex by `-c`, which beats config.toml and profiles. Codex (0.169) takes the key path of `-c`
+apart at every dot, quoted or not; an inline table names any provider, and is merged with what config.toml says of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from cfp.codex import config_toml
+from cfp.codex.text import Unparseable
+from cfp.commands.route_flags import add_key_arguments, add_policy_argument, add_url_argument
+from cfp.core.facts import Facts
+from cfp.core.plan.baseline import baseline
+from cfp.core.plan.install import check_readable
+from cfp.core.plan.route import InstallRequest, candidate_settings, check_key
+from cfp.core.policy import effective_policy
+from cfp.core.provider import Target, choose_provider
+from cfp.core.settings import Policy, Settings
+from cfp.errors import CfpError, Refused, UsageError
+from cfp.host.codex_cli import CodexCli
+from cfp.host.foreground import run_in_foreground
+from cfp.host.machine import Host
+from cfp.host.scratch import scratch
+from cfp.host.surroundings import swallowing_proxies
+from cfp.layout import locate
+from cfp.result import Exit
+
+EXAMPLES = (
+    ("-- codex", "an interactive session with Fast, without installing anything"),
+    ('-- codex exec "Explain this folder"', "one turn"),
+    ("--service-tier-policy inject_missing -- codex", "priority for every request that names no tier"),
+    ("--upstream-base https://relay.example/v1 -- codex", "another URL of the provider, for this once"),
+)
+
+_DAEMON_SINCE = (0, 160)  # the first release whose interactive sessions run in a background server
+_WITHOUT_DAEMON = frozenset({"exec", "e", "review", "app-server", "mcp-server", "mcp", "login", "logout", "doctor"})
+_LOOPBACK = "127.0.0.1,localhost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    provider: str | None
+    upstream_base: str | None
+    service_tier_policy: str | None
+    upstream_api_key_env: str | None
+    use_provider_auth_file: bool
+    log_dir: str | None
+    quiet: bool
+    tail: tuple[str, ...]
+
+    def request(self) -> InstallRequest:
+        return InstallRequest(
+            provider=self.provider,
+            upstream_base=self.upstream_base,
+            service_tier_policy=Policy(self.service_tier_policy) if self.service_tier_policy else None,
+            upstream_api_key_env=self.upstream_api_key_env,
+            use_provider_auth_file=self.use_provider_auth_file,
+        )
+
+
+TAIL = "codex …"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that stand before `--`; behind it, everything is Codex's."""
+    parser.add_argument("--provider", metavar="NAME", help="the provider to use (default: the one that Codex would)")
+    add_url_argument(parser, default="its base_url in config.toml")
+    add_policy_argument(parser)
+    add_key_arguments(parser)
+    parser.add_argument("--log-dir", metavar="DIR", help="keep the request log there (default: it is thrown away)")
+    parser.add_argument("--quiet", action="store_true", help="say nothing of our own on stderr")
+
+
+def run(args: Args, host: Host) -> Exit:
+    """Run it and return its exit code; raises CfpError before anything is started."""
+    program = _program(args.tail, host.environ)
+    facts = host.survey()
+    check_readable(facts)
+    target = choose_provider(
+        config_toml.parse(baseline(facts).config.content), args.provider or _chosen(args.tail[1:], host)
+    )
+    settings = candidate_settings(facts, args.request(), target)
+    check_key(facts, settings)
+    from cfp.proxy.config import WorkerConfig  # noqa: PLC0415  a refusal does without the worker
+    from cfp.proxy.ephemeral import serving  # noqa: PLC0415
+
+    with scratch("run", host.environ) as folder:
+        config = WorkerConfig(
+            settings=replace(settings, port=0),
+            layout=host.layout,
+            environ=host.environ,
+            log_dir=Path(args.log_dir) if args.log_dir else folder,
+        )
+        with serving(config) as port:
+            here = replace(settings, port=port)
+            if not args.quiet:
+                _tell(facts, here)
+            words = [*_overrides(target, here), *_no_daemon(program, args.tail[1:], host), *args.tail[1:]]
+            return Exit(code=run_in_foreground(program, words, _environment(host)))
+
+
+def _program(tail: Sequence[str], environ: Mapping[str, str]) -> Path:
+    """Find what stands behind `--`; it must be Codex, since others do not take its flags."""
+    if not tail:
+        raise UsageError("run_needs_codex")
+    found = shutil.which(tail[0], path=environ.get("PATH"))
+    if found is None:
+        raise Refused("run_program_missing", program=tail[0])
+    if Path(tail[0]).stem.lower() != "codex":
+        raise UsageError("run_needs_codex")
+    return Path(found)
+
+
+def _chosen(words: Sequence[str], host: Host) -> str | None:
+    """The provider that Codex's own flags choose: `-c model_provider=…` beats the profile of `-p` (Codex 0.169)."""
+    chosen = None
+    for flag, value in pairwise([*_apart(words), ""]):
+        name, _, text = value.partition("=")
+        if flag in {"-p", "--profile"} and chosen is None:
+            chosen = _of_profile(host, value)
+        elif flag in {"-c", "--config"} and name.strip() == "model_provider":
+            chosen = text.strip().strip("\"'")
+    return chosen
+
+
+def _apart(words: Sequence[str]) -> list[str]:
+    """`--flag=value` as two words."""
+    return [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+
+
+def _of_profile(host: Host, name: str) -> str | None:
+    try:
+        doc: Mapping[str, Any] = config_toml.parse(host.disk.read(host.layout.profile(name)))
+    except (OSError, Unparseable):
+        return None
+    found = doc.get("model_provider")
+    return found if isinstance(found, str) else None
+
+
+def _overrides(target: Target, settings: Settings) -> list[str]:
+    url = _toml(settings.base_url)
+    if target.built_in:
+        words = ["-c", f"openai_base_url={url}"]
+    else:
+        words = ["-c", f"model_providers={{{_toml(target.provider)}={{base_url={url}}}}}"]
+    return words if target.active else ["-c", f"model_provider={_toml(target.provider)}", *words]
+
+
+def _toml(text: str) -> str:
+    """A TOML basic string."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _no_daemon(program: Path, words: Sequence[str], host: Host) -> list[str]:
+    """Keep an interactive session out of Codex's background server, which would outlive our proxy."""
+    first = next((word for word in words if not word.startswith("-")), "")
+    if first in _WITHOUT_DAEMON or "--no-daemon" in words:
+        return []
+    try:
+        version = CodexCli(program=program, environ=_environment(host)).version()
+    except CfpError:
+        return []
+    return ["--no-daemon"] if version >= _DAEMON_SINCE else []
+
+
+def _environment(host: Host) -> dict[str, str]:
+    """Codex's environment: this home, and no outbound proxy for the way to us."""
+    environ = dict(host.environ)
+    if locate(None, environ) != host.layout:
+        environ["CODEX_HOME"] = str(host.layout.home)
+    if swallowing_proxies(environ):
+        exempt = environ.get("NO_PROXY") or environ.get("no_proxy")
+        environ["NO_PROXY"] = environ["no_proxy"] = f"{exempt},{_LOOPBACK}" if exempt else _LOOPBACK
+    return environ
+
+
+def _tell(facts: Facts, settings: Settings) -> None:
+    effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
+    fast = "priority is added" if effective == "inject_missing" else "no tier is added"
+    line = f"{settings.provider} at {settings.upstream_base} by way of {settings.base_url}; {fast}"
+    sys.stderr.write(f"codex-fast-proxy: {line}. Nothing on disk is changed.{os.linesep}")
+    sys.stderr.flush()

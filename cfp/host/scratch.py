@@ -1,0 +1,51 @@
+"""Throw-away folders: gone at the end, and those of runs that were killed are gone at the next run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+_NAME: Final = re.compile(r"codex-fast-proxy-[a-z]+-scratch-\w+")
+_LOCK: Final = "in-use.lock"
+
+
+@contextmanager
+def scratch(purpose: str, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield an empty folder that only its owner can read (0700), in TMPDIR; `purpose` is a word of its name.
+
+    A lock beside it tells that it is in use, and the kernel lets go of it however this process ends.
+    """
+    place = _place(environ)
+    for path in place.glob("codex-fast-proxy-*"):
+        if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+            _remove_unless_used(path)
+    outer = Path(tempfile.mkdtemp(prefix=f"codex-fast-proxy-{purpose}-scratch-", dir=place))
+    try:
+        with FileLock(outer / _LOCK):
+            folder = outer / purpose
+            folder.mkdir(mode=0o700)
+            yield folder
+    finally:
+        shutil.rmtree(outer, ignore_errors=True)
+
+
+def _place(environ: Mapping[str, str]) -> Path:
+    asked = next((environ[name] for name in ("TMPDIR", "TEMP", "TMP") if environ.get(name)), None)
+    return Path(asked) if asked and Path(asked).is_dir() else Path(tempfile.gettempdir())
+
+
+def _remove_unless_used(path: Path) -> None:
+    """One without a lock is being made just now, or is another user's."""
+    try:
+        if (path / _LOCK).exists():
+            with FileLock(path / _LOCK, timeout=0):
+                shutil.rmtree(path, ignore_errors=True)
+    except (OSError, Timeout):
+        return
