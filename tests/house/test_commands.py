@@ -13,7 +13,7 @@ from cfp.commands.parsing import module_of, parsed, parser_of
 from tests.house.source import REPOSITORY, modules
 
 GUIDES = tuple(f".codex/{name}.md" for name in ("INSTALL", "UPDATE", "SET_UPSTREAM", "UNINSTALL"))
-PAGES = ("README.md", "SKILL.md", "CONTRIBUTING.md", "docs/architecture.md", *GUIDES)
+PAGES = ("README.md", "SKILL.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/guide.md", *GUIDES)
 
 # Verbs that an agent need not know: machines call them, or a person at a prompt.
 NOT_FOR_AGENTS = frozenset({"autostart", "serve", "completion", "journal", "unlink-skill"})

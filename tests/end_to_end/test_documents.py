@@ -1,0 +1,41 @@
+"""What the documents tell a person to type does what they say, in their order, on a throw-away machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from cfp.demo.upstream import Upstream
+from tests.end_to_end.harness import KEY, Machine
+from tests.house.source import REPOSITORY
+
+_BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_EXIT = re.compile(r"#.*\bexit (\d+)")
+
+
+def commands(page: str) -> list[tuple[str, int]]:
+    """The lines of a page's shell blocks and the exit code that each announces, 0 where it says nothing."""
+    lines = [line for block in _BLOCK.findall((REPOSITORY / page).read_text()) for line in block.splitlines()]
+    return [(line, int(said[1]) if (said := _EXIT.search(line)) else 0) for line in lines if line]
+
+
+def type_in(machine: Machine, line: str) -> int:
+    """Type a line into a shell where the program is on PATH; the port is one that is free here."""
+    here = line.replace("install --start", f"install --start --port {machine.port}")
+    ran = machine.run(["bash", "-uc", here], timeout=120)
+    return ran.code
+
+
+def test_the_guide(machine: Machine) -> None:
+    """From the first look to the last file."""
+    machine.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    machine.relay()
+    before = machine.config.read_bytes()
+    with Upstream(key=KEY) as other:
+        machine.environ["UPSTREAM"] = other.base_url
+        told = commands("docs/guide.md")
+        assert told == [(line, type_in(machine, line)) for line, _ in told]
+    assert before.replace(machine.upstream.base_url.encode(), other.base_url.encode()) == machine.config.read_bytes()
+    assert [] == machine.workers()
