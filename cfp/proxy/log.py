@@ -124,8 +124,8 @@ class RequestLog:
             self.dropped += 1
             return
         self._pending.append(record)
-        if self._timer is None and self._writing is None:
-            self._timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._flush)
+        if self._writing is None:
+            self._later()
 
     def remember(self) -> None:
         """Read what earlier workers have left, if that has not been done with a first line."""
@@ -137,10 +137,11 @@ class RequestLog:
         if self._pending and self._writing is None:
             self._start()
 
-    def _start(self) -> None:
+    def _start(self) -> asyncio.Future[tuple[list[Line], OSError | None]]:
         records, self._pending = self._pending, []
-        self._writing = asyncio.get_running_loop().run_in_executor(None, self._write, records)
-        self._writing.add_done_callback(self._written)
+        self._writing = writing = asyncio.get_running_loop().run_in_executor(None, self._write, records)
+        writing.add_done_callback(self._written)
+        return writing
 
     def _written(self, future: asyncio.Future[tuple[list[Line], OSError | None]]) -> None:
         self._writing = None
@@ -149,8 +150,12 @@ class RequestLog:
         if error is not None:
             self.dropped += 1
             self._trouble(error)
-        if self._pending and self._timer is None:
-            self._start()
+        if self._pending:
+            self._later()  # not at once: a thread that is always at work takes the interpreter from the loop
+
+    def _later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._flush)
 
     def _write(self, records: list[RequestRecord]) -> tuple[list[Line], OSError | None]:
         from cfp.proxy.lines import decode, encode  # noqa: PLC0415  msgspec is not needed to listen
@@ -169,12 +174,11 @@ class RequestLog:
 
     async def close(self) -> None:
         """Write what is pending and let go of the file."""
+        while self._pending or self._writing is not None:
+            await asyncio.wait([self._writing or self._start()])
+            await asyncio.sleep(0)
         if self._timer is not None:
             self._timer.cancel()
-            self._flush()
-        while self._writing is not None:
-            await asyncio.wait([self._writing])
-            await asyncio.sleep(0)
         self._file.close()
 
 
