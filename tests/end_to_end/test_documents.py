@@ -28,9 +28,10 @@ def type_in(machine: Machine, line: str) -> int:
     return ran.code
 
 
-def test_the_guide(machine: Machine) -> None:
+def test_the_guide(codex: Machine) -> None:
     """From the first look to the last file."""
-    machine.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    machine = codex
+    machine.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), machine.environ["PATH"]))
     machine.relay()
     before = machine.config.read_bytes()
     with Upstream(key=KEY) as other:
