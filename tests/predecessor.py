@@ -14,8 +14,8 @@ BEFORE = (FIXTURES / "before" / "config.toml").read_bytes()
 BACKUP = "config.toml.20260102-030405.bak"
 
 
-def lay_out(home: Path, port: int = 8787) -> Layout:
-    """Write that home below `home`, which exists."""
+def files(home: Path, port: int = 8787) -> dict[Path, bytes]:
+    """What lies in such a home."""
     layout = Layout(home)
     marks = {"@HOME@": str(home), "@PORT@": str(port)}
     hooks = _filled("hooks.json", marks)
@@ -24,13 +24,22 @@ def lay_out(home: Path, port: int = 8787) -> Layout:
     config = _filled("config.toml", marks)
     marks["@HASH_BEFORE@"] = hashlib.sha256(BEFORE).hexdigest()
     marks["@HASH_AFTER@"] = hashlib.sha256(config).hexdigest()
+    return {
+        layout.config: config,
+        layout.hooks: hooks,
+        layout.settings: _filled("settings.json", marks),
+        layout.manifest: _filled("install-manifest.json", marks),
+        layout.backups / BACKUP: BEFORE,
+    }
+
+
+def lay_out(home: Path, port: int = 8787) -> Layout:
+    """Write that home below `home`, which exists."""
+    layout = Layout(home)
     layout.worker.mkdir(parents=True)
     layout.backups.mkdir(parents=True)
-    layout.config.write_bytes(config)
-    layout.hooks.write_bytes(hooks)
-    layout.settings.write_bytes(_filled("settings.json", marks))
-    layout.manifest.write_bytes(_filled("install-manifest.json", marks))
-    (layout.backups / BACKUP).write_bytes(BEFORE)
+    for path, data in files(home, port).items():
+        path.write_bytes(data)
     return layout
 
 

@@ -62,7 +62,8 @@ class Manifest:
         before = None if self.hooks_before is None else base64.b64encode(self.hooks_before).decode()
         fields = {
             "version": self.version,
-            "format": 2,
+            # A record of version 0.1.0 that is written again still has no keys, which is not the same as none.
+            "format": 1 if self.config.edits is None else 2,
             "state": self.state,
             "installed_at": self.installed_at,
             "provider": self.settings.provider,

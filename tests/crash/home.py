@@ -22,9 +22,10 @@ from cfp.core.settings import Settings, settings_from_json
 from cfp.host.machine import Host
 from cfp.host.survey import Asked, Neighbours, running_code, survey
 from cfp.layout import Layout
-from journal import Journal, Lease, WorkerRecord
+from journal import Journal, WorkerRecord
 from journal.fs import Kind
 from tests.crash.simfs import SimFs
+from tests.crash.story import Outcome
 
 HOME = Path("/h")
 LAYOUT = Layout(HOME)
@@ -44,7 +45,7 @@ class Worker:
     pid: int
     settings: Settings
     runtime_id: str
-    lent_to: str = ""
+    lent_to: str | None = None
 
     def health(self) -> dict[str, Any]:
         told = {"ok": True, "pid": self.pid, "started": str(self.pid), "runtime_id": self.runtime_id}
@@ -281,6 +282,13 @@ class Answer:
     told: dict[str, Any]
     text: str
 
+    @property
+    def outcome(self) -> Outcome | None:
+        """What that says of the files; None where it says nothing certain."""
+        if self.exit_code in {0, 3}:
+            return "committed"
+        return "rolled_back" if self.told.get("changed") is False and self.exit_code != 70 else None
+
 
 def run_line(host: MemoryHost, line: str) -> Answer:
     """Run one command line, all of it, on that machine."""
@@ -288,10 +296,6 @@ def run_line(host: MemoryHost, line: str) -> Answer:
     exit_code = main(line.split(), ENVIRONMENT, Streams(out=out, err=err), lambda *_: host)
     text = out.getvalue()
     return Answer(exit_code=exit_code, told=json.loads(text) if text else {}, text=text + err.getvalue())
-
-
-def lease_of(host: MemoryHost) -> Lease:
-    return host.journal.acquire(command="recover", timeout=0)
 
 
 def outdated(crew: Crew) -> None:

@@ -6,18 +6,20 @@ An empty list is a pass. All of them look at a world from outside: none asks the
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from journal import Recovery
 from tests.crash.simfs import SimFs
-from tests.crash.world import CANARY, ROOT, Machine, Outcome, Scenario
+from tests.crash.story import Outcome, Processes, Story
+from tests.crash.world import CANARY, ROOT
 
 LASTING = {"history.jsonl", "lock"}
 
 
-def i1_all_before_or_all_after(scenario: Scenario, was: SimFs, now: SimFs, outcome: Outcome | None) -> list[str]:
+def i1_all_before_or_all_after(story: Story, was: SimFs, now: SimFs, outcome: Outcome | None) -> list[str]:
     """Bytes and modes of all targets are as before, or all are as wanted; as wanted where the command said so."""
     befores, afters = [], []
-    for target, change in scenario.targets():
+    for target, change in story.targets():
         node, old = now.node(target), was.node(target)
         data = None if node is None else node.data
         mode = None if node is None else (node.mode, node.uid, node.gid, node.xattrs)
@@ -39,33 +41,23 @@ def i2_foreign_edits_survive(edits: dict[str, bytes], now: SimFs) -> list[str]:
     return [f"I2: {key} is lost" for key, words in edits.items() if not any(words in data for data in everything)]
 
 
-def i3_no_proxied_config_without_worker(scenario: Scenario, now: SimFs, machine: Machine) -> list[str]:
-    """A worker that a rolled back command started is gone, and the one that it stopped runs again."""
-    target, change = list(scenario.targets())[-1]
-    switched = now.data(target) == change.after
-    if not scenario.worker or switched:
-        return []
-    complaints = []
-    if "new" in machine.alive:
-        complaints.append("I3: a worker outlives its transaction")
-    if scenario.previous and "previous" not in machine.alive:
-        complaints.append("I3: the previous worker does not run")
-    return complaints
+def i3_no_proxied_config_without_worker(story: Story, now: SimFs, machine: Processes) -> list[str]:
+    """Where Codex is pointed at the proxy one serves, and no worker outlives the command that was rolled back."""
+    return [f"I3: {complaint}" for complaint in story.wrong_workers(now, machine)]
 
 
-def i4_nothing_left(scenario: Scenario, now: SimFs, *, parked: bool = False) -> list[str]:
+def i4_nothing_left(story: Story, now: SimFs, *, parked: bool = False) -> list[str]:
     """No staged file, image or open log; a folder that was made for nothing is gone; one history line at most."""
     complaints = []
     for path, _ in now.files():
         name = path.rpartition("/")[2]
-        in_journal = path.startswith(f"{ROOT}/")
+        in_journal = path.startswith(f"{story.root}/")
         if in_journal and name not in LASTING and not (parked and ".x" in name):
             complaints.append(f"I4: {path} is left")
         if not in_journal and name.startswith("."):
             complaints.append(f"I4: {path} is left")
-    if scenario is not None and now.node("/h/state") and not any(p.startswith("/h/state/") for p, _ in now.files()):
-        complaints.append("I4: an empty folder is left")
-    ids = [entry["id"] for entry in history(now)]
+    complaints += [f"I4: the folder {folder} is left empty" for folder in story.empty_folders(now)]
+    ids = [entry["id"] for entry in history(now, story.root)]
     if len(ids) != len(set(ids)):
         complaints.append("I4: two history lines for one transaction")
     return complaints
@@ -91,11 +83,13 @@ def i6_recovered_for_good(now: SimFs, again: SimFs, second: Recovery) -> list[st
     return complaints
 
 
-def i7_untouched_stays_itself(scenario: Scenario, was: SimFs, now: SimFs) -> list[str]:
+def i7_untouched_stays_itself(story: Story, was: SimFs, now: SimFs) -> list[str]:
     """A file that no change is for keeps its inode and mtime; one that was given back keeps its mtime."""
     complaints = []
-    changes = dict(scenario.targets())
+    changes = dict(story.targets())
     for path, node in was.files():
+        if path.startswith(f"{story.root}/") or not (path in changes or story.is_lasting(path)):
+            continue
         change = changes.get(path)
         new = now.node(path)
         if new is None:
@@ -109,8 +103,8 @@ def i7_untouched_stays_itself(scenario: Scenario, was: SimFs, now: SimFs) -> lis
     return complaints
 
 
-def history(fs: SimFs) -> list[dict[str, object]]:
-    lines = (fs.data(ROOT / "history.jsonl") or b"").split(b"\n")
+def history(fs: SimFs, root: Path = ROOT) -> list[dict[str, object]]:
+    lines = (fs.data(root / "history.jsonl") or b"").split(b"\n")
     found = []
     for line in lines:
         try:

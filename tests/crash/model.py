@@ -1,7 +1,7 @@
 """Crash a command at every operation, in every way, recover, and check; then crash the recovery as well.
 
-A state is a world that a crash may leave. It is counted when recovery ran on it and all invariants were checked; a
-world that was checked before, under the same terms, is counted as seen only.
+A world is counted as seen for each crash point and each fate of what no fsync covered. One that was checked before,
+under the same terms, is not recovered again: the program reads no clock and throws no dice.
 
 No command runs twice for this: while one runs, every world in which it could stop is put aside. That is before each
 operation, half-way through each write, and after the last one.
@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 
 from journal import Recovery
 from tests.crash import invariants
+from tests.crash.power import PowerCut
 from tests.crash.simfs import SimFs
-from tests.crash.world import Machine, Outcome, Scenario, journal_on, recover, run
+from tests.crash.story import Outcome, Processes, Story
+from tests.numbers import Numbers
 
 KILLED, POWERLESS = "boot-1", "boot-2"
 
@@ -29,8 +31,12 @@ class Tally:
     nested: int = 0
     complaints: list[str] = field(default_factory=list)
 
-    def __str__(self) -> str:
-        return f"{self.seen} crash images seen, {self.states} distinct states checked, {self.nested} of them nested"
+    def tell(self, numbers: Numbers) -> None:
+        section = "crash model"
+        numbers.count(section, "worlds that a kill or a power cut left", self.seen)
+        numbers.count(section, "worlds that differ: recovered and checked", self.states)
+        numbers.count(section, "worlds that differ, of a recovery that crashed too", self.nested)
+        numbers.count(section, "violations", len(self.complaints))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +44,14 @@ class End:
     """A world in which a program stopped: before its last act, or with `outcome` as its last word."""
 
     fs: SimFs
-    machine: Machine
+    machine: Processes
     outcome: Outcome | None = None
 
 
 class Ends:
     """Every world in which a run could stop."""
 
-    def __init__(self, fs: SimFs, machine: Machine) -> None:
+    def __init__(self, fs: SimFs, machine: Processes) -> None:
         self.all: list[End] = []
         self._machine = machine
         fs.on_step = lambda fs, what, about: self.add(fs)
@@ -67,7 +73,7 @@ class Explorer:
     first_only  end with the first complaint
     """
 
-    scenario: Scenario
+    story: Story
     tally: Tally
     choose: random.Random
     depth: int = 2
@@ -82,17 +88,17 @@ class Explorer:
     frontier: list[tuple[End, str, int]] = field(default_factory=list)
 
     def world(self) -> SimFs:
-        fs = self.scenario.world()
+        fs = self.story.world()
         fs.exchanges = self.exchanges
         fs.broken_barriers = self.broken
         return fs
 
     def explore(self) -> None:
         self.was = self.world()
-        fs, machine = self.world(), self.scenario.machine()
+        fs, machine = self.world(), self.story.machine()
         fs.lame = self.lame
         ends = Ends(fs, machine)
-        outcome = run(journal_on(fs, machine), self.scenario, machine)
+        outcome = self.story.play(fs, machine)
         ends.add(fs, outcome)
         for end in ends.all:
             if not self.enough:
@@ -111,9 +117,11 @@ class Explorer:
     def after(self, end: End, *, boot: str, depth: int) -> None:
         """Check every world that this end may leave: after a kill, and after several power cuts."""
         self.check(end, boot=boot, depth=depth)
-        for number in range(self.cuts):
-            cut = end.fs.after_power_cut(self.choose, any_subset=number % 2 == 1)
-            self.check(End(fs=cut, machine=Machine(), outcome=end.outcome), boot=POWERLESS, depth=depth)
+        power = PowerCut(end.fs)
+        machine = end.machine.after_power_cut()
+        for draw in {power.draw(self.choose, any_subset=number % 2 == 1): None for number in range(self.cuts)}:
+            cut = End(fs=power.world(draw), machine=machine, outcome=end.outcome)
+            self.check(cut, boot=POWERLESS, depth=depth)
 
     def check(self, end: End, *, boot: str, depth: int) -> None:
         self.tally.seen += 1
@@ -125,43 +133,41 @@ class Explorer:
         self.tally.nested += depth > 1
         fs, machine = end.fs.after_kill(), end.machine.copy()
         ends = Ends(fs, machine) if depth < self.depth else None
-        complaints = invariants.i5_secrets_stay_private(fs, self.targets)
+        complaints = invariants.i5_secrets_stay_private(fs, self.story.owned())
         try:
-            recovery = recover(fs, machine, boot=boot)
+            recovery = self.story.recover(fs, machine, boot=boot)
             complaints += self.judge(fs, machine, recovery, end.outcome, boot)
         except Exception as error:  # noqa: BLE001 - whatever it is, the state that caused it is worth more
             complaints.append(f"recovery raised {error!r}")
         if complaints:
-            self.tally.complaints.append(f"{self.scenario.name} depth {depth} {boot}: {complaints}")
+            self.tally.complaints.append(f"{self.story.name} depth {depth} {boot}: {complaints}")
         elif ends is not None:
             inner = (End(fs=one.fs, machine=one.machine, outcome=end.outcome) for one in ends.all)
             self.frontier += [(one, boot, depth + 1) for one in inner]
 
-    def judge(self, fs: SimFs, machine: Machine, recovery: Recovery, outcome: Outcome | None, boot: str) -> list[str]:
+    def judge(
+        self, fs: SimFs, machine: Processes, recovery: Recovery, outcome: Outcome | None, boot: str
+    ) -> list[str]:
         for transaction in recovery.transactions:
             if outcome not in {None, transaction["outcome"]}:
                 return [f"the command said {outcome}, recovery says {transaction['outcome']}"]
             outcome = transaction["outcome"]
         complaints = [
-            *invariants.i1_all_before_or_all_after(self.scenario, self.was, fs, outcome),
-            *invariants.i4_nothing_left(self.scenario, fs),
-            *invariants.i5_secrets_stay_private(fs, self.targets),
-            *invariants.i7_untouched_stays_itself(self.scenario, self.was, fs),
+            *invariants.i1_all_before_or_all_after(self.story, self.was, fs, outcome),
+            *invariants.i4_nothing_left(self.story, fs),
+            *invariants.i5_secrets_stay_private(fs, self.story.owned()),
+            *invariants.i7_untouched_stays_itself(self.story, self.was, fs),
         ]
         if recovery.kind == "conflict":
             complaints.append("a conflict where nobody else wrote")
         if boot == KILLED:
-            complaints += invariants.i3_no_proxied_config_without_worker(self.scenario, fs, machine)
+            complaints += invariants.i3_no_proxied_config_without_worker(self.story, fs, machine)
         if fs.descriptors:
             complaints.append("a descriptor is left open")
         after = fs.fingerprint()
         if after not in self.settled:
             self.settled.add(after)
             again = fs.after_kill()
-            second = recover(again, machine.copy(), boot=boot)
+            second = self.story.recover(again, machine.copy(), boot=boot)
             complaints += invariants.i6_recovered_for_good(fs, again, second)
         return complaints
-
-    @property
-    def targets(self) -> set[str]:
-        return {target for target, _ in self.scenario.targets()}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +68,7 @@ class Fault:
     too_late: bool = False
 
 
+UNREAD = (".part", ".new", "holder.json")  # being written, or for people only
 WRITES = {"create", "write", "reserve", "fsync", "make_folder", "set_xattr"}
 READS = {"names", "lstat", "readlink", "read", "xattrs", "open"}
 Names = dict[str, int]
@@ -160,6 +160,11 @@ class SimFs:
         self._next += 1
         return self._next
 
+    def sync_all(self) -> None:
+        """Let everything reach the medium, as it does when nobody is in a hurry."""
+        self.disk, self.pending = dict(self.seen), {}
+        self.nodes = {n: node.synced() if node.kind is Kind.FILE else node for n, node in self.nodes.items()}
+
     # --- looking at it ------------------------------------------------------------------------------------------
 
     def data(self, path: str | Path) -> bytes | None:
@@ -183,13 +188,24 @@ class SimFs:
         return self._next
 
     def files(self) -> Iterator[tuple[str, Node]]:
-        return ((path, self.nodes[number]) for path, number in self.seen.items())
+        """Everything that is not a folder."""
+        found = ((path, self.nodes[number]) for path, number in self.seen.items())
+        return ((path, node) for path, node in found if node.kind is not Kind.FOLDER)
+
+    def folders(self) -> Iterator[str]:
+        return (path for path, number in self.seen.items() if self.nodes[number].kind is Kind.FOLDER)
+
+    def is_empty(self, folder: str) -> bool:
+        return not any(path.startswith(f"{folder}/") for path in self.seen)
 
     def fingerprint(self) -> int:
-        """Equal for equal worlds as a program sees them."""
+        """Equal for equal worlds as a program sees them; what no program reads may differ."""
         nodes = self.nodes
         return hash(
-            frozenset((path, (node := nodes[n]).data, node.mode, node.mtime_ns) for path, n in self.seen.items())
+            frozenset(
+                (path, b"" if path.endswith(UNREAD) else nodes[n].data, nodes[n].mode, nodes[n].mtime_ns)
+                for path, n in self.seen.items()
+            )
         )
 
     # --- after the end ------------------------------------------------------------------------------------------
@@ -206,29 +222,12 @@ class SimFs:
             _next=self._next,
         )
 
-    def after_power_cut(self, choose: random.Random, *, any_subset: bool) -> SimFs:
-        """One world that a power cut may leave.
-
-        Of the name changes that no `fsync_folder` has covered a prefix survives in each folder, or any subset; a
-        content that no `fsync` has covered is old, torn, full of zeros, empty or complete.
-        """
-        names = dict(self.disk)
-        for steps in self.pending.values():
-            kept = len(steps) if any_subset else choose.randint(0, len(steps))
-            for step in steps[:kept]:
-                if any_subset and choose.random() < 0.5:
-                    continue
-                for path, number in step:
-                    if number is None:
-                        names.pop(path, None)
-                    else:
-                        names[path] = number
-        nodes = {number: _after_power_cut(self.nodes[number], choose) for number in set(names.values())}
-        reachable = {path: number for path, number in sorted(names.items()) if _parents_in(path, names)}
+    def with_medium(self, nodes: dict[int, Node], names: Names) -> SimFs:
+        """The machine started again, with this on its medium."""
         return SimFs(
             nodes=nodes,
-            seen=reachable,
-            disk=dict(reachable),
+            seen=names,
+            disk=dict(names),
             exchanges=self.exchanges,
             broken_barriers=self.broken_barriers,
             _next=self._next,
@@ -249,7 +248,7 @@ class SimFs:
             return Stat(kind=Kind.FOLDER, mode=0o755, uid=0, gid=0, mtime_ns=0, links=2, device=1, inode=0)
         number = self._find(key)
         node = self.nodes[number]
-        links = sum(1 for other in self.seen.values() if other == number)
+        links = list(self.seen.values()).count(number)
         return Stat(
             kind=node.kind,
             mode=node.mode,
@@ -267,6 +266,8 @@ class SimFs:
 
     def read(self, path: Path) -> bytes:
         self._read("read")
+        if path.name.endswith(UNREAD):
+            raise AssertionError(f"{path.name} is worth nothing: nobody may read it")
         node = self._node(path)
         if node.kind is not Kind.FILE:
             raise _error(errno.ELOOP if node.kind is Kind.LINK else errno.EISDIR)
@@ -496,37 +497,6 @@ class SimFs:
                 self.seen[name] = number
         self.pending.setdefault(str(path.parent), []).append(step)
         self._end()
-
-
-def _after_power_cut(node: Node, choose: random.Random) -> Node:
-    if node.kind is not Kind.FILE or not node.dirty:
-        return node
-    old = node.disk or Node(kind=node.kind, mode=node.mode, uid=node.uid, gid=node.gid)
-    same = _common_prefix(old.data, node.data)  # what is durable stays, whatever is written behind it
-    middle = (same + len(node.data)) // 2
-    fates = (
-        old.data,
-        node.data[:middle] + old.data[middle:],
-        node.data[:same] + bytes(len(node.data) - same),
-        node.data[:same],
-        node.data,
-    )
-    fate = choose.randrange(len(fates))
-    return (old if fate == 0 else node).but(data=fates[fate], disk=None).synced()
-
-
-def _common_prefix(one: bytes, other: bytes) -> int:
-    """Bisected, since a log is mostly reserved zeros."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
-    return low
-
-
-def _parents_in(path: str, names: Names) -> bool:
-    parent = path.rpartition("/")[0]
-    return parent == "" or (parent in names and _parents_in(parent, names))
 
 
 def _error(code: int) -> OSError:

@@ -1,10 +1,10 @@
-"""How much of what is endless a test run does; a deep session sets other sizes in the environment."""
+"""How much of what is endless a test run does: the ordinary gate, or a deep session (HYPOTHESIS_PROFILE=deep)."""
 
 from __future__ import annotations
 
 import os
 
-DEEP = os.environ.get("CFP_TEST_DEEP", "") not in {"", "0"}
+DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
 
 def size(name: str, normal: int, deep: int) -> int:
@@ -12,7 +12,7 @@ def size(name: str, normal: int, deep: int) -> int:
     return int(os.environ.get(f"CFP_TEST_{name}", deep if DEEP else normal))
 
 
-IMAGES = size("CRASH_IMAGES", 50_000, 5_000_000)
+IMAGES = size("CRASH_IMAGES", 240_000, 6_000_000)
 SEED = size("CRASH_SEED", 1, 1)
 DEPTH = size("CRASH_DEPTH", 3, 4)
 KILLS = size("KILLS", 200, 250_000)

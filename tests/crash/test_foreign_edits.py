@@ -21,6 +21,7 @@ from journal.values import Unmergeable
 from tests.crash import invariants
 from tests.crash.lines import dump, parse
 from tests.crash.model import POWERLESS, End, Ends
+from tests.crash.power import PowerCut
 from tests.crash.simfs import Crash, SimFs
 from tests.crash.sizes import DEEP, SEED
 from tests.crash.world import INSTALL, UNINSTALL, Machine, Scenario, journal_on, recover, run
@@ -196,7 +197,8 @@ def test_an_edit_and_a_power_cut(scenario: Scenario, path: str, act: Callable[[S
         stranger = Stranger(at=at, path=path, act=act)
         fs, machine = watched(scenario, stranger, exchanges=True)
         for number, end in enumerate(ends_after(stranger, fs, scenario, machine)):
-            cut = end.fs.after_power_cut(choose, any_subset=number % 2 == 1)
+            power = PowerCut(end.fs)
+            cut = power.world(power.draw(choose, any_subset=number % 2 == 1))
             recover(cut, Machine(), boot=POWERLESS)
             assert complaints(scenario, cut, stranger) == [], (at, number)
 

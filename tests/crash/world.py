@@ -15,11 +15,11 @@ from journal.fs import Fs
 from journal.ports import Locks
 from tests.crash.lines import LINES
 from tests.crash.simfs import SimFs
+from tests.crash.story import Outcome
 
 HOME = Path("/h")
 ROOT = HOME / "journal"
 CANARY = b"canary-sk-0123456789"
-Outcome = Literal["committed", "rolled_back", "stuck"]
 
 
 class NoLock:
@@ -43,6 +43,9 @@ class Machine:
 
     def copy(self) -> Machine:
         return Machine(alive=set(self.alive), deferring=self.deferring)
+
+    def after_power_cut(self) -> Machine:
+        return Machine()
 
     def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred"]:
         if worker.nonce not in self.alive:
@@ -91,6 +94,37 @@ class Scenario:
         for path, target in self.links.items():
             fs.add_link(path, target)
         return fs
+
+    root = ROOT
+
+    def play(self, fs: SimFs, machine: Machine) -> Outcome:
+        return run(journal_on(fs, machine), self, machine)
+
+    def recover(self, fs: SimFs, machine: Machine, *, boot: str) -> Recovery:
+        return recover(fs, machine, boot=boot)
+
+    def owned(self) -> set[str]:
+        return {target for target, _ in self.targets()}
+
+    def is_lasting(self, path: str) -> bool:
+        return True
+
+    def empty_folders(self, now: SimFs) -> list[str]:
+        """Folders that were made for files, and hold none."""
+        made = now.node("/h/state") is not None
+        return ["/h/state"] if made and not any(path.startswith("/h/state/") for path, _ in now.files()) else []
+
+    def wrong_workers(self, now: SimFs, machine: Machine) -> list[str]:
+        """A worker that a rolled back command started is gone, and the one that it stopped runs again."""
+        target, change = list(self.targets())[-1]
+        if not self.worker or now.data(target) == change.after:
+            return []
+        complaints = []
+        if "new" in machine.alive:
+            complaints.append("a worker outlives its transaction")
+        if self.previous and "previous" not in machine.alive:
+            complaints.append("the previous worker does not run")
+        return complaints
 
     def machine(self) -> Machine:
         return Machine(alive={"previous"} if self.previous else set())

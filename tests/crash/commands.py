@@ -1,0 +1,251 @@
+"""Every command that changes something, as a line to run in a home in memory: the real program, crashed in the model.
+
+A command's world before is made by the lines that lead there. What it should make of that world is what it makes of
+it when nobody disturbs it; so every file is as before or as then, and all of them agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from cfp.core.settings import parse_settings
+from journal import FileChange, Recovery
+from tests import predecessor
+from tests.crash.home import HOME, LAYOUT, OLD_CODE, Answer, Crew, host_on, outdated, run_line
+from tests.crash.simfs import SimFs
+from tests.crash.story import Outcome
+
+CONFIG = b"""\
+# canary-sk-0123456789
+model = "gpt-5.5"
+model_provider = "relay"
+
+[model_providers.relay]
+name = "Relay"   # mine
+base_url = 'https://relay.example/v1'
+env_key = "RELAY_KEY"
+"""
+HOOKS = b"""\
+{
+  "hooks": {
+    "SessionStart": [
+      {"hooks": [{"type": "command", "command": "say hello"}]}
+    ]
+  }
+}
+"""
+INSTALL = "install --start --no-verify"
+Home = Callable[[], tuple[SimFs, Crew]]
+Act = str | Callable[[SimFs, Crew], None]
+
+
+def plain() -> tuple[SimFs, Crew]:
+    fs = SimFs()
+    fs.add_folder(HOME)
+    fs.add_file(LAYOUT.config, CONFIG, 0o640, mtime_ns=4711, xattrs=(("user.note", b"kept"),))
+    fs.add_file(LAYOUT.hooks, HOOKS, mtime_ns=4711)
+    fs.add_file(LAYOUT.auth, b'{"OPENAI_API_KEY": "canary-sk-0123456789"}', mtime_ns=4711)
+    return fs, Crew()
+
+
+def linked() -> tuple[SimFs, Crew]:
+    """config.toml is a link into a folder of the user's, and there is no hooks.json."""
+    fs = SimFs()
+    fs.add_folder(HOME)
+    fs.add_folder(HOME / "dotfiles")
+    fs.add_file(HOME / "dotfiles" / "codex.toml", CONFIG, mtime_ns=4711)
+    fs.add_link(LAYOUT.config, str(HOME / "dotfiles" / "codex.toml"))
+    return fs, Crew()
+
+
+def of_0_1_0() -> tuple[SimFs, Crew]:
+    """A home that version 0.1.0 switched; its worker runs."""
+    fs, crew = SimFs(), Crew()
+    for folder in (HOME, LAYOUT.state, LAYOUT.worker, LAYOUT.backups.parent, LAYOUT.backups):
+        fs.add_folder(folder)
+    for path, data in predecessor.files(HOME).items():
+        fs.add_file(path, data, mtime_ns=4711)
+    crew.serve(parse_settings(fs.data(LAYOUT.settings) or b""), "", OLD_CODE)
+    fs.add_file(LAYOUT.pid_file, b"%d\n" % crew.pids)
+    return fs, crew
+
+
+def leftover() -> tuple[SimFs, Crew]:
+    """What 0.1.0 leaves when it is killed at the wrong instant: a switched config, and nothing that knows of it."""
+    fs, crew = of_0_1_0()
+    for path in (LAYOUT.settings, LAYOUT.manifest, LAYOUT.pid_file):
+        fs.delete(path)
+    crew.running.clear()
+    return fs, crew
+
+
+def reboot(fs: SimFs, crew: Crew) -> None:
+    crew.running.clear()
+    fs.delete(LAYOUT.pid_file)
+
+
+def new_code(fs: SimFs, crew: Crew) -> None:
+    outdated(crew)
+
+
+EDIT = b'\n[projects."/work"]\ntrust_level = "trusted"\n'
+
+
+def edit_by_codex(fs: SimFs, crew: Crew) -> None:
+    """Codex stores a setting of its own."""
+    fs.edit(LAYOUT.config, (fs.data(LAYOUT.config) or b"") + EDIT)
+
+
+# What is the user's own in each home: config.toml, and what hooks.json may be.
+USERS: dict[Home, tuple[bytes, frozenset[bytes | None]]] = {
+    plain: (CONFIG, frozenset({HOOKS})),
+    linked: (CONFIG, frozenset({None})),
+    of_0_1_0: (predecessor.BEFORE, frozenset({None})),
+    leftover: (predecessor.BEFORE, frozenset({None})),
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """One line, run in a home that other acts have prepared; see `story.Story`.
+
+    cannot_relaunch  the worker that it stops cannot be brought back by anybody
+    """
+
+    name: str
+    home: Home
+    before: tuple[Act, ...]
+    line: str
+    cannot_relaunch: bool = False
+
+    root = LAYOUT.journal
+
+    @cached_property
+    def _start(self) -> tuple[SimFs, Crew]:
+        fs, crew = self.home()
+        for act in self.before:
+            if callable(act):
+                act(fs, crew)
+            else:
+                answer = run_line(host_on(fs, crew), act)
+                assert answer.exit_code == 0, answer.text
+        fs.sync_all()
+        return fs, crew
+
+    @cached_property
+    def _end(self) -> tuple[SimFs, Crew]:
+        fs, crew = self.world(), self.machine()
+        answer = self.answer(fs, crew)
+        assert answer.exit_code == 0, answer.text
+        return fs, crew
+
+    def world(self) -> SimFs:
+        return self._start[0].after_kill()
+
+    def machine(self) -> Crew:
+        return self._start[1].copy()
+
+    def answer(self, fs: SimFs, crew: Crew) -> Answer:
+        return run_line(host_on(fs, crew), self.line)
+
+    def play(self, fs: SimFs, machine: Crew) -> Outcome | None:
+        return self.answer(fs, machine).outcome
+
+    def recover(self, fs: SimFs, machine: Crew, *, boot: str) -> Recovery:
+        with host_on(fs, machine, boot=boot).journal.acquire(command="recover", timeout=0) as lease:
+            return lease.recover()
+
+    def targets(self) -> Iterator[tuple[str, FileChange]]:
+        """Every file that is another one afterwards; not what a worker writes, nor what only ever goes."""
+        return iter(self._targets)
+
+    @cached_property
+    def _targets(self) -> tuple[tuple[str, FileChange], ...]:
+        was, will = self._start[0], self._end[0]
+        found = []
+        for path in sorted({path for path, _ in (*was.files(), *will.files())}):
+            before, after = was.data(path), will.data(path)
+            forward_only = after is None and path.startswith((f"{LAYOUT.state}/", f"{LAYOUT.backups}/"))
+            if before != after and not forward_only and not path.startswith((f"{self.root}/", f"{LAYOUT.worker}/")):
+                mode = getattr(will.node(path), "mode", 0o600)
+                found.append((path, FileChange(path=Path(path), before=before, after=after, mode=mode)))
+        return tuple(found)
+
+    def owned(self) -> set[str]:
+        return {path for path, _ in (*self._start[0].files(), *self._targets)}
+
+    def is_lasting(self, path: str) -> bool:
+        return self._end[0].node(path) is not None and not path.startswith(f"{LAYOUT.worker}/")
+
+    def theirs(self) -> tuple[frozenset[bytes], frozenset[bytes | None]]:
+        """config.toml and hooks.json as their owner may find them after an uninstall, whatever went before.
+
+        A set-upstream moves the URL for good, and spells it as it likes.
+        """
+        text, hooks = USERS[self.home]
+        texts = {text + EDIT if edit_by_codex in self.before else text}
+        moved = {one.replace(OLD_URL, NEW_URL) for one in texts}
+        return frozenset(texts | moved | {one.replace(b"'%b'" % NEW_URL, b'"%b"' % NEW_URL) for one in moved}), hooks
+
+    def is_done(self, now: SimFs) -> bool:
+        return bool(self._targets) and all(now.data(path) == change.after for path, change in self._targets)
+
+    def empty_folders(self, now: SimFs) -> list[str]:
+        """Folders that were not there before, hold nothing, and are not those of a command that is done."""
+        if self.is_done(now):
+            return []
+        new = [path for path in now.folders() if now.is_empty(path) and self._start[0].node(path) is None]
+        return [path for path in new if path != str(self.root)]
+
+    def wrong_workers(self, now: SimFs, machine: Crew) -> list[str]:
+        """Codex is never pointed at nobody, and every worker is one from before or one that this command is for."""
+        before, after = self._start[1], self._end[1]
+        known = {worker.settings for crew in (before, after) for worker in crew.running.values()}
+        running = machine.running.items()
+        found = [f"{nonce} serves what nobody asked for" for nonce, one in running if one.settings not in known]
+        if len(machine.running) > 1:
+            found.append("two workers run")
+        points = b"http://127.0.0.1:8787/v1" in (now.data(now.led_to(LAYOUT.config)) or b"")
+        if points and before.running and not machine.running and not self.cannot_relaunch:
+            found.append("Codex is pointed at nobody")
+        if not points and machine.running and not before.running and self.points_afterwards:
+            found.append("a worker outlives its transaction")
+        return found
+
+    @cached_property
+    def points_afterwards(self) -> bool:
+        will = self._end[0]
+        return b"http://127.0.0.1:8787/v1" in (will.data(will.led_to(LAYOUT.config)) or b"")
+
+
+OLD_URL, NEW_URL = b"https://relay.example/v1", b"https://other.example/v1"
+SET = f"set-upstream --upstream-base {NEW_URL.decode()} --no-verify"
+LATER = "uninstall --defer-stop"
+# fmt: off
+COMMANDS = (
+    #       name                               home      before              line
+    Command("install",                         plain,    (),                 INSTALL),
+    Command("install through a link",          linked,   (),                 INSTALL),
+    Command("install --prepare-only",          plain,    (),                 "install --prepare-only --no-verify"),
+    Command("install over an older worker",    plain,    (INSTALL, new_code, edit_by_codex), INSTALL),
+    Command("install beside the right worker", plain,    (INSTALL, LATER),   INSTALL),
+    Command("set-upstream",                    plain,    (INSTALL,),         SET),
+    Command("set-upstream --restart",          plain,    (INSTALL,),         f"{SET} --restart"),
+    Command("prepare-chatgpt-login",           plain,    (INSTALL,),         "prepare-chatgpt-login --apply"),
+    Command("start",                           plain,    (INSTALL, reboot),  "start"),
+    Command("start over an older worker",      plain,    (INSTALL, new_code), "start"),
+    Command("autostart",                       plain,    (INSTALL, reboot),  "autostart"),
+    Command("stop",                            plain,    (INSTALL, LATER),   "stop"),
+    Command("uninstall",                       plain,    (INSTALL,),         "uninstall"),
+    Command("uninstall after an edit",         plain,    (INSTALL, edit_by_codex), "uninstall"),
+    Command("uninstall through a link",        linked,   (INSTALL,),         "uninstall"),
+    Command("uninstall --defer-stop",          plain,    (INSTALL,),         LATER),
+    Command("second uninstall",                plain,    (INSTALL, LATER),   "uninstall"),
+    Command("takeover of 0.1.0",               of_0_1_0, (),                 INSTALL, cannot_relaunch=True),
+    Command("uninstall of 0.1.0",              of_0_1_0, (),                 "uninstall", cannot_relaunch=True),
+    Command("recover what 0.1.0 left",         leftover, (),                 "recover"),
+)
+# fmt: on

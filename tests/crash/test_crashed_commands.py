@@ -1,0 +1,88 @@
+"""Whole commands, killed or without power at any operation: everything as before or everything as wanted.
+
+The real command line runs, with its real plans and tables, on files and processes in memory.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.crash.commands import COMMANDS, INSTALL, LATER, SET, Command
+from tests.crash.home import LAYOUT, Crew, host_on, run_line
+from tests.crash.model import Ends, Explorer, Tally
+from tests.crash.power import PowerCut
+from tests.crash.simfs import SimFs
+from tests.crash.sizes import DEPTH, IMAGES, SEED
+from tests.numbers import Numbers
+
+NAMES = [command.name for command in COMMANDS]
+NEXT = (INSTALL, SET, "start", "stop", "recover", LATER, "uninstall")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_no_crash_of_a_command_leaves_a_mixture(command: Command, numbers: Numbers) -> None:
+    """Also where its recovery crashes again: all before or all after, nothing left, no worker astray."""
+    tally = Tally()
+    limit = 3 * IMAGES // (4 * len(COMMANDS))
+    Explorer(command, tally, random.Random(SEED), depth=DEPTH, limit=limit).explore()
+    tally.tell(numbers)
+    assert tally.complaints == []
+
+
+def crashed(command: Command) -> Iterator[tuple[SimFs, Crew]]:
+    """Each kind of world that a kill or a power cut during the command leaves, unrecovered."""
+    fs, crew = command.world(), command.machine()
+    ends = Ends(fs, crew)
+    command.play(fs, crew)
+    ends.add(fs)
+    choose = random.Random(SEED)
+    for end in ends.all:
+        yield end.fs, end.machine
+        power = PowerCut(end.fs)
+        yield power.world(power.draw(choose, any_subset=True)), end.machine.after_power_cut()
+
+
+def settled(command: Command) -> Iterator[tuple[SimFs, Crew]]:
+    """The worlds after recovery; those that differ in the journal alone count as one."""
+    known = set()
+    for fs, crew in crashed(command):
+        command.recover(fs, crew, boot="boot-1")
+        if (key := (picture(fs), len(crew.running))) not in known:
+            known.add(key)
+            yield fs, crew
+
+
+def picture(fs: SimFs) -> frozenset[tuple[str, bytes]]:
+    """Every file but the journal's own."""
+    return frozenset((path, node.data) for path, node in fs.files() if not path.startswith(f"{LAYOUT.journal}/"))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_every_command_works_after_every_outcome(command: Command, numbers: Numbers) -> None:
+    """After a crash and its recovery each command does its work or refuses with nothing changed; then all can go."""
+    tried = 0
+    for start, crew in settled(command):
+        for line in NEXT:
+            fs, workers = start.after_kill(), crew.copy()
+            before = picture(fs)
+            answer = run_line(host_on(fs, workers), line)
+            assert answer.exit_code in {0, 2, 3}, (line, answer.text)
+            if answer.told.get("changed") is False:
+                assert before == picture(fs), (line, answer.text)
+            assert leaves_for_good(command, fs, workers) == [], line
+            tried += 1
+    numbers.count("crash model", "second commands after a crashed one", tried)
+
+
+def leaves_for_good(command: Command, fs: SimFs, crew: Crew) -> list[str]:
+    """Uninstall from here; complaints about what is not as it was before all of this."""
+    answer = run_line(host_on(fs, crew), "uninstall")
+    found = [] if answer.exit_code == 0 else [answer.text]
+    for path, theirs in zip((LAYOUT.config, LAYOUT.hooks), command.theirs(), strict=True):
+        if (now := fs.data(fs.led_to(path))) not in theirs:
+            found.append(f"{path} is {now!r}")
+    found += [f"{path} is left" for path in (*fs.seen,) if path.startswith((str(LAYOUT.state), str(LAYOUT.journal)))]
+    return found + (["a worker is left"] if crew.running else [])
