@@ -24,7 +24,7 @@ class Answer(enum.Enum):
     KEY_MISSING       = (400, "upstream_key_missing", "the provider's API key is missing: {source} has none")
     KEY_UNUSABLE      = (400, "upstream_key_unusable", "a header cannot carry the API key that {source} has")
     CA_FILE           = (400, "ca_file_unreadable", "TLS cannot start: {reason}")
-    PROXY_SETTING     = (400, "outbound_proxy_invalid", "the outbound proxy must be an http, socks4 or socks5 URL")
+    PROXY_SETTING     = (400, "outbound_proxy_invalid", "the outbound proxy must be an http, https or socks URL")
     NOT_ADMITTED      = (403, "not_admitted", "not served: {reason}")
     NOT_FOUND         = (404, "not_found", "nothing is served at this path; requests go below {base}")
     METHOD            = (405, "method_not_served", "this method is not served here")

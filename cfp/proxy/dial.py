@@ -8,23 +8,20 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import unquote, urlsplit
+from functools import cached_property
+from typing import Final, TypeVar
 
 from cfp.errors import Failed
 from cfp.host.outbound import outbound_proxy, tls_context
 from cfp.proxy.answers import Answer
 from cfp.proxy.config import Limits
+from cfp.proxy.headers import Through
+from cfp.proxy.outlet import Connecting, NoTunnel, Outlet
 from cfp.proxy.routing import Origin
-
-if TYPE_CHECKING:
-    from python_socks.async_.asyncio import Proxy
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 # RFC 8305 5: how long the first address is alone before the next one is tried beside it.
 _HAPPY_EYEBALLS: Final = 0.25
-_SOCKS: Final = {"socks": "SOCKS5", "socks5": "SOCKS5", "socks5h": "SOCKS5", "socks4": "SOCKS4", "socks4a": "SOCKS4"}
-_PROXY_KINDS: Final = {"http": "HTTP", **_SOCKS}
 
 
 class DialFailed(Exception):
@@ -48,21 +45,34 @@ class Dialer:
 
     def warm(self) -> None:
         """Build the TLS context ahead of the first request; a failure is told when a request meets it."""
-        with suppress(DialFailed):
-            self._tls()
+        if self._origin.tls:
+            with suppress(DialFailed):
+                self._tls()
 
-    async def dial(self, factory: Callable[[], P]) -> P:
-        """Return a connected protocol; raises DialFailed."""
-        origin = self._origin
+    @property
+    def through(self) -> Through | None:
+        """How a request must be written for an HTTP proxy that is to ask a plain upstream for us; None: as ever."""
+        try:
+            outlet = self._outlet
+        except ValueError:
+            return None  # told when it dials
+        if outlet is None or not outlet.speaks_http or self._origin.tls:
+            return None
+        return Through(b"http://" + self._origin.host_field, outlet.authorization)
+
+    @cached_property
+    def _outlet(self) -> Outlet | None:
+        url = outbound_proxy(self._base, self._environ)
+        return None if url is None else Outlet.of(url)
+
+    async def dial(self, factory: Callable[[], P], *, tunnel: bool = False) -> P:
+        """Return a connected protocol; raises DialFailed.
+
+        tunnel  the connection must lead to the upstream itself, even where `through` could be used
+        """
         try:
             async with asyncio.timeout(self._limits.connect_seconds):
-                proxy = outbound_proxy(self._base, self._environ)
-                if proxy is not None:
-                    return await self._through(proxy, factory)
-                _, protocol = await asyncio.get_running_loop().create_connection(
-                    factory, origin.hostname, origin.port, ssl=self._tls(), happy_eyeballs_delay=_HAPPY_EYEBALLS
-                )
-                return protocol
+                return await self._connect(factory, tunnel=tunnel)
         except TimeoutError as error:
             raise self._unreachable(f"no connection within {self._limits.connect_seconds:g} seconds") from error
         except UnicodeError as error:
@@ -70,25 +80,73 @@ class Dialer:
         except OSError as error:
             raise self._unreachable(reason_of(error)) from error
 
-    async def _through(self, url: str, factory: Callable[[], P]) -> P:
-        from python_socks import ProxyError  # noqa: PLC0415  most workers have no outbound proxy
-
-        proxy, shown = _proxy(url)
+    async def _connect(self, factory: Callable[[], P], *, tunnel: bool) -> P:
         try:
-            opened = await proxy.connect(self._origin.hostname, self._origin.port)
-        except ProxyError as error:
-            raise self._unreachable(f"the outbound proxy {shown} refused ({error})") from error
+            outlet = self._outlet
+        except ValueError as error:
+            raise DialFailed(Answer.PROXY_SETTING) from error
+        if outlet is None:
+            origin = self._origin
+            return await self._open(factory, origin.hostname, origin.port, self._tls() if origin.tls else None)
+        try:
+            if not outlet.speaks_http:
+                return await self._socks(outlet, factory)
+            context = self._tls() if outlet.tls else None
+            if self.through is not None and not tunnel:
+                return await self._open(factory, outlet.host, outlet.port, context)
+            authority = b"%s:%d" % (self._origin.bare_host, self._origin.port)
+            asking = Connecting(authority, outlet.authorization)
+            await self._open(lambda: asking, outlet.host, outlet.port, context)
         except OSError as error:
-            raise self._unreachable(f"the outbound proxy {shown} does not answer") from error
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        name = self._origin.hostname if self._origin.tls else None
-        _, protocol = await asyncio.get_running_loop().create_connection(
-            factory, sock=opened, ssl=self._tls(), server_hostname=name
-        )
+            raise self._unreachable(f"the outbound proxy {outlet.shown}: {reason_of(error)}") from error
+        try:
+            await asking.made
+            return await self._behind(asking, factory)
+        except NoTunnel as error:
+            raise self._unreachable(f"the outbound proxy {outlet.shown} refused ({error})") from error
+        finally:
+            asking.let_go()
+
+    async def _open(self, factory: Callable[[], P], host: str, port: int, context: ssl.SSLContext | None) -> P:
+        loop = asyncio.get_running_loop()
+        delay = _HAPPY_EYEBALLS
+        return (await loop.create_connection(factory, host, port, ssl=context, happy_eyeballs_delay=delay))[1]
+
+    async def _behind(self, asking: Connecting, factory: Callable[[], P]) -> P:
+        """Speak to the upstream through a tunnel that has been made."""
+        transport = asking.hand_over()
+        protocol = factory()
+        try:
+            if self._origin.tls:
+                loop, context = asyncio.get_running_loop(), self._tls()
+                name = self._origin.hostname
+                opened = await loop.start_tls(transport, protocol, context, server_hostname=name)
+                assert opened is not None  # noqa: S101  it raises where there is none
+                protocol.connection_made(opened)
+            else:
+                transport.set_protocol(protocol)
+                protocol.connection_made(transport)
+                transport.resume_reading()
+        except BaseException:
+            transport.abort()
+            raise
         return protocol
 
-    def _tls(self) -> ssl.SSLContext | None:
-        if self._context is None and self._origin.tls:
+    async def _socks(self, outlet: Outlet, factory: Callable[[], P]) -> P:
+        from python_socks import ProxyError  # noqa: PLC0415  most workers have no outbound proxy
+
+        try:
+            opened = await outlet.socks().connect(self._origin.hostname, self._origin.port)
+        except ProxyError as error:
+            raise self._unreachable(f"the outbound proxy {outlet.shown} refused ({error})") from error
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tls = self._origin.tls
+        context, name = (self._tls(), self._origin.hostname) if tls else (None, None)
+        loop = asyncio.get_running_loop()
+        return (await loop.create_connection(factory, sock=opened, ssl=context, server_hostname=name))[1]
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
             try:
                 self._context = tls_context(self._environ)
             except Failed as error:
@@ -99,24 +157,6 @@ class Dialer:
 
     def _unreachable(self, reason: str) -> DialFailed:
         return DialFailed(Answer.UNREACHABLE, host=self._origin.host_field.decode(), reason=reason)
-
-
-def _proxy(url: str) -> tuple[Proxy, str]:
-    """Take a proxy's URL apart, and return how to show it: without what may be a password."""
-    from python_socks import ProxyType  # noqa: PLC0415  most workers have no outbound proxy
-    from python_socks.async_.asyncio import Proxy  # noqa: PLC0415  the same
-
-    try:
-        parts = urlsplit(url)
-        kind, host = _PROXY_KINDS[parts.scheme], parts.hostname
-        port = parts.port or (80 if kind == "HTTP" else 1080)
-    except (ValueError, KeyError) as error:
-        raise DialFailed(Answer.PROXY_SETTING) from error
-    if not host:
-        raise DialFailed(Answer.PROXY_SETTING)
-    username = unquote(parts.username) if parts.username else None
-    password = unquote(parts.password or "") if username else None
-    return Proxy(ProxyType[kind], host, port, username=username, password=password, rdns=True), f"{host}:{port}"
 
 
 def reason_of(error: OSError) -> str:

@@ -230,6 +230,7 @@ class Exchange:
             authorization=self._authorization,
             hint=self._hint,
             expect=self._expects,
+            through=self._office.pool.through,
         )
         parts = [headers.request_head(head, out), *self._upload.opening()]
         self._connection = connection

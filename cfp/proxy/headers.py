@@ -54,6 +54,13 @@ _NO_TRAILER: Final = (
 _SWITCH: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
+class Through(NamedTuple):
+    """What a request says for a proxy on its way: the upstream's scheme and host, and who asks."""
+
+    prefix: bytes
+    authorization: bytes | None
+
+
 class Outbound(NamedTuple):
     """What the upstream's head says differently from the client's; a tuple, since every request makes one.
 
@@ -63,6 +70,7 @@ class Outbound(NamedTuple):
     hint           x-codex-routing-hint, where it must change
     expect         the client's Expect goes on: it is the upstream that may want no body
     switch         the connection is to become a WebSocket
+    through        an outbound proxy is to ask the upstream for us
     """
 
     target: bytes
@@ -73,6 +81,7 @@ class Outbound(NamedTuple):
     hint: bytes | None = None
     expect: bool = False
     switch: bool = False
+    through: Through | None = None
 
 
 def named_by_connection(fields: dict[bytes, bytes]) -> frozenset[bytes]:
@@ -89,10 +98,17 @@ def request_head(head: RequestHead, out: Outbound) -> bytes:
     named = named_by_connection(head.fields)
     if named:
         drop |= named
-    lines = [head.method, b" ", out.target, b" HTTP/1.1\r\nHost: ", out.host, b"\r\n"]
+    target = out.target if out.through is None else out.through.prefix + out.target
+    lines = [head.method, b" ", target, b" HTTP/1.1\r\nHost: ", out.host, b"\r\n"]
     if out.switch:
         drop |= _EXTENSIONS
     _copy(head.headers, drop if out.hint is None else drop | {b"x-codex-routing-hint"}, lines)
+    _add(head, out, lines)
+    return b"".join(lines)
+
+
+def _add(head: RequestHead, out: Outbound, lines: list[bytes]) -> None:
+    """What we say ourselves, behind what the client says."""
     if out.authorization is not None:
         lines += (b"Authorization: ", out.authorization, b"\r\n")
     if out.hint is not None:
@@ -101,6 +117,8 @@ def request_head(head: RequestHead, out: Outbound) -> bytes:
         lines.append(b"Content-Length: %d\r\n" % out.length)
     elif head.chunked:
         lines.append(b"Transfer-Encoding: chunked\r\n")
+    if out.through is not None and out.through.authorization is not None:
+        lines += (b"Proxy-Authorization: ", out.through.authorization, b"\r\n")
     if out.expect:
         lines.append(b"Expect: 100-continue\r\n")
     if out.switch:
@@ -109,7 +127,6 @@ def request_head(head: RequestHead, out: Outbound) -> bytes:
         lines.append(b"TE: trailers\r\nConnection: TE\r\n")
     seen = head.fields.get(VIA)
     lines += (b"Via: " if seen is None else b"Via: %s, " % seen, b"1.%d " % head.minor, out.via, b"\r\n\r\n")
-    return b"".join(lines)
 
 
 def response_head(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:

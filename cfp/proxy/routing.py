@@ -40,6 +40,11 @@ class Origin:
     base_path: bytes
 
     @property
+    def bare_host(self) -> bytes:
+        """As it stands before a port."""
+        return b"[%s]" % self.hostname.encode() if ":" in self.hostname else self.hostname.encode()
+
+    @property
     def tls(self) -> bool:
         return self.scheme == "https"
 

@@ -85,7 +85,8 @@ class Tunnel:
             self._refuse("upstream_key_missing")  # told in words when Codex falls back to HTTP
             return
         self._timer = self._loop.call_later(self._office.config.limits.switch_seconds, self._too_late)
-        connection = self._office.pool.take()
+        pool = self._office.pool
+        connection = pool.take() if pool.through is None else None
         if connection is not None:
             self._ask(connection, authorization)
         else:
@@ -93,7 +94,7 @@ class Tunnel:
 
     async def _dial(self, authorization: bytes | None) -> None:
         try:
-            connection = await self._office.pool.dial()
+            connection = await self._office.pool.dial(tunnel=True)
         except DialFailed as failed:
             self._task = None
             self._refuse(failed.answer.code)

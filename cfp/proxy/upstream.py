@@ -162,6 +162,7 @@ class Pool:
         self._dialer = dialer
         self._reads = reads
         self._limits = limits
+        self.through = dialer.through
         self._idle: list[UpstreamConnection] = []
         self._all: set[UpstreamConnection] = set()
 
@@ -174,9 +175,11 @@ class Pool:
             connection.abort()
         return None
 
-    async def dial(self) -> UpstreamConnection:
-        """Open one more; raises DialFailed."""
-        return await self._dialer.dial(lambda: UpstreamConnection(self, self._reads.view(), self._limits))
+    async def dial(self, *, tunnel: bool = False) -> UpstreamConnection:
+        """Open one more; raises DialFailed. `tunnel`: not to a proxy that asks for us."""
+        return await self._dialer.dial(
+            lambda: UpstreamConnection(self, self._reads.view(), self._limits), tunnel=tunnel
+        )
 
     def give(self, connection: UpstreamConnection) -> None:
         self._idle.append(connection)

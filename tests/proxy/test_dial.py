@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +20,7 @@ from cfp.proxy.answers import Answer
 from cfp.proxy.config import Limits
 from cfp.proxy.dial import Dialer, DialFailed
 from cfp.proxy.routing import origin_of
-from tests.proxy.support import Running, Upstream, asynchronous, worker
+from tests.proxy.support import Request, Running, Upstream, asynchronous, read_head, upstream, worker
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +31,21 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("tls")
     made = (folder / "cert.pem", folder / "key.pem")
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=relay"
-    names = ("-addext", "subjectAltName=IP:127.0.0.1", "-out", made[0], "-keyout", made[1])
+    names = ("-addext", "subjectAltName=IP:127.0.0.1,DNS:relay.test", "-out", made[0], "-keyout", made[1])
     subprocess.run([*command.split(), *names], check=True, capture_output=True)
     return made
 
 
-@asynccontextmanager
-async def tls_upstream(certificate: tuple[Path, Path]) -> AsyncIterator[Upstream]:
+def server_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
+    return context
+
+
+@asynccontextmanager
+async def tls_upstream(certificate: tuple[Path, Path]) -> AsyncIterator[Upstream]:
     double = Upstream()
-    server = await asyncio.start_server(double.serve, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(double.serve, "127.0.0.1", 0, ssl=server_context(certificate))
     double.port = server.sockets[0].getsockname()[1]
     yield double
     server.close()
@@ -112,27 +119,168 @@ async def test_a_broken_authority_file_is_the_users_to_repair(tmp_path: Path) ->
     assert "canary" not in message
 
 
+TUNNELLED = b"HTTP/1.1 200 Connected\r\nContent-Length: 5\r\n\r\n"  # RFC 9110 9.3.6: it has no body all the same
+
+
+@dataclass(slots=True)
+class Outlet:
+    """An outbound proxy on loopback: it notes how it is asked, and leads every tunnel to the upstream."""
+
+    double: Upstream
+    to: int = 0
+    asked: list[Request] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.to:  # absolute-form: be the upstream
+            await self.double.serve(reader, writer)
+            return
+        self.asked.append(await read_head(reader))
+        writer.write(TUNNELLED)
+        await self.join(reader, writer)
+
+    async def join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.to)
+
+        async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                while data := await source.read(1 << 16):
+                    target.write(data)
+            target.close()
+
+        await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer))
+
+    async def socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """SOCKS5 with a user and a password (RFC 1928, RFC 1929)."""
+        assert await reader.readexactly(1) == b"\x05"
+        assert 2 in await reader.readexactly((await reader.readexactly(1))[0])
+        writer.write(b"\x05\x02")
+        _, size = await reader.readexactly(2)
+        user = await reader.readexactly(size)
+        password = await reader.readexactly((await reader.readexactly(1))[0])
+        writer.write(b"\x01\x00")
+        assert (await reader.readexactly(4))[3] == 3  # a name, and not an address that was looked up here
+        name = await reader.readexactly((await reader.readexactly(1))[0])
+        port = int.from_bytes(await reader.readexactly(2), "big")
+        self.asked.append(Request(b"%s:%d %s %s" % (name, port, user, password), []))
+        writer.write(b"\x05\x00\x00\x01" + bytes(6))
+        await self.join(reader, writer)
+
+
+@asynccontextmanager
+async def outlet(double: Upstream, certificate: tuple[Path, Path] | None = None, **how: Any) -> AsyncIterator[Any]:
+    """(the proxy, its address); over TLS where it has a certificate."""
+    found = Outlet(double, **how)
+    server = await asyncio.start_server(found.serve, "127.0.0.1", 0, ssl=certificate and server_context(certificate))
+    yield found, f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
 @asynchronous
-async def test_connections_go_through_a_tunnel(tmp_path: Path) -> None:
-    """HTTP_PROXY leads to a CONNECT with the upstream's name and the proxy's password; requests flow behind."""
-    asked: list[bytes] = []
+async def test_a_plain_upstream_is_asked_for_in_absolute_form(
+    tmp_path: Path, certificate: tuple[Path, Path], scheme: str
+) -> None:
+    """An HTTP proxy gets the whole URL, its own password, and several requests on one connection; over TLS too."""
     double = Upstream()
+    async with outlet(double, certificate if scheme == "https" else None) as (_, address):
+        ca = {"CODEX_CA_CERTIFICATE": str(certificate[0])}
+        environ = {"HTTP_PROXY": f"{scheme}://user:pass%21@{address}", **ca}
+        async with worker(tmp_path, "http://relay.invalid:8080/v1", environ=environ) as running:
+            for _ in range(2):
+                assert await ask(running) == (b"HTTP/1.1 200 OK", "")
+        await closing(double)
+    first, _ = double.requests
+    assert first.start == b"POST http://relay.invalid:8080/v1/responses HTTP/1.1"
+    assert first.get(b"host") == b"relay.invalid:8080"
+    assert first.get(b"proxy-authorization") == b"Basic dXNlcjpwYXNzIQ=="
+    assert double.connections == 1
 
-    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-        await double.serve(reader, writer)
 
-    server = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@asynchronous
+async def test_a_tls_upstream_is_reached_through_a_tunnel(
+    tmp_path: Path, certificate: tuple[Path, Path], scheme: str
+) -> None:
+    """CONNECT with the upstream's name and the proxy's password; then TLS, in TLS where the proxy has it."""
+    async with (
+        tls_upstream(certificate) as up,
+        outlet(up, certificate if scheme == "https" else None, to=up.port) as (found, address),
+    ):
+        ca = {"CODEX_CA_CERTIFICATE": str(certificate[0])}
+        environ = {"HTTPS_PROXY": f"{scheme}://user:pass%21@{address}", **ca}
+        async with worker(tmp_path, "https://relay.test:444/v1", environ=environ) as running:
+            for _ in range(2):
+                assert await ask(running) == (b"HTTP/1.1 200 OK", "")
+        await closing(up)
+    (asked,) = found.asked
+    assert asked.start == b"CONNECT relay.test:444 HTTP/1.1"
+    assert asked.get(b"proxy-authorization") == b"Basic dXNlcjpwYXNzIQ=="
+    assert [request.get(b"proxy-authorization") for request in up.requests] == [None, None]
+    assert up.requests[0].start == b"POST /v1/responses HTTP/1.1"
+
+
+@asynchronous
+async def test_socks_is_given_the_name(tmp_path: Path) -> None:
+    """User and password are said to the proxy, which looks the name up; requests flow behind."""
+    async with upstream() as up:
+        found = Outlet(up, to=up.port)
+        server = await asyncio.start_server(found.socks, "127.0.0.1", 0)
+        address = f"user:pw@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        environ = {"ALL_PROXY": f"socks5h://{address}"}
+        async with worker(tmp_path, "http://relay.invalid:8080/v1", environ=environ) as running:
+            assert await ask(running) == (b"HTTP/1.1 200 OK", "")
+        await closing(up)
+        server.close()
+    assert [asked.start for asked in found.asked] == [b"relay.invalid:8080 user pw"]
+    assert up.requests[0].start == b"POST /v1/responses HTTP/1.1"
+
+
+@asynchronous
+async def test_a_websocket_needs_a_tunnel(tmp_path: Path) -> None:
+    """An upgrade is not asked of a proxy, plain as the upstream may be: it would answer for itself."""
+    async with upstream() as up, outlet(up, to=up.port) as (found, address):
+        environ = {"HTTP_PROXY": f"http://{address}"}
+        async with worker(tmp_path, "http://relay.invalid:8080/v1", environ=environ) as running:
+            client = await running.client()
+            fields = (b"Sec-WebSocket-Key: eA==", b"Sec-WebSocket-Version: 13")
+            client.get(b"/v1/responses", b"Connection: Upgrade", b"Upgrade: websocket", *fields)
+            assert (await client.response()).start == b"HTTP/1.1 426 Upgrade Required"
+            await client.close()
+        await closing(up)
+    assert found.asked[0].start == b"CONNECT relay.invalid:8080 HTTP/1.1"
+    assert up.requests[0].start == b"GET /v1/responses HTTP/1.1"
+
+
+@asynchronous
+async def test_the_other_family_is_tried_beside_the_first(tmp_path: Path) -> None:
+    """A name with addresses of both families is reached by the one that answers (RFC 8305)."""
+    families = {info[0] for info in socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)}
+    double = Upstream()
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        if family not in families:
+            continue
+        server = await asyncio.start_server(double.serve, host, 0)
+        port = server.sockets[0].getsockname()[1]
+        async with worker(tmp_path, f"http://localhost:{port}/v1") as running:
+            assert await ask(running) == (b"HTTP/1.1 200 OK", "")
+        await closing(double)
+        server.close()
+
+
+@asynchronous
+async def test_an_ipv6_literal_is_reached(tmp_path: Path) -> None:
+    """With its brackets in Host and without them where it is dialled."""
+    double = Upstream()
+    try:
+        server = await asyncio.start_server(double.serve, "::1", 0)
+    except OSError:
+        pytest.skip("no IPv6 loopback here")
     port = server.sockets[0].getsockname()[1]
-    environ = {"HTTP_PROXY": f"http://user:pass%21@127.0.0.1:{port}"}
-    async with worker(tmp_path, "http://relay.invalid:8080/v1", environ=environ) as running:
+    async with worker(tmp_path, f"http://[::1]:{port}/v1") as running:
         assert await ask(running) == (b"HTTP/1.1 200 OK", "")
     await closing(double)
-    assert asked[0].startswith(b"CONNECT relay.invalid:8080 HTTP/1.1\r\n")
-    assert b"Basic dXNlcjpwYXNzIQ==" in asked[0]
-    assert double.requests[0].get(b"host") == b"relay.invalid:8080"
     server.close()
+    assert double.requests[0].get(b"host") == b"[::1]:%d" % port
 
 
 async def failure(base: str, environ: Mapping[str, str] | None = None, limits: Limits | None = None) -> DialFailed:
@@ -154,10 +302,10 @@ async def test_a_proxy_that_refuses_is_named_without_its_password() -> None:
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     url = f"http://user:canary@127.0.0.1:{port}"
-    refused = await failure("http://relay.invalid/v1", {"http_proxy": url})
+    refused = await failure("https://relay.invalid/v1", {"https_proxy": url})
     server.close()
     await server.wait_closed()
-    absent = await failure("http://relay.invalid/v1", {"http_proxy": url})
+    absent = await failure("https://relay.invalid/v1", {"https_proxy": url})
     for error in (refused, absent):
         assert error.answer is Answer.UNREACHABLE
         assert f"127.0.0.1:{port}" in error.details["reason"]
@@ -167,7 +315,7 @@ async def test_a_proxy_that_refuses_is_named_without_its_password() -> None:
 @asynchronous
 async def test_proxy_urls_that_cannot_be_used() -> None:
     """The user must change them: 400."""
-    for url in ("https://p:1", "ftp://p:1", "http://", "http://p:port"):
+    for url in ("ftp://p:1", "http://", "http://p:port"):
         assert (await failure("http://relay.invalid/v1", {"http_proxy": url})).answer is Answer.PROXY_SETTING
 
 
