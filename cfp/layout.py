@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 HEALTH_PATH = "/__codex_fast_proxy/health"
+DASHBOARD_PATH = "/__codex_fast_proxy/dashboard"
+API_PATH = "/__codex_fast_proxy/api"
 DEFAULT_PROXY_BASE = "/v1"
 
 

@@ -217,6 +217,28 @@ MESSAGES: Final[dict[str, Message]] = {
         f"Sign in, or choose with `{CLI} set-upstream --service-tier-policy inject_missing`."),
     "diagnosis.ready": Message("Ready: requests go through the proxy."),
 
+    # --- what the dashboard says of the last request
+    "traffic.request_key_missing": Message(
+        "The last request stopped here: the provider's key is missing or cannot be used.",
+        f"Run `{CLI} prepare-chatgpt-login --apply`."),
+    "traffic.provider_unreachable": Message(
+        "The provider cannot be reached.", f"Check the network and the outbound proxy, then run `{CLI} verify-upstream`."),
+    "traffic.upstream_loops": Message(
+        "The upstream leads back to this proxy.", f"Run `{CLI} set-upstream --upstream-base URL` with the provider's own URL."),
+    "traffic.provider_broke_off": Message(
+        "The provider broke the last answer off.", f"Codex tries again by itself; if it stays, run `{CLI} verify-upstream`."),
+    "traffic.provider_key_refused": Message(
+        "The provider refuses the key ({status}).", f"Check the key with your provider, then run `{CLI} verify-upstream`."),
+    "traffic.provider_path_unknown": Message(
+        "The provider does not know this URL or model ({status}).", f"Run `{CLI} verify-upstream`."),
+    "traffic.provider_limits": Message(
+        "The provider limits your requests ({status}).", "Wait, or ask the provider about your quota; the proxy adds no request."),
+    "traffic.provider_failing": Message(
+        "The provider itself fails ({status}).", f"Codex tries again by itself; if it stays, run `{CLI} verify-upstream`."),
+    "traffic.provider_refused": Message(
+        "The provider refused the last request ({status}).", "Codex shows what it said; the request log says when."),
+    "traffic.request_failing": Message("The last request failed ({error_type}).", f"Run `{CLI} doctor`."),
+
     # --- ChatGPT login
     "hint.ready": Message(
         "The provider's key is split off: Codex can be signed in with ChatGPT.", "Sign in with ChatGPT when you like."),
@@ -311,6 +333,11 @@ MESSAGES: Final[dict[str, Message]] = {
     "effect.none": Message("Running Codex processes are not affected."),
 }
 # fmt: on
+
+
+def commands_in(action: str) -> list[str]:
+    """The commands that an action names, for programs that do not read sentences."""
+    return [part for part in action.split("`") if part.startswith((CLI, "codex "))]
 
 
 class _Blank(dict[str, Any]):

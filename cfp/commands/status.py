@@ -14,7 +14,7 @@ from cfp.core.policy import LoginMode
 from cfp.core.provider import active_provider, provider_url
 from cfp.core.report import route_and_auth
 from cfp.host.machine import Host
-from cfp.messages import CLI
+from cfp.messages import commands_in
 from cfp.result import Result
 
 EXAMPLES = (
@@ -56,7 +56,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
             "state": state_of(facts),
             "diagnosis": diagnosis.to_json(),
             "next_user_action": diagnosis.next_user_action,
-            "next_commands": _next_commands(diagnosis.next_user_action),
+            "next_commands": commands_in(diagnosis.next_user_action),
             "interrupted": list(facts.hot),
             **route,
             "chatgpt_auth": facts.login in {LoginMode.CHATGPT, LoginMode.MIXED},
@@ -121,8 +121,3 @@ def feature_enabled(facts: Facts) -> bool:
     features = (facts.config.doc or {}).get("features")
     flags = [features.get(name) for name in ("hooks", "codex_hooks")] if isinstance(features, dict) else []
     return True in flags or False not in flags
-
-
-def _next_commands(action: str) -> list[str]:
-    """The commands that an action names, for programs that do not read sentences."""
-    return [part for part in action.split("`") if part.startswith((CLI, "codex "))]

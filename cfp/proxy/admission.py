@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from typing import Final
 
 from cfp.proxy.wire import RequestHead
@@ -22,7 +23,8 @@ class Admission:
     """Host, Origin and Sec-Fetch-Site against our own address, on every path.
 
     A page that a browser loads from elsewhere can reach loopback ports; DNS rebinding gives it our address under its
-    own name. Exact names stop both.
+    own name. Exact names stop both. A link that somebody follows may lead to the dashboard's page: whoever made the
+    link cannot read it.
     """
 
     def __init__(self, port: int) -> None:
@@ -30,8 +32,11 @@ class Admission:
         self._hosts = frozenset(b"%s:%d" % (name, port) for name in names)
         self._origins = frozenset(b"http://" + host for host in self._hosts)
 
-    def refuse(self, head: RequestHead, authority: bytes | None = None) -> Refusal | None:
-        """None admits. `authority` is that of an absolute-form target, which then must be ours as well."""
+    def refuse(self, head: RequestHead, authority: bytes | None = None, *, page: bool = False) -> Refusal | None:
+        """None admits. `authority` is that of an absolute-form target, which then must be ours as well.
+
+        page  the dashboard's page is asked for, and that may be by a link of another site
+        """
         fields = head.fields
         if fields.get(b"host", b"").lower() not in self._hosts:
             return Refusal.HOST
@@ -40,6 +45,11 @@ class Admission:
         origin = fields.get(b"origin")
         if origin is not None and origin.lower() not in self._origins:
             return Refusal.ORIGIN
-        if fields.get(b"sec-fetch-site", b"").lower() in _SAME_SITE:
+        if fields.get(b"sec-fetch-site", b"").lower() in _SAME_SITE and not (page and _is_link(fields)):
             return Refusal.ORIGIN
         return None
+
+
+def _is_link(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether a whole window goes there, by the mode and destination that browsers tell (Fetch Metadata)."""
+    return fields.get(b"sec-fetch-mode") == b"navigate" and fields.get(b"sec-fetch-dest") == b"document"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -68,14 +69,22 @@ def answer_to(fault: Fault) -> Answer:
     return _FAULTS[fault]
 
 
-def response(status: int, body: bytes, *, close: bool, content_type: bytes = b"application/json") -> bytes:
-    """Head and body of an answer of our own."""
+def response(
+    status: int,
+    body: bytes,
+    *,
+    close: bool,
+    content_type: bytes = b"application/json",
+    more: Sequence[bytes] = (),
+) -> bytes:
+    """Head and body of an answer of our own; `more` are field lines beside the usual ones."""
     fields = [
         b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode()),
         b"Content-Type: " + content_type,
         b"Content-Length: %d" % len(body),
         b"Cache-Control: no-store",
         b"X-Content-Type-Options: nosniff",
+        *more,
     ]
     if status == 426:
         fields.append(b"Upgrade: websocket")

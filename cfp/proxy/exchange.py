@@ -63,14 +63,17 @@ class Exchange:
         """Judge the head: answer it here, hold its body, or connect and let it through."""
         head, office = self._head, self._office
         authority, target = (None, head.target) if head.target[:1] == b"/" else split_absolute(head.target)
-        refusal = office.admission.refuse(head, authority) if self._client.trusted else Refusal.PEER
+        page = office.router.asks_for_page(head.method, target, head.fields.get(b"accept", b""))
+        refusal = office.admission.refuse(head, authority, page=page) if self._client.trusted else Refusal.PEER
         if refusal is not None:
             self._answer(Answer.NOT_ADMITTED, error_type=refusal.value, reason=refusal.value.replace("_", " "))
             return
-        route = self._route = office.router.route(target)
+        route = self._route = office.router.page if page else office.router.route(target)
         self._record.target = target
         if route.kind is Kind.HEALTH:
             self._health()
+        elif route.kind is Kind.DASHBOARD:
+            self._client.go_on_with(office.dashboard.visit(head, route.path, self._client))
         elif route.kind is Kind.NOT_FOUND:
             self._answer(Answer.NOT_FOUND, base=office.config.settings.proxy_base)
         elif office.loop_id in head.fields.get(headers.VIA, b""):

@@ -12,7 +12,7 @@ from cfp.proxy.reading import ReadBuffer
 from cfp.proxy.refusals import Refusals, Unserved
 from cfp.proxy.routing import Origin, Router
 from cfp.proxy.upstream import Pool
-from cfp.proxy.wire import Headers, Malformed, Piece
+from cfp.proxy.wire import Headers, Malformed, Piece, RequestHead
 
 
 class Conversation(Protocol):
@@ -69,6 +69,13 @@ class Client(Protocol):
         """From here on what the client sends is bytes, and no HTTP."""
 
 
+class Desk(Protocol):
+    """The dashboard, as an exchange needs it."""
+
+    def visit(self, head: RequestHead, path: bytes, client: Client) -> Conversation:
+        """What answers a browser in the exchange's place."""
+
+
 class Office(Protocol):
     """What all exchanges of one worker share."""
 
@@ -83,6 +90,9 @@ class Office(Protocol):
     unserved: Unserved
     loop_id: bytes
     draining: bool
+
+    @property
+    def dashboard(self) -> Desk: ...
 
     def record(self, method: bytes, target: bytes) -> RequestRecord:
         """Begin a log line."""

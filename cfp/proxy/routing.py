@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from cfp.layout import HEALTH_PATH
+from cfp.layout import API_PATH, DASHBOARD_PATH, HEALTH_PATH
 
 _OWN: Final = HEALTH_PATH.encode().rpartition(b"/")[0] + b"/"
 _HEALTH: Final = HEALTH_PATH.encode()
+_DASHBOARD: Final = DASHBOARD_PATH.encode()
+_DASHBOARD_BELOW: Final = (_DASHBOARD + b"/", API_PATH.encode() + b"/")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -18,6 +20,7 @@ class Kind(enum.Enum):
     HEALTH = enum.auto()
     RESPONSES = enum.auto()
     FORWARD = enum.auto()
+    DASHBOARD = enum.auto()
     NOT_FOUND = enum.auto()
 
 
@@ -83,6 +86,12 @@ class Router:
         self._base = proxy_base.encode()
         self._upstream_base = origin.base_path
         self._responses = self._base + b"/responses"
+        self._pages = frozenset({b"/", self._base or b"/", self._base + b"/", _DASHBOARD})
+        self.page = Route(Kind.DASHBOARD, _DASHBOARD)
+
+    def asks_for_page(self, method: bytes, target: bytes, accept: bytes) -> bool:
+        """Whether a browser would open the dashboard: by its own path, or at the root of what is served."""
+        return method == b"GET" and target.partition(b"?")[0] in self._pages and b"text/html" in accept.lower()
 
     def route(self, target: bytes) -> Route:
         """`target` is in origin-form; nothing is decoded or normalised on the way."""
@@ -90,7 +99,8 @@ class Router:
         if path == _HEALTH:
             return Route(Kind.HEALTH, path)
         if path.startswith(_OWN):
-            return Route(Kind.NOT_FOUND, path)
+            shown = path == _DASHBOARD or path.startswith(_DASHBOARD_BELOW)
+            return Route(Kind.DASHBOARD if shown else Kind.NOT_FOUND, path)
         base = self._base
         behind = target[len(base) :]
         if not target.startswith(base) or behind[:1] not in {b"/", b"?", b""} or b"#" in target:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
+    from cfp.proxy.dashboard.desk import Desk
     from cfp.proxy.lines import Line, Lines
 
 _SWEEP_SECONDS = 5.0
@@ -237,6 +238,12 @@ class Worker:
         loop = asyncio.get_running_loop()
         self.sweep(loop.time())
         self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    @cached_property
+    def dashboard(self) -> Desk:
+        from cfp.proxy.dashboard.desk import Desk  # noqa: PLC0415  most workers are never looked at
+
+        return Desk(self)
 
     def _line(self, record: RequestRecord) -> Line:
         return self._lines.of(record)

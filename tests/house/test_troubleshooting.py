@@ -25,7 +25,9 @@ def _explained() -> set[str]:
 
 def _met() -> set[str]:
     (checks,) = (module.text for module in modules("cfp") if module.name == "cfp/core/checks.py")
-    said = {code.removeprefix("diagnosis.") for code in MESSAGES if not NO_TROUBLE.match(code)}
+    said = {
+        code.removeprefix("diagnosis.").removeprefix("traffic.") for code in MESSAGES if not NO_TROUBLE.match(code)
+    }
     return {TOLD_AS.get(code, code) for code in said} | set(_CHECK.findall(checks))
 
 

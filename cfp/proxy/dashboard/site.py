@@ -1,0 +1,56 @@
+"""The page's own files, from the package, and the headers that keep a browser from loading anything else."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+from cfp.layout import DASHBOARD_PATH
+
+# Nothing but our own files, no inline script or style, in no frame; and no text that could become script.
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        *("script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'"),
+        *("base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"),
+        *("require-trusted-types-for 'script'", "trusted-types 'none'"),
+    )
+)
+FIELDS: Final = (
+    b"Content-Security-Policy: " + POLICY.encode(),
+    b"Referrer-Policy: no-referrer",
+    b"X-Frame-Options: DENY",
+    b"Cross-Origin-Opener-Policy: same-origin",
+    b"Cross-Origin-Resource-Policy: same-origin",
+)
+
+_PAGE: Final = "index.html"
+_TYPES: Final = {
+    "html": b"text/html; charset=utf-8",
+    "css": b"text/css; charset=utf-8",
+    "js": b"text/javascript; charset=utf-8",
+    "svg": b"image/svg+xml",
+}
+
+
+class File(NamedTuple):
+    content_type: bytes
+    body: bytes
+
+
+def file_at(path: bytes) -> File | None:
+    """Return what the page has at a path; only names that the package has are looked up, so nothing leads outside."""
+    name = path.decode("latin-1").removeprefix(DASHBOARD_PATH).removeprefix("/")
+    return _files().get(name or _PAGE)
+
+
+@cache
+def _files() -> dict[str, File]:
+    """Read once, with the first visit: all of it is smaller than one long request."""
+    found = {}
+    for item in files(__package__).joinpath("static").iterdir():
+        kind = item.name.rpartition(".")[2]
+        if kind in _TYPES:
+            found[item.name] = File(_TYPES[kind], item.read_bytes())
+    return found

@@ -1,0 +1,60 @@
+// The last saved benchmark: its verdict, and the interval that the verdict stands on.
+
+import { bodyOf, fill, h, s } from "./dom.js";
+import { duration } from "./format.js";
+import { command, empty, swatch, when } from "./parts.js";
+import { VERDICT } from "./words.js";
+
+const WIDTH = 320;
+const HEIGHT = 44;
+
+function scale(interval) {
+  const low = Math.min(0.8, interval.low / 1.05);
+  const high = Math.max(1.6, interval.high * 1.05);
+  return (value) => 8 + (Math.log(value / low) / Math.log(high / low)) * (WIDTH - 16);
+}
+
+/** A line for the interval, a dot for its middle, and a post at 1, where nothing is gained. */
+function drawn(interval, label) {
+  const x = scale(interval);
+  const text = (value, y, said, anchor = "middle") => s("text", { class: "tick", x: x(value), y, "text-anchor": anchor }, said);
+  return s(
+    "svg",
+    { class: "interval", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
+    s("line", { class: "grid", x1: 0, x2: WIDTH, y1: 16, y2: 16 }),
+    s("line", { class: "one", x1: x(1), x2: x(1), y1: 6, y2: 26 }),
+    s("line", { class: "range", x1: x(interval.low), x2: x(interval.high), y1: 16, y2: 16 }),
+    s("circle", { class: "middle", cx: x(interval.middle), cy: 16, r: 4.5 }),
+    text(1, 40, "same"),
+    interval.low > 1.08 || interval.low < 0.93 ? text(interval.low, 40, interval.low.toFixed(2)) : null,
+    text(interval.high, 40, interval.high.toFixed(2)),
+  );
+}
+
+function side(kind, name, of) {
+  return h("tr", {}, h("th", { scope: "row" }, swatch(kind), name), h("td", { class: "number" }, `${of.ok}/${of.count}`), h("td", { class: "number" }, duration(of.median_ttfb_ms)), h("td", { class: "number" }, duration(of.median_total_ms)));
+}
+
+export function benchmark(saved, flag) {
+  if (!saved) {
+    fill(bodyOf("benchmark"), empty("Never run here. Pairs of real turns with and without the tier tell whether it is faster; they cost quota."), command(`codex-fast-proxy benchmark${flag}`, "benchmark"));
+    return;
+  }
+  const interval = saved.confidence_interval;
+  const level = interval && Math.round(interval.level * 100);
+  const label = interval && `Speed-up ${interval.middle.toFixed(2)}, ${level} % interval ${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}; 1 means the same.`;
+  fill(
+    bodyOf("benchmark"),
+    h("p", { class: `judged ${saved.verdict}` }, h("strong", {}, VERDICT[saved.verdict] ?? saved.verdict), saved.observed_speedup_total && ` ${saved.observed_speedup_total.toFixed(2)} × in the median`),
+    interval && drawn(interval, label),
+    h("p", { class: "note" }, interval && `${level} % interval of ${interval.pairs} pairs. `, `${saved.model}, ${saved.profile}, by ${saved.benchmark_mode}, `, when(saved.ts), "."),
+    h(
+      "table",
+      {},
+      h("caption", { class: "hidden" }, "Medians of the benchmark"),
+      h("thead", {}, h("tr", {}, ["Tier", "Good", "First byte", "Whole"].map((name, index) => h("th", { scope: "col", class: index ? "number" : undefined }, name)))),
+      h("tbody", {}, side("swift", "priority", saved.priority), side("plain", "no tier", saved.default)),
+    ),
+    saved.message && h("p", { class: "note" }, saved.message),
+  );
+}

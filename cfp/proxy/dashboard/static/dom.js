@@ -1,0 +1,39 @@
+// Elements from values. Text is always text: nothing here, or anywhere on the page, parses markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function build(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...flat(children));
+  return element;
+}
+
+function flat(children) {
+  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+}
+
+/** An HTML element; attributes named on… are listeners, absent ones are left out. */
+export function h(tag, attributes = {}, ...children) {
+  return build(document.createElement(tag), attributes, children);
+}
+
+/** The same for SVG. */
+export function s(tag, attributes = {}, ...children) {
+  return build(document.createElementNS(SVG, tag), attributes, children);
+}
+
+/** Put children in the place of what is there; the focus stays on the element of the same data-key. */
+export function fill(parent, ...children) {
+  const held = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  parent.replaceChildren(...flat(children));
+  if (held !== undefined) parent.querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus();
+}
+
+/** The place of a panel's content. */
+export function bodyOf(id) {
+  return document.querySelector(`#${id} .body`);
+}

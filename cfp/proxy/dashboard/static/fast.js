@@ -1,0 +1,86 @@
+// Sent, accepted, echoed, faster: four different things, and only the last is what one wants.
+
+import { bodyOf, fill, h } from "./dom.js";
+import { count, duration, plural } from "./format.js";
+import { command, empty, swatch, tierClass, tierName, when } from "./parts.js";
+import { VERDICT } from "./words.js";
+
+const ROWS = 6;
+
+function sum(rows, of) {
+  return rows.reduce((total, row) => total + of(row), 0);
+}
+
+function step(name, value, ...notes) {
+  return h("li", {}, h("span", { class: "name" }, name), h("strong", {}, value), notes.filter(Boolean).map((note) => h("span", { class: "note" }, note)));
+}
+
+function echoes(rows, tier) {
+  const told = sum(rows, (row) => sum(Object.values(row.echoed ?? {}), (number) => number));
+  const same = sum(rows, (row) => row.echoed?.[tier] ?? 0);
+  const other = told - same;
+  return { same, other };
+}
+
+function sent(fast, rows, all) {
+  const added = sum(rows, (row) => row.injected);
+  const total = sum(rows, (row) => row.count);
+  const own = total - added;
+  return step("Sent", `${count(total)} of ${count(all)}`, added && `${count(added)} added here`, own && `${count(own)} by Codex itself`);
+}
+
+function accepted(rows, refused) {
+  const fine = sum(rows, (row) => row.count - row.failed);
+  const total = sum(rows, (row) => row.count);
+  return step("Accepted", total ? `${count(fine)} of ${count(total)}` : "–", refused.length && `refused for ${refused.map((model) => model || "a model").join(", ")}`);
+}
+
+function echoed(fast, rows) {
+  const { same, other } = echoes(rows, fast.tier);
+  const fine = sum(rows, (row) => row.count - row.failed);
+  const silent = Math.max(0, fine - same - other);
+  return step("Echoed", fine ? `${count(same)} of ${count(fine)}` : "–", other && `${count(other)} as another tier`, silent && `${count(silent)} without a word`);
+}
+
+function faster(benchmark) {
+  if (!benchmark) return step("Faster", "not measured", "a sent or echoed tier proves no speed-up");
+  const interval = benchmark.confidence_interval;
+  const factor = benchmark.observed_speedup_total;
+  const value = benchmark.verdict === "faster" && factor ? `${factor.toFixed(2)} ×` : VERDICT[benchmark.verdict] ?? benchmark.verdict;
+  return step("Faster", value, interval && `${Math.round(interval.level * 100)} % interval ${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}`, ["benchmark ", when(benchmark.ts)]);
+}
+
+function row(one) {
+  const echo = Object.entries(one.echoed ?? {}).map(([tier, number]) => `${tier} ${count(number)}`).join(", ");
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, one.model ?? "not named"),
+    h("td", {}, swatch(tierClass(one.service_tier)), tierName(one.service_tier)),
+    h("td", { class: "number" }, count(one.count)),
+    h("td", { class: `number wide${one.failed ? " bad" : ""}` }, count(one.failed)),
+    h("td", { class: "wide" }, echo || "–"),
+    h("td", { class: "number" }, duration(one.median_first_byte_ms)),
+    h("td", { class: "number wide" }, one.median_output_tokens_per_second === null || one.median_output_tokens_per_second === undefined ? "–" : count(Math.round(one.median_output_tokens_per_second))),
+  );
+}
+
+function table(evidence) {
+  const heads = [["Model"], ["Tier sent"], ["Requests", "number"], ["Failed", "number wide"], ["Echo", "wide"], ["First byte", "number"], ["Tokens/s", "number wide"]];
+  return h(
+    "table",
+    {},
+    h("caption", {}, "By model and tier, medians"),
+    h("thead", {}, h("tr", {}, heads.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))),
+    h("tbody", {}, evidence.slice(0, ROWS).map(row)),
+  );
+}
+
+export function fast(fast, benchmark, flag) {
+  const swift = fast.evidence.filter((row) => row.service_tier === fast.tier);
+  const all = sum(fast.evidence, (row) => row.count);
+  const chain = h("ol", { class: "chain" }, sent(fast, swift, all), accepted(swift, fast.refused_by), echoed(fast, swift), faster(benchmark));
+  const measure = !benchmark && h("div", { class: "todo" }, h("span", {}, "To know, measure; it costs quota:"), command(`codex-fast-proxy benchmark${flag}`, "benchmark"));
+  const more = fast.evidence.length > ROWS && h("p", { class: "note" }, `and ${plural(fast.evidence.length - ROWS, "more row")} in health`);
+  fill(bodyOf("fast"), chain, all ? [table(fast.evidence), more] : empty("No request has come yet."), measure);
+}

@@ -1,0 +1,58 @@
+// First byte and whole duration of the last responses over time, by tier.
+
+import { chart } from "./chart.js";
+import { bodyOf, fill, h } from "./dom.js";
+import { clock, count, duration, median } from "./format.js";
+import { empty, swatch, tierClass, tierName } from "./parts.js";
+
+const CHARTS = [
+  ["first_byte_ms", "First byte"],
+  ["duration_ms", "Whole answer"],
+];
+
+let last = [];
+let width = 0;
+
+function kinds(lines) {
+  const found = new Map();
+  for (const line of lines) {
+    const kind = tierClass(line.service_tier_after);
+    const names = found.get(kind) ?? new Set();
+    found.set(kind, names.add(tierName(line.service_tier_after)));
+  }
+  return ["swift", "plain", "other"].filter((kind) => found.has(kind)).map((kind) => ({ kind, name: [...found.get(kind)].join(", ") }));
+}
+
+function one(lines, field, title, index) {
+  const timed = lines.filter((line) => line[field] > 0);
+  if (timed.length === 0) return null;
+  const points = timed.map((line) => ({
+    at: Date.parse(line.ts),
+    value: line[field],
+    kind: line.outcome === "failed" ? "failed" : tierClass(line.service_tier_after),
+    label: `${clock(new Date(line.ts))} ${tierName(line.service_tier_after)} ${duration(line[field])}`,
+  })).sort((a, b) => a.at - b.at);
+  const groups = kinds(timed).map(({ kind, name }) => {
+    const values = timed.filter((line) => line.outcome === "ok" && tierClass(line.service_tier_after) === kind).map((line) => line[field]);
+    return { kind, name, number: values.length, value: median(values) };
+  }).filter((group) => group.value !== null);
+  const said = groups.map((group) => `${group.name}: median ${duration(group.value)} of ${count(group.number)}`).join("; ");
+  return h(
+    "figure",
+    {},
+    h("figcaption", {}, h("span", { class: "title" }, title), groups.map((group) => h("span", { class: "key" }, swatch(group.kind), `${group.name} `, h("strong", {}, duration(group.value)))), index === 0 && points.some((point) => point.kind === "failed") && h("span", { class: "key" }, swatch("failed"), "failed")),
+    chart({ points, medians: groups, width, label: `${title} of ${count(points.length)} responses over time. ${said}.` }),
+  );
+}
+
+export function times(lines) {
+  last = lines;
+  const body = bodyOf("times");
+  width = Math.floor(body.clientWidth);
+  const charts = CHARTS.map(([field, title], index) => one(lines, field, title, index)).filter(Boolean);
+  fill(body, charts.length ? [charts, h("p", { class: "note" }, "One mark is one response, a line a tier's median. Ordinary use compares nothing: models, prompts and hours differ.")] : empty("Nothing to draw yet: times appear with the first response."));
+}
+
+new ResizeObserver(([entry]) => {
+  if (last.length && Math.floor(entry.contentRect.width) !== width) requestAnimationFrame(() => times(last));
+}).observe(bodyOf("times"));

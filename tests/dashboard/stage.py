@@ -1,0 +1,200 @@
+"""A real, installed home with a past of our own choosing: requests in its log, a benchmark, and a worker."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cfp.layout import DASHBOARD_PATH, Layout
+from tests.end_to_end.harness import KEY, Machine, api_key_login
+
+FAST, SLOW = "gpt-5.5", "gpt-5.5-codex"
+
+
+def url(machine: Machine, path: str = DASHBOARD_PATH) -> str:
+    return f"http://127.0.0.1:{machine.port}{path}"
+
+
+def line(at: datetime, number: int, **fields: Any) -> dict[str, Any]:
+    """One line of the request log: a turn that went well, unless the fields say otherwise."""
+    return {
+        "ts": at.isoformat(timespec="milliseconds"),
+        "request_id": f"5eed{number:012x}",
+        "method": "POST",
+        "path": "/v1/responses",
+        "status": 200,
+        "duration_ms": 4200.0,
+        "first_byte_ms": 420.0,
+        "upstream_ms": 400.0,
+        "eligible": True,
+        "model": FAST,
+        "service_tier_before": None,
+        "service_tier_after": "priority",
+        "service_tier_injected": True,
+        "service_tier_policy": "auto",
+        "service_tier_effective_policy": "inject_missing",
+        "response_service_tier": "priority",
+        "stream": True,
+        "response_content_type": "text/event-stream",
+        "usage": {"input_tokens": 18_432, "cached_tokens": 16_896, "output_tokens": 340, "reasoning_tokens": 128},
+        "transport": "http",
+        "settings_generation": "1f0c2d3e4a5b",
+        **fields,
+    }
+
+
+def past(machine: Machine, until: datetime, turns: int = 64) -> list[dict[str, Any]]:
+    """An afternoon's work: two models, most turns with the tier, one refused for its rate, one interrupted."""
+    chance = random.Random(11)
+    found: list[dict[str, Any]] = []
+    at = until - timedelta(minutes=3.1 * turns)
+    for number in range(turns):
+        at += timedelta(minutes=3.1 * chance.uniform(0.2, 1.7))
+        plain = number % 4 == 3
+        slower = 1.7 if plain else 1.0
+        tokens = int(chance.lognormvariate(5.6, 0.7))
+        first = slower * chance.lognormvariate(math.log(430), 0.28)
+        usage = {
+            "input_tokens": 9_000 + 260 * number,
+            "cached_tokens": 8_200 + 250 * number,
+            "output_tokens": tokens,
+            "reasoning_tokens": tokens // 3,
+        }
+        fields: dict[str, Any] = {
+            "model": SLOW if number % 5 == 4 else FAST,
+            "first_byte_ms": round(first, 1),
+            "upstream_ms": round(first * 0.94, 1),
+            "duration_ms": round(first + slower * tokens * chance.uniform(9, 13), 1),
+            "usage": usage,
+            "upstream_base": machine.upstream.base_url,
+        }
+        if plain:
+            fields |= {"service_tier_after": None, "service_tier_injected": False, "response_service_tier": "default"}
+        elif number % 3 == 0:
+            fields |= {"service_tier_before": "priority", "service_tier_injected": False}
+        found.append(line(at, number, **fields))
+        if number % 9 == 0:
+            found.append(models(at - timedelta(seconds=4), 1000 + number, machine))
+    limited = {
+        "status": 429,
+        "response_service_tier": None,
+        "usage": None,
+        "duration_ms": 212.4,
+        "first_byte_ms": 211.0,
+    }
+    found[-9] |= {**limited, "response_content_type": "application/json", "upstream_ms": 208.8}
+    found[-4] |= {"error_type": "client_left", "response_service_tier": None, "usage": None, "duration_ms": 1930.7}
+    return sorted(found, key=lambda one: str(one["ts"]))
+
+
+def models(at: datetime, number: int, machine: Machine, **fields: Any) -> dict[str, Any]:
+    """A check of the list of models, as Codex makes before a session."""
+    nothing = dict.fromkeys(
+        ("model", "service_tier_after", "service_tier_effective_policy", "response_service_tier", "usage", "stream")
+    )
+    return line(
+        at,
+        number,
+        **nothing,
+        method="GET",
+        path="/v1/models",
+        eligible=False,
+        service_tier_injected=False,
+        response_content_type="application/json",
+        first_byte_ms=88.2,
+        upstream_ms=84.0,
+        duration_ms=91.4,
+        upstream_base=machine.upstream.base_url,
+        **fields,
+    )
+
+
+def benchmark(machine: Machine, at: datetime) -> dict[str, Any]:
+    """What `benchmark` saves."""
+    side = {"count": 8, "ok": 8, "median_output_chars": 1480, "median_first_output_ms": 900.0}
+    return {
+        "command": "benchmark",
+        "status": "completed",
+        "schema_version": 1,
+        "ts": at.isoformat(timespec="seconds"),
+        "provider": "relay",
+        "upstream_base": machine.upstream.base_url,
+        "model": FAST,
+        "reasoning_effort": "low",
+        "profile": "full",
+        "benchmark_mode": "codex-cli",
+        "pairs": 8,
+        "samples": [],
+        "default": {**side, "median_total_ms": 9240.0, "median_ttfb_ms": 812.0},
+        "priority": {**side, "median_total_ms": 6310.0, "median_ttfb_ms": 455.0},
+        "observed_speedup_total": 1.464,
+        "observed_speedup_first_output": 1.71,
+        "confidence_interval": {"level": 0.9, "low": 1.31, "middle": 1.45, "high": 1.6, "pairs": 8},
+        "verdict": "faster",
+        "provider_confirmed_priority": True,
+        "warnings": [],
+        "message": "The priority tier made this workload faster.",
+    }
+
+
+def install(machine: Machine, lines: list[dict[str, Any]], saved: dict[str, Any] | None = None) -> None:
+    """Switch the proxy on where the log already holds these lines, which is what the worker then remembers."""
+    layout = Layout(machine.home)
+    machine.relay()
+    machine.write("auth.json", api_key_login())
+    layout.worker.mkdir(parents=True)
+    layout.state.chmod(0o700)
+    if lines:
+        layout.request_log.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    if saved is not None:
+        layout.benchmark.write_text(json.dumps(saved))
+    machine.environ["PATH"] = "/usr/bin:/bin"  # no Codex CLI, whose version is asked for
+    machine.install()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def turn(machine: Machine, *, tier: str | None = None, model: str = FAST) -> int:
+    """Send one request as Codex would and return its status; reads to the end."""
+    with _sent(machine, tier=tier, model=model) as connection:
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    return int(answer.split(b" ", 2)[1])
+
+
+@contextmanager
+def running(machine: Machine, count: int) -> Iterator[None]:
+    """So many requests on their way; they are dropped at the end."""
+    held = []
+    try:
+        for _ in range(count):
+            context = _sent(machine, tier=None, model=FAST)
+            held.append((context, context.__enter__()))
+        yield
+    finally:
+        for context, _ in held:
+            context.__exit__(None, None, None)
+
+
+@contextmanager
+def _sent(machine: Machine, *, tier: str | None, model: str) -> Iterator[socket.socket]:
+    body: dict[str, Any] = {"model": model, "stream": True, "input": []}
+    if tier is not None:
+        body["service_tier"] = tier
+    text = json.dumps(body).encode()
+    head = (
+        f"POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1:{machine.port}\r\nAuthorization: Bearer {KEY}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", machine.port), timeout=20) as connection:
+        connection.sendall(head.encode() + text)
+        yield connection

@@ -1,0 +1,79 @@
+"""What the page is told: the verdict with the exact command, the route, and nothing that is secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cfp.core.settings import Settings
+from cfp.layout import Layout
+from cfp.messages import MESSAGES
+from cfp.proxy.dashboard.outlook import Outlook
+from cfp.proxy.dashboard.state import home_flag, state, verdict
+from tests.dashboard.stage import line
+from tests.dashboard.test_traffic import AT
+
+SETTINGS = Settings(provider="relay", upstream_base="https://relay.example/v1", upstream_api_key_env="RELAY_KEY")
+READY = Outlook(code="ready", level="ok")
+LIMITED = line(AT, 1, status=429)
+REFUSED = line(AT, 1, status=401)
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "last", "expected"),
+    [
+        ("ready", "ok", None, "ready"),
+        ("ready", "ok", line(AT, 1), "ready"),
+        ("ready", "ok", LIMITED, "provider_limits"),
+        ("runtime_stale", "attention", LIMITED, "runtime_stale"),
+        ("runtime_stale", "attention", REFUSED, "provider_key_refused"),
+        ("interrupted", "risk", REFUSED, "interrupted"),
+    ],
+)
+def test_the_graver_finding_comes_first(code: str, level: str, last: dict[str, Any] | None, expected: str) -> None:
+    """What the files say, and what the last request says; the files where both are as grave."""
+    found = verdict(Outlook(code=code, level=level), [] if last is None else [last], "")
+    assert expected == found["code"]
+
+
+def test_a_verdict_names_what_was_answered() -> None:
+    """The status stands in the sentence, and the commands in the action are listed to be copied."""
+    found = verdict(READY, [REFUSED], "")
+    assert "401" in found["sentence"]
+    assert ["codex-fast-proxy verify-upstream"] == found["commands"]
+    assert "risk" == found["level"]
+
+
+def test_before_the_first_look_nothing_is_claimed() -> None:
+    """The page says nothing rather than that all is well."""
+    assert None is verdict(Outlook(), [], "")["level"]
+
+
+@pytest.mark.parametrize("code", [code for code in MESSAGES if code.startswith("diagnosis.")])
+def test_commands_mean_this_home(code: str) -> None:
+    """Every command of ours that a verdict shows carries the home's flag behind its verb; others stay as they are."""
+    found = verdict(Outlook(code=code.removeprefix("diagnosis."), level="risk"), [], " --codex-home '/a b'")
+    for command in found["commands"]:
+        assert f"`{command}`" in found["action"]
+        assert (" --codex-home '/a b'" in command) == command.startswith("codex-fast-proxy")
+
+
+def test_the_usual_home_needs_no_flag(tmp_path: Path) -> None:
+    """`~/.codex` is what a command means by itself, by whatever name it is reached."""
+    environ = {"HOME": str(tmp_path)}
+    (tmp_path / "link").symlink_to(tmp_path / ".codex")
+    assert "" == home_flag(Layout(tmp_path / ".codex"), environ)
+    assert "" == home_flag(Layout(tmp_path / "link"), environ)
+    assert f" --codex-home '{tmp_path}/my home'" == home_flag(Layout(tmp_path / "my home"), environ)
+
+
+def test_the_state_tells_the_route_and_no_secret() -> None:
+    """Names of keys and where they are, as health has them."""
+    health = {"pid": 7, "login_mode": "chatgpt", "upstream_api_key_available": True, "nonce": "n0nce"}
+    told = state(SETTINGS, health, READY, evidence=[{"model": "m"}], lines=[])
+    assert "RELAY_KEY" == told["route"]["key_env"]
+    assert "app_controlled" == told["fast"]["behavior"]
+    assert [{"model": "m"}] == told["fast"]["evidence"]
+    assert "n0nce" not in str(told)

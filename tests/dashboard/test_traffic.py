@@ -1,0 +1,116 @@
+"""What requests were for, how they ended, and what the last of them says about the route."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfp.proxy.admission import Refusal
+from cfp.proxy.answers import Answer
+from cfp.proxy.dashboard.traffic import Kind, Outcome, kind, outcome, shown, trouble
+from tests.dashboard.stage import line
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+METADATA = {"method": "GET", "path": "/v1/models", "eligible": False}
+OURS = [answer.code for answer in Answer if answer is not Answer.NOT_ADMITTED]
+
+ERRORS = st.sampled_from([None, "client_left", "upstream_cut", "malformed_request", *Refusal, *OURS])
+LINES = st.lists(
+    st.fixed_dictionaries(
+        {"method": st.sampled_from(["GET", "HEAD", "POST", "PUT"])},
+        optional={
+            "status": st.none() | st.integers(100, 599),
+            "error_type": ERRORS,
+            "eligible": st.booleans(),
+            "path": st.sampled_from(["/v1/responses", "/v1/models", "/v1/files", "/v1/responses/compact"]),
+            "transport": st.sampled_from(["http", "websocket"]),
+        },
+    ),
+    max_size=6,
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, Kind.GENERATION),
+        ({"eligible": False}, Kind.GENERATION),
+        ({"path": "/v1/responses/compact", "eligible": False}, Kind.GENERATION),
+        ({"method": "GET", "transport": "websocket", "eligible": False}, Kind.GENERATION),
+        (METADATA, Kind.METADATA),
+        ({"method": "HEAD", "eligible": False}, Kind.METADATA),
+        ({"path": "/v1/files", "eligible": False}, Kind.OTHER),
+        ({"status": 403, "error_type": "origin_not_allowed", "eligible": False}, Kind.OTHER),
+    ],
+)
+def test_requests_are_told_apart(fields: dict[str, Any], expected: Kind) -> None:
+    """Turns are one thing, metadata another; what a web page tried is neither."""
+    assert expected == kind(line(AT, 1, **fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, Outcome.OK),
+        ({"status": 302}, Outcome.OK),
+        ({"status": 429}, Outcome.FAILED),
+        ({"status": None}, Outcome.FAILED),
+        ({"error_type": "upstream_cut"}, Outcome.FAILED),
+        ({"error_type": "client_left"}, Outcome.LEFT),
+        ({"error_type": "client_left", "status": None}, Outcome.LEFT),
+    ],
+)
+def test_ends_are_told_apart(fields: dict[str, Any], expected: Outcome) -> None:
+    """A stream that was cut failed though it began with 200; one that the user left did not fail."""
+    assert expected == outcome(line(AT, 1, **fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"status": 400, "error_type": "upstream_key_missing"}, ("traffic.request_key_missing", "risk")),
+        ({"status": 502, "error_type": "upstream_unreachable"}, ("traffic.provider_unreachable", "risk")),
+        ({"status": 508, "error_type": "proxy_loop"}, ("traffic.upstream_loops", "risk")),
+        ({"status": 200, "error_type": "upstream_cut"}, ("traffic.provider_broke_off", "attention")),
+        ({"status": 504, "error_type": "upstream_silent"}, ("traffic.provider_broke_off", "attention")),
+        ({"status": 402}, ("traffic.provider_limits", "attention")),
+        ({"status": 429}, ("traffic.provider_limits", "attention")),
+        ({"status": 401}, ("traffic.provider_key_refused", "risk")),
+        ({"status": 404}, ("traffic.provider_path_unknown", "risk")),
+        ({"status": 503}, ("traffic.provider_failing", "attention")),
+        ({"status": 422}, ("traffic.provider_refused", "attention")),
+        ({"status": None, "error_type": "internal"}, ("traffic.request_failing", "attention")),
+    ],
+)
+def test_the_last_failure_has_a_name(fields: dict[str, Any], expected: tuple[str, str]) -> None:
+    """Each way of failing leads to what can be done about it."""
+    found = trouble([line(AT, 1), line(AT, 2, **fields)])
+    assert found is not None
+    assert expected == found[:2]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        [line(AT, 2)],
+        [line(AT, 2), line(AT, 3, **METADATA, status=500)],
+        [line(AT, 2), line(AT, 3, error_type="client_left")],
+        [line(AT, 2), line(AT, 3, status=403, error_type="host_not_allowed", eligible=False)],
+    ],
+)
+def test_what_works_again_is_no_trouble(later: list[dict[str, Any]]) -> None:
+    """One turn that went well ends it; metadata, an interrupted turn and a stranger's request say nothing."""
+    assert trouble([line(AT, 1, status=500), *later]) is None
+
+
+@given(LINES)
+def test_every_line_is_judged(lines: list[dict[str, Any]]) -> None:
+    """Whatever the log holds: each line has a kind and an end, and trouble is a turn that failed."""
+    rows = [shown(one) for one in lines]
+    found = trouble(lines)
+    turns = [row for row in rows if row["kind"] is Kind.GENERATION and row["outcome"] is not Outcome.LEFT]
+    assert (found is not None) == bool(turns and turns[-1]["outcome"] is Outcome.FAILED)
