@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from journal.errors import JournalError, LockBusy, StorageFailed
 from journal.fs import Fs, create_fresh, storage, write_all
-from journal.history import read_history
-from journal.log import HOLDER, LOCK, open_transactions
+from journal.history import NAME, read_history
+from journal.log import HOLDER, LOCK, PARKED, open_transactions
 from journal.machine import boot_id
 from journal.ports import Lock, Locks, Ports
 from journal.values import Format, Json, Processes
@@ -67,6 +67,15 @@ class Journal:
     def hot(self) -> tuple[str, ...]:
         """The ids of open transactions, oldest first; () where there is no folder. One listing."""
         return open_transactions(self._fs, self.root)
+
+    def is_tidy(self) -> bool:
+        """Say whether nothing is left of a command that died, not even of one that died before it began."""
+        with storage(self.root):
+            try:
+                names = self._fs.names(self.root)
+            except FileNotFoundError:
+                return True
+        return all(name in {LOCK, NAME} or PARKED in name for name in names)
 
     def history(self) -> tuple[Json, ...]:
         """A redacted summary of each finished transaction, newest last."""

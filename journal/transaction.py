@@ -204,6 +204,8 @@ class Transaction:
 
     def retract_workers(self) -> None:
         """End the workers that this transaction started and run those again that it stopped; may be repeated."""
+        if self._stage in {Stage.COMMITTING, Stage.COMMITTED}:
+            self.restore_files()  # no worker goes while the log may still say that it stays
         if self._log is not None and self._stage is not Stage.CLOSED:
             self.workers += workers.retract(self._log, self._ports.processes)
 

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Recover, or tell what recovery would do. Works offline, without Codex and without a worker."""
     with translated():
-        hot = host.journal.hot()
+        hot, tidy = host.journal.hot(), host.journal.is_tidy()
     if args.dry_run:
         with translated():
             open_transactions = [host.journal.inspect(tx) for tx in hot]
@@ -41,7 +41,7 @@ def run(args: Args, host: Host) -> Result:
         return _result(
             host, "clean", {"dry_run": True, "transactions": open_transactions, **_repair_fields(repair, done=False)}
         )
-    if not hot and plan_repair(host.survey()) is None:
+    if tidy and plan_repair(host.survey()) is None:
         return _result(host, "clean", {"transactions": []})
     with locked(host.journal, "recover", LOCK_TIMEOUT_S) as (lease, recovery):
         fields = recovery_fields(recovery)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def python_path(executable: str = sys.executable) -> str:
     called = Path(executable)
     for name in ("python3", "python"):
         usual = called.with_name(name)
-        if usual.exists() and os.path.realpath(usual) == os.path.realpath(called):
-            return str(usual)
+        with suppress(OSError):  # a folder on the way may be closed to this user
+            if usual.exists() and os.path.realpath(usual) == os.path.realpath(called):
+                return str(usual)
     return executable

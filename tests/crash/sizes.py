@@ -15,4 +15,3 @@ def size(name: str, normal: int, deep: int) -> int:
 IMAGES = size("CRASH_IMAGES", 240_000, 6_000_000)
 SEED = size("CRASH_SEED", 1, 1)
 DEPTH = size("CRASH_DEPTH", 3, 4)
-KILLS = size("KILLS", 200, 250_000)

@@ -1,142 +1,242 @@
-"""Real processes, real files, real SIGKILL: at every operation of a command, and again inside its recovery."""
+"""Real SIGKILL at every act of every real command, on real files; and again inside the recoveries that follow.
+
+A child runs the whole command (`tests.staged`) and dies before one of its acts, or half-way through a write. Then
+recovery runs in children that die as well, then `recover` once more and is let through; the home is judged after it.
+
+Planning costs more than acting. So a command is run up to where it holds the lock and has planned, and forks there:
+each child goes on alone, and takes the lock for itself, so that its death gives it back.
+"""
 
 from __future__ import annotations
 
+import gc
+import json
 import os
 import random
+import shutil
 import signal
+import tempfile
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from journal import JournalError, RealFs
-from journal.fs import Fs
-from journal.lock import NativeLocks
-from tests.crash import invariants
-from tests.crash.photograph import build, moved_to, photograph
-from tests.crash.sizes import KILLS, SEED
-from tests.crash.world import SCENARIOS, Machine, Scenario, journal_on, run
+from journal.lock import NativeLock, NativeLocks
+from tests.crash.sizes import SEED, size
+from tests.numbers import VIOLATIONS, Numbers
+from tests.scenes import SCENES, Photograph, Play, Scene, photograph, play
+from tests.staged import Acts, Befall, in_a_child, killed, killed_half_way
 
-CHANGING = (
-    *("create", "write", "reserve", "fsync", "set_owner", "set_mode", "set_xattr", "drop_xattr", "set_mtime"),
-    *("exchange", "move", "move_new", "unlink", "make_folder", "remove_folder", "fsync_folder"),
-)
+# All scenes together have some 1,000 acts: at least 10,000 kills, or 250,000.
+KILLS_PER_100_ACTS = size("KILLS_PER_100_ACTS", 1040, 26_000)
+LATEST_ACT = 12  # of a recovery, in which a kill is tried; the next one comes further
+MEMORY = Path("/dev/shm")
 
+Point = tuple[int, Befall]
 
-class DeadlyFs:
-    """The real file system, whose user dies before a given operation, or half-way through it if that writes."""
-
-    def __init__(self, at: int, *, torn: bool) -> None:
-        self._fs = RealFs()
-        self._at = at
-        self._torn = torn
-        self.count = 0
-
-    def __getattr__(self, name: str) -> object:
-        call = getattr(self._fs, name)
-        return self._counted(name, call) if name in CHANGING else call
-
-    def _counted(self, name: str, call: Callable[..., object]) -> Callable[..., object]:
-        def operate(*arguments: object) -> object:
-            self.count += 1
-            if self.count == self._at:
-                if self._torn and name == "write":
-                    fd, data, offset = arguments
-                    call(fd, data[: len(data) // 2], offset)
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*arguments)
-
-        return operate
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
-def in_a_child(act: Callable[[], None]) -> int:
-    """Run something in a process of its own; returns its exit code, or minus the signal that ended it."""
-    child = os.fork()
-    if child == 0:
-        try:
-            act()
-        except BaseException:  # noqa: BLE001 - the parent's test must not go on in the child
-            os._exit(1)
+@dataclass(slots=True)
+class Tally:
+    """What the kills of one scene came to."""
+
+    kills: int = 0
+    nested: int = 0
+    recoveries: list[float] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+class Crossroads(Acts):
+    """A command that stops before act number `here`: from there, a child goes each of the roads alone."""
+
+    def __init__(
+        self,
+        here: int,
+        roads: Callable[[], Iterator[Point]],
+        after: Callable[[Point, int], None],
+        end: Callable[[], NoReturn],
+    ) -> None:
+        super().__init__()
+        self._here = here
+        self._roads = roads
+        self._after = after
+        self._end = end
+        self._lock_file: Path | None = None
+        self._lock: NativeLock | None = None
+
+    def act(self, name: str, half: Callable[[], object] = lambda: None) -> None:
+        if self.count + 1 == self._here:
+            self._here = 0
+            if not self._is_on_a_road():
+                self._end()
+        super().act(name, half)
+
+    def _is_on_a_road(self) -> bool:
+        """True in each of the children; False in their parent, when all are dead."""
+        for at, befall in self._roads():
+            child = os.fork()
+            if child == 0:
+                self._at, self._befall = at, befall
+                if self._lock_file is not None:
+                    self._lock = NativeLocks().acquire(self._lock_file, 0)
+                return True
+            self._after((at, befall), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        return False
+
+    def acquire(self, path: Path, timeout: float) -> Crossroads:
+        """A lock that only those hold who go on (`journal.ports.Locks`)."""
+        self._lock_file = path
+        return self
+
+    def release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+
+class Killing:
+    """The kills of one scene."""
+
+    def __init__(self, played: Play, kills: int, told: Path) -> None:
+        self.play = played
+        self.wanted = kills
+        self.told = told
+        self.choose = random.Random(f"{SEED} {played.scene.name}")
+        self.tally = Tally()
+        self.nested = 0  # how many kills in recoveries may follow one in the command
+        # The folder of the journal, its lock and the word of who holds it come before the second plan.
+        self.planned = 1 + played.acts.index("create") + 2
+
+    def run(self) -> None:
+        """Every point from the beginning on, then all that lie behind the plan, until there are enough."""
+        for point in self.points(1, self.planned):
+            self.play.rewind()
+            self.judge(point, in_a_child(lambda: self.play.perform(Acts(*point)).code))  # noqa: B023 - runs at once
+        self.play.rewind()
+        crossroads = Crossroads(self.planned, self.roads, self.judge, self.end)
+        self.play.stage.run(*self.play.scene.words, acts=crossroads, locks=crossroads)
+        self.end()
+
+    def end(self) -> NoReturn:
+        self.told.write_text(json.dumps(asdict(self.tally)))
         os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    def points(self, first: int, end: int) -> list[Point]:
+        """Before every act, and in the middle of every write."""
+        acts = list(enumerate(self.play.acts, start=1))[first - 1 : end - 1]
+        return [(at, killed) for at, _ in acts] + [(at, killed_half_way) for at, name in acts if name == "write"]
+
+    def roads(self) -> Iterator[Point]:
+        here = photograph(self.play.stage)
+        points = self.points(self.planned, len(self.play.acts) + 1)
+        while points and self.tally.kills < self.wanted:
+            for number, point in enumerate(points):
+                if self.tally.complaints:
+                    return
+                left = max(0, self.wanted - self.tally.kills)
+                self.nested = 2 * left // (len(points) - number)
+                self.play.rewind(here)
+                yield point
+            self.choose.shuffle(points)
+
+    def judge(self, point: Point, code: int) -> None:
+        """After a child's death: kill its recoveries, let one through, and look."""
+        at, befall = point
+        tally, played = self.tally, self.play
+        now = photograph(played.stage)
+        found = [] if code == -signal.SIGKILL else [f"the child ended with {code}"]
+        tally.kills += 1
+        found += whole(played.was, played.then, now)
+        self.kill_recoveries()
+        began = time.perf_counter()
+        said = played.recover()
+        tally.recoveries.append(time.perf_counter() - began)
+        found += played.complaints(said) if said.code == 0 else [said.out]
+        if len(tally.recoveries) % 10 == 0:
+            found += recovered_for_good(played)
+        tally.complaints += [f"{at} {played.acts[at - 1]}, {befall.__name__}: {complaint}" for complaint in found]
+
+    def kill_recoveries(self) -> None:
+        for _ in range(self.choose.randint(0, self.nested)):
+            acts = Acts(self.choose.randint(1, LATEST_ACT), self.choose.choice((killed, killed_half_way)))
+            if not self.play.stage.host().journal.hot():
+                return
+            code = in_a_child(lambda: recover(self.play, acts))  # noqa: B023 - runs at once
+            if code == 0:
+                return
+            assert code == -signal.SIGKILL, (self.play.scene.name, code)
+            self.tally.kills += 1
+            self.tally.nested += 1
 
 
-def command(scenario: Scenario, home: Path, fs: Fs, machine: Machine) -> None:
-    run(real_journal(home, fs, machine), scenario, machine)
-
-
-def recovery(home: Path, fs: Fs, machine: Machine) -> None:
-    with real_journal(home, fs, machine).acquire(command="recover", timeout=5) as lease:
+def recover(played: Play, acts: Acts) -> None:
+    """What the command `recover` does under its lock."""
+    with played.stage.host(acts).journal.acquire(command="recover", timeout=0) as lease:
         lease.recover()
 
 
-def real_journal(home: Path, fs: Fs, machine: Machine) -> object:
-    return journal_on(fs, machine, root=home / "journal", locks=NativeLocks())
+def recovered_for_good(played: Play) -> list[str]:
+    """I6: a second recovery finds nothing to do and changes nothing."""
+    before = photograph(played.stage)
+    said = played.recover()
+    if (said.json["status"], photograph(played.stage)) == ("clean", before):
+        return []
+    return [f"I6: the second recovery did something, and says {said.json['status']}"]
 
 
-def kills(operations: dict[str, int]) -> Iterator[tuple[Scenario, int, bool, int]]:
-    """Every operation of every scenario once, then more of them at random, each with a second kill in mind."""
-    choose = random.Random(SEED)
-    planned = [(scenario, at) for scenario in SCENARIOS for at in range(1, operations[scenario.name] + 1)]
-    while len(planned) < KILLS:
-        scenario = choose.choice(SCENARIOS)
-        planned.append((scenario, choose.randint(1, operations[scenario.name])))
-    for scenario, at in planned:
-        yield scenario, at, choose.random() < 0.5, choose.randint(1, 30)
-
-
-def count_operations(scenario: Scenario, home: Path) -> int:
-    here = moved_to(scenario, home)
-    build(here, home)
-    fs = DeadlyFs(0, torn=False)
-    command(here, home, fs, scenario.machine())
-    return fs.count
-
-
-def test_killed_for_good(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """After a kill, and mostly a second one inside recovery, one more recovery leaves no mixture and nothing else."""
-    operations = {
-        scenario.name: count_operations(scenario, tmp_path / f"count-{scenario.name}") for scenario in SCENARIOS
-    }
-    done = nested = 0
-    for number, (scenario, at, torn, second) in enumerate(kills(operations)):
-        home = tmp_path / str(number)
-        here = moved_to(scenario, home)
-        build(here, home)
-        was = photograph(home)
-        code = in_a_child(lambda: command(here, home, DeadlyFs(at, torn=torn), scenario.machine()))  # noqa: B023 - runs at once
-        assert code == -signal.SIGKILL, (scenario.name, at)
-        done += 1
-        code = in_a_child(lambda: recovery(home, DeadlyFs(second, torn=torn), Machine()))  # noqa: B023 - runs at once
-        assert code in {0, -signal.SIGKILL}, (scenario.name, at, second)
-        nested += code != 0
-        recovery(home, RealFs(), Machine())
-        assert complaints(scenario, was, photograph(home)) == [], (scenario.name, at, torn, second)
-    with capsys.disabled():
-        print(f"\n  {done} kills in commands, {nested} in recoveries", end=" ")  # noqa: T201 - the size is the result
-
-
-def complaints(scenario: Scenario, was: object, now: object) -> list[str]:
+def whole(was: Photograph, then: Photograph, now: Photograph) -> list[str]:
+    """Even before a recovery, each of the user's own files is one of the two that it may be."""
     return [
-        *invariants.i1_all_before_or_all_after(scenario, was, now, None),
-        *invariants.i4_nothing_left(scenario, now),
-        *invariants.i5_secrets_stay_private(now, {target for target, _ in scenario.targets()}),
-        *invariants.i7_untouched_stays_itself(scenario, was, now),
+        f"{path} is neither old nor new"
+        for path, entry in now.files()
+        if path.endswith(("config.toml", "hooks.json"))
+        and entry.data not in {node.data for node in (was.node(path), then.node(path)) if node is not None}
     ]
 
 
-def test_a_killed_recovery_is_never_stuck(tmp_path: Path) -> None:
-    """A recovery that is killed over and over at its first operations ends as soon as one is let through."""
-    scenario = SCENARIOS[0]
-    home = tmp_path / "home"
-    here = moved_to(scenario, home)
-    build(here, home)
-    was = photograph(home)
-    assert in_a_child(lambda: command(here, home, DeadlyFs(45, torn=False), scenario.machine())) < 0
-    for at in range(1, 12):
-        in_a_child(lambda: recovery(home, DeadlyFs(at, torn=True), Machine()))  # noqa: B023 - runs at once
-    with pytest.raises(JournalError):
-        real_journal(home, RealFs(), Machine()).inspect("no-such-id")
-    recovery(home, RealFs(), Machine())
-    assert complaints(scenario, was, photograph(home)) == []
+def kills_of(scene: Scene, root: Path, kills_per_100_acts: int) -> Tally:
+    """Kill one scene's command, from a process of its own that tells what it found."""
+    played = play(scene, root / "stage")
+    killing = Killing(played, kills_per_100_acts * len(played.acts) // 100, told=root / "tally.json")
+    gc.collect()
+    gc.freeze()  # what children share is not to be copied for the sake of collecting it
+    try:
+        code = in_a_child(killing.run)
+    finally:
+        gc.unfreeze()
+    assert code == 0, scene.name
+    return Tally(**json.loads(killing.told.read_text()))
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose file system waits for no disk: a kill takes nothing from the page cache, there or elsewhere."""
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(prefix="cfp-tests-", dir=MEMORY))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def tell(numbers: Numbers, tally: Tally) -> None:
+    numbers.count("real SIGKILL", "in commands", tally.kills - tally.nested)
+    numbers.count("real SIGKILL", "in recoveries", tally.nested)
+    numbers.count("real SIGKILL", "in all", tally.kills)
+    numbers.count("real SIGKILL", VIOLATIONS, len(tally.complaints))
+    numbers.time("recovery", "`recover` after real SIGKILLs", *tally.recoveries)
+    assert [] == tally.complaints
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_killed_for_good(scene: Scene, memory: Path, numbers: Numbers) -> None:
+    """After any kill, and more inside recovery, one `recover` leaves all before or all after, and nothing else."""
+    tell(numbers, kills_of(scene, memory, KILLS_PER_100_ACTS))
+
+
+def test_killed_for_good_on_a_disk(tmp_path: Path, numbers: Numbers) -> None:
+    """The same where the disk is waited for."""
+    tell(numbers, kills_of(SCENES[1], tmp_path, kills_per_100_acts=200))

@@ -1,0 +1,109 @@
+"""A command whose disk is full or broken, or that is asked to end, at any of its acts: all before, or all after."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cfp import signals
+from tests.crash.sizes import DEEP
+from tests.numbers import VIOLATIONS, Numbers
+from tests.scenes import SCENES, Play, Scene, photograph, play
+from tests.staged import Acts, Befall, Said, in_a_child, refused, signalled
+
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EMFILE)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STRIDE = 1 if DEEP else 4  # in the gate, every fourth act, another error at each
+WORKERS = {"spawn", "go", "healthy", "stop", "stopped", "retract", "relaunch"}
+
+
+def points(played: Play, stride: int, first: int) -> Iterator[int]:
+    return (at for at in range(1 + first % stride, len(played.acts) + 1, stride))
+
+
+def judged(played: Play, said: Said) -> list[str]:
+    """What is wrong after a command said that, and after a `recover` where it could not undo all by itself."""
+    complaints = []
+    if played.stage.host().journal.hot():
+        recovered = played.recover()
+        # The hook tells its log only.
+        told = said.code == 6 or recovered.json["status"] == "rolled_back" or "--quiet" in played.scene.words
+        if recovered.code or not told:
+            complaints.append(f"recover says {recovered.out} after {said.out}")
+    now = photograph(played.stage)
+    complaints += played.i1_all_before_or_all_after(now)
+    told = played.recover()
+    complaints += [f"recover says {told.out}"] if told.code else played.complaints(told)
+    return complaints
+
+
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_the_disk_says_no(scene: Scene, lasting: bool, tmp_path: Path, numbers: Numbers) -> None:  # noqa: FBT001 - a parameter of the test
+    """Whatever operation fails, once or for good: undone or finished, or named as what `recover` has to settle."""
+    played = play(scene, tmp_path / "stage")
+    complaints = []
+    cells = 0
+    first = SCENES.index(scene) + lasting
+    for at in points(played, STRIDE, first):
+        if played.acts[at - 1] in WORKERS:
+            continue
+        number = ERRORS[(at + first) % len(ERRORS)]
+        played.rewind()
+        said = played.perform(Acts(at, refused(number), lasting=lasting))
+        cells += 1
+        found = [] if said.code in {0, 2, 3, 6} or not said.out else [f"exit {said.code}: {said.out}"]
+        found += judged(played, said)
+        complaints += [f"{at} {played.acts[at - 1]} {errno.errorcode[number]}: {complaint}" for complaint in found]
+    numbers.count("operations that fail", "on real files", cells)
+    numbers.count("operations that fail", VIOLATIONS, len(complaints))
+    assert [] == complaints
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_asked_to_end(scene: Scene, tmp_path: Path, numbers: Numbers) -> None:
+    """^C, SIGTERM and SIGHUP at any act: undone or finished, with an answer and the exit code that is documented."""
+    played = play(scene, tmp_path / "stage")
+    complaints = []
+    cells = 0
+    first = SCENES.index(scene)
+    for at in points(played, 2 * STRIDE, first):
+        number = ENDING[(at + first) % len(ENDING)]
+        played.rewind()
+        said = in_a_process(played, at, signalled(number))
+        cells += 1
+        found = []
+        if said.code not in {scene.code, 128 + number, 6}:
+            found.append(f"exit {said.code}: {said.out}")
+        if said.out:
+            json.loads(said.out)
+        elif "--quiet" not in scene.words:
+            found.append("no answer")
+        found += judged(played, said)
+        complaints += [f"{at} {played.acts[at - 1]} {number.name}: {complaint}" for complaint in found]
+    numbers.count("signals", "^C, SIGTERM and SIGHUP at an act", cells)
+    numbers.count("signals", VIOLATIONS, len(complaints))
+    assert [] == complaints
+
+
+def in_a_process(played: Play, at: int, befall: Befall) -> Said:
+    """A process that listens to signals as the program does."""
+    told = played.stage.root / "said"
+    told.unlink(missing_ok=True)
+
+    def act() -> int:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signals.listen()
+        said = played.perform(Acts(at, befall))
+        told.write_text(said.out)
+        return said.code
+
+    code = in_a_child(act)
+    return Said(code=code, out=told.read_text() if told.exists() else "")

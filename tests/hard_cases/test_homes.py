@@ -1,0 +1,361 @@
+"""Homes that are not simply a folder with two files in it: links, modes, owners, other things in a file's place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scenes import ENVIRON, INSTALL, MOVE, PROXY, dotfiles, photograph, plain, with_attributes
+from tests.staged import Acts, Said, Stage, in_a_child, refused
+
+NOBODY = 65_534  # a user that owns nothing here
+MEMORY = Path("/dev/shm")
+MUTATING = (INSTALL, MOVE, ("uninstall",), ("prepare-chatgpt-login", "--apply"), ("recover",), ("start",), ("stop",))
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """A plain home."""
+    made = Stage(root=tmp_path / "stage", environ=ENVIRON)
+    made.home.parent.mkdir(parents=True)
+    plain(made)
+    return made
+
+
+def whole_circle(stage: Stage) -> None:
+    """On and off again: every byte, mode, owner, attribute and link is as it was."""
+    before = photograph(stage)
+    on = stage.run(*INSTALL)
+    assert on.code == 0, on.out
+    assert any(PROXY in entry.data for _, entry in photograph(stage).files())
+    off = stage.run("uninstall")
+    assert off.code == 0, off.out
+    mine = {path: entry for path, entry in photograph(stage).everything().items() if "backups" not in path}
+    assert before.everything() == mine
+
+
+def untouched(stage: Stage, *words: str) -> Said:
+    """A command that must refuse, and leave every name as it is, down to the inode."""
+    before = photograph(stage)
+    said = stage.run(*words)
+    after = photograph(stage)
+    assert said.code not in {0, 6, 70}, said.out
+    assert said.json["changed"] is False
+    assert before.everything() == after.everything()
+    assert dict(before.seen) == {path: inode for path, inode in after.seen.items() if path in before.seen}
+    return said
+
+
+# ---- Links -------------------------------------------------------------------------------------------------------
+
+
+def test_a_chain_of_links(stage: Stage) -> None:
+    """Relative, absolute and through a linked folder: the last file is switched, the links stay."""
+    user, config = stage.home.parent, stage.home / "config.toml"
+    (user / "real" / "deep").mkdir(parents=True)
+    (user / "folder").symlink_to("real")
+    config.rename(user / "real" / "deep" / "codex.toml")
+    (user / "second").symlink_to(user / "folder" / "deep" / "codex.toml")
+    (user / "first").symlink_to("second")
+    config.symlink_to("../first")
+    whole_circle(stage)
+
+
+@pytest.mark.parametrize("words", [*MUTATING[:3], ("install", "--prepare-only", "--no-verify")], ids=" ".join)
+def test_a_cycle_of_links_is_refused(stage: Stage, words: tuple[str, ...]) -> None:
+    """There is no file to switch, and none to make: Codex would replace the link."""
+    config = stage.home / "config.toml"
+    config.unlink()
+    config.symlink_to("other.toml")
+    (stage.home / "other.toml").symlink_to("config.toml")
+    if words[0] != "uninstall":
+        untouched(stage, *words)
+        return
+    before = photograph(stage).everything()
+    stage.run(*words)
+    assert before == photograph(stage).everything()
+
+
+def test_a_cycle_after_the_install(stage: Stage) -> None:
+    """Somebody breaks the link while we are on: nothing is touched, and mending it lets the uninstall go on."""
+    before = (stage.home / "config.toml").read_bytes()
+    assert stage.run(*INSTALL).code == 0
+    config = stage.home / "config.toml"
+    kept = stage.home / "kept.toml"
+    config.rename(kept)
+    config.symlink_to("config.toml")
+    untouched(stage, "uninstall")
+    config.unlink()
+    kept.rename(config)
+    assert stage.run("uninstall").code == 0
+    assert before == config.read_bytes()
+
+
+def test_hooks_behind_a_dangling_link(stage: Stage) -> None:
+    """The file is made where the link leads, and taken away again; the link is the user's."""
+    (stage.home.parent / "dotfiles").mkdir()
+    (stage.home / "hooks.json").symlink_to("../dotfiles/hooks.json")
+    whole_circle(stage)
+
+
+def test_a_home_that_is_a_link(stage: Stage) -> None:
+    """~/.codex itself may lead elsewhere."""
+    stage.home.rename(stage.home.parent / "elsewhere")
+    stage.home.symlink_to("elsewhere")
+    whole_circle(stage)
+
+
+@pytest.mark.parametrize("name", ["config.toml", "hooks.json"])
+def test_hard_links_are_refused(stage: Stage, name: str) -> None:
+    """A rename would part the two names, and nobody would see it."""
+    dotfiles_of(stage)
+    path = stage.home / name
+    path.hardlink_to(stage.home.parent / name) if not path.exists() else os.link(path, stage.home.parent / name)
+    told = untouched(stage, *INSTALL).json
+    assert ("file_not_replaceable", str(path)) == (told["code"], told["path"])
+
+
+def dotfiles_of(stage: Stage) -> None:
+    (stage.home / "hooks.json").write_text('{"hooks": {}}')
+
+
+# ---- What a file keeps -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o664, 0o700])
+def test_modes_and_attributes_are_kept(stage: Stage, mode: int) -> None:
+    """On and off, the files have the modes and attributes that they had."""
+    (stage.home / "hooks.json").write_text('{"hooks": {}}')
+    for name in ("config.toml", "hooks.json"):
+        with_attributes(stage.home / name)
+        (stage.home / name).chmod(mode)
+    before = photograph(stage)
+    assert stage.run(*INSTALL).code == 0
+    on = photograph(stage)
+    for path in (".codex/config.toml", ".codex/hooks.json"):
+        old, new = before.entries[path], on.entries[path]
+        assert (old.mode, old.xattrs) == (new.mode, new.xattrs)
+        assert old.data != new.data
+    assert stage.run("uninstall").code == 0
+    shutil.rmtree(stage.home / "backups")
+    assert before.everything() == photograph(stage).everything()
+
+
+def test_times_are_kept_where_nothing_changes(stage: Stage) -> None:
+    """A command that fails, or has nothing to change, leaves the times of the user's files; a switch is a change."""
+    times = {path: entry.mtime_ns for path, entry in photograph(stage).files()}
+    swapped = stage.run(*INSTALL, acts=Acts(60, refused(errno.EIO)))
+    assert ("storage_failed", False) == (swapped.json["code"], swapped.json["changed"])
+    stage.run("uninstall")
+    assert times == {path: entry.mtime_ns for path, entry in photograph(stage).files()}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_of_somebody_else_stays_his(stage: Stage) -> None:
+    """Root that switches a user's home leaves the user his files."""
+    for path in (stage.home, stage.home / "config.toml"):
+        os.chown(path, NOBODY, NOBODY)
+    whole_circle(stage)
+
+
+def test_a_home_on_another_device(stage: Stage) -> None:
+    """config.toml is a link to a file on another file system than the journal's."""
+    if not os.access(MEMORY, os.W_OK) or MEMORY.stat().st_dev == stage.home.stat().st_dev:
+        pytest.skip("there is only one file system here")
+    folder = Path(tempfile.mkdtemp(dir=MEMORY))
+    try:
+        config = stage.home / "config.toml"
+        other = folder / "config.toml"
+        shutil.copy2(config, other)
+        before = other.read_bytes()
+        config.unlink()
+        config.symlink_to(other)
+        assert stage.run(*INSTALL).code == 0
+        assert before != other.read_bytes()
+        assert stage.run("uninstall").code == 0
+        assert before == other.read_bytes()
+        assert [other] == list(folder.iterdir())
+        assert config.is_symlink()
+    finally:
+        shutil.rmtree(folder)
+
+
+# ---- What does not parse, and what is no file --------------------------------------------------------------------
+
+BROKEN = {
+    "not TOML": ("config.toml", b'model = "gpt\n[', "config_unparseable"),
+    "not UTF-8": ("config.toml", b'model = "\xff\xfe"\n', "config_unparseable"),
+    "UTF-16": ("config.toml", 'model = "gpt"\n'.encode("utf-16"), "config_unparseable"),
+    "a zero byte": ("config.toml", b'model = "a"\n\x00', "config_unparseable"),
+    "twice the same key": ("config.toml", b"a = 1\na = 2\n", "config_unparseable"),
+    "not JSON": ("hooks.json", b"{", "hooks_unparseable"),
+    "hooks not UTF-8": ("hooks.json", b'{"hooks": {}, "description": "\xff"}', "hooks_unparseable"),
+    "hooks of another shape": ("hooks.json", b"[]", "hooks_unparseable"),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_file_that_does_not_parse_is_refused(stage: Stage, how: str) -> None:
+    """Neither an install nor an uninstall touches anything; both name the file."""
+    name, content, code = BROKEN[how]
+    path = stage.home / name
+    path.write_bytes(content)
+    told = untouched(stage, *INSTALL).json
+    assert (code, str(path)) == (told["code"], told["path"])
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_file_that_somebody_broke_while_we_are_on(stage: Stage, how: str) -> None:
+    """Nothing is touched but at the user's word; the broken file stays where it is, and mending it lets us leave."""
+    before = (stage.home / "config.toml").read_bytes()
+    assert stage.run(*INSTALL).code == 0
+    name, content, code = BROKEN[how]
+    path = stage.home / name
+    good = path.read_bytes()
+    path.write_bytes(content)
+    for words in (("uninstall",), ("uninstall", "--defer-stop"), MOVE, INSTALL):
+        assert code == untouched(stage, *words).json["code"]
+    assert 1 == len(stage.street.alive())
+    path.write_bytes(good)
+    assert stage.run("uninstall").code == 0
+    assert before == (stage.home / "config.toml").read_bytes()
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "mine").write_text("mine")
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_link_to_a_folder(path: Path) -> None:
+    path.with_name("folder").mkdir()
+    path.symlink_to("folder")
+
+
+PLACES = ("config.toml", "hooks.json", "auth.json", ".env", "codex-fast-proxy-state/settings.json")
+STRANGE = (a_folder, a_pipe, a_link_to_a_folder)
+
+
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("make", STRANGE, ids=lambda make: make.__name__)
+def test_something_else_in_a_files_place(stage: Stage, name: str, make: Callable[[Path], None]) -> None:
+    """No command waits for ever, takes it away, or answers with a bug."""
+    path = stage.home / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    make(path)
+    before = photograph(stage)
+    for words in MUTATING:
+        if words == ("uninstall",) and "state" in name:
+            continue  # names in the folder that is all ours are ours
+        said = stage.run(*words)
+        assert said.code in {0, 2, 3}, (words, said.out)
+        assert stat.S_IFMT(path.lstat().st_mode) == before.entries[f".codex/{name}"].kind, words
+
+
+def test_the_states_folder_is_a_file(stage: Stage) -> None:
+    """What stands where our folder should be is somebody's."""
+    (stage.home / "codex-fast-proxy-state").write_text("mine")
+    assert untouched(stage, *INSTALL).json["code"] in {"storage_failed", "manifest_invalid"}
+
+
+# ---- Modes that say no: as another user, since root is not asked --------------------------------------------------
+
+
+@pytest.fixture
+def another(tmp_path: Path) -> Iterator[Stage]:
+    """A plain home of a user who is not root; what is loaded late is loaded before he comes, who may not read it."""
+    root = Path(tempfile.mkdtemp(prefix="cfp-tests-"))
+    root.chmod(0o755)
+    made = Stage(root=root / "stage", environ=ENVIRON)
+    made.home.parent.mkdir(parents=True)
+    plain(made)
+    for words in (("status",), INSTALL, ("uninstall",)):
+        made.run(*words)
+    yield made
+    for path in root.rglob("*"):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o700)
+    shutil.rmtree(root)
+
+
+def as_another(stage: Stage, act: Callable[[], object]) -> int:
+    """Run something as the home's owner, who is not root."""
+    if os.geteuid() == 0:
+        for path in (stage.root, *stage.root.rglob("*")):
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+    def drop_and_act() -> object:
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+        return act()
+
+    return in_a_child(drop_and_act)
+
+
+def refused_as_another(stage: Stage, *words: str) -> Said:
+    """The same as `untouched`, for that user."""
+    before = photograph(stage)
+    told = stage.root / "said"
+    told.touch()
+
+    def act() -> int:
+        said = stage.run(*words)
+        told.write_text(said.out)
+        return said.code
+
+    code = as_another(stage, act)
+    after = photograph(stage)
+    said = Said(code=code, out=told.read_text())
+    assert said.code not in {0, 6, 70, 99}, said.out
+    kept = {path: (*entry[:2], *entry[4:]) for path, entry in after.everything().items()}
+    assert {path: (*entry[:2], *entry[4:]) for path, entry in before.everything().items()} == kept
+    return said
+
+
+@pytest.mark.parametrize("name", ["config.toml", "hooks.json"])
+def test_a_read_only_file_is_refused(another: Stage, name: str) -> None:
+    """A rename would override the mode without a word."""
+    dotfiles_of(another)
+    path = another.home / name
+    path.chmod(0o444)
+    told = refused_as_another(another, *INSTALL).json
+    assert ("file_not_replaceable", str(path)) == (told["code"], told["path"])
+
+
+def test_an_unreadable_config_is_refused(another: Stage) -> None:
+    """A file that we may not read is not one that is not there."""
+    (another.home / "config.toml").chmod(0o000)
+    told = refused_as_another(another, *INSTALL).json
+    assert "config_unparseable" == told["code"]
+    assert "Permission denied" in told["error"]
+
+
+def test_a_folder_without_write_permission_is_refused(another: Stage) -> None:
+    """Nothing can be made there, and the answer says so."""
+    another.home.chmod(0o500)
+    told = refused_as_another(another, *INSTALL).json
+    assert "storage_failed" == told["code"]
+    assert "Permission denied" in told["error"]
+
+
+def test_dotfiles_in_a_folder_without_write_permission(another: Stage) -> None:
+    """The links may be ours to change; the folder that they lead to is not."""
+    shutil.rmtree(another.home.parent)
+    another.home.parent.mkdir()
+    dotfiles(another)
+    (another.home.parent / "dotfiles").chmod(0o500)
+    told = refused_as_another(another, *INSTALL).json
+    assert told["code"] in {"storage_failed", "file_not_replaceable"}
