@@ -87,6 +87,9 @@ MESSAGES: Final[dict[str, Message]] = {
     "source_key_unknown": Message(
         "No key was found that Codex now sends to {provider}.",
         "Name the entry of auth.json that holds it with --source-auth-key NAME."),
+    "source_key_short_lived": Message(
+        "The key of {provider} is told anew each time by its auth.command, so a kept one would soon be wrong.",
+        "Nothing to do: Codex sends that key whatever it is signed in with."),
     "port_in_use": Message(
         "{host}:{port} is taken by {owner}.", "Pass another --port, or end that program."),
     "file_not_editable": Message(
@@ -148,7 +151,12 @@ MESSAGES: Final[dict[str, Message]] = {
         "Set `model` in config.toml, or pass --no-verify."),
     "key_unknown": Message(
         "No key was found that Codex itself would send to {provider}.",
-        "Set the variable that its env_key names, or pass --no-verify."),
+        "Set the variable that its env_key names, name another one with --upstream-api-key-env, or pass --no-verify."),
+    "chatgpt_login_not_sent": Message(
+        "Codex is signed in with ChatGPT and would send that login to {provider}; nothing but Codex should, so the "
+        "provider was not tried.",
+        f"Let the proxy keep the provider's own key: `{CLI} prepare-chatgpt-login --source-auth-key NAME --apply`, or name "
+        "its variable with --upstream-api-key-env. Where the provider does take ChatGPT logins, pass --no-verify."),
     "upstream_dns": Message("The name {host} does not resolve: {reason}.", "Check the upstream URL and the network."),
     "upstream_refused": Message("{host} refuses connections.", "Check the upstream URL; is the provider up?"),
     "upstream_unreachable": Message("{host} cannot be reached: {reason}.", "Check the network and proxy variables."),

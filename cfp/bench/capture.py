@@ -18,9 +18,10 @@ from typing import Any, Final, Self
 
 import httptools
 
+from cfp.bench.asking import Answer, asked
 from cfp.bench.exchange import Exchange, Phase
-from cfp.bench.route import Answer, Route, asked
 from cfp.bench.workload import Tier, with_tier
+from cfp.host.route import Route
 
 BASE_PATH: Final = "/v1"
 _LARGEST_BODY: Final = 64 * 1024 * 1024

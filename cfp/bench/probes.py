@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from cfp.bench.asking import asked
 from cfp.bench.capture import Capture
 from cfp.bench.codex import codex_exec, config_text
 from cfp.bench.exchange import ErrorType, Exchange, Phase
-from cfp.bench.route import Route, asked
 from cfp.bench.workload import Profile, Tier, direct_body
+from cfp.host.route import Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,6 @@ from typing import Any, Final
 from cfp.bench.probes import CodexProbe, DirectProbe, Probe, Task
 from cfp.bench.progress import progress_on
 from cfp.bench.report import Report, report
-from cfp.bench.route import Route
 from cfp.bench.run import take
 from cfp.bench.sample import Sample
 from cfp.bench.statistics import Verdict
@@ -31,6 +30,7 @@ from cfp.errors import CfpError, Refused, Stuck
 from cfp.host import keys
 from cfp.host.disk import read_or_none
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.host.route import Route
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE

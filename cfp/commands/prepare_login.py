@@ -79,6 +79,8 @@ def _look(args: Args, host: Host) -> tuple[Facts, keys.FoundKey, LoginPlan]:
     )
     if found is None:
         raise Refused("source_key_unknown", provider=provider)
+    if found.place is keys.Place.AUTH_COMMAND:
+        raise Refused("source_key_short_lived", provider=provider)
     present = host.disk.read(layout.provider_auth)
     return facts, found, plan_prepare_login(facts, provider, found.secret.reveal(), present)
 

@@ -64,8 +64,11 @@ def _tier(facts: Facts, doc: Mapping[str, Any], settings: Settings) -> str | Non
 def candidate_key(
     host: Host, doc: Mapping[str, Any], settings: Settings, *, unknown: str = "key_unknown"
 ) -> keys.FoundKey | None:
-    """Return the key that this route would send; None where it sends none. Raises Refused(`unknown`)."""
-    source = None
+    """Return the key that this route would send; None where it sends none.
+
+    Raises Refused: `unknown`, chatgpt_login_not_sent.
+    """
+    auth, source = host.disk.read(host.layout.auth), None
     if settings.upstream_api_key_file:
         source = keys.Source.provider_auth_file()
     elif settings.upstream_api_key_env is not None:
@@ -73,13 +76,15 @@ def candidate_key(
     found = keys.discover_key(
         doc,
         settings.provider,
-        host.disk.read(host.layout.auth),
+        auth,
         host.disk.read(host.layout.dotenv),
         host.environ,
         provider_auth=host.disk.read(host.layout.provider_auth),
         source=source,
         user_environ=keys.windows_user_environ(),
     )
+    if found is None and source is None and keys.sends_login(doc, settings.provider, auth):
+        raise Refused("chatgpt_login_not_sent", provider=settings.provider)
     if found is None and (source is not None or keys.sends_key(doc, settings.provider)):
         raise Refused(unknown, provider=settings.provider)
     return found

@@ -6,14 +6,12 @@ import asyncio
 import errno
 import json
 import os
-import re
 import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 import anyio  # noqa: F401 - httpcore would load it while the clock runs
 import httpcore
@@ -22,9 +20,8 @@ import httpx
 import cfp
 from cfp.errors import Failed
 from cfp.host.answers import error_text, first_event, provider_message, service_tier
-from cfp.host.outbound import outbound_proxy, tls_context
+from cfp.host.route import Route, host_of
 from cfp.host.secret import Secret, redact
-from cfp.host.socks import SocksTransport
 from cfp.host.verify import Verification, VerificationRequest
 
 _CONNECT = 15.0
@@ -32,13 +29,6 @@ _ERROR_BODY_TIME = 2.0
 _ERROR_BODY = 64 * 1024
 _LARGEST_EVENT = 1024 * 1024
 _LONGEST_MESSAGE = 300
-# What the worker drops when it puts a key of its own in the place of Codex's.
-_IDENTITY = frozenset(
-    {"authorization", "cookie", "chatgpt-account-id", "openai-organization", "openai-project", "proxy-authorization"}
-)
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
-_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
 class Attempt:
@@ -46,21 +36,28 @@ class Attempt:
 
     def __init__(self, request: VerificationRequest, environ: Mapping[str, str]) -> None:
         self._request = request
-        self._environ = environ
-        self._url = f"{request.upstream_base}/responses"
-        self._proxy = outbound_proxy(self._url, environ)
+        self._route = Route(
+            upstream_base=request.upstream_base,
+            key=request.key,
+            environ=environ,
+            extras=request.extras,
+            overrides=request.overrides,
+        )
         self._began = time.monotonic()
         self._connection: httpcore.AsyncNetworkStream | None = None
         self._handshaking = False
         self._asked = False
 
     async def run(self, timeout: float) -> Verification:  # noqa: ASYNC109 - it is what the failure says
-        message = _message(self._request, self._trace)
-        if message is None:
-            raise self._failed("upstream_key_malformed", "it holds a sign that no header can carry")
         try:
-            async with asyncio.timeout(timeout), self._transport() as transport:
-                message.extensions["timeout"] = {"connect": min(timeout, _CONNECT)}
+            route = self._route.checked()
+        except Failed as error:
+            raise self._failed(error.code, str(error.details["reason"])) from error
+        headers = [("accept", "text/event-stream"), ("user-agent", f"codex-fast-proxy/{cfp.__version__}")]
+        patience = min(timeout, _CONNECT)
+        try:
+            async with asyncio.timeout(timeout), route.transport() as transport:
+                message = route.request(headers, _body(self._request), trace=self._trace, connect_seconds=patience)
                 answer = await transport.handle_async_request(message)
                 async with aclosing(answer):
                     return await self._judge(answer)
@@ -72,21 +69,6 @@ class Attempt:
         finally:
             if self._connection is not None:  # httpcore leaves it open where the time runs out in a handshake
                 await self._connection.aclose()
-
-    def _transport(self) -> httpx.AsyncBaseTransport:
-        secure = any(url.startswith("https:") for url in (self._url, self._proxy or ""))
-        context = None
-        try:
-            if secure:
-                context = tls_context(self._environ)
-        except Failed as error:
-            raise self._failed(error.code, **error.details) from error
-        if self._proxy is not None and self._proxy.startswith("socks"):
-            return SocksTransport(self._proxy, context)
-        proxy = None
-        if self._proxy is not None:
-            proxy = httpx.Proxy(self._proxy, ssl_context=context if self._proxy.startswith("https:") else None)
-        return httpx.AsyncHTTPTransport(verify=context or False, proxy=proxy, trust_env=False)
 
     async def _trace(self, event: str, details: Mapping[str, Any]) -> None:
         """Follow httpcore's progress; through a CONNECT proxy, TLS comes after a first request of the proxy's own."""
@@ -173,33 +155,14 @@ class Attempt:
 
     def _not_reached(self, code: str, reason: str) -> Failed:
         """Whoever was to be reached: with an outbound proxy, that is the proxy."""
-        if self._proxy is None:
+        if self._route.proxy is None:
             return self._failed(code, reason)
         return self._failed("upstream_unreachable", f"the outbound proxy: {reason}")
 
     def _failed(self, code: str, reason: str, **more: Any) -> Failed:
-        proxy = {} if self._proxy is None else {"outbound_proxy": _host(self._proxy)}
-        return Failed(code, host=_host(self._url), reason=reason, **proxy, **more)
-
-
-def _message(request: VerificationRequest, trace: Any) -> httpx.Request | None:
-    """The request as Codex would shape it; None where its key fits in no header.
-
-    Headers that Codex could not send are left out, as Codex leaves them out.
-    """
-    headers = {"accept": "text/event-stream", "user-agent": f"codex-fast-proxy/{cfp.__version__}"}
-    for name, secret in request.extras.headers:
-        is_sendable = _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(secret.reveal())
-        if is_sendable and not (request.overrides and name.lower() in _IDENTITY):
-            headers[name.lower()] = secret.reveal()
-    if request.key is not None:
-        if not _KEY.fullmatch(request.key.secret.reveal()):
-            return None
-        headers["authorization"] = f"Bearer {request.key.secret.reveal()}"
-    headers["content-type"] = "application/json"
-    query = urlencode([(name, secret.reveal()) for name, secret in request.extras.query])
-    url = f"{request.upstream_base}/responses" + (f"?{query}" if query else "")
-    return httpx.Request("POST", url, headers=headers, content=_body(request), extensions={"trace": trace})
+        proxy = self._route.proxy
+        through = {} if proxy is None else {"outbound_proxy": host_of(proxy)}
+        return Failed(code, host=self._route.host, reason=reason, **through, **more)
 
 
 def _body(request: VerificationRequest) -> bytes:
@@ -245,9 +208,3 @@ def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError) and error.verify_message:
         return error.verify_message
     return (error.reason or "the handshake failed").replace("_", " ").lower()
-
-
-def _host(url: str) -> str:
-    """`host` or `host:port` of a URL, without user information."""
-    parts = urlsplit(url)
-    return (parts.hostname or "") + (f":{parts.port}" if parts.port else "")

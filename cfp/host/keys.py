@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cfp.codex import auth_json
+from cfp.host.auth_command import told_key
 from cfp.host.dotenv import parse_dotenv
 from cfp.host.secret import Secret, redact
 
@@ -28,6 +29,7 @@ __all__ = [
     "provider_extras",
     "redact",
     "sends_key",
+    "sends_login",
     "windows_user_environ",
 ]
 
@@ -41,6 +43,7 @@ class Place(enum.StrEnum):
     PROVIDER_AUTH_FILE = "provider_auth_file"
     AUTH_JSON = "auth_json"
     BEARER_TOKEN = "experimental_bearer_token"  # noqa: S105 - the name of a setting
+    AUTH_COMMAND = "auth_command"
 
 
 # fmt: off
@@ -51,6 +54,7 @@ _CLOSED_SET: Final = {                              # still there after a reboot
     Place.PROVIDER_AUTH_FILE: ("provider_auth_file", True),
     Place.AUTH_JSON:          ("auth_json_fallback", True),
     Place.BEARER_TOKEN:       (None,                 True),
+    Place.AUTH_COMMAND:       (None,                 True),
 }
 # fmt: on
 
@@ -130,6 +134,9 @@ def discover_key(
         Place.AUTH_JSON: lambda name: auth_json.api_key(auth, name),
         Place.PROVIDER_AUTH_FILE: lambda _: _provider_auth_key(provider_auth, provider),
         Place.BEARER_TOKEN: lambda _: _text(_table(config, provider).get("experimental_bearer_token")),
+        Place.AUTH_COMMAND: lambda _: told_key(
+            _table(config, provider)["auth"], {**environ, **parse_dotenv(dotenv, environ)}
+        ),
     }
     for place, name in _places(config, provider, auth) if source is None else _places_of(source):
         value = read[place](name)
@@ -143,6 +150,14 @@ def sends_key(config: Mapping[str, Any], provider: str) -> bool:
     return bool(_places(config, provider, None))
 
 
+def sends_login(config: Mapping[str, Any], provider: str, auth: bytes | None) -> bool:
+    """Whether Codex would send this provider its ChatGPT login, which is not ours to send anywhere."""
+    store = config.get("cli_auth_credentials_store")
+    mode = auth_json.login_mode(auth, store if isinstance(store, str) else None)
+    signed_in = mode in {auth_json.LoginMode.CHATGPT, auth_json.LoginMode.MIXED}
+    return signed_in and _places(config, provider, None) == [(Place.AUTH_JSON, _OPENAI_KEY)]
+
+
 def _places(config: Mapping[str, Any], provider: str, auth: bytes | None) -> list[tuple[Place, str]]:
     """Where the provider's table says that its key lies, first one first (Codex 0.169: env_key beats the rest)."""
     table = _table(config, provider)
@@ -151,6 +166,8 @@ def _places(config: Mapping[str, Any], provider: str, auth: bytes | None) -> lis
         return _named(env_key)
     if _text(table.get("experimental_bearer_token")):
         return [(Place.BEARER_TOKEN, "")]
+    if isinstance(table.get("auth"), Mapping):  # Codex refuses a table that has a key beside it
+        return [(Place.AUTH_COMMAND, "")]
     wants_openai = provider == _OPENAI or table.get("requires_openai_auth") is True
     if wants_openai and _codex_reads_key(config, auth):
         return [(Place.AUTH_JSON, _OPENAI_KEY)]

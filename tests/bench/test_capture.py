@@ -12,11 +12,11 @@ import pytest
 
 from cfp.bench.capture import Capture
 from cfp.bench.exchange import ErrorType, Exchange
-from cfp.bench.route import Route
 from cfp.bench.workload import Tier
 from cfp.demo.answers import Cut, Reject, Stall, Turn
 from cfp.demo.upstream import Upstream, refusing
 from cfp.host.keys import FoundKey, Place
+from cfp.host.route import Route
 from cfp.host.secret import Secret
 
 KEY = "sk-the-key-of-the-provider"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from cfp.host.keys import (
     discover_key,
     provider_extras,
     sends_key,
+    sends_login,
     windows_user_environ,
 )
 
@@ -37,6 +39,46 @@ def found(
 ) -> tuple[str, str] | None:
     key = discover_key(doc, provider, auth, dotenv, OPENAI_ENV if environ is None else environ, **more)
     return None if key is None else (key.secret.reveal(), key.source)
+
+
+class TestAuthCommand:
+    """`[model_providers.X.auth]`: a program tells the key; the cases are what Codex 0.169 was seen to do."""
+
+    def told(self, words: str, **more: Any) -> tuple[str, str] | None:
+        auth = {"command": "sh", "args": ["-c", words], **more}
+        return found(config(auth=auth), environ={"PATH": "/usr/bin:/bin"}, dotenv=b"FROM_DOTENV=yes\n")
+
+    def test_what_it_prints(self) -> None:
+        """Stripped; .env is in its environment."""
+        assert ("tok yes", "auth_command") == self.told('printf "  tok $FROM_DOTENV \\n\\n"')
+
+    def test_where_it_runs(self, tmp_path: Path) -> None:
+        """In `cwd`."""
+        assert (str(tmp_path), "auth_command") == self.told("pwd", cwd=str(tmp_path))
+
+    @pytest.mark.parametrize("words", ["exit 1", "echo key; exit 1", "true", "echo key; sleep 30"])
+    def test_a_failure_is_no_key(self, words: str) -> None:
+        """Nor is silence, nor what comes too late; and no other key takes its place."""
+        assert self.told(words, timeout_ms=200) is None
+        assert sends_key(config(auth={"command": "sh"}), "relay")
+
+    @pytest.mark.parametrize(
+        "auth", [{}, {"command": 1}, {"command": "sh", "args": "x"}, {"command": "no-such-program"}]
+    )
+    def test_a_table_that_cannot_run(self, auth: dict[str, Any]) -> None:
+        """Gives no key."""
+        assert found(config(auth=auth)) is None
+
+
+def test_whose_login_is_not_ours_to_send() -> None:
+    """A ChatGPT login goes nowhere but where Codex itself sends it."""
+    signed_in = json.dumps({"auth_mode": "chatgpt", "tokens": {"access_token": "x"}}).encode()
+    wants = config(requires_openai_auth=True)
+    assert sends_login(wants, "relay", signed_in)
+    assert sends_login({}, "openai", signed_in)
+    assert not sends_login(wants, "relay", AUTH)
+    assert not sends_login(config(env_key="RELAY_KEY"), "relay", signed_in)
+    assert not sends_login(config(), "relay", signed_in)
 
 
 class TestEnvKey:

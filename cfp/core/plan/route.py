@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from cfp.errors import Refused, UsageError
 from cfp.layout import DEFAULT_PROXY_BASE
 
 Value = TypeVar("Value", str, int)
+_KEY_LENGTH = 16  # no provider's key is shorter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,17 @@ def check_key(facts: Facts, settings: Settings) -> None:
         raise Refused("provider_key_missing", provider=settings.provider)
     env = settings.upstream_api_key_env
     if env is not None and env not in facts.environment and env not in facts.auth_names:
+        if _may_be_a_key(env):
+            raise Refused("invalid_env_name")  # which does not repeat it
         raise Refused("upstream_key_missing", variable=env)
+
+
+def _may_be_a_key(name: str) -> bool:
+    """Whether a name of no variable looks like what should lie in one: long, with digits, not spelled like names."""
+    prefixed = re.match(r"(?:sk|rk|pk|gsk|xai)_", name) is not None
+    spelled = re.fullmatch(r"[A-Z]+(?:_[A-Z0-9]+)*|[a-z]+(?:_[a-z0-9]+)*", name) is not None
+    digits = any(sign.isdigit() for sign in name)
+    return prefixed or (len(name) >= _KEY_LENGTH and digits and not spelled)
 
 
 def candidate_settings(facts: Facts, request: InstallRequest, target: Target) -> Settings:

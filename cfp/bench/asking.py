@@ -1,0 +1,67 @@
+"""One request there and back, measured on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final
+
+import anyio  # noqa: F401 - httpcore would load it while the clock runs
+import httpcore
+import httpx
+
+from cfp.bench.exchange import Exchange
+from cfp.host.route import Route
+
+_CONNECT_S: Final = 30.0
+
+
+class Answer:
+    """The head of an answer, and its body piece by piece; a failure of the transport ends the pieces."""
+
+    def __init__(self, response: httpx.Response, exchange: Exchange) -> None:
+        self._response = response
+        self._exchange = exchange
+        self.status = response.status_code
+        self.headers = tuple(response.headers.items())
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body decoded, as it arrives; the exchange has noted each piece."""
+        try:
+            async for piece in self._response.aiter_bytes():
+                self._exchange.feed(piece, time.monotonic())
+                yield piece
+        except httpx.HTTPError as error:
+            self._exchange.failed(type(error).__name__, time.monotonic())
+        else:
+            self._exchange.ended(time.monotonic())
+
+
+@asynccontextmanager
+async def asked(
+    route: Route, headers: Iterable[tuple[str, str]], body: bytes, exchange: Exchange
+) -> AsyncIterator[Answer | None]:
+    """Send the request and yield the answer, None where there is none; what happens is noted in `exchange`."""
+    connections: list[httpcore.AsyncNetworkStream] = []
+
+    async def trace(event: str, details: Mapping[str, Any]) -> None:
+        if event.endswith("connect_tcp.complete"):
+            connections.append(details["return_value"])
+
+    try:
+        async with route.transport() as transport:
+            try:
+                response = await transport.handle_async_request(
+                    route.request(headers, body, trace=trace, connect_seconds=_CONNECT_S)
+                )
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                exchange.failed(type(error).__name__, time.monotonic())
+                yield None
+                return
+            async with aclosing(response):
+                exchange.answered(response.status_code, response.headers.get("content-type"), time.monotonic())
+                yield Answer(response, exchange)
+    finally:
+        for connection in connections:  # httpcore leaves it open where the time runs out in a handshake
+            await connection.aclose()

@@ -1,0 +1,65 @@
+"""Whose key is sent where, as a user finds it out: sources that need care, and refusals that repeat no key."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.end_to_end.harness import KEY, Machine, chatgpt_login, relay_config
+
+_TOLD = f'[model_providers.relay.auth]\ncommand = "sh"\nargs = ["-c", "echo {KEY}"]\n'
+
+
+def without_env_key(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("env_key")) + "\n"
+
+
+def test_a_key_that_a_program_tells(codex: Machine) -> None:
+    """`auth.command`: verified with that key, and Codex's own turns carry it through the proxy."""
+    codex.write("config.toml", without_env_key(relay_config(codex.upstream.base_url, table=_TOLD)))
+    told = codex.install("--service-tier-policy", "inject_missing").json
+    assert ("verified", "auth_command") == (told["verification"]["status"], told["verification"]["api_key_source"])
+    turn = codex.turn()
+    assert (f"Bearer {KEY}", "priority") == (turn.header("authorization"), turn.json()["service_tier"])
+    assert "source_key_short_lived" == codex.cfp("prepare-chatgpt-login").json["code"]
+
+
+def test_a_chatgpt_login_is_not_ours_to_send(machine: Machine) -> None:
+    """A provider with requires_openai_auth: nothing is sent for a try, and the way on is told."""
+    table = "requires_openai_auth = true\n"
+    machine.write("config.toml", without_env_key(relay_config(machine.upstream.base_url, table=table)))
+    machine.write("auth.json", chatgpt_login())
+    before = machine.files()
+    ran = machine.cfp("install", "--start", "--port", str(machine.port))
+    assert (2, "chatgpt_login_not_sent") == (ran.code, ran.json["code"]), ran.told
+    assert ((), before) == (machine.upstream.received, machine.files())
+    assert (
+        0
+        == machine.cfp("install", "--start", "--port", str(machine.port), "--upstream-api-key-env", "RELAY_KEY").code
+    )
+
+
+@pytest.mark.parametrize(
+    "typed", ["sk-abcdefghijklmnop", "sk_live_abcdefghij", "9f8e7d6c5b4a39281706", "Zx81aQ7b2Kd93LmPq0"]
+)
+@pytest.mark.parametrize("verb", ["install", "set-upstream", "verify-upstream", "run"])
+def test_a_key_typed_for_a_name(machine: Machine, verb: str, typed: str) -> None:
+    """Is refused and not repeated."""
+    machine.relay()
+    extra = {"install": ["--start"], "run": []}.get(verb, [])
+    tail = ["--", "codex"] if verb == "run" else []
+    if verb == "run":
+        (machine.root / "codex").write_text("#!/bin/sh\n")
+        (machine.root / "codex").chmod(0o755)
+        machine.environ["PATH"] = f"{machine.root}:/usr/bin:/bin"
+    ran = machine.cfp(verb, *extra, "--upstream-api-key-env", typed, *tail)
+    assert 2 == ran.code
+    assert typed not in ran.stdout + ran.stderr
+    if verb != "set-upstream":  # which refuses a home that is not enabled first
+        assert "invalid_env_name" == ran.json["code"], ran.told
+
+
+def test_a_name_that_is_not_set_is_named(machine: Machine) -> None:
+    """What is spelled like a name is one."""
+    machine.relay()
+    ran = machine.cfp("verify-upstream", "--upstream-api-key-env", "RELAY_KEY_OF_2026")
+    assert ("upstream_key_missing", True) == (ran.json["code"], "RELAY_KEY_OF_2026" in ran.json["error"])
