@@ -71,6 +71,8 @@ class Downstream(asyncio.BufferedProtocol):
             return
         self._backlog.extend(self._parser.feed(self._buffer[:nbytes]))
         self._pump()
+        if not self._complete:
+            self.touched = monotonic()
         if not self._parser.mid_head:
             self._head_since = None
         elif self._head_since is None:
@@ -124,6 +126,10 @@ class Downstream(asyncio.BufferedProtocol):
     def hold_input(self, *, hold: bool) -> None:
         self._held = hold
         self._adjust_reading()
+
+    def silent_for(self, now: float) -> float:
+        """Seconds since it sent a part of its request; 0 while it is made to wait."""
+        return now - self.touched if self._reading else 0.0
 
     def go_on_with(self, conversation: Conversation) -> None:
         self._exchange = conversation
@@ -218,6 +224,7 @@ class Downstream(asyncio.BufferedProtocol):
         if wanted != self._reading:
             self._reading = wanted
             if wanted:
+                self.touched = monotonic()
                 self.transport.resume_reading()
             else:
                 self.transport.pause_reading()

@@ -325,8 +325,12 @@ class Exchange:
         )
 
     def on_silence(self, now: float) -> None:
-        """End it if the upstream owes something for too long; called now and then."""
-        connection, limit = self._connection, self._office.config.limits.upstream_idle_seconds
+        """End it if one of the two owes something for too long; called now and then."""
+        limits = self._office.config.limits
+        connection, limit = self._connection, limits.upstream_idle_seconds
+        if not (self._upload.complete or self._started) and self._client.silent_for(now) > limits.keep_alive_seconds:
+            self._break("client_silent")
+            return
         if connection is None or not connection.transport.is_reading() or now - connection.touched < limit:
             return
         if self._started:

@@ -62,6 +62,9 @@ class Client(Protocol):
 
     def hold_input(self, *, hold: bool) -> None: ...
 
+    def silent_for(self, now: float) -> float:
+        """Seconds since it sent a part of its request."""
+
     def go_on_with(self, conversation: Conversation) -> None:
         """Put it in the place of the exchange."""
 

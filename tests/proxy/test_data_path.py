@@ -1,0 +1,347 @@
+"""What HTTP/1.1 can do besides a request and its answer, between real sockets: each of it passes, or ends clearly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from backports import zstd
+
+from cfp.proxy.config import Limits
+from tests.proxy.support import (
+    Call,
+    Client,
+    answer,
+    asynchronous,
+    read_body,
+    read_chunk,
+    read_head,
+    upstream,
+    worker,
+)
+
+CHUNKED = b"Transfer-Encoding: chunked"
+
+
+def begin(client: Client, *fields: bytes, path: bytes = b"/v1/files") -> None:
+    """A POST that streams: its head only."""
+    lines = [b"POST " + path + b" HTTP/1.1", b"Host: 127.0.0.1:%d" % client.port, *fields, b"", b""]
+    client.send(b"\r\n".join(lines))
+
+
+@asynchronous
+async def test_trailers_pass_in_both_directions(tmp_path: Path) -> None:
+    """Behind a chunked body, but for fields that would mean something in a head (RFC 9110 6.5.1)."""
+    forbidden = b"Host: evil.example\r\nAuthorization: x\r\nSet-Cookie: x\r\nContent-Encoding: gzip\r\n"
+
+    async def script(call: Call) -> None:
+        body = await read_chunk(call.reader)
+        seen = await call.reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n"
+        told = body + b"|" + seen
+        await call.send(head + b"%x\r\n%s\r\n0\r\n" % (len(told), told) + forbidden + b"X-Sum: down\r\n\r\n")
+
+    async with upstream(script, whole=False) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        begin(client, CHUNKED, b"Trailer: X-Sum", b"TE: trailers, deflate", b"Connection: TE")
+        client.send(b"3\r\nabc\r\n0\r\n" + forbidden + b"X-Sum: up\r\n\r\n")
+        head = await client.head()
+        assert head.get(b"trailer") == b"X-Sum"
+        assert await read_chunk(client.reader) == b"abc|0\r\nX-Sum: up\r\n\r\n"
+        assert await client.reader.readuntil(b"\r\n\r\n") == b"0\r\nX-Sum: down\r\n\r\n"
+        assert (up.requests[0].get(b"te"), up.requests[0].get(b"connection")) == (b"trailers", b"TE")
+        await client.close()
+
+
+@asynchronous
+async def test_early_hints_pass(tmp_path: Path) -> None:
+    """1xx heads reach an HTTP/1.1 client at once, one of HTTP/1.0 never; a 100 that nobody waits for is dropped."""
+    go_on = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        if b"hints" in call.request.start:
+            await go_on.wait()
+        await call.send(answer(b"done"))
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.get(b"/v1/hints")
+        hints = await client.head()
+        assert (hints.start, hints.get(b"link")) == (b"HTTP/1.1 103 Early Hints", b"</a>")
+        go_on.set()
+        assert (await client.response()).body == b"done"
+        await client.close()
+        client = await running.client()
+        client.send(b"GET /v1/old HTTP/1.0\r\nHost: 127.0.0.1:%d\r\n\r\n" % client.port)
+        assert (await client.response()).start == b"HTTP/1.1 200 OK"
+        await client.close()
+
+
+@asynchronous
+async def test_expect_reaches_the_upstream_of_a_streamed_body(tmp_path: Path) -> None:
+    """The client sends its body on the upstream's own 100, or never, where the upstream refuses without it."""
+
+    async def script(call: Call) -> None:
+        assert call.request.get(b"expect") == b"100-continue"
+        if b"refuse" in call.request.start:
+            await call.send(answer(b"no", b"417 Expectation Failed"))
+            return
+        await call.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await call.send(answer(await read_body(call.reader, call.request)))
+
+    async with upstream(script, whole=False) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        begin(client, b"Content-Length: 3", b"Expect: 100-continue")
+        assert (await client.head()).start == b"HTTP/1.1 100 Continue"
+        client.send(b"abc")
+        assert (await client.response()).body == b"abc"
+        begin(client, b"Content-Length: 3", b"Expect: 100-continue", path=b"/v1/refuse")
+        refused = await client.response()
+        assert (refused.start, refused.get(b"connection")) == (b"HTTP/1.1 417 Expectation Failed", b"close")
+        client.writer.write_eof()
+        assert await client.closed() == b""
+        await client.close()
+
+
+@asynchronous
+async def test_an_answer_may_come_before_the_body(tmp_path: Path) -> None:
+    """An upstream that has read enough is heard at once; neither connection is used again."""
+
+    async def script(call: Call) -> None:
+        await call.send(answer(b"enough", b"401 Unauthorized"))
+
+    async with upstream(script, whole=False) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        begin(client, CHUNKED)
+        client.send(b"3\r\nabc\r\n")
+        early = await client.response()
+        assert (early.start, early.body, early.get(b"connection")) == (
+            b"HTTP/1.1 401 Unauthorized",
+            b"enough",
+            b"close",
+        )
+        client.writer.write_eof()
+        assert await client.closed() == b""
+        await client.close()
+
+
+@asynchronous
+async def test_pipelined_bodies_are_told_apart(tmp_path: Path) -> None:
+    """Requests in one write, with bodies of every framing, each go out alone and are answered in order."""
+
+    async def script(call: Call) -> None:
+        await call.send(answer(call.request.start.split()[1][-1:] + b":" + call.request.body))
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        host = b"Host: 127.0.0.1:%d\r\n" % client.port
+        client.send(
+            b"POST /v1/1 HTTP/1.1\r\n" + host + b"Content-Length: 3\r\n\r\nGET"
+            b"POST /v1/2 HTTP/1.1\r\n" + host + CHUNKED + b"\r\n\r\n4\r\n / H\r\n0\r\n\r\n"
+            b"GET /v1/3 HTTP/1.1\r\n" + host + b"\r\n"
+            b"POST /v1/4 HTTP/1.1\r\n" + host + b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+            b"GET /v1/5 HTTP/1.1\r\n" + host + b"\r\n"
+        )
+        assert [(await client.response()).body for _ in range(4)] == [b"1:GET", b"2: / H", b"3:", b"4:"]
+        assert await client.closed() == b""
+        await client.close()
+        assert len(up.requests) == 4
+
+
+@pytest.mark.parametrize("leave", [lambda client: client.writer.write_eof(), lambda client: client.writer.close()])
+@asynchronous
+async def test_a_client_that_closes_its_side_has_left(tmp_path: Path, leave: Callable[[Client], None]) -> None:
+    """Its upstream connection is freed at once: nobody half-closes and then waits for a model."""
+    hold = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        if await call.reader.read(1) == b"":
+            raise ConnectionError
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.post()
+        await up.arrived.get()
+        leave(client)
+        assert await up.gone.get() is up.requests[0]
+        hold.set()
+        await client.close()
+    assert [line["error_type"] for line in running.log()] == ["client_left"]
+
+
+@asynchronous
+async def test_an_upstream_that_closes_its_side_has_answered(tmp_path: Path) -> None:
+    """Bytes before its FIN are the answer, whole where its framing says so; the request's rest is not waited for."""
+
+    async def script(call: Call) -> None:
+        await call.send(b"HTTP/1.1 200 OK\r\n\r\nuntil the end")
+        call.writer.write_eof()
+        await call.reader.read(1)
+
+    async with upstream(script, whole=False) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.get(b"/v1/x")
+        assert (await client.response()).body == b"until the end"
+        await client.close()
+
+
+@asynchronous
+async def test_closed_connections_are_replaced_without_error(tmp_path: Path) -> None:
+    """An upstream that closes after each answer, without a word, is dialled anew for each request, POST or GET."""
+
+    async def script(call: Call) -> None:
+        await call.send(answer(b"fine"))
+        call.writer.close()
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        for number in range(20):
+            client.post() if number % 2 else client.get(b"/v1/x")
+            assert (await client.response()).body == b"fine"
+        await client.close()
+        assert up.connections == 20
+
+
+@asynchronous
+async def test_a_close_that_crosses_a_request(tmp_path: Path) -> None:
+    """A kept connection that ends while a GET is on its way costs one more try; to repeat a POST is not for us."""
+
+    async def script(call: Call) -> None:
+        if len(up.requests) in {1, 3, 4}:
+            await call.send(answer(b"fine"))
+        call.writer.close() if len(up.requests) in {2, 5} else None
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        for _ in range(2):
+            client.get(b"/v1/x")
+            assert (await client.response()).body == b"fine"
+        client.post()
+        assert (await client.response()).body == b"fine"
+        client.post()
+        assert await client.error() == (b"HTTP/1.1 502 Bad Gateway", "upstream_broke_off")
+        await client.close()
+        assert [request.start.split()[0] for request in up.requests] == [b"GET", b"GET", b"GET", b"POST", b"POST"]
+
+
+@asynchronous
+async def test_a_body_that_stalls_is_given_up(tmp_path: Path) -> None:
+    """A client that owes the rest of its request for 300 s is cut; one that is only made to wait is not."""
+    async with upstream() as up, worker(tmp_path, up.base, limits=Limits(keep_alive_seconds=300)) as running:
+        client = await running.client()
+        begin(client, b"Content-Length: 10", b"Content-Type: application/json", path=b"/v1/responses")
+        client.send(b"abc")
+        while not running.worker.requests_in_flight:  # noqa: ASYNC110  the worker has no event for it
+            await asyncio.sleep(0)
+        now = asyncio.get_running_loop().time()
+        running.worker.sweep(now + 290)
+        assert running.worker.requests_in_flight == 1
+        running.worker.sweep(now + 310)
+        assert await client.closed() == b""
+        await client.close()
+        assert up.requests == []
+    assert [line["error_type"] for line in running.log()] == ["client_silent"]
+
+
+@asynchronous
+async def test_a_large_body_does_not_hold_up_others(tmp_path: Path) -> None:
+    """While it is decoded, looked into and coded again, another client is served."""
+    plain = json.dumps({"model": "m", "input": ["text " * 200] * 20_000}).encode()
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        large, small = await running.client(), await running.client()
+        large.post(
+            zstd.compress(plain + b" " * (1 << 20), 1) + zstd.compress(b" " * 3_000_000, 1), b"Content-Encoding: zstd"
+        )
+        while not running.worker.requests_in_flight:  # noqa: ASYNC110  the worker has no event for it
+            await asyncio.sleep(0)
+        small.get(b"/__codex_fast_proxy/health")
+        assert (await small.response()).start == b"HTTP/1.1 200 OK"
+        early = not up.requests
+        assert (await large.response()).start == b"HTTP/1.1 200 OK"
+        assert (early, zstd.decompress(up.requests[0].body)[:27]) == (True, b'{"service_tier":"priority",')
+        await large.close()
+        await small.close()
+
+
+@asynchronous
+async def test_a_slow_writer_is_read_as_it_writes(tmp_path: Path) -> None:
+    """One byte at a time: the request is the same, and nothing is sent before it can be judged."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        text = (
+            b"POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n" % client.port
+        )
+        for byte in text + b"Content-Length: 11\r\n\r\n" + b'{"model":1}':
+            assert up.requests == []
+            client.send(bytes([byte]))
+            await client.writer.drain()
+            await asyncio.sleep(0)
+        assert (await client.response()).start == b"HTTP/1.1 200 OK"
+        assert up.requests[0].body == b'{"service_tier":"priority","model":1}'
+        await client.close()
+
+
+@asynchronous
+async def test_an_upload_is_paused_by_a_slow_upstream(tmp_path: Path) -> None:
+    """A streamed body waits in the client's socket, not in the worker's memory."""
+    total = 32 * 1024 * 1024
+    go_on = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await go_on.wait()
+        assert len(await call.reader.readexactly(total)) == total
+        await call.send(answer(b"all"))
+
+    async with upstream(script, whole=False) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        begin(client, b"Content-Length: %d" % total)
+        sent = 0
+        stalled = False
+        while sent < total:
+            client.send(bytes(1 << 20))
+            sent += 1 << 20
+            try:
+                async with asyncio.timeout(None if stalled else 0.5):
+                    await client.writer.drain()
+            except TimeoutError:
+                stalled = True
+                go_on.set()
+                await client.writer.drain()
+        assert stalled
+        assert (await client.response()).body == b"all"
+        await client.close()
+
+
+@asynchronous
+async def test_a_length_that_connection_names_stays(tmp_path: Path) -> None:
+    """An upstream that lists Content-Length as its connection's own ends no body elsewhere for the client."""
+
+    async def script(call: Call) -> None:
+        await call.send(answer(b"five!", b"200 OK", b"Connection: content-length"))
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        for _ in range(2):
+            client.get(b"/v1/x")
+            assert (await client.response()).body == b"five!"
+        await client.close()
+
+
+@asynchronous
+async def test_an_ipv6_client_is_served(tmp_path: Path) -> None:
+    """On ::1, under its own name, and its process is known."""
+    async with upstream() as up:
+        try:
+            async with worker(tmp_path, up.base, host="::1") as running:
+                reader, writer = await asyncio.open_connection("::1", running.worker.port)
+                writer.write(b"GET /v1/x HTTP/1.1\r\nHost: [::1]:%d\r\n\r\n" % running.worker.port)
+                assert (await read_head(reader)).start == b"HTTP/1.1 200 OK"
+                writer.close()
+        except OSError:
+            pytest.skip("no IPv6 loopback here")
