@@ -16,11 +16,13 @@ class Turn:
     """A complete event stream that says `text`.
 
     first_after   seconds before the first event
+    between       seconds from one event to the next
     tier          the tier that the provider claims to have used; None echoes what was asked for
     """
 
     text: str = "Hello from the embedded upstream."
     first_after: float = 0.0
+    between: float = 0.0
     tier: str | None = None
 
 

@@ -236,7 +236,7 @@ class Connection(BaseHTTPRequestHandler):
             case Turn():
                 self._begin_stream()
                 self.server.stopping.wait(answer.first_after)
-                self._send_events(events(request.json(), answer, number))
+                self._send_events(events(request.json(), answer, number), answer.between)
                 self.wfile.write(b"0\r\n\r\n")
             case Cut():
                 self._begin_stream()
@@ -270,8 +270,10 @@ class Connection(BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
 
-    def _send_events(self, story: list[Event]) -> None:
+    def _send_events(self, story: list[Event], between: float = 0.0) -> None:
         for event in story:
+            if between:
+                self.server.stopping.wait(between)
             data = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 

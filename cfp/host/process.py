@@ -33,6 +33,7 @@ __all__ = [
     "boot_id",
     "draining_workers",
     "find_workers",
+    "health_of",
     "is_alive",
     "process_started",
     "release_worker",
@@ -139,13 +140,13 @@ def stop_worker(
     Nothing is signalled that is not proven to be this worker. Raises Failed(worker_did_not_stop; pid) where even
     SIGKILL does not end it.
     """
-    health = _health_of(record, host, layout)
+    health = health_of(record, host, layout)
     found = _hold_proven(record, health)
     if found is None:
         return Stopped(was_running=False)
     with found as worker:
         drains = health is not None and health.get("draining") is True
-        cut = _end(worker, grace, lambda: _health_of(record, host, layout) or health, drains=drains)
+        cut = _end(worker, grace, lambda: health_of(record, host, layout) or health, drains=drains)
         _reap(worker.pid)
     return Stopped(was_running=True, cut_streams=cut)
 
@@ -170,7 +171,7 @@ def release_worker(record: WorkerRecord, host: str, layout: Layout) -> Literal["
 
     Returns once it accepts nothing more, "stopped" where it had nothing left to do.
     """
-    health = _health_of(record, host, layout)
+    health = health_of(record, host, layout)
     if health is not None and health.get("draining") is True:
         return "draining"
     found = _hold_proven(record, health)
@@ -180,14 +181,14 @@ def release_worker(record: WorkerRecord, host: str, layout: Layout) -> Literal["
         worker.signal(kill=False)
         deadline = time.monotonic() + _LET_GO
         while not worker.wait(_LET_GO_PAUSE):
-            now = _health_of(record, host, layout)
+            now = health_of(record, host, layout)
             if time.monotonic() > deadline or (now is not None and now.get("draining") is True):
                 return "draining"
         _reap(worker.pid)
     return "stopped"
 
 
-def _health_of(record: WorkerRecord, host: str, layout: Layout | None = None) -> Health | None:
+def health_of(record: WorkerRecord, host: str, layout: Layout | None = None) -> Health | None:
     """The worker's own health, by its control socket or at its port."""
     if not record.nonce:
         return None
@@ -264,7 +265,7 @@ class HostProcesses:
         "deferred" where there is one, "draining" where it leaves by itself once there is none: whoever shares a
         handover serves in its place.
         """
-        health = _health_of(worker, self._host, self._layout)
+        health = health_of(worker, self._host, self._layout)
         if health is not None:
             if any(health.get(part) is True for part in ("draining", "standing_by", "taking_over")):
                 return release_worker(worker, self._host, self._layout)

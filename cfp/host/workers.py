@@ -54,8 +54,14 @@ class HostWorkers:
         return dict(probe.wait_healthy(settings.host, settings.port, nonce, timeout, child))
 
     def release(self, at: PortFact) -> None:
-        """Tell a worker that stands by to leave once its streams are done; one that is gone has."""
-        process.release_worker(self.record(at), at.host, self._layout)
+        """Tell a worker that stands by to leave once its streams are done.
+
+        One whose successor has died meanwhile serves on, which is better than nobody.
+        """
+        record = self.record(at)
+        health = process.health_of(record, at.host, self._layout)
+        if health is None or health.get("standing_by") is True:
+            process.release_worker(record, at.host, self._layout)
 
     def stop(self, workers: Sequence[PortFact], grace: float) -> int:
         """End them all and return the count of streams that were cut; raises Failed(worker_did_not_stop)."""

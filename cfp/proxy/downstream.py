@@ -108,7 +108,7 @@ class Downstream(asyncio.BufferedProtocol):
     def finished(self, *, close: bool) -> None:
         self._exchange = None
         self.touched = monotonic()
-        if close or self._office.draining:
+        if close or self._office.leaving:
             self._end(linger=not self._complete or bool(self._backlog))
         else:
             self._pump()

@@ -145,7 +145,7 @@ class Handover:
             task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError, ValueError, TimeoutError):
+        with connection, suppress(OSError, ValueError, RecursionError):
             if not control.is_own(connection):
                 return
             async with asyncio.timeout(_ANSWER_SECONDS):

@@ -80,7 +80,11 @@ class Desk(Protocol):
 
 
 class Office(Protocol):
-    """What all exchanges of one worker share."""
+    """What all exchanges of one worker share.
+
+    draining  answers say that their connection closes
+    leaving   it does so as soon as it is idle, whether an answer has said so or not
+    """
 
     config: WorkerConfig
     origin: Origin
@@ -93,6 +97,7 @@ class Office(Protocol):
     unserved: Unserved
     loop_id: bytes
     draining: bool
+    leaving: bool
 
     @property
     def dashboard(self) -> Desk: ...

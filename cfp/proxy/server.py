@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 from functools import cached_property, partial
 from hashlib import sha256
@@ -64,6 +65,7 @@ class Worker:
         self.events = Events(verbose=config.verbose)
         self.loop_id = os.urandom(8).hex().encode()
         self.draining = False
+        self.leaving = False
         self.hands_over = False
         self.standing_by = False
         self.taking_over = False
@@ -77,7 +79,6 @@ class Worker:
         self._ids = os.urandom(4).hex()
         self._requests = 0
         self._listener: Listener | None = None
-        self._patient = False
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = asyncio.Event()
 
@@ -127,12 +128,12 @@ class Worker:
         """
         if self.draining:
             return
-        self.draining, self._patient = True, succeeded
+        self.draining, self.leaving = True, not succeeded
         if self._listener is not None:
             self._listener.close()
         loop = asyncio.get_running_loop()
         if succeeded:
-            loop.call_later(self.config.limits.last_request_seconds, self._close_idle)
+            self._close_unused(since=monotonic())
         else:
             self._close_idle()
         loop.call_later(self.config.limits.drain_seconds, self.cut)
@@ -206,15 +207,21 @@ class Worker:
     # -- inside
 
     def _settled(self) -> None:
-        if self.draining and not self._patient:
+        if self.leaving:
             self._close_idle()  # it came with the last ones
         self._closed_if_empty()
 
-    def _close_idle(self) -> None:
-        self._patient = False
+    def _close_idle(self, unused_since: float = math.inf) -> None:
         for connection in list(self._connections):
-            if connection.is_idle:
+            if connection.is_idle and connection.touched <= unused_since:
                 connection.close()
+
+    def _close_unused(self, since: float) -> None:
+        """Close idle connections whose client has had the time for its next request, until none is left."""
+        patience = self.config.limits.last_request_seconds
+        if monotonic() - since >= patience:
+            self._close_idle(monotonic() - patience)
+        asyncio.get_running_loop().call_later(patience / 8, self._close_unused, since)
 
     def _closed_if_empty(self) -> None:
         coming = self._listener is not None and self._listener.busy

@@ -30,7 +30,8 @@ def worker_action(facts: Facts, settings: Settings, at: PortFact | None) -> Work
     if at is not None and at.state in {PortState.FOREIGN, PortState.OTHER_HOME}:
         raise Refused("port_in_use", host=at.host, port=at.port, owner=at.owner or "another program")
     if at is not None and at.state is PortState.OURS:
-        return WorkerAction.KEEP if serves(at, settings, facts.runtime.runtime_id) else refresh(at)
+        right = serves(at, settings, facts.runtime.runtime_id) and not has_lost_its_home(at)
+        return WorkerAction.KEEP if right else refresh(at)
     former = running(facts)
     return WorkerAction.START if former is None else refresh(former)
 
@@ -44,6 +45,11 @@ def hangs(facts: Facts, at: PortFact | None) -> bool:
     """True where a worker of this home holds the address and does not answer there."""
     stray = facts.stray
     return at is not None and stray is not None and (stray.host, stray.port) == (at.host, at.port)
+
+
+def has_lost_its_home(at: PortFact) -> bool:
+    """True where its folder was deleted under it: nobody can talk to it there, and its logs go nowhere."""
+    return (at.health or {}).get("hands_over") is True and not at.hands_over
 
 
 def serves(at: PortFact, settings: Settings, runtime_id: str) -> bool:
