@@ -7,7 +7,7 @@ CfpError
 │  ├─ ConfirmationRequired (4)
 │  └─ Busy               (5) another command holds the lock
 ├─ Failed    tried, and undone
-├─ CutShort  (130) interrupted once the files were changed; the same command, repeated, finishes
+├─ CutShort  (130) interrupted, or failed, once the files were changed; the same command, repeated, finishes
 └─ Stuck     undo is incomplete
    └─ RecoveryRequired   (6)
 
@@ -65,13 +65,13 @@ class Failed(CfpError):
 
 
 class CutShort(CfpError):
-    """A signal came after the files were changed: running the same command again finishes what is left.
+    """A signal or a failure came after the files were changed: running the same command again finishes what is left.
 
     changed  what is changed already, for the result field of that name
     """
 
-    def __init__(self, code: str, *, exit_code: int, changed: str) -> None:
-        super().__init__(code, changed=changed)
+    def __init__(self, code: str, *, exit_code: int, changed: str, **details: Any) -> None:
+        super().__init__(code, changed=changed, **details)
         self.exit_code = exit_code
 
 

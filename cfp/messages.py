@@ -188,6 +188,10 @@ MESSAGES: Final[dict[str, Message]] = {
     "uninstall_interrupted": Message(
         "Interrupted: the Codex config is given back, and the proxy and its state are not quite gone yet.",
         f"Run `{CLI} uninstall` again; it finishes."),
+    "uninstall_incomplete": Message(
+        "The Codex config is given back; then the file system refused a change to {path}: {reason}.",
+        f"Free space or rights, then run `{CLI} uninstall` again; it finishes."),
+    "interrupted_when_done": Message("Interrupted when the change was made already.", f"Run `{CLI} status`."),
     "stop_interrupted": Message(
         "Interrupted: the proxy was told to stop and ends once its streams have.", f"Run `{CLI} status`."),
     "bug": Message(

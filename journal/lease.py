@@ -28,6 +28,7 @@ class Lease:
         self._lock = lock
         self._hold = Hold()
         self._dismantled = False
+        self._latest: Transaction | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -42,6 +43,11 @@ class Lease:
         finally:
             self._lock.release()
             self._hold.release()
+
+    @property
+    def has_committed(self) -> bool:
+        """Whether the latest transaction of this lease was committed."""
+        return self._latest is not None and self._latest.has("commit")
 
     def recover(self) -> Recovery:
         """Decide every open transaction: with a commit it is finished, without one every file goes back.
@@ -83,7 +89,9 @@ class Lease:
             "key": ports.token(16),
         }
         txid = f"{now:%Y%m%dT%H%M%SZ}-{ports.token(4)}"
-        return Transaction(ports, txid, begin, hold=self._hold, changes=tuple(changes), folders=tuple(folders))
+        latest = Transaction(ports, txid, begin, hold=self._hold, changes=tuple(changes), folders=tuple(folders))
+        self._latest = latest
+        return latest
 
     def remove(self, paths: Sequence[Path]) -> None:
         """Delete files, then empty folders, for good: forward only, and safe to repeat. What is missing is done.

@@ -203,7 +203,13 @@ class Transaction:
         return self.conflicts
 
     def retract_workers(self) -> None:
-        """End the workers that this transaction started and run those again that it stopped; may be repeated."""
+        """End the workers that this transaction started and run those again that it stopped; may be repeated.
+
+        A commit that may have reached the medium is taken back first: recovery would finish it, and end the worker
+        that runs again.
+        """
+        if self._stage in {Stage.COMMITTING, Stage.COMMITTED}:
+            self.restore_files()
         if self._stage in {Stage.COMMITTING, Stage.COMMITTED}:
             self.restore_files()  # no worker goes while the log may still say that it stays
         if self._log is not None and self._stage is not Stage.CLOSED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from cfp.core.plan.uninstall import (
     plan_uninstall,
 )
 from cfp.core.plan.worker import running
-from cfp.errors import CutShort
+from cfp.errors import CutShort, Failed
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Run
@@ -28,7 +29,7 @@ from cfp.lifecycle.tables import GIVE_BACK, RETIRE
 from cfp.messages import message
 from cfp.result import Result
 from cfp.signals import exit_code
-from journal import Lease
+from journal import Lease, StorageFailed
 
 CONFIRMATION_CODE = "chatgpt_auth_direct_upstream_uninstall_requires_confirmation"
 
@@ -98,6 +99,9 @@ def nothing_there(host: Host, facts: Facts, plan: UninstallPlan) -> bool:
     return not plan.changes and not left and running(facts) is None
 
 
+_GIVEN_BACK = "config and hooks are given back"
+
+
 def _transact(host: Host, lease: Lease, facts: Facts, plan: UninstallPlan) -> Switch:
     switch = Switch(
         lease=lease,
@@ -121,8 +125,15 @@ def _transact(host: Host, lease: Lease, facts: Facts, plan: UninstallPlan) -> Sw
             Run(RETIRE, switch).finish()
         except KeyboardInterrupt as interrupt:  # nothing to undo: every row goes forward only
             raise CutShort(
-                "uninstall_interrupted", exit_code=exit_code(interrupt), changed="config and hooks are given back"
+                "uninstall_interrupted", exit_code=exit_code(interrupt), changed=_GIVEN_BACK
             ) from interrupt
+        except StorageFailed as error:
+            reason = os.strerror(error.errno or 0)
+            raise CutShort(
+                "uninstall_incomplete", exit_code=2, changed=_GIVEN_BACK, path=str(error.path), reason=reason
+            ) from error
+        except Failed as error:  # a worker that does not end
+            raise CutShort(error.code, exit_code=2, changed=_GIVEN_BACK, **error.details) from error
     return switch
 
 

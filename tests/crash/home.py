@@ -87,10 +87,11 @@ class Crew:
 
 
 class MemoryDisk:
-    """`cfp.host.disk.Disk` over the simulated files; a clock that goes on with what happens to them."""
+    """`cfp.host.disk.Disk` over the simulated files; a clock that stands still during a command."""
 
     def __init__(self, fs: SimFs) -> None:
         self._fs = fs
+        self._now = BEGINNING + timedelta(seconds=fs.newest)
 
     def try_to_read(self, path: Path) -> tuple[bytes | None, str]:
         node = self._fs.node(self._fs.led_to(path))
@@ -110,7 +111,7 @@ class MemoryDisk:
         return node is not None and node.kind is Kind.FOLDER
 
     def now(self) -> datetime:
-        return BEGINNING + timedelta(seconds=self._fs.newest)
+        return self._now
 
 
 class MemoryWorkers:

@@ -1,0 +1,122 @@
+"""Whole commands on a machine that fails or interrupts them: their answers are true, and recovery puts it right.
+
+A cell is a command, one of its file operations, an error code and how long it lasts. The gate gives each operation
+one code a way, in turn; a deep session gives each of them all codes.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from cfp import signals
+from tests.crash import invariants
+from tests.crash.commands import COMMANDS, Command
+from tests.crash.home import Answer, Crew
+from tests.crash.simfs import Fault, SimFs
+from tests.crash.sizes import DEEP
+from tests.crash.world import CANARY
+from tests.numbers import Numbers
+
+CODES = (
+    *(errno.ENOSPC, errno.EACCES, errno.EIO, errno.EPERM, errno.EROFS, errno.EDQUOT),
+    *(errno.EMFILE, errno.EINTR, errno.ESTALE, errno.EXDEV, errno.EBUSY),
+)
+WAYS = (
+    {"sticky": False},
+    {"sticky": False, "too_late": True},
+    {"sticky": True},
+    {"sticky": True, "writes_only": True},
+)
+NAMES = [command.name for command in COMMANDS]
+
+
+def operations(command: Command) -> range:
+    fs = command.world()
+    before = fs.step
+    command.play(fs, command.machine())
+    return range(before + 1, fs.step + 1)
+
+
+def codes_for(number: int) -> tuple[int, ...]:
+    return CODES if DEEP else (CODES[number % len(CODES)],)
+
+
+def complaints_after(command: Command, fs: SimFs, crew: Crew, answer: Answer) -> list[str]:
+    """Heal the machine, recover, and look."""
+    found = ["a bug"] if answer.exit_code == 70 else []
+    found += ["I5: a secret in the answer"] if CANARY.decode() in answer.text else []
+    found += ["no sentence says what failed"] if answer.exit_code and not answer.told.get("error") else []
+    fs.fault = None
+    command.recover(fs, crew, boot="boot-1")
+    was = command.world()
+    return [
+        *found,
+        *invariants.i1_all_before_or_all_after(command, was, fs, answer.outcome),
+        *invariants.i3_no_proxied_config_without_worker(command, fs, crew),
+        *invariants.i4_nothing_left(command, fs),
+        *invariants.i5_secrets_stay_private(fs, command.owned()),
+        *invariants.i7_untouched_stays_itself(command, was, fs),
+        *(["a descriptor is left open"] if fs.descriptors else []),
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_failing_operations(command: Command, numbers: Numbers) -> None:
+    """Every operation fails in every way: the answer is true, and recovery leaves no mixture."""
+    cells, bad = 0, []
+    for at in operations(command):
+        for way_number, way in enumerate(WAYS):
+            for code in codes_for(at + 3 * way_number):
+                fs, crew = command.world(), command.machine()
+                fs.fault = Fault(at=at, code=code, **way)
+                answer = command.answer(fs, crew)
+                cells += 1
+                if found := complaints_after(command, fs, crew, answer):
+                    bad.append((at, errno.errorcode[code], way, answer.exit_code, found))
+    numbers.count("failing operations", "cells of whole commands", cells)
+    numbers.count("failing operations", "violations", len(bad))
+    assert bad == []
+
+
+@pytest.fixture
+def _signals() -> Iterator[None]:
+    """SIGTERM ends a command as it does in a program of its own."""
+    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    signals.listen()
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_signals")
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_interrupted_at_any_operation(command: Command, numbers: Numbers) -> None:
+    """^C or SIGTERM before any operation: the answer is true, and nothing has to be recovered."""
+    bad = []
+    for at in operations(command):
+        number = signal.SIGINT if at % 2 else signal.SIGTERM
+        fs, crew = command.world(), command.machine()
+        fs.on_step = lambda fs, what, about, at=at, number=number: fs.step == at and signal.raise_signal(number)
+        answer = command.answer(fs, crew)
+        fs.on_step = None
+        hot = [path for path in fs.seen if path.endswith(".open")]
+        found = complaints_after(command, fs, crew, answer)
+        if found or hot:
+            bad.append((at, number.name, answer.exit_code, hot, found))
+    numbers.count("failing operations", "interrupts of whole commands", len(operations(command)))
+    numbers.count("failing operations", "violations", len(bad))
+    assert bad == []
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_short_writes(command: Command) -> None:
+    """A file system that takes half of what it is given each time changes nothing but the number of calls."""
+    fs, crew = command.world(), command.machine()
+    fs.short_writes = True
+    answer = command.answer(fs, crew)
+    assert complaints_after(command, fs, crew, answer) == []
+    assert answer.outcome == "committed"
