@@ -6,6 +6,7 @@ Only the named verb's module is imported, so that each command pays for what it 
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 import tempfile
@@ -27,7 +28,7 @@ from cfp.host.machine import Host
 from cfp.host.runtime import python_path
 from cfp.layout import locate
 from cfp.messages import message
-from cfp.result import Exit, Raw, Result, envelope, render
+from cfp.result import Exit, Raw, Result, Rows, envelope, render
 
 EXIT_BUG = 70
 _HELP = frozenset({"-h", "--help"})
@@ -116,6 +117,28 @@ def _say(text: str, out: TextIO) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
+def _stream(result: Rows, streams: Streams) -> int:
+    """Print each row as it comes; ^C, or a reader that has gone, is the end that was meant."""
+    in_columns = streams.out.isatty() if result.columns is None else result.columns
+    if in_columns:
+        from cfp.views.requests import columns, header  # noqa: PLC0415  JSON does not pay for it
+    none = True
+    try:
+        for row in result.rows:
+            if in_columns and none:
+                _say(header() + "\n", streams.out)
+            none = False
+            print(columns(row) if in_columns else json.dumps(row, ensure_ascii=False), file=streams.out, flush=True)
+    except KeyboardInterrupt as interrupt:
+        return signals.exit_code(interrupt)
+    except OSError:
+        _say("", streams.out)
+        return 0
+    if none:
+        _say(message(result.none).sentence + "\n", streams.err)
+    return 0
+
+
 def _dispatch(
     argv: list[str],
     environ: Mapping[str, str],
@@ -140,7 +163,7 @@ def _dispatch(
     names = parsed(verb, argv[1:])
     host = find(names.pop("codex_home"), environ, python_path())
     args = module.Args(**{item.name: names[item.name] for item in fields(module.Args)})
-    result: Result | Raw | Exit | None = module.run(args, host)
+    result: Result | Raw | Rows | Exit | None = module.run(args, host)
     if result is None:
         return 0
     if isinstance(result, Exit):
@@ -148,6 +171,8 @@ def _dispatch(
     if isinstance(result, Raw):
         _say(result.text, streams.out)
         return 0
+    if isinstance(result, Rows):
+        return _stream(result, streams)
     _answer(verb, result, argv, environ, streams.out)
     return result.exit_code
 

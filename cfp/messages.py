@@ -105,6 +105,8 @@ MESSAGES: Final[dict[str, Message]] = {
     "already_enabled": Message(
         "The proxy is enabled with other settings: what is prepared now would not fit what Codex points at.",
         f"Run `{CLI} install --start` with these flags, or `{CLI} set-upstream`."),
+    "proxy_not_running": Message(
+        "No proxy is running, and it is the proxy that serves the dashboard.", f"Run `{CLI} start`."),
     "settings_missing": Message("There are no saved settings.", f"Run `{CLI} install --start`."),
     "provider_repointed": Message(
         "{provider} no longer points at the proxy: its URL was changed by others and is left alone.",
@@ -339,6 +341,9 @@ MESSAGES: Final[dict[str, Message]] = {
         "This program is installed as a package, not as a git checkout, so there is no remote to compare with.",
         "Ask the package installer: `pip list --outdated`."),
     "done.started": Message("The proxy is running."),
+    "done.dashboard_opened": Message("The dashboard is open in your browser."),
+    "done.dashboard_found": Message("No browser was opened.", "Open the URL in a browser on this machine."),
+    "no_requests_logged": Message("No request has been logged yet."),
     "done.stopped": Message("The proxy is stopped."),
     "effect.new_processes": Message("Running Codex processes keep their route until they are restarted."),
     "effect.interrupted": Message("Sessions that used the proxy lost it now."),

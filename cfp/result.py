@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,19 @@ class Raw:
     """Text for stdout as it is: the few commands whose answer is not for a program to parse."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Objects as they come, perhaps without end: one line each.
+
+    columns  columns for people, or JSON lines; None: columns on a terminal
+    none     the code of what is said, on stderr, where there is not one
+    """
+
+    rows: Iterator[Mapping[str, Any]]
+    columns: bool | None
+    none: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

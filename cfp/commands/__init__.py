@@ -20,6 +20,8 @@ GROUPS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "See how it is": {
         "status": ("status", "what is installed, what runs, and the one thing to do next"),
         "doctor": ("doctor", "every check, each with its evidence and what mends it"),
+        "dashboard": ("dashboard", "open the proxy's own page in the browser"),
+        "logs": ("logs", "the last requests; with --follow each as it comes"),
         "check-update": ("check_update", "compare this checkout with its remote; read-only"),
     },
     "Change where requests go": {

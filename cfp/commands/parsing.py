@@ -16,7 +16,7 @@ from cfp.host.secret import redact
 
 PROGRAM: Final = "codex-fast-proxy"
 FORMATS: Final = ("json", "text")
-_WITHOUT_RESULT: Final = frozenset({"completion", "serve"})
+_WITHOUT_RESULT: Final = frozenset({"completion", "logs", "serve"})
 _WIDEST: Final = 100  # longer lines are hard to read on any terminal
 _FLAGS_COLUMN: Final = 32
 

@@ -26,7 +26,7 @@ def told(*argv: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
 
 
 # These act outside the home that is named, run for long, or answer in another form.
-ELSEWHERE = frozenset({"serve", "demo", "completion", "link-skill", "unlink-skill", "check-update"})
+ELSEWHERE = frozenset({"serve", "demo", "completion", "logs", "link-skill", "unlink-skill", "check-update"})
 WORDS = st.sampled_from(
     [
         *sorted(set(COMMANDS) - ELSEWHERE),

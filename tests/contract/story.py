@@ -37,6 +37,7 @@ def life(machine: Machine) -> Iterator[Step]:
     yield "install_again", lambda: machine.cfp("install", "--start")
     yield "status_ready", lambda: machine.cfp("status")
     yield "doctor_ready", lambda: machine.cfp("doctor")
+    yield "dashboard_found", lambda: machine.cfp("dashboard", "--no-open")
     yield "start_running", lambda: machine.cfp("start")
     yield "autostart_running", lambda: machine.cfp("autostart")
     yield "stop_refused", lambda: machine.cfp("stop")
@@ -56,6 +57,7 @@ def life(machine: Machine) -> Iterator[Step]:
     yield "uninstall_deferred", lambda: machine.cfp("uninstall", "--defer-stop", "--confirm-chatgpt-direct-uninstall")
     yield "uninstall_second", lambda: machine.cfp("uninstall")
     yield "uninstall_absent", lambda: machine.cfp("uninstall")
+    yield "dashboard_refused", lambda: machine.cfp("dashboard")
 
 
 def made_equal(machine: Machine, ran: Ran) -> dict[str, Any]:

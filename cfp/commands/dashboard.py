@@ -1,0 +1,54 @@
+"""Open the running proxy's own page: how it is, where requests go, whether Fast helps, what the last ones were."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from cfp.core.facts import Facts, PortFact, PortState
+from cfp.errors import Refused
+from cfp.host.browser import open_page
+from cfp.host.machine import Host
+from cfp.layout import DASHBOARD_PATH
+from cfp.messages import message
+from cfp.result import Result
+
+EXAMPLES = (
+    ("", "open it in the browser"),
+    ("--no-open", "only say where it is"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    no_open: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flag."""
+    parser.add_argument("--no-open", action="store_true", help="print the URL and open nothing")
+
+
+def run(args: Args, host: Host) -> Result:
+    """Find the worker, and send the browser there; raises Refused where none runs."""
+    url = page_url(_worker(host.survey()))
+    opened = not args.no_open and open_page(url, host.environ, host.python)
+    told = message("done.dashboard_opened" if opened else "done.dashboard_found")
+    return Result(
+        status="opened" if opened else "found",
+        fields={"url": url, "opened": opened, "message": told.sentence, "next_user_action": told.action},
+    )
+
+
+def page_url(worker: PortFact) -> str:
+    host = f"[{worker.host}]" if ":" in worker.host else worker.host
+    return f"http://{host}:{worker.port}{DASHBOARD_PATH}"
+
+
+def _worker(facts: Facts) -> PortFact:
+    found = next((at for at in (facts.worker, facts.stray) if at is not None and at.state is PortState.OURS), None)
+    if found is not None and (found.health or {}).get("ok"):
+        return found
+    if facts.settings is None:
+        raise Refused("settings_missing")
+    raise Refused("proxy_not_running")

@@ -1,0 +1,75 @@
+"""Show the last requests; with --follow, each as it ends. Columns on a terminal, JSON lines otherwise.
+
+Lines are those of the request log: what was asked for and how it ended, never contents or keys.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cfp.host.machine import Host
+from cfp.proxy.log_reader import LogReader
+from cfp.result import Rows
+
+EXAMPLES = (
+    ("", "the last twenty requests"),
+    ("--follow", "the last ones, then each as it comes, until ^C"),
+    ("--lines 1000 --format json > requests.jsonl", "many of them, for a program"),
+)
+
+_EVERY_SECONDS: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Args:
+    follow: bool
+    lines: int
+    format: str | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--follow", "-f", action="store_true", help="go on with each request as it ends; ^C stops")
+    parser.add_argument(
+        "--lines", "-n", type=_count, default=20, metavar="N", help="how many past ones to show (default: 20)"
+    )
+    parser.add_argument(
+        "--format", choices=("json", "text"), help="JSON lines or columns (default: columns on a terminal)"
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("it takes a number")
+    return int(text)
+
+
+def run(args: Args, host: Host) -> Rows:
+    """Read the worker's request log; a proxy need not be running."""
+    rows = requests(LogReader(host.layout.request_log), args.lines, follow=args.follow)
+    return Rows(rows=rows, columns=None if args.format is None else args.format == "text", none="no_requests_logged")
+
+
+def requests(
+    reader: LogReader, past: int, *, follow: bool, wait: Callable[[], None] = lambda: time.sleep(_EVERY_SECONDS)
+) -> Iterator[dict[str, Any]]:
+    """Give the log's lines as objects, oldest first; with `follow` without end."""
+    yield from _objects(reader.last(past))
+    while follow:
+        wait()
+        yield from _objects(reader.more())
+
+
+def _objects(lines: list[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue  # cut off by a power loss, or not ours
+        if isinstance(value, dict):
+            yield value

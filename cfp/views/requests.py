@@ -1,0 +1,69 @@
+"""Requests as columns: one line each, as wide as a terminal, the same words as the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from cfp.views.page import plain
+
+# fmt: off
+_COLUMNS: Final = (
+    #  name          width   to the right
+    ("time",         8,      False),
+    ("status",       6,      True),
+    ("tier sent",    16,     False),
+    ("echo",         9,      False),
+    ("first byte",   10,     True),
+    ("duration",     10,     True),
+    ("tokens",       7,      True),
+    ("request",      0,      False),
+)
+# fmt: on
+
+
+def header() -> str:
+    return _line([name for name, _, _ in _COLUMNS])
+
+
+def columns(row: Mapping[str, Any]) -> str:
+    """Return the line of one request; `row` has the fields of the request log, any of which may be missing."""
+    tier = row.get("service_tier_after")
+    added = " (added)" if row.get("service_tier_injected") else ""
+    usage = row.get("usage")
+    words = (row.get("model"), row.get("method"), row.get("path"), row.get("error_type"))
+    return _line(
+        [
+            _time(row.get("ts")),
+            str(row.get("status") or "-"),
+            f"{tier}{added}" if tier else "-",
+            str(row.get("response_service_tier") or "-"),
+            _duration(row.get("first_byte_ms")),
+            _duration(row.get("duration_ms")),
+            str((usage.get("output_tokens") if isinstance(usage, Mapping) else None) or "-"),
+            " ".join(str(word) for word in words if word),
+        ]
+    )
+
+
+def _line(cells: list[str]) -> str:
+    texts = (
+        plain(cell).rjust(width) if right else plain(cell).ljust(width)
+        for cell, (_, width, right) in zip(cells, _COLUMNS, strict=True)
+    )
+    return "  ".join(texts).rstrip()
+
+
+def _time(stamp: object) -> str:
+    """The local time of day."""
+    try:
+        return datetime.fromisoformat(str(stamp)).astimezone().strftime("%H:%M:%S")
+    except ValueError:
+        return "-"
+
+
+def _duration(value: object) -> str:
+    if not isinstance(value, int | float):
+        return "-"
+    return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.2f} s"

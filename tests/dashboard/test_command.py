@@ -1,0 +1,75 @@
+"""`dashboard`: a browser is sent to the worker's page, or the user is told where it is, or why there is none."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from cfp.commands.dashboard import page_url
+from cfp.core.facts import PortFact, PortState
+from cfp.host.browser import open_page
+from tests.dashboard import stage
+from tests.end_to_end.harness import Machine
+
+URL = "http://127.0.0.1:9/__codex_fast_proxy/dashboard"
+
+
+def browser(folder: Path, end: str = "") -> tuple[str, Path]:
+    """A browser that notes where it was sent, and talks as browsers do; and its note."""
+    note = folder / "note"
+    program = folder / "browser"
+    program.write_text(f'#!/bin/sh\necho "noise"; echo "noise" >&2\nprintf %s "$1" > {shlex.quote(str(note))}\n{end}')
+    program.chmod(0o755)
+    return str(program), note
+
+
+def test_the_running_proxy_has_a_page(machine: Machine, tmp_path: Path) -> None:
+    """The browser is sent there, and what it prints is not ours; without a proxy there is a refusal."""
+    refused = machine.cfp("dashboard")
+    assert (2, "settings_missing") == (refused.code, refused.json["code"])
+    stage.install(machine, [])
+    found = machine.cfp("dashboard", "--no-open")
+    assert (0, "found", stage.url(machine), False) == (
+        found.code,
+        found.json["status"],
+        found.json["url"],
+        found.json["opened"],
+    )
+    machine.environ["BROWSER"], note = browser(tmp_path)
+    opened = machine.cfp("dashboard")
+    assert ("opened", True, "") == (opened.json["status"], opened.json["opened"], opened.stderr)
+    assert stage.url(machine) == note.read_text()
+    with urllib.request.urlopen(found.json["url"]) as page:  # noqa: S310  a loopback URL of our own
+        assert b"codex-fast-proxy" in page.read()
+    assert 0 == machine.cfp("stop", "--force").code
+    stopped = machine.cfp("dashboard")
+    assert (2, "proxy_not_running") == (stopped.code, stopped.json["code"])
+
+
+def test_a_browser_that_fails_is_told(tmp_path: Path) -> None:
+    """Its exit code is believed."""
+    program, note = browser(tmp_path, end="exit 3\n")
+    assert not open_page(URL, {"BROWSER": program, "PATH": "/usr/bin:/bin"})
+    assert URL == note.read_text()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the screen's variables are Linux's")
+def test_without_a_screen_nothing_is_opened(tmp_path: Path) -> None:
+    """A browser for terminals would take this one."""
+    program, note = browser(tmp_path)
+    (tmp_path / "www-browser").symlink_to(program)
+    assert not open_page(URL, {"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert not note.exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]")]
+)
+def test_the_url_is_one(host: str, shown: str) -> None:
+    """Also of an IPv6 address."""
+    worker = PortFact(host=host, port=9, state=PortState.OURS)
+    assert f"http://{shown}:9/__codex_fast_proxy/dashboard" == page_url(worker)
