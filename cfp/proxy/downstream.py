@@ -107,6 +107,7 @@ class Downstream(asyncio.BufferedProtocol):
 
     def finished(self, *, close: bool) -> None:
         self._exchange = None
+        self._held = False
         self.touched = monotonic()
         if close or self._office.leaving:
             self._end(linger=not self._complete or bool(self._backlog))

@@ -243,7 +243,7 @@ class Exchange:
         connection.send(parts)
         if self._client.full:
             connection.transport.pause_reading()
-        if not self._upload.complete:
+        if self._upload.body is None:
             self._client.hold_input(hold=False)
 
     def pause_upload(self) -> None:

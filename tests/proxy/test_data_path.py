@@ -230,6 +230,20 @@ async def test_a_close_that_crosses_a_request(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_a_connection_goes_on_after_a_streamed_body(tmp_path: Path) -> None:
+    """A body that was all there before the upstream could be dialled leaves a connection that is read from."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        for _ in range(3):
+            client = await running.client()
+            for _ in range(3):
+                client.post(b"body", content_type=b"text/plain")
+                assert (await client.response()).start == b"HTTP/1.1 200 OK"
+                running.worker.pool.close()
+            await client.close()
+        assert len(up.requests) == 9
+
+
+@asynchronous
 async def test_a_body_that_stalls_is_given_up(tmp_path: Path) -> None:
     """A client that owes the rest of its request for 300 s is cut; one that is only made to wait is not."""
     async with upstream() as up, worker(tmp_path, up.base, limits=Limits(keep_alive_seconds=300)) as running:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from pathlib import Path
 
-import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +22,7 @@ from cfp.proxy.wire import (
     Trailers,
     chunk,
 )
+from tests.proxy.support import read_by_h11
 
 WIRE = Path(__file__).parents[2] / "fixtures" / "wire"
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
@@ -131,27 +130,6 @@ def test_cuts_change_nothing(sequence: list[bytes], at: list[int], data: st.Data
 def test_cuts_change_nothing_in_damaged_requests(text: bytes, at: list[int]) -> None:
     """The same for what is refused: no cut makes a bad request good."""
     assert requests_in(cut(text, at)) == requests_in([text])
-
-
-def read_by_h11(text: bytes, count: int) -> list[tuple[bytes, bytes, bytes]]:
-    """(method, target, body) of the first requests in the text, as another parser reads them.
-
-    Line ends before a request are left out (RFC 9112 2.2 wants empty lines ignored there), and so are spaces before
-    its target (section 3 allows it): h11 refuses them, llhttp skips them, and they are never passed on.
-    """
-    found = []
-    while len(found) < count:
-        connection = h11.Connection(h11.SERVER)
-        connection.receive_data(re.sub(rb"\A([A-Z]+) +", rb"\1 ", text.lstrip(b"\r\n")))
-        request = connection.next_event()
-        assert isinstance(request, h11.Request)
-        body = b""
-        while isinstance(event := connection.next_event(), h11.Data):
-            body += bytes(event.data)
-        assert isinstance(event, h11.EndOfMessage)
-        found.append((request.method, request.target, body))
-        text = connection.trailing_data[0]
-    return found
 
 
 def complete(events: list[RequestEvent]) -> list[tuple[bytes, bytes, bytes]]:
