@@ -13,6 +13,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,8 @@ class Photograph:
         return self.entries.get(path)
 
     def files(self) -> Iterator[tuple[str, Entry]]:
-        """What is neither folder nor link, and not the journal's own."""
-        for path, entry in self.entries.items():
-            if entry.kind == stat.S_IFREG and not path.startswith(JOURNAL):
-                yield path, entry
+        """What is neither folder nor link."""
+        return ((path, entry) for path, entry in self.entries.items() if entry.kind == stat.S_IFREG)
 
     def everything(self) -> dict[str, tuple[object, ...]]:
         """All names but the journal's and the hook's diary, as far as they last."""
@@ -302,7 +301,7 @@ SCENES = (
 )
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Play:
     """A scene that was played once to its end: what it looks like before, after, and how many acts it has."""
 
@@ -323,11 +322,25 @@ class Play:
     def recover(self, acts: Acts | None = None) -> Said:
         return self.stage.run("recover", acts=acts)
 
+    @property
+    def root(self) -> Path:
+        return Path(JOURNAL)
+
+    def is_lasting(self, path: str) -> bool:
+        """Whether a file that is there before has to be there afterwards."""
+        return path not in self.gone
+
+    @cached_property
+    def gone(self) -> set[str]:
+        return {*self.was.entries} - {*self.then.entries}
+
     # ---- Judging -------------------------------------------------------------------------------------------------
 
     def targets(self) -> Iterator[tuple[str, FileChange]]:
         """Every file that the command changes, by where it really lies."""
         for path in {*dict(self.was.files()), *dict(self.then.files())}:
+            if path.startswith(JOURNAL):
+                continue
             before, after = self.was.node(path), self.then.node(path)
             data = tuple(None if entry is None else entry.data for entry in (before, after))
             yield path, FileChange(path=Path(path), before=data[0], after=data[1])

@@ -8,11 +8,11 @@ on files, and those on workers. A test says what befalls the process at one of t
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
 import signal
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -357,9 +357,11 @@ def _fork(act: Callable[[], object]) -> int:
     child = os.fork()
     if child == 0:
         code = 99
-        with contextlib.suppress(BaseException):
+        try:
             result = act()
             code = result if isinstance(result, int) else 0
+        except BaseException:  # noqa: BLE001 - the parent's test must not go on in the child
+            traceback.print_exc()
         os._exit(code)
     return child
 
