@@ -210,8 +210,6 @@ class Transaction:
         """
         if self._stage in {Stage.COMMITTING, Stage.COMMITTED}:
             self.restore_files()
-        if self._stage in {Stage.COMMITTING, Stage.COMMITTED}:
-            self.restore_files()  # no worker goes while the log may still say that it stays
         if self._log is not None and self._stage is not Stage.CLOSED:
             self.workers += workers.retract(self._log, self._ports.processes)
 
