@@ -41,6 +41,6 @@ def run(args: Args, host: Host) -> Result:
         with translated():
             return Result(status="shown", fields={"transaction": host.journal.inspect(args.transaction)})
     for entry in finished:
-        if entry.get("tx") == args.transaction:
+        if entry.get("id") == args.transaction:
             return Result(status="shown", fields={"transaction": entry})
     raise UsageError("usage", reason="no transaction has that id")

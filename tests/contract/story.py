@@ -19,7 +19,13 @@ _VARYING = (
     (re.compile(r"Python \d+\.\d+\.\d+\S*"), "Python VERSION"),
     (re.compile(r"process \d+"), "process PID"),
 )
-_NUMBERS = frozenset({"pid", "old_pid", "first_event_ms", "total_ms", "requests_served", "seconds"})
+_NUMBERS = frozenset(
+    {
+        *("pid", "old_pid", "first_event_ms", "total_ms", "requests_served", "seconds", "ttfb_ms", "first_output_ms"),
+        *("median_total_ms", "median_ttfb_ms", "median_first_output_ms"),
+        *("observed_speedup_total", "observed_speedup_ttfb", "observed_speedup_first_output"),
+    }
+)
 _TEXTS = frozenset({"runtime_id", "running", "nonce", "started", "boot_id", "python", "package", "executable", "tx"})
 
 
@@ -51,6 +57,17 @@ def life(machine: Machine) -> Iterator[Step]:
     yield "prepare_login_again", lambda: machine.cfp("prepare-chatgpt-login", "--apply")
     yield "set_upstream_restarted", lambda: machine.cfp("set-upstream", "--use-provider-auth-file", "--restart")
     yield "recover_clean", lambda: machine.cfp("recover")
+    yield "recover_dry_run", lambda: machine.cfp("recover", "--dry-run")
+    yield "journal_list", lambda: machine.cfp("journal", "list")
+    yield "journal_show", lambda: machine.cfp("journal", "show", _last_transaction(machine))
+    yield "benchmark", lambda: machine.cfp("benchmark", "--mode", "direct", "--pairs", "1")
+    skill = ("--repo-root", str(machine.root / "repo"), "--skills-root", str(machine.root / "skills"))
+    yield "link_skill_missing", lambda: machine.cfp("link-skill", *skill)
+    _checkout(machine)
+    yield "link_skill", lambda: machine.cfp("link-skill", *skill)
+    yield "link_skill_again", lambda: machine.cfp("link-skill", *skill)
+    yield "unlink_skill", lambda: machine.cfp("unlink-skill", *skill)
+    yield "check_update", lambda: machine.cfp("check-update", "--repo", str(machine.root / "repo"))
     machine.write("auth.json", chatgpt_login())
     yield "status_split", lambda: machine.cfp("status")
     yield "uninstall_confirmation", lambda: machine.cfp("uninstall")
@@ -58,6 +75,37 @@ def life(machine: Machine) -> Iterator[Step]:
     yield "uninstall_second", lambda: machine.cfp("uninstall")
     yield "uninstall_absent", lambda: machine.cfp("uninstall")
     yield "dashboard_refused", lambda: machine.cfp("dashboard")
+
+
+def _last_transaction(machine: Machine) -> str:
+    return str(machine.cfp("journal", "list").json["transactions"][-1]["id"])
+
+
+def _checkout(machine: Machine) -> None:
+    """A checkout with a skill, and its remote."""
+    repo, remote = machine.root / "repo", machine.root / "remote.git"
+    repo.mkdir()
+    (repo / "SKILL.md").write_text("---\nname: codex-fast-proxy\n---\n")
+    git = [
+        "git",
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b.example",
+        "-c",
+        "init.defaultBranch=main",
+        "-C",
+        str(repo),
+    ]
+    for words in (
+        ("init", "-q"),
+        ("add", "."),
+        ("commit", "-qm", "one"),
+        ("init", "-q", "--bare", str(remote)),
+        ("remote", "add", "origin", f"file://{remote}"),
+        ("push", "-q", "origin", "main"),
+    ):
+        assert 0 == machine.run([*git, *words], timeout=30).code
 
 
 def made_equal(machine: Machine, ran: Ran) -> dict[str, Any]:
