@@ -152,6 +152,14 @@ def diagrams(session: nox.Session) -> None:
 
 @nox.session
 def golden(session: nox.Session) -> None:
-    """Write the golden results in fixtures/results anew; read the difference before committing it."""
+    """Write the golden results and their JSON Schemas anew; read the difference before committing it."""
     _install(session, "tests")
-    session.run("pytest", "-q", "tests/contract/test_results.py", env={"CFP_TEST_WRITE_GOLDEN": "1"})
+    for module in ("test_results", "test_schemas"):
+        session.run("pytest", "-q", f"tests/contract/{module}.py", env={"CFP_TEST_WRITE_GOLDEN": "1"})
+
+
+@nox.session
+def reference(session: nox.Session) -> None:
+    """Write docs/reference.md anew from the commands, their contract and the messages."""
+    _install(session, "tests")
+    session.run("pytest", "-q", "tests/contract/test_reference.py", env={"CFP_TEST_WRITE_REFERENCE": "1"})
