@@ -88,7 +88,7 @@ def test_a_storm_of_connections_during_refreshes(machine: Machine, numbers: Numb
         storm = [pool.submit(_ask, machine.port, over, keep=number < 2) for number in range(CLIENTS)]
         try:
             for number in range(REFRESHES):
-                _save(machine, [Policy.PRESERVE, Policy.INJECT_MISSING][number % 2])
+                save(machine, [Policy.PRESERVE, Policy.INJECT_MISSING][number % 2])
                 assert "restarted" == start.run(start.Args(verbose_proxy=False), host).status
         finally:
             over.set()
@@ -101,7 +101,7 @@ def test_a_storm_of_connections_during_refreshes(machine: Machine, numbers: Numb
     machine.wait_for_one_worker()
 
 
-def _save(machine: Machine, policy: Policy) -> None:
+def save(machine: Machine, policy: Policy) -> None:
     """What a deferred `set-upstream` leaves: settings that the running worker does not serve yet."""
     saved = json.loads((machine.state / "settings.json").read_text())
     (machine.state / "settings.json").write_text(json.dumps({**saved, "service_tier_policy": policy}))
@@ -127,8 +127,20 @@ def _ask(port: int, over: threading.Event, *, keep: bool) -> tuple[int, list[str
     return count, troubles
 
 
+def ask_once(port: int) -> int:
+    """The status of one request on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("POST", "/v1/responses", BODY, HEADERS)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        connection.close()
+
+
 @contextmanager
-def _endless(machine: Machine) -> Iterator[socket.socket]:
+def endless(machine: Machine) -> Iterator[socket.socket]:
     """A stream that has begun and that nothing but the worker's end will end."""
     machine.upstream.script(Stall(after_first_event=True))
     connection = http.client.HTTPConnection("127.0.0.1", machine.port, timeout=30)
@@ -146,7 +158,7 @@ def test_an_uninstall_ends_a_draining_worker_too(machine: Machine) -> None:
     """Deferred it leaves both, and cuts nothing; at once it waits, cuts what is left and counts it."""
     machine.relay()
     machine.install()
-    with _endless(machine):
+    with endless(machine):
         assert 0 == machine.cfp("set-upstream", "--service-tier-policy", "preserve", "--restart", "--no-verify").code
         deferred = machine.cfp("uninstall", "--defer-stop").json
         assert ("deferred", 2) == (deferred["stop_result"]["status"], len(machine.workers()))

@@ -1,0 +1,142 @@
+"""A `start` that dies, or whose workers die, at one chosen moment; run as a program of its own.
+
+    python -m tests.end_to_end.dying HOME MOMENT
+
+A moment is one of: `fs N` (before the N-th change of a file), `early` and `late` (before and after the new worker's
+pid is in the journal), `soon MS` (so many milliseconds after the new worker was let go), `up` (healthy), `released`.
+The manager is what dies; with `new`, `old` or `both` before it (`new up`) those workers are, and the command goes on.
+`count` dies nowhere and prints how many changes of files there are.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any
+
+from cfp.codex.config_toml import CONFIG_TOML
+from cfp.codex.hooks_json import HOOKS_JSON
+from cfp.commands import start
+from cfp.core.facts import PortFact
+from cfp.errors import CfpError
+from cfp.host.machine import Host
+from cfp.host.process import HostProcesses
+from cfp.host.workers import HostWorkers
+from journal import Journal, RealFs
+
+_CHANGING = (
+    *("create", "write", "reserve", "fsync", "set_owner", "set_mode", "set_xattr", "drop_xattr", "set_mtime"),
+    *("exchange", "move", "move_new", "unlink", "make_folder", "remove_folder", "fsync_folder"),
+)
+
+
+class Fate:
+    """Who dies when. The workers are known once the new one has been started."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._victim = words.pop(0) if words[0] in {"new", "old", "both"} else "manager"
+        self._moment = words
+        self._pids: dict[str, int] = {}
+        self.changes = 0
+
+    def meet(self, *moment: object) -> None:
+        if [str(word) for word in moment] != self._moment:
+            return
+        if self._victim == "manager":
+            os.kill(os.getpid(), signal.SIGKILL)
+        for name in ("new", "old"):
+            if self._victim in {name, "both"}:
+                os.kill(self._pids[name], signal.SIGKILL)
+
+    def change(self) -> None:
+        self.changes += 1
+        self.meet("fs", self.changes)
+
+    def name(self, who: str, pid: int) -> None:
+        self._pids[who] = pid
+
+    def soon(self) -> None:
+        """SIGALRM without a handler ends a process as SIGKILL does."""
+        if self._moment[0] == "soon":
+            signal.setitimer(signal.ITIMER_REAL, int(self._moment[1]) / 1000)
+
+
+class CountingFs:
+    """The real file system; each change is a moment."""
+
+    def __init__(self, fate: Fate) -> None:
+        self._fs, self._fate = RealFs(), fate
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._fs, name)
+        return partial(self._changed, call) if name in _CHANGING else call
+
+    def _changed(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        self._fate.change()
+        return call(*arguments, **named)
+
+
+class FatedWorkers(HostWorkers):
+    """The real workers; their beginnings and ends are moments."""
+
+    fate: Fate
+
+    def start(self, *arguments: Any, **named: Any) -> dict[str, Any]:
+        journaled, former = named.pop("journaled"), named["take_over"]
+
+        def tell(pid: int, started: str) -> None:
+            self.fate.name("new", pid)
+            self.fate.name("old", (former.health or {})["pid"])
+            self.fate.meet("early")
+            journaled(pid, started)
+            self.fate.meet("late")
+            self.fate.soon()
+
+        health = super().start(*arguments, **named, journaled=tell)
+        self.fate.meet("up")
+        return health
+
+    def release(self, at: PortFact) -> None:
+        super().release(at)
+        self.fate.meet("released")
+
+
+class FatedHost(Host):
+    """The real machine with that file system and those workers."""
+
+    fate: Fate
+
+    @cached_property
+    def workers(self) -> HostWorkers:
+        workers = FatedWorkers(self.layout, self.python)
+        workers.fate = self.fate
+        return workers
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(
+            self.layout.journal,
+            fs=CountingFs(self.fate),
+            formats={"config_toml": CONFIG_TOML, "hooks_json": HOOKS_JSON},
+            processes=HostProcesses(self.layout),
+            tool="test",
+        )
+
+
+def main(home: str, words: list[str]) -> int:
+    host = FatedHost.find(home, os.environ, sys.executable)
+    fate = FatedHost.fate = Fate(words)
+    try:
+        start.run(start.Args(verbose_proxy=False), host)
+    except CfpError as error:
+        sys.stderr.write(f"{error.code}\n")
+        return error.exit_code
+    sys.stdout.write(f"{fate.changes}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
