@@ -134,9 +134,18 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Coverage-guided fuzzing of every reader of foreign bytes; arguments: seconds a target (60), then targets."""
+    _install(session, "tests", "fuzz")
+    seconds, *targets = session.posargs or ["60"]
+    for target in targets or ("request", "response", "body", "frames", "stream"):
+        session.run("python", "-m", "tests.fuzz", target, seconds)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Renew .ci/constraints.txt from the newest versions that the declared ranges allow."""
-    groups = [name for group in ("lint", "tests", "bench") for name in nox.project.dependency_groups(PROJECT, group)]
+    groups = [name for group in ("lint", "tests", "bench", "fuzz") for name in nox.project.dependency_groups(PROJECT, group)]
     session.install("--upgrade", "-e", ".", "nox", "build", *groups)
     frozen = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
     first = CONSTRAINTS.read_text().splitlines()[0]

@@ -26,6 +26,8 @@ Piece: TypeAlias = bytes | bytearray | memoryview
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
 _TOO_LARGE: Final = "the head is too large"
 _START_LINE: Final = 1024  # what a head may have besides its target and fields
+# RFC 9112 4: tab, space, visible characters and what is beyond ASCII. llhttp takes any byte but CR and LF there.
+_REASON: Final = bytes({9, *range(32, 127), *range(128, 256)})
 LAST_CHUNK: Final = b"0\r\n\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -314,6 +316,8 @@ class ResponseParser(_Collector):
         status: int = parser.get_status_code()
         if version not in {"1.1", "1.0"} or status < 100:
             self._stop(Fault.VERSION, "it does not speak HTTP/1.1")
+        if self._start.translate(None, _REASON):
+            self._stop(Fault.FRAMING, "its reason phrase has control characters")
         if status == 101 and not (self._switch and parser.should_upgrade()):
             self._stop(Fault.VERSION, "it switched protocols")
         length, chunked = self._framing()

@@ -90,13 +90,13 @@ async def read_body(reader: asyncio.StreamReader, head: Request) -> bytes:
 def read_by_h11(text: bytes, count: int) -> list[tuple[bytes, bytes, bytes]]:
     """(method, target, body) of the first requests in the text, as another parser reads them.
 
-    Line ends before a request are left out (RFC 9112 2.2 wants empty lines ignored there), and so are spaces before
-    its target (section 3 allows it): h11 refuses them, llhttp skips them, and they are never passed on.
+    Line ends before a request are left out (RFC 9112 2.2 wants empty lines ignored there), and so are further spaces
+    around its target (section 3 allows it): h11 refuses them, llhttp skips them, and they are never passed on.
     """
     found = []
     while len(found) < count:
         connection = h11.Connection(h11.SERVER)
-        connection.receive_data(re.sub(rb"\A([A-Z]+) +", rb"\1 ", text.lstrip(b"\r\n")))
+        connection.receive_data(re.sub(rb"\A([A-Z]+) +([^ ]+) +HTTP", rb"\1 \2 HTTP", text.lstrip(b"\r\n")))
         request = connection.next_event()
         assert isinstance(request, h11.Request)
         body = b""

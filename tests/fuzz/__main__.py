@@ -1,0 +1,33 @@
+"""`python -m tests.fuzz TARGET SECONDS`: libFuzzer by atheris on one target, from the fixtures on."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["cfp.proxy"]):
+    from tests.fuzz.targets import TARGETS, seeds
+
+
+def main(name: str, seconds: str) -> None:
+    """Fuzz until the time is over; leaves with an error at the first input for which the target does not hold."""
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Path(folder)
+        for index, text in enumerate(seeds(name)):
+            (corpus / str(index)).write_bytes(text)
+        options = [
+            f"-max_total_time={seconds}",
+            "-max_len=2000",
+            "-timeout=10",
+            "-print_final_stats=1",
+            "-verbosity=0",
+        ]
+        atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={name}-", str(corpus)], TARGETS[name])
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

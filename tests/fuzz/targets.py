@@ -1,0 +1,193 @@
+"""What must hold for any bytes whatever: one function a reader, which raises where it does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import h11
+from wsproto.frame_protocol import FrameProtocol, Opcode
+from wsproto.frame_protocol import ParseFailed as Unreadable
+
+from cfp.proxy import codings
+from cfp.proxy.observe import StreamObserver
+from cfp.proxy.rewrite import rewrite
+from cfp.proxy.websocket import Frame, FrameReader, Messages, with_member
+from cfp.proxy.wire import END, Malformed, RequestHead, RequestParser, ResponseHead, ResponseParser
+from tests.proxy.support import read_by_h11
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+SEEDS = {"request": "wire/refused", "response": "wire/refused_responses", "stream": "sse"}
+STARTS = {
+    "request": [b"\0POST /v1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\n\r\n"],
+    "response": [
+        b"\0\0HTTP/1.1 103 E\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"
+    ],
+    "body": [b'\0{"model":"m","service_tier":null}', b'\1 { "a" : [1e400, "\\ud83d"] } ', b"\2{}"],
+    "frames": [b"\0\x81\x82abcd\x1a\x1f", b"\0\x01\x01{\x89\x00\x80\x01}", b"\0\x82\x7f" + bytes(8)],
+    "stream": [b'\0data: {"type":"response.completed","response":{"service_tier":"priority"}}\n\n'],
+}
+
+
+HOLD = 200
+CODINGS = (b"identity", b"zstd", b"gzip", b"deflate")
+
+
+def _whole(events: list[Any]) -> list[Any]:
+    """Events with pieces of data that follow one another joined: how they were cut says nothing."""
+    found: list[Any] = []
+    for event in events:
+        if isinstance(event, bytes) and found and isinstance(found[-1], bytes):
+            found[-1] += event
+        else:
+            found.append(event)
+    return found
+
+
+def _cut(data: bytes, at: int) -> tuple[bytes, bytes]:
+    return data[: at % (len(data) + 1)], data[at % (len(data) + 1) :]
+
+
+def request(data: bytes) -> None:
+    """Cuts change nothing, nothing follows a fault, and what is completed is read alike by h11."""
+    text, at = data[1:], data[0] if data else 0
+    whole, pieces = RequestParser(), RequestParser()
+    events = _whole(whole.feed(text))
+    assert events == _whole([event for piece in _cut(text, at * 7) for event in pieces.feed(piece)])
+    assert not any(isinstance(event, Malformed) for event in events[:-1])
+    heads = [event for event in events if isinstance(event, RequestHead)]
+    if any(head.upgrade or head.minor == 0 for head in heads):
+        return
+    read_by_h11(text, sum(event is END for event in events))
+
+
+def response(data: bytes) -> None:
+    """Cuts change nothing, and a response that we complete is complete for h11 too, with the same body."""
+    text, at = data[2:], data[0] if data else 0
+    bodiless = len(data) > 1 and bool(data[1] & 1)
+    outcomes = []
+    for pieces in ((text,), _cut(text, at * 7)):
+        parser = ResponseParser()
+        parser.expect(bodiless=bodiless)
+        outcomes.append(_whole([event for piece in pieces for event in parser.feed(piece)] + parser.eof()))
+    assert outcomes[0] == outcomes[1]
+    events = outcomes[0]
+    finals = [event for event in events if isinstance(event, ResponseHead) and event.status >= 200]
+    assert len(finals) <= 1
+    if END not in events or not finals or finals[0].minor == 0:
+        return
+    ours = b"".join(event for event in events[: events.index(END)] if isinstance(event, bytes))
+    assert ours == _body_by_h11(text, bodiless=bodiless)
+
+
+def _body_by_h11(text: bytes, *, bodiless: bool) -> bytes:
+    """What h11 reads behind the final head; empty lines before a head, which llhttp skips, are left out."""
+    text = text.lstrip(b"\r\n")
+    while text[9:10] == b"1":
+        text = text.partition(b"\r\n\r\n")[2].lstrip(b"\r\n")
+    connection = h11.Connection(h11.CLIENT)
+    method = "HEAD" if bodiless else "GET"
+    connection.send(h11.Request(method=method, target="/", headers=[("Host", "h")]))
+    connection.send(h11.EndOfMessage())
+    connection.receive_data(text)
+    body = b""
+    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+        if event is h11.NEED_DATA:
+            connection.receive_data(b"")
+        elif isinstance(event, h11.Data):
+            body += bytes(event.data)
+    return body
+
+
+def body(data: bytes) -> None:
+    """One member more and nothing else, in every coding; whatever cannot be read goes out as it came."""
+    coding, plain = CODINGS[data[0] % 4 if data else 0], data[1:]
+    packed = plain if coding == b"identity" or not data or data[0] & 4 else codings.encode(coding, [plain])
+    try:
+        found = rewrite(packed, lambda _: "priority", coding=coding, cap=1 << 16)
+    except codings.TooLarge:
+        return
+    after = b"".join(map(bytes, found.parts))
+    if not found.injected:
+        assert after == packed
+        return
+    before = packed if coding == b"identity" else codings.decode(coding, packed, 1 << 16)
+    after = after if coding == b"identity" else codings.decode(coding, after, 1 << 17)
+    start = before.index(b"{") + 1
+    assert after[:start] == before[:start]
+    assert after.endswith(before[start:])
+    assert b'"service_tier":"priority"' in after[start : len(after) - len(before) + start]
+    try:
+        old = json.loads(before, object_pairs_hook=list, parse_int=str, parse_float=str)
+    except ValueError:
+        return  # msgspec lets bytes that are no UTF-8 pass inside strings; the upstream will say so
+    assert json.loads(after, object_pairs_hook=list, parse_int=str, parse_float=str)[1:] == old
+
+
+def frames(data: bytes) -> None:
+    """What passes is what came; messages are those of wsproto; a member more is what wsproto reads in them."""
+    text, at = data[1:], data[0] if data else 0
+    reader, messages = FrameReader(HOLD), Messages(HOLD)
+    events = [event for piece in _cut(text, at * 7) for event in reader.feed(piece)]
+    assert b"".join(event if isinstance(event, bytes) else event.raw for event in events) + reader.pending == text
+    ours = [message for event in events if (message := messages.take(event)) is not None]
+    for client in (True, False):
+        try:
+            theirs = _texts(text, client=client)
+        except (Unreadable, UnicodeDecodeError):
+            continue
+        if all(len(message) <= HOLD for message in theirs):
+            assert ours[: len(theirs)] == theirs
+    for event in events:
+        if isinstance(event, Frame) and event.is_text:
+            found = rewrite(event.payload(), lambda _: "priority")
+            if found.injected:
+                parts = with_member(event, len(found.parts[0]), bytes(found.parts[1]))
+                (again,) = FrameReader(1 << 20).feed(b"".join(map(bytes, parts)))
+                assert isinstance(again, Frame)
+                assert rewrite(again.payload(), lambda _: None).members is not None
+                assert again.payload().endswith(event.payload()[len(found.parts[0]) :])
+
+
+def _texts(text: bytes, *, client: bool) -> list[bytes]:
+    protocol = FrameProtocol(client=client, extensions=[])
+    protocol.receive_bytes(text)
+    found, parts = [], b""
+    for seen in protocol.received_frames():
+        if seen.opcode is Opcode.TEXT:
+            parts += str(seen.payload).encode()
+            if seen.message_finished:
+                found.append(parts)
+                parts = b""
+    return found
+
+
+def stream(data: bytes) -> None:
+    """Whatever an upstream streams and however it is cut, observing never fails and always tells the same."""
+    text, at = data[1:], data[0] if data else 0
+    told = []
+    for pieces in ((text,), _cut(text, at * 7)):
+        observer = StreamObserver(sse=True)
+        for piece in pieces:
+            observer.feed(piece)
+        told.append(observer.told())
+    assert told[0] == told[1]
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "request": request,
+    "response": response,
+    "body": body,
+    "frames": frames,
+    "stream": stream,
+}
+
+
+@cache
+def seeds(name: str) -> list[bytes]:
+    """Where fuzzing starts: the fixtures behind two bytes of choice, and some texts of its own."""
+    files = sorted((FIXTURES / SEEDS[name]).glob("*")) if name in SEEDS else []
+    return [*STARTS[name], *(b"\0\0" + path.read_bytes() for path in files if path.is_file())]
