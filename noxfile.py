@@ -145,7 +145,8 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def lock(session: nox.Session) -> None:
     """Renew .ci/constraints.txt from the newest versions that the declared ranges allow."""
-    groups = [name for group in ("lint", "tests", "bench", "fuzz") for name in nox.project.dependency_groups(PROJECT, group)]
+    kinds = ("lint", "tests", "bench", "fuzz")
+    groups = [name for kind in kinds for name in nox.project.dependency_groups(PROJECT, kind)]
     session.install("--upgrade", "-e", ".", "nox", "build", *groups)
     frozen = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
     first = CONSTRAINTS.read_text().splitlines()[0]
