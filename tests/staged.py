@@ -39,6 +39,7 @@ from journal.ports import Locks
 Json = Any
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BOOT = "boot-1"
+FORMATS = {"config_toml": CONFIG_TOML, "hooks_json": HOOKS_JSON}
 CHANGING = (
     *("create", "write", "reserve", "fsync", "set_owner", "set_mode", "set_xattr", "drop_xattr", "set_mtime"),
     *("exchange", "move", "move_new", "unlink", "make_folder", "remove_folder", "fsync_folder"),
@@ -283,7 +284,7 @@ class StagedHost(Host):
         return Journal(
             self.layout.journal,
             fs=ActingFs(self.acts),
-            formats={"config_toml": CONFIG_TOML, "hooks_json": HOOKS_JSON},
+            formats=FORMATS,
             processes=self.workers,
             tool="test",
             locks=self.locks,
@@ -332,13 +333,17 @@ class Stage:
 
     def run(self, *words: str, acts: Acts | None = None, locks: Locks | None = None) -> Said:
         """Run one command line in this process."""
-        out, err = io.StringIO(), io.StringIO()
-        host = self.host(acts, locks)
-        code = main(words, host.environ, Streams(out=out, err=err), lambda *_: host)
-        return Said(code=code, out=out.getvalue(), err=err.getvalue())
+        return run_on(self.host(acts, locks), words)
 
     def _environ(self) -> dict[str, str]:
         return {"HOME": str(self.home.parent), **self.environ}
+
+
+def run_on(host: Host, words: Sequence[str]) -> Said:
+    """Run one command line on a machine."""
+    out, err = io.StringIO(), io.StringIO()
+    code = main(words, host.environ, Streams(out=out, err=err), lambda *_: host)
+    return Said(code=code, out=out.getvalue(), err=err.getvalue())
 
 
 def in_a_child(act: Callable[[], object]) -> int:

@@ -1,181 +1,305 @@
-"""kill -9 in the middle of a real `install` or `uninstall`: no half switch, and one `recover` settles it.
+"""kill -9 of a command around every step that it takes with a real background worker: no orphan, and nobody else hit.
 
-strace kills the program when it enters one chosen system call that changes something. Every change lies between
-two such points, so walking all of them (the deep profile does) is walking every crash that a process can have;
-the everyday run takes a few, spread evenly.
+The command is the real one, in a forked process (`tests.staged`), and so are worker processes, ports and signals.
 """
 
 from __future__ import annotations
 
-import re
-import shutil
+import os
+import signal
+import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
-from tests.conftest import PROFILE
-from tests.end_to_end.harness import BACKUPS, JOURNAL, Machine, Ran, api_key_login
+from cfp.core.facts import Facts, PortFact
+from cfp.core.settings import Settings
+from cfp.host.machine import Host
+from cfp.host.process import HostProcesses, WorkerSpec
+from cfp.host.runtime import python_path
+from cfp.host.survey import Asked
+from cfp.host.workers import HostWorkers
+from cfp.layout import locate
+from journal import Journal
+from tests.crash.sizes import DEEP
+from tests.end_to_end.harness import free_port
+from tests.numbers import VIOLATIONS, Numbers
+from tests.scenes import ENVIRON, plain
+from tests.staged import FORMATS, ActingFs, Acts, Said, Stage, in_a_child, killed, run_on
 
-_CHANGING = (
-    *("write", "fsync", "fdatasync", "ftruncate", "mkdir", "mkdirat", "rmdir"),
-    *("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat"),
-    *("vfork", "clone", "clone3", "kill", "pidfd_send_signal"),
-)
-_EVERYDAY = 8  # points for each verb
+ELSEWHERE = 2  # acts that have nothing to do with the worker, in the everyday run
+PATIENCE_S = 10.0
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """The n-th time that a system call is entered."""
+class ActingWorkers(HostWorkers):
+    """Real workers; what is done to them are acts."""
 
-    call: str
-    nth: int
+    def __init__(self, host: Host, acts: Acts) -> None:
+        super().__init__(host.layout, host.python)
+        self._acts = acts
+
+    def start(
+        self,
+        settings: Settings,
+        nonce: str,
+        *,
+        verbose: bool,
+        journaled: Callable[[int, str], None],
+        take_over: PortFact | None,
+        timeout: float,
+    ) -> dict[str, Any]:
+        def record(pid: int, started: str) -> None:
+            self._acts.act("spawned")
+            journaled(pid, started)
+            self._acts.act("go")
+
+        self._acts.act("spawn")
+        health = super().start(
+            settings, nonce, verbose=verbose, journaled=record, take_over=take_over, timeout=timeout
+        )
+        self._acts.act("healthy")
+        return health
+
+    def release(self, at: PortFact) -> None:
+        self._acts.act("release")
+        super().release(at)
+        self._acts.act("released")
+
+    def stop(self, workers: Sequence[PortFact], grace: float) -> int:
+        self._acts.act("stop")
+        cut = super().stop(workers, grace)
+        self._acts.act("stopped")
+        return cut
+
+
+@dataclass(frozen=True)
+class ActingHost(Host):
+    """This machine, with acts that are counted and without a Codex to ask."""
+
+    acts: Acts = field(default_factory=Acts)
+
+    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False) -> Facts:
+        return super().survey(asked)
+
+    @cached_property
+    def codex(self) -> None:
+        return None
+
+    @cached_property
+    def workers(self) -> ActingWorkers:
+        return ActingWorkers(self, self.acts)
+
+    @cached_property
+    def journal(self) -> Journal:
+        wanted: Callable[[WorkerSpec], bool] = self._points_at
+        return Journal(
+            self.layout.journal,
+            fs=ActingFs(self.acts),
+            formats=FORMATS,
+            processes=HostProcesses(self.layout, still_wanted=wanted),
+            tool="test",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Street:
+    """One home, its real workers, and processes that look like them and are others'."""
+
+    stage: Stage
+    port: int
+    others: list[subprocess.Popen[bytes]]
+
+    def run(self, *words: str, acts: Acts | None = None) -> Said:
+        environ = {"HOME": str(self.stage.home.parent), **ENVIRON}
+        host = ActingHost(locate(None, environ), environ, python_path(), acts=acts or Acts())
+        return run_on(host, words)
+
+    def well(self, *words: str) -> Said:
+        said = self.run(*words)
+        assert said.code == 0, (words, said.out)
+        return said
+
+    def install(self) -> None:
+        self.well("install", "--start", "--no-verify", "--port", str(self.port))
+
+    def workers(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                words = process.cmdline()
+                alive = process.status() != psutil.STATUS_ZOMBIE
+            except psutil.Error:
+                continue
+            if alive and "serve" in words and str(self.stage.home) in words and "--port" in words:
+                found.append(process)
+        return found
+
+    def settled(self, most: int) -> int:
+        """How many workers there are; one that was told to leave has a moment to do so."""
+        end = time.monotonic() + PATIENCE_S
+        while len(left := self.workers()) > most and time.monotonic() < end:
+            psutil.wait_procs(left, timeout=0.05)
+        return len(left)
+
+    def close(self) -> None:
+        for process in self.workers():
+            process.kill()
+        for other in self.others:
+            other.kill()
+            other.wait()
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Iterator[Street]:
+    """A home that was on and off once, so that every round is like the first.
+
+    Beside it two processes of others: by its words a worker of another home, and one of this home without a nonce.
+    """
+    stage = Stage(root=tmp_path / "stage", environ=ENVIRON)
+    stage.home.parent.mkdir(parents=True)
+    plain(stage)
+    port = free_port()
+    idle = [sys.executable, "-c", "import time; time.sleep(600)", "-m", "codex_fast_proxy", "serve"]
+    others = [
+        subprocess.Popen([*idle, "--codex-home", str(tmp_path / "other"), "--port", str(port), "--nonce", "ab"]),
+        subprocess.Popen([*idle, "--codex-home", f"{stage.home}/"]),
+    ]
+    made = Street(stage=stage, port=port, others=others)
+    made.install()
+    made.well("uninstall")
+    yield made
+    made.close()
+
+
+MOVE = ("set-upstream", "--no-verify", "--upstream-base", "https://other.example/v1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Images:
-    """What the user's files are before and after a switch; nothing else may ever be seen."""
+class Case:
+    """A command over a worker, and what comes before it."""
 
-    off: dict[str, bytes | None]
-    on: dict[str, bytes | None]
-
-
-def _words(machine: Machine, verb: str) -> tuple[str, ...]:
-    return ("install", "--start", "--port", str(machine.port)) if verb == "install" else ("uninstall",)
+    name: str
+    before: tuple[tuple[str, ...] | str, ...]
+    words: tuple[str, ...]
 
 
-def _traced(machine: Machine, verb: str, *options: str) -> Ran:
-    command = ["strace", "-qq", "-o", str(machine.root / "trace"), *options]
-    program = [sys.executable, "-P", "-m", "codex_fast_proxy", *_words(machine, verb)]
-    return machine.run([*command, *program], timeout=120)
+CASES = (
+    Case(name="install", before=(), words=("install", "--start", "--no-verify")),
+    Case(name="start", before=("install", "kill"), words=("start",)),
+    Case(name="set-upstream --restart", before=("install",), words=(*MOVE, "--restart")),
+    Case(name="autostart", before=("install", MOVE), words=("autostart", "--quiet")),
+    Case(name="stop", before=("install", ("uninstall", "--defer-stop")), words=("stop",)),
+    Case(name="uninstall", before=("install",), words=("uninstall",)),
+)
 
 
-def _all_points(machine: Machine, verb: str) -> list[Point]:
-    """Run a verb to its end and return every point at which it could have been killed."""
-    names = ",".join(f"?{call}" for call in _CHANGING)
-    ran = _traced(machine, verb, "-e", f"trace={names}", "-e", "signal=none")
-    assert ran.code == 0, ran.told
-    seen: dict[str, int] = {}
-    points = []
-    for line in (machine.root / "trace").read_text().splitlines():
-        match = re.match(r"(\w+)\(", line)
-        if match:
-            call = match[1]
-            seen[call] = seen.get(call, 0) + 1
-            points.append(Point(call, seen[call]))
-    return points
+def prepared(street: Street, case: Case) -> tuple[str, ...]:
+    """Lead to the world before the command; its words."""
+    for step in case.before:
+        if step == "install":
+            street.install()
+        elif step == "kill":
+            for worker in street.workers():
+                worker.kill()
+            assert 0 == street.settled(0)
+        else:
+            street.well(*step)
+    return (*case.words, "--port", str(street.port)) if case.words[0] == "install" else case.words
 
 
-def _some(points: list[Point]) -> list[Point]:
-    """All points in the deep profile, else a few: the first, the last and some between."""
-    if PROFILE == "deep" or len(points) <= _EVERYDAY:
-        return points
-    step = (len(points) - 1) / (_EVERYDAY - 1)
-    return [points[round(index * step)] for index in range(_EVERYDAY)]
+def chosen(names: list[str]) -> list[int]:
+    """Every act with the worker and the one after it, and a few others; all of them in a deep session."""
+    if DEEP:
+        return list(range(1, len(names) + 1))
+    worker = {"spawn", "spawned", "go", "healthy", "release", "released", "stop", "stopped"}
+    near = [at for at, name in enumerate(names, start=1) if name in worker]
+    near += [at + 1 for at in near if names[at - 1] == "spawned"]
+    rest = [at for at in range(near[-1] + 1, len(names) + 1) if at not in near]
+    return sorted({*near, *rest[:: max(1, len(rest) // ELSEWHERE)]})
 
 
-def _kill_at(machine: Machine, verb: str, point: Point) -> bool:
-    """Run a verb and kill it at a point; False where this run never got there."""
-    ran = _traced(
-        machine, verb, "-e", f"trace={point.call}", "-e", f"inject={point.call}:signal=KILL:when={point.nth}"
-    )
-    assert ran.code in {0, -9, 137}, ran.told
-    return ran.code != 0
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_killed_beside_a_worker(case: Case, street: Street, numbers: Numbers) -> None:
+    """After `recover` at most one worker runs, and one does where Codex is pointed at it, or its lack is told."""
+    acts = Acts()
+    config = street.stage.home / "config.toml"
+    original = config.read_bytes()
+    words = prepared(street, case)
+    assert 0 == street.run(*words, acts=acts).code
+    complaints = []
+    kills = 0
+    points = chosen(acts.names)
+    for at in points:
+        street.well("uninstall")
+        config.write_bytes(original)
+        words = prepared(street, case)
+        code = in_a_child(lambda: street.run(*words, acts=Acts(at, killed)).code)  # noqa: B023 - runs at once
+        assert code in {0, -signal.SIGKILL}
+        kills += code != 0  # a worker that answers a moment later may be replaced in other steps
+        complaints += [f"{at} {acts.names[at - 1]}: {complaint}" for complaint in wrong(street, original)]
+    numbers.count("real workers", "SIGKILLs beside one", kills)
+    numbers.count("real workers", VIOLATIONS, len(complaints))
+    assert [] == complaints
+    assert kills >= 0.7 * len(points)
 
 
-def _user_files(machine: Machine) -> dict[str, bytes | None]:
-    return {path.name: path.read_bytes() if path.exists() else None for path in (machine.config, machine.hooks)}
+def wrong(street: Street, original: bytes) -> list[str]:
+    """What is wrong after `recover`, and after an `uninstall` that follows."""
+    complaints = []
+    said = street.run("recover")
+    state = said.json["state"]
+    config = street.stage.home / "config.toml"
+    proxied = str(street.port).encode() in config.read_bytes()
+    count = street.settled(1 if proxied or state in {"restored_deferred", "prepared"} else 0)
+    if said.code or count > 1:
+        complaints.append(f"{count} workers after recover: {said.out}")
+    if proxied and count == 0 and state != "enabled_down":
+        complaints.append(f"nobody serves, and the state is called {state}")
+    if not proxied and count and state not in {"restored_deferred", "prepared"}:
+        complaints.append(f"a worker that nobody needs, and the state is called {state}")
+    gone = street.run("uninstall")
+    if gone.code or street.settled(0):
+        complaints.append(f"a worker outlives uninstall: {gone.out}")
+    moved = original.replace(
+        b"https://relay.example", b"https://other.example"
+    )  # by a set-upstream that went through
+    if config.read_bytes() not in {original, moved}:
+        complaints.append("uninstall did not give the config back")
+    complaints += [f"process {other.args} was hit" for other in street.others if other.poll() is not None]
+    return complaints
 
 
-def _precious(machine: Machine) -> dict[str, tuple[int, bytes]]:
-    return {name: entry for name, entry in machine.files().items() if not name.startswith(BACKUPS)}
+def test_a_worker_without_its_go_byte_leaves(street: Street) -> None:
+    """Its parent died before its pid was journaled: it ends by itself, and recovery needs to signal nobody."""
+    words = ("install", "--start", "--no-verify", "--port", str(street.port))
+    acts = Acts()
+    assert 0 == street.run(*words, acts=acts).code
+    at = acts.names.index("spawned") + 1
+    street.well("uninstall")
+    assert -signal.SIGKILL == in_a_child(lambda: street.run(*words, acts=Acts(at, killed)).code)
+    assert 0 == street.settled(0)
+    assert "rolled_back" == street.well("recover").json["status"]
 
 
-def _assert_no_half(machine: Machine, images: Images, point: Point) -> None:
-    """Each file is wholly old or wholly new, and the config is never the first of them to be switched."""
-    now = _user_files(machine)
-    for name, content in now.items():
-        assert content in {images.off[name], images.on[name]}, (point, name, content)
-    if now["config.toml"] == images.on["config.toml"]:
-        assert images.on["hooks.json"] == now["hooks.json"], point
-
-
-def _assert_settled(machine: Machine, images: Images, point: Point) -> None:
-    """After `recover` the home is off with nothing running, or on with one healthy worker; never between."""
-    recovered = machine.cfp("recover")
-    assert recovered.code == 0, (point, recovered.told)
-    status = machine.cfp("status").json
-    now = _user_files(machine)
-    if now == images.off:
-        assert [] == machine.workers(), (point, recovered.told)
-    else:
-        assert images.on == now, point
-        assert ("running", True) == (status["status"], status["healthy"]), (point, status)
-        assert 1 == len(machine.workers()), point
-    assert not [path for path in (machine.home / JOURNAL).glob("*") if path.suffix == ".tx"], point
-
-
-def _furnish(machine: Machine) -> Images:
-    machine.relay()
-    machine.write("auth.json", api_key_login())
-    off = _user_files(machine)
-    machine.install()
-    on = _user_files(machine)
-    return Images(off=off, on=on)
-
-
-def test_a_killed_install(machine: Machine) -> None:
-    """Killed anywhere, an install leaves a home that works, that one recover settles and a new install takes."""
-    images = _furnish(machine)
-    assert 0 == machine.cfp("uninstall").code
-    before = _precious(machine)
-    points = _all_points(machine, "install")
-    assert 0 == machine.cfp("uninstall").code
-    assert before == _precious(machine)
-    killed = 0
-    for point in _some(points):
-        killed += _kill_at(machine, "install", point)
-        _assert_no_half(machine, images, point)
-        _assert_settled(machine, images, point)
-        assert "installed" == machine.install().json["status"]
-        assert 0 == machine.cfp("uninstall").code
-        assert before == _precious(machine), point
-        assert [] == machine.workers(), point
-    assert killed > len(_some(points)) * 0.8  # the very last ones may be numbered otherwise in another run
-
-
-def test_a_killed_uninstall(machine: Machine) -> None:
-    """Killed anywhere, an uninstall leaves a home that works, and a second one ends it with every byte back."""
-    images = _furnish(machine)
-    points = _all_points(machine, "uninstall")
-    before = _precious(machine)
-    killed = 0
-    for point in _some(points):
-        machine.install()
-        killed += _kill_at(machine, "uninstall", point)
-        _assert_no_half(machine, images, point)
-        recovered = machine.cfp("recover")
-        assert recovered.code == 0, (point, recovered.told)
-        again = machine.cfp("uninstall")
-        assert again.code == 0, (point, again.told)
-        assert before == _precious(machine), point
-        assert [] == machine.workers(), point
-    assert killed > len(_some(points)) * 0.8
-
-
-def test_killed_and_not_recovered(machine: Machine) -> None:
-    """Who does not know of `recover` loses nothing: the next command repairs first, and says so."""
-    _furnish(machine)
-    assert 0 == machine.cfp("uninstall").code
-    before = _precious(machine)
-    renames = [point for point in _all_points(machine, "install") if point.call.startswith("rename")]
-    assert 0 == machine.cfp("uninstall").code
-    assert _kill_at(machine, "install", renames[-1])
-    assert (machine.home / JOURNAL).exists()
-    again = machine.install()
-    assert again.json["recovered"], again.told
-    assert 0 == machine.cfp("uninstall").code
-    assert before == _precious(machine)
+def test_a_zombie_is_no_worker(street: Street) -> None:
+    """A worker that has ended and was not waited for by its parent counts as dead: `start` brings up a new one."""
+    street.install()
+    (worker,) = street.workers()
+    os.kill(worker.pid, signal.SIGKILL)  # this process is its parent, and does not wait
+    end = time.monotonic() + PATIENCE_S
+    while worker.status() != psutil.STATUS_ZOMBIE and time.monotonic() < end:
+        os.sched_yield()
+    assert "enabled_down" == street.well("status").json["state"]
+    assert "started" == street.well("start").json["status"]
+    assert 1 == street.settled(1)
+    street.well("uninstall")
+    assert 0 == street.settled(0)
