@@ -141,7 +141,9 @@ MESSAGES: Final[dict[str, Message]] = {
     "worker_running": Message("Another proxy of this Codex home is running.", f"Run `{CLI} status`."),
     "handover_refused": Message("The proxy that runs does not hand over: {reason}.", f"Run `{CLI} status`."),
     "port_not_available": Message(
-        "{host}:{port} cannot be served.", "Pass another --port; Windows may have reserved it (WinError 10013)."),
+        "{host}:{port} cannot be served: nobody listens there, but the system does not give it away.",
+        "Pass another --port. Windows reserves ranges of them (WinError 10013); "
+        "`netsh interface ipv4 show excludedportrange protocol=tcp` lists them."),
     "worker_hangs": Message(
         "The proxy with process id {pid} does not answer.", f"Run `{CLI} start`, which replaces it."),
     "worker_did_not_stop": Message("The proxy with process id {pid} does not end.", "End that process by hand."),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from cfp.host.scratch import scratch
+from cfp.host.windows import NO_WINDOW
 from cfp.layout import Layout
 
 PHRASE_ENV: Final = "CODEX_FAST_PROXY_BENCHMARK"
@@ -103,6 +104,7 @@ async def codex_exec(
             cwd=work,
             env=environment(environ, home=layout.home, origin=origin, pass_phrase=pass_phrase),
             start_new_session=True,  # ^C is for us; we end it ourselves
+            creationflags=NO_WINDOW,
         )
         try:
             await process.communicate(prompt.encode())

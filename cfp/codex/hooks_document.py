@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cfp.codex.command_line import spoken
 from cfp.codex.text import BOM, Unparseable, decode
 from journal.values import Absent, Json, KeyPath
 
@@ -142,4 +143,4 @@ def _is_group(value: Json) -> bool:
 
 def _is_ours(handler: Mapping[str, Json]) -> bool:
     command = handler.get("command")
-    return handler.get("type") == "command" and isinstance(command, str) and _OURS.search(command) is not None
+    return handler.get("type") == "command" and isinstance(command, str) and _OURS.search(spoken(command)) is not None

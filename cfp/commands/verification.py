@@ -9,7 +9,7 @@ from cfp.core.facts import Facts
 from cfp.core.policy import EffectivePolicy, effective_policy
 from cfp.core.settings import Settings
 from cfp.errors import CfpError, Refused
-from cfp.host import keys, verify
+from cfp.host import keys, verify, windows
 from cfp.host.machine import Host
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -81,7 +81,7 @@ def candidate_key(
         host.environ,
         provider_auth=host.disk.read(host.layout.provider_auth),
         source=source,
-        user_environ=keys.windows_user_environ(),
+        user_environ=windows.user_environ(),
     )
     if found is None and source is None and keys.sends_login(doc, settings.provider, auth):
         raise Refused("chatgpt_login_not_sent", provider=settings.provider)

@@ -307,8 +307,9 @@ def _proxy_health(facts: Facts) -> Check:
         return _bad(name, "worker_hangs", told.sentence, told.action)
     if state is Proxy.FOREIGN and facts.worker is not None:
         at = {"host": facts.worker.host, "port": facts.worker.port, "owner": facts.worker.owner}
-        told = message("port_in_use", at)
-        return _bad(name, "port_in_use", told.sentence, told.action, **at)
+        code = "port_not_available" if facts.worker.barred else "port_in_use"
+        told = message(code, at)
+        return _bad(name, code, told.sentence, told.action, **at)
     if not _installed(facts):
         return _good(name, "None runs, and none is needed.")
     told = message("diagnosis.proxy_stopped")

@@ -39,6 +39,7 @@ class PortFact:
 
     health      the worker's own answer, also where it is another home's
     hands_over  a next worker can take its listener over, so that nobody is cut off or refused
+    barred      FOREIGN, but nobody listens there: the system does not give the address away
     """
 
     host: str
@@ -47,6 +48,7 @@ class PortFact:
     health: Mapping[str, Any] | None = None
     owner: str = ""
     hands_over: bool = False
+    barred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ class Facts:
     backup         the bytes behind manifest.backup_path, None where there is no such file
     backups        names of the backups there are, oldest first
     kept_backups   path and bytes of each of them, newest first; read only where there is no manifest
+    user_environment  names that Windows keeps for new programs of this user; none elsewhere
     environment    names of the variables that are set and not empty, $CODEX_HOME/.env included
     dotenv         those of them that .env sets, and that a reboot therefore leaves
     provider_keys  providers that provider-auth.json holds a key for
@@ -105,6 +108,7 @@ class Facts:
     opted_out: bool
     provider_keys: frozenset[str]
     environment: frozenset[str]
+    user_environment: frozenset[str] = frozenset()
     dotenv: frozenset[str]
     auth_names: frozenset[str]
     worker: PortFact | None

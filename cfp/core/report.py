@@ -19,13 +19,15 @@ def key_available(facts: Facts, settings: Settings) -> bool:
     if settings.upstream_api_key_file:
         return settings.provider in facts.provider_keys
     env = settings.upstream_api_key_env
-    return env is None or env in facts.environment or env in facts.auth_names
+    return env is None or env in facts.environment | facts.user_environment | facts.auth_names
 
 
 def key_persistent(facts: Facts, settings: Settings) -> bool:
     """Whether it will still be there in a new login session."""
     env = settings.upstream_api_key_env
-    return env is None or env in facts.dotenv or (env not in facts.environment and env in facts.auth_names)
+    if env is None or env in facts.dotenv | facts.user_environment:
+        return True
+    return env not in facts.environment and env in facts.auth_names
 
 
 def hint_code(facts: Facts, settings: Settings) -> str:
@@ -96,4 +98,6 @@ def _source(facts: Facts, settings: Settings) -> str | None:
         return "provider_auth_file"
     if settings.upstream_api_key_env is None:
         return None
-    return "process_env" if settings.upstream_api_key_env in facts.environment else "auth_json_fallback"
+    if settings.upstream_api_key_env in facts.environment:
+        return "process_env"
+    return "windows_user_env" if settings.upstream_api_key_env in facts.user_environment else "auth_json_fallback"

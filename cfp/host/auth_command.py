@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from cfp.host.windows import NO_WINDOW
+
 _TIMEOUT_MS = 5000  # Codex's own patience where the table names none
 
 
@@ -33,6 +35,7 @@ def told_key(auth: Mapping[str, Any], variables: Mapping[str, str]) -> str | Non
             stderr=subprocess.DEVNULL,
             timeout=(patience if isinstance(patience, int) and patience > 0 else _TIMEOUT_MS) / 1000,
             check=False,
+            creationflags=NO_WINDOW,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -25,6 +25,7 @@ from typing import IO, Any
 
 from cfp.codex.auth_json import LoginMode
 from cfp.errors import Failed
+from cfp.host.windows import NO_WINDOW
 from cfp.layout import locate
 
 HOOKS_LIST_SINCE = (0, 130)  # the first release whose app-server answers hooks/list
@@ -208,6 +209,7 @@ def _started(cli: CodexCli, *arguments: str, stderr: int) -> Iterator[subprocess
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
+            creationflags=NO_WINDOW,
         )
     except OSError as error:
         raise Failed("codex_cli_failed", command=arguments[0], reason=error.strerror or "") from error

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from cfp.host.windows import NO_WINDOW
+
 TIMEOUT_S = 60.0
 
 
@@ -102,6 +104,7 @@ def _git(folder: Path, environ: Mapping[str, str], *arguments: str) -> str | Non
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
+            creationflags=NO_WINDOW,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,7 +29,6 @@ __all__ = [
     "redact",
     "sends_key",
     "sends_login",
-    "windows_user_environ",
 ]
 
 
@@ -123,7 +121,7 @@ def discover_key(
     """Find the key that Codex would send to `provider`, or with `source`, the one that the user named.
 
     config, auth, dotenv, provider_auth are the contents of config.toml (parsed), auth.json, .env and
-    provider-auth.json; user_environ is `windows_user_environ()`. None: there is none (`sends_key` tells whether
+    provider-auth.json; user_environ is `windows.user_environ()`. None: there is none (`sends_key` tells whether
     one is to be expected).
     """
     fallbacks = {} if user_environ is None else user_environ
@@ -210,20 +208,6 @@ def _provider_auth_key(data: bytes | None, provider: str) -> str | None:
         return _text(providers[provider]["api_key"])
     except (ValueError, RecursionError, KeyError, TypeError):
         return None
-
-
-def windows_user_environ() -> dict[str, str]:
-    """The user's environment as Windows keeps it for new programs; {} elsewhere."""
-    values: dict[str, str] = {}
-    if sys.platform == "win32":
-        import winreg  # noqa: PLC0415 - exists on Windows only
-
-        with winreg.OpenKey(winreg.HKEY_CURRENT_USER, "Environment") as key:
-            for index in range(winreg.QueryInfoKey(key)[1]):
-                name, value, _ = winreg.EnumValue(key, index)
-                if isinstance(value, str):
-                    values[name] = value
-    return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ Imported by the SessionStart hook's no-op path, so: stdlib only, nothing heavier
 from __future__ import annotations
 
 import enum
+import errno
 import json
 import os
 import socket
@@ -165,27 +166,37 @@ def port_owner(port: int) -> Owner | None:
 
 def port_free(host: str, port: int) -> bool:
     """Whether a worker could listen at `host:port` now, on every address that the name stands for."""
+    return _refusals(host, port) == {0}
+
+
+def port_barred(host: str, port: int) -> bool:
+    """Whether the system does not give it away: a low port, an address that is not ours, a range of Windows' own."""
+    return bool(_refusals(host, port) & {errno.EACCES, errno.EPERM, errno.EADDRNOTAVAIL})
+
+
+def _refusals(host: str, port: int) -> set[int]:
+    """The errno of a listener on each address of the name, 0 for none."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError:
-        return False
-    return all(_can_listen(family, address) for family, _, _, _, address in addresses)
+        return {errno.EADDRNOTAVAIL}
+    return {_refusal(family, address) for family, _, _, _, address in addresses}
 
 
-def _can_listen(family: int, address: Any) -> bool:
+def _refusal(family: int, address: Any) -> int:
     try:
         probe_socket = socket.socket(family, socket.SOCK_STREAM)
     except OSError:  # no such address family here: nobody will listen on it
-        return True
+        return 0
     with probe_socket:
         try:
             if os.name == "posix":  # as the worker does; on Windows the option means something else
                 probe_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe_socket.bind(address)
             probe_socket.listen(1)
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error.errno or errno.EIO  # WinError 10013 comes as EACCES
+    return 0
 
 
 def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Watched) -> Health:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cfp.errors import Refused
 from cfp.host import runtime
+from cfp.host.windows import make_junction
 from cfp.layout import skill_link
-
-WINDOWS = sys.platform == "win32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,40 +24,51 @@ class SkillLink:
     link_type: str
 
 
-def link(repo_root: str | None, skills_root: str | None, environ: Mapping[str, str]) -> SkillLink:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """How this system links folders: `make(target, path)`, and `remove(path)`."""
+
+    kind: str
+    make: Callable[[str, str], None]
+    remove: Callable[[str], None]
+
+
+SYMLINKS = Links(kind="symlink", make=os.symlink, remove=os.unlink)
+JUNCTIONS = Links(kind="junction", make=make_junction, remove=os.rmdir)
+OF_THIS_SYSTEM = JUNCTIONS if sys.platform == "win32" else SYMLINKS
+
+
+def link(
+    repo_root: str | None, skills_root: str | None, environ: Mapping[str, str], links: Links = OF_THIS_SYSTEM
+) -> SkillLink:
     """Make the link; raises Refused(skill_missing, skill_place_taken)."""
     path, target = _ends(repo_root, skills_root, environ)
     if not (target / "SKILL.md").is_file():
         raise Refused("skill_missing", path=str(target))
     if _is_link(path):
         if _leads_to(path, target):
-            return _told("already_linked", path, target)
+            return _told("already_linked", path, target, links)
         raise Refused("skill_place_taken", path=str(path))
     if path.exists():
         raise Refused("skill_place_taken", path=str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    if WINDOWS:
-        # A junction needs no privilege, a symbolic link does.
-        subprocess.run(["cmd", "/d", "/c", "mklink", "/J", str(path), str(target)], check=True, capture_output=True)  # noqa: S607  cmd is found where Windows keeps it
-    else:
-        path.symlink_to(target, target_is_directory=True)
-    return _told("linked", path, target)
+    links.make(str(target), str(path))
+    return _told("linked", path, target, links)
 
 
-def unlink(repo_root: str | None, skills_root: str | None, environ: Mapping[str, str]) -> SkillLink:
+def unlink(
+    repo_root: str | None, skills_root: str | None, environ: Mapping[str, str], links: Links = OF_THIS_SYSTEM
+) -> SkillLink:
     """Remove the link; raises Refused(skill_place_taken) for anything that is not a link to this checkout."""
     path, target = _ends(repo_root, skills_root, environ)
     if not _is_link(path):
         if path.exists():
             raise Refused("skill_place_taken", path=str(path))
-        return _told("missing", path, target)
+        return _told("missing", path, target, links)
     if not _leads_to(path, target):
         raise Refused("skill_place_taken", path=str(path))
-    if WINDOWS:
-        path.rmdir()
-    else:
-        path.unlink()
-    return _told("unlinked", path, target)
+    links.remove(str(path))
+    return _told("unlinked", path, target, links)
 
 
 def _ends(repo_root: str | None, skills_root: str | None, environ: Mapping[str, str]) -> tuple[Path, Path]:
@@ -68,17 +77,16 @@ def _ends(repo_root: str | None, skills_root: str | None, environ: Mapping[str, 
 
 
 def _is_link(path: Path) -> bool:
-    if WINDOWS:
-        try:
-            return bool(path.readlink())
-        except OSError:
-            return False
-    return path.is_symlink()
+    """A symbolic link or a junction: both can be read."""
+    try:
+        return bool(path.readlink())
+    except OSError:
+        return False
 
 
 def _leads_to(path: Path, target: Path) -> bool:
     return os.path.realpath(path) == os.path.realpath(target)
 
 
-def _told(status: str, path: Path, target: Path) -> SkillLink:
-    return SkillLink(status=status, path=path, target=target, link_type="junction" if WINDOWS else "symlink")
+def _told(status: str, path: Path, target: Path, links: Links) -> SkillLink:
+    return SkillLink(status=status, path=path, target=target, link_type=links.kind)

@@ -16,7 +16,7 @@ from cfp.core.manifest import Manifest, parse_manifest
 from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
 from cfp.errors import Refused
-from cfp.host import control, keys, probe, process, runtime
+from cfp.host import control, keys, probe, process, runtime, windows
 from cfp.host.disk import DISK, Disk
 from cfp.host.predecessor import find_predecessor
 from cfp.layout import Layout
@@ -93,6 +93,7 @@ def survey(
         opted_out=_text_of(config, "service_tier") == "default",
         provider_keys=frozenset(stored_keys(disk.read(layout.provider_auth))),
         environment=frozenset(name for name, value in {**environ, **dotenv}.items() if value),
+        user_environment=frozenset(name for name, value in windows.user_environ().items() if value),
         dotenv=frozenset(name for name, value in dotenv.items() if value),
         auth_names=auth_json.names(auth),
         worker=worker,
@@ -132,8 +133,9 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
     if probe.port_free(host, port):
         return PortFact(host=host, port=port, state=PortState.FREE)
     owner_found = probe.port_owner(port)
-    owner = f"process {owner_found.pid}" if owner_found else "another program"
-    return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=owner)
+    owner = f"process {owner_found.pid}" if owner_found and owner_found.pid else "another program"
+    barred = owner_found is None and probe.port_barred(host, port)
+    return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=owner, barred=barred)
 
 
 def _stray(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:

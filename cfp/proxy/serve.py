@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import Refused, UsageError
+from cfp.host.windows import user_environ
 from cfp.layout import Layout
 from cfp.proxy.config import WorkerConfig
 
@@ -100,7 +101,7 @@ def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
     return WorkerConfig(
         settings=args.settings,
         layout=Layout(args.codex_home),
-        environ=environ,
+        environ={**user_environ(), **environ},  # a key may have been set since the session's shell began
         nonce=args.nonce,
         take_over=args.take_over,
         log_dir=args.log_dir,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from cfp.host.keys import (
     provider_extras,
     sends_key,
     sends_login,
-    windows_user_environ,
 )
 
 AUTH = json.dumps({"OPENAI_API_KEY": "sk-openai", "RELAY_KEY": "sk-relay-in-auth", "auth_mode": "apikey"}).encode()
@@ -227,9 +225,3 @@ class TestExtras:
             provider_extras({"model_providers": {"openai": {"http_headers": {"a": "b"}}}}, "openai", None, {})
             == Extras()
         )
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there it is real")
-def test_only_windows_has_a_user_environment_of_its_own() -> None:
-    """Elsewhere there is nothing to read."""
-    assert windows_user_environ() == {}

@@ -28,7 +28,7 @@ WRITERS = {
     "cfp/proxy/handover.py": ("?.unlink", "the same"),
     "cfp/commands/autostart.py": ("os.open os.fchmod ?.replace", "the hook's log, one line for each start"),
     "cfp/cli.py": ("tempfile.mkstemp", "the report of a bug, when nothing else can be relied on"),
-    "cfp/host/skill_link.py": ("?.mkdir ?.symlink_to ?.rmdir ?.unlink", "one link outside the Codex home"),
+    "cfp/host/skill_link.py": ("?.mkdir", "one link outside the Codex home"),
     "cfp/host/git.py": ("tempfile.TemporaryDirectory", "a throw-away folder"),
     "cfp/host/scratch.py": ("tempfile.mkdtemp ?.mkdir shutil.rmtree", "throw-away folders"),
     "cfp/bench/codex.py": ("?.mkdir ?.write_text", "a throw-away Codex home"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
+import sys
 from dataclasses import dataclass
 
 from cfp.codex import hook_trust, hooks_json
+from cfp.codex.command_line import posix_line, windows_line
 from cfp.core.facts import Facts, TextFact
 from cfp.core.plan.baseline import Baseline
 from cfp.errors import Refused
@@ -24,23 +25,14 @@ class HookPlan:
     trusted_hash: str
 
 
-def hook_command(facts: Facts) -> str:
+def hook_command(facts: Facts, *, windows: bool = sys.platform == "win32") -> str:
     """The command line of our SessionStart hook.
 
     `-P` because Codex runs hooks in the session's folder: without it a `json.py` there would be imported.
     """
-    return shlex.join(
-        [
-            facts.runtime.python,
-            "-P",
-            "-m",
-            "codex_fast_proxy",
-            "autostart",
-            "--codex-home",
-            str(facts.layout.home),
-            "--quiet",
-        ]
-    )
+    words = ("-P", "-m", "codex_fast_proxy", "autostart", "--codex-home", str(facts.layout.home), "--quiet")
+    line = windows_line if windows else posix_line
+    return line((facts.runtime.python, *words))
 
 
 def plan_hook(facts: Facts, base: Baseline) -> tuple[bytes, HookPlan]:

@@ -41,7 +41,7 @@ def check_key(facts: Facts, settings: Settings) -> None:
     if settings.upstream_api_key_file and settings.provider not in facts.provider_keys:
         raise Refused("provider_key_missing", provider=settings.provider)
     env = settings.upstream_api_key_env
-    if env is not None and env not in facts.environment and env not in facts.auth_names:
+    if env is not None and env not in facts.environment | facts.user_environment | facts.auth_names:
         if _may_be_a_key(env):
             raise Refused("invalid_env_name")  # which does not repeat it
         raise Refused("upstream_key_missing", variable=env)

@@ -24,10 +24,12 @@ class WorkerAction(enum.StrEnum):
 
 
 def worker_action(facts: Facts, settings: Settings, at: PortFact | None) -> WorkerAction:
-    """Decide for these settings at this address; raises Refused(port_in_use) where somebody else is there."""
+    """Decide for these settings at this address; raises Refused: port_in_use, port_not_available."""
     if hangs(facts, at):
         return WorkerAction.REPLACE
     if at is not None and at.state in {PortState.FOREIGN, PortState.OTHER_HOME}:
+        if at.barred:
+            raise Refused("port_not_available", host=at.host, port=at.port)
         raise Refused("port_in_use", host=at.host, port=at.port, owner=at.owner or "another program")
     if at is not None and at.state is PortState.OURS:
         right = serves(at, settings, facts.runtime.runtime_id) and not has_lost_its_home(at)

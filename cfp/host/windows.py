@@ -1,0 +1,43 @@
+"""What Windows has of its own: the user's environment in the registry, junctions, programs without a window."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+# A console program that is started where there is no console, as from a hook, would open one; 0 elsewhere.
+# It is subprocess.CREATE_NO_WINDOW, a module that a worker does without.
+NO_WINDOW: Final[int] = 0x08000000 if sys.platform == "win32" else 0
+
+
+def user_environ(registry: Any = None) -> dict[str, str]:
+    """The variables that Windows keeps for new programs of this user, under HKCU/Environment; {} elsewhere.
+
+    registry  the module winreg, or one like it; None: the system's own
+    """
+    registry = registry or _registry()
+    if registry is None:
+        return {}
+    values: dict[str, str] = {}
+    with registry.OpenKey(registry.HKEY_CURRENT_USER, "Environment") as key:
+        for index in range(registry.QueryInfoKey(key)[1]):
+            name, value, kind = registry.EnumValue(key, index)
+            if isinstance(value, str):
+                values[name] = registry.ExpandEnvironmentStrings(value) if kind == registry.REG_EXPAND_SZ else value
+    return values
+
+
+def _registry() -> Any:
+    if sys.platform == "win32":
+        import winreg  # noqa: PLC0415 - exists on Windows only
+
+        return winreg
+    return None
+
+
+def make_junction(target: str, path: str) -> None:
+    """Link a folder to another one; unlike a symbolic link, that needs no privilege. Raises OSError."""
+    import _winapi  # noqa: PLC0415 - exists on Windows only
+
+    create: Any = _winapi.CreateJunction  # type: ignore[attr-defined]  # there on Windows
+    create(target, path)

@@ -1,0 +1,65 @@
+"""A hook's line says the same to every shell that may run it, and is known as ours again."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfp.codex import hooks_json
+from cfp.codex.command_line import _LAUNCHER, posix_line, spoken, windows_line
+
+WORDS = st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1, max_size=6)
+OURS = ("-P", "-m", "codex_fast_proxy", "autostart", "--codex-home", r"C:\Users\me\.codex", "--quiet")
+PYTHONS = (
+    r"C:\Python\python.exe",
+    r"C:\Program Files\Python 3\python.exe",
+    r"C:\Users\O'Brien\python.exe",
+    r"C:\Users\Jörg\a&b\python.exe",
+    r"C:\50%\$x`\python.exe",
+)
+
+
+def powershell_words(script: str) -> list[str]:
+    """How PowerShell takes a call apart that uses bare words and single quotes alone."""
+    call = script.removeprefix("& ").removesuffix("; exit $LASTEXITCODE")
+    found = re.findall(r"'((?:[^']|'')*)'|(\S+)", call)
+    return [bare or quoted.replace("''", "'") for quoted, bare in found]
+
+
+@given(WORDS)
+def test_every_word_arrives(words: list[str]) -> None:
+    """On Windows either as it stands, or within a script of which the shells see letters only."""
+    line = windows_line(words)
+    if line.startswith(_LAUNCHER):
+        assert re.fullmatch(r"[A-Za-z0-9+/=]+", line.removeprefix(_LAUNCHER))
+        assert words == powershell_words(spoken(line))
+    else:
+        assert words == line.split(" ")
+        assert not set(line) & set("\"'`$%&|<>^()@#;,{}!*?[]")
+    assert words == shlex.split(posix_line(words))
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_no_windows_line_begins_with_a_quote(python: str) -> None:
+    """To PowerShell that would be a text, which it prints and calls a success."""
+    assert re.match(r"[\w:\\.]+ ", windows_line((python, *OURS)))
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("line", [posix_line, windows_line])
+def test_it_is_known_as_ours(python: str, line: object) -> None:
+    """However it is spelled: found again for status, update and removal."""
+    assert callable(line)
+    doc = {"hooks": {"SessionStart": [hooks_json.group(line((python, *OURS)))]}}
+    assert 1 == len(hooks_json.find_ours(doc))
+
+
+def test_another_script_is_not_ours() -> None:
+    """Encoded or broken, it is somebody else's."""
+    others = [windows_line(("C:\\a b\\x.exe", "-m", "other")), f"{_LAUNCHER}not base64!", f"{_LAUNCHER}QQ=="]
+    doc = {"hooks": {"SessionStart": [hooks_json.group(command) for command in others]}}
+    assert () == hooks_json.find_ours(doc)
