@@ -143,6 +143,14 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Half an hour of mixed traffic with faults (CFP_SOAK_SECONDS says how long); the gate runs half a minute."""
+    _install(session, "tests")
+    seconds = os.environ.get("CFP_SOAK_SECONDS", "1800")
+    session.run("pytest", "-q", "tests/soak", *session.posargs, env={"CFP_SOAK_SECONDS": seconds})
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Renew .ci/constraints.txt from the newest versions that the declared ranges allow."""
     kinds = ("lint", "tests", "bench", "fuzz")
@@ -158,14 +166,6 @@ def diagrams(session: nox.Session) -> None:
     """Draw the state machines in docs/architecture.md anew from their tables."""
     _install(session, "tests")
     session.run("pytest", "-q", "tests/lifecycle/test_diagrams.py", env={"CFP_TEST_WRITE_DIAGRAMS": "1"})
-
-
-@nox.session
-def screenshots(session: nox.Session) -> None:
-    """Take the pictures in docs/images anew, with a real browser; look at each before committing it."""
-    _install(session, "tests")
-    wanted = {"CFP_TEST_WRITE_SCREENSHOTS": "1", "CFP_REQUIRE_BROWSER": "1"}
-    session.run("pytest", "-q", "tests/dashboard/test_screenshots.py", env=wanted)
 
 
 @nox.session

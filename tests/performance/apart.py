@@ -77,15 +77,15 @@ def growth(worker: Contender, size: Size) -> Numbers:
 
 def distant(folder: Path, setups: dict[str, Setup], size: Size) -> dict[str, dict[str, Numbers]]:
     """First byte through TLS, on warm connections, by round trip in milliseconds: {"20": {contender: numbers}}."""
-    certificate = _certificate(folder)
+    made = certificate(folder)
     found: dict[str, dict[str, Numbers]] = {}
-    with running([sys.executable, "-m", "tests.performance.upstream", *map(str, certificate)]) as provider:
+    with running([sys.executable, "-m", "tests.performance.upstream", *map(str, made)]) as provider:
         port = announced(provider)
         for trip in ROUND_TRIPS:
             place = folder / f"tls-{trip}"
             place.mkdir()
             with running([sys.executable, "-m", "tests.performance.relay", str(port), str(trip)]) as relay:
-                site = Site(folder=place, upstream=announced(relay) if trip else port, tls=certificate)
+                site = Site(folder=place, upstream=announced(relay) if trip else port, tls=made)
                 with contenders(site, {name: setups[name] for name in (WORKER, NGINX)}) as here:
                     found[str(trip)] = _warm(here, size.of(40))
     return found
@@ -97,7 +97,7 @@ def _warm(here: list[Contender], requests: int) -> dict[str, Numbers]:
     return {name: median_of([numbers[name] for numbers in rounds]) for name in rounds[0]}
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
+def certificate(folder: Path) -> tuple[Path, Path]:
     """A self-signed one for 127.0.0.1, and its key."""
     made = (folder / "cert.pem", folder / "key.pem")
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=relay"

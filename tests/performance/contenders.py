@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from cfp.layout import HEALTH_PATH
 from tests.performance import proc
@@ -97,7 +98,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str], environ: Mapping[str, str] | None = None, stderr: IO[bytes] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that is ended with the block."""
     with subprocess.Popen(
         command,
@@ -105,6 +108,7 @@ def running(command: Sequence[str], environ: Mapping[str, str] | None = None) ->
         env={**os.environ, **(environ or {})},
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
+        stderr=stderr,
     ) as process:
         try:
             yield process

@@ -33,7 +33,7 @@ async def _serve(port: int, upstream: str) -> None:
                 await response.write_eof()
                 return response
 
-        runner = web.ServerRunner(web.Server(forward, client_max_size=1 << 28))  # type: ignore[call-arg]  # its kwargs
+        runner = web.ServerRunner(web.Server(forward))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
         await asyncio.Event().wait()

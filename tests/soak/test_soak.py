@@ -1,0 +1,149 @@
+"""Mixed traffic with faults for a while: no error that is not the upstream's or the client's, and nothing grows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import ssl
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.numbers import Numbers
+from tests.performance import proc
+from tests.performance.apart import certificate
+from tests.performance.contenders import Site, free_port, running, wait_answering, worker_command
+from tests.soak.provider import BadLine, Case, Provider
+from tests.soak.traffic import Seen, Walker
+
+SECONDS = float(os.environ.get("CFP_SOAK_SECONDS", "30"))
+WALKERS = 16
+GROWTH_MB = 8.0  # bodies of a megabyte leave gaps in the heap, which soon stop growing
+# What the worker may say of a request here; anything else is its own fault.
+# peer_not_allowed: the client had left before the kernel was asked whose it is, and the 403 went to nobody.
+FOREIGN = {
+    "client_left",
+    "peer_not_allowed",
+    "upstream_broke_off",
+    "upstream_bad_response",
+    "upstream_cut",
+    "upstream_unreachable",
+}
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of memory and descriptors"),
+    pytest.mark.timeout(SECONDS + 120),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    home: Path
+    port: int
+    pid: int
+
+    def requests(self) -> list[dict[str, object]]:
+        folder = self.home / "codex-fast-proxy-state" / "state"
+        return [
+            json.loads(line) for path in folder.glob("fast_proxy.jsonl*") for line in path.read_text().splitlines()
+        ]
+
+
+@asynccontextmanager
+async def worker(folder: Path, upstream: int, tls: tuple[Path, Path] | None = None) -> AsyncIterator[Worker]:
+    """One in a process of its own; what it says on stderr must not be a traceback."""
+    home = folder / "home"
+    home.mkdir(parents=True)
+    site, port = Site(folder=folder, upstream=upstream, tls=tls), free_port()
+    said = folder / "stderr"
+    environ = {**site.environ, "RELAY_KEY": "soak"}
+    with said.open("wb") as stderr, running(worker_command(home, port, site.base), environ, stderr) as process:
+        await asyncio.to_thread(wait_answering, port)
+        yield Worker(home=home, port=port, pid=process.pid)
+        assert process.poll() is None
+    assert "Traceback" not in said.read_text()
+
+
+@asynccontextmanager
+async def listening(server: Provider | BadLine, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=1 << 21, ssl=context)
+    yield listener.sockets[0].getsockname()[1]
+    listener.close()
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await asyncio.sleep(0.05)
+
+
+async def at_rest(worker: Worker, provider: Provider) -> int:
+    """Descriptors once every client has left, without the connections that are kept to the provider."""
+    await asyncio.sleep(1.0)  # the worker's lines are written, aborted transports closed
+    return proc.descriptors(worker.pid) - provider.open
+
+
+async def run(folder: Path, seconds: float, seen: Seen, numbers: Numbers) -> None:
+    loop = asyncio.get_running_loop()
+    provider = Provider()
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(listening(provider))
+        one = await stack.enter_async_context(worker(folder, port))
+        walkers = [Walker(one.port, number, seen) for number in range(WALKERS)]
+
+        async def walk(length: float) -> None:
+            until = loop.time() + length
+            await asyncio.gather(*(walker.walk(tuple(Case), until) for walker in walkers))
+
+        await walk(seconds / 3)
+        descriptors, memory = await at_rest(one, provider), proc.memory([one.pid])
+        await walk(seconds * 2 / 3)
+        grown = proc.memory([one.pid]) - memory
+        more = await at_rest(one, provider) - descriptors
+        requests = one.requests()
+        kinds = Counter(str(line["error_type"]) for line in requests if line["error_type"])
+        numbers.count("soak", "requests", sum(seen.outcomes.values()))
+        numbers.count("soak", "megabytes checked", seen.moved // 1_000_000)
+        numbers.count("soak", "kilobytes grown", int(grown * 1000))
+        numbers.count("soak", "descriptors more", more)
+        for kind, many in sorted(kinds.items()):
+            numbers.count("soak", f"logged as {kind}", many)
+        numbers.count("soak", "violations", len(seen.wrong) + len(provider.wrong))
+        assert (seen.wrong, provider.wrong) == ([], [])
+        assert set(kinds) <= FOREIGN
+        assert len(requests) == sum(seen.outcomes.values())
+        assert more <= 0
+        assert grown < GROWTH_MB
+        assert {case for case, _ in seen.outcomes} == {case.name for case in Case}
+
+
+def test_faults_stay_where_they_are(tmp_path: Path, numbers: Numbers) -> None:
+    """Every body is exact both ways, every fault is told as what it is, no request hangs, nothing piles up."""
+    asyncio.run(run(tmp_path, SECONDS, Seen(), numbers))
+
+
+async def run_tls(folder: Path, seconds: float, seen: Seen) -> None:
+    made = certificate(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*made)
+    provider = Provider()
+    async with (
+        listening(provider, context) as target,
+        listening(BadLine(target)) as line,
+        worker(folder, line, made) as one,
+    ):
+        until = asyncio.get_running_loop().time() + seconds
+        await asyncio.gather(*(Walker(one.port, number, seen).ask_through_bad_line(until) for number in range(4)))
+        assert (seen.wrong, provider.wrong) == ([], [])
+        assert {kind for line in one.requests() if (kind := line["error_type"])} <= FOREIGN
+    assert set(seen.outcomes) == {("TLS", "whole"), ("TLS", "502")}
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_tls_faults_are_told(tmp_path: Path) -> None:
+    """A handshake that fails is a 502 that says so; the next request is served."""
+    asyncio.run(run_tls(tmp_path, min(SECONDS / 6, 60), Seen()))
