@@ -169,6 +169,14 @@ def diagrams(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshots(session: nox.Session) -> None:
+    """Take the pictures in docs/images anew, with a real browser; look at each before committing it."""
+    _install(session, "tests")
+    wanted = {"CFP_TEST_WRITE_SCREENSHOTS": "1", "CFP_REQUIRE_BROWSER": "1"}
+    session.run("pytest", "-q", "tests/dashboard/test_screenshots.py", env=wanted)
+
+
+@nox.session
 def golden(session: nox.Session) -> None:
     """Write the golden results and their JSON Schemas anew; read the difference before committing it."""
     _install(session, "tests")

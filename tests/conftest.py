@@ -28,7 +28,7 @@ settings.register_profile("ci", max_examples=100, deadline=None, derandomize=Tru
 settings.register_profile("deep", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(PROFILE)
 
-_KEEP = frozenset({"CFP_TEST_CODEX", "CFP_REQUIRE_CODEX"})
+_KEEP = frozenset({"CFP_TEST_CODEX", "CFP_REQUIRE_CODEX", "CFP_REQUIRE_BROWSER"})
 _DROP_PREFIXES = ("CODEX_", "OPENAI_", "CFP_")
 _DROP = frozenset(
     {

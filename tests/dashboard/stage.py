@@ -49,13 +49,14 @@ def line(at: datetime, number: int, **fields: Any) -> dict[str, Any]:
     }
 
 
-def past(machine: Machine, until: datetime, turns: int = 64) -> list[dict[str, Any]]:
+def past(base: str, until: datetime, turns: int = 64) -> list[dict[str, Any]]:
     """An afternoon's work: two models, most turns with the tier, one refused for its rate, one interrupted."""
     chance = random.Random(11)
     found: list[dict[str, Any]] = []
-    at = until - timedelta(minutes=3.1 * turns)
-    for number in range(turns):
-        at += timedelta(minutes=3.1 * chance.uniform(0.2, 1.7))
+    gaps = [chance.uniform(0.2, 1.7) * 3.1 for _ in range(turns)]
+    at = until - timedelta(minutes=sum(gaps))
+    for number, gap in enumerate(gaps):
+        at += timedelta(minutes=gap)
         plain = number % 4 == 3
         slower = 1.7 if plain else 1.0
         tokens = int(chance.lognormvariate(5.6, 0.7))
@@ -72,7 +73,7 @@ def past(machine: Machine, until: datetime, turns: int = 64) -> list[dict[str, A
             "upstream_ms": round(first * 0.94, 1),
             "duration_ms": round(first + slower * tokens * chance.uniform(9, 13), 1),
             "usage": usage,
-            "upstream_base": machine.upstream.base_url,
+            "upstream_base": base,
         }
         if plain:
             fields |= {"service_tier_after": None, "service_tier_injected": False, "response_service_tier": "default"}
@@ -80,7 +81,7 @@ def past(machine: Machine, until: datetime, turns: int = 64) -> list[dict[str, A
             fields |= {"service_tier_before": "priority", "service_tier_injected": False}
         found.append(line(at, number, **fields))
         if number % 9 == 0:
-            found.append(models(at - timedelta(seconds=4), 1000 + number, machine))
+            found.append(models(at - timedelta(seconds=4), 1000 + number, base))
     limited = {
         "status": 429,
         "response_service_tier": None,
@@ -93,7 +94,7 @@ def past(machine: Machine, until: datetime, turns: int = 64) -> list[dict[str, A
     return sorted(found, key=lambda one: str(one["ts"]))
 
 
-def models(at: datetime, number: int, machine: Machine, **fields: Any) -> dict[str, Any]:
+def models(at: datetime, number: int, base: str, **fields: Any) -> dict[str, Any]:
     """A check of the list of models, as Codex makes before a session."""
     nothing = dict.fromkeys(
         ("model", "service_tier_after", "service_tier_effective_policy", "response_service_tier", "usage", "stream")
@@ -110,12 +111,12 @@ def models(at: datetime, number: int, machine: Machine, **fields: Any) -> dict[s
         first_byte_ms=88.2,
         upstream_ms=84.0,
         duration_ms=91.4,
-        upstream_base=machine.upstream.base_url,
+        upstream_base=base,
         **fields,
     )
 
 
-def benchmark(machine: Machine, at: datetime) -> dict[str, Any]:
+def benchmark(base: str, at: datetime) -> dict[str, Any]:
     """What `benchmark` saves."""
     side = {"count": 8, "ok": 8, "median_output_chars": 1480, "median_first_output_ms": 900.0}
     return {
@@ -124,7 +125,7 @@ def benchmark(machine: Machine, at: datetime) -> dict[str, Any]:
         "schema_version": 1,
         "ts": at.isoformat(timespec="seconds"),
         "provider": "relay",
-        "upstream_base": machine.upstream.base_url,
+        "upstream_base": base,
         "model": FAST,
         "reasoning_effort": "low",
         "profile": "full",
@@ -143,7 +144,7 @@ def benchmark(machine: Machine, at: datetime) -> dict[str, Any]:
     }
 
 
-def install(machine: Machine, lines: list[dict[str, Any]], saved: dict[str, Any] | None = None) -> None:
+def install(machine: Machine, lines: list[dict[str, Any]], saved: dict[str, Any] | None = None, *flags: str) -> None:
     """Switch the proxy on where the log already holds these lines, which is what the worker then remembers."""
     layout = Layout(machine.home)
     machine.relay()
@@ -155,7 +156,7 @@ def install(machine: Machine, lines: list[dict[str, Any]], saved: dict[str, Any]
     if saved is not None:
         layout.benchmark.write_text(json.dumps(saved))
     machine.environ["PATH"] = "/usr/bin:/bin"  # no Codex CLI, whose version is asked for
-    machine.install()
+    machine.install(*flags)
 
 
 def now() -> datetime:

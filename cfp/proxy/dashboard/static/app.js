@@ -39,7 +39,7 @@ function show() {
   draw(requests, turns);
   draw(times, turns);
   draw(checks, lines.filter((line) => line.kind !== "generation"));
-  draw(benchmark, known.benchmark, known.home_flag);
+  draw(benchmark, known.benchmark);
   draw(journal, known.journal, known.home_flag);
   draw(foot, worker, known.route.base_url);
   draw(live, worker.requests_in_flight);

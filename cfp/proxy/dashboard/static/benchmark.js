@@ -2,7 +2,7 @@
 
 import { bodyOf, fill, h, s } from "./dom.js";
 import { duration } from "./format.js";
-import { command, empty, swatch, when } from "./parts.js";
+import { empty, prose, swatch, when } from "./parts.js";
 import { VERDICT } from "./words.js";
 
 const WIDTH = 320;
@@ -35,9 +35,9 @@ function side(kind, name, of) {
   return h("tr", {}, h("th", { scope: "row" }, swatch(kind), name), h("td", { class: "number" }, `${of.ok}/${of.count}`), h("td", { class: "number" }, duration(of.median_ttfb_ms)), h("td", { class: "number" }, duration(of.median_total_ms)));
 }
 
-export function benchmark(saved, flag) {
+export function benchmark(saved) {
   if (!saved) {
-    fill(bodyOf("benchmark"), empty("Never run here. Pairs of real turns with and without the tier tell whether it is faster; they cost quota."), command(`codex-fast-proxy benchmark${flag}`, "benchmark"));
+    fill(bodyOf("benchmark"), empty(prose("Never run here. `codex-fast-proxy benchmark` makes pairs of real turns with and without the tier, and tells whether it is faster.")));
     return;
   }
   const interval = saved.confidence_interval;

@@ -26,13 +26,13 @@ function sent(fast, rows, all) {
   const added = sum(rows, (row) => row.injected);
   const total = sum(rows, (row) => row.count);
   const own = total - added;
-  return step("Sent", `${count(total)} of ${count(all)}`, added && `${count(added)} added here`, own && `${count(own)} by Codex itself`);
+  return step("Sent", all ? `${count(total)} of ${count(all)}` : "–", added && `${count(added)} added here`, own && `${count(own)} by Codex itself`);
 }
 
 function accepted(rows, refused) {
   const fine = sum(rows, (row) => row.count - row.failed);
   const total = sum(rows, (row) => row.count);
-  return step("Accepted", total ? `${count(fine)} of ${count(total)}` : "–", refused.length && `refused for ${refused.map((model) => model || "a model").join(", ")}`);
+  return step("Accepted", total ? `${count(fine)} of ${count(total)}` : "–", fine < total && `${count(total - fine)} failed`, refused.length && `refused for ${refused.map((model) => model || "a model").join(", ")}`);
 }
 
 function echoed(fast, rows) {
@@ -65,6 +65,11 @@ function row(one) {
   );
 }
 
+/** By name, the tier above what goes without: rows that change their place cannot be read. */
+function order(a, b) {
+  return (a.model ?? "").localeCompare(b.model ?? "") || (b.service_tier ?? "").localeCompare(a.service_tier ?? "");
+}
+
 function table(evidence) {
   const heads = [["Model"], ["Tier sent"], ["Requests", "number"], ["Failed", "number wide"], ["Echo", "wide"], ["First byte", "number"], ["Tokens/s", "number wide"]];
   return h(
@@ -72,7 +77,7 @@ function table(evidence) {
     {},
     h("caption", {}, "By model and tier, medians"),
     h("thead", {}, h("tr", {}, heads.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))),
-    h("tbody", {}, evidence.slice(0, ROWS).map(row)),
+    h("tbody", {}, [...evidence].sort(order).slice(0, ROWS).map(row)),
   );
 }
 

@@ -1,0 +1,87 @@
+"""A real browser at the page: chromium in the hands of Playwright, and a record of what it should not do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+# Text whose contrast to what is behind it is too small (WCAG 2.2, 1.4.3); every background of the page is one colour.
+TOO_FAINT = (Path(__file__).parent / "too_faint.js").read_text()
+
+# What a screen reader would have no name for.
+NAMELESS = (Path(__file__).parent / "nameless.js").read_text()
+
+
+def missing(reason: str) -> None:
+    """Skip, or fail where a browser is required."""
+    if os.environ.get("CFP_REQUIRE_BROWSER") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """A browser process; skips the test where there is none."""
+    program = os.environ.get("CFP_TEST_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        missing("no chromium is installed")
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415  it may be missing
+    except ModuleNotFoundError:
+        missing("playwright is not installed")
+    # The sandbox: chromium's own rule for root. The text: grey edges make pictures small, coloured ones do not.
+    flags = [*(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []), "--disable-lcd-text"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Watched:
+    """A page and what it did: `complaints` are console errors, exceptions and requests that left loopback."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", lambda told: told.type in {"error", "warning"} and self.complaints.append(told.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._requested)
+
+    def _requested(self, request: Any) -> None:
+        if not request.url.startswith("http://127.0.0.1:"):
+            self.complaints.append(f"asked for {request.url}")
+
+    def open(self, url: str) -> Page:
+        """Go there and return once the page is told by the worker."""
+        self.page.goto(url)
+        self.page.locator("body[data-live=yes]").wait_for()
+        return self.page
+
+
+@contextmanager
+def window(browser: Browser, *, width: int = 1280, height: int = 800, scheme: Any = "light") -> Iterator[Watched]:
+    """One window of its own."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,
+        permissions=["clipboard-read", "clipboard-write"],
+        locale="en-GB",
+    )
+    context.set_default_timeout(20_000)
+    try:
+        yield Watched(context.new_page())
+    finally:
+        context.close()

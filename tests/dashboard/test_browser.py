@@ -1,0 +1,220 @@
+"""The page in a real browser: each state of a proxy, what changes while one looks, and who can read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cfp.demo.answers import Reject, Stall
+from cfp.demo.upstream import Upstream
+from tests.dashboard import stage
+from tests.dashboard.browser import NAMELESS, TOO_FAINT, Watched, launched, window
+from tests.end_to_end.harness import KEY, Machine
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+WIDTHS = (360, 768, 1280, 1920)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as found:
+        yield found
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    """A window whose page may complain of nothing."""
+    with window(browser) as found:
+        yield found
+        assert [] == found.complaints
+
+
+@pytest.fixture(scope="module")
+def quiet_home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine whose tests leave it as they found it, but for some more requests."""
+    with Upstream(key=KEY) as upstream:
+        machine = Machine(root=tmp_path_factory.mktemp("machine") / "m", upstream=upstream)
+        try:
+            stage.install(machine, [])
+            yield machine
+        finally:
+            machine.end_everything()
+
+
+@pytest.fixture(scope="module")
+def busy_home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with a past, which the tests that only look share."""
+    with Upstream(key=KEY) as upstream:
+        machine = Machine(root=tmp_path_factory.mktemp("machine") / "m", upstream=upstream)
+        try:
+            base, now = upstream.base_url, stage.now()
+            stage.install(machine, stage.past(base, now), stage.benchmark(base, now))
+            yield machine
+        finally:
+            machine.end_everything()
+
+
+def test_an_empty_proxy_tells_what_to_do(watched: Watched, machine: Machine) -> None:
+    """All is well, nothing has come, and each panel says how it gets something; then a turn, without reloading."""
+    stage.install(machine, [])
+    page = watched.open(stage.url(machine))
+    assert "Ready: requests go through the proxy." == page.locator(".sentence").text_content()
+    assert "All is well" == page.locator(".sign").get_attribute("aria-label")
+    for panel, said in (
+        ("requests", "No model request has come yet."),
+        ("times", "appear with the first response"),
+        ("benchmark", "Never run here."),
+        ("checks", "when a session starts"),
+        ("fast", "codex-fast-proxy benchmark"),
+    ):
+        assert said in (page.locator(f"#{panel}").text_content() or "")
+    page.evaluate("window.same = true")
+    assert 200 == stage.turn(machine)
+    row = page.locator("tr.request")
+    row.wait_for()
+    assert ["gpt-5.5", "priorityadded", "priority", "200"] == row.locator("td").all_text_contents()[1:5]
+    page.get_by_text("1 served since it started").wait_for()
+    assert 2 == page.locator("svg.chart").count()
+    assert page.evaluate("window.same")
+
+
+def test_a_failing_provider_is_named_with_the_command(watched: Watched, quiet_home: Machine) -> None:
+    """The verdict turns while one looks, says the exact command, copies it, and turns back with the next turn."""
+    page = watched.open(stage.url(quiet_home))
+    quiet_home.upstream.script(Reject(status=401))
+    assert 401 == stage.turn(quiet_home)
+    page.get_by_text("The provider refuses the key (401).").wait_for()
+    assert "risk" in (page.locator("#verdict").get_attribute("class") or "")
+    command = "codex-fast-proxy verify-upstream"
+    page.get_by_role("button", name=f"Copy {command}").click()
+    page.get_by_text("Copied").wait_for()
+    assert command == page.evaluate("navigator.clipboard.readText()")
+    page.get_by_role("button", name="Failures only").click()
+    assert page.locator("tr.request").count() == page.locator("tr.request.failed").count() > 0
+    assert 200 == stage.turn(quiet_home)
+    page.get_by_text("Ready: requests go through the proxy.").wait_for()
+
+
+def test_what_is_under_way_is_counted(watched: Watched, quiet_home: Machine) -> None:
+    """Requests in flight, but never the page's own."""
+    page = watched.open(stage.url(quiet_home))
+    assert "Live" == page.locator("#live").text_content()
+    quiet_home.upstream.script(*[Stall(after_first_event=True)] * 3)
+    with stage.running(quiet_home, 3):
+        page.get_by_text("Live · 3 in flight").wait_for()
+    page.get_by_text("Live", exact=True).wait_for()
+    assert page.locator("tr.request.left").count() >= 3
+
+
+def test_a_proxy_that_ends_is_missed_and_comes_back(browser: Browser, machine: Machine) -> None:
+    """The page says that nobody answers and what starts one; it goes on by itself with the next worker."""
+    stage.install(machine, [])
+    with window(browser) as watched:
+        page = watched.open(stage.url(machine))
+        assert 0 == machine.cfp("stop", "--force").code
+        page.get_by_text("The proxy does not answer any more.").wait_for()
+        assert page.get_by_role("button", name="Copy codex-fast-proxy start").is_visible()
+        assert 0 == machine.cfp("start").code
+        page.get_by_text("Ready: requests go through the proxy.").wait_for()
+        assert [] == [said for said in watched.complaints if "ERR_" not in said]
+
+
+def test_files_that_change_are_seen(watched: Watched, quiet_home: Machine) -> None:
+    """config.toml led elsewhere while one looks: the diagnosis of `status`, without a request."""
+    page = watched.open(stage.url(quiet_home))
+    before = quiet_home.config.read_bytes()
+    quiet_home.config.write_bytes(before.replace(b":%d/" % quiet_home.port, b":9/"))
+    page.get_by_text("but config.toml does not point at it").wait_for()
+    assert "attention" in (page.locator("#verdict").get_attribute("class") or "")
+    quiet_home.config.write_bytes(before)
+    page.get_by_text("Ready: requests go through the proxy.").wait_for()
+
+
+def test_the_past_is_shown(watched: Watched, busy_home: Machine) -> None:
+    """Counts of the chain, rows, medians, the benchmark's interval, metadata apart from turns, the journal."""
+    page = watched.open(stage.url(busy_home))
+    chain = page.locator(".chain strong").all_text_contents()
+    assert ["47 of 63", "46 of 47", "46 of 46", "1.46 \u00d7"] == chain
+    assert 14 == page.locator("tr.request").count()
+    page.get_by_role("button", name="Show all 64").click()
+    assert 64 == page.locator("tr.request").count()
+    assert "90 % interval of 8 pairs" in (page.locator("#benchmark").text_content() or "")
+    assert "GET /v1/models" in (page.locator("#checks").text_content() or "")
+    assert "GET" not in (page.locator("#requests").text_content() or "")
+    assert "install" in (page.locator("#journal").text_content() or "")
+    label = page.locator("svg.chart").first.get_attribute("aria-label") or ""
+    assert re.match(r"First byte of 64 responses over time\. priority: median \d+ ms of 46", label)
+    assert 64 == page.locator("svg.chart").first.locator(".mark").count()
+
+
+def test_a_request_opens_to_what_is_known(watched: Watched, busy_home: Machine) -> None:
+    """By keyboard alone; the focus stays, and a turn that comes meanwhile closes nothing."""
+    page = watched.open(stage.url(busy_home))
+    page.keyboard.press("Tab")
+    assert "Skip to the last responses" == page.evaluate("document.activeElement.textContent")
+    page.keyboard.press("Enter")
+    for _ in range(9):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.className") == "opener":
+            break
+    page.keyboard.press("Enter")
+    detail = page.locator("tr.detail")
+    told = detail.text_content() or ""
+    assert all(word in told for word in ("/v1/responses", "Policy in effect", "Tokens", "Tier in the answer"))
+    opener = page.locator("button.opener[aria-expanded=true]")
+    assert opener.get_attribute("aria-controls") == detail.get_attribute("id")
+    assert page.evaluate("document.activeElement.getAttribute('aria-expanded') === 'true'")
+    page.keyboard.press("Enter")
+    assert 0 == detail.count()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everyone_can_read_it(browser: Browser, busy_home: Machine, scheme: str) -> None:
+    """AA contrast of every text, open rows included, and a name for whatever a screen reader meets."""
+    with window(browser, scheme=scheme) as watched:
+        page = watched.open(stage.url(busy_home))
+        page.locator("button.opener").first.click()
+        assert [] == page.evaluate(TOO_FAINT)
+        assert [] == page.evaluate(NAMELESS)
+        assert ["H1", "H2"] == sorted(
+            set(page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map((e) => e.tagName)"))
+        )
+        dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 23, 27)"
+        assert (scheme == "dark") == dark
+        assert [] == watched.complaints
+
+
+def test_it_fits_every_window(browser: Browser, busy_home: Machine) -> None:
+    """From a phone's width on nothing has to be scrolled sideways, an open row included."""
+    with window(browser) as watched:
+        page = watched.open(stage.url(busy_home))
+        page.locator("button.opener").first.click()
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            page.wait_for_function("document.querySelector('svg.chart').width.baseVal.value <= innerWidth")
+            assert width == page.evaluate("document.documentElement.scrollWidth")
+        assert [] == watched.complaints
+
+
+def test_a_link_from_elsewhere_opens_it(browser: Browser, busy_home: Machine) -> None:
+    """A page of another site may lead to it, and may neither frame it nor ask its data."""
+    url = stage.url(busy_home)
+    with window(browser) as watched:
+        page = watched.page
+        page.route(
+            "http://elsewhere.example/",
+            lambda route: route.fulfill(body=f'<a href="{url}">x</a>', content_type="text/html"),
+        )
+        page.goto("http://elsewhere.example/")
+        asked = page.evaluate(
+            "async (url) => { try { return (await fetch(url)).status } catch (error) { return 'refused' } }",
+            stage.url(busy_home, "/__codex_fast_proxy/api/state"),
+        )
+        assert "refused" == asked
+        page.click("a")
+        page.locator("body[data-live=yes]").wait_for()
