@@ -30,8 +30,6 @@ class StandIn:
 
     def set_busy(self, count: int | str) -> None:
         self.busy = int(count)
-        if not self.busy:
-            self.idle.set()
 
     def await_term(self, _argument: str) -> None:
         self.terminated.wait()
@@ -71,6 +69,8 @@ class StandIn:
                 said = self.health() if path == HEALTH else self.answers[name](argument)
                 body = json.dumps(said).encode()
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+                if not self.busy:
+                    self.idle.set()  # only now: it may end this process, and the answer with it
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self.on_term)

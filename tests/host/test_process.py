@@ -34,8 +34,14 @@ from tests.host.conftest import Workers, free_port, record_of, tell
 
 
 def sleeper(*arguments: str) -> subprocess.Popen[bytes]:
-    """Some process of ours that is no worker."""
-    return subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()", *arguments], stdin=subprocess.PIPE)
+    """Some process of ours that is no worker; it runs its own program by now, so its command line is there."""
+    code = "import os, sys; os.write(1, b'.'); sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert b"." == process.stdout.read(1)
+    return process
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
