@@ -77,7 +77,12 @@ def _url(home: str, provider: str) -> Any:
 
     with open(f"{home}/{CONFIG}", "rb") as file:  # noqa: PTH123  pathlib costs 5 ms
         text = file.read().removeprefix(b"\xef\xbb\xbf").decode()
-    doc = tomllib.loads(text)
+    try:
+        doc = tomllib.loads(text)
+    except ValueError:
+        from cfp.codex.toml_reader import loads  # noqa: PLC0415  for TOML 1.1, which Codex reads and tomllib does not
+
+        doc = loads(text)
     return doc["openai_base_url"] if provider == "openai" else doc["model_providers"][provider]["base_url"]
 
 

@@ -95,6 +95,17 @@ def test_a_config_that_changed_is_read_again(serving: tuple[Layout, dict[str, An
     assert not asked(layout)
 
 
+def test_a_config_in_toml_1_1_is_read_too(serving: tuple[Layout, dict[str, Any]]) -> None:
+    """Codex reads it, so the hook must not take the long way at every session."""
+    layout, _ = serving
+    layout.config.write_text(
+        f"{layout.config.read_text()}[tui]\nx = {{\n  a = 1,  # newlines and a trailing comma\n}}\n"
+    )
+    assert asked(layout)
+    layout.config.write_text(f"{layout.config.read_text()}y = {{\n")
+    assert not asked(layout)
+
+
 @pytest.mark.parametrize("torn", ["", "[", "x" * 10_000])
 def test_a_torn_note_is_no_note(serving: tuple[Layout, dict[str, Any]], torn: str) -> None:
     """It is written anew."""

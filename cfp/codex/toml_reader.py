@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from typing import Any
 
 from cfp.codex.text import Unparseable
-from journal.values import Json
 
 STRING = (
     r'"""(?:[^"\\]|\\.|"(?!""))*+"""(?:"{0,2})'
@@ -27,7 +27,7 @@ _SHORT_TIME = re.compile(r"(?<![\d:+-])(\d\d:\d\d)(?![\d:])")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
 
 
-def loads(text: str) -> dict[str, Json]:
+def loads(text: str) -> dict[str, Any]:
     """Parse a text without byte order mark; raises Unparseable."""
     try:
         return tomllib.loads(text)

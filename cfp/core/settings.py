@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -92,8 +91,10 @@ def upstream_url(text: str) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
+    if host in {"localhost", DEFAULT_HOST}:
         return True
+    import ipaddress  # noqa: PLC0415  2 ms of a worker's start, for an address that few choose
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 HEALTH_PATH = "/__codex_fast_proxy/health"  # as in cfp.layout, which is too heavy to import here
 _LARGEST_ANSWER = 64 * 1024
-_FIRST_DELAY, _LONGEST_DELAY = 0.005, 0.05
+_FIRST_DELAY, _LONGEST_DELAY = 0.005, 0.01  # a hook waits for the end of this
 _ONE_TRY = 1.0
 
 

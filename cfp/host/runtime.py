@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -20,10 +21,20 @@ def runtime_id() -> str:
     """Return 16 hex digits over the names and contents of all Python files of `cfp` and `journal`."""
     state = hashlib.sha256()
     for root in (_PACKAGE, Path(journal.__file__).parent):
-        for path in sorted(root.rglob("*.py")):
-            state.update(f"{root.name}/{path.relative_to(root).as_posix()}\0".encode())
-            state.update(path.read_bytes())
+        for name in sorted(_sources(str(root))):
+            state.update(f"{root.name}/{name}\0".encode())
+            with open(f"{root}/{name}", "rb", buffering=0) as file:  # noqa: PTH123  200 files, before the first answer
+                state.update(file.read())
     return state.hexdigest()[:16]
+
+
+def _sources(root: str) -> Iterator[str]:
+    """Python files under a folder, relative to it, with slashes; not pathlib's walk, which costs twice as much."""
+    for folder, _, names in os.walk(root):
+        inside = folder[len(root) + 1 :].replace(os.sep, "/")
+        for name in names:
+            if name.endswith(".py"):
+                yield f"{inside}/{name}" if inside else name
 
 
 def package_path() -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cfp.codex.toml_reader import loads
 from cfp.core.checks import PROXY_VARIABLES, Machine
 from cfp.core.facts import Facts
 from cfp.core.policy import LoginMode
@@ -58,7 +58,7 @@ def swallowing_proxies(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def _doc(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return {}
 

@@ -20,6 +20,8 @@ from cfp.core.settings import Policy, Settings
 from cfp.layout import Layout
 
 T = TypeVar("T")
+# Without one of these a config.toml says nothing that is asked of it; a backslash could spell either key.
+_CONFIG_MARKS: Final = (b"service_tier", b"cli_auth_credentials_store", b"\\")
 _FIELD_VALUE: Final = re.compile(r"[!-~]+\Z")
 
 
@@ -78,7 +80,7 @@ class Credentials:
         self._auth = StatCached(layout.auth, lambda data: data)
         self._provider_auth = StatCached(layout.provider_auth, self._parse_provider_auth)
         self._dotenv = StatCached(layout.dotenv, self._parse_dotenv)
-        self._last_config = _UserConfig()
+        self._last_config: _UserConfig | None = None
         self._login: tuple[bytes | None, str | None, LoginMode] | None = None
 
     @property
@@ -149,12 +151,15 @@ class Credentials:
 
     def _parse_config(self, data: bytes | None) -> _UserConfig:
         """Keep the last good reading while somebody is in the middle of an edit."""
-        import tomllib  # noqa: PLC0415  9 ms that only `auto` needs, and not before it listens
+        if self._last_config is None and not any(mark in (data or b"") for mark in _CONFIG_MARKS):
+            self._last_config = _UserConfig()
+            return self._last_config
+        from cfp.codex.toml_reader import loads  # noqa: PLC0415  10 ms, only where there is something to read
 
         try:
-            doc = tomllib.loads((data or b"").decode("utf-8-sig"))
-        except (ValueError, RecursionError):
-            return self._last_config
+            doc = loads((data or b"").decode("utf-8-sig"))
+        except ValueError:
+            return self._last_config or _UserConfig()
         store = doc.get("cli_auth_credentials_store")
         self._last_config = _UserConfig(
             service_tier=doc.get("service_tier"), credentials_store=store if isinstance(store, str) else None
