@@ -44,6 +44,9 @@ class Lookout:
     layout: Layout
     environ: Mapping[str, str]
     seconds: Callable[[], float] = monotonic
+    take: Callable[[Layout, Mapping[str, str], Mapping[str, Any], str], Outlook] = field(
+        default_factory=lambda: taken
+    )
     _last: Outlook = field(default_factory=Outlook)
     _at: float | None = None
     _seen: object = None
@@ -65,7 +68,7 @@ class Lookout:
             return self._last
         # What changes in the middle of this look is seen by the next one: the stats are older.
         self._seen = seen
-        return _taken(self.layout, self.environ, health, self._code)
+        return self.take(self.layout, self.environ, health, self._code)
 
     def _installed_code(self) -> str:
         """The identity of the code on disk, which may be newer than the code that runs here."""
@@ -93,7 +96,8 @@ def _stat(path: Path) -> tuple[int, ...] | None:
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
-def _taken(layout: Layout, environ: Mapping[str, str], health: Mapping[str, Any], code: str) -> Outlook:
+def taken(layout: Layout, environ: Mapping[str, str], health: Mapping[str, Any], code: str) -> Outlook:
+    """Look at everything; `code` is the identity of the installed code, `health` what the worker says of itself."""
     # Imported here, in the thread: the same modules as `status`, and nothing of them is needed to serve requests.
     from cfp.core.diagnosis import diagnose  # noqa: PLC0415  see above
     from cfp.core.facts import PortFact, PortState  # noqa: PLC0415  see above
