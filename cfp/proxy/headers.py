@@ -121,12 +121,14 @@ def _add(head: RequestHead, out: Outbound, lines: list[bytes]) -> None:
         lines += (b"Proxy-Authorization: ", out.through.authorization, b"\r\n")
     if out.expect:
         lines.append(b"Expect: 100-continue\r\n")
+    wanted = head.fields.get(b"te")
     if out.switch:
         lines.append(_SWITCH)
-    elif b"trailers" in head.fields.get(b"te", b"").lower():
+    elif wanted is not None and b"trailers" in wanted.lower():
         lines.append(b"TE: trailers\r\nConnection: TE\r\n")
     seen = head.fields.get(VIA)
-    lines += (b"Via: " if seen is None else b"Via: %s, " % seen, b"1.%d " % head.minor, out.via, b"\r\n\r\n")
+    version = b"1.1 " if head.minor else b"1.0 "
+    lines += (b"Via: " if seen is None else b"Via: %s, " % seen, version, out.via, b"\r\n\r\n")
 
 
 def response_head(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:

@@ -11,7 +11,7 @@ from cfp.proxy.codings import TooLarge
 from cfp.proxy.headers import with_tier
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.ports import Office
-from cfp.proxy.rewrite import Body, Members, Rewritten, rewrite
+from cfp.proxy.rewrite import MESSAGE, Body, Members, Rewritten, rewrite
 from cfp.proxy.websocket import Frame, with_member
 from cfp.proxy.wire import Piece, RequestHead
 
@@ -94,7 +94,7 @@ def look_into_message(office: Office, frame: Frame, target: bytes) -> Message | 
     def tier_for(members: Members) -> str | None:
         return None if members.type != _CREATE or members.model in office.refusals else tier
 
-    found = rewrite(frame.payload(), tier_for)
+    found = rewrite(frame.payload(), tier_for, decoder=MESSAGE)
     members = found.members
     if members is None or members.type != _CREATE:
         return None

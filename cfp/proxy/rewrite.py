@@ -26,11 +26,15 @@ class _Members(msgspec.Struct):
     service_tier: msgspec.Raw = _ABSENT
     stream: msgspec.Raw = _ABSENT
     model: msgspec.Raw = _ABSENT
+
+
+class _Message(_Members):
     type: msgspec.Raw = _ABSENT
     generate: msgspec.Raw = _ABSENT
 
 
 _decoder: Final = msgspec.json.Decoder(_Members)
+MESSAGE: Final[msgspec.json.Decoder[_Members]] = msgspec.json.Decoder(_Message)
 
 
 class Members(NamedTuple):
@@ -57,12 +61,19 @@ class Rewritten(NamedTuple):
 
 
 def rewrite(
-    body: Body, tier_for: Callable[[Members], str | None], *, coding: bytes = b"identity", cap: int = 1 << 28
+    body: Body,
+    tier_for: Callable[[Members], str | None],
+    *,
+    coding: bytes = b"identity",
+    cap: int = 1 << 28,
+    decoder: msgspec.json.Decoder[_Members] = _decoder,
 ) -> Rewritten:
     """Add `"service_tier"` to a JSON object that has none; `tier_for` says which, or None to leave it out.
 
     A body in a content coding is looked at decoded, goes out in the same coding where it changed and as it came where
     it did not. Raises codings.TooLarge.
+
+    decoder  MESSAGE for a WebSocket message, which says more of itself than a body
     """
     plain = body
     if coding not in {b"identity", b""}:
@@ -73,18 +84,14 @@ def rewrite(
     elif len(body) > cap:
         raise codings.TooLarge
     try:
-        found = _decoder.decode(plain)
+        found = decoder.decode(plain)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Rewritten([body], None, "not_a_json_object")
     except RecursionError:
         return Rewritten([body], None, "nested_too_deep")
-    members = Members(
-        _shown(found.service_tier),
-        bytes(found.stream) == b"true",
-        _shown(found.model),
-        _shown(found.type),
-        bytes(found.generate) != b"false",
-    )
+    members = Members(_shown(found.service_tier), bytes(found.stream) == b"true", _shown(found.model))
+    if isinstance(found, _Message):
+        members = members._replace(type=_shown(found.type), generate=bytes(found.generate) != b"false")
     tier = tier_for(members) if members.service_tier is None else None
     if tier is None:
         return Rewritten([body], members)

@@ -316,7 +316,7 @@ class ResponseParser(_Collector):
         status: int = parser.get_status_code()
         if version not in {"1.1", "1.0"} or status < 100:
             self._stop(Fault.VERSION, "it does not speak HTTP/1.1")
-        if self._start.translate(None, _REASON):
+        if self._start != b"OK" and self._start.translate(None, _REASON):
             self._stop(Fault.FRAMING, "its reason phrase has control characters")
         if status == 101 and not (self._switch and parser.should_upgrade()):
             self._stop(Fault.VERSION, "it switched protocols")
