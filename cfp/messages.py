@@ -265,8 +265,9 @@ MESSAGES: Final[dict[str, Message]] = {
         "Codex is signed in with ChatGPT, and that login reaches the provider.",
         f"Run `{CLI} prepare-chatgpt-login`, then `{CLI} set-upstream --use-provider-auth-file`."),
     "hint.optional_setup_available": Message(
-        "API-key login can stay as it is. For plug-ins, connectors, Codex's own Fast switch and voice input, a ChatGPT "
-        "login needs the provider's key split off first; switching without that may answer 401.",
+        "API-key login can stay as it is, for the provider's API with Fast. For the richer App (plug-in marketplace, "
+        "GitHub and other connectors, a Fast switch by hand, status hints, voice input) a ChatGPT login needs the "
+        "provider's key split off first; switching without that may answer 401.",
         f"Before signing in with ChatGPT, run `{CLI} prepare-chatgpt-login`."),
     "preparation.prepared": Message("The proxy keeps the provider's key."),
     "preparation.needs_persistent_env": Message("The provider's key is in the environment only."),

@@ -15,10 +15,19 @@ command = "true"
 env = { TOKEN = "canary-in-mcp-env" }
 """
 
+_OTHER = """
+[model_providers.other]
+name = "Other"
+base_url = "https://other.example/v1"
+experimental_bearer_token = "canary-bearer"
+"""
+
 
 def test_no_key_leaves_its_place(machine: Machine) -> None:
     """Planted in the environment, config.toml, .env and auth.json; looked for in every answer, process and file."""
-    table = f'http_headers = {{ "x-extra" = "canary-in-header" }}\n{_MCP}'
+    more = 'http_headers = { "x-extra" = "canary-in-header" }\nquery_params = { key = "canary-in-query" }\n'
+    table = f"{more}{_MCP}{_OTHER}"
+    machine.environ |= {"HTTPS_PROXY": "http://user:canary-in-proxy@127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
     steps = life(machine)
     number = count(1)
     for name, act in steps:
