@@ -12,6 +12,6 @@ def size(name: str, normal: int, deep: int) -> int:
     return int(os.environ.get(f"CFP_TEST_{name}", deep if DEEP else normal))
 
 
-IMAGES = size("CRASH_IMAGES", 240_000, 6_000_000)
+IMAGES = size("CRASH_IMAGES", 220_000, 6_000_000)
 SEED = size("CRASH_SEED", 1, 1)
 DEPTH = size("CRASH_DEPTH", 3, 4)

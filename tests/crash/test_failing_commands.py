@@ -1,7 +1,8 @@
 """Whole commands on a machine that fails or interrupts them: their answers are true, and recovery puts it right.
 
 A cell is a command, one of its file operations, an error code and how long it lasts. The gate gives each operation
-one code a way, in turn; a deep session gives each of them all codes.
+two of the four ways in turn, with one code each; a deep session gives it all ways and codes. The bare protocol has
+all of them in the gate too (test_faults.py).
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ def test_failing_operations(command: Command, numbers: Numbers) -> None:
     cells, bad = 0, []
     for at in operations(command):
         for way_number, way in enumerate(WAYS):
+            if not DEEP and (at + way_number) % 2:
+                continue
             for code in codes_for(at + 3 * way_number):
                 fs, crew = command.world(), command.machine()
                 fs.fault = Fault(at=at, code=code, **way)

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import errno
+import random
+from contextlib import suppress
 
 import pytest
 
 from journal import Damaged, JournalError
 from tests.crash import invariants
 from tests.crash.simfs import Fault, SimFs
-from tests.crash.sizes import DEEP
+from tests.crash.sizes import DEEP, SEED
 from tests.crash.world import SCENARIOS, Machine, Outcome, Scenario, journal_on, recover, run
+from tests.numbers import Numbers
 
-# The journal tells refused permission from the rest; a deep session tries every code all the same.
-CODES = (errno.ENOSPC, errno.EIO, errno.EPERM)
-READ_CODES = (errno.EIO, errno.EACCES)
-if DEEP:
-    CODES += (
-        errno.EDQUOT,
-        errno.EACCES,
-        errno.EROFS,
-        errno.EMFILE,
-        errno.EINTR,
-        errno.ESTALE,
-        errno.EXDEV,
-        errno.EBUSY,
-    )
-    READ_CODES += (errno.EMFILE, errno.ESTALE, errno.EINTR)
+CODES = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.EMFILE, errno.EINTR, errno.ESTALE, errno.EXDEV, errno.EBUSY),
+)
+READ_CODES = CODES if DEEP else (errno.EIO, errno.EACCES)
+# An operation that takes effect and says that it failed is a network file system's: one code stands for all there.
 WAYS = (
-    {"sticky": False},
-    {"sticky": False, "too_late": True},
-    {"sticky": True},
-    {"sticky": True, "writes_only": True},
+    (CODES, {"sticky": False}),
+    (CODES, {"sticky": True}),
+    (CODES, {"sticky": True, "writes_only": True}),
+    (CODES if DEEP else (errno.EIO,), {"sticky": False, "too_late": True}),
 )
 
 
@@ -66,32 +60,65 @@ def steps(scenario: Scenario) -> tuple[int, int]:
     return fs.step, fs.reads
 
 
-@pytest.mark.parametrize("way", WAYS, ids=["once", "once-too-late", "sticky", "sticky-writes"])
+@pytest.mark.parametrize("way", WAYS, ids=["once", "sticky", "sticky-writes", "once-too-late"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_failing_operations(scenario: Scenario, way: dict[str, bool]) -> None:
-    """Every operation fails in every way: the command says what is true, and recovery leaves no mixture."""
+def test_failing_operations(
+    scenario: Scenario, way: tuple[tuple[int, ...], dict[str, bool]], numbers: Numbers
+) -> None:
+    """Every operation fails with every code: the command says what is true, and recovery leaves no mixture."""
     was = scenario.world()
+    codes, how = way
+    bad = []
     for at in range(1, steps(scenario)[0] + 1):
-        for code in CODES:
+        for code in codes:
             fs, machine = scenario.world(), scenario.machine()
-            fs.fault = Fault(at=at, code=code, **way)
+            fs.fault = Fault(at=at, code=code, **how)
             outcome = attempt(scenario, fs, machine)
-            found = complaints_after(scenario, was, fs, machine, outcome)
-            assert found == [], (at, errno.errorcode[code], outcome)
+            if found := complaints_after(scenario, was, fs, machine, outcome):
+                bad.append((at, errno.errorcode[code], outcome, found))
+    tell(numbers, "cells of the bare protocol", steps(scenario)[0] * len(codes), bad)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_failing_recoveries(scenario: Scenario, numbers: Numbers) -> None:
+    """The disk fills for good at any operation, and the recovery fails at one of its own: the next one is enough."""
+    was, choose = scenario.world(), random.Random(SEED)
+    bad, tried = [], 0
+    for at in range(1, steps(scenario)[0] + 1):
+        for _ in range(25 if DEEP else 2):
+            fs, machine = scenario.world(), scenario.machine()
+            fs.fault = Fault(at=at, code=errno.ENOSPC, sticky=True)
+            outcome = attempt(scenario, fs, machine)
+            second = fs.step + choose.randint(1, 30)
+            fs.fault = Fault(at=second, code=choose.choice(CODES), sticky=choose.random() < 0.5)
+            with suppress(JournalError):
+                recover(fs, machine)
+            tried += 1
+            if found := complaints_after(scenario, was, fs, machine, outcome):
+                bad.append((at, second, outcome, found))
+    tell(numbers, "pairs: one in a command, one in its recovery", tried, bad)
+
+
+def tell(numbers: Numbers, what: str, many: int, bad: list[object]) -> None:
+    numbers.count("failing operations", what, many)
+    numbers.count("failing operations", "violations", len(bad))
+    assert bad == []
 
 
 @pytest.mark.parametrize("sticky", [False, True], ids=["once", "sticky"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_failing_reads(scenario: Scenario, sticky: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_failing_reads(scenario: Scenario, sticky: bool, numbers: Numbers) -> None:  # noqa: FBT001 - a parameter of the test
     """Every look at a file fails: the same promise."""
     was = scenario.world()
+    bad = []
     for at in range(1, steps(scenario)[1] + 1):
         for code in READ_CODES:
             fs, machine = scenario.world(), scenario.machine()
             fs.read_fault = Fault(at=at, code=code, sticky=sticky)
             outcome = attempt(scenario, fs, machine)
-            found = complaints_after(scenario, was, fs, machine, outcome)
-            assert found == [], (at, errno.errorcode[code], outcome)
+            if found := complaints_after(scenario, was, fs, machine, outcome):
+                bad.append((at, errno.errorcode[code], outcome, found))
+    tell(numbers, "failing reads of the bare protocol", steps(scenario)[1] * len(READ_CODES), bad)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
