@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,36 +19,45 @@ OLDEST = timedelta(days=90)
 
 
 def read_history(fs: Fs, root: Path) -> tuple[Json, ...]:
-    """Every readable line, oldest first; a torn one is skipped."""
-    lines: list[bytes] = []
-    with storage(root / NAME), suppress(FileNotFoundError):
-        lines = fs.read(root / NAME).split(b"\n")
-    return tuple(entry for entry in map(_entry, lines) if entry is not None)
+    """The readable lines, oldest first, as many as are kept; a torn one is skipped."""
+    return tuple(_entries(_read(fs, root)))[-MOST_LINES:]
 
 
 def add_to_history(fs: Fs, root: Path, entry: Json, now: datetime) -> None:
-    """Append one line, unless its transaction has one already; drop what is too old or too much."""
-    entries = read_history(fs, root)
-    if any(entry["id"] == old["id"] for old in entries):
-        return
-    kept = [old for old in entries if now - _when(old) <= OLDEST][1 - MOST_LINES :]
-    kept.append(entry)
-    while len(kept) > 1 and len(_lines(kept)) > MOST_BYTES:
-        kept.pop(0)
+    """Append one line, unless its transaction has one already; drop what is too old or too much now and then."""
     path = root / NAME
+    present = _read(fs, root)
+    if f'"id":"{entry["id"]}"'.encode() in present:
+        return
+    line = _line(entry)
+    if present and not _is_overdue(present, now):
+        separator = b"" if present.endswith(b"\n") else b"\n"
+        with storage(path):
+            _append(fs, path, separator + line, len(present))
+        return
+    kept = [old for old in _entries(present) if now - _when(old) <= OLDEST][1 - MOST_LINES :]
     with storage(path):
-        if len(kept) == len(entries) + 1 and entries:
-            _append(fs, path, _lines([entry]))
-        else:
-            _replace(fs, path, _lines(kept))
+        _replace(fs, path, b"".join([*map(_line, kept), line]))
 
 
-def _append(fs: Fs, path: Path, line: bytes) -> None:
-    present = fs.read(path)
-    separator = b"" if present.endswith(b"\n") else b"\n"
+def _is_overdue(present: bytes, now: datetime) -> bool:
+    """Whether it is time to write the history anew; that costs more than a line, so it waits for twice the lines."""
+    if len(present) > MOST_BYTES or present.count(b"\n") >= 2 * MOST_LINES:
+        return True
+    oldest = next(_entries(present[: present.find(b"\n") + 1]), None)
+    return oldest is None or now - _when(oldest) > OLDEST
+
+
+def _read(fs: Fs, root: Path) -> bytes:
+    with storage(root / NAME), suppress(FileNotFoundError):
+        return fs.read(root / NAME)
+    return b""
+
+
+def _append(fs: Fs, path: Path, data: bytes, offset: int) -> None:
     fd = fs.open(path)
     try:
-        write_all(fs, fd, separator + line, len(present))
+        write_all(fs, fd, data, offset)
     finally:
         fs.close(fd)
 
@@ -63,18 +73,19 @@ def _replace(fs: Fs, path: Path, data: bytes) -> None:
     fs.move(new, path)
 
 
-def _lines(entries: list[Json]) -> bytes:
-    return b"".join(json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries)
+def _line(entry: Json) -> bytes:
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
 
 
-def _entry(line: bytes) -> Json | None:
-    try:
-        entry = json.loads(line)
-        _when(entry)
-        entry["id"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return entry
+def _entries(data: bytes) -> Iterator[Json]:
+    for line in data.split(b"\n"):
+        try:
+            entry = json.loads(line)
+            _when(entry)
+            entry["id"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        yield entry
 
 
 def _when(entry: Json) -> datetime:

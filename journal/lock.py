@@ -46,11 +46,15 @@ class NativeLocks:
             lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
         except Timeout:
             raise TimeoutError from None
-        held = NativeLock(lock)
-        if not _is_same_file(lock, path):
-            held.release()
-            raise FileNotFoundError(path)
-        return held
+        return _confirmed(lock, path)
+
+
+def _confirmed(lock: BaseFileLock, path: Path) -> NativeLock:
+    held = NativeLock(lock)
+    if not _is_same_file(lock, path):
+        held.release()
+        raise FileNotFoundError(path)
+    return held
 
 
 def _is_same_file(lock: BaseFileLock, path: Path) -> bool:

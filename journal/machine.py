@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+_SOURCE = Path("/proc/sys/kernel/random/boot_id")
 
-def boot_id() -> str:
+
+def boot_id(source: Path = _SOURCE) -> str:
     """The kernel's id of this boot (Linux, random(4)); "" where there is no such thing."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return source.read_text("ascii").strip()
     except OSError:
         return ""

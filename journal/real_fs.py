@@ -147,9 +147,8 @@ class RealFs:
             return
         if sys.platform == "win32":  # pragma: no cover - untested: os.rename refuses to replace there
             _patiently(lambda: source.rename(target))
-        else:
-            os.link(source, target, follow_symlinks=False)
-            source.unlink()
+        else:  # pragma: no cover - no file system at hand lacks it; `link_new` is tested by itself
+            link_new(source, target)
 
     def unlink(self, path: Path) -> None:
         path.unlink()
@@ -168,3 +167,9 @@ class RealFs:
             _sync(fd)
         finally:
             os.close(fd)
+
+
+def link_new(source: Path, target: Path) -> None:
+    """Rename onto a free name where the kernel has no such rename: there are two names for an instant."""
+    os.link(source, target, follow_symlinks=False)
+    source.unlink()

@@ -22,7 +22,7 @@ if sys.platform == "linux":
     @cache
     def _call() -> Callable[[bytes, bytes, int], int] | None:
         function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-        if function is None:
+        if function is None:  # pragma: no cover - a C library older than glibc 2.28
             return None
         return lambda source, target, flag: int(function(_HERE, source, _HERE, target, flag))
 
@@ -46,7 +46,7 @@ else:  # pragma: no cover - untested: only Linux is run
 def rename(source: Path, target: Path, flag: int) -> bool:
     """Rename with EXCLUSIVE or EXCHANGE; False where kernel or file system lacks it. Raises OSError otherwise."""
     call = _call()
-    if call is None:
+    if call is None:  # pragma: no cover - as above, and untested systems
         return False
     if call(os.fsencode(source), os.fsencode(target), flag) == 0:
         return True

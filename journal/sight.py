@@ -153,8 +153,6 @@ def _without_our_keys(held: Held, before: bytes | None, intent: Intent, form: Fo
 
 def _lost_with_the_file(intent: Intent) -> tuple[KeyPath, ...]:
     """Somebody deleted the file: it stays deleted, and what we would have given back is named."""
-    if intent.before == NOTHING:
-        return ()
     return tuple(edit.path for edit in intent.edits) or ((str(intent.given),),)
 
 

@@ -15,27 +15,23 @@ from journal.target import locate
 from journal.values import Unmergeable
 
 MOST_REINTENTS = 3
-MOST_LOOKS = 12  # more than three re-intents need; a bound, not a plan
 
 
-def swap_one(share: Share, record: Callable[[Intent], None]) -> None:
-    """Look, act, look again, until the file is what we want.
+def step(share: Share, sight: Sight, record: Callable[[Intent], None]) -> bool:
+    """Bring one file one step nearer to what we want; False where it is there.
 
     `record` makes a re-intent durable. Raises Drifted where others wrote what cannot be merged.
     """
-    for _ in range(MOST_LOOKS):
-        sight = observe(share)
-        newest = newest_foreign(sight, share.intents)
-        if newest is not None:
-            if keeps_our_keys(share, newest):
-                return
-            reintend(share, newest, record)
-        elif sight.digest == share.last.after:
-            carry_meta(share, sight)
-            return
-        else:
-            advance(share, sight)
-    raise Drifted([share.last.given])
+    newest = newest_foreign(sight, share.intents)
+    if newest is not None:
+        if keeps_our_keys(share, newest):
+            return False
+        reintend(share, newest, record)
+    elif sight.digest == share.last.after:
+        return carry_meta(share, sight)
+    else:
+        advance(share, sight)
+    return True
 
 
 def observe(share: Share) -> Sight:
@@ -45,13 +41,6 @@ def observe(share: Share) -> Sight:
         raise Drifted([share.last.given])
     names = [share.place.staged(intent.version).name for intent in share.intents]
     return share.place.observe(share.intents, names)
-
-
-def is_swapped(share: Share) -> bool:
-    """Say whether the file is what we want, or somebody's newer text with our keys in it."""
-    sight = observe(share)
-    newest = newest_foreign(sight, share.intents)
-    return sight.digest == share.last.after if newest is None else keeps_our_keys(share, newest)
 
 
 def advance(share: Share, sight: Sight) -> None:
@@ -112,10 +101,12 @@ def reintend(share: Share, newest: Foreign, record: Callable[[Intent], None]) ->
     share.stage_after()
 
 
-def carry_meta(share: Share, sight: Sight) -> None:
-    """Hand over a mode or owner that others changed on the old file after it was staged for."""
+def carry_meta(share: Share, sight: Sight) -> bool:
+    """Hand over a mode or owner that others changed on the old file after it was staged for; False if none did."""
     displaced = share.displaced(sight)
     if displaced is None or sight.current is None or sight.current.meta != share.last.meta:
-        return
-    if displaced.holds.meta != share.last.meta:
-        share.fix_meta(share.place.target, displaced.holds.meta)
+        return False
+    if displaced.holds.meta == share.last.meta:
+        return False
+    share.fix_meta(share.place.target, displaced.holds.meta)
+    return True

@@ -20,11 +20,11 @@ from journal.restore import places, restore_one
 from journal.share import Share
 from journal.signals import Hold
 from journal.survey import missing_for, survey
-from journal.swap import is_swapped, swap_one
+from journal.swap import observe, step
 from journal.tidy import make_folders, remove_folders, remove_journal_of
 from journal.values import FileChange, Json, KeyPath, WorkerRecord
 
-MOST_ROUNDS = 4
+MOST_ROUNDS = 8  # two without others; each re-intent takes two more
 
 
 class Stage(enum.Enum):
@@ -161,13 +161,17 @@ class Transaction:
         self._expect(Stage.PREPARED)
         self._stage = Stage.SWAPPING
         self._hold.hold()
+        restless: list[Share] = []
         for _ in range(MOST_ROUNDS):
-            for share in self._shares:
-                swap_one(share, self._reintend)
-            self._fsync_targets()
-            if all(is_swapped(share) for share in self._shares):
+            # All looks come first: between the first swap and the last there are only swaps.
+            sights = [observe(share) for share in self._shares]
+            restless = [
+                share for share, sight in zip(self._shares, sights, strict=True) if step(share, sight, self._reintend)
+            ]
+            if not restless:
                 return
-        raise Drifted([share.last.given for share in self._shares if not is_swapped(share)])
+            self._fsync_targets()
+        raise Drifted([share.last.given for share in restless])
 
     def commit(self) -> None:
         """Decide. After this the transaction is finished forward, whatever happens."""
@@ -215,8 +219,7 @@ class Transaction:
 
     def retire_workers(self) -> None:
         """Make sure that workers are gone which a committed transaction meant to stop; recovery's part."""
-        if self._log is not None:
-            self.workers += workers.retire(self._log, self._ports.processes)
+        self.workers += workers.retire(self._opened, self._ports.processes)
 
     def close_rolled_back(self, reason: str) -> None:
         """Remove what the transaction needed, after `restore_files`; may be repeated."""
@@ -229,8 +232,7 @@ class Transaction:
 
     def seal(self) -> None:
         """Make a commit durable that was found in a log, without trusting an fsync of the same file again."""
-        if self._log is not None:
-            self._log.rewrite(self._log.records)
+        self._opened.rewrite(self._opened.records)
 
     def summary(self, outcome: str, reason: str = "") -> Json:
         """The transaction as the history shows it."""
@@ -254,19 +256,22 @@ class Transaction:
         if self._stage not in stages:
             raise JournalError(f"not possible while {self._stage.value}")
 
-    def _append(self, record: Json, *, durable: bool) -> None:
+    @property
+    def _opened(self) -> Log:
         if self._log is None:
             raise JournalError(f"not possible while {self._stage.value}")
-        self._log.append(record, durable=durable)
+        return self._log
+
+    def _append(self, record: Json, *, durable: bool) -> None:
+        self._opened.append(record, durable=durable)
 
     def _reintend(self, intent: Intent) -> None:
         self._append(intent.to_record(), durable=True)
 
     def _uncommit(self) -> None:
         """Put a new log in the old one's place that says nothing of the commit, wherever the old one got to."""
-        if self._log is not None:
-            kept = [record for record in self._log.records if record["t"] != "commit"]
-            self._log.rewrite([*kept, {"t": "abort"}])
+        kept = [record for record in self._opened.records if record["t"] != "commit"]
+        self._opened.rewrite([*kept, {"t": "abort"}])
 
     def _write_images(self) -> None:
         """Make all before-images durable in one file, and point the intents at them."""
