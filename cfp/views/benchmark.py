@@ -26,11 +26,15 @@ def benchmark(answer: Mapping[str, Any]) -> list[RenderableType]:
                 ("provider", f"{answer['provider']} at {answer['upstream_base']}"),
                 ("model", _model(answer)),
                 ("speed-up", _speedup(answer)),
-                ("chain", _chain(answer["chain"])),
+                ("chain", _chain(answer["chain"]) if answer.get("samples") else None),
+                (
+                    "enough",
+                    f"{answer['pairs_suggested']} pairs would tell" if answer.get("pairs_suggested") else None,
+                ),
                 ("saved to", answer.get("saved_to")),
             ]
         ),
-        _sides(answer),
+        *([_sides(answer)] if answer.get("samples") else []),
         *warnings([*map(str, answer.get("warnings") or ()), *_failures(answer)]),
         *next_step(answer),
     ]
@@ -73,7 +77,7 @@ def _sides(answer: Mapping[str, Any]) -> RenderableType:
             *(f"{time / 1000:.2f} s" if time is not None else "-" for time in times),
             f"{characters:.0f}" if characters is not None else "-",
         )
-    return Padding(table, (1, 0, 1, 0))
+    return Padding(table, (1, 0, 0, 0))
 
 
 def _failures(answer: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -206,3 +207,15 @@ def test_an_outbound_proxy_is_not_asked_for_the_way_to_us(stand_in: Machine) -> 
     stand_in.environ |= {"HTTP_PROXY": "http://proxy.example:3128", "NO_PROXY": "intern.example"}
     ran = stand_in.cfp("run", "--codex-home", str(stand_in.home), "--", "codex")
     assert "intern.example,127.0.0.1,localhost|http://proxy.example:3128|" == ran.stdout.strip()
+
+
+def test_the_terminal_is_the_programs(stand_in: Machine) -> None:
+    """What an interactive session needs: stdin, stdout and stderr are the terminal that we were given."""
+    (stand_in.root / "bin" / "codex").write_text("#!/bin/sh\ntest -t 0 && test -t 1 && test -t 2 && echo kept\n")
+    terminal, ours = pty.openpty()
+    command = [sys.executable, "-P", "-m", "codex_fast_proxy", "run", "--quiet", "--", "codex"]
+    with subprocess.Popen(command, env=stand_in.environment(), stdin=ours, stdout=ours, stderr=ours) as process:
+        os.close(ours)
+        assert b"kept\r\n" == os.read(terminal, 100)
+        assert 0 == process.wait(30)
+    os.close(terminal)
