@@ -125,12 +125,14 @@ def test_a_proxy_that_ends_is_missed_and_comes_back(browser: Browser, machine: M
 
 
 def test_files_that_change_are_seen(watched: Watched, quiet_home: Machine) -> None:
-    """config.toml led elsewhere while one looks: the diagnosis of `status`, without a request."""
+    """config.toml led elsewhere, or the tier declined there, while one looks: told without a request."""
     page = watched.open(stage.url(quiet_home))
     before = quiet_home.config.read_bytes()
     quiet_home.config.write_bytes(before.replace(b":%d/" % quiet_home.port, b":9/"))
     page.get_by_text("but config.toml does not point at it").wait_for()
     assert "attention" in (page.locator("#verdict").get_attribute("class") or "")
+    quiet_home.config.write_bytes(b'service_tier = "default"\n' + before)
+    page.get_by_text('nothing is added: config.toml says service_tier = "default"').wait_for()
     quiet_home.config.write_bytes(before)
     page.get_by_text("Ready: requests go through the proxy.").wait_for()
 

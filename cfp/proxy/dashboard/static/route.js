@@ -1,7 +1,8 @@
 // Where requests go, with whose key, by which policy.
 
 import { bodyOf, fill, h } from "./dom.js";
-import { BEHAVIOR, LOGIN } from "./words.js";
+import { prose } from "./parts.js";
+import { behavior, LOGIN } from "./words.js";
 
 function stop(name, address, ...notes) {
   return h("li", {}, h("span", { class: "name" }, name), address && h("code", {}, address), notes.map((note) => h("span", { class: "note" }, note)));
@@ -35,7 +36,7 @@ export function route(route, fast) {
       h("dt", {}, "Key"),
       h("dd", { class: route.overrides_auth && !route.key_available ? "bad" : undefined }, key(route), guard(route) && h("span", { class: "note" }, guard(route))),
       h("dt", {}, "Policy"),
-      h("dd", {}, h("code", {}, fast.policy), ": ", h("code", {}, fast.tier), ` is ${BEHAVIOR[fast.behavior] ?? fast.behavior}`),
+      h("dd", {}, h("code", {}, fast.policy), ": ", prose(behavior(fast))),
     ),
   );
 }

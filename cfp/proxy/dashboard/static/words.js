@@ -7,14 +7,18 @@ export const LOGIN = {
   unknown: "login not known to the proxy",
 };
 
-export const BEHAVIOR = {
-  app_controlled: "Codex's own Fast switch decides",
-  auto_global_priority: "added where Codex names no tier, because it is signed in with an API key",
-  global_priority: "added to every request that names no tier",
-  preserve_only: "never added",
-  unknown_conservative: "not added, because the login is not known",
-  unknown: "not known",
-};
+/** What becomes of a request without a tier; `tier` is the one that would be added. */
+export function behavior({ behavior, effective_policy, tier }) {
+  if (behavior === "auto_global_priority" && effective_policy === "preserve") return 'nothing is added: config.toml says `service_tier = "default"`';
+  const said = {
+    app_controlled: "Codex's own Fast switch decides",
+    auto_global_priority: `\`${tier}\` is added where Codex names no tier, because it is signed in with an API key`,
+    global_priority: `\`${tier}\` is added to every request that names no tier`,
+    preserve_only: "nothing is added to any request",
+    unknown_conservative: "nothing is added, because the login is not known",
+  };
+  return said[behavior] ?? behavior;
+}
 
 export const VERDICT = {
   faster: "Faster",
