@@ -405,7 +405,11 @@ def _like(found: Mapping[str, object], other: Mapping[str, object]) -> list[str]
 
 def play(scene: Scene, root: Path) -> Play:
     """Lay the scene out below `root` and play it once to its end."""
-    stage = Stage(root=root, environ=ENVIRON)
+    return play_on(Stage(root=root, environ=ENVIRON), scene)
+
+
+def play_on(stage: Stage, scene: Scene) -> Play:
+    """The same on a stage of one's own."""
     stage.home.parent.mkdir(parents=True)
     scene.home(stage)
     for step in scene.before:

@@ -1,0 +1,181 @@
+"""Real system calls that fail, and signals that arrive at them, in real commands: strace does it, nothing else.
+
+A child that has everything loaded waits until strace holds it, then runs one command; so a call is counted from the
+command's own beginning, and a cell costs a fork instead of an interpreter's start.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import mmap
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cfp import signals
+from tests.crash.sizes import SEED, size
+from tests.numbers import VIOLATIONS, Numbers
+from tests.scenes import ENVIRON, SCENES, Play, Scene, photograph, play_on
+from tests.staged import Said, Stage, Street
+
+CELLS = size("STRACE_CELLS", 4, 24)  # for each scene
+CALLS = (
+    *("openat", "pwrite64", "fsync", "fallocate", "fchmod", "fchown", "fsetxattr", "utimensat"),
+    *("rename", "renameat2", "unlink", "rmdir", "mkdir", "flock"),
+)
+# fmt: off
+ERRORS = {
+    "openat":    (errno.EMFILE, errno.EACCES, errno.ENOSPC, errno.EROFS, errno.EIO),
+    "flock":     (errno.EINTR,),
+    "fallocate": (errno.ENOSPC, errno.EOPNOTSUPP, errno.EIO),
+}
+# fmt: on
+OTHERWISE = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EPERM)
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+CHOSEN = (
+    *("install", "install, dotfiles", "set-upstream", "set-upstream --restart", "prepare-chatgpt-login", "start"),
+    *("uninstall, dotfiles", "uninstall --defer-stop", "takeover", "recover without a record"),
+)
+
+pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+
+
+@dataclass(frozen=True, slots=True)
+class SharedStreet(Street):
+    """Workers in memory that forks share: what a test does to them is no system call."""
+
+    memory: mmap.mmap
+
+    def alive(self) -> dict[str, Any]:
+        text = self.memory[:].partition(b"\0")[0]
+        return json.loads(text) if text else {}
+
+    def set(self, alive: Mapping[str, Any]) -> None:
+        text = json.dumps(alive).encode() + b"\0"
+        self.memory[: len(text)] = text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedStage(Stage):
+    memory: mmap.mmap
+
+    @property
+    def street(self) -> SharedStreet:
+        return SharedStreet(self.root, self.memory)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What happens at which call, once or (`from_then_on`) at every later one too."""
+
+    call: str
+    nth: int
+    what: str
+    from_then_on: bool = False
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        when = f"{self.nth}{'+' if self.from_then_on else ''}"
+        return ("-e", f"trace={self.call}", "-e", f"inject={self.call}:{self.what}:when={when}")
+
+    def __str__(self) -> str:
+        return f"{self.call} {self.nth}{'+' if self.from_then_on else ''} {self.what}"
+
+
+def traced(played: Play, *options: str) -> Said:
+    """Run the scene's command under strace; its exit code, or minus the signal that ended it, and its words."""
+    stage = played.stage
+    reading, writing = os.pipe()
+    said = stage.root / "said"
+    said.write_text("")
+    child = os.fork()
+    if child == 0:
+        code = 99
+        try:
+            os.close(writing)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signals.listen()
+            os.read(reading, 1)
+            done = played.stage.run(*played.scene.words)
+            code = done.code
+            said.write_text(done.out)
+        finally:
+            os._exit(code)
+    os.close(reading)
+    command = ["strace", "-o", str(stage.root / "trace"), *options, "-p", str(child)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stderr is not None
+        assert "attached" in tracer.stderr.readline()
+        os.close(writing)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        tracer.stderr.read()
+    return Said(code=code, out=said.read_text())
+
+
+def calls(played: Play) -> dict[str, int]:
+    """How often each call is made by the undisturbed command."""
+    played.rewind()
+    ran = traced(played, "-e", "trace=" + ",".join(f"?{call}" for call in CALLS))
+    assert ran.code == played.scene.code, ran.out
+    seen: dict[str, int] = {}
+    for line in (played.stage.root / "trace").read_text().splitlines():
+        if match := re.match(r"(\w+)\(", line):
+            seen[match[1]] = seen.get(match[1], 0) + 1
+    return seen
+
+
+def cells(counted: dict[str, int], choose: random.Random) -> list[Cell]:
+    """Any call, any error of it or signal, at any time."""
+    every = [(call, nth) for call, many in counted.items() for nth in range(1, many + 1)]
+    found = []
+    for number, (call, nth) in enumerate(choose.sample(every, min(CELLS, len(every)))):
+        if number % 4 == 3:
+            found.append(Cell(call=call, nth=nth, what=f"signal={choose.choice(SIGNALS).name}"))
+        else:
+            error = choose.choice(ERRORS.get(call, OTHERWISE))
+            lasting = number % 4 == 2 and call not in {"openat", "flock"}
+            found.append(Cell(call=call, nth=nth, what=f"error={errno.errorcode[error]}", from_then_on=lasting))
+    return found
+
+
+def wrong(played: Play, cell: Cell, said: Said) -> list[str]:
+    """What is wrong with an answer, and with the home after a `recover`."""
+    complaints = []
+    if "error" in cell.what and said.code not in {0, 2, 3, 5, 6}:
+        complaints.append(f"exits {said.code}: {said.out}")
+    if said.code in {0, 2, 3, 5, 6} and said.out:
+        json.loads(said.out)
+    if said.code not in {0, 2, 3, 5, 6, 130, 143, -signal.SIGKILL}:
+        complaints.append(f"exits {said.code}: {said.out}")
+    recovered = played.recover()
+    complaints += [recovered.out] if recovered.code else played.complaints(recovered)
+    done = photograph(played.stage).everything() == played.then.everything()
+    if said.code == played.scene.code and played.scene.code == 0 and not done:
+        complaints.append("it said that it was done")
+    return complaints
+
+
+@pytest.mark.parametrize("scene", [scene for scene in SCENES if scene.name in CHOSEN], ids=lambda scene: scene.name)
+def test_a_system_call_fails(scene: Scene, tmp_path: Path, numbers: Numbers) -> None:
+    """Whatever call fails or is interrupted: all before or all after, said so, and one `recover` settles the rest."""
+    choose = random.Random(f"{SEED} {scene.name}")
+    with mmap.mmap(-1, 64 * 1024) as memory:
+        played = play_on(TracedStage(root=tmp_path / "stage", environ=ENVIRON, memory=memory), scene)
+        complaints = []
+        chosen = cells(calls(played), choose)
+        for cell in chosen:
+            played.rewind()
+            complaints += [f"{cell}: {complaint}" for complaint in wrong(played, cell, traced(played, *cell.options))]
+    numbers.count("real system calls", "failed or interrupted by strace", len(chosen))
+    numbers.count("real system calls", VIOLATIONS, len(complaints))
+    assert [] == complaints
