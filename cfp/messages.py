@@ -60,6 +60,9 @@ MESSAGES: Final[dict[str, Message]] = {
     "settings_invalid": Message(
         "The saved settings cannot be used: {reason}.",
         "Move settings.json away, then run `" + CLI + " install --start --upstream-base URL`."),
+    "record_unreadable": Message(
+        "{path} is there and cannot be read: {reason}. Nothing was changed.",
+        "Mend what keeps it from being read, then run again; `uninstall --force` goes on without it."),
     "manifest_invalid": Message(
         "The record of the installation cannot be used: {reason}.",
         f"Run `{CLI} uninstall`: it gives the URL back from the newest backup. Then enable the proxy anew."),

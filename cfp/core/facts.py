@@ -86,6 +86,8 @@ class Facts:
     provider_keys  providers that provider-auth.json holds a key for
     auth_names     names under which auth.json holds a text, a key among them
     hot            transactions that were interrupted
+    unreadable     path of each file of our own record that is there and could not be read, and why; the disk's fault,
+                   not the content's, so another try may do better
     codex_version  of the CLI on PATH; None where there is none or nobody asked
     """
 
@@ -118,3 +120,4 @@ class Facts:
     codex_version: tuple[int, ...] | None = None
     stray: PortFact | None = None
     draining: tuple[PortFact, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()

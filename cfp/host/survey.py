@@ -63,8 +63,9 @@ def survey(
     near = neighbours or Neighbours(at=_port, stray=_stray, draining=_draining)
     config = _text(disk, layout.config, config_toml.parse)
     hooks = _text(disk, layout.hooks, hooks_json.parse)
-    settings_data, settings, settings_error = _settings(disk, layout.settings)
-    manifest_data, manifest, manifest_error = _manifest(disk, layout.manifest)
+    record = _Record(disk)
+    settings_data, settings, settings_error = _settings(record, layout.settings)
+    manifest_data, manifest, manifest_error = _manifest(record, layout.manifest)
     recorded = settings or (manifest.settings if manifest else None)
     worker = near.at(layout, recorded.host, recorded.port) if recorded else None
     host, port = _candidate(asked or Asked(), recorded)
@@ -87,7 +88,7 @@ def survey(
         manifest=manifest,
         manifest_data=manifest_data,
         manifest_error=manifest_error,
-        backup=disk.read(Path(manifest.backup_path)) if manifest and manifest.backup_path else None,
+        backup=record.read(Path(manifest.backup_path)) if manifest and manifest.backup_path else None,
         backups=backups,
         login=auth_json.login_mode(auth, _text_of(config, "cli_auth_credentials_store")),
         opted_out=_text_of(config, "service_tier") == "default",
@@ -101,9 +102,27 @@ def survey(
         stray=near.stray(layout, (worker, candidate)),
         draining=near.draining(layout),
         hot=_hot(disk, layout),
-        kept_backups=_kept(disk, layout, backups) if manifest is None else (),
+        kept_backups=_kept(record, layout, backups) if manifest is None else (),
         codex_version=codex_version,
+        unreadable=tuple((str(path), why) for path, why in record.refused.items()),
     )
+
+
+class _Record:
+    """What we wrote down ourselves, read once: of each file that is there and could not be read, why."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self.refused: dict[Path, str] = {}
+
+    def try_to_read(self, path: Path) -> tuple[bytes | None, str]:
+        data, error = self._disk.try_to_read(path)
+        if data is None and error:
+            self.refused[path] = error
+        return data, error
+
+    def read(self, path: Path) -> bytes | None:
+        return self.try_to_read(path)[0]
 
 
 def running_code() -> Runtime:
@@ -197,8 +216,8 @@ def _trust(config: TextFact, hooks: TextFact, layout: Layout) -> tuple[hook_trus
     return hook_trust.status(config.doc or {}, hooks.doc, str(layout.hooks))
 
 
-def _settings(disk: Disk, path: Path) -> tuple[bytes | None, Settings | None, str]:
-    data, error = disk.try_to_read(path)
+def _settings(record: _Record, path: Path) -> tuple[bytes | None, Settings | None, str]:
+    data, error = record.try_to_read(path)
     if data is None:
         return None, None, error
     try:
@@ -207,8 +226,8 @@ def _settings(disk: Disk, path: Path) -> tuple[bytes | None, Settings | None, st
         return data, None, str(refused.details.get("reason", refused.code))
 
 
-def _manifest(disk: Disk, path: Path) -> tuple[bytes | None, Manifest | None, str]:
-    data, error = disk.try_to_read(path)
+def _manifest(record: _Record, path: Path) -> tuple[bytes | None, Manifest | None, str]:
+    data, error = record.try_to_read(path)
     if data is None:
         return None, None, error
     try:
@@ -222,8 +241,8 @@ def _backups(disk: Disk, layout: Layout) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name.startswith("config.toml.") and name.endswith(".bak")))
 
 
-def _kept(disk: Disk, layout: Layout, names: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
-    found = ((layout.backups / name, disk.read(layout.backups / name)) for name in reversed(names))
+def _kept(record: _Record, layout: Layout, names: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    found = ((layout.backups / name, record.read(layout.backups / name)) for name in reversed(names))
     return tuple((str(path), data) for path, data in found if data is not None)
 
 

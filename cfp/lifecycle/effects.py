@@ -12,6 +12,7 @@ from cfp.core.facts import PortFact
 from cfp.core.settings import Settings
 from cfp.layout import Layout
 from journal import Lease, Transaction
+from journal.fs import storage
 from journal.values import Json, KeyPath, WorkerRecord
 
 STOP_GRACE_S = 10.0
@@ -204,7 +205,9 @@ def stop_worker(switch: Switch) -> None:
 
 def remove_state(switch: Switch) -> None:
     """Remove what is ours, once nothing writes it any more; every delete can be repeated."""
-    switch.lease.remove((*switch.workers.files(), *switch.remove))
+    with storage(switch.layout.worker):
+        written = switch.workers.files()
+    switch.lease.remove((*written, *switch.remove))
 
 
 def dismantle_journal(switch: Switch) -> None:

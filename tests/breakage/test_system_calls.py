@@ -37,7 +37,7 @@ CALLS = (
 ERRORS = {
     "openat":    (errno.EMFILE, errno.EACCES, errno.ENOSPC, errno.EROFS, errno.EIO),
     "flock":     (errno.EINTR,),
-    "fallocate": (errno.ENOSPC, errno.EOPNOTSUPP, errno.EIO),
+    "fallocate": (errno.ENOSPC, errno.EIO),
 }
 # fmt: on
 OTHERWISE = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EPERM)

@@ -266,7 +266,7 @@ def test_something_else_in_a_files_place(stage: Stage, name: str, make: Callable
 def test_the_states_folder_is_a_file(stage: Stage) -> None:
     """What stands where our folder should be is somebody's."""
     (stage.home / "codex-fast-proxy-state").write_text("mine")
-    assert untouched(stage, *INSTALL).json["code"] in {"storage_failed", "manifest_invalid"}
+    assert untouched(stage, *INSTALL).json["code"] == "record_unreadable"
 
 
 # ---- Modes that say no: as another user, since root is not asked --------------------------------------------------
@@ -359,3 +359,19 @@ def test_dotfiles_in_a_folder_without_write_permission(another: Stage) -> None:
     (another.home.parent / "dotfiles").chmod(0o500)
     told = refused_as_another(another, *INSTALL).json
     assert told["code"] in {"storage_failed", "file_not_replaceable"}
+
+
+@pytest.mark.parametrize("lost", ["install-manifest.json", "settings.json", "the backup"])
+def test_a_record_that_cannot_be_read_is_not_one_that_is_gone(another: Stage, lost: str) -> None:
+    """It holds what gives the user's bytes back: nothing goes on without it, and with it they come back."""
+    before = (another.home / "config.toml").read_bytes()
+    assert another.run(*INSTALL).code == 0
+    newest = max((another.home / "backups" / "codex-fast-proxy").iterdir())
+    path = newest if lost == "the backup" else another.layout.state / lost
+    path.chmod(0o000)
+    for words in (("uninstall",), MOVE, INSTALL):
+        told = refused_as_another(another, *words).json
+        assert ("record_unreadable", str(path)) == (told["code"], told["path"])
+    path.chmod(0o600)
+    assert another.run("uninstall").code == 0
+    assert before == (another.home / "config.toml").read_bytes()

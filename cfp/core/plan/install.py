@@ -139,6 +139,8 @@ def check_readable(facts: Facts, *, leaving: bool = False) -> None:
         raise Refused("codex_home_missing", path=str(facts.layout.home))
     if not _has_text(str(facts.layout.home)):
         raise Refused("codex_home_not_text", path=str(facts.layout.home))
+    for unread, why in facts.unreadable:  # a record that cannot be read now is not one that is gone
+        raise Refused("record_unreadable", path=unread, reason=why)
     for code, fact, path in (
         ("config_unparseable", facts.config, facts.layout.config),
         ("hooks_unparseable", facts.hooks, facts.layout.hooks),

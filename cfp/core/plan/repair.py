@@ -39,7 +39,7 @@ class Repair:
 def plan_repair(facts: Facts) -> Repair | None:
     """Return what mends the home; None where nothing is broken, or nothing tells the right URL."""
     broken = unrecorded(facts)
-    if broken is None:
+    if broken is None or facts.unreadable:  # what cannot be read now is not lost
         return None
     provider, now = broken
     found = _url_before(facts, provider, now)

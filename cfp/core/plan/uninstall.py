@@ -89,7 +89,7 @@ def plan_uninstall(facts: Facts, request: UninstallRequest) -> UninstallPlan:
     settings = facts.settings or (facts.manifest.settings if facts.manifest else None)
     if _forced_bytes(facts, request):
         return _plan(facts, request, settings, _bytes_from_backup(facts))
-    check_readable(facts, leaving=True)
+    check_readable(replace(facts, unreadable=()), leaving=True)  # for --force, they are lost
     base = baseline(facts)
     if base.conflicts and request.force:
         base = _overruled(facts, base)
