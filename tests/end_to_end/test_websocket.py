@@ -13,7 +13,7 @@ from cfp.demo.answers import Turn
 from cfp.demo.upstream import Connection, Received, Upstream
 from cfp.layout import Layout
 from tests.end_to_end.app import opened
-from tests.end_to_end.harness import KEY, Machine, Ran, api_key_login, built_in_config
+from tests.end_to_end.harness import KEY, Machine, Ran, api_key_login, built_in_config, chatgpt_login
 from tests.end_to_end.websocket import Switchboard
 
 SUPPORTS = "supports_websockets = true\n"
@@ -81,6 +81,26 @@ def test_the_users_own_tier_stays(speaking: Speaking) -> None:
     speaking.machine.install()
     spoken(speaking.machine.codex_exec())
     assert {"flex"} == {message.get("service_tier") for message in speaking.said.messages}
+
+
+def test_no_identity_goes_along(speaking: Speaking) -> None:
+    """Signed in with ChatGPT and the provider's key saved: the handshake has that key and nothing of ChatGPT's."""
+    machine, said = speaking.machine, speaking.said
+    machine.relay(table=SUPPORTS)
+    machine.write(
+        "config.toml", machine.config.read_text().replace('env_key = "RELAY_KEY"\n', "requires_openai_auth = true\n")
+    )
+    machine.install()
+    assert machine.cfp("prepare-chatgpt-login", "--apply").code == 0
+    assert machine.cfp("set-upstream", "--use-provider-auth-file", "--restart").code == 0
+    login = chatgpt_login()
+    machine.write("auth.json", login)
+    spoken(machine.codex_exec())
+    (handshake,) = said.handshakes
+    assert f"Bearer {KEY}" == handshake.header("authorization")
+    token = json.loads(login)["tokens"]["access_token"]
+    assert [] == [name for name, text in handshake.headers if token in text or "account-1" in text]
+    assert {None} == {handshake.header(name) for name in ("chatgpt-account-id", "cookie", "openai-organization")}
 
 
 def test_a_session_outlives_the_worker(speaking: Speaking) -> None:
