@@ -20,6 +20,9 @@ from cfp.proxy.config import Limits
 from tests.proxy.support import KEY_ENV, Call, Client, Request, Running, answer, asynchronous, upstream, worker
 
 CREATE = {"type": "response.create", "model": "m", "input": []}
+RECORDED = Path(__file__).parents[2] / "fixtures" / "wire" / "codex_0_169"
+HANDSHAKE = (RECORDED / "websocket.http").read_bytes()
+MESSAGES = (RECORDED / "messages.jsonl").read_text().splitlines()
 COMPLETED = {"type": "response.completed", "response": {"service_tier": "priority", "usage": {"output_tokens": 3}}}
 REFUSED_426 = (b"HTTP/1.1 426 Upgrade Required", "upgrade_not_served")
 
@@ -144,6 +147,30 @@ async def test_a_turn_gets_the_tier(tmp_path: Path) -> None:
     assert [second[name] for name in told] == [200, False, "flex", "flex", "priority", "websocket"]
     assert first["usage"]["output_tokens"] == 3
     assert first["first_byte_ms"] <= first["duration_ms"]
+
+
+@asynchronous
+async def test_a_session_of_codex_as_it_was_recorded(tmp_path: Path) -> None:
+    """Handshake and messages of Codex 0.169 without their texts: the upstream sees them with the tier in front."""
+    async with upstream(serving(say_completed)) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.send(HANDSHAKE.replace(b"127.0.0.1:8787", b"127.0.0.1:%d" % client.port))
+        assert (await client.head()).start == b"HTTP/1.1 101 Switching Protocols"
+        socket = Socket.of(client.reader, client.writer, client=True)
+        for message in MESSAGES:
+            await socket.send(message)
+            await socket.receive()
+            asked = (await socket.receive())["asked"]
+            assert list(asked.items()) == [("service_tier", "priority"), *json.loads(message).items()]
+        await client.close()
+        await up.gone.get()
+        (request,) = up.requests
+    sent = [tuple(line.split(b": ", 1)) for line in HANDSHAKE.strip().split(b"\r\n")[1:]]
+    said_anew = {b"Host", b"Connection", b"Upgrade", b"sec-websocket-extensions"}
+    switch = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+    kept = [pair for pair in sent if pair[0] not in said_anew]
+    assert request.headers[1:-1] == kept + switch
+    assert [line["eligible"] for line in running.log()] == [False, False, True]
 
 
 @asynchronous
