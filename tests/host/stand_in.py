@@ -37,7 +37,8 @@ class StandIn:
     def on_term(self, _signal: int, _frame: object) -> None:
         if self.terminated.is_set() and not self.options.get("stubborn"):
             os._exit(0)
-        self.terminated.set()
+        # Not here: the handler may have interrupted `wait` with the event's own lock in its hands.
+        threading.Thread(target=self.terminated.set).start()
 
     def health(self) -> dict[str, object]:
         named = {
