@@ -109,6 +109,7 @@ def coverage(session: nox.Session) -> None:
     _install(session, "tests")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "report", "--show-missing", "--skip-covered")
+    session.run("coverage", "report", "--include=journal/*", "--fail-under=100", "--skip-covered")
 
 
 @nox.session
@@ -148,6 +149,13 @@ def soak(session: nox.Session) -> None:
     _install(session, "tests")
     seconds = os.environ.get("CFP_SOAK_SECONDS", "1800")
     session.run("pytest", "-q", "tests/soak", *session.posargs, env={"CFP_SOAK_SECONDS": seconds})
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Break the journal in a thousand small ways and see that tests notice; `-- --part N/M` takes a sample."""
+    _install(session, "tests")
+    session.run("python", "-m", "tests.crash.mutants", *session.posargs)
 
 
 @nox.session

@@ -40,9 +40,21 @@ class Lease:
             if not self._dismantled:  # by now another command's word may stand there
                 with suppress(OSError):
                     self._ports.fs.unlink(self._ports.root / HOLDER)
+                with suppress(OSError):
+                    self._leave_no_trace()
         finally:
             self._lock.release()
             self._hold.release()
+
+    def _leave_no_trace(self) -> None:
+        """Remove a folder that holds nothing but the lock: no transaction has ever begun, or none was recorded.
+
+        As in `dismantle`, who waits for this lock starts over. Nothing has to be durable.
+        """
+        fs, root = self._ports.fs, self._ports.root
+        if fs.names(root) == [LOCK]:
+            fs.unlink(root / LOCK)
+            remove_if_empty(fs, root)
 
     @property
     def has_committed(self) -> bool:

@@ -463,3 +463,18 @@ def test_a_name_that_became_a_circle() -> None:
     dead.add_link("/h/hooks", "/h/hooks")
     recover(dead, machine)
     assert () == journal_on(dead, machine).hot()
+
+
+def test_a_command_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+    """Who took the lock and began nothing leaves nothing; a journal with a history stays."""
+    home = home_at(tmp_path / "home")
+    path = home.write("file", b"old")
+    with home.journal.acquire(command="x", timeout=5):
+        pass
+    with pytest.raises(Drifted):
+        home.commit(change(path, b"other", b"new"))
+    assert [path] == list(home.path.iterdir())
+    home.commit(change(path, b"old", b"new"))
+    with home.journal.acquire(command="x", timeout=5):
+        pass
+    assert 1 == len(home.journal.history())
