@@ -45,7 +45,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
     worker = proxy(facts)
     name = provider or _provider(facts)
     route: dict[str, Any] = {"provider": name, "login_mode": facts.login}
-    if facts.settings is not None:
+    if facts.settings is not None and name == facts.settings.provider:
         route = route_and_auth(facts, facts.settings)
     return Result(
         status="running" if health else "stopped",

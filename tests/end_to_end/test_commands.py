@@ -58,6 +58,13 @@ def test_status_and_doctor_agree(installed: Machine) -> None:
     assert (0, True) == (doctor.code, doctor.json["ok"]), doctor.told
 
 
+def test_status_of_another_provider(installed: Machine) -> None:
+    """Its own URL, and nothing of the route of the one that is switched."""
+    told = installed.cfp("status", "--provider", "other").json
+    assert ("other", None, True) == (told["provider"], told["config_base_url"], told["running"])
+    assert "upstream_base" not in told
+
+
 def test_stop_refuses_while_codex_needs_it(installed: Machine) -> None:
     """The config still points at the proxy: stop says so; --force is the user's word, and start brings it back."""
     refused = installed.cfp("stop")

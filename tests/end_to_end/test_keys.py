@@ -39,9 +39,15 @@ def test_a_chatgpt_login_is_not_ours_to_send(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["sk-abcdefghijklmnop", "sk_live_abcdefghij", "9f8e7d6c5b4a39281706", "Zx81aQ7b2Kd93LmPq0"]
+    ("verb", "typed"),
+    [
+        ("install", "sk-abcdefghijklmnop"),
+        ("verify-upstream", "sk_live_abcdefghij"),
+        ("verify-upstream", "9f8e7d6c5b4a39281706"),
+        ("set-upstream", "Zx81aQ7b2Kd93LmPq0"),
+        ("run", "Zx81aQ7b2Kd93LmPq0"),
+    ],
 )
-@pytest.mark.parametrize("verb", ["install", "set-upstream", "verify-upstream", "run"])
 def test_a_key_typed_for_a_name(machine: Machine, verb: str, typed: str) -> None:
     """Is refused and not repeated."""
     machine.relay()
