@@ -19,7 +19,7 @@ from tests.staged import Acts, Befall, Said, in_a_child, refused, signalled
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EMFILE)
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-STRIDE = 1 if DEEP else 4  # in the gate, every fourth act, another error at each
+STRIDE = 1 if DEEP else 8  # in the gate, every eighth act, another error at each
 WORKERS = {"spawn", "go", "healthy", "stop", "stopped", "retract", "relaunch"}
 
 
