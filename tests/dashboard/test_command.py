@@ -12,8 +12,9 @@ import pytest
 from cfp.commands.dashboard import page_url
 from cfp.core.facts import PortFact, PortState
 from cfp.host.browser import open_page
+from cfp.layout import API_PATH
 from tests.dashboard import stage
-from tests.end_to_end.harness import Machine
+from tests.end_to_end.harness import KEY, Machine
 
 URL = "http://127.0.0.1:9/__codex_fast_proxy/dashboard"
 
@@ -27,8 +28,13 @@ def browser(folder: Path, end: str = "") -> tuple[str, Path]:
     return str(program), note
 
 
+def asked(url: str) -> bytes:
+    with urllib.request.urlopen(url) as answer:  # noqa: S310  a loopback URL of our own
+        return bytes(answer.read())
+
+
 def test_the_running_proxy_has_a_page(machine: Machine, tmp_path: Path) -> None:
-    """The browser is sent there, and what it prints is not ours; without a proxy there is a refusal."""
+    """The browser is sent there, and what it prints is not ours; no key is told; without a proxy, a refusal."""
     refused = machine.cfp("dashboard")
     assert (2, "settings_missing") == (refused.code, refused.json["code"])
     stage.install(machine, [])
@@ -43,8 +49,14 @@ def test_the_running_proxy_has_a_page(machine: Machine, tmp_path: Path) -> None:
     opened = machine.cfp("dashboard")
     assert ("opened", True, "") == (opened.json["status"], opened.json["opened"], opened.stderr)
     assert stage.url(machine) == note.read_text()
-    with urllib.request.urlopen(found.json["url"]) as page:  # noqa: S310  a loopback URL of our own
-        assert b"codex-fast-proxy" in page.read()
+    assert b"codex-fast-proxy" in asked(found.json["url"])
+    assert 200 == stage.turn(machine)
+    with urllib.request.urlopen(stage.url(machine, f"{API_PATH}/events")) as events:  # noqa: S310  the same
+        told = b""
+        while b'"path":"/v1/responses"' not in told:
+            told += events.readline()
+    assert KEY.encode() not in told + asked(stage.url(machine, f"{API_PATH}/state"))
+    assert KEY not in machine.cfp("logs").stdout
     assert 0 == machine.cfp("stop", "--force").code
     stopped = machine.cfp("dashboard")
     assert (2, "proxy_not_running") == (stopped.code, stopped.json["code"])
