@@ -96,7 +96,7 @@ def test_the_pages_are_read() -> None:
 
 @pytest.mark.parametrize("page", ["SKILL.md", *GUIDES])
 def test_agents_are_told_of_fields_that_exist(page: str) -> None:
-    """Each field, status and code that a page for agents names is one of the reference, which is made from the code."""
+    """Each field, status and code a page for agents names is one of the reference, made from the code."""
     known = set(re.findall(r"\w+", (REPOSITORY / "docs" / "reference.md").read_text(encoding="utf-8")))
     spans = _SPAN.findall((REPOSITORY / page).read_text(encoding="utf-8"))
     named = [span for span in spans if re.fullmatch(r"[a-z]\w*(\.[a-z]\w*)*", span) and "_" in span]
