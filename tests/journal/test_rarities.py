@@ -478,3 +478,61 @@ def test_a_command_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
     with home.journal.acquire(command="x", timeout=5):
         pass
     assert 1 == len(home.journal.history())
+
+
+def test_a_folder_that_went_while_it_was_waited_for(tmp_path: Path) -> None:
+    """A finished uninstall takes folder and lock along: who waited makes them anew."""
+    moments = iter([FileNotFoundError()])
+
+    class Gone:
+        def acquire(self, path: Path, timeout: float) -> NoLock:
+            if error := next(moments, None):
+                raise error
+            return NoLock()
+
+    with home_at(tmp_path / "home", locks=Gone()).journal.acquire(command="x", timeout=5):
+        assert None is next(moments, None)
+
+
+def test_what_is_left_of_a_dead_command_is_seen(tmp_path: Path) -> None:
+    """Images of a transaction that died before it began are untidy; lock, history and parked bytes are not."""
+    home = home_at(tmp_path / "home")
+    assert home.journal.is_tidy()
+    for name in ("lock", "history.jsonl", "tx.x0-12345678"):
+        home.write(f"journal/{name}", b"")
+    assert home.journal.is_tidy()
+    home.write("journal/tx.b", b"")
+    assert not home.journal.is_tidy()
+
+
+def test_an_image_that_is_gone_is_damage() -> None:
+    """A switched file whose before-image nobody has any more is left alone, and said."""
+    fs = killed("exchange")
+    for path in [path for path in fs.seen if path.startswith("/h/.config.") or path.endswith(".b")]:
+        fs.delete(path)
+    with pytest.raises(Damaged):
+        recover(fs, INSTALL.machine())
+    assert b"url=proxy" in (fs.data("/h/config") or b"")
+
+
+def test_a_staged_file_that_somebody_removes() -> None:
+    """Nothing can be put in place then: the command turns back."""
+
+    def remove(fs: SimFs, what: str) -> None:
+        for path in [path for path in fs.seen if what == "exchange" and path.startswith("/h/.config.")]:
+            fs.delete(path)
+
+    fs = interfering(remove)
+    play(fs)
+    assert INSTALL.files["/h/config"] == fs.data("/h/config")
+
+
+def test_an_image_that_is_gone_and_a_file_that_is_not_ours() -> None:
+    """Where others wrote since, and nothing of ours lies there, their file stays and is named."""
+    fs = killed("exchange")
+    for path in [path for path in fs.seen if path.startswith("/h/.config.") or path.endswith(".b")]:
+        fs.delete(path)
+    fs.edit("/h/config", b"theirs=1\n")
+    recovery = recover(fs, INSTALL.machine())
+    assert (("/h/config",),) == recovery.conflicts
+    assert b"theirs=1\n" == fs.data("/h/config")
