@@ -116,7 +116,9 @@ def coverage(session: nox.Session) -> None:
 def deep(session: nox.Session) -> None:
     """The nightly sizes: many more examples, crash points and rounds."""
     _install(session, "tests")
-    session.run("pytest", "--timeout=3600", *session.posargs, env={"HYPOTHESIS_PROFILE": "deep", "CFP_TEST_DEEP": "1"})
+    session.run(
+        "pytest", "--timeout=3600", *session.posargs, env={"HYPOTHESIS_PROFILE": "deep", "CFP_TEST_DEEP": "1"}
+    )
 
 
 @nox.session

@@ -216,7 +216,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "diagnosis.proxy_stopped": Message("Codex points at the proxy, and none is running.", f"Run `{CLI} start`."),
     "diagnosis.chatgpt_auth_preserved": Message(
         "Codex is signed in with ChatGPT and the proxy passes that login on; a third-party provider may answer 401.",
-        f"Run `{CLI} prepare-chatgpt-login`, then `{CLI} set-upstream --use-provider-auth-file`."),
+        f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
     "diagnosis.upstream_auth_missing": Message(
         "The provider's key that the proxy should send is not there.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
     "diagnosis.upstream_auth_not_persistent": Message(
@@ -266,7 +266,7 @@ MESSAGES: Final[dict[str, Message]] = {
         f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
     "hint.needs_auth_split": Message(
         "Codex is signed in with ChatGPT, and that login reaches the provider.",
-        f"Run `{CLI} prepare-chatgpt-login`, then `{CLI} set-upstream --use-provider-auth-file`."),
+        f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
     "hint.optional_setup_available": Message(
         "API-key login can stay as it is, for the provider's API with Fast. For the richer App (plug-in marketplace, "
         "GitHub and other connectors, a Fast switch by hand, status hints, voice input) a ChatGPT login needs the "
