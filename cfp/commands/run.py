@@ -24,10 +24,11 @@ from cfp.core.facts import Facts
 from cfp.core.plan.baseline import baseline
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.route import InstallRequest, candidate_settings, check_key
-from cfp.core.policy import effective_policy
+from cfp.core.policy import EffectivePolicy, effective_policy
 from cfp.core.provider import Target, choose_provider
 from cfp.core.settings import Policy, Settings
 from cfp.errors import CfpError, Refused, UsageError
+from cfp.host import keys
 from cfp.host.codex_cli import CodexCli
 from cfp.host.foreground import run_in_foreground
 from cfp.host.machine import Host
@@ -105,7 +106,7 @@ def run(args: Args, host: Host) -> Exit:
         with serving(config) as port:
             here = replace(settings, port=port)
             if not args.quiet:
-                _tell(facts, here)
+                _tell(host, facts, here)
             words = [*_overrides(target, here), *_no_daemon(program, args.tail[1:], host), *args.tail[1:]]
             return Exit(code=run_in_foreground(program, words, _environment(host)))
 
@@ -185,9 +186,12 @@ def _environment(host: Host) -> dict[str, str]:
     return environ
 
 
-def _tell(facts: Facts, settings: Settings) -> None:
+def _tell(host: Host, facts: Facts, settings: Settings) -> None:
     effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
-    fast = "priority is added" if effective == "inject_missing" else "no tier is added"
+    fast = "priority is added" if effective is EffectivePolicy.INJECT_MISSING else "no tier is added"
     line = f"{settings.provider} at {settings.upstream_base} by way of {settings.base_url}; {fast}"
+    sends_login = keys.sends_login(facts.config.doc or {}, settings.provider, host.disk.read(host.layout.auth))
+    if sends_login and not settings.overrides_auth:
+        line += "; Codex's ChatGPT login goes to that provider"
     sys.stderr.write(f"codex-fast-proxy: {line}. Nothing on disk is changed.{os.linesep}")
     sys.stderr.flush()

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from cfp.demo.answers import Reject, Turn
-from tests.end_to_end.harness import BACKUPS, JOURNAL, STATE, Machine, api_key_login, relay_config
+from tests.end_to_end.harness import BACKUPS, JOURNAL, STATE, Machine, api_key_login, chatgpt_login, relay_config
 
 # Says how it was called, then waits for a signal; answers TERM with an exit code of its own.
 _STAND_IN = """#!/bin/sh
@@ -167,6 +167,17 @@ def test_what_codex_is_told(stand_in: Machine) -> None:
     assert 0 == stand_in.finish(process).code
     route = f'model_providers={{"relay"={{base_url="http://127.0.0.1:{port}/v1"}}}}'
     assert ["-c", route, "--no-daemon", "-m", "gpt-5.5", "--help", "two words"] == words_of(stand_in)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_whose_login_goes_where_is_said(stand_in: Machine, kept: bool) -> None:  # noqa: FBT001 (a parameter of pytest)
+    """A ChatGPT login that Codex would send to the provider is named, unless a key takes its place."""
+    text = relay_config(stand_in.upstream.base_url, table="requires_openai_auth = true\n")
+    stand_in.write("config.toml", text.replace('env_key = "RELAY_KEY"\n', ""))
+    stand_in.write("auth.json", chatgpt_login())
+    stand_in.environ["END"] = "0"
+    ran = stand_in.cfp("run", *(["--upstream-api-key-env", "RELAY_KEY"] if kept else []), "--", "codex")
+    assert (0, not kept) == (ran.code, "ChatGPT login goes to that provider" in ran.stderr), ran.told
 
 
 def test_a_profile_and_a_flag_choose_the_provider(stand_in: Machine) -> None:
