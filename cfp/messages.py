@@ -224,10 +224,10 @@ MESSAGES: Final[dict[str, Message]] = {
         f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
     "diagnosis.settings_pending_restart": Message(
         "The running proxy serves older settings than the saved ones.",
-        f"Start a new Codex session, or run `{CLI} start` when no turn is running."),
+        f"Start a new Codex session, or run `{CLI} start`; turns that run end undisturbed."),
     "diagnosis.proxy_unhealthy": Message("The proxy's address does not answer as it should.", f"Run `{CLI} doctor`."),
     "diagnosis.runtime_stale": Message(
-        "The running proxy is older than the installed code.", f"Run `{CLI} start` when no turn is running."),
+        "The running proxy is older than the installed code.", f"Run `{CLI} start`; turns that run end undisturbed."),
     "diagnosis.startup_hook_not_ready": Message(
         "Codex will not start the proxy by itself: its hook is missing, disabled or not trusted.",
         f"Run `{CLI} install --start` again."),
@@ -325,7 +325,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "done.upstream_updated": Message("The new route is saved and in use."),
     "done.upstream_deferred": Message(
         "The new route is verified and saved; the running proxy still serves the old one.",
-        f"Restart the Codex App, open a new CLI process, or run `{CLI} start` when no turn is running."),
+        f"Restart the Codex App, open a new CLI process, or run `{CLI} start`; turns that run end undisturbed."),
     "done.upstream_saved": Message("The new route is saved; no proxy is running.", f"Run `{CLI} start`."),
     "done.verified": Message("The route answers as Codex needs it; nothing was changed."),
     "done.login_dry_run": Message(

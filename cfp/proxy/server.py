@@ -136,8 +136,13 @@ class Worker:
             self._close_unused(since=monotonic())
         else:
             self._close_idle()
-        loop.call_later(self.config.limits.drain_seconds, self.cut)
+        loop.call_later(self.config.limits.drain_seconds, self._stop_waiting)
         self._closed_if_empty()
+
+    def _stop_waiting(self) -> None:
+        if not self._closed.is_set():
+            self.events.warning("drain_limit", cut_streams=self.requests_in_flight)
+            self.cut()
 
     def cut(self) -> None:
         """End every connection now, as a second SIGTERM asks."""

@@ -33,6 +33,7 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
                 ("Fast", _FAST.get(str(answer.get("fast_behavior")))),
                 ("login", _LOGINS.get(str(answer.get("login_mode")), "unclear")),
                 ("hook", _hook(answer)),
+                ("draining", _draining(answer)),
                 ("log", answer["log"] if answer.get("running") else None),
                 ("home", answer.get("codex_home")),
             ]
@@ -67,6 +68,13 @@ def _key(answer: Mapping[str, Any]) -> str | None:
     if answer.get("upstream_api_key_file"):
         return f"the provider's, kept by the proxy{missing}"
     return f"the variable {answer.get('upstream_api_key_env')}{missing}"
+
+
+def _draining(answer: Mapping[str, Any]) -> str | None:
+    leaving = [
+        f"process {one['pid']} ({one['requests_in_flight']} in flight)" for one in answer.get("draining") or ()
+    ]
+    return f"{', '.join(leaving)}: what was before finishes its answers" if leaving else None
 
 
 def _hook(answer: Mapping[str, Any]) -> str:

@@ -220,6 +220,29 @@ async def test_an_idle_connection_may_send_its_last_request(tmp_path: Path) -> N
             await client.close()
 
 
+def test_patience_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What still runs at the drain limit is cut, and the worker's own log says how much that was."""
+
+    @asynchronous
+    async def drain() -> None:
+        async def stall(call: Call) -> None:
+            await call.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            await call.reader.read()
+
+        async with upstream(stall) as double, first(tmp_path, double, limits=Limits(drain_seconds=0.1)) as former:
+            client = await former.client()
+            client.post()
+            await client.head()
+            former.handover.end()
+            await former.over
+            with suppress(ConnectionResetError):
+                await client.closed()
+            await client.close()
+
+    drain()
+    assert '"cut_streams": 1' in capsys.readouterr().err
+
+
 @asynchronous
 async def test_another_address_is_served_beside(tmp_path: Path) -> None:
     """Where the next worker has a port of its own, the former goes on accepting at the old one until it leaves."""
