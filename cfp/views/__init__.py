@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 
 from cfp.views.benchmark import benchmark
 from cfp.views.doctor import doctor
+from cfp.views.journal import journal
 from cfp.views.page import refusal, said
 from cfp.views.status import status
 from cfp.views.uninstall import uninstall
@@ -26,6 +27,7 @@ VIEWS: Final[dict[str, View]] = {
     "doctor": doctor,
     "benchmark": benchmark,
     "uninstall": uninstall,
+    "journal": journal,
 }
 _WIDEST: Final = 110
 

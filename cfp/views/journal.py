@@ -1,0 +1,43 @@
+"""The page of `journal`: one line a transaction, or one transaction with its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from cfp.views.page import GOOD, WARN, headline, plain, rows
+
+_NAMED: Final = ("command", "at", "tool", "from", "to", "outcome", "reason", "state")
+
+
+def journal(answer: Mapping[str, Any]) -> list[RenderableType]:
+    """Newest last, as they happened; what is still open comes first."""
+    if answer["status"] == "shown":
+        return _one(answer["transaction"])
+    waiting, done = list(answer["open"]), list(answer["transactions"])
+    words = f"{len(waiting)} interrupted" if waiting else "nothing is interrupted"
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for title in ("id", "command", "from", "to", "outcome"):
+        table.add_column(title, overflow="fold")
+    for tx in waiting:
+        table.add_row(plain(tx), "", "", "", "open: run recover")
+    for entry in done:
+        table.add_row(*(plain(entry.get(name, "")) for name in ("id", "command", "from", "to", "outcome")))
+    head = headline(WARN if waiting else GOOD, f"{len(done)} transactions", words)
+    return [head, table] if waiting or done else [head]
+
+
+def _one(entry: Mapping[str, Any]) -> list[RenderableType]:
+    files = [plain(one.get("path", "")) for one in entry.get("files", ()) if isinstance(one, dict)]
+    named = [
+        (name, entry.get(name)) for name in ("command", "at", "tool", "from", "to", "outcome", "reason", "state")
+    ]
+    words = str(entry.get("outcome") or entry.get("state") or "")
+    return [headline(GOOD, plain(entry.get("id", entry.get("tx", ""))), words), rows([*named, *_numbered(files)])]
+
+
+def _numbered(files: list[str]) -> list[tuple[str, str]]:
+    return [("file" if number == 0 else "", path) for number, path in enumerate(files)]
