@@ -12,8 +12,12 @@ with atheris.instrument_imports(include=["cfp.proxy"]):
     from tests.fuzz.targets import TARGETS, seeds
 
 
+FOUND = Path(__file__).parents[2] / ".cache" / "fuzz"
+
+
 def main(name: str, seconds: str) -> None:
-    """Fuzz until the time is over; leaves with an error at the first input for which the target does not hold."""
+    """Fuzz until the time is over; ends with an error at the first input that breaks its target, and keeps it."""
+    FOUND.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder)
         for index, text in enumerate(seeds(name)):
@@ -25,7 +29,7 @@ def main(name: str, seconds: str) -> None:
             "-print_final_stats=1",
             "-verbosity=0",
         ]
-        atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={name}-", str(corpus)], TARGETS[name])
+        atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={FOUND}/{name}-", str(corpus)], TARGETS[name])
         atheris.Fuzz()
 
 
