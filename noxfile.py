@@ -147,10 +147,10 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Half an hour of mixed traffic with faults (CFP_SOAK_SECONDS says how long); the gate runs half a minute."""
+    """Half an hour of mixed traffic with faults (CFP_TEST_SOAK_SECONDS says how long); the gate runs half of one."""
     _install(session, "tests")
-    seconds = os.environ.get("CFP_SOAK_SECONDS", "1800")
-    session.run("pytest", "-q", "tests/soak", *session.posargs, env={"CFP_SOAK_SECONDS": seconds})
+    seconds = os.environ.get("CFP_TEST_SOAK_SECONDS", "1800")
+    session.run("pytest", "-q", "tests/soak", *session.posargs, env={"CFP_TEST_SOAK_SECONDS": seconds})
 
 
 @nox.session

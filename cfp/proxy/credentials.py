@@ -82,6 +82,7 @@ class Credentials:
         self._dotenv = StatCached(layout.dotenv, self._parse_dotenv)
         self._last_config: _UserConfig | None = None
         self._login: tuple[bytes | None, str | None, LoginMode] | None = None
+        self._field: tuple[str | None, bytes] = (None, b"")  # the key that was sent last, and how it is said
 
     @property
     def key_source(self) -> str | None:
@@ -98,21 +99,17 @@ class Credentials:
 
     def authorization(self) -> bytes | None:
         """Return the field value that replaces the client's; None passes theirs on. Raises KeyState."""
-        settings = self._settings
-        if settings.upstream_api_key_env is not None:
-            source = f"the environment variable {settings.upstream_api_key_env}"
-            key = self._named_key(settings.upstream_api_key_env)[0]
-        elif settings.upstream_api_key_file:
-            source = "provider-auth.json"
+        name = self._settings.upstream_api_key_env
+        if name is not None:
+            key = self._named_key(name)[0]
+        elif self._settings.upstream_api_key_file:
             key = self._provider_auth.get()
         else:
             return None
-        key = (key or "").strip()
-        if not key:
-            raise KeyState(source, missing=True)
-        if not _FIELD_VALUE.match(key):
-            raise KeyState(source, missing=False)
-        return b"Bearer " + key.encode("ascii")
+        if key is None or key != self._field[0]:
+            source = "provider-auth.json" if name is None else f"the environment variable {name}"
+            self._field = (key, _field_value(key, source))
+        return self._field[1]
 
     def _named_key(self, name: str) -> tuple[str | None, str]:
         """Return the key of a variable and its source: .env, which Codex too prefers; the environment; auth.json."""
@@ -165,3 +162,13 @@ class Credentials:
             service_tier=doc.get("service_tier"), credentials_store=store if isinstance(store, str) else None
         )
         return self._last_config
+
+
+def _field_value(key: str | None, source: str) -> bytes:
+    """How a key is said in Authorization; raises KeyState."""
+    key = (key or "").strip()
+    if not key:
+        raise KeyState(source, missing=True)
+    if not _FIELD_VALUE.match(key):
+        raise KeyState(source, missing=False)
+    return b"Bearer " + key.encode("ascii")

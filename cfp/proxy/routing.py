@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ _OWN: Final = HEALTH_PATH.encode().rpartition(b"/")[0] + b"/"
 _HEALTH: Final = HEALTH_PATH.encode()
 _DASHBOARD: Final = DASHBOARD_PATH.encode()
 _DASHBOARD_BELOW: Final = (_DASHBOARD + b"/", API_PATH.encode() + b"/")
+_TARGETS: Final = 64
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -88,12 +90,13 @@ class Router:
         self._responses = self._base + b"/responses"
         self._pages = frozenset({b"/", self._base or b"/", self._base + b"/", _DASHBOARD})
         self.page = Route(Kind.DASHBOARD, _DASHBOARD)
+        self.route = lru_cache(_TARGETS)(self._route)  # a client asks for the same few targets again and again
 
     def asks_for_page(self, method: bytes, target: bytes, accept: bytes) -> bool:
         """Whether a browser would open the dashboard: by its own path, or at the root of what is served."""
         return method == b"GET" and target.partition(b"?")[0] in self._pages and b"text/html" in accept.lower()
 
-    def route(self, target: bytes) -> Route:
+    def _route(self, target: bytes) -> Route:
         """`target` is in origin-form; nothing is decoded or normalised on the way."""
         path = target.partition(b"?")[0]
         if path == _HEALTH:

@@ -64,15 +64,15 @@ def idle(site: Site, setups: dict[str, Setup]) -> dict[str, Numbers]:
 
 
 def growth(worker: Contender, size: Size) -> Numbers:
-    """Megabytes that it has more after so many requests, and descriptors; the first fifth warms it up."""
+    """Megabytes of its own that it has more after so many requests; the first fifth warms it up."""
     clients = 32
     asked = {"query": "plan=one", "body": 4000, "clients": clients}
     load(worker, {**asked, "requests": size.requests_for_memory // clients // 5})
     settle()
-    before = proc.memory(worker.pids())
+    before = proc.memory(worker.pids(), "Private_Dirty")
     numbers = load(worker, {**asked, "requests": size.requests_for_memory // clients})
     settle()
-    return {"growth_mb": proc.memory(worker.pids()) - before, "errors": numbers["errors"]}
+    return {"growth_mb": proc.memory(worker.pids(), "Private_Dirty") - before, "errors": numbers["errors"]}
 
 
 def distant(folder: Path, setups: dict[str, Setup], size: Size) -> dict[str, dict[str, Numbers]]:
