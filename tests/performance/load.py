@@ -6,8 +6,9 @@
     fresh              a new connection for every request
     warm               requests on each connection, or each client, that do not count
 
-Prints {"first": [us …], "events": [us …], "seconds": s, "done": n, "errors": n, "bytes": n}; a `first` is the time
-from the first byte sent to the first byte of an event received, an event's delay that from the upstream's write on.
+Prints {"quantiles": {"first_p50": us, …, "event_p99": us}, "events": n, "seconds": s, "done": n, "errors": n,
+"bytes": n}; `first` is the time from the first byte sent to the first byte of an event received, `event` that from the upstream's
+write of an event to here.
 """
 
 from __future__ import annotations
@@ -35,6 +36,17 @@ def body(size: int) -> bytes:
     count = max(1, (size - len(head) - len(tail)) // (len(turn) + 1))
     filled = head + ",".join([turn] * count) + tail
     return (filled[:-1] + ',"pad":"' + "p" * max(0, size - len(filled) - 9) + '"}').encode()
+
+
+def quantiles(name: str, values: list[float]) -> dict[str, float]:
+    """Of microseconds, by name: first_p50 and so on."""
+    if not values:
+        return {}
+    ordered = sorted(values)
+    picked = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+    return {
+        f"{name}_{key}": ordered[min(len(ordered) - 1, int(len(ordered) * share))] for key, share in picked.items()
+    }
 
 
 class Client(asyncio.Protocol):
@@ -162,8 +174,9 @@ class Run:
         await asyncio.gather(*(client.start() for client in clients))
         await asyncio.gather(*(client.over for client in clients))
         seconds = time.monotonic() - began
-        found = {name: getattr(self, name) for name in ("first", "events", "done", "errors", "bytes")}
-        json.dump({**found, "seconds": seconds}, sys.stdout)
+        found = {name: getattr(self, name) for name in ("done", "errors", "bytes")}
+        times = {**quantiles("first", self.first), **quantiles("event", self.events)}
+        json.dump({**found, "seconds": seconds, "events": len(self.events), "quantiles": times}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tests.performance import proc
 from tests.performance.contenders import REPOSITORY, Contender
 
 Numbers = dict[str, float]
+_PATIENCE = 60.0  # seconds for one run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,11 @@ def load(contender: Contender, asked: dict[str, Any], *, watch: bool = False) ->
         if watch and contender.pid is not None:
             for _ in _while(process):
                 memory = max(memory, proc.memory(contender.pids()))
-        out, _ = process.communicate(timeout=120)
+        try:
+            out, _ = process.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise TimeoutError(f"{contender.name} does not finish: {asked}") from None
     seen = json.loads(out)
     cpu = proc.cpu_seconds(contender.pids()) - before
     asked_for = asked.get("clients", 1) * (asked.get("requests", 1) + asked.get("warm", 0))
@@ -63,32 +68,20 @@ def load(contender: Contender, asked: dict[str, Any], *, watch: bool = False) ->
     numbers["cpu_us_per_request"] = cpu / asked_for * 1e6
     numbers["cpu_percent"] = cpu / seen["seconds"] * 100
     numbers["mb_per_second"] = seen["bytes"] / seen["seconds"] / 1e6
-    numbers |= quantiles("first", seen["first"])
     if seen["events"]:
-        numbers |= quantiles("event", seen["events"])
-        numbers["cpu_us_per_event"] = cpu / len(seen["events"]) * 1e6
-    return numbers
+        numbers["cpu_us_per_event"] = cpu / seen["events"] * 1e6
+    return {**numbers, **seen["quantiles"]}
 
 
 def _while(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Again and again until the process has little left to do but to print."""
-    while process.poll() is None:
+    until = time.monotonic() + _PATIENCE
+    while process.poll() is None and time.monotonic() < until:
         yield
         try:
             process.wait(0.3)
         except subprocess.TimeoutExpired:
             continue
-
-
-def quantiles(name: str, values: list[float]) -> Numbers:
-    """Microseconds."""
-    if not values:
-        return {}
-    ordered = sorted(values)
-    picked = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-    return {
-        f"{name}_{key}": ordered[min(len(ordered) - 1, int(len(ordered) * share))] for key, share in picked.items()
-    }
 
 
 def scenarios(size: Size) -> list[Scenario]:
