@@ -69,6 +69,7 @@ defaults
     timeout client 300s
     timeout server 300s
     option http-keep-alive
+    option http-no-delay
     http-reuse always
 frontend near
     bind 127.0.0.1:{port} backlog 1024

@@ -7,8 +7,8 @@
     warm               requests on each connection, or each client, that do not count
 
 Prints {"quantiles": {"first_p50": us, …, "event_p99": us}, "events": n, "seconds": s, "done": n, "errors": n,
-"bytes": n}; `first` is the time from the first byte sent to the first byte of an event received, `event` that from the upstream's
-write of an event to here.
+"bytes": n}; `first` is the time from the first byte sent to the first byte of an event received, `event` that from
+the upstream's write of an event to here.
 """
 
 from __future__ import annotations
