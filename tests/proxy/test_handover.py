@@ -163,6 +163,7 @@ async def test_when_the_next_worker_ends_the_former_serves_on(tmp_path: Path) ->
         for ending in ("sigterm", "death"):
             async with successor(former) as following:
                 assert NEXT == await following.served_by()
+                Layout(tmp_path).pid_file.write_text("0\n")  # both are this very process; a next worker is another
                 if ending == "sigterm":
                     following.handover.end()
                     await following.over
