@@ -34,13 +34,15 @@ class KeyEdit:
     """One of our own keys in a shared file: what stood there, and what we put there.
 
     `before_spelling` is the value as its owner wrote it (`'https://x'`, `0x1F`), so that giving a key back
-    after other edits gives back its spelling too. None where `before` is ABSENT.
+    after other edits gives back its spelling too. None where `before` is ABSENT. `after_spelling` is the same of what
+    we put there; a log has no need of it, since nobody sets a key again from a log.
     """
 
     path: KeyPath
     before: Json | Absent
     after: Json | Absent
     before_spelling: str | None = None
+    after_spelling: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,22 @@ def edit_for(data: bytes | None, path: KeyPath, after: Json | Absent) -> KeyEdit
     return KeyEdit(path=path, before=before, after=after, before_spelling=spelling(data, path))
 
 
+def edits_between(now: bytes | None, then: bytes | None, paths: Iterable[KeyPath]) -> tuple[KeyEdit, ...]:
+    """Return the edits that take these keys from one text to another, as each is spelled there."""
+    doc, wanted = parse(now), parse(then)
+    return tuple(
+        KeyEdit(
+            path=path,
+            before=lookup(doc, path),
+            after=lookup(wanted, path),
+            before_spelling=spelling(now, path),
+            after_spelling=spelling(then, path),
+        )
+        for path in dict.fromkeys(paths)
+        if not same(lookup(doc, path), lookup(wanted, path))
+    )
+
+
 class ConfigToml:
     """The journal's Format of config.toml; every edit is at a leaf, a value and never a table."""
 
@@ -65,7 +81,7 @@ class ConfigToml:
         """
         draft = _Draft(decode(current))
         for edit in edits:
-            draft.put(edit.path, edit.after, None)
+            draft.put(edit.path, edit.after, edit.after_spelling)
             if edit.after is ABSENT and edit.path[:-2] == _OWN_TABLES:
                 draft.drop_table(edit.path[:-1])
         return draft.finish(edit.path for edit in edits)

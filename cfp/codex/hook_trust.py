@@ -61,6 +61,16 @@ def trust_key(hooks_path: str, group: int, handler: int) -> str:
     return f"{hooks_path}:session_start:{group}:{handler}"
 
 
+def stands(hooks_doc: Mapping[str, Json], key: str, hooks_path: str) -> bool:
+    """Whether any hook, whoever's, stands at the position that a key names."""
+    groups = hooks_doc.get("hooks", {}).get("SessionStart", [])
+    return any(
+        trust_key(hooks_path, at, place) == key
+        for at, group in enumerate(groups)
+        for place in range(len(group.get("hooks", [])))
+    )
+
+
 def state_path(key: str, *leaf: str) -> KeyPath:
     """Return where config.toml keeps the trust of a hook."""
     return ("hooks", "state", key, *leaf)

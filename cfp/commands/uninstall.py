@@ -9,7 +9,7 @@ from typing import Any
 
 from cfp.commands.settle import mend, settle
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import State
+from cfp.core.lifecycle import State, state_of
 from cfp.core.plan.repair import plan_repair
 from cfp.core.plan.uninstall import (
     ConfigRestore,
@@ -78,7 +78,7 @@ def run(args: Args, host: Host) -> Result:
         if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
         if nothing_there(host, facts, plan):
-            return _result(facts, plan, None, {})
+            return _result(facts, replace(plan, retirement=Retirement.NOW), None, {}, state_of(facts))
     recovered = settle(host, "uninstall")
     with locked(host.journal, "uninstall", LOCK_TIMEOUT_S) as (lease, _):
         repair = mend(host, lease, "uninstall")
@@ -90,7 +90,7 @@ def run(args: Args, host: Host) -> Result:
         if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
         switch = _transact(host, lease, facts, plan)
-    return _result(facts, plan, switch, recovered)
+    return _result(facts, plan, switch, recovered, state_of(host.survey()))
 
 
 def nothing_there(host: Host, facts: Facts, plan: UninstallPlan) -> bool:
@@ -179,7 +179,9 @@ _DONE = {
 }
 
 
-def _result(facts: Facts, plan: UninstallPlan, switch: Switch | None, recovered: dict[str, Any]) -> Result:
+def _result(
+    facts: Facts, plan: UninstallPlan, switch: Switch | None, recovered: dict[str, Any], after: State
+) -> Result:
     warning = _warning(facts, plan)
     done = message(_DONE[plan.retirement])
     cut = switch.cut_streams if switch else 0
@@ -200,16 +202,10 @@ def _result(facts: Facts, plan: UninstallPlan, switch: Switch | None, recovered:
             "message": done.sentence,
             "next_user_action": f"{warning['next_user_action']} {done.action}".strip() if warning else done.action,
             "current_session_effect": message("effect.interrupted" if cut else "effect.new_processes").sentence,
-            "state": _state_after(plan),
+            "state": after,
             **recovered,
         },
     )
-
-
-def _state_after(plan: UninstallPlan) -> State:
-    if plan.retirement is Retirement.NOW:
-        return State.PREPARED if plan.keep_state and plan.settings is not None else State.ABSENT
-    return State.RESTORED_DEFERRED if plan.retirement is Retirement.DEFERRED else State.DRIFTED
 
 
 def _stop_status(plan: UninstallPlan, switch: Switch | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,7 @@ class _Record:
         return self.try_to_read(path)[0]
 
 
+@cache
 def running_code() -> Runtime:
     """Describe the code that runs this very function."""
     return Runtime(

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cfp.codex import hook_trust
 from cfp.codex.config_toml import CONFIG_TOML, lookup
 from cfp.codex.config_toml import parse as parse_config
+from cfp.codex.hook_trust import stands
 from cfp.codex.hooks_json import HOOKS_JSON, find_ours
 from cfp.codex.hooks_json import edit_for as hooks_edit_for
 from cfp.core.facts import Facts, TextFact
@@ -86,9 +88,27 @@ def _followed(doc: Mapping[str, Any], edits: tuple[KeyEdit, ...], settings: Sett
     return (*kept, *carried)
 
 
+def _trust_of_ours(facts: Facts, recorded: tuple[KeyEdit, ...]) -> tuple[KeyEdit, ...]:
+    """What Codex or the user wrote about our hook: it goes with the hook.
+
+    Codex keeps trust by position, so a leftover would speak of whatever hook stands there next: one that the user
+    switched off for ours would be off for theirs.
+    """
+    known = {edit.path for edit in recorded}
+    now = {entry.key for entry in facts.hook_entries}
+    then = {edit.path[2] for edit in recorded if edit.path[:2] == ("hooks", "state")}
+    vacant = {key for key in then - now if not stands(facts.hooks.doc or {}, key, str(facts.layout.hooks))}
+    paths = (hook_trust.state_path(key, leaf) for key in sorted(now | vacant) for leaf in ("trusted_hash", "enabled"))
+    return tuple(
+        KeyEdit(path=path, before=ABSENT, after=value)
+        for path in paths
+        if path not in known and (value := lookup(facts.config.doc or {}, path)) is not ABSENT
+    )
+
+
 def _recorded_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
     if manifest.config.edits is not None:
-        return manifest.config.edits
+        return (*manifest.config.edits, *_trust_of_ours(facts, manifest.config.edits))
     settings = manifest.settings
     edits = [KeyEdit(path=url_key(settings.provider), before=settings.upstream_base, after=settings.base_url)]
     doc = facts.config.doc or {}

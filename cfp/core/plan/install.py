@@ -11,7 +11,7 @@ from cfp.codex import config_toml, hook_trust, hooks_json
 from cfp.core.facts import Facts
 from cfp.core.lifecycle import Pointing, State, pointing, state_of
 from cfp.core.manifest import FileRecord, Manifest, ManifestState, digest
-from cfp.core.plan.baseline import Baseline, baseline
+from cfp.core.plan.baseline import Baseline, baseline, config_edits
 from cfp.core.plan.hook import HookPlan, current_edits, plan_hook
 from cfp.core.plan.route import InstallRequest, candidate_settings, check_key, route_changed
 from cfp.core.plan.worker import WorkerAction, worker_action
@@ -230,7 +230,9 @@ def _changes(draft: _Draft) -> tuple[FileChange, ...]:
     rows = [_prepared_settings(facts, draft.settings)]
     if draft.backup is not None and not _is_kept(facts, draft.backup):
         rows.append(FileChange(path=draft.backup, before=None, after=draft.base.config.content, secret=True))
-    config_edits = (config_toml.edit_for(facts.config.data, edit.path, edit.after) for edit in draft.config_edits)
+    # Keys of an earlier install that go, or go elsewhere, are told too: others may write while this is under way.
+    known = config_edits(facts, facts.manifest) if facts.manifest else ()
+    keys = [edit.path for edit in (*draft.config_edits, *known)]
     rows += [
         FileChange(path=layout.manifest, before=facts.manifest_data, after=manifest.serialise(), secret=True),
         FileChange(
@@ -247,7 +249,7 @@ def _changes(draft: _Draft) -> tuple[FileChange, ...]:
             after=draft.config_after,
             secret=True,
             format="config_toml",
-            edits=tuple(config_edits),
+            edits=config_toml.edits_between(facts.config.data, draft.config_after, keys),
         ),
     ]
     return tuple(rows)

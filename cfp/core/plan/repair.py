@@ -119,7 +119,7 @@ def _changes(facts: Facts, config: Merged, edits: tuple[KeyEdit, ...]) -> tuple[
             after=config.content,
             secret=True,
             format="config_toml",
-            edits=tuple(KeyEdit(path=edit.path, before=edit.after, after=edit.before) for edit in edits),
+            edits=config_toml.edits_between(facts.config.data, config.content, [edit.path for edit in edits]),
         )
     ]
     groups = recognised_hooks(facts.hooks)

@@ -34,9 +34,10 @@ def plan_autostart(facts: Facts) -> StartPlan:
     It hands over from a worker that serves older settings, never for stale code alone. One that cannot hand over is
     replaced only where that cuts nothing.
     """
-    plan = _plan(facts, Verb.AUTOSTART)
-    if pointing(facts) is not Pointing.PROXIED:
+    # A session that does not use us has nothing to hear of our port or our keys.
+    if facts.settings is not None and pointing(facts) is not Pointing.PROXIED:
         raise Refused(Refusal.CONFIG_NOT_PROXY)
+    plan = _plan(facts, Verb.AUTOSTART)
     answers = facts.worker is not None and facts.worker.state is PortState.OURS
     busy = facts.worker is not None and bool((facts.worker.health or {}).get("requests_in_flight"))
     cuts = plan.worker is WorkerAction.REPLACE and busy

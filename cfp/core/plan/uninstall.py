@@ -165,7 +165,8 @@ def _changes(facts: Facts, request: UninstallRequest, base: Baseline, *, repoint
     rows = []
     if request.force and base.config.content != facts.config.data and facts.config.data is not None:
         rows.append(FileChange(path=layout.backup(facts.now), before=None, after=facts.config.data, secret=True))
-    edits = _inverted(config_edits(facts, manifest)) if manifest else ()
+    keys = [edit.path for edit in config_edits(facts, manifest)] if manifest else []
+    edits = config_toml.edits_between(facts.config.data, base.config.content, keys) if facts.config.doc else ()
     groups = current_edits(_inverted(hooks_edits(facts, manifest)), facts.hooks) if manifest else ()
     candidates = (
         FileChange(

@@ -1,0 +1,14 @@
+"""Whether what a command did is what the lifecycle's tables list for the state that it met."""
+
+from __future__ import annotations
+
+from cfp.core.lifecycle import REFUSED_ANYWHERE, State, Verb, listed
+from tests.lifecycle.stage import Told
+
+
+def is_listed(verb: Verb, before: State, after: State, told: Told) -> bool:
+    """One transition, or one refusal, that is listed for this very pair, or a refusal that any state may meet."""
+    refused = told.code or (str(told.fields["reason"]) if told.status == "skipped" else "")
+    if refused:
+        return refused in listed(verb, before) or refused in REFUSED_ANYWHERE[verb]
+    return after in {outcome for outcome in listed(verb, before) if isinstance(outcome, State)}

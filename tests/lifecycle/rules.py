@@ -1,0 +1,346 @@
+"""The rules: every command, every kind of writer, and everything that befalls a machine, in any order."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from cfp.core.lifecycle import Verb
+from cfp.core.provider import active_provider, provider_url, url_key
+from tests.lifecycle import writers
+from tests.lifecycle.computer import OLD_CODE, Computer
+from tests.lifecycle.homes import Home, MemoryHome
+from tests.lifecycle.model import Model
+from tests.lifecycle.stage import Stage, Told
+from tests.lifecycle.world import CALM, Images, Tally, Trouble, World
+from tests.lifecycle.writers import Edit
+
+TROUBLES = st.one_of(
+    st.just(CALM),
+    st.builds(lambda share: Trouble(kind="kill", share=share), st.integers(0, 999)),
+    st.builds(lambda share: Trouble(kind="edit", share=share), st.integers(0, 999)),
+    st.just(CALM),
+)
+SEEDS = st.integers(0, 2**16)
+NUMBERS = st.integers(1, 3)
+LOGINS = {
+    "api key": b'{"OPENAI_API_KEY": "canary-openai-0123456789"}',
+    "chatgpt": b'{"tokens": {"access_token": "canary-chatgpt-0123456789"}}',
+    "none": b"{}",
+}
+
+
+class Commands(RuleBasedStateMachine):
+    """All commands, each in trouble or not."""
+
+    world: World
+
+    @rule(trouble=TROUBLES, port=st.sampled_from([None, None, "8788"]), url=st.sampled_from([None, *writers.URLS]))
+    def install(self, trouble: Trouble, port: str | None, url: str | None) -> None:
+        flags = [*(("--port", port) if port else ()), *(("--upstream-base", url) if url else ())]
+        self.world.command(Verb.INSTALL, ["install", "--start", "--no-verify", *flags], trouble, self._installed)
+
+    @rule(trouble=TROUBLES)
+    def prepare_only(self, trouble: Trouble) -> None:
+        self.world.command(Verb.PREPARE, ["install", "--prepare-only", "--no-verify"], trouble)
+
+    @rule(
+        trouble=TROUBLES,
+        restart=st.booleans(),
+        change=st.sampled_from(
+            [
+                *(["--upstream-base", url] for url in writers.URLS),
+                ["--service-tier-policy", "preserve"],
+                ["--use-provider-auth-file"],
+                ["--upstream-api-key-env", "OTHER_KEY"],
+                ["--clear-upstream-auth"],
+            ]
+        ),
+    )
+    def set_upstream(self, trouble: Trouble, restart: bool, change: list[str]) -> None:  # noqa: FBT001 - a flag
+        verb = Verb.SET_UPSTREAM_NOW if restart else Verb.SET_UPSTREAM
+        argv = ["set-upstream", "--no-verify", *change, *(["--restart"] if restart else [])]
+        self.world.command(verb, argv, trouble, self._moved(change))
+
+    @rule(trouble=TROUBLES)
+    def prepare_chatgpt_login(self, trouble: Trouble) -> None:
+        self.world.command(Verb.PREPARE_LOGIN, ["prepare-chatgpt-login", "--apply"], trouble)
+
+    @rule(trouble=TROUBLES)
+    def start(self, trouble: Trouble) -> None:
+        self.world.command(Verb.START, ["start"], trouble)
+
+    @rule(trouble=TROUBLES)
+    def stop(self, trouble: Trouble) -> None:
+        self.world.command(Verb.STOP, ["stop"], trouble)
+
+    @rule(trouble=TROUBLES)
+    def stop_by_force(self, trouble: Trouble) -> None:
+        self.world.command(Verb.STOP_FORCED, ["stop", "--force"], trouble)
+
+    @rule(trouble=TROUBLES)
+    def autostart(self, trouble: Trouble) -> None:
+        self.world.command(Verb.AUTOSTART, ["autostart"], trouble)
+
+    @rule(trouble=TROUBLES, yes=st.booleans(), force=st.sampled_from([False, False, True]))
+    def uninstall(self, trouble: Trouble, yes: bool, force: bool) -> None:  # noqa: FBT001 - flags
+        self._uninstall(Verb.UNINSTALL, [], trouble, yes=yes, force=force)
+
+    @rule(trouble=TROUBLES, yes=st.booleans())
+    def uninstall_and_keep_the_worker(self, trouble: Trouble, yes: bool) -> None:  # noqa: FBT001 - a flag
+        self._uninstall(Verb.UNINSTALL_DEFERRED, ["--defer-stop"], trouble, yes=yes)
+
+    @rule(trouble=TROUBLES, yes=st.booleans())
+    def uninstall_and_keep_the_settings(self, trouble: Trouble, yes: bool) -> None:  # noqa: FBT001 - a flag
+        self._uninstall(Verb.UNINSTALL_KEEPING, ["--keep-state"], trouble, yes=yes)
+
+    @rule(trouble=TROUBLES)
+    def recover(self, trouble: Trouble) -> None:
+        self.world.command(Verb.RECOVER, ["recover"], trouble)
+
+    @rule(argv=st.sampled_from([["status"], ["recover", "--dry-run"], ["journal", "list"], ["install", "--dry-run"]]))
+    def look(self, argv: list[str]) -> None:
+        """Reading changes nothing, whatever the home has been through."""
+        before = self.world.stage.home.image().fingerprint()
+        self.world.stage.run(argv)
+        assert self.world.stage.home.image().fingerprint() == before
+
+    def _installed(self, model: Model, before: Images, told: Told | None) -> Model:
+        layout = self.world.stage.home.layout
+        config, hooks = before.get(str(layout.config)), before.get(str(layout.hooks))
+        manifest = before.get(str(layout.manifest), (b"", 0))[0]
+        if self.world.interfered or b'"installed"' in manifest or writers.has_ours((hooks or (b"",))[0]):
+            return model.installed(None, None)
+        written = self.world.config, self.world.hooks_json
+        return model.installed(config, hooks) if None not in written else model.installed(None, None)
+
+    def _moved(self, change: list[str]) -> object:
+        settings = self.world.stage.survey().settings
+
+        def moved(model: Model, _before: Images, _told: Told | None) -> Model:
+            if change[0] != "--upstream-base" or settings is None or settings.upstream_base == change[1]:
+                return model
+            return model.moved(url_key(settings.provider), change[1])
+
+        return moved
+
+    def _uninstall(self, verb: Verb, flags: list[str], trouble: Trouble, *, yes: bool, force: bool = False) -> None:
+        confirm = ["--confirm-chatgpt-direct-uninstall"] if yes else []
+        argv = ["uninstall", *flags, *confirm, *(["--force"] if force else [])]
+
+        def given_back(model: Model, _before: Images, told: Told | None) -> Model:
+            if force:
+                return model.forced(writers.leaves(self.world.config))
+            if told is not None and told.exit == 0:
+                self._is_exactly(model)
+            return model.forgotten() if told is not None and told.exit == 0 else model
+
+        self.world.command(verb, argv, trouble, given_back)
+
+    def _is_exactly(self, model: Model) -> None:
+        """Where nobody else has written since the install, every byte and mode is back."""
+        layout = self.world.stage.home.layout
+        image = self.world.stage.home.image()
+        for path, wanted in ((layout.config, model.exact), (layout.hooks, model.hooks_exact)):
+            node = image.node(path)
+            if wanted is not None:
+                assert node is not None, f"I1: {path.name} is gone"
+                assert (node.data, node.mode) == wanted, f"I1: {path.name} is not as it was before the install"
+
+
+class Others(RuleBasedStateMachine):
+    """The user, Codex, and tools that edit hooks.json."""
+
+    world: World
+
+    @rule(number=NUMBERS, drop=st.booleans())
+    def user_edits_a_table(self, number: int, drop: bool) -> None:  # noqa: FBT001 - one of two acts
+        self._edit(lambda text: (writers.drop_table if drop else writers.add_table)(text, number))
+
+    @rule(number=NUMBERS)
+    def user_adds_a_key_at_the_top(self, number: int) -> None:
+        self._edit(lambda text: writers.add_key(text, number))
+
+    @rule(url=st.sampled_from(writers.URLS))
+    def user_points_the_provider_elsewhere(self, url: str) -> None:
+        path, now = self._url()
+        self._edit(lambda text: writers.set_url(text, path, now, url))
+
+    @rule()
+    def user_deletes_the_url(self) -> None:
+        path, now = self._url()
+        self._edit(lambda text: writers.drop_url(text, path, now))
+
+    @rule(wanted=st.booleans())
+    def user_decides_about_hooks(self, wanted: bool) -> None:  # noqa: FBT001 - the value
+        self._edit(lambda text: writers.set_flag(text, wanted))
+
+    @rule(way=st.sampled_from(["crlf", "lf", "bom", "comment", "blank lines", "no end"]))
+    def user_reformats(self, way: str) -> None:
+        self._edit(lambda text: Edit(writers.reformatted(text, way), {}))
+
+    @rule()
+    def user_switches_our_hook_off(self) -> None:
+        facts = self.world.stage.survey()
+        if facts.hook_entries and facts.config.data is not None:
+            key = facts.hook_entries[0].key
+            edit = writers.switch_hook_off(facts.config.data.decode(), key)
+            data = writers.edited(facts.config.data, edit)
+            if data is not None:
+                self.world.stage.home.put(facts.layout.config, data)
+                self.world.models = [model.wrote({}) for model in self.world.models]
+        self.world.check()
+
+    @rule(number=NUMBERS)
+    def codex_writes(self, number: int) -> None:
+        self.world.codex_writes(number)
+        self.world.check()
+
+    @rule()
+    def codex_reads(self) -> None:
+        data = self.world.config
+        if data is not None and writers.leaves(data) is not None:
+            self.world.snapshot = (data, dict(self.world.models[0].mine))
+
+    @rule(number=NUMBERS)
+    def codex_writes_what_it_read_before(self, number: int) -> None:
+        self.world.codex_writes_what_it_read_before(number)
+        self.world.check()
+
+    @rule(number=NUMBERS, first=st.booleans(), indent=st.sampled_from([None, 2, 4]))
+    def tool_adds_a_hook(self, number: int, first: bool, indent: int | None) -> None:  # noqa: FBT001 - a place
+        doc = writers.hooks_doc(self.world.hooks_json)
+        groups = writers.session_start(doc)
+        if writers.their_group(number) not in groups:
+            groups.insert(0 if first else len(groups), writers.their_group(number))
+        self._write_hooks(json.dumps(doc, indent=indent).encode())
+
+    @rule(number=NUMBERS)
+    def tool_removes_its_hook(self, number: int) -> None:
+        doc = writers.hooks_doc(self.world.hooks_json)
+        groups = writers.session_start(doc)
+        groups[:] = [group for group in groups if group != writers.their_group(number)]
+        self._write_hooks(json.dumps(doc, indent=1).encode())
+
+    @rule()
+    def user_deletes_the_hooks(self) -> None:
+        self._write_hooks(None)
+
+    def _write_hooks(self, data: bytes | None) -> None:
+        self.world.write_hooks(data)
+        self.world.check()
+
+    def _edit(self, edit: object) -> None:
+        data = self.world.config
+        if data is not None and writers.leaves(data) is not None:
+            self.world.write_config(edit(data.decode()))
+            self.world.check()
+
+    def _url(self) -> tuple[tuple[str, ...], str]:
+        doc = self.world.stage.survey().config.doc or {}
+        provider = active_provider(doc) or "relay"
+        return url_key(provider), provider_url(doc, provider) or "no such url"
+
+
+class Machine(RuleBasedStateMachine):
+    """What befalls the computer."""
+
+    world: World
+
+    @rule()
+    def worker_dies(self) -> None:
+        self.world.stage.computer.workers.clear()
+        self.world.check()
+
+    @rule(busy=st.booleans(), hung=st.sampled_from([False, False, True]))
+    def worker_gets_work(self, busy: bool, hung: bool) -> None:  # noqa: FBT001 - how it is
+        self.world.stage.computer.change(busy=busy, hung=hung)
+        self.world.check()
+
+    @rule()
+    def code_is_updated(self) -> None:
+        self.world.stage.computer.change(runtime_id=OLD_CODE)
+        self.world.check()
+
+    @rule(port=st.sampled_from([8787, 8788]))
+    def stranger_takes_a_port(self, port: int) -> None:
+        if self.world.stage.computer.free(port):
+            self.world.stage.computer.strangers.add(port)
+        self.world.check()
+
+    @rule()
+    def stranger_leaves(self) -> None:
+        self.world.stage.computer.strangers.clear()
+        self.world.check()
+
+    @rule()
+    def reboot(self) -> None:
+        self.world.stage.computer.reboot()
+        self.world.check()
+
+    @rule(seed=SEEDS)
+    def power_cut(self, seed: int) -> None:
+        self.world.tally.power_cuts += 1
+        files, settled = self.world.files(), not (self.world.hot or self.world.crashed or self.world.full)
+        self.world.stage.home.cut_power(random.Random(seed))
+        assert not settled or self.world.files() == files, "I1: a power cut took back what was done"
+        self.world.stage.computer.reboot()
+        self.world.crashed = True
+        self.world.check()
+
+    @rule()
+    def disk_fills_up(self) -> None:
+        self.world.full = True
+        self.world.stage.home.fill()
+
+    @precondition(lambda self: self.world.full)
+    @rule()
+    def disk_has_space_again(self) -> None:
+        self.world.full = False
+        self.world.stage.home.revive()
+
+    @rule(login=st.sampled_from(sorted(LOGINS)))
+    def user_signs_in(self, login: str) -> None:
+        self.world.stage.home.put(self.world.stage.home.layout.auth, LOGINS[login])
+        self.world.check()
+
+
+class Lifecycle(Commands, Others, Machine):
+    """One home from its first command on, in memory."""
+
+    tally = Tally()
+
+    def home(self) -> Home:
+        return MemoryHome()
+
+    def computer(self, home: Home) -> Computer:
+        return Computer(home=home.layout.home)
+
+    @initialize(
+        config=st.sampled_from(sorted(writers.CONFIGS)),
+        hooks=st.sampled_from(sorted(writers.HOOKS)),
+        install=st.sampled_from([False, True, True]),
+    )
+    def begin(self, config: str, hooks: str, install: bool) -> None:  # noqa: FBT001 - whether it is
+        home = self.home()
+        text = writers.CONFIGS[config].encode()
+        home.put(home.layout.config, text, 0o640)
+        home.put(home.layout.auth, LOGINS["api key"])
+        if writers.HOOKS[hooks] is not None:
+            home.put(home.layout.hooks, writers.HOOKS[hooks].encode())
+        mine = writers.leaves(text) or {}
+        self.world = World(
+            stage=Stage(home=home, computer=self.computer(home)),
+            models=[Model(mine=mine, stood=mine)],
+            hooks=writers.theirs((writers.HOOKS[hooks] or "{}").encode()),
+            tally=self.tally,
+        )
+        if install:
+            self.install(trouble=CALM, port=None, url=None)
+
+    @invariant()
+    def count(self) -> None:
+        self.tally.steps += 1

@@ -1,0 +1,73 @@
+"""Whatever happens to a home, in whatever order: our promises hold, and every command does what is listed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, seed, settings
+from hypothesis.stateful import get_state_machine_test
+
+from cfp.layout import Layout
+from tests.conftest import PROFILE
+from tests.lifecycle.homes import FolderHome, Home
+from tests.lifecycle.rules import Lifecycle
+from tests.lifecycle.world import Tally
+from tests.numbers import Numbers
+
+LENGTH = 40
+SHARDS = range(4)
+HOMES = 6_250 if PROFILE == "deep" else 70
+REAL_HOMES = 500 if PROFILE == "deep" else 12
+
+
+def run(machine: type[Lifecycle], homes: int, shard: int) -> Tally:
+    """Live through that many homes, each for some forty acts; repeatable where the profile is."""
+    tally = Tally()
+    bound = settings(
+        max_examples=homes,
+        stateful_step_count=LENGTH,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    test = get_state_machine_test(type(machine.__name__, (machine,), {"tally": tally}), settings=bound)
+    if settings.default.derandomize:
+        test = seed(shard)(test)
+    test()
+    return tally
+
+
+def report(numbers: Numbers, where: str, tally: Tally) -> None:
+    section = f"lifecycle, {where}"
+    for name in ("steps", "commands", "crashes", "nested", "power_cuts"):
+        numbers.count(section, name.replace("_", " "), getattr(tally, name))
+    numbers.count(section, "violations", 0)  # one would have failed the test
+
+
+@pytest.mark.parametrize("shard", SHARDS)
+def test_in_memory(shard: int, numbers: Numbers) -> None:
+    """All commands, writers, crashes, power cuts and full disks, nested in any way."""
+    tally = run(Lifecycle, HOMES, shard)
+    report(numbers, "in memory", tally)
+    assert tally.steps >= HOMES * LENGTH // 2
+
+
+class InAFolder(Lifecycle):
+    """The same on the real file system, where a power cut takes the workers only."""
+
+    def home(self) -> Home:
+        self.folder = Path(tempfile.mkdtemp(prefix="cfp-lifecycle-"))
+        (self.folder / ".codex").mkdir()
+        return FolderHome(layout=Layout(self.folder / ".codex"))
+
+    def teardown(self) -> None:
+        super().teardown()
+        if hasattr(self, "folder"):
+            shutil.rmtree(self.folder)
+
+
+def test_in_a_folder(numbers: Numbers) -> None:
+    """The same promises where the operating system keeps the files."""
+    report(numbers, "in a folder", run(InAFolder, REAL_HOMES, 0))

@@ -1,0 +1,97 @@
+"""Every (state, command) pair, one by one: the real command in a home that is in that state does what is listed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from cfp.core.lifecycle import State, Verb
+from tests.lifecycle.listed import is_listed
+from tests.lifecycle.stage import Stage, in_memory
+from tests.lifecycle.writers import PLAIN, URLS
+
+INSTALL = ("install", "--start", "--no-verify")
+LINES: dict[Verb, tuple[str, ...]] = {
+    Verb.INSTALL: INSTALL,
+    Verb.PREPARE: ("install", "--prepare-only", "--no-verify"),
+    Verb.SET_UPSTREAM: ("set-upstream", "--upstream-base", URLS[2], "--no-verify"),
+    Verb.SET_UPSTREAM_NOW: ("set-upstream", "--upstream-base", URLS[2], "--no-verify", "--restart"),
+    Verb.PREPARE_LOGIN: ("prepare-chatgpt-login", "--apply"),
+    Verb.START: ("start",),
+    Verb.AUTOSTART: ("autostart",),
+    Verb.STOP: ("stop",),
+    Verb.STOP_FORCED: ("stop", "--force"),
+    Verb.UNINSTALL: ("uninstall",),
+    Verb.UNINSTALL_DEFERRED: ("uninstall", "--defer-stop"),
+    Verb.UNINSTALL_KEEPING: ("uninstall", "--keep-state"),
+    Verb.RECOVER: ("recover",),
+}
+
+
+def _stranger_takes_the_port(stage: Stage) -> None:
+    stage.computer.workers.clear()
+    stage.computer.strangers.add(8787)
+
+
+def _user_deletes_the_record(stage: Stage) -> None:
+    stage.home.take(stage.home.layout.manifest)
+
+
+def _user_points_the_provider_elsewhere(stage: Stage) -> None:
+    config = stage.home.layout.config
+    stage.home.put(config, (stage.disk.read(config) or b"").replace(b"http://127.0.0.1:8787/v1", URLS[1].encode()))
+
+
+Act = tuple[str, ...] | Callable[[Stage], None]
+# More than one way into a state, where its commands tell them apart.
+WAYS: tuple[tuple[State, str, tuple[Act, ...]], ...] = (
+    (State.ABSENT, "fresh", ()),
+    (State.PREPARED, "prepared", (LINES[Verb.PREPARE],)),
+    (State.PREPARED, "settings kept", (INSTALL, LINES[Verb.UNINSTALL_KEEPING])),
+    (State.ENABLED, "installed", (INSTALL,)),
+    (State.ENABLED_PENDING, "other settings", (INSTALL, LINES[Verb.SET_UPSTREAM])),
+    (State.ENABLED_PENDING, "older code", (INSTALL, lambda stage: stage.computer.change(runtime_id="old"))),
+    (State.ENABLED_DOWN, "after a reboot", (INSTALL, lambda stage: stage.computer.reboot())),
+    (State.DRIFTED, "pointed elsewhere", (INSTALL, _user_points_the_provider_elsewhere)),
+    (State.DRIFTED, "no hook", (INSTALL, lambda stage: stage.home.take(stage.home.layout.hooks))),
+    (State.DRIFTED, "no record", (INSTALL, _user_deletes_the_record)),
+    (State.RESTORED_DEFERRED, "deferred", (INSTALL, LINES[Verb.UNINSTALL_DEFERRED])),
+    (State.RESTORED_DEFERRED, "deferred, worker dead", (
+        INSTALL, LINES[Verb.UNINSTALL_DEFERRED], lambda stage: stage.computer.reboot()
+    )),
+    (State.FOREIGN, "a stranger's port", (INSTALL, _stranger_takes_the_port)),
+    (State.FOREIGN, "a worker that hangs", (INSTALL, lambda stage: stage.computer.change(hung=True))),
+)  # fmt: skip
+
+
+def led(acts: tuple[Act, ...]) -> Stage:
+    stage = in_memory({"config.toml": PLAIN.encode(), "auth.json": b'{"OPENAI_API_KEY": "sk"}'})
+    for act in acts:
+        if callable(act):
+            act(stage)
+        else:
+            assert stage.run(act).exit == 0
+    return stage
+
+
+def test_every_state_has_a_way_to_it() -> None:
+    """No state is left out below."""
+    assert {state for state, _, _ in WAYS} == set(State)
+    assert set(LINES) == set(Verb)
+
+
+PAIRS = list(itertools.product(WAYS, Verb))
+
+
+@pytest.mark.parametrize(("way", "verb"), PAIRS, ids=[f"{way[1]}-{verb}" for way, verb in PAIRS])
+def test_a_pair(way: tuple[State, str, tuple[Act, ...]], verb: Verb) -> None:
+    """The listed transition or the listed refusal, and a result that says the state that came of it."""
+    state, _, acts = way
+    stage = led(acts)
+    assert stage.state() is state
+    told = stage.run(LINES[verb])
+    after = stage.state()
+    assert is_listed(verb, state, after, told), (told.status, told.code, after)
+    assert told.fields.get("state", after) == after
