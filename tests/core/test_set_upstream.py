@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cfp.codex import config_toml
 from cfp.core.lifecycle import State
+from cfp.core.manifest import parse_manifest
 from cfp.core.plan.install import plan_install
 from cfp.core.plan.prepare_login import plan_prepare_login
 from cfp.core.plan.route import InstallRequest
@@ -19,9 +20,11 @@ from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.provider_auth import stored_keys, with_key
 from cfp.core.report import route_and_auth
-from cfp.core.settings import Policy
+from cfp.core.settings import Policy, parse_settings
 from cfp.errors import ConfigDrift, Refused, UsageError
-from tests.facts import CONFIG, UPSTREAM, after, facts, installed
+from cfp.layout import Layout
+from tests import predecessor
+from tests.facts import CONFIG, HOME, UPSTREAM, after, facts, installed
 
 OTHER = InstallRequest(upstream_base="https://other.example/v1")
 
@@ -39,6 +42,22 @@ def test_the_baseline_moves_with_the_url() -> None:
     restored = after(moved, plan_uninstall(moved, UninstallRequest()).changes)
     assert restored.config.data == CONFIG.replace(UPSTREAM.encode(), b"https://other.example/v1")
     assert config_toml.parse(moved.config.data) == config_toml.parse(home.config.data)
+
+
+def test_the_baseline_of_an_older_record_moves_too() -> None:
+    """Version 0.1.0 recorded hashes and no keys: the user's bytes come back with the new URL, edited since or not."""
+    laid = predecessor.files(HOME)
+    layout = Layout(HOME)
+    backup = laid[layout.backups / predecessor.BACKUP]
+    record = {"manifest": parse_manifest(laid[layout.manifest]), "manifest_data": laid[layout.manifest]}
+    saved = {"settings": parse_settings(laid[layout.settings]), "settings_data": laid[layout.settings]}
+    new = predecessor.BEFORE.replace(UPSTREAM.encode(), b"https://other.example/v1")
+    for added in (b"", b"\n[mine]\nx = 1\n"):
+        home = facts(laid[layout.config] + added, laid[layout.hooks], backup=backup, **record, **saved)
+        moved = after(home, plan_set_upstream(home, OTHER, restart=False).changes)
+        restored = after(moved, plan_uninstall(moved, UninstallRequest()).changes)
+        assert config_toml.parse(new + added) == config_toml.parse(restored.config.data)
+        assert added or new == restored.config.data
 
 
 def test_a_running_worker_keeps_its_settings_unless_asked_otherwise() -> None:

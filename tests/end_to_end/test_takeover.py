@@ -39,5 +39,15 @@ def test_a_home_that_is_only_taken_off(machine: Machine) -> None:
     assert [] == [path.name for path in _ours(machine.home)]
 
 
+def test_a_home_that_is_sent_elsewhere_first(machine: Machine) -> None:
+    """What it gives back is the new URL, in the user's own bytes: the old provider is the one they left."""
+    lay_out(machine.home, machine.port)
+    moved = machine.cfp("set-upstream", "--upstream-base", "https://new.example/v1", "--no-verify")
+    assert moved.code == 0, moved.told
+    gone = machine.cfp("uninstall")
+    assert (0, "restored") == (gone.code, gone.json["config_restore"]), gone.told
+    assert BEFORE.replace(b"https://relay.example/v1", b"https://new.example/v1") == machine.config.read_bytes()
+
+
 def _ours(home: Path) -> list[Path]:
     return [*home.glob("codex-fast-proxy*"), *home.glob("hooks.json")]

@@ -75,14 +75,16 @@ def _moved(
 ) -> tuple[Manifest, FileChange | None]:
     """The record with the new URL as what stood before, and the backup that says the same."""
     moved = replace(manifest, settings=settings)
-    if settings.upstream_base == previous.upstream_base or manifest.config.edits is None:
+    if settings.upstream_base == previous.upstream_base:
         return moved, None
     key = url_key(settings.provider)
-    edits = tuple(
-        KeyEdit(path=edit.path, before=settings.upstream_base, after=edit.after) if edit.path == key else edit
-        for edit in manifest.config.edits
-    )
-    record = replace(manifest.config, edits=edits)
+    record = manifest.config
+    if record.edits is not None:  # version 0.1.0 recorded no keys: there the settings say where the URL goes back to
+        edits = tuple(
+            KeyEdit(path=edit.path, before=settings.upstream_base, after=edit.after) if edit.path == key else edit
+            for edit in record.edits
+        )
+        record = replace(record, edits=edits)
     if facts.backup is None or digest(facts.backup) != manifest.config.hash_before:
         return replace(moved, config=record), None
     edit = config_toml.edit_for(facts.backup, key, settings.upstream_base)
