@@ -40,10 +40,3 @@ def test_no_place_without_a_reader() -> None:
     """A code that the program no longer says has no section."""
     text = "\n".join(module.text for module in modules("cfp"))
     assert [] == sorted(code for code in _explained() - _met() if f'"{code}"' not in text)
-
-
-def test_links_lead_somewhere() -> None:
-    """Each link within the page has its heading."""
-    headings = re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    assert [] == [link for link in re.findall(r"\]\(#([^)]+)\)", PAGE) if link not in anchors]
