@@ -11,8 +11,8 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from itertools import takewhile
@@ -163,7 +163,8 @@ def _dispatch(
     names = parsed(verb, argv[1:])
     host = find(names.pop("codex_home"), environ, python_path())
     args = module.Args(**{item.name: names[item.name] for item in fields(module.Args)})
-    result: Result | Raw | Rows | Exit | None = module.run(args, host)
+    with _truth_about_interrupts(host):
+        result: Result | Raw | Rows | Exit | None = module.run(args, host)
     if result is None:
         return 0
     if isinstance(result, Exit):
@@ -175,6 +176,18 @@ def _dispatch(
         return _stream(result, streams)
     _answer(verb, result, argv, environ, streams.out)
     return result.exit_code
+
+
+@contextmanager
+def _truth_about_interrupts(host: Host) -> Iterator[None]:
+    """Whoever is too late with ^C is told so: once a transaction is committed, not all is as it was."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if not host.journal.has_committed:
+            raise
+        code = signals.exit_code(interrupt)
+        raise CutShort("interrupted_when_done", exit_code=code, changed="all files") from interrupt
 
 
 def _failure(error: CfpError) -> Result:

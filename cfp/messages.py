@@ -210,6 +210,9 @@ MESSAGES: Final[dict[str, Message]] = {
         "config.toml points at a proxy of which nothing is recorded here.",
         f"Run `{CLI} recover --dry-run`, then `{CLI} recover` to give the URL back."),
     "diagnosis.not_enabled": Message("The proxy is not enabled.", f"Run `{CLI} install --start`."),
+    "diagnosis.uninstall_unfinished": Message(
+        "The proxy is uninstalled; what is left of it waits for the sessions that began with it.",
+        f"Once they have ended, run `{CLI} uninstall` again."),
     "diagnosis.config_not_proxy": Message(
         "The proxy is installed, but config.toml does not point at it.",
         f"Run `{CLI} install --start` to switch again, or `{CLI} uninstall` to remove the rest."),
@@ -261,6 +264,9 @@ MESSAGES: Final[dict[str, Message]] = {
     # --- ChatGPT login
     "hint.ready": Message(
         "The provider's key is split off: Codex can be signed in with ChatGPT.", "Sign in with ChatGPT when you like."),
+    "hint.not_loaded_yet": Message(
+        "The provider's key is split off and saved, but the running proxy does not send it yet.",
+        f"Do not sign in with ChatGPT yet: first start a new Codex session, or run `{CLI} start`."),
     "hint.needs_persistent_env": Message(
         "The provider's key is in the environment only; a new session may not have it.",
         f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),

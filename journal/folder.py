@@ -52,6 +52,7 @@ class Journal:
         self.root = root
         self._fs = fs
         self._locks = locks
+        self._leases: list[Lease] = []
         self._ports = Ports(
             root=root,
             fs=fs,
@@ -94,6 +95,11 @@ class Journal:
             raise JournalError(f"no open transaction {txid}")
         return inspect(self._ports, txid)
 
+    @property
+    def has_committed(self) -> bool:
+        """Whether a transaction was committed under a lease of this object, and not taken back."""
+        return any(lease.has_committed for lease in self._leases)
+
     def acquire(self, *, command: str, timeout: float) -> Lease:
         """Take the lock, making the folder (0700) where it is missing. `timeout` is in seconds.
 
@@ -104,6 +110,7 @@ class Journal:
 
         lock = self._lock(timeout)
         lease = Lease(self._ports, lock)
+        self._leases.append(lease)
         try:
             sweep_orphans(self._fs, self.root)
             self._name_holder(command)

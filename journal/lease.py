@@ -28,7 +28,7 @@ class Lease:
         self._lock = lock
         self._hold = Hold()
         self._dismantled = False
-        self._latest: Transaction | None = None
+        self._transactions: list[Transaction] = []
 
     def __enter__(self) -> Self:
         return self
@@ -58,8 +58,8 @@ class Lease:
 
     @property
     def has_committed(self) -> bool:
-        """Whether the latest transaction of this lease was committed."""
-        return self._latest is not None and self._latest.has("commit")
+        """Whether a transaction of this lease was committed, and not taken back."""
+        return any(transaction.has("commit") for transaction in self._transactions)
 
     def recover(self) -> Recovery:
         """Decide every open transaction: with a commit it is finished, without one every file goes back.
@@ -102,7 +102,7 @@ class Lease:
         }
         txid = f"{now:%Y%m%dT%H%M%SZ}-{ports.token(4)}"
         latest = Transaction(ports, txid, begin, hold=self._hold, changes=tuple(changes), folders=tuple(folders))
-        self._latest = latest
+        self._transactions.append(latest)
         return latest
 
     def remove(self, paths: Sequence[Path]) -> None:

@@ -108,7 +108,7 @@ def _fields(facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts) -> d
     effect = "effect.interrupted" if switch.cut_streams else "effect.none"
     health = switch.health or (before.health if before else None) or {}
     return {
-        **route_and_auth(after, plan.settings),
+        **route_and_auth(after, plan.settings, pending=plan.restart_required),
         "state": state_of(after),
         "previous_upstream_base": plan.previous.upstream_base,
         "config_matches": pointing(after) is Pointing.PROXIED,

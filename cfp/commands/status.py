@@ -46,7 +46,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
     name = provider or _provider(facts)
     route: dict[str, Any] = {"provider": name, "login_mode": facts.login}
     if facts.settings is not None and name == facts.settings.provider:
-        route = route_and_auth(facts, facts.settings)
+        route = route_and_auth(facts, facts.settings, pending=settings_pending(facts))
     return Result(
         status="running" if health else "stopped",
         fields={

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cfp.core.facts import Facts, PortState
-from cfp.core.lifecycle import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending
+from cfp.core.lifecycle import Hook, Pointing, Proxy, State, hook, pointing, proxy, settings_pending, state_of
 from cfp.core.manifest import ManifestState
 from cfp.core.plan.repair import plan_repair
 from cfp.core.policy import FastBehavior, LoginMode, fast_behavior
@@ -21,18 +21,19 @@ Test = Callable[[Facts, Settings], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """`level` is ok, attention or risk."""
+    """`level` is ok, attention or risk; `told` names the sentence where it is not that of the code."""
 
     code: str
     level: str
+    told: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        found = message(f"diagnosis.{self.code}")
+        found = message(f"diagnosis.{self.told or self.code}")
         return {"level": self.level, "code": self.code, "message": found.sentence}
 
     @property
     def next_user_action(self) -> str:
-        return message(f"diagnosis.{self.code}").action
+        return message(f"diagnosis.{self.told or self.code}").action
 
 
 def _passes_chatgpt_on(facts: Facts, settings: Settings) -> bool:
@@ -76,7 +77,8 @@ def diagnose(facts: Facts) -> Diagnosis:
     settings = facts.settings
     installed = facts.manifest is not None and facts.manifest.state is ManifestState.INSTALLED
     if settings is None or not (installed or pointing(facts) is Pointing.PROXIED):
-        return Diagnosis(code="not_enabled", level="attention")
+        unfinished = state_of(facts) is State.RESTORED_DEFERRED
+        return Diagnosis(code="not_enabled", level="attention", told="uninstall_unfinished" if unfinished else "")
     for code, level, holds in _ROWS:
         if holds(facts, settings):
             return Diagnosis(code=code, level=level)

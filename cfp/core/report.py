@@ -46,12 +46,17 @@ def preparation_code(facts: Facts, settings: Settings) -> str:
     return "not_prepared" if facts.login in _CHATGPT else "optional"
 
 
-def route_and_auth(facts: Facts, settings: Settings) -> dict[str, Any]:
-    """Return the shared block; names and places of keys only, never a key."""
+def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -> dict[str, Any]:
+    """Return the shared block; names and places of keys only, never a key.
+
+    pending  the running worker serves older settings: a key that is split off in these is not on the wire yet
+    """
     effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
     available = key_available(facts, settings)
     preparation, hint = preparation_code(facts, settings), hint_code(facts, settings)
     hinted = message(f"hint.{hint}")
+    if pending and hint == "ready":
+        hint, hinted = "needs_auth_split", message("hint.not_loaded_yet")
     block: dict[str, Any] = {
         "provider": settings.provider,
         "base_url": settings.base_url,
@@ -68,7 +73,8 @@ def route_and_auth(facts: Facts, settings: Settings) -> dict[str, Any]:
         "upstream_api_key_available": available,
         "upstream_api_key_source": _source(facts, settings) if available else None,
         "upstream_api_key_persistent": key_persistent(facts, settings) if settings.overrides_auth else None,
-        "chatgpt_login_compatible": settings.provider == BUILT_IN or (settings.overrides_auth and available),
+        "chatgpt_login_compatible": settings.provider == BUILT_IN
+        or (settings.overrides_auth and available and not pending),
         "provider_auth_preparation": {
             "status": preparation,
             "message": message(f"preparation.{preparation}").sentence,

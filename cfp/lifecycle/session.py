@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from cfp.core.lifecycle import State as Lifecycle
-from cfp.errors import Busy, CfpError, CutShort, Failed, RecoveryRequired, Refused
+from cfp.errors import Busy, CfpError, Failed, RecoveryRequired, Refused
 from cfp.lifecycle.effects import Switch, close_rolled_back
 from cfp.lifecycle.machine import Run, Table
-from cfp.signals import exit_code
 from journal import (
     Damaged,
     Drifted,
@@ -33,18 +32,10 @@ def locked(
 ) -> Iterator[tuple[Lease, Recovery | None]]:
     """Hold the lock, with every interrupted transaction settled unless `recover` is off (the hook never does it).
 
-    Raises Busy after `timeout` seconds, RecoveryRequired where something interrupted cannot be settled, and CutShort
-    for a signal that comes when the change is made.
+    Raises Busy after `timeout` seconds, and RecoveryRequired where something interrupted cannot be settled.
     """
-    held: list[Lease] = []
-    try:
-        with translated(), journal.acquire(command=command, timeout=timeout) as lease:
-            held.append(lease)
-            yield lease, lease.recover() if recover else None
-    except KeyboardInterrupt as interrupt:
-        if not any(lease.has_committed for lease in held):
-            raise
-        raise CutShort("interrupted_when_done", exit_code=exit_code(interrupt), changed="all files") from interrupt
+    with translated(), journal.acquire(command=command, timeout=timeout) as lease:
+        yield lease, lease.recover() if recover else None
 
 
 def transact(

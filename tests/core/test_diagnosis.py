@@ -14,7 +14,7 @@ from cfp.core.manifest import ManifestState
 from cfp.core.plan.install import plan_install
 from cfp.core.plan.route import InstallRequest
 from cfp.core.settings import Policy
-from cfp.messages import MESSAGES
+from cfp.messages import MESSAGES, commands_in
 from tests.facts import facts, installed, worker_of
 
 ENABLED = installed(facts(), plan_install(facts(), InstallRequest()))
@@ -61,4 +61,13 @@ def test_each_diagnosis_has_a_sentence(code: str) -> None:
 def test_a_restored_home_is_not_enabled() -> None:
     """After the files were given back, the record alone means nothing."""
     given_back = replace(ENABLED.manifest, state=ManifestState.RESTORED)
-    assert "not_enabled" == diagnose(replace(ENABLED, manifest=given_back, config=facts().config)).code
+    found = diagnose(replace(ENABLED, manifest=given_back, config=facts().config))
+    assert "not_enabled" == found.code
+
+
+def test_an_uninstall_in_two_steps_is_to_be_finished() -> None:
+    """Between them nobody is told to install again; where nothing is left, that is what there is to do."""
+    given_back = replace(ENABLED.manifest, state=ManifestState.RESTORED)
+    found = diagnose(replace(ENABLED, manifest=given_back, config=facts().config))
+    assert ["codex-fast-proxy uninstall"] == commands_in(found.next_user_action)
+    assert ["codex-fast-proxy install --start"] == commands_in(diagnose(facts()).next_user_action)

@@ -129,6 +129,19 @@ def test_a_file_of_another_shape_is_not_overwritten(present: bytes) -> None:
         with_key(present, "relay", "key")
 
 
+def test_nobody_is_sent_to_sign_in_too_early() -> None:
+    """A split that is saved but not served is no split on the wire: a ChatGPT login would reach the provider."""
+    settings = replace(enabled().settings, upstream_api_key_file=True)
+    home = replace(enabled(), provider_keys=frozenset({"relay"}), settings=settings)
+    served, pending = route_and_auth(home, settings), route_and_auth(home, settings, pending=True)
+    assert ("ready", True) == (served["chatgpt_login_hint"]["status"], served["chatgpt_login_compatible"])
+    assert ("needs_auth_split", False) == (
+        pending["chatgpt_login_hint"]["status"],
+        pending["chatgpt_login_compatible"],
+    )
+    assert "Do not sign in" in pending["chatgpt_login_hint"]["next_user_action"]
+
+
 def test_a_named_key_may_lie_in_auth_json() -> None:
     """As the last resort, and it outlives a reboot there."""
     home = enabled(auth_names=frozenset({"OTHER_API_KEY"}))

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 import pytest
 
 from cfp import signals
+from cfp.core.facts import Facts
+from cfp.host.survey import Asked
 from tests.crash import invariants
 from tests.crash.commands import COMMANDS, Command
-from tests.crash.home import Answer, Crew
+from tests.crash.home import ENVIRONMENT, LAYOUT, Answer, Crew, MemoryDisk, MemoryHost, run_line
 from tests.crash.simfs import Fault, SimFs
 from tests.crash.sizes import DEEP
 from tests.crash.world import CANARY
@@ -113,6 +115,25 @@ def test_interrupted_at_any_operation(command: Command, numbers: Numbers) -> Non
     numbers.count("failing operations", "interrupts of whole commands", len(operations(command)))
     numbers.count("failing operations", "violations", len(bad))
     assert bad == []
+
+
+class _Impatient(MemoryHost):
+    """^C comes at the first look around after the commit, when the lock is free again."""
+
+    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False) -> Facts:
+        if self.journal.has_committed:
+            raise KeyboardInterrupt
+        return super().survey(asked, ask_codex=ask_codex)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_interrupted_between_the_change_and_the_answer(command: Command) -> None:
+    """Who was too late with ^C is not told that everything is as it was."""
+    fs, crew = command.world(), command.machine()
+    host = _Impatient(layout=LAYOUT, environ=ENVIRONMENT, python="python", disk=MemoryDisk(fs), fs=fs, crew=crew)
+    answer = run_line(host, command.line)
+    assert (answer.exit_code, answer.told.get("code")) in {(0, None), (3, None), (130, "interrupted_when_done")}
+    assert complaints_after(command, fs, crew, answer) == []
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
