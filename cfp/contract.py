@@ -39,7 +39,7 @@ STATUSES: Final[dict[str, dict[str, str]]] = {
     "demo":                  {"passed": "every step held", "failed": "one did not (exit code 2)"},
     "benchmark":             {"completed": "all samples were taken", "incomplete": "a signal ended it; these are the samples so far (exit code 130)"},
     "recover":               {"clean": "nothing to do, or a dry run", "rolled_back": "every file is as before", "finished": "what was committed is in place",
-                              "repaired": "a URL that pointed at a proxy without a record is given back", "conflict": "keys that others changed were left alone (exit code 3)"},
+                              "repaired": "a URL that pointed at a proxy whose record or settings are lost is given back", "conflict": "keys that others changed were left alone (exit code 3)"},
     "journal":               {"listed": "all transactions", "shown": "one of them"},
     "link-skill":            {"linked": "made", "already_linked": "nothing to do"},
     "unlink-skill":          {"unlinked": "removed", "missing": "nothing to do"},

@@ -207,7 +207,7 @@ MESSAGES: Final[dict[str, Message]] = {
     # --- diagnoses of `status`, in the order in which they are looked for
     "diagnosis.interrupted": Message("A command was interrupted before it was done.", f"Run `{CLI} recover`."),
     "diagnosis.unrecorded": Message(
-        "config.toml points at a proxy of which nothing is recorded here.",
+        "config.toml points at a proxy whose record here is lost.",
         f"Run `{CLI} recover --dry-run`, then `{CLI} recover` to give the URL back."),
     "diagnosis.not_enabled": Message("The proxy is not enabled.", f"Run `{CLI} install --start`."),
     "diagnosis.uninstall_unfinished": Message(
@@ -328,6 +328,13 @@ MESSAGES: Final[dict[str, Message]] = {
     "done.uninstall_skipped": Message(
         "The provider was pointed elsewhere by others, so its URL, the proxy and its state stay as they are.",
         f"Decide which URL is right; `{CLI} uninstall --force` gives back the one from before."),
+    "done.recover_clean": Message("Nothing was interrupted, and there was nothing to mend."),
+    "done.recover_rolled_back": Message("What was interrupted is undone: the files are as before it."),
+    "done.recover_finished": Message("What was interrupted had been decided, and is finished now."),
+    "done.recover_repaired": Message(
+        "The record of the proxy was lost: {provider} points at {base_url} again, as {source} says, and what was ours "
+        "beside it is taken out."),
+    "done.recover_would_settle": Message("Nothing was done yet: {work}.", f"Run `{CLI} recover`."),
     "done.upstream_updated": Message("The new route is saved and in use."),
     "done.upstream_deferred": Message(
         "The new route is verified and saved; the running proxy still serves the old one.",

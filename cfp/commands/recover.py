@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cfp.commands.settle import mend, recovery_fields
 from cfp.core.diagnosis import diagnose
 from cfp.core.lifecycle import state_of
-from cfp.core.plan.repair import Repair, plan_repair
+from cfp.core.plan.repair import Repair, plan_recovery
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.session import locked, translated
 from cfp.messages import message
@@ -37,17 +39,32 @@ def run(args: Args, host: Host) -> Result:
     if args.dry_run:
         with translated():
             open_transactions = [host.journal.inspect(tx) for tx in hot]
-        repair = None if hot else plan_repair(host.survey())
-        return _result(
-            host, "clean", {"dry_run": True, "transactions": open_transactions, **_repair_fields(repair, done=False)}
-        )
-    if tidy and plan_repair(host.survey()) is None:
+        repair = None if hot else plan_recovery(host.survey())
+        would = _would(open_transactions, repair)
+        fields = {"dry_run": True, "transactions": open_transactions, **_repair_fields(repair, done=False)}
+        return _result(host, "clean", fields, would=would)
+    if tidy and plan_recovery(host.survey()) is None:
         return _result(host, "clean", {"transactions": []})
     with locked(host.journal, "recover", LOCK_TIMEOUT_S) as (lease, recovery):
         fields = recovery_fields(recovery)
-        repair = mend(host, lease, "recover")
+        repair = mend(host, lease, "recover", plan_recovery)
     kind = "repaired" if repair is not None else str(fields["kind"])
     return _result(host, kind, {**fields, **_repair_fields(repair, done=True)})
+
+
+_DECISIONS = {
+    "roll_back": "`{command}` of {at} would be undone",
+    "finish": "`{command}` of {at} would be finished",
+    "refuse": "the record of {id} is damaged, and its files would be left as they are",
+}
+
+
+def _would(transactions: Sequence[Mapping[str, Any]], repair: Repair | None) -> str:
+    """What a recovery would do, in words; "" for nothing."""
+    work = [_DECISIONS[tx["decision"]].format_map({"command": "?", "at": "?", **tx}) for tx in transactions]
+    if repair is not None:
+        work.append(f"{repair.provider} would point at {repair.url} again, as {repair.source} says")
+    return "; ".join(work)
 
 
 def _repair_fields(repair: Repair | None, *, done: bool) -> dict[str, object]:
@@ -64,11 +81,16 @@ def _repair_fields(repair: Repair | None, *, done: bool) -> dict[str, object]:
     }
 
 
-def _result(host: Host, kind: str, fields: dict[str, object]) -> Result:
+def _result(host: Host, kind: str, fields: dict[str, Any], *, would: str = "") -> Result:
     facts = host.survey()
     diagnosis = diagnose(facts)
     conflict = kind == "conflict"
-    told = message("recovery_conflict", {"conflicts": fields.get("conflicts", [])}) if conflict else None
+    if conflict:
+        told = message("recovery_conflict", {"conflicts": fields.get("conflicts", [])})
+    elif would:
+        told = message("done.recover_would_settle", {"work": would})
+    else:
+        told = message(f"done.recover_{kind}", fields.get("repair") or {})
     return Result(
         status=kind,
         exit_code=3 if conflict else 0,
@@ -76,7 +98,7 @@ def _result(host: Host, kind: str, fields: dict[str, object]) -> Result:
             **fields,
             "state": state_of(facts),
             "diagnosis": diagnosis.to_json(),
-            "message": told.sentence if told else None,
-            "next_user_action": told.action if told else diagnosis.next_user_action,
+            "message": told.sentence,
+            "next_user_action": told.action or diagnosis.next_user_action,
         },
     )

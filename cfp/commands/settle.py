@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,12 @@ def switch_for(
     )
 
 
-def mend(host: Host, lease: Lease, command: str) -> Repair | None:
+def mend(
+    host: Host, lease: Lease, command: str, plan: Callable[[Facts], Repair | None] = plan_repair
+) -> Repair | None:
     """Give back a config that points at a proxy of which there is no record: no transaction knows of it."""
     facts = host.survey()
-    repair = plan_repair(facts)
+    repair = plan(facts)
     if repair is None:
         return None
     state = state_of(facts)

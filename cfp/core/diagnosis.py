@@ -9,7 +9,7 @@ from typing import Any, Final
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import Hook, Pointing, Proxy, State, hook, pointing, proxy, settings_pending, state_of
 from cfp.core.manifest import ManifestState
-from cfp.core.plan.repair import plan_repair
+from cfp.core.plan.repair import plan_recovery
 from cfp.core.policy import FastBehavior, LoginMode, fast_behavior
 from cfp.core.provider import BUILT_IN
 from cfp.core.report import key_available, key_persistent
@@ -72,7 +72,7 @@ def diagnose(facts: Facts) -> Diagnosis:
     """Return the first diagnosis that holds; `ready` where none does."""
     if facts.hot:
         return Diagnosis(code="interrupted", level="risk")
-    if plan_repair(facts) is not None:
+    if plan_recovery(facts) is not None:
         return Diagnosis(code="unrecorded", level="risk")
     settings = facts.settings
     installed = facts.manifest is not None and facts.manifest.state is ManifestState.INSTALLED

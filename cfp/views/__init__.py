@@ -17,6 +17,7 @@ from cfp.views.benchmark import benchmark
 from cfp.views.doctor import doctor
 from cfp.views.journal import journal
 from cfp.views.page import refusal, said
+from cfp.views.recover import recover
 from cfp.views.status import status
 from cfp.views.uninstall import uninstall
 
@@ -28,6 +29,7 @@ VIEWS: Final[dict[str, View]] = {
     "benchmark": benchmark,
     "uninstall": uninstall,
     "journal": journal,
+    "recover": recover,
 }
 _WIDEST: Final = 110
 

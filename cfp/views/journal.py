@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.console import RenderableType
 from rich.table import Table
 
-from cfp.views.page import GOOD, WARN, headline, plain, rows
+from cfp.views.page import GOOD, WARN, headline, next_step, plain, rows
 
 _NAMED: Final = ("command", "at", "tool", "from", "to", "outcome", "reason", "state")
 
@@ -27,7 +27,8 @@ def journal(answer: Mapping[str, Any]) -> list[RenderableType]:
     for entry in done:
         table.add_row(*(plain(entry.get(name, "")) for name in ("id", "command", "from", "to", "outcome")))
     head = headline(WARN if waiting else GOOD, f"{len(done)} transactions", words)
-    return [head, table] if waiting or done else [head]
+    step = next_step({"next_user_action": "Run `codex-fast-proxy recover`."}) if waiting else []
+    return [head, table, *step] if waiting or done else [head]
 
 
 def _one(entry: Mapping[str, Any]) -> list[RenderableType]:
@@ -36,7 +37,10 @@ def _one(entry: Mapping[str, Any]) -> list[RenderableType]:
         (name, entry.get(name)) for name in ("command", "at", "tool", "from", "to", "outcome", "reason", "state")
     ]
     words = str(entry.get("outcome") or entry.get("state") or "")
-    return [headline(GOOD, plain(entry.get("id", entry.get("tx", ""))), words), rows([*named, *_numbered(files)])]
+    waits = "decision" in entry  # only what is still open has one
+    step = next_step({"next_user_action": "Run `codex-fast-proxy recover`."}) if waits else []
+    head = headline(WARN if waits else GOOD, plain(entry.get("id", entry.get("tx", ""))), words)
+    return [head, rows([*named, *_numbered(files)]), *step]
 
 
 def _numbered(files: list[str]) -> list[tuple[str, str]]:

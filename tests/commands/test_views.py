@@ -62,3 +62,22 @@ def test_a_name_cannot_steer_the_terminal(verb: str) -> None:
     assert "\x1b]" not in text
     assert "\x07" not in text
     assert "[bold red]x[/]" in text
+
+
+def test_a_dry_run_of_recover_does_not_look_done() -> None:
+    """What waits, which files it touched, and the command that settles it: no tick before that."""
+    files = [{"path": "/home/u/config.toml", "now": "after"}, {"path": "/home/u/hooks.json", "now": "before"}]
+    waiting = {"id": "tx", "command": "install", "decision": "roll_back", "files": files}
+    action = "Run `codex-fast-proxy recover`."
+    answer = {"command": "recover", "status": "clean", "dry_run": True, "transactions": [waiting], "repair": None}
+    text = shown({**answer, "message": "Nothing yet.", "next_user_action": action}, terminal=False, environ={})
+    assert text.startswith("! waits for recover  Nothing yet.")
+    assert (True, True, False) == tuple(word in text for word in (action, "config.toml", "hooks.json"))
+
+
+def test_an_open_transaction_names_what_settles_it() -> None:
+    """In the list and in its own page."""
+    listed = {"status": "listed", "open": ["tx"], "transactions": []}
+    one = {"status": "shown", "transaction": {"id": "tx", "state": "prepared", "decision": "roll_back", "files": []}}
+    for answer in (listed, one):
+        assert "codex-fast-proxy recover" in shown({"command": "journal", **answer}, terminal=False, environ={})

@@ -21,7 +21,8 @@ ENABLED = installed(facts(), plan_install(facts(), InstallRequest()))
 SETTINGS = ENABLED.settings
 ORDER = [
     ("interrupted", {"hot": ("tx",)}),
-    ("not_enabled", {"settings": None}),
+    ("unrecorded", {"settings": None}),
+    ("not_enabled", {"settings": None, "manifest": None}),
     ("config_not_proxy", {"config": facts().config}),
     ("proxy_stopped", {"worker": PortFact(host="127.0.0.1", port=8787, state=PortState.FREE)}),
     ("chatgpt_auth_preserved", {"login": LoginMode.CHATGPT}),

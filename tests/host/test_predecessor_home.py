@@ -12,8 +12,9 @@ from cfp.codex import config_toml
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortFact, PortState
 from cfp.core.lifecycle import State, state_of
+from cfp.core.manifest import ManifestState
 from cfp.core.plan.install import plan_install
-from cfp.core.plan.repair import plan_repair
+from cfp.core.plan.repair import plan_recovery, plan_repair
 from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.uninstall import ConfigRestore, UninstallRequest, plan_uninstall
 from cfp.host.survey import survey
@@ -104,6 +105,20 @@ def test_leftovers_are_mended_from_the_newest_usable_backup(layout: Layout, lost
     assert config_toml.parse(BEFORE) == mended.config.doc
     assert mended.hooks.data is None
     assert plan_repair(replace(mended, kept_backups=facts.kept_backups, layout=layout)) is None
+
+
+def test_lost_settings_are_mended_by_the_record(layout: Layout) -> None:
+    """No proxy can start without them: recover gives the user's own bytes back, and says where they come from."""
+    layout.settings.unlink()
+    facts = look(layout)
+    assert "unrecorded" == diagnose(facts).code
+    repair = plan_recovery(facts)
+    assert repair is not None
+    assert ("https://relay.example/v1", facts.manifest.backup_path) == (repair.url, repair.source)
+    mended = after(facts, repair.changes)
+    assert (BEFORE, None) == (mended.config.data, mended.hooks.data)
+    assert ManifestState.RESTORED is mended.manifest.state
+    assert plan_recovery(mended) is None
 
 
 def test_a_dead_default_address_is_ours(layout: Layout) -> None:

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from cfp.codex import config_toml, hook_trust
 from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.core.facts import Facts, PortState
-from cfp.core.plan.baseline import recognised_hooks
+from cfp.core.manifest import ManifestState
+from cfp.core.plan.baseline import baseline, config_edits, recognised_hooks
 from cfp.core.plan.worker import running
 from cfp.core.provider import active_provider, provider_url, url_key
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT
@@ -48,6 +49,36 @@ def plan_repair(facts: Facts) -> Repair | None:
     url, source, edits = found
     config = config_toml.CONFIG_TOML.restore(facts.config.data or b"", None, edits)
     return Repair(provider=provider, url=url, source=source, changes=_changes(facts, config, edits))
+
+
+def plan_recovery(facts: Facts) -> Repair | None:
+    """Return what `recover` mends: a lost record as above, and lost settings, without which no proxy can start."""
+    manifest, doc = facts.manifest, facts.config.doc
+    if manifest is None:
+        return plan_repair(facts)
+    recorded = manifest.settings
+    installed = manifest.state is ManifestState.INSTALLED and doc is not None and not facts.unreadable
+    if facts.settings is not None or not installed or provider_url(doc or {}, recorded.provider) != recorded.base_url:
+        return None
+    base = baseline(facts)
+    url = provider_url(config_toml.parse(base.config.content), recorded.provider) or "Codex's own default"
+    layout = facts.layout
+    keys = [edit.path for edit in config_edits(facts, manifest)]
+    config = FileChange(
+        path=layout.config,
+        before=facts.config.data,
+        after=base.config.content,
+        secret=True,
+        format="config_toml",
+        edits=config_toml.edits_between(facts.config.data, base.config.content, keys),
+    )
+    rows = [config]
+    if base.hooks.content != facts.hooks.data:
+        rows.append(FileChange(path=layout.hooks, before=facts.hooks.data, after=base.hooks.content, secret=True))
+    given_back = manifest.restored().serialise()
+    rows.append(FileChange(path=layout.manifest, before=facts.manifest_data, after=given_back, secret=True))
+    source = manifest.backup_path if facts.backup is not None else str(layout.manifest)
+    return Repair(provider=recorded.provider, url=url, source=source or "", changes=tuple(rows))
 
 
 def unrecorded(facts: Facts) -> tuple[str, str] | None:
