@@ -49,6 +49,9 @@ MESSAGES: Final[dict[str, Message]] = {
     # --- what stands in the way
     "codex_home_missing": Message(
         "There is no Codex home at {path}.", "Start Codex once, or name the right folder with --codex-home."),
+    "codex_home_deleted": Message(
+        "There is no Codex home at {path} any more, and its proxy still runs (process {pid}).",
+        f"Run `{CLI} stop --codex-home {{path}}`: that ends it, and nothing else is left."),
     "codex_home_not_text": Message(
         "The path {path} is not UTF-8, so neither config.toml nor a hook can name it.",
         "Give the folder another name, or reach it by a symbolic link that --codex-home names."),

@@ -20,7 +20,7 @@ from cfp.core.plan.uninstall import (
     plan_uninstall,
 )
 from cfp.core.plan.worker import running
-from cfp.errors import CutShort, Failed
+from cfp.errors import CutShort, Failed, Refused
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Run
@@ -73,6 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Uninstall, or say what needs a yes first."""
     facts = host.survey()
+    alone = running(facts)
+    if not facts.home_exists and alone is not None:  # `stop` can do without a home, and so without a lock
+        raise Refused("codex_home_deleted", path=str(facts.layout.home), pid=(alone.health or {}).get("pid"))
     if not facts.hot and plan_repair(facts) is None:
         plan = plan_uninstall(facts, args.request())
         if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:

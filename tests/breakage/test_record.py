@@ -43,6 +43,20 @@ def test_a_proxy_in_use_is_not_ended_where_nothing_tells_the_url(machine: Machin
     assert before == machine.config.read_bytes()
 
 
+def test_the_proxy_of_a_deleted_home_is_named_with_what_ends_it(machine: Machine) -> None:
+    """There is nothing to give back any more, and still something that runs."""
+    machine.relay()
+    machine.install()
+    (worker,) = machine.workers()
+    shutil.rmtree(machine.home)
+    ran = machine.cfp("uninstall")
+    assert (2, "codex_home_deleted", worker.pid) == (ran.code, ran.json["code"], ran.json["pid"]), ran.told
+    assert f"codex-fast-proxy stop --codex-home {machine.home}" in ran.json["next_user_action"]
+    assert 0 == machine.cfp("stop", "--codex-home", str(machine.home)).code
+    assert [] == machine.workers()
+    assert "codex_home_missing" == machine.cfp("uninstall").json["code"]
+
+
 @pytest.mark.parametrize("damage", ["", "{}", '{"version": "0.2.0", "for'])
 def test_an_uninstall_does_without_a_record_that_is_damaged(machine: Machine, damage: str) -> None:
     """What cannot be read is worked out from the backup, and goes."""
