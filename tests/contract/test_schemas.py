@@ -19,7 +19,7 @@ GOLDEN = {
     path.stem: json.loads(path.read_text()) for path in sorted((REPOSITORY / "fixtures" / "results").glob("*.json"))
 }
 PUBLISHED = REPOSITORY / "docs" / "schemas"
-WITHOUT_RESULT = frozenset({"completion", "serve", "dashboard", "logs"})
+WITHOUT_RESULT = frozenset({"completion", "serve", "logs"})
 VERBS = [verb for verb in COMMANDS if verb in STATUSES]
 
 
