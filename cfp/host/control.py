@@ -114,7 +114,8 @@ def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequen
     """Send one line, with descriptors where there are some; raises OSError."""
     line = json.dumps(message).encode() + b"\n"
     sent = socket.send_fds(connection, [line], list(descriptors)) if descriptors else 0
-    connection.sendall(line[sent:])
+    if sent < len(line):  # to send nothing fails where the peer has read all and gone
+        connection.sendall(line[sent:])
 
 
 def receive(connection: socket.socket, timeout: float) -> tuple[dict[str, Any], list[int]]:

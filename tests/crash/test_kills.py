@@ -15,6 +15,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -31,9 +33,11 @@ from tests.scenes import SCENES, Photograph, Play, Scene, photograph, play
 from tests.staged import Acts, Befall, in_a_child, killed, killed_half_way
 
 # All scenes together have some 1,000 acts: at least 10,000 kills, or 250,000.
-KILLS_PER_100_ACTS = size("KILLS_PER_100_ACTS", 1040, 26_000)
+KILLS_PER_100_ACTS = size("KILLS_PER_100_ACTS", 960, 26_000)
 LATEST_ACT = 12  # of a recovery, in which a kill is tried; the next one comes further
 MEMORY = Path("/dev/shm")
+REPOSITORY = Path(__file__).parents[2]
+TALLY = "tally.json"
 
 Point = tuple[int, Befall]
 
@@ -110,7 +114,7 @@ class Killing:
         # The folder of the journal, its lock and the word of who holds it come before the second plan.
         self.planned = 1 + played.acts.index("create") + 2
 
-    def run(self) -> None:
+    def run(self) -> NoReturn:
         """Every point from the beginning on, then all that lie behind the plan, until there are enough."""
         for point in self.points(1, self.planned):
             self.play.rewind()
@@ -198,17 +202,22 @@ def whole(was: Photograph, then: Photograph, now: Photograph) -> list[str]:
 
 
 def kills_of(scene: Scene, root: Path, kills_per_100_acts: int) -> Tally:
-    """Kill one scene's command, from a process of its own that tells what it found."""
-    played = play(scene, root / "stage")
-    killing = Killing(played, kills_per_100_acts * len(played.acts) // 100, told=root / "tally.json")
+    """Kill one scene's command, from a fresh process: a fork of a test runner copies tables for all its memory."""
+    program = "import sys; from tests.crash.test_kills import kill; kill(*sys.argv[1:])"
+    command = [sys.executable, "-c", program, scene.name, str(root), str(kills_per_100_acts)]
+    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, f"{scene.name}: {ran.stderr}"
+    return Tally(**json.loads((root / TALLY).read_text()))
+
+
+def kill(name: str, folder: str, kills_per_100_acts: str) -> NoReturn:
+    """Kill the command of the scene `name`, in `folder`, and leave the tally there."""
+    (scene,) = (scene for scene in SCENES if scene.name == name)
+    played = play(scene, Path(folder) / "stage")
+    killing = Killing(played, int(kills_per_100_acts) * len(played.acts) // 100, told=Path(folder) / TALLY)
     gc.collect()
     gc.freeze()  # what children share is not to be copied for the sake of collecting it
-    try:
-        code = in_a_child(killing.run)
-    finally:
-        gc.unfreeze()
-    assert code == 0, scene.name
-    return Tally(**json.loads(killing.told.read_text()))
+    killing.run()
 
 
 @pytest.fixture
