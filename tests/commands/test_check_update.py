@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import cfp
+import journal
 from cfp.commands.check_update import Args, run
 from cfp.errors import Refused
 from cfp.host.git import shown_url
@@ -101,6 +106,20 @@ def test_local_changes_are_told(repos: tuple[Path, Path]) -> None:
     assert check(local)["local_changes"] is False
     (local / "mine").write_text("mine")
     assert check(local)["local_changes"] is True
+
+
+def test_a_package_has_no_remote(tmp_path: Path) -> None:
+    """Code that lies in no checkout says so, and does not pass for current."""
+    for package in (cfp, journal):
+        shutil.copytree(Path(package.__file__).parent, tmp_path / package.__name__)
+    environ = {"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "cfp", "check-update"], cwd=tmp_path, env=environ, check=True, capture_output=True
+    )
+    told = json.loads(ran.stdout)
+    assert ["package", None, "remote_unknown"] == [
+        told[name] for name in ("installed_as", "update_available", "relation")
+    ]
 
 
 def test_no_checkout(tmp_path: Path) -> None:
