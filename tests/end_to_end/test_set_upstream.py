@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import tomllib
+
 from cfp.demo.answers import Reject, Stall
 from cfp.demo.upstream import Upstream, refusing
 from tests.end_to_end.harness import KEY, Machine, api_key_login, chatgpt_login
+
+
+def test_what_codex_writes_between_our_commands_stays(codex: Machine) -> None:
+    """Its CLI rewrites config.toml after the install and after the new URL: uninstall gives back our keys only."""
+    codex.relay()
+    before = tomllib.loads(codex.config.read_text())
+    codex.install("--no-verify")
+    assert codex.run([str(codex.codex), "features", "enable", "goals"], timeout=30).code == 0
+    new = "https://new.example/v1"
+    assert codex.cfp("set-upstream", "--upstream-base", new, "--no-verify").code == 0
+    assert codex.run([str(codex.codex), "mcp", "add", "mine", "--", "true"], timeout=30).code == 0
+    gone = codex.cfp("uninstall")
+    assert (0, "restored_base_url") == (gone.code, gone.json["config_restore"]), gone.told
+    left = tomllib.loads(codex.config.read_text())
+    assert ({"goals": True}, "true") == (left.pop("features"), left.pop("mcp_servers")["mine"]["command"])
+    before["model_providers"]["relay"]["base_url"] = new
+    assert before == left
+    assert not codex.state.exists()
 
 
 def test_a_new_policy(codex: Machine) -> None:
