@@ -340,7 +340,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "done.recover_would_settle": Message("Nothing was done yet: {work}.", f"Run `{CLI} recover`."),
     "done.upstream_updated": Message("The new route is saved and in use."),
     "done.upstream_deferred": Message(
-        "The new route is verified and saved; the running proxy still serves the old one.",
+        "The new route is saved; the running proxy still serves the old one.",
         f"Restart the Codex App, open a new CLI process, or run `{CLI} start`; turns that run end undisturbed."),
     "done.upstream_saved": Message("The new route is saved; no proxy is running.", f"Run `{CLI} start`."),
     "done.verified": Message("The route answers as Codex needs it; nothing was changed."),

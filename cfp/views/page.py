@@ -79,6 +79,7 @@ _WORTH_A_ROW: Final = {
     "backup_path": "backup",
     "path": "path",
     "target": "target",
+    "url": "url",
     "relation": "relation",
     "log": "log",
     "codex_home": "home",
