@@ -40,6 +40,6 @@ def told(found: SkillLink, done: str) -> Result:
             "target": str(found.target),
             "link_type": found.link_type,
             "message": said.sentence,
-            "next_user_action": said.action,
+            "next_user_action": "" if found.status == "missing" else said.action,
         },
     )

@@ -165,7 +165,7 @@ class _Asked:
                 name,
                 "profile_may_bypass",
                 f"Profile files set a provider or URL of their own: {', '.join(machine.profiles)}.",
-                "Sessions started with these profiles may not use the proxy.",
+                "Start Codex without these profiles: no --profile, and no `profile` in config.toml.",
                 provider=target.provider,
             )
         return _good(name, f"Codex uses the provider {target.provider}.", provider=target.provider)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cfp.commands.link_skill import told
 from cfp.errors import Refused
 from cfp.host.skill_link import link, unlink
 
@@ -22,6 +23,14 @@ def test_linked_found_and_removed(places: tuple[str, str]) -> None:
     """Both commands can be repeated."""
     statuses = [act(*places, {}).status for act in (unlink, link, link, unlink, unlink)]
     assert ["missing", "linked", "already_linked", "unlinked", "missing"] == statuses
+
+
+def test_where_nothing_was_linked_nothing_is_to_do(places: tuple[str, str]) -> None:
+    """No restart is asked for where Codex has lost no skill."""
+    asked = [
+        told(act(*places, {}), "done.skill_unlinked").fields["next_user_action"] for act in (unlink, link, unlink)
+    ]
+    assert [False, True, True] == [bool(one) for one in asked]
 
 
 def test_the_default_place_is_in_the_home(places: tuple[str, str], tmp_path: Path) -> None:
