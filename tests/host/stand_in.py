@@ -86,10 +86,12 @@ class StandIn:
         threading.Thread(target=accept, daemon=True).start()
         sys.stdout.write("listening\n")
         sys.stdout.flush()
-        self.terminated.wait()
+        while not self.terminated.wait(0.1):
+            pass  # a signal that the kernel gave to another thread is handled when this one runs Python
         while self.options.get("stubborn"):
             signal.pause()
-        self.idle.wait()
+        while not self.idle.wait(0.1):
+            pass
         os._exit(0)
 
 

@@ -25,7 +25,7 @@ class Announced(NativeLocks):
     def acquire(self, path, timeout):
         print("waits", flush=True)
         return super().acquire(path, timeout)
-with home_at(pathlib.Path({home!r}), locks=Announced()).journal.acquire(command="hold", timeout=20) as lease:
+with home_at(pathlib.Path({home!r}), locks=Announced()).journal.acquire(command="hold", timeout=120) as lease:
     print("held", flush=True)
     {then}
 """
@@ -44,7 +44,7 @@ def wait_for(process: subprocess.Popen[bytes], word: bytes) -> None:
 
 
 def end(process: subprocess.Popen[bytes]) -> int:
-    process.communicate(timeout=30)
+    process.communicate(timeout=150)
     return process.returncode
 
 
