@@ -132,7 +132,10 @@ class Journal:
                 return locks.acquire(self.root / LOCK, max(0.0, deadline - time.monotonic()))
             except TimeoutError:
                 raise LockBusy(self._holder()) from None
-            except FileNotFoundError:
+            except (FileNotFoundError, FileExistsError) as error:
+                # A completed uninstall took the folder; at one instant of that the lock's own mkdir says EEXIST.
+                if self.root.is_file():
+                    raise StorageFailed(self.root / LOCK, error.errno) from error
                 if time.monotonic() >= deadline:
                     raise LockBusy(self._holder()) from None
             except OSError as error:
