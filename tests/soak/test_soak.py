@@ -11,11 +11,13 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from cfp.layout import Layout
+from cfp.proxy.log_reader import LogReader
 from tests.numbers import Numbers
 from tests.performance import proc
 from tests.performance.apart import certificate
@@ -43,17 +45,31 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Worker:
+    """`requests` and `kinds`: lines of its log so far, and how many of each error; half an hour rotates lines away."""
+
     home: Path
     port: int
     pid: int
+    requests: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    log: LogReader = field(init=False)
 
-    def requests(self) -> list[dict[str, object]]:
-        folder = self.home / "codex-fast-proxy-state" / "state"
-        return [
-            json.loads(line) for path in folder.glob("fast_proxy.jsonl*") for line in path.read_text().splitlines()
-        ]
+    def __post_init__(self) -> None:
+        self.log = LogReader(Layout(self.home).request_log)
+
+    def read_log(self) -> None:
+        """Count the lines that are new."""
+        for line in self.log.more():
+            self.requests += 1
+            if kind := json.loads(line)["error_type"]:
+                self.kinds[str(kind)] += 1
+
+    async def follow_log(self) -> None:
+        while True:
+            await asyncio.sleep(5.0)  # some 400 KB
+            self.read_log()
 
 
 @asynccontextmanager
@@ -102,25 +118,26 @@ async def run(folder: Path, seconds: float, seen: Seen, numbers: Numbers) -> Non
 
         async def walk(length: float) -> None:
             until = loop.time() + length
+            following = asyncio.create_task(one.follow_log())
             await asyncio.gather(*(walker.walk(tuple(Case), until) for walker in walkers))
+            following.cancel()
 
         await walk(seconds / 3)
         descriptors, memory = await at_rest(one, provider), private(one)
         await walk(seconds * 2 / 3)
         more = await at_rest(one, provider) - descriptors
         grown = private(one) - memory
-        requests = one.requests()
-        kinds = Counter(str(line["error_type"]) for line in requests if line["error_type"])
+        one.read_log()
         numbers.count("soak", "requests", sum(seen.outcomes.values()))
         numbers.count("soak", "megabytes checked", seen.moved // 1_000_000)
         numbers.count("soak", "kilobytes grown", int(grown * 1000))
         numbers.count("soak", "descriptors more", more)
-        for kind, many in sorted(kinds.items()):
+        for kind, many in sorted(one.kinds.items()):
             numbers.count("soak", f"logged as {kind}", many)
         numbers.count("soak", "violations", len(seen.wrong) + len(provider.wrong))
         assert (seen.wrong, provider.wrong) == ([], [])
-        assert set(kinds) <= FOREIGN
-        assert len(requests) == sum(seen.outcomes.values())
+        assert set(one.kinds) <= FOREIGN
+        assert one.requests == sum(seen.outcomes.values())
         assert more <= 0
         assert grown < GROWTH_MB
         assert {case for case, _ in seen.outcomes} == {case.name for case in Case}
@@ -144,7 +161,8 @@ async def run_tls(folder: Path, seconds: float, seen: Seen) -> None:
         until = asyncio.get_running_loop().time() + seconds
         await asyncio.gather(*(Walker(one.port, number, seen).ask_through_bad_line(until) for number in range(4)))
         assert (seen.wrong, provider.wrong) == ([], [])
-        assert {kind for line in one.requests() if (kind := line["error_type"])} <= FOREIGN
+        one.read_log()
+        assert set(one.kinds) <= FOREIGN
     assert set(seen.outcomes) == {("TLS", "whole"), ("TLS", "502")}
 
 
