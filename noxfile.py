@@ -123,7 +123,7 @@ def deep(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The worker beside nginx and peers: a table, and 1 where a bar is missed; `-- --quick` takes two minutes."""
+    """The worker beside nginx and peers: a table, and 1 where a bar is missed; `-- --quick` takes three minutes."""
     _install(session, "bench")
     if shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
         if os.name != "posix" or os.geteuid() != 0 or shutil.which("apt-get") is None:

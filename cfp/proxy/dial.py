@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from cfp.errors import Failed
 from cfp.host.outbound import outbound_proxy, tls_context
@@ -109,8 +109,10 @@ class Dialer:
 
     async def _open(self, factory: Callable[[], P], host: str, port: int, context: ssl.SSLContext | None) -> P:
         loop = asyncio.get_running_loop()
-        delay = _HAPPY_EYEBALLS
-        return (await loop.create_connection(factory, host, port, ssl=context, happy_eyeballs_delay=delay))[1]
+        # Other loops than asyncio's own (uvloop) do not know the argument.
+        own = isinstance(loop, asyncio.BaseEventLoop)
+        racing: dict[str, Any] = {"happy_eyeballs_delay": _HAPPY_EYEBALLS} if own else {}
+        return (await loop.create_connection(factory, host, port, ssl=context, **racing))[1]
 
     async def _behind(self, asking: Connecting, factory: Callable[[], P]) -> P:
         """Speak to the upstream through a tunnel that has been made."""

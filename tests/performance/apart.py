@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import time
@@ -21,49 +20,44 @@ from tests.performance.contenders import (
     running,
     wait_answering,
 )
-from tests.performance.scenarios import Numbers, Size, load, median_of, settle
+from tests.performance.scenarios import Numbers, Size, load, settle
 
 ROUND_TRIPS = (0, 20, 100)
 
 
-def starting(site: Site, setups: dict[str, Setup], size: Size) -> dict[str, Numbers]:
+def starting(site: Site, setups: dict[str, Setup], size: Size) -> dict[str, list[Numbers]]:
     """Milliseconds from the spawn to the first healthy answer, and of an interpreter that does nothing."""
-    bare, healthy, listening = [], [], []
+    found: dict[str, list[Numbers]] = {WORKER: [], NGINX: []}
     for _ in range(size.starts):
         began = time.perf_counter()
         subprocess.run([sys.executable, "-c", "pass"], check=True)
-        bare.append(time.perf_counter() - began)
-        port = free_port()
-        began = time.perf_counter()
-        with running(setups[WORKER](site, port), site.environ):
-            wait_answering(port)
-            healthy.append(time.perf_counter() - began)
-        port = free_port()
-        began = time.perf_counter()
-        with running(setups[NGINX](site, port)):
-            wait_answering(port)
-            listening.append(time.perf_counter() - began)
-    bare_ms, healthy_ms, nginx_ms = (statistics.median(times) * 1000 for times in (bare, healthy, listening))
-    return {
-        WORKER: {"start_ms": healthy_ms, "start_per_interpreter": healthy_ms / bare_ms},
-        NGINX: {"start_ms": nginx_ms},
-        "bare interpreter": {"start_ms": bare_ms},
-    }
-
-
-def idle(site: Site, setups: dict[str, Setup]) -> dict[str, Numbers]:
-    """Megabytes of Pss and of resident memory, of processes that have had one small request."""
-    found = {}
-    with contenders(site, setups) as here:
-        settle()
-        for one in here:
-            if one.pid is None:
-                continue
-            found[one.name] = {"idle_mb": proc.memory(one.pids()), "idle_rss_mb": proc.memory(one.pids(), "Rss")}
+        bare = time.perf_counter() - began
+        for name in (WORKER, NGINX):
+            port = free_port()
+            command = setups[name](site, port)
+            began = time.perf_counter()
+            with running(command, site.environ):
+                wait_answering(port)
+                taken = time.perf_counter() - began
+            found[name].append({"start_ms": taken * 1000, "start_per_interpreter": taken / bare})
     return found
 
 
-def growth(worker: Contender, size: Size) -> Numbers:
+def idle(site: Site, setups: dict[str, Setup]) -> dict[str, list[Numbers]]:
+    """Megabytes of Pss and of memory of its own, of processes that have had one small request, one after the other.
+
+    One at a time: two interpreters share pages, and each of them would seem to need less.
+    """
+    found = {}
+    for name, setup in setups.items():
+        with contenders(site, {name: setup}) as (_, one):
+            settle()
+            taken = {"idle_mb": proc.memory(one.pids()), "idle_own_mb": proc.memory(one.pids(), "Private_Dirty")}
+            found[name] = [taken]
+    return found
+
+
+def growth(worker: Contender, size: Size) -> list[Numbers]:
     """Megabytes of its own that it has more after so many requests; the first fifth warms it up."""
     clients = 32
     asked = {"query": "plan=one", "body": 4000, "clients": clients}
@@ -72,13 +66,13 @@ def growth(worker: Contender, size: Size) -> Numbers:
     before = proc.memory(worker.pids(), "Private_Dirty")
     numbers = load(worker, {**asked, "requests": size.requests_for_memory // clients})
     settle()
-    return {"growth_mb": proc.memory(worker.pids(), "Private_Dirty") - before, "errors": numbers["errors"]}
+    return [{"growth_mb": proc.memory(worker.pids(), "Private_Dirty") - before, "errors": numbers["errors"]}]
 
 
-def distant(folder: Path, setups: dict[str, Setup], size: Size) -> dict[str, dict[str, Numbers]]:
+def distant(folder: Path, setups: dict[str, Setup], size: Size) -> dict[str, dict[str, list[Numbers]]]:
     """First byte through TLS, on warm connections, by round trip in milliseconds: {"20": {contender: numbers}}."""
     made = certificate(folder)
-    found: dict[str, dict[str, Numbers]] = {}
+    found: dict[str, dict[str, list[Numbers]]] = {}
     with running([sys.executable, "-m", "tests.performance.upstream", *map(str, made)]) as provider:
         port = announced(provider)
         for trip in ROUND_TRIPS:
@@ -91,10 +85,10 @@ def distant(folder: Path, setups: dict[str, Setup], size: Size) -> dict[str, dic
     return found
 
 
-def _warm(here: list[Contender], requests: int) -> dict[str, Numbers]:
+def _warm(here: list[Contender], requests: int) -> dict[str, list[Numbers]]:
     asked = {"query": "plan=one", "requests": requests, "warm": 3}
     rounds = [{one.name: load(one, asked) for one in here if one.pid is not None} for _ in range(3)]
-    return {name: median_of([numbers[name] for numbers in rounds]) for name in rounds[0]}
+    return {name: [numbers[name] for numbers in rounds] for name in rounds[0]}
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:

@@ -63,8 +63,11 @@ _HAPROXY = """
 global
     maxconn 4096
     nbthread 1
+    log fd@2 format raw local0
 defaults
     mode http
+    log global
+    option httplog
     timeout connect 20s
     timeout client 300s
     timeout server 300s
@@ -151,16 +154,9 @@ def worker_command(
     return [sys.executable, "-P", *program, *flags, *place]
 
 
-# uvloop knows no happy eyeballs.
 _ON_UVLOOP = """
 import asyncio, sys, uvloop
-class Loop(uvloop.Loop):
-    def create_connection(self, *given, happy_eyeballs_delay=None, **named):
-        return super().create_connection(*given, **named)
-class Policy(uvloop.EventLoopPolicy):
-    def _loop_factory(self):
-        return Loop()
-asyncio.set_event_loop_policy(Policy())
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 from cfp.proxy.serve import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -213,11 +209,13 @@ def _nginx(site: Site, port: int) -> list[str]:
 def _haproxy(site: Site, port: int) -> list[str]:
     file = site.folder / "haproxy.cfg"
     file.write_text(_HAPROXY.format(port=port, upstream=site.upstream))
-    return [shutil.which("haproxy", path=_PATH) or "haproxy", "-db", "-q", "-f", str(file)]
+    program = shutil.which("haproxy", path=_PATH) or "haproxy"
+    return ["sh", "-c", 'exec "$0" -db -q -f "$1" 2> "$2"', program, str(file), str(site.folder / "haproxy.log")]
 
 
 def _aiohttp(site: Site, port: int) -> list[str]:
-    return [sys.executable, "-m", "tests.performance.peer_aiohttp", str(port), f"http://127.0.0.1:{site.upstream}"]
+    program, log = "tests.performance.peer_aiohttp", site.folder / "aiohttp.log"
+    return [sys.executable, "-m", program, str(port), f"http://127.0.0.1:{site.upstream}", str(log)]
 
 
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
@@ -235,7 +233,7 @@ def found() -> dict[str, Setup]:
     if importlib.util.find_spec("aiohttp"):
         here["aiohttp"] = _aiohttp
     if importlib.util.find_spec("uvloop"):
-        here["worker, uvloop"] = _uvloop
+        here["worker+uvloop"] = _uvloop
     return here
 
 

@@ -5,6 +5,7 @@
     body               bytes of each request's body, shaped like one of Codex's
     fresh              a new connection for every request
     warm               requests on each connection, or each client, that do not count
+    skip               seconds from the start whose events do not count: all streams are opened at once there
 
 Prints {"quantiles": {"first_p50": us, …, "event_p99": us}, "events": n, "seconds": s, "done": n, "errors": n,
 "bytes": n}; `first` is the time from the first byte sent to the first byte of an event received, `event` that from
@@ -103,11 +104,7 @@ class Client(asyncio.Protocol):
                 self._expected = int(head[length + 15 :].split(b"\r", 1)[0])
                 data = window[at + 4 :]
         if run.stamped:
-            end = 0
-            for match in _STAMP.finditer(window):
-                end = match.end()
-                run.events.append((now - int(match[1])) / 1000)
-            self._tail = window[end:][-40:]
+            self._tail = window[run.note(window, now) :][-40:]
         else:
             self._tail = window[-5:]
         if self._expected >= 0:
@@ -165,8 +162,20 @@ class Run:
         self.request = head.encode() + content
         self.first: list[float] = []
         self.events: list[float] = []
-        self.done = self.errors = self.bytes = 0
+        self.done = self.errors = self.bytes = self.seen = 0
+        self.counts_from = time.monotonic_ns() + int(float(asked.get("skip", 0)) * 1e9)
         self.tasks: set[asyncio.Task[None]] = set()
+
+    def note(self, window: bytes, now: int) -> int:
+        """Take the events in what was read at `now`; return where the last one's stamp ends."""
+        end = 0
+        for match in _STAMP.finditer(window):
+            end = match.end()
+            written = int(match[1])
+            self.seen += 1
+            if written > self.counts_from:
+                self.events.append((now - written) / 1000)
+        return end
 
     async def go(self) -> None:
         clients = [Client(self) for _ in range(self.clients)]
@@ -176,7 +185,7 @@ class Run:
         seconds = time.monotonic() - began
         found = {name: getattr(self, name) for name in ("done", "errors", "bytes")}
         times = {**quantiles("first", self.first), **quantiles("event", self.events)}
-        json.dump({**found, "seconds": seconds, "events": len(self.events), "quantiles": times}, sys.stdout)
+        json.dump({**found, "seconds": seconds, "events": self.seen, "quantiles": times}, sys.stdout)
 
 
 if __name__ == "__main__":

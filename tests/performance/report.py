@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from tests.performance.contenders import NGINX, WORKER
 from tests.performance.scenarios import Numbers
 
-Table = dict[str, dict[str, Numbers]]  # scenario -> contender -> numbers
+Rounds = dict[str, dict[str, list[Numbers]]]  # scenario -> contender -> numbers of each round, in order
 
 UNITS = {
     "first_p50": "first byte p50, us",
@@ -26,8 +27,9 @@ UNITS = {
     "errors": "errors",
     "loaded_mb": "memory (Pss), MB",
     "idle_mb": "idle memory (Pss), MB",
-    "idle_rss_mb": "idle memory (resident), MB",
+    "idle_own_mb": "idle memory (its own), MB",
     "start_ms": "first healthy answer, ms",
+    "start_per_interpreter": "times a bare interpreter",
     "growth_mb": "growth, MB",
 }
 
@@ -42,12 +44,19 @@ class Bar:
     ratio: bool = True
     at_least: bool = False
 
-    def measured(self, table: Table) -> float | None:
-        row = table.get(self.scenario, {})
-        ours, theirs = row.get(WORKER, {}).get(self.number), row.get(NGINX, {}).get(self.number)
+    def measured(self, rounds: Rounds) -> float | None:
+        ours, theirs = (median(rounds, self.scenario, who, self.number) for who in (WORKER, NGINX))
         if not self.ratio or ours is None:
             return ours
         return ours / theirs if theirs else None
+
+    def by_round(self, rounds: Rounds) -> list[float]:
+        """The same within each round, where machine and neighbours were in the same mood for both."""
+        row = rounds.get(self.scenario, {})
+        ours, theirs = ([numbers.get(self.number) for numbers in row.get(who, [])] for who in (WORKER, NGINX))
+        if not self.ratio:
+            return [value for value in ours if value is not None]
+        return [one / other for one, other in zip(ours, theirs, strict=False) if one is not None and other]
 
     def holds(self, measured: float) -> bool:
         return measured >= self.limit if self.at_least else measured <= self.limit
@@ -76,19 +85,38 @@ def bars(stream_seconds: float) -> list[Bar]:
     ]
 
 
-def table_lines(table: Table, wanted: dict[str, tuple[str, ...]], names: list[str]) -> Iterator[str]:
+def median(rounds: Rounds, scenario: str, who: str, number: str) -> float | None:
+    """Over the rounds; of errors the sum. None where it was not measured."""
+    values = [numbers[number] for numbers in rounds.get(scenario, {}).get(who, []) if number in numbers]
+    if not values:
+        return None
+    return sum(values) if number == "errors" else statistics.median(values)
+
+
+def table_lines(rounds: Rounds, wanted: dict[str, tuple[str, ...]], names: list[str]) -> Iterator[str]:
     """The table in Markdown: one row a number, one column a contender, and the worker's part of nginx's."""
     yield f"| work | number | {' | '.join(names)} | {WORKER} / {NGINX} |"
     yield f"|---|---|{'---:|' * (len(names) + 1)}"
     for scenario, numbers in wanted.items():
-        row = table.get(scenario)
-        if row is None:
+        if scenario not in rounds:
             continue
         for number in numbers:
-            values = [row.get(name, {}).get(number) for name in names]
-            ours, theirs = row.get(WORKER, {}).get(number), row.get(NGINX, {}).get(number)
+            found = {name: median(rounds, scenario, name, number) for name in names}
+            ours, theirs = found.get(WORKER), found.get(NGINX)
             ratio = f"{ours / theirs:.2f}" if ours and theirs else ""
-            yield f"| {scenario} | {UNITS[number]} | {' | '.join(map(_shown, values))} | {ratio} |"
+            yield f"| {scenario} | {UNITS[number]} | {' | '.join(map(_shown, found.values()))} | {ratio} |"
+
+
+def failures(rounds: Rounds) -> str:
+    """Who did not answer what, in a sentence."""
+    found = {
+        f"{who} at {scenario}": int(many)
+        for scenario, row in rounds.items()
+        for who in row
+        if (many := median(rounds, scenario, who, "errors"))
+    }
+    told = ", ".join(f"{many} of {where}" for where, many in found.items())
+    return f"Requests that failed: {told or 'none, of no contender'}."
 
 
 def _shown(value: float | None) -> str:
@@ -97,21 +125,23 @@ def _shown(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
 
 
-def verdicts(table: Table, stream_seconds: float) -> list[tuple[Bar, float | None]]:
-    return [(bar, bar.measured(table)) for bar in bars(stream_seconds)]
+def verdicts(rounds: Rounds, stream_seconds: float) -> list[tuple[Bar, float | None]]:
+    return [(bar, bar.measured(rounds)) for bar in bars(stream_seconds)]
 
 
-def verdict_lines(found: list[tuple[Bar, float | None]]) -> Iterator[str]:
-    """One row a bar; what was not measured says so."""
-    yield "| bar | limit | measured | |"
-    yield "|---|---:|---:|---|"
-    for bar, measured in found:
-        what = f"{bar.scenario}: {UNITS.get(bar.number, 'times a bare interpreter')}"
+def verdict_lines(rounds: Rounds, stream_seconds: float) -> Iterator[str]:
+    """One row a bar, with the range over the rounds; what was not measured says so."""
+    yield "| bar | limit | measured | by round | |"
+    yield "|---|---:|---:|---:|---|"
+    for bar, measured in verdicts(rounds, stream_seconds):
+        what = f"{bar.scenario}: {UNITS[bar.number]}"
         if bar.ratio:
             what += f", {WORKER} / {NGINX}"
         sign = ">=" if bar.at_least else "<="
         word = "not measured" if measured is None else "pass" if bar.holds(measured) else "**miss**"
-        yield f"| {what} | {sign} {_shown(bar.limit)} | {_shown_ratio(measured)} | {word} |"
+        spread = bar.by_round(rounds)
+        between = f"{_shown_ratio(min(spread))} to {_shown_ratio(max(spread))}" if len(spread) > 1 else ""
+        yield f"| {what} | {sign} {_shown(bar.limit)} | {_shown_ratio(measured)} | {between} | {word} |"
 
 
 def _shown_ratio(value: float | None) -> str:

@@ -4,16 +4,20 @@ Prints its port, then answers until it is killed. The query says how:
 
     plan=one                  one SSE event, at once
     no plan                   2 KB of JSON with a length
-    plan=stream&n=40&gap=50   n events, one every `gap` milliseconds, each with the time at which it was written
+    plan=stream&n=40&gap=50   n events, one every `gap` milliseconds, each with the time at which it was written;
+                              streams are out of step, in the same way whoever asks and however fast they were opened
     plan=bulk&mb=64           events of 190 bytes in chunks of 64 KB, as fast as they are taken
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 import ssl
 import sys
 import time
+from contextlib import suppress
 from typing import cast
 
 from tests.performance import loops
@@ -40,9 +44,14 @@ _BULK = _chunk(_EVENT * (65536 // len(_EVENT)))
 
 
 class Provider(asyncio.Protocol):
-    """One connection: requests one after the other, whose bodies are counted and dropped."""
+    """One connection: requests one after the other, whose bodies are counted and dropped.
+
+    Without `_phases` the streams that a fast contender opens at once would tick together, and those of a slow one
+    apart: the fast one would be measured by how long a queue of its own making is.
+    """
 
     transport: asyncio.Transport
+    _phases = itertools.cycle([number * 0.618034 % 1 for number in range(500)])
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -85,20 +94,38 @@ class Provider(asyncio.Protocol):
             self.transport.write(_ONE)
         elif plan == b"stream":
             self.transport.write(_SSE)
-            self._tick(int(self._query[b"n"]), int(self._query[b"gap"]) / 1000, self._loop.time())
+            self._stream(int(self._query[b"n"]), int(self._query[b"gap"]) / 1000)
         elif plan is None:
             self.transport.write(_SHORT)
         else:
             self._task = self._loop.create_task(self._bulk(int(self._query[b"mb"])))
 
-    def _tick(self, left: int, gap: float, due: float) -> None:
+    def _stream(self, events: int, gap: float) -> None:
+        began = self._loop.time()
+        first = began + next(self._phases) * gap
+        self._loop.call_at(first, self._tick, events - 1, gap, first, began + events * gap)
+
+    def _tick(self, left: int, gap: float, due: float, end: float) -> None:
         if self.transport.is_closing():
             return
-        if not left:
+        self._send(_chunk(b'data: {"t":"%020d","delta":"%s"}\n\n' % (time.monotonic_ns(), _TEXT)))
+        if left:
+            self._loop.call_at(due + gap, self._tick, left - 1, gap, due + gap, end)
+        else:
+            self._loop.call_at(end, self._complete)
+
+    def _send(self, data: bytes) -> None:
+        """At once: uvloop writes after all that is due, and what is due now would count as the contender's delay."""
+        sent = 0
+        if not self.transport.get_write_buffer_size():
+            with suppress(BlockingIOError):
+                sent = os.write(self.transport.get_extra_info("socket").fileno(), data)
+        if sent < len(data):
+            self.transport.write(data[sent:])
+
+    def _complete(self) -> None:
+        if not self.transport.is_closing():
             self.transport.write(_chunk(_COMPLETED) + _END)
-            return
-        self.transport.write(_chunk(b'data: {"t":"%020d","delta":"%s"}\n\n' % (time.monotonic_ns(), _TEXT)))
-        self._loop.call_at(due + gap, self._tick, left - 1, gap, due + gap)
 
     async def _bulk(self, megabytes: int) -> None:
         self.transport.write(_SSE)

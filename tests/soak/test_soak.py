@@ -47,7 +47,7 @@ pytestmark = [
 
 @dataclass(kw_only=True)
 class Worker:
-    """`requests` and `kinds`: lines of its log so far, and how many of each error; half an hour rotates lines away."""
+    """`requests`: lines of its log so far, `kinds`: how many of each error; half an hour rotates lines away."""
 
     home: Path
     port: int
