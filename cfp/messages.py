@@ -120,7 +120,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "proxy_unrecorded": Message(
         "{provider} points at our proxy at {url}, and no record and no backup tells where it pointed before. "
         "Nothing was changed.",
-        "Set its URL in config.toml to your provider's, then run this again; or repeat with --force."),
+        f"Run `{CLI} install --start --upstream-base URL` with your provider's own URL, or set {{key}} in config.toml to it."),
     "config_not_proxy": Message(
         "config.toml does not point at the proxy.", f"Run `{CLI} install --start` to switch it."),
     "config_points_to_proxy": Message(
@@ -212,6 +212,9 @@ MESSAGES: Final[dict[str, Message]] = {
     "diagnosis.unrecorded": Message(
         "config.toml points at a proxy whose record here is lost.",
         f"Run `{CLI} recover --dry-run`, then `{CLI} recover` to give the URL back."),
+    "diagnosis.unrecorded_and_lost": Message(
+        "config.toml points at a proxy of ours, and neither a record nor a backup tells where it pointed before.",
+        f"Run `{CLI} install --start --upstream-base URL` with your provider's own URL, or set that in config.toml."),
     "diagnosis.not_enabled": Message("The proxy is not enabled.", f"Run `{CLI} install --start`."),
     "diagnosis.uninstall_unfinished": Message(
         "The proxy is uninstalled; what is left of it waits for the sessions that began with it.",

@@ -13,7 +13,8 @@ from typing import Any
 from cfp.commands.start import begin_worker, worker_fields
 from cfp.core.facts import Facts
 from cfp.core.plan.start import StartPlan, plan_autostart
-from cfp.core.plan.worker import WorkerAction, running
+from cfp.core.plan.worker import WorkerAction
+from cfp.core.unrecorded import running
 from cfp.errors import Busy, CfpError, Refused
 from cfp.host.machine import Host
 from cfp.lifecycle.effects import Switch

@@ -10,7 +10,7 @@ from typing import Any
 from cfp.commands.settle import mend, recovery_fields
 from cfp.core.diagnosis import diagnose
 from cfp.core.lifecycle import state_of
-from cfp.core.plan.repair import Repair, plan_recovery
+from cfp.core.plan.repair import Repair, check_recorded, plan_recovery
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.session import locked, translated
 from cfp.messages import message
@@ -39,17 +39,24 @@ def run(args: Args, host: Host) -> Result:
     if args.dry_run:
         with translated():
             open_transactions = [host.journal.inspect(tx) for tx in hot]
-        repair = None if hot else plan_recovery(host.survey())
+        repair = None if hot else _plan(host)
         would = _would(open_transactions, repair)
         fields = {"dry_run": True, "transactions": open_transactions, **_repair_fields(repair, done=False)}
         return _result(host, "clean", fields, would=would)
-    if tidy and plan_recovery(host.survey()) is None:
+    if tidy and _plan(host) is None:
         return _result(host, "clean", {"transactions": []})
     with locked(host.journal, "recover", LOCK_TIMEOUT_S) as (lease, recovery):
         fields = recovery_fields(recovery)
         repair = mend(host, lease, "recover", plan_recovery)
     kind = "repaired" if repair is not None else str(fields["kind"])
     return _result(host, kind, {**fields, **_repair_fields(repair, done=True)})
+
+
+def _plan(host: Host) -> Repair | None:
+    """What mends the home; raises ConfigDrift(proxy_unrecorded) where it would take more than is there."""
+    facts = host.survey()
+    check_recorded(facts)
+    return plan_recovery(facts)
 
 
 _DECISIONS = {

@@ -13,9 +13,10 @@ from cfp.core.facts import Facts
 from cfp.core.lifecycle import Pointing, pointing, state_of
 from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.set_upstream import UpstreamPlan, plan_set_upstream
-from cfp.core.plan.worker import WorkerAction, running
+from cfp.core.plan.worker import WorkerAction
 from cfp.core.report import route_and_auth
 from cfp.core.settings import Policy
+from cfp.core.unrecorded import running
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Table

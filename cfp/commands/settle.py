@@ -9,8 +9,8 @@ from typing import Any
 from cfp.core.facts import Facts
 from cfp.core.lifecycle import state_of
 from cfp.core.plan.repair import Repair, plan_repair
-from cfp.core.plan.worker import running
 from cfp.core.settings import Settings
+from cfp.core.unrecorded import running
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact, translated

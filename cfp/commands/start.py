@@ -9,8 +9,9 @@ from typing import Any
 from cfp.commands.settle import settle, switch_for
 from cfp.core.facts import Facts
 from cfp.core.plan.start import StartPlan, plan_start
-from cfp.core.plan.worker import WorkerAction, running
+from cfp.core.plan.worker import WorkerAction
 from cfp.core.report import route_and_auth
+from cfp.core.unrecorded import running
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import START_TIMEOUT_S, Switch
 from cfp.lifecycle.machine import Table

@@ -10,7 +10,7 @@ from typing import Any
 from cfp.commands.settle import settle
 from cfp.core.facts import Facts, PortFact
 from cfp.core.plan.start import plan_stop
-from cfp.core.plan.worker import running
+from cfp.core.unrecorded import running
 from cfp.errors import CutShort
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import STOP_GRACE_S, Switch

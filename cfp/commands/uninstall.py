@@ -19,7 +19,7 @@ from cfp.core.plan.uninstall import (
     UninstallRequest,
     plan_uninstall,
 )
-from cfp.core.plan.worker import running
+from cfp.core.unrecorded import running
 from cfp.errors import CutShort, Failed, Refused
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch

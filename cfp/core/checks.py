@@ -10,7 +10,7 @@ from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending
 from cfp.core.plan.hook import hook_command
-from cfp.core.plan.repair import plan_recovery
+from cfp.core.plan.repair import lost, plan_recovery
 from cfp.core.plan.worker import hangs
 from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
 from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url
@@ -127,6 +127,9 @@ def _codex_config(facts: Facts) -> Check:
     if plan_recovery(facts) is not None:
         told = message("diagnosis.unrecorded")
         return _bad(name, "unrecorded", told.sentence, told.action)
+    if lost(facts) is not None:
+        told = message("diagnosis.unrecorded_and_lost")
+        return _bad(name, "proxy_unrecorded", told.sentence, told.action)
     if not facts.home_exists:
         told = message("codex_home_missing", {"path": str(facts.layout.home)})
         return _bad(name, "codex_home_missing", told.sentence, told.action)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import Hook, Pointing, Proxy, State, hook, pointing, proxy, settings_pending, state_of
 from cfp.core.manifest import ManifestState
-from cfp.core.plan.repair import plan_recovery
+from cfp.core.plan.repair import lost, plan_recovery
 from cfp.core.policy import FastBehavior, LoginMode, fast_behavior
 from cfp.core.provider import BUILT_IN
 from cfp.core.report import key_available, key_persistent
@@ -74,6 +74,8 @@ def diagnose(facts: Facts) -> Diagnosis:
         return Diagnosis(code="interrupted", level="risk")
     if plan_recovery(facts) is not None:
         return Diagnosis(code="unrecorded", level="risk")
+    if lost(facts) is not None:
+        return Diagnosis(code="unrecorded", level="risk", told="unrecorded_and_lost")
     settings = facts.settings
     installed = facts.manifest is not None and facts.manifest.state is ManifestState.INSTALLED
     if settings is None or not (installed or pointing(facts) is Pointing.PROXIED):

@@ -12,6 +12,7 @@ from typing import Final
 from cfp.core.facts import Facts, PortState
 from cfp.core.manifest import ManifestState
 from cfp.core.provider import provider_url
+from cfp.core.unrecorded import unrecorded
 
 
 class State(enum.StrEnum):
@@ -88,7 +89,9 @@ def classify(
 
 
 def pointing(facts: Facts) -> Pointing:
-    """Where the recorded provider leads now; DIRECT where nothing is recorded."""
+    """Where the recorded provider leads now; where nothing is recorded, DIRECT unless a proxy of ours is there."""
+    if unrecorded(facts) is not None:
+        return Pointing.PROXIED
     settings = facts.settings or (facts.manifest.settings if facts.manifest else None)
     if settings is None or facts.config.doc is None:
         return Pointing.DIRECT

@@ -37,6 +37,7 @@ def test_a_proxy_in_use_is_not_ended_where_nothing_tells_the_url(machine: Machin
     ran = machine.cfp("uninstall")
     assert (3, "proxy_unrecorded", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.told
     assert 1 == len(machine.workers())
+    assert "config_points_to_proxy" == machine.cfp("stop").json["code"]
     machine.config.write_bytes(before)
     assert 0 == machine.cfp("uninstall").code
     assert [] == machine.workers()
@@ -71,3 +72,32 @@ def test_an_uninstall_does_without_a_record_that_is_damaged(machine: Machine, da
     assert before == machine.config.read_bytes()
     assert [] == machine.workers()
     assert not machine.state.exists()
+
+
+def test_a_lost_home_names_what_is_wrong_and_who_mends_it(machine: Machine) -> None:
+    """A URL of ours is never taken for the provider's; with the provider's own, it is on again, and given back."""
+    machine.relay()
+    before = machine.config.read_bytes()
+    machine.install()
+    assert 0 == machine.cfp("stop", "--force").code
+    shutil.rmtree(machine.state)
+    shutil.rmtree(machine.home / BACKUPS)
+    broken = machine.config.read_bytes()
+    for words in (("recover", "--dry-run"), ("recover",), ("install", "--start"), ("install", "--dry-run")):
+        ran = machine.cfp(*words)
+        assert (3, "proxy_unrecorded", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.told
+    status = machine.cfp("status").json
+    assert ("drifted", "unrecorded", "risk") == (
+        status["state"],
+        status["diagnosis"]["code"],
+        status["diagnosis"]["level"],
+    )
+    assert ["codex-fast-proxy install --start --upstream-base URL"] == status["next_commands"]
+    found = {check["name"]: check["code"] for check in machine.cfp("doctor").json["checks"]}
+    assert "proxy_unrecorded" == found["codex_config"]
+    assert broken == machine.config.read_bytes()
+    machine.install("--upstream-base", machine.upstream.base_url)
+    assert (0, "restored") == ((ran := machine.cfp("uninstall")).code, ran.json["config_restore"]), ran.told
+    flags = b"\n[features]\nhooks = true\ncodex_hooks = true\n"  # nobody knows any more whose they are
+    assert before + flags == machine.config.read_bytes()
+    assert not machine.hooks.exists()

@@ -12,6 +12,7 @@ from cfp.core.plan.install import plan_install
 from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.provider import BUILT_IN, RESERVED, provider_url, providers
+from cfp.core.unrecorded import unrecorded
 from tests.facts import UPSTREAM, after, facts, installed
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -31,7 +32,12 @@ def legal(path: Path | None) -> bytes | None:
     return None if hooks_json.find_ours(doc) else data
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.relative_to(FIXTURES).as_posix())
+def mine(path: Path) -> bool:
+    """Whether it is a user's; one that points at a dead proxy is given back as another text than it has."""
+    return unrecorded(facts(path.read_bytes())) is None
+
+
+@pytest.mark.parametrize("path", [*filter(mine, CONFIGS)], ids=lambda path: path.relative_to(FIXTURES).as_posix())
 def test_every_byte_comes_back(path: Path) -> None:
     """Custom providers and the built-in one, with a hooks.json of the corpus beside it."""
     text = path.read_bytes()

@@ -22,7 +22,8 @@ SETTINGS = ENABLED.settings
 ORDER = [
     ("interrupted", {"hot": ("tx",)}),
     ("unrecorded", {"settings": None}),
-    ("not_enabled", {"settings": None, "manifest": None}),
+    ("unrecorded", {"settings": None, "manifest": None}),
+    ("not_enabled", {"settings": None, "manifest": None, "config": facts().config}),
     ("config_not_proxy", {"config": facts().config}),
     ("proxy_stopped", {"worker": PortFact(host="127.0.0.1", port=8787, state=PortState.FREE)}),
     ("chatgpt_auth_preserved", {"login": LoginMode.CHATGPT}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,14 @@ from cfp.core.facts import Facts
 from cfp.core.lifecycle import Pointing, State, pointing, state_of
 from cfp.core.manifest import FileRecord, Manifest, ManifestState, digest
 from cfp.core.plan.baseline import Baseline, baseline, config_edits
+from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.hook import HookPlan, current_edits, plan_hook
+from cfp.core.plan.repair import check_recorded, plan_repair
 from cfp.core.plan.route import InstallRequest, candidate_settings, check_key, route_changed
 from cfp.core.plan.worker import WorkerAction, worker_action
 from cfp.core.provider import Target, choose_provider
-from cfp.core.settings import Settings
+from cfp.core.settings import Settings, upstream_url
+from cfp.core.unrecorded import unrecorded
 from cfp.errors import Refused
 from journal.values import ABSENT, FileChange, KeyEdit, KeyPath, Unmergeable
 
@@ -51,7 +54,7 @@ class InstallPlan:
 def plan_install(facts: Facts, request: InstallRequest) -> InstallPlan:
     """Decide an install; raises Refused with the code of the first thing that stands in its way."""
     check_readable(facts)
-    base = baseline(facts)
+    base = _baseline(facts, request)
     base_doc = config_toml.parse(base.config.content)
     target = choose_provider(base_doc, request.provider, activate=request.activate_provider)
     settings = candidate_settings(facts, request, target)
@@ -89,6 +92,17 @@ def plan_install(facts: Facts, request: InstallRequest) -> InstallPlan:
         from_state=from_state,
         to_state=State.ENABLED,
     )
+
+
+def _baseline(facts: Facts, request: InstallRequest) -> Baseline:
+    """The files without us; raises ConfigDrift(proxy_unrecorded) where not even --upstream-base tells the URL."""
+    broken = unrecorded(facts)
+    told = request.upstream_base is not None and broken is not None and request.provider in {None, broken[0]}
+    repair = plan_repair(facts, upstream_url(request.upstream_base or "") if told else None)
+    if repair is None:
+        check_recorded(facts)
+        return baseline(facts)
+    return replace(baseline(facts), config=GivenBack(content=repair.config, level=Level.KEYS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

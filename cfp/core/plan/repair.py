@@ -6,49 +6,52 @@ settings. Only our own keys go back; everything else of the file is newer than t
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import product
-from urllib.parse import urlsplit
 
 from cfp.codex import config_toml, hook_trust
 from cfp.codex.hooks_json import HOOKS_JSON
-from cfp.core.facts import Facts, PortState
+from cfp.core.facts import Facts
 from cfp.core.manifest import ManifestState
 from cfp.core.plan.baseline import baseline, config_edits, recognised_hooks
-from cfp.core.plan.worker import running
-from cfp.core.provider import active_provider, provider_url, url_key
-from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT
-from cfp.layout import DEFAULT_PROXY_BASE
+from cfp.core.provider import provider_url, url_key
+from cfp.core.unrecorded import OUR_URL, unrecorded
+from cfp.errors import ConfigDrift
 from journal.values import ABSENT, FileChange, KeyEdit, Merged, Unmergeable
 
-# The only form of URL that any version of ours has written.
-_OURS = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\]):\d+/\S*\Z")
 _FLAGS = (("features", "hooks"), ("features", "codex_hooks"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """`source` names where the URL came from: the backup's path, or the settings."""
+    """`source` names where the URL came from: the backup's path, the settings, or the command line.
+
+    config     config.toml with it, and without what else is ours
+    """
 
     provider: str
     url: str
     source: str
+    config: bytes | None
     changes: tuple[FileChange, ...]
 
 
-def plan_repair(facts: Facts) -> Repair | None:
-    """Return what mends the home; None where nothing is broken, or nothing tells the right URL."""
+def plan_repair(facts: Facts, asked: str | None = None) -> Repair | None:
+    """Return what mends the home; None where nothing is broken, or nothing tells the right URL.
+
+    asked  the provider's URL as the user tells it, for where nothing else does
+    """
     broken = unrecorded(facts)
     if broken is None or facts.unreadable:  # what cannot be read now is not lost
         return None
     provider, now = broken
-    found = _url_before(facts, provider, now)
+    found = _url_before(facts, provider, now, asked)
     if found is None:
         return None
     url, source, edits = found
     config = config_toml.CONFIG_TOML.restore(facts.config.data or b"", None, edits)
-    return Repair(provider=provider, url=url, source=source, changes=_changes(facts, config, edits))
+    changes = _changes(facts, config, edits)
+    return Repair(provider=provider, url=url, source=source, config=config.content, changes=changes)
 
 
 def plan_recovery(facts: Facts) -> Repair | None:
@@ -78,37 +81,27 @@ def plan_recovery(facts: Facts) -> Repair | None:
     given_back = manifest.restored().serialise()
     rows.append(FileChange(path=layout.manifest, before=facts.manifest_data, after=given_back, secret=True))
     source = manifest.backup_path if facts.backup is not None else str(layout.manifest)
-    return Repair(provider=recorded.provider, url=url, source=source or "", changes=tuple(rows))
+    return Repair(
+        provider=recorded.provider, url=url, source=source or "", config=base.config.content, changes=tuple(rows)
+    )
 
 
-def unrecorded(facts: Facts) -> tuple[str, str] | None:
-    """The provider that points at a proxy of which there is no record, and its URL; None where none does."""
-    doc = facts.config.doc
-    if facts.manifest is not None or doc is None:
-        return None
-    provider = facts.settings.provider if facts.settings else active_provider(doc)
-    now = provider_url(doc, provider) if provider else None
-    if provider is None or now is None or not _OURS.match(now) or not _is_ours(facts, now):
-        return None
-    return provider, now
+def lost(facts: Facts) -> tuple[str, str] | None:
+    """The provider that points at a proxy of ours and its URL, where nothing tells where it pointed before."""
+    broken = None if facts.unreadable else unrecorded(facts)  # what cannot be read now is not lost
+    return broken if broken is not None and plan_repair(facts) is None else None
 
 
-def _is_ours(facts: Facts, url: str) -> bool:
-    """Whether this loopback URL is a proxy's: others serve models on this machine too, and theirs stay."""
-    if facts.settings is not None:
-        return url == facts.settings.base_url
-    worker = running(facts)
-    if worker is not None:
-        parts = urlsplit(url)
-        return (parts.hostname, parts.port) == (worker.host, worker.port)
-    if facts.hook_entries:
-        return True
-    # A version that deleted all its state left this address and nothing else; nobody may be answering there.
-    dead = facts.candidate is not None and facts.candidate.state is PortState.FREE
-    return dead and url == f"http://{DEFAULT_HOST}:{DEFAULT_PORT}{DEFAULT_PROXY_BASE}"
+def check_recorded(facts: Facts) -> None:
+    """Raise ConfigDrift(proxy_unrecorded) where `lost`: what config.toml says is then the user's to mend."""
+    broken = lost(facts)
+    if broken is not None:
+        raise ConfigDrift("proxy_unrecorded", provider=broken[0], url=broken[1], key=".".join(url_key(broken[0])))
 
 
-def _url_before(facts: Facts, provider: str, now: str) -> tuple[str, str, tuple[KeyEdit, ...]] | None:
+def _url_before(
+    facts: Facts, provider: str, now: str, asked: str | None
+) -> tuple[str, str, tuple[KeyEdit, ...]] | None:
     key = url_key(provider)
     trust = tuple(
         KeyEdit(path=hook_trust.state_path(entry.key, leaf), before=ABSENT, after=value)
@@ -124,7 +117,7 @@ def _url_before(facts: Facts, provider: str, now: str) -> tuple[str, str, tuple[
         except Unmergeable:
             continue
         url = provider_url(before, provider)
-        if url is None or url == now or bool(_OURS.match(url)) is not loopback:
+        if url is None or url == now or bool(OUR_URL.match(url)) is not loopback:
             continue
         if loopback and saved not in {None, url}:
             continue
@@ -136,10 +129,13 @@ def _url_before(facts: Facts, provider: str, now: str) -> tuple[str, str, tuple[
             and config_toml.lookup(before, flag) is not True
         )
         return url, path, (spelt, *flags, *trust)
-    if facts.settings is None:
+    if facts.settings is not None:
+        url, source = facts.settings.upstream_base, "settings.json"
+    elif asked is not None:
+        url, source = asked, "--upstream-base"
+    else:
         return None
-    url = facts.settings.upstream_base
-    return url, "settings.json", (KeyEdit(path=key, before=url, after=now), *trust)
+    return url, source, (KeyEdit(path=key, before=url, after=now), *trust)
 
 
 def _changes(facts: Facts, config: Merged, edits: tuple[KeyEdit, ...]) -> tuple[FileChange, ...]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import OUTCOMES, Pointing, Refusal, State, Verb, pointing, settings_pending, state_of
 from cfp.core.plan.route import check_key
-from cfp.core.plan.worker import WorkerAction, hangs, running, worker_action
+from cfp.core.plan.worker import WorkerAction, hangs, worker_action
 from cfp.core.settings import Settings
+from cfp.core.unrecorded import running
 from cfp.errors import Refused
 
 

@@ -14,11 +14,11 @@ from cfp.core.plan.baseline import Baseline, baseline, config_edits, hooks_edits
 from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.hook import current_edits
 from cfp.core.plan.install import check_readable
-from cfp.core.plan.repair import plan_repair, unrecorded
+from cfp.core.plan.repair import check_recorded
 from cfp.core.policy import LoginMode
 from cfp.core.provider import BUILT_IN, url_key
 from cfp.core.settings import Settings
-from cfp.errors import ConfigDrift, Refused
+from cfp.errors import Refused
 from journal.values import FileChange, KeyEdit, KeyPath
 
 
@@ -83,9 +83,7 @@ def plan_uninstall(facts: Facts, request: UninstallRequest) -> UninstallPlan:
     """
     if not request.force:
         check_readable(facts, leaving=True)
-        broken = unrecorded(facts)
-        if broken is not None and plan_repair(facts) is None:
-            raise ConfigDrift("proxy_unrecorded", provider=broken[0], url=broken[1])
+        check_recorded(facts)
     settings = facts.settings or (facts.manifest.settings if facts.manifest else None)
     if _forced_bytes(facts, request):
         return _plan(facts, request, settings, _bytes_from_backup(facts))

@@ -7,6 +7,7 @@ import enum
 from cfp.core.facts import Facts, PortFact, PortState
 from cfp.core.lifecycle import SERVED
 from cfp.core.settings import Settings
+from cfp.core.unrecorded import running
 from cfp.errors import Refused
 
 
@@ -58,11 +59,3 @@ def serves(at: PortFact, settings: Settings, runtime_id: str) -> bool:
     """True where the worker there has exactly these settings and this code."""
     health, wanted = at.health or {}, settings.to_json()
     return health.get("runtime_id") == runtime_id and all(health.get(name) == wanted[name] for name in SERVED)
-
-
-def running(facts: Facts) -> PortFact | None:
-    """The worker of this home that runs now, at the saved or at the asked address, or wherever its process says."""
-    for at in (facts.worker, facts.candidate, facts.stray):
-        if at is not None and at.state is PortState.OURS:
-            return at
-    return None
