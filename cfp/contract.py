@@ -191,7 +191,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "source":                        ("string", "where the key was found, `PLACE:NAME`"),
     "target_auth":                   ("string", "`provider_auth_file`"),
     "provider_auth_path":            ("string", "the file that keeps it"),
-    "target_exists":                 ("boolean", "a key of this provider was kept before"),
+    "target_exists":                 ("boolean", "a key of this provider is kept"),
     "target_matches_source":         ("boolean", "and it is the same"),
     "applied":                       ("boolean", "it was written"),
     "secret_printed":                ("boolean", "false, always"),

@@ -96,8 +96,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "source_key_short_lived": Message(
         "The key of {provider} is told anew each time by its auth.command, so a kept one would soon be wrong.",
         "Nothing to do: Codex sends that key whatever it is signed in with."),
-    "port_in_use": Message(
-        "{host}:{port} is taken by {owner}.", "Pass another --port, or end that program."),
+    "port_in_use": Message("{host}:{port} is taken by {owner}.", "Pass another --port, or end that program."),
     "file_not_editable": Message(
         "A file cannot be edited without changing more than our own keys: {reason}. Nothing was touched.",
         "Set base_url by hand in a simpler form, or report the spelling that was refused."),
@@ -121,8 +120,7 @@ MESSAGES: Final[dict[str, Message]] = {
         "{provider} points at our proxy at {url}, and no record and no backup tells where it pointed before. "
         "Nothing was changed.",
         f"Run `{CLI} install --start --upstream-base URL` with your provider's own URL, or set {{key}} in config.toml to it."),
-    "config_not_proxy": Message(
-        "config.toml does not point at the proxy.", f"Run `{CLI} install --start` to switch it."),
+    "config_not_proxy": Message("config.toml does not point at the proxy.", f"Run `{CLI} install --start` to switch it."),
     "config_points_to_proxy": Message(
         "Codex still points at the proxy: stopping it now would cut off current and new sessions.",
         f"Run `{CLI} uninstall --defer-stop` to switch back, or repeat with --force."),
@@ -216,6 +214,9 @@ MESSAGES: Final[dict[str, Message]] = {
         "config.toml points at a proxy of ours, and neither a record nor a backup tells where it pointed before.",
         f"Run `{CLI} install --start --upstream-base URL` with your provider's own URL, or set that in config.toml."),
     "diagnosis.not_enabled": Message("The proxy is not enabled.", f"Run `{CLI} install --start`."),
+    "diagnosis.home_missing": Message("There is no Codex home here.", "Start Codex once, or pass --codex-home with another."),
+    "diagnosis.home_deleted": Message(
+        "The Codex home was deleted, and its proxy still runs.", f"Run `{CLI} stop`: that ends it, and nothing else is left."),
     "diagnosis.uninstall_unfinished": Message(
         "The proxy is uninstalled; what is left of it waits for the sessions that began with it.",
         f"Once they have ended, run `{CLI} uninstall` again."),
@@ -366,6 +367,7 @@ MESSAGES: Final[dict[str, Message]] = {
         "This program is installed as a package, not as a git checkout, so there is no remote to compare with.",
         "Ask the package installer: `pip list --outdated`."),
     "done.started": Message("The proxy is running."),
+    "done.started_unused": Message("The proxy is running, and config.toml does not point at it."),
     "done.dashboard_opened": Message("The dashboard is open in your browser."),
     "done.dashboard_found": Message("No browser was opened.", "Open the URL in a browser on this machine."),
     "no_requests_logged": Message("No request has been logged yet."),

@@ -35,6 +35,7 @@ from cfp.layout import Layout, locate
 from journal import Journal, RealFs, WorkerRecord
 from journal.fs import Fs
 from journal.ports import Locks
+from tests.promised import answer_in
 
 Json = Any
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -301,9 +302,7 @@ class Said:
 
     @property
     def json(self) -> dict[str, Json]:
-        value = json.loads(self.out)
-        assert isinstance(value, dict)
-        return value
+        return answer_in(self.out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cfp.core.checks import run_checks
 from cfp.core.diagnosis import diagnose
-from cfp.core.lifecycle import Pointing, pointing, state_of
+from cfp.core.lifecycle import Pointing, answering, pointing, state_of
 from cfp.host.machine import Host
 from cfp.host.surroundings import look_around
 from cfp.result import Result
@@ -34,7 +34,8 @@ def run(args: Args, host: Host) -> Result:
     machine = look_around(host, facts)
     checks = run_checks(facts, machine, args.provider)
     ok = all(check.ok for check in checks)
-    worker = facts.worker
+    at = answering(facts)
+    health = None if at is None else dict(at.health or {})
     diagnosis = diagnose(facts)
     return Result(
         status="ok" if ok else "attention",
@@ -43,10 +44,10 @@ def run(args: Args, host: Host) -> Result:
             "ok": ok,
             "checks": [check.to_json() for check in checks],
             "installed": facts.manifest is not None and pointing(facts) is Pointing.PROXIED,
-            "running": bool(worker and worker.health),
-            "pid": (worker.health or {}).get("pid") if worker else None,
+            "running": health is not None,
+            "pid": (health or {}).get("pid"),
             "provider": facts.settings.provider if facts.settings else None,
-            "health": dict(worker.health) if worker and worker.health else None,
+            "health": health,
             "state": state_of(facts),
             "diagnosis": diagnosis.to_json(),
             "next_user_action": next((check.fix for check in checks if not check.ok), diagnosis.next_user_action),

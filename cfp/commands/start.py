@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.commands.settle import settle, switch_for
+from cfp.core.diagnosis import Diagnosis, diagnose
 from cfp.core.facts import Facts
 from cfp.core.plan.start import StartPlan, plan_start
 from cfp.core.plan.worker import WorkerAction
@@ -42,8 +43,17 @@ def run(args: Args, host: Host) -> Result:
         facts = host.survey()
         plan = plan_start(facts)
         switch = begin_worker(host, lease, facts, plan, command="start", verbose=args.verbose_proxy)
-    fields = worker_fields(plan, switch, facts)
+    fields = {**worker_fields(plan, switch, facts), **_use(diagnose(host.survey()))}
     return Result(status=fields.pop("status"), fields={**fields, **route_and_auth(facts, plan.settings), **recovered})
+
+
+def _use(found: Diagnosis) -> dict[str, str]:
+    """What to say of a proxy that runs where nobody is sent to it, or where its record is lost."""
+    if found.code == "unrecorded":
+        return {"next_user_action": found.next_user_action}
+    if found.code in {"not_enabled", "config_not_proxy"}:
+        return {"message": message("done.started_unused").sentence, "next_user_action": found.next_user_action}
+    return {}
 
 
 def begin_worker(

@@ -8,7 +8,7 @@ from typing import Any
 
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
-from cfp.core.lifecycle import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending, state_of
+from cfp.core.lifecycle import Hook, Pointing, answering, hook, pointing, settings_pending, state_of
 from cfp.core.plan.hook import hook_command
 from cfp.core.policy import LoginMode
 from cfp.core.provider import active_provider, provider_url
@@ -41,8 +41,8 @@ def run(args: Args, host: Host) -> Result:
 def status_result(facts: Facts, provider: str | None = None) -> Result:
     """Turn facts into the result of `status`."""
     diagnosis = diagnose(facts)
-    health = dict(facts.worker.health or {}) if facts.worker and facts.worker.state is PortState.OURS else None
-    worker = proxy(facts)
+    at = answering(facts)
+    health = None if at is None else dict(at.health or {})
     name = provider or _provider(facts)
     route: dict[str, Any] = {"provider": name, "login_mode": facts.login}
     if facts.settings is not None and name == facts.settings.provider:
@@ -52,7 +52,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
         fields={
             "running": health is not None,
             "pid": (health or {}).get("pid"),
-            "healthy": worker in {Proxy.HEALTHY, Proxy.STALE} and bool((health or {}).get("ok")),
+            "healthy": bool((health or {}).get("ok")),
             "state": state_of(facts),
             "diagnosis": diagnosis.to_json(),
             "next_user_action": diagnosis.next_user_action,

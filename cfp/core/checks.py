@@ -15,6 +15,7 @@ from cfp.core.plan.worker import hangs
 from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
 from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url
 from cfp.core.report import key_available, key_persistent
+from cfp.core.unrecorded import running
 from cfp.errors import Refused
 from cfp.messages import CLI, message
 
@@ -131,8 +132,10 @@ def _codex_config(facts: Facts) -> Check:
         told = message("diagnosis.unrecorded_and_lost")
         return _bad(name, "proxy_unrecorded", told.sentence, told.action)
     if not facts.home_exists:
-        told = message("codex_home_missing", {"path": str(facts.layout.home)})
-        return _bad(name, "codex_home_missing", told.sentence, told.action)
+        at = running(facts)
+        code = "codex_home_missing" if at is None else "codex_home_deleted"
+        told = message(code, {"path": str(facts.layout.home), "pid": (at.health or {}).get("pid") if at else None})
+        return _bad(name, code, told.sentence, told.action)
     if facts.config.data is None and not facts.config.error:
         return _good(name, f"There is no {path}; Codex uses its defaults.", codex_home=str(facts.layout.home))
     if facts.config.doc is None:

@@ -14,6 +14,7 @@ from cfp.core.policy import FastBehavior, LoginMode, fast_behavior
 from cfp.core.provider import BUILT_IN
 from cfp.core.report import key_available, key_persistent
 from cfp.core.settings import Settings
+from cfp.core.unrecorded import running
 from cfp.messages import message
 
 Test = Callable[[Facts, Settings], bool]
@@ -70,6 +71,9 @@ _ROWS: Final[tuple[tuple[str, str, Test], ...]] = (
 
 def diagnose(facts: Facts) -> Diagnosis:
     """Return the first diagnosis that holds; `ready` where none does."""
+    if not facts.home_exists:
+        told = "home_missing" if running(facts) is None else "home_deleted"
+        return Diagnosis(code="not_enabled", level="attention", told=told)
     if facts.hot:
         return Diagnosis(code="interrupted", level="risk")
     if plan_recovery(facts) is not None:

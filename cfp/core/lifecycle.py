@@ -9,10 +9,10 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from cfp.core.facts import Facts, PortState
+from cfp.core.facts import Facts, PortFact, PortState
 from cfp.core.manifest import ManifestState
 from cfp.core.provider import provider_url
-from cfp.core.unrecorded import unrecorded
+from cfp.core.unrecorded import running, unrecorded
 
 
 class State(enum.StrEnum):
@@ -110,6 +110,14 @@ def proxy(facts: Facts) -> Proxy:
         return Proxy.FOREIGN
     stale = settings_pending(facts) or worker.health.get("runtime_id") != facts.runtime.runtime_id
     return Proxy.STALE if stale else Proxy.HEALTHY
+
+
+def answering(facts: Facts) -> PortFact | None:
+    """The worker of this home that answers: at the recorded address, or anywhere where none is recorded any more."""
+    if facts.worker is not None:
+        return facts.worker if facts.worker.state is PortState.OURS else None
+    at = running(facts)
+    return at if at is not None and (at.health or {}).get("ok") else None
 
 
 def settings_pending(facts: Facts) -> bool:

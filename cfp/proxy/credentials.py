@@ -92,10 +92,12 @@ class Credentials:
         return "provider_auth_file" if self._settings.upstream_api_key_file else None
 
     def key_available(self) -> bool:
+        """Whether what is to be sent is there; True where Codex's own is passed on, as `status` says it too."""
         try:
-            return self.authorization() is not None
+            self.authorization()
         except KeyState:
             return False
+        return True
 
     def authorization(self) -> bytes | None:
         """Return the field value that replaces the client's; None passes theirs on. Raises KeyState."""

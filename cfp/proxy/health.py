@@ -51,7 +51,12 @@ def identity() -> dict[str, Any]:
         "started": system.started(os.getpid()),
         "version": cfp.__version__,
         "runtime_id": runtime_id(),
-        "runtime": {"python": sys.executable, "package": package_path(), "version": sys.version.split()[0]},
+        "runtime": {
+            "version": cfp.__version__,
+            "python": sys.executable,
+            "python_version": sys.version.split()[0],
+            "package": package_path(),
+        },
     }
 
 

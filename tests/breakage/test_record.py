@@ -50,12 +50,24 @@ def test_the_proxy_of_a_deleted_home_is_named_with_what_ends_it(machine: Machine
     machine.install()
     (worker,) = machine.workers()
     shutil.rmtree(machine.home)
+    status, doctor = machine.cfp("status").json, machine.cfp("doctor").json
+    assert ("running", worker.pid, ["codex-fast-proxy stop"]) == (
+        status["status"],
+        status["pid"],
+        status["next_commands"],
+    )
+    assert (worker.pid, "codex_home_deleted") == (
+        doctor["pid"],
+        next(check["code"] for check in doctor["checks"] if check["name"] == "codex_config"),
+    )
     ran = machine.cfp("uninstall")
     assert (2, "codex_home_deleted", worker.pid) == (ran.code, ran.json["code"], ran.json["pid"]), ran.told
     assert f"codex-fast-proxy stop --codex-home {machine.home}" in ran.json["next_user_action"]
     assert 0 == machine.cfp("stop", "--codex-home", str(machine.home)).code
     assert [] == machine.workers()
     assert "codex_home_missing" == machine.cfp("uninstall").json["code"]
+    missing = machine.cfp("status").json
+    assert ("stopped", "There is no Codex home here.") == (missing["status"], missing["diagnosis"]["message"])
 
 
 @pytest.mark.parametrize("damage", ["", "{}", '{"version": "0.2.0", "for'])
@@ -101,3 +113,26 @@ def test_a_lost_home_names_what_is_wrong_and_who_mends_it(machine: Machine) -> N
     flags = b"\n[features]\nhooks = true\ncodex_hooks = true\n"  # nobody knows any more whose they are
     assert before + flags == machine.config.read_bytes()
     assert not machine.hooks.exists()
+
+
+def test_a_proxy_that_nobody_is_sent_to_is_started_and_says_so(machine: Machine) -> None:
+    """Its settings are saved, so `start` does what it is asked, and names what is missing for Codex to use it."""
+    machine.relay()
+    assert 0 == machine.cfp("install", "--prepare-only", "--no-verify", "--port", str(machine.port)).code
+    ran = machine.cfp("start")
+    assert (0, "started") == (ran.code, ran.json["status"])
+    assert "does not point at it" in ran.json["message"]
+    assert "codex-fast-proxy install --start" in ran.json["next_user_action"]
+    assert 0 == machine.cfp("stop").code
+
+
+def test_a_proxy_whose_record_is_lost_is_started_and_says_so(machine: Machine) -> None:
+    """Codex is sent to it and works again; the way out of the rest is `recover`."""
+    machine.relay()
+    machine.install()
+    assert 0 == machine.cfp("stop", "--force").code
+    (machine.state / "install-manifest.json").unlink()
+    ran = machine.cfp("start")
+    assert (0, "started") == (ran.code, ran.json["status"])
+    assert "codex-fast-proxy recover" in ran.json["next_user_action"]
+    assert "repaired" == machine.cfp("recover").json["status"]

@@ -25,6 +25,7 @@ import psutil
 
 from cfp.demo.answers import Turn
 from cfp.demo.upstream import Received, Upstream
+from tests.promised import answer_in
 
 KEY = "sk-a-key-of-the-tests"
 KEY_ENV = "RELAY_KEY"
@@ -49,10 +50,8 @@ class Ran:
 
     @property
     def json(self) -> dict[str, Json]:
-        """The one object on stdout; fails where there is anything else."""
-        value = json.loads(self.stdout)
-        assert isinstance(value, dict), self.told
-        return value
+        """The one object on stdout; fails where there is anything else, or a status that nobody promised."""
+        return answer_in(self.stdout)
 
     @property
     def told(self) -> str:

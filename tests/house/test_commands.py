@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+from collections.abc import Iterator
 from itertools import takewhile
 
 import pytest
 
 from cfp.commands import COMMANDS
 from cfp.commands.parsing import module_of, parsed, parser_of
+from cfp.contract import STATUSES
 from tests.house.source import REPOSITORY, modules
 
 GUIDES = tuple(f".codex/{name}.md" for name in ("INSTALL", "UPDATE", "SET_UPSTREAM", "UNINSTALL"))
@@ -17,6 +20,27 @@ PAGES = ("README.md", "SKILL.md", "CONTRIBUTING.md", "docs/architecture.md", "do
 
 # Verbs that an agent need not know: machines call them, or a person at a prompt.
 NOT_FOR_AGENTS = frozenset({"autostart", "serve", "completion", "journal", "unlink-skill"})
+
+# Verbs that no test runs by its harness's `cfp`, and the test that runs each all the same.
+RUN_OTHERWISE = {
+    "serve": ("tests/proxy/test_serve.py", "test_it_serves_and_leaves"),
+    "completion": ("tests/commands/test_completion.py", "test_bash_completes"),
+}
+STORY = "tests/contract/story.py"
+
+# Verbs whose status is not written where the answer is made, and the module that says it. That nothing else is said,
+# each answer in the tests shows: `tests.promised`.
+COMPUTED = {
+    "start": "cfp/commands/start.py",
+    "autostart": "cfp/commands/autostart.py",
+    "verify-upstream": "cfp/host/attempt.py",
+    "benchmark": "cfp/commands/benchmark.py",
+    "recover": "cfp/commands/recover.py journal/recovery.py",
+    "link-skill": "cfp/host/skill_link.py",
+    "unlink-skill": "cfp/host/skill_link.py",
+    "demo": "cfp/commands/demo.py",
+    "dashboard": "cfp/commands/dashboard.py",
+}
 
 _SPAN = re.compile(r"`([^`\n]+)`")
 _FENCE = re.compile(r"^```(?:bash|sh|console)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -83,9 +107,70 @@ def test_agents_know_every_verb() -> None:
 
 
 def test_every_verb_is_tested() -> None:
-    """Some test names each verb as a word of a command line."""
-    words = "\n".join(module.text for module in modules("tests"))
-    assert [] == [verb for verb in COMMANDS if f'"{verb}"' not in words]
+    """Each verb is run as a process and judged: by asserts beside it, or in the story by its golden answer."""
+    tests = {
+        (module.name, part.name): part
+        for module in modules("tests")
+        for part in ast.walk(module.tree)
+        if isinstance(part, ast.FunctionDef)
+    }
+    run = {
+        verb
+        for (place, name), test in tests.items()
+        if place == STORY
+        or (name.startswith("test_") and any(isinstance(part, ast.Assert) for part in ast.walk(test)))
+        for verb in _run_by(test)
+    }
+    assert set(RUN_OTHERWISE) == set(COMMANDS) - run
+    assert set() == set(RUN_OTHERWISE.values()) - set(tests)
+
+
+def _strings(tree: ast.Module, node: ast.AST, known: set[str]) -> Iterator[str]:
+    """The texts that an expression may come to, through the names of its module."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
+        if isinstance(part, ast.Name) and part.id not in known:
+            known.add(part.id)
+            for other in ast.walk(tree):
+                if isinstance(other, ast.Assign | ast.AnnAssign) and other.value is not None:
+                    targets = other.targets if isinstance(other, ast.Assign) else [other.target]
+                    if any(isinstance(target, ast.Name) and target.id == part.id for target in targets):
+                        yield from _strings(tree, other.value, known)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in STATUSES if verb not in COMPUTED])
+def test_the_contract_lists_what_the_code_says(verb: str) -> None:
+    """Neither a status that nobody hears of, nor one that no code can answer."""
+    (module,) = (part for part in modules("cfp") if part.name == f"cfp/commands/{_file(verb)}.py")
+    said = {
+        text
+        for call in module.calls()
+        if isinstance(call.func, ast.Name) and call.func.id == "Result"
+        for keyword in call.keywords
+        if keyword.arg == "status"
+        for text in _strings(module.tree, keyword.value, set())
+    }
+    assert set(STATUSES[verb]) == said
+
+
+def _file(verb: str) -> str:
+    return module_of(verb).__name__.rpartition(".")[2]
+
+
+@pytest.mark.parametrize("verb", COMPUTED)
+def test_no_status_is_promised_that_no_code_says(verb: str) -> None:
+    """Where the answer's word comes from elsewhere, that place has it."""
+    found = [module for module in modules("cfp", "journal") if module.name in COMPUTED[verb].split()]
+    words = {part.value for module in found for part in ast.walk(module.tree) if isinstance(part, ast.Constant)}
+    assert set() == set(STATUSES[verb]) - words
+
+
+def _run_by(test: ast.FunctionDef) -> Iterator[str]:
+    """The verbs of `….cfp("VERB", …)` in a test: the program, started as its user starts it."""
+    for call in ast.walk(test):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "cfp":
+            yield from (word.value for word in call.args[:1] if isinstance(word, ast.Constant))
 
 
 def test_the_pages_are_read() -> None:

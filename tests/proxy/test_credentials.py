@@ -47,7 +47,8 @@ def test_a_file_is_read_again_only_when_it_changed(tmp_path: Path) -> None:
 
 def test_keys_come_from_where_the_settings_say(tmp_path: Path) -> None:
     """From the variable, stripped; from provider-auth.json under the provider's name, as it is now; or not at all."""
-    assert credentials(tmp_path).authorization() is None
+    passed_on = credentials(tmp_path)
+    assert (None, True) == (passed_on.authorization(), passed_on.key_available())
     assert credentials(tmp_path, upstream_api_key_env="RELAY_KEY").authorization() == b"Bearer sk-env"
     from_file = credentials(tmp_path, upstream_api_key_file=True)
     path = Layout(tmp_path).provider_auth
