@@ -35,6 +35,7 @@ _DROP = frozenset(
         *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
         *("SSL_CERT_FILE", "SSL_CERT_DIR"),
         *("PYTHONSAFEPATH", "PYTHONPATH"),  # the planted-module tests must depend on our own flags alone
+        "PYTHONDONTWRITEBYTECODE",  # thousands of interpreters start: each would compile us anew
     }
 )
 
