@@ -175,7 +175,7 @@ class _Restoration:
         elif item and rest and same(handlers, rest) and index == len(rest):
             self.text = append_handler(self.text, old, handler)
         else:
-            self.text = append_group(self.text, {**before, "hooks": [handler]})
+            self.text = append_group(self.text, {**before, "hooks": [handler]}, None if rest else spelling)
 
 
 HOOKS_JSON = HooksJson()

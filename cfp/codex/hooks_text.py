@@ -38,8 +38,13 @@ def created(group: Json) -> str:
     return json.dumps({"hooks": {"SessionStart": [group]}}, indent=2, ensure_ascii=False) + "\n"
 
 
-def append_group(text: str, group: Json) -> str:
-    """Add a group as the last one, with what is missing above it."""
+def append_group(text: str, group: Json, spelling: str | None = None) -> str:
+    """Add a group as the last one, with what is missing above it; as `spelling` where that is known."""
+    added = _appended(text, group)
+    return added if spelling is None else replace(added, group_items(added)[-1], spelling)
+
+
+def _appended(text: str, group: Json) -> str:
     hooks = member(text, root(text), "hooks")
     if hooks is None:
         return append(text, root(text), "hooks", {"SessionStart": [group]})

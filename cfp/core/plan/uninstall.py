@@ -10,16 +10,15 @@ from cfp.codex import config_toml, hooks_json
 from cfp.core.facts import Facts
 from cfp.core.lifecycle import Pointing, State, pointing, state_of
 from cfp.core.manifest import ManifestState, digest
-from cfp.core.plan.baseline import Baseline, baseline, config_edits, hooks_edits
+from cfp.core.plan.baseline import Baseline, baseline, config_edits
 from cfp.core.plan.give_back import GivenBack, Level
-from cfp.core.plan.hook import current_edits
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.repair import check_recorded
 from cfp.core.policy import LoginMode
 from cfp.core.provider import BUILT_IN, url_key
 from cfp.core.settings import Settings
 from cfp.errors import Refused
-from journal.values import FileChange, KeyEdit, KeyPath
+from journal.values import ABSENT, FileChange, KeyEdit, KeyPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +164,7 @@ def _changes(facts: Facts, request: UninstallRequest, base: Baseline, *, repoint
         rows.append(FileChange(path=layout.backup(facts.now), before=None, after=facts.config.data, secret=True))
     keys = [edit.path for edit in config_edits(facts, manifest)] if manifest else []
     edits = config_toml.edits_between(facts.config.data, base.config.content, keys) if facts.config.doc else ()
-    groups = current_edits(_inverted(hooks_edits(facts, manifest)), facts.hooks) if manifest else ()
+    groups = (hooks_json.edit_for(facts.hooks.data, ABSENT),) if facts.hooks.doc is not None else ()
     candidates = (
         FileChange(
             path=layout.config,
@@ -189,10 +188,6 @@ def _changes(facts: Facts, request: UninstallRequest, base: Baseline, *, repoint
         given_back = manifest.restored().serialise()
         rows.append(FileChange(path=layout.manifest, before=facts.manifest_data, after=given_back, secret=True))
     return tuple(rows)
-
-
-def _inverted(edits: tuple[KeyEdit, ...]) -> tuple[KeyEdit, ...]:
-    return tuple(KeyEdit(path=edit.path, before=edit.after, after=edit.before) for edit in edits)
 
 
 def _config_restore(facts: Facts, base: Baseline, *, repointed: bool) -> ConfigRestore:
