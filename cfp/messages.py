@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 CLI = "codex-fast-proxy"
+_WHEN_IDLE = f"Run `{CLI} start` while no turn runs: it would be cut."
 _RESTART = "Restart the Codex App and return to the conversation, or open a new CLI process."
 
 
@@ -148,8 +149,7 @@ MESSAGES: Final[dict[str, Message]] = {
         "{host}:{port} cannot be served: nobody listens there, but the system does not give it away.",
         "Pass another --port. Windows reserves ranges of them (WinError 10013); "
         "`netsh interface ipv4 show excludedportrange protocol=tcp` lists them."),
-    "worker_hangs": Message(
-        "The proxy with process id {pid} does not answer.", f"Run `{CLI} start`, which replaces it."),
+    "worker_hangs": Message("The proxy with process id {pid} does not answer.", f"Run `{CLI} start`, which replaces it."),
     "worker_did_not_stop": Message("The proxy with process id {pid} does not end.", "End that process by hand."),
     "storage_failed": Message(
         "The file system refused a change to {path}: {reason}. Everything is as it was.", "Free space or rights, then run again."),
@@ -202,8 +202,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "interrupted_when_done": Message("Interrupted when the change was made already.", f"Run `{CLI} status`."),
     "stop_interrupted": Message(
         "Interrupted: the proxy was told to stop and ends once its streams have.", f"Run `{CLI} status`."),
-    "bug": Message(
-        "This is a bug in codex-fast-proxy ({kind}). The traceback is in {log}.", "Report it with that file."),
+    "bug": Message("This is a bug in codex-fast-proxy ({kind}). The traceback is in {log}.", "Report it with that file."),
 
     # --- diagnoses of `status`, in the order in which they are looked for
     "diagnosis.interrupted": Message("A command was interrupted before it was done.", f"Run `{CLI} recover`."),
@@ -238,6 +237,9 @@ MESSAGES: Final[dict[str, Message]] = {
     "diagnosis.proxy_unhealthy": Message("The proxy's address does not answer as it should.", f"Run `{CLI} doctor`."),
     "diagnosis.runtime_stale": Message(
         "The running proxy is older than the installed code.", f"Run `{CLI} start`; turns that run end undisturbed."),
+    "diagnosis.settings_pending_restart_cut": Message(
+        "The running proxy serves older settings, and cannot hand its streams over.", _WHEN_IDLE),
+    "diagnosis.runtime_stale_cut": Message("The running proxy is older, and cannot hand its streams over.", _WHEN_IDLE),
     "diagnosis.startup_hook_not_ready": Message(
         "Codex will not start the proxy by itself: its hook is missing, disabled or not trusted.",
         f"Run `{CLI} install --start` again."),
@@ -348,12 +350,10 @@ MESSAGES: Final[dict[str, Message]] = {
         f"Restart the Codex App, open a new CLI process, or run `{CLI} start`; turns that run end undisturbed."),
     "done.upstream_saved": Message("The new route is saved; no proxy is running.", f"Run `{CLI} start`."),
     "done.verified": Message("The route answers as Codex needs it; nothing was changed."),
-    "done.login_dry_run": Message(
-        "A key was found and nothing was written.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
+    "done.login_dry_run": Message("A key was found and nothing was written.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
     "done.login_prepared": Message(
         "The proxy keeps the provider's key.", f"Run `{CLI} set-upstream --use-provider-auth-file`."),
-    "done.login_ready": Message(
-        "The proxy keeps the provider's key and sends it.", "Sign in with ChatGPT when you like."),
+    "done.login_ready": Message("The proxy keeps the provider's key and sends it.", "Sign in with ChatGPT when you like."),
     "done.skill_linked": Message("The skill is linked.", _RESTART),
     "done.skill_unlinked": Message("The skill is not linked.", _RESTART),
     "update.same": Message("This checkout is what the remote has."),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cfp.core.diagnosis import diagnose
+from cfp.core.diagnosis import cuts, diagnose
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending
 from cfp.core.plan.hook import hook_command
@@ -330,10 +330,14 @@ def _health(facts: Facts) -> Mapping[str, Any]:
     return (facts.worker.health if facts.worker is not None else None) or {}
 
 
+def _cut(facts: Facts) -> str:
+    return "_cut" if cuts(facts, "runtime_stale") else ""
+
+
 def _proxy_pending_restart(facts: Facts) -> Check:
     name = "proxy_pending_restart"
     if settings_pending(facts):
-        told = message("diagnosis.settings_pending_restart")
+        told = message(f"diagnosis.settings_pending_restart{_cut(facts)}")
         return _bad(name, "settings_pending_restart", told.sentence, told.action)
     return _good(name, "The running proxy serves the saved settings." if _health(facts) else "None runs.")
 
@@ -344,7 +348,7 @@ def _proxy_runtime(facts: Facts) -> Check:
         return _good(name, "None runs.")
     running = _health(facts).get("runtime_id")
     if running != facts.runtime.runtime_id:
-        told = message("diagnosis.runtime_stale")
+        told = message(f"diagnosis.runtime_stale{_cut(facts)}")
         return _bad(name, "runtime_stale", told.sentence, told.action, running=running)
     return _good(name, "The running proxy is the installed code.", runtime_id=running)
 

@@ -51,6 +51,12 @@ def _unknown_fast(facts: Facts, settings: Settings) -> bool:
     return fast_behavior(settings.service_tier_policy, facts.login) is FastBehavior.UNKNOWN_CONSERVATIVE
 
 
+def cuts(facts: Facts, code: str) -> bool:
+    """True where the way out of a diagnosis replaces a worker that cannot hand its streams over."""
+    refreshed = code in {"settings_pending_restart", "runtime_stale"}
+    return refreshed and facts.worker is not None and not facts.worker.hands_over
+
+
 # fmt: off
 # Everything below the first two rows speaks of an installation that has settings and a manifest.
 _ROWS: Final[tuple[tuple[str, str, Test], ...]] = (
@@ -87,5 +93,5 @@ def diagnose(facts: Facts) -> Diagnosis:
         return Diagnosis(code="not_enabled", level="attention", told="uninstall_unfinished" if unfinished else "")
     for code, level, holds in _ROWS:
         if holds(facts, settings):
-            return Diagnosis(code=code, level=level)
+            return Diagnosis(code=code, level=level, told=f"{code}_cut" if cuts(facts, code) else "")
     return Diagnosis(code="ready", level="ok")

@@ -121,11 +121,11 @@ def answering(facts: Facts) -> PortFact | None:
 
 
 def settings_pending(facts: Facts) -> bool:
-    """True where a worker of ours serves other settings than the saved ones."""
+    """True where a worker of ours serves other settings than the saved ones; 0.1.0's does not tell all."""
     if facts.worker is None or facts.worker.state is not PortState.OURS or facts.settings is None:
         return False
     health, saved = facts.worker.health or {}, facts.settings.to_json()
-    return any(health.get(name) != saved[name] for name in SERVED)
+    return any(health[name] != saved[name] for name in SERVED if name in health)
 
 
 # The settings that a worker serves, as its health answer names them.

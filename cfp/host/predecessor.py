@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from itertools import pairwise
 
+from cfp.core.settings import DEFAULT_HOST
 from cfp.errors import Failed
 from cfp.host.probe import port_owner, read_health
 from cfp.host.process import Stopped, is_alive, process_started
@@ -37,6 +38,16 @@ def find_predecessor(layout: Layout, host: str, port: int) -> int | None:
         return None
     pairs = set(pairwise(owner.cmdline))
     return owner.pid if {("codex_fast_proxy", "serve"), ("--port", str(port))} <= pairs else None
+
+
+def find_unrecorded(layout: Layout) -> tuple[str, int] | None:
+    """Where the predecessor's worker serves when no settings tell it any more: its own command line does."""
+    pid = _pid_file(layout)
+    flags = dict(pairwise(system.cmdline(pid))) if pid is not None else {}
+    host, port = flags.get("--host", DEFAULT_HOST), flags.get("--port", "")
+    if not port.isdecimal() or find_predecessor(layout, host, int(port)) is None:
+        return None
+    return host, int(port)
 
 
 def stop_predecessor(layout: Layout, host: str, port: int) -> Stopped:

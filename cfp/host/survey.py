@@ -19,7 +19,7 @@ from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settin
 from cfp.errors import Refused
 from cfp.host import control, keys, probe, process, runtime, windows
 from cfp.host.disk import DISK, Disk
-from cfp.host.predecessor import find_predecessor
+from cfp.host.predecessor import find_predecessor, find_unrecorded
 from cfp.layout import Layout
 
 PROBE_TIMEOUT_S = 2.0
@@ -166,7 +166,7 @@ def _stray(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | Non
     draining = {at.health.get("pid") for at in _draining(layout) if at.health is not None}
     found = next((worker for worker in process.find_workers(layout.home) if worker.pid not in draining), None)
     if found is None:
-        return None
+        return _unrecorded_predecessor(layout)
     asked_already = any(at is not None and (at.host, at.port) == (found.host, found.port) for at in known)
     health = None if asked_already else probe.read_health(found.host, found.port, PROBE_TIMEOUT_S)
     if health is None or health.nonce != found.nonce:
@@ -179,6 +179,11 @@ def _stray(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | Non
         health=dict(health),
         hands_over=_hands_over(health, layout),
     )
+
+
+def _unrecorded_predecessor(layout: Layout) -> PortFact | None:
+    at = find_unrecorded(layout)
+    return None if at is None else _port(layout, *at)
 
 
 def _draining(layout: Layout) -> tuple[PortFact, ...]:

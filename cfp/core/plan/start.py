@@ -40,7 +40,8 @@ def plan_autostart(facts: Facts) -> StartPlan:
         raise Refused(Refusal.CONFIG_NOT_PROXY)
     plan = _plan(facts, Verb.AUTOSTART)
     answers = facts.worker is not None and facts.worker.state is PortState.OURS
-    busy = facts.worker is not None and bool((facts.worker.health or {}).get("requests_in_flight"))
+    # Version 0.1.0's does not tell how much it serves, and it may be this user's own turn.
+    busy = facts.worker is not None and bool((facts.worker.health or {}).get("requests_in_flight", True))
     cuts = plan.worker is WorkerAction.REPLACE and busy
     if plan.worker.refreshes and answers and (cuts or not settings_pending(facts)):
         return StartPlan(
