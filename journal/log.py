@@ -33,13 +33,18 @@ HOLDER = "holder.json"
 
 
 class Log:
-    """An append-only list of records. Nothing is kept open between calls."""
+    """An append-only list of records. Nothing is kept open between calls.
 
-    def __init__(self, fs: Fs, path: Path, records: Sequence[Json], length: int) -> None:
+    `torn` counts the bytes that a power cut left behind the valid prefix. A record put before them could lead to an
+    old one among them again, even a commit, if it is just as long as the one that is lost: so they are blotted first.
+    """
+
+    def __init__(self, fs: Fs, path: Path, records: Sequence[Json], length: int, torn: int = 0) -> None:
         self._fs = fs
         self.path = path
         self.records = list(records)
         self._length = length
+        self._torn = torn
 
     def append(self, record: Json, *, durable: bool) -> None:
         """Add a record. After a failed fsync it may or may not be there; the caller turns back then."""
@@ -47,6 +52,10 @@ class Log:
         with storage(self.path):
             fd = self._fs.open(self.path)
             try:
+                if self._torn:
+                    write_all(self._fs, fd, bytes(self._torn), self._length)
+                    self._fs.fsync(fd)
+                    self._torn = 0
                 write_all(self._fs, fd, data, self._length)
                 if durable:
                     self._fs.fsync(fd)
@@ -66,6 +75,7 @@ class Log:
         with storage(self.path):
             self._fs.fsync_folder(self.path.parent)
         self._length = len(data)
+        self._torn = 0
         self.records = list(records)
 
 
@@ -97,7 +107,8 @@ def load_log(fs: Fs, root: Path, txid: str) -> Log:
     """Read an open log. Raises Damaged, or Unsupported for a log of a newer version."""
     path = root / (txid + OPEN)
     with storage(path):
-        parsed = codec.parse(fs.read(path))
+        data = fs.read(path)
+    parsed = codec.parse(data)
     records = parsed.records
     if not records or records[0].get("t") != "begin":
         raise Damaged(txid)
@@ -107,7 +118,7 @@ def load_log(fs: Fs, root: Path, txid: str) -> Log:
     at = 1 + len(planned)
     if len(records) <= at or records[at] != _prepared(records[:at]):
         raise Damaged(txid)
-    return Log(fs, path, records, parsed.length)
+    return Log(fs, path, records, parsed.length, torn=len(data.rstrip(b"\0")) - parsed.length)
 
 
 def open_transactions(fs: Fs, root: Path) -> tuple[str, ...]:

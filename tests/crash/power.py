@@ -1,7 +1,7 @@
 """What a power cut makes of a simulated file system: what no fsync covers is a gamble.
 
 Of the name changes that no `fsync_folder` has covered a prefix survives in each folder, or any subset; a content that
-no `fsync` has covered is old, torn, full of zeros, empty or complete.
+no `fsync` has covered is old, torn inside a line or behind one, full of zeros, empty or complete.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 from journal.fs import Kind
 from tests.crash.simfs import Node, SimFs, Step
 
-FATES = 5
+FATES = 6
 Draw = tuple[tuple[int, ...], tuple[int, ...]]
 
 
@@ -61,14 +61,21 @@ def _fallen(node: Node, fate: int) -> Node:
     if fate == 0:
         return old.but(disk=None).synced()
     same = _common_prefix(old.data, node.data)  # what is durable stays, whatever is written behind it
-    if fate == 1:
-        middle = (same + len(node.data)) // 2
+    if fate in {1, 5}:
+        end = len(node.data) - (_common_suffix(old.data, node.data) if len(old.data) == len(node.data) else 0)
+        middle = (same + end) // 2
+        if fate == 5:
+            middle = 1 + node.data.rfind(b"\n", same, end) or middle
         data = node.data[:middle] + old.data[middle:]
     elif fate == 2:
         data = node.data[:same] + bytes(len(node.data) - same)
     else:
         data = node.data[:same] if fate == 3 else node.data
     return node.but(data=data, disk=None).synced()
+
+
+def _common_suffix(one: bytes, other: bytes) -> int:
+    return _common_prefix(one[::-1], other[::-1])
 
 
 def _common_prefix(one: bytes, other: bytes) -> int:

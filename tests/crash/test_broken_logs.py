@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
 import pytest
 
 from journal import Damaged, JournalError, Unsupported
-from journal.codec import parse
+from journal.codec import frame, parse
 from tests.crash import invariants
 from tests.crash.model import Ends
+from tests.crash.power import PowerCut
 from tests.crash.simfs import SimFs
-from tests.crash.sizes import DEEP
+from tests.crash.sizes import DEEP, SEED
 from tests.crash.world import RESTART, journal_on, recover, run
 from tests.numbers import Numbers
 
@@ -70,6 +72,46 @@ def test_every_damage_to_a_log(moment: int, numbers: Numbers) -> None:
     numbers.count("damaged logs", "recovered, and their recoveries killed", len(verdicts))
     assert not all(verdicts)
     assert any(verdicts) == (moment in {1, 2})  # nothing may follow `prepared` yet, or the images are gone already
+
+
+def appended(start: SimFs, path: str) -> set[int]:
+    """How long the records are that a recovery adds to a log."""
+    fs, machine = start.after_kill(), RESTART.machine()
+    ends = Ends(fs, machine)
+    recover(fs, machine)
+    longest = max((parse(end.fs.data(path) or b"").records for end in ends.all), key=len)
+    many = len(parse(start.data(path) or b"").records)
+    return {len(frame(number, record)) for number, record in enumerate(longest[many:], many)}
+
+
+@pytest.mark.parametrize("shift", range(-1, 2), ids=["shorter", "same", "longer"])
+def test_a_commit_behind_a_torn_record_stays_dead(shift: int) -> None:
+    """A commit that no valid record leads to never counts, though recovery writes one of just that length before it.
+
+    The disk has lost a record and kept the next, which is a commit: nobody was told of that, so the files go back. A
+    recovery that stops when it has put a record of its own into the gap must not make the next one see a commit.
+    """
+    start, choose = interrupted()[1], random.Random(SEED)
+    [path] = [path for path in start.seen if path.endswith(".open")]
+    log = start.data(path) or b""
+    prefix = parse(log)
+    many = len(prefix.records)
+    stale = frame(many + 1, {"t": "commit", "files": []})
+    for length in appended(start, path):
+        lost = bytes(length + shift)
+        torn = log[: prefix.length] + lost + stale
+        fs, machine = start.after_kill(), RESTART.machine()
+        fs.edit_in_place(path, torn + bytes(max(0, len(log) - len(torn))))
+        ends = Ends(fs, machine)
+        assert "rolled_back" == recover(fs, machine).kind
+        for end in ends.all:
+            power = PowerCut(end.fs)
+            draws = {power.draw(choose, any_subset=True) for _ in range(3)}
+            for world in (end.fs, *map(power.world, draws)):
+                again = recover(world, end.machine.copy())
+                assert again.kind in {"rolled_back", "clean"}
+                assert [] == invariants.i1_all_before_or_all_after(RESTART, RESTART.world(), world, "rolled_back")
+                assert [] == invariants.i4_nothing_left(RESTART, world)
 
 
 def is_decided(start: SimFs, path: str, log: bytes) -> bool:
