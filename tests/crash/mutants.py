@@ -1,236 +1,312 @@
 """Break the journal on purpose, one small way at a time, and see whether its tests notice.
 
-    python -m tests.crash.mutants [--part N/M] [--only MODULE]
+    python -m tests.crash.mutants [--part N/M] [--only MODULE] [--survivors] [--resume]
 
-Each mutant runs in a process of its own that has everything but the journal imported already. The score is printed,
-with every survivor; one that is not listed in EXCUSED with its reason makes the exit code 1.
+The tests are collected once, and run once to see which lines of the journal each of them reaches. Then every mutant
+gets a process of its own, forked from this one: the function that differs gets its other code, and the tests that
+reach it run, the one that noticed it last time first, then by how long they take, until one fails.
+
+Survivors are printed as they come, and the score at the end; a survivor that is not listed in EXCUSED with its reason
+makes the exit code 1, and so does an excuse that is not needed.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import importlib.abc
-import importlib.util
+import gc
+import hashlib
+import importlib
+import json
 import os
+import pickle
+import resource
 import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType
+
+import coverage
+import pytest
 
 from tests.crash.excused import EXCUSED
+from tests.crash.mutations import Mutant, mutants_of
 
 REPOSITORY = Path(__file__).parent.parent.parent
-TESTS = (  # the quick ones first: most mutants fall at once
-    *(f"tests/journal/test_{name}.py" for name in ("rarities", "sight", "codec", "files", "api")),
+NOTES = REPOSITORY / ".cache" / "mutants.jsonl"
+SECONDS = NOTES.with_suffix(".seconds")
+TESTS = (
+    "tests/journal",
     *(f"tests/crash/test_{name}.py" for name in ("broken_logs", "faults", "crashes", "foreign_edits")),
-    "tests/journal/test_lock.py",
 )
-SMALL = {"CFP_TEST_CRASH_IMAGES": "4000", "CFP_TEST_CRASH_DEPTH": "2", "HYPOTHESIS_PROFILE": "ci"}
-LONGEST = 600.0  # seconds; a mutant that never ends is noticed
-SWAPS: dict[type[ast.AST], type[ast.AST]] = {
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.And: ast.Or,
-    ast.Or: ast.And,
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
+# These break barriers themselves, and look for a complaint: of a mutant they say nothing.
+OTHERS = (
+    *("test_every_barrier_is_needed", "test_commit_and_removal_of_the_log_back_each_other_up"),
+    *("test_barriers_of_the_recovery_are_needed_too", "test_the_list_of_redundant_barriers_is_current"),
+)
+SMALL = {
+    "CFP_TEST_CRASH_IMAGES": "4000",
+    "CFP_TEST_CRASH_DEPTH": "2",
+    "CFP_TEST_FAULT_CODES": "1",
+    "HYPOTHESIS_PROFILE": "ci",
 }
+LONGEST = 300.0  # seconds; a mutant that never ends is noticed
+MOST_MEMORY = 4 << 30  # bytes; so is one that grows
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Mutant:
-    """One change: `name` says where and what, and which of its kind in that function it is."""
+class Reach:
+    """What one test took, in seconds, and the lines of the journal that it ran."""
 
-    module: str
-    name: str
-    code: ast.Module
-
-
-def mutants_of(path: Path) -> Iterator[Mutant]:
-    """Every mutant of one module, in the order of the text."""
-    source = path.read_text()
-    untested = {number for number, line in enumerate(source.splitlines(), 1) if "pragma: no cover" in line}
-    seen: dict[str, int] = {}
-    for number in range(10**6):
-        tree = ast.parse(source)
-        change = next((one for at, one in enumerate(changes_in(tree, untested)) if at == number), None)
-        if change is None:
-            return
-        where, what, apply = change
-        apply()
-        seen[f"{where}: {what}"] = count = seen.get(f"{where}: {what}", 0) + 1
-        name = f"{path.stem}.{where}: {what}" + (f" #{count}" if count > 1 else "")
-        yield Mutant(module=f"journal.{path.stem}", name=name, code=ast.fix_missing_locations(tree))
+    seconds: float
+    lines: dict[str, set[int]]
 
 
-Change = tuple[str, str, Callable[[], None]]
+@dataclass
+class Notes:
+    """Who noticed which mutant last time, "" for nobody, and how long each test took. Kept from run to run."""
+
+    state: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    last: dict[str, str] = field(default_factory=dict)
+    current: dict[str, str] = field(default_factory=dict)
+
+    def read(self) -> None:
+        if SECONDS.exists():
+            self.seconds = json.loads(SECONDS.read_text())
+        for line in NOTES.read_text().splitlines() if NOTES.exists() else ():
+            note = json.loads(line)
+            self.last[note["mutant"]] = note["by"]
+            if note["state"] == self.state:
+                self.current[note["mutant"]] = note["by"]
+
+    def time(self, seconds: dict[str, float]) -> None:
+        SECONDS.write_text(json.dumps(self.seconds | seconds))
+
+    def add(self, mutant: Mutant, by: str) -> None:
+        with NOTES.open("a") as file:
+            file.write(json.dumps({"mutant": mutant.name, "by": by, "state": self.state}) + "\n")
 
 
-def changes_in(tree: ast.Module, untested: set[int]) -> Iterator[Change]:
-    for where, function in functions(tree, ""):
-        for node in inside(function, untested):
-            for what, apply in changes_of(node):
-                yield where, what, apply
+def state_of_the_tree() -> str:
+    """A digest of the journal and of its tests: notes of another one only say where to begin."""
+    paths = sorted(
+        path for folder in ("journal", "tests/journal", "tests/crash") for path in (REPOSITORY / folder).glob("*.py")
+    )
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths if path.name != "excused.py")).hexdigest()[:16]
 
 
-def functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.FunctionDef]]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.FunctionDef):
-            yield prefix + child.name, child
-        elif isinstance(child, ast.ClassDef):
-            yield from functions(child, f"{prefix}{child.name}.")
+class Trials:
+    """pytest's loop, which runs no test in this process and many in others."""
+
+    def __init__(self, mutants: Sequence[Mutant], notes: Notes, *, resume: bool, quick: float, say: Say) -> None:
+        self.mutants = mutants
+        self.notes = notes
+        self.resume = resume
+        self.quick = quick
+        self.say = say
+        self.survivors: list[str] = []
+        self.broken: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = [item for item in session.items if getattr(item, "originalname", "") not in OTHERS]
+        began = time.monotonic()
+        items = [item for item in items if self.notes.seconds.get(item.nodeid, 0.0) <= self.quick]
+        reaches = self.reaches(session, items)
+        self.broken = [item.nodeid for item in items if item.nodeid not in reaches]
+        if self.broken:
+            return True
+        self.say(f"{len(items)} tests in {sum(reach.seconds for reach in reaches.values()):.0f} s")
+        functions = living_functions()
+        items = [item for item in items if reaches[item.nodeid].seconds <= self.quick]
+        for done, mutant in enumerate(self.mutants, 1):
+            by = self.notes.current.get(mutant.name) if self.resume else None
+            if by is None:
+                by = self.noticed_by(session, mutant, in_order(items, reaches, mutant, self.notes.last), functions)
+                self.notes.add(mutant, by)
+            if not by:
+                self.survivors.append(mutant.name)
+                self.say(f"survived: {mutant.name}  ({EXCUSED.get(mutant.name, 'not excused')})")
+            if done % 100 == 0:
+                self.say(f"{done} of {len(self.mutants)} after {time.monotonic() - began:.0f} s")
+        return True
+
+    def reaches(self, session: pytest.Session, items: Sequence[pytest.Item]) -> dict[str, Reach]:
+        """What each test that passes reaches; kept for the next run on the same tree."""
+        kept = NOTES.with_suffix(f".{self.notes.state}-{self.quick:g}")
+        if not kept.exists():
+            for old in NOTES.parent.glob(f"{NOTES.stem}.*-{self.quick:g}"):
+                old.unlink()
+            found = in_child(lambda: baseline(session, items))
+            if found is None:
+                return {}
+            kept.write_bytes(found)
+            self.notes.time({test: reach.seconds for test, reach in pickle.loads(found).items()})  # noqa: S301 - our own
+        return pickle.loads(kept.read_bytes())  # noqa: S301 - our own
+
+    def noticed_by(
+        self,
+        session: pytest.Session,
+        mutant: Mutant,
+        items: Sequence[pytest.Item],
+        functions: dict[tuple[str, str, int], list[FunctionType]],
+    ) -> str:
+        def trial() -> bytes:
+            become(mutant, functions)
+            return failing(session, items).encode()
+
+        answer = in_child(trial)
+        return "it ended the process, or never ended" if answer is None else answer.decode()
 
 
-def inside(function: ast.FunctionDef, untested: set[int]) -> Iterator[ast.AST]:
-    """What runs in a function: no annotation, no default, no branch that this platform never takes."""
-    pending: list[ast.AST] = list(reversed(function.body))
-    while pending:
-        node = pending.pop()
-        if getattr(node, "lineno", 0) in untested:
-            continue
-        yield node
-        if isinstance(node, ast.AnnAssign):
-            pending += [node.value] if node.value else []
-        else:
-            pending += reversed(list(ast.iter_child_nodes(node)))
+def in_order(
+    items: Sequence[pytest.Item], reaches: dict[str, Reach], mutant: Mutant, last: dict[str, str]
+) -> list[pytest.Item]:
+    """The tests that run the mutant's lines: the one that noticed it last time, then the quick ones."""
+    path = str(mutant.path)
+    able = [item for item in items if not reaches[item.nodeid].lines.get(path, set()).isdisjoint(mutant.lines)]
+    return sorted(able, key=lambda item: (item.nodeid != last.get(mutant.name), reaches[item.nodeid].seconds))
 
 
-def changes_of(node: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
-    for name, statements in ast.iter_fields(node):
-        if isinstance(statements, list) and name in {"body", "orelse", "finalbody"}:
-            yield from dropped(statements)
-    match node:
-        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
-            yield f"not {short(test)}", lambda: setattr(node, "test", ast.UnaryOp(op=ast.Not(), operand=test))
-        case ast.Compare(ops=[op]) if type(op) in SWAPS:
-            other = SWAPS[type(op)]
-            yield f"{other.__name__} in {short(node)}", lambda: setattr(node, "ops", [other()])
-        case ast.BoolOp(op=op) | ast.BinOp(op=(ast.Add() | ast.Sub()) as op):
-            other = SWAPS[type(op)]
-            yield f"{other.__name__} in {short(node)}", lambda: setattr(node, "op", other())
-        case ast.Constant(value=bool(value)):
-            yield f"{not value} for {value}", lambda: setattr(node, "value", not value)
-        case ast.Constant(value=int(value)):
-            yield f"{value + 1} for {value}", lambda: setattr(node, "value", value + 1)
-        case ast.Return(value=ast.AST() as value) if not (isinstance(value, ast.Constant) and value.value is None):
-            yield f"return nothing for {short(value)}", lambda: setattr(node, "value", ast.Constant(value=None))
-        case ast.With(items=items):
-            yield from unguarded(node, items)
+def living_functions() -> dict[tuple[str, str, int], list[FunctionType]]:
+    """Every function of the journal by file, qualified name and first line."""
+    for path in journal_modules():
+        importlib.import_module("journal" if path.stem == "__init__" else f"journal.{path.stem}")
+    found: dict[tuple[str, str, int], list[FunctionType]] = {}
+    for one in gc.get_objects():
+        if isinstance(one, FunctionType):
+            code = one.__code__
+            found.setdefault((code.co_filename, code.co_qualname, code.co_firstlineno), []).append(one)
+    return found
 
 
-def dropped(statements: list[ast.stmt]) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Leave out a statement that is there for its effect alone."""
-    for at, statement in enumerate(statements):
-        effect = isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant)
-        if effect or isinstance(statement, ast.Raise | ast.AugAssign | ast.Delete):
-            yield f"drop {short(statement)}", lambda at=at: statements.__setitem__(at, ast.Pass())
+def become(mutant: Mutant, functions: dict[tuple[str, str, int], list[FunctionType]]) -> None:
+    """Give the function that differs its other code, here and now."""
+    code = next(find_code(compile(mutant.code, str(mutant.path), "exec"), mutant.function))
+    for function in functions[str(mutant.path), *mutant.function]:
+        function.__code__ = code
 
 
-def unguarded(node: ast.With, items: list[ast.withitem]) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Leave out one context manager; `with` needs one, so the last is replaced by one that does nothing."""
-    for at, item in enumerate(items):
-        idle = ast.withitem(context_expr=ast.parse("__import__('contextlib').nullcontext()", mode="eval").body)
-        if item.optional_vars is None:
-            yield f"without {short(item.context_expr)}", lambda at=at, idle=idle: items.__setitem__(at, idle)
+def find_code(code: CodeType, wanted: tuple[str, int]):  # noqa: ANN201 - Iterator[CodeType]
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            if (constant.co_qualname, constant.co_firstlineno) == wanted:
+                yield constant
+            yield from find_code(constant, wanted)
 
 
-def short(node: ast.AST) -> str:
-    text = " ".join(ast.unparse(node).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def failing(session: pytest.Session, items: Sequence[pytest.Item]) -> str:
+    """Run tests until one fails, and say which; "" where none does."""
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed:
+            return item.nodeid
+    return ""
 
 
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports the mutant in the place of its module."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self._mutant = mutant
-
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name != self._mutant.module:
-            return None
-        file = REPOSITORY / (name.replace(".", "/") + ".py")
-        return importlib.util.spec_from_file_location(name, file, loader=self)
-
-    def create_module(self, spec: ModuleSpec) -> None:
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self._mutant.code, f"<{self._mutant.name}>", "exec"), module.__dict__)  # noqa: S102 - it is a mutant
-
-
-def run_tests(mutant: Mutant | None) -> int:
-    """In a child: pytest's exit code, where 0 means that nobody noticed. None stands for the journal as it is."""
-    import pytest  # noqa: PLC0415 - imported by the parent already; nothing of ours may be
-
-    os.environ.update(SMALL)
-    os.chdir(REPOSITORY)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nothing, stream)
-    if mutant is not None:
-        sys.meta_path.insert(0, _Finder(mutant))
-    return int(pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *TESTS]))
+def baseline(session: pytest.Session, items: Sequence[pytest.Item]) -> bytes:
+    """What each test reaches and takes, of those that pass."""
+    watch = coverage.Coverage(data_file=None, config_file=False, include=[str(REPOSITORY / "journal" / "*")])
+    passed: dict[str, float] = {}
+    watch.start()
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        watch.switch_context(item.nodeid)
+        began, failed = time.perf_counter(), session.testsfailed
+        session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed == failed:
+            passed[item.nodeid] = time.perf_counter() - began
+    watch.stop()
+    data = watch.get_data()
+    lines: dict[str, dict[str, set[int]]] = {test: {} for test in passed}
+    for file in data.measured_files():
+        for line, tests in data.contexts_by_lineno(file).items():
+            for test in tests:
+                if test in lines:
+                    lines[test].setdefault(file, set()).add(line)
+    return pickle.dumps({test: Reach(seconds, lines[test]) for test, seconds in passed.items()})
 
 
-def is_noticed(mutant: Mutant | None) -> bool:
+def in_child(work: Callable[[], bytes]) -> bytes | None:
+    """What `work` returns in a fork of this process; None where that ended otherwise, or took too long."""
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
             os.setpgid(0, 0)
-            code = run_tests(mutant)
+            os.close(reader)
+            resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(nothing, stream)
+            with os.fdopen(writer, "wb") as pipe:
+                pipe.write(work())
+            code = 0
         finally:
             os._exit(code)
-    watch = os.pidfd_open(child)
-    try:
-        ended, _, _ = select.select([watch], [], [], LONGEST)
-        if not ended:
+    os.close(writer)
+    deadline, answer = time.monotonic() + LONGEST, b""
+    with os.fdopen(reader, "rb", buffering=0) as pipe:
+        while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            if not (more := pipe.read(1 << 20)):
+                break
+            answer += more
+        else:
             os.killpg(child, signal.SIGKILL)
-        return os.waitpid(child, 0)[1] != 0
-    finally:
-        os.close(watch)
+    return answer if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 else None
+
+
+def journal_modules() -> list[Path]:
+    return sorted((REPOSITORY / "journal").glob("*.py"))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", default="1/1", help="the Nth of M parts, each a sample of all modules")
     parser.add_argument("--only", default="", help="a module's name")
+    parser.add_argument("--survivors", action="store_true", help="only those that nobody noticed last time")
+    parser.add_argument("--quick", type=float, default=1e9, help="only tests that take no longer, in seconds")
+    parser.add_argument("--resume", action="store_true", help="believe what an unfinished run of the same tree found")
     arguments = parser.parse_args()
     part, parts = map(int, arguments.part.split("/"))
-    for name in ("pytest", "hypothesis", "hypothesis.strategies", "filelock", "tomlkit", "transitions", "psutil"):
-        importlib.import_module(name)
-    modules = sorted((REPOSITORY / "journal").glob("*.py"))
-    mutants = [one for path in modules if arguments.only in {"", path.stem} for one in mutants_of(path)]
-    mine = mutants[part - 1 :: parts]
-    survivors, began = [], time.monotonic()
-    if is_noticed(None):
-        print("the tests fail, or last too long, with the journal as it is")  # noqa: T201 - the answer
-        return 2
-    for mutant in mine:
-        if not is_noticed(mutant):
-            survivors.append(mutant.name)
-            print(f"survived: {mutant.name}  ({EXCUSED.get(mutant.name, 'not excused')})", flush=True)  # noqa: T201 - the answer
-    unexcused = [name for name in survivors if name not in EXCUSED]
-    noticed = len(mine) - len(survivors)
-    print(  # noqa: T201 - the answer
-        f"{noticed} of {len(mine)} mutants noticed ({100 * noticed / max(1, len(mine)):.1f} %), "
-        f"{len(survivors)} survive, {len(unexcused)} of them without an excuse; {time.monotonic() - began:.0f} s"
+    say: Say = lambda line: print(line, flush=True)  # noqa: T201, E731 - the answer
+    os.environ.update(SMALL)
+    os.chdir(REPOSITORY)
+    NOTES.parent.mkdir(exist_ok=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born deaf to it
+    notes = Notes(state_of_the_tree())
+    notes.read()
+    every = [one for path in journal_modules() if arguments.only in {"", path.stem} for one in mutants_of(path)]
+    mine = [one for one in every if not (arguments.survivors and notes.last.get(one.name))][part - 1 :: parts]
+    trials = Trials(mine, notes, resume=arguments.resume, quick=arguments.quick, say=say)
+    began = time.monotonic()
+    quiet = (
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "addopts=--import-mode=importlib",
+        "-o",
+        "tmp_path_retention_policy=failed",
     )
-    return bool(unexcused)
+    pytest.main(["-qq", "-s", "--assert=plain", *quiet, "--timeout=20", *TESTS], plugins=[trials])
+    if trials.broken:
+        say(f"these fail with the journal as it is: {trials.broken}")
+        return 2
+    unexcused = [name for name in trials.survivors if name not in EXCUSED]
+    needless = sorted({one.name for one in mine} & set(EXCUSED) - set(trials.survivors))
+    noticed = len(mine) - len(trials.survivors)
+    say(
+        f"{noticed} of {len(mine)} mutants noticed ({100 * noticed / max(1, len(mine)):.1f} %), "
+        f"{len(trials.survivors)} survive, {len(unexcused)} of them unexcused; {time.monotonic() - began:.0f} s"
+    )
+    for name in needless:
+        say(f"an excuse for a mutant that is noticed: {name}")
+    return bool(unexcused or needless)
 
 
 if __name__ == "__main__":

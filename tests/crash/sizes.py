@@ -15,3 +15,4 @@ def size(name: str, normal: int, deep: int) -> int:
 IMAGES = size("CRASH_IMAGES", 220_000, 6_000_000)
 SEED = size("CRASH_SEED", 1, 1)
 DEPTH = size("CRASH_DEPTH", 3, 4)
+FAULT_CODES = size("FAULT_CODES", 11, 11)

@@ -11,14 +11,14 @@ import pytest
 from journal import Damaged, JournalError
 from tests.crash import invariants
 from tests.crash.simfs import Fault, SimFs
-from tests.crash.sizes import DEEP, SEED
+from tests.crash.sizes import DEEP, FAULT_CODES, SEED
 from tests.crash.world import SCENARIOS, Machine, Outcome, Scenario, journal_on, recover, run
 from tests.numbers import Numbers
 
 CODES = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.EMFILE, errno.EINTR, errno.ESTALE, errno.EXDEV, errno.EBUSY),
-)
+)[:FAULT_CODES]
 READ_CODES = CODES if DEEP else (errno.EIO, errno.EACCES)
 # An operation that takes effect and says that it failed is a network file system's: one code stands for all there.
 WAYS = (
