@@ -149,7 +149,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Half an hour of mixed traffic with faults (CFP_TEST_SOAK_SECONDS says how long); the gate runs half of one."""
+    """Half an hour of mixed traffic with faults (CFP_TEST_SOAK_SECONDS says how long); the gate runs one of them."""
     _install(session, "tests")
     seconds = os.environ.get("CFP_TEST_SOAK_SECONDS", "1800")
     session.run("pytest", "-q", "tests/soak", *session.posargs, env={"CFP_TEST_SOAK_SECONDS": seconds})

@@ -59,6 +59,7 @@ def _settle(worker: Worker) -> None:
     # What is loaded now stays: leave it out of later collections, which would only delay a stream.
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
+    gc.enable()
 
 
 def _on_signals(handover: Handover) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -114,6 +115,7 @@ def main(argv: Sequence[str]) -> int:
     args = parse(argv, os.environ)
     if not args.codex_home.is_dir():
         raise Refused("codex_home_missing", path=str(args.codex_home))
+    gc.disable()  # starting leaves no garbage, and looking for it is a twentieth of it; `live` takes it up again
     # Imported before the go byte: the parent is busy with its journal, and importing leaves no trace.
     from cfp.proxy.life import live  # noqa: PLC0415  wrong flags are told without it
 

@@ -25,7 +25,7 @@ from tests.performance.contenders import Site, free_port, running, wait_answerin
 from tests.soak.provider import BadLine, Case, Provider
 from tests.soak.traffic import Seen, Walker
 
-SECONDS = float(os.environ.get("CFP_TEST_SOAK_SECONDS", "30"))
+SECONDS = float(os.environ.get("CFP_TEST_SOAK_SECONDS", "60"))
 WALKERS = 16
 GROWTH_MB = 8.0  # bodies of a megabyte leave gaps in the heap, which soon stop growing
 # What the worker may say of a request here; anything else is its own fault.
