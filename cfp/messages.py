@@ -217,8 +217,8 @@ MESSAGES: Final[dict[str, Message]] = {
     "diagnosis.home_deleted": Message(
         "The Codex home was deleted, and its proxy still runs.", f"Run `{CLI} stop`: that ends it, and nothing else is left."),
     "diagnosis.uninstall_unfinished": Message(
-        "The proxy is uninstalled; what is left of it waits for the sessions that began with it.",
-        f"Once they have ended, run `{CLI} uninstall` again."),
+        "The proxy is uninstalled, but for some files and perhaps its process.",
+        f"Once the sessions that began with it have ended, run `{CLI} uninstall` again."),
     "diagnosis.config_not_proxy": Message(
         "The proxy is installed, but config.toml does not point at it.",
         f"Run `{CLI} install --start` to switch again, or `{CLI} uninstall` to remove the rest."),
@@ -337,7 +337,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "done.uninstall_skipped": Message(
         "The provider was pointed elsewhere by others, so its URL, the proxy and its state stay as they are.",
         f"Decide which URL is right; `{CLI} uninstall --force` gives back the one from before."),
-    "done.recover_clean": Message("Nothing was interrupted, and there was nothing to mend."),
+    "done.recover_clean": Message("No change is half done, and there was nothing to mend."),
     "done.recover_rolled_back": Message("What was interrupted is undone: the files are as before it."),
     "done.recover_finished": Message("What was interrupted had been decided, and is finished now."),
     "done.recover_repaired": Message(

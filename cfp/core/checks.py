@@ -9,6 +9,7 @@ from typing import Any, Final
 from cfp.core.diagnosis import cuts, diagnose
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending
+from cfp.core.manifest import ManifestState
 from cfp.core.plan.hook import hook_command
 from cfp.core.plan.repair import lost, plan_recovery
 from cfp.core.plan.worker import hangs
@@ -238,8 +239,7 @@ def _proxy_settings(facts: Facts, machine: Machine) -> Check:
         told = message("settings_invalid", {"reason": reason})
         return _bad(name, "settings_invalid", told.sentence, told.action)
     if facts.settings is None:
-        told = message("diagnosis.not_enabled")
-        return _bad(name, "not_enabled", told.sentence, told.action)
+        return _not_enabled(name, facts)
     if machine.proxies:
         return _advice(
             name,
@@ -255,9 +255,17 @@ def _config_points_to_proxy(facts: Facts) -> Check:
     name = "config_points_to_proxy"
     if pointing(facts) is Pointing.PROXIED:
         return _good(name, "config.toml points at the proxy.")
-    code = "config_not_proxy" if facts.manifest else "not_enabled"
-    told = message(f"diagnosis.{code}")
-    return _bad(name, code, told.sentence, told.action)
+    if facts.manifest is None or facts.manifest.state is not ManifestState.INSTALLED:
+        return _not_enabled(name, facts)
+    told = message("diagnosis.config_not_proxy")
+    return _bad(name, "config_not_proxy", told.sentence, told.action)
+
+
+def _not_enabled(name: str, facts: Facts) -> Check:
+    """In the words of `status`: an uninstall that is not done yet has another next command than a home without us."""
+    found = diagnose(facts)
+    told = message(f"diagnosis.{found.told if found.code == 'not_enabled' and found.told else 'not_enabled'}")
+    return _bad(name, "not_enabled", told.sentence, told.action)
 
 
 def _upstream_saved(facts: Facts) -> Check:

@@ -136,3 +136,19 @@ def test_a_proxy_whose_record_is_lost_is_started_and_says_so(machine: Machine) -
     assert (0, "started") == (ran.code, ran.json["status"])
     assert "codex-fast-proxy recover" in ran.json["next_user_action"]
     assert "repaired" == machine.cfp("recover").json["status"]
+
+
+@pytest.mark.parametrize("gone", [(), ("settings.json",)], ids=["deferred", "cut short"])
+def test_an_uninstall_that_is_not_done_has_one_next_command(machine: Machine, gone: tuple[str, ...]) -> None:
+    """Put off, or killed among its deletes: `status` and `doctor` name the same, and it is what ends it."""
+    machine.relay()
+    machine.install()
+    assert 0 == machine.cfp("uninstall", "--defer-stop").code
+    for name in gone:
+        (machine.state / name).unlink()
+    status, doctor = machine.cfp("status").json, machine.cfp("doctor").json
+    assert ("restored_deferred", ["codex-fast-proxy uninstall"]) == (status["state"], status["next_commands"])
+    assert status["next_user_action"] == doctor["next_user_action"]
+    assert "No change is half done" in machine.cfp("recover").json["message"]
+    assert 0 == machine.cfp("uninstall").code
+    assert ([], False) == (machine.workers(), machine.state.exists())
