@@ -13,6 +13,7 @@ from pathlib import Path
 from cfp.demo.home import KEY, DemoHome
 from cfp.demo.story import Step, Story
 from cfp.demo.upstream import Upstream
+from cfp.demo.websocket import Speaker
 from cfp.host.machine import Host
 from cfp.result import Result
 
@@ -37,10 +38,12 @@ def run(args: Args, host: Host) -> Result:
     began = time.monotonic()
     root = Path(tempfile.mkdtemp(prefix="codex-fast-proxy-demo-"))
     try:
-        with Upstream(key=KEY) as upstream:
+        speaker = Speaker()
+        with Upstream(key=KEY, switch=speaker) as upstream:
             codex = shutil.which("codex", path=host.environ.get("PATH"))
             home = DemoHome(root)
-            steps = Story(home=home, upstream=upstream, codex=Path(codex) if codex else None, tell=_tell).run()
+            program = Path(codex) if codex else None
+            steps = Story(home=home, upstream=upstream, speaker=speaker, codex=program, tell=_tell).run()
     finally:
         if not args.keep:
             shutil.rmtree(root, ignore_errors=True)

@@ -20,6 +20,11 @@ from cfp.core.unrecorded import running
 from cfp.errors import Refused
 from cfp.messages import CLI, message
 
+_WEBSOCKET: Final = {
+    "served": "It serves WebSocket.",
+    "not_served": "It serves no WebSocket: the proxy says so at once, and Codex goes on over HTTP.",
+    "untried": "Codex has not asked it for WebSocket yet.",
+}
 PROXY_VARIABLES: Final = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
@@ -273,7 +278,10 @@ def _upstream_saved(facts: Facts) -> Check:
     if facts.settings is None:
         told = message("settings_missing")
         return _bad(name, "settings_missing", told.sentence, told.action)
-    return _good(name, f"Requests go to {facts.settings.upstream_base}.", upstream_base=facts.settings.upstream_base)
+    base, health = facts.settings.upstream_base, _health(facts)
+    websocket = health.get("upstream_websocket") if health.get("upstream_base") == base else None
+    detail = " ".join(filter(None, (f"Requests go to {base}.", _WEBSOCKET.get(websocket or ""))))
+    return _good(name, detail, upstream_base=base, websocket=websocket)
 
 
 def _service_tier_policy(facts: Facts, machine: Machine) -> Check:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from cfp.demo.home import KEY, DemoHome
 from cfp.demo.upstream import Upstream
+from cfp.demo.websocket import Speaker, ask
 
 IDENTITY_HEADERS = {
     "authorization": "Bearer demo-chatgpt-token",
@@ -45,6 +46,7 @@ class Story:
 
     home: DemoHome
     upstream: Upstream
+    speaker: Speaker
     codex: Path | None
     tell: Callable[[Step], None]
     steps: list[Step] = field(default_factory=list)
@@ -67,6 +69,7 @@ class Story:
         yield "install --start: verify, start the proxy, switch the config", self._install
         yield 'a Codex-shaped turn arrives with service_tier "priority"', self._turn
         yield "a tier that the user chose stays", self._chosen_tier
+        yield "over WebSocket too: the message of a turn gets the tier", self._websocket_turn
         if self.codex is not None:
             yield "the real Codex CLI runs a turn through the proxy", self._real_turn
         yield "status: ready", self._status
@@ -103,6 +106,16 @@ class Story:
 
     def _chosen_tier(self) -> None:
         self._expect_tier(self._post({**_TURN, "service_tier": "flex"}), "flex")
+
+    def _websocket_turn(self) -> None:
+        status = self._cfp("running", 0, "status")
+        events = ask(str(status["config_base_url"]), f"Bearer {KEY}", _TURN)
+        if not events or events[-1]["type"] != "response.completed":
+            raise StepFailed(f"the answer ended after {len(events)} events")
+        self._expect_tier(self.speaker.messages[-1], "priority")
+        known = self._cfp("running", 0, "status")["health"]["upstream_websocket"]
+        if known != "served":
+            raise StepFailed(f"status says of WebSocket: {known}")
 
     def _expect_tier(self, body: Mapping[str, Any], tier: str) -> None:
         if body.get("service_tier") != tier:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
+from time import monotonic
 from typing import Any, Protocol
 
 import cfp
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
 from cfp.proxy.evidence import Evidence
-from cfp.proxy.refusals import Refusals
+from cfp.proxy.refusals import Refusals, Unserved
 
 
 class Observed(Protocol):
@@ -20,6 +21,7 @@ class Observed(Protocol):
     config: WorkerConfig
     credentials: Credentials
     refusals: Refusals
+    unserved: Unserved
     evidence: Evidence
     draining: bool
     hands_over: bool
@@ -86,6 +88,7 @@ def report(worker: Observed) -> dict[str, Any]:
         "requests_in_flight": worker.requests_in_flight,
         "requests_served": worker.requests_served,
         "service_tier_refused_by": worker.refusals.listed(),
+        "upstream_websocket": worker.unserved.known(monotonic()).value,
         "service_tier_evidence": worker.evidence.report(settings.upstream_base),
         "peer_check": worker.peer_check,
         "draining": worker.draining,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from math import inf
 from typing import Final
 
@@ -30,6 +31,14 @@ class Refusals:
         return sorted(model or "" for model in self._models)
 
 
+class WebSocket(StrEnum):
+    """What is known of the upstream; UNTRIED: Codex has not asked for one, or got no answer that says."""
+
+    UNTRIED = "untried"
+    SERVED = "served"
+    NOT_SERVED = "not_served"
+
+
 class Unserved:
     """That the upstream has no WebSocket.
 
@@ -38,9 +47,20 @@ class Unserved:
 
     def __init__(self) -> None:
         self._until = -inf
+        self._served = False
 
     def holds(self, now: float) -> bool:
         return now < self._until
+
+    def switched(self) -> None:
+        """It has answered with a 101."""
+        self._served = True
+
+    def known(self, now: float) -> WebSocket:
+        """For health, status and doctor."""
+        if self.holds(now):
+            return WebSocket.NOT_SERVED
+        return WebSocket.SERVED if self._served else WebSocket.UNTRIED
 
     def learn(self, status: int | None, now: float) -> None:
         """`status` is what it answered in the place of a 101; None: nothing."""

@@ -142,6 +142,7 @@ class Tunnel:
     def _switched(self, connection: UpstreamConnection, head: ResponseHead) -> None:
         self._stop_timer()
         self._open = True
+        self._office.unserved.switched()
         record = self._record
         record.status = 101
         self._client.write([headers.switch_head(head)])

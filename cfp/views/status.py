@@ -17,6 +17,7 @@ _FAST: Final = {
     "preserve_only": "what Codex asks for, nothing is added",
     "unknown_conservative": "nothing is added: how Codex is signed in is unclear",
 }
+_WEBSOCKETS: Final = {"served": "the provider serves it", "not_served": "not served; Codex goes on over HTTP at once"}
 _LOGINS: Final = {"api_key": "API key", "chatgpt": "ChatGPT", "mixed": "ChatGPT and an API key"}
 
 
@@ -29,6 +30,7 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
             [
                 ("provider", answer.get("provider")),
                 ("route", _route(answer)),
+                ("WebSocket", _WEBSOCKETS.get(str((answer.get("health") or {}).get("upstream_websocket")))),
                 ("key", _key(answer)),
                 ("Fast", _FAST.get(str(answer.get("fast_behavior")))),
                 ("login", _LOGINS.get(str(answer.get("login_mode")), "unclear")),

@@ -114,6 +114,17 @@ def test_what_the_home_earns(home: Any, check: str, verdict: tuple[bool, str]) -
     assert verdict == codes(home)[check]
 
 
+@pytest.mark.parametrize("known", ["served", "not_served", "untried", None])
+@pytest.mark.parametrize("base", [SETTINGS.upstream_base, "https://other.example/v1"])
+def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> None:
+    """What the worker has learned of WebSocket is told, unless it serves another upstream or is of 0.1.0."""
+    health = {**ENABLED.worker.health, "upstream_base": base, "upstream_websocket": known}
+    home = replace(ENABLED, worker=replace(ENABLED.worker, health=health))
+    (check,) = [check for check in run_checks(home, MACHINE, None) if check.name == "upstream_saved"]
+    told = known if base == SETTINGS.upstream_base else None
+    assert (told, told is not None) == (check.evidence["websocket"], "WebSocket" in check.detail)
+
+
 @pytest.mark.parametrize(
     ("machine", "home", "check", "verdict"),
     [

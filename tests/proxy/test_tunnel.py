@@ -256,6 +256,7 @@ async def test_identity_stays_here_when_the_key_is_replaced(tmp_path: Path) -> N
         worker(tmp_path, up.base, environ=environ, upstream_api_key_env=KEY_ENV) as running,
     ):
         client, _ = await connected(running, b"Authorization: Bearer u", b"Cookie: c", b"ChatGPT-Account-ID: a")
+        assert json.loads(running.worker.health())["upstream_websocket"] == "served"
         await client.close()
         await up.gone.get()
         (request,) = up.requests
@@ -291,6 +292,9 @@ async def test_an_upstream_that_refuses_is_remembered(tmp_path: Path, status: by
             assert await client.closed() == b""
             await client.close()
         assert len(up.requests) == (1 if remembered else 2)
+        assert json.loads(running.worker.health())["upstream_websocket"] == (
+            "not_served" if remembered else "untried"
+        )
     assert [line["status"] for line in running.log()] == [426, 426]
 
 
