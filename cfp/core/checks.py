@@ -21,9 +21,9 @@ from cfp.errors import Refused
 from cfp.messages import CLI, message
 
 _WEBSOCKET: Final = {
-    "served": "It serves WebSocket.",
-    "not_served": "It serves no WebSocket: the proxy says so at once, and Codex goes on over HTTP.",
-    "untried": "Codex has not asked it for WebSocket yet.",
+    "served": " It serves WebSocket.",
+    "not_served": " It serves no WebSocket: the proxy says so at once, and Codex goes on over HTTP.",
+    "untried": " Codex has not asked it for WebSocket yet.",
 }
 PROXY_VARIABLES: Final = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
@@ -231,9 +231,8 @@ def _login_mode(facts: Facts, machine: Machine) -> Check:
         return _advice(
             name, "login_in_keyring", detail, told.action, login_mode=facts.login, codex_says=machine.cli_login
         )
-    detail = (
-        "No login is visible in auth.json; it may be in the keyring." if machine.keyring else "Nobody is signed in."
-    )
+    hidden = "No login is visible in auth.json; it may be in the keyring."
+    detail = hidden if machine.keyring else "Nobody is signed in."
     return _advice(name, "login_unknown", detail, told.action, login_mode=facts.login)
 
 
@@ -279,9 +278,9 @@ def _upstream_saved(facts: Facts) -> Check:
         told = message("settings_missing")
         return _bad(name, "settings_missing", told.sentence, told.action)
     base, health = facts.settings.upstream_base, _health(facts)
-    websocket = health.get("upstream_websocket") if health.get("upstream_base") == base else None
-    detail = " ".join(filter(None, (f"Requests go to {base}.", _WEBSOCKET.get(websocket or ""))))
-    return _good(name, detail, upstream_base=base, websocket=websocket)
+    known = health.get("upstream_websocket") if health.get("upstream_base") == base else None
+    detail = f"Requests go to {base}.{_WEBSOCKET.get(known or '', '')}"
+    return _good(name, detail, upstream_base=base, websocket=known)
 
 
 def _service_tier_policy(facts: Facts, machine: Machine) -> Check:
@@ -375,16 +374,12 @@ def _hooks_enabled(facts: Facts, machine: Machine) -> Check:
         detail = f"The administrator's {machine.hooks_bar} keeps hooks of users from running."
         return _advice(name, "hooks_disabled_by_policy", detail, f"Run `{CLI} start` yourself after a reboot.")
     features = (facts.config.doc or {}).get("features")
-    flags = (
-        {flag: features[flag] for flag in ("hooks", "codex_hooks") if flag in features}
-        if isinstance(features, Mapping)
-        else {}
-    )
+    known = features if isinstance(features, Mapping) else {}
+    flags = {flag: known[flag] for flag in ("hooks", "codex_hooks") if flag in known}
     if True not in flags.values() and False in flags.values():
         detail = "config.toml switches hooks off, so Codex will not start the proxy."
-        return _bad(
-            name, "hooks_disabled", detail, f"Run `{CLI} install --start`, or set features.hooks = true.", **flags
-        )
+        fix = f"Run `{CLI} install --start`, or set features.hooks = true."
+        return _bad(name, "hooks_disabled", detail, fix, **flags)
     return _good(name, "Codex runs hooks.", **flags)
 
 
