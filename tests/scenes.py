@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from journal import FileChange
 from tests.crash import invariants
 from tests.crash.world import CANARY
+from tests.homes.acts import Acts
+from tests.homes.computer import OLD_CODE, Worker
+from tests.homes.site import Said
 from tests.predecessor import lay_out
-from tests.staged import Acts, Said, Stage
+from tests.staged import Stage
 
 CODEX = ".codex"
 JOURNAL = f"{CODEX}/codex-fast-proxy-journal"
@@ -56,7 +58,7 @@ class Photograph:
     """Everything below the user's folder, and the workers in the street."""
 
     entries: Mapping[str, Entry]
-    alive: Mapping[str, Any]
+    alive: Mapping[str, Worker]
 
     @property
     def seen(self) -> dict[str, int]:
@@ -86,7 +88,7 @@ def photograph(stage: Stage) -> Photograph:
         links = [name for name in folders if os.path.islink(f"{folder}/{name}")]  # noqa: PTH114 - many thousand times
         for path in [folder, *(f"{folder}/{name}" for name in (*names, *links))]:
             entries[os.path.relpath(path, user)] = _entry(path)
-    return Photograph(entries, stage.street.alive())
+    return Photograph(entries, stage.street.workers)
 
 
 def _entry(path: str) -> Entry:
@@ -128,7 +130,7 @@ def lay(stage: Stage, photo: Photograph) -> None:
             for attribute, value in entry.xattrs:
                 os.setxattr(path, attribute, value)
             os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
-    stage.street.set(photo.alive)
+    stage.street.keep(dict(photo.alive))
 
 
 # ---- Homes -----------------------------------------------------------------------------------------------------
@@ -201,13 +203,12 @@ def _write(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 def worker_dies(stage: Stage) -> None:
-    stage.street.set({})
+    stage.street.keep({})
 
 
 def worker_ages(stage: Stage) -> None:
     """The worker runs code that was replaced since."""
-    alive = stage.street.alive()
-    stage.street.set({nonce: {**health, "runtime_id": "f" * 16} for nonce, health in alive.items()})
+    stage.street.change(runtime_id=OLD_CODE)
 
 
 def user_edits(stage: Stage) -> None:

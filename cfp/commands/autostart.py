@@ -12,6 +12,7 @@ from typing import Any
 
 from cfp.commands.start import begin_worker, worker_fields
 from cfp.core.facts import Facts
+from cfp.core.launch import Launch
 from cfp.core.plan.start import StartPlan, plan_autostart
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.unrecorded import running
@@ -101,15 +102,14 @@ def _beside_an_interrupted_command(args: Args, host: Host, facts: Facts, plan: S
     """
     if running(facts) is not None:
         return {"status": "already_running", "reason": "interrupted"}
-    nonce = secrets.token_hex(16)
-    health = host.workers.start(
-        plan.settings,
-        nonce,
-        verbose=args.verbose_proxy,
+    launch = Launch(
+        settings=plan.settings,
+        nonce=secrets.token_hex(16),
         journaled=lambda _pid, _started: None,
-        take_over=None,
-        timeout=START_TIMEOUT_S,
+        patience=START_TIMEOUT_S,
+        verbose=args.verbose_proxy,
     )
+    health = host.workers.start(launch)
     return {"status": "started", "reason": "interrupted", "pid": health.get("pid"), "healthy": True}
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cfp.core.facts import PortFact
+from cfp.core.launch import Launch
 from cfp.core.settings import Settings, settings_from_json
 from cfp.host import predecessor, probe, process
 from cfp.layout import Layout
@@ -32,26 +33,19 @@ class HostWorkers:
     def settings_hash(self, settings: Settings) -> str:
         return self._spec(settings, "").settings_hash()
 
-    def start(
-        self,
-        settings: Settings,
-        nonce: str,
-        *,
-        verbose: bool,
-        journaled: Callable[[int, str], None],
-        take_over: PortFact | None,
-        timeout: float,
-    ) -> dict[str, Any]:
-        """Start a worker; raises Failed(worker_did_not_start). It waits for its go byte until `journaled` is done."""
-        former = "" if take_over is None else self.record(take_over).nonce
-        child = process.spawn(self._spec(settings, nonce, verbose=verbose, take_over=former), self._layout)
+    def start(self, launch: Launch) -> dict[str, Any]:
+        """Start a worker; raises Failed(worker_did_not_start). It waits for its go byte until that is journaled."""
+        settings = launch.settings
+        former = "" if launch.take_over is None else self.record(launch.take_over).nonce
+        spec = self._spec(settings, launch.nonce, verbose=launch.verbose, take_over=former)
+        child = process.spawn(spec, self._layout)
         try:
-            journaled(child.pid, child.started)
+            launch.journaled(child.pid, child.started)
         except BaseException:
             child.abandon()
             raise
         child.go()
-        return dict(probe.wait_healthy(settings.host, settings.port, nonce, timeout, child))
+        return dict(probe.wait_healthy(settings.host, settings.port, launch.nonce, launch.patience, child))
 
     def release(self, at: PortFact) -> None:
         """Tell a worker that stands by to leave once its streams are done.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from cfp.core.facts import PortFact
+from cfp.core.launch import Launch
 from cfp.core.settings import Settings
 from cfp.layout import Layout
 from journal import Lease, Transaction
@@ -22,22 +23,8 @@ START_TIMEOUT_S = 15.0
 class Workers(Protocol):
     """What the effects need of the machine about workers; `cfp.host.workers` is the real one."""
 
-    def start(
-        self,
-        settings: Settings,
-        nonce: str,
-        *,
-        verbose: bool,
-        journaled: Callable[[int, str], None],
-        take_over: PortFact | None,
-        timeout: float,
-    ) -> dict[str, Any]:
-        """Start a worker, tell `journaled` its pid and start time before it does anything, and return its health.
-
-        take_over  the worker that lends it its listener, and stands by until it is released or the new one ends
-        timeout    seconds until it must be healthy
-        A worker whose parent dies before `journaled` has returned ends by itself.
-        """
+    def start(self, launch: Launch) -> dict[str, Any]:
+        """Start a worker and return its health."""
 
     def release(self, at: PortFact) -> None:
         """Tell a worker that stands by to leave when its streams are done; does not wait for that."""
@@ -141,16 +128,17 @@ def _start(switch: Switch, *, take_over: PortFact | None) -> None:
         executable=workers.executable,
         settings_hash=workers.settings_hash(settings),
     )
-    switch.health = workers.start(
-        settings,
-        nonce,
-        verbose=switch.verbose,
+    launch = Launch(
+        settings=settings,
+        nonce=nonce,
         journaled=lambda pid, started: switch.tx.worker_started(
             nonce=nonce, pid=pid, started=started, boot_id=workers.boot_id
         ),
+        patience=switch.patience,
+        verbose=switch.verbose,
         take_over=take_over,
-        timeout=switch.patience,
     )
+    switch.health = workers.start(launch)
 
 
 def _record_stopping(switch: Switch, previous: PortFact) -> None:

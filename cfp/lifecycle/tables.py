@@ -20,7 +20,7 @@ from cfp.lifecycle.effects import (
     stop_worker,
     swap_files,
 )
-from cfp.lifecycle.machine import State, Step, Table
+from cfp.lifecycle.machine import Effect, State, Step, Table
 
 
 def _files_only(end: State) -> Table[Switch]:
@@ -34,15 +34,39 @@ def _files_only(end: State) -> Table[Switch]:
     # fmt: on
 
 
+def _files_behind(bring_up: Effect[Switch]) -> Table[Switch]:
+    # fmt: off
+    return (
+        #    effect          from              to                undo
+        Step(journal_images, State.PLANNED,    State.PREPARED,   None),
+        Step(bring_up,       State.PREPARED,   State.WORKER_UP,  retract_worker),
+        Step(swap_files,     State.WORKER_UP,  State.SWITCHED,   restore_files),
+        Step(commit,         State.SWITCHED,   State.COMMITTED,  None, commits=True),
+        Step(purge,          State.COMMITTED,  State.ENABLED,    None),
+    )
+    # fmt: on
+
+
+def _worker_only(bring_up: Effect[Switch]) -> Table[Switch]:
+    # fmt: off
+    return (
+        Step(journal_images, State.PLANNED,    State.PREPARED,   None),
+        Step(bring_up,       State.PREPARED,   State.WORKER_UP,  retract_worker),
+        Step(commit,         State.WORKER_UP,  State.COMMITTED,  None, commits=True),
+        Step(purge,          State.COMMITTED,  State.RUNNING,    None),
+    )
+    # fmt: on
+
+
+INSTALL = _files_behind(start_worker)
+START = _worker_only(start_worker)
+
+# An older worker of ours that cannot hand over (it hangs, it is the predecessor's, or the system cannot pass sockets)
+# is stopped first.
+INSTALL_OVER = _files_behind(replace_worker)
+RESTART = _worker_only(replace_worker)
+
 # fmt: off
-INSTALL: Final[Table[Switch]] = (
-    #    effect          from              to                undo
-    Step(journal_images, State.PLANNED,    State.PREPARED,   None),
-    Step(start_worker,   State.PREPARED,   State.WORKER_UP,  retract_worker),
-    Step(swap_files,     State.WORKER_UP,  State.SWITCHED,   restore_files),
-    Step(commit,         State.SWITCHED,   State.COMMITTED,  None, commits=True),
-    Step(purge,          State.COMMITTED,  State.ENABLED,    None),
-)
 
 # An older worker of ours runs: the new one takes its listener over, and no stream is cut.
 INSTALL_HANDOVER: Final[Table[Switch]] = (
@@ -54,35 +78,12 @@ INSTALL_HANDOVER: Final[Table[Switch]] = (
     Step(purge,            State.HANDED_OVER, State.ENABLED,     None),
 )
 
-# One that cannot hand over (it hangs, it is the predecessor's, or the system cannot pass sockets) is stopped first.
-INSTALL_OVER: Final[Table[Switch]] = (
-    Step(journal_images, State.PLANNED,    State.PREPARED,   None),
-    Step(replace_worker, State.PREPARED,   State.WORKER_UP,  retract_worker),
-    Step(swap_files,     State.WORKER_UP,  State.SWITCHED,   restore_files),
-    Step(commit,         State.SWITCHED,   State.COMMITTED,  None, commits=True),
-    Step(purge,          State.COMMITTED,  State.ENABLED,    None),
-)
-
-START: Final[Table[Switch]] = (
-    Step(journal_images, State.PLANNED,    State.PREPARED,   None),
-    Step(start_worker,   State.PREPARED,   State.WORKER_UP,  retract_worker),
-    Step(commit,         State.WORKER_UP,  State.COMMITTED,  None, commits=True),
-    Step(purge,          State.COMMITTED,  State.RUNNING,    None),
-)
-
 HANDOVER: Final[Table[Switch]] = (
     Step(journal_images,   State.PLANNED,     State.PREPARED,    None),
     Step(hand_over,        State.PREPARED,    State.WORKER_UP,   retract_worker),
     Step(commit,           State.WORKER_UP,   State.COMMITTED,   None, commits=True),
     Step(release_previous, State.COMMITTED,   State.HANDED_OVER, None),
     Step(purge,            State.HANDED_OVER, State.RUNNING,     None),
-)
-
-RESTART: Final[Table[Switch]] = (
-    Step(journal_images, State.PLANNED,    State.PREPARED,   None),
-    Step(replace_worker, State.PREPARED,   State.WORKER_UP,  retract_worker),
-    Step(commit,         State.WORKER_UP,  State.COMMITTED,  None, commits=True),
-    Step(purge,          State.COMMITTED,  State.RUNNING,    None),
 )
 
 # No worker to touch: the one that runs is the right one already, or none is wanted.

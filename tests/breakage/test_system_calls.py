@@ -15,18 +15,17 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cfp import signals
 from tests.crash.sizes import SEED, size
+from tests.homes.site import Said
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import ENVIRON, SCENES, Play, Scene, photograph, play_on
-from tests.staged import Said, Stage, Street
+from tests.staged import Stage, Street
 
 CELLS = size("STRACE_CELLS", 4, 24)  # for each scene
 CALLS = (
@@ -50,19 +49,18 @@ CHOSEN = (
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 
-@dataclass(frozen=True, slots=True)
 class SharedStreet(Street):
     """Workers in memory that forks share: what a test does to them is no system call."""
 
-    memory: mmap.mmap
+    def __init__(self, path: Path, home: Path, memory: mmap.mmap) -> None:
+        super().__init__(path, home)
+        self._memory = memory
 
-    def alive(self) -> dict[str, Any]:
-        text = self.memory[:].partition(b"\0")[0]
-        return json.loads(text) if text else {}
+    def read(self) -> bytes:
+        return self._memory[:].partition(b"\0")[0]
 
-    def set(self, alive: Mapping[str, Any]) -> None:
-        text = json.dumps(alive).encode() + b"\0"
-        self.memory[: len(text)] = text
+    def write(self, text: bytes) -> None:
+        self._memory[: len(text) + 1] = text + b"\0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +69,7 @@ class TracedStage(Stage):
 
     @property
     def street(self) -> SharedStreet:
-        return SharedStreet(self.root, self.memory)
+        return SharedStreet(self.root, self.home, self.memory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

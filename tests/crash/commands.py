@@ -12,12 +12,17 @@ from functools import cached_property
 from pathlib import Path
 
 from cfp.core.settings import parse_settings
+from cfp.layout import Layout
 from journal import FileChange, Recovery
 from tests import predecessor
-from tests.crash.home import HOME, LAYOUT, OLD_CODE, Answer, Crew, host_on, outdated, run_line
 from tests.crash.simfs import SimFs
 from tests.crash.story import Outcome
+from tests.crash.world import HOME
+from tests.homes.computer import OLD_CODE, Computer
+from tests.homes.places import MemoryHome
+from tests.homes.site import Said, recover_on, run_line
 
+LAYOUT = Layout(HOME)
 CONFIG = b"""\
 # canary-sk-0123456789
 model = "gpt-5.5"
@@ -38,63 +43,63 @@ HOOKS = b"""\
 }
 """
 INSTALL = "install --start --no-verify"
-Home = Callable[[], tuple[SimFs, Crew]]
-Act = str | Callable[[SimFs, Crew], None]
+Home = Callable[[], tuple[SimFs, Computer]]
+Act = str | Callable[[SimFs, Computer], None]
 
 
-def plain() -> tuple[SimFs, Crew]:
+def plain() -> tuple[SimFs, Computer]:
     fs = SimFs()
     fs.add_folder(HOME)
     fs.add_file(LAYOUT.config, CONFIG, 0o640, mtime_ns=4711, xattrs=(("user.note", b"kept"),))
     fs.add_file(LAYOUT.hooks, HOOKS, mtime_ns=4711)
     fs.add_file(LAYOUT.auth, b'{"OPENAI_API_KEY": "canary-sk-0123456789"}', mtime_ns=4711)
-    return fs, Crew()
+    return fs, Computer(home=HOME)
 
 
-def linked() -> tuple[SimFs, Crew]:
+def linked() -> tuple[SimFs, Computer]:
     """config.toml is a link into a folder of the user's, and there is no hooks.json."""
     fs = SimFs()
     fs.add_folder(HOME)
     fs.add_folder(HOME / "dotfiles")
     fs.add_file(HOME / "dotfiles" / "codex.toml", CONFIG, mtime_ns=4711)
     fs.add_link(LAYOUT.config, str(HOME / "dotfiles" / "codex.toml"))
-    return fs, Crew()
+    return fs, Computer(home=HOME)
 
 
-def of_0_1_0() -> tuple[SimFs, Crew]:
+def of_0_1_0() -> tuple[SimFs, Computer]:
     """A home that version 0.1.0 switched; its worker runs."""
-    fs, crew = SimFs(), Crew()
+    fs, computer = SimFs(), Computer(home=HOME)
     for folder in (HOME, LAYOUT.state, LAYOUT.worker, LAYOUT.backups.parent, LAYOUT.backups):
         fs.add_folder(folder)
     for path, data in predecessor.files(HOME).items():
         fs.add_file(path, data, mtime_ns=4711)
-    crew.serve(parse_settings(fs.data(LAYOUT.settings) or b""), "", OLD_CODE)
-    fs.add_file(LAYOUT.pid_file, b"%d\n" % crew.pids)
-    return fs, crew
+    computer.serve(parse_settings(fs.data(LAYOUT.settings) or b""), "", OLD_CODE)
+    fs.add_file(LAYOUT.pid_file, b"%d\n" % computer.last_pid)
+    return fs, computer
 
 
-def leftover() -> tuple[SimFs, Crew]:
+def leftover() -> tuple[SimFs, Computer]:
     """What 0.1.0 leaves when it is killed at the wrong instant: a switched config, and nothing that knows of it."""
-    fs, crew = of_0_1_0()
+    fs, computer = of_0_1_0()
     for path in (LAYOUT.settings, LAYOUT.manifest, LAYOUT.pid_file):
         fs.delete(path)
-    crew.running.clear()
-    return fs, crew
+    computer.keep({})
+    return fs, computer
 
 
-def reboot(fs: SimFs, crew: Crew) -> None:
-    crew.running.clear()
+def reboot(fs: SimFs, computer: Computer) -> None:
+    computer.keep({})
     fs.delete(LAYOUT.pid_file)
 
 
-def new_code(fs: SimFs, crew: Crew) -> None:
-    outdated(crew)
+def new_code(fs: SimFs, computer: Computer) -> None:
+    computer.change(runtime_id=OLD_CODE)
 
 
 EDIT = b'\n[projects."/work"]\ntrust_level = "trusted"\n'
 
 
-def edit_by_codex(fs: SimFs, crew: Crew) -> None:
+def edit_by_codex(fs: SimFs, computer: Computer) -> None:
     """Codex stores a setting of its own."""
     fs.edit(LAYOUT.config, (fs.data(LAYOUT.config) or b"") + EDIT)
 
@@ -106,6 +111,11 @@ USERS: dict[Home, tuple[bytes, frozenset[bytes | None]]] = {
     of_0_1_0: (predecessor.BEFORE, frozenset({None})),
     leftover: (predecessor.BEFORE, frozenset({None})),
 }
+
+
+def on(fs: SimFs) -> MemoryHome:
+    """The home of every command here, with these files."""
+    return MemoryHome(layout=LAYOUT, fs=fs)
 
 
 @dataclass(frozen=True)
@@ -124,39 +134,38 @@ class Command:
     root = LAYOUT.journal
 
     @cached_property
-    def _start(self) -> tuple[SimFs, Crew]:
-        fs, crew = self.home()
+    def _start(self) -> tuple[SimFs, Computer]:
+        fs, computer = self.home()
         for act in self.before:
             if callable(act):
-                act(fs, crew)
+                act(fs, computer)
             else:
-                answer = run_line(host_on(fs, crew), act)
-                assert answer.exit_code == 0, answer.text
+                said = run_line(on(fs), computer, act)
+                assert said.code == 0, said.text
         fs.sync_all()
-        return fs, crew
+        return fs, computer
 
     @cached_property
-    def _end(self) -> tuple[SimFs, Crew]:
-        fs, crew = self.world(), self.machine()
-        answer = self.answer(fs, crew)
-        assert answer.exit_code == 0, answer.text
-        return fs, crew
+    def _end(self) -> tuple[SimFs, Computer]:
+        fs, computer = self.world(), self.machine()
+        said = self.say(fs, computer)
+        assert said.code in {0, 3}, said.text
+        return fs, computer
 
     def world(self) -> SimFs:
         return self._start[0].after_kill()
 
-    def machine(self) -> Crew:
+    def machine(self) -> Computer:
         return self._start[1].copy()
 
-    def answer(self, fs: SimFs, crew: Crew) -> Answer:
-        return run_line(host_on(fs, crew), self.line)
+    def say(self, fs: SimFs, computer: Computer) -> Said:
+        return run_line(on(fs), computer, self.line)
 
-    def play(self, fs: SimFs, machine: Crew) -> Outcome | None:
-        return self.answer(fs, machine).outcome
+    def play(self, fs: SimFs, machine: Computer) -> Outcome | None:
+        return self.say(fs, machine).outcome
 
-    def recover(self, fs: SimFs, machine: Crew, *, boot: str) -> Recovery:
-        with host_on(fs, machine, boot=boot).journal.acquire(command="recover", timeout=0) as lease:
-            return lease.recover()
+    def recover(self, fs: SimFs, machine: Computer, *, boot: str) -> Recovery:
+        return recover_on(on(fs), machine)
 
     def targets(self) -> Iterator[tuple[str, FileChange]]:
         """Every file that is another one afterwards; not what a worker writes, nor what only ever goes."""
@@ -200,18 +209,18 @@ class Command:
         new = [path for path in now.folders() if now.is_empty(path) and self._start[0].node(path) is None]
         return [path for path in new if path != str(self.root)]
 
-    def wrong_workers(self, now: SimFs, machine: Crew) -> list[str]:
+    def wrong_workers(self, now: SimFs, machine: Computer) -> list[str]:
         """Codex is never pointed at nobody, and every worker is one from before or one that this command is for."""
         before, after = self._start[1], self._end[1]
-        known = {worker.settings for crew in (before, after) for worker in crew.running.values()}
-        running = machine.running.items()
+        known = {worker.settings for one in (before, after) for worker in one.workers.values()}
+        running = machine.workers.items()
         found = [f"{nonce} serves what nobody asked for" for nonce, one in running if one.settings not in known]
-        if len(machine.running) > 1:
+        if len(machine.workers) > 1:
             found.append("two workers run")
         points = b"http://127.0.0.1:8787/v1" in (now.data(now.led_to(LAYOUT.config)) or b"")
-        if points and before.running and not machine.running and not self.cannot_relaunch:
+        if points and before.workers and not machine.workers and not self.cannot_relaunch:
             found.append("Codex is pointed at nobody")
-        if not points and machine.running and not before.running and self.points_afterwards:
+        if not points and machine.workers and not before.workers and self.points_afterwards:
             found.append("a worker outlives its transaction")
         return found
 

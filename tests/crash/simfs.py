@@ -155,10 +155,9 @@ class SimFs:
             self.seen[str(path)] = self._next - 1
             self.pending.setdefault(str(path).rpartition("/")[0], []).append(step)
 
-    def unique(self) -> int:
-        """A number that no name or inode of this world has had."""
-        self._next += 1
-        return self._next
+    def go_on(self) -> None:
+        """New inodes get other numbers than those that are there."""
+        self._next = max(self.nodes) + 1
 
     def sync_all(self) -> None:
         """Let everything reach the medium, as it does when nobody is in a hurry."""
@@ -182,10 +181,10 @@ class SimFs:
             key = node.data.decode()
         return key
 
-    @property
-    def newest(self) -> int:
-        """The number of the newest inode: what a clock could show."""
-        return self._next
+    def inside(self, folder: str) -> list[str]:
+        """What lies directly in a folder."""
+        head = f"{folder}/"
+        return [path[len(head) :] for path in self.seen if path.startswith(head) and "/" not in path[len(head) :]]
 
     def files(self) -> Iterator[tuple[str, Node]]:
         """Everything that is not a folder."""
@@ -238,8 +237,7 @@ class SimFs:
     def names(self, folder: Path) -> list[str]:
         self._read("names")
         self._folder(str(folder))
-        head = f"{folder}/"
-        return [path[len(head) :] for path in self.seen if path.startswith(head) and "/" not in path[len(head) :]]
+        return self.inside(str(folder))
 
     def lstat(self, path: Path) -> Stat:
         self._read("lstat")

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.commands import COMMANDS, INSTALL, LATER, SET, Command
-from tests.crash.home import LAYOUT, Crew, host_on, run_line
+from tests.crash.commands import COMMANDS, INSTALL, LATER, LAYOUT, SET, Command, on
 from tests.crash.model import Ends, Explorer, Tally
 from tests.crash.power import PowerCut
 from tests.crash.simfs import SimFs
 from tests.crash.sizes import DEEP, DEPTH, IMAGES, SEED
+from tests.homes.computer import Computer
+from tests.homes.site import run_line
 from tests.numbers import Numbers
 
 NAMES = [command.name for command in COMMANDS]
@@ -32,11 +33,11 @@ def test_no_crash_of_a_command_leaves_a_mixture(command: Command, numbers: Numbe
     assert tally.complaints == []
 
 
-def crashed(command: Command) -> Iterator[tuple[SimFs, Crew]]:
+def crashed(command: Command) -> Iterator[tuple[SimFs, Computer]]:
     """Each kind of world that a kill or a power cut during the command leaves, unrecovered."""
-    fs, crew = command.world(), command.machine()
-    ends = Ends(fs, crew)
-    command.play(fs, crew)
+    fs, computer = command.world(), command.machine()
+    ends = Ends(fs, computer)
+    command.play(fs, computer)
     ends.add(fs)
     choose = random.Random(SEED)
     for end in ends.all:
@@ -45,14 +46,14 @@ def crashed(command: Command) -> Iterator[tuple[SimFs, Crew]]:
         yield power.world(power.draw(choose, any_subset=True)), end.machine.after_power_cut()
 
 
-def settled(command: Command) -> Iterator[tuple[SimFs, Crew]]:
+def settled(command: Command) -> Iterator[tuple[SimFs, Computer]]:
     """The worlds after recovery; those that differ in the journal alone count as one."""
     known = set()
-    for fs, crew in crashed(command):
-        command.recover(fs, crew, boot="boot-1")
-        if (key := (picture(fs), len(crew.running))) not in known:
+    for fs, computer in crashed(command):
+        command.recover(fs, computer, boot="boot-1")
+        if (key := (picture(fs), len(computer.workers))) not in known:
             known.add(key)
-            yield fs, crew
+            yield fs, computer
 
 
 def picture(fs: SimFs) -> frozenset[tuple[str, bytes]]:
@@ -67,25 +68,25 @@ def test_every_command_works_after_every_outcome(command: Command, numbers: Numb
     The gate tries two of them in each world, a deep session all.
     """
     tried = 0
-    for number, (start, crew) in enumerate(settled(command)):
+    for number, (start, computer) in enumerate(settled(command)):
         for line in NEXT if DEEP else (NEXT[number % len(NEXT)], NEXT[(number + 3) % len(NEXT)]):
-            fs, workers = start.after_kill(), crew.copy()
+            fs, workers = start.after_kill(), computer.copy()
             before = picture(fs)
-            answer = run_line(host_on(fs, workers), line)
-            assert answer.exit_code in {0, 2, 3}, (line, answer.text)
-            if answer.told.get("changed") is False:
-                assert before == picture(fs), (line, answer.text)
+            said = run_line(on(fs), workers, line)
+            assert said.code in {0, 2, 3}, (line, said.text)
+            if said.json.get("changed") is False:
+                assert before == picture(fs), (line, said.text)
             assert leaves_for_good(command, fs, workers) == [], line
             tried += 1
     numbers.count("crash model", "second commands after a crashed one", tried)
 
 
-def leaves_for_good(command: Command, fs: SimFs, crew: Crew) -> list[str]:
+def leaves_for_good(command: Command, fs: SimFs, computer: Computer) -> list[str]:
     """Uninstall from here; complaints about what is not as it was before all of this."""
-    answer = run_line(host_on(fs, crew), "uninstall")
-    found = [] if answer.exit_code == 0 else [answer.text]
+    said = run_line(on(fs), computer, "uninstall")
+    found = [] if said.code == 0 else [said.text]
     for path, theirs in zip((LAYOUT.config, LAYOUT.hooks), command.theirs(), strict=True):
         if (now := fs.data(fs.led_to(path))) not in theirs:
             found.append(f"{path} is {now!r}")
     found += [f"{path} is left" for path in (*fs.seen,) if path.startswith((str(LAYOUT.state), str(LAYOUT.journal)))]
-    return found + (["a worker is left"] if crew.running else [])
+    return found + (["a worker is left"] if computer.workers else [])

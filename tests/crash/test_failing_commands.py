@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import signal
 from collections.abc import Iterator
+from dataclasses import fields
 
 import pytest
 
@@ -17,11 +18,12 @@ from cfp import signals
 from cfp.core.facts import Facts
 from cfp.host.survey import Asked
 from tests.crash import invariants
-from tests.crash.commands import COMMANDS, Command
-from tests.crash.home import ENVIRONMENT, LAYOUT, Answer, Crew, MemoryDisk, MemoryHost, run_line
+from tests.crash.commands import COMMANDS, Command, on
 from tests.crash.simfs import Fault, SimFs
 from tests.crash.sizes import DEEP
 from tests.crash.world import CANARY
+from tests.homes.computer import Computer
+from tests.homes.site import Said, StagedHost, host_on, run_on
 from tests.numbers import Numbers
 
 CODES = (
@@ -48,18 +50,18 @@ def codes_for(number: int) -> tuple[int, ...]:
     return CODES if DEEP else (CODES[number % len(CODES)],)
 
 
-def complaints_after(command: Command, fs: SimFs, crew: Crew, answer: Answer) -> list[str]:
+def complaints_after(command: Command, fs: SimFs, computer: Computer, said: Said) -> list[str]:
     """Heal the machine, recover, and look."""
-    found = ["a bug"] if answer.exit_code == 70 else []
-    found += ["I5: a secret in the answer"] if CANARY.decode() in answer.text else []
-    found += ["no sentence says what failed"] if answer.exit_code and not answer.told.get("error") else []
+    found = ["a bug"] if said.code == 70 else []
+    found += ["I5: a secret in the answer"] if CANARY.decode() in said.text else []
+    found += ["no sentence says what failed"] if said.code and not said.json.get("error") else []
     fs.fault = None
-    command.recover(fs, crew, boot="boot-1")
+    command.recover(fs, computer, boot="boot-1")
     was = command.world()
     return [
         *found,
-        *invariants.i1_all_before_or_all_after(command, was, fs, answer.outcome),
-        *invariants.i3_no_proxied_config_without_worker(command, fs, crew),
+        *invariants.i1_all_before_or_all_after(command, was, fs, said.outcome),
+        *invariants.i3_no_proxied_config_without_worker(command, fs, computer),
         *invariants.i4_nothing_left(command, fs),
         *invariants.i5_secrets_stay_private(fs, command.owned()),
         *invariants.i7_untouched_stays_itself(command, was, fs),
@@ -76,12 +78,12 @@ def test_failing_operations(command: Command, numbers: Numbers) -> None:
             if not DEEP and (at + way_number) % 2:
                 continue
             for code in codes_for(at + 3 * way_number):
-                fs, crew = command.world(), command.machine()
+                fs, computer = command.world(), command.machine()
                 fs.fault = Fault(at=at, code=code, **way)
-                answer = command.answer(fs, crew)
+                said = command.say(fs, computer)
                 cells += 1
-                if found := complaints_after(command, fs, crew, answer):
-                    bad.append((at, errno.errorcode[code], way, answer.exit_code, found))
+                if found := complaints_after(command, fs, computer, said):
+                    bad.append((at, errno.errorcode[code], way, said.code, found))
     numbers.count("failing operations", "cells of whole commands", cells)
     numbers.count("failing operations", "violations", len(bad))
     assert bad == []
@@ -104,20 +106,20 @@ def test_interrupted_at_any_operation(command: Command, numbers: Numbers) -> Non
     bad = []
     for at in operations(command):
         number = signal.SIGINT if at % 2 else signal.SIGTERM
-        fs, crew = command.world(), command.machine()
+        fs, computer = command.world(), command.machine()
         fs.on_step = lambda fs, what, about, at=at, number=number: fs.step == at and signal.raise_signal(number)
-        answer = command.answer(fs, crew)
+        said = command.say(fs, computer)
         fs.on_step = None
         hot = [path for path in fs.seen if path.endswith(".open")]
-        found = complaints_after(command, fs, crew, answer)
+        found = complaints_after(command, fs, computer, said)
         if found or hot:
-            bad.append((at, number.name, answer.exit_code, hot, found))
+            bad.append((at, number.name, said.code, hot, found))
     numbers.count("failing operations", "interrupts of whole commands", len(operations(command)))
     numbers.count("failing operations", "violations", len(bad))
     assert bad == []
 
 
-class _Impatient(MemoryHost):
+class _Impatient(StagedHost):
     """^C comes at the first look around after the commit, when the lock is free again."""
 
     def survey(self, asked: Asked | None = None, *, ask_codex: bool = False) -> Facts:
@@ -129,18 +131,20 @@ class _Impatient(MemoryHost):
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_interrupted_between_the_change_and_the_answer(command: Command) -> None:
     """Who was too late with ^C is not told that everything is as it was."""
-    fs, crew = command.world(), command.machine()
-    host = _Impatient(layout=LAYOUT, environ=ENVIRONMENT, python="python", disk=MemoryDisk(fs), fs=fs, crew=crew)
-    answer = run_line(host, command.line)
-    assert (answer.exit_code, answer.told.get("code")) in {(0, None), (3, None), (130, "interrupted_when_done")}
-    assert complaints_after(command, fs, crew, answer) == []
+    fs, computer = command.world(), command.machine()
+    computer.seconds += 1
+    staged = host_on(on(fs), computer)
+    host = _Impatient(**{field.name: getattr(staged, field.name) for field in fields(staged)})
+    said = run_on(host, command.line.split())
+    assert (said.code, said.json.get("code")) in {(0, None), (3, None), (130, "interrupted_when_done")}
+    assert complaints_after(command, fs, computer, said) == []
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_short_writes(command: Command) -> None:
     """A file system that takes half of what it is given each time changes nothing but the number of calls."""
-    fs, crew = command.world(), command.machine()
+    fs, computer = command.world(), command.machine()
     fs.short_writes = True
-    answer = command.answer(fs, crew)
-    assert complaints_after(command, fs, crew, answer) == []
-    assert answer.outcome == "committed"
+    said = command.say(fs, computer)
+    assert complaints_after(command, fs, computer, said) == []
+    assert said.outcome == "committed"

@@ -28,9 +28,10 @@ import pytest
 
 from journal.lock import NativeLock, NativeLocks
 from tests.crash.sizes import SEED, size
+from tests.homes.acts import Acts, Befall, killed, killed_half_way
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import SCENES, Photograph, Play, Scene, photograph, play
-from tests.staged import Acts, Befall, in_a_child, killed, killed_half_way
+from tests.staged import in_a_child
 
 # All scenes together have some 1,000 acts: at least 10,000 kills, or 250,000.
 KILLS_PER_100_ACTS = size("KILLS_PER_100_ACTS", 960, 26_000)

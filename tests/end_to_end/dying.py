@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from cfp.codex.config_toml import CONFIG_TOML
 from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.commands import start
 from cfp.core.facts import PortFact
+from cfp.core.launch import Launch
 from cfp.errors import CfpError
 from cfp.host.machine import Host
 from cfp.host.process import HostProcesses
@@ -84,18 +86,18 @@ class FatedWorkers(HostWorkers):
 
     fate: Fate
 
-    def start(self, *arguments: Any, **named: Any) -> dict[str, Any]:
-        journaled, former = named.pop("journaled"), named["take_over"]
+    def start(self, launch: Launch) -> dict[str, Any]:
+        former = launch.take_over
 
         def tell(pid: int, started: str) -> None:
             self.fate.name("new", pid)
             self.fate.name("old", (former.health or {})["pid"])
             self.fate.meet("early")
-            journaled(pid, started)
+            launch.journaled(pid, started)
             self.fate.meet("late")
             self.fate.soon()
 
-        health = super().start(*arguments, **named, journaled=tell)
+        health = super().start(replace(launch, journaled=tell))
         self.fate.meet("up")
         return health
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from cfp.core.facts import Facts, PortFact
-from cfp.core.settings import Settings
+from cfp.core.launch import Launch
 from cfp.host.machine import Host
 from cfp.host.process import HostProcesses, WorkerSpec
 from cfp.host.runtime import python_path
@@ -30,9 +30,11 @@ from cfp.layout import locate
 from journal import Journal
 from tests.crash.sizes import DEEP
 from tests.end_to_end.harness import free_port
+from tests.homes.acts import ActingFs, Acts, killed
+from tests.homes.site import FORMATS, Said, run_on
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import ENVIRON, plain
-from tests.staged import FORMATS, ActingFs, Acts, Said, Stage, in_a_child, killed, run_on
+from tests.staged import Stage, in_a_child
 
 ELSEWHERE = 2  # acts that have nothing to do with the worker, in the everyday run
 PATIENCE_S = 10.0
@@ -47,25 +49,14 @@ class ActingWorkers(HostWorkers):
         super().__init__(host.layout, host.python)
         self._acts = acts
 
-    def start(
-        self,
-        settings: Settings,
-        nonce: str,
-        *,
-        verbose: bool,
-        journaled: Callable[[int, str], None],
-        take_over: PortFact | None,
-        timeout: float,
-    ) -> dict[str, Any]:
+    def start(self, launch: Launch) -> dict[str, Any]:
         def record(pid: int, started: str) -> None:
             self._acts.act("spawned")
-            journaled(pid, started)
+            launch.journaled(pid, started)
             self._acts.act("go")
 
         self._acts.act("spawn")
-        health = super().start(
-            settings, nonce, verbose=verbose, journaled=record, take_over=take_over, timeout=timeout
-        )
+        health = super().start(replace(launch, journaled=record))
         self._acts.act("healthy")
         return health
 

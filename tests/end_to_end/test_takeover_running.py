@@ -16,10 +16,11 @@ from cfp.layout import Layout
 from tests.end_to_end import old_worker
 from tests.end_to_end.harness import Machine, free_port
 from tests.end_to_end.test_crashes import Street, chosen
+from tests.homes.acts import Acts, killed
 from tests.numbers import VIOLATIONS, Numbers
 from tests.predecessor import BEFORE, lay_out
 from tests.scenes import ENVIRON
-from tests.staged import Acts, Stage, in_a_child, killed
+from tests.staged import Stage, in_a_child
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 

@@ -13,9 +13,11 @@ import pytest
 
 from cfp import signals
 from tests.crash.sizes import DEEP
+from tests.homes.acts import Acts, Befall, refused, signalled
+from tests.homes.site import Said
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import SCENES, Play, Scene, photograph, play
-from tests.staged import Acts, Befall, Said, in_a_child, refused, signalled
+from tests.staged import in_a_child
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EMFILE)
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

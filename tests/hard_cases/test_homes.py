@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.homes.acts import Acts, refused
+from tests.homes.site import Said
 from tests.scenes import ENVIRON, INSTALL, MOVE, PROXY, dotfiles, photograph, plain, with_attributes
-from tests.staged import Acts, Said, Stage, in_a_child, refused
+from tests.staged import Stage, in_a_child
 
 NOBODY = 65_534  # a user that owns nothing here
 MEMORY = Path("/dev/shm")
@@ -222,7 +224,7 @@ def test_a_file_that_somebody_broke_while_we_are_on(stage: Stage, how: str) -> N
     path.write_bytes(content)
     for words in (("uninstall",), ("uninstall", "--defer-stop"), MOVE, INSTALL):
         assert code == untouched(stage, *words).json["code"]
-    assert 1 == len(stage.street.alive())
+    assert 1 == len(stage.street.workers)
     path.write_bytes(good)
     assert stage.run("uninstall").code == 0
     assert before == (stage.home / "config.toml").read_bytes()

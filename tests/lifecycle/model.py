@@ -73,9 +73,13 @@ class Model:
         }
         return replace(self, mine=changed(self.mine, overruled), exact=None)
 
+    def outside(self) -> Model:
+        """Everything is given back but what others have changed."""
+        return replace(self, inside=False)
+
     def forgotten(self) -> Model:
         """Everything is given back; exact texts were compared."""
-        return replace(self, exact=None, hooks_exact=None, inside=False)
+        return replace(self.outside(), exact=None, hooks_exact=None)
 
     def complaints(self, text: Leaves, state: State, *, hot: bool) -> list[str]:
         """Compare a config.toml that parses: others' values stand, and ours only where we are installed."""

@@ -10,11 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from cfp.core.lifecycle import Verb
 from cfp.core.provider import active_provider, provider_url, url_key
+from tests.homes.computer import OLD_CODE, Computer
+from tests.homes.places import Home, MemoryHome
+from tests.homes.site import Said, Site
 from tests.lifecycle import writers
-from tests.lifecycle.computer import OLD_CODE, Computer
-from tests.lifecycle.homes import Home, MemoryHome
 from tests.lifecycle.model import Model
-from tests.lifecycle.stage import Stage, Told
 from tests.lifecycle.world import CALM, Images, Tally, Trouble, World
 from tests.lifecycle.writers import Edit
 
@@ -104,12 +104,12 @@ class Commands(RuleBasedStateMachine):
     @rule(argv=st.sampled_from([["status"], ["recover", "--dry-run"], ["journal", "list"], ["install", "--dry-run"]]))
     def look(self, argv: list[str]) -> None:
         """Reading changes nothing, whatever the home has been through."""
-        before = self.world.stage.home.image().fingerprint()
-        self.world.stage.run(argv)
-        assert self.world.stage.home.image().fingerprint() == before
+        before = self.world.site.home.image().fingerprint()
+        self.world.site.run(argv)
+        assert self.world.site.home.image().fingerprint() == before
 
-    def _installed(self, model: Model, before: Images, told: Told | None) -> Model:
-        layout = self.world.stage.home.layout
+    def _installed(self, model: Model, before: Images, said: Said | None) -> Model:
+        layout = self.world.site.home.layout
         config, hooks = before.get(str(layout.config)), before.get(str(layout.hooks))
         manifest = before.get(str(layout.manifest), (b"", 0))[0]
         if self.world.interfered or b'"installed"' in manifest or writers.has_ours((hooks or (b"",))[0]):
@@ -118,9 +118,9 @@ class Commands(RuleBasedStateMachine):
         return model.installed(config, hooks) if None not in written else model.installed(None, None)
 
     def _moved(self, change: list[str]) -> object:
-        settings = self.world.stage.survey().settings
+        settings = self.world.site.survey().settings
 
-        def moved(model: Model, _before: Images, _told: Told | None) -> Model:
+        def moved(model: Model, _before: Images, _told: Said | None) -> Model:
             if change[0] != "--upstream-base" or settings is None or settings.upstream_base == change[1]:
                 return model
             return model.moved(url_key(settings.provider), change[1])
@@ -131,19 +131,20 @@ class Commands(RuleBasedStateMachine):
         confirm = ["--confirm-chatgpt-direct-uninstall"] if yes else []
         argv = ["uninstall", *flags, *confirm, *(["--force"] if force else [])]
 
-        def given_back(model: Model, _before: Images, told: Told | None) -> Model:
+        def given_back(model: Model, _before: Images, said: Said | None) -> Model:
             if force:
-                return model.forced(writers.leaves(self.world.config))
-            if told is not None and told.exit == 0:
+                return model.forced(writers.leaves(self.world.config)).outside()
+            if said is not None and said.code == 0:
                 self._is_exactly(model)
-            return model.forgotten() if told is not None and told.exit == 0 else model
+                return model.forgotten()
+            return model.outside()
 
         self.world.command(verb, argv, trouble, given_back)
 
     def _is_exactly(self, model: Model) -> None:
         """Where nobody else has written since the install, every byte and mode is back."""
-        layout = self.world.stage.home.layout
-        image = self.world.stage.home.image()
+        layout = self.world.site.home.layout
+        image = self.world.site.home.image()
         for path, wanted in ((layout.config, model.exact), (layout.hooks, model.hooks_exact)):
             node = image.node(path)
             if wanted is not None:
@@ -184,13 +185,13 @@ class Others(RuleBasedStateMachine):
 
     @rule()
     def user_switches_our_hook_off(self) -> None:
-        facts = self.world.stage.survey()
+        facts = self.world.site.survey()
         if facts.hook_entries and facts.config.data is not None:
             key = facts.hook_entries[0].key
             edit = writers.switch_hook_off(facts.config.data.decode(), key)
             data = writers.edited(facts.config.data, edit)
             if data is not None:
-                self.world.stage.home.put(facts.layout.config, data)
+                self.world.site.home.put(facts.layout.config, data)
                 self.world.models = [model.wrote({}) for model in self.world.models]
         self.world.check()
 
@@ -240,7 +241,7 @@ class Others(RuleBasedStateMachine):
             self.world.check()
 
     def _url(self) -> tuple[tuple[str, ...], str]:
-        doc = self.world.stage.survey().config.doc or {}
+        doc = self.world.site.survey().config.doc or {}
         provider = active_provider(doc) or "relay"
         return url_key(provider), provider_url(doc, provider) or "no such url"
 
@@ -252,59 +253,59 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def worker_dies(self) -> None:
-        self.world.stage.computer.workers.clear()
+        self.world.site.computer.keep({})
         self.world.check()
 
     @rule(busy=st.booleans(), hung=st.sampled_from([False, False, True]))
     def worker_gets_work(self, busy: bool, hung: bool) -> None:  # noqa: FBT001 - how it is
-        self.world.stage.computer.change(busy=busy, hung=hung)
+        self.world.site.computer.change(busy=busy, hung=hung)
         self.world.check()
 
     @rule()
     def code_is_updated(self) -> None:
-        self.world.stage.computer.change(runtime_id=OLD_CODE)
+        self.world.site.computer.change(runtime_id=OLD_CODE)
         self.world.check()
 
     @rule(port=st.sampled_from([8787, 8788]))
     def stranger_takes_a_port(self, port: int) -> None:
-        if self.world.stage.computer.free(port):
-            self.world.stage.computer.strangers.add(port)
+        if self.world.site.computer.free(port):
+            self.world.site.computer.strangers.add(port)
         self.world.check()
 
     @rule()
     def stranger_leaves(self) -> None:
-        self.world.stage.computer.strangers.clear()
+        self.world.site.computer.strangers.clear()
         self.world.check()
 
     @rule()
     def reboot(self) -> None:
-        self.world.stage.computer.reboot()
+        self.world.site.computer.reboot()
         self.world.check()
 
     @rule(seed=SEEDS)
     def power_cut(self, seed: int) -> None:
         self.world.tally.power_cuts += 1
         files, settled = self.world.files(), not (self.world.hot or self.world.crashed or self.world.full)
-        self.world.stage.home.cut_power(random.Random(seed))
+        self.world.site.home.cut_power(random.Random(seed))
         assert not settled or self.world.files() == files, "I1: a power cut took back what was done"
-        self.world.stage.computer.reboot()
+        self.world.site.computer.reboot()
         self.world.crashed = True
         self.world.check()
 
     @rule()
     def disk_fills_up(self) -> None:
         self.world.full = True
-        self.world.stage.home.fill()
+        self.world.site.home.fill()
 
     @precondition(lambda self: self.world.full)
     @rule()
     def disk_has_space_again(self) -> None:
         self.world.full = False
-        self.world.stage.home.revive()
+        self.world.site.home.revive()
 
     @rule(login=st.sampled_from(sorted(LOGINS)))
     def user_signs_in(self, login: str) -> None:
-        self.world.stage.home.put(self.world.stage.home.layout.auth, LOGINS[login])
+        self.world.site.home.put(self.world.site.home.layout.auth, LOGINS[login])
         self.world.check()
 
 
@@ -314,7 +315,7 @@ class Lifecycle(Commands, Others, Machine):
     tally = Tally()
 
     def home(self) -> Home:
-        return MemoryHome()
+        return MemoryHome.empty()
 
     def computer(self, home: Home) -> Computer:
         return Computer(home=home.layout.home)
@@ -333,7 +334,7 @@ class Lifecycle(Commands, Others, Machine):
             home.put(home.layout.hooks, writers.HOOKS[hooks].encode())
         mine = writers.leaves(text) or {}
         self.world = World(
-            stage=Stage(home=home, computer=self.computer(home)),
+            site=Site(home=home, computer=self.computer(home)),
             models=[Model(mine=mine, stood=mine)],
             hooks=writers.theirs((writers.HOOKS[hooks] or "{}").encode()),
             tally=self.tally,

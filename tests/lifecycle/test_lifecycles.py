@@ -12,7 +12,7 @@ from hypothesis.stateful import get_state_machine_test
 
 from cfp.layout import Layout
 from tests.conftest import PROFILE
-from tests.lifecycle.homes import FolderHome, Home
+from tests.homes.places import FolderHome, Home
 from tests.lifecycle.rules import Lifecycle
 from tests.lifecycle.world import Tally
 from tests.numbers import Numbers

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from cfp.core.lifecycle import State, Verb
+from tests.homes.site import Site, in_memory
 from tests.lifecycle.listed import is_listed
-from tests.lifecycle.stage import Stage, in_memory
 from tests.lifecycle.writers import PLAIN, URLS
 
 INSTALL = ("install", "--start", "--no-verify")
@@ -30,21 +30,21 @@ LINES: dict[Verb, tuple[str, ...]] = {
 }
 
 
-def _stranger_takes_the_port(stage: Stage) -> None:
-    stage.computer.workers.clear()
-    stage.computer.strangers.add(8787)
+def _stranger_takes_the_port(site: Site) -> None:
+    site.computer.keep({})
+    site.computer.strangers.add(8787)
 
 
-def _user_deletes_the_record(stage: Stage) -> None:
-    stage.home.take(stage.home.layout.manifest)
+def _user_deletes_the_record(site: Site) -> None:
+    site.home.take(site.home.layout.manifest)
 
 
-def _user_points_the_provider_elsewhere(stage: Stage) -> None:
-    config = stage.home.layout.config
-    stage.home.put(config, (stage.disk.read(config) or b"").replace(b"http://127.0.0.1:8787/v1", URLS[1].encode()))
+def _user_points_the_provider_elsewhere(site: Site) -> None:
+    config = site.home.layout.config
+    site.home.put(config, (site.disk.read(config) or b"").replace(b"http://127.0.0.1:8787/v1", URLS[1].encode()))
 
 
-Act = tuple[str, ...] | Callable[[Stage], None]
+Act = tuple[str, ...] | Callable[[Site], None]
 # More than one way into a state, where its commands tell them apart.
 WAYS: tuple[tuple[State, str, tuple[Act, ...]], ...] = (
     (State.ABSENT, "fresh", ()),
@@ -52,28 +52,28 @@ WAYS: tuple[tuple[State, str, tuple[Act, ...]], ...] = (
     (State.PREPARED, "settings kept", (INSTALL, LINES[Verb.UNINSTALL_KEEPING])),
     (State.ENABLED, "installed", (INSTALL,)),
     (State.ENABLED_PENDING, "other settings", (INSTALL, LINES[Verb.SET_UPSTREAM])),
-    (State.ENABLED_PENDING, "older code", (INSTALL, lambda stage: stage.computer.change(runtime_id="old"))),
-    (State.ENABLED_DOWN, "after a reboot", (INSTALL, lambda stage: stage.computer.reboot())),
+    (State.ENABLED_PENDING, "older code", (INSTALL, lambda site: site.computer.change(runtime_id="old"))),
+    (State.ENABLED_DOWN, "after a reboot", (INSTALL, lambda site: site.computer.reboot())),
     (State.DRIFTED, "pointed elsewhere", (INSTALL, _user_points_the_provider_elsewhere)),
-    (State.DRIFTED, "no hook", (INSTALL, lambda stage: stage.home.take(stage.home.layout.hooks))),
+    (State.DRIFTED, "no hook", (INSTALL, lambda site: site.home.take(site.home.layout.hooks))),
     (State.DRIFTED, "no record", (INSTALL, _user_deletes_the_record)),
     (State.RESTORED_DEFERRED, "deferred", (INSTALL, LINES[Verb.UNINSTALL_DEFERRED])),
     (State.RESTORED_DEFERRED, "deferred, worker dead", (
-        INSTALL, LINES[Verb.UNINSTALL_DEFERRED], lambda stage: stage.computer.reboot()
+        INSTALL, LINES[Verb.UNINSTALL_DEFERRED], lambda site: site.computer.reboot()
     )),
     (State.FOREIGN, "a stranger's port", (INSTALL, _stranger_takes_the_port)),
-    (State.FOREIGN, "a worker that hangs", (INSTALL, lambda stage: stage.computer.change(hung=True))),
+    (State.FOREIGN, "a worker that hangs", (INSTALL, lambda site: site.computer.change(hung=True))),
 )  # fmt: skip
 
 
-def led(acts: tuple[Act, ...]) -> Stage:
-    stage = in_memory({"config.toml": PLAIN.encode(), "auth.json": b'{"OPENAI_API_KEY": "sk"}'})
+def led(acts: tuple[Act, ...]) -> Site:
+    site = in_memory({"config.toml": PLAIN.encode(), "auth.json": b'{"OPENAI_API_KEY": "sk"}'})
     for act in acts:
         if callable(act):
-            act(stage)
+            act(site)
         else:
-            assert stage.run(act).exit == 0
-    return stage
+            assert site.run(act).code == 0
+    return site
 
 
 def test_every_state_has_a_way_to_it() -> None:
@@ -89,9 +89,9 @@ PAIRS = list(itertools.product(WAYS, Verb))
 def test_a_pair(way: tuple[State, str, tuple[Act, ...]], verb: Verb) -> None:
     """The listed transition or the listed refusal, and a result that says the state that came of it."""
     state, _, acts = way
-    stage = led(acts)
-    assert stage.state() is state
-    told = stage.run(LINES[verb])
-    after = stage.state()
-    assert is_listed(verb, state, after, told), (told.status, told.code, after)
-    assert told.fields.get("state", after) == after
+    site = led(acts)
+    assert site.state() is state
+    said = site.run(LINES[verb])
+    after = site.state()
+    assert is_listed(verb, state, after, said), (said.status, said.refusal, after)
+    assert said.json.get("state", after) == after

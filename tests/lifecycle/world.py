@@ -1,4 +1,4 @@
-"""The world that the rules act on: a stage, what its owner's files must say, and the checks after every act."""
+"""The world that the rules act on: a site, what its owner's files must say, and the checks after every act."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cfp.core.facts import Facts
 from cfp.core.lifecycle import Pointing, Proxy, State, Verb, pointing, proxy, state_of
 from tests.crash import invariants
 from tests.crash.simfs import Crash, SimFs
+from tests.homes.site import Said, Site, files_of
 from tests.lifecycle.listed import is_listed
 from tests.lifecycle.model import Model, is_own
-from tests.lifecycle.stage import Stage, Told, files_of
 from tests.lifecycle.writers import BOM, Edit, Leaves, edited, leaves, positions, theirs
 
 Images = dict[str, tuple[bytes, int]]
@@ -47,7 +47,7 @@ class Tally:
 class World:
     """`models` are the possibilities of what is true: more than one only while a crash is undecided."""
 
-    stage: Stage
+    site: Site
     models: list[Model]
     hooks: dict[str, object]
     tally: Tally
@@ -59,27 +59,27 @@ class World:
     facts: Facts = field(init=False)
 
     def __post_init__(self) -> None:
-        self.facts = self.stage.survey()
+        self.facts = self.site.survey()
 
     # --- looking ------------------------------------------------------------------------------------------------
 
     @property
     def config(self) -> bytes | None:
-        return self.stage.disk.read(self.stage.home.layout.config)
+        return self.site.disk.read(self.site.home.layout.config)
 
     @property
     def hooks_json(self) -> bytes | None:
-        return self.stage.disk.read(self.stage.home.layout.hooks)
+        return self.site.disk.read(self.site.home.layout.hooks)
 
     @property
     def hot(self) -> bool:
-        return self.stage.hot
+        return self.site.hot
 
     def files(self) -> list[bytes | None]:
         """The files that a command promises to have changed once it says so."""
-        layout = self.stage.home.layout
+        layout = self.site.home.layout
         paths = (layout.config, layout.hooks, layout.settings, layout.manifest, layout.provider_auth)
-        return [self.stage.disk.read(path) for path in paths]
+        return [self.site.disk.read(path) for path in paths]
 
     # --- others write -------------------------------------------------------------------------------------------
 
@@ -89,7 +89,7 @@ class World:
         data = None if now is None else edited(now, edit)
         if data is None or (data == now and mode is None):
             return  # nobody can tell who wanted a word that stood there already
-        self.stage.home.put(self.stage.home.layout.config, data, mode)
+        self.site.home.put(self.site.home.layout.config, data, mode)
         written = [model.wrote(edit.meant) for model in self.models]
         # In the middle of a command, a value of a key of ours may be what that command was about to put there.
         undone = [model.wrote({}) for model in self.models] if self.hot and any(map(is_own, edit.meant)) else []
@@ -114,16 +114,16 @@ class World:
         data = edited(old, Edit(old.decode().removeprefix(BOM).replace("\r\n", "\n") + table, meant))
         if data is None:
             return
-        self.stage.home.put(self.stage.home.layout.config, data, 0o600)
+        self.site.home.put(self.site.home.layout.config, data, 0o600)
         self.models = [model.overwrote(mine, meant, leaves(data) or {}) for model in self.models]
 
     def write_hooks(self, data: bytes | None) -> None:
         """Another tool writes hooks.json, our group within it or not."""
-        path, places = self.stage.home.layout.hooks, positions(self.hooks_json)
+        path, places = self.site.home.layout.hooks, positions(self.hooks_json)
         if data is None:
-            self.stage.home.take(path)
+            self.site.home.take(path)
         else:
-            self.stage.home.put(path, data)
+            self.site.home.put(path, data)
         self.hooks = theirs(data)
         shifted = positions(data) != places
         self.models = [model.hooks_written(shifted=shifted) for model in self.models]
@@ -135,46 +135,46 @@ class World:
         verb: Verb,
         argv: Sequence[str],
         trouble: Trouble = CALM,
-        went_through: Callable[[Model, Images, Told | None], Model] = lambda model, _before, _told: model,
+        went_through: Callable[[Model, Images, Said | None], Model] = lambda model, _before, _told: model,
     ) -> None:
         """Run a command line, in trouble or not, and hold it to everything that it promised."""
         self.tally.commands += 1
         self.interfered = trouble.kind == "edit"
         was_hot = self.hot
-        before, places = files_of(self.stage.home.image()), positions(self.hooks_json)
+        before, places = files_of(self.site.home.image()), positions(self.hooks_json)
         met = self._will_meet()
-        workers = self.stage.computer.serving()
+        workers = self.site.computer.serving()
         with self._in_trouble(trouble, argv):
             try:
-                told = self.stage.run(argv)
+                said = self.site.run(argv)
             except Crash:
-                told = None
-        if told is None:
+                said = None
+        if said is None:
             self.tally.nested += was_hot
             self._died(before, went_through)
             return
         if self.full:
-            self.stage.home.fill()  # still: a new program finds the disk as the last one left it
-        passed = told.exit in {0, 3} and told.status not in {"error", "quiet"}
-        if told.exit == 6 or self.hot:
+            self.site.home.fill()  # still: a new program finds the disk as the last one left it
+        passed = said.code in {0, 3} and said.status not in {"error", "quiet"}
+        if said.code == 6 or self.hot:
             self.models = unique([*self.models, *(went_through(model, before, None) for model in self.models)])
         elif passed:
-            self.models = [went_through(model, before, told) for model in self.models]
-        elif told.exit in {2, 4, 5} and not was_hot and trouble == CALM:
-            assert shared(files_of(self.stage.home.image())) == shared(before), f"{argv}: refused, and changed files"
-            now = {one.settings for one in self.stage.computer.serving()}
+            self.models = [went_through(model, before, said) for model in self.models]
+        elif said.code in {2, 4, 5} and not was_hot and trouble == CALM:
+            assert shared(files_of(self.site.home.image())) == shared(before), f"{argv}: refused, and changed files"
+            now = {one.settings for one in self.site.computer.serving()}
             assert now == {one.settings for one in workers}, f"{argv}: refused, and changed workers"
         self.check(places)
-        if trouble == CALM and not self.full and told.exit != 6:
-            self._is_listed(verb, met, told)
-        if passed and "state" in told.fields and verb is not Verb.RECOVER:
-            assert told.fields["state"] == state_of(self.facts), f"I7: {argv} says {told.fields['state']}"
+        if trouble == CALM and not self.full and said.code != 6:
+            self._is_listed(verb, met, said)
+        if passed and "state" in said.json and verb is not Verb.RECOVER:
+            assert said.json["state"] == state_of(self.facts), f"I7: {argv} says {said.json['state']}"
 
     def _will_meet(self) -> frozenset[State]:
         """The states that a command finds: now, and once it has settled what is interrupted."""
         states = {state_of(self.facts)}
         if self.hot:
-            twin = self.stage.twin()
+            twin = self.site.twin()
             twin.recover()
             states.add(twin.state())
         return frozenset(states)
@@ -186,51 +186,51 @@ class World:
             return
         at = 1 + self._operations(argv) * trouble.share // 1000
         if trouble.kind == "kill":
-            self.stage.home.kill_at(at)
+            self.site.home.kill_at(at)
         elif trouble.kind == "edit":
             self.edits += 1
             number = self.edits
-            self.stage.home.call_at(at, lambda: self.codex_writes(number))
+            self.site.home.call_at(at, lambda: self.codex_writes(number))
         try:
             yield
         finally:
-            self.stage.home.revive()
+            self.site.home.revive()
 
     def _operations(self, argv: Sequence[str]) -> int:
-        twin = self.stage.twin()
+        twin = self.site.twin()
         if self.full:
             twin.home.fill()
         first = twin.home.fs.step
         twin.run(argv)
         return int(twin.home.fs.step - first)
 
-    def _died(self, before: Images, went_through: Callable[[Model, Images, Told | None], Model]) -> None:
+    def _died(self, before: Images, went_through: Callable[[Model, Images, Said | None], Model]) -> None:
         """A crash: whatever the command would have come to, recovery comes to before or after it."""
         self.tally.crashes += 1
         self.crashed = True
         if self.full:
-            self.stage.home.fill()
+            self.site.home.fill()
         self.models = unique([*self.models, *(went_through(model, before, None) for model in self.models)])
-        self.check_recovered(self.stage.twin())
-        self.facts = self.stage.survey()
+        self.check_recovered(self.site.twin())
+        self.facts = self.site.survey()
 
     # --- checks -------------------------------------------------------------------------------------------------
 
     def check(self, places: dict[str, tuple[int, int]] | None = None) -> None:
         """What must be true after every act of anybody."""
-        self.facts = self.stage.survey()
-        self.models = self.possible(self.stage, self.facts, self.models)
+        self.facts = self.site.survey()
+        self.models = self.possible(self.site, self.facts, self.models)
         if places is not None:
             now = positions(self.hooks_json)
             moved = {name for name in places.keys() & now.keys() if places[name] != now[name]}
             assert not moved, f"I6: other people's hooks moved: {moved}"
-        self.crashed = self.crashed and i4_nothing_left(self.stage) != []
+        self.crashed = self.crashed and i4_nothing_left(self.site) != []
         if self.hot or self.crashed:
-            self.check_recovered(self.stage.twin())
+            self.check_recovered(self.site.twin())
         else:
-            self._check_rest(self.stage, self.facts)
+            self._check_rest(self.site, self.facts)
 
-    def check_recovered(self, twin: Stage) -> None:
+    def check_recovered(self, twin: Site) -> None:
         """On a twin: one recovery settles everything, and a second one finds nothing."""
         places = positions(twin.disk.read(twin.home.layout.hooks))
         twin.recover()
@@ -246,13 +246,13 @@ class World:
         second = again.recover()
         assert invariants.i6_recovered_for_good(settled, again.home.image(), second) == []
 
-    def _check_rest(self, stage: Stage, facts: Facts) -> None:
+    def _check_rest(self, site: Site, facts: Facts) -> None:
         """In a home with nothing interrupted."""
-        assert i3_codex_is_served_or_told(stage, facts) == []
-        assert i4_nothing_left(stage) == []
-        assert i5_secrets_are_private(stage) == []
+        assert i3_codex_is_served_or_told(site, facts) == []
+        assert i4_nothing_left(site) == []
+        assert i5_secrets_are_private(site) == []
 
-    def possible(self, stage: Stage, facts: Facts, models: list[Model]) -> list[Model]:
+    def possible(self, site: Site, facts: Facts, models: list[Model]) -> list[Model]:
         """Those possibilities that the files agree with; fails where none is left (I1, I2)."""
         hot, text, state = bool(facts.hot), leaves(facts.config.data), state_of(facts)
         if text is None:
@@ -263,13 +263,13 @@ class World:
         assert theirs(facts.hooks.data) == self.hooks, "I2: other people's hooks changed"
         return models if hot else fitting
 
-    def _is_listed(self, verb: Verb, before: frozenset[State], told: Told) -> None:
+    def _is_listed(self, verb: Verb, before: frozenset[State], said: Said) -> None:
         after = state_of(self.facts)
-        outcome = told.code or (str(after) if told.status not in {"quiet", "skipped", "error"} else "")
+        outcome = said.refusal or (str(after) if said.status not in {"quiet", "skipped", "error"} else "")
         for state in before:
             self.tally.met.add((state, verb, outcome))
-        assert any(is_listed(verb, state, after, told) for state in before), (
-            f"{verb} in {sorted(before)} led to {after}, {told.status} {told.code}"
+        assert any(is_listed(verb, state, after, said) for state in before), (
+            f"{verb} in {sorted(before)} led to {after}, {said.status} {said.refusal}"
         )
 
 
@@ -290,13 +290,13 @@ def unique(models: list[Model]) -> list[Model]:
     return found
 
 
-def i3_codex_is_served_or_told(stage: Stage, facts: Facts) -> list[str]:
+def i3_codex_is_served_or_told(site: Site, facts: Facts) -> list[str]:
     """Codex points at a worker that answers, or `status` does not say that all is well; and one worker at most."""
     complaints = []
-    standing_by = {worker for worker in stage.computer.workers.values() if not worker.draining}
+    standing_by = {worker for worker in site.computer.workers.values() if not worker.draining}
     if len(standing_by) > 1:
         complaints.append(f"I3: {len(standing_by)} workers of one home")
-    orphans = [one for one in stage.computer.serving() if not one.busy]
+    orphans = [one for one in site.computer.serving() if not one.busy]
     if orphans and not facts.settings_data and not facts.manifest_data:
         complaints.append("I3: a worker outlives what it was started for")
     served = proxy(facts) in {Proxy.HEALTHY, Proxy.STALE}
@@ -305,11 +305,11 @@ def i3_codex_is_served_or_told(stage: Stage, facts: Facts) -> list[str]:
     return complaints
 
 
-def i4_nothing_left(stage: Stage) -> list[str]:
+def i4_nothing_left(site: Site) -> list[str]:
     """No staged file, image or open log; after a complete uninstall nothing of ours at all."""
-    layout = stage.home.layout
+    layout = site.home.layout
     complaints = []
-    for path in files_of(stage.home.image()):
+    for path in files_of(site.home.image()):
         name = Path(path).name
         in_journal = Path(path).parent == layout.journal
         if name.startswith(".") or (
@@ -319,10 +319,10 @@ def i4_nothing_left(stage: Stage) -> list[str]:
     return complaints
 
 
-def i5_secrets_are_private(stage: Stage) -> list[str]:
+def i5_secrets_are_private(site: Site) -> list[str]:
     """Bytes with a secret are in files that only their owner reads, config.toml's own mode aside; never in a log."""
-    image = stage.home.image()
-    return invariants.i5_secrets_stay_private(_marked(image), {str(stage.home.layout.config)})
+    image = site.home.image()
+    return invariants.i5_secrets_stay_private(_marked(image), {str(site.home.layout.config)})
 
 
 def _marked(image: SimFs) -> SimFs:

@@ -20,9 +20,10 @@ import pytest
 from cfp.commands.autostart import LOCK_TIMEOUT_S
 from journal.lock import NativeLock, NativeLocks
 from tests.crash.sizes import SEED, size
+from tests.homes.acts import Acts
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import ENVIRON, INSTALL, MOVE, dotfiles, lay, photograph, plain, worker_dies
-from tests.staged import Acts, Stage, in_children
+from tests.staged import Stage, in_children
 
 ROUNDS = size("RACE_ROUNDS", 20, 2000)
 WORDS = (
@@ -145,7 +146,7 @@ def test_twelve_hooks_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     assert [0] * 12 == run_at_once(stage, [("autostart", "--quiet")] * 12)
     assert time.monotonic() - began < 10  # what hooks.json grants it
-    assert 1 == len(stage.street.alive())
+    assert 1 == len(stage.street.workers)
     log = stage.layout.autostart_log.read_text().splitlines()
     assert {"started", "already_running", "busy"} >= {json.loads(line)["status"] for line in log}
     assert 1 == sum(json.loads(line)["status"] == "started" for line in log)

@@ -1,0 +1,326 @@
+"""A computer whose workers are values: who runs, who answers at which port, which boot it is.
+
+`Crew` is what the lifecycle's effects are given (`cfp.lifecycle.effects.Workers`), `Recoverer` what the journal's
+recovery is (`journal.Processes`), `neighbours` what a survey asks. All three speak of the one `Computer`. It keeps
+its workers in itself, or wherever a subclass does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from cfp.core.facts import PortFact, PortState
+from cfp.core.launch import Launch
+from cfp.core.settings import Settings, settings_from_json
+from cfp.errors import Failed
+from cfp.host.survey import Neighbours, running_code
+from cfp.layout import Layout
+from journal.values import Json, WorkerRecord
+
+OLD_CODE = "old code"
+Workers = dict[str, "Worker"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """One process.
+
+    nonce     "" for one of version 0.1.0, which knows of no such thing
+    busy      a request is in flight
+    hung      it holds its port and does not answer
+    lent_to   the next worker, which has its listener: it stands by as long as that one is there
+    draining  it was told to leave and still has a stream
+    """
+
+    nonce: str
+    pid: int
+    settings: Settings
+    runtime_id: str
+    busy: bool = False
+    hung: bool = False
+    lent_to: str = ""
+    draining: bool = False
+
+    @property
+    def started(self) -> str:
+        return f"start of {self.pid}"
+
+    @property
+    def hands_over(self) -> bool:
+        return bool(self.nonce) and not self.hung
+
+    def health(self, home: Path) -> dict[str, Any]:
+        who = {"pid": self.pid, "started": self.started, **({"nonce": self.nonce} if self.nonce else {})}
+        if self.hung:
+            return {"ok": False, **who}
+        told = {**self.settings.to_json(), "ok": True, **who, "runtime_id": self.runtime_id}
+        if not self.nonce:
+            return told
+        busy = {"requests_in_flight": int(self.busy), "draining": self.draining}
+        return {**told, "codex_home": str(home), **busy}
+
+
+@dataclass(kw_only=True)
+class Computer:
+    """`strangers` are ports that other programs hold; `seconds` is the time."""
+
+    home: Path
+    boot: int = 1
+    strangers: set[int] = field(default_factory=set)
+    tokens: int = 0
+    seconds: int = 0
+    last_pid: int = 100
+    kept: Workers = field(default_factory=dict)
+
+    def copy(self) -> Computer:
+        return replace(self, kept=dict(self.kept), strangers=set(self.strangers))
+
+    # --- who runs -----------------------------------------------------------------------------------------------
+
+    @property
+    def workers(self) -> Workers:
+        """By nonce; not to be changed in place."""
+        return self.kept
+
+    def keep(self, workers: Workers) -> None:
+        """From now on these run, and no others."""
+        self.kept = workers
+
+    def add(self, worker: Worker) -> Worker:
+        self.keep({**self.workers, worker.nonce: worker})
+        return worker
+
+    def drop(self, nonce: str) -> Worker | None:
+        there = dict(self.workers)
+        gone = there.pop(nonce, None)
+        self.keep(there)
+        return gone
+
+    def change(self, **fields: object) -> None:
+        """Let something happen to every worker."""
+        self.keep({nonce: replace(worker, **fields) for nonce, worker in self.workers.items()})
+
+    def serve(self, settings: Settings, nonce: str, runtime_id: str = "") -> Worker:
+        """Run a worker of the installed code, unless another is named."""
+        return self.add(self.new(settings, nonce, runtime_id))
+
+    def new(self, settings: Settings, nonce: str, runtime_id: str = "") -> Worker:
+        self.last_pid = max([self.last_pid, *(worker.pid for worker in self.workers.values())]) + 1
+        code = runtime_id or running_code().runtime_id
+        return Worker(nonce=nonce, pid=self.last_pid, settings=settings, runtime_id=code)
+
+    @property
+    def alive(self) -> frozenset[str]:
+        return frozenset(self.workers)
+
+    def free(self, port: int) -> bool:
+        return port not in self.strangers and not self.at(port)
+
+    def at(self, port: int) -> Worker | None:
+        """The worker that accepts there."""
+        return next((worker for worker in self.serving() if worker.settings.port == port), None)
+
+    def serving(self) -> list[Worker]:
+        """Those that neither stand by nor drain."""
+        workers = self.workers
+        there = {nonce for nonce, worker in workers.items() if nonce and not worker.draining}
+        return [worker for worker in workers.values() if not worker.draining and worker.lent_to not in there]
+
+    # --- what befalls it ----------------------------------------------------------------------------------------
+
+    @property
+    def boot_id(self) -> str:
+        return f"boot {self.boot}"
+
+    def reboot(self) -> None:
+        self.boot += 1
+        self.keep({})
+
+    def after_power_cut(self) -> Computer:
+        computer = self.copy()
+        computer.reboot()
+        return computer
+
+    def token(self, size: int) -> str:
+        self.tokens += 1
+        return f"{self.tokens:0{2 * size}x}"
+
+    # --- what a survey asks -------------------------------------------------------------------------------------
+
+    def neighbours(self) -> Neighbours:
+        return Neighbours(at=self._who_answers, stray=self._stray, draining=self._draining)
+
+    def _who_answers(self, _: Layout, host: str, port: int) -> PortFact:
+        worker = self.at(port)
+        if worker is not None and not worker.hung:
+            return self._fact(worker)
+        state = PortState.FREE if self.free(port) else PortState.FOREIGN
+        return PortFact(host=host, port=port, state=state)
+
+    def _stray(self, _: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
+        if any(at is not None and at.state is PortState.OURS for at in known):
+            return None
+        return next((self._fact(worker) for worker in self.serving()), None)
+
+    def _draining(self, _: Layout) -> tuple[PortFact, ...]:
+        return tuple(self._fact(worker) for worker in self.workers.values() if worker.draining)
+
+    def _fact(self, worker: Worker) -> PortFact:
+        host, port = worker.settings.host, worker.settings.port
+        health = worker.health(self.home)
+        return PortFact(host=host, port=port, state=PortState.OURS, health=health, hands_over=worker.hands_over)
+
+
+class Desk:
+    """The worker's folder, where it writes past the journal; this one is never written to."""
+
+    def put(self, path: Path, data: bytes) -> None: ...
+
+    def take(self, path: Path) -> None: ...
+
+    def written(self) -> list[Path]:
+        """Every file there that workers write."""
+        return []
+
+
+def nothing(_: str) -> None:
+    """No act counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Starts and stops workers for a command. `act` is told what is about to happen to one."""
+
+    computer: Computer
+    layout: Layout
+    desk: Desk
+    act: Callable[[str], None] = nothing
+
+    @property
+    def executable(self) -> str:
+        return "python"
+
+    @property
+    def boot_id(self) -> str:
+        return self.computer.boot_id
+
+    def settings_hash(self, settings: Settings) -> str:
+        return settings.base_url
+
+    def start(self, launch: Launch) -> dict[str, Any]:
+        """A worker that was never journaled never comes to life: it waits for its go byte."""
+        self.act("spawn")
+        computer, settings = self.computer, launch.settings
+        worker = computer.new(settings, launch.nonce)
+        launch.journaled(worker.pid, worker.started)
+        self.act("go")
+        before = computer.workers
+        if launch.take_over is not None:
+            former = before[_nonce(launch.take_over)]
+            computer.add(replace(former, lent_to=launch.nonce))
+        computer.add(worker)
+        if computer.at(settings.port) != worker or settings.port in computer.strangers:
+            computer.keep(before)
+            raise Failed("worker_did_not_start", reason="port_not_available", detail="taken", log="")
+        self.desk.put(self.layout.pid_file, b"%d\n" % worker.pid)
+        self.desk.put(self.layout.worker_stderr, b"verbose" if launch.verbose else b"")
+        self.act("healthy")
+        return worker.health(self.layout.home)
+
+    def release(self, at: PortFact) -> None:
+        self.act("release")
+        release(self.computer, self.layout, self.desk, _nonce(at))
+        self.act("released")
+
+    def stop(self, workers: Sequence[PortFact], grace: float) -> int:
+        cut = 0
+        for at in workers:
+            self.act("stop")
+            ended = end(self.computer, self.layout, self.desk, _nonce(at))
+            cut += ended is not None and ended.busy
+        self.act("stopped")
+        return cut
+
+    def record(self, at: PortFact) -> WorkerRecord:
+        health = at.health or {}
+        return WorkerRecord(
+            nonce=_nonce(at),
+            port=at.port,
+            pid=health.get("pid"),
+            started=health.get("started"),
+            boot_id=self.boot_id,
+        )
+
+    def relaunch_spec(self, at: PortFact) -> Json | None:
+        health = at.health or {}
+        if not _nonce(at) or "upstream_base" not in health:
+            return None
+        return {"settings": settings_from_json(health).to_json(), "boot_id": self.boot_id}
+
+    def files(self) -> list[Path]:
+        return self.desk.written()
+
+
+def _nonce(at: PortFact) -> str:
+    return str((at.health or {}).get("nonce") or "")
+
+
+def end(computer: Computer, layout: Layout, desk: Desk, nonce: str) -> Worker | None:
+    """End a worker: it removes its pid file, and one that stood by for it writes its own again."""
+    ended = computer.drop(nonce)
+    if ended is None:
+        return None
+    former = next((worker for worker in computer.workers.values() if nonce and worker.lent_to == nonce), None)
+    if former is not None:
+        desk.put(layout.pid_file, b"%d\n" % former.pid)
+    elif ended.lent_to not in computer.workers:
+        desk.take(layout.pid_file)
+    return ended
+
+
+def release(computer: Computer, layout: Layout, desk: Desk, nonce: str) -> Literal["stopped", "gone", "draining"]:
+    """Tell a worker to leave: at once, or when its stream is done."""
+    worker = computer.workers.get(nonce)
+    if worker is None:
+        return "gone"
+    if worker.busy:
+        computer.add(replace(worker, draining=True))
+        return "draining"
+    end(computer, layout, desk, nonce)
+    return "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recoverer:
+    """Ends and relaunches workers for a recovery. `wanted` says whether config.toml points at those settings."""
+
+    computer: Computer
+    layout: Layout
+    desk: Desk
+    wanted: Callable[[Settings], bool]
+    act: Callable[[str], None] = nothing
+
+    def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred", "draining"]:
+        """Whoever takes part in a handover is told to leave; any other worker only where that cuts nothing."""
+        self.act("retract")
+        found = self.computer.workers.get(worker.nonce)
+        in_handover = any(one.lent_to for one in self.computer.workers.values())
+        if found is not None and found.busy and not in_handover:
+            return "deferred"
+        return release(self.computer, self.layout, self.desk, worker.nonce)
+
+    def relaunch(self, spec: Json) -> bool:
+        self.act("relaunch")
+        settings = settings_from_json(spec["settings"])
+        if spec["boot_id"] != self.computer.boot_id or not self.wanted(settings):
+            return False
+        present = self.computer.at(settings.port)
+        if present is not None:
+            return present.settings == settings
+        if not self.computer.free(settings.port):
+            return False
+        self.computer.serve(settings, self.computer.token(16))
+        return True

@@ -1,0 +1,297 @@
+"""A Codex home to live in: in memory, or in a folder of the real file system. Both die, fill up and are edited alike.
+
+`image()` is the whole home as a file system in memory, at the same paths: what a check looks at, and what a twin of
+a command can be run on.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from cfp.host.disk import Disk, MachineDisk
+from cfp.layout import Layout
+from journal.fs import Fs, Kind
+from tests.crash.power import PowerCut
+from tests.crash.simfs import Crash, Fault, Node, SimFs
+from tests.homes.acts import ActingFs, Acts
+
+BEGINNING = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+TAKING_SPACE = frozenset({"create", "write", "reserve", "fsync", "make_folder", "set_xattr"})
+
+
+class Home(Protocol):
+    """The files of one Codex home and what can happen to them.
+
+    fs  the port that commands write through
+    """
+
+    layout: Layout
+    fs: Fs
+
+    def disk(self, seconds: int) -> Disk:
+        """What commands read with, that many seconds after the beginning."""
+
+    def image(self) -> SimFs:
+        """A copy of everything, as a program sees it now."""
+
+    def put(self, path: Path, data: bytes, mode: int | None = None) -> None:
+        """Replace a file as other programs do, by a rename, through links; `mode` None keeps the mode."""
+
+    def take(self, path: Path) -> None:
+        """Delete a file as other programs do."""
+
+    def chmod(self, path: Path, mode: int) -> None:
+        """Set a file's mode, through links."""
+
+    def link(self, path: Path, target: Path) -> None:
+        """Move a file to `target`, and leave a link behind."""
+
+    def kill_at(self, step: int) -> None:
+        """Let the program die before that many more changing operations are done."""
+
+    def call_at(self, step: int, act: Callable[[], None]) -> None:
+        """Let somebody else act before that many more changing operations are done."""
+
+    def fill(self) -> None:
+        """No space is left from now on, for those who write through the port."""
+
+    def revive(self) -> None:
+        """Begin a new program after a crash: nothing is armed any more; the disk has space again."""
+
+    def cut_power(self, choose: random.Random) -> None:
+        """Lose what was not made durable."""
+
+
+@dataclass
+class MemoryHome:
+    """A home in memory."""
+
+    layout: Layout
+    fs: SimFs
+
+    @classmethod
+    def empty(cls) -> MemoryHome:
+        layout, fs = Layout(Path("/h/.codex")), SimFs()
+        for folder in reversed([layout.home, *layout.home.parents][:-1]):
+            fs.add_folder(folder)
+        return cls(layout=layout, fs=fs)
+
+    def disk(self, seconds: int) -> Disk:
+        return MemoryDisk(self.fs, seconds)
+
+    def image(self) -> SimFs:
+        return self.fs.after_kill()
+
+    def put(self, path: Path, data: bytes, mode: int | None = None) -> None:
+        self.fs.edit(self.fs.led_to(path), data, mode)
+
+    def take(self, path: Path) -> None:
+        self.fs.delete(path)
+
+    def chmod(self, path: Path, mode: int) -> None:
+        self.fs.chmod(self.fs.led_to(path), mode)
+
+    def link(self, path: Path, target: Path) -> None:
+        node = self.fs.node(path)
+        assert node is not None
+        self.fs.edit(target, node.data, node.mode)
+        self.fs.delete(path)
+        self.fs.add_link(path, str(target))
+
+    def kill_at(self, step: int) -> None:
+        self.fs.crash_at = self.fs.step + step
+
+    def call_at(self, step: int, act: Callable[[], None]) -> None:
+        at = self.fs.step + step
+
+        def maybe(fs: SimFs, _what: str, _about: str) -> None:
+            if fs.step == at:
+                act()
+
+        self.fs.on_step = maybe
+
+    def fill(self) -> None:
+        self.fs.fault = Fault(at=self.fs.step + 1, code=errno.ENOSPC, sticky=True, writes_only=True)
+
+    def revive(self) -> None:
+        self.fs = self.fs.after_kill()
+
+    def cut_power(self, choose: random.Random) -> None:
+        power = PowerCut(self.fs)
+        self.fs = power.world(power.draw(choose, any_subset=choose.random() < 0.5))
+
+
+class MemoryDisk:
+    """`cfp.host.disk.Disk` over simulated files; the clock stands still during a command."""
+
+    def __init__(self, fs: SimFs, seconds: int) -> None:
+        self._fs = fs
+        self._seconds = seconds
+
+    def try_to_read(self, path: Path) -> tuple[bytes | None, str]:
+        node = self._fs.node(self._fs.led_to(path))
+        if node is None:
+            return None, ""
+        return (node.data, "") if node.kind is Kind.FILE else (None, "Is a directory")
+
+    def read(self, path: Path) -> bytes | None:
+        return self.try_to_read(path)[0]
+
+    def names(self, folder: Path) -> list[str]:
+        return self._fs.inside(str(folder))
+
+    def is_folder(self, path: Path) -> bool:
+        node = self._fs.node(self._fs.led_to(path))
+        return node is not None and node.kind is Kind.FOLDER
+
+    def now(self) -> datetime:
+        return BEGINNING + timedelta(seconds=self._seconds)
+
+
+class _Fate(Acts):
+    """One program on the real file system, which can die, run out of space, or be overtaken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = False
+        self.dead = False
+        self.countdown: dict[int, Callable[[], None]] = {}
+
+    def act(self, name: str, half: Callable[[], object] = lambda: None) -> None:
+        if self.dead:
+            raise Crash
+        super().act(name, half)
+        self.countdown.pop(self.count, lambda: None)()
+        if self.full and name in TAKING_SPACE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class MortalFs(ActingFs):
+    """Its operations; what the program has open is closed when it dies."""
+
+    def __init__(self) -> None:
+        self.fate = _Fate()
+        self._open: set[int] = set()
+        super().__init__(self.fate)
+
+    @property
+    def step(self) -> int:
+        return self.fate.count
+
+    def create(self, path: Path, mode: int) -> int:
+        self.fate.act("create")
+        return self._opened(self._fs.create(path, mode))
+
+    def open(self, path: Path) -> int:
+        return self._opened(self._fs.open(path))
+
+    def _opened(self, fd: int) -> int:
+        self._open.add(fd)
+        return fd
+
+    def close(self, fd: int) -> None:
+        if fd in self._open:
+            self._open.remove(fd)
+            self._fs.close(fd)
+
+    def die(self) -> NoReturn:
+        self.fate.dead = True
+        for fd in self._open:
+            with suppress(OSError):
+                os.close(fd)
+        self._open.clear()
+        raise Crash
+
+
+class FolderDisk(MachineDisk):
+    """What commands in a folder read with: this machine's files, the test's clock."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+
+    def now(self) -> datetime:
+        return BEGINNING + timedelta(seconds=self._seconds)
+
+
+@dataclass
+class FolderHome:
+    """A home in a folder that exists. A real file system in this test never loses what was not synced."""
+
+    layout: Layout
+    fs: MortalFs = field(default_factory=MortalFs)
+
+    def disk(self, seconds: int) -> Disk:
+        return FolderDisk(seconds)
+
+    def image(self) -> SimFs:
+        fs = SimFs()
+        for path in reversed(self.layout.home.parents[:-1]):
+            fs.add_folder(path)
+        for folder, _, names in os.walk(self.layout.home):
+            for path in [Path(folder), *(Path(folder) / name for name in names)]:
+                found = path.lstat()
+                fs.seen[str(path)] = fs.disk[str(path)] = found.st_ino
+                fs.nodes[found.st_ino] = _node(path, found).synced()
+        fs.go_on()
+        return fs
+
+    def put(self, path: Path, data: bytes, mode: int | None = None) -> None:
+        target = path.resolve()
+        kept = stat.S_IMODE(target.lstat().st_mode) if target.exists() else 0o600
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(target.name + ".theirs")
+        beside.write_bytes(data)
+        beside.chmod(kept if mode is None else mode)
+        beside.replace(target)
+
+    def take(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def chmod(self, path: Path, mode: int) -> None:
+        path.chmod(mode)
+
+    def link(self, path: Path, target: Path) -> None:
+        path.replace(target)
+        path.symlink_to(target)
+
+    def kill_at(self, step: int) -> None:
+        self.call_at(step, self.fs.die)
+
+    def call_at(self, step: int, act: Callable[[], None]) -> None:
+        self.fs.fate.countdown[self.fs.step + step] = act
+
+    def fill(self) -> None:
+        self.fs.fate.full = True
+
+    def revive(self) -> None:
+        self.fs = MortalFs()
+
+    def cut_power(self, choose: random.Random) -> None:
+        """Nothing is lost: only the workers die of it."""
+
+
+def _node(path: Path, found: Any) -> Node:
+    kind, data = Kind.FILE, b""
+    if stat.S_ISDIR(found.st_mode):
+        kind = Kind.FOLDER
+    elif stat.S_ISLNK(found.st_mode):
+        kind, data = Kind.LINK, str(path.readlink()).encode()
+    else:
+        data = path.read_bytes()
+    return Node(
+        kind=kind,
+        data=data,
+        mode=stat.S_IMODE(found.st_mode),
+        uid=found.st_uid,
+        gid=found.st_gid,
+        mtime_ns=0 if kind is Kind.FOLDER else found.st_mtime_ns,
+    )
