@@ -1,0 +1,257 @@
+"""Whole commands while others write: at every operation, to either file that we share, in every way.
+
+A cell is a command, one of its file operations, one of the shared files, and what somebody does to that file just
+before that operation. The command then runs on, or is killed at a later one; recovery follows, and I1 to I7 are
+asked. The gate gives each operation two of the ten cells in turn, a deep session all. The bare protocol has all of
+them in the gate too (test_foreign_edits.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from journal import FileChange
+from journal.fs import Kind
+from tests.crash import invariants
+from tests.crash.commands import COMMANDS, LAYOUT, Command
+from tests.crash.model import Ends
+from tests.crash.simfs import SimFs
+from tests.crash.sizes import DEEP
+from tests.crash.test_failing_commands import operations
+from tests.crash.world import CANARY, HOME
+from tests.homes.computer import Computer
+from tests.homes.site import Said
+from tests.lifecycle.writers import leaves
+from tests.numbers import Numbers
+
+CONFIG, HOOKS = str(LAYOUT.config), str(LAYOUT.hooks)
+ELSEWHERE = str(HOME / "elsewhere")
+MARK = "marked"
+TABLE = b"\n[marked]\nnumber = 1\n"
+MODE = 0o604
+IMAGES = re.compile(r"-[0-9a-f]{8}\.(b|new)$")
+NAMES = [command.name for command in COMMANDS]
+
+
+def marked(path: str, data: bytes | None) -> bytes:
+    """The same text with something of another program's in it."""
+    if path == CONFIG:
+        return (data or b"") + TABLE
+    return json.dumps({**json.loads(data or b"{}"), "description": MARK}).encode()
+
+
+def replace(fs: SimFs, path: str) -> None:
+    """Write a new file beside, and rename it, as Codex does."""
+    real = fs.led_to(path)
+    fs.edit(real, marked(path, fs.data(real)))
+
+
+def in_place(fs: SimFs, path: str) -> None:
+    real = fs.led_to(path)
+    if fs.data(real) is None:
+        fs.edit(real, marked(path, None))
+    else:
+        fs.edit_in_place(real, marked(path, fs.data(real)))
+
+
+def delete(fs: SimFs, path: str) -> None:
+    fs.delete(path)
+
+
+def chmod(fs: SimFs, path: str) -> None:
+    real = fs.led_to(path)
+    if fs.node(real) is not None:
+        fs.chmod(real, MODE)
+
+
+def relink(fs: SimFs, path: str) -> None:
+    """Move the file away and leave a link, as a dotfiles tool does."""
+    data = fs.data(fs.led_to(path))
+    if data is not None:
+        fs.edit(ELSEWHERE, data)
+        fs.delete(path)
+        fs.add_link(path, ELSEWHERE)
+
+
+Edit = Callable[[SimFs, str], None]
+EDITS: tuple[Edit, ...] = (replace, in_place, delete, chmod, relink)
+KINDS = tuple(itertools.product((CONFIG, HOOKS), EDITS))
+
+
+@dataclass
+class Stranger:
+    """Another program, which acts once: before operation `at`."""
+
+    at: int
+    path: str
+    edit: Edit
+    acted: bool = False
+
+    def maybe(self, fs: SimFs) -> None:
+        if fs.step == self.at:
+            before = fs.fingerprint()
+            self.edit(fs, self.path)
+            self.acted = fs.fingerprint() != before
+
+
+class Rest:
+    """A command as its invariants see it, without the file that somebody else has written."""
+
+    def __init__(self, command: Command, stranger: Stranger, was: SimFs) -> None:
+        self._command = command
+        self._edited = {stranger.path, was.led_to(stranger.path), ELSEWHERE}
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._command, name)
+
+    def targets(self) -> Iterator[tuple[str, FileChange]]:
+        return ((path, change) for path, change in self._command.targets() if path not in self._edited)
+
+    def owned(self) -> set[str]:
+        return self._command.owned() | self._edited
+
+    def is_lasting(self, path: str) -> bool:
+        return path not in self._edited and self._command.is_lasting(path)
+
+
+def own_side(command: Command, stranger: Stranger, was: SimFs, now: SimFs) -> set[str]:
+    """On which side our keys of the edited file are; both where the command does not change it."""
+    real = was.led_to(stranger.path)
+    changes = {path: (change.before, change.after) for path, change in command.targets()}
+    before, after = changes.get(real, (was.data(real), was.data(real)))
+    found = _values(stranger.path, now.data(now.led_to(stranger.path)))
+    sides = {"before": before, "after": after}
+    return {name for name, data in sides.items() if found == _values(stranger.path, data)}
+
+
+def _values(path: str, data: bytes | None) -> object:
+    if path == CONFIG:
+        return {key: value for key, value in (leaves(data) or {}).items() if key[0] != MARK}
+    doc = json.loads(data or b"{}")
+    groups = doc.get("hooks", {}).get("SessionStart", [])
+    return [group for group in groups if group.get("hooks")], {
+        name for name in doc if name not in {"description", "hooks"}
+    }
+
+
+def complaints(command: Command, stranger: Stranger, fs: SimFs, computer: Computer, said: Said | None) -> list[str]:
+    """Recover, and look; `said` is what the command came to, None where it was killed."""
+    command.recover(fs, computer, boot="")
+    command = seen_by(command, stranger) or dataclasses.replace(command, line="status")
+    was, rest = command.world(), Rest(command, stranger, command.world())
+    found = ["a bug"] if said is not None and said.code == 70 else []
+    found += ["I5: a secret in the answer"] if said is not None and CANARY.decode() in said.text else []
+    found += i1_one_side(command, rest, stranger, was, fs)
+    found += i2_theirs_stands(stranger, fs)
+    if stranger.edit is not delete:
+        found += invariants.i3_no_proxied_config_without_worker(rest, fs, computer)
+    found += invariants.i4_nothing_left(rest, fs, parked=True)
+    found += invariants.i5_secrets_stay_private(fs, rest.owned())
+    settled = fs.after_kill()
+    again = settled.after_kill()
+    found += invariants.i6_recovered_for_good(settled, again, command.recover(again, computer, boot=""))
+    return found + invariants.i7_untouched_stays_itself(rest, was, fs)
+
+
+def i1_one_side(command: Command, rest: Rest, stranger: Stranger, was: SimFs, now: SimFs) -> list[str]:
+    """All other files are as before or all as after, and so are our keys in the edited one."""
+    found = invariants.i1_all_before_or_all_after(rest, was, now, None)
+    if found or stranger.edit is delete:
+        return found
+    sides = own_side(command, stranger, was, now)
+    for side in sides:
+        if all(now.data(path) == getattr(change, side) for path, change in rest.targets()):
+            return []
+    return [f"I1: {stranger.path} is {sides or 'neither'}, and the others are not"]
+
+
+def i2_theirs_stands(stranger: Stranger, now: SimFs) -> list[str]:
+    """What they wrote is in its file, the mode that they set, the link that they made."""
+    node = now.node(now.led_to(stranger.path))
+    if not stranger.acted or stranger.edit is delete:
+        return []
+    if stranger.edit in {replace, in_place}:
+        return [] if node is not None and MARK.encode() in node.data else ["I2: their words are gone"]
+    if stranger.edit is chmod:
+        return [] if node is None or node.mode == MODE else [f"I2: mode {node.mode:o}"]
+    link = now.node(stranger.path)
+    return [] if link is not None and link.kind is Kind.LINK else ["I2: their link is gone"]
+
+
+def seen_by(command: Command, stranger: Stranger) -> Command | None:
+    """The command as it must go: one that is edited before it plans finds the edited home; None where it refuses."""
+    if stranger.at > planned(command):
+        return command
+    edit = stranger.edit
+    early = dataclasses.replace(command, before=(*command.before, lambda fs, _: edit(fs, stranger.path)))
+    return early if early.say(early.world(), early.machine()).code in {0, 3} else None
+
+
+@functools.cache
+def planned(command: Command) -> int:
+    """The number of its last operation before it has planned for good: then its transaction begins."""
+    fs = command.world()
+    fs.log = []
+    command.say(fs, command.machine())
+    return next((at for at, what in enumerate(fs.log) if what.startswith("create") and IMAGES.search(what)), 0)
+
+
+def cells(command: Command) -> Iterator[tuple[int, str, Edit]]:
+    for at in operations(command):
+        for number, (path, edit) in enumerate(KINDS):
+            if DEEP or (at + number) % 5 == 0:
+                yield at, path, edit
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_an_edit_at_any_operation(command: Command, numbers: Numbers) -> None:
+    """Whatever somebody does to a shared file while a command runs: his word stands, and ours is whole or gone."""
+    tried, bad = 0, []
+    for at, path, edit in cells(command):
+        stranger = Stranger(at=at, path=path, edit=edit)
+        fs, computer = command.world(), command.machine()
+        fs.on_step = lambda fs, what, about, stranger=stranger: stranger.maybe(fs)
+        said = command.say(fs, computer)
+        fs.on_step = None
+        tried += 1
+        if found := complaints(command, stranger, fs, computer, said):
+            bad.append((at, Path(path).name, edit.__name__, said.code, said.json.get("code"), found))
+    numbers.count("foreign edits", "cells of whole commands", tried)
+    numbers.count("foreign edits", "violations", len(bad))
+    assert bad == []
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_an_edit_and_a_kill(command: Command, numbers: Numbers) -> None:
+    """The same where the command is killed at any operation after the edit."""
+    tried, bad = 0, []
+    number = COMMANDS.index(command)
+    for turn, at in enumerate(operations(command)[:: 1 if DEEP else 8]):
+        path, edit = KINDS[(number + turn) % len(KINDS)]
+        stranger = Stranger(at=at, path=path, edit=edit)
+        fs, computer = command.world(), command.machine()
+        ends = Ends(fs, computer)
+
+        def both(fs: SimFs, what: str, about: str, stranger: Stranger = stranger, ends: Ends = ends) -> None:
+            stranger.maybe(fs)
+            if fs.step >= stranger.at:
+                ends.add(fs)
+
+        fs.on_step, fs.on_half_write = both, None
+        command.say(fs, computer)
+        for later, end in enumerate(ends.all[:: 1 if DEEP else 3]):
+            tried += 1
+            if found := complaints(command, stranger, end.fs, end.machine, None):
+                bad.append((at, later, Path(path).name, edit.__name__, found))
+    numbers.count("foreign edits", "kills after an edit beside a whole command", tried)
+    numbers.count("foreign edits", "violations", len(bad))
+    assert bad == []
