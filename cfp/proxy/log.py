@@ -42,7 +42,7 @@ class RotatingFile:
         """Append whole lines; raises OSError."""
         if self._descriptor is None:
             self._open()
-        elif self._size and self._size + len(data) > self._limit:
+        if self._size and self._size + len(data) > self._limit:
             self._rotate()
         assert self._descriptor is not None  # noqa: S101  just opened
         view = memoryview(b"\n" + data if self._torn else data)

@@ -14,12 +14,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfp.layout import Layout
 from cfp.proxy.evidence import Evidence
 from cfp.proxy.lines import Line
+from cfp.proxy.log import KEPT_FILES, ROTATE_BYTES
 from cfp.proxy.observe import Usage
 from cfp.proxy.recent import MOST, Recent
 from tests.proxy.support import Call, Running, answer, asynchronous, upstream, worker
-from tests.proxy.test_serve import process, wait_for_pid_file
+from tests.proxy.test_serve import Process, process, wait_for_pid_file
 
 EVENT = b'data: {"response":{"service_tier":"priority","usage":{"output_tokens":7}}}\n\n'
 STREAM = answer(EVENT, b"200 OK", b"Content-Type: text/event-stream")
@@ -134,20 +136,52 @@ async def test_evidence_survives_a_restart(tmp_path: Path) -> None:
             assert running.log() == running.worker.recent.lines()
 
 
+def fail_once(running: Process) -> None:
+    """One turn whose upstream cannot be reached."""
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    connection.request("POST", "/v1/responses", b"{}", {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert (answer.status, b"upstream_unreachable" in answer.read()) == (502, True)
+    connection.close()
+
+
+def counted(running: Process, count: int) -> None:
+    """Wait until health's evidence has so many turns: a line is told within a twentieth of a second."""
+    told: Any = []
+    while not (told and told[0]["count"] == count):
+        time.sleep(0.02)
+        told = running.health()["service_tier_evidence"]
+    assert told[0]["failed"] == count
+
+
+def test_a_killed_worker_leaves_log_and_evidence(tmp_path: Path) -> None:
+    """At 10 MB the log moves up, of five files the oldest goes, and the next worker's evidence counts on."""
+    layout = Layout(tmp_path)
+    log = layout.request_log
+    log.parent.mkdir(parents=True)
+    names = [log, *(log.with_name(f"{log.name}.{number}") for number in range(1, KEPT_FILES))]
+    full = b"{}\n" * (ROTATE_BYTES // 3)
+    log.write_bytes(full)
+    for name in names[1:]:
+        name.write_text(name.name + "\n")
+    for count in (1, 2):
+        with process(tmp_path) as running:
+            wait_for_pid_file(running, tmp_path)
+            fail_once(running)
+            counted(running, count)
+        layout.pid_file.unlink()  # it was killed
+    assert sorted(log.parent.glob("fast_proxy.jsonl*")) == sorted(names)
+    assert [json.loads(text)["status"] for text in log.read_text().splitlines()] == [502, 502]
+    assert names[1].read_bytes() == full
+    assert [name.read_text() for name in names[2:]] == [f"{name.name}\n" for name in names[1:-1]]
+
+
 def test_a_full_disk_stops_no_request(tmp_path: Path) -> None:
     """Every request is answered, and what could not be written is known while the worker lives."""
     with process(tmp_path) as running:
         wait_for_pid_file(running, tmp_path)
         resource.prlimit(running.popen.pid, resource.RLIMIT_FSIZE, (4096, 4096))
-        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
         for _ in range(40):
-            connection.request("POST", "/v1/responses", b"{}", {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            assert (answer.status, b"upstream_unreachable" in answer.read()) == (502, True)
-        connection.close()
-        told: Any = []
-        while not (told and told[0]["count"] == 40):  # a line is told within a twentieth of a second
-            time.sleep(0.02)
-            told = running.health()["service_tier_evidence"]
-        assert told[0]["failed"] == 40
+            fail_once(running)
+        counted(running, 40)
     assert sum(path.stat().st_size for path in (tmp_path / "codex-fast-proxy-state" / "state").iterdir()) < 8192
