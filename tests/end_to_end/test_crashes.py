@@ -191,6 +191,8 @@ CASES = (
     Case(name="stop", before=("install", ("uninstall", "--defer-stop")), words=("stop",)),
     Case(name="uninstall", before=("install",), words=("uninstall",)),
 )
+# Each look at a worker that hangs waits for its answer in vain, so this one takes minutes.
+HUNG = Case(name="start over one that hangs", before=("install", "hang"), words=("start",))
 
 
 def prepared(street: Street, case: Case) -> tuple[str, ...]:
@@ -198,6 +200,9 @@ def prepared(street: Street, case: Case) -> tuple[str, ...]:
     for step in case.before:
         if step == "install":
             street.install()
+        elif step == "hang":
+            for worker in street.workers():
+                worker.suspend()
         elif step == "kill":
             for worker in street.workers():
                 worker.kill()
@@ -218,7 +223,7 @@ def chosen(names: list[str]) -> list[int]:
     return sorted({*near, *rest[:: max(1, len(rest) // ELSEWHERE)]})
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *([HUNG] if DEEP else [])], ids=lambda case: case.name)
 def test_killed_beside_a_worker(case: Case, street: Street, numbers: Numbers) -> None:
     """After `recover` at most one worker runs, and one does where Codex is pointed at it, or its lack is told."""
     acts = Acts()
