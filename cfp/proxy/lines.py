@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
 from cfp.proxy.observe import RequestRecord, Usage
 
-Text = TypeVar("Text", str, str | None)
 _MOST_TEXT: Final = 200  # characters of what a request or an upstream may spell at any length
 
 
@@ -62,15 +61,16 @@ class Lines:
         self._policy = policy
         self._upstream_base = upstream_base
         self._generation = generation
+        self._second = (0, "")  # that of the last line, and how it is written
 
     def of(self, record: RequestRecord) -> Line:
         """Say of a request what may be said."""
         told = None if record.observer is None else record.observer.told()
         return Line(
-            ts=datetime.fromtimestamp(record.at, UTC).isoformat(timespec="milliseconds"),
+            ts=self._time(record.at),
             request_id=f"{self._ids}{record.number:08x}",
-            method=record.method.decode("latin-1"),
-            path=_short(record.target.partition(b"?")[0].decode("latin-1")),
+            method=_text(record.method),
+            path=_text(record.target.partition(b"?")[0]),
             status=record.status,
             duration_ms=_milliseconds(record.began, record.ended),
             first_byte_ms=_milliseconds(record.began, record.first_byte),
@@ -85,13 +85,20 @@ class Lines:
             response_service_tier=None if told is None else _short(told.service_tier),
             stream=record.stream,
             json_error=record.json_error,
-            response_content_type=_short(_text(record.content_type)),
+            response_content_type=None if record.content_type is None else _text(record.content_type),
             usage=None if told is None else told.usage,
             error_type=record.error_type,
             transport=record.transport,
             upstream_base=self._upstream_base,
             settings_generation=self._generation,
         )
+
+    def _time(self, at: float) -> str:
+        """As datetime.isoformat has it; the lines of one second share most of it."""
+        second, thousandths = divmod(int(at * 1000), 1000)
+        if second != self._second[0]:
+            self._second = (second, datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00"))
+        return f"{self._second[1]}.{thousandths:03d}+00:00"
 
 
 def encode(lines: Iterable[Line]) -> bytes:
@@ -110,12 +117,12 @@ def decode(text: bytes) -> list[Line]:
     return found
 
 
-def _short(text: Text) -> Text:
+def _short(text: str | None) -> str | None:
     return text if text is None or len(text) <= _MOST_TEXT else text[:_MOST_TEXT]
 
 
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("latin-1")
+def _text(value: bytes) -> str:
+    return value[:_MOST_TEXT].decode("latin-1")
 
 
 def _milliseconds(start: float | None, end: float | None) -> float | None:

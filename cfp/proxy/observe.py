@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import monotonic, time
-from typing import Final
+from typing import Final, NamedTuple
 
 from cfp.proxy.wire import ResponseHead
 
@@ -13,7 +13,9 @@ _MEMBER: Final = b'"response":'
 _OVERLAP: Final = 256  # more than `data: {"type":"response.incomplete","sequence_number":12,` before that member
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(
+    slots=True, kw_only=True
+)  # not frozen: one is made for every request, and that would cost five times as much
 class Usage:
     """Token counts as the upstream gives them; None where it does not."""
 
@@ -24,8 +26,7 @@ class Usage:
     total_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """What the end of a response says about itself."""
 
     service_tier: str | None
