@@ -35,18 +35,19 @@ class StatCached(Generic[T]):
         self._value: T
 
     def get(self) -> T:
-        seen = self._stat()
+        # Asked first, since a stat that fails costs an exception.
+        if self._seen is None and not os.access(self._path, os.F_OK):
+            return self._value
+        try:
+            found = os.stat(self._path)  # noqa: PTH116  a Path costs more than the call, for every request
+        except OSError:
+            seen = None
+        else:
+            seen = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
         if seen != self._seen:
             self._value = self._parse(self._read())
             self._seen = seen
         return self._value
-
-    def _stat(self) -> tuple[int, ...] | None:
-        try:
-            found = os.stat(self._path)  # noqa: PTH116  a Path costs more than the call, for every request
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
     def _read(self) -> bytes | None:
         try:
@@ -80,6 +81,8 @@ class Credentials:
         self._auth = StatCached(layout.auth, lambda data: data)
         self._provider_auth = StatCached(layout.provider_auth, self._parse_provider_auth)
         self._dotenv = StatCached(layout.dotenv, self._parse_dotenv)
+        policy = settings.service_tier_policy
+        self._fixed_policy = None if policy is Policy.AUTO else effective_policy(policy, LoginMode.UNKNOWN)
         self._last_config: _UserConfig | None = None
         self._login: tuple[bytes | None, str | None, LoginMode] | None = None
         self._field: tuple[str | None, bytes] = (None, b"")  # the key that was sent last, and how it is said
@@ -129,10 +132,10 @@ class Credentials:
 
     def effective_policy(self) -> EffectivePolicy:
         """Judge for a request without a tier, now."""
-        policy = self._settings.service_tier_policy
-        if policy is not Policy.AUTO:
-            return effective_policy(policy, LoginMode.UNKNOWN)
-        return effective_policy(policy, self.login(), opted_out=self._config.get().service_tier == "default")
+        if self._fixed_policy is not None:
+            return self._fixed_policy
+        opted_out = self._config.get().service_tier == "default"
+        return effective_policy(Policy.AUTO, self.login(), opted_out=opted_out)
 
     def _parse_dotenv(self, data: bytes | None) -> Mapping[str, str]:
         if data is None:

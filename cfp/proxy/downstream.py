@@ -6,14 +6,16 @@ import asyncio
 import socket
 import struct
 from collections import deque
+from collections.abc import Iterable
 from time import monotonic
 from typing import Protocol, cast
 
 from cfp.proxy.answers import Answer, answer_to, response
 from cfp.proxy.config import Limits
 from cfp.proxy.exchange import Exchange
+from cfp.proxy.parsers import RequestParser
 from cfp.proxy.ports import Conversation, Office
-from cfp.proxy.wire import END, Malformed, Opaque, Piece, RequestEvent, RequestHead, RequestParser
+from cfp.proxy.wire import END, Malformed, Opaque, Piece, RequestEvent, RequestHead
 
 
 class Doorman(Protocol):
@@ -38,7 +40,7 @@ class Downstream(asyncio.BufferedProtocol):
         self._doorman = doorman
         self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._parser: RequestParser | Opaque = RequestParser(limits.head)
+        self._parser: RequestParser | Opaque = RequestParser(limits.head, office.heads)
         self._buffer = office.reads.view()
         self._backlog: deque[RequestEvent] = deque()
         self._head: RequestHead | None = None  # its exchange has not begun: it has no body, and END comes next
@@ -69,8 +71,11 @@ class Downstream(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self._ending:
             return
-        self._backlog.extend(self._parser.feed(self._buffer[:nbytes]))
-        self._pump()
+        events = self._parser.feed(self._buffer[:nbytes])
+        if self._backlog:
+            self._backlog += events
+        else:
+            self._deliver(events)
         if not self._complete:
             self.touched = monotonic()
         if not self._parser.mid_head:
@@ -170,6 +175,22 @@ class Downstream(asyncio.BufferedProtocol):
 
     # -- events
 
+    def _deliver(self, events: Iterable[RequestEvent]) -> None:
+        """Hand out what can be taken now; the rest waits."""
+        self._pumping = True
+        try:
+            for event in events:
+                if self._backlog or (self._complete and self._exchange is not None):
+                    self._backlog.append(event)
+                elif not self._ending:
+                    self._take(event)
+        finally:
+            self._pumping = False
+        if self._backlog:
+            self._pump()
+        elif self._held or not self._reading:
+            self._adjust_reading()
+
     def _pump(self) -> None:
         if self._pumping:
             return
@@ -182,26 +203,25 @@ class Downstream(asyncio.BufferedProtocol):
         self._adjust_reading()
 
     def _take(self, event: RequestEvent) -> None:
-        if isinstance(event, RequestHead):
-            self._complete = False
-            if event.upgrade or not (event.chunked or event.length):
-                self._head = event
-            else:
-                self._start(event)
-        elif event is END:
+        if event is END:
             self._complete = True
             head, self._head = self._head, None
             if head is not None:
                 self._start(head)
             elif self._exchange is not None:
                 self._exchange.on_end()
+        elif isinstance(event, bytes):
+            if self._exchange is not None:  # else it is the rest of a request that has been answered
+                self._exchange.on_data(event)
+        elif isinstance(event, RequestHead):
+            self._complete = False
+            if event.upgrade or not (event.chunked or event.length):
+                self._head = event
+            else:
+                self._start(event)
         elif isinstance(event, Malformed):
             self._refuse(event)
-        elif self._exchange is None:
-            pass  # the rest of a request that has been answered
-        elif isinstance(event, bytes):
-            self._exchange.on_data(event)
-        else:
+        elif self._exchange is not None:
             self._exchange.on_trailers(event.headers)
 
     def _start(self, head: RequestHead) -> None:

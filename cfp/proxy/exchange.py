@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from cfp.proxy import headers, wire
 from cfp.proxy.admission import Refusal
 from cfp.proxy.answers import Answer, answer_to, response
 from cfp.proxy.credentials import KeyState
+from cfp.proxy.decision import decide
 from cfp.proxy.dial import DialFailed
 from cfp.proxy.ports import Client, Office
 from cfp.proxy.refusals import names_tier
 from cfp.proxy.reply import Reply
-from cfp.proxy.routing import Kind, Route, split_absolute
+from cfp.proxy.routing import Kind
 from cfp.proxy.upload import Upload
 from cfp.proxy.upstream import UpstreamConnection
 from cfp.proxy.wire import Headers, Malformed, RequestHead, ResponseEvent
@@ -42,9 +42,9 @@ class Exchange:
         self._office = office
         self._client = client
         self._head = head
+        self._decision = decide(office, head)
         self._upload = Upload(head, complete=complete)
-        self._record = office.record(head.method, head.target)
-        self._route: Route | None = None
+        self._record = office.record(head.method, self._decision.target)
         self._hint: bytes | None = None
         self._authorization: bytes | None = None
         self._connection: UpstreamConnection | None = None
@@ -61,32 +61,29 @@ class Exchange:
 
     def begin(self) -> None:
         """Judge the head: answer it here, hold its body, or connect and let it through."""
-        head, office = self._head, self._office
-        authority, target = (None, head.target) if head.target[:1] == b"/" else split_absolute(head.target)
-        page = office.router.asks_for_page(head.method, target, head.fields.get(b"accept", b""))
-        refusal = office.admission.refuse(head, authority, page=page) if self._client.trusted else Refusal.PEER
+        decision, office = self._decision, self._office
+        refusal = decision.refusal if self._client.trusted else Refusal.PEER
+        kind = decision.route.kind
         if refusal is not None:
             self._answer(Answer.NOT_ADMITTED, error_type=refusal.value, reason=refusal.value.replace("_", " "))
-            return
-        route = self._route = office.router.page if page else office.router.route(target)
-        self._record.target = target
-        if route.kind is Kind.HEALTH:
+        elif kind is Kind.HEALTH:
             self._health()
-        elif route.kind is Kind.DASHBOARD:
-            self._client.go_on_with(office.dashboard.visit(head, route.path, self._client))
-        elif route.kind is Kind.NOT_FOUND:
+        elif kind is Kind.DASHBOARD:
+            self._client.go_on_with(office.dashboard.visit(self._head, decision.route.path, self._client))
+        elif kind is Kind.NOT_FOUND:
             self._answer(Answer.NOT_FOUND, base=office.config.settings.proxy_base)
-        elif office.loop_id in head.fields.get(headers.VIA, b""):
+        elif decision.looping:
             self._answer(Answer.LOOP)
-        elif head.upgrade:
-            self._switch(route)
+        elif self._head.upgrade:
+            self._switch()
         else:
-            self._forward(route)
+            self._forward()
 
-    def _switch(self, route: Route) -> None:
+    def _switch(self) -> None:
         from cfp.proxy.tunnel import Tunnel  # noqa: PLC0415  most clients never ask for it
         from cfp.proxy.websocket import is_handshake  # noqa: PLC0415  the same
 
+        route = self._decision.route
         if route.kind is Kind.RESPONSES and is_handshake(self._head):
             self._client.go_on_with(Tunnel(self._office, self._client, self._head, route.target, self._record))
         else:
@@ -99,16 +96,11 @@ class Exchange:
         else:
             self._answer(Answer.METHOD)
 
-    def _forward(self, route: Route) -> None:
+    def _forward(self) -> None:
         self._counted = True
         self._office.began()
-        head = self._head
-        looked_into = (
-            route.kind is Kind.RESPONSES
-            and head.method == b"POST"
-            and head.fields.get(b"content-type", b"").lower().startswith(b"application/json")
-        )
-        if looked_into and (head.length or 0) > self._office.config.limits.body:
+        decision = self._decision
+        if decision.looked_into and (self._head.length or 0) > self._office.config.limits.body:
             self._too_large()
             return
         try:
@@ -116,8 +108,8 @@ class Exchange:
         except KeyState as state:
             self._answer(Answer.KEY_MISSING if state.missing else Answer.KEY_UNUSABLE, source=state.source)
             return
-        self._expects = head.fields.get(b"expect", b"").lower() == b"100-continue" and not self._upload.complete
-        if looked_into:
+        self._expects = decision.expects and not self._upload.complete
+        if decision.looked_into:
             if self._expects:  # only the whole body tells what goes to the upstream
                 self._client.write([wire.CONTINUE])
                 self._expects = False
@@ -179,22 +171,20 @@ class Exchange:
     # -- the body
 
     def _look_into(self) -> None:
-        from cfp.proxy.intake import Intake  # noqa: PLC0415  msgspec is not needed to listen
-
-        body = self._upload.body
+        body, intake = self._upload.body, self._office.intake
         assert body is not None  # noqa: S101  only such exchanges come here
-        intake = Intake(self._office, self._head, body, self._record)
-        if intake.takes_long:
-            self._task = asyncio.get_running_loop().create_task(intake.look_aside(self._looked_into))
+        if intake.takes_long(body, self._decision):
+            look = intake.look_aside(body, self._decision, self._record, self._looked_into)
+            self._task = asyncio.get_running_loop().create_task(look)
         else:
-            self._looked_into(intake.look())
+            self._looked_into(intake.look(body, self._decision, self._record))
 
     def _looked_into(self, found: Prepared | None) -> None:
         self._task = None
         if found is None:
             self._too_large()
             return
-        self._upload.parts, self._hint, self._model = found
+        self._upload.parts, self._hint, self._model = found.parts, found.hint, found.model
         self._connect()
 
     def _too_large(self) -> None:
@@ -223,27 +213,25 @@ class Exchange:
                 self._break("internal")  # a bug: the loop tells of it, and the client must not wait for ever
 
     def _send(self, connection: UpstreamConnection) -> None:
-        head, route = self._head, self._route
-        assert route is not None  # noqa: S101  only routed exchanges connect
+        head, office, upload = self._head, self._office, self._upload
         out = headers.Outbound(
-            target=route.target,
-            host=self._office.origin.host_field,
-            via=self._office.loop_id,
-            length=self._upload.length,
-            authorization=self._authorization,
-            hint=self._hint,
-            expect=self._expects,
-            through=self._office.pool.through,
+            self._decision.route.target,
+            office.origin.host_field,
+            office.loop_id,
+            self._authorization,
+            self._hint,
+            self._expects,
+            through=office.pool.through,
         )
-        parts = [headers.request_head(head, out), *self._upload.opening()]
+        parts = [headers.request_head(head, out, upload.length), *upload.opening()]
         self._connection = connection
         self._reply = Reply(head, hold_refusal=self._record.injected, awaits_continue=self._expects)
         connection.call(self, bodiless=head.method == b"HEAD")
-        self._record.sent = monotonic()
         connection.send(parts)
+        self._record.sent = connection.touched
         if self._client.full:
             connection.transport.pause_reading()
-        if self._upload.body is None:
+        if upload.body is None:
             self._client.hold_input(hold=False)
 
     def pause_upload(self) -> None:
@@ -381,7 +369,8 @@ class Exchange:
     def _end(self) -> None:
         """Free everything and hand in the log line."""
         self._done = True
-        self._let_go(reusable=False)
+        if self._connection is not None:
+            self._let_go(reusable=False)
         if self._task is not None:
             self._task.cancel()
             self._task = None

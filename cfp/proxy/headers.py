@@ -8,6 +8,7 @@ from cfp.proxy.wire import Headers, RequestHead, ResponseHead
 
 # RFC 9110 7.6.3: what a gateway must say anyway tells it of a request that comes back. Its name is a pseudonym.
 VIA: Final = b"via"
+HINT: Final = b"x-codex-routing-hint"
 # RFC 9110 7.6.1, and what is said to a proxy as such (11.7)
 HOP_BY_HOP: Final = frozenset(
     {
@@ -65,7 +66,6 @@ class Outbound(NamedTuple):
     """What the upstream's head says differently from the client's; a tuple, since every request makes one.
 
     via            our pseudonym
-    length         of the body as it goes out; None: chunked where the client's was, else no body
     authorization  the provider's key as a field value; None passes the client's sign-in on
     hint           x-codex-routing-hint, where it must change
     expect         the client's Expect goes on: it is the upstream that may want no body
@@ -76,7 +76,6 @@ class Outbound(NamedTuple):
     target: bytes
     host: bytes
     via: bytes
-    length: int | None
     authorization: bytes | None = None
     hint: bytes | None = None
     expect: bool = False
@@ -92,33 +91,49 @@ def named_by_connection(fields: dict[bytes, bytes]) -> frozenset[bytes]:
     return frozenset(name.strip().lower() for name in listed.split(b","))
 
 
-def request_head(head: RequestHead, out: Outbound) -> bytes:
-    """The head as it goes to the upstream."""
+class _Opening(NamedTuple):
+    """A head that went to the upstream, without its length: the next one of these bytes goes out the same."""
+
+    out: Outbound
+    before: bytes
+    behind: bytes
+
+
+def request_head(head: RequestHead, out: Outbound, length: int | None) -> bytes:
+    """The head as it goes to the upstream; `length` of the body as it goes out, None: none, or of no known length."""
+    kept: _Opening | None = head.notes.get(_Opening)
+    if kept is None or kept.out != out:
+        kept = head.notes[_Opening] = _Opening(out, _before_length(head, out), _behind_length(head, out))
+    if length is not None:
+        return b"%bContent-Length: %d\r\n%b" % (kept.before, length, kept.behind)
+    if head.chunked:
+        return kept.before + b"Transfer-Encoding: chunked\r\n" + kept.behind
+    return kept.before + kept.behind
+
+
+def _before_length(head: RequestHead, out: Outbound) -> bytes:
+    """What the client says, but for what must not go on, and who asks."""
     drop = _DROP if out.authorization is None else _DROP_IDENTITY
-    named = named_by_connection(head.fields)
-    if named:
-        drop |= named
-    target = out.target if out.through is None else out.through.prefix + out.target
-    lines = [head.method, b" ", target, b" HTTP/1.1\r\nHost: ", out.host, b"\r\n"]
+    drop |= named_by_connection(head.fields)
     if out.switch:
         drop |= _EXTENSIONS
-    _copy(head.headers, drop if out.hint is None else drop | {b"x-codex-routing-hint"}, lines)
-    _add(head, out, lines)
-    return b"".join(lines)
-
-
-def _add(head: RequestHead, out: Outbound, lines: list[bytes]) -> None:
-    """What we say ourselves, behind what the client says."""
+    if out.hint is not None:
+        drop |= {HINT}
+    target = out.target if out.through is None else out.through.prefix + out.target
+    lines = [head.method, b" ", target, b" HTTP/1.1\r\nHost: ", out.host, b"\r\n"]
+    _copy(head.headers, drop, lines)
     if out.authorization is not None:
         lines += (b"Authorization: ", out.authorization, b"\r\n")
     if out.hint is not None:
-        lines += (b"x-codex-routing-hint: ", out.hint, b"\r\n")
-    if out.length is not None:
-        lines.append(b"Content-Length: %d\r\n" % out.length)
-    elif head.chunked:
-        lines.append(b"Transfer-Encoding: chunked\r\n")
+        lines += (HINT, b": ", out.hint, b"\r\n")
+    return b"".join(lines)
+
+
+def _behind_length(head: RequestHead, out: Outbound) -> bytes:
+    """What is said to whoever is next on the way."""
+    lines = []
     if out.through is not None and out.through.authorization is not None:
-        lines += (b"Proxy-Authorization: ", out.through.authorization, b"\r\n")
+        lines += [b"Proxy-Authorization: ", out.through.authorization, b"\r\n"]
     if out.expect:
         lines.append(b"Expect: 100-continue\r\n")
     wanted = head.fields.get(b"te")
@@ -128,15 +143,18 @@ def _add(head: RequestHead, out: Outbound, lines: list[bytes]) -> None:
         lines.append(b"TE: trailers\r\nConnection: TE\r\n")
     seen = head.fields.get(VIA)
     version = b"1.1 " if head.minor else b"1.0 "
-    lines += (b"Via: " if seen is None else b"Via: %s, " % seen, version, out.via, b"\r\n\r\n")
+    lines += [b"Via: " if seen is None else b"Via: %s, " % seen, version, out.via, b"\r\n\r\n"]
+    return b"".join(lines)
 
 
 def response_head(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:
     """The head as it goes to the client; the upstream's own Date, Server and length stay."""
-    named = named_by_connection(head.fields)
+    drop = _DROP_RESPONSE
+    if b"connection" in head.fields:
+        # Whatever Connection names: without its length a body would end elsewhere for the client.
+        drop |= named_by_connection(head.fields) - {b"content-length"}
     lines = [b"HTTP/1.1 %d " % head.status, head.reason, b"\r\n"]
-    # Whatever Connection names: without its length a body would end elsewhere for the client.
-    _copy(head.headers, _DROP_RESPONSE | named - {b"content-length"} if named else _DROP_RESPONSE, lines)
+    _copy(head.headers, drop, lines)
     if chunked:
         lines.append(b"Transfer-Encoding: chunked\r\n")
     if close:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from cfp.core.policy import EffectivePolicy
 from cfp.proxy.codings import TooLarge
+from cfp.proxy.decision import Decision
 from cfp.proxy.headers import with_tier
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.ports import Office
 from cfp.proxy.rewrite import MESSAGE, Body, Members, Rewritten, rewrite
 from cfp.proxy.websocket import Frame, with_member
-from cfp.proxy.wire import Piece, RequestHead
+from cfp.proxy.wire import Piece
 
 # Coding and decoding let go of the interpreter: from this size on a thread does it, and the loop goes on.
 ASIDE: Final = 1 << 20
 _CREATE: Final = "response.create"
 
 
-class Prepared(NamedTuple):
+class Prepared(msgspec.Struct):
     """`hint` is x-codex-routing-hint, where it must change."""
 
     parts: list[Piece]
@@ -29,47 +32,49 @@ class Prepared(NamedTuple):
 
 
 class Intake:
-    """One body that is looked into. Policy and login are those of the moment when it is all there."""
+    """Looks into one worker's bodies. Policy and login are those of the moment when a body is all there."""
 
-    def __init__(self, office: Office, head: RequestHead, body: Body, record: RequestRecord) -> None:
+    def __init__(self, office: Office) -> None:
+        self._office = office
         self._refusals = office.refusals
         self._cap = office.config.limits.body
-        self._hint = head.fields.get(b"x-codex-routing-hint")
-        self._coding = head.fields.get(b"content-encoding", b"identity").lower()
-        self._body = body
-        self._record = record
-        self._effective, self._tier = tier_now(office)
 
-    @property
-    def takes_long(self) -> bool:
+    def takes_long(self, body: Body, decision: Decision) -> bool:
         """Whether it should not be done on the event loop."""
-        return len(self._body) > ASIDE and self._coding != b"identity"
+        return len(body) > ASIDE and decision.coding != b"identity"
 
-    def look(self) -> Prepared | None:
+    def look(self, body: Body, decision: Decision, record: RequestRecord) -> Prepared | None:
         """Add the tier where policy and login say so; None: the body is larger than the cap."""
-        return self._noted(self._rewrite())
+        record.effective_policy, tier = tier_now(self._office)
+        return _prepared(self._rewrite(body, decision.coding, tier), decision.hint, tier, record)
 
-    async def look_aside(self, tell: Callable[[Prepared | None], None]) -> None:
+    async def look_aside(
+        self, body: Body, decision: Decision, record: RequestRecord, tell: Callable[[Prepared | None], None]
+    ) -> None:
         """The same in a thread; `tell` hears of it on the loop."""
-        tell(self._noted(await asyncio.get_running_loop().run_in_executor(None, self._rewrite)))
+        record.effective_policy, tier = tier_now(self._office)
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(None, self._rewrite, body, decision.coding, tier)
+        tell(_prepared(found, decision.hint, tier, record))
 
-    def _rewrite(self) -> Rewritten | None:
+    def _rewrite(self, body: Body, coding: bytes, tier: str | None) -> Rewritten | None:
+        def tier_for(members: Members) -> str | None:
+            return None if members.model in self._refusals else tier
+
         try:
-            return rewrite(self._body, self._tier_for, coding=self._coding, cap=self._cap)
+            return rewrite(body, tier_for, coding=coding, cap=self._cap)
         except TooLarge:
             return None
 
-    def _tier_for(self, members: Members) -> str | None:
-        return None if members.model in self._refusals else self._tier
 
-    def _noted(self, found: Rewritten | None) -> Prepared | None:
-        tier, hint = self._tier, self._hint
-        self._record.effective_policy = self._effective
-        if found is None:
-            return None
-        _note(found, tier, self._record)
-        changed = None if hint is None or tier is None or not found.injected else with_tier(hint, tier.encode())
-        return Prepared(found.parts, changed, None if found.members is None else found.members.model)
+def _prepared(
+    found: Rewritten | None, hint: bytes | None, tier: str | None, record: RequestRecord
+) -> Prepared | None:
+    if found is None:
+        return None
+    _note(found, tier, record)
+    changed = None if hint is None or tier is None or not found.injected else with_tier(hint, tier.encode())
+    return Prepared(found.parts, changed, None if found.members is None else found.members.model)
 
 
 def tier_now(office: Office) -> tuple[EffectivePolicy, str | None]:
@@ -78,7 +83,7 @@ def tier_now(office: Office) -> tuple[EffectivePolicy, str | None]:
     return effective, office.config.settings.service_tier if effective is EffectivePolicy.INJECT_MISSING else None
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct):
     """One WebSocket message that asks the model for something; `parts` are its frame as it goes out."""
 
     parts: list[Piece]

@@ -124,7 +124,7 @@ class RequestLog:
             self.dropped += 1
             return
         self._pending.append(record)
-        if self._writing is None:
+        if self._timer is None and self._writing is None:
             self._later()
 
     def remember(self) -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from cfp.proxy.wire import Malformed, ResponseHead, ResponseParser
+from cfp.proxy.parsers import ResponseParser
+from cfp.proxy.wire import Malformed, ResponseHead
 
 if TYPE_CHECKING:
     from python_socks.async_.asyncio import Proxy

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cfp.proxy.admission import Admission
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
+from cfp.proxy.heads import Heads
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.reading import ReadBuffer
 from cfp.proxy.refusals import Refusals, Unserved
 from cfp.proxy.routing import Origin, Router
 from cfp.proxy.upstream import Pool
 from cfp.proxy.wire import Headers, Malformed, Piece, RequestHead
+
+if TYPE_CHECKING:
+    from cfp.proxy.intake import Intake
 
 
 class Conversation(Protocol):
@@ -92,6 +96,7 @@ class Office(Protocol):
     admission: Admission
     credentials: Credentials
     pool: Pool
+    heads: Heads
     reads: ReadBuffer
     refusals: Refusals
     unserved: Unserved
@@ -101,6 +106,9 @@ class Office(Protocol):
 
     @property
     def dashboard(self) -> Desk: ...
+
+    @property
+    def intake(self) -> Intake: ...
 
     def record(self, method: bytes, target: bytes) -> RequestRecord:
         """Begin a log line."""

@@ -60,7 +60,8 @@ class Reply:
                 self.malformed = event
         self.pieces = pieces
         if not self.holding:
-            self._frame()
+            if pieces or self.ended:
+                self._frame()
             return
         self.held += pieces
         self.pieces = []

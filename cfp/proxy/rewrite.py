@@ -6,8 +6,10 @@ as it is. The splice touches no other byte, so numbers, order and spacing surviv
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from functools import lru_cache
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -17,7 +19,8 @@ from cfp.proxy.wire import Piece
 Body: TypeAlias = bytes | bytearray
 
 _ABSENT: Final = msgspec.Raw()
-_SPACE: Final = b" \t\r\n"
+_SHORT: Final = 64
+_EMPTY: Final = re.compile(rb"[ \t\r\n]*\}")
 
 
 class _Members(msgspec.Struct):
@@ -37,7 +40,7 @@ _decoder: Final = msgspec.json.Decoder(_Members)
 MESSAGE: Final[msgspec.json.Decoder[_Members]] = msgspec.json.Decoder(_Message)
 
 
-class Members(NamedTuple):
+class Members(msgspec.Struct):
     """What a body says. `service_tier` is None where it has none; a value that is not text reads as its JSON.
 
     type      of a WebSocket message
@@ -51,7 +54,7 @@ class Members(NamedTuple):
     generate: bool = True
 
 
-class Rewritten(NamedTuple):
+class Rewritten(msgspec.Struct):
     """`parts` go out in order; `members` is None where the body could not be read, and `error` says why."""
 
     parts: list[Piece]
@@ -89,9 +92,10 @@ def rewrite(
         return Rewritten([body], None, "not_a_json_object")
     except RecursionError:
         return Rewritten([body], None, "nested_too_deep")
-    members = Members(_shown(found.service_tier), bytes(found.stream) == b"true", _shown(found.model))
+    stream, absent = found.stream is not _ABSENT and bytes(found.stream) == b"true", found.service_tier is _ABSENT
+    members = Members(None if absent else _shown(bytes(found.service_tier)), stream, _shown(bytes(found.model)))
     if isinstance(found, _Message):
-        members = members._replace(type=_shown(found.type), generate=bytes(found.generate) != b"false")
+        members.type, members.generate = _shown(bytes(found.type)), bytes(found.generate) != b"false"
     tier = tier_for(members) if members.service_tier is None else None
     if tier is None:
         return Rewritten([body], members)
@@ -105,19 +109,22 @@ def splice(body: Body, tier: str) -> list[Piece]:
     """Return an object's text with the member right after its opening brace, without copying the text."""
     opening = body.index(b"{") + 1
     view = memoryview(body)
-    closing = body[opening : opening + 64].lstrip(_SPACE)[:1] or bytes(view[opening:]).lstrip(_SPACE)[:1]
-    member = b'"service_tier":"%s"' % tier.encode()
-    return [view[:opening], member if closing == b"}" else member + b",", view[opening:]]
+    comma = b"" if _EMPTY.match(body, opening) else b","
+    return [view[:opening], b'"service_tier":"%b"%b' % (tier.encode(), comma), view[opening:]]
 
 
-def _shown(raw: msgspec.Raw) -> str | None:
-    text = bytes(raw)
+def _shown(text: bytes) -> str | None:
+    return _known(text) if len(text) <= _SHORT else _decoded(text)
+
+
+def _decoded(text: bytes) -> str | None:
     if not text:
         return None
-    if text[:1] == b'"' and b"\\" not in text:
-        return text[1:-1].decode("utf-8", "replace")
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "?"
     return value if isinstance(value, str) else text[:40].decode("utf-8", "replace")
+
+
+_known: Final = lru_cache(64)(_decoded)  # models have few names

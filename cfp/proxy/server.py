@@ -17,6 +17,7 @@ from cfp.proxy.credentials import Credentials
 from cfp.proxy.dial import Dialer
 from cfp.proxy.downstream import Downstream
 from cfp.proxy.evidence import Evidence
+from cfp.proxy.heads import Heads
 from cfp.proxy.listener import Listener, bind
 from cfp.proxy.log import Events, RequestLog, RotatingFile
 from cfp.proxy.observe import RequestRecord
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cfp.proxy.dashboard.desk import Desk
+    from cfp.proxy.intake import Intake
     from cfp.proxy.lines import Line, Lines
 
 _SWEEP_SECONDS = 5.0
@@ -57,6 +59,7 @@ class Worker:
         self.credentials = Credentials(settings, config.layout, config.environ)
         self.dialer = Dialer(self.origin, settings.upstream_base, config.environ, config.limits)
         self.reads = ReadBuffer()
+        self.heads = Heads()
         self.pool = Pool(self.dialer, self.reads, config.limits)
         self.refusals = Refusals()
         self.unserved = Unserved()
@@ -250,6 +253,12 @@ class Worker:
         loop = asyncio.get_running_loop()
         self.sweep(loop.time())
         self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    @cached_property
+    def intake(self) -> Intake:
+        from cfp.proxy.intake import Intake  # noqa: PLC0415  msgspec is not needed to listen
+
+        return Intake(self)
 
     @cached_property
     def dashboard(self) -> Desk:

@@ -21,7 +21,7 @@ from cfp.proxy import headers
 from cfp.proxy.answers import Answer, response
 from cfp.proxy.credentials import KeyState
 from cfp.proxy.dial import DialFailed
-from cfp.proxy.headers import with_tier
+from cfp.proxy.headers import HINT, with_tier
 from cfp.proxy.intake import look_into_message, tier_now
 from cfp.proxy.observe import RequestRecord, StreamObserver
 from cfp.proxy.ports import Client, Office
@@ -36,7 +36,6 @@ _ENDINGS: Final = frozenset(
 )
 _GOING_AWAY: Final = 1001
 _OBSERVED: Final = 4 * 1024 * 1024
-_HINT: Final = b"x-codex-routing-hint"
 
 
 class Turn(NamedTuple):
@@ -108,18 +107,17 @@ class Tunnel:
             target=self._target,
             host=self._office.origin.host_field,
             via=self._office.loop_id,
-            length=None,
             authorization=authorization,
             hint=self._hint(),
             switch=True,
         )
         connection.call(self, switch=True)
         self._record.sent = monotonic()
-        connection.send([headers.request_head(self._head, out)])
+        connection.send([headers.request_head(self._head, out, None)])
 
     def _hint(self) -> bytes | None:
         """What routes the connection says the tier that its messages will get; None: as it came."""
-        hint, (_, tier) = self._head.fields.get(_HINT), tier_now(self._office)
+        hint, (_, tier) = self._head.fields.get(HINT), tier_now(self._office)
         if hint is None or tier is None or b"tier=" in hint.lower():
             return None
         return with_tier(hint, tier.encode())

@@ -47,7 +47,9 @@ class Upload:
     @property
     def length(self) -> int | None:
         """Of the body that goes out; None where it is chunked, or none."""
-        return self._head.length if self.body is None else sum(map(len, self.parts))
+        if self.body is None:
+            return self._head.length
+        return sum(map(len, self.parts))
 
     def opening(self) -> list[Piece]:
         """What goes out together with the head."""

@@ -10,8 +10,9 @@ from typing import Protocol, cast
 
 from cfp.proxy.config import Limits
 from cfp.proxy.dial import Dialer
+from cfp.proxy.parsers import ResponseParser
 from cfp.proxy.reading import ReadBuffer
-from cfp.proxy.wire import Fault, Malformed, Opaque, Piece, ResponseEvent, ResponseParser
+from cfp.proxy.wire import Fault, Malformed, Opaque, Piece, ResponseEvent
 
 
 class Caller(Protocol):

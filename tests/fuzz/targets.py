@@ -13,10 +13,12 @@ from wsproto.frame_protocol import FrameProtocol, Opcode
 from wsproto.frame_protocol import ParseFailed as Unreadable
 
 from cfp.proxy import codings
+from cfp.proxy.heads import Heads
 from cfp.proxy.observe import StreamObserver
+from cfp.proxy.parsers import RequestParser, ResponseParser
 from cfp.proxy.rewrite import rewrite
 from cfp.proxy.websocket import Frame, FrameReader, Messages, with_member
-from cfp.proxy.wire import END, Malformed, RequestHead, RequestParser, ResponseHead, ResponseParser
+from cfp.proxy.wire import END, Malformed, RequestHead, ResponseHead
 from tests.proxy.support import read_by_h11
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -57,6 +59,9 @@ def request(data: bytes) -> None:
     whole, pieces = RequestParser(), RequestParser()
     events = _whole(whole.feed(text))
     assert events == _whole([event for piece in _cut(text, at * 7) for event in pieces.feed(piece)])
+    heads = Heads()
+    for _ in range(2):
+        assert events == _whole(RequestParser(heads=heads).feed(text))
     assert not any(isinstance(event, Malformed) for event in events[:-1])
     heads = [event for event in events if isinstance(event, RequestHead)]
     if any(head.upgrade or head.minor == 0 for head in heads):

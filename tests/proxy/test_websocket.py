@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode
 
+from cfp.proxy.parsers import RequestParser, ResponseParser
 from cfp.proxy.rewrite import rewrite
 from cfp.proxy.websocket import (
     Frame,
@@ -23,7 +24,7 @@ from cfp.proxy.websocket import (
     masked,
     with_member,
 )
-from cfp.proxy.wire import Piece, RequestHead, RequestParser, ResponseHead, ResponseParser
+from cfp.proxy.wire import Piece, RequestHead, ResponseHead
 
 KEYS = st.binary(min_size=4, max_size=4)
 SIZES = st.sampled_from([0, 1, 3, 4, 5, 125, 126, 127, 300])

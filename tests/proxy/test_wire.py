@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfp.proxy.heads import Heads
+from cfp.proxy.parsers import RequestParser, ResponseParser
 from cfp.proxy.wire import (
     END,
     Fault,
     Malformed,
     RequestEvent,
     RequestHead,
-    RequestParser,
     ResponseEvent,
     ResponseHead,
-    ResponseParser,
     Trailers,
     chunk,
 )
@@ -66,8 +66,8 @@ def cut(text: bytes, at: list[int]) -> list[bytes]:
     return [text[start:end] for start, end in pairwise(marks)]
 
 
-def requests_in(pieces: list[bytes]) -> list[RequestEvent]:
-    parser = RequestParser()
+def requests_in(pieces: list[bytes], heads: Heads | None = None) -> list[RequestEvent]:
+    parser = RequestParser(heads=heads)
     return merged([event for piece in pieces for event in parser.feed(piece)])
 
 
@@ -132,6 +132,72 @@ def test_cuts_change_nothing_in_damaged_requests(text: bytes, at: list[int]) -> 
     assert requests_in(cut(text, at)) == requests_in([text])
 
 
+SPECIAL = (b"", b"", b"Connection: close\r\n", b"Connection: upgrade\r\nUpgrade: x\r\n", b"Expect: 100-continue\r\n")
+LENGTHS = (b"+1", b"01", b"1 ", b"1_0", b"", b"1\r\nX: y", b"1\r\nContent-Length: 1", b"9" * 21, b"0x1", b"\xb2")
+
+
+@st.composite
+def repeated(draw: st.DrawFn) -> list[list[bytes]]:
+    """What comes on several connections, in reads: few heads again and again, and odd things between them."""
+    lines = st.tuples(st.lists(st.tuples(tokens, values), max_size=2), st.sampled_from(SPECIAL))
+    heads = draw(st.lists(lines, min_size=1, max_size=2))
+    connections = []
+    for _ in range(draw(st.integers(1, 4))):
+        reads: list[bytes] = []
+        for fields, special in draw(st.lists(st.sampled_from(heads), min_size=1, max_size=4)):
+            body = draw(st.sampled_from([b"", b"a", b"abc" * 5, b"GET / HTTP/1.1\r\n\r\n"]))
+            text = render("POST", fields, [body] if body else [], chunked=draw(st.integers(0, 5)) == 0)
+            text = text.replace(HOST, HOST + special)
+            if draw(st.integers(0, 5)) == 0:
+                text = text.replace(b"Length: %d" % len(body), b"Length: " + draw(st.sampled_from(LENGTHS)))
+            text += draw(st.sampled_from([b"", b"", b"\r\n", b"\r", b"0"]))
+            reads += cut(text, draw(st.lists(st.integers(0, 10_000), max_size=2)))
+            if len(reads) > 1 and draw(st.integers(0, 3)) == 0:
+                reads[-2:] = [b"".join(reads[-2:])]
+        connections.append([read for read in reads if read])
+    return connections
+
+
+@given(repeated())
+def test_known_heads_change_nothing(connections: list[list[bytes]]) -> None:
+    """Whatever was read before, here or elsewhere, the events are those of a parser that knows nothing."""
+    heads = Heads()
+    for pieces in connections:
+        assert requests_in(pieces, heads) == requests_in(pieces)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_known_heads_take_lengths_only(length: bytes) -> None:
+    """What is no number, or no number that llhttp would take, is for llhttp to judge."""
+    heads = Heads()
+    text = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %b\r\n\r\nabc"
+    assert requests_in([text % b"3"], heads)[-1] is END
+    assert requests_in([text % length], heads) == requests_in([text % length])
+
+
+@given(st.lists(damaged(), min_size=2, max_size=4), st.lists(st.integers(0, 10_000), max_size=2))
+def test_known_heads_make_no_bad_request_good(texts: list[bytes], at: list[int]) -> None:
+    """Nor the other way round."""
+    heads = Heads()
+    for text in [*texts, *texts]:
+        assert requests_in(cut(text, at), heads) == requests_in([text])
+
+
+def test_what_was_found_out_about_a_head_is_found_once() -> None:
+    """The next head of these bytes shares the notes on the first, whatever its length; another one has its own."""
+    heads = Heads()
+    text = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\nX: y\r\n\r\n%b"
+    bodies = [b"a", b"", b"abc" * 500]
+    found = [requests_in([text % (len(body), body)], heads)[0] for body in bodies]
+    other = requests_in([text.replace(b"y", b"z") % (1, b"a")], heads)[0]
+    assert all(isinstance(head, RequestHead) for head in (*found, other))
+    first, *rest = (head.notes for head in found if isinstance(head, RequestHead))
+    assert all(notes is first for notes in rest)
+    assert isinstance(other, RequestHead)
+    assert other.notes is not first
+    assert [head.length for head in found if isinstance(head, RequestHead)] == [1, 0, 1500]
+
+
 def complete(events: list[RequestEvent]) -> list[tuple[bytes, bytes, bytes]]:
     found, head, body = [], None, b""
     for event in events:
@@ -171,7 +237,7 @@ def test_a_head_says_all_about_its_body() -> None:
     head, data, end = requests_in([text])
     assert isinstance(head, RequestHead)
     assert (head.length, head.chunked, head.keep_alive, head.upgrade) == (3, False, False, False)
-    assert head.fields == {b"host": b"h", b"content-length": b"3", b"connection": b"close", b"a": b"x, y"}
+    assert head.fields == {b"host": b"h", b"connection": b"close", b"a": b"x, y"}
     assert (data, end) == (b"abc", END)
 
 
