@@ -30,7 +30,7 @@ def add_to_history(fs: Fs, root: Path, entry: Json, now: datetime) -> None:
     if f'"id":"{entry["id"]}"'.encode() in present:
         return
     line = _line(entry)
-    if present and not _is_overdue(present, now):
+    if not _is_overdue(present, now):
         separator = b"" if present.endswith(b"\n") else b"\n"
         with storage(path):
             _append(fs, path, separator + line, len(present))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 from filelock import BaseFileLock, Timeout
@@ -28,7 +27,7 @@ class NativeLock:
         self._lock = lock
 
     def release(self) -> None:
-        self._lock.release(force=True)
+        self._lock.release()
 
 
 class NativeLocks:
@@ -40,10 +39,9 @@ class NativeLocks:
         Raises TimeoutError, and FileNotFoundError where the folder is gone or another lock file stands under the
         name: a finished uninstall has removed the one that was waited for, and the caller starts over.
         """
-        deadline = time.monotonic() + timeout
         lock = _native(path)
         try:
-            lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+            lock.acquire(timeout=timeout)
         except Timeout:
             raise TimeoutError from None
         return _confirmed(lock, path)

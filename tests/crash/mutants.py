@@ -55,6 +55,7 @@ SMALL = {
 }
 LONGEST = 300.0  # seconds; a mutant that never ends is noticed
 MOST_MEMORY = 4 << 30  # bytes; so is one that grows
+MOST_WORK = 60  # seconds of a processor; so is one that spins
 Say = Callable[[str], None]
 
 
@@ -157,6 +158,7 @@ class Trials:
         functions: dict[tuple[str, str, int], list[FunctionType]],
     ) -> str:
         def trial() -> bytes:
+            resource.setrlimit(resource.RLIMIT_CPU, (MOST_WORK, MOST_WORK))
             become(mutant, functions)
             return failing(session, items).encode()
 

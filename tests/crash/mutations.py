@@ -164,7 +164,7 @@ def other_values(node: ast.AST) -> Iterator[Change]:
             yield f"{not value} for {value}", setting(node, "value", not value)
         case ast.Constant(value=int(value)):
             yield f"{value + 1} for {value}", setting(node, "value", value + 1)
-        case ast.Return(value=ast.AST() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+        case ast.Return(value=ast.AST() as value) if not (isinstance(value, ast.Constant) and not value.value):
             yield f"return nothing for {short(value)}", setting(node, "value", ast.Constant(value=None))
 
 

@@ -1,0 +1,479 @@
+"""Small promises that no crash and no fault can show: which file, which mode, which word, how often, how long."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from journal import Damaged, JournalError, LockBusy, RealFs, StorageFailed
+from journal.codec import LARGEST, frame, frames, parse
+from journal.fs import create_fresh
+from journal.history import MOST_BYTES, MOST_LINES, NAME, OLDEST, add_to_history, read_history
+from journal.lock import NativeLocks, _is_same_file, _native
+from journal.log import VERSION, Log, create_log, load_log, write_images
+from journal.real_fs import link_new
+from tests.crash.simfs import Fault, SimFs
+from tests.crash.world import ROOT, Machine, NoLock, journal_on
+from tests.journal.support import change, home_at
+
+BEGIN = {"command": "x", "argv": (), "from_state": "a", "to_state": "b"}
+
+
+class Failing(RealFs):
+    """A file system on which one kind of operation fails, as long as it is named."""
+
+    def __init__(self, what: str = "") -> None:
+        self.what = what
+
+    def __getattribute__(self, name: str) -> Any:
+        if name != "what" and name == self.what:
+            raise OSError(errno.EIO, "no")
+        return super().__getattribute__(name)
+
+
+# --- the log -----------------------------------------------------------------------------------------------------
+
+
+def test_the_longest_record() -> None:
+    """Six digits of length are used to the last."""
+    room = LARGEST - len(b'{"q":0,"t":""}')
+    record = {"t": "x" * room}
+    assert (record,) == parse(frame(0, record)).records
+    with pytest.raises(ValueError, match="too long"):
+        frame(0, {"t": "x" * (room + 1)})
+
+
+def test_an_error_without_a_number() -> None:
+    """A failure for which the system gave no code is told as such."""
+    assert "unknown error" in str(StorageFailed(Path("/x"), None))
+
+
+def log_with(tail: bytes) -> tuple[SimFs, Log]:
+    """A log of one transaction without files, as it is read when others' bytes follow it."""
+    fs = SimFs()
+    fs.add_folder("/h")
+    create_log(fs, Path("/h"), "tx", [{"t": "begin", "v": VERSION}])
+    whole = fs.data("/h/tx.open") or b""
+    fs.edit_in_place("/h/tx.open", whole[: parse(whole).length] + tail)
+    fs.log = []
+    return fs, load_log(fs, Path("/h"), "tx")
+
+
+def test_a_torn_tail_is_blotted_once() -> None:
+    """All of it, and nothing else, durably before the first record takes its place; then no more."""
+    fs, log = log_with(b"torn" * 40)
+    size = len(fs.data("/h/tx.open") or b"")
+    log.append({"t": "a"}, durable=False)
+    log.append({"t": "b"}, durable=False)
+    assert ["write", "fsync", "write", "write"] == [line.partition(" ")[0] for line in fs.log]
+    data = fs.data("/h/tx.open") or b""
+    assert (size, b"") == (len(data), data[parse(data).length :].strip(b"\0"))
+    assert ["begin", "prepared", "a", "b"] == [record["t"] for record in parse(data).records]
+
+
+def test_a_torn_tail_stays_torn_until_it_is_blotted() -> None:
+    """Where the fsync of the blot fails, the next record does not trust it."""
+    fs, log = log_with(b"torn" * 40)
+    fs.fault = Fault(at=fs.step + 2, code=errno.EIO)
+    with pytest.raises(StorageFailed):
+        log.append({"t": "a"}, durable=False)
+    fs.log = []
+    log.append({"t": "a"}, durable=False)
+    assert ["write", "fsync", "write"] == [line.partition(" ")[0] for line in fs.log]
+
+
+def test_a_whole_log_is_not_blotted() -> None:
+    """Zeros are reserved space, and a rewritten log has no tail: a record costs one write."""
+    for tail, rewrites in ((b"", False), (bytes(9), False), (b"torn", True)):
+        fs, log = log_with(tail)
+        if rewrites:
+            log.rewrite(log.records)
+        fs.log = []
+        log.append({"t": "a"}, durable=False)
+        log.append({"t": "b"}, durable=True)
+        assert ["write", "write", "fsync"] == [line.partition(" ")[0] for line in fs.log]
+
+
+def test_a_log_has_room() -> None:
+    """Sixteen KiB are its own before a file is touched, so that the disk may fill up meanwhile."""
+    fs = SimFs()
+    fs.add_folder("/h")
+    create_log(fs, Path("/h"), "tx", [{"t": "begin", "v": VERSION}])
+    data = fs.data("/h/tx.open") or b""
+    assert 16 * 1024 == len(data) - parse(data).length
+    assert 0o600 == fs.node("/h/tx.open").mode
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [{"t": "other", "v": VERSION}],
+        [{"t": "begin", "v": VERSION}, {"t": "intent"}, {"t": "prepared", "n": 0, "crc": 0}],
+        [{"t": "begin", "v": VERSION}, {"t": "prepared", "n": 0, "crc": 1}],
+        [{"t": "begin", "v": VERSION}, {"t": "prepared"}],
+        [{"t": "begin", "v": VERSION}],
+        [],
+    ],
+)
+def test_a_log_that_was_never_prepared_is_damage(records: list[dict[str, object]]) -> None:
+    """Valid frames are not enough: they begin with `begin`, and `prepared` says how many intents there are."""
+    fs = SimFs()
+    fs.add_folder("/h")
+    if records and records[0]["t"] == "other":
+        create_log(fs, Path("/h"), "tx", records)
+    else:
+        fs.add_file("/h/tx.open", frames(records))
+    with pytest.raises(Damaged):
+        load_log(fs, Path("/h"), "tx")
+
+
+def test_images_lie_end_to_end() -> None:
+    """One private file holds them all, each where its slice says."""
+    fs = SimFs()
+    fs.add_folder("/h")
+    slices = write_images(fs, Path("/h"), "tx.b", [b"one", b"", b"three"])
+    assert [(0, 3), (3, 0), (3, 5)] == [(one.offset, one.size) for one in slices]
+    assert (b"onethree", 0o600) == (fs.data("/h/tx.b"), fs.node("/h/tx.b").mode)
+
+
+# --- looking from outside ----------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
+    """Whoever asks is told that storage failed, and where."""
+    home = home_at(tmp_path / "home", Failing("names"))
+    for ask in (home.journal.is_tidy, home.journal.hot):
+        with pytest.raises(StorageFailed) as failed:
+            ask()
+        assert (home.journal.root, errno.EIO) == (failed.value.path, failed.value.errno)
+
+
+def test_an_unknown_transaction_is_named(tmp_path: Path) -> None:
+    """Asking for one that is not open says so."""
+    with pytest.raises(JournalError, match="no open transaction nothing"):
+        home_at(tmp_path / "home").journal.inspect("nothing")
+
+
+def test_a_journal_tells_of_its_commits(tmp_path: Path) -> None:
+    """What was committed under a lease of the journal counts until it is taken back."""
+    home = home_at(tmp_path / "home")
+    config = home.write("config", b"a")
+    assert not home.journal.has_committed
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(**BEGIN, changes=[change(config, b"a", b"b")])
+        transaction.prepare()
+        transaction.swap()
+        assert not home.journal.has_committed
+        transaction.commit()
+        assert home.journal.has_committed
+        transaction.restore_files()
+        assert not home.journal.has_committed
+
+
+def test_a_file_is_made_private_and_anew(tmp_path: Path) -> None:
+    """What stood under a passing name is gone, and with it whoever could read it."""
+    path = tmp_path / "new"
+    for _ in range(2):
+        fd = create_fresh(RealFs(), path)
+        os.close(fd)
+        assert (0o600, 0) == (path.stat().st_mode & 0o7777, path.stat().st_size)
+        path.write_bytes(b"left")
+        path.chmod(0o644)
+
+
+# --- the lock ----------------------------------------------------------------------------------------------------
+
+
+class Asked:
+    """Locks that note how long they may wait, and fail so long as there are errors left."""
+
+    def __init__(self, *errors: OSError) -> None:
+        self.errors, self.timeouts = list(errors), []
+
+    def acquire(self, path: Path, timeout: float) -> NoLock:
+        self.timeouts.append(timeout)
+        if self.errors:
+            raise self.errors.pop(0)
+        return NoLock()
+
+
+def test_the_whole_time_is_the_lock_s(tmp_path: Path) -> None:
+    """A second try has what the first one left, and no more than was given."""
+    locks = Asked(FileNotFoundError())
+    home_at(tmp_path / "home", locks=locks).journal.acquire(command="x", timeout=60).__exit__(None, None, None)
+    first, second = locks.timeouts
+    assert 0 < second <= first <= 60
+
+
+@pytest.mark.parametrize("error", [FileExistsError(errno.EEXIST, "no"), FileNotFoundError(errno.ENOENT, "no")])
+def test_a_file_in_the_place_of_the_journal(tmp_path: Path, error: OSError) -> None:
+    """It is nobody's lock, and told at once, with its path."""
+    home = home_at(tmp_path / "home", locks=Asked(error))
+    path = home.write("journal", b"")
+    with pytest.raises(StorageFailed) as failed:
+        home.journal.acquire(command="x", timeout=60)
+    assert (path / "lock", error.errno) == (failed.value.path, failed.value.errno)
+
+
+def test_a_journal_is_private(tmp_path: Path) -> None:
+    """Folder, lock and the word of its holder are its owner's alone."""
+    home = home_at(tmp_path / "home")
+    with home.journal.acquire(command="me", timeout=5):
+        root = home.path / "journal"
+        assert 0o700 == root.stat().st_mode & 0o7777
+        assert {"lock": 0o600, "holder.json": 0o600} == {
+            path.name: path.stat().st_mode & 0o7777 for path in root.iterdir()
+        }
+        with pytest.raises(LockBusy) as busy:
+            home_at(home.path).journal.acquire(command="x", timeout=0)
+        assert (os.getpid(), "me") == (busy.value.holder["pid"], busy.value.holder["command"])
+
+
+# --- the history -------------------------------------------------------------------------------------------------
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def history_of(*ages: timedelta) -> SimFs:
+    """A history with one line of each age, in this order."""
+    fs = SimFs()
+    fs.add_folder("/h")
+    lines = [json.dumps({"id": str(number), "at": (NOW - age).isoformat()}) for number, age in enumerate(ages)]
+    fs.add_file(Path("/h") / NAME, "".join(f"{line}\n" for line in lines).encode())
+    return fs
+
+
+def ids(fs: SimFs) -> list[str]:
+    """Which lines the file has, whether or not they would be shown."""
+    return [json.loads(line)["id"] for line in (fs.data(Path("/h") / NAME) or b"").splitlines()]
+
+
+FRESH, LAST_DAY, TOO_OLD = timedelta(0), OLDEST, OLDEST + timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("ages", "kept"),
+    [
+        ([], []),
+        ([FRESH], [0]),
+        ([LAST_DAY, FRESH], [0, 1]),
+        ([TOO_OLD, FRESH], [1]),
+        ([FRESH, TOO_OLD], [0, 1]),  # only the first line is looked at; it goes when its turn comes
+        ([TOO_OLD, LAST_DAY, TOO_OLD], [1]),
+        ([FRESH] * (2 * MOST_LINES - 1), range(2 * MOST_LINES - 1)),
+        ([FRESH] * 2 * MOST_LINES, range(MOST_LINES + 1, 2 * MOST_LINES)),
+        ([FRESH] * 3 * MOST_LINES, range(2 * MOST_LINES + 1, 3 * MOST_LINES)),
+    ],
+)
+def test_what_a_history_keeps(ages: list[timedelta], kept: list[int]) -> None:
+    """Lines are added until there are twice too many or the first is too old; then the newest remain."""
+    fs = history_of(*ages)
+    add_to_history(fs, Path("/h"), {"id": "new", "at": NOW.isoformat()}, NOW)
+    assert [*map(str, kept), "new"] == ids(fs)
+
+
+def test_a_line_is_added_where_the_file_is() -> None:
+    """A short history is not written anew; a long one is, durably and privately."""
+    for ages, same in (([FRESH], True), ([TOO_OLD], False)):
+        fs = history_of(*ages)
+        before = fs.seen["/h/history.jsonl"]
+        fs.log = []
+        add_to_history(fs, Path("/h"), {"id": "new", "at": NOW.isoformat()}, NOW)
+        assert same == (before == fs.seen["/h/history.jsonl"])
+        steps = [line.partition(" ")[0] for line in fs.log]
+        assert steps == (["write"] if same else ["create", "write", "fsync", "move"])
+        assert 0o600 == fs.node("/h/history.jsonl").mode
+        assert {} == fs.descriptors
+
+
+@pytest.mark.parametrize(("over", "rewritten"), [(0, False), (1, True)])
+def test_a_history_has_a_size(over: int, rewritten: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """More bytes than are kept are too many, however few the lines."""
+    fs = history_of()
+    line = {"id": "0", "at": NOW.isoformat(), "x": ""}
+    line["x"] = "x" * (MOST_BYTES + over - len(json.dumps(line)) - 1)
+    fs.add_file(Path("/h") / NAME, json.dumps(line).encode() + b"\n")
+    before = fs.seen["/h/history.jsonl"]
+    add_to_history(fs, Path("/h"), {"id": "new", "at": NOW.isoformat()}, NOW)
+    assert rewritten == (before != fs.seen["/h/history.jsonl"])
+
+
+@pytest.mark.parametrize("line", [b"no JSON", b"[]", b"1", b"{}", b'{"at": "2026-01-02"}', b'{"id": "x", "at": "y"}'])
+def test_a_line_that_is_none_is_skipped(line: bytes) -> None:
+    """Reading a history never raises."""
+    fs = history_of(FRESH)
+    fs.edit("/h/history.jsonl", (fs.data("/h/history.jsonl") or b"") + line + b"\n")
+    assert ["0"] == [entry["id"] for entry in read_history(fs, Path("/h"))]
+
+
+def test_the_newest_lines_are_shown() -> None:
+    """As many as are kept, though the file may hold twice that."""
+    fs = history_of(*[FRESH] * (MOST_LINES + 7))
+    assert [str(number) for number in range(7, MOST_LINES + 7)] == [one["id"] for one in read_history(fs, Path("/h"))]
+
+
+@pytest.mark.parametrize(("what", "age"), [("read", FRESH), ("open", FRESH), ("write", FRESH), ("move", TOO_OLD)])
+def test_a_history_that_cannot_be_written(tmp_path: Path, what: str, age: timedelta) -> None:
+    """Whoever tries is told that storage failed, and a command that has decided goes on."""
+    fs, root = Failing(), tmp_path
+    (root / NAME).write_text(json.dumps({"id": "0", "at": (NOW - age).isoformat()}) + "\n")
+    fs.what = what
+    with pytest.raises(StorageFailed) as failed:
+        add_to_history(fs, root, {"id": "new", "at": NOW.isoformat()}, NOW)
+    assert root / NAME == failed.value.path
+
+
+# --- the lease ---------------------------------------------------------------------------------------------------
+
+
+def test_a_signal_that_waited_takes_no_lock_along(tmp_path: Path) -> None:
+    """An interrupt that arrives when a lease ends finds the lock released."""
+    home = home_at(tmp_path / "home")
+    config = home.write("config", b"a")
+    lease = home.journal.acquire(command="x", timeout=5)
+    transaction = lease.begin(**BEGIN, changes=[change(config, b"a", b"b")])
+    transaction.prepare()
+    transaction.swap()
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        lease.__exit__(None, None, None)
+    with home.journal.acquire(command="next", timeout=0) as after:
+        assert "rolled_back" == after.recover().kind
+
+
+@pytest.mark.parametrize("what", ["", "unlink", "names"])
+def test_a_lease_ends_quietly(tmp_path: Path, what: str) -> None:
+    """Neither a missing word of the holder nor a failing disk keeps the lock."""
+    fs = Failing()
+    home = home_at(tmp_path / "home", fs)
+    with home.journal.acquire(command="x", timeout=5):
+        (home.path / "journal" / "holder.json").unlink()
+        fs.what = what
+    fs.what = ""
+    with home.journal.acquire(command="x", timeout=0):
+        pass
+
+
+def test_the_lock_of_a_journal_in_use_stays(tmp_path: Path) -> None:
+    """Only a folder that holds nothing else goes, with its lock, when a lease ends."""
+    home = home_at(tmp_path / "home")
+    home.commit(change(home.path / "config", None, b"a"))
+    assert ["history.jsonl", "lock"] == sorted(os.listdir(home.path / "journal"))
+
+
+def test_a_transaction_s_name(tmp_path: Path) -> None:
+    """Time and chance, sorted by time."""
+    with home_at(tmp_path / "home").journal.acquire(command="x", timeout=0) as lease:
+        assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}", lease.begin(**BEGIN, changes=[]).id)
+
+
+def test_the_next_holder_keeps_its_word(tmp_path: Path) -> None:
+    """Who has dismantled a journal leaves the one alone that another command makes at once."""
+    home = home_at(tmp_path / "home")
+    with home.journal.acquire(command="uninstall", timeout=5) as lease:
+        lease.dismantle()
+        with home.journal.acquire(command="next", timeout=5):
+            lease.__exit__(None, None, None)
+            assert ["holder.json", "lock"] == sorted(os.listdir(home.path / "journal"))
+
+
+def test_a_journal_goes_for_good() -> None:
+    """The lock goes last, then the folder, and that is durable; what fails is told."""
+    fs = SimFs()
+    fs.add_folder("/h")
+    with journal_on(fs, Machine()).acquire(command="uninstall", timeout=0) as lease:
+        fs.add_file(ROOT / "history.jsonl", b"")
+        fs.add_file(ROOT / "lock", b"")
+        fs.log = []
+        lease.dismantle()
+    root = str(ROOT)
+    assert [f"unlink {root}/history.jsonl", f"unlink {root}/holder.json", f"unlink {root}/lock"] == fs.log[:3]
+    assert [f"remove_folder {root}", f"fsync_folder {ROOT.parent}"] == fs.log[3:]
+
+
+def test_a_journal_that_cannot_go(tmp_path: Path) -> None:
+    """A failing removal is told with its folder."""
+    fs = Failing()
+    home = home_at(tmp_path / "home", fs)
+    with home.journal.acquire(command="uninstall", timeout=5) as lease:
+        fs.what = "unlink"
+        with pytest.raises(StorageFailed) as failed:
+            lease.dismantle()
+        fs.what = ""
+    assert home.journal.root == failed.value.path
+
+
+def test_a_lock_is_its_process_s(tmp_path: Path) -> None:
+    """Another thread may release it."""
+    with ThreadPoolExecutor() as elsewhere:
+        held = elsewhere.submit(NativeLocks().acquire, tmp_path / "lock", 0).result()
+    held.release()
+    NativeLocks().acquire(tmp_path / "lock", 0).release()
+
+
+# --- the operating system ----------------------------------------------------------------------------------------
+
+
+def test_a_lock_that_is_held_is_waited_for(tmp_path: Path) -> None:
+    """No longer than was said, and then it is no lock of somebody else's file."""
+    held = NativeLocks().acquire(tmp_path / "lock", 0)
+    with pytest.raises(TimeoutError):
+        NativeLocks().acquire(tmp_path / "lock", 0)
+    with ThreadPoolExecutor() as elsewhere:
+        waiting = elsewhere.submit(NativeLocks().acquire, tmp_path / "lock", 60)
+        held.release()
+        waiting.result().release()
+
+
+def test_a_link_to_the_lock_is_not_the_lock(tmp_path: Path) -> None:
+    """Who finds a link under the name of what it has locked, has locked nothing."""
+    path = tmp_path / "lock"
+    lock = _native(path)
+    lock.acquire()
+    path.rename(tmp_path / "moved")
+    path.symlink_to("moved")
+    assert not _is_same_file(lock, path)
+    lock.release()
+
+
+def test_what_the_port_does_on_this_system(tmp_path: Path) -> None:
+    """Sizes to the byte, links as links, folders moved as they are, and every descriptor closed."""
+    fs, first = RealFs(), os.dup(0)
+    os.close(first)
+    fd = fs.create(tmp_path / "file", 0o600)
+    fs.reserve(fd, 100)
+    fs.close(fd)
+    fs.fsync_folder(tmp_path)
+    os.setxattr(tmp_path / "file", "user.note", b"1")
+    (tmp_path / "link").symlink_to("file")
+    assert (100, {}) == ((tmp_path / "file").stat().st_size, fs.xattrs(tmp_path / "link"))
+    link_new(tmp_path / "link", tmp_path / "other")
+    assert "file" == fs.readlink(tmp_path / "other")
+    fs.make_folder(tmp_path / "folder", 0o700)
+    fs.move_new(tmp_path / "folder", tmp_path / "moved")
+    assert ["file", "moved", "other"] == sorted(fs.names(tmp_path))
+    last = os.dup(0)
+    os.close(last)
+    assert first == last
+
+
+def test_fsync_reaches_the_kernel() -> None:
+    """What cannot be fsynced says so: neither call is left out."""
+    reader, writer = os.pipe()
+    try:
+        with pytest.raises(OSError, match="Invalid argument"):
+            RealFs().fsync(writer)
+        with pytest.raises(OSError, match="Invalid argument"):
+            RealFs().fsync_folder(Path("/proc"))
+    finally:
+        os.close(reader)
+        os.close(writer)
