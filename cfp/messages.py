@@ -206,6 +206,7 @@ MESSAGES: Final[dict[str, Message]] = {
 
     # --- diagnoses of `status`, in the order in which they are looked for
     "diagnosis.interrupted": Message("A command was interrupted before it was done.", f"Run `{CLI} recover`."),
+    "diagnosis.config_unparseable": Message("Neither we nor Codex can read config.toml.", f"`{CLI} doctor` names the place."),
     "diagnosis.unrecorded": Message(
         "config.toml points at a proxy whose record here is lost.",
         f"Run `{CLI} recover --dry-run`, then `{CLI} recover` to give the URL back."),
@@ -326,8 +327,7 @@ MESSAGES: Final[dict[str, Message]] = {
         "The prompt is a fixed one of this program. Times, counts and names are kept; answers, bodies and keys are not."),
 
     # --- what to do after a success
-    "done.installed": Message(
-        "The proxy is enabled for new Codex processes; the current one keeps its old route.", _RESTART),
+    "done.installed": Message("The proxy is enabled for new Codex processes; the current one keeps its old route.", _RESTART),
     "done.prepared": Message("Settings are saved; config.toml is as it was.", f"Run `{CLI} install --start`."),
     "done.uninstalled": Message("Everything is given back and removed."),
     "done.uninstall_deferred": Message(

@@ -82,6 +82,8 @@ def diagnose(facts: Facts) -> Diagnosis:
         return Diagnosis(code="not_enabled", level="attention", told=told)
     if facts.hot:
         return Diagnosis(code="interrupted", level="risk")
+    if facts.config.doc is None and (facts.config.data is not None or facts.config.error):
+        return Diagnosis(code="config_unparseable", level="risk")
     if plan_recovery(facts) is not None:
         return Diagnosis(code="unrecorded", level="risk")
     if lost(facts) is not None:

@@ -93,8 +93,11 @@ def pointing(facts: Facts) -> Pointing:
     if unrecorded(facts) is not None:
         return Pointing.PROXIED
     settings = facts.settings or (facts.manifest.settings if facts.manifest else None)
-    if settings is None or facts.config.doc is None:
+    if settings is None:
         return Pointing.DIRECT
+    if facts.config.doc is None:  # it does not parse: Codex may have read it before, and will when it is mended
+        proxied = settings.base_url.encode() in (facts.config.data or b"")
+        return Pointing.PROXIED if proxied else Pointing.DIRECT
     url = provider_url(facts.config.doc, settings.provider)
     if url == settings.base_url:
         return Pointing.PROXIED

@@ -152,3 +152,23 @@ def test_an_uninstall_that_is_not_done_has_one_next_command(machine: Machine, go
     assert "No change is half done" in machine.cfp("recover").json["message"]
     assert 0 == machine.cfp("uninstall").code
     assert ([], False) == (machine.workers(), machine.state.exists())
+
+
+def test_a_config_that_stopped_parsing_keeps_its_proxy(machine: Machine) -> None:
+    """Codex read it before and will again: `stop` refuses, the hook serves, `status` says what is wrong."""
+    machine.relay()
+    machine.install()
+    whole = machine.config.read_bytes()
+    machine.config.write_bytes(whole + b"a = [\n")
+    status = machine.cfp("status").json
+    assert ("enabled", "config_unparseable", "risk") == (
+        status["state"],
+        status["diagnosis"]["code"],
+        status["diagnosis"]["level"],
+    )
+    assert ["codex-fast-proxy doctor"] == status["next_commands"]
+    assert "config_points_to_proxy" == machine.cfp("stop").json["code"]
+    assert "already_running" == machine.cfp("autostart").json["status"]
+    assert "config_unparseable" == machine.cfp("uninstall").json["code"]
+    machine.config.write_bytes(whole)
+    assert "restored" == machine.cfp("uninstall").json["config_restore"]

@@ -9,7 +9,7 @@ import pytest
 
 from cfp.codex.auth_json import LoginMode
 from cfp.core.diagnosis import diagnose
-from cfp.core.facts import PortFact, PortState
+from cfp.core.facts import PortFact, PortState, TextFact
 from cfp.core.manifest import ManifestState
 from cfp.core.plan.install import plan_install
 from cfp.core.plan.route import InstallRequest
@@ -21,6 +21,7 @@ ENABLED = installed(facts(), plan_install(facts(), InstallRequest()))
 SETTINGS = ENABLED.settings
 ORDER = [
     ("interrupted", {"hot": ("tx",)}),
+    ("config_unparseable", {"config": TextFact(data=b"a = [", doc=None, error="no end")}),
     ("unrecorded", {"settings": None}),
     ("unrecorded", {"settings": None, "manifest": None}),
     ("not_enabled", {"settings": None, "manifest": None, "config": facts().config}),

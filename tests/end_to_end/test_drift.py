@@ -13,7 +13,7 @@ from tests.numbers import Numbers
 
 MINE = {"type": "command", "command": "true # mine"}
 LATER = {"type": "command", "command": "true # came later"}
-SERVERS = 12
+SERVERS = 30
 
 
 def add_hook(codex: Machine, handler: dict[str, str]) -> None:
