@@ -165,6 +165,9 @@ async def upstream(script: Script = say_ok, *, whole: bool = True) -> AsyncItera
     try:
         yield double
     finally:
+        # What is just being accepted takes some turns until `serve` has it: before that, nobody would close it.
+        for _ in range(10):
+            await asyncio.sleep(0)
         server.close()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()

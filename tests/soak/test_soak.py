@@ -91,6 +91,7 @@ async def worker(folder: Path, upstream: int, tls: tuple[Path, Path] | None = No
 async def listening(server: Provider | BadLine, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=1 << 21, ssl=context)
     yield listener.sockets[0].getsockname()[1]
+    await asyncio.sleep(0.05)  # what is just being accepted has its task then: before that, nobody would close it
     listener.close()
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()
