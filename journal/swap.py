@@ -53,8 +53,8 @@ def advance(share: Share, sight: Sight) -> None:
 
 
 def keeps_our_keys(share: Share, newest: Foreign) -> bool:
-    """Say whether what others wrote in place already says what we want."""
-    if share.form is None or newest.held is None or newest.beside is not None:
+    """Say whether what others wrote in place already says what we want; without keys of ours only bytes could."""
+    if share.form is None or not share.last.edits or newest.held is None or newest.beside is not None:
         return False
     try:
         return share.form.apply(newest.held.content, share.last.edits) == newest.held.content

@@ -1,0 +1,63 @@
+"""The order of acts on the disk, and the bytes of a log: promises to the versions before and after this one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from journal.codec import parse
+from tests.crash.model import End, Ends
+from tests.crash.simfs import SimFs
+from tests.crash.world import SCENARIOS, Scenario, journal_on, recover, run
+
+FIXTURES = Path(__file__).parent.parent.parent / "fixtures" / "journal"
+
+
+def log_in(fs: SimFs) -> bytes:
+    return next((node.data for path, node in fs.files() if path.endswith(".open")), b"")
+
+
+def ends_of(scenario: Scenario) -> tuple[list[End], list[str]]:
+    """Every world in which a command could stop, and what it did to the disk."""
+    fs, machine = scenario.world(), scenario.machine()
+    ends = Ends(fs, machine)
+    fs.log = []
+    run(journal_on(fs, machine), scenario, machine)
+    return ends.all, fs.log
+
+
+def recovery_of(end: End) -> list[str]:
+    end.fs.log = []
+    recover(end.fs, end.machine)
+    return end.fs.log
+
+
+def told(scenario: Scenario) -> str:
+    """What a command does in order, the longest log that it had, and what recovery does where it was killed late."""
+    ends, steps = ends_of(scenario)
+    logs = [(parse(log), log) for log in (log_in(end.fs) for end in ends)]
+    longest, log = max(logs, key=lambda one: len(one[0].records))
+    decided = [any(record["t"] in {"commit", "rolled"} for record in parsed.records) for parsed, _ in logs]
+    first = decided.index(True)
+    parts = {
+        "the command": steps,
+        "the log": log[: longest.length].decode().splitlines(),
+        "recovery, killed before the decision": recovery_of(ends[first - 1]),
+        "recovery, killed after it": recovery_of(ends[first]),
+    }
+    return "".join(f"# {title}\n" + "".join(f"{line}\n" for line in lines) + "\n" for title, lines in parts.items())
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_the_protocol_is_as_written(scenario: Scenario) -> None:
+    """No barrier more, none less, none elsewhere; a log of format 1 as every version must read it.
+
+    Another order is written with CFP_TEST_WRITE_GOLDEN=1, and read before it is committed.
+    """
+    path = FIXTURES / f"{scenario.name}.txt"
+    if os.environ.get("CFP_TEST_WRITE_GOLDEN") == "1":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(told(scenario))
+    assert path.read_text() == told(scenario)

@@ -1,0 +1,440 @@
+"""Each small step by itself: what it leaves, what it tolerates, what it refuses, and in which order it acts."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from journal import (
+    ABSENT,
+    Drifted,
+    FileChange,
+    JournalError,
+    KeyEdit,
+    RealFs,
+    StorageFailed,
+    Unsupported,
+    WorkerRecord,
+)
+from journal.intents import Digester
+from journal.staging import Place
+from journal.survey import missing_for
+from journal.target import MOST_LINKS, examine, locate, missing_folders, resolve
+from journal.tidy import make_folders, remove_all, remove_folders, remove_if_empty, remove_journal_of, sweep_orphans
+from tests.crash.simfs import Fault, SimFs
+from tests.crash.world import Machine, journal_on
+from tests.journal.support import Home, change, home_at, roll_back
+
+BEGIN = {"command": "x", "argv": (), "from_state": "a", "to_state": "b"}
+H = Path("/h")
+OURS = KeyEdit(path=("ours",), before=ABSENT, after="1")
+
+
+def world(*files: str, folders: tuple[str, ...] = ("/h",)) -> SimFs:
+    fs = SimFs()
+    for folder in folders:
+        fs.add_folder(folder)
+    for name in files:
+        fs.add_file(name, b"")
+    fs.log = []
+    return fs
+
+
+def left(fs: SimFs) -> set[str]:
+    return {path for path, _ in fs.files()}
+
+
+# --- making and removing -----------------------------------------------------------------------------------------
+
+
+def test_orphans_go_and_nothing_else() -> None:
+    """Images without an open log and half-written files; not those of a live transaction, nor what is kept."""
+    live = {"/h/tx1.open", "/h/tx1.b", "/h/tx1.b0.1", "/h/tx2.x0-12345678", "/h/lock", "/h/history.jsonl"}
+    dead = {"/h/tx2.b", "/h/tx2.b3.1", "/h/tx1.new", "/h/history.new", "/h/tx1.x0-12345678.part"}
+    fs = world(*live, *dead)
+    sweep_orphans(fs, H)
+    assert live == left(fs)
+
+
+@pytest.mark.parametrize(
+    ("error", "went"),
+    [(None, True), (errno.ENOENT, False), (errno.ENOTEMPTY, False), (errno.EEXIST, False), (errno.EACCES, None)],
+)
+def test_an_empty_folder_goes(error: int | None, went: bool | None) -> None:  # noqa: FBT001 - a parameter of the test
+    """Missing or occupied is no error; anything else is."""
+    fs = world(folders=("/h", "/h/a"))
+    if error is not None:
+        fs.fault = Fault(at=fs.step + 1, code=error)
+    if went is None:
+        with pytest.raises(PermissionError):
+            remove_if_empty(fs, H / "a")
+    else:
+        assert went is remove_if_empty(fs, H / "a")
+
+
+GONE = {"a", "gone"}  # an fsync of a folder that is not there fails, and that is fine
+
+
+def test_removal_is_durable_in_every_folder() -> None:
+    """Files, then folders; each parent is fsynced once, also where everything was gone, unless it is gone itself."""
+    fs = world("/h/a/1", "/h/a/2", "/h/b/3", folders=("/h", "/h/a", "/h/b"))
+    paths = [H / "a/1", H / "a/2", H / "b/3", H / "b/none", H / "gone/4", H / "a/1/below", H / "a"]
+    remove_all(fs, paths)
+    assert ["unlink /h/a/1", "unlink /h/a/2", "unlink /h/b/3", "remove_folder /h/a"] == fs.log[:4]
+    assert ["fsync_folder /h/b", "fsync_folder /h"] == [
+        line for line in fs.log[4:] if not set(line.split("/")) & GONE
+    ]
+
+
+def test_folders_are_made_durably_and_go_again() -> None:
+    """Outermost first, each in a durable parent; one that is there already is as good. They go innermost first."""
+    fs = world(folders=("/h", "/h/a"))
+    folders = [H / "a", H / "a/b", H / "a/b/c"]
+    make_folders(fs, folders)
+    assert [
+        step for folder in folders for step in (f"make_folder {folder}", f"fsync_folder {folder.parent}")
+    ] == fs.log
+    fs.log = []
+    remove_folders(fs, [*folders, H / "a/b/c/gone/deep"])
+    assert [f"fsync_folder {folder.parent}" for folder in reversed(folders)] == [
+        line for line in fs.log if line.startswith("fsync_folder") and "gone" not in line
+    ]
+    assert ["/h"] == sorted(path for path in fs.folders() if path != "/")
+
+
+def test_a_decided_transaction_goes_without_its_log_too() -> None:
+    """The log may be gone; images of others stay."""
+    fs = world("/h/tx1.b", "/h/tx1.b0.1", "/h/tx1.new", "/h/tx1.x0-1", "/h/tx2.b", "/h/lock")
+    remove_journal_of(fs, H, "tx1")
+    assert {"/h/tx1.x0-1", "/h/tx2.b", "/h/lock"} == left(fs)
+    assert "fsync_folder /h" == fs.log[-1]
+
+
+class Refusing(SimFs):
+    """Every look at a file and every change fails."""
+
+    def lstat(self, path: Path) -> object:
+        raise OSError(errno.EIO, "no")
+
+    def names(self, folder: Path) -> list[str]:
+        raise OSError(errno.EIO, "no")
+
+    def make_folder(self, path: Path, mode: int) -> None:
+        raise OSError(errno.EIO, "no")
+
+    def remove_folder(self, path: Path) -> None:
+        raise OSError(errno.EIO, "no")
+
+    def fsync_folder(self, path: Path) -> None:
+        raise OSError(errno.EIO, "no")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda fs: make_folders(fs, [H / "a"]),
+        lambda fs: remove_folders(fs, [H / "a"]),
+        lambda fs: remove_all(fs, [H / "a"]),
+        lambda fs: remove_journal_of(fs, H, "tx"),
+        lambda fs: sweep_orphans(fs, H),
+        lambda fs: missing_for(fs, [], [H / "a"]),
+        lambda fs: locate(fs, H / "a"),
+        lambda fs: Place(fs, H / "a", "tx", 0, Digester("")).names(),
+        lambda fs: Place(fs, H / "a", "tx", 0, Digester("")).observe([], names=()),
+    ],
+)
+def test_a_failing_disk_is_called_so(act: Callable[[SimFs], object]) -> None:
+    """Whatever fails below is told as StorageFailed, with a path."""
+    with pytest.raises(StorageFailed) as failed:
+        act(Refusing())
+    assert errno.EIO == failed.value.errno
+
+
+def test_a_parent_that_cannot_be_made_durable() -> None:
+    """A removal that is not durable is told."""
+    fs = world("/h/a")
+    fs.fault = Fault(at=fs.step + 2, code=errno.EIO)
+    with pytest.raises(StorageFailed):
+        remove_all(fs, [H / "a"])
+
+
+# --- looking -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("links", "fine"), [(MOST_LINKS, True), (MOST_LINKS + 1, False)])
+def test_as_many_links_as_the_kernel_follows(links: int, fine: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Forty in a row, and not one more."""
+    fs = world()
+    for number in range(links):
+        fs.add_link(f"/h/{number}", f"/h/{number + 1}")
+    if fine:
+        assert (Path(f"/h/{links}"), links) == ((route := resolve(fs, H / "0")).target, len(route.chain))
+    else:
+        with pytest.raises(Unsupported):
+            resolve(fs, H / "0")
+
+
+@pytest.mark.parametrize("mode", [mode for mode in range(0o1000) if not mode & 0o222])
+def test_a_file_that_nobody_may_write(mode: int) -> None:
+    """Whatever else its mode says, its owner has closed it."""
+    fs = world()
+    fs.add_file("/h/file", b"", mode)
+    with pytest.raises(Unsupported, match="not writable"):
+        examine(fs, H / "file")
+
+
+def test_a_file_that_we_may_not_write() -> None:
+    """Its mode is not all: an ACL, another owner, a read-only disk."""
+
+    class Closed(SimFs):
+        def writable(self, path: Path) -> bool:
+            return False
+
+    fs = Closed()
+    fs.add_folder("/h")
+    fs.add_file("/h/file", b"", 0o666)
+    with pytest.raises(Unsupported, match="not writable"):
+        examine(fs, H / "file")
+
+
+def test_the_first_folder_that_is_there_ends_the_search() -> None:
+    """What is above it is there too, and not looked at."""
+    fs = world(folders=("/h", "/h/a"))
+    reads = fs.reads
+    assert (H / "a/b", H / "a/b/c") == missing_folders(fs, H / "a/b/c/file")
+    assert 3 == fs.reads - reads
+
+
+# --- a transaction -----------------------------------------------------------------------------------------------
+
+
+def test_only_workers_need_no_swap(tmp_path: Path) -> None:
+    """A transaction with files is not committed unswapped; one without may be swapped or not."""
+    home = home_at(tmp_path / "home")
+    config = home.write("config", b"a")
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(**BEGIN, changes=[change(config, b"a", b"b")])
+        assert not lease.has_committed
+        transaction.prepare()
+        with pytest.raises(JournalError):
+            transaction.commit()
+        roll_back(transaction)
+        alone = lease.begin(**BEGIN, changes=[])
+        alone.prepare()
+        alone.swap()
+        alone.commit()
+        alone.finish()
+    assert b"a" == config.read_bytes()
+
+
+def test_what_is_over_is_over(tmp_path: Path) -> None:
+    """A transaction that was given up before it began cannot begin; one that is closed ends no worker."""
+    home = home_at(tmp_path / "home")
+    config = home.write("config", b"a")
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        early = lease.begin(**BEGIN, changes=[change(config, b"a", b"b")])
+        early.retract_workers()
+        early.close_rolled_back("never begun")
+        with pytest.raises(JournalError):
+            early.prepare()
+        late = lease.begin(**BEGIN, changes=[change(config, b"a", b"b")])
+        late.prepare()
+        late.worker_intended(nonce="new", port=1, executable="python", settings_hash="0")
+        late.swap()
+        late.commit()
+        late.finish()
+        home.machine.alive.add("new")
+        late.retract_workers()
+    assert ({"new"}, b"b") == (home.machine.alive, config.read_bytes())
+
+
+def test_workers_are_retracted_by_themselves(tmp_path: Path) -> None:
+    """Before the decision files stay as they are; a worker that nobody can run again is not run."""
+    home = home_at(tmp_path / "home")
+    config = home.write("config", b"a")
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(**BEGIN, changes=[change(config, b"a", b"b")])
+        transaction.prepare()
+        transaction.worker_stopping(record=WorkerRecord(nonce="old", port=1), relaunch=None)
+        transaction.swap()
+        transaction.retract_workers()
+        assert ((), set(), b"b") == (transaction.workers, home.machine.alive, config.read_bytes())
+        roll_back(transaction)
+    assert b"a" == config.read_bytes()
+
+
+@pytest.mark.parametrize(("broken", "hot"), [("fsync", False), ("make_folder", True)])
+def test_a_disk_that_fails_for_good_while_preparing(broken: str, hot: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """What has no log yet is nobody's; what has one is said to be there, since it could not be taken away."""
+
+    class Broken(SimFs):
+        broken: frozenset[str] = frozenset()
+
+        def _step(self, what: str, *rest: object, **more: object) -> object:
+            if what in self.broken:
+                raise OSError(errno.EIO, "no")
+            return super()._step(what, *rest, **more)
+
+        def unlink(self, path: Path) -> None:
+            if self.broken:
+                raise OSError(errno.EIO, "no")
+            super().unlink(path)
+
+        def fsync(self, fd: int) -> None:
+            if "fsync" in self.broken:
+                raise OSError(errno.EIO, "no")
+            super().fsync(fd)
+
+        def make_folder(self, path: Path, mode: int) -> None:
+            if "make_folder" in self.broken:
+                raise OSError(errno.EIO, "no")
+            super().make_folder(path, mode)
+
+    fs = Broken()
+    fs.add_folder("/h")
+    fs.add_file("/h/config", b"a")
+    journal = journal_on(fs, Machine())
+    with journal.acquire(command="x", timeout=0) as lease:
+        changes = [change(H / "config", b"a", b"b"), change(H / "new/file", None, b"b")]
+        transaction = lease.begin(**BEGIN, changes=changes)
+        fs.broken = frozenset({broken})
+        with pytest.raises(StorageFailed):
+            transaction.prepare()
+        if hot:
+            with pytest.raises(JournalError):
+                roll_back(transaction)
+        else:
+            roll_back(transaction)
+        assert hot == bool(journal.hot())
+        fs.broken = frozenset()
+        lease.recover()
+    assert {"/h/config"} == {path for path in left(fs) if "journal" not in path}
+
+
+def test_what_was_given_back_is_the_user_s(tmp_path: Path) -> None:
+    """Files are given back once: what others write after that, into a key of ours too, is theirs."""
+    home = home_at(tmp_path / "home", fs := Unlinking())
+    config = home.write("config", b"ours=0\n")
+    edit = KeyEdit(path=("ours",), before="0", after="1")
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(**BEGIN, changes=[change(config, b"ours=0\n", b"ours=1\n", edit)])
+        transaction.prepare()
+        transaction.swap()
+        transaction.restore_files()
+        transaction.retract_workers()
+        fs.broken = True
+        with pytest.raises(StorageFailed):
+            transaction.close_rolled_back("test")
+        fs.broken = False
+    config.write_bytes(b"ours=9\n")
+    with home.journal.acquire(command="recover", timeout=5) as lease:
+        recovery = lease.recover()
+    assert ("rolled_back", (), b"ours=9\n") == (recovery.kind, recovery.conflicts, config.read_bytes())
+
+
+class Unlinking(RealFs):
+    """A file system that may refuse to remove a log."""
+
+    broken = False
+
+    def unlink(self, path: Path) -> None:
+        if self.broken and path.name.endswith(".open"):
+            raise OSError(errno.EIO, "no")
+        super().unlink(path)
+
+
+# --- drift -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("after", "edits", "form", "theirs"),
+    [
+        (b"ours=1\n", (), "", b"theirs=1\n"),  # no format
+        (b"ours=1\n", (), "lines", b"theirs=1\n"),  # no key of ours
+        (None, (OURS,), "lines", b"theirs=1\n"),  # we delete what they write
+        (b"ours=1\n", (OURS,), "lines", None),  # they deleted it
+        (b"ours=1\n", (OURS,), "lines", b"ours=2\n"),  # our key is theirs
+        (b"ours=1\n", (OURS,), "lines", b"no text of this format"),
+        (b"ours=1\n", (OURS,), "unknown", b"theirs=1\n"),
+    ],
+)
+def test_what_cannot_be_merged_is_drift(
+    home: Home,
+    after: bytes | None,
+    edits: tuple[KeyEdit, ...],
+    form: str,
+    theirs: bytes | None,
+) -> None:
+    """Others wrote between prepare and swap: their file stays as it is, and no other file changes."""
+    config, other = home.write("config", b"x=1\n"), home.write("other", b"o")
+    made = FileChange(path=config, before=b"x=1\n", after=after, edits=edits, format=form)
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(**BEGIN, changes=[change(other, b"o", b"p"), made])
+        transaction.prepare()
+        if theirs is None:
+            config.unlink()
+        else:
+            config.write_bytes(theirs)
+        with pytest.raises(Drifted) as drifted:
+            transaction.swap()
+        assert (config,) == drifted.value.paths
+        roll_back(transaction)
+    assert b"o" == other.read_bytes()
+    assert theirs == (config.read_bytes() if config.exists() else None)
+
+
+@pytest.mark.parametrize(("edits", "commits"), [(1, True), (3, True), (4, False)])
+def test_others_may_write_three_times(edits: int, commits: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Each edit just before our exchange is merged, up to three; the next one makes us give up."""
+    fs = world()
+    fs.add_file("/h/config", b"x=1\n")
+    texts = iter([b"x=1\nn=%d\n" % number for number in range(edits)])
+
+    def write(fs: SimFs, what: str, about: str) -> None:
+        if what == "exchange" and about == "/h/config" and (text := next(texts, None)):
+            fs.edit("/h/config", text)
+
+    fs.on_step = write
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        transaction = lease.begin(**BEGIN, changes=[change(H / "config", b"x=1\n", b"x=1\nours=1\n", OURS)])
+        transaction.prepare()
+        if commits:
+            transaction.swap()
+            transaction.commit()
+            transaction.finish()
+        else:
+            with pytest.raises(Drifted):
+                transaction.swap()
+            roll_back(transaction)
+    last = b"x=1\nn=%d\n" % (edits - 1)
+    assert (last + b"ours=1\n" if commits else last) == fs.data("/h/config")
+
+
+def test_who_kept_our_keys_keeps_the_file(home: Home) -> None:
+    """Others wrote after our swap and left our keys as they are: their very file stays."""
+    config, late = home.write("config", b"x=1\n"), home.write("late", b"a")
+
+    class Late(RealFs):
+        done = False
+
+        def fsync_folder(self, path: Path) -> None:
+            super().fsync_folder(path)
+            if path == home.path and b"ours" in config.read_bytes() and not self.done:
+                self.done = True
+                config.write_bytes(b"x=2\nours=1\n")
+
+    other = home_at(home.path, Late())
+    edited = change(config, b"x=1\n", b"x=1\nours=1\n", OURS)
+    with other.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(**BEGIN, changes=[edited, change(late, b"a", b"b")])
+        transaction.prepare()
+        transaction.swap()
+        inode = config.stat().st_ino
+        [log] = (home.path / "journal").glob("*.open")
+        assert b"reintent" not in log.read_bytes()
+        transaction.commit()
+        transaction.finish()
+    assert (b"x=2\nours=1\n", inode) == (config.read_bytes(), config.stat().st_ino)
