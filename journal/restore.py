@@ -38,12 +38,14 @@ def places(share: Share) -> list[Place]:
 
 
 def holds_ours(share: Share, place: Place, *, torn: bool) -> bool:
-    """Say whether a roll back would change anything there."""
+    """Say whether a roll back would change anything there; where no file is, something of ours must lie beside it."""
     try:
         sight = place.observe(share.intents)
     except Unsupported:
         return False
-    return sight.current is not None and digest_of(share, want(share, sight, torn=torn)) != sight.digest
+    if sight.current is None and not sight.beside:
+        return False
+    return digest_of(share, want(share, sight, torn=torn)) != sight.digest
 
 
 def restore_place(share: Share, place: Place, *, torn: bool) -> tuple[KeyPath, ...]:

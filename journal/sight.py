@@ -58,8 +58,8 @@ class Foreign:
 
     @property
     def is_text(self) -> bool:
-        """Whether there is a content that a format could read."""
-        return self.held is not None and (self.beside is None or self.beside.strange is None)
+        """Whether what is held, if anything is, could be read by a format."""
+        return self.beside is None or self.beside.strange is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ def newest_foreign(sight: Sight, intents: Sequence[Intent]) -> Foreign | None:
     for beside in reversed(sight.beside):
         if sight.digest == beside.staged != beside.holds.digest and beside.holds.digest not in known:
             return Foreign(held=beside.holds, beside=beside, before_ours=beside.first)
-    if sight.digest in known or sight.digest in {beside.staged for beside in sight.beside if not beside.first}:
+    if sight.digest in known or sight.digest in {beside.staged for beside in sight.beside}:
         return None
     return Foreign(held=sight.current, beside=None, before_ours=False)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from journal import ABSENT, KeyEdit
-from journal.fs import Meta
+from journal.fs import Kind, Meta
 from journal.intents import NOTHING, Digester, Intent
 from journal.sight import Beside, Sight, Wanted, accounted, lasting_meta, wanted_after_rollback
 from journal.target import Held
@@ -70,6 +70,13 @@ def wanted(seen: Sight, *, torn: bool = False, edits: tuple[KeyEdit, ...] = (OUR
         (sight(b"not legible"), b"not legible", (("ours",),)),
         (sight(BEFORE, beside(b"theirs=3\nours=1\n", staged=BEFORE, first=False)), b"theirs=3\n", ()),
         (sight(None), None, (("ours",),)),
+        (
+            sight(b"theirs=2\nours=9\n", beside(AFTER, staged=b"theirs=2\nours=9\n", first=False)),
+            b"theirs=2\nours=9\n",
+            (),
+        ),
+        (sight(AFTER, replace(beside(b"away"), strange=Kind.LINK)), b"away", ()),
+        (sight(AFTER, replace(beside(b"away", first=False), strange=Kind.LINK)), b"away", ()),
     ],
 )
 def test_every_sight_has_an_answer(seen: Sight, content: bytes | None, conflicts: tuple[object, ...]) -> None:
@@ -87,6 +94,64 @@ def test_after_a_power_cut_a_displaced_text_must_be_legible(displaced: bytes, co
     answer = wanted(sight(AFTER, beside(displaced)), torn=True)
     assert content == answer.content
     assert (content == BEFORE) == (answer.conflicts == (("/h/config",),))
+
+
+def test_a_link_needs_not_be_legible() -> None:
+    """What was displaced after a power cut may be a link: it goes back as it is."""
+    answer = wanted(sight(AFTER, replace(beside(b"away"), strange=Kind.LINK)), torn=True)
+    assert (b"away", ()) == (answer.content, answer.conflicts)
+
+
+def test_what_is_there_keeps_what_it_has() -> None:
+    """Bytes that are as before already are as found: their mode is not ours to set."""
+    found = held(BEFORE, 0o604)
+    answer = wanted(Sight(current=found, beside=()))
+    expected = Wanted(content=BEFORE, digest=found.digest, meta=found.meta, consumed=found.digest)
+    assert expected == answer
+
+
+@pytest.mark.parametrize(
+    ("seen", "edits", "form", "torn", "content"),
+    [
+        (sight(b"foreign"), (), LINES, False, b"foreign"),
+        (sight(b"foreign"), (OURS,), None, False, b"foreign"),
+        (sight(None), (), LINES, False, None),
+        (sight(AFTER, beside(b"theirs=2\n")), (OURS,), None, True, BEFORE),
+    ],
+)
+def test_what_only_its_bytes_describe_is_named_by_its_path(
+    seen: Sight,
+    edits: tuple[KeyEdit, ...],
+    form: object,
+    torn: bool,  # noqa: FBT001 - a parameter of the test
+    content: bytes | None,
+) -> None:
+    """Without keys, or without a format to read them, others' file is left, or not trusted after a power cut."""
+    answer = wanted_after_rollback(seen, [replace(INTENT, edits=edits)], BEFORE, form, torn=torn)
+    assert (content, (("/h/config",),)) == (answer.content, answer.conflicts)
+
+
+@pytest.mark.parametrize(
+    ("current", "swapped", "merged", "before", "theirs"),
+    [
+        # what stands there, whether the re-intent was, whether its before-image differs from theirs; what may go
+        ("again", False, False, True, True),
+        ("again", False, True, True, True),
+        ("other", True, False, True, True),
+        ("other", True, True, True, True),
+        ("other", False, False, False, False),
+        ("other", False, True, True, False),
+        ("first", False, False, False, False),
+    ],
+)
+def test_what_a_reintent_accounts_for(current: str, swapped: bool, merged: bool, before: bool, theirs: bool) -> None:  # noqa: FBT001 - a row of a table
+    """A before-image of our own making may always go; others' bytes only when our text with them got there."""
+    first = replace(INTENT, before="old", after="first")
+    again = replace(INTENT, version=1, before="made" if merged else "theirs", theirs="theirs", after="again")
+    lying = replace(beside(b""), staged="again", holds=replace(held(b""), digest="x" if swapped else "again"))
+    found = accounted(current, (lying,), [first, again])
+    assert {"old", "first", "again", current} <= found
+    assert (before, theirs) == (again.before in found, "theirs" in found)
 
 
 def test_bytes_that_nobody_can_merge_stay() -> None:
@@ -125,5 +190,11 @@ def test_a_mode_that_others_changed_stays() -> None:
     displaced = replace(beside(BEFORE), holds=held(BEFORE, 0o604))
     assert META == lasting_meta(sight(AFTER, beside(BEFORE)), META, known)
     assert 0o604 == lasting_meta(sight(AFTER, displaced), META, known).mode
+    foreign = replace(beside(b"foreign"), holds=held(b"foreign", 0o604))
+    staged = replace(beside(AFTER), holds=held(AFTER, 0o604))
+    for lying in ((foreign,), (staged,), (foreign, staged)):
+        assert META == lasting_meta(sight(AFTER, *lying), META, known)
+    assert 0o604 == lasting_meta(sight(AFTER, foreign, staged, beside(BEFORE), displaced), META, known).mode
+    assert 0o604 == lasting_meta(sight(None, displaced), META, known).mode
     in_place = Sight(current=held(AFTER, 0o600), beside=(displaced,))
     assert 0o600 == lasting_meta(in_place, META, known).mode

@@ -438,3 +438,25 @@ def test_who_kept_our_keys_keeps_the_file(home: Home) -> None:
         transaction.commit()
         transaction.finish()
     assert (b"x=2\nours=1\n", inode) == (config.read_bytes(), config.stat().st_ino)
+
+
+# --- going back --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("again", [b"theirs=1\n", None])
+def test_a_deleted_file_whose_link_turned_elsewhere(home: Home, again: bytes | None) -> None:
+    """We delete what a link leads to and die, its owner turns the link elsewhere: the file is where it was."""
+    real, link, elsewhere = home.write("dotfiles/config", b"x=1\n"), home.path / "config", home.path / "elsewhere"
+    link.symlink_to(real)
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(**BEGIN, changes=[change(link, b"x=1\n", None)])
+        transaction.prepare()
+        transaction.swap()
+    link.unlink()
+    link.symlink_to(elsewhere)
+    if again is not None:
+        elsewhere.write_bytes(again)
+    with home.journal.acquire(command="recover", timeout=5) as lease:
+        lease.recover()
+    assert b"x=1\n" == real.read_bytes()
+    assert again == (elsewhere.read_bytes() if elsewhere.exists() else None)
