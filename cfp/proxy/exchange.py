@@ -38,6 +38,17 @@ class Exchange:
 
     idle = False
 
+    _hint: bytes | None = None
+    _authorization: bytes | None = None
+    _connection: UpstreamConnection | None = None
+    _task: asyncio.Task[None] | None = None  # dials, or looks into a large body
+    _reply: Reply | None = None
+    _model: str | None = None
+    _expects = False  # the client waits for the upstream's word before it sends the body
+    _counted = False
+    _logged = True
+    _done = False
+
     def __init__(self, office: Office, client: Client, head: RequestHead, *, complete: bool) -> None:
         self._office = office
         self._client = client
@@ -45,17 +56,7 @@ class Exchange:
         self._decision = decide(office, head)
         self._upload = Upload(head, complete=complete)
         self._record = office.record(head.method, self._decision.target)
-        self._hint: bytes | None = None
-        self._authorization: bytes | None = None
-        self._connection: UpstreamConnection | None = None
-        self._task: asyncio.Task[None] | None = None  # dials, or looks into a large body
-        self._reply: Reply | None = None
-        self._model: str | None = None
-        self._expects = False  # the client waits for the upstream's word before it sends the body
         self._close = not head.keep_alive or head.minor == 0
-        self._counted = False
-        self._logged = True
-        self._done = False
 
     # -- from the client
 
@@ -213,17 +214,8 @@ class Exchange:
                 self._break("internal")  # a bug: the loop tells of it, and the client must not wait for ever
 
     def _send(self, connection: UpstreamConnection) -> None:
-        head, office, upload = self._head, self._office, self._upload
-        out = headers.Outbound(
-            self._decision.route.target,
-            office.origin.host_field,
-            office.loop_id,
-            self._authorization,
-            self._hint,
-            self._expects,
-            through=office.pool.through,
-        )
-        parts = [headers.request_head(head, out, upload.length), *upload.opening()]
+        head, upload = self._head, self._upload
+        parts = [headers.request_head(head, self._outbound(), upload.length), *upload.opening()]
         self._connection = connection
         self._reply = Reply(head, hold_refusal=self._record.injected, awaits_continue=self._expects)
         connection.call(self, bodiless=head.method == b"HEAD")
@@ -233,6 +225,26 @@ class Exchange:
             connection.transport.pause_reading()
         if upload.body is None:
             self._client.hold_input(hold=False)
+
+    def _outbound(self) -> headers.Outbound:
+        """The same object for heads of the same bytes, as long as the key is the same."""
+        notes, plain = self._head.notes, self._hint is None and not self._expects
+        known: headers.Outbound | None = notes.get(headers.Outbound)
+        if known is not None and plain and known.authorization is self._authorization:
+            return known
+        office = self._office
+        out = headers.Outbound(
+            target=self._decision.route.target,
+            host=office.origin.host_field,
+            via=office.loop_id,
+            authorization=self._authorization,
+            hint=self._hint,
+            expect=self._expects,
+            through=office.pool.through,
+        )
+        if plain:
+            notes[headers.Outbound] = out
+        return out
 
     def pause_upload(self) -> None:
         self._client.hold_input(hold=True)

@@ -102,7 +102,7 @@ class _Opening(NamedTuple):
 def request_head(head: RequestHead, out: Outbound, length: int | None) -> bytes:
     """The head as it goes to the upstream; `length` of the body as it goes out, None: none, or of no known length."""
     kept: _Opening | None = head.notes.get(_Opening)
-    if kept is None or kept.out != out:
+    if kept is None or kept.out is not out:
         kept = head.notes[_Opening] = _Opening(out, _before_length(head, out), _behind_length(head, out))
     if length is not None:
         return b"%bContent-Length: %d\r\n%b" % (kept.before, length, kept.behind)

@@ -33,7 +33,7 @@ class Heads:
         """`text` is all of a head, with the empty line."""
         for before, after, head in self._known:
             if text.startswith(before) and text.endswith(after):
-                digits = text[len(before) : len(text) - len(after)]
+                digits = text[len(before) : -len(after)]
                 if digits.isdigit() and len(digits) <= 18:
                     length = int(digits)
                     return head if head.length == length else head.of_length(length)

@@ -41,12 +41,13 @@ class StreamObserver:
     is larger than 4 MiB is not told.
     """
 
+    _tail = b""
+    _size = 0
+
     def __init__(self, *, sse: bool) -> None:
         self._sse = sse
         self._open = not sse
-        self._tail = b""
         self._kept: list[bytes] = []
-        self._size = 0
 
     @classmethod
     def of(cls, head: ResponseHead) -> StreamObserver | None:

@@ -136,8 +136,12 @@ class RequestParser(_Collector):
     def _known(self, data: bytes | memoryview, heads: Heads) -> RequestHead | None:
         """The head that this begins with, where the same bytes have been read before."""
         text = bytes(data[:_KNOWN_HEAD])
-        self._text = text[: text.find(_HEAD_END) + len(_HEAD_END)] if _HEAD_END in text else b""
-        return heads.find(self._text) if self._text else None
+        end = text.find(_HEAD_END)
+        if end < 0:
+            self._text = b""
+            return None
+        self._text = text = text[: end + 4]
+        return heads.find(text)
 
     def _take_body(self, data: bytes | memoryview, events: list[RequestEvent]) -> bytes | memoryview:
         """Return what is behind the body."""

@@ -25,21 +25,22 @@ class Reply:
     until_close  the body that goes out ends where the client's connection does
     """
 
+    head: ResponseHead | None = None
+    started = False
+    holding = False
+    ended = False
+    malformed: Malformed | None = None
+    close = False
+    until_close = False
+    _chunked = False
+
     def __init__(self, request: RequestHead, *, hold_refusal: bool, awaits_continue: bool = False) -> None:
         self._bodiless = request.method == b"HEAD"
         self._minor = request.minor
         self._hold_refusal = hold_refusal
         self._awaits_continue = awaits_continue
-        self._chunked = False
         self._trailers: Headers = []
-        self.head: ResponseHead | None = None
-        self.started = False
-        self.holding = False
         self.held: list[bytes] = []
-        self.ended = False
-        self.malformed: Malformed | None = None
-        self.close = False
-        self.until_close = False
         self.out: list[Piece] = []
         self.pieces: list[bytes] = []
 

@@ -20,6 +20,7 @@ Body: TypeAlias = bytes | bytearray
 
 _ABSENT: Final = msgspec.Raw()
 _SHORT: Final = 64
+_QUOTE: Final = ord('"')
 _EMPTY: Final = re.compile(rb"[ \t\r\n]*\}")
 
 
@@ -109,8 +110,13 @@ def splice(body: Body, tier: str) -> list[Piece]:
     """Return an object's text with the member right after its opening brace, without copying the text."""
     opening = body.index(b"{") + 1
     view = memoryview(body)
-    comma = b"" if _EMPTY.match(body, opening) else b","
-    return [view[:opening], b'"service_tier":"%b"%b' % (tier.encode(), comma), view[opening:]]
+    more = body[opening] == _QUOTE or _EMPTY.match(body, opening) is None
+    return [view[:opening], _member(tier, more=more), view[opening:]]
+
+
+@lru_cache(8)
+def _member(tier: str, *, more: bool) -> bytes:
+    return b'"service_tier":"%b"%b' % (tier.encode(), b"," if more else b"")
 
 
 def _shown(text: bytes) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import random
 import socket
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from backports import zstd
 
+from cfp.core.settings import Policy
 from cfp.proxy.config import Limits
 from cfp.proxy.refusals import Refusals
 from tests.proxy.support import (
@@ -371,3 +373,32 @@ async def test_an_ipv6_client_is_served(tmp_path: Path) -> None:
                 writer.close()
         except OSError:
             pytest.skip("no IPv6 loopback here")
+
+
+@pytest.mark.parametrize("hints", [(), (b"x-codex-routing-hint: model=m",)], ids=["plain", "hint"])
+@asynchronous
+async def test_a_repeated_head_says_what_is_true_now(tmp_path: Path, hints: tuple[bytes, ...]) -> None:
+    """Requests with the same head, as of one turn: key, tier, hint and length are those of each one's own moment."""
+    home = tmp_path / "home"
+    settings = {"upstream_api_key_file": True, "policy": Policy.AUTO}
+    async with upstream() as up, worker(home, up.base, **settings) as running:
+        layout = running.layout
+        keys, bodies = (b"first", b"first", b"second", b"second"), (b'{"a":1}', b"{}", b'{"b":[]}', b'{"a":1}')
+        logins = ('{"OPENAI_API_KEY": "k"}', '{"OPENAI_API_KEY": "k"}', '{"OPENAI_API_KEY": "k"}', '{"tokens": {}}')
+        for key, body, login in zip(keys, bodies, logins, strict=True):
+            kept = {"version": 1, "providers": {"relay": {"api_key": key.decode()}}}
+            layout.provider_auth.write_text(json.dumps(kept))
+            layout.auth.write_text(login)
+            client = await running.client()
+            client.post(body, b"Authorization: Bearer own", *hints)
+            assert (await client.response()).start == b"HTTP/1.1 200 OK"
+            await client.close()
+        sent = [(one.get(b"authorization"), one.get(b"x-codex-routing-hint"), one.body) for one in up.requests]
+    tier = b'"service_tier":"priority"'
+    plain, hint = (b"model=m", b"model=m;tier=priority") if hints else (None, None)
+    assert sent == [
+        (b"Bearer first", hint, b"{" + tier + b',"a":1}'),
+        (b"Bearer first", hint, b"{" + tier + b"}"),
+        (b"Bearer second", hint, b"{" + tier + b',"b":[]}'),
+        (b"Bearer second", plain, b'{"a":1}'),
+    ]
