@@ -36,7 +36,8 @@ def shown_edit(edit: KeyEdit, shown: Collection[str]) -> Json:
 
 
 def shown_file(intent: Intent, shown: Collection[str]) -> Json:
-    edits = [] if intent.secret else [shown_edit(edit, shown) for edit in intent.edits]
+    # Of a file that may hold secrets the keys are told, and no value.
+    edits = [shown_edit(edit, () if intent.secret else shown) for edit in intent.edits]
     return {"path": str(intent.given), "target": str(intent.target), "edits": edits}
 
 
