@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -66,8 +67,8 @@ def crowd(site: Site, setups: dict[str, Setup], size: Size, only: str) -> report
     chosen = [scenario for scenario in scenarios(size) if only in scenario.name]
     with contenders(site, setups) as everybody:
         for number in range(size.rounds):
-            usual = number % size.peers_every == 0
-            here = [one for one in everybody if usual or one.name in {DIRECT, WORKER, NGINX}]
+            all_of_them = number % size.peers_every == size.peers_every // 2
+            here = [one for one in everybody if all_of_them or one.name in {DIRECT, WORKER, NGINX}]
             for scenario in chosen:
                 say(f"round {number + 1} of {size.rounds}: {scenario.name}")
                 watch = "loaded_mb" in scenario.takes
@@ -112,10 +113,10 @@ def versions() -> list[str]:
     return [text.strip().rpartition(": ")[2].replace("/", " ")]
 
 
-def lines(rounds: report.Rounds, names: list[str], size: Size, before: str) -> Iterator[str]:
+def lines(rounds: report.Rounds, names: list[str], size: Size, told: str) -> Iterator[str]:
     wanted = {**{one.name: one.takes for one in scenarios(size)}, **APART}
     yield f"{datetime.now(UTC):%Y-%m-%d}, {report.machine(versions())}; medians of {size.rounds} rounds in turns."
-    yield f"Load of the machine over 1, 5 and 15 minutes before it began: {before}."
+    yield told
     yield report.failures(rounds)
     yield ""
     yield from report.verdict_lines(rounds, size.many_stream_seconds)
@@ -143,8 +144,11 @@ def main() -> int:
     setups = {name: setup for name, setup in found().items() if not wanted or name in peers}
     compileall.compile_dir(REPOSITORY / "cfp", quiet=1)  # as pip does: starting is measured, not compiling
     before = ", ".join(f"{number:.1f}" for number in os.getloadavg())
+    began = time.monotonic()
     rounds = measure(size, setups, given.only)
-    text = "\n".join(lines(rounds, [DIRECT, *setups], size, before))
+    minutes = (time.monotonic() - began) / 60
+    told = f"Load of the machine over 1, 5 and 15 minutes before it began: {before}. It took {minutes:.0f} minutes."
+    text = "\n".join(lines(rounds, [DIRECT, *setups], size, told))
     sys.stdout.write(text + "\n")
     if given.json:
         given.json.write_text(json.dumps(rounds, indent=1) + "\n")

@@ -81,7 +81,7 @@ def distant(folder: Path, setups: dict[str, Setup], size: Size) -> dict[str, dic
             with running([sys.executable, "-m", "tests.performance.relay", str(port), str(trip)]) as relay:
                 site = Site(folder=place, upstream=announced(relay) if trip else port, tls=made)
                 with contenders(site, {name: setups[name] for name in (WORKER, NGINX)}) as here:
-                    found[str(trip)] = _warm(here, size.of(40))
+                    found[str(trip)] = _warm(here, size.of(40 if trip else 400))
     return found
 
 

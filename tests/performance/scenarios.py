@@ -22,7 +22,7 @@ _BEHIND = 0.1  # seconds in which log lines are written that a request does not 
 class Size:
     """How much of everything: for a table to publish, or for a quick look.
 
-    peers_every  peers beside nginx take part in every so many rounds only
+    peers_every  peers beside nginx take part in one of so many rounds
     """
 
     rounds: int
@@ -39,7 +39,7 @@ class Size:
 
 FULL = Size(
     rounds=5,
-    peers_every=3,
+    peers_every=5,
     share=1.0,
     stream_seconds=4,
     many_stream_seconds=8,
