@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, Protocol
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -32,12 +33,13 @@ def decode(coding: bytes, data: bytes | bytearray, cap: int) -> bytes:
     try:
         match coding:
             case b"zstd":
-                return _unzstd(data, cap)
+                return _decoded(data, cap, zstd.ZstdDecompressor)
             case b"gzip" | b"x-gzip":
-                return _inflate(data, cap, _GZIP)
+                return _decoded(data, cap, partial(zlib.decompressobj, _GZIP))
             case b"deflate":
                 # RFC 9110 8.4.1.2: zlib format; some senders leave its wrapper out.
-                return _inflate(data, cap, _ZLIB if data[:1] == b"\x78" else _RAW)
+                window = _ZLIB if data[:1] == b"\x78" else _RAW
+                return _decoded(data, cap, partial(zlib.decompressobj, window))
     except (zlib.error, zstd.ZstdError, EOFError) as error:
         raise Undecodable(str(error)) from error
     raise Undecodable("unknown content coding")
@@ -52,26 +54,24 @@ def encode(coding: bytes, parts: Sequence[bytes | bytearray | memoryview]) -> by
     return b"".join([*map(deflater.compress, parts), deflater.flush()])
 
 
-def _inflate(data: bytes | bytearray, cap: int, window: int) -> bytes:
+class _Decompressor(Protocol):
+    """What zlib's and zstd's have in common: a stream that ends by itself."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes | bytearray, max_length: int, /) -> bytes: ...
+
+
+def _decoded(data: bytes | bytearray, cap: int, new: Callable[[], _Decompressor]) -> bytes:
+    """All streams of a body, one behind the other."""
     plain: list[bytes] = []
     rest: bytes | bytearray = data
     while rest:
-        stream = zlib.decompressobj(window)
-        plain.append(stream.decompress(rest, cap + 1))
-        cap -= len(plain[-1])
-        if cap < 0:
-            raise TooLarge
-        if not stream.eof:
-            raise Undecodable("it ends in the middle")
-        rest = stream.unused_data
-    return b"".join(plain)
-
-
-def _unzstd(data: bytes | bytearray, cap: int) -> bytes:
-    plain: list[bytes] = []
-    rest: bytes | bytearray = data
-    while rest:
-        stream = zstd.ZstdDecompressor()
+        stream = new()
         plain.append(stream.decompress(rest, cap + 1))
         cap -= len(plain[-1])
         if cap < 0:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import h11
 from wsproto.frame_protocol import FrameProtocol, Opcode
@@ -19,7 +18,7 @@ from cfp.proxy.parsers import RequestParser, ResponseParser
 from cfp.proxy.rewrite import rewrite
 from cfp.proxy.websocket import Frame, FrameReader, Messages, with_member
 from cfp.proxy.wire import END, Malformed, RequestHead, ResponseHead
-from tests.proxy.support import read_by_h11
+from tests.proxy.support import merged, read_by_h11
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 SEEDS = {"request": "wire/refused", "response": "wire/refused_responses", "stream": "sse"}
@@ -38,17 +37,6 @@ HOLD = 200
 CODINGS = (b"identity", b"zstd", b"gzip", b"deflate")
 
 
-def _whole(events: list[Any]) -> list[Any]:
-    """Events with pieces of data that follow one another joined: how they were cut says nothing."""
-    found: list[Any] = []
-    for event in events:
-        if isinstance(event, bytes) and found and isinstance(found[-1], bytes):
-            found[-1] += event
-        else:
-            found.append(event)
-    return found
-
-
 def _cut(data: bytes, at: int) -> tuple[bytes, bytes]:
     return data[: at % (len(data) + 1)], data[at % (len(data) + 1) :]
 
@@ -57,11 +45,11 @@ def request(data: bytes) -> None:
     """Cuts change nothing, nothing follows a fault, and what is completed is read alike by h11."""
     text, at = data[1:], data[0] if data else 0
     whole, pieces = RequestParser(), RequestParser()
-    events = _whole(whole.feed(text))
-    assert events == _whole([event for piece in _cut(text, at * 7) for event in pieces.feed(piece)])
+    events = merged(whole.feed(text))
+    assert events == merged([event for piece in _cut(text, at * 7) for event in pieces.feed(piece)])
     heads = Heads()
     for _ in range(2):
-        assert events == _whole(RequestParser(heads=heads).feed(text))
+        assert events == merged(RequestParser(heads=heads).feed(text))
     assert not any(isinstance(event, Malformed) for event in events[:-1])
     heads = [event for event in events if isinstance(event, RequestHead)]
     if any(head.upgrade or head.minor == 0 for head in heads):
@@ -77,7 +65,7 @@ def response(data: bytes) -> None:
     for pieces in ((text,), _cut(text, at * 7)):
         parser = ResponseParser()
         parser.expect(bodiless=bodiless)
-        outcomes.append(_whole([event for piece in pieces for event in parser.feed(piece)] + parser.eof()))
+        outcomes.append(merged([event for piece in pieces for event in parser.feed(piece)] + parser.eof()))
     assert outcomes[0] == outcomes[1]
     events = outcomes[0]
     finals = [event for event in events if isinstance(event, ResponseHead) and event.status >= 200]

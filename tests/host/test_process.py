@@ -33,6 +33,12 @@ from journal.values import Processes, WorkerRecord
 from tests.host.conftest import Workers, free_port, record_of, tell
 
 
+def recorded(pid: int) -> WorkerRecord:
+    """What the journal would hold of a worker with this pid."""
+    started, boot = process_started(pid), boot_id()
+    return WorkerRecord(nonce="ab12", port=free_port(), pid=pid, started=started, boot_id=boot)
+
+
 def sleeper(*arguments: str) -> subprocess.Popen[bytes]:
     """Some process of ours that is no worker; it runs its own program by now, so its command line is there."""
     code = "import os, sys; os.write(1, b'.'); sys.stdin.read()"
@@ -377,13 +383,7 @@ class TestNothingUnprovenIsSignalled:
         """A process that merely got the pid, start time and all, has no nonce in its command line."""
         process = sleeper("--nonces", "ab12")
         try:
-            record = WorkerRecord(
-                nonce="ab12",
-                port=free_port(),
-                pid=process.pid,
-                started=process_started(process.pid),
-                boot_id=boot_id(),
-            )
+            record = recorded(process.pid)
             assert Stopped(was_running=False) == stop_worker(record, 0)
             assert process.poll() is None
         finally:
@@ -409,13 +409,7 @@ class TestNothingUnprovenIsSignalled:
             ["/bin/sh", "-c", "read line", "sh", "--nonce", "ab12"], stdin=subprocess.PIPE, user=65534
         )
         try:
-            record = WorkerRecord(
-                nonce="ab12",
-                port=free_port(),
-                pid=process.pid,
-                started=process_started(process.pid),
-                boot_id=boot_id(),
-            )
+            record = recorded(process.pid)
             assert Stopped(was_running=False) == stop_worker(record, 0)
             assert process.poll() is None
         finally:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 import socket
 import ssl
-import subprocess
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -350,19 +348,6 @@ class TestOutboundProxy:
                 "outbound_proxy": f"127.0.0.1:{port}",
             },
         )
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1 and its key, made by openssl."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl makes the certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    made = (folder / "cert.pem", folder / "key.pem")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=relay"
-    subject = ("-addext", "subjectAltName=IP:127.0.0.1", "-out", made[0], "-keyout", made[1])
-    subprocess.run([*command.split(), *subject], check=True, capture_output=True)
-    return made
 
 
 class TestTls:

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.certificates import self_signed
 from tests.performance import proc
 from tests.performance.contenders import (
     NGINX,
@@ -71,7 +72,7 @@ def growth(worker: Contender, size: Size) -> list[Numbers]:
 
 def distant(folder: Path, setups: dict[str, Setup], size: Size) -> dict[str, dict[str, list[Numbers]]]:
     """First byte through TLS, on warm connections, by round trip in milliseconds: {"20": {contender: numbers}}."""
-    made = certificate(folder)
+    made = self_signed(folder)
     found: dict[str, dict[str, list[Numbers]]] = {}
     with running([sys.executable, "-m", "tests.performance.upstream", *map(str, made)]) as provider:
         port = announced(provider)
@@ -89,12 +90,3 @@ def _warm(here: list[Contender], requests: int) -> dict[str, list[Numbers]]:
     asked = {"query": "plan=one", "requests": requests, "warm": 3}
     rounds = [{one.name: load(one, asked) for one in here if one.pid is not None} for _ in range(3)]
     return {name: [numbers[name] for numbers in rounds] for name in rounds[0]}
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed one for 127.0.0.1, and its key."""
-    made = (folder / "cert.pem", folder / "key.pem")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=relay"
-    names = ("-addext", "subjectAltName=IP:127.0.0.1", "-out", str(made[0]), "-keyout", str(made[1]))
-    subprocess.run([*command.split(), *names], check=True, capture_output=True)
-    return made

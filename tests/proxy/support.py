@@ -6,11 +6,11 @@ import asyncio
 import functools
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import h11
 
@@ -20,6 +20,7 @@ from cfp.proxy.config import Limits, WorkerConfig
 from cfp.proxy.server import Worker
 
 P = ParamSpec("P")
+Event = TypeVar("Event")
 KEY_ENV = "RELAY_KEY"
 SECONDS = 20.0
 
@@ -85,6 +86,17 @@ async def read_body(reader: asyncio.StreamReader, head: Request) -> bytes:
     if (head.get(b"transfer-encoding") or b"").lower() == b"chunked":
         return await read_chunks(reader)
     return await reader.readexactly(int(head.get(b"content-length") or 0))
+
+
+def merged(events: Sequence[Event]) -> list[Event]:
+    """Pieces of data that follow one another, joined: how they were cut says nothing."""
+    out: list[Any] = []
+    for event in events:
+        if isinstance(event, bytes) and out and isinstance(out[-1], bytes):
+            out[-1] += event
+        else:
+            out.append(event)
+    return out
 
 
 def read_by_h11(text: bytes, count: int) -> list[tuple[bytes, bytes, bytes]]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,19 +19,6 @@ from cfp.proxy.config import Limits
 from cfp.proxy.dial import Dialer, DialFailed
 from cfp.proxy.routing import origin_of
 from tests.proxy.support import Request, Running, Upstream, asynchronous, read_head, upstream, worker
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-signed certificate for localhost and its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl makes the certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    made = (folder / "cert.pem", folder / "key.pem")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=relay"
-    names = ("-addext", "subjectAltName=IP:127.0.0.1,DNS:relay.test", "-out", made[0], "-keyout", made[1])
-    subprocess.run([*command.split(), *names], check=True, capture_output=True)
-    return made
 
 
 def server_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:

@@ -22,7 +22,7 @@ from cfp.proxy.wire import (
     Trailers,
     chunk,
 )
-from tests.proxy.support import read_by_h11
+from tests.proxy.support import merged, read_by_h11
 
 WIRE = Path(__file__).parents[2] / "fixtures" / "wire"
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
@@ -71,29 +71,12 @@ def requests_in(pieces: list[bytes], heads: Heads | None = None) -> list[Request
     return merged([event for piece in pieces for event in parser.feed(piece)])
 
 
-def merged(events: list[RequestEvent]) -> list[RequestEvent]:
-    """Pieces of data that follow one another, joined."""
-    out: list[RequestEvent] = []
-    for event in events:
-        if isinstance(event, bytes) and out and isinstance(out[-1], bytes):
-            out[-1] += event
-        else:
-            out.append(event)
-    return out
-
-
 def responses_in(pieces: list[bytes], *, bodiless: bool = False) -> list[ResponseEvent]:
     parser = ResponseParser()
     parser.expect(bodiless=bodiless)
     events = [event for piece in pieces for event in parser.feed(piece)]
     events += parser.eof()
-    out: list[ResponseEvent] = []
-    for event in events:
-        if isinstance(event, bytes) and out and isinstance(out[-1], bytes):
-            out[-1] += event
-        else:
-            out.append(event)
-    return out
+    return merged(events)
 
 
 @pytest.mark.parametrize("path", sorted((WIRE / "refused").iterdir()), ids=lambda path: path.stem)

@@ -18,9 +18,9 @@ import pytest
 
 from cfp.layout import Layout
 from cfp.proxy.log_reader import LogReader
+from tests.certificates import self_signed
 from tests.numbers import Numbers
 from tests.performance import proc
-from tests.performance.apart import certificate
 from tests.performance.contenders import Site, free_port, running, wait_answering, worker_command
 from tests.soak.provider import BadLine, Case, Provider
 from tests.soak.traffic import Seen, Walker
@@ -150,7 +150,7 @@ def test_faults_stay_where_they_are(tmp_path: Path, numbers: Numbers) -> None:
 
 
 async def run_tls(folder: Path, seconds: float, seen: Seen) -> None:
-    made = certificate(folder)
+    made = self_signed(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*made)
     provider = Provider()
