@@ -14,8 +14,6 @@ from journal.sight import Foreign, Sight, newest_foreign
 from journal.target import locate
 from journal.values import Unmergeable
 
-MOST_REINTENTS = 3
-
 
 def step(share: Share, sight: Sight, record: Callable[[Intent], None]) -> bool:
     """Bring one file one step nearer to what we want; False where it is there.
@@ -66,8 +64,6 @@ def reintend(share: Share, newest: Foreign, record: Callable[[Intent], None]) ->
     """Apply own keys to what others wrote, make that durable as an intent, and stage it."""
     last = share.last
     if share.form is None or not last.edits or last.after == NOTHING or newest.held is None or not newest.is_text:
-        raise Drifted([last.given])
-    if last.version >= MOST_REINTENTS:
         raise Drifted([last.given])
     theirs = newest.held
     try:

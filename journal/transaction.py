@@ -24,7 +24,7 @@ from journal.swap import observe, step
 from journal.tidy import make_folders, remove_folders, remove_journal_of
 from journal.values import FileChange, Json, KeyPath, WorkerRecord
 
-MOST_ROUNDS = 8  # two without others; each re-intent takes two more
+MOST_ROUNDS = 8  # two without others; each re-intent takes two more, and three are enough
 
 
 class Stage(enum.Enum):

@@ -283,7 +283,7 @@ def test_what_a_history_keeps(ages: list[timedelta], kept: list[int]) -> None:
 
 def test_a_line_is_added_where_the_file_is() -> None:
     """A short history is not written anew; a long one is, durably and privately."""
-    for ages, same in (([FRESH], True), ([TOO_OLD], False)):
+    for ages, same in (([FRESH], True), ([LAST_DAY], True), ([TOO_OLD], False)):
         fs = history_of(*ages)
         before = fs.seen["/h/history.jsonl"]
         fs.log = []

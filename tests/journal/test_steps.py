@@ -10,6 +10,7 @@ import pytest
 
 from journal import (
     ABSENT,
+    Damaged,
     Drifted,
     FileChange,
     JournalError,
@@ -19,8 +20,10 @@ from journal import (
     Unsupported,
     WorkerRecord,
 )
+from journal.codec import frame
 from journal.intents import Digester
-from journal.staging import Place
+from journal.redact import shown_value
+from journal.staging import Place, park
 from journal.survey import missing_for
 from journal.target import MOST_LINKS, examine, locate, missing_folders, resolve
 from journal.tidy import make_folders, remove_all, remove_folders, remove_if_empty, remove_journal_of, sweep_orphans
@@ -161,6 +164,35 @@ def test_a_parent_that_cannot_be_made_durable() -> None:
         remove_all(fs, [H / "a"])
 
 
+def test_parked_bytes_are_durable() -> None:
+    """Content first, then name; a failing disk is called so."""
+    fs = world()
+    park(fs, H / "tx.x0", b"theirs")
+    steps = ["create /h/tx.x0.part", "write /h/tx.x0.part", "fsync /h/tx.x0.part", "move /h/tx.x0", "fsync_folder /h"]
+    assert (steps, {}, b"theirs") == (fs.log, fs.descriptors, fs.data("/h/tx.x0"))
+    fs.fault = Fault(at=fs.step + 1, code=errno.EIO)
+    with pytest.raises(StorageFailed):
+        park(fs, H / "tx.x1", b"theirs")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "seen"),
+    [
+        ("url", ABSENT, None),
+        ("token", ABSENT, None),
+        ("url", "https://me:pw@host/v1?k=1", "https://host/v1"),
+        ("url", 5, 5),
+        ("url", True, True),
+        ("url", ["sk-1"], "***"),
+        ("url", None, "***"),
+        ("token", "sk-1", "***"),
+    ],
+)
+def test_what_the_history_shows(key: str, value: object, seen: object) -> None:
+    """Plain values of keys on the list, and of URLs what is no secret."""
+    assert seen == shown_value(key, value, {"url"})
+
+
 # --- looking -----------------------------------------------------------------------------------------------------
 
 
@@ -179,8 +211,14 @@ def test_as_many_links_as_the_kernel_follows(links: int, fine: bool) -> None:  #
 
 @pytest.mark.parametrize("mode", [mode for mode in range(0o1000) if not mode & 0o222])
 def test_a_file_that_nobody_may_write(mode: int) -> None:
-    """Whatever else its mode says, its owner has closed it."""
-    fs = world()
+    """Whatever else its mode says, its owner has closed it, to root too."""
+
+    class Root(SimFs):
+        def writable(self, path: Path) -> bool:
+            return True
+
+    fs = Root()
+    fs.add_folder("/h")
     fs.add_file("/h/file", b"", mode)
     with pytest.raises(Unsupported, match="not writable"):
         examine(fs, H / "file")
@@ -460,3 +498,137 @@ def test_a_deleted_file_whose_link_turned_elsewhere(home: Home, again: bytes | N
         lease.recover()
     assert b"x=1\n" == real.read_bytes()
     assert again == (elsewhere.read_bytes() if elsewhere.exists() else None)
+
+
+def killed(home: Home, *changes: FileChange, commit: bool = False) -> str:
+    """A command that stops after its swap, or after its commit, with a worker that it meant to end."""
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(**BEGIN, changes=changes)
+        transaction.prepare()
+        transaction.worker_stopping(record=WorkerRecord(nonce="old", port=1), relaunch=None)
+        transaction.swap()
+        if commit:
+            transaction.commit()
+    return transaction.id
+
+
+def test_a_missing_image_stops_everything(home: Home) -> None:
+    """Where one file of two cannot be given back the other is not either, and the transaction shows as damaged."""
+    one, two = home.write("one", b"a"), home.write("two", b"a")
+    txid = killed(home, change(one, b"a", b"b"), change(two, b"a", b"b"))
+    (home.path / "journal" / f"{txid}.b").unlink()
+    for path in home.path.glob(".one.*"):  # what the swap displaced is a second image
+        path.unlink()
+    assert ("damaged", "refuse") == tuple(home.journal.inspect(txid)[key] for key in ("state", "decision"))
+    with home.journal.acquire(command="recover", timeout=5) as lease, pytest.raises(Damaged):
+        lease.recover()
+    assert (b"b", b"b") == (one.read_bytes(), two.read_bytes())
+
+
+def test_damage_names_the_files_that_are_known(home: Home) -> None:
+    """Where `prepared` is unreadable the intents before it still say which files it was about."""
+    config = home.write("config", b"a")
+    txid = killed(home, change(config, b"a", b"b"))
+    log = home.path / "journal" / f"{txid}.open"
+    log.write_bytes(log.read_bytes().replace(b'"t":"prepared"', b'"t":"PREPARED"'))
+    with home.journal.acquire(command="recover", timeout=5) as lease, pytest.raises(Damaged) as damaged:
+        lease.recover()
+    assert [(str(config), "after")] == [(file["path"], file["now"]) for file in damaged.value.files]
+    log.write_bytes(frame(0, {"t": "begin", "v": 1}))
+    assert [] == home.journal.inspect(txid)["files"]
+
+
+@pytest.mark.parametrize(
+    ("commit", "state", "decision"), [(False, "prepared", "roll_back"), (True, "committed", "finish")]
+)
+def test_what_recovery_would_do(home: Home, commit: bool, state: str, decision: str) -> None:  # noqa: FBT001 - a row of a table
+    """It is told before it is done."""
+    txid = killed(home, change(home.write("config", b"a"), b"a", b"b"), commit=commit)
+    assert (state, decision) == tuple(home.journal.inspect(txid)[key] for key in ("state", "decision"))
+
+
+def test_a_key_that_others_changed_is_a_conflict(home: Home) -> None:
+    """Nothing is parked, and still it is told."""
+    config = home.write("config", b"x=1\n")
+    killed(home, change(config, b"x=1\n", b"x=1\nours=1\n", OURS))
+    config.write_bytes(b"x=1\nours=2\n")
+    with home.journal.acquire(command="recover", timeout=5) as lease:
+        recovery = lease.recover()
+    assert ("conflict", (("ours",),), []) == (recovery.kind, recovery.conflicts, recovery.transactions[0]["parked"])
+
+
+@pytest.mark.parametrize(("broken", "alive"), [("fsync", {"old"}), ("unlink", set())])
+def test_a_worker_goes_between_commit_and_log(tmp_path: Path, broken: str, alive: set[str]) -> None:
+    """Not before the commit is durable for certain, and not after the log that names it."""
+
+    class Broken(RealFs):
+        broken = ""
+
+        def fsync(self, fd: int) -> None:
+            if self.broken == "fsync":
+                raise OSError(errno.EIO, "no")
+            super().fsync(fd)
+
+        def unlink(self, path: Path) -> None:
+            if self.broken == "unlink" and "journal" not in path.name and path.name.startswith("."):
+                raise OSError(errno.EIO, "no")
+            super().unlink(path)
+
+    home = home_at(tmp_path / "home", fs := Broken())
+    killed(home, change(home.write("config", b"a"), b"a", b"b"), commit=True)
+    home.machine.alive.add("old")
+    fs.broken = broken
+    with home.journal.acquire(command="recover", timeout=5) as lease, pytest.raises(StorageFailed):
+        lease.recover()
+    assert alive == home.machine.alive
+
+
+def test_a_displaced_file_keeps_its_mode() -> None:
+    """What others wrote at the instant of our swap goes back as it was, its mode too."""
+    fs = world()
+    fs.add_file("/h/config", b"x=1\n")
+    once = iter(["now"])
+
+    def write(fs: SimFs, what: str, about: str) -> None:
+        if what == "exchange" and next(once, None):
+            fs.edit("/h/config", b"theirs=1\n", 0o604)
+
+    fs.on_step = write
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        transaction = lease.begin(**BEGIN, changes=[change(H / "config", b"x=1\n", b"x=2\n")])
+        transaction.prepare()
+        with pytest.raises(Drifted):
+            transaction.swap()
+        roll_back(transaction)
+    assert (b"theirs=1\n", 0o604) == (fs.data("/h/config"), fs.node("/h/config").mode)
+
+
+def test_a_reintent_is_durable_before_it_is_used() -> None:
+    """Image, its name, the record, the staged file, and only then the exchange."""
+    fs = world()
+    fs.add_file("/h/config", b"x=1\n")
+    once = iter(["now"])
+
+    def write(fs: SimFs, what: str, about: str) -> None:
+        if what == "exchange" and next(once, None):
+            fs.edit("/h/config", b"x=2\n")
+
+    fs.on_step = write
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        transaction = lease.begin(**BEGIN, changes=[change(H / "config", b"x=1\n", b"x=1\nours=1\n", OURS)])
+        transaction.prepare()
+        fs.log = []
+        transaction.swap()
+        steps = [
+            line.replace(f"/h/journal/{transaction.id}", "J").replace(f"/h/.config.{transaction.id}", "C")
+            for line in fs.log
+        ]
+        transaction.commit()
+        transaction.finish()
+    assert steps == [
+        *("exchange /h/config", "fsync_folder /h"),
+        *("create J.b0.1", "write J.b0.1", "fsync J.b0.1", "fsync_folder /h/journal"),
+        *("write J.open", "fsync J.open"),
+        *("create C-0.1.part", "write C-0.1.part", "set_mode C-0.1.part", "fsync C-0.1.part", "move C-0.1"),
+        *("fsync_folder /h", "exchange /h/config", "fsync_folder /h"),
+    ]
