@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
+import pytest
 from hypothesis import assume, given
 
 from cfp.codex import config_toml
@@ -13,11 +15,12 @@ from cfp.codex.hooks_json import HOOKS_JSON, find_ours, parse
 from cfp.codex.hooks_text import append_group, group_items, spelled
 from cfp.core.plan.install import plan_install
 from cfp.core.plan.route import InstallRequest
+from cfp.core.plan.set_upstream import plan_set_upstream
 from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.provider import provider_url
 from cfp.errors import CfpError
 from journal.values import FileChange
-from tests.facts import UPSTREAM, Facts, facts, installed, text_fact
+from tests.facts import CONFIG, UPSTREAM, Facts, after, facts, installed, text_fact, worker_of
 from tests.strategies import config_texts, hooks_texts
 
 SOMEBODYS = {"hooks": [{"type": "command", "command": "notify-send hello"}]}
@@ -65,3 +68,17 @@ def test_our_hook_comes_back_as_it_was_spelled(text: bytes) -> None:
     before, now = text.decode("utf-8"), merged.content.decode("utf-8")
     if len(parse(text)["hooks"]["SessionStart"][at.group]["hooks"]) == 1:
         assert spelled(before, group_items(before)[at.group]) == spelled(now, group_items(now)[again[0].group])
+
+
+@pytest.mark.parametrize("drifted", [False, True])
+def test_a_way_there_and_back_keeps_the_quotes(*, drifted: bool) -> None:
+    """Another URL and then the old one again: an uninstall gives back the user's letters, whoever wrote meanwhile."""
+    text = CONFIG.replace(f'"{UPSTREAM}"'.encode(), f"'{UPSTREAM}'  # mine".encode())
+    on = installed(facts(text), plan_install(facts(text), InstallRequest()))
+    for number, url in enumerate(("https://other.example/v1", UPSTREAM)):
+        on = replace(on, now=on.now + timedelta(days=number + 1))
+        plan = plan_set_upstream(on, InstallRequest(upstream_base=url), restart=False)
+        on = after(on, plan.changes, worker_of(plan.settings))
+    more = b"\n[mine]\nx = 1\n" if drifted else b""
+    on = replace(on, config=text_fact(on.config.data + more, config_toml.parse))
+    assert text + more == taken_out(on)["config.toml"].after

@@ -81,13 +81,16 @@ def _moved(
     record = manifest.config
     if record.edits is not None:  # version 0.1.0 recorded no keys: there the settings say where the URL goes back to
         edits = tuple(
-            KeyEdit(path=edit.path, before=settings.upstream_base, after=edit.after) if edit.path == key else edit
+            replace(edit, before=settings.upstream_base, before_spelling=_spelled_like(edit, settings.upstream_base))
+            if edit.path == key
+            else edit
             for edit in record.edits
         )
         record = replace(record, edits=edits)
     if facts.backup is None or digest(facts.backup) != manifest.config.hash_before:
         return replace(moved, config=record), None
     edit = config_toml.edit_for(facts.backup, key, settings.upstream_base)
+    edit = replace(edit, after_spelling=_spelled_like(edit, settings.upstream_base))
     baseline = config_toml.CONFIG_TOML.apply(facts.backup, (edit,))
     path = facts.layout.backup(facts.now)
     record = replace(record, hash_before=digest(baseline))
@@ -95,3 +98,10 @@ def _moved(
         replace(moved, config=record, backup_path=str(path)),
         FileChange(path=path, before=None, after=baseline, secret=True),
     )
+
+
+def _spelled_like(edit: KeyEdit, url: str) -> str | None:
+    """The new URL in the user's own quotes, so that a way there and back leaves their bytes; None where unsure."""
+    quote = (edit.before_spelling or "")[:1]
+    plain = isinstance(edit.before, str) and edit.before_spelling == f"{quote}{edit.before}{quote}"
+    return f"{quote}{url}{quote}" if plain and not {"'", '"', "\\"} & set(url) else None
