@@ -133,6 +133,9 @@ def put_into_page(text: str) -> None:
 
 def main() -> int:
     given = arguments()
+    if given.write and given.only:
+        say("--write publishes whole tables: it does not go with --only")
+        return 2
     size = QUICK if given.quick else FULL
     if given.rounds:
         size = replace(size, rounds=given.rounds)
