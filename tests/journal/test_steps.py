@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -632,3 +633,75 @@ def test_a_reintent_is_durable_before_it_is_used() -> None:
         *("create C-0.1.part", "write C-0.1.part", "set_mode C-0.1.part", "fsync C-0.1.part", "move C-0.1"),
         *("fsync_folder /h", "exchange /h/config", "fsync_folder /h"),
     ]
+
+
+def test_a_copy_takes_over_what_the_file_had(home: Home) -> None:
+    """Where nothing but the image is left, mode and mtime come from the log; a merged text gets no old mtime."""
+    for theirs, expected in ((None, b"x=1\n"), (b"x=1\nours=1\ny=2\n", b"x=1\ny=2\n")):
+        config = home.write("config", b"x=1\n", 0o640)
+        os.utime(config, ns=(4711, 4711))
+        killed(home, change(config, b"x=1\n", b"x=1\nours=1\n", OURS))
+        for path in home.path.glob(".config.*"):
+            path.unlink()
+        if theirs is not None:
+            config.write_bytes(theirs)
+        with home.journal.acquire(command="recover", timeout=5) as lease:
+            lease.recover()
+        assert (expected, 0o640) == (config.read_bytes(), config.stat().st_mode & 0o7777)
+        assert (theirs is None) == (4711 == config.stat().st_mtime_ns)
+
+
+def test_a_folder_that_took_the_place_of_a_file(home: Home) -> None:
+    """It is told, and stays."""
+    config = home.write("config", b"a")
+    killed(home, change(config, b"a", b"b"))
+    config.unlink()
+    config.mkdir()
+    with home.journal.acquire(command="recover", timeout=5) as lease:
+        recovery = lease.recover()
+    assert ("conflict", ((str(config),),), True) == (recovery.kind, recovery.conflicts, config.is_dir())
+
+
+def test_an_open_log_that_cannot_be_read(tmp_path: Path) -> None:
+    """Neither recovery nor a look at it takes a failing disk for damage."""
+
+    class Unreadable(RealFs):
+        broken = ""
+
+        def read(self, path: Path) -> bytes:
+            if self.broken and path.name.endswith(self.broken):
+                raise OSError(errno.EIO, "no")
+            return super().read(path)
+
+    home = home_at(tmp_path / "home", fs := Unreadable())
+    txid = killed(home, change(home.write("config", b"a"), b"a", b"b"))
+    fs.broken = ".open"
+    with home.journal.acquire(command="recover", timeout=5) as lease:
+        for ask in (lease.recover, lambda: home.journal.inspect(txid)):
+            with pytest.raises(StorageFailed):
+                ask()
+
+
+def test_a_commit_that_cannot_be_taken_back(tmp_path: Path) -> None:
+    """A folder that cannot be fsynced is told as a failing disk."""
+
+    class Broken(RealFs):
+        broken = False
+
+        def fsync_folder(self, path: Path) -> None:
+            if self.broken:
+                raise OSError(errno.EIO, "no")
+            super().fsync_folder(path)
+
+    home = home_at(tmp_path / "home", fs := Broken())
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = lease.begin(**BEGIN, changes=[change(home.write("config", b"a"), b"a", b"b")])
+        transaction.prepare()
+        transaction.swap()
+        transaction.commit()
+        fs.broken = True
+        with pytest.raises(StorageFailed):
+            transaction.restore_files()
+        fs.broken = False
+        roll_back(transaction)
+    assert b"a" == (home.path / "config").read_bytes()
