@@ -157,7 +157,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Break the journal in a thousand small ways and see that tests notice; `-- --part N/M` takes a sample."""
+    """Break the journal in 1,400 small ways and see that tests notice; `-- --quick 1 --part N/M` takes a sample."""
     _install(session, "tests")
     session.run("python", "-m", "tests.crash.mutants", *session.posargs)
 

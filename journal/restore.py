@@ -72,7 +72,7 @@ def want(share: Share, sight: Sight, *, torn: bool) -> Wanted:
     holding = [sight.current, *(beside.holds for beside in sight.beside)]
     found = next((held for held in holding if held is not None and held.digest == share.last.before), None)
     before = None if found is None else found.content
-    if found is None and sight.digest != share.last.before:
+    if found is None:
         try:
             before = share.before()
         except Damaged:

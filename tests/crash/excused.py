@@ -18,6 +18,7 @@ EXCUSED: dict[str, str] = {
     "lease.Lease.dismantle: fs.unlink(root / LOCK) before self._dismantled = True": (
         "they differ only where the unlink fails: the lock is ours still, and the lease may tidy up at its end"
     ),
+    "lock._native: True for False": "no file system at hand lacks flock, so the soft lock is never fallen back to",
     "log.write_images: slices.append(Slice(name=name, offset... before write_all(fs, fd, image, offset)": LOCAL,
     "log.write_new: write_all(fs, fd, data) before fs.reserve(fd, len(data) + RESERVED)": (
         "both come before the move, and a failure of either leaves a file that is worth nothing"
@@ -26,6 +27,7 @@ EXCUSED: dict[str, str] = {
     "real_fs.RealFs.xattrs: True for False #2": "the names are the link's; Linux has no user attributes on links",
     "real_fs.RealFs.xattrs: without except OSError": "no file system at hand is without attributes; others raise too",
     "real_fs.link_new: True for False": "Linux links the link either way",
+    "recovery.require_images: True for False": "whether an image is needed depends on no power cut",
     "restore.bring: drop share.put(place, undo, sight)": NEXT_LOOK,
     "restore.bring: share.put(place, undo, sight) before stage(share.ports.fs, undo, wanted.co...": NEXT_LOOK,
     "restore.bring: without returning.holds.meta in meta or returning.holds.meta": (

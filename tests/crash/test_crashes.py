@@ -109,7 +109,7 @@ def test_commit_and_removal_of_the_log_back_each_other_up() -> None:
 def test_barriers_of_the_recovery_are_needed_too(barrier: str) -> None:
     """Without one kind of barrier in commands and recoveries alike, the model finds a broken promise."""
     tally = Tally()
-    for scenario in (INSTALL, UNINSTALL):
+    for scenario in (UNINSTALL, INSTALL):  # the first alone misses most of them, and it is the quicker one
         broken = frozenset({barrier})
         Explorer(scenario, tally, random.Random(SEED), cuts=8, broken=broken, first_only=True, limit=8000).explore()
     assert tally.complaints != []

@@ -305,17 +305,12 @@ def test_workers_are_retracted_by_themselves(tmp_path: Path) -> None:
     assert b"a" == config.read_bytes()
 
 
-@pytest.mark.parametrize(("broken", "hot"), [("fsync", False), ("make_folder", True)])
+@pytest.mark.parametrize(("broken", "hot"), [("fsync", False), ("move", False), ("make_folder", True)])
 def test_a_disk_that_fails_for_good_while_preparing(broken: str, hot: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """What has no log yet is nobody's; what has one is said to be there, since it could not be taken away."""
 
     class Broken(SimFs):
         broken: frozenset[str] = frozenset()
-
-        def _step(self, what: str, *rest: object, **more: object) -> object:
-            if what in self.broken:
-                raise OSError(errno.EIO, "no")
-            return super()._step(what, *rest, **more)
 
         def unlink(self, path: Path) -> None:
             if self.broken:
@@ -326,6 +321,11 @@ def test_a_disk_that_fails_for_good_while_preparing(broken: str, hot: bool) -> N
             if "fsync" in self.broken:
                 raise OSError(errno.EIO, "no")
             super().fsync(fd)
+
+        def move(self, source: Path, target: Path) -> None:
+            if "move" in self.broken:
+                raise OSError(errno.EIO, "no")
+            super().move(source, target)
 
         def make_folder(self, path: Path, mode: int) -> None:
             if "make_folder" in self.broken:
@@ -705,3 +705,20 @@ def test_a_commit_that_cannot_be_taken_back(tmp_path: Path) -> None:
         fs.broken = False
         roll_back(transaction)
     assert b"a" == (home.path / "config").read_bytes()
+
+
+def test_what_is_not_there_and_shall_not_be(home: Home) -> None:
+    """A file that is compared only may be missing, as planned; where the disk fails that is told."""
+    home.commit(change(home.path / "none", None, None))
+    assert [] == home.names()
+    with pytest.raises(Drifted):
+        home.commit(change(home.path / "none", b"", b""))
+
+
+@pytest.mark.parametrize(("secret", "shown"), [(True, "***"), (False, "1")])
+def test_a_secret_file_shows_no_value(tmp_path: Path, secret: bool, shown: str) -> None:  # noqa: FBT001 - a row of a table
+    """Its keys are told, and nothing that they say, on the list or not."""
+    home = home_at(tmp_path / "home", shown={"ours"})
+    home.commit(change(home.write("auth", b"x=1\n"), b"x=1\n", b"x=1\nours=1\n", OURS, secret=secret))
+    [line] = home.journal.history()
+    assert [{"key": ["ours"], "before": None, "after": shown}] == line["files"][0]["edits"]
