@@ -67,7 +67,7 @@ def crowd(site: Site, setups: dict[str, Setup], size: Size, only: str) -> report
     chosen = [scenario for scenario in scenarios(size) if only in scenario.name]
     with contenders(site, setups) as everybody:
         for number in range(size.rounds):
-            all_of_them = number % size.peers_every == size.peers_every // 2
+            all_of_them = number % size.peers_every == min(size.peers_every, size.rounds) // 2
             here = [one for one in everybody if all_of_them or one.name in {DIRECT, WORKER, NGINX}]
             for scenario in chosen:
                 say(f"round {number + 1} of {size.rounds}: {scenario.name}")
