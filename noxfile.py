@@ -163,6 +163,13 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session
+def planted(session: nox.Session) -> None:
+    """Plant bugs in whole commands and see that the lifecycle's state machine falsifies each."""
+    _install(session, "tests")
+    session.run("python", "-m", "tests.lifecycle.planted", *session.posargs)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Renew .ci/constraints.txt from the newest versions that the declared ranges allow."""
     kinds = ("lint", "tests", "bench", "fuzz")

@@ -28,7 +28,7 @@ from cfp.host.machine import Host
 from cfp.host.runtime import python_path
 from cfp.layout import locate
 from cfp.messages import message
-from cfp.result import Exit, Raw, Result, Rows, envelope, render
+from cfp.result import Exit, Raw, Result, Rows, changed_after, envelope, render
 
 EXIT_BUG = 70
 _HELP = frozenset({"-h", "--help"})
@@ -211,7 +211,7 @@ def _error(
     status: str = "error",
     extra: Mapping[str, Any] | None = None,
 ) -> Result:
-    changed: Any = "see recover --dry-run" if exit_code == 6 else False
+    changed = changed_after(exit_code)
     fields_ = {"error": sentence, "code": code, "next_user_action": action, "changed": changed, **(extra or {})}
     return Result(status=status, fields=fields_, exit_code=exit_code)
 

@@ -19,6 +19,11 @@ class Result:
     exit_code: int = 0
 
 
+def changed_after(exit_code: int) -> Any:
+    """What a failure says of the files: nothing was changed, or `recover` knows (exit code 6)."""
+    return "see recover --dry-run" if exit_code == 6 else False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raw:
     """Text for stdout as it is: the few commands whose answer is not for a program to parse."""

@@ -21,7 +21,7 @@ from cfp.host.machine import Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked
 from cfp.messages import message
-from cfp.result import Result
+from cfp.result import Result, changed_after
 
 LOCK_TIMEOUT_S = 2.0
 START_TIMEOUT_S = 6.0  # Codex ends its hook after 10 s, and what failed must be undone by then
@@ -69,7 +69,7 @@ def _failed(error: CfpError) -> dict[str, Any]:
         "error": told.sentence,
         "code": error.code,
         "next_user_action": told.action,
-        "changed": False,
+        "changed": changed_after(error.exit_code),
     }
 
 

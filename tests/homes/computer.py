@@ -65,7 +65,7 @@ class Worker:
 
 @dataclass(kw_only=True)
 class Computer:
-    """`strangers` are ports that other programs hold; `seconds` is the time."""
+    """`strangers` are ports that other programs hold; `seconds` is the time; `lends`: sockets can be passed on."""
 
     home: Path
     boot: int = 1
@@ -73,6 +73,7 @@ class Computer:
     tokens: int = 0
     seconds: int = 0
     last_pid: int = 100
+    lends: bool = True
     kept: Workers = field(default_factory=dict)
 
     def copy(self) -> Computer:
@@ -171,7 +172,8 @@ class Computer:
     def _fact(self, worker: Worker) -> PortFact:
         host, port = worker.settings.host, worker.settings.port
         health = worker.health(self.home)
-        return PortFact(host=host, port=port, state=PortState.OURS, health=health, hands_over=worker.hands_over)
+        lends = self.lends and worker.hands_over
+        return PortFact(host=host, port=port, state=PortState.OURS, health=health, hands_over=lends)
 
 
 class Desk:

@@ -61,6 +61,9 @@ class Home(Protocol):
     def call_at(self, step: int, act: Callable[[], None]) -> None:
         """Let somebody else act before that many more changing operations are done."""
 
+    def fail_at(self, step: int, code: int, *, sticky: bool) -> None:
+        """Let the last of that many more changing operations fail, or it and all later ones that take space."""
+
     def fill(self) -> None:
         """No space is left from now on, for those who write through the port."""
 
@@ -119,8 +122,11 @@ class MemoryHome:
 
         self.fs.on_step = maybe
 
+    def fail_at(self, step: int, code: int, *, sticky: bool) -> None:
+        self.fs.fault = Fault(at=self.fs.step + step, code=code, sticky=sticky, writes_only=sticky)
+
     def fill(self) -> None:
-        self.fs.fault = Fault(at=self.fs.step + 1, code=errno.ENOSPC, sticky=True, writes_only=True)
+        self.fail_at(1, errno.ENOSPC, sticky=True)
 
     def revive(self) -> None:
         self.fs = self.fs.after_kill()
@@ -158,11 +164,11 @@ class MemoryDisk:
 
 
 class _Fate(Acts):
-    """One program on the real file system, which can die, run out of space, or be overtaken."""
+    """One program on the real file system, which can die, run out of space (`full` is the error), or be overtaken."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.full = False
+        self.full = 0
         self.dead = False
         self.countdown: dict[int, Callable[[], None]] = {}
 
@@ -172,7 +178,7 @@ class _Fate(Acts):
         super().act(name, half)
         self.countdown.pop(self.count, lambda: None)()
         if self.full and name in TAKING_SPACE:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(self.full, os.strerror(self.full))
 
 
 class MortalFs(ActingFs):
@@ -269,8 +275,16 @@ class FolderHome:
     def call_at(self, step: int, act: Callable[[], None]) -> None:
         self.fs.fate.countdown[self.fs.step + step] = act
 
+    def fail_at(self, step: int, code: int, *, sticky: bool) -> None:
+        def fail() -> None:
+            if not sticky:
+                raise OSError(code, os.strerror(code))
+            self.fs.fate.full = code
+
+        self.call_at(step, fail)
+
     def fill(self) -> None:
-        self.fs.fate.full = True
+        self.fs.fate.full = errno.ENOSPC
 
     def revive(self) -> None:
         self.fs = MortalFs()

@@ -65,6 +65,10 @@ class Model:
         """The provider's true URL is another one from now on."""
         return replace(self, mine=self.mine | {path: url}, stood=self.stood | {path: url}, exact=None)
 
+    def robbed(self) -> Model:
+        """Others deleted what we had written down: which of our keys were there before, nobody can tell."""
+        return replace(self, exact=None, hooks_exact=None, haunted=True)
+
     def forced(self, text: Leaves | None) -> Model:
         """`--force` gave our keys back whoever had changed them; `text` is what came of it."""
         own = [path for path in self.mine.keys() | self.stood.keys() if is_own(path)]
@@ -98,7 +102,12 @@ class Model:
 def is_own(path: tuple[str, ...]) -> bool:
     """Whether this program may set the key at all."""
     url = path == ("openai_base_url",) or (path[0] == "model_providers" and path[-1] == "base_url")
-    return url or path in _FLAGS or (path[:2] == ("hooks", "state") and path[-1] in {"trusted_hash", "enabled"})
+    return (
+        url
+        or path == ("model_provider",)
+        or path in _FLAGS
+        or (path[:2] == ("hooks", "state") and path[-1] in {"trusted_hash", "enabled"})
+    )
 
 
 def is_ours(path: tuple[str, ...], value: Any, mine: Leaves) -> bool:
@@ -107,6 +116,8 @@ def is_ours(path: tuple[str, ...], value: Any, mine: Leaves) -> bool:
         return False
     if path in _FLAGS:
         return value is True and mine.get(path) is not True
+    if path == ("model_provider",):
+        return value == "other"  # by --activate-provider; nobody else writes it here
     if path[:2] == ("hooks", "state"):
         return path not in mine and (path[-1] == "enabled" or str(value) != "sha256:theirs")
     return value in OUR_URLS

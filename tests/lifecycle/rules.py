@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -15,13 +16,13 @@ from tests.homes.places import Home, MemoryHome
 from tests.homes.site import Said, Site
 from tests.lifecycle import writers
 from tests.lifecycle.model import Model
-from tests.lifecycle.world import CALM, Images, Tally, Trouble, World
+from tests.lifecycle.world import CALM, Images, Tally, Trouble, World, dotfiles
 from tests.lifecycle.writers import Edit
 
 TROUBLES = st.one_of(
     st.just(CALM),
-    st.builds(lambda share: Trouble(kind="kill", share=share), st.integers(0, 999)),
-    st.builds(lambda share: Trouble(kind="edit", share=share), st.integers(0, 999)),
+    st.builds(Trouble, kind=st.just("kill"), share=st.integers(0, 999)),
+    st.builds(Trouble, kind=st.sampled_from(["edit", "fail", "fail", "full"]), share=st.integers(0, 999)),
     st.just(CALM),
 )
 SEEDS = st.integers(0, 2**16)
@@ -42,6 +43,11 @@ class Commands(RuleBasedStateMachine):
     def install(self, trouble: Trouble, port: str | None, url: str | None) -> None:
         flags = [*(("--port", port) if port else ()), *(("--upstream-base", url) if url else ())]
         self.world.command(Verb.INSTALL, ["install", "--start", "--no-verify", *flags], trouble, self._installed)
+
+    @rule(trouble=TROUBLES, provider=st.sampled_from(["relay", "other"]))
+    def install_and_activate(self, trouble: Trouble, provider: str) -> None:
+        argv = ["install", "--start", "--no-verify", "--provider", provider, "--activate-provider"]
+        self.world.command(Verb.INSTALL, argv, trouble, self._installed)
 
     @rule(trouble=TROUBLES)
     def prepare_only(self, trouble: Trouble) -> None:
@@ -146,7 +152,7 @@ class Commands(RuleBasedStateMachine):
         layout = self.world.site.home.layout
         image = self.world.site.home.image()
         for path, wanted in ((layout.config, model.exact), (layout.hooks, model.hooks_exact)):
-            node = image.node(path)
+            node = image.node(image.led_to(path))
             if wanted is not None:
                 assert node is not None, f"I1: {path.name} is gone"
                 assert (node.data, node.mode) == wanted, f"I1: {path.name} is not as it was before the install"
@@ -186,7 +192,7 @@ class Others(RuleBasedStateMachine):
     @rule()
     def user_switches_our_hook_off(self) -> None:
         facts = self.world.site.survey()
-        if facts.hook_entries and facts.config.data is not None:
+        if facts.hook_entries and facts.config.doc is not None and facts.config.data is not None:
             key = facts.hook_entries[0].key
             edit = writers.switch_hook_off(facts.config.data.decode(), key)
             data = writers.edited(facts.config.data, edit)
@@ -231,7 +237,8 @@ class Others(RuleBasedStateMachine):
         self._write_hooks(None)
 
     def _write_hooks(self, data: bytes | None) -> None:
-        self.world.write_hooks(data)
+        if self.world.site.home.layout.hooks not in self.world.broken:
+            self.world.write_hooks(data)
         self.world.check()
 
     def _edit(self, edit: object) -> None:
@@ -244,6 +251,73 @@ class Others(RuleBasedStateMachine):
         doc = self.world.site.survey().config.doc or {}
         provider = active_provider(doc) or "relay"
         return url_key(provider), provider_url(doc, provider) or "no such url"
+
+
+class Mishaps(RuleBasedStateMachine):
+    """What goes wrong with files in other people's hands."""
+
+    world: World
+
+    @rule(data=st.sampled_from(writers.BROKEN_CONFIGS))
+    def config_is_broken(self, data: bytes) -> None:
+        self._break(self.world.site.home.layout.config, data)
+
+    @rule(data=st.sampled_from(writers.BROKEN_HOOKS))
+    def hooks_are_broken(self, data: bytes) -> None:
+        self._break(self.world.site.home.layout.hooks, data)
+
+    def _break(self, path: Path, data: bytes) -> None:
+        if self.world.site.disk.read(path) is not None and path not in self.world.broken:
+            self.world.break_file(path, data)
+        self.world.check()
+
+    @precondition(lambda self: self.world.broken)
+    @rule()
+    def user_mends_what_is_broken(self) -> None:
+        self.world.mend()
+        self.world.check()
+
+    @rule()
+    def user_deletes_the_config(self) -> None:
+        layout = self.world.site.home.layout
+        if layout.config not in self.world.broken and not self.world.site.hot:
+            self.world.site.home.take(layout.config)
+            gone = {path: writers.GONE for model in self.world.models for path in model.mine}
+            self.world.models = [model.wrote(gone) for model in self.world.models]
+        self.world.check()
+
+    @rule(mode=st.sampled_from([0o600, 0o640, 0o644, 0o444]), hooks=st.booleans())
+    def user_sets_a_mode(self, mode: int, hooks: bool) -> None:  # noqa: FBT001 - which file
+        path = self.world.site.home.layout.hooks if hooks else self.world.site.home.layout.config
+        if self.world.site.disk.read(path) is not None:
+            self.world.site.home.chmod(path, mode)
+            self.world.others_wrote()
+        self.world.check()
+
+    @rule()
+    def user_moves_the_config_to_his_dotfiles(self) -> None:
+        home = self.world.site.home
+        image = home.image()
+        node = image.node(home.layout.config)
+        if node is not None and image.led_to(home.layout.config) == str(home.layout.config):
+            home.link(home.layout.config, dotfiles(home))
+            self.world.others_wrote()
+        self.world.check()
+
+    @rule(which=st.sampled_from(["settings", "manifest", "backups", "provider_auth", "pid_file"]))
+    def user_deletes_what_we_wrote_down(self, which: str) -> None:
+        home, layout = self.world.site.home, self.world.site.home.layout
+        paths = (
+            [layout.backups / name for name in self.world.site.disk.names(layout.backups)]
+            if which == "backups"
+            else [getattr(layout, which)]
+        )
+        for path in paths:
+            if self.world.site.disk.read(path) is not None:
+                home.take(path)
+                self.world.robbed = True
+                self.world.models = [model.robbed() for model in self.world.models]
+        self.world.check()
 
 
 class Machine(RuleBasedStateMachine):
@@ -309,7 +383,7 @@ class Machine(RuleBasedStateMachine):
         self.world.check()
 
 
-class Lifecycle(Commands, Others, Machine):
+class Lifecycle(Commands, Others, Mishaps, Machine):
     """One home from its first command on, in memory."""
 
     tally = Tally()
@@ -317,15 +391,13 @@ class Lifecycle(Commands, Others, Machine):
     def home(self) -> Home:
         return MemoryHome.empty()
 
-    def computer(self, home: Home) -> Computer:
-        return Computer(home=home.layout.home)
-
     @initialize(
         config=st.sampled_from(sorted(writers.CONFIGS)),
         hooks=st.sampled_from(sorted(writers.HOOKS)),
         install=st.sampled_from([False, True, True]),
+        lends=st.sampled_from([True, True, False]),
     )
-    def begin(self, config: str, hooks: str, install: bool) -> None:  # noqa: FBT001 - whether it is
+    def begin(self, config: str, hooks: str, install: bool, lends: bool) -> None:  # noqa: FBT001 - whether it is
         home = self.home()
         text = writers.CONFIGS[config].encode()
         home.put(home.layout.config, text, 0o640)
@@ -334,7 +406,7 @@ class Lifecycle(Commands, Others, Machine):
             home.put(home.layout.hooks, writers.HOOKS[hooks].encode())
         mine = writers.leaves(text) or {}
         self.world = World(
-            site=Site(home=home, computer=self.computer(home)),
+            site=Site(home=home, computer=Computer(home=home.layout.home, lends=lends)),
             models=[Model(mine=mine, stood=mine)],
             hooks=writers.theirs((writers.HOOKS[hooks] or "{}").encode()),
             tally=self.tally,

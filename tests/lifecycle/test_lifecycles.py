@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import get_state_machine_test
 
 from cfp.layout import Layout
@@ -19,16 +22,17 @@ from tests.numbers import Numbers
 
 LENGTH = 40
 SHARDS = range(4)
-HOMES = 6_250 if PROFILE == "deep" else 70
+HOMES = 6_250 if PROFILE == "deep" else 80
 REAL_HOMES = 500 if PROFILE == "deep" else 12
 
 
-def run(machine: type[Lifecycle], homes: int, shard: int) -> Tally:
+def run(machine: type[Lifecycle], homes: int, shard: int, phases: Sequence[Phase] = tuple(Phase)) -> Tally:
     """Live through that many homes, each for some forty acts; repeatable where the profile is."""
     tally = Tally()
     bound = settings(
         max_examples=homes,
         stateful_step_count=LENGTH,
+        phases=phases,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
@@ -37,6 +41,17 @@ def run(machine: type[Lifecycle], homes: int, shard: int) -> Tally:
         test = seed(shard)(test)
     test()
     return tally
+
+
+def is_falsified(homes: int) -> bool:
+    """Whether a home shows that something is wrong, in which shard ever; `tests.lifecycle.planted` asks."""
+    try:
+        for shard in SHARDS:
+            with redirect_stdout(StringIO()):
+                run(Lifecycle, homes // len(SHARDS), shard, (Phase.generate,))
+    except BaseException:  # noqa: BLE001 - however it shows
+        return True
+    return False
 
 
 def report(numbers: Numbers, where: str, tally: Tally) -> None:

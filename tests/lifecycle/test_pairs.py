@@ -95,3 +95,13 @@ def test_a_pair(way: tuple[State, str, tuple[Act, ...]], verb: Verb) -> None:
     after = site.state()
     assert is_listed(verb, state, after, said), (said.status, said.refusal, after)
     assert said.json.get("state", after) == after
+
+
+@pytest.mark.parametrize("line", [("status",), ("recover",), ("recover", "--dry-run"), ("uninstall",), ("start",)])
+def test_hooks_that_do_not_parse_beside_lost_settings(line: tuple[str, ...]) -> None:
+    """Every command answers, and leaves the broken file to its owner."""
+    site = led((INSTALL,))
+    site.home.put(site.home.layout.hooks, b"[]x")
+    site.home.take(site.home.layout.settings)
+    site.run(line)
+    assert site.disk.read(site.home.layout.hooks) == b"[]x"

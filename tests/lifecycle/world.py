@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cfp.core.diagnosis import diagnose
@@ -12,17 +13,27 @@ from cfp.core.facts import Facts
 from cfp.core.lifecycle import Pointing, Proxy, State, Verb, pointing, proxy, state_of
 from tests.crash import invariants
 from tests.crash.simfs import Crash, SimFs
+from tests.homes.places import Home
 from tests.homes.site import Said, Site, files_of
 from tests.lifecycle.listed import is_listed
 from tests.lifecycle.model import Model, is_own
 from tests.lifecycle.writers import BOM, Edit, Leaves, edited, leaves, positions, theirs
 
 Images = dict[str, tuple[bytes, int]]
+UNUSABLE = frozenset(
+    {
+        *("file_not_replaceable", "config_unparseable", "hooks_unparseable", "record_unreadable"),
+        *("unknown_provider", "storage_failed"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What happens while a command runs, after `share` thousandths of its changing operations."""
+    """What happens while a command runs, after `share` thousandths of its changing operations.
+
+    kind  none, kill, edit (by Codex), fail (one operation, by EIO), full (no space from there on)
+    """
 
     kind: str = "none"
     share: int = 0
@@ -45,7 +56,11 @@ class Tally:
 
 @dataclass
 class World:
-    """`models` are the possibilities of what is true: more than one only while a crash is undecided."""
+    """`models` are the possibilities of what is true: more than one only while a crash is undecided.
+
+    robbed  somebody has deleted what we had written down
+    broken  the bytes of files of others that do not parse by now; `stood`: what they were before
+    """
 
     site: Site
     models: list[Model]
@@ -56,6 +71,9 @@ class World:
     crashed: bool = False
     interfered: bool = False
     edits: int = 0
+    robbed: bool = False
+    broken: dict[Path, bytes] = field(default_factory=dict)
+    stood: dict[Path, bytes] = field(default_factory=dict)
     facts: Facts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,7 +133,26 @@ class World:
         if data is None:
             return
         self.site.home.put(self.site.home.layout.config, data, 0o600)
+        self.broken.pop(self.site.home.layout.config, None)
         self.models = [model.overwrote(mine, meant, leaves(data) or {}) for model in self.models]
+
+    def break_file(self, path: Path, data: bytes) -> None:
+        """Somebody's edit leaves a file that does not parse."""
+        self.stood[path] = self.site.disk.read(path) or b""
+        self.site.home.put(path, data)
+        self.broken[path] = data
+        self.others_wrote()
+
+    def mend(self) -> None:
+        """Its owner puts back what stood there, our keys as they were then."""
+        for path in self.broken:
+            self.site.home.put(path, self.stood[path])
+        self.broken.clear()
+        self.models = [model.robbed() for model in self.models]
+
+    def others_wrote(self) -> None:
+        """Somebody has changed a file otherwise than in its values."""
+        self.models = [replace(model, exact=None, hooks_exact=None) for model in self.models]
 
     def write_hooks(self, data: bytes | None) -> None:
         """Another tool writes hooks.json, our group within it or not."""
@@ -143,7 +180,7 @@ class World:
         was_hot = self.hot
         before, places = files_of(self.site.home.image()), positions(self.hooks_json)
         met = self._will_meet()
-        workers = self.site.computer.serving()
+        workers, form = self.site.computer.serving(), self.form()
         with self._in_trouble(trouble, argv):
             try:
                 said = self.site.run(argv)
@@ -160,15 +197,36 @@ class World:
             self.models = unique([*self.models, *(went_through(model, before, None) for model in self.models)])
         elif passed:
             self.models = [went_through(model, before, said) for model in self.models]
-        elif said.code in {2, 4, 5} and not was_hot and trouble == CALM:
-            assert shared(files_of(self.site.home.image())) == shared(before), f"{argv}: refused, and changed files"
+        elif said.json.get("changed") is False and not was_hot and trouble.kind not in {"edit", "kill"}:
+            assert shared(files_of(self.site.home.image())) == shared(before), f"{argv}: failed, and changed files"
             now = {one.settings for one in self.site.computer.serving()}
-            assert now == {one.settings for one in workers}, f"{argv}: refused, and changed workers"
+            assert now == {one.settings for one in workers}, f"{argv}: failed, and changed workers"
+        if trouble.kind != "edit":
+            self._keeps_form(form, argv)
         self.check(places)
-        if trouble == CALM and not self.full and said.code != 6:
+        if trouble == CALM and not self.full and said.code != 6 and not self._is_told_of(said):
             self._is_listed(verb, met, said)
         if passed and "state" in said.json and verb is not Verb.RECOVER:
             assert said.json["state"] == state_of(self.facts), f"I7: {argv} says {said.json['state']}"
+
+    def form(self) -> dict[Path, tuple[bool, int]]:
+        """Whether each shared file is a link, and its mode: that is its owner's to say."""
+        image = self.site.home.image()
+        found = {}
+        for path in (self.site.home.layout.config, self.site.home.layout.hooks):
+            real = image.node(image.led_to(path))
+            if real is not None:
+                found[path] = (image.led_to(path) != str(path), real.mode)
+        return found
+
+    def _keeps_form(self, before: dict[Path, tuple[bool, int]], argv: Sequence[str]) -> None:
+        now = self.form()
+        changed = {path.name for path in before.keys() & now.keys() if before[path] != now[path]}
+        assert not changed, f"I2: {argv} changed mode or link of {changed}"
+
+    def _is_told_of(self, said: Said) -> bool:
+        """What a file that nobody can read or replace comes to in every state is not listed by state."""
+        return said.refusal in UNUSABLE or bool(self.broken)
 
     def _will_meet(self) -> frozenset[State]:
         """The states that a command finds: now, and once it has settled what is interrupted."""
@@ -187,6 +245,9 @@ class World:
         at = 1 + self._operations(argv) * trouble.share // 1000
         if trouble.kind == "kill":
             self.site.home.kill_at(at)
+        elif trouble.kind in {"fail", "full"} and not self.full:
+            code = errno.EIO if trouble.kind == "fail" else errno.ENOSPC
+            self.site.home.fail_at(at, code, sticky=trouble.kind == "full")
         elif trouble.kind == "edit":
             self.edits += 1
             number = self.edits
@@ -248,19 +309,22 @@ class World:
 
     def _check_rest(self, site: Site, facts: Facts) -> None:
         """In a home with nothing interrupted."""
-        assert i3_codex_is_served_or_told(site, facts) == []
+        assert i3_codex_is_served_or_told(site, facts, robbed=self.robbed) == []
         assert i4_nothing_left(site) == []
         assert i5_secrets_are_private(site) == []
 
     def possible(self, site: Site, facts: Facts, models: list[Model]) -> list[Model]:
         """Those possibilities that the files agree with; fails where none is left (I1, I2)."""
         hot, text, state = bool(facts.hot), leaves(facts.config.data), state_of(facts)
+        for path, data in self.broken.items():
+            assert site.disk.read(path) == data, f"I2: {path.name} did not parse, and was changed"
         if text is None:
             return models
         found = [(model, model.complaints(text, state, hot=hot)) for model in models]
         fitting = [model for model, complaints in found if not complaints]
         assert fitting, f"I1, I2: {found[0][1]}"
-        assert theirs(facts.hooks.data) == self.hooks, "I2: other people's hooks changed"
+        if facts.layout.hooks not in self.broken:
+            assert theirs(facts.hooks.data) == self.hooks, "I2: other people's hooks changed"
         return models if hot else fitting
 
     def _is_listed(self, verb: Verb, before: frozenset[State], said: Said) -> None:
@@ -278,7 +342,7 @@ def shared(images: Images) -> Images:
     return {
         path: image
         for path, image in images.items()
-        if not path.endswith((".jsonl", "/lock", "/holder")) and "/state/fast_proxy." not in path
+        if not path.endswith((".jsonl", "/lock", "/holder.json")) and "/state/fast_proxy." not in path
     }
 
 
@@ -290,14 +354,17 @@ def unique(models: list[Model]) -> list[Model]:
     return found
 
 
-def i3_codex_is_served_or_told(site: Site, facts: Facts) -> list[str]:
-    """Codex points at a worker that answers, or `status` does not say that all is well; and one worker at most."""
+def i3_codex_is_served_or_told(site: Site, facts: Facts, *, robbed: bool = False) -> list[str]:
+    """Codex points at a worker that answers, or `status` does not say that all is well; and one worker at most.
+
+    Nor does one run of which nothing is written down, unless it is busy or `robbed` of that by others.
+    """
     complaints = []
     standing_by = {worker for worker in site.computer.workers.values() if not worker.draining}
     if len(standing_by) > 1:
         complaints.append(f"I3: {len(standing_by)} workers of one home")
     orphans = [one for one in site.computer.serving() if not one.busy]
-    if orphans and not facts.settings_data and not facts.manifest_data:
+    if orphans and not robbed and not facts.settings_data and not facts.manifest_data:
         complaints.append("I3: a worker outlives what it was started for")
     served = proxy(facts) in {Proxy.HEALTHY, Proxy.STALE}
     if pointing(facts) is Pointing.PROXIED and not served and diagnose(facts).code == "ready":
@@ -313,16 +380,21 @@ def i4_nothing_left(site: Site) -> list[str]:
         name = Path(path).name
         in_journal = Path(path).parent == layout.journal
         if name.startswith(".") or (
-            in_journal and name not in {"history.jsonl", "lock", "holder"} and ".x" not in name
+            in_journal and name not in {"history.jsonl", "lock", "holder.json"} and ".x" not in name
         ):
             complaints.append(f"I4: {path} is left")
     return complaints
 
 
+def dotfiles(home: Home) -> Path:
+    """Where the user keeps his config once it is a link."""
+    return home.layout.home / "dotfiles.toml"
+
+
 def i5_secrets_are_private(site: Site) -> list[str]:
     """Bytes with a secret are in files that only their owner reads, config.toml's own mode aside; never in a log."""
-    image = site.home.image()
-    return invariants.i5_secrets_stay_private(_marked(image), {str(site.home.layout.config)})
+    image, config = site.home.image(), site.home.layout.config
+    return invariants.i5_secrets_stay_private(_marked(image), {str(config), str(dotfiles(site.home))})
 
 
 def _marked(image: SimFs) -> SimFs:

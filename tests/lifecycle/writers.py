@@ -56,7 +56,25 @@ features = {{ web_search = true, hooks = true }}
 model_providers = {{ relay = {{ base_url = "{URLS[0]}", env_key = "RELAY_KEY" }} }}
 """
 BUILT_IN = 'model = "gpt-5.5"\n'
-CONFIGS = {"plain": PLAIN, "opted out": OPTED_OUT, "windows": WINDOWS, "inline": INLINE, "built-in": BUILT_IN}
+TWO = f"""\
+model_provider = "relay"
+
+[model_providers.relay]
+base_url = "{URLS[0]}"
+env_key = "RELAY_KEY"
+
+[model_providers.other]
+base_url = "{URLS[2]}"
+env_key = "OTHER_KEY"
+"""
+CONFIGS = {
+    "two": TWO,
+    "plain": PLAIN,
+    "opted out": OPTED_OUT,
+    "windows": WINDOWS,
+    "inline": INLINE,
+    "built-in": BUILT_IN,
+}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -151,6 +169,9 @@ def reformatted(text: str, way: str) -> str:
     }[way]
 
 
+BROKEN_CONFIGS = (b"[broken", b"\xff\xfe\x00", b'model = "a"\nmodel = "b"\n')
+BROKEN_HOOKS = (b'{"hooks": {', b"\xff\xfe\x00", b"[]x")
+
 # --- hooks.json --------------------------------------------------------------------------------------------------
 
 THEIR_HOOKS = """\
@@ -174,7 +195,11 @@ def their_group(number: int) -> dict[str, Any]:
 
 
 def hooks_doc(data: bytes | None) -> dict[str, Any]:
-    return json.loads(data) if data else {}
+    """What a hooks.json holds; nothing where it does not parse."""
+    try:
+        return json.loads(data) if data else {}
+    except ValueError:
+        return {}
 
 
 def session_start(doc: dict[str, Any]) -> list[Any]:

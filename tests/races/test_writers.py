@@ -46,6 +46,10 @@ def in_place(config: Path, thinking: float) -> None:
     with config.open("ab") as file:
         wait(thinking / 10)
         file.write(EDIT)
+        file.flush()
+        gone = os.fstat(file.fileno()).st_nlink == 0
+    if gone:  # the file that was opened had been replaced and removed before the word was written: nobody can keep it
+        in_place(config, thinking)
 
 
 def one_round(

@@ -63,6 +63,8 @@ def plan_recovery(facts: Facts) -> Repair | None:
     installed = manifest.state is ManifestState.INSTALLED and doc is not None and not facts.unreadable
     if facts.settings is not None or not installed or provider_url(doc or {}, recorded.provider) != recorded.base_url:
         return None
+    if facts.hooks.data is not None and facts.hooks.doc is None:  # its owner mends it first
+        return None
     base = baseline(facts)
     url = provider_url(config_toml.parse(base.config.content), recorded.provider) or "Codex's own default"
     layout = facts.layout

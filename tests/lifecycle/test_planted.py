@@ -1,0 +1,22 @@
+"""The state machine notices bugs: two that it once did not; `nox -s planted` plants them all."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lifecycle.planted import BUGS, falsified
+
+QUICK = ("no folder is made durable", "a failed command's worker stays")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_planted_bug_is_found(name: str) -> None:
+    """Within the gate's number of homes, one of them shows it."""
+    (bug,) = (bug for bug in BUGS if bug.name == name)
+    assert falsified(bug, 320)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_bug_can_be_planted(bug: object) -> None:
+    """The text that it changes stands in its module, once."""
+    assert compile(bug.source(), bug.name, "exec")
