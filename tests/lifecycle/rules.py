@@ -93,7 +93,8 @@ class Commands(RuleBasedStateMachine):
 
     @rule(trouble=TROUBLES, yes=st.booleans(), force=st.sampled_from([False, False, True]))
     def uninstall(self, trouble: Trouble, yes: bool, force: bool) -> None:  # noqa: FBT001 - flags
-        self._uninstall(Verb.UNINSTALL, [], trouble, yes=yes, force=force)
+        # Over a file that does not parse, --force brings the whole backup back: tests/hard_cases has that.
+        self._uninstall(Verb.UNINSTALL, [], trouble, yes=yes, force=force and not self.world.broken)
 
     @rule(trouble=TROUBLES, yes=st.booleans())
     def uninstall_and_keep_the_worker(self, trouble: Trouble, yes: bool) -> None:  # noqa: FBT001 - a flag
@@ -396,8 +397,16 @@ class Lifecycle(Commands, Others, Mishaps, Machine):
         hooks=st.sampled_from(sorted(writers.HOOKS)),
         install=st.sampled_from([False, True, True]),
         lends=st.sampled_from([True, True, False]),
+        trouble=TROUBLES,
     )
-    def begin(self, config: str, hooks: str, install: bool, lends: bool) -> None:  # noqa: FBT001 - whether it is
+    def begin(
+        self,
+        config: str,
+        hooks: str,
+        install: bool,  # noqa: FBT001 - whether it is
+        lends: bool,  # noqa: FBT001 - whether it can
+        trouble: Trouble,
+    ) -> None:
         home = self.home()
         text = writers.CONFIGS[config].encode()
         home.put(home.layout.config, text, 0o640)
@@ -412,7 +421,7 @@ class Lifecycle(Commands, Others, Mishaps, Machine):
             tally=self.tally,
         )
         if install:
-            self.install(trouble=CALM, port=None, url=None)
+            self.install(trouble=trouble, port=None, url=None)
 
     @invariant()
     def count(self) -> None:
