@@ -20,9 +20,6 @@ EXCUSED: dict[str, str] = {
     ),
     "lock._native: True for False": "no file system at hand lacks flock, so the soft lock is never fallen back to",
     "log.write_images: slices.append(Slice(name=name, offset... before write_all(fs, fd, image, offset)": LOCAL,
-    "log.write_new: write_all(fs, fd, data) before fs.reserve(fd, len(data) + RESERVED)": (
-        "both come before the move, and a failure of either leaves a file that is worth nothing"
-    ),
     "real_fs.RealFs.writable: NotIn in os.access in os.supports_effective_ids": "real and effective ids are the same",
     "real_fs.RealFs.xattrs: True for False #2": "the names are the link's; Linux has no user attributes on links",
     "real_fs.RealFs.xattrs: without except OSError": "no file system at hand is without attributes; others raise too",
