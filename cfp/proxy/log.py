@@ -1,6 +1,6 @@
 """The worker's two logs: one JSON line per request in a rotated file, and events for people on stderr.
 
-Lines are gathered and written together off the event loop: a slow or full disk costs lines, never a request.
+Lines are gathered and written together by a thread: a slow or full disk costs lines, never a request.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ ROTATE_BYTES: Final = 10 * 1024 * 1024
 KEPT_FILES: Final = 5
 TAIL_BYTES: Final = 2 * 1024 * 1024  # some 3,000 lines, read in 20 ms
 _GATHER_SECONDS: Final = 0.05
+_AT_ONCE: Final = 50  # half a millisecond of the loop
 _MOST_PENDING: Final = 20_000
 _REPEAT_SECONDS: Final = 60.0
 
@@ -94,7 +95,10 @@ def _last_bytes(path: Path, limit: int) -> bytes:
 
 
 class RequestLog:
-    """Takes records on the event loop, makes lines of them in a thread and writes them there.
+    """Takes records on the event loop, makes lines of some of them at a time, and writes those in a thread.
+
+    They are made on the loop, since a thread that works beside it takes the interpreter from it at every system call: the
+    slowest answers of a busy worker took twice as long.
 
     written  gets the lines back on the loop, also those that the disk did not take; before the first ones it gets
              those that earlier workers have left in the file
@@ -138,8 +142,12 @@ class RequestLog:
             self._start()
 
     def _start(self) -> asyncio.Future[tuple[list[Line], OSError | None]]:
-        records, self._pending = self._pending, []
-        self._writing = writing = asyncio.get_running_loop().run_in_executor(None, self._write, records)
+        from cfp.proxy.lines import encode  # noqa: PLC0415  msgspec is not needed to listen
+
+        lines = [self._line(record) for record in self._pending[:_AT_ONCE]]
+        del self._pending[:_AT_ONCE]
+        loop = asyncio.get_running_loop()
+        self._writing = writing = loop.run_in_executor(None, self._write, lines, encode(lines))
         writing.add_done_callback(self._written)
         return writing
 
@@ -151,26 +159,26 @@ class RequestLog:
             self.dropped += 1
             self._trouble(error)
         if self._pending:
-            self._later()  # not at once: a thread that is always at work takes the interpreter from the loop
+            self._later()
 
     def _later(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._flush)
+            seconds = 0 if len(self._pending) >= _AT_ONCE else _GATHER_SECONDS
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._flush)
 
-    def _write(self, records: list[RequestRecord]) -> tuple[list[Line], OSError | None]:
-        from cfp.proxy.lines import decode, encode  # noqa: PLC0415  msgspec is not needed to listen
-
-        earlier: list[Line] = []
+    def _write(self, lines: list[Line], text: bytes) -> tuple[list[Line], OSError | None]:
+        """In the thread; return the lines behind those of earlier workers, with the first ones."""
         if not self._remembered:
+            from cfp.proxy.lines import decode  # noqa: PLC0415  the same
+
             self._remembered = True
-            earlier = decode(self._file.tail())
-        lines = [self._line(record) for record in records]
+            lines = decode(self._file.tail()) + lines
         try:
-            if lines:
-                self._file.write(encode(lines))
+            if text:
+                self._file.write(text)
         except OSError as error:
-            return earlier + lines, error
-        return earlier + lines, None
+            return lines, error
+        return lines, None
 
     async def close(self) -> None:
         """Write what is pending and let go of the file."""
