@@ -7,7 +7,7 @@ CfpError
 │  ├─ ConfirmationRequired (4)
 │  └─ Busy               (5) another command holds the lock
 ├─ Failed    tried, and undone
-├─ CutShort  (130) interrupted, or failed, once the files were changed; the same command, repeated, finishes
+├─ CutShort  (130) interrupted, or failed, with something done that stays; the next action finishes
 └─ Stuck     undo is incomplete
    └─ RecoveryRequired   (6)
 
@@ -65,7 +65,7 @@ class Failed(CfpError):
 
 
 class CutShort(CfpError):
-    """A signal or a failure came after the files were changed: running the same command again finishes what is left.
+    """A signal or a failure came when something was done that stays: the next action finishes what is left.
 
     changed  what is changed already, for the result field of that name
     """

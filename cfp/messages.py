@@ -102,8 +102,7 @@ MESSAGES: Final[dict[str, Message]] = {
         "A file cannot be edited without changing more than our own keys: {reason}. Nothing was touched.",
         "Set base_url by hand in a simpler form, or report the spelling that was refused."),
     "file_not_replaceable": Message(
-        "{path} cannot be replaced safely: {reason}. Nothing was touched.",
-        "Make it a plain writable file, then run again."),
+        "{path} cannot be replaced safely: {reason}. Nothing was touched.", "Make it a plain writable file, then run again."),
     "changed_meanwhile": Message(
         "Other programs changed these files while we worked: {paths}. Everything is as they left it.", "Run again."),
     "busy": Message("Another command holds the lock: {holder}.", "Wait for it to end, then run again."),
@@ -143,6 +142,8 @@ MESSAGES: Final[dict[str, Message]] = {
     # --- tried, and undone
     "worker_did_not_start": Message(
         "The proxy did not start ({reason}): {detail}. Everything is as it was.", "Read its stderr log: {log}."),
+    "worker_lost": Message(
+        "A proxy was stopped to be replaced; neither the new one ({reason}) nor the old one came up.", f"Run `{CLI} doctor`."),
     "worker_running": Message("Another proxy of this Codex home is running.", f"Run `{CLI} status`."),
     "handover_refused": Message("The proxy that runs does not hand over: {reason}.", f"Run `{CLI} status`."),
     "port_not_available": Message(
@@ -173,8 +174,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "upstream_rejected": Message(
         "{host} answered {status}: {message}", "Check the URL, the key and the model; nothing was changed."),
     "upstream_not_sse": Message(
-        "{host} answered, but not with an event stream: {reason}.",
-        "The provider must support streaming on POST /v1/responses."),
+        "{host} answered, but not with an event stream: {reason}.", "The provider must support streaming on POST /v1/responses."),
     "upstream_stalled": Message("{host} sent no event in time.", "Try again, or give a larger --verify-timeout."),
     "upstream_key_malformed": Message(
         "The key for {host} holds characters that no header may carry.", "Save the key again, without line breaks."),

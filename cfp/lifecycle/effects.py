@@ -59,6 +59,8 @@ class Switch:
     patience  seconds that a new worker has to become healthy
     prune     files that go after the commit
     remove    files and folders that a retirement removes
+    stopped   `previous` and what drained are ended: that was what was asked for
+    replaced  `previous` is ended, to make room for another
     """
 
     lease: Lease
@@ -75,6 +77,7 @@ class Switch:
     health: dict[str, Any] | None = None
     cut_streams: int = 0
     stopped: bool = False
+    replaced: bool = False
     conflicts: list[KeyPath] = field(default_factory=list)
 
     @property
@@ -112,6 +115,7 @@ def replace_worker(switch: Switch) -> None:
     previous = _previous(switch)
     _record_stopping(switch, previous)
     switch.cut_streams = switch.workers.stop((previous,), STOP_GRACE_S)
+    switch.replaced = True
     _start(switch, take_over=None)
 
 

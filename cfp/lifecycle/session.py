@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cfp.core.lifecycle import State as Lifecycle
-from cfp.errors import Busy, CfpError, Failed, RecoveryRequired, Refused
+from cfp.errors import Busy, CfpError, CutShort, Failed, RecoveryRequired, Refused
 from cfp.lifecycle.effects import Switch, close_rolled_back
 from cfp.lifecycle.machine import Run, Table
 from journal import (
@@ -47,7 +47,31 @@ def transact(
     states: tuple[Lifecycle, Lifecycle],
     changes: Sequence[FileChange],
 ) -> None:
-    """Run a table over one transaction; raises what went wrong, with everything undone."""
+    """Run a table over one transaction.
+
+    Raises what went wrong, with everything undone; CutShort(worker_lost) where a worker that was stopped to be
+    replaced could not be brought back.
+    """
+    try:
+        _transact(switch, table, command=command, argv=argv, states=states, changes=changes)
+    except Failed as error:
+        if switch.replaced and not any(worker["outcome"] == "relaunched" for worker in switch.tx.workers):
+            failure = error.details.get("detail") or error.details.get("reason") or error.code
+            raise CutShort(
+                "worker_lost", exit_code=2, changed="the proxy that ran before is stopped", reason=failure
+            ) from error
+        raise
+
+
+def _transact(
+    switch: Switch,
+    table: Table[Switch],
+    *,
+    command: str,
+    argv: Sequence[str],
+    states: tuple[Lifecycle, Lifecycle],
+    changes: Sequence[FileChange],
+) -> None:
     with translated():
         switch.transaction = switch.lease.begin(
             command=command,

@@ -97,8 +97,8 @@ def _last_bytes(path: Path, limit: int) -> bytes:
 class RequestLog:
     """Takes records on the event loop, makes lines of some of them at a time, and writes those in a thread.
 
-    They are made on the loop, since a thread that works beside it takes the interpreter from it at every system call: the
-    slowest answers of a busy worker took twice as long.
+    They are made on the loop, since a thread that works beside it takes the interpreter from it at every system call:
+    the slowest answers of a busy worker took twice as long.
 
     written  gets the lines back on the loop, also those that the disk did not take; before the first ones it gets
              those that earlier workers have left in the file

@@ -1,0 +1,47 @@
+"""What is said when the worker that was to be replaced is stopped, and the new one does not come up."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from cfp.core.lifecycle import State
+from tests.homes.site import Site, host_on, in_memory, run_on
+from tests.lifecycle.writers import PLAIN
+
+PORT = 8787
+
+
+def site_with_a_worker_that_lends_nothing() -> Site:
+    site = in_memory({"config.toml": PLAIN.encode(), "auth.json": b'{"OPENAI_API_KEY": "sk"}'})
+    assert site.run(("install", "--start", "--no-verify")).code == 0
+    site.computer.lends = False
+    site.computer.change(runtime_id="older")
+    return site
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_worker_that_was_stopped_for_nothing_is_told(stays: bool) -> None:  # noqa: FBT001  the parameter
+    """Somebody takes the port in between: where they leave it again all is as it was, else the proxy is down."""
+    site = site_with_a_worker_that_lends_nothing()
+    strangers, before = site.computer.strangers, site.twin()
+
+    def act(what: str) -> None:
+        if what == "stopped":
+            strangers.add(PORT)
+        elif what == "relaunch" and not stays:
+            strangers.clear()
+
+    said = run_on(dataclasses.replace(host_on(site.home, site.computer), act=act), ["start"])
+    strangers.clear()
+    files = {path: site.disk.read(path) for path in (site.home.layout.config, site.home.layout.settings)}
+    assert files == {path: before.disk.read(path) for path in files}
+    if stays:
+        assert (said.code, said.json["code"]) == (2, "worker_lost")
+        assert said.json["changed"] == "the proxy that ran before is stopped"
+        assert site.state() is State.ENABLED_DOWN
+        assert site.run(["start"]).code == 0
+    else:
+        assert (said.code, said.json["code"], said.json["changed"]) == (2, "worker_did_not_start", False)
+        assert site.computer.at(PORT) is not None
