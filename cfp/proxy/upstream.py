@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import select
+import sys
 from collections.abc import Sequence
 from time import monotonic
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from cfp.proxy.config import Limits
 from cfp.proxy.dial import Dialer
 from cfp.proxy.parsers import ResponseParser
 from cfp.proxy.reading import ReadBuffer
 from cfp.proxy.wire import Fault, Malformed, Opaque, Piece, ResponseEvent
+
+_JOINS: Final = sys.version_info < (3, 12)  # asyncio copies what is written in parts before it sends a byte of it
+_LARGE: Final = 128 * 1024
 
 
 class Caller(Protocol):
@@ -65,7 +69,11 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def send(self, parts: list[Piece]) -> None:
         self.touched = monotonic()
-        self.transport.writelines(parts)
+        if _JOINS and len(parts[-1]) > _LARGE:
+            self.transport.write(b"".join(parts[:-1]))
+            self.transport.write(parts[-1])
+        else:
+            self.transport.writelines(parts)
 
     def resume(self) -> None:
         """Read on after a pause, which does not count as the upstream's silence."""

@@ -158,7 +158,9 @@ class Computer:
         worker = self.at(port)
         if worker is not None and not worker.hung:
             return self._fact(worker)
-        state = PortState.FREE if self.free(port) else PortState.FOREIGN
+        # Not `free`, which looks again: other processes start workers meanwhile.
+        taken = worker is not None or port in self.strangers
+        state = PortState.FOREIGN if taken else PortState.FREE
         return PortFact(host=host, port=port, state=state)
 
     def _stray(self, _: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:

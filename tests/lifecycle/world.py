@@ -338,11 +338,15 @@ class World:
 
 
 def shared(images: Images) -> Images:
-    """Without what a refused command may write: words for people, logs of workers."""
+    """Without what a refused command may write: words for people, logs of workers, the journal's own folder.
+
+    There it may sweep what a killed one has left before it had a log.
+    """
+    apart = ("/codex-fast-proxy-journal/", "/state/fast_proxy.")
     return {
         path: image
         for path, image in images.items()
-        if not path.endswith((".jsonl", "/lock", "/holder.json")) and "/state/fast_proxy." not in path
+        if not path.endswith(".jsonl") and not any(part in path for part in apart)
     }
 
 
