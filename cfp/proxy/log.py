@@ -23,7 +23,7 @@ ROTATE_BYTES: Final = 10 * 1024 * 1024
 KEPT_FILES: Final = 5
 TAIL_BYTES: Final = 2 * 1024 * 1024  # some 3,000 lines, read in 20 ms
 _GATHER_SECONDS: Final = 0.05
-_AT_ONCE: Final = 50  # half a millisecond of the loop
+_AT_ONCE: Final = 1000  # eight milliseconds of the loop: only a disk that hung leaves more than some hundred
 _MOST_PENDING: Final = 20_000
 _REPEAT_SECONDS: Final = 60.0
 

@@ -224,3 +224,20 @@ def test_events_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = map(json.loads, capsys.readouterr().err.splitlines())
     assert (first["event"], first["level"], first["port"]) == ("listening", "info", 1)
     assert (second["event"], second["level"], second["errno"]) == ("trouble", "warning", 28)
+
+
+@asynchronous
+async def test_a_burst_needs_few_writes(tmp_path: Path) -> None:
+    """Each write costs a turn of the thread: where it took few lines, a busy worker would queue more than it writes."""
+    sizes: list[int] = []
+
+    class Counting(RotatingFile):
+        def write(self, data: bytes) -> None:
+            sizes.append(data.count(b"\n"))
+            super().write(data)
+
+    log = RequestLog(Counting(tmp_path / "log"), LINES.of)
+    for number in range(2500):
+        log.add(record(number))
+    await log.close()
+    assert (len(sizes), sum(sizes)) == (3, 2500)
