@@ -228,7 +228,7 @@ def test_events_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 @asynchronous
 async def test_a_burst_needs_few_writes(tmp_path: Path) -> None:
-    """Each write costs a turn of the thread: where it took few lines, a busy worker would queue more than it writes."""
+    """Each write costs a turn of the thread: of few lines each, a busy worker would queue more than it writes."""
     sizes: list[int] = []
 
     class Counting(RotatingFile):
