@@ -53,7 +53,16 @@ def transact(
     replaced could not be brought back.
     """
     try:
-        _transact(switch, table, command=command, argv=argv, states=states, changes=changes)
+        with translated():
+            switch.transaction = switch.lease.begin(
+                command=command,
+                argv=argv,
+                from_state=states[0],
+                to_state=states[1],
+                changes=changes,
+                folders=(switch.layout.worker,),
+            )
+            Run(table, switch, abandon=close_rolled_back).finish()
     except Failed as error:
         if switch.replaced and not any(worker["outcome"] == "relaunched" for worker in switch.tx.workers):
             failure = error.details.get("detail") or error.details.get("reason") or error.code
@@ -61,27 +70,6 @@ def transact(
                 "worker_lost", exit_code=2, changed="the proxy that ran before is stopped", reason=failure
             ) from error
         raise
-
-
-def _transact(
-    switch: Switch,
-    table: Table[Switch],
-    *,
-    command: str,
-    argv: Sequence[str],
-    states: tuple[Lifecycle, Lifecycle],
-    changes: Sequence[FileChange],
-) -> None:
-    with translated():
-        switch.transaction = switch.lease.begin(
-            command=command,
-            argv=argv,
-            from_state=states[0],
-            to_state=states[1],
-            changes=changes,
-            folders=(switch.layout.worker,),
-        )
-        Run(table, switch, abandon=close_rolled_back).finish()
 
 
 @contextmanager
