@@ -64,13 +64,18 @@ def _append(fs: Fs, path: Path, data: bytes, offset: int) -> None:
 
 def _replace(fs: Fs, path: Path, data: bytes) -> None:
     new = path.with_suffix(NEW)
-    fd = create_fresh(fs, new)
     try:
-        write_all(fs, fd, data)
-        fs.fsync(fd)
-    finally:
-        fs.close(fd)
-    fs.move(new, path)
+        fd = create_fresh(fs, new)
+        try:
+            write_all(fs, fd, data)
+            fs.fsync(fd)
+        finally:
+            fs.close(fd)
+        fs.move(new, path)
+    except OSError:
+        with suppress(OSError):  # on a full disk, say: nothing of it may stay
+            fs.unlink(new)
+        raise
 
 
 def _line(entry: Json) -> bytes:

@@ -477,3 +477,18 @@ def test_fsync_reaches_the_kernel() -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+class _Full(RealFs):
+    """A disk that is full when a file is to be made durable."""
+
+    def fsync(self, fd: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_history_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    """Neither a line nor the file that was to take its place."""
+    entry = {"id": "a", "at": "2026-01-02T03:04:05+00:00"}
+    with pytest.raises(StorageFailed):
+        add_to_history(_Full(), tmp_path, entry, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert list(tmp_path.iterdir()) == []
