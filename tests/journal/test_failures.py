@@ -1,0 +1,251 @@
+"""One operation fails, or somebody else is quicker: what is told, with which path, and what is left."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from journal import ABSENT, FileChange, JournalError, KeyEdit, StorageFailed, Transaction, Unsupported
+from journal.history import NAME, OLDEST, add_to_history
+from journal.lease import Lease
+from tests.crash.simfs import Fault, SimFs
+from tests.crash.world import HOME, ROOT, Machine, changed, journal_on, recover
+from tests.journal.support import roll_back
+
+BEGIN = {"command": "x", "argv": (), "from_state": "a", "to_state": "b"}
+OURS = KeyEdit(path=("ours",), before=ABSENT, after="1")
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+CONFIG = changed("/h/config", b"x=1\n", b"x=1\nours=1\n", OURS)
+
+
+def home_with(*files: str) -> SimFs:
+    fs = SimFs()
+    fs.add_folder(HOME)
+    for name in files:
+        fs.add_file(name, b"x=1\n", 0o640)
+    return fs
+
+
+def left(fs: SimFs) -> set[str]:
+    return {path for path, _ in fs.files()}
+
+
+def failure_of(act: Callable[[SimFs], object], fs: SimFs) -> StorageFailed | None:
+    try:
+        act(fs)
+    except StorageFailed as failed:
+        return failed
+    return None
+
+
+def each_failure(make: Callable[[], SimFs], act: Callable[[SimFs], object], code: int) -> Iterator[SimFs]:
+    """The worlds in which one operation or look of an act has failed, each told as StorageFailed with that code."""
+    for kind in ("fault", "read_fault"):
+        for at in itertools.count(1):
+            fs = make()
+            setattr(fs, kind, Fault(at=at, code=code))
+            if failed := failure_of(act, fs):
+                assert failed.errno == code
+                fs.fault = fs.read_fault = None
+                yield fs
+            if at > (fs.step if kind == "fault" else fs.reads):
+                break
+
+
+# --- the lock ----------------------------------------------------------------------------------------------------
+
+
+class OneLock:
+    """A lock that says whether it is held."""
+
+    held = False
+
+    def acquire(self, path: Path, timeout: float) -> OneLock:
+        self.held = True
+        return self
+
+    def release(self) -> None:
+        self.held = False
+
+
+def test_a_lock_that_is_of_no_use_is_given_back() -> None:
+    """Whichever operation fails while a lease begins: who does not get it does not hold the lock either."""
+    lock = OneLock()
+
+    def littered() -> SimFs:
+        fs = home_with()
+        fs.add_folder(ROOT)
+        fs.add_file(ROOT / "tx.new", b"")
+        return fs
+
+    def acquire(fs: SimFs) -> None:
+        journal_on(fs, Machine(), locks=lock).acquire(command="x", timeout=0).__exit__(None, None, None)
+
+    failures = [lock.held for _ in each_failure(littered, acquire, errno.EIO)]
+    assert failures == [False] * 4  # making the folder, both listings, the orphan's end
+
+
+def test_an_interrupt_takes_no_lock_along() -> None:
+    """Who is interrupted while a lease begins does not hold the lock."""
+    lock, fs = OneLock(), home_with()
+
+    def interrupt(fs: SimFs, what: str, about: str) -> None:
+        if about.endswith("holder.json"):
+            raise KeyboardInterrupt
+
+    fs.on_step = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        journal_on(fs, Machine(), locks=lock).acquire(command="x", timeout=0)
+    assert not lock.held
+
+
+# --- the history -------------------------------------------------------------------------------------------------
+
+
+def test_a_history_that_cannot_be_written_anew_is_as_it_was() -> None:
+    """Whichever operation fails: the first failure is told, the old lines stay, and nothing lies beside them."""
+    line = b'{"id":"old","at":"%s"}\n' % (NOW - OLDEST - timedelta(days=1)).isoformat().encode()
+
+    def old() -> SimFs:
+        fs = home_with()
+        fs.add_file(HOME / NAME, line)
+        return fs
+
+    def add(fs: SimFs) -> None:
+        add_to_history(fs, HOME, {"id": "new", "at": NOW.isoformat()}, NOW)
+
+    failures = [(fs.data(HOME / NAME), left(fs), fs.descriptors) for fs in each_failure(old, add, errno.ENOSPC)]
+    assert failures == [(line, {str(HOME / NAME)}, {})] * 5  # create, write, fsync, move, read
+
+
+# --- preparing ---------------------------------------------------------------------------------------------------
+
+
+def test_an_owner_that_cannot_be_kept_is_told_of_the_given_name() -> None:
+    """Whoever asks knows the link that it gave, and not the file of ours that was being staged."""
+
+    class Jealous(SimFs):
+        def set_owner(self, fd: int, uid: int, gid: int) -> None:
+            raise PermissionError(errno.EPERM, "no")
+
+    fs = Jealous()
+    fs.add_folder(HOME)
+    fs.add_file("/h/real", b"x=1\n", uid=7)
+    fs.add_link("/h/config", "/h/real")
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        transaction = lease.begin(**BEGIN, changes=[CONFIG])
+        with pytest.raises(Unsupported) as refused:
+            transaction.prepare()
+        assert (refused.value.path, refused.value.reason) == (Path("/h/config"), "its owner cannot be kept")
+
+
+CHANGES = (
+    changed("/h/deep/new", None, b"n"),
+    changed("/h/old", b"x=1\n", None),
+    CONFIG,
+)
+
+
+def begun(lease: Lease, *changes: FileChange) -> Transaction:
+    transaction = lease.begin(**BEGIN, changes=changes)
+    transaction.prepare()
+    return transaction
+
+
+def test_what_cannot_be_prepared_is_over() -> None:
+    """Whichever operation fails: nothing is left, there is nothing to turn back, and the next one may begin."""
+    befores = home_with("/h/config", "/h/old")
+
+    def prepare(fs: SimFs) -> None:
+        with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+            transaction = lease.begin(**BEGIN, changes=CHANGES)
+            try:
+                transaction.prepare()
+            except StorageFailed:
+                fs.log = []
+                assert roll_back(transaction) == ()
+                assert fs.log == []
+                begun(lease, *CHANGES)
+                raise
+
+    for fs in each_failure(lambda: home_with("/h/config", "/h/old"), prepare, errno.EIO):
+        recover(fs, Machine())
+        assert left(fs) - {"/h/journal/history.jsonl"} == left(befores)
+
+
+# --- swapping ----------------------------------------------------------------------------------------------------
+
+
+def swap(fs: SimFs) -> None:
+    """A command that turns back where its swap fails."""
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        transaction = begun(lease, *CHANGES)
+        try:
+            transaction.swap()
+        except JournalError:
+            fs.fault = None
+            roll_back(transaction)
+            raise
+        transaction.commit()
+        transaction.finish()
+
+
+def test_a_swap_that_fails_says_where() -> None:
+    """Whichever operation fails: the target or folder that it was for is told, and every file is as before."""
+    befores = home_with("/h/config", "/h/old")
+    told = []
+    for at in itertools.count(1):
+        fs = home_with("/h/config", "/h/old")
+        with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+            transaction = begun(lease, *CHANGES)
+            fs.fault = Fault(at=fs.step + at, code=errno.EIO)
+            failed = failure_of(lambda _, swap=transaction.swap: swap(), fs)
+            fs.fault = None
+            assert roll_back(transaction) == ()
+        assert left(fs) - {"/h/journal/history.jsonl"} == left(befores)
+        assert all(fs.data(path) == befores.data(path) for path in left(befores))
+        if failed is None:
+            break
+        told.append((str(failed.path), failed.errno))
+    assert told == [(path, errno.EIO) for path in ("/h/deep/new", "/h/old", "/h/config", "/h/deep", "/h")]
+
+
+def beside(act: Callable[[SimFs], None], what: str, about: str) -> SimFs:
+    """A home in which somebody acts at the instant before the first operation of this kind on such a name."""
+    fs, once = home_with("/h/config", "/h/old"), iter([act])
+
+    def interfere(fs: SimFs, now: str, path: str) -> None:
+        if now == what and path.startswith(about) and (act := next(once, None)):
+            act(fs)
+
+    fs.on_step = interfere
+    return fs
+
+
+def test_a_file_that_goes_before_we_remove_it() -> None:
+    """Others delete at the last instant what we meant to delete: that is what we wanted."""
+    fs = beside(lambda fs: fs.delete("/h/old"), "move_new", "/h/.old.")
+    swap(fs)
+    assert left(fs) == {"/h/config", "/h/deep/new", "/h/journal/history.jsonl"}
+
+
+def test_a_mode_that_changes_before_the_swap_stays() -> None:
+    """What others set on the old file after we took its mode over is handed on to the new one."""
+    fs = beside(lambda fs: fs.chmod("/h/config", 0o604), "exchange", "/h/config")
+    swap(fs)
+    assert (fs.data("/h/config"), fs.node("/h/config").mode) == (b"x=1\nours=1\n", 0o604)
+
+
+def test_a_merged_file_goes_back_to_what_others_wrote() -> None:
+    """A command that dies after it has merged an edit: recovery reads the later intent, and takes our keys out."""
+    fs = beside(lambda fs: fs.edit("/h/config", b"x=2\n"), "exchange", "/h/config")
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        begun(lease, *CHANGES).swap()
+    assert fs.data("/h/config") == b"x=2\nours=1\n"
+    assert recover(fs, Machine()).kind == "rolled_back"
+    assert (fs.data("/h/config"), fs.data("/h/old")) == (b"x=2\n", b"x=1\n")
