@@ -49,8 +49,7 @@ async def _serve(config: WorkerConfig, lifetime: Lifetime, loan: Loan | None) ->
 def _settle(worker: Worker) -> None:
     """Do what is not needed to listen before the first request asks for it."""
     import cfp.proxy.intake  # noqa: PLC0415  a request needs msgspec, listening does not
-    import cfp.proxy.lines  # noqa: PLC0415  the same
-    import cfp.proxy.told  # noqa: F401, PLC0415  the same
+    import cfp.proxy.lines  # noqa: F401, PLC0415  the same
 
     worker.health()
     worker.remember()

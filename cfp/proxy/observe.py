@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
 from time import monotonic, time
-from typing import Final, NamedTuple
+from typing import Final
 
 from cfp.proxy.wire import ResponseHead
 
 _HELD: Final = 4 * 1024 * 1024
 _MEMBER: Final = b'"response":'
 _OVERLAP: Final = 256  # more than `data: {"type":"response.incomplete","sequence_number":12,` before that member
-
-
-@dataclass(
-    slots=True, kw_only=True
-)  # not frozen: one is made for every request, and that would cost five times as much
-class Usage:
-    """Token counts as the upstream gives them; None where it does not."""
-
-    input_tokens: int | None = None
-    cached_tokens: int | None = None
-    output_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    total_tokens: int | None = None
-
-
-class Told(NamedTuple):
-    """What the end of a response says about itself."""
-
-    service_tier: str | None
-    usage: Usage | None
 
 
 class StreamObserver:
@@ -45,23 +25,20 @@ class StreamObserver:
     _size = 0
 
     def __init__(self, *, sse: bool) -> None:
-        self._sse = sse
+        self.is_event = sse
         self._open = not sse
         self._kept: list[bytes] = []
 
     @classmethod
     def of(cls, head: ResponseHead) -> StreamObserver | None:
         """None where the body is of another type, or in a content coding."""
-        content_type = head.fields.get(b"content-type", b"").lower()
-        if head.fields.get(b"content-encoding", b"identity").lower() != b"identity":
-            return None
-        if content_type.startswith(b"text/event-stream"):
-            return cls(sse=True)
-        return cls(sse=False) if content_type.startswith(b"application/json") else None
+        fields = head.fields
+        sse = _is_stream(fields.get(b"content-type", b""), fields.get(b"content-encoding", b"identity"))
+        return None if sse is None else cls(sse=sse)
 
     def feed(self, piece: bytes) -> None:
         if self._open:
-            end = piece.find(b"\n") if self._sse else -1
+            end = piece.find(b"\n") if self.is_event else -1
             self._keep(piece if end < 0 else piece[:end])
             if end < 0:
                 return
@@ -79,14 +56,10 @@ class StreamObserver:
         self._keep(window[start:] if end < 0 else window[start:end])
         self._tail = b"" if end < 0 else window[end:][-_OVERLAP:]
 
-    def told(self) -> Told | None:
-        """Read what was kept; None where there is nothing, or nothing that can be read."""
-        if not self._kept or self._size > _HELD:
-            return None
-        from cfp.proxy.told import read_event, read_response  # noqa: PLC0415  msgspec is not needed to listen
-
-        text = b"".join(self._kept)
-        return read_event(text) if self._sse else read_response(text)
+    @property
+    def kept(self) -> bytes | None:
+        """What `told` can read; None where nothing was kept. `is_event`: it is an event's line, else a whole body."""
+        return b"".join(self._kept) if self._kept and self._size <= _HELD else None
 
     def _keep(self, piece: bytes) -> None:
         self._size += len(piece)
@@ -94,6 +67,17 @@ class StreamObserver:
             self._kept.append(piece)
         else:
             self._kept.clear()
+
+
+@lru_cache(16)  # an upstream spells its types in few ways
+def _is_stream(content_type: bytes, coding: bytes) -> bool | None:
+    """None: neither a stream nor a whole JSON answer that can be read as it is."""
+    content_type = content_type.lower()
+    if coding.lower() != b"identity":
+        return None
+    if content_type.startswith(b"text/event-stream"):
+        return True
+    return False if content_type.startswith(b"application/json") else None
 
 
 class RequestRecord:

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from cfp.proxy.observe import Told, Usage
+from cfp.proxy.observe import StreamObserver
+
+
+class Usage(msgspec.Struct, kw_only=True):
+    """Token counts as the upstream gives them; None where it does not."""
+
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+class Told(NamedTuple):
+    """What the end of a response says about itself."""
+
+    service_tier: str | None
+    usage: Usage | None
 
 
 class _InputDetails(msgspec.Struct):
@@ -52,6 +69,14 @@ def read_kind(message: bytes) -> Said:
         return _said.decode(message)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Said()
+
+
+def told(observer: StreamObserver) -> Told | None:
+    """Read what it has kept; None where that is nothing, or nothing that can be read."""
+    text = observer.kept
+    if text is None:
+        return None
+    return read_event(text) if observer.is_event else read_response(text)
 
 
 def read_event(line: bytes) -> Told | None:

@@ -16,6 +16,7 @@ from cfp.proxy.heads import Heads
 from cfp.proxy.observe import StreamObserver
 from cfp.proxy.parsers import RequestParser, ResponseParser
 from cfp.proxy.rewrite import rewrite
+from cfp.proxy.told import told
 from cfp.proxy.websocket import Frame, FrameReader, Messages, with_member
 from cfp.proxy.wire import END, Malformed, RequestHead, ResponseHead
 from tests.proxy.support import merged, read_by_h11
@@ -161,13 +162,13 @@ def _texts(text: bytes, *, client: bool) -> list[bytes]:
 def stream(data: bytes) -> None:
     """Whatever an upstream streams and however it is cut, observing never fails and always tells the same."""
     text, at = data[1:], data[0] if data else 0
-    told = []
+    found = []
     for pieces in ((text,), _cut(text, at * 7)):
         observer = StreamObserver(sse=True)
         for piece in pieces:
             observer.feed(piece)
-        told.append(observer.told())
-    assert told[0] == told[1]
+        found.append(told(observer))
+    assert found[0] == found[1]
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

@@ -18,8 +18,8 @@ from cfp.layout import Layout
 from cfp.proxy.evidence import Evidence
 from cfp.proxy.lines import Line
 from cfp.proxy.log import KEPT_FILES, ROTATE_BYTES
-from cfp.proxy.observe import Usage
 from cfp.proxy.recent import MOST, Recent
+from cfp.proxy.told import Usage
 from tests.proxy.support import Call, Running, answer, asynchronous, upstream, worker
 from tests.proxy.test_serve import Process, process, wait_for_pid_file
 

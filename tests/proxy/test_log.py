@@ -33,7 +33,11 @@ def numbers(text: str) -> list[int]:
     return [int(json.loads(line)["request_id"].removeprefix("id"), 16) for line in text.splitlines()]
 
 
-LINES = Lines(ids="id", policy="auto", upstream_base="https://relay.example/v1", generation="g")
+def fresh_lines() -> Lines:
+    return Lines(ids="id", policy="auto", upstream_base="https://relay.example/v1", generation="g")
+
+
+LINES = fresh_lines()
 
 
 def test_a_line_has_the_fields_of_the_contract() -> None:
@@ -74,6 +78,71 @@ def test_a_line_is_short() -> None:
     told.observer = StreamObserver(sse=False)
     told.observer.feed(b'{"service_tier":"%s"}' % (b"t" * 60_000))
     assert len(encode([LINES.of(told)])) < 2_000
+
+
+def observed(text: bytes) -> StreamObserver:
+    observer = StreamObserver(sse=True)
+    observer.feed(text)
+    return observer
+
+
+FACTS: dict[str, tuple[object, object]] = {
+    "method": (b"POST", b"GET"),
+    "target": (b"/v1/responses", b"/v1/models?k=1"),
+    "status": (200, None),
+    "sent": (1.5, None),
+    "answered": (2.5, None),
+    "first_byte": (3.5, None),
+    "ended": (4.5, None),
+    "eligible": (True, False),
+    "model": ("gpt-5", "m" * 1200),
+    "tier_before": (None, "flex"),
+    "tier_after": ("priority", None),
+    "injected": (True, False),
+    "effective_policy": ("inject_missing", "preserve"),
+    "stream": (True, None),
+    "json_error": (None, "nested_too_deep"),
+    "content_type": (b"text/event-stream", None),
+    "error_type": (None, "client_left"),
+    "transport": ("http", "websocket"),
+    "observer": (observed(b'data: {"response":{"service_tier":"flex","usage":{"input_tokens":3}}}\n\n'), None),
+    "at": (1_700_000_000.5, 1_700_000_001.25),
+    "number": (1, 2),
+}
+
+
+def facts(**changed: object) -> RequestRecord:
+    one = record()
+    one.began = 1.0
+    for name, (value, _) in FACTS.items():
+        setattr(one, name, changed.get(name, value))
+    return one
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_lines_forget_nothing_of_a_request(name: str) -> None:
+    """A request that differs from the one before it in one fact is told as if it had come alone."""
+    one, other = facts(), facts(**{name: FACTS[name][1]})
+    for first, second in ((one, other), (other, one)):
+        lines, alone = (
+            Lines(ids="id", policy="auto", upstream_base="https://a.example", generation="g") for _ in "12"
+        )
+        lines.of(first)
+        assert alone.of(second) == lines.of(second)
+
+
+def test_every_fact_of_a_request_is_tried() -> None:
+    """What a record says by default, or is made with, stands in the list above."""
+    said = {*RequestRecord.__annotations__, *vars(record())} - {"began"}
+    assert said == set(FACTS)
+
+
+def test_lines_are_made_of_few_kinds() -> None:
+    """However many kinds of requests there are, few are remembered."""
+    lines = fresh_lines()
+    for status in range(200, 500):
+        assert lines.of(facts(status=status)).status == status
+    assert len(lines._alike) <= 32
 
 
 def test_lines_read_back() -> None:

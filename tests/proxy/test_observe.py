@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfp.proxy.observe import StreamObserver, Told, Usage
+from cfp.proxy.observe import StreamObserver
+from cfp.proxy.told import Told, Usage, told
 from cfp.proxy.wire import ResponseHead
 
 SSE = Path(__file__).parents[2] / "fixtures" / "sse"
@@ -23,17 +24,17 @@ def expected(name: str) -> Told | None:
     return None if found is None else Told(found[0], None if found[1] is None else Usage(**found[1]))
 
 
-def told(pieces: list[bytes], *, sse: bool = True) -> Told | None:
+def told_of(pieces: list[bytes], *, sse: bool = True) -> Told | None:
     observer = StreamObserver(sse=sse)
     for piece in pieces:
         observer.feed(piece)
-    return observer.told()
+    return told(observer)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_streams_tell_tier_and_usage(name: str) -> None:
     """The last event with a response counts, and words of the answer that look like one do not."""
-    assert told([(SSE / f"{name}.sse").read_bytes()]) == expected(name)
+    assert told_of([(SSE / f"{name}.sse").read_bytes()]) == expected(name)
 
 
 @given(st.sampled_from(NAMES), st.lists(st.integers(0, 10_000), max_size=12))
@@ -41,13 +42,13 @@ def test_cuts_change_nothing(name: str, at: list[int]) -> None:
     """However the stream is cut into pieces, the same is told."""
     text = (SSE / f"{name}.sse").read_bytes()
     marks = [0, *sorted(mark % (len(text) + 1) for mark in at), len(text)]
-    assert told([text[start:end] for start, end in pairwise(marks)]) == expected(name)
+    assert told_of([text[start:end] for start, end in pairwise(marks)]) == expected(name)
 
 
 def test_byte_by_byte() -> None:
     """The hardest cut of all."""
     text = (SSE / "completed.sse").read_bytes()
-    assert told([bytes([byte]) for byte in text]) == expected("completed")
+    assert told_of([bytes([byte]) for byte in text]) == expected("completed")
 
 
 def test_memory_is_bounded() -> None:
@@ -58,14 +59,14 @@ def test_memory_is_bounded() -> None:
         observer.feed(bytes(100_000))
     assert sum(map(len, observer._kept)) <= 4 * 1024 * 1024
     observer.feed(b'"}}\n\n')
-    assert observer.told() is None
+    assert told(observer) is None
     observer.feed((SSE / "completed.sse").read_bytes())
-    assert observer.told() == expected("completed")
+    assert told(observer) == expected("completed")
 
 
 def test_an_answer_without_a_stream_is_read_too() -> None:
     """`stream: false` gives one JSON object."""
-    assert told([b'{"service_tier":"flex",', b'"usage":null}'], sse=False) == Told("flex", None)
+    assert told_of([b'{"service_tier":"flex",', b'"usage":null}'], sse=False) == Told("flex", None)
 
 
 @pytest.mark.parametrize(
