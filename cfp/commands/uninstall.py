@@ -76,22 +76,27 @@ def run(args: Args, host: Host) -> Result:
     alone = running(facts)
     if not facts.home_exists and alone is not None:  # `stop` can do without a home, and so without a lock
         raise Refused("codex_home_deleted", path=str(facts.layout.home), pid=(alone.health or {}).get("pid"))
-    if not facts.hot and plan_repair(facts) is None:
+    if not facts.hot:
         plan = plan_uninstall(facts, args.request())
         if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
-        if nothing_there(host, facts, plan):
+        if plan_repair(facts) is None and nothing_there(host, facts, plan):
             return _result(facts, replace(plan, retirement=Retirement.NOW), None, {}, state_of(facts))
     recovered = settle(host, "uninstall")
     with locked(host.journal, "uninstall", LOCK_TIMEOUT_S) as (lease, _):
-        repair = mend(host, lease, "uninstall")
         facts = host.survey()
         plan = plan_uninstall(facts, args.request())
-        if repair is not None:
-            plan = replace(plan, config_restore=ConfigRestore.RESTORED_BASE_URL)
-            recovered = {"recovered": {"kind": "repaired", "base_url": repair.url, "source": repair.source}}
         if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
+        repair = mend(host, lease, "uninstall")  # after all that may refuse: it changes config.toml
+        if repair is not None:
+            facts, risky = host.survey(), plan.risky_login
+            plan = replace(
+                plan_uninstall(facts, args.request()),
+                config_restore=ConfigRestore.RESTORED_BASE_URL,
+                risky_login=risky,
+            )
+            recovered = {"recovered": {"kind": "repaired", "base_url": repair.url, "source": repair.source}}
         switch = _transact(host, lease, facts, plan)
     return _result(facts, plan, switch, recovered, state_of(host.survey()))
 
