@@ -255,12 +255,17 @@ ALSO: Final[dict[tuple[Verb, State], frozenset[State | Refusal]]] = {
     (Verb.SET_UPSTREAM, State.DRIFTED): frozenset({State.DRIFTED, Refusal.NOT_ENABLED}),
     (Verb.SET_UPSTREAM_NOW, State.DRIFTED): frozenset({State.DRIFTED, Refusal.NOT_ENABLED}),
     **{(verb, State.DRIFTED): frozenset({State.DRIFTED}) for verb in _UNINSTALLS},  # pointed elsewhere by others
-    (Verb.UNINSTALL_DEFERRED, State.DRIFTED): frozenset({State.DRIFTED, State.PREPARED}),  # nothing was recorded
-    # Foreign: a worker of ours that hangs is found by its process, and may be replaced or stopped.
-    (Verb.START, State.FOREIGN): frozenset({State.ENABLED, State.DRIFTED}),
-    (Verb.AUTOSTART, State.FOREIGN): frozenset({State.ENABLED, State.DRIFTED}),
+    # Nothing was recorded, or no settings that could be kept.
+    (Verb.UNINSTALL_DEFERRED, State.DRIFTED): frozenset({State.DRIFTED, State.PREPARED, State.ABSENT}),
+    (Verb.UNINSTALL_KEEPING, State.DRIFTED): frozenset({State.DRIFTED, State.ABSENT}),
+    (Verb.UNINSTALL_DEFERRED, State.FOREIGN): frozenset({State.PREPARED}),
+    (Verb.UNINSTALL_KEEPING, State.FOREIGN): frozenset({State.ABSENT}),
+    # Foreign: a worker of ours that hangs is found by its process, and is replaced or stopped; the record may be gone.
+    (Verb.START, State.FOREIGN): frozenset({State.ENABLED, State.DRIFTED, Refusal.SETTINGS_MISSING}),
+    (Verb.AUTOSTART, State.FOREIGN): frozenset({State.ENABLED, State.DRIFTED, Refusal.SETTINGS_MISSING}),
     (Verb.INSTALL, State.FOREIGN): frozenset({State.ENABLED}),
-    (Verb.SET_UPSTREAM_NOW, State.FOREIGN): frozenset({State.ENABLED, State.DRIFTED}),
+    (Verb.SET_UPSTREAM, State.FOREIGN): frozenset({Refusal.NOT_ENABLED}),
+    (Verb.SET_UPSTREAM_NOW, State.FOREIGN): frozenset({State.ENABLED, State.DRIFTED, Refusal.NOT_ENABLED}),
     (Verb.STOP, State.FOREIGN): frozenset({Refusal.CONFIG_POINTS_TO_PROXY}),
     (Verb.STOP_FORCED, State.FOREIGN): frozenset({State.ENABLED_DOWN, State.DRIFTED}),
     # A worker that runs where nothing is recorded any more is all that is left of such an installation.
@@ -280,16 +285,18 @@ ALSO: Final[dict[tuple[Verb, State], frozenset[State | Refusal]]] = {
         (Verb.PREPARE, state): frozenset({Refusal.ALREADY_ENABLED})
         for state in (State.ENABLED, State.ENABLED_PENDING, State.ENABLED_DOWN, State.DRIFTED, State.FOREIGN)
     },
-    # Codex points at a proxy of which nothing is recorded: the URL before is found in a backup.
+    # Codex points at a proxy of which not all is recorded: the URL before is found in a backup, or in what is left.
     (Verb.RECOVER, State.DRIFTED): frozenset({State.PREPARED, State.RESTORED_DEFERRED, State.ABSENT}),
+    (Verb.RECOVER, State.FOREIGN): frozenset({State.PREPARED, State.RESTORED_DEFERRED}),
 }
 # fmt: on
 
-# Refusals that any state may meet: somebody else at the port, and keys and URLs that a route needs.
+# Refusals that any state may meet: somebody else at the port, keys and URLs that a route needs, and a lost record.
 _KEYS: Final = frozenset({"provider_key_missing", "upstream_key_missing"})
+_ROUTE: Final = _KEYS | {"upstream_unknown", "upstream_is_proxy", "proxy_unrecorded", "built_in_with_chatgpt_login"}
 REFUSED_ANYWHERE: Final[dict[Verb, frozenset[str]]] = {
-    Verb.INSTALL: _KEYS | {"port_in_use", "upstream_unknown", "built_in_with_chatgpt_login", "worker_did_not_start"},
-    Verb.PREPARE: _KEYS | {"upstream_unknown", "built_in_with_chatgpt_login"},
+    Verb.INSTALL: _ROUTE | {"port_in_use", "worker_did_not_start"},
+    Verb.PREPARE: _ROUTE,
     Verb.SET_UPSTREAM: _KEYS,
     Verb.SET_UPSTREAM_NOW: _KEYS | {"worker_did_not_start"},
     Verb.PREPARE_LOGIN: frozenset({"source_key_unknown"}),
@@ -300,7 +307,7 @@ REFUSED_ANYWHERE: Final[dict[Verb, frozenset[str]]] = {
     **dict.fromkeys(
         _UNINSTALLS, frozenset({"proxy_unrecorded", "chatgpt_auth_direct_upstream_uninstall_requires_confirmation"})
     ),
-    Verb.RECOVER: frozenset(),
+    Verb.RECOVER: frozenset({"proxy_unrecorded"}),
 }
 
 

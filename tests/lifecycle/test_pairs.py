@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -95,6 +95,61 @@ def test_a_pair(way: tuple[State, str, tuple[Act, ...]], verb: Verb) -> None:
     after = site.state()
     assert is_listed(verb, state, after, said), (said.status, said.refusal, after)
     assert said.json.get("state", after) == after
+
+
+# What may become of a home, in every combination: what is deleted, what becomes of the worker, where the URL leads.
+STARTS: dict[str, tuple[Act, ...]] = {
+    "installed": (INSTALL,),
+    "prepared": (LINES[Verb.PREPARE],),
+    "deferred": (INSTALL, LINES[Verb.UNINSTALL_DEFERRED]),
+}
+RECORDS = {
+    "all": (),
+    "no manifest": ("manifest",),
+    "no settings": ("settings",),
+    "no record": ("manifest", "settings"),
+    "no record and no backup": ("manifest", "settings", "backups"),
+}
+WORKERS: dict[str, Act] = {
+    "serves": lambda _: None,
+    "dies": lambda site: site.computer.keep({}),
+    "hangs": lambda site: site.computer.change(hung=True),
+    "is of older code": lambda site: site.computer.change(runtime_id="old"),
+    "left its port to a stranger": _stranger_takes_the_port,
+}
+LEADS_TO = ("http://127.0.0.1:8787/v1", *URLS[:2])
+
+
+def _damaged(site: Site, gone: Iterable[str], url: str) -> Site:
+    layout, home = site.home.layout, site.home
+    for name in gone:
+        folder = layout.backups if name == "backups" else None
+        paths = [getattr(layout, name)] if folder is None else [folder / one for one in site.disk.names(folder)]
+        for path in paths:
+            if site.disk.read(path) is not None:
+                home.take(path)
+    home.put(layout.config, (site.disk.read(layout.config) or b"").replace(LEADS_TO[0].encode(), url.encode()))
+    return site
+
+
+@pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.parametrize(
+    "start", [start if start == "installed" else pytest.param(start, marks=pytest.mark.deep) for start in STARTS]
+)
+def test_pairs_in_a_damaged_home(start: str, record: str) -> None:
+    """Whatever is gone, whoever answers and wherever the provider leads: what is listed, and the true state."""
+    whole = led(STARTS[start])
+    for worker, url, hooks in itertools.product(WORKERS, LEADS_TO, ((), ("hooks",))):
+        home = _damaged(whole.twin(), (*RECORDS[record], *hooks), url)
+        WORKERS[worker](home)
+        state = home.state()
+        for verb in Verb:
+            site = home.twin()
+            said = site.run(LINES[verb])
+            after = site.state()
+            case = f"a worker that {worker}, {url}, {hooks}: {verb} in {state}"
+            assert is_listed(verb, state, after, said), (case, said.status, said.refusal, after)
+            assert said.json.get("state", after) == after, case
 
 
 @pytest.mark.parametrize("line", [("status",), ("recover",), ("recover", "--dry-run"), ("uninstall",), ("start",)])
