@@ -260,7 +260,7 @@ ALSO: Final[dict[tuple[Verb, State], frozenset[State | Refusal]]] = {
     (Verb.UNINSTALL_KEEPING, State.DRIFTED): frozenset({State.DRIFTED, State.ABSENT}),
     (Verb.UNINSTALL_DEFERRED, State.FOREIGN): frozenset({State.PREPARED}),
     (Verb.UNINSTALL_KEEPING, State.FOREIGN): frozenset({State.ABSENT}),
-    # Foreign: a worker of ours that hangs is found by its process, and is replaced or stopped; the record may be gone.
+    # Foreign: a worker of ours that hangs is found by its process, and replaced or stopped; a record may be gone.
     (Verb.START, State.FOREIGN): frozenset({State.ENABLED, State.DRIFTED, Refusal.SETTINGS_MISSING}),
     (Verb.AUTOSTART, State.FOREIGN): frozenset({State.ENABLED, State.DRIFTED, Refusal.SETTINGS_MISSING}),
     (Verb.INSTALL, State.FOREIGN): frozenset({State.ENABLED}),
