@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from journal import ABSENT, FileChange, JournalError, KeyEdit, StorageFailed, Transaction, Unsupported
+from journal import ABSENT, Damaged, FileChange, JournalError, KeyEdit, StorageFailed, Transaction, Unsupported
 from journal.history import NAME, OLDEST, add_to_history
 from journal.lease import Lease
 from tests.crash.simfs import Fault, SimFs
@@ -249,3 +249,71 @@ def test_a_merged_file_goes_back_to_what_others_wrote() -> None:
     assert fs.data("/h/config") == b"x=2\nours=1\n"
     assert recover(fs, Machine()).kind == "rolled_back"
     assert (fs.data("/h/config"), fs.data("/h/old")) == (b"x=2\n", b"x=1\n")
+
+
+# --- going back --------------------------------------------------------------------------------------------------
+
+
+def abandoned(*, swapped: bool) -> SimFs:
+    """A home in which a command died after it had prepared, or after its swap."""
+    fs = home_with("/h/config", "/h/old")
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        transaction = begun(lease, *CHANGES)
+        if swapped:
+            transaction.swap()
+    return fs
+
+
+def test_what_goes_on_in_a_file_is_not_parked() -> None:
+    """An edit beside our keys is in the file that goes back: it needs no second place, and is no conflict."""
+    fs = abandoned(swapped=True)
+    fs.edit("/h/config", b"x=1\nours=1\ny=2\n")
+    recovery = recover(fs, Machine())
+    assert (recovery.kind, recovery.transactions[0]["parked"]) == ("rolled_back", [])
+    assert fs.data("/h/config") == b"x=1\ny=2\n"
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_file_is_not_judged_without_its_image(swapped: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """While something of ours lies beside it the image was durable once: without it nothing is touched."""
+    fs = abandoned(swapped=swapped)
+    for path in left(fs):
+        if path.endswith(".b"):
+            fs.delete(path)
+    fs.edit("/h/config", b"theirs=1\n")
+    if swapped:
+        fs.edit(next(path for path in left(fs) if path.startswith("/h/.config.")), b"not the image either\n")
+    was = fs.fingerprint()
+    with pytest.raises(Damaged):
+        recover(fs, Machine())
+    assert fs.fingerprint() == was
+
+
+def switched_by_hand(fs: SimFs) -> None:
+    """Nothing but the image in the journal holds the old file any more."""
+    for path in left(fs):
+        if path.startswith("/h/.config."):
+            fs.delete(path)
+
+
+@pytest.mark.parametrize(
+    ("act", "config"),
+    [
+        (lambda fs: None, b"x=1\n"),
+        (switched_by_hand, b"x=1\n"),
+        (lambda fs: fs.edit("/h/config", b"x=1\nours=1\ny=2\n"), b"x=1\ny=2\n"),
+        (lambda fs: fs.delete("/h/config"), None),
+    ],
+)
+def test_a_recovery_that_fails_says_so(act: Callable[[SimFs], None], config: bytes | None) -> None:
+    """Whichever look or operation fails, in each of them: it is told, and the next recovery is enough."""
+    for swapped in (False, True):
+        dead = abandoned(swapped=swapped)
+        act(dead)
+        failures = list(each_failure(dead.after_kill, lambda fs: recover(fs, Machine()), errno.EIO))
+        assert len(failures) > 20
+        for fs in failures:
+            recover(fs, Machine())
+            assert fs.data("/h/config") == config
+            kept = {path for path in left(fs) if ".x" not in path}  # parked at worst, where it failed at its end
+            assert kept - {"/h/config"} == {"/h/old", "/h/journal/history.jsonl"}
