@@ -92,9 +92,9 @@ def accounted(current: str, beside: Sequence[Beside], intents: Sequence[Intent])
     """
     found = {intent.after for intent in intents} | {intents[0].before, current}
     for intent in intents[1:]:
-        was_swapped = any(one.staged == intent.after != one.holds.digest for one in beside)
-        if was_swapped or current == intent.after or intent.before != intent.theirs:
+        if intent.before != intent.theirs:
             found.add(intent.before)
+        was_swapped = any(one.staged == intent.after != one.holds.digest for one in beside)
         if was_swapped or current == intent.after:
             found.add(intent.theirs)
     return frozenset(found)

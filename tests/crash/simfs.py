@@ -260,7 +260,10 @@ class SimFs:
 
     def readlink(self, path: Path) -> str:
         self._read("readlink")
-        return self._node(path).data.decode()
+        node = self._node(path)
+        if node.kind is not Kind.LINK:
+            raise _error(errno.EINVAL)
+        return node.data.decode()
 
     def read(self, path: Path) -> bytes:
         self._read("read")

@@ -10,12 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from journal import ABSENT, Damaged, FileChange, JournalError, KeyEdit, StorageFailed, Transaction, Unsupported
+from journal import (
+    ABSENT,
+    Damaged,
+    Drifted,
+    FileChange,
+    JournalError,
+    KeyEdit,
+    StorageFailed,
+    Transaction,
+    Unsupported,
+)
 from journal.history import NAME, OLDEST, add_to_history
 from journal.lease import Lease
+from journal.staging import INHERITED
+from journal.tidy import remove_all
 from tests.crash.simfs import Fault, SimFs
 from tests.crash.world import HOME, ROOT, Machine, changed, journal_on, recover
-from tests.journal.support import roll_back
+from tests.journal.support import change, home_at, roll_back
 
 BEGIN = {"command": "x", "argv": (), "from_state": "a", "to_state": "b"}
 OURS = KeyEdit(path=("ours",), before=ABSENT, after="1")
@@ -144,6 +156,24 @@ def test_an_owner_that_cannot_be_kept_is_told_of_the_given_name() -> None:
         assert (refused.value.path, refused.value.reason) == (Path("/h/config"), "its owner cannot be kept")
 
 
+@pytest.mark.parametrize("old", [b"theirs", b"inherited"])
+def test_an_acl_of_the_old_file_stays(old: bytes) -> None:
+    """Whether or not it is the one that the folder gives to every new file."""
+
+    class Inheriting(SimFs):
+        def create(self, path: Path, mode: int) -> int:
+            fd = super().create(path, mode)
+            self.set_xattr(fd, INHERITED, b"inherited")
+            return fd
+
+    fs = Inheriting()
+    fs.add_folder(HOME)
+    fs.add_file("/h/config", b"x=1\n", xattrs=((INHERITED, old),))
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        begun(lease, CONFIG).swap()
+        assert (fs.data("/h/config"), fs.xattrs(Path("/h/config"))) == (b"x=1\nours=1\n", {INHERITED: old})
+
+
 CHANGES = (
     changed("/h/deep/new", None, b"n"),
     changed("/h/old", b"x=1\n", None),
@@ -195,24 +225,30 @@ def swap(fs: SimFs) -> None:
         transaction.finish()
 
 
-def test_a_swap_that_fails_says_where() -> None:
-    """Whichever operation fails: the target or folder that it was for is told, and every file is as before."""
-    befores = home_with("/h/config", "/h/old")
-    told = []
+def failing_swaps(make: Callable[[], SimFs]) -> Iterator[tuple[SimFs, str]]:
+    """Each operation of a swap fails once, and the command turns back: the world then, and the path that was told."""
     for at in itertools.count(1):
-        fs = home_with("/h/config", "/h/old")
+        fs = make()
         with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
             transaction = begun(lease, *CHANGES)
             fs.fault = Fault(at=fs.step + at, code=errno.EIO)
             failed = failure_of(lambda _, swap=transaction.swap: swap(), fs)
             fs.fault = None
             assert roll_back(transaction) == ()
-        assert left(fs) - {"/h/journal/history.jsonl"} == left(befores)
-        assert all(fs.data(path) == befores.data(path) for path in left(befores))
         if failed is None:
             break
-        told.append((str(failed.path), failed.errno))
-    assert told == [(path, errno.EIO) for path in ("/h/deep/new", "/h/old", "/h/config", "/h/deep", "/h")]
+        assert failed.errno == errno.EIO
+        assert left(fs) == {"/h/config", "/h/old", "/h/journal/history.jsonl"}
+        yield fs, str(failed.path)
+
+
+def test_a_swap_that_fails_says_where() -> None:
+    """Whichever operation fails: the target or folder that it was for is told, and every file is as before."""
+    told = []
+    for fs, path in failing_swaps(lambda: home_with("/h/config", "/h/old")):
+        assert (fs.data("/h/config"), fs.data("/h/old")) == (b"x=1\n", b"x=1\n")
+        told.append(path)
+    assert told == ["/h/deep/new", "/h/old", "/h/config", "/h/deep", "/h"]
 
 
 def beside(act: Callable[[SimFs], None], what: str, about: str) -> SimFs:
@@ -227,6 +263,16 @@ def beside(act: Callable[[SimFs], None], what: str, about: str) -> SimFs:
     return fs
 
 
+def test_a_swap_that_fails_while_it_merges() -> None:
+    """Whichever operation of that fails: what others wrote at the instant of our swap is what stands there."""
+
+    def edited() -> SimFs:
+        return beside(lambda fs: fs.edit("/h/config", b"x=2\n"), "exchange", "/h/config")
+
+    texts = [fs.data("/h/config") for fs, _ in failing_swaps(edited)]
+    assert texts == [b"x=1\n"] * 2 + [b"x=2\n"] * 19  # two other files come before it
+
+
 def test_a_file_that_goes_before_we_remove_it() -> None:
     """Others delete at the last instant what we meant to delete: that is what we wanted."""
     fs = beside(lambda fs: fs.delete("/h/old"), "move_new", "/h/.old.")
@@ -239,6 +285,39 @@ def test_a_mode_that_changes_before_the_swap_stays() -> None:
     fs = beside(lambda fs: fs.chmod("/h/config", 0o604), "exchange", "/h/config")
     swap(fs)
     assert (fs.data("/h/config"), fs.node("/h/config").mode) == (b"x=1\nours=1\n", 0o604)
+
+
+def test_an_edit_while_a_mode_is_handed_on_is_merged() -> None:
+    """After the new file has got the mode of the old one we look again: by then it may be another file."""
+    fs = home_with("/h/config", "/h/old")
+    acts = iter([lambda: fs.chmod("/h/config", 0o604), lambda: fs.edit("/h/config", b"x=3\n")])
+
+    def interfere(fs: SimFs, what: str, about: str) -> None:
+        hands_on = what == "set_mode" and fs.data("/h/config") == b"x=1\nours=1\n"
+        if (hands_on or (what, about) == ("exchange", "/h/config")) and (act := next(acts, None)):
+            act()
+
+    fs.on_step = interfere
+    swap(fs)
+    assert fs.data("/h/config") == b"x=3\nours=1\n"
+
+
+@pytest.mark.parametrize("end", ["commits", "turns back", "dies"])
+def test_a_text_with_our_keys_that_we_displaced_goes_on(end: str) -> None:
+    """Others write it at the instant of our swap: it is what stands there then, and all of it is theirs."""
+    theirs = b"x=2\nours=1\n"
+    fs = beside(lambda fs: fs.edit("/h/config", theirs), "exchange", "/h/config")
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        transaction = begun(lease, *CHANGES)
+        transaction.swap()
+        assert fs.data("/h/config") == theirs
+        if end == "commits":
+            transaction.commit()
+            transaction.finish()
+        elif end == "turns back":
+            assert roll_back(transaction) == ()
+    recover(fs, Machine())
+    assert fs.data("/h/config") == theirs
 
 
 def test_a_merged_file_goes_back_to_what_others_wrote() -> None:
@@ -317,3 +396,91 @@ def test_a_recovery_that_fails_says_so(act: Callable[[SimFs], None], config: byt
             assert fs.data("/h/config") == config
             kept = {path for path in left(fs) if ".x" not in path}  # parked at worst, where it failed at its end
             assert kept - {"/h/config"} == {"/h/old", "/h/journal/history.jsonl"}
+
+
+def test_the_last_writer_s_mode_goes_back() -> None:
+    """Others changed the old file's mode, and then replaced ours by a file with a mode of its own: that one stays."""
+    fs = beside(lambda fs: fs.chmod("/h/config", 0o604), "exchange", "/h/config")
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        begun(lease, *CHANGES).swap()
+    fs.edit("/h/config", b"x=1\nours=1\ny=2\n", 0o640)
+    recover(fs, Machine())
+    assert (fs.data("/h/config"), fs.node("/h/config").mode) == (b"x=1\ny=2\n", 0o640)
+
+
+def test_what_stands_in_the_file_again_is_not_parked() -> None:
+    """A recovery dies when all is given back, and others write once more what it had displaced: nothing is lost."""
+    fs, theirs = abandoned(swapped=True), b"x=1\nours=1\ny=2\n"
+    fs.edit("/h/config", theirs)
+
+    def fail(fs: SimFs, what: str, about: str) -> None:
+        if what == "unlink" and about.startswith("/h/."):
+            raise OSError(errno.EIO, "no")
+
+    fs.on_step = fail
+    with pytest.raises(StorageFailed):
+        recover(fs, Machine())
+    fs.on_step = None
+    fs.edit("/h/config", theirs)
+    assert recover(fs, Machine()).transactions[0]["parked"] == []
+    assert fs.data("/h/config") == theirs
+
+
+def displacing(act: Callable[[SimFs], None]) -> SimFs:
+    """A home in which a command died after its swap displaced what somebody had put there at that instant."""
+    fs = beside(act, "exchange", "/h/config")
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease, pytest.raises(Drifted):
+        begun(lease, *CHANGES).swap()
+    return fs
+
+
+def link(fs: SimFs) -> None:
+    fs.delete("/h/config")
+    fs.add_link("/h/config", "/h/elsewhere")
+
+
+def test_a_displaced_link_is_parked_as_what_it_says() -> None:
+    """A link for which there is no place any more is kept as the path in it."""
+    fs = displacing(link)
+    fs.edit("/h/config", b"x=9\n")
+    [parked] = recover(fs, Machine()).transactions[0]["parked"]
+    assert (fs.data(ROOT / parked), fs.data("/h/config")) == (b"/h/elsewhere", b"x=9\n")
+
+
+@pytest.mark.parametrize(("boot", "config"), [("boot-1", b"torn"), ("boot-2", b"x=1\n")])
+def test_a_displaced_text_is_doubted_after_a_power_cut_only(boot: str, config: bytes) -> None:
+    """In the same run of the machine it is what its writer meant; in the next one it may be half of that."""
+    fs = displacing(lambda fs: fs.edit("/h/config", b"torn"))
+    recover(fs, Machine(), boot=boot)
+    assert fs.data("/h/config") == config
+
+
+# --- going on ----------------------------------------------------------------------------------------------------
+
+
+def test_what_lies_in_a_folder_that_moved_is_swept(tmp_path: Path) -> None:
+    """A command dies after its commit, and the user moves the folder of the file and turns the link to it."""
+    home = home_at(tmp_path / "home")
+    real, link = home.write("dotfiles/config", b"x=1\n"), home.path / "config"
+    link.symlink_to(real)
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = begun(lease, change(link, b"x=1\n", b"x=2\n"))
+        transaction.swap()
+        transaction.commit()
+    real.parent.rename(home.path / "moved")
+    link.unlink()
+    link.symlink_to("moved/config")
+    with home.journal.acquire(command="recover", timeout=5) as lease:
+        assert lease.recover().kind == "finished"
+    assert home.names() == ["config", "moved", "moved/config"]
+    assert link.read_bytes() == b"x=2\n"
+
+
+# --- removing ----------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_goes_by_itself_is_removed() -> None:
+    """Somebody is quicker: what is to be gone is gone, and so is the rest."""
+    fs = beside(lambda fs: fs.delete("/h/old"), "unlink", "/h/old")
+    remove_all(fs, [Path("/h/old"), Path("/h/config")])
+    assert left(fs) == set()
