@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 
 import coverage
 import pytest
@@ -177,14 +177,20 @@ def in_order(
 
 def living_functions() -> dict[tuple[str, str, int], list[FunctionType]]:
     """Every function of the journal by file, qualified name and first line."""
-    for path in journal_modules():
-        importlib.import_module("journal" if path.stem == "__init__" else f"journal.{path.stem}")
+    imported()
     found: dict[tuple[str, str, int], list[FunctionType]] = {}
     for one in gc.get_objects():
         if isinstance(one, FunctionType):
             code = one.__code__
             found.setdefault((code.co_filename, code.co_qualname, code.co_firstlineno), []).append(one)
     return found
+
+
+def imported() -> list[ModuleType]:
+    return [
+        importlib.import_module("journal" if path.stem == "__init__" else f"journal.{path.stem}")
+        for path in journal_modules()
+    ]
 
 
 def become(mutant: Mutant, functions: dict[tuple[str, str, int], list[FunctionType]]) -> None:
@@ -214,9 +220,12 @@ def failing(session: pytest.Session, items: Sequence[pytest.Item]) -> str:
 def baseline(session: pytest.Session, items: Sequence[pytest.Item]) -> bytes:
     """What each test reaches and takes, of those that pass."""
     watch = coverage.Coverage(data_file=None, config_file=False, include=[str(REPOSITORY / "journal" / "*")])
+    caches = [one for module in imported() for one in vars(module).values() if hasattr(one, "cache_clear")]
     passed: dict[str, float] = {}
     watch.start()
     for item, following in zip(items, [*items[1:], None], strict=True):
+        for cache in caches:  # what the first test has filled is reached by every later one that asks it
+            cache.cache_clear()
         watch.switch_context(item.nodeid)
         began, failed = time.perf_counter(), session.testsfailed
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)

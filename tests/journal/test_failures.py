@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -225,6 +226,21 @@ def swap(fs: SimFs) -> None:
         transaction.finish()
 
 
+def test_a_disk_that_fails_for_good_tells_what_failed_first() -> None:
+    """What cannot be cleared up then is not what is told: the path is the same as where one operation fails."""
+    told: dict[bool, list[Path]] = {False: [], True: []}
+    for sticky, at in itertools.product(told, range(1, 30)):
+        fs = home_with("/h/config", "/h/old")
+        with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+            transaction = lease.begin(**BEGIN, changes=CHANGES)
+            fs.fault = Fault(at=fs.step + at, code=errno.EIO, sticky=sticky)
+            if failed := failure_of(lambda _, prepare=transaction.prepare: prepare(), fs):
+                told[sticky].append(failed.path)
+            fs.fault = None
+    assert told[True] == told[False]
+    assert len(told[True]) == 22
+
+
 def failing_swaps(make: Callable[[], SimFs]) -> Iterator[tuple[SimFs, str]]:
     """Each operation of a swap fails once, and the command turns back: the world then, and the path that was told."""
     for at in itertools.count(1):
@@ -320,6 +336,24 @@ def test_a_text_with_our_keys_that_we_displaced_goes_on(end: str) -> None:
     assert fs.data("/h/config") == theirs
 
 
+def test_half_of_our_keys_are_ours() -> None:
+    """Others write one of our two keys back as we had set it: both go when the command turns back."""
+    edits = (OURS, KeyEdit(path=("more",), before=ABSENT, after="1"))
+    fs = home_with("/h/config")
+
+    def halve(fs: SimFs, what: str, about: str) -> None:
+        if what == "fsync_folder" and fs.data("/h/config") == b"x=1\nours=1\nmore=1\n":
+            fs.edit("/h/config", b"x=2\nours=1\n")
+
+    fs.on_step = halve
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        transaction = begun(lease, changed("/h/config", b"x=1\n", b"x=1\nours=1\nmore=1\n", *edits))
+        transaction.swap()
+        assert fs.data("/h/config") == b"x=2\nours=1\nmore=1\n"
+        assert roll_back(transaction) == ()
+    assert fs.data("/h/config") == b"x=2\n"
+
+
 def test_a_merged_file_goes_back_to_what_others_wrote() -> None:
     """A command that dies after it has merged an edit: recovery reads the later intent, and takes our keys out."""
     fs = beside(lambda fs: fs.edit("/h/config", b"x=2\n"), "exchange", "/h/config")
@@ -375,6 +409,7 @@ def switched_by_hand(fs: SimFs) -> None:
             fs.delete(path)
 
 
+@pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize(
     ("act", "config"),
     [
@@ -384,18 +419,30 @@ def switched_by_hand(fs: SimFs) -> None:
         (lambda fs: fs.delete("/h/config"), None),
     ],
 )
-def test_a_recovery_that_fails_says_so(act: Callable[[SimFs], None], config: bytes | None) -> None:
+def test_a_recovery_that_fails_says_so(act: Callable[[SimFs], None], config: bytes | None, swapped: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Whichever look or operation fails, in each of them: it is told, and the next recovery is enough."""
-    for swapped in (False, True):
-        dead = abandoned(swapped=swapped)
-        act(dead)
-        failures = list(each_failure(dead.after_kill, lambda fs: recover(fs, Machine()), errno.EIO))
-        assert len(failures) > 20
-        for fs in failures:
+    dead = abandoned(swapped=swapped)
+    act(dead)
+    failures = list(each_failure(dead.after_kill, lambda fs: recover(fs, Machine()), errno.EIO))
+    assert len(failures) > 20
+    for fs in failures:
+        recover(fs, Machine())
+        assert fs.data("/h/config") == config
+        kept = {path for path in left(fs) if ".x" not in path}  # parked at worst, where it failed at its end
+        assert kept - {"/h/config"} == {"/h/old", "/h/journal/history.jsonl"}
+
+
+def test_damage_that_cannot_be_looked_at_is_a_failing_disk() -> None:
+    """Whichever look at a damaged log fails, a second one too, is told as what it is, and not as damage."""
+    dead = abandoned(swapped=True)
+    [log] = [path for path in left(dead) if path.endswith(".open")]
+    dead.edit(log, b"#" + (dead.data(log) or b""))
+
+    def look(fs: SimFs) -> None:
+        with pytest.raises(Damaged):
             recover(fs, Machine())
-            assert fs.data("/h/config") == config
-            kept = {path for path in left(fs) if ".x" not in path}  # parked at worst, where it failed at its end
-            assert kept - {"/h/config"} == {"/h/old", "/h/journal/history.jsonl"}
+
+    assert len(list(each_failure(dead.after_kill, look, errno.EIO))) == 6
 
 
 def test_the_last_writer_s_mode_goes_back() -> None:
@@ -444,7 +491,21 @@ def test_a_displaced_link_is_parked_as_what_it_says() -> None:
     fs = displacing(link)
     fs.edit("/h/config", b"x=9\n")
     [parked] = recover(fs, Machine()).transactions[0]["parked"]
+    assert re.fullmatch(r"\d{8}T\d{6}Z-\d{8}\.x2-[0-9a-f]{8}", parked)
     assert (fs.data(ROOT / parked), fs.data("/h/config")) == (b"/h/elsewhere", b"x=9\n")
+
+
+def folder(fs: SimFs) -> None:
+    fs.delete("/h/config")
+    fs.add_folder("/h/config")
+
+
+def test_a_displaced_folder_is_not_parked() -> None:
+    """There is nothing of it that a file could keep: it stays beside the text that stands there by now."""
+    fs = displacing(folder)
+    fs.edit("/h/config", b"x=9\n")
+    assert recover(fs, Machine()).transactions[0]["parked"] == []
+    assert [path for path in fs.folders() if path.startswith("/h/.config.")] != []
 
 
 @pytest.mark.parametrize(("boot", "config"), [("boot-1", b"torn"), ("boot-2", b"x=1\n")])
@@ -456,6 +517,28 @@ def test_a_displaced_text_is_doubted_after_a_power_cut_only(boot: str, config: b
 
 
 # --- going on ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_a_history_is_not_worth_a_command(commits: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Where its line cannot be written the transaction ends as it was decided, and leaves nothing else."""
+    fs = home_with("/h/config", "/h/old")
+
+    def fail(fs: SimFs, what: str, about: str) -> None:
+        if "history" in about:
+            raise OSError(errno.ENOSPC, "no")
+
+    fs.on_step = fail
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        transaction = begun(lease, CONFIG)
+        transaction.swap()
+        if commits:
+            transaction.commit()
+            transaction.finish()
+        else:
+            roll_back(transaction)
+    assert left(fs) == {"/h/config", "/h/old"}
+    assert fs.data("/h/config") == (b"x=1\nours=1\n" if commits else b"x=1\n")
 
 
 def test_what_lies_in_a_folder_that_moved_is_swept(tmp_path: Path) -> None:
