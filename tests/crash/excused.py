@@ -27,11 +27,11 @@ EXCUSED: dict[str, str] = {
     "recovery.require_images: True for False": "whether an image is needed depends on no power cut",
     "restore.bring: drop share.put(place, undo, sight)": NEXT_LOOK,
     "restore.bring: share.put(place, undo, sight) before stage(share.ports.fs, undo, wanted.co...": NEXT_LOOK,
-    "restore.holds_ours: True for False": (
-        "`restore_place` then sees that it is none of ours, and does nothing; its answer is not asked for after a move"
-    ),
     "restore.bring: without returning.holds.meta in meta or returning.holds.meta": (
         "what returns was a file before, so its meta is recorded, or foreign, and then it is in `wanted`"
+    ),
+    "restore.holds_ours: True for False": (
+        "`restore_place` sees then that it is none of ours and does nothing; after a move nobody asks for its answer"
     ),
     "signals.Hold.hold: without hasattr(signal, 'pthread_sigmask') in self._former is None and hasattr(signal, "
     "'pthread_sigmask')": "every POSIX system has it",
