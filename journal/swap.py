@@ -46,8 +46,10 @@ def advance(share: Share, sight: Sight) -> None:
     staged = share.place.staged(share.last.version)
     if share.last.after == NOTHING:
         share.take_away(share.place, staged)
-    else:
-        share.put(share.place, staged, sight)
+        return
+    if sight.current is not None and sight.current.meta != share.last.meta:
+        share.fix_meta(staged, sight.current.meta)  # others changed it since we staged for it
+    share.put(share.place, staged, sight)
 
 
 def keeps_our_keys(share: Share, newest: Foreign) -> bool:

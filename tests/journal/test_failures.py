@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -28,7 +29,7 @@ from journal.staging import INHERITED
 from journal.tidy import remove_all
 from tests.crash.simfs import Fault, SimFs
 from tests.crash.world import HOME, ROOT, Machine, changed, journal_on, recover
-from tests.journal.support import change, home_at, roll_back
+from tests.journal.support import Home, change, home_at, roll_back
 
 BEGIN = {"command": "x", "argv": (), "from_state": "a", "to_state": "b"}
 OURS = KeyEdit(path=("ours",), before=ABSENT, after="1")
@@ -301,6 +302,20 @@ def test_a_mode_that_changes_before_the_swap_stays() -> None:
     fs = beside(lambda fs: fs.chmod("/h/config", 0o604), "exchange", "/h/config")
     swap(fs)
     assert (fs.data("/h/config"), fs.node("/h/config").mode) == (b"x=1\nours=1\n", 0o604)
+
+
+def test_a_mode_that_changed_since_we_prepared_stays(home: Home) -> None:
+    """Also where the kernel cannot exchange names, and the old file is gone when its place is taken."""
+    config = home.write("config", b"x=1\n", 0o640)
+    with home.journal.acquire(command="x", timeout=5) as lease:
+        transaction = begun(lease, change(config, b"x=1\n", b"x=2\n"))
+        config.chmod(0o604)
+        os.setxattr(config, "user.note", b"theirs")
+        transaction.swap()
+        transaction.commit()
+        transaction.finish()
+    assert (config.read_bytes(), config.stat().st_mode & 0o7777) == (b"x=2\n", 0o604)
+    assert os.getxattr(config, "user.note") == b"theirs"
 
 
 def test_an_edit_while_a_mode_is_handed_on_is_merged() -> None:
