@@ -310,3 +310,32 @@ async def test_a_burst_needs_few_writes(tmp_path: Path) -> None:
         log.add(record(number))
     await log.close()
     assert (len(sizes), sum(sizes)) == (3, 2500)
+
+
+@asynchronous
+async def test_lines_hold_nobody_up(tmp_path: Path) -> None:
+    """What else the loop has to do comes between some lines and the next ones."""
+    turns, over = [0], asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def line(told: RequestRecord) -> Line:
+        turns[-1] += 1
+        return LINES.of(told)
+
+    def elsewhere() -> None:
+        turns.append(0)
+        if not over.is_set():
+            loop.call_soon(elsewhere)
+
+    def written(lines: list[Line]) -> None:
+        assert len(lines) == 200
+        over.set()
+
+    log = RequestLog(RotatingFile(tmp_path / "log"), line, written=written)
+    for number in range(200):
+        log.add(record(number))
+    elsewhere()
+    await over.wait()
+    await log.close()
+    assert max(turns) <= 50
+    assert sum(turns) == 200
