@@ -55,7 +55,7 @@ def _decide(office: Office, head: RequestHead) -> Decision:
             and head.method == b"POST"
             and fields.get(b"content-type", b"").lower().startswith(b"application/json")
         ),
-        expects=fields.get(b"expect", b"").lower() == b"100-continue",
+        expects=head.minor == 1 and fields.get(b"expect", b"").lower() == b"100-continue",
         coding=fields.get(b"content-encoding", b"identity").lower(),
         hint=fields.get(HINT),
     )

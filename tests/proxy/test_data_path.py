@@ -114,6 +114,19 @@ async def test_expect_reaches_the_upstream_of_a_streamed_body(tmp_path: Path) ->
 
 
 @asynchronous
+async def test_http_1_0_expects_nothing(tmp_path: Path) -> None:
+    """It has no interim responses: an Expect of such a client is no Expect (RFC 9110 10.1.1)."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        for path in (b"/v1/responses", b"/v1/files"):
+            client = await running.client()
+            fields = b"Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
+            client.send(b"POST %b HTTP/1.0\r\nHost: 127.0.0.1:%d\r\n%b\r\n{}" % (path, client.port, fields))
+            assert (await client.response()).start == b"HTTP/1.1 200 OK"
+            assert up.requests[-1].get(b"expect") is None
+            await client.close()
+
+
+@asynchronous
 async def test_an_answer_may_come_before_the_body(tmp_path: Path) -> None:
     """An upstream that has read enough is heard at once; neither connection is used again."""
 
