@@ -255,9 +255,18 @@ class Downstream(asyncio.BufferedProtocol):
         self._ending = True
         self._backlog.clear()
         self._parser.close()
-        if linger and not self.transport.is_closing() and self.transport.can_write_eof():
-            self.transport.write_eof()
+        if linger and self._says_end():
             self._adjust_reading()
             self._loop.call_later(self._limits.linger_seconds, self.transport.abort)
         else:
             self.transport.close()
+
+    def _says_end(self) -> bool:
+        """Tell the client that nothing more comes; False where that cannot be told, or nobody is there any more."""
+        if self.transport.is_closing() or not self.transport.can_write_eof():
+            return False
+        try:
+            self.transport.write_eof()
+        except OSError:  # it left while it was not read from, which only the kernel knows
+            return False
+        return True

@@ -9,6 +9,7 @@ import random
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -357,6 +358,30 @@ async def test_an_upload_is_paused_by_a_slow_upstream(tmp_path: Path) -> None:
         assert stalled
         assert (await client.response()).body == b"all"
         await client.close()
+
+
+@asynchronous
+async def test_a_client_that_went_unseen_is_let_go(tmp_path: Path) -> None:
+    """It left while it was made to wait: an answer that nobody takes any more does not keep a worker from leaving."""
+    total = 64 * 1024 * 1024
+    break_off = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await break_off.wait()
+        call.writer.transport.abort()
+
+    async with upstream(script, whole=False) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        begin(client, b"Content-Length: %d" % total)
+        client.send(bytes(total))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await client.writer.drain()
+        client.writer.transport.abort()
+        break_off.set()
+        running.worker.drain()
+        await running.worker.wait_closed()
+    assert [line["error_type"] for line in running.log()] == ["upstream_broke_off"]
 
 
 @asynchronous
