@@ -54,7 +54,8 @@ class _Collector:
         self._max_head = max_head
         self._stopped: Malformed | None = None
         self.rest = b""
-        self._quiet = 0  # bytes since the last event, before this read
+        self._shared = 0  # bytes of the last read with an event: a head may have begun behind it
+        self._quiet = 0  # bytes of the reads since, before this one
         self._fed = 0  # bytes of this read
         self._start = b""
         self._found: list[tuple[bytes, bytes]] = []
@@ -88,7 +89,10 @@ class _Collector:
 
     def _overlong(self, events: list[RequestEvent] | list[ResponseEvent]) -> bool:
         """Whether bytes keep coming that make no event: one endless line, which only piles up in the parser."""
-        self._quiet = 0 if events else self._quiet + self._fed
+        if events:
+            self._shared, self._quiet = self._fed, 0
+        else:
+            self._quiet += self._fed
         return self._quiet > self._max_head + _START_LINE
 
     def _framing(self, fields: dict[bytes, bytes]) -> tuple[int | None, bool]:
@@ -205,7 +209,7 @@ class RequestParser(_Collector):
     def on_headers_complete(self) -> None:
         parser = self._parser
         assert parser is not None  # noqa: S101  it is the one calling
-        if self._quiet + self._fed > self._max_head:
+        if self._shared + self._quiet + self._fed > self._max_head:
             self._check_size()
         method: bytes = parser.get_method()
         version: str = parser.get_http_version()
@@ -242,7 +246,7 @@ class RequestParser(_Collector):
 
     def on_message_complete(self) -> None:
         if self._found:
-            if self._quiet + self._fed > self._max_head:
+            if self._shared + self._quiet + self._fed > self._max_head:
                 self._check_size()
             self._events.append(Trailers(self._take_fields()[0]))
         self._events.append(END)
@@ -313,7 +317,7 @@ class ResponseParser(_Collector):
     def on_headers_complete(self) -> None:
         parser = self._parser
         assert parser is not None  # noqa: S101  it is the one calling
-        if self._quiet + self._fed > self._max_head:
+        if self._shared + self._quiet + self._fed > self._max_head:
             self._check_size()
         version: str = parser.get_http_version()
         status: int = parser.get_status_code()
@@ -325,6 +329,8 @@ class ResponseParser(_Collector):
             self._stop(Fault.VERSION, "it switched protocols")
         headers, fields = self._take_fields()
         length, chunked = self._framing(fields)
+        if status < 200 and (length or chunked):
+            self._stop(Fault.FRAMING, "an interim response has a body")
         empty = self._bodiless or status < 200 or status in {204, 304}
         self._until_close = not (empty or chunked or length is not None)
         head = ResponseHead(
@@ -351,7 +357,7 @@ class ResponseParser(_Collector):
 
     def on_message_complete(self) -> None:
         if self._found:
-            if self._quiet + self._fed > self._max_head:
+            if self._shared + self._quiet + self._fed > self._max_head:
                 self._check_size()
             self._events.append(Trailers(self._take_fields()[0]))
         if not self._interim:

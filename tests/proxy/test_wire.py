@@ -253,6 +253,15 @@ def test_a_head_below_the_bound_passes_with_a_large_body() -> None:
     assert requests_in([head + bytes(300_000)])[-1] is END
 
 
+def test_what_comes_before_a_head_does_not_make_it_smaller() -> None:
+    """The bound holds for a head that has begun in the read in which the request before it ended."""
+    first = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\n\r\na"
+    for size, bad in ((60_000, False), (70_000, True)):
+        second = b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * size + b"\r\n\r\n"
+        events = requests_in([first + second[:-20], second[-20:]])
+        assert (events[-1] == Malformed(Fault.HEAD_TOO_LARGE, "the head is too large")) is bad
+
+
 def test_a_switch_is_an_answer_where_it_was_asked_for() -> None:
     """A 101 has an end like any answer, and what stands behind it is kept; unasked or half said it is refused."""
     head = b"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
@@ -277,6 +286,14 @@ def test_interim_responses_come_before_the_final_one() -> None:
     events = responses_in([text])
     assert [event.status for event in events if isinstance(event, ResponseHead)] == [100, 103, 200]
     assert events[-2:] == [b"a", END]
+
+
+@pytest.mark.parametrize("field", [b"Content-Length: 2", b"Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("status", [b"100", b"103", b"104"])
+def test_an_interim_response_with_a_body_is_refused(status: bytes, field: bytes) -> None:
+    """It can have none (RFC 9110 8.6, RFC 9112 6.1): where the next head begins would be a matter of taste."""
+    (found,) = responses_in([b"HTTP/1.1 " + status + b" X\r\n" + field + b"\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"])
+    assert found == Malformed(Fault.FRAMING, "an interim response has a body")
 
 
 @pytest.mark.parametrize(
