@@ -38,8 +38,7 @@ def decode(coding: bytes, data: bytes | bytearray, cap: int) -> bytes:
                 return _decoded(data, cap, partial(zlib.decompressobj, _GZIP))
             case b"deflate":
                 # RFC 9110 8.4.1.2: zlib format; some senders leave its wrapper out.
-                window = _ZLIB if data[:1] == b"\x78" else _RAW
-                return _decoded(data, cap, partial(zlib.decompressobj, window))
+                return _decoded(data, cap, partial(zlib.decompressobj, _ZLIB if _has_wrapper(data) else _RAW))
     except (zlib.error, zstd.ZstdError, EOFError) as error:
         raise Undecodable(str(error)) from error
     raise Undecodable("unknown content coding")
@@ -52,6 +51,11 @@ def encode(coding: bytes, parts: Sequence[bytes | bytearray | memoryview]) -> by
         return b"".join([*map(compressor.compress, parts), compressor.flush()])
     deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, _ZLIB if coding == b"deflate" else _GZIP)
     return b"".join([*map(deflater.compress, parts), deflater.flush()])
+
+
+def _has_wrapper(data: bytes | bytearray) -> bool:
+    """Whether it begins with zlib's header, whatever the window's size is (RFC 1950 2.2)."""
+    return len(data) > 1 and data[0] & 0x8F == 0x08 and (data[0] << 8 | data[1]) % 31 == 0
 
 
 class _Decompressor(Protocol):

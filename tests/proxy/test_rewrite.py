@@ -143,6 +143,14 @@ def test_unknown_and_broken_codings_stay(coding: str, body: bytes) -> None:
     assert found == Rewritten([body], None, "content_coding")
 
 
+@pytest.mark.parametrize("bits", range(9, 16))
+def test_deflate_with_any_window_is_read(bits: int) -> None:
+    """Its first byte has the window's size (RFC 1950 2.2)."""
+    deflater = zlib.compressobj(wbits=bits)
+    found = rewrite(deflater.compress(b"{}") + deflater.flush(), lambda _: "priority", coding=b"deflate")
+    assert zlib.decompress(joined(found)) == b"{" + MEMBER + b"}"
+
+
 def test_raw_deflate_is_read() -> None:
     """Some senders leave the zlib wrapper out; it then goes out with one, as the standard wants."""
     deflater = zlib.compressobj(wbits=-15)
