@@ -8,7 +8,7 @@ from typing import Final
 
 from cfp.proxy.wire import RequestHead
 
-_SAME_SITE: Final = frozenset({b"cross-site", b"same-site"})
+_OWN_SITE: Final = frozenset({b"", b"none", b"same-origin"})
 
 
 class Refusal(enum.Enum):
@@ -45,7 +45,7 @@ class Admission:
         origin = fields.get(b"origin")
         if origin is not None and origin.lower() not in self._origins:
             return Refusal.ORIGIN
-        if fields.get(b"sec-fetch-site", b"").lower() in _SAME_SITE and not (page and _is_link(fields)):
+        if fields.get(b"sec-fetch-site", b"") not in _OWN_SITE and not (page and _is_link(fields)):
             return Refusal.ORIGIN
         return None
 

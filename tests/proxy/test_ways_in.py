@@ -52,6 +52,8 @@ BROWSERS = {
     "an image of another site": (b"GET /v1/models", CROSS, b"Sec-Fetch-Dest: image"),
     "a frame of another site": (b"GET /v1/models", CROSS, b"Sec-Fetch-Mode: navigate", b"Sec-Fetch-Dest: iframe"),
     "a link to what is no page": (b"GET /v1/models", CROSS, b"Sec-Fetch-Mode: navigate", b"Sec-Fetch-Dest: document"),
+    "a word of a later standard": (b"GET /v1/models", b"Sec-Fetch-Site: cross-site;x"),
+    "two words": (b"GET /v1/models", b"Sec-Fetch-Site: none", b"Sec-Fetch-Site: cross-site"),
     "a preflight": (b"OPTIONS /v1/responses", EVIL, b"Access-Control-Request-Method: POST"),
     "a preflight to the private network": (
         b"OPTIONS /v1/responses",
