@@ -65,7 +65,9 @@ class Exchange:
         decision, office = self._decision, self._office
         refusal = decision.refusal if self._client.trusted else Refusal.PEER
         kind = decision.route.kind
-        if refusal is not None:
+        if decision.looping and self._client.trusted:  # under whatever name it has come back
+            self._answer(Answer.LOOP)
+        elif refusal is not None:
             self._answer(Answer.NOT_ADMITTED, error_type=refusal.value, reason=refusal.value.replace("_", " "))
         elif kind is Kind.HEALTH:
             self._health()
@@ -73,8 +75,6 @@ class Exchange:
             self._client.go_on_with(office.dashboard.visit(self._head, decision.route.path, self._client))
         elif kind is Kind.NOT_FOUND:
             self._answer(Answer.NOT_FOUND, base=office.config.settings.proxy_base)
-        elif decision.looping:
-            self._answer(Answer.LOOP)
         elif self._head.upgrade:
             self._switch()
         else:

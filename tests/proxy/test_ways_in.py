@@ -170,6 +170,24 @@ async def test_a_loop_of_two_is_broken(tmp_path: Path) -> None:
         assert re.fullmatch(rb"1\.1 [0-9a-f]{16}, 1\.1 [0-9a-f]{16}", request.get(b"via") or b"")
 
 
+@asynchronous
+async def test_a_loop_by_another_name_is_called_one(tmp_path: Path) -> None:
+    """An upstream whose name leads back here: 508 says what to change, where a refused Host would not."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+
+        async def back_under_its_name(call: Call) -> None:
+            again = await running.client()
+            again.get(b"/v1/models", b"Via: " + (call.request.get(b"via") or b""), host=b"provider.example")
+            await call.send(answer((await again.response()).start))
+            await again.close()
+
+        up.script = back_under_its_name
+        client = await running.client()
+        client.get(b"/v1/models")
+        assert (await client.response()).body == b"HTTP/1.1 508 Loop Detected"
+        await client.close()
+
+
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="only root can become somebody else")
 @asynchronous
 async def test_another_user_of_the_machine_spends_nothing(tmp_path: Path) -> None:
