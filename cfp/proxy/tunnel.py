@@ -29,7 +29,7 @@ from cfp.proxy.refusals import names_tier
 from cfp.proxy.told import read_kind
 from cfp.proxy.upstream import UpstreamConnection
 from cfp.proxy.websocket import Frame, FrameReader, Messages, Passing, accepts, close_frame
-from cfp.proxy.wire import END, Headers, Malformed, Piece, RequestHead, ResponseEvent, ResponseHead
+from cfp.proxy.wire import END, Fault, Headers, Malformed, Piece, RequestHead, ResponseEvent, ResponseHead
 
 _ENDINGS: Final = frozenset(
     {"response.completed", "response.failed", "response.incomplete", "response.cancelled", "error"}
@@ -58,6 +58,7 @@ class Tunnel:
         self._target = target
         self._record = record
         self._loop = asyncio.get_running_loop()
+        self._authorization: bytes | None = None
         self._connection: UpstreamConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -79,7 +80,7 @@ class Tunnel:
             self._refuse("websocket_not_served")
             return
         try:
-            authorization = self._office.credentials.authorization()
+            self._authorization = self._office.credentials.authorization()
         except KeyState:
             self._refuse("upstream_key_missing")  # told in words when Codex falls back to HTTP
             return
@@ -87,11 +88,11 @@ class Tunnel:
         pool = self._office.pool
         connection = pool.take() if pool.through is None else None
         if connection is not None:
-            self._ask(connection, authorization)
+            self._ask(connection)
         else:
-            self._task = self._loop.create_task(self._dial(authorization))
+            self._task = self._loop.create_task(self._dial())
 
-    async def _dial(self, authorization: bytes | None) -> None:
+    async def _dial(self) -> None:
         try:
             connection = await self._office.pool.dial(tunnel=True)
         except DialFailed as failed:
@@ -99,15 +100,15 @@ class Tunnel:
             self._refuse(failed.answer.code)
         else:
             self._task = None
-            self._ask(connection, authorization)
+            self._ask(connection)
 
-    def _ask(self, connection: UpstreamConnection, authorization: bytes | None) -> None:
+    def _ask(self, connection: UpstreamConnection) -> None:
         self._connection = connection
         out = headers.Outbound(
             target=self._target,
             host=self._office.origin.host_field,
             via=self._office.loop_id,
-            authorization=authorization,
+            authorization=self._authorization,
             hint=self._hint(),
             switch=True,
         )
@@ -125,9 +126,16 @@ class Tunnel:
     def _answered(self, events: Sequence[ResponseEvent]) -> None:
         connection = self._connection
         assert connection is not None  # noqa: S101  it is the one answering
-        head = next((event for event in events if isinstance(event, ResponseHead) and event.status > 100), None)
-        if head is None and not any(isinstance(event, Malformed) for event in events):
+        head = next((event for event in events if isinstance(event, ResponseHead) and _is_final(event)), None)
+        fault = next((event.fault for event in events if isinstance(event, Malformed)), None)
+        if head is None and fault is None:
             return  # an interim response
+        if head is None and fault is Fault.CLOSED and connection.reused:
+            # It ended while the question was on its way, which says nothing (RFC 9112 9.3.1).
+            self._connection = None
+            connection.abort()
+            self._task = self._loop.create_task(self._dial())
+            return
         self._record.answered = monotonic()
         if head is None:
             self._refuse("upstream_broke_off")
@@ -363,3 +371,8 @@ class Tunnel:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _is_final(head: ResponseHead) -> bool:
+    """Whether it answers the handshake; 101 alone of all interim responses does."""
+    return head.status >= 200 or head.status == 101

@@ -298,6 +298,50 @@ async def test_an_upstream_that_refuses_is_remembered(tmp_path: Path, status: by
     assert [line["status"] for line in running.log()] == [426, 426]
 
 
+@pytest.mark.parametrize("interim", [b"100 Continue", b"103 Early Hints"])
+@asynchronous
+async def test_an_interim_response_is_no_answer_to_a_handshake(tmp_path: Path, interim: bytes) -> None:
+    """What comes behind it is."""
+
+    async def script(call: Call) -> None:
+        await call.send(b"HTTP/1.1 " + interim + b"\r\n\r\n")
+        await serving(say_completed)(call)
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client, _ = await connected(running)
+        await client.close()
+        await up.gone.get()
+
+
+@asynchronous
+async def test_a_close_that_crosses_a_handshake(tmp_path: Path) -> None:
+    """A kept connection that ends as it is asked costs one more try, not WebSocket; a new one costs that."""
+    served = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        if call.request.get(b"upgrade") is None:
+            await call.send(answer())
+        elif up.connections == 2 and served.is_set():
+            await serving(say_completed)(call)
+        else:
+            call.writer.close()
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        for works in (False, True):
+            if works:
+                served.set()
+            up.connections = 0
+            client = await running.client()
+            client.get(b"/v1/models")
+            assert (await client.response()).start == b"HTTP/1.1 200 OK"
+            handshake(client)
+            head = await client.head()
+            assert (works, head.start.split()[1]) == (works, b"101" if works else b"426")
+            assert up.connections == 2
+            await client.close()
+        await up.gone.get()
+
+
 @asynchronous
 async def test_an_upstream_that_breaks_the_handshake_is_a_426(tmp_path: Path) -> None:
     """Closing, garbage, a wrong answer, an extension that nobody offered, silence; and one that is not there."""
