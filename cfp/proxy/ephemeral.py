@@ -12,6 +12,7 @@ from typing import Any
 from cfp.errors import Failed
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.log import Events
+from cfp.proxy.loop import run
 from cfp.proxy.server import Worker
 
 
@@ -42,7 +43,7 @@ class _Thread(threading.Thread):
         if hasattr(signal, "pthread_sigmask"):
             # A signal that the kernel gave to this thread would not wake the main one, which alone answers it.
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        asyncio.run(self._serve())
+        run(self._serve())
 
     def wait_for_port(self) -> int:
         self._ready.wait()

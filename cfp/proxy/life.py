@@ -7,13 +7,17 @@ import errno
 import gc
 import signal
 import sys
+from contextlib import suppress
 
 from cfp.errors import Failed
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.handover import Handover, Loan, borrow
 from cfp.proxy.lifetime import Lifetime
+from cfp.proxy.loop import run
 from cfp.proxy.server import Worker
 
+# Descriptors besides those of connections: log, lock, sockets and files that are open for a moment.
+_OTHERS = 64
 # Whoever started it asks for health first, and waits for the answer.
 _SETTLE_SECONDS = 0.25
 
@@ -23,9 +27,10 @@ def live(config: WorkerConfig) -> None:
 
     Raises Busy(worker_running), Failed(port_in_use) or Failed(handover_refused).
     """
+    _allow_descriptors(2 * config.limits.connections + config.limits.upstream_pool + _OTHERS)
     loan = borrow(config) if config.take_over else None
     with Lifetime(config.layout, None if loan is None else loan.lock) as lifetime:
-        asyncio.run(_serve(config, lifetime, loan))
+        run(_serve(config, lifetime, loan))
 
 
 async def _serve(config: WorkerConfig, lifetime: Lifetime, loan: Loan | None) -> None:
@@ -44,6 +49,20 @@ async def _serve(config: WorkerConfig, lifetime: Lifetime, loan: Loan | None) ->
     asyncio.get_running_loop().call_later(_SETTLE_SECONDS, _settle, worker)
     await worker.wait_closed()
     handover.close()
+
+
+def _allow_descriptors(wanted: int) -> None:
+    """Raise the limit that a shell or session has set, 256 or 1,024 mostly, as far as this user may."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415  POSIX only
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # a system may have a lower limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _settle(worker: Worker) -> None:

@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,9 +51,20 @@ class Process:
 
 
 @contextmanager
-def process(home: Path, *flags: str, cwd: Path | str = "/") -> Iterator[Process]:
+def process(home: Path, *flags: str, cwd: Path | str = "/", under: Sequence[str] = ()) -> Iterator[Process]:
     port = free_port()
-    command = [sys.executable, "-P", "-c", PROGRAM, str(REPOSITORY), "--codex-home", str(home), "--port", str(port)]
+    command = [
+        *under,
+        sys.executable,
+        "-P",
+        "-c",
+        PROGRAM,
+        str(REPOSITORY),
+        "--codex-home",
+        str(home),
+        "--port",
+        str(port),
+    ]
     popen = subprocess.Popen(
         [*command, *BASE, *flags], cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -109,6 +120,17 @@ def test_one_worker_per_home(tmp_path: Path) -> None:
     with process(tmp_path) as third:
         wait_for_pid_file(third, tmp_path)
         assert third.health()["pid"] == third.popen.pid
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on descriptors there")
+def test_a_shells_limit_on_descriptors_is_raised(tmp_path: Path) -> None:
+    """Who starts it allows few open files, as many sessions do: each of many clients is served all the same."""
+    with process(tmp_path, under=("sh", "-c", 'ulimit -Sn 64; exec "$@"', "sh")) as running, ExitStack() as opened:
+        wait_for_pid_file(running, tmp_path)
+        for _ in range(150):
+            client = opened.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=20))
+            client.sendall(b"HEAD /__codex_fast_proxy/health HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % running.port)
+            assert client.recv(15) == b"HTTP/1.1 200 OK"
 
 
 def test_a_planted_module_is_not_executed(tmp_path: Path) -> None:
