@@ -16,6 +16,7 @@ import argparse
 import gc
 import hashlib
 import importlib
+import itertools
 import json
 import os
 import pickle
@@ -24,6 +25,7 @@ import select
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +58,7 @@ SMALL = {
 LONGEST = 300.0  # seconds; a mutant that never ends is noticed
 MOST_MEMORY = 4 << 30  # bytes; so is one that grows
 MOST_WORK = 60  # seconds of a processor; so is one that spins
+WRONG = b"\0wrong: "
 Say = Callable[[str], None]
 
 
@@ -209,8 +212,8 @@ def find_code(code: CodeType, wanted: tuple[str, int]):  # noqa: ANN201 - Iterat
 
 
 def failing(session: pytest.Session, items: Sequence[pytest.Item]) -> str:
-    """Run tests until one fails, and say which; "" where none does."""
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    """Run tests until one fails, and say which; "" where none does, or where there is none."""
+    for item, following in itertools.zip_longest(items, items[1:]):
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
             return item.nodeid
@@ -243,7 +246,10 @@ def baseline(session: pytest.Session, items: Sequence[pytest.Item]) -> bytes:
 
 
 def in_child(work: Callable[[], bytes]) -> bytes | None:
-    """What `work` returns in a fork of this process; None where that ended otherwise, or took too long."""
+    """What `work` returns in a fork of this process; None where that ended otherwise, or took too long.
+
+    Raises RuntimeError for what `work` raises: that is our own mistake, and says nothing of a mutant.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -256,7 +262,7 @@ def in_child(work: Callable[[], bytes]) -> bytes | None:
             for stream in (0, 1, 2):
                 os.dup2(nothing, stream)
             with os.fdopen(writer, "wb") as pipe:
-                pipe.write(work())
+                pipe.write(told(work))
             code = 0
         finally:
             os._exit(code)
@@ -269,7 +275,20 @@ def in_child(work: Callable[[], bytes]) -> bytes | None:
             answer += more
         else:
             os.killpg(child, signal.SIGKILL)
-    return answer if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 else None
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
+        return None
+    if answer.startswith(WRONG):
+        raise RuntimeError(answer.removeprefix(WRONG).decode())
+    return answer
+
+
+def told(work: Callable[[], bytes]) -> bytes:
+    try:
+        return work()
+    except MemoryError:  # a mutant that grows
+        raise
+    except Exception:  # noqa: BLE001 - whatever it is, the parent raises it
+        return WRONG + traceback.format_exc().encode()
 
 
 def journal_modules() -> list[Path]:

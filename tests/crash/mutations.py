@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
@@ -27,6 +27,7 @@ SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Sub: ast.Add,
 }
 Change = tuple[str, Callable[[], None]]
+ChangeOfLines = tuple[range, str, Callable[[], None]]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
 def changes_in(tree: ast.Module, untested: set[int]) -> Iterator[tuple[Place, str, Callable[[], None]]]:
     for where, function in functions(tree, "", untested):
         for place in inside(function, where, untested):
+            for lines, what, apply in changes_of_lists(place.node):
+                yield replace(place, lines=lines), what, apply
             for what, apply in changes_of(place.node):
                 yield place, what, apply
 
@@ -121,11 +124,15 @@ def head_of(node: ast.stmt | ast.ExceptHandler) -> range:
     return range(node.lineno, max(last, node.lineno) + 1)
 
 
-def changes_of(node: ast.AST) -> Iterator[Change]:
+def changes_of_lists(node: ast.AST) -> Iterator[ChangeOfLines]:
+    """Changes of the statements inside a statement: they are felt where those run, not where it begins."""
     for name, statements in ast.iter_fields(node):
         if isinstance(statements, list) and name in {"body", "orelse", "finalbody"}:
             yield from dropped(statements)
             yield from turned(statements)
+
+
+def changes_of(node: ast.AST) -> Iterator[Change]:
     yield from unguarded(node)
     yield from other_values(node)
 
@@ -186,21 +193,23 @@ def is_effect(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Raise | ast.AugAssign | ast.Delete | ast.Continue | ast.Break)
 
 
-def dropped(statements: list[ast.stmt]) -> Iterator[Change]:
+def dropped(statements: list[ast.stmt]) -> Iterator[ChangeOfLines]:
     """Leave out a statement that is there for its effect; it stays in the text, so that names keep their scope."""
     for at, statement in enumerate(statements):
         if is_effect(statement):
             never = ast.If(test=ast.Constant(value=False), body=[statement], orelse=[])
-            yield f"drop {short(statement)}", lambda at=at, never=never: statements.__setitem__(at, never)
+            what = f"drop {short(statement)}"
+            yield head_of(statement), what, lambda at=at, never=never: statements.__setitem__(at, never)
 
 
-def turned(statements: list[ast.stmt]) -> Iterator[Change]:
+def turned(statements: list[ast.stmt]) -> Iterator[ChangeOfLines]:
     """Let two neighbouring effects change places."""
     for at, pair in enumerate(itertools.pairwise(statements)):
         if all(is_effect(one) and not isinstance(one, ast.Raise | ast.Continue | ast.Break) for one in pair):
             one, other = pair
             what = f"{short(other, 40)} before {short(one, 40)}"
-            yield what, lambda at=at, pair=pair: statements.__setitem__(slice(at, at + 2), pair[::-1])
+            lines = range(one.lineno, head_of(other).stop)
+            yield lines, what, lambda at=at, pair=pair: statements.__setitem__(slice(at, at + 2), pair[::-1])
 
 
 def without_manager(items: list[ast.withitem]) -> Iterator[Change]:

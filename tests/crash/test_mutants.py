@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 
-from tests.crash.mutations import mutants_of
+import pytest
+
+from tests.crash.mutants import failing, in_child, journal_modules
+from tests.crash.mutations import changes_in, mutants_of
 
 SOURCE = '''
 def swap(fs, folder):
@@ -52,3 +56,25 @@ def test_each_mutant_is_one_change(tmp_path: Path) -> None:
     } == {mutant.name for mutant in mutants}
     texts = {ast.unparse(mutant.code) for mutant in mutants}
     assert len(mutants) == len(texts | {ast.unparse(ast.parse(SOURCE))}) - 1
+
+
+def test_a_change_is_felt_where_it_is() -> None:
+    """No mutant waits for the line of a `def`, which no test runs: it would meet no test at all."""
+    for path in journal_modules():
+        tree = ast.parse(path.read_text())
+        heads = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        assert [what for place, what, _ in changes_in(tree, set()) if not heads.isdisjoint(place.lines)] == []
+
+
+def test_a_mutant_that_meets_no_test_survives(request: pytest.FixtureRequest) -> None:
+    """Where nothing runs, nothing has failed."""
+    assert failing(request.session, []) == ""
+
+
+def test_our_own_mistake_is_no_answer() -> None:
+    """What goes wrong in the child before a test says anything is raised: no mutant was noticed."""
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        in_child(lambda: b"%d" % (1 // 0))
+    assert in_child(lambda: b"answer") == b"answer"
+    assert in_child(lambda: os._exit(0)) == b""
+    assert in_child(lambda: os._exit(3)) is None
