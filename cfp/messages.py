@@ -379,11 +379,6 @@ MESSAGES: Final[dict[str, Message]] = {
 # fmt: on
 
 
-def commands_in(action: str) -> list[str]:
-    """The commands that an action names, for programs that do not read sentences."""
-    return [part for part in action.split("`") if part.startswith((CLI, "codex "))]
-
-
 class _Blank(dict[str, Any]):
     def __missing__(self, key: str) -> str:
         return f"(no {key})"

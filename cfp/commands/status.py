@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
+from cfp.advice import commands_in
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
 from cfp.core.lifecycle import Hook, Pointing, answering, hook, pointing, settings_pending, state_of
@@ -14,7 +15,6 @@ from cfp.core.policy import LoginMode
 from cfp.core.provider import active_provider, provider_url
 from cfp.core.report import route_and_auth
 from cfp.host.machine import Host
-from cfp.messages import commands_in
 from cfp.result import Result
 
 EXAMPLES = (

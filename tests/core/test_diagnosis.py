@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cfp.advice import commands_in
 from cfp.codex.auth_json import LoginMode
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import PortFact, PortState, TextFact
@@ -14,7 +15,7 @@ from cfp.core.manifest import ManifestState
 from cfp.core.plan.install import plan_install
 from cfp.core.plan.route import InstallRequest
 from cfp.core.settings import Policy
-from cfp.messages import MESSAGES, commands_in
+from cfp.messages import MESSAGES
 from tests.facts import facts, installed, worker_of
 
 ENABLED = installed(facts(), plan_install(facts(), InstallRequest()))

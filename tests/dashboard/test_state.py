@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cfp.core.settings import Settings
-from cfp.layout import Layout
 from cfp.messages import MESSAGES
 from cfp.proxy.dashboard.outlook import Outlook
-from cfp.proxy.dashboard.state import home_flag, state, verdict
+from cfp.proxy.dashboard.state import state, verdict
 from tests.dashboard.stage import line
 from tests.dashboard.test_traffic import AT
 
@@ -58,15 +56,6 @@ def test_commands_mean_this_home(code: str) -> None:
     for command in found["commands"]:
         assert f"`{command}`" in found["action"]
         assert (" --codex-home '/a b'" in command) == command.startswith("codex-fast-proxy")
-
-
-def test_the_usual_home_needs_no_flag(tmp_path: Path) -> None:
-    """`~/.codex` is what a command means by itself, by whatever name it is reached."""
-    environ = {"HOME": str(tmp_path)}
-    (tmp_path / "link").symlink_to(tmp_path / ".codex")
-    assert "" == home_flag(Layout(tmp_path / ".codex"), environ)
-    assert "" == home_flag(Layout(tmp_path / "link"), environ)
-    assert f" --codex-home '{tmp_path}/my home'" == home_flag(Layout(tmp_path / "my home"), environ)
 
 
 def test_the_state_tells_the_route_and_no_secret() -> None:

@@ -11,12 +11,13 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol
 
+from cfp.advice import home_flag
 from cfp.layout import API_PATH
 from cfp.proxy import health
 from cfp.proxy.answers import Answer
 from cfp.proxy.dashboard import site
 from cfp.proxy.dashboard.outlook import Lookout
-from cfp.proxy.dashboard.state import home_flag, state
+from cfp.proxy.dashboard.state import state
 from cfp.proxy.dashboard.traffic import shown
 from cfp.proxy.dashboard.visit import Visit
 from cfp.proxy.ports import Client
@@ -58,7 +59,8 @@ class Desk:
     def __init__(self, worker: Shown) -> None:
         self.worker = worker
         self._lookout = Lookout(worker.config.layout, worker.config.environ)
-        self._home_flag = home_flag(worker.config.layout, worker.config.environ)
+        another_terminal = {**worker.config.environ, "CODEX_HOME": ""}
+        self._home_flag = home_flag(worker.config.layout, another_terminal)
         self._feeds: list[Visit] = []
         self._state: dict[str, Any] = {}
         self._state_at = -_LOOK_SECONDS

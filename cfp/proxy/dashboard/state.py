@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from cfp.advice import at_home, commands_in
 from cfp.core.policy import FastBehavior, LoginMode, fast_behavior
 from cfp.core.settings import Settings
-from cfp.layout import Layout
-from cfp.messages import CLI, commands_in, message
+from cfp.messages import message
 from cfp.proxy.dashboard.outlook import Outlook
 from cfp.proxy.dashboard.traffic import Line, trouble
 
@@ -58,35 +56,14 @@ def verdict(outlook: Outlook, lines: Sequence[Line], home_flag: str) -> dict[str
     if code is None:
         return {"code": None, "level": None, "sentence": "", "action": "", "commands": []}
     told = message(code, details)
-    commands = commands_in(told.action)
-    action = told.action
-    for command in commands:
-        action = action.replace(f"`{command}`", f"`{_at_home(command, home_flag)}`")
+    action = at_home(told.action, home_flag)
     return {
         "code": code.rpartition(".")[2],
         "level": level,
         "sentence": told.sentence,
         "action": action,
-        "commands": [_at_home(command, home_flag) for command in commands],
+        "commands": commands_in(action),
     }
-
-
-def home_flag(layout: Layout, environ: Mapping[str, str]) -> str:
-    """What a command typed in another terminal must say so that this home is meant."""
-    usual = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".codex")  # noqa: PTH111, PTH118  one spelling
-    return (
-        ""
-        if os.path.realpath(layout.home) == os.path.realpath(usual)
-        else f" --codex-home {shlex.quote(str(layout.home))}"
-    )
-
-
-def _at_home(command: str, flag: str) -> str:
-    """`codex-fast-proxy VERB …` with the home behind the verb."""
-    if not flag or not command.startswith(f"{CLI} "):
-        return command
-    program, verb, *rest = command.split(" ")
-    return " ".join((program, verb + flag, *rest))
 
 
 def _route(settings: Settings, health: Mapping[str, Any]) -> dict[str, Any]:

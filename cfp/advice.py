@@ -1,0 +1,33 @@
+"""The commands that sentences name: found in them, and completed with the Codex home that is meant."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+
+from cfp.layout import Layout, locate
+from cfp.messages import CLI
+
+
+def commands_in(action: str) -> list[str]:
+    """The commands that an action names, for programs that do not read sentences."""
+    return [part for part in action.split("`") if part.startswith((CLI, "codex "))]
+
+
+def home_flag(layout: Layout, environ: Mapping[str, str]) -> str:
+    """What a command typed in that environment must say so that this home is meant: "", or " --codex-home DIR"."""
+    meant = os.path.realpath(locate(None, environ).home) == os.path.realpath(layout.home)
+    return "" if meant else f" --codex-home {shlex.quote(str(layout.home))}"
+
+
+def at_home(action: str, flag: str) -> str:
+    """An action whose every `codex-fast-proxy VERB …` has the flag behind its verb."""
+    return "`".join(_at_home(part, flag) for part in action.split("`"))
+
+
+def _at_home(command: str, flag: str) -> str:
+    if not command.startswith(f"{CLI} "):
+        return command
+    program, verb, *rest = command.split(" ")
+    return " ".join((program, verb + flag, *rest))
