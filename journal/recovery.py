@@ -115,7 +115,8 @@ def inspect(ports: Ports, txid: str) -> Json:
     view: dict[str, Json] = {"id": txid, "files": files_now(ports, records), "workers": []}
     try:
         transaction = Transaction.resume(ports, txid, load_log(ports.fs, ports.root, txid), hold=Hold())
-        require_images(transaction)
+        if transaction.stage not in {Stage.COMMITTED, Stage.RESTORED}:
+            require_images(transaction)
     except (Damaged, Unsupported):
         return view | {"state": "damaged", "decision": "refuse"}
     begin = records[0]

@@ -21,7 +21,7 @@ from journal import (
     Unsupported,
     WorkerRecord,
 )
-from journal.codec import frame
+from journal.codec import frame, parse
 from journal.intents import Digester
 from journal.redact import shown_value
 from journal.staging import Place, park
@@ -539,13 +539,33 @@ def test_damage_names_the_files_that_are_known(home: Home) -> None:
     assert [] == home.journal.inspect(txid)["files"]
 
 
-@pytest.mark.parametrize(
-    ("commit", "state", "decision"), [(False, "prepared", "roll_back"), (True, "committed", "finish")]
-)
+DECISIONS = [(False, "prepared", "roll_back"), (True, "committed", "finish")]
+
+
+@pytest.mark.parametrize(("commit", "state", "decision"), DECISIONS)
 def test_what_recovery_would_do(home: Home, commit: bool, state: str, decision: str) -> None:  # noqa: FBT001 - a row of a table
     """It is told before it is done."""
     txid = killed(home, change(home.write("config", b"a"), b"a", b"b"), commit=commit)
     assert (state, decision) == tuple(home.journal.inspect(txid)[key] for key in ("state", "decision"))
+
+
+@pytest.mark.parametrize(("commit", "state", "decision"), DECISIONS)
+def test_images_that_are_not_needed_any_more(home: Home, commit: bool, state: str, decision: str) -> None:  # noqa: FBT001 - a row of a table
+    """Images go before the log does: a command that is killed in between has damaged nothing, and so it is told."""
+    config = home.write("config", b"a")
+    txid = killed(home, change(config, b"a", b"b"), commit=commit)
+    log = home.path / "journal" / f"{txid}.open"
+    with home.journal.acquire(command="recover", timeout=5) as lease:
+        written = log.read_bytes()
+        lease.recover()
+    known = parse(written)
+    rolled = b"" if commit else frame(len(known.records), {"t": "rolled"})
+    log.write_bytes(written[: known.length] + rolled)
+    config.write_bytes(b"b")  # wanted, or by the hand of somebody since
+    assert (state, decision) == tuple(home.journal.inspect(txid)[key] for key in ("state", "decision"))
+    with home.journal.acquire(command="recover", timeout=5) as lease:
+        (done,) = lease.recover().transactions
+    assert {"finish": "committed", "roll_back": "rolled_back"}[decision] == done["outcome"]
 
 
 def test_a_key_that_others_changed_is_a_conflict(home: Home) -> None:
