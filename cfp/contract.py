@@ -197,6 +197,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "secret_printed":                ("boolean", "false, always"),
     "ignored_flags":                 ("array", "flags that are accepted for older scripts and mean nothing"),
     "dry_run":                       ("boolean", "nothing was done"),
+    "kind":                          ("string", "what became of interrupted transactions: a status of `recover`"),
     "repair":                        ("object null", "a config without a record that is or would be mended: done, provider, base_url, source, files"),
     "transactions":                  ("array", "transactions, redacted"),
     "transaction":                   ("object", "one transaction, redacted"),

@@ -344,6 +344,10 @@ MESSAGES: Final[dict[str, Message]] = {
         "The record of the proxy was lost: {provider} points at {base_url} again, as {source} says, and what was ours "
         "beside it is taken out."),
     "done.recover_would_settle": Message("Nothing was done yet: {work}.", f"Run `{CLI} recover`."),
+    "done.recover_would_refuse": Message(
+        "Nothing was done yet: {work}.",
+        "Compare the listed files with your backups and mend them by hand; then move {records} away, and run "
+        f"`{CLI} status`."),
     "done.upstream_updated": Message("The new route is saved and in use."),
     "done.upstream_deferred": Message(
         "The new route is saved; the running proxy still serves the old one.",

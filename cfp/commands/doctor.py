@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cfp.core.checks import run_checks
+from cfp.core.checks import Check, run_checks
 from cfp.core.diagnosis import diagnose
+from cfp.core.facts import Facts
 from cfp.core.lifecycle import Pointing, answering, pointing, state_of
 from cfp.host.machine import Host
 from cfp.host.surroundings import look_around
+from cfp.messages import message
 from cfp.result import Result
 
 EXAMPLES = (
@@ -32,7 +34,7 @@ def run(args: Args, host: Host) -> Result:
     """Ask all checks; `ok` is false where one that matters fails."""
     facts = host.survey(ask_codex=True)
     machine = look_around(host, facts)
-    checks = run_checks(facts, machine, args.provider)
+    checks = [_recover_first(check, facts) for check in run_checks(facts, machine, args.provider)]
     ok = all(check.ok for check in checks)
     at = answering(facts)
     health = None if at is None else dict(at.health or {})
@@ -53,3 +55,8 @@ def run(args: Args, host: Host) -> Result:
             "next_user_action": next((check.fix for check in checks if not check.ok), diagnosis.next_user_action),
         },
     )
+
+
+def _recover_first(check: Check, facts: Facts) -> Check:
+    """In an interrupted home whatever else is not well may be well after the recovery: there is one way on."""
+    return check if check.ok or not facts.hot else replace(check, fix=message("interrupted").action)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cfp.errors import UsageError
 from cfp.host.machine import Host
 from cfp.lifecycle.session import translated
+from cfp.messages import message
 from cfp.result import Result
 
 EXAMPLES = (
@@ -34,13 +37,22 @@ def run(args: Args, host: Host) -> Result:
         open_ids = host.journal.hot()
         finished = host.journal.history()
     if args.action == "list":
-        return Result(status="listed", fields={"open": list(open_ids), "transactions": list(finished)})
+        listed = {"open": list(open_ids), "transactions": list(finished)}
+        return Result(status="listed", fields={**listed, "next_user_action": _way_out() if open_ids else ""})
     if args.transaction is None:
         raise UsageError("usage", reason="`journal show` needs the id of a transaction")
     if args.transaction in open_ids:
         with translated():
-            return Result(status="shown", fields={"transaction": host.journal.inspect(args.transaction)})
+            return _shown(host.journal.inspect(args.transaction), _way_out())
     for entry in finished:
         if entry.get("id") == args.transaction:
-            return Result(status="shown", fields={"transaction": entry})
+            return _shown(entry)
     raise UsageError("usage", reason="no transaction has that id")
+
+
+def _shown(transaction: Mapping[str, Any], action: str = "") -> Result:
+    return Result(status="shown", fields={"transaction": transaction, "next_user_action": action})
+
+
+def _way_out() -> str:
+    return message("interrupted").action

@@ -95,7 +95,9 @@ def _result(host: Host, kind: str, fields: dict[str, Any], *, would: str = "") -
     if conflict:
         told = message("recovery_conflict", {"conflicts": fields.get("conflicts", [])})
     elif would:
-        told = message("done.recover_would_settle", {"work": would})
+        damaged = [tx["id"] for tx in fields["transactions"] if tx["decision"] == "refuse"]
+        records = [f"{host.layout.journal / tx}.open" for tx in damaged]
+        told = message(f"done.recover_would_{'refuse' if damaged else 'settle'}", {"work": would, "records": records})
     else:
         told = message(f"done.recover_{kind}", fields.get("repair") or {})
     return Result(

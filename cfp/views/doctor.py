@@ -19,7 +19,9 @@ def doctor(answer: Mapping[str, Any]) -> list[RenderableType]:
     checks = answer["checks"]
     failed = sum(not check["ok"] for check in checks)
     words = "all checks passed" if not failed else f"{failed} of {len(checks)} checks need attention"
-    parts: list[RenderableType] = [headline(BAD if failed else GOOD, words)]
+    diagnosis = answer["diagnosis"]
+    more = diagnosis["message"] if diagnosis["code"] == "interrupted" else ""
+    parts: list[RenderableType] = [headline(BAD if failed else GOOD, words, more)]
     for check in checks:
         parts += _check(check)
     return [*parts, *next_step(answer)]

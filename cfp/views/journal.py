@@ -16,7 +16,7 @@ _NAMED: Final = ("command", "at", "tool", "from", "to", "outcome", "reason", "st
 def journal(answer: Mapping[str, Any]) -> list[RenderableType]:
     """Newest last, as they happened; what is still open comes first."""
     if answer["status"] == "shown":
-        return _one(answer["transaction"])
+        return _one(answer)
     waiting, done = list(answer["open"]), list(answer["transactions"])
     words = f"{len(waiting)} interrupted" if waiting else "nothing is interrupted"
     table = Table(box=None, padding=(0, 2), header_style="dim")
@@ -27,20 +27,19 @@ def journal(answer: Mapping[str, Any]) -> list[RenderableType]:
     for entry in done:
         table.add_row(*(plain(entry.get(name, "")) for name in ("id", "command", "from", "to", "outcome")))
     head = headline(WARN if waiting else GOOD, f"{len(done)} transactions", words)
-    step = next_step({"next_user_action": "Run `codex-fast-proxy recover`."}) if waiting else []
-    return [head, table, *step] if waiting or done else [head]
+    return [head, table, *next_step(answer)] if waiting or done else [head]
 
 
-def _one(entry: Mapping[str, Any]) -> list[RenderableType]:
+def _one(answer: Mapping[str, Any]) -> list[RenderableType]:
+    entry = answer["transaction"]
     files = [plain(one.get("path", "")) for one in entry.get("files", ()) if isinstance(one, dict)]
     named = [
         (name, entry.get(name)) for name in ("command", "at", "tool", "from", "to", "outcome", "reason", "state")
     ]
-    words = str(entry.get("outcome") or entry.get("state") or "")
     waits = "decision" in entry  # only what is still open has one
-    step = next_step({"next_user_action": "Run `codex-fast-proxy recover`."}) if waits else []
+    words = f"interrupted, {entry['state']}" if waits else str(entry.get("outcome") or "")
     head = headline(WARN if waits else GOOD, plain(entry.get("id", entry.get("tx", ""))), words)
-    return [head, rows([*named, *_numbered(files)]), *step]
+    return [head, rows([*named, *_numbered(files)]), *next_step(answer)]
 
 
 def _numbered(files: list[str]) -> list[tuple[str, str]]:

@@ -79,5 +79,8 @@ def test_an_open_transaction_names_what_settles_it() -> None:
     """In the list and in its own page."""
     listed = {"status": "listed", "open": ["tx"], "transactions": []}
     one = {"status": "shown", "transaction": {"id": "tx", "state": "prepared", "decision": "roll_back", "files": []}}
+    action = "Run `codex-fast-proxy recover`."
     for answer in (listed, one):
-        assert "codex-fast-proxy recover" in shown({"command": "journal", **answer}, terminal=False, environ={})
+        told = {"command": "journal", **answer, "next_user_action": action}
+        text = shown(told, terminal=False, environ={})
+        assert ("interrupted" in text, text.endswith(f"next  {action}\n")) == (True, True)

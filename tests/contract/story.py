@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cfp.layout import Layout
+from journal import FileChange, Journal, RealFs
 from tests.end_to_end.harness import Machine, Ran, api_key_login, chatgpt_login
 
 Step = tuple[str, Callable[[], Ran]]
@@ -65,14 +67,9 @@ def life(machine: Machine) -> Iterator[Step]:
     yield "recover_dry_run", lambda: machine.cfp("recover", "--dry-run")
     yield "journal_list", lambda: machine.cfp("journal", "list")
     yield "journal_show", lambda: machine.cfp("journal", "show", _last_transaction(machine))
+    yield from _interruption(machine)
     yield "benchmark", lambda: machine.cfp("benchmark", "--mode", "direct", "--pairs", "1")
-    skill = ("--repo-root", str(machine.root / "repo"), "--skills-root", str(machine.root / "skills"))
-    yield "link_skill_missing", lambda: machine.cfp("link-skill", *skill)
-    _checkout(machine)
-    yield "link_skill", lambda: machine.cfp("link-skill", *skill)
-    yield "link_skill_again", lambda: machine.cfp("link-skill", *skill)
-    yield "unlink_skill", lambda: machine.cfp("unlink-skill", *skill)
-    yield "check_update", lambda: machine.cfp("check-update", "--repo", str(machine.root / "repo"))
+    yield from _checked_out(machine)
     machine.write("auth.json", chatgpt_login())
     yield "status_split", lambda: machine.cfp("status")
     yield "uninstall_confirmation", lambda: machine.cfp("uninstall")
@@ -84,6 +81,46 @@ def life(machine: Machine) -> Iterator[Step]:
 
 def _last_transaction(machine: Machine) -> str:
     return str(machine.cfp("journal", "list").json["transactions"][-1]["id"])
+
+
+def _interruption(machine: Machine) -> Iterator[Step]:
+    """What the commands that look say of a home in which another one died, and what mends it."""
+    _killed(machine)
+    yield "status_interrupted", lambda: machine.cfp("status")
+    yield "doctor_interrupted", lambda: machine.cfp("doctor")
+    yield "journal_list_interrupted", lambda: machine.cfp("journal", "list")
+    yield "journal_show_interrupted", lambda: machine.cfp("journal", "show", _open_transaction(machine))
+    yield "recover_dry_run_interrupted", lambda: machine.cfp("recover", "--dry-run")
+    yield "recover", lambda: machine.cfp("recover")
+
+
+def _open_transaction(machine: Machine) -> str:
+    return str(machine.cfp("journal", "list").json["open"][0])
+
+
+def _killed(machine: Machine) -> None:
+    """A command that died before it had touched anything but its record."""
+    journal = Journal(Layout(machine.home).journal, fs=RealFs(), formats={}, processes=None, tool="codex-fast-proxy")
+    seen = machine.config.read_bytes()
+    with journal.acquire(command="set-upstream", timeout=5) as lease:
+        lease.begin(
+            command="set-upstream",
+            argv=("set-upstream",),
+            from_state="enabled",
+            to_state="enabled",
+            changes=[FileChange(path=machine.config, before=seen, after=seen + b"\n")],
+        ).prepare()
+
+
+def _checked_out(machine: Machine) -> Iterator[Step]:
+    """What needs a git checkout of ours."""
+    skill = ("--repo-root", str(machine.root / "repo"), "--skills-root", str(machine.root / "skills"))
+    yield "link_skill_missing", lambda: machine.cfp("link-skill", *skill)
+    _checkout(machine)
+    yield "link_skill", lambda: machine.cfp("link-skill", *skill)
+    yield "link_skill_again", lambda: machine.cfp("link-skill", *skill)
+    yield "unlink_skill", lambda: machine.cfp("unlink-skill", *skill)
+    yield "check_update", lambda: machine.cfp("check-update", "--repo", str(machine.root / "repo"))
 
 
 def _checkout(machine: Machine) -> None:
