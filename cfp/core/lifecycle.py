@@ -278,6 +278,8 @@ ALSO: Final[dict[tuple[Verb, State], frozenset[State | Refusal]]] = {
     (Verb.UNINSTALL_KEEPING, State.RESTORED_DEFERRED): frozenset({State.ABSENT}),
     (Verb.PREPARE, State.RESTORED_DEFERRED): frozenset({State.PREPARED}),
     (Verb.UNINSTALL_DEFERRED, State.RESTORED_DEFERRED): frozenset({State.ABSENT}),
+    # Somebody wrote a text of before an uninstall again, and it points at an address that we had then.
+    (Verb.UNINSTALL, State.PREPARED): frozenset({State.DRIFTED}),
     # The settings and the worker that a home has may be the wanted ones already, or none may be running.
     (Verb.SET_UPSTREAM, State.ENABLED): frozenset({State.ENABLED}),
     (Verb.SET_UPSTREAM, State.ENABLED_PENDING): frozenset({State.ENABLED}),

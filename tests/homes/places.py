@@ -67,6 +67,13 @@ class Home(Protocol):
     def fill(self) -> None:
         """No space is left from now on, for those who write through the port."""
 
+    @property
+    def dead(self) -> bool:
+        """Whether the program has died: whatever it did since, it did not."""
+
+    def die(self) -> NoReturn:
+        """Let the program die now."""
+
     def revive(self) -> None:
         """Begin a new program after a crash: nothing is armed any more; the disk has space again."""
 
@@ -127,6 +134,14 @@ class MemoryHome:
 
     def fill(self) -> None:
         self.fail_at(1, errno.ENOSPC, sticky=True)
+
+    @property
+    def dead(self) -> bool:
+        return self.fs.dead
+
+    def die(self) -> NoReturn:
+        self.fs.dead = True
+        raise Crash
 
     def revive(self) -> None:
         self.fs = self.fs.after_kill()
@@ -285,6 +300,13 @@ class FolderHome:
 
     def fill(self) -> None:
         self.fs.fate.full = errno.ENOSPC
+
+    @property
+    def dead(self) -> bool:
+        return self.fs.fate.dead
+
+    def die(self) -> NoReturn:
+        self.fs.die()
 
     def revive(self) -> None:
         self.fs = MortalFs()

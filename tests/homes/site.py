@@ -160,7 +160,7 @@ class LockFile:
         pass
 
 
-def host_on(home: Home, computer: Computer) -> StagedHost:
+def host_on(home: Home, computer: Computer, act: Callable[[str], None] = nothing) -> StagedHost:
     """The machine that a home and a computer make."""
     disk = home.disk(computer.seconds)
     locks: Locks = LockFile(home)
@@ -172,6 +172,7 @@ def host_on(home: Home, computer: Computer) -> StagedHost:
         fs=home.fs,
         computer=computer,
         desk=HomeDesk(home, disk),
+        act=act,
         more={"locks": locks, "clock": disk.now, "token": computer.token},
     )
 
@@ -182,18 +183,19 @@ def recover_on(home: Home, computer: Computer) -> Recovery:
         return lease.recover()
 
 
-def run_line(home: Home, computer: Computer, line: str | Sequence[str]) -> Said:
+def run_line(home: Home, computer: Computer, line: str | Sequence[str], act: Callable[[str], None] = nothing) -> Said:
     """Run one command line, all of it, there; a second passes."""
     computer.seconds += 1
-    return run_on(host_on(home, computer), line.split() if isinstance(line, str) else line)
+    return run_on(host_on(home, computer, act), line.split() if isinstance(line, str) else line)
 
 
 @dataclass
 class Site:
-    """A home and a computer, and commands that are run there."""
+    """A home and a computer, and commands that are run there. `act` is told what they are about to do to a worker."""
 
     home: Home
     computer: Computer
+    act: Callable[[str], None] = nothing
 
     def twin(self) -> Site:
         """The same world once more, in memory."""
@@ -216,7 +218,7 @@ class Site:
 
     def run(self, argv: Sequence[str]) -> Said:
         """Run one command line; a bug in it fails the test with its traceback."""
-        said = run_line(self.home, self.computer, argv)
+        said = run_line(self.home, self.computer, argv, self.act)
         if said.code == cli.EXIT_BUG:
             log = Path(said.json["log"])
             text = log.read_text()

@@ -11,8 +11,12 @@ from pathlib import Path
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
 from cfp.core.lifecycle import Pointing, Proxy, State, Verb, pointing, proxy, state_of
+from cfp.core.provider import provider_url
+from cfp.errors import Failed
+from journal import Recovery
 from tests.crash import invariants
 from tests.crash.simfs import Crash, SimFs
+from tests.homes.computer import Worker, nothing
 from tests.homes.places import Home
 from tests.homes.site import Said, Site, files_of
 from tests.lifecycle.listed import is_listed
@@ -32,7 +36,8 @@ UNUSABLE = frozenset(
 class Trouble:
     """What happens while a command runs, after `share` thousandths of its changing operations.
 
-    kind  none, kill, edit (by Codex), fail (one operation, by EIO), full (no space from there on)
+    kind  none, kill, edit (by Codex), fail (one operation, by EIO), full (no space from there on);
+          cut_off (killed before one of its acts on workers), stillborn (no worker that it starts comes up)
     """
 
     kind: str = "none"
@@ -59,6 +64,7 @@ class World:
     """`models` are the possibilities of what is true: more than one only while a crash is undecided.
 
     robbed  somebody has deleted what we had written down
+    unsure  files that a command changed which did not say that it is done: a power cut may take that back
     broken  the bytes of files of others that do not parse by now; `stood`: what they were before
     """
 
@@ -72,6 +78,7 @@ class World:
     interfered: bool = False
     edits: int = 0
     robbed: bool = False
+    unsure: set[Path] = field(default_factory=set)
     broken: dict[Path, bytes] = field(default_factory=dict)
     stood: dict[Path, bytes] = field(default_factory=dict)
     facts: Facts = field(init=False)
@@ -93,11 +100,11 @@ class World:
     def hot(self) -> bool:
         return self.site.hot
 
-    def files(self) -> list[bytes | None]:
+    def files(self) -> dict[Path, bytes | None]:
         """The files that a command promises to have changed once it says so."""
         layout = self.site.home.layout
         paths = (layout.config, layout.hooks, layout.settings, layout.manifest, layout.provider_auth)
-        return [self.site.disk.read(path) for path in paths]
+        return {path: self.site.disk.read(path) for path in paths}
 
     # --- others write -------------------------------------------------------------------------------------------
 
@@ -180,34 +187,47 @@ class World:
         was_hot = self.hot
         before, places = files_of(self.site.home.image()), positions(self.hooks_json)
         met = self._will_meet()
-        workers, form = self.site.computer.serving(), self.form()
-        with self._in_trouble(trouble, argv):
-            try:
-                said = self.site.run(argv)
-            except Crash:
-                said = None
+        workers, reached, form = self.site.computer.serving(), i3_reached(self.site), self.form()
+        files = self.files()
+        said = self._run(argv, trouble)
+        passed = said is not None and said.code in {0, 3} and said.status not in {"error", "quiet"}
+        changed = {path for path, data in self.files().items() if data != files[path]}
+        self.unsure = self.unsure - changed if passed else self.unsure | changed
         if said is None:
             self.tally.nested += was_hot
-            self._died(before, went_through)
+            self._died(before, went_through, [] if was_hot else reached)
             return
         if self.full:
             self.site.home.fill()  # still: a new program finds the disk as the last one left it
-        passed = said.code in {0, 3} and said.status not in {"error", "quiet"}
-        if said.code == 6 or self.hot:
+        if self.hot or isinstance(said.json.get("changed"), str):
             self.models = unique([*self.models, *(went_through(model, before, None) for model in self.models)])
         elif passed:
             self.models = [went_through(model, before, said) for model in self.models]
-        elif said.json.get("changed") is False and not was_hot and trouble.kind not in {"edit", "kill"}:
-            assert shared(files_of(self.site.home.image())) == shared(before), f"{argv}: failed, and changed files"
-            now = {one.settings for one in self.site.computer.serving()}
-            assert now == {one.settings for one in workers}, f"{argv}: failed, and changed workers"
+        elif said.json.get("changed") is False and not was_hot and trouble.kind != "edit":
+            self._changed_nothing(argv, before, workers)
         if trouble.kind != "edit":
             self._keeps_form(form, argv)
+        if said.refusal and not (was_hot or self.hot):
+            assert i3_lost(self.site, reached) == [], f"{argv}: {said.refusal}"
         self.check(places)
         if trouble == CALM and not self.full and said.code != 6 and not self._is_told_of(said):
             self._is_listed(verb, met, said)
         if passed and "state" in said.json and verb is not Verb.RECOVER:
             assert said.json["state"] == state_of(self.facts), f"I7: {argv} says {said.json['state']}"
+
+    def _run(self, argv: Sequence[str], trouble: Trouble) -> Said | None:
+        """Run it; None where it was killed, whatever it came to say."""
+        with self._in_trouble(trouble, argv):
+            try:
+                said = self.site.run(argv)
+            except Crash:
+                return None
+            return None if self.site.home.dead else said
+
+    def _changed_nothing(self, argv: Sequence[str], before: Images, workers: list[Worker]) -> None:
+        assert shared(files_of(self.site.home.image())) == shared(before), f"{argv}: failed, and changed files"
+        now = {one.settings for one in self.site.computer.serving()}
+        assert now == {one.settings for one in workers}, f"{argv}: failed, and changed workers"
 
     def form(self) -> dict[Path, tuple[bool, int]]:
         """Whether each shared file is a link, and its mode: that is its owner's to say."""
@@ -242,7 +262,18 @@ class World:
         if trouble.kind == "none":
             yield
             return
-        at = 1 + self._operations(argv) * trouble.share // 1000
+        operations, acts = self._foreseen(argv)
+        at, acts_left = 1 + operations * trouble.share // 1000, 1 + acts * trouble.share // 1000
+
+        def act(what: str) -> None:
+            nonlocal acts_left
+            acts_left -= 1
+            if self.site.home.dead or (trouble.kind == "cut_off" and acts_left == 0):
+                self.site.home.die()
+            if trouble.kind == "stillborn" and what == "healthy":
+                raise Failed("worker_did_not_start", reason="exited", detail="", log="")
+
+        self.site.act = act
         if trouble.kind == "kill":
             self.site.home.kill_at(at)
         elif trouble.kind in {"fail", "full"} and not self.full:
@@ -255,24 +286,31 @@ class World:
         try:
             yield
         finally:
+            self.site.act = nothing
             self.site.home.revive()
 
-    def _operations(self, argv: Sequence[str]) -> int:
-        twin = self.site.twin()
+    def _foreseen(self, argv: Sequence[str]) -> tuple[int, int]:
+        """How many changing operations on files a command has, and how many acts on workers."""
+        twin, acts = self.site.twin(), list[str]()
+        twin.act = acts.append
         if self.full:
             twin.home.fill()
         first = twin.home.fs.step
         twin.run(argv)
-        return int(twin.home.fs.step - first)
+        return int(twin.home.fs.step - first), len(acts)
 
-    def _died(self, before: Images, went_through: Callable[[Model, Images, Said | None], Model]) -> None:
+    def _died(
+        self, before: Images, went_through: Callable[[Model, Images, Said | None], Model], reached: list[Worker]
+    ) -> None:
         """A crash: whatever the command would have come to, recovery comes to before or after it."""
         self.tally.crashes += 1
         self.crashed = True
         if self.full:
             self.site.home.fill()
         self.models = unique([*self.models, *(went_through(model, before, None) for model in self.models)])
-        self.check_recovered(self.site.twin())
+        twin = self.site.twin()
+        if self.check_recovered(twin).kind == "rolled_back":
+            assert i3_lost(twin, reached) == []
         self.facts = self.site.survey()
 
     # --- checks -------------------------------------------------------------------------------------------------
@@ -291,10 +329,10 @@ class World:
         else:
             self._check_rest(self.site, self.facts)
 
-    def check_recovered(self, twin: Site) -> None:
+    def check_recovered(self, twin: Site) -> Recovery:
         """On a twin: one recovery settles everything, and a second one finds nothing."""
         places = positions(twin.disk.read(twin.home.layout.hooks))
-        twin.recover()
+        first = twin.recover()
         facts = twin.survey()
         self._check_rest(twin, facts)
         self.possible(twin, facts, self.models)
@@ -306,6 +344,7 @@ class World:
         again = twin.twin()
         second = again.recover()
         assert invariants.i6_recovered_for_good(settled, again.home.image(), second) == []
+        return first
 
     def _check_rest(self, site: Site, facts: Facts) -> None:
         """In a home with nothing interrupted."""
@@ -374,6 +413,26 @@ def i3_codex_is_served_or_told(site: Site, facts: Facts, *, robbed: bool = False
     if pointing(facts) is Pointing.PROXIED and not served and diagnose(facts).code == "ready":
         complaints.append("I3: Codex points at nothing, and status is content")
     return complaints
+
+
+def i3_reached(site: Site) -> list[Worker]:
+    """The workers that answer where config.toml leads."""
+    doc = site.survey().config.doc or {}
+    return [
+        worker
+        for worker in site.computer.serving()
+        if not worker.hung and provider_url(doc, worker.settings.provider) == worker.settings.base_url
+    ]
+
+
+def i3_lost(site: Site, before: list[Worker]) -> list[str]:
+    """A command that turned back leaves Codex served as it was, where config.toml still leads there."""
+    doc, now = site.survey().config.doc or {}, [worker.settings for worker in i3_reached(site)]
+    return [
+        f"I3: the worker of {worker.settings.base_url} has not come back"
+        for worker in before
+        if provider_url(doc, worker.settings.provider) == worker.settings.base_url and worker.settings not in now
+    ]
 
 
 def i4_nothing_left(site: Site) -> list[str]:
