@@ -21,6 +21,7 @@ from cfp.commands.autostart import LOCK_TIMEOUT_S
 from journal.lock import NativeLock, NativeLocks
 from tests.crash.sizes import SEED, size
 from tests.homes.acts import Acts
+from tests.homes.site import Said
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import ENVIRON, INSTALL, MOVE, dotfiles, lay, photograph, plain, worker_dies
 from tests.staged import Stage, in_children
@@ -153,12 +154,19 @@ def test_twelve_hooks_at_once(tmp_path: Path) -> None:
     assert 1 == sum(json.loads(line)["status"] == "started" for line in log)
 
 
-@pytest.mark.parametrize(
-    "words", [INSTALL, MOVE, ("start",), ("uninstall",), ("recover",)], ids=lambda words: words[0]
-)
-def test_a_killed_holder_of_the_lock_blocks_nobody(words: tuple[str, ...], tmp_path: Path) -> None:
-    """Who waits for the lock of a process that is killed goes on at once, and settles what it left."""
-    stage = staged(tmp_path / "stage", 2)
+@dataclass(frozen=True, slots=True)
+class Knocking:
+    """The real lock; who is about to wait for it says so on a pipe."""
+
+    pipe: int
+
+    def acquire(self, path: Path, timeout: float) -> NativeLock:
+        os.write(self.pipe, b"!")
+        return NativeLocks().acquire(path, timeout)
+
+
+def settled_after_a_killed_holder(words: tuple[str, ...], stage: Stage) -> Said:
+    """What a command comes to that waits for the lock while its holder is killed in the middle of an install."""
 
     def stopped(_: object) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -169,14 +177,43 @@ def test_a_killed_holder_of_the_lock_blocks_nobody(words: tuple[str, ...], tmp_p
         os._exit(0)
     assert os.WIFSTOPPED(os.waitpid(holder, os.WUNTRACED)[1])
     assert stage.host().journal.hot()
+    reading, writing = os.pipe()
     waiting = os.fork()
     if waiting == 0:
-        said = stage.run(*words)
+        said = stage.run(*words, locks=Knocking(writing))
         (stage.root / "said").write_text(said.out)
         os._exit(said.code)
+    os.close(writing)
+    knocked = os.read(reading, 1)
+    os.close(reading)
     began = time.monotonic()
     os.kill(holder, signal.SIGKILL)
     os.waitpid(holder, 0)
-    assert 0 == os.waitstatus_to_exitcode(os.waitpid(waiting, 0)[1]), (stage.root / "said").read_text()
+    code = os.waitstatus_to_exitcode(os.waitpid(waiting, 0)[1])
     assert time.monotonic() - began < LOCK_TIMEOUT_S
+    assert knocked == b"!", "it never came to the lock"
+    return Said(code=code, out=(stage.root / "said").read_text())
+
+
+@pytest.mark.parametrize(
+    "words", [INSTALL, MOVE, ("start",), ("stop",), ("uninstall",), ("recover",)], ids=lambda words: words[0]
+)
+def test_a_killed_holder_of_the_lock_blocks_nobody(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Who waits for the lock of a process that is killed goes on at once, and settles what it left."""
+    stage = staged(tmp_path / "stage", 2)
+    said = settled_after_a_killed_holder(words, stage)
+    assert said.code == 0, said.out
+    assert said.json["recovered" if words != ("recover",) else "transactions"]
     assert () == stage.host().journal.hot()
+
+
+def test_a_killed_holder_of_the_lock_leaves_a_session_its_proxy(tmp_path: Path) -> None:
+    """The hook that waits goes on at once too: it starts the worker, and leaves what is interrupted to `recover`."""
+    stage = staged(tmp_path / "stage", 2)
+    said = settled_after_a_killed_holder(("autostart",), stage)
+    assert (said.code, said.status, said.json["reason"]) == (0, "started", "interrupted"), said.out
+    assert 1 == len(stage.street.workers)
+    assert stage.host().journal.hot()
+    assert "rolled_back" == stage.run("recover").status
+    assert () == stage.host().journal.hot()
+    assert 1 == len(stage.street.workers)
