@@ -26,8 +26,13 @@ HOMES = 6_250 if PROFILE == "deep" else 80
 REAL_HOMES = 500 if PROFILE == "deep" else 12
 
 
-def run(machine: type[Lifecycle], homes: int, shard: int, phases: Sequence[Phase] = tuple(Phase)) -> Tally:
-    """Live through that many homes, each for some forty acts; repeatable where the profile is."""
+def run(
+    machine: type[Lifecycle], homes: int, shard: int, phases: Sequence[Phase] = tuple(Phase), asked: str | None = None
+) -> Tally:
+    """Live through that many homes, each for some forty acts; repeatable where the profile is.
+
+    asked  the command line's own seed: every shard draws others from it
+    """
     tally = Tally()
     bound = settings(
         max_examples=homes,
@@ -37,7 +42,9 @@ def run(machine: type[Lifecycle], homes: int, shard: int, phases: Sequence[Phase
         suppress_health_check=[HealthCheck.too_slow],
     )
     test = get_state_machine_test(type(machine.__name__, (machine,), {"tally": tally}), settings=bound)
-    if settings.default.derandomize:
+    if asked is not None:
+        test = seed(f"{asked}, {shard}")(test)
+    elif settings.default.derandomize:
         test = seed(shard)(test)
     test()
     return tally
@@ -62,9 +69,9 @@ def report(numbers: Numbers, where: str, tally: Tally) -> None:
 
 
 @pytest.mark.parametrize("shard", SHARDS)
-def test_in_memory(shard: int, numbers: Numbers) -> None:
+def test_in_memory(shard: int, numbers: Numbers, pytestconfig: pytest.Config) -> None:
     """All commands, writers, crashes, power cuts and full disks, nested in any way."""
-    tally = run(Lifecycle, HOMES, shard)
+    tally = run(Lifecycle, HOMES, shard, asked=pytestconfig.getoption("hypothesis_seed"))
     report(numbers, "in memory", tally)
     assert tally.steps >= HOMES * LENGTH // 2
 
@@ -83,6 +90,7 @@ class InAFolder(Lifecycle):
             shutil.rmtree(self.folder)
 
 
-def test_in_a_folder(numbers: Numbers) -> None:
+def test_in_a_folder(numbers: Numbers, pytestconfig: pytest.Config) -> None:
     """The same promises where the operating system keeps the files."""
-    report(numbers, "in a folder", run(InAFolder, REAL_HOMES, 0))
+    asked = pytestconfig.getoption("hypothesis_seed")
+    report(numbers, "in a folder", run(InAFolder, REAL_HOMES, 0, asked=asked))
