@@ -30,19 +30,24 @@ _REPEAT_SECONDS: Final = 60.0
 
 
 class RotatingFile:
-    """Appends to one file of mode 0600; at `limit` bytes it becomes `.1`, and `.1` to `.4` move up by one."""
+    """Appends to one file of mode 0600; at `limit` bytes it becomes `.1`, and `.1` to `.4` move up by one.
+
+    Another worker may append to it and move it up as well, and whoever else may move it or remove it.
+    """
 
     def __init__(self, path: Path, *, limit: int = ROTATE_BYTES, kept: int = KEPT_FILES) -> None:
         self._path = path
         self._limit = limit
         self._kept = kept
         self._descriptor: int | None = None
+        self._identity: tuple[int, int] | None = None
         self._size = 0
         self._torn = False  # the last line may have been written in part: the next one must not continue it
 
     def write(self, data: bytes) -> None:
         """Append whole lines; raises OSError."""
-        if self._descriptor is None:
+        if not self._is_there():
+            self.close()
             self._open()
         if self._size and self._size + len(data) > self._limit:
             self._rotate()
@@ -50,9 +55,7 @@ class RotatingFile:
         view = memoryview(b"\n" + data if self._torn else data)
         while view:
             self._torn = True
-            written = os.write(self._descriptor, view)
-            self._size += written
-            view = view[written:]
+            view = view[os.write(self._descriptor, view) :]
         self._torn = False
 
     def close(self) -> None:
@@ -66,10 +69,22 @@ class RotatingFile:
         older = _last_bytes(self._path.with_name(f"{self._path.name}.1"), limit - len(newer))
         return older + newer
 
+    def _is_there(self) -> bool:
+        """Whether the open file is still the one of that name, and how large it is by now."""
+        if self._descriptor is None:
+            return False
+        try:
+            found = self._path.stat()
+        except OSError:
+            return False
+        self._size = found.st_size
+        return (found.st_dev, found.st_ino) == self._identity
+
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
         self._descriptor = os.open(self._path, flags, 0o600)
-        self._size = os.fstat(self._descriptor).st_size
+        found = os.fstat(self._descriptor)
+        self._identity, self._size = (found.st_dev, found.st_ino), found.st_size
         if hasattr(os, "fchmod"):
             os.fchmod(self._descriptor, 0o600)  # 0.1.0 made it as the umask said
 

@@ -188,6 +188,40 @@ def test_an_older_file_is_continued(tmp_path: Path) -> None:
     assert ((tmp_path / "log.1").read_bytes()[-4:], (tmp_path / "log").read_bytes()) == (b"x\n1\n", b"22222\n")
 
 
+@pytest.mark.parametrize("way", ["moved", "removed", "rotated", "emptied"])
+def test_others_may_move_the_file(tmp_path: Path, way: str) -> None:
+    """The next line is in the file of that name, where readers look for it; what counts is the size that it has."""
+    path = tmp_path / "log"
+    file, other = RotatingFile(path, limit=20), RotatingFile(path, limit=20)
+    file.write(b"111111111\n")
+    match way:
+        case "moved":
+            path.rename(tmp_path / "elsewhere")
+        case "removed":
+            path.unlink()
+        case "rotated":
+            other.write(b"222222222\n")
+            other.write(b"333333333\n")
+        case "emptied":
+            path.write_bytes(b"")
+    file.write(b"444444444\n")
+    file.close()
+    other.close()
+    assert path.read_bytes() == (b"333333333\n444444444\n" if way == "rotated" else b"444444444\n")
+
+
+def test_two_workers_rotate_one_file(tmp_path: Path) -> None:
+    """One drains while the next one serves: the lines of both count, none is lost, none is written twice."""
+    files = [RotatingFile(tmp_path / "log", limit=50), RotatingFile(tmp_path / "log", limit=50)]
+    for number in range(20):
+        files[number % 2].write(b"%09d\n" % number)
+    for file in files:
+        file.close()
+    texts = [(tmp_path / name).read_bytes() for name in ("log.3", "log.2", "log.1", "log")]
+    assert [len(text) for text in texts] == [50, 50, 50, 50]
+    assert b"".join(texts) == b"".join(b"%09d\n" % number for number in range(20))
+
+
 def test_a_torn_line_harms_no_other(tmp_path: Path) -> None:
     """Where a disk took a line in part, the next one begins on a line of its own."""
     path = tmp_path / "log"
