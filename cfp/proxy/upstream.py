@@ -7,13 +7,16 @@ import select
 import sys
 from collections.abc import Sequence
 from time import monotonic
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from cfp.proxy.config import Limits
 from cfp.proxy.dial import Dialer
 from cfp.proxy.parsers import ResponseParser
 from cfp.proxy.reading import ReadBuffer
 from cfp.proxy.wire import Fault, Malformed, Opaque, Piece, ResponseEvent
+
+if TYPE_CHECKING:
+    import ssl
 
 _JOINS: Final = sys.version_info < (3, 12)  # asyncio copies what is written in parts before it sends a byte of it
 _LARGE: Final = 128 * 1024
@@ -118,8 +121,18 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._caller.on_response(self._parser.feed(self._buffer[:nbytes]))
 
     def eof_received(self) -> None:
-        if self._caller is not None:
+        if self._caller is not None and self._was_announced():
             self._tell(self._parser.eof())
+
+    def _was_announced(self) -> bool:
+        """Whether the peer itself has ended it: with TLS, anybody on the way can end what is below (RFC 8446 6.1)."""
+        tls: ssl.SSLObject | None = self.transport.get_extra_info("ssl_object")
+        if tls is None:
+            return True
+        try:
+            return tls.read(1) == b""  # asyncio has read all else, and does not tell why it stopped
+        except OSError:
+            return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.lost(self)

@@ -18,7 +18,17 @@ from cfp.proxy.answers import Answer
 from cfp.proxy.config import Limits
 from cfp.proxy.dial import Dialer, DialFailed
 from cfp.proxy.routing import origin_of
-from tests.proxy.support import Request, Running, Upstream, asynchronous, read_head, upstream, worker
+from tests.proxy.support import (
+    Call,
+    Request,
+    Running,
+    Upstream,
+    asynchronous,
+    read_chunk,
+    read_head,
+    upstream,
+    worker,
+)
 
 
 def server_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
@@ -63,6 +73,33 @@ async def test_the_users_authority_is_trusted_and_connections_are_kept(
                 assert await ask(running) == (b"HTTP/1.1 200 OK", "")
             assert up.connections == 1
         await closing(up)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+@asynchronous
+async def test_only_tls_itself_ends_a_body_without_length(
+    tmp_path: Path, certificate: tuple[Path, Path], *, cut: bool
+) -> None:
+    """An end of the connection that TLS does not announce is a cut, and no end is made up for the client."""
+
+    async def script(call: Call) -> None:
+        await call.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
+        call.writer.transport.abort() if cut else call.writer.close()
+
+    async with tls_upstream(certificate) as up:
+        up.script = script
+        base = up.base.replace("http:", "https:")
+        async with worker(tmp_path, base, environ={"CODEX_CA_CERTIFICATE": str(certificate[0])}) as running:
+            client = await running.client()
+            client.post()
+            assert (await client.head()).get(b"transfer-encoding") == b"chunked"
+            assert await read_chunk(client.reader) == b"hello"
+            if cut:
+                assert await client.closed() == b""
+            else:
+                assert await read_chunk(client.reader) == b""
+            await client.close()
+    assert [line["error_type"] for line in running.log()] == ["upstream_cut" if cut else None]
 
 
 @asynchronous
