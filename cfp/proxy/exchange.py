@@ -174,11 +174,9 @@ class Exchange:
     def _look_into(self) -> None:
         body, intake = self._upload.body, self._office.intake
         assert body is not None  # noqa: S101  only such exchanges come here
-        if intake.takes_long(body, self._decision):
-            look = intake.look_aside(body, self._decision, self._record, self._looked_into)
-            self._task = asyncio.get_running_loop().create_task(look)
-        else:
-            self._looked_into(intake.look(body, self._decision, self._record))
+        later = intake.look(body, self._decision, self._record, self._looked_into)
+        if later is not None:
+            self._task = asyncio.get_running_loop().create_task(later)
 
     def _looked_into(self, found: Prepared | None) -> None:
         self._task = None

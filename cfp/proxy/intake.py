@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,7 @@ from cfp.proxy.wire import Piece
 
 # Coding and decoding let go of the interpreter: from this size on a thread does it, and the loop goes on.
 ASIDE: Final = 1 << 20
+_PLAIN: Final = 4 * ASIDE  # of the same, decoded
 _CREATE: Final = "response.create"
 
 
@@ -31,6 +32,9 @@ class Prepared(msgspec.Struct):
     model: str | None
 
 
+Tell: TypeAlias = Callable[[Prepared | None], None]
+
+
 class Intake:
     """Looks into one worker's bodies. Policy and login are those of the moment when a body is all there."""
 
@@ -39,30 +43,38 @@ class Intake:
         self._refusals = office.refusals
         self._cap = office.config.limits.body
 
-    def takes_long(self, body: Body, decision: Decision) -> bool:
-        """Whether it should not be done on the event loop."""
-        return len(body) > ASIDE and decision.coding != b"identity"
+    def look(
+        self, body: Body, decision: Decision, record: RequestRecord, tell: Tell
+    ) -> Coroutine[Any, Any, None] | None:
+        """Add the tier where policy and login say so, and `tell` what goes out; None: it is larger than the cap.
 
-    def look(self, body: Body, decision: Decision, record: RequestRecord) -> Prepared | None:
-        """Add the tier where policy and login say so; None: the body is larger than the cap."""
+        Returns what is to be run instead, where it takes too long for the event loop.
+        """
+        coding, cap = decision.coding, self._cap
+        if coding != b"identity":
+            if len(body) > ASIDE:
+                return self._look_aside(body, decision, record, tell)
+            cap = min(cap, _PLAIN)
         record.effective_policy, tier = tier_now(self._office)
-        return _prepared(self._rewrite(body, decision.coding, tier), decision.hint, tier, record)
+        found = self._rewrite(body, coding, tier, cap)
+        if found is None and cap < self._cap:
+            return self._look_aside(body, decision, record, tell)
+        tell(_prepared(found, decision.hint, tier, record))
+        return None
 
-    async def look_aside(
-        self, body: Body, decision: Decision, record: RequestRecord, tell: Callable[[Prepared | None], None]
-    ) -> None:
+    async def _look_aside(self, body: Body, decision: Decision, record: RequestRecord, tell: Tell) -> None:
         """The same in a thread; `tell` hears of it on the loop."""
         record.effective_policy, tier = tier_now(self._office)
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(None, self._rewrite, body, decision.coding, tier)
+        found = await loop.run_in_executor(None, self._rewrite, body, decision.coding, tier, self._cap)
         tell(_prepared(found, decision.hint, tier, record))
 
-    def _rewrite(self, body: Body, coding: bytes, tier: str | None) -> Rewritten | None:
+    def _rewrite(self, body: Body, coding: bytes, tier: str | None, cap: int) -> Rewritten | None:
         def tier_for(members: Members) -> str | None:
             return None if members.model in self._refusals else tier
 
         try:
-            return rewrite(body, tier_for, coding=coding, cap=self._cap)
+            return rewrite(body, tier_for, coding=coding, cap=cap)
         except TooLarge:
             return None
 

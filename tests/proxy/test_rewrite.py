@@ -143,6 +143,14 @@ def test_unknown_and_broken_codings_stay(coding: str, body: bytes) -> None:
     assert found == Rewritten([body], None, "content_coding")
 
 
+def test_a_body_of_many_streams_stays() -> None:
+    """Each costs a copy of all that is behind it: some are read, thousands are nobody's body."""
+    for count, read in ((100, True), (10_000, False)):
+        body = gzip.compress(b"") * count + gzip.compress(b"{}")
+        found = rewrite(body, lambda _: "priority", coding=b"gzip")
+        assert (found.injected, found.error) == (read, None if read else "content_coding")
+
+
 @pytest.mark.parametrize("bits", range(9, 16))
 def test_deflate_with_any_window_is_read(bits: int) -> None:
     """Its first byte has the window's size (RFC 1950 2.2)."""
