@@ -62,13 +62,14 @@ class Lifetime:
             self._descriptor = None
 
     def write_pid(self) -> None:
-        """Say who it is, once it serves."""
-        path = self._layout.pid_file
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
-        try:
-            os.write(descriptor, b"%d\n" % os.getpid())
-        finally:
-            os.close(descriptor)
+        """Say who it is, once it serves; a full disk keeps nobody from serving."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
+        with suppress(OSError):
+            descriptor = os.open(self._layout.pid_file, flags, 0o600)
+            try:
+                os.write(descriptor, b"%d\n" % os.getpid())
+            finally:
+                os.close(descriptor)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

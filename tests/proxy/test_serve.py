@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +120,21 @@ def test_one_worker_per_home(tmp_path: Path) -> None:
     with process(tmp_path) as third:
         wait_for_pid_file(third, tmp_path)
         assert third.health()["pid"] == third.popen.pid
+
+
+def test_it_serves_without_a_pid_file(tmp_path: Path) -> None:
+    """A disk that takes no pid file, as a full one, keeps nobody from serving: lock and health tell who serves."""
+    Layout(tmp_path).pid_file.mkdir(parents=True)  # nobody can write a folder
+    with process(tmp_path, "--nonce", "ab12") as running:
+        while True:
+            with suppress(ConnectionRefusedError):
+                assert running.health()["nonce"] == "ab12"
+                break
+            assert running.popen.poll() is None
+            time.sleep(0.01)
+        running.popen.send_signal(signal.SIGTERM)
+        out, _ = running.popen.communicate(timeout=20)
+        assert (running.popen.returncode, out) == (0, b"")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on descriptors there")
