@@ -27,8 +27,9 @@ class Admission:
     link cannot read it.
     """
 
-    def __init__(self, port: int) -> None:
-        names = (b"127.0.0.1", b"localhost", b"[::1]")
+    def __init__(self, port: int, served: str) -> None:
+        """`served` is the loopback name or address that we listen at, which may be another one than the usual."""
+        names = {b"127.0.0.1", b"localhost", b"[::1]", (f"[{served}]" if ":" in served else served).encode()}
         self._hosts = frozenset(b"%s:%d" % (name, port) for name in names)
         self._origins = frozenset(b"http://" + host for host in self._hosts)
 

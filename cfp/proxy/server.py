@@ -94,7 +94,7 @@ class Worker:
         self._listener = Listener(
             sockets or bind(settings.host, settings.port), partial(Downstream, self, self, limits), self._settled
         )
-        self.admission = Admission(self.port)
+        self.admission = Admission(self.port, settings.host)
         await self._listener.start()
         self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
 

@@ -105,4 +105,22 @@ def test_only_exact_names_are_admitted(
     fields: dict[str, str], authority: bytes | None, expected: Refusal | None
 ) -> None:
     """Our address under our own name, and no page of another origin."""
-    assert Admission(8787).refuse(head(**fields), authority) == expected
+    assert Admission(8787, "127.0.0.1").refuse(head(**fields), authority) == expected
+
+
+@pytest.mark.parametrize(
+    ("served", "named", "expected"),
+    [
+        ("127.0.0.2", "127.0.0.2:8787", None),
+        ("127.0.0.2", "localhost:8787", None),
+        ("127.0.0.2", "127.0.0.3:8787", Refusal.HOST),
+        ("127.0.0.1", "127.0.0.2:8787", Refusal.HOST),
+        ("0:0:0:0:0:0:0:1", "[0:0:0:0:0:0:0:1]:8787", None),
+        ("0:0:0:0:0:0:0:1", "[::1]:8787", None),
+    ],
+)
+def test_the_address_that_is_served_is_admitted(served: str, named: str, expected: Refusal | None) -> None:
+    """Any loopback address may be chosen, and Codex then calls us by it."""
+    assert Admission(8787, served).refuse(head(host=named)) == expected
+    origin = head(host="localhost:8787", origin=f"http://{named}")
+    assert Admission(8787, served).refuse(origin) == (expected and Refusal.ORIGIN)
