@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
+from typing import Any, Final
 
 from cfp.layout import Layout, locate
 from cfp.messages import CLI
+
+_ACTIONS: Final = frozenset({"next_user_action", "next_action", "next_commands", "fix"})
 
 
 def commands_in(action: str) -> list[str]:
@@ -26,8 +29,21 @@ def at_home(action: str, flag: str) -> str:
     return "`".join(_at_home(part, flag) for part in action.split("`"))
 
 
+def completed(answer: Mapping[str, Any], flag: str) -> dict[str, Any]:
+    """An answer whose every action, also those inside its blocks, has the flag in its commands."""
+    return {name: _completed(value, flag, name) for name, value in answer.items()}
+
+
+def _completed(value: Any, flag: str, name: str) -> Any:
+    if isinstance(value, Mapping):
+        return completed(value, flag)
+    if isinstance(value, list | tuple):
+        return [_completed(item, flag, name) for item in value]
+    return at_home(value, flag) if name in _ACTIONS and isinstance(value, str) else value
+
+
 def _at_home(command: str, flag: str) -> str:
-    if not command.startswith(f"{CLI} "):
+    if not command.startswith(f"{CLI} ") or "--help" in command:
         return command
     program, verb, *rest = command.split(" ")
     return " ".join((program, verb + flag, *rest))

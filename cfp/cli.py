@@ -13,13 +13,14 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any, TextIO
 
 import cfp
 from cfp import signals
+from cfp.advice import completed, home_flag
 from cfp.commands import COMMANDS
 from cfp.commands.overview import overview
 from cfp.commands.parsing import module_of, page, parsed
@@ -97,9 +98,28 @@ def _verb(argv: Sequence[str]) -> str:
     return next((word for word in argv if not word.startswith("-")), "")
 
 
+def _own(argv: Sequence[str]) -> list[str]:
+    """The words that are ours: those behind `--` are another program's."""
+    return list(takewhile(lambda word: word != "--", argv))
+
+
+def _codex_home(argv: Sequence[str]) -> str | None:
+    """What `--codex-home` names, on a command line that may be wrong; None where it names nothing."""
+    named = None
+    for word, after in pairwise([*_own(argv), ""]):
+        if word == "--codex-home":
+            named = after
+        elif word.startswith("--codex-home="):
+            named = word.partition("=")[2]
+    return named
+
+
 def _answer(verb: str, result: Result, argv: Sequence[str], environ: Mapping[str, str], out: TextIO) -> None:
     """Print the result: JSON, or a page for people where the command line says so, wrong as the rest of it may be."""
-    words = " ".join(takewhile(lambda word: word != "--", argv)).replace("--format=", "--format ")
+    named = _codex_home(argv)
+    if named and (flag := home_flag(locate(named, environ), environ)):
+        result = replace(result, fields=completed(result.fields, flag))
+    words = " ".join(_own(argv)).replace("--format=", "--format ")
     if "--format text" not in words:
         _say(render(verb, result), out)
         return
@@ -156,7 +176,7 @@ def _dispatch(
         near = get_close_matches(argv[0], COMMANDS, n=1)
         meant = f"; perhaps `{near[0]}` is meant" if near else ""
         raise UsageError("usage", reason=f"the first word must be a command{meant}")
-    if _HELP & set(takewhile(lambda word: word != "--", argv)):
+    if _HELP & set(_own(argv)):
         _say(page(verb), streams.out)
         return 0
     module = module_of(verb)
@@ -235,6 +255,5 @@ def _traceback_file(error: Exception, argv: Sequence[str], environ: Mapping[str,
 
 
 def _log_folder(argv: Sequence[str], environ: Mapping[str, str]) -> str | None:
-    explicit = argv[argv.index("--codex-home") + 1] if "--codex-home" in argv[:-1] else None
-    folder = locate(explicit, environ).worker
+    folder = locate(_codex_home(argv), environ).worker
     return str(folder) if folder.is_dir() else None

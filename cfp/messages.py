@@ -52,7 +52,7 @@ MESSAGES: Final[dict[str, Message]] = {
         "There is no Codex home at {path}.", "Start Codex once, or name the right folder with --codex-home."),
     "codex_home_deleted": Message(
         "There is no Codex home at {path} any more, and its proxy still runs (process {pid}).",
-        f"Run `{CLI} stop --codex-home {{path}}`: that ends it, and nothing else is left."),
+        f"Run `{CLI} stop`: that ends it, and nothing else is left."),
     "codex_home_not_text": Message(
         "The path {path} is not UTF-8, so neither config.toml nor a hook can name it.",
         "Give the folder another name, or reach it by a symbolic link that --codex-home names."),

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from cfp.advice import home_flag
+import pytest
+
+from cfp.advice import at_home, commands_in, home_flag
+from cfp.commands import COMMANDS
+from cfp.commands.parsing import parsed
 from cfp.layout import Layout
+from cfp.messages import MESSAGES
+from tests.commands.test_cli import told
 
 
 def test_the_usual_home_needs_no_flag(tmp_path: Path) -> None:
@@ -15,3 +25,71 @@ def test_the_usual_home_needs_no_flag(tmp_path: Path) -> None:
     assert "" == home_flag(Layout(tmp_path / ".codex"), environ)
     assert "" == home_flag(Layout(tmp_path / "link"), environ)
     assert f" --codex-home '{tmp_path}/my home'" == home_flag(Layout(tmp_path / "my home"), environ)
+
+
+@pytest.mark.parametrize("code", [code for code, of in MESSAGES.items() if commands_in(of.action)])
+def test_every_command_takes_the_flag(code: str) -> None:
+    """Behind its verb and once, so that the line is one that the program takes; other programs' are left alone."""
+    for command in commands_in(at_home(MESSAGES[code].action, " --codex-home '/a b'")):
+        program, verb, *rest = shlex.split(command)
+        if program != "codex-fast-proxy" or verb not in COMMANDS or "--help" in rest:
+            assert "--codex-home" not in rest
+            continue
+        assert "/a b" == parsed(verb, rest)["codex_home"]
+
+
+def named(answer: Any) -> Iterator[str]:
+    """Every command of ours that an answer names, wherever it does."""
+    if isinstance(answer, str):
+        parts = (answer, *answer.split("`"))
+        yield from (part for part in parts if part.startswith("codex-fast-proxy ") and part.split()[1] in COMMANDS)
+    elif isinstance(answer, dict | list):
+        for value in answer.values() if isinstance(answer, dict) else answer:
+            yield from named(value)
+
+
+WORDS = [
+    ["status"],
+    ["doctor"],
+    ["install"],
+    ["start"],
+    ["stop"],
+    ["recover"],
+    ["set-upstream", "--upstream-base", "https://other.example/v1"],
+    ["dashboard", "--no-open"],
+    ["benchmark"],
+]
+
+
+@pytest.mark.parametrize("form", ["apart", "joined"])
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: words[0])
+def test_a_home_that_was_named_is_named_again(words: list[str], form: str, tmp_path: Path) -> None:
+    """Whoever pastes what an answer names acts on the home that was asked about, from any folder, in any shell."""
+    home = tmp_path / "my $HOME"
+    home.mkdir()
+    flag = ["--codex-home", str(home)] if form == "apart" else ["--codex-home", "first", f"--codex-home={home}"]
+    environ = {"HOME": str(tmp_path), "PATH": "/nowhere"}
+    _, text = told(*words, *flag, environ=environ)
+    found = [shlex.split(command) for command in named(json.loads(text))]
+    assert found or words == ["stop"]
+    for _, verb, *rest in found:
+        assert str(home) == parsed(verb, rest)["codex_home"]
+    _, page = told(*words, *flag, "--format", "text", environ=environ)
+    assert all(command in " ".join(page.split()) for command in named(json.loads(text).get("next_user_action", "")))
+
+
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: words[0])
+def test_a_home_that_is_meant_anyway_is_not(words: list[str], tmp_path: Path) -> None:
+    """The default, and that of CODEX_HOME, also where a flag names it; with another one the flag is needed."""
+    usual, other = tmp_path / ".codex", tmp_path / "other"
+    usual.mkdir()
+    other.mkdir()
+    base = {"HOME": str(tmp_path), "PATH": "/nowhere"}
+    plain = told(*words, environ=base)[1]
+    assert "--codex-home" not in plain
+    assert "--codex-home" not in told(*words, "--codex-home", str(usual), environ=base)[1]
+    environ = {**base, "CODEX_HOME": str(other)}
+    assert "--codex-home" not in told(*words, environ=environ)[1]
+    assert "--codex-home" not in told(*words, "--codex-home", f"{other}/", environ=environ)[1]
+    back = list(named(json.loads(told(*words, "--codex-home", str(usual), environ=environ)[1])))
+    assert back == [command for command in back if f"--codex-home {usual}" in command]
