@@ -172,6 +172,18 @@ def turn(machine: Machine, *, tier: str | None = None, model: str = FAST) -> int
     return int(answer.split(b" ", 2)[1])
 
 
+def upgrade(machine: Machine) -> int:
+    """Ask for a WebSocket as Codex does, return the status of the answer, and hang up."""
+    head = (
+        f"GET /v1/responses HTTP/1.1\r\nHost: 127.0.0.1:{machine.port}\r\nAuthorization: Bearer {KEY}\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", machine.port), timeout=20) as connection:
+        connection.sendall(head.encode())
+        return int(connection.recv(65536).split(b" ", 2)[1])
+
+
 @contextmanager
 def running(machine: Machine, count: int) -> Iterator[None]:
     """So many requests on their way; they are dropped at the end."""

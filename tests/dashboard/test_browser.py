@@ -13,6 +13,7 @@ from cfp.demo.upstream import Upstream
 from tests.dashboard import stage
 from tests.dashboard.browser import NAMELESS, TOO_FAINT, Watched, launched, window
 from tests.end_to_end.harness import KEY, Machine
+from tests.end_to_end.websocket import Switchboard
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -98,6 +99,20 @@ def test_a_failing_provider_is_named_with_the_command(watched: Watched, quiet_ho
     assert page.locator("tr.request").count() == page.locator("tr.request.failed").count() > 0
     assert 200 == stage.turn(quiet_home)
     page.get_by_text("Ready: requests go through the proxy.").wait_for()
+
+
+def test_whether_the_provider_serves_websocket_is_told(watched: Watched, machine: Machine) -> None:
+    """Nothing is claimed before Codex has asked for it; what then came of it is seen while one looks."""
+    stage.install(machine, [])
+    page = watched.open(stage.url(machine))
+    route = page.locator("#route")
+    route.get_by_text("Codex has not asked for it yet").wait_for()
+    machine.upstream.switch = Switchboard()
+    assert 101 == stage.upgrade(machine)
+    route.get_by_text("the provider serves it").wait_for()
+    machine.upstream.switch = None
+    assert 426 == stage.upgrade(machine)
+    route.get_by_text("not served; Codex goes on over HTTP at once").wait_for()
 
 
 def test_what_is_under_way_is_counted(watched: Watched, quiet_home: Machine) -> None:

@@ -61,8 +61,10 @@ def test_commands_mean_this_home(code: str) -> None:
 def test_the_state_tells_the_route_and_no_secret() -> None:
     """Names of keys and where they are, as health has them."""
     health = {"pid": 7, "login_mode": "chatgpt", "upstream_api_key_available": True, "nonce": "n0nce"}
+    health |= {"upstream_websocket": "served"}
     told = state(SETTINGS, health, READY, evidence=[{"model": "m"}], lines=[])
     assert "RELAY_KEY" == told["route"]["key_env"]
+    assert "served" == told["route"]["websocket"]
     assert "app_controlled" == told["fast"]["behavior"]
     assert [{"model": "m"}] == told["fast"]["evidence"]
     assert "n0nce" not in str(told)

@@ -77,6 +77,7 @@ def _route(settings: Settings, health: Mapping[str, Any]) -> dict[str, Any]:
         "key_file": settings.upstream_api_key_file,
         "key_source": health.get("upstream_api_key_source"),
         "key_available": health.get("upstream_api_key_available"),
+        "websocket": health.get("upstream_websocket"),
     }
 
 

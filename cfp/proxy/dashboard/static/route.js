@@ -2,7 +2,7 @@
 
 import { bodyOf, fill, h } from "./dom.js";
 import { prose } from "./parts.js";
-import { behavior, LOGIN } from "./words.js";
+import { behavior, LOGIN, WEBSOCKET } from "./words.js";
 
 function stop(name, address, ...notes) {
   return h("li", {}, h("span", { class: "name" }, name), address && h("code", {}, address), notes.map((note) => h("span", { class: "note" }, note)));
@@ -35,6 +35,8 @@ export function route(route, fast) {
       { class: "facts" },
       h("dt", {}, "Key"),
       h("dd", { class: route.overrides_auth && !route.key_available ? "bad" : undefined }, key(route), guard(route) && h("span", { class: "note" }, guard(route))),
+      h("dt", {}, "WebSocket"),
+      h("dd", {}, WEBSOCKET[route.websocket] ?? WEBSOCKET.untried),
       h("dt", {}, "Policy"),
       h("dd", {}, h("code", {}, fast.policy), ": ", prose(behavior(fast))),
     ),

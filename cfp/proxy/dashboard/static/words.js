@@ -7,6 +7,13 @@ export const LOGIN = {
   unknown: "login not known to the proxy",
 };
 
+/** What is known of the provider's WebSocket. */
+export const WEBSOCKET = {
+  untried: "Codex has not asked for it yet",
+  served: "the provider serves it",
+  not_served: "not served; Codex goes on over HTTP at once",
+};
+
 /** What becomes of a request without a tier; `tier` is the one that would be added. */
 export function behavior({ behavior, effective_policy, tier }) {
   if (behavior === "auto_global_priority" && effective_policy === "preserve") return 'nothing is added: config.toml says `service_tier = "default"`';
