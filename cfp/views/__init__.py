@@ -52,5 +52,5 @@ def shown(answer: Mapping[str, Any], *, terminal: bool, environ: Mapping[str, st
     failed = answer.get("status") == "error" and "samples" not in answer
     view = refusal if failed else VIEWS.get(str(answer.get("command")), said)
     for part in view(answer):
-        console.print(part)
+        console.print(part, crop=False)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"

@@ -7,11 +7,8 @@ from typing import Any
 
 from rich.console import RenderableType
 from rich.padding import Padding
-from rich.text import Text
 
-from cfp.views.page import BAD, GOOD, WARN, headline, next_step, plain
-
-_INDENT = (0, 0, 0, 4)
+from cfp.views.page import BAD, GOOD, WARN, Advice, headline, next_step, plain
 
 
 def doctor(answer: Mapping[str, Any]) -> list[RenderableType]:
@@ -33,4 +30,4 @@ def _check(check: Mapping[str, Any]) -> list[RenderableType]:
     if not check.get("fix"):
         return [Padding(head, (0, 0, 0, 2))]
     code = "" if check["code"] == "ok" else f" ({plain(check['code'])})"
-    return [Padding(head, (0, 0, 0, 2)), Padding(Text(f"{plain(check['fix'])}{code}", style="dim"), _INDENT)]
+    return [Padding(head, (0, 0, 0, 2)), Advice(f"{plain(check['fix'])}{code}", style="dim", indent=4)]

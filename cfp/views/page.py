@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any, Final
 
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +15,7 @@ from rich.text import Text
 GOOD: Final = "green"
 BAD: Final = "red"
 WARN: Final = "yellow"
+_UNBROKEN: Final = "\ue000"  # a space that is none, while lines are made
 _MARKS: Final = {GOOD: "✓", BAD: "✗", WARN: "!"}
 
 
@@ -45,7 +48,32 @@ def warnings(texts: Iterable[str]) -> list[RenderableType]:
 def next_step(answer: Mapping[str, Any]) -> list[RenderableType]:
     """What to do now, set apart; nothing where there is nothing to do."""
     action = answer.get("next_user_action")
-    return [Text(), Text.assemble(("next  ", "bold"), plain(action))] if action else []
+    return [Text(), Advice(plain(action), lead="next  ")] if action else []
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A paragraph whose commands stay whole on a line, however long: what is copied from it is what runs.
+
+    lead  bold words before it
+    """
+
+    text: str
+    lead: str = ""
+    style: str = ""
+    indent: int = 0
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Break between commands and other words."""
+        parts = self.text.split("`")
+        parts[1::2] = [part.replace(" ", _UNBROKEN) for part in parts[1::2]]
+        room = options.max_width - self.indent
+        lines = wrap(self.lead + "`".join(parts), room, break_long_words=False, break_on_hyphens=False)
+        for number, line in enumerate(lines):
+            text = Text(" " * self.indent + line.replace(_UNBROKEN, " "), self.style, no_wrap=True, overflow="ignore")
+            if number == 0 and self.lead:
+                text.stylize("bold", self.indent, self.indent + len(self.lead))
+            yield text
 
 
 def refusal(answer: Mapping[str, Any]) -> list[RenderableType]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cfp.advice import commands_in, completed
 from cfp.bench.statistics import Verdict
 from cfp.core.plan.uninstall import ConfigRestore, HookRemoval
 from cfp.views import VIEWS, shown
@@ -36,6 +37,23 @@ def test_every_answer_has_a_page(path: Path) -> None:
     assert all(len(line) <= 110 for line in text.splitlines())
     action = " ".join(str(told.get("next_user_action") or "").split())
     assert action in " ".join(text.split())
+
+
+def commands(told: Any) -> set[str]:
+    """What an answer tells its reader to type."""
+    return set(commands_in(str(told.get("next_user_action") or ""))).union(
+        *(commands_in(check["fix"] or "") for check in told.get("checks") or ())
+    )
+
+
+@pytest.mark.parametrize("flag", ["", " --codex-home '/home/somebody/another home'"], ids=["", "elsewhere"])
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_a_command_can_be_copied_whole(path: Path, flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However narrow the terminal: pasted with a line break in it, it would run as two."""
+    monkeypatch.setenv("COLUMNS", "40")
+    told = completed(json.loads(path.read_text()), flag)
+    lines = shown(told, terminal=True, environ={"NO_COLOR": "1", "TERM": "dumb"}).splitlines()
+    assert set() == {command for command in commands(told) if not any(command in line for line in lines)}
 
 
 def test_colours_are_for_terminals_that_want_them() -> None:
