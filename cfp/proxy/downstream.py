@@ -15,6 +15,7 @@ from cfp.proxy.config import Limits
 from cfp.proxy.exchange import Exchange
 from cfp.proxy.parsers import RequestParser
 from cfp.proxy.ports import Conversation, Office
+from cfp.proxy.reading import has_left
 from cfp.proxy.wire import END, Malformed, Opaque, Piece, RequestEvent, RequestHead
 
 
@@ -165,8 +166,10 @@ class Downstream(asyncio.BufferedProtocol):
             self._end(linger=False)
 
     def sweep(self, now: float) -> None:
-        """Close what has taken too long: a head that does not end, a connection that nobody uses."""
-        if self._exchange is not None:
+        """Close what takes too long, a head that does not end or a connection that nobody uses, and who has left."""
+        if not self._reading and has_left(self.transport.get_extra_info("socket").fileno()):
+            self.transport.abort()
+        elif self._exchange is not None:
             self._exchange.on_silence(now)
         elif (self._head_since is not None and now - self._head_since > self._limits.head_seconds) or (
             now - self.touched > self._limits.keep_alive_seconds

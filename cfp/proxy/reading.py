@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import mmap
+import select
 from typing import Final
 
 _SIZE: Final = 256 * 1024
+_PEER_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux; a hang-up or an error is told unasked
 
 
 class ReadBuffer:
@@ -29,3 +31,12 @@ class ReadBuffer:
         if self._shared is None:
             self._shared = memoryview(mmap.mmap(-1, _SIZE))
         return self._shared
+
+
+def has_left(descriptor: int) -> bool:
+    """Whether the peer of a socket that is not read from has closed it; False where the system cannot tell."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(descriptor, _PEER_CLOSED)
+    return bool(poll.poll(0))

@@ -7,6 +7,7 @@ import base64
 import json
 import random
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -358,6 +359,30 @@ async def test_an_upload_is_paused_by_a_slow_upstream(tmp_path: Path) -> None:
         assert stalled
         assert (await client.response()).body == b"all"
         await client.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not known which end a hang-up is of")
+@asynchronous
+async def test_a_client_that_left_unread_is_seen(tmp_path: Path) -> None:
+    """While it is made to wait nothing is read from it, not even its end: the kernel is asked now and then."""
+
+    async def script(call: Call) -> None:
+        if await call.reader.read(1) == b"":
+            raise ConnectionError
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        clients = [await running.client() for _ in range(2)]
+        for client in clients:
+            client.get(b"/v1/first")
+            client.get(b"/v1/second")
+            await up.arrived.get()
+        await clients[0].close()
+        running.worker.sweep(asyncio.get_running_loop().time())
+        assert await up.gone.get() is up.requests[0]
+        running.worker.sweep(asyncio.get_running_loop().time())
+        assert running.worker.requests_in_flight == 1
+        await clients[1].close()
+    assert [line["error_type"] for line in running.log()] == ["client_left"] * 2
 
 
 @asynchronous
