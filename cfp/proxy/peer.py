@@ -118,15 +118,17 @@ class PeerGuard:
     def name(self) -> str:
         return "none" if self._check is None else self._check.name
 
-    def trusts(self, peer: Address, ours: Address) -> bool:
+    def trusts(self, peer: Address, ours: Address) -> bool | None:
+        """None: nobody is there any more."""
         check = self._check
         if check is None:
             return True
         try:
-            return check.owner(peer, ours) == self._uid
+            owner = check.owner(peer, ours)
         except OSError:
             self._next()
             return self.trusts(peer, ours)
+        return None if owner is None else owner == self._uid
 
     def close(self) -> None:
         check, self._check = self._check, None

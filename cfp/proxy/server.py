@@ -181,10 +181,10 @@ class Worker:
 
     def trusts(self, transport: asyncio.Transport) -> bool:
         peer, ours = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        trusted = bool(peer) and self._guard.trusts(peer[:2], ours[:2])
-        if not trusted:
+        trusted = self._guard.trusts(peer[:2], ours[:2]) if peer else None
+        if trusted is False:
             self.events.warning("peer_not_allowed")
-        return trusted
+        return bool(trusted)
 
     # -- for exchanges
 

@@ -93,17 +93,34 @@ class Fake:
     [
         ([7], True, "fake"),
         ([8], False, "fake"),
-        ([None], False, "fake"),
+        ([None], None, "fake"),
         ([OSError(), 8], False, "fake"),
         ([OSError(), OSError()], True, "none"),
         ([], True, "none"),
     ],
 )
-def test_only_our_own_user_is_trusted(answers: list[int | OSError | None], *, trusted: bool, name: str) -> None:
-    """A way that fails gives way to the next for good; where none is left, health says so."""
+def test_only_our_own_user_is_trusted(
+    answers: list[int | OSError | None], *, trusted: bool | None, name: str
+) -> None:
+    """A way that fails gives way to the next for good; where none is left, health says so; who has left is nobody."""
     guard = PeerGuard([lambda answer=answer: Fake(answer) for answer in answers], 7)  # type: ignore[misc]  # a lambda
     assert [guard.trusts(("h", 1), ("h", 2)) for _ in range(2)] == [trusted, trusted]
     assert guard.name == name
+
+
+@asynchronous
+async def test_who_has_left_is_not_called_another_user(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A connection that is closed as soon as it is made is nobody's: it is not served, and no alarm is raised."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        guarded = Worker(running.worker.config, guard=PeerGuard([lambda: Fake(None)], 7))
+        await guarded.start()
+        client: Client = await running.client(port=guarded.port)
+        client.get(b"/v1/models")
+        assert (await client.response()).start == b"HTTP/1.1 403 Forbidden"
+        await client.close()
+        await guarded.stop()
+        assert up.requests == []
+    assert "peer_not_allowed" not in capfd.readouterr().err
 
 
 @asynchronous
