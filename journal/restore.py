@@ -93,7 +93,7 @@ def bring(share: Share, place: Place, sight: Sight, wanted: Wanted) -> None:
     if wanted.content is None:
         share.take_away(place, undo)
         return
-    meta = wanted.meta or lasting_meta(sight, share.last.meta, share.known())
+    meta = wanted.meta or lasting_meta(sight, share.last.meta, share.made_from)
     returning = next((beside for beside in sight.beside if beside.holds.digest == digest), None)
     if returning is None:
         mtime_ns = share.last.mtime_ns if digest == share.last.before else None

@@ -10,7 +10,7 @@ from journal.fs import Kind, Meta, storage
 from journal.intents import Digester, Intent
 from journal.log import PARKED
 from journal.ports import Ports
-from journal.sight import Beside, Sight, accounted, ours
+from journal.sight import Beside, Sight, accounted
 from journal.staging import Place, apply_meta, park, stage
 from journal.target import Held, look
 from journal.values import Format
@@ -36,6 +36,11 @@ class Share:
     @property
     def last(self) -> Intent:
         return self.intents[-1]
+
+    @property
+    def made_from(self) -> str:
+        """Digest of what the newest intent describes: the file that the plan saw, or foreign bytes that it merges."""
+        return self.last.theirs or self.last.before
 
     @property
     def index(self) -> int:
@@ -109,13 +114,9 @@ class Share:
             finally:
                 self.ports.fs.close(fd)
 
-    def known(self) -> frozenset[str]:
-        return ours(self.intents) | self.consumed
-
     def displaced(self, sight: Sight) -> Beside | None:
-        """What our swap took away, where it is one of our before-images."""
-        befores = {intent.before for intent in self.intents}
-        return next((beside for beside in sight.beside if beside.holds.digest in befores), None)
+        """What our swap took away, where it is what the newest intent was made from."""
+        return next((beside for beside in sight.beside if beside.holds.digest == self.made_from), None)
 
     def sweep(self, place: Place) -> bool:
         """Remove every name of ours beside a target; what was displaced and is in no file is parked first.

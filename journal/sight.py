@@ -7,7 +7,7 @@ displaced, and if that is none of our images, somebody else wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -166,11 +166,14 @@ def _legible(content: bytes, before: bytes | None, intent: Intent, form: Format 
     return True
 
 
-def lasting_meta(sight: Sight, recorded: Meta | None, known: Collection[str]) -> Meta | None:
-    """Merge what others changed about mode, owner and attributes: theirs wins, ours never differs from recorded."""
+def lasting_meta(sight: Sight, recorded: Meta | None, made_from: str) -> Meta | None:
+    """Merge what others changed about mode, owner and attributes: theirs wins, ours never differs from recorded.
+
+    `recorded` is of what `made_from` is the digest of: what was displaced before that has nothing to say any more.
+    """
     if sight.current is not None and sight.current.meta != recorded:
         return sight.current.meta
     for beside in sight.beside:
-        if beside.holds.digest in known and beside.holds.digest != beside.staged and beside.holds.meta != recorded:
+        if beside.holds.digest == made_from != beside.staged and beside.holds.meta != recorded:
             return beside.holds.meta
     return recorded

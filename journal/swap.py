@@ -47,8 +47,9 @@ def advance(share: Share, sight: Sight) -> None:
     if share.last.after == NOTHING:
         share.take_away(share.place, staged)
         return
-    if sight.current is not None and sight.current.meta != share.last.meta:
-        share.fix_meta(staged, sight.current.meta)  # others changed it since we staged for it
+    current = sight.current
+    if current is not None and current.digest == share.made_from and current.meta != share.last.meta:
+        share.fix_meta(staged, current.meta)  # others changed it since we staged for it
     share.put(share.place, staged, sight)
 
 

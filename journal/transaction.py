@@ -228,7 +228,6 @@ class Transaction:
             return
         self._expect(Stage.PREPARED, Stage.RESTORED)
         self._close("rolled_back", reason)
-        self._hold.release()
 
     def seal(self) -> None:
         """Make a commit durable that was found in a log, without trusting an fsync of the same file again."""

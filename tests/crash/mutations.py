@@ -193,6 +193,25 @@ def is_effect(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Raise | ast.AugAssign | ast.Delete | ast.Continue | ast.Break)
 
 
+def is_plain_store(statement: ast.stmt) -> bool:
+    """Whether it only keeps what was given or a constant in an attribute: two such statements know no order."""
+    match statement:
+        case ast.Assign(targets=[ast.Attribute(value=ast.Name())], value=value):
+            return all(is_plain(node) for node in ast.walk(value))
+    return False
+
+
+def is_plain(node: ast.AST) -> bool:
+    match node:
+        case ast.Name(id=name):
+            return name != "self"
+        case ast.Call(func=ast.Name(id=name)):
+            return name in {"len", "list", "tuple"}
+        case ast.Attribute(value=ast.Name()):
+            return True
+    return isinstance(node, ast.Constant | ast.List | ast.JoinedStr | ast.FormattedValue | ast.expr_context)
+
+
 def dropped(statements: list[ast.stmt]) -> Iterator[ChangeOfLines]:
     """Leave out a statement that is there for its effect; it stays in the text, so that names keep their scope."""
     for at, statement in enumerate(statements):
@@ -206,6 +225,8 @@ def turned(statements: list[ast.stmt]) -> Iterator[ChangeOfLines]:
     """Let two neighbouring effects change places."""
     for at, pair in enumerate(itertools.pairwise(statements)):
         if all(is_effect(one) and not isinstance(one, ast.Raise | ast.Continue | ast.Break) for one in pair):
+            if all(is_plain_store(one) for one in pair):
+                continue
             one, other = pair
             what = f"{short(other, 40)} before {short(one, 40)}"
             lines = range(one.lineno, head_of(other).stop)

@@ -6,6 +6,7 @@ import errno
 import itertools
 import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,8 +24,10 @@ from journal import (
     Transaction,
     Unsupported,
 )
+from journal.codec import parse
 from journal.history import NAME, OLDEST, add_to_history
 from journal.lease import Lease
+from journal.log import VERSION, create_log
 from journal.staging import INHERITED
 from journal.tidy import remove_all
 from tests.crash.simfs import Fault, SimFs
@@ -210,6 +213,16 @@ def test_what_cannot_be_prepared_is_over() -> None:
         assert left(fs) - {"/h/journal/history.jsonl"} == left(befores)
 
 
+def test_a_file_that_is_only_compared_and_cannot_be_read() -> None:
+    """That is a failing disk too."""
+
+    def compare(fs: SimFs) -> None:
+        with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+            begun(lease, changed("/h/config", b"x=1\n", b"x=1\n"))
+
+    assert len(list(each_failure(lambda: home_with("/h/config"), compare, errno.EIO))) > 10
+
+
 # --- swapping ----------------------------------------------------------------------------------------------------
 
 
@@ -250,7 +263,7 @@ def failing_swaps(make: Callable[[], SimFs]) -> Iterator[tuple[SimFs, str]]:
             transaction = begun(lease, *CHANGES)
             fs.fault = Fault(at=fs.step + at, code=errno.EIO)
             failed = failure_of(lambda _, swap=transaction.swap: swap(), fs)
-            fs.fault = None
+            fs.fault = fs.on_step = None
             assert roll_back(transaction) == ()
         if failed is None:
             break
@@ -280,14 +293,28 @@ def beside(act: Callable[[SimFs], None], what: str, about: str) -> SimFs:
     return fs
 
 
-def test_a_swap_that_fails_while_it_merges() -> None:
-    """Whichever operation of that fails: what others wrote at the instant of our swap is what stands there."""
+@pytest.mark.parametrize(("theirs", "unknown"), [(b"x=2\n", b"x=2\n"), (b"x=2\nours=1\n", b"x=2\n")])
+def test_a_swap_that_fails_while_it_merges(theirs: bytes, unknown: bytes) -> None:
+    """Whichever operation of that fails: what others wrote at the instant of our swap is what stands there.
+
+    A key in it that looks like ours is theirs only where the log says that they wrote it: a recovery knows no more.
+    """
 
     def edited() -> SimFs:
-        return beside(lambda fs: fs.edit("/h/config", b"x=2\n"), "exchange", "/h/config")
+        return beside(lambda fs: fs.edit("/h/config", theirs), "exchange", "/h/config")
 
-    texts = [fs.data("/h/config") for fs, _ in failing_swaps(edited)]
-    assert texts == [b"x=1\n"] * 2 + [b"x=2\n"] * 19  # two other files come before it
+    told = [(path.rpartition(".")[2], fs.data("/h/config")) for fs, path in failing_swaps(edited)]
+    recorded = max(at for at, (name, _) in enumerate(told) if name == "open") + 1
+    assert [text for _, text in told[:recorded]] == [b"x=1\n"] * 2 + [unknown] * (recorded - 2)
+    assert [text for _, text in told[recorded:]] == [theirs] * 10
+
+
+def test_what_others_write_is_not_replaced_without_an_exchange() -> None:
+    """Where the kernel cannot exchange names we look once more at the last instant, and keep away from an edit."""
+    fs = beside(lambda fs: fs.edit("/h/config", b"x=2\n"), "exchange", "/h/config")
+    fs.exchanges = False
+    swap(fs)
+    assert fs.data("/h/config") == b"x=2\nours=1\n"
 
 
 def test_a_file_that_goes_before_we_remove_it() -> None:
@@ -316,6 +343,26 @@ def test_a_mode_that_changed_since_we_prepared_stays(home: Home) -> None:
         transaction.finish()
     assert (config.read_bytes(), config.stat().st_mode & 0o7777) == (b"x=2\n", 0o604)
     assert os.getxattr(config, "user.note") == b"theirs"
+
+
+@pytest.mark.parametrize("what", ["exchange", "fsync_folder"])
+def test_a_mode_of_a_file_that_we_merge_stays(what: str) -> None:
+    """Others replace the file, before or after our swap, by one with a mode of its own: that is the last word."""
+    fs = home_with("/h/config")
+    once = iter(["now"])
+
+    def replace(fs: SimFs, now: str, about: str) -> None:
+        ready = what == "exchange" or fs.data("/h/config") == b"x=1\nours=1\n"
+        if now == what and ready and next(once, None):
+            fs.edit("/h/config", b"x=2\n", 0o604)
+
+    fs.on_step = replace
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        transaction = begun(lease, CONFIG)
+        transaction.swap()
+        assert (fs.data("/h/config"), fs.node("/h/config").mode) == (b"x=2\nours=1\n", 0o604)
+        assert roll_back(transaction) == ()
+    assert (fs.data("/h/config"), fs.node("/h/config").mode) == (b"x=2\n", 0o604)
 
 
 def test_an_edit_while_a_mode_is_handed_on_is_merged() -> None:
@@ -460,6 +507,18 @@ def test_damage_that_cannot_be_looked_at_is_a_failing_disk() -> None:
     assert len(list(each_failure(dead.after_kill, look, errno.EIO))) == 6
 
 
+def test_a_copy_has_what_the_log_says_of_the_old_file() -> None:
+    """Where nothing but the image is left: its mode, its attributes, its time."""
+    fs = home_with()
+    fs.add_file("/h/config", b"x=1\n", 0o644, mtime_ns=4711, xattrs=(("user.note", b"kept"),))
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        begun(lease, CONFIG).swap()
+    switched_by_hand(fs)
+    recover(fs, Machine())
+    node = fs.node("/h/config")
+    assert (node.data, node.mode, node.mtime_ns, node.xattrs) == (b"x=1\n", 0o644, 4711, (("user.note", b"kept"),))
+
+
 def test_the_last_writer_s_mode_goes_back() -> None:
     """Others changed the old file's mode, and then replaced ours by a file with a mode of its own: that one stays."""
     fs = beside(lambda fs: fs.chmod("/h/config", 0o604), "exchange", "/h/config")
@@ -572,6 +631,92 @@ def test_what_lies_in_a_folder_that_moved_is_swept(tmp_path: Path) -> None:
         assert lease.recover().kind == "finished"
     assert home.names() == ["config", "moved", "moved/config"]
     assert link.read_bytes() == b"x=2\n"
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_an_end_may_be_tried_again(commits: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Where the log cannot be removed the transaction is not over: the same call once more ends it."""
+    fs, once = home_with("/h/config", "/h/old"), iter(["now"])
+
+    def fail(fs: SimFs, what: str, about: str) -> None:
+        if what == "unlink" and about.endswith(".open") and next(once, None):
+            raise OSError(errno.EIO, "no")
+
+    fs.on_step = fail
+    journal = journal_on(fs, Machine())
+    with journal.acquire(command="x", timeout=0) as lease:
+        transaction = begun(lease, CONFIG)
+        transaction.swap()
+        if commits:
+            transaction.commit()
+        else:
+            transaction.restore_files()
+        for hot in (True, False):
+            end = transaction.finish if commits else lambda: transaction.close_rolled_back("test")
+            assert (failure_of(lambda _, end=end: end(), fs) is not None) == bool(journal.hot()) == hot
+    assert len(journal.history()) == 1
+
+
+def test_what_is_parked_in_two_tries_is_told_once() -> None:
+    """The disk fails while bytes are parked, and the same call once more does it."""
+    fs = home_with("/h/config", "/h/old")
+    edits, failures = iter([b"x=3\nours=1\n"]), iter(["now"])
+
+    def interfere(fs: SimFs, what: str, about: str) -> None:
+        if what == "exchange" and fs.data("/h/config") == b"x=1\nours=1\n" and (text := next(edits, None)):
+            fs.edit("/h/config", text)
+        if what == "create" and ".x" in about and next(failures, None):
+            raise OSError(errno.EIO, "no")
+
+    fs.on_step = interfere
+    journal = journal_on(fs, Machine())
+    with journal.acquire(command="x", timeout=0) as lease:
+        transaction = begun(lease, CONFIG)
+        transaction.swap()
+        transaction.restore_files()
+        assert failure_of(lambda _: transaction.close_rolled_back("test"), fs)
+        transaction.close_rolled_back("test")
+    [line] = journal.history()
+    assert [fs.data(ROOT / name) for name in line["parked"]] == [b"x=3\nours=1\n"]
+
+
+def test_a_record_follows_a_rewritten_log() -> None:
+    """Whether the log has become longer or shorter, the next record stands where it ends by now."""
+    for many in (1, 5):
+        fs = home_with()
+        log = create_log(fs, HOME, "tx", [{"t": "begin", "v": VERSION}])
+        log.rewrite([{"t": "kept"}] * many)
+        log.append({"t": "next"}, durable=True)
+        assert [record["t"] for record in parse(fs.data("/h/tx.open") or b"").records] == ["kept"] * many + ["next"]
+
+
+def test_what_may_not_be_committed_is_not_finished() -> None:
+    """A commit that failed may be on the medium or not: it is turned back, and nothing else."""
+    fs = home_with("/h/config", "/h/old")
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        transaction = begun(lease, CONFIG)
+        transaction.swap()
+        fs.fault = Fault(at=fs.step + 2, code=errno.EIO)
+        assert failure_of(lambda _: transaction.commit(), fs)
+        with pytest.raises(JournalError, match="committing"):
+            transaction.finish()
+        roll_back(transaction)
+    assert fs.data("/h/config") == b"x=1\n"
+
+
+def test_an_interrupt_arrives_when_files_are_back() -> None:
+    """It has waited since the swap: it comes when nothing can be torn any more, and closing goes on from there."""
+    fs = home_with("/h/config", "/h/old")
+    journal = journal_on(fs, Machine())
+    with journal.acquire(command="x", timeout=0) as lease:
+        transaction = begun(lease, CONFIG)
+        transaction.swap()
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            transaction.restore_files()
+        assert fs.data("/h/config") == b"x=1\n"
+        transaction.close_rolled_back("test")
+        assert journal.hot() == ()
 
 
 # --- removing ----------------------------------------------------------------------------------------------------

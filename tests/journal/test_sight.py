@@ -186,15 +186,14 @@ def test_what_a_reintent_was_made_from_is_lost_unless_it_got_there() -> None:
 
 def test_a_mode_that_others_changed_stays() -> None:
     """Recorded, displaced, in place: whoever differs from the record has changed it, and the newest wins."""
-    known = {DIGEST(BEFORE), DIGEST(AFTER)}
     displaced = replace(beside(BEFORE), holds=held(BEFORE, 0o604))
-    assert META == lasting_meta(sight(AFTER, beside(BEFORE)), META, known)
-    assert 0o604 == lasting_meta(sight(AFTER, displaced), META, known).mode
+    assert META == lasting_meta(sight(AFTER, beside(BEFORE)), META, DIGEST(BEFORE))
+    assert 0o604 == lasting_meta(sight(AFTER, displaced), META, DIGEST(BEFORE)).mode
     foreign = replace(beside(b"foreign"), holds=held(b"foreign", 0o604))
     staged = replace(beside(AFTER), holds=held(AFTER, 0o604))
     for lying in ((foreign,), (staged,), (foreign, staged)):
-        assert META == lasting_meta(sight(AFTER, *lying), META, known)
-    assert 0o604 == lasting_meta(sight(AFTER, foreign, staged, beside(BEFORE), displaced), META, known).mode
-    assert 0o604 == lasting_meta(sight(None, displaced), META, known).mode
+        assert META == lasting_meta(sight(AFTER, *lying), META, DIGEST(BEFORE))
+    assert 0o604 == lasting_meta(sight(AFTER, foreign, staged, beside(BEFORE), displaced), META, DIGEST(BEFORE)).mode
+    assert 0o604 == lasting_meta(sight(None, displaced), META, DIGEST(BEFORE)).mode
     in_place = Sight(current=held(AFTER, 0o600), beside=(displaced,))
-    assert 0o600 == lasting_meta(in_place, META, known).mode
+    assert 0o600 == lasting_meta(in_place, META, DIGEST(BEFORE)).mode

@@ -1,0 +1,50 @@
+"""What the package gives to whoever imports it, and what its errors say."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+import journal
+from journal import Damaged, Drifted, Interrupted, JournalError, LockBusy, StorageFailed, Unsupported
+
+A, B = Path("/a"), Path("/b")
+
+
+@pytest.mark.parametrize("name", journal._HOME)
+def test_a_public_name_is_looked_up_once(name: str) -> None:
+    """It is that of its module, and from then on the package's own."""
+    vars(journal).pop(name, None)
+    value = getattr(journal, name)
+    assert value is getattr(importlib.import_module(f"journal.{journal._HOME[name]}"), name)
+    assert vars(journal)[name] is value
+
+
+def test_another_name_is_none_of_the_package() -> None:
+    """It is refused as Python does it."""
+    with pytest.raises(AttributeError, match=r"^module 'journal' has no attribute 'nothing'$"):
+        _ = journal.nothing
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "text", "facts"),
+    [
+        (LockBusy, ({"pid": 1},), "another command holds the journal's lock", {"holder": {"pid": 1}}),
+        (Interrupted, (["a", "b"],), "open transactions: a, b", {"transactions": ("a", "b")}),
+        (Drifted, ([A, B],), "changed by others: /a, /b", {"paths": (A, B)}),
+        (Unsupported, (A, "why"), "/a: why", {"path": A, "reason": "why"}),
+        (StorageFailed, (A, errno.EIO), "/a: EIO", {"path": A, "errno": errno.EIO}),
+        (StorageFailed, (A, None), "/a: unknown error", {"path": A, "errno": None}),
+        (Damaged, ("tx", [{"path": "/a"}]), "transaction tx is damaged", {"txid": "tx", "files": ({"path": "/a"},)}),
+    ],
+)
+def test_an_error_has_a_text_and_its_facts(
+    kind: type[JournalError], given: tuple[object, ...], text: str, facts: Mapping[str, object]
+) -> None:
+    """A person reads the one, a program the others."""
+    error = kind(*given)
+    assert (str(error), vars(error)) == (text, facts)
