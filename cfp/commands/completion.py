@@ -16,9 +16,9 @@ _QUOTED = str.maketrans({"'": "'\\''"})  # a quote inside single quotes of a she
 
 
 EXAMPLES = (
-    ("bash > ~/.local/share/bash-completion/completions/codex-fast-proxy", "for bash"),
-    ("zsh > ~/.zfunc/_codex-fast-proxy", "for zsh, where ~/.zfunc is in fpath"),
-    ("fish > ~/.config/fish/completions/codex-fast-proxy.fish", "for fish"),
+    ("bash > ~/.local/share/bash-completion/completions/codex-fast-proxy", "for bash; make the folder first"),
+    ("zsh > ~/.zfunc/_codex-fast-proxy", "for zsh, where that folder is there and in fpath"),
+    ("fish > ~/.config/fish/completions/codex-fast-proxy.fish", "for fish; make the folder first"),
 )
 
 
