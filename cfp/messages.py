@@ -92,7 +92,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "nothing_asked": Message(
         "Nothing to change was named.", "Pass --upstream-base, --service-tier-policy or one of the auth flags."),
     "source_key_unknown": Message(
-        "No key was found that Codex now sends to {provider}.",
+        "No key for {provider} was found {place}.",
         "Name the entry of auth.json that holds it with --source-auth-key NAME."),
     "source_key_short_lived": Message(
         "The key of {provider} is told anew each time by its auth.command, so a kept one would soon be wrong.",

@@ -13,6 +13,7 @@ from cfp.core.plan.prepare_login import LoginPlan, login_provider, plan_prepare_
 from cfp.errors import Refused
 from cfp.host import keys
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.host.secret import redact
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE
@@ -78,7 +79,9 @@ def _look(args: Args, host: Host) -> tuple[Facts, keys.FoundKey, LoginPlan]:
         source=keys.Source.auth_json(args.source_auth_key) if args.source_auth_key else None,
     )
     if found is None:
-        raise Refused("source_key_unknown", provider=provider)
+        name = args.source_auth_key
+        place = "that Codex now sends" if name is None else f"under {redact(name)} in auth.json"
+        raise Refused("source_key_unknown", provider=provider, place=place)
     if found.place is keys.Place.AUTH_COMMAND:
         raise Refused("source_key_short_lived", provider=provider)
     present = host.disk.read(layout.provider_auth)

@@ -75,6 +75,26 @@ def test_a_refusal_names_its_code(verb: str, tmp_path: Path) -> None:
     assert (2, "error", verb) == (code, json.loads(text)["status"], json.loads(text)["command"])
 
 
+@pytest.mark.parametrize(
+    ("flags", "place"),
+    [
+        ([], "that Codex now sends"),
+        (["--source-auth-key", "OTHER_API_KEY"], "under OTHER_API_KEY in auth.json"),
+        (["--source-auth-key", "sk-0123456789abcdef0123456789abcdef"], "under *** in auth.json"),
+    ],
+)
+def test_a_key_that_is_not_there_is_missed_where_it_was_looked_for(
+    flags: list[str], place: str, tmp_path: Path
+) -> None:
+    """Who has named an entry of auth.json learns that it is not there, and not what Codex would send."""
+    (tmp_path / "config.toml").write_text(
+        'model_provider = "r"\n[model_providers.r]\nname = "R"\nbase_url = "https://r.example/v1"\n'
+    )
+    code, text = told("prepare-chatgpt-login", *flags, "--codex-home", str(tmp_path))
+    answer = json.loads(text)
+    assert (2, "source_key_unknown", f"No key for r was found {place}.") == (code, answer["code"], answer["error"])
+
+
 def test_a_bug_is_told_without_its_traceback(tmp_path: Path) -> None:
     """Exit 70; the traceback is in a file that only its owner reads, beside the logs of the home."""
 
