@@ -40,14 +40,14 @@ def run(args: Args, host: Host) -> Result:
         listed = {"open": list(open_ids), "transactions": list(finished)}
         return Result(status="listed", fields={**listed, "next_user_action": _way_out() if open_ids else ""})
     if args.transaction is None:
-        raise UsageError("usage", reason="`journal show` needs the id of a transaction")
+        raise UsageError("usage", reason="`journal show` needs an id, and `journal list` tells them")
     if args.transaction in open_ids:
         with translated():
             return _shown(host.journal.inspect(args.transaction), _way_out())
     for entry in finished:
         if entry.get("id") == args.transaction:
             return _shown(entry)
-    raise UsageError("usage", reason="no transaction has that id")
+    raise UsageError("usage", reason="no transaction has that id; `journal list` tells them")
 
 
 def _shown(transaction: Mapping[str, Any], action: str = "") -> Result:

@@ -26,7 +26,7 @@ def journal(answer: Mapping[str, Any]) -> list[RenderableType]:
         table.add_row(plain(tx), "", "", "", "open: run recover")
     for entry in done:
         table.add_row(*(plain(entry.get(name, "")) for name in ("id", "command", "from", "to", "outcome")))
-    head = headline(WARN if waiting else GOOD, f"{len(done)} transactions", words)
+    head = headline(WARN if waiting else GOOD, f"{len(done)} transaction{'' if len(done) == 1 else 's'}", words)
     return [head, table, *next_step(answer)] if waiting or done else [head]
 
 

@@ -95,6 +95,12 @@ def test_a_key_that_is_not_there_is_missed_where_it_was_looked_for(
     assert (2, "source_key_unknown", f"No key for r was found {place}.") == (code, answer["code"], answer["error"])
 
 
+def test_an_unknown_transaction_is_told_where_the_known_ones_are(tmp_path: Path) -> None:
+    """Help about flags would not help."""
+    code, text = told("journal", "show", "tx", "--codex-home", str(tmp_path))
+    assert (2, True) == (code, "`journal list`" in json.loads(text)["error"])
+
+
 def test_a_bug_is_told_without_its_traceback(tmp_path: Path) -> None:
     """Exit 70; the traceback is in a file that only its owner reads, beside the logs of the home."""
 

@@ -93,6 +93,13 @@ def test_a_dry_run_of_recover_does_not_look_done() -> None:
     assert (True, True, False) == tuple(word in text for word in (action, "config.toml", "hooks.json"))
 
 
+@pytest.mark.parametrize(("count", "words"), [(0, "0 transactions"), (1, "1 transaction "), (2, "2 transactions")])
+def test_transactions_are_counted_in_words(count: int, words: str) -> None:
+    """One is not many."""
+    told = {"command": "journal", "status": "listed", "open": [], "transactions": [{"id": "tx"}] * count}
+    assert shown(told, terminal=False, environ={}).startswith(f"✓ {words}")
+
+
 def test_an_open_transaction_names_what_settles_it() -> None:
     """In the list and in its own page."""
     listed = {"status": "listed", "open": ["tx"], "transactions": []}
