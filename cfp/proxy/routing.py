@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from cfp.layout import API_PATH, DASHBOARD_PATH, HEALTH_PATH
 
@@ -15,6 +15,8 @@ _HEALTH: Final = HEALTH_PATH.encode()
 _DASHBOARD: Final = DASHBOARD_PATH.encode()
 _DASHBOARD_BELOW: Final = (_DASHBOARD + b"/", API_PATH.encode() + b"/")
 _TARGETS: Final = 64
+# What Codex's own URLs leave as it is there (WHATWG URL 1.3); a percent sign stands for an escape already.
+_IN_A_PATH: Final = "".join(sorted({chr(code) for code in range(33, 127)} - set('"<>`{}')))
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -67,7 +69,7 @@ def origin_of(base: str) -> Origin:
         hostname=name,
         port=port,
         host_field=shown.encode(),
-        base_path=parts.path.rstrip("/").encode("ascii", "backslashreplace"),
+        base_path=quote(parts.path.rstrip("/"), safe=_IN_A_PATH).encode(),
     )
 
 

@@ -50,6 +50,7 @@ def test_an_empty_base_takes_every_path() -> None:
         ("http://relay.example:8080", "relay.example", 8080, b"relay.example:8080", b""),
         ("https://relay.example:443/a/", "relay.example", 443, b"relay.example", b"/a"),
         ("http://[::1]:9/v1", "::1", 9, b"[::1]:9", b"/v1"),
+        ("http://relay.example/ü/%C3%BC|<", "relay.example", 80, b"relay.example", b"/%C3%BC/%C3%BC|%3C"),
         ("https://bücher.example", "xn--bcher-kva.example", 443, b"xn--bcher-kva.example", b""),
     ],
 )
