@@ -32,6 +32,7 @@ from cfp.host import keys
 from cfp.host.codex_cli import CodexCli
 from cfp.host.foreground import run_in_foreground
 from cfp.host.machine import Host
+from cfp.host.outbound import outbound_environ
 from cfp.host.scratch import scratch
 from cfp.host.surroundings import swallowing_proxies
 from cfp.layout import locate
@@ -100,7 +101,7 @@ def run(args: Args, host: Host) -> Exit:
         config = WorkerConfig(
             settings=replace(settings, port=0),
             layout=host.layout,
-            environ=host.environ,
+            environ=outbound_environ(host.environ, host.disk.read(host.layout.dotenv)),
             log_dir=Path(args.log_dir) if args.log_dir else folder,
         )
         with serving(config) as port:

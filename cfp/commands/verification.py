@@ -11,6 +11,7 @@ from cfp.core.settings import Settings
 from cfp.errors import CfpError, Refused
 from cfp.host import keys, verify, windows
 from cfp.host.machine import Host
+from cfp.host.outbound import outbound_environ
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -27,7 +28,8 @@ def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: floa
         extras=keys.provider_extras(doc, settings.provider, host.disk.read(host.layout.dotenv), host.environ),
         overrides=settings.overrides_auth,
     )
-    return verify.verify(request, timeout, environ=host.environ).to_json()
+    environ = outbound_environ(host.environ, host.disk.read(host.layout.dotenv))
+    return verify.verify(request, timeout, environ=environ).to_json()
 
 
 def skipped_verification(settings: Settings) -> dict[str, Any]:

@@ -10,7 +10,21 @@ from urllib.parse import urlsplit
 from cfp.errors import Failed
 
 _PORTS = {"http": 80, "https": 443}
+_FROM_DOTENV = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file"})
 _CA_VARIABLES = ("CODEX_CA_CERTIFICATE", "SSL_CERT_FILE")
+
+
+def outbound_environ(environ: Mapping[str, str], dotenv: bytes | None) -> Mapping[str, str]:
+    """The environment as Codex has it for the way out: $CODEX_HOME/.env is stronger than what it was started with.
+
+    Of the file only proxies and authorities: keys are looked up there when they are needed.
+    """
+    if dotenv is None:
+        return environ
+    from cfp.host.dotenv import parse_dotenv  # noqa: PLC0415  few homes have one, and listening needs none
+
+    said = parse_dotenv(dotenv, environ)
+    return {**environ, **{name: value for name, value in said.items() if name.lower() in _FROM_DOTENV}}
 
 
 def outbound_proxy(url: str, environ: Mapping[str, str]) -> str | None:

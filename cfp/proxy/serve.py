@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import Refused, UsageError
+from cfp.host.outbound import outbound_environ
 from cfp.host.windows import user_environ
 from cfp.layout import Layout
 from cfp.proxy.config import WorkerConfig
@@ -99,10 +100,17 @@ def go_arrived(descriptor: int = 0) -> bool:
 
 
 def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
+    """The way out is the one that .env names at this moment, as it is for a Codex that starts now."""
+    layout = Layout(args.codex_home)
+    try:
+        dotenv = layout.dotenv.read_bytes()
+    except OSError:
+        dotenv = None
+    known = {**user_environ(), **environ}  # a key may have been set since the session's shell began
     return WorkerConfig(
         settings=args.settings,
-        layout=Layout(args.codex_home),
-        environ={**user_environ(), **environ},  # a key may have been set since the session's shell began
+        layout=layout,
+        environ=outbound_environ(known, dotenv),
         nonce=args.nonce,
         take_over=args.take_over,
         log_dir=args.log_dir,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cfp.errors import Failed
-from cfp.host.outbound import is_loopback, outbound_proxy, tls_context
+from cfp.host.outbound import is_loopback, outbound_environ, outbound_proxy, tls_context
 
 PROXIES = {"http_proxy": "http://p1:1", "https_proxy": "p2:2", "all_proxy": "socks5://p3:3"}
 
@@ -59,6 +59,23 @@ def test_no_proxy(host: str, no_proxy: str, direct: bool) -> None:  # noqa: FBT0
     """Domains with all below them, addresses, networks, ports and the star."""
     environ = {"https_proxy": "http://p:1", "no_proxy": no_proxy}
     assert (None if direct else "http://p:1") == outbound_proxy(f"https://{host}/v1", environ)
+
+
+def test_codexs_own_file_comes_first() -> None:
+    """What .env says of proxies and authorities is the way out for Codex, and so for us; no more of it is."""
+    dotenv = (
+        b'HTTPS_PROXY=http://p:2\nno_proxy="a.example,b.example"\nSSL_CERT_FILE=/ca\n'
+        b"RELAY_KEY=k\nCODEX_CA_CERTIFICATE=/x\n"
+    )
+    environ = {"HTTPS_PROXY": "http://p:1", "RELAY_KEY": "old"}
+    found = outbound_environ(environ, dotenv)
+    assert found == {
+        "HTTPS_PROXY": "http://p:2",
+        "no_proxy": "a.example,b.example",
+        "SSL_CERT_FILE": "/ca",
+        "RELAY_KEY": "old",
+    }
+    assert outbound_environ(environ, None) == environ
 
 
 def test_loopback_is_told_without_a_resolver() -> None:

@@ -19,7 +19,7 @@ import pytest
 from cfp.core.settings import Policy
 from cfp.errors import CfpError
 from cfp.layout import Layout
-from cfp.proxy.serve import ServeArgs, parse
+from cfp.proxy.serve import ServeArgs, parse, worker_config
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = (
@@ -181,6 +181,16 @@ def test_all_flags_are_read(tmp_path: Path) -> None:
     )
     assert (settings.provider, settings.port, settings.upstream_base) == ("relay", 8787, "https://relay.example/v1")
     assert (settings.service_tier_policy, settings.upstream_api_key_env) == (Policy.PRESERVE, "RELAY_KEY")
+
+
+def test_the_way_out_is_codexs_own(tmp_path: Path) -> None:
+    """A proxy that stands in .env is the worker's too, over the one that it was started with."""
+    args = parse([*BASE, "--codex-home", str(tmp_path)], {})
+    environ = {"HTTPS_PROXY": "http://p:1", "PATH": "/bin"}
+    assert worker_config(args, environ).environ.items() >= environ.items()
+    (tmp_path / ".env").write_text("HTTPS_PROXY=http://p:2\nRELAY_KEY=k\n")
+    found = worker_config(args, environ).environ
+    assert (found["HTTPS_PROXY"], found["PATH"], found.get("RELAY_KEY")) == ("http://p:2", "/bin", None)
 
 
 @pytest.mark.parametrize(
