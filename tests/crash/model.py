@@ -84,6 +84,7 @@ class Explorer:
     first_only: bool = False
     limit: int = 10**9
     done: set[tuple[object, ...]] = field(default_factory=set)
+    checked: set[tuple[object, ...]] = field(default_factory=set)
     settled: set[int] = field(default_factory=set)
     frontier: list[tuple[End, str, int]] = field(default_factory=list)
 
@@ -125,10 +126,12 @@ class Explorer:
 
     def check(self, end: End, *, boot: str, depth: int) -> None:
         self.tally.seen += 1
-        terms = (end.fs.fingerprint(), end.outcome, boot, frozenset(end.machine.alive), depth)
-        if terms in self.done:
+        world = (end.fs.fingerprint(), end.outcome, boot, frozenset(end.machine.alive))
+        # In the last depth nobody asks what of it is durable: it was checked if it was met in any depth.
+        if (*world, depth) in self.done or (depth == self.depth and world in self.checked):
             return
-        self.done.add(terms)
+        self.done.add((*world, depth))
+        self.checked.add(world)
         self.tally.states += 1
         self.tally.nested += depth > 1
         fs, machine = end.fs.after_kill(), end.machine.copy()

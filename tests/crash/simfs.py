@@ -22,7 +22,7 @@ class Crash(BaseException):
 
 @dataclass(slots=True)
 class Node:
-    """One inode; never changed in place, so that copies of the whole file system are cheap."""
+    """One inode; nothing of it is changed in place but `stat`, so that copies of the whole file system are cheap."""
 
     kind: Kind
     data: bytes = b""
@@ -32,6 +32,7 @@ class Node:
     mtime_ns: int = 0
     xattrs: tuple[tuple[str, bytes], ...] = ()
     disk: Node | None = None  # what an fsync has made durable; None for never
+    stat: Stat | None = None  # what lstat said of it last
 
     def but(self, **changes: object) -> Node:
         new = Node(self.kind, self.data, self.mode, self.uid, self.gid, self.mtime_ns, self.xattrs, self.disk)
@@ -77,12 +78,16 @@ Step = tuple[tuple[str, int | None], ...]
 
 @dataclass
 class SimFs:
-    """The port in memory. `step` numbers every operation that changes something; reads have numbers of their own."""
+    """The port in memory. `step` numbers every operation that changes something; reads have numbers of their own.
+
+    Its mappings are replaced, never changed in place: a copy of a whole world shares them, and one is made before
+    each operation.
+    """
 
     nodes: dict[int, Node] = field(default_factory=dict)
     seen: Names = field(default_factory=dict)
     disk: Names = field(default_factory=dict)
-    pending: dict[str, list[Step]] = field(default_factory=dict)
+    pending: dict[str, tuple[Step, ...]] = field(default_factory=dict)
     step: int = 0
     reads: int = 0
     crash_at: int | None = None
@@ -114,14 +119,17 @@ class SimFs:
     def _place(self, path: str | Path, node: Node) -> None:
         self._flush(str(path).rpartition("/")[0])
         number = self._new(node)
-        self.seen[str(path)] = number
-        self.disk[str(path)] = number
+        self.seen = {**self.seen, str(path): number}
+        self.disk = {**self.disk, str(path): number}
 
     def _new(self, node: Node) -> int:
         number = self._next
         self._next += 1
-        self.nodes[number] = node
+        self._set(number, node)
         return number
+
+    def _set(self, number: int, node: Node) -> None:
+        self.nodes = {**self.nodes, number: node}
 
     # --- what others do: no step of ours, and never lost --------------------------------------------------------
 
@@ -135,25 +143,23 @@ class SimFs:
         """Write into a file and fsync it; on a journaling file system that takes earlier renames along."""
         self._flush(str(path).rpartition("/")[0])
         number = self.seen[str(path)]
-        self.nodes[number] = self.nodes[number].but(data=data).synced()
+        self._set(number, self.nodes[number].but(data=data).synced())
 
     def chmod(self, path: str | Path, mode: int) -> None:
         number = self.seen[str(path)]
-        self.nodes[number] = self.nodes[number].but(mode=mode).synced()
+        self._set(number, self.nodes[number].but(mode=mode).synced())
 
     def delete(self, path: str | Path) -> None:
         self._flush(str(path).rpartition("/")[0])
-        self.seen.pop(str(path), None)
-        self.disk.pop(str(path), None)
+        gone: Step = ((str(path), None),)
+        self.seen, self.disk = _after(self.seen, gone), _after(self.disk, gone)
 
     def touch(self, path: str | Path) -> None:
         """Create an empty file where there is none, as a lock does: nothing makes it durable."""
         if str(path) not in self.seen:
             if str(path).rpartition("/")[0] not in self.seen:
                 raise _error(errno.ENOENT)
-            step = ((str(path), self._new(Node(kind=Kind.FILE))),)
-            self.seen[str(path)] = self._next - 1
-            self.pending.setdefault(str(path).rpartition("/")[0], []).append(step)
+            self._rename(str(path), ((str(path), self._new(Node(kind=Kind.FILE))),))
 
     def go_on(self) -> None:
         """New inodes get other numbers than those that are there."""
@@ -161,7 +167,7 @@ class SimFs:
 
     def sync_all(self) -> None:
         """Let everything reach the medium, as it does when nobody is in a hurry."""
-        self.disk, self.pending = dict(self.seen), {}
+        self.disk, self.pending = self.seen, {}
         self.nodes = {n: node.synced() if node.kind is Kind.FILE else node for n, node in self.nodes.items()}
 
     # --- looking at it ------------------------------------------------------------------------------------------
@@ -212,10 +218,10 @@ class SimFs:
     def after_kill(self) -> SimFs:
         """The world after SIGKILL: everything done is seen, though not all of it would survive a power cut."""
         return SimFs(
-            nodes=dict(self.nodes),
-            seen=dict(self.seen),
-            disk=dict(self.disk),
-            pending={folder: list(steps) for folder, steps in self.pending.items()},
+            nodes=self.nodes,
+            seen=self.seen,
+            disk=self.disk,
+            pending=self.pending,
             exchanges=self.exchanges,
             broken_barriers=self.broken_barriers,
             _next=self._next,
@@ -226,7 +232,7 @@ class SimFs:
         return SimFs(
             nodes=nodes,
             seen=names,
-            disk=dict(names),
+            disk=names,
             exchanges=self.exchanges,
             broken_barriers=self.broken_barriers,
             _next=self._next,
@@ -247,16 +253,18 @@ class SimFs:
         number = self._find(key)
         node = self.nodes[number]
         links = list(self.seen.values()).count(number)
-        return Stat(
-            kind=node.kind,
-            mode=node.mode,
-            uid=node.uid,
-            gid=node.gid,
-            mtime_ns=node.mtime_ns,
-            links=links,
-            device=1,
-            inode=number,
-        )
+        if node.stat is None or (node.stat.inode, node.stat.links) != (number, links):
+            node.stat = Stat(
+                kind=node.kind,
+                mode=node.mode,
+                uid=node.uid,
+                gid=node.gid,
+                mtime_ns=node.mtime_ns,
+                links=links,
+                device=1,
+                inode=number,
+            )
+        return node.stat
 
     def readlink(self, path: Path) -> str:
         self._read("readlink")
@@ -310,20 +318,20 @@ class SimFs:
         number = self.descriptors[fd]
         node = self.nodes[number]
         old = node.data.ljust(offset, b"\0")
-        self.nodes[number] = node.but(data=old[:offset] + data + old[offset + len(data) :], mtime_ns=10**18)
+        self._set(number, node.but(data=old[:offset] + data + old[offset + len(data) :], mtime_ns=10**18))
 
     def reserve(self, fd: int, size: int) -> None:
         self._step("reserve", fd)
         number = self.descriptors[fd]
         node = self.nodes[number]
-        self.nodes[number] = node.but(data=node.data.ljust(size, b"\0"))
+        self._set(number, node.but(data=node.data.ljust(size, b"\0")))
         self._end()
 
     def fsync(self, fd: int) -> None:
         self._step("fsync", fd)
         number = self.descriptors[fd]
         if not self._is_broken("fsync", number):
-            self.nodes[number] = self.nodes[number].synced()
+            self._set(number, self.nodes[number].synced())
         self._end()
 
     def close(self, fd: int) -> None:
@@ -377,7 +385,7 @@ class SimFs:
 
     def make_folder(self, path: Path, mode: int) -> None:
         self._step("make_folder", path)
-        self._folder(str(path.parent))
+        self._folder(_folder_of(str(path)))
         if str(path) in self.seen:
             raise _error(errno.EEXIST)
         self._apply(path, ((str(path), self._new(Node(kind=Kind.FOLDER, mode=mode))),))
@@ -398,12 +406,9 @@ class SimFs:
         self._end()
 
     def _flush(self, folder: str) -> None:
-        for step in self.pending.pop(folder, ()):
-            for name, number in step:
-                if number is None:
-                    self.disk.pop(name, None)
-                else:
-                    self.disk[name] = number
+        if steps := self.pending.get(folder):
+            self.disk = _after(self.disk, *steps)
+            self.pending = {other: steps for other, steps in self.pending.items() if other != folder}
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -443,7 +448,7 @@ class SimFs:
     def _change(self, what: str, fd: int, **changes: object) -> None:
         self._step(what, fd)
         number = self.descriptors[fd]
-        self.nodes[number] = self.nodes[number].but(**changes)
+        self._set(number, self.nodes[number].but(**changes))
         self._end()
 
     def _is_broken(self, what: str, about: int | str) -> bool:
@@ -487,17 +492,33 @@ class SimFs:
             raise _error(errno.ENOTDIR)
 
     def _link(self, path: Path, number: int) -> None:
-        self._folder(str(path.parent))
+        self._folder(_folder_of(str(path)))
         self._apply(path, ((str(path), number),))
 
     def _apply(self, path: Path, step: Step) -> None:
+        self._rename(str(path), step)
+        self._end()
+
+    def _rename(self, path: str, step: Step) -> None:
+        folder = _folder_of(path)
+        self.seen = _after(self.seen, step)
+        self.pending = {**self.pending, folder: (*self.pending.get(folder, ()), step)}
+
+
+def _folder_of(path: str) -> str:
+    return path.rpartition("/")[0] or "/"
+
+
+def _after(names: Names, *steps: Step) -> Names:
+    """These names when the steps are done."""
+    new = dict(names)
+    for step in steps:
         for name, number in step:
             if number is None:
-                self.seen.pop(name, None)
+                new.pop(name, None)
             else:
-                self.seen[name] = number
-        self.pending.setdefault(str(path.parent), []).append(step)
-        self._end()
+                new[name] = number
+    return new
 
 
 def _error(code: int) -> OSError:

@@ -7,6 +7,7 @@ its workers in itself, or wherever a subclass does.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,7 +78,9 @@ class Computer:
     kept: Workers = field(default_factory=dict)
 
     def copy(self) -> Computer:
-        return replace(self, kept=dict(self.kept), strangers=set(self.strangers))
+        twin = copy.copy(self)  # `kept` is never changed in place
+        twin.strangers = set(self.strangers)
+        return twin
 
     # --- who runs -----------------------------------------------------------------------------------------------
 

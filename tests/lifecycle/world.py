@@ -462,7 +462,8 @@ def i5_secrets_are_private(site: Site) -> list[str]:
 
 def _marked(image: SimFs) -> SimFs:
     """The same with every canary of ours as the one that the crash tests know."""
-    for number, node in image.nodes.items():
-        if b"canary" in node.data:
-            image.nodes[number] = node.but(data=invariants.CANARY)
+    image.nodes = {
+        number: node.but(data=invariants.CANARY) if b"canary" in node.data else node
+        for number, node in image.nodes.items()
+    }
     return image
