@@ -107,20 +107,20 @@ class Stage:
         return {"HOME": str(self.home.parent), **self.environ}
 
 
-def in_a_child(act: Callable[[], object]) -> int:
+def in_a_child(act: Callable[[], object], *, fork: Callable[[], int] | None = None) -> int:
     """Run something in a process of its own; returns its exit code, or minus the signal that ended it."""
-    return _exit_of(_fork(act))
+    return exit_of(_child(act, fork or os.fork))
 
 
 def in_children(acts: Sequence[Callable[[], object]], gate: int) -> list[int]:
     """The same for several at once, which wait for the closing of the descriptor `gate`."""
-    children = [_fork(act) for act in acts]
+    children = [_child(act, os.fork) for act in acts]
     os.close(gate)
-    return [_exit_of(child) for child in children]
+    return [exit_of(child) for child in children]
 
 
-def _fork(act: Callable[[], object]) -> int:
-    child = os.fork()
+def _child(act: Callable[[], object], fork: Callable[[], int]) -> int:
+    child = fork()
     if child == 0:
         code = 99
         try:
@@ -132,5 +132,5 @@ def _fork(act: Callable[[], object]) -> int:
     return child
 
 
-def _exit_of(child: int) -> int:
+def exit_of(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
