@@ -7,10 +7,11 @@ elsewhere is gone, and after each test the files that we could have touched by m
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,22 @@ _PRECIOUS = (
     *("config.toml", "hooks.json", "auth.json", ".env"),
     *("codex-fast-proxy-state", "codex-fast-proxy-journal", "backups", "backups/codex-fast-proxy"),
     *("codex-fast-proxy-state/settings.json", "codex-fast-proxy-state/state"),
+)
+
+# What takes longest alone, and waits for most of that time. Each begins early, so that no core idles at the end.
+LONGEST = (
+    "tests/soak/test_soak.py::test_faults_stay_where_they_are",
+    "tests/end_to_end/test_guides.py::test_the_guides_from_the_first_clone_to_the_last_file",
+    "tests/breakage/test_worker.py::test_a_worker_that_hangs_is_named_and_ended",
+    "tests/end_to_end/test_takeover_running.py::test_killed_while_it_is_replaced",
+    "tests/end_to_end/test_documents.py::test_the_guide",
+    "tests/contract/test_results.py::test_every_answer_of_an_installations_life",
+    "tests/contract/test_secrets.py::test_no_key_leaves_its_place",
+    "tests/end_to_end/test_handover_kills.py",
+    "tests/end_to_end/test_crashes.py",
+    "tests/lifecycle/test_lifecycles.py",
+    "tests/crash/test_crashed_commands.py::test_no_crash_of_a_command_leaves_a_mixture[install]",
+    "tests/crash/test_crashed_commands.py::test_no_crash_of_a_command_leaves_a_mixture[install through a link]",
 )
 
 _REAL_HOMES = frozenset(
@@ -93,6 +110,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real_codex)
         if item.get_closest_marker("deep") and PROFILE != "deep":
             item.add_marker(pytest.mark.skip(reason="deep sizes: HYPOTHESIS_PROFILE=deep (nox -s deep)"))
+    if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+        items[:] = dealt(items, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+
+
+def dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Put the longest tests in front: of each worker's share, since all begin with equally many tests in a row."""
+    rank = {item: next((at for at, one in enumerate(LONGEST) if item.nodeid.startswith(one)), -1) for item in items}
+    longest = sorted((item for item in items if rank[item] >= 0), key=rank.__getitem__)
+    rest = iter([item for item in items if rank[item] < 0])
+    hands: list[list[pytest.Item]] = [longest[worker::workers] for worker in range(workers)]
+    for worker, hand in enumerate(hands):
+        share = len(items) * (worker + 1) // workers - len(items) * worker // workers
+        hand.extend(itertools.islice(rest, max(0, share - len(hand))))
+    return [*itertools.chain.from_iterable(hands), *rest]
 
 
 @pytest.fixture(autouse=True)

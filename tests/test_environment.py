@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import LONGEST, REPOSITORY, dealt
 
 
 def test_no_variable_leads_out_of_the_tests() -> None:
@@ -18,6 +21,32 @@ def test_the_home_is_thrown_away(tmp_path: Path) -> None:
     """`~` is a temporary folder even in a test that asks for nothing."""
     assert Path.home().name.startswith("cfp-tests-home-")
     assert Path.home() not in tmp_path.parents
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A test as the order of tests sees it."""
+
+    nodeid: str
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+def test_every_worker_begins_with_a_long_test(workers: int) -> None:
+    """However many there are: no test is lost or done twice, and the others keep their order."""
+    short = [Named(f"tests/core/test_plan.py::test_{number}") for number in range(29)]
+    items = [*short[:20], *(Named(f"{name}[0]") for name in LONGEST), *short[20:]]
+    order = dealt(items, workers)
+    assert [*map(id, short)] == [id(item) for item in order if item in short]
+    assert len(items) == len({*order})
+    shares = [order[len(items) * worker // workers] for worker in range(workers)]
+    assert all(item.nodeid.startswith(LONGEST) for item in shares)
+
+
+def test_the_longest_tests_are_there() -> None:
+    """Each name in that list is one of a test."""
+    for name in LONGEST:
+        path, _, test = name.partition("::")
+        assert f"def {test.partition('[')[0]}" in (REPOSITORY / path).read_text()
 
 
 def test_a_codex_home_of_ones_own(codex_home: Path) -> None:
