@@ -7,6 +7,8 @@ A test asks for the fixture `numbers` and says what it did:
 
 What is said travels with the test's own report, so it needs no shared file and survives worker processes. A row
 named `violations` closes its section. Count violations before asserting that there are none.
+
+The last section is how long the tests of each folder took, added up over all processes that ran them.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from dataclasses import dataclass, field
 import pytest
 
 VIOLATIONS = "violations"
+SPENT = "~ seconds of tests"  # behind all others
 Row = tuple[str, str]
 
 
@@ -40,6 +43,12 @@ class Table:
 
     counts: dict[Row, int] = field(default_factory=dict)
     times: dict[Row, list[float]] = field(default_factory=dict)
+    spent: dict[Row, float] = field(default_factory=dict)
+
+    def spend(self, test: str, seconds: float) -> None:
+        """Add to the time of a test's folder."""
+        row = SPENT, test.partition("::")[0].rpartition("/")[0]
+        self.spent[row] = self.spent.get(row, 0) + seconds
 
     def add(self, properties: Iterable[tuple[str, object]]) -> None:
         """Take in what a report carries; properties that are none of ours are skipped."""
@@ -53,6 +62,7 @@ class Table:
     def lines(self) -> list[str]:
         rows = {row: f"{many:>12,}" for row, many in self.counts.items()}
         rows |= {row: _spread(seconds) for row, seconds in self.times.items() if seconds}
+        rows |= {row: f"{seconds:>12,.0f}" for row, seconds in self.spent.items() if seconds >= 1}
         width = max((len(name) for _, name in rows), default=0)
         margin = max((len(section) for section, _ in rows), default=0)
         lines, shown = [], ""
@@ -96,5 +106,6 @@ class _Reports:
     table: Table
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.table.spend(report.nodeid, report.duration)
         if report.when == "teardown":  # the last of a test's reports has all that it said
             self.table.add(report.user_properties)

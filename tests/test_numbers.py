@@ -23,6 +23,15 @@ def test_rows_add_up_over_tests_and_close_with_violations() -> None:
     ] == table.lines()
 
 
+def test_the_time_of_each_folder_is_told() -> None:
+    """Setting up, running and taking down of all tests of a folder are added up; less than a second is not told."""
+    table = Table()
+    for name, seconds in (("crash/test_kills.py::test_one[a/b]", 2.4), ("crash/test_kills.py::test_one[c]", 1.2)):
+        table.spend(f"tests/{name}", seconds)
+    table.spend("tests/core/test_plan.py::test_it", 0.9)
+    assert ["~ seconds of tests  tests/crash             4"] == table.lines()
+
+
 def test_what_another_process_sends_is_understood() -> None:
     """A report that came over a wire has lists where there were tuples."""
     table = Table()
