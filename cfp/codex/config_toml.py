@@ -11,6 +11,7 @@ tests/strategies.py): it printed 31 % of them otherwise than it had read them, c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from cfp.codex.compare import same
 from cfp.codex.text import Decoded, Unparseable, decode
@@ -20,6 +21,7 @@ from cfp.codex.toml_syntax import Path
 from journal.values import ABSENT, Absent, Json, KeyEdit, KeyPath, Merged, Unmergeable
 
 _OWN_TABLES = ("hooks", "state")
+_read = lru_cache(maxsize=8)(loads)  # a command asks for some twenty keys of two texts; shared in here, never changed
 
 
 def parse(data: bytes | None) -> dict[str, Json]:
@@ -47,7 +49,7 @@ def edit_for(data: bytes | None, path: KeyPath, after: Json | Absent) -> KeyEdit
 
     Raises Unmergeable where a table, a list or a date stands there: Codex takes none of them for a key of ours.
     """
-    before = lookup(parse(data), path)
+    before = lookup(_read(decode(data).text), path)
     if before is ABSENT:
         return KeyEdit(path=path, before=ABSENT, after=after)
     if not isinstance(before, str | bool | int | float):
@@ -57,7 +59,7 @@ def edit_for(data: bytes | None, path: KeyPath, after: Json | Absent) -> KeyEdit
 
 def edits_between(now: bytes | None, then: bytes | None, paths: Iterable[KeyPath]) -> tuple[KeyEdit, ...]:
     """Return the edits that take these keys from one text to another, as each is spelled there."""
-    doc, wanted = parse(now), parse(then)
+    doc, wanted = _read(decode(now).text), _read(decode(then).text)
     return tuple(
         KeyEdit(
             path=path,
@@ -124,7 +126,7 @@ class _Draft:
     def __init__(self, decoded: Decoded) -> None:
         self._decoded = decoded
         self.text = decoded.text
-        self.doc = loads(decoded.text)
+        self.doc = _read(decoded.text)
 
     def put(self, path: KeyPath, value: Json | Absent, spelled: str | None) -> None:
         """Make `value` stand at `path`, as `spelled` where that is known."""
@@ -145,7 +147,7 @@ class _Draft:
     def finish(self, paths: Iterable[KeyPath]) -> bytes:
         """Return the bytes, once the text is proven to mean the document; empty tables on the way do not count."""
         try:
-            written, declared = loads(self.text), self.doc
+            written, declared = _read(self.text), self.doc
         except Unparseable:
             raise Unmergeable("the edit would not be legal TOML") from None
         for path in paths:
@@ -164,7 +166,7 @@ CONFIG_TOML = ConfigToml()
 def _headers(before: bytes | None) -> frozenset[Path]:
     """Return the headers of an earlier image; one that does not parse tells nothing."""
     try:
-        parse(before)
+        _read(decode(before).text)
     except Unparseable:
         return frozenset()
     return headers(decode(before).text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias
 
 from cfp.codex.text import Unparseable, place
@@ -64,8 +65,9 @@ class Scope:
     inline: Entry | None = None
 
 
+@lru_cache(maxsize=8)
 def scan(text: str) -> list[Section]:
-    """Locate every section and its entries, in the order of the text."""
+    """Locate every section and its entries, in the order of the text. The answer is shared, and never changed."""
     sections = [Section((), (0, 0))]
     arrays: dict[Path, int] = {}
     at = skip(text, 0)
