@@ -6,7 +6,7 @@ import argparse
 import importlib
 import shutil
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from types import ModuleType
 from typing import Any, Final, NoReturn
 
@@ -57,15 +57,18 @@ def parser_of(verb: str) -> Parser:
     return parser
 
 
+_reader_of = cache(parser_of)  # that shows nothing, so no terminal's width counts
+
+
 def parsed(verb: str, words: Sequence[str]) -> dict[str, Any]:
     """Read the words behind a verb; raises UsageError.
 
     A verb with a `TAIL` takes what stands behind `--` as it is, in the name `tail`.
     """
     if not hasattr(module_of(verb), "TAIL"):
-        return vars(parser_of(verb).parse_args(words))
+        return vars(_reader_of(verb).parse_args(words))
     end = words.index("--") if "--" in words else len(words)
-    return {**vars(parser_of(verb).parse_args(words[:end])), "tail": tuple(words[end + 1 :])}
+    return {**vars(_reader_of(verb).parse_args(words[:end])), "tail": tuple(words[end + 1 :])}
 
 
 def page(verb: str) -> str:
