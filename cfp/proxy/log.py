@@ -239,16 +239,20 @@ class Events:
             self._log("warning", event, fields)
 
     def _log(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        if self._logger is None:
-            import structlog  # noqa: PLC0415  70 ms, and most workers never have an event to tell
-
-            self._logger = structlog.wrap_logger(
-                structlog.WriteLogger(sys.stderr),
-                processors=[
-                    structlog.processors.add_log_level,
-                    structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
-                    structlog.processors.JSONRenderer(),
-                ],
-            )
-        with suppress(OSError, ValueError):  # a full disk, a closed stderr: no request may fail of it
+        # A full disk, a closed stderr, no descriptor left to load a module with: no request may fail of it.
+        with suppress(OSError, ValueError, ImportError):
+            if self._logger is None:
+                self._logger = self._open()
             getattr(self._logger, level)(event, **fields)
+
+    def _open(self) -> Any:
+        import structlog  # noqa: PLC0415  70 ms, and most workers never have an event to tell
+
+        return structlog.wrap_logger(
+            structlog.WriteLogger(sys.stderr),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+                structlog.processors.JSONRenderer(),
+            ],
+        )

@@ -6,6 +6,8 @@ import asyncio
 import errno
 import json
 import resource
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -327,6 +329,23 @@ def test_events_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = map(json.loads, capsys.readouterr().err.splitlines())
     assert (first["event"], first["level"], first["port"]) == ("listening", "info", 1)
     assert (second["event"], second["level"], second["errno"]) == ("trouble", "warning", 28)
+
+
+def test_an_event_that_cannot_be_told_harms_nobody() -> None:
+    """Without a descriptor left even the words for it cannot be loaded: it is left out, and the next one is told."""
+    program = (
+        "import resource\n"
+        "from cfp.proxy.log import Events\n"
+        "soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "events = Events(verbose=True)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))\n"
+        "events.info('first')\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))\n"
+        "events.info('second')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["second"]
 
 
 @asynchronous
