@@ -278,8 +278,7 @@ class SimFs:
         if path.name.endswith(UNREAD):
             raise AssertionError(f"{path.name} is worth nothing: nobody may read it")
         node = self._node(path)
-        if node.kind is not Kind.FILE:
-            raise _error(errno.ELOOP if node.kind is Kind.LINK else errno.EISDIR)
+        self._regular(node)
         return node.data
 
     def xattrs(self, path: Path) -> Mapping[str, bytes]:
@@ -302,7 +301,9 @@ class SimFs:
 
     def open(self, path: Path) -> int:
         self._read("open")
-        return self._descriptor(self._find(str(path)))
+        number = self._find(str(path))
+        self._regular(self.nodes[number])
+        return self._descriptor(number)
 
     def write(self, fd: int, data: bytes, offset: int) -> int:
         taken = data[: max(1, len(data) // 2)] if self.short_writes else data
@@ -486,6 +487,10 @@ class SimFs:
 
     def _node(self, path: Path) -> Node:
         return self.nodes[self._find(str(path))]
+
+    def _regular(self, node: Node) -> None:
+        if node.kind is not Kind.FILE:
+            raise _error(errno.ELOOP if node.kind is Kind.LINK else errno.EISDIR)
 
     def _folder(self, key: str) -> None:
         if key != "/" and self.nodes[self._find(key)].kind is not Kind.FOLDER:

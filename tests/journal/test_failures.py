@@ -25,6 +25,7 @@ from journal import (
     Unsupported,
 )
 from journal.codec import parse
+from journal.fs import Kind
 from journal.history import NAME, OLDEST, add_to_history
 from journal.lease import Lease
 from journal.log import VERSION, create_log
@@ -416,6 +417,24 @@ def test_half_of_our_keys_are_ours() -> None:
     assert fs.data("/h/config") == b"x=2\n"
 
 
+def test_a_mode_that_changes_while_half_of_our_keys_are_theirs_stays() -> None:
+    """What a merged file was made from is what others wrote, and not what we would give back of it."""
+    edits = (OURS, KeyEdit(path=("more",), before=ABSENT, after="1"))
+    fs = home_with("/h/config")
+    acts = iter([lambda: fs.edit("/h/config", b"x=2\nours=1\n"), lambda: fs.chmod("/h/config", 0o604)])
+
+    def interfere(fs: SimFs, what: str, about: str) -> None:
+        written = what == "fsync_folder" and fs.data("/h/config") == b"x=1\nours=1\nmore=1\n"
+        again = what == "exchange" and fs.data("/h/config") == b"x=2\nours=1\n"
+        if (written or again) and (act := next(acts, None)):
+            act()
+
+    fs.on_step = interfere
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        begun(lease, changed("/h/config", b"x=1\n", b"x=1\nours=1\nmore=1\n", *edits)).swap()
+    assert (fs.data("/h/config"), fs.node("/h/config").mode) == (b"x=2\nours=1\nmore=1\n", 0o604)
+
+
 def test_a_merged_file_goes_back_to_what_others_wrote() -> None:
     """A command that dies after it has merged an edit: recovery reads the later intent, and takes our keys out."""
     fs = beside(lambda fs: fs.edit("/h/config", b"x=2\n"), "exchange", "/h/config")
@@ -519,6 +538,40 @@ def test_a_copy_has_what_the_log_says_of_the_old_file() -> None:
     assert (node.data, node.mode, node.mtime_ns, node.xattrs) == (b"x=1\n", 0o644, 4711, (("user.note", b"kept"),))
 
 
+def test_a_removed_file_comes_back_with_what_the_log_says_of_it() -> None:
+    """Neither the file nor what we took away is there any more: mode, attributes and time are in the log."""
+    fs = home_with()
+    fs.add_file("/h/old", b"x=1\n", 0o644, mtime_ns=4711, xattrs=(("user.note", b"kept"),))
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        begun(lease, changed("/h/old", b"x=1\n", None)).swap()
+    for path in [path for path in left(fs) if path.startswith("/h/.old.")]:
+        fs.delete(path)
+    recover(fs, Machine())
+    node = fs.node("/h/old")
+    assert (node.data, node.mode, node.mtime_ns, node.xattrs) == (b"x=1\n", 0o644, 4711, (("user.note", b"kept"),))
+
+
+def test_an_image_that_cannot_be_read_is_a_failing_disk() -> None:
+    """It is told with its path, and is no damage."""
+
+    class Unreadable(SimFs):
+        def read(self, path: Path) -> bytes:
+            if path.name.endswith(".b"):
+                raise OSError(errno.EIO, "no")
+            return super().read(path)
+
+    fs = Unreadable()
+    fs.add_folder(HOME)
+    fs.add_file("/h/config", b"x=1\n")
+    with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
+        transaction = begun(lease, CONFIG)
+        transaction.swap()
+    switched_by_hand(fs)
+    failed = failure_of(lambda fs: recover(fs, Machine()), fs)
+    assert failed is not None
+    assert failed.path == ROOT / f"{transaction.id}.b"
+
+
 def test_the_last_writer_s_mode_goes_back() -> None:
     """Others changed the old file's mode, and then replaced ours by a file with a mode of its own: that one stays."""
     fs = beside(lambda fs: fs.chmod("/h/config", 0o604), "exchange", "/h/config")
@@ -567,6 +620,13 @@ def test_a_displaced_link_is_parked_as_what_it_says() -> None:
     [parked] = recover(fs, Machine()).transactions[0]["parked"]
     assert re.fullmatch(r"\d{8}T\d{6}Z-\d{8}\.x2-[0-9a-f]{8}", parked)
     assert (fs.data(ROOT / parked), fs.data("/h/config")) == (b"/h/elsewhere", b"x=9\n")
+
+
+def test_a_displaced_link_goes_back_as_it_is() -> None:
+    """A link has no mode to set, and is not opened."""
+    fs = displacing(link)
+    recover(fs, Machine())
+    assert (fs.node("/h/config").kind, fs.data("/h/config")) == (Kind.LINK, b"/h/elsewhere")
 
 
 def folder(fs: SimFs) -> None:
