@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -19,10 +20,11 @@ from tests.lifecycle.model import Model
 from tests.lifecycle.world import CALM, Images, Tally, Trouble, World, dotfiles
 from tests.lifecycle.writers import Edit
 
+KILLS = st.builds(Trouble, kind=st.just("kill"), share=st.integers(0, 999))
 WITH_WORKERS = st.builds(Trouble, kind=st.sampled_from(["cut_off", "stillborn"]), share=st.integers(0, 999))
 TROUBLES = st.one_of(
     st.just(CALM),
-    st.builds(Trouble, kind=st.just("kill"), share=st.integers(0, 999)),
+    KILLS,
     st.builds(Trouble, kind=st.sampled_from(["edit", "fail", "fail", "full"]), share=st.integers(0, 999)),
     WITH_WORKERS,
     st.just(CALM),
@@ -81,14 +83,20 @@ class Commands(RuleBasedStateMachine):
     def start(self, trouble: Trouble) -> None:
         self.world.command(Verb.START, ["start"], trouble)
 
-    @rule(trouble=TROUBLES | WITH_WORKERS, install=st.booleans())
-    def start_after_an_update(self, trouble: Trouble, install: bool) -> None:  # noqa: FBT001 - one of two commands
+    @precondition(lambda self: self.world.site.computer.serving())
+    @rule(trouble=st.one_of(WITH_WORKERS, WITH_WORKERS, KILLS, st.just(CALM)))
+    def start_after_an_update(self, trouble: Trouble) -> None:
+        self._replace(lambda: self.start(trouble=trouble))
+
+    @precondition(lambda self: self.world.site.computer.serving())
+    @rule(trouble=st.one_of(WITH_WORKERS, WITH_WORKERS, KILLS, st.just(CALM)))
+    def install_after_an_update(self, trouble: Trouble) -> None:
+        self._replace(lambda: self.install(trouble=trouble, port=None, url=None))
+
+    def _replace(self, command: Callable[[], None]) -> None:
         self.world.site.computer.change(runtime_id=OLD_CODE)
         self.world.check()
-        if install:
-            self.install(trouble=trouble, port=None, url=None)
-        else:
-            self.start(trouble=trouble)
+        command()
 
     @rule(trouble=TROUBLES)
     def stop(self, trouble: Trouble) -> None:
@@ -404,15 +412,26 @@ class Lifecycle(Commands, Others, Mishaps, Machine):
 
     tally = Tally()
 
+    @precondition(lambda self: not self.world.site.computer.serving())
+    @rule(url=st.sampled_from(writers.URLS))
+    def all_is_well_again(self, url: str) -> None:
+        """The user mends what stands in the way, and has a proxy again: most lives would be spent without one."""
+        if self.world.full:
+            self.disk_has_space_again()
+        self.stranger_leaves()
+        if self.world.broken:
+            self.user_mends_what_is_broken()
+        self.install(trouble=CALM, port=None, url=url)
+
     def home(self) -> Home:
         return MemoryHome.empty()
 
     @initialize(
         config=st.sampled_from(sorted(writers.CONFIGS)),
         hooks=st.sampled_from(sorted(writers.HOOKS)),
-        install=st.sampled_from([False, True, True]),
+        install=st.sampled_from([False, True, True, True]),
         lends=st.booleans(),
-        trouble=TROUBLES,
+        trouble=st.one_of(st.just(CALM), st.just(CALM), TROUBLES),
     )
     def begin(
         self,

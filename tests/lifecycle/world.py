@@ -207,8 +207,8 @@ class World:
             self._changed_nothing(argv, before, workers)
         if trouble.kind != "edit":
             self._keeps_form(form, argv)
-        if said.refusal and not (was_hot or self.hot):
-            assert i3_lost(self.site, reached) == [], f"{argv}: {said.refusal}"
+        if not was_hot:
+            self._is_left_as_told(argv, trouble, said, reached)
         self.check(places)
         if trouble == CALM and not self.full and said.code != 6 and not self._is_told_of(said):
             self._is_listed(verb, met, said)
@@ -228,6 +228,18 @@ class World:
         assert shared(files_of(self.site.home.image())) == shared(before), f"{argv}: failed, and changed files"
         now = {one.settings for one in self.site.computer.serving()}
         assert now == {one.settings for one in workers}, f"{argv}: failed, and changed workers"
+
+    def _is_left_as_told(self, argv: Sequence[str], trouble: Trouble, said: Said, reached: list[Worker]) -> None:
+        """What is left open is told, one failure is undone at once, and nothing is left where all is removed."""
+        assert not self.hot or isinstance(said.json.get("changed"), str), f"I4: {argv} left a transaction open"
+        once = trouble.kind in {"fail", "stillborn"} and not self.full
+        assert not (once and said.refusal == "rollback_incomplete"), f"I1: {argv} did not undo one failure"
+        if said.json.get("files") == "removed" and not said.refusal:
+            state = f"{self.site.home.layout.state}/"
+            left = [path for path in files_of(self.site.home.image()) if path.startswith(state)]
+            assert left == [], f"I4: {argv} left {left}"
+        if said.refusal and not self.hot:
+            assert i3_lost(self.site, reached) == [], f"{argv}: {said.refusal}"
 
     def form(self) -> dict[Path, tuple[bool, int]]:
         """Whether each shared file is a link, and its mode: that is its owner's to say."""
