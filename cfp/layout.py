@@ -113,6 +113,10 @@ class Layout:
     def journal(self) -> Path:
         return self.home / "codex-fast-proxy-journal"
 
+    @property
+    def journal_lock(self) -> Path:
+        return self.journal / "lock"
+
 
 def locate(explicit: str | None, environ: Mapping[str, str]) -> Layout:
     """Return the Codex home that is meant: `--codex-home`, else CODEX_HOME (empty is unset), else ~/.codex.

@@ -105,6 +105,7 @@ MESSAGES: Final[dict[str, Message]] = {
         "{path} cannot be replaced safely: {reason}. Nothing was touched.", "Make it a plain writable file, then run again."),
     "changed_meanwhile": Message(
         "Other programs changed these files while we worked: {paths}. Everything is as they left it.", "Run again."),
+    "at_work": Message("A command is at work in this Codex home.", "Wait for it to end, then look again."),
     "busy": Message("Another command holds the lock: {holder}.", "Wait for it to end, then run again."),
     "not_enabled": Message("The proxy is not enabled in this Codex home.", f"Run `{CLI} install --start`."),
     "already_enabled": Message(

@@ -131,13 +131,13 @@ class Journal:
             try:
                 return locks.acquire(self.root / LOCK, max(0.0, deadline - time.monotonic()))
             except TimeoutError:
-                raise LockBusy(self._holder()) from None
+                raise LockBusy(self.holder()) from None
             except (FileNotFoundError, FileExistsError) as error:
                 # A completed uninstall took the folder; at one instant of that the lock's own mkdir says EEXIST.
                 if self.root.is_file():
                     raise StorageFailed(self.root / LOCK, error.errno) from error
                 if time.monotonic() >= deadline:
-                    raise LockBusy(self._holder()) from None
+                    raise LockBusy(self.holder()) from None
             except OSError as error:
                 raise StorageFailed(self.root / LOCK, error.errno) from error
 
@@ -159,7 +159,8 @@ class Journal:
             finally:
                 self._fs.close(fd)
 
-    def _holder(self) -> Json:
+    def holder(self) -> Json:
+        """Who took the lock last, as far as is known: pid, command, since."""
         try:
             return json.loads(self._fs.read(self.root / HOLDER))
         except (OSError, ValueError):

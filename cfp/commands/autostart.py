@@ -79,9 +79,9 @@ def _start(args: Args, host: Host) -> dict[str, Any]:
     if plan.worker is WorkerAction.KEEP:
         return _answer(plan, facts, None)
     with locked(host.journal, "autostart", LOCK_TIMEOUT_S, recover=False) as (lease, _):
-        facts = host.survey()
+        facts = host.survey(locked=True)
         plan = plan_autostart(facts)
-        if facts.hot:  # under the lock: a command that is at work now has an open transaction too
+        if facts.hot:
             return _beside_an_interrupted_command(args, host, facts, plan)
         switch = begin_worker(
             host,

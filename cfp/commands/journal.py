@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cfp.errors import UsageError
 from cfp.host.machine import Host
@@ -38,21 +38,26 @@ def run(args: Args, host: Host) -> Result:
         finished = host.journal.history()
     if args.action == "list":
         listed = {"open": list(open_ids), "transactions": list(finished)}
-        return Result(status="listed", fields={**listed, "next_user_action": _way_out() if open_ids else ""})
+        return Result(status="listed", fields={**listed, **(_way_out(host) if open_ids else _FINISHED)})
     if args.transaction is None:
         raise UsageError("usage", reason="`journal show` needs an id, and `journal list` tells them")
     if args.transaction in open_ids:
         with translated():
-            return _shown(host.journal.inspect(args.transaction), _way_out())
+            return _shown(host.journal.inspect(args.transaction), _way_out(host))
     for entry in finished:
         if entry.get("id") == args.transaction:
             return _shown(entry)
     raise UsageError("usage", reason="no transaction has that id; `journal list` tells them")
 
 
-def _shown(transaction: Mapping[str, Any], action: str = "") -> Result:
-    return Result(status="shown", fields={"transaction": transaction, "next_user_action": action})
+_FINISHED: Final[Mapping[str, Any]] = {"at_work": False, "next_user_action": ""}
 
 
-def _way_out() -> str:
-    return message("interrupted").action
+def _shown(transaction: Mapping[str, Any], way_out: Mapping[str, Any] = _FINISHED) -> Result:
+    return Result(status="shown", fields={"transaction": transaction, **way_out})
+
+
+def _way_out(host: Host) -> Mapping[str, Any]:
+    """What to do about an open transaction: it is a command's that is at work, or one's that was interrupted."""
+    at_work = host.is_at_work
+    return {"at_work": at_work, "next_user_action": message("at_work" if at_work else "interrupted").action}

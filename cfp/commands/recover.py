@@ -11,6 +11,7 @@ from cfp.commands.settle import mend, recovery_fields
 from cfp.core.diagnosis import diagnose
 from cfp.core.lifecycle import state_of
 from cfp.core.plan.repair import Repair, check_recorded, plan_recovery
+from cfp.errors import Busy
 from cfp.host.machine import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.session import locked, translated
 from cfp.messages import message
@@ -37,6 +38,8 @@ def run(args: Args, host: Host) -> Result:
     with translated():
         hot, tidy = host.journal.hot(), host.journal.is_tidy()
     if args.dry_run:
+        if hot and host.is_at_work:
+            raise Busy("busy", holder=str(host.journal.holder().get("command") or "another command"))
         with translated():
             open_transactions = [host.journal.inspect(tx) for tx in hot]
         repair = None if hot else _plan(host)

@@ -6,8 +6,10 @@ also be one that stands in memory.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +28,9 @@ class Disk(Protocol):
         """What lies in a folder; nothing where it cannot be listed."""
 
     def is_folder(self, path: Path) -> bool: ...
+
+    def is_locked(self, path: Path) -> bool:
+        """Whether somebody holds the kernel's lock on a file, as far as this system tells."""
 
     def now(self) -> datetime: ...
 
@@ -54,6 +59,28 @@ class MachineDisk:
 
     def is_folder(self, path: Path) -> bool:
         return path.is_dir()
+
+    if sys.platform == "win32":
+
+        def is_locked(self, path: Path) -> bool:  # noqa: ARG002  a lock there is on bytes, and asking would change them
+            return False
+
+    else:
+
+        def is_locked(self, path: Path) -> bool:
+            import fcntl  # noqa: PLC0415  POSIX only
+
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except OSError:
+                return False
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go again with the descriptor
+            except OSError as error:
+                return error.errno in {errno.EAGAIN, errno.EACCES}
+            finally:
+                os.close(descriptor)
+            return False
 
     def now(self) -> datetime:
         return datetime.now(UTC)

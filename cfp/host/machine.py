@@ -37,10 +37,18 @@ class Host:
     def find(cls, codex_home: str | None, environ: Mapping[str, str], python: str) -> Host:
         return cls(layout=locate(codex_home, environ), environ=environ, python=python)
 
-    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False) -> Facts:
-        """Look at everything once; `ask_codex` also runs the Codex CLI for its version."""
+    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
+        """Look at everything once; `ask_codex` also runs the Codex CLI for its version.
+
+        locked  the caller holds the journal's lock: what is open is nobody's who is at work
+        """
         version = self.codex_version if ask_codex else None
-        return survey(self.layout, self.environ, asked=asked, codex_version=version, disk=self.disk)
+        return survey(self.layout, self.environ, asked=asked, codex_version=version, disk=self.disk, locked=locked)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a command holds the journal's lock right now, as far as this system tells."""
+        return self.disk.is_locked(self.layout.journal_lock)
 
     @cached_property
     def codex(self) -> codex_cli.CodexCli | None:

@@ -55,11 +55,13 @@ def survey(
     codex_version: tuple[int, ...] | None = None,
     neighbours: Neighbours | None = None,
     disk: Disk = DISK,
+    locked: bool = False,
 ) -> Facts:
     """Read one home. `codex_version` is the CLI's, where a command had reason to ask it.
 
     neighbours  the processes and ports of this machine, unless a test brings its own
     disk        the same of its files and clock
+    locked      the caller holds the journal's lock
     """
     near = neighbours or Neighbours(at=_port, stray=_stray, draining=_draining)
     config = _text(disk, layout.config, config_toml.parse)
@@ -102,7 +104,7 @@ def survey(
         candidate=candidate,
         stray=near.stray(layout, (worker, candidate)),
         draining=near.draining(layout),
-        hot=_hot(disk, layout),
+        hot=_hot(disk, layout, locked=locked),
         kept_backups=_kept(record, layout, backups) if manifest is None else (),
         codex_version=codex_version,
         unreadable=tuple((str(path), why) for path, why in record.refused.items()),
@@ -253,6 +255,10 @@ def _kept(record: _Record, layout: Layout, names: tuple[str, ...]) -> tuple[tupl
     return tuple((str(path), data) for path, data in found if data is not None)
 
 
-def _hot(disk: Disk, layout: Layout) -> tuple[str, ...]:
-    """The interrupted transactions, by the one listing that needs nothing of the journal's machinery."""
-    return tuple(sorted(name.removesuffix(".open") for name in disk.names(layout.journal) if name.endswith(".open")))
+def _hot(disk: Disk, layout: Layout, *, locked: bool) -> tuple[str, ...]:
+    """The interrupted transactions, by the one listing that needs nothing of the journal's machinery.
+
+    While others hold the lock what is open is theirs, and at work.
+    """
+    found = sorted(name.removesuffix(".open") for name in disk.names(layout.journal) if name.endswith(".open"))
+    return () if found and not locked and disk.is_locked(layout.journal_lock) else tuple(found)

@@ -18,12 +18,12 @@ def journal(answer: Mapping[str, Any]) -> list[RenderableType]:
     if answer["status"] == "shown":
         return _one(answer)
     waiting, done = list(answer["open"]), list(answer["transactions"])
-    words = f"{len(waiting)} interrupted" if waiting else "nothing is interrupted"
+    words = f"{len(waiting)} {_waiting(answer)}" if waiting else "nothing is interrupted"
     table = Table(box=None, padding=(0, 2), header_style="dim")
     for title in ("id", "command", "from", "to", "outcome"):
         table.add_column(title, overflow="fold")
     for tx in waiting:
-        table.add_row(plain(tx), "", "", "", "open: run recover")
+        table.add_row(plain(tx), "", "", "", "open")
     for entry in done:
         table.add_row(*(plain(entry.get(name, "")) for name in ("id", "command", "from", "to", "outcome")))
     head = headline(WARN if waiting else GOOD, f"{len(done)} transaction{'' if len(done) == 1 else 's'}", words)
@@ -37,9 +37,14 @@ def _one(answer: Mapping[str, Any]) -> list[RenderableType]:
         (name, entry.get(name)) for name in ("command", "at", "tool", "from", "to", "outcome", "reason", "state")
     ]
     waits = "decision" in entry  # only what is still open has one
-    words = f"interrupted, {entry['state']}" if waits else str(entry.get("outcome") or "")
+    words = f"{_waiting(answer)}, {entry['state']}" if waits else str(entry.get("outcome") or "")
     head = headline(WARN if waits else GOOD, plain(entry.get("id", entry.get("tx", ""))), words)
     return [head, rows([*named, *_numbered(files)]), *next_step(answer)]
+
+
+def _waiting(answer: Mapping[str, Any]) -> str:
+    """What is to be said of what is open."""
+    return "at work" if answer["at_work"] else "interrupted"
 
 
 def _numbered(files: list[str]) -> list[tuple[str, str]]:

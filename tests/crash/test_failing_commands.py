@@ -122,10 +122,10 @@ def test_interrupted_at_any_operation(command: Command, numbers: Numbers) -> Non
 class _Impatient(StagedHost):
     """^C comes at the first look around after the commit, when the lock is free again."""
 
-    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False) -> Facts:
+    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
         if self.journal.has_committed:
             raise KeyboardInterrupt
-        return super().survey(asked, ask_codex=ask_codex)
+        return super().survey(asked, ask_codex=ask_codex, locked=locked)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)

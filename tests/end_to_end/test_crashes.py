@@ -78,8 +78,8 @@ class ActingHost(Host):
 
     acts: Acts = field(default_factory=Acts)
 
-    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False) -> Facts:
-        return super().survey(asked)
+    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
+        return super().survey(asked, locked=locked)
 
     @cached_property
     def codex(self) -> None:

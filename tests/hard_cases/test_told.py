@@ -78,6 +78,29 @@ def test_an_interrupted_home_says_so(scene: Scene, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_command_at_work_is_not_interrupted(tmp_path: Path) -> None:
+    """While somebody holds the lock what is open is theirs: nobody is told to undo it."""
+    played = play(TOLD[0], tmp_path / "stage")
+    played.rewind()
+    at = played.acts.index("spawn") + 1
+    assert -signal.SIGKILL == in_a_child(lambda: played.perform(Acts(at, killed)))
+    journal = played.stage.host().journal
+    (transaction,) = journal.hot()
+    with journal.acquire(command="install", timeout=0):
+        status = look(played, ("status",), transaction).json
+        assert ([], "not_enabled") == (status["interrupted"], status["diagnosis"]["code"])
+        for words in (("journal", "list"), ("journal", "show")):
+            answer = look(played, words, transaction).json
+            assert (True, message("at_work").action) == (answer["at_work"], answer["next_user_action"])
+            page = look(played, words, transaction, "--format", "text").out
+            assert "at work" in page
+            assert "recover" not in page
+        foretold = look(played, ("recover", "--dry-run"), transaction)
+        assert (5, "busy") == (foretold.code, foretold.json["code"])
+    assert [] == unclear(played, transaction)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_damaged_record_has_a_way_out(tmp_path: Path) -> None:
     """Each answer names the next step, none leads back to where its reader came from, and the last one works."""
     played = play(TOLD[0], tmp_path / "stage")

@@ -170,6 +170,10 @@ class MemoryDisk:
     def names(self, folder: Path) -> list[str]:
         return self._fs.inside(str(folder))
 
+    def is_locked(self, path: Path) -> bool:
+        """Nobody else is at work in memory."""
+        return False
+
     def is_folder(self, path: Path) -> bool:
         node = self._fs.node(self._fs.led_to(path))
         return node is not None and node.kind is Kind.FOLDER

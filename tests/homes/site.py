@@ -93,9 +93,9 @@ class StagedHost(Host):
     codex = None
     codex_version = None
 
-    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False) -> Facts:
+    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
         near = self.computer.neighbours()
-        return survey(self.layout, self.environ, asked=asked, neighbours=near, disk=self.disk)
+        return survey(self.layout, self.environ, asked=asked, neighbours=near, disk=self.disk, locked=locked)
 
     @cached_property
     def workers(self) -> Crew:
