@@ -105,7 +105,6 @@ MESSAGES: Final[dict[str, Message]] = {
         "{path} cannot be replaced safely: {reason}. Nothing was touched.", "Make it a plain writable file, then run again."),
     "changed_meanwhile": Message(
         "Other programs changed these files while we worked: {paths}. Everything is as they left it.", "Run again."),
-    "at_work": Message("A command is at work in this Codex home.", "Wait for it to end, then look again."),
     "busy": Message("Another command holds the lock: {holder}.", "Wait for it to end, then run again."),
     "not_enabled": Message("The proxy is not enabled in this Codex home.", f"Run `{CLI} install --start`."),
     "already_enabled": Message(
@@ -338,6 +337,7 @@ MESSAGES: Final[dict[str, Message]] = {
     "done.uninstall_skipped": Message(
         "The provider was pointed elsewhere by others, so its URL, the proxy and its state stay as they are.",
         f"Decide which URL is right; `{CLI} uninstall --force` gives back the one from before."),
+    "done.journal_at_work": Message("A command is at work in this Codex home.", "Wait for it to end, then look again."),
     "done.recover_clean": Message("No change is half done, and there was nothing to mend."),
     "done.recover_rolled_back": Message("What was interrupted is undone: the files are as before it."),
     "done.recover_finished": Message("What was interrupted had been decided, and is finished now."),

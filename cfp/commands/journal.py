@@ -60,4 +60,7 @@ def _shown(transaction: Mapping[str, Any], way_out: Mapping[str, Any] = _FINISHE
 def _way_out(host: Host) -> Mapping[str, Any]:
     """What to do about an open transaction: it is a command's that is at work, or one's that was interrupted."""
     at_work = host.is_at_work
-    return {"at_work": at_work, "next_user_action": message("at_work" if at_work else "interrupted").action}
+    return {
+        "at_work": at_work,
+        "next_user_action": message("done.journal_at_work" if at_work else "interrupted").action,
+    }

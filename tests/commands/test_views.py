@@ -106,6 +106,6 @@ def test_an_open_transaction_names_what_settles_it() -> None:
     one = {"status": "shown", "transaction": {"id": "tx", "state": "prepared", "decision": "roll_back", "files": []}}
     action = "Run `codex-fast-proxy recover`."
     for answer in (listed, one):
-        told = {"command": "journal", **answer, "next_user_action": action}
+        told = {"command": "journal", **answer, "at_work": False, "next_user_action": action}
         text = shown(told, terminal=False, environ={})
         assert ("interrupted" in text, text.endswith(f"next  {action}\n")) == (True, True)
