@@ -99,9 +99,9 @@ def _runs(python: str) -> bool:
 def _demo_from(session: nox.Session, python: str, archive: Path) -> None:
     """Install an archive where nothing else is, and run the demo outside of the checkout."""
     clean = Path(session.create_tmp()).resolve() / f"clean-{Path(python).name}-{archive.suffix.removeprefix('.')}"
-    session.run(python, "-m", "venv", "--clear", str(clean), external=True)
+    session.run(python, "-m", "venv", "--clear", "--without-pip", str(clean), external=True)
     scripts = clean / ("Scripts" if sys.platform == "win32" else "bin")
-    session.run(str(scripts / "python"), "-m", "pip", "install", "-q", str(archive.resolve()), external=True)
+    session.run("python", "-m", "pip", "--python", str(scripts / "python"), "install", "-q", str(archive.resolve()))
     with session.chdir(clean):
         session.run(str(scripts / "codex-fast-proxy"), "demo", external=True, silent=True)  # exits 2 where it fails
     session.log(f"{archive.name} on {Path(python).name}: the demo passed")
