@@ -231,7 +231,8 @@ class Others(RuleBasedStateMachine):
     @rule()
     def codex_reads(self) -> None:
         data = self.world.config
-        if data is not None and writers.leaves(data) is not None:
+        decided = len(self.world.models) == 1  # else nobody can tell what the text meant to its owner
+        if decided and data is not None and writers.leaves(data) is not None:
             self.world.snapshot = (data, dict(self.world.models[0].mine))
 
     @rule(number=NUMBERS)

@@ -45,7 +45,16 @@ def the_hook_is_switched_off_while_an_install_is_interrupted(home: Lifecycle) ->
     home.uninstall(force=False, trouble=CALM, yes=False)
 
 
+def codex_reads_while_an_uninstall_is_undecided(home: Lifecycle) -> None:
+    home.begin(config="built-in", hooks="none", install=True, lends=False, trouble=CALM)
+    home.user_decides_about_hooks(wanted=False)
+    home.uninstall(force=True, trouble=Trouble(kind="kill", share=517), yes=False)
+    home.codex_reads()
+    home.codex_writes_what_it_read_before(number=1)
+
+
 EXAMPLES = (
+    codex_reads_while_an_uninstall_is_undecided,
     an_uninstall_by_force_is_cut_short_when_the_files_are_back,
     the_power_goes_after_an_uninstall_was_killed,
     an_old_text_points_at_an_earlier_address_of_ours,

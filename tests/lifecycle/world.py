@@ -205,7 +205,7 @@ class World:
             self.models = [went_through(model, before, said) for model in self.models]
         elif said.json.get("changed") is False and not was_hot and trouble.kind != "edit":
             self._changed_nothing(argv, before, workers)
-        if trouble.kind != "edit":
+        if trouble.kind != "edit" and not was_hot:  # a file that recovery takes away has no mode to keep
             self._keeps_form(form, argv)
         if not was_hot:
             self._is_left_as_told(argv, trouble, said, reached)
