@@ -23,7 +23,7 @@ ROTATE_BYTES: Final = 10 * 1024 * 1024
 KEPT_FILES: Final = 5
 TAIL_BYTES: Final = 2 * 1024 * 1024  # some 3,000 lines, read in 20 ms
 _GATHER_SECONDS: Final = 0.05
-_A_TURN: Final = 16  # some 60 us of the loop
+_A_TURN: Final = 16  # records that lines are made of together: some 50 us of the loop
 _AT_ONCE: Final = 1000  # half a millisecond of it to encode them: only a disk that hung leaves more than some hundred
 _MOST_PENDING: Final = 20_000
 _REPEAT_SECONDS: Final = 60.0
@@ -111,10 +111,10 @@ def _last_bytes(path: Path, limit: int) -> bytes:
 
 
 class RequestLog:
-    """Takes records on the event loop, makes lines of some in each turn of it, and writes many at a time in a thread.
+    """Takes records on the event loop, makes lines of a few of them at a time, and writes many at a time in a thread.
 
     They are made on the loop, since a thread that works beside it takes the interpreter from it at every system call,
-    and some in each turn, since who comes meanwhile waits for them: either way the slowest answers took far longer.
+    and a few at a time, since whoever comes meanwhile waits for them: the slowest answers took twice as long.
 
     written  gets the lines back on the loop, also those that the disk did not take; before the first ones it gets
              those that earlier workers have left in the file
@@ -135,44 +135,41 @@ class RequestLog:
         self._pending: list[RequestRecord] = []
         self._made: list[Line] = []
         self._writing: asyncio.Future[tuple[list[Line], OSError | None]] | None = None
-        self._timer: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._remembered = False  # of the thread that writes, of which there is one at a time
         self.dropped = 0
 
     def add(self, record: RequestRecord) -> None:
         """Queue one line. With the disk hanging, lines beyond the bound are dropped and counted."""
-        if len(self._pending) + len(self._made) >= _MOST_PENDING:
+        if len(self._made) >= _MOST_PENDING:
             self.dropped += 1
             return
         self._pending.append(record)
+        if len(self._pending) >= _A_TURN:
+            self._make()
         if self._timer is None and self._writing is None:
             self._later()
 
     def remember(self) -> None:
         """Read what earlier workers have left, if that has not been done with a first line."""
         if self._writing is None:
-            self._make(_AT_ONCE)
             self._start()
 
     def _flush(self) -> None:
-        """Make the next lines; write them when there are no more, or enough."""
         self._timer = None
-        if self._writing is not None or not self._pending:
-            return
-        self._make(max(_A_TURN, len(self._pending) // 4))  # more than come meanwhile, however busy it is
-        if self._pending and len(self._made) < _AT_ONCE:
-            self._timer = asyncio.get_running_loop().call_soon(self._flush)
-        else:
+        if self._writing is None:
             self._start()
 
-    def _make(self, most: int) -> None:
-        self._made += map(self._line, self._pending[:most])
-        del self._pending[:most]
+    def _make(self) -> None:
+        self._made += map(self._line, self._pending)
+        self._pending.clear()
 
     def _start(self) -> asyncio.Future[tuple[list[Line], OSError | None]]:
         from cfp.proxy.lines import encode  # noqa: PLC0415  msgspec is not needed to listen
 
-        lines, self._made = self._made, []
+        self._make()
+        lines = self._made[:_AT_ONCE]
+        del self._made[:_AT_ONCE]
         loop = asyncio.get_running_loop()
         self._writing = writing = loop.run_in_executor(None, self._write, lines, encode(lines))
         writing.add_done_callback(self._written)
@@ -185,12 +182,12 @@ class RequestLog:
         if error is not None:
             self.dropped += 1
             self._trouble(error)
-        if self._pending:
+        if self._pending or self._made:
             self._later()
 
     def _later(self) -> None:
         if self._timer is None:
-            seconds = 0 if len(self._pending) >= _AT_ONCE else _GATHER_SECONDS
+            seconds = 0 if len(self._made) >= _AT_ONCE else _GATHER_SECONDS
             self._timer = asyncio.get_running_loop().call_later(seconds, self._flush)
 
     def _write(self, lines: list[Line], text: bytes) -> tuple[list[Line], OSError | None]:
@@ -210,7 +207,6 @@ class RequestLog:
     async def close(self) -> None:
         """Write what is pending and let go of the file."""
         while self._pending or self._made or self._writing is not None:
-            self._make(_AT_ONCE)
             await asyncio.wait([self._writing or self._start()])
             await asyncio.sleep(0)
         if self._timer is not None:
