@@ -49,16 +49,21 @@ def holds_ours(share: Share, place: Place, *, torn: bool) -> bool:
 
 
 def restore_place(share: Share, place: Place, *, torn: bool) -> tuple[KeyPath, ...]:
-    """Look, act, look again, until what should stand there does."""
+    """Look, act, look again, until what should stand there does.
+
+    What was carried into the file counts as kept where that is what stands there in the end.
+    """
+    carried = ""
     for _ in range(MOST_LOOKS):
         try:
             sight = place.observe(share.intents)
         except Unsupported:  # a folder or a link stands there by now: not ours to touch
             break
         wanted = want(share, sight, torn=torn)
-        share.consumed.add(wanted.consumed)
         if digest_of(share, wanted) == sight.digest:
+            share.consumed |= {carried, wanted.consumed}
             return wanted.conflicts
+        carried = wanted.consumed
         bring(share, place, sight, wanted)
     return ((str(share.last.given),),)
 

@@ -104,8 +104,12 @@ def newest_foreign(sight: Sight, intents: Sequence[Intent]) -> Foreign | None:
     """Find what others wrote last, in place or displaced by the swap that put the present content there."""
     known = ours(intents)
     for beside in reversed(sight.beside):
-        if sight.digest == beside.staged != beside.holds.digest and beside.holds.digest not in known:
+        if beside.holds.digest in known or beside.holds.digest == beside.staged:
+            continue
+        if sight.digest == beside.staged:
             return Foreign(held=beside.holds, beside=beside, before_ours=beside.first)
+        if sight.digest in known:  # what a swap had taken away was put back, over what others had made of ours
+            return Foreign(held=beside.holds, beside=beside, before_ours=False)
     if sight.digest in known or sight.digest in {beside.staged for beside in sight.beside}:
         return None
     return Foreign(held=sight.current, beside=None, before_ours=False)
@@ -128,9 +132,10 @@ def wanted_after_rollback(
         return as_found(sight.current)
     if newest.held is None:
         return Wanted(content=None, digest=NOTHING, conflicts=_lost_with_the_file(last))
+    displaced_text = newest.beside is not None and newest.is_text
+    if torn and displaced_text and not _legible(newest.held.content, before, last, form):
+        return Wanted(content=before, digest=last.before, conflicts=((str(last.given),),))
     if newest.before_ours or not newest.is_text:
-        if torn and newest.is_text and not _legible(newest.held.content, before, last, form):
-            return Wanted(content=before, digest=last.before, conflicts=((str(last.given),),))
         return as_found(newest.held)
     return _without_our_keys(newest.held, before, last, form)
 

@@ -720,10 +720,10 @@ def test_an_end_may_be_tried_again(commits: bool) -> None:  # noqa: FBT001 - a p
 def test_what_is_parked_in_two_tries_is_told_once() -> None:
     """The disk fails while bytes are parked, and the same call once more does it."""
     fs = home_with("/h/config", "/h/old")
-    edits, failures = iter([b"x=3\nours=1\n"]), iter(["now"])
+    edits, failures, taken_back = iter([b"x=3\nours=1\n", b"x=4\n"]), iter(["now"]), False
 
     def interfere(fs: SimFs, what: str, about: str) -> None:
-        if what == "exchange" and fs.data("/h/config") == b"x=1\nours=1\n" and (text := next(edits, None)):
+        if taken_back and what == "exchange" and (text := next(edits, None)):
             fs.edit("/h/config", text)
         if what == "create" and ".x" in about and next(failures, None):
             raise OSError(errno.EIO, "no")
@@ -733,6 +733,7 @@ def test_what_is_parked_in_two_tries_is_told_once() -> None:
     with journal.acquire(command="x", timeout=0) as lease:
         transaction = begun(lease, CONFIG)
         transaction.swap()
+        taken_back = True
         transaction.restore_files()
         assert failure_of(lambda _: transaction.close_rolled_back("test"), fs)
         transaction.close_rolled_back("test")

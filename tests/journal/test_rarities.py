@@ -19,6 +19,7 @@ from journal.history import MOST_LINES, NAME, add_to_history, read_history
 from journal.lock import _confirmed, _is_same_file, _native
 from journal.machine import boot_id
 from journal.real_fs import link_new
+from journal.recovery import Recovery
 from journal.rename import rename
 from journal.signals import Hold
 from journal.staging import INHERITED, apply_meta
@@ -390,19 +391,31 @@ def test_a_recovery_beside_a_writer_who_never_rests() -> None:
     assert ("conflict", (("/h/config",),)) == (recovery.kind, recovery.conflicts)
 
 
-def test_an_edit_at_the_instant_of_giving_back() -> None:
-    """What the displaced file displaces in its turn is parked, and said."""
-    fs = killed("exchange")
-    texts = iter([b"url=proxy\nuser=2\n"])
+def edited_while_given_back(*texts: bytes) -> tuple[SimFs, Recovery]:
+    """A killed swap is taken back, and others write just before each act on the file."""
+    fs, left = killed("exchange"), iter(texts)
 
     def write(fs: SimFs, what: str, about: str) -> None:
-        if about == "/h/config" and (text := next(texts, None)):
+        if about == "/h/config" and (text := next(left, None)):
             fs.edit("/h/config", text)
 
     fs.on_step = write
-    recovery = recover(fs, INSTALL.machine())
+    return fs, recover(fs, INSTALL.machine())
+
+
+def test_an_edit_at_the_instant_of_giving_back() -> None:
+    """What the displaced file displaces in its turn is no less somebody's: our key is given back in it."""
+    fs, recovery = edited_while_given_back(b"url=proxy\nuser=2\n")
+    assert ("rolled_back", []) == (recovery.kind, recovery.transactions[0]["parked"])
+    assert b"url=upstream\nuser=2\n" == fs.data("/h/config")
+
+
+def test_two_edits_at_the_instants_of_giving_back() -> None:
+    """The later one stays under the name; the earlier one, which its writer did not know, is parked, and said."""
+    fs, recovery = edited_while_given_back(b"url=proxy\nuser=2\n", b"url=direct\nuser=3\n")
     [parked] = recovery.transactions[0]["parked"]
     assert ("conflict", b"url=proxy\nuser=2\n") == (recovery.kind, fs.data(ROOT / parked))
+    assert b"url=direct\nuser=3\n" == fs.data("/h/config")
 
 
 def test_a_folder_in_the_place_of_a_file() -> None:

@@ -53,7 +53,15 @@ def codex_reads_while_an_uninstall_is_undecided(home: Lifecycle) -> None:
     home.codex_writes_what_it_read_before(number=1)
 
 
+def codex_writes_while_an_uninstall_is_taken_back(home: Lifecycle) -> None:
+    begin(home)
+    home.uninstall_and_keep_the_worker(trouble=Trouble(kind="kill", share=730), yes=False)
+    home.worker_dies()
+    home.uninstall(force=False, trouble=Trouble(kind="edit", share=150), yes=False)
+
+
 EXAMPLES = (
+    codex_writes_while_an_uninstall_is_taken_back,
     codex_reads_while_an_uninstall_is_undecided,
     an_uninstall_by_force_is_cut_short_when_the_files_are_back,
     the_power_goes_after_an_uninstall_was_killed,
