@@ -1,4 +1,4 @@
-"""Request records as JSON lines: the fields of the contract and no others. Runs in the log's thread."""
+"""Request records as JSON lines: the fields of the contract and no others. Runs on the event loop."""
 
 from __future__ import annotations
 

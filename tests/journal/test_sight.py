@@ -64,6 +64,7 @@ def wanted(seen: Sight, *, torn: bool = False, edits: tuple[KeyEdit, ...] = (OUR
         (sight(AFTER), BEFORE, ()),
         (sight(AFTER, beside(b"theirs=2\n")), b"theirs=2\n", ()),
         (sight(AFTER, beside(b"not legible")), b"not legible", ()),
+        (sight(BEFORE, beside(b"theirs=2\nours=1\n")), b"theirs=2\n", ()),
         (sight(b"theirs=2\nours=1\n", beside(BEFORE)), b"theirs=2\n", ()),
         (sight(b"theirs=2\nours=9\n"), b"theirs=2\nours=9\n", (("ours",),)),
         (sight(b"ours=1\ntheirs=1\n"), BEFORE, ()),
@@ -94,6 +95,16 @@ def test_after_a_power_cut_a_displaced_text_must_be_legible(displaced: bytes, co
     answer = wanted(sight(AFTER, beside(displaced)), torn=True)
     assert content == answer.content
     assert (content == BEFORE) == (answer.conflicts == (("/h/config",),))
+
+
+def test_after_a_power_cut_a_text_in_place_stays() -> None:
+    """Whether it can be read or not: nothing of ours took it away, so nothing of ours may replace it."""
+    assert b"not legible" == wanted(sight(b"not legible"), torn=True).content
+
+
+def test_after_a_power_cut_what_giving_back_displaced_must_be_legible() -> None:
+    """Else what was given back stays: the other one may never have got to the disk."""
+    assert BEFORE == wanted(sight(BEFORE, beside(b"not legible")), torn=True).content
 
 
 def test_a_link_needs_not_be_legible() -> None:
