@@ -74,9 +74,17 @@ class _UserConfig:
 class Credentials:
     """One worker's view on auth.json, config.toml and provider-auth.json."""
 
-    def __init__(self, settings: Settings, layout: Layout, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        layout: Layout,
+        environ: Mapping[str, str],
+        turn: Callable[[], object] = object,
+    ) -> None:
         self._settings = settings
         self._environ = environ
+        self._turn = turn
+        self._known_in: object = None  # the turn in which the key was last looked for, and found good
         self._config = StatCached(layout.config, self._parse_config)
         self._auth = StatCached(layout.auth, lambda data: data)
         self._provider_auth = StatCached(layout.provider_auth, self._parse_provider_auth)
@@ -104,6 +112,14 @@ class Credentials:
 
     def authorization(self) -> bytes | None:
         """Return the field value that replaces the client's; None passes theirs on. Raises KeyState."""
+        turn = self._turn()
+        if turn != self._known_in:
+            self._known_in = None
+            self._said = self._authorization()
+            self._known_in = turn
+        return self._said
+
+    def _authorization(self) -> bytes | None:
         name = self._settings.upstream_api_key_env
         if name is not None:
             key = self._named_key(name)[0]

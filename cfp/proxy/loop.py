@@ -1,4 +1,4 @@
-"""The worker's event loop: names are looked up in threads that nobody waits for.
+"""The worker's event loop: it counts its turns, and names are looked up in threads that nobody waits for.
 
 asyncio looks them up in the threads that write the log and decode bodies, of which there are few. A resolver that
 does not answer, as on a machine that has just lost its network, holds all of them, and the end of the process too.
@@ -7,12 +7,14 @@ does not answer, as on a machine that has just lost its network, holds all of th
 from __future__ import annotations
 
 import asyncio
+import selectors
 import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from typing import Any, TypeAlias
 
 Name: TypeAlias = bytes | str | None
@@ -33,11 +35,47 @@ def run(main: Coroutine[Any, Any, None], look_up: LookUp = socket.getaddrinfo) -
         runner.run(main)
 
 
+def turns() -> Callable[[], int]:
+    """Return what says which turn the running loop is in: what it handles in one was there when that began.
+
+    Where nobody counts them, every call is a turn of its own.
+    """
+    loop = asyncio.get_running_loop()
+    if sys.platform != "win32" and isinstance(loop, Loop):
+        return loop.turn
+    return count().__next__
+
+
+class _Counted(selectors.DefaultSelector):
+    """Knows how often it has been asked what is ready."""
+
+    turn = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.turn += 1
+        return super().select(timeout)
+
+
 class Loop(_Usual):
     """asyncio's own, but for one method. Who asks for what is being asked already gets the same answer."""
 
-    def __init__(self, look_up: LookUp) -> None:
-        super().__init__()
+    if sys.platform == "win32":
+
+        def __init__(self, look_up: LookUp) -> None:
+            super().__init__()
+            self._begin(look_up)
+
+    else:
+
+        def __init__(self, look_up: LookUp) -> None:
+            self._counted = _Counted()
+            super().__init__(self._counted)
+            self._begin(look_up)
+
+        def turn(self) -> int:
+            return self._counted.turn
+
+    def _begin(self, look_up: LookUp) -> None:
         self._look_up = look_up
         self._asked: dict[Question, asyncio.Future[Addresses]] = {}
 

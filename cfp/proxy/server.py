@@ -20,6 +20,7 @@ from cfp.proxy.evidence import Evidence
 from cfp.proxy.heads import Heads
 from cfp.proxy.listener import Listener, bind
 from cfp.proxy.log import Events, RequestLog, RotatingFile
+from cfp.proxy.loop import turns
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.peer import PeerGuard
 from cfp.proxy.reading import ReadBuffer
@@ -56,7 +57,7 @@ class Worker:
         self.config = config
         self.origin = origin_of(settings.upstream_base)
         self.router = Router(settings.proxy_base, self.origin)
-        self.credentials = Credentials(settings, config.layout, config.environ)
+        self.credentials = Credentials(settings, config.layout, config.environ, turns())
         self.dialer = Dialer(self.origin, settings.upstream_base, config.environ, config.limits)
         self.reads = ReadBuffer()
         self.heads = Heads()

@@ -12,6 +12,7 @@ from cfp.core.settings import Policy, Settings
 from cfp.layout import Layout
 from cfp.proxy.credentials import Credentials, KeyState, StatCached
 
+ENVIRON = {"RELAY_KEY": " sk-env ", "BAD": "a\r\nX: y", "EMPTY": " "}
 KEY = '{"OPENAI_API_KEY":"sk-x"}'
 CHATGPT = '{"tokens":{"access_token":"t"}}'
 
@@ -23,7 +24,7 @@ def credentials(home: Path, policy: Policy = Policy.AUTO, **settings: object) ->
         service_tier_policy=policy,
         **settings,  # type: ignore[arg-type]  # the two key settings
     )
-    return Credentials(chosen, Layout(home), {"RELAY_KEY": " sk-env ", "BAD": "a\r\nX: y", "EMPTY": " "})
+    return Credentials(chosen, Layout(home), ENVIRON)
 
 
 def test_a_file_is_read_again_only_when_it_changed(tmp_path: Path) -> None:
@@ -134,3 +135,25 @@ def test_a_named_key_is_looked_for_where_codex_looks(tmp_path: Path) -> None:
     assert not other.key_available()
     layout.auth.write_text('{"OTHER_API_KEY": "sk-kept"}')
     assert (b"Bearer sk-kept", "auth_json_fallback") == (other.authorization(), other.key_source)
+
+
+def test_a_key_is_looked_for_once_a_turn(tmp_path: Path) -> None:
+    """What is found good counts until the turn ends; what is not is looked for again."""
+    turn = [1]
+    chosen = Settings(provider="relay", upstream_base="https://relay.example", upstream_api_key_env="NEW_KEY")
+    here = Credentials(chosen, Layout(tmp_path), ENVIRON, lambda: turn[0])
+    for _ in range(2):
+        with pytest.raises(KeyState):
+            here.authorization()
+    dotenv = Layout(tmp_path).dotenv
+    dotenv.write_text("NEW_KEY=sk-first")
+    assert here.authorization() == b"Bearer sk-first"
+    dotenv.write_text("NEW_KEY=sk-the-second")
+    assert here.authorization() == b"Bearer sk-first"
+    turn[0] += 1
+    assert here.authorization() == b"Bearer sk-the-second"
+    dotenv.unlink()
+    turn[0] += 1
+    for _ in range(2):
+        with pytest.raises(KeyState):
+            here.authorization()

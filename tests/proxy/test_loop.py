@@ -1,15 +1,16 @@
-"""Names are looked up beside the loop: a resolver that hangs holds up nobody but those who asked."""
+"""Turns are told apart, and names looked up beside the loop: a resolver that hangs holds up only those who asked."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
 from typing import Any
 
 import pytest
 
-from cfp.proxy.loop import Addresses, run
+from cfp.proxy.loop import Addresses, run, turns
 
 FOUND: Addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]
 
@@ -80,3 +81,29 @@ def test_the_usual_resolver_is_the_systems() -> None:
         assert "127.0.0.1" in [address[0] for *_, address in await ask("localhost")]
 
     run(main())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nobody counts the turns of a proactor")
+def test_turns_are_told_apart() -> None:
+    """What runs in one turn sees the same; on a loop that does not count, every look is a turn of its own."""
+
+    async def main() -> list[int]:
+        turn, seen = turns(), []
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        for _ in range(2):
+            loop.call_soon(lambda: seen.append(turn()))
+        loop.call_soon(loop.call_soon, lambda: done.set_result(seen.append(turn())))
+        await done
+        return seen
+
+    seen: list[list[int]] = []
+
+    async def keep() -> None:
+        seen.append(await main())
+
+    run(keep())
+    asyncio.run(keep())
+    (first, same, next_one), every = seen
+    assert first == same != next_one
+    assert len(set(every)) == 3
