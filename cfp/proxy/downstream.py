@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from time import monotonic
 from typing import Protocol, cast
 
@@ -17,6 +17,7 @@ from cfp.proxy.parsers import RequestParser
 from cfp.proxy.ports import Conversation, Office
 from cfp.proxy.reading import has_left
 from cfp.proxy.wire import END, Malformed, Opaque, Piece, RequestEvent, RequestHead
+from cfp.proxy.writing import write
 
 
 class Doorman(Protocol):
@@ -108,8 +109,8 @@ class Downstream(asyncio.BufferedProtocol):
 
     # -- for the exchange
 
-    def write(self, parts: list[Piece]) -> None:
-        self.transport.writelines(parts)
+    def write(self, parts: Sequence[Piece]) -> None:
+        write(self.transport, parts)
 
     def finished(self, *, close: bool) -> None:
         self._exchange = None
@@ -117,7 +118,7 @@ class Downstream(asyncio.BufferedProtocol):
         self.touched = monotonic()
         if close or self._office.leaving:
             self._end(linger=not self._complete or bool(self._backlog))
-        else:
+        elif self._backlog or not self._reading:
             self._pump()
 
     def cut(self, *, reset: bool) -> None:
@@ -178,8 +179,13 @@ class Downstream(asyncio.BufferedProtocol):
 
     # -- events
 
-    def _deliver(self, events: Iterable[RequestEvent]) -> None:
+    def _deliver(self, events: Sequence[RequestEvent]) -> None:
         """Hand out what can be taken now; the rest waits."""
+        if len(events) == 3 and events[2] is END and self._exchange is None:
+            head, body, _ = events
+            if isinstance(head, RequestHead) and isinstance(body, bytes) and head.length and not head.upgrade:
+                self._start(head, body)  # mostly one request is all that a read brings
+                return
         self._pumping = True
         try:
             for event in events:
@@ -227,8 +233,8 @@ class Downstream(asyncio.BufferedProtocol):
         elif self._exchange is not None:
             self._exchange.on_trailers(event.headers)
 
-    def _start(self, head: RequestHead) -> None:
-        exchange = self._exchange = Exchange(self._office, self, head, complete=self._complete)
+    def _start(self, head: RequestHead, body: bytes = b"") -> None:
+        exchange = self._exchange = Exchange(self._office, self, head, body, complete=self._complete)
         exchange.begin()
 
     def _refuse(self, malformed: Malformed) -> None:

@@ -17,7 +17,7 @@ from cfp.proxy import headers, wire
 from cfp.proxy.admission import Refusal
 from cfp.proxy.answers import Answer, answer_to, response
 from cfp.proxy.credentials import KeyState
-from cfp.proxy.decision import decide
+from cfp.proxy.decision import decide, outbound
 from cfp.proxy.dial import DialFailed
 from cfp.proxy.ports import Client, Office
 from cfp.proxy.refusals import names_tier
@@ -28,7 +28,8 @@ from cfp.proxy.upstream import UpstreamConnection
 from cfp.proxy.wire import Headers, Malformed, RequestHead, ResponseEvent
 
 if TYPE_CHECKING:
-    from cfp.proxy.intake import Prepared
+    from cfp.proxy.intake import Looked
+    from cfp.proxy.rewrite import Body
 
 _REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})  # without harm, and without a body (RFC 9110 9.2.2)
 
@@ -49,12 +50,14 @@ class Exchange:
     _logged = True
     _done = False
 
-    def __init__(self, office: Office, client: Client, head: RequestHead, *, complete: bool) -> None:
+    def __init__(
+        self, office: Office, client: Client, head: RequestHead, body: bytes = b"", *, complete: bool
+    ) -> None:
         self._office = office
         self._client = client
         self._head = head
         self._decision = decide(office, head)
-        self._upload = Upload(head, complete=complete)
+        self._upload = Upload(head, body, complete=complete)
         self._record = office.record(head.method, self._decision.target)
         self._close = not head.keep_alive or head.minor == 0
 
@@ -62,6 +65,13 @@ class Exchange:
 
     def begin(self) -> None:
         """Judge the head: answer it here, hold its body, or connect and let it through."""
+        if self._decision.forwarded and self._client.trusted:
+            self._forward()
+        else:
+            self._receive()
+
+    def _receive(self) -> None:
+        """Judge a head that is not simply forwarded."""
         decision, office = self._decision, self._office
         refusal = decision.refusal if self._client.trusted else Refusal.PEER
         kind = decision.route.kind
@@ -75,10 +85,8 @@ class Exchange:
             self._client.go_on_with(office.dashboard.visit(self._head, decision.route.path, self._client))
         elif kind is Kind.NOT_FOUND:
             self._answer(Answer.NOT_FOUND, base=office.config.settings.proxy_base)
-        elif self._head.upgrade:
-            self._switch()
         else:
-            self._forward()
+            self._switch()
 
     def _switch(self) -> None:
         from cfp.proxy.tunnel import Tunnel  # noqa: PLC0415  most clients never ask for it
@@ -100,7 +108,7 @@ class Exchange:
     def _forward(self) -> None:
         self._counted = True
         self._office.began()
-        decision = self._decision
+        decision, upload = self._decision, self._upload
         if decision.looked_into and (self._head.length or 0) > self._office.config.limits.body:
             self._too_large()
             return
@@ -109,17 +117,17 @@ class Exchange:
         except KeyState as state:
             self._answer(Answer.KEY_MISSING if state.missing else Answer.KEY_UNUSABLE, source=state.source)
             return
-        self._expects = decision.expects and not self._upload.complete
-        if decision.looked_into:
-            if self._expects:  # only the whole body tells what goes to the upstream
-                self._client.write([wire.CONTINUE])
-                self._expects = False
-            self._record.eligible = True
-            self._upload.hold()
-            if self._upload.complete:
-                self._look_into()
-        else:
+        if not decision.looked_into:
+            self._expects = decision.expects and not upload.complete
             self._connect()
+            return
+        self._record.eligible = True
+        if upload.complete:
+            self._look_into(upload.whole)
+            return
+        upload.hold()
+        if decision.expects:  # only the whole body tells what goes to the upstream
+            self._client.write([wire.CONTINUE])
 
     def on_data(self, piece: bytes) -> None:
         """Take a piece of the request's body."""
@@ -143,7 +151,7 @@ class Exchange:
         if self._done:
             pass
         elif self._upload.body is not None:
-            self._look_into()
+            self._look_into(self._upload.body)
         elif self._connection is not None and self._head.chunked:
             self._connection.send(self._upload.ending())
 
@@ -171,19 +179,24 @@ class Exchange:
 
     # -- the body
 
-    def _look_into(self) -> None:
-        body, intake = self._upload.body, self._office.intake
-        assert body is not None  # noqa: S101  only such exchanges come here
-        later = intake.look(body, self._decision, self._record, self._looked_into)
-        if later is not None:
-            self._task = asyncio.get_running_loop().create_task(later)
+    def _look_into(self, body: Body) -> None:
+        self._upload.body = body
+        looked = self._office.intake.look(body, self._decision, self._record)
+        if looked is None:
+            self._task = asyncio.get_running_loop().create_task(self._look_aside(body))
+        else:
+            self._looked_into(looked)
 
-    def _looked_into(self, found: Prepared | None) -> None:
+    async def _look_aside(self, body: Body) -> None:
+        looked = await self._office.intake.look_aside(body, self._decision, self._record)
         self._task = None
-        if found is None:
+        if looked is None:
             self._too_large()
-            return
-        self._upload.parts, self._hint, self._model = found.parts, found.hint, found.model
+        else:
+            self._looked_into(looked)
+
+    def _looked_into(self, looked: Looked) -> None:
+        self._upload.parts, self._hint, self._model = looked
         self._connect()
 
     def _too_large(self) -> None:
@@ -212,37 +225,18 @@ class Exchange:
                 self._break("internal")  # a bug: the loop tells of it, and the client must not wait for ever
 
     def _send(self, connection: UpstreamConnection) -> None:
-        head, upload = self._head, self._upload
-        parts = [headers.request_head(head, self._outbound(), upload.length), *upload.opening()]
+        head, upload, record = self._head, self._upload, self._record
+        length, body = upload.opening()
+        out = outbound(self._office, head, self._authorization, self._hint, expect=self._expects)
         self._connection = connection
-        self._reply = Reply(head, hold_refusal=self._record.injected, awaits_continue=self._expects)
+        self._reply = Reply(head, hold_refusal=record.injected, awaits_continue=self._expects)
         connection.call(self, bodiless=head.method == b"HEAD")
-        connection.send(parts)
-        self._record.sent = connection.touched
+        connection.send([headers.request_head(head, out, length), *body])
+        record.sent = connection.touched
         if self._client.full:
             connection.transport.pause_reading()
         if upload.body is None:
             self._client.hold_input(hold=False)
-
-    def _outbound(self) -> headers.Outbound:
-        """The same object for heads of the same bytes, as long as the key is the same."""
-        notes, plain = self._head.notes, self._hint is None and not self._expects
-        known: headers.Outbound | None = notes.get(headers.Outbound)
-        if known is not None and plain and known.authorization is self._authorization:
-            return known
-        office = self._office
-        out = headers.Outbound(
-            target=self._decision.route.target,
-            host=office.origin.host_field,
-            via=office.loop_id,
-            authorization=self._authorization,
-            hint=self._hint,
-            expect=self._expects,
-            through=office.pool.through,
-        )
-        if plain:
-            notes[headers.Outbound] = out
-        return out
 
     def pause_upload(self) -> None:
         self._client.hold_input(hold=True)
@@ -256,9 +250,10 @@ class Exchange:
         """Pass on what came, in one write; only then look at it."""
         reply = self._reply
         assert reply is not None  # noqa: S101  it was made when the request was sent
-        reply.take(events, close=self._must_close())
-        if reply.head is not None and self._record.answered is None:
-            self._record.begin_answer(reply.head)
+        reply.take(events, close=self._close or not self._upload.complete or self._office.draining)
+        record = self._record
+        if record.answered is None and reply.head is not None:
+            record.begin_answer(reply.head)
         if reply.holding and reply.ended:
             if self._retry_without_tier(reply):
                 return
@@ -266,7 +261,7 @@ class Exchange:
         if reply.out:
             self._client.write(reply.out)
         if reply.pieces:
-            self._record.pass_on(reply.pieces)
+            record.pass_on(reply.pieces)
         if reply.ended:
             self._complete(reply)
         elif reply.malformed is not None:
@@ -291,10 +286,8 @@ class Exchange:
         return True
 
     def _complete(self, reply: Reply) -> None:
-        reusable = (
-            reply.malformed is None and self._upload.complete and reply.head is not None and reply.head.keep_alive
-        )
-        self._let_go(reusable=reusable)
+        head = reply.head
+        self._let_go(reusable=head is not None and head.keep_alive and self._upload.complete and not reply.malformed)
         self._end()
         self._client.finished(close=reply.close)
 
@@ -384,7 +377,6 @@ class Exchange:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        self._upload.drop()
         if self._counted:
             self._office.ended()
         if self._logged:

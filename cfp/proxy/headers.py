@@ -153,13 +153,11 @@ def response_head(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:
     if b"connection" in head.fields:
         # Whatever Connection names: without its length a body would end elsewhere for the client.
         drop |= named_by_connection(head.fields) - {b"content-length"}
-    lines = [b"HTTP/1.1 %d " % head.status, head.reason, b"\r\n"]
+    lines = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)]
     _copy(head.headers, drop, lines)
     if chunked:
         lines.append(b"Transfer-Encoding: chunked\r\n")
-    if close:
-        lines.append(b"Connection: close\r\n")
-    lines.append(b"\r\n")
+    lines.append(b"Connection: close\r\n\r\n" if close else b"\r\n")
     return b"".join(lines)
 
 

@@ -11,16 +11,26 @@ from typing import Final, NamedTuple
 
 from cfp.proxy.wire import RequestHead
 
+_END: Final = b"\r\n\r\n"
+_LARGEST: Final = 8192  # a larger one is not remembered
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*(?=\r\n)", re.IGNORECASE)
 _MOST: Final = 8
 
 
 class _Known(NamedTuple):
-    """A head, and what stands before and behind the digits of its length."""
+    """A head, what stands before and behind the digits of its length, and how many bytes each of that has."""
 
     before: bytes
     after: bytes
+    start: int
+    rest: int
     head: RequestHead
+
+
+def head_of(data: bytes | memoryview) -> bytes:
+    """The bytes up to the first empty line; nothing where they are too many."""
+    text = bytes(data[:_LARGEST])
+    return text[: text.find(_END) + len(_END)] if _END in text else b""
 
 
 class Heads:
@@ -29,19 +39,22 @@ class Heads:
     def __init__(self) -> None:
         self._known: list[_Known] = []
 
-    def find(self, text: bytes) -> RequestHead | None:
-        """`text` is all of a head, with the empty line."""
-        for before, after, head in self._known:
-            if text.startswith(before) and text.endswith(after):
-                digits = text[len(before) : -len(after)]
+    def find(self, data: bytes | memoryview) -> tuple[RequestHead, int] | None:
+        """The head that these bytes begin with and its size, where the same has been read before."""
+        text = bytes(data[:_LARGEST])
+        end = text.find(_END) + len(_END)
+        for before, after, start, rest, head in self._known:
+            if text.startswith(before) and text.endswith(after, 0, end):
+                digits = text[start : end - rest]
                 if digits.isdigit() and len(digits) <= 18:
                     length = int(digits)
-                    return head if head.length == length else head.of_length(length)
+                    return (head if head.length == length else head.of_length(length)), end
         return None
 
     def keep(self, text: bytes, head: RequestHead) -> None:
         """Remember what llhttp has made of it, if the next one may be the same."""
         found = _LENGTH.search(text)
         if found is not None and head.keep_alive and not head.upgrade:
-            self._known.insert(0, _Known(text[: found.start(1)], text[found.end(1) :], head))
+            start, end = found.span(1)
+            self._known.insert(0, _Known(text[:start], text[end:], start, len(text) - end, head))
             del self._known[_MOST:]

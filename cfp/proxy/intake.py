@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,7 @@ from cfp.proxy.decision import Decision
 from cfp.proxy.headers import with_tier
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.ports import Office
-from cfp.proxy.rewrite import MESSAGE, Body, Members, Rewritten, rewrite
+from cfp.proxy.rewrite import MESSAGE, Body, Rewritten, rewrite
 from cfp.proxy.websocket import Frame, with_member
 from cfp.proxy.wire import Piece
 
@@ -24,15 +24,12 @@ _PLAIN: Final = 4 * ASIDE  # of the same, decoded
 _CREATE: Final = "response.create"
 
 
-class Prepared(msgspec.Struct):
-    """`hint` is x-codex-routing-hint, where it must change."""
+class Looked(NamedTuple):
+    """What goes out for a body. `hint` is x-codex-routing-hint, where it must change."""
 
     parts: list[Piece]
     hint: bytes | None
     model: str | None
-
-
-Tell: TypeAlias = Callable[[Prepared | None], None]
 
 
 class Intake:
@@ -40,53 +37,39 @@ class Intake:
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self._refusals = office.refusals
+        self._refused = office.refusals.models
         self._cap = office.config.limits.body
 
-    def look(
-        self, body: Body, decision: Decision, record: RequestRecord, tell: Tell
-    ) -> Coroutine[Any, Any, None] | None:
-        """Add the tier where policy and login say so, and `tell` what goes out; None: it is larger than the cap.
-
-        Returns what is to be run instead, where it takes too long for the event loop.
-        """
+    def look(self, body: Body, decision: Decision, record: RequestRecord) -> Looked | None:
+        """Add the tier where policy and login say so; None: that takes too long for the event loop."""
         coding, cap = decision.coding, self._cap
         if coding != b"identity":
             if len(body) > ASIDE:
-                return self._look_aside(body, decision, record, tell)
+                return None
             cap = min(cap, _PLAIN)
         record.effective_policy, tier = tier_now(self._office)
-        found = self._rewrite(body, coding, tier, cap)
-        if found is None and cap < self._cap:
-            return self._look_aside(body, decision, record, tell)
-        tell(_prepared(found, decision.hint, tier, record))
-        return None
-
-    async def _look_aside(self, body: Body, decision: Decision, record: RequestRecord, tell: Tell) -> None:
-        """The same in a thread; `tell` hears of it on the loop."""
-        record.effective_policy, tier = tier_now(self._office)
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(None, self._rewrite, body, decision.coding, tier, self._cap)
-        tell(_prepared(found, decision.hint, tier, record))
-
-    def _rewrite(self, body: Body, coding: bytes, tier: str | None, cap: int) -> Rewritten | None:
-        def tier_for(members: Members) -> str | None:
-            return None if members.model in self._refusals else tier
-
         try:
-            return rewrite(body, tier_for, coding=coding, cap=cap)
+            found = rewrite(body, tier, coding=coding, cap=cap, refused=self._refused)
         except TooLarge:
             return None
+        return _looked(found, decision.hint, tier, record)
+
+    async def look_aside(self, body: Body, decision: Decision, record: RequestRecord) -> Looked | None:
+        """The same in a thread; None: it is larger than the cap."""
+        record.effective_policy, tier = tier_now(self._office)
+        work = partial(rewrite, body, tier, coding=decision.coding, cap=self._cap, refused=self._refused)
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(None, work)
+        except TooLarge:
+            return None
+        return _looked(found, decision.hint, tier, record)
 
 
-def _prepared(
-    found: Rewritten | None, hint: bytes | None, tier: str | None, record: RequestRecord
-) -> Prepared | None:
-    if found is None:
-        return None
+def _looked(found: Rewritten, hint: bytes | None, tier: str | None, record: RequestRecord) -> Looked:
     _note(found, tier, record)
-    changed = None if hint is None or tier is None or not found.injected else with_tier(hint, tier.encode())
-    return Prepared(found.parts, changed, None if found.members is None else found.members.model)
+    if hint is not None:
+        hint = with_tier(hint, tier.encode()) if found.injected and tier is not None else None
+    return Looked(found.parts, hint, record.model)
 
 
 def tier_now(office: Office) -> tuple[EffectivePolicy, str | None]:
@@ -107,11 +90,7 @@ class Message(msgspec.Struct):
 def look_into_message(office: Office, frame: Frame, target: bytes) -> Message | None:
     """Read a client's text frame, and add the tier where policy and login say so; None: it asks for nothing."""
     effective, tier = tier_now(office)
-
-    def tier_for(members: Members) -> str | None:
-        return None if members.type != _CREATE or members.model in office.refusals else tier
-
-    found = rewrite(frame.payload(), tier_for, decoder=MESSAGE)
+    found = rewrite(frame.payload(), tier, decoder=MESSAGE, refused=office.refusals.models)
     members = found.members
     if members is None or members.type != _CREATE:
         return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import copy
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.told import Usage, told
@@ -75,16 +75,15 @@ class Lines:
         """Say of a request what may be said."""
         found = None if record.observer is None else told(record.observer)
         echoed, usage = (None, None) if found is None else found
-        line = copy(self._like(record, echoed))
-        began, ended, first_byte = record.began, record.ended, record.first_byte
-        line.ts = self._time(record.at)
-        line.request_id = f"{self._ids}{record.number:08x}"
-        line.duration_ms = None if ended is None else _milliseconds(ended - began)
-        line.first_byte_ms = None if first_byte is None else _milliseconds(first_byte - began)
-        if record.sent is not None and record.answered is not None:
-            line.upstream_ms = _milliseconds(record.answered - record.sent)
-        line.usage = usage
-        return line
+        return replace(
+            self._like(record, echoed),
+            ts=self._time(record.at),
+            request_id=f"{self._ids}{record.number:08x}",
+            duration_ms=_milliseconds(record.began, record.ended),
+            first_byte_ms=_milliseconds(record.began, record.first_byte),
+            upstream_ms=_milliseconds(record.sent, record.answered),
+            usage=usage,
+        )
 
     def _like(self, record: RequestRecord, echoed: str | None) -> Line:
         """Return a line without what differs between requests of one kind."""
@@ -169,6 +168,6 @@ def _text(value: bytes) -> str:
     return value[:_MOST_TEXT].decode("latin-1")
 
 
-def _milliseconds(seconds: float) -> float:
-    """To the microsecond; `round` takes four times as long."""
-    return int(seconds * 1e6 + 0.5) / 1000
+def _milliseconds(start: float | None, end: float | None) -> float | None:
+    """From one to the other, to the microsecond; `round` takes four times as long."""
+    return None if start is None or end is None else int((end - start) * 1e6 + 0.5) / 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from time import monotonic, time
 from typing import Final
@@ -120,7 +121,7 @@ class RequestRecord:
         if self.eligible:
             self.observer = StreamObserver.of(head)
 
-    def pass_on(self, pieces: list[bytes]) -> None:
+    def pass_on(self, pieces: Sequence[bytes]) -> None:
         """These pieces of the body are with the client."""
         if self.first_byte is None:
             self.first_byte = monotonic()

@@ -16,7 +16,7 @@ from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, HttpResponseParser
 
-from cfp.proxy.heads import Heads
+from cfp.proxy.heads import Heads, head_of
 from cfp.proxy.wire import (
     END,
     Fault,
@@ -34,8 +34,6 @@ _TOO_LARGE: Final = "the head is too large"
 _START_LINE: Final = 1024  # what a head may have besides its target and fields
 # RFC 9112 4: tab, space, visible characters and what is beyond ASCII. llhttp takes any byte but CR and LF there.
 _REASON: Final = bytes({9, *range(32, 127), *range(128, 256)})
-_HEAD_END: Final = b"\r\n\r\n"
-_KNOWN_HEAD: Final = 8192  # a larger one is not remembered
 
 
 class _Stop(Exception):
@@ -87,12 +85,9 @@ class _Collector:
         if size > self._max_head:
             self._stop(Fault.HEAD_TOO_LARGE, _TOO_LARGE)
 
-    def _overlong(self, events: list[RequestEvent] | list[ResponseEvent]) -> bool:
+    def _overlong(self) -> bool:
         """Whether bytes keep coming that make no event: one endless line, which only piles up in the parser."""
-        if events:
-            self._shared, self._quiet = self._fed, 0
-        else:
-            self._quiet += self._fed
+        self._quiet += self._fed
         return self._quiet > self._max_head + _START_LINE
 
     def _framing(self, fields: dict[bytes, bytes]) -> tuple[int | None, bool]:
@@ -116,8 +111,7 @@ class RequestParser(_Collector):
         self.mid_head = False
         self._heads = heads
         self._awaited = 0  # bytes of the body behind a head that was known: llhttp sees nothing of such a request
-        self._between = True  # llhttp has seen whole messages only, and nothing behind them
-        self._text = b""  # the head that a read begins with, where it was not known
+        self._between = heads is not None  # llhttp has seen whole messages only, and nothing behind them
 
     def feed(self, data: bytes | memoryview) -> list[RequestEvent]:
         """Return what these bytes complete. After `Malformed`, a close or an upgrade everything is ignored."""
@@ -125,27 +119,21 @@ class RequestParser(_Collector):
         while data and self._parser is not None:
             if self._awaited:
                 data = self._take_body(data, events)
-            elif self._heads is None or not self._between or (head := self._known(data, self._heads)) is None:
+                continue
+            known = self._heads.find(data) if self._between and self._heads is not None else None
+            if known is None:
                 events += self._parse(data)
                 break
-            else:
-                self._awaited = head.length or 0
-                data = data[len(self._text) :]
-                self._text = b""
-                events.append(head)
-                if not self._awaited:
-                    events.append(END)
+            head, size = known
+            events.append(head)
+            body = data[size:]
+            if head.length == len(body) != 0:
+                events += (bytes(body), END)
+                break
+            self._awaited, data = head.length or 0, body
+            if not self._awaited:
+                events.append(END)
         return events
-
-    def _known(self, data: bytes | memoryview, heads: Heads) -> RequestHead | None:
-        """The head that this begins with, where the same bytes have been read before."""
-        text = bytes(data[:_KNOWN_HEAD])
-        end = text.find(_HEAD_END)
-        if end < 0:
-            self._text = b""
-            return None
-        self._text = text = text[: end + 4]
-        return heads.find(text)
 
     def _take_body(self, data: bytes | memoryview, events: list[RequestEvent]) -> bytes | memoryview:
         """Return what is behind the body."""
@@ -175,23 +163,23 @@ class RequestParser(_Collector):
             if not (self._last and events and events[-1] is END):
                 events.append(self._stopped or Malformed(Fault.FRAMING, str(error)))
         else:
-            if self._last and events and events[-1] is END:
-                self.close()
-            elif self._overlong(events):
+            if events:
+                self._shared, self._quiet = self._fed, 0
+                if self._last and events[-1] is END:
+                    self.close()
+            elif self._overlong():
                 self.close()
                 events.append(Malformed(Fault.HEAD_TOO_LARGE, _TOO_LARGE))
         if self._heads is not None:
-            self._learn(events, self._heads)
+            self._learn(data, events, self._heads)
         return events
 
-    def _learn(self, events: Sequence[RequestEvent], heads: Heads) -> None:
+    def _learn(self, data: bytes | memoryview, events: Sequence[RequestEvent], heads: Heads) -> None:
         """Note where llhttp stands, and the head that it has read from the beginning of these bytes on."""
-        text, self._text = self._text, b""
-        head = events[0] if events else None
-        if not isinstance(head, RequestHead):
-            text = b""
-        elif text:
-            heads.keep(text, head)
+        text = b""
+        if self._between and events and isinstance(events[0], RequestHead):
+            text = head_of(data)
+            heads.keep(text, events[0])
         body = sum(len(event) for event in events if isinstance(event, bytes))
         self._between = bool(events) and events[-1] is END and len(text) + body == self._fed
 
@@ -288,7 +276,9 @@ class ResponseParser(_Collector):
             if self._stopped or not self._idle:
                 events.append(self._stopped or Malformed(Fault.FRAMING, str(error)))
         else:
-            if self._overlong(events):
+            if events:
+                self._shared, self._quiet = self._fed, 0
+            elif self._overlong():
                 self.close()
                 events.append(Malformed(Fault.HEAD_TOO_LARGE, _TOO_LARGE))
         return events
@@ -321,9 +311,10 @@ class ResponseParser(_Collector):
             self._check_size()
         version: str = parser.get_http_version()
         status: int = parser.get_status_code()
+        reason, bodiless = self._start, self._bodiless
         if version not in {"1.1", "1.0"} or status < 100:
             self._stop(Fault.VERSION, "it does not speak HTTP/1.1")
-        if self._start != b"OK" and self._start.translate(None, _REASON):
+        if reason != b"OK" and reason.translate(None, _REASON):
             self._stop(Fault.FRAMING, "its reason phrase has control characters")
         if status == 101 and not (self._switch and parser.should_upgrade()):
             self._stop(Fault.VERSION, "it switched protocols")
@@ -331,22 +322,14 @@ class ResponseParser(_Collector):
         length, chunked = self._framing(fields)
         if status < 200 and (length or chunked):
             self._stop(Fault.FRAMING, "an interim response has a body")
-        empty = self._bodiless or status < 200 or status in {204, 304}
-        self._until_close = not (empty or chunked or length is not None)
-        head = ResponseHead(
-            status,
-            self._start,
-            headers,
-            fields,
-            int(version[2]),
-            parser.should_keep_alive() and not self._bodiless,
-            length,
-            chunked,
-            self._until_close,
+        sized = chunked or length is not None or bodiless or status < 200 or status in {204, 304}
+        self._until_close = not sized
+        minor, keep_alive = int(version == "1.1"), parser.should_keep_alive() and not bodiless
+        self._events.append(
+            ResponseHead(status, reason, headers, fields, minor, keep_alive, length, chunked, not sized)
         )
-        self._events.append(head)
         self._interim = status < 200 and status != 101
-        if self._bodiless and not self._interim:
+        if bodiless and not self._interim:
             # llhttp cannot be told that no body follows: say the end here and never read on.
             self._idle = True
             self._events.append(END)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from cfp.proxy.admission import Admission
@@ -56,7 +57,7 @@ class Client(Protocol):
     trusted: bool
     full: bool
 
-    def write(self, parts: list[Piece]) -> None: ...
+    def write(self, parts: Sequence[Piece]) -> None: ...
 
     def finished(self, *, close: bool) -> None:
         """This exchange is over; the connection takes the next one, or closes when all is written."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import mmap
 import select
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 _SIZE: Final = 256 * 1024
@@ -31,6 +33,18 @@ class ReadBuffer:
         if self._shared is None:
             self._shared = memoryview(mmap.mmap(-1, _SIZE))
         return self._shared
+
+
+def unread(descriptor: int) -> Callable[[], object]:
+    """Returns what tells, by its truth, whether this socket has something to read, a close too.
+
+    The kernel is asked and not the loop.
+    """
+    if not hasattr(select, "poll"):
+        return lambda: select.select([descriptor], [], [], 0)[0]
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return partial(poll.poll, 0)
 
 
 def has_left(descriptor: int) -> bool:

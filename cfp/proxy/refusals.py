@@ -17,18 +17,15 @@ class Refusals:
     """Upstreams are one per worker, so a model's name is the whole key. A change of settings is a new worker."""
 
     def __init__(self) -> None:
-        self._models: dict[str | None, None] = {}
-
-    def __contains__(self, model: str | None) -> bool:
-        return model in self._models
+        self.models: set[str | None] = set()
 
     def add(self, model: str | None) -> None:
-        if len(self._models) < _MOST:
-            self._models[model] = None
+        if len(self.models) < _MOST:
+            self.models.add(model)
 
     def listed(self) -> list[str]:
         """For health and status."""
-        return sorted(model or "" for model in self._models)
+        return sorted(model or "" for model in self.models)
 
 
 class WebSocket(StrEnum):

@@ -25,6 +25,9 @@ class Reply:
     until_close  the body that goes out ends where the client's connection does
     """
 
+    out: Sequence[Piece] = ()
+    pieces: Sequence[bytes] = ()
+    held: Sequence[bytes] = ()
     head: ResponseHead | None = None
     started = False
     holding = False
@@ -33,20 +36,16 @@ class Reply:
     close = False
     until_close = False
     _chunked = False
+    _trailers: Headers | None = None
 
     def __init__(self, request: RequestHead, *, hold_refusal: bool, awaits_continue: bool = False) -> None:
-        self._bodiless = request.method == b"HEAD"
-        self._minor = request.minor
+        self._request = request
         self._hold_refusal = hold_refusal
         self._awaits_continue = awaits_continue
-        self._trailers: Headers = []
-        self.held: list[bytes] = []
-        self.out: list[Piece] = []
-        self.pieces: list[bytes] = []
 
     def take(self, events: Sequence[ResponseEvent], *, close: bool) -> None:
         """Take what came; `close`: the client's connection ends with this response."""
-        self.out = []
+        out: list[Piece] = []
         pieces: list[bytes] = []
         for event in events:
             if isinstance(event, bytes):
@@ -54,51 +53,51 @@ class Reply:
             elif event is END:
                 self.ended = True
             elif isinstance(event, ResponseHead):
-                self._take_head(event, close=close)
+                out += self._take_head(event, close=close)
             elif isinstance(event, Trailers):
                 self._trailers = event.headers
             elif isinstance(event, Malformed):
                 self.malformed = event
-        self.pieces = pieces
+        self.out, self.pieces = out, pieces
         if not self.holding:
-            if pieces or self.ended:
-                self._frame()
+            self._frame(out, pieces)
             return
-        self.held += pieces
-        self.pieces = []
+        self.held, self.pieces = [*self.held, *pieces], ()
         if sum(map(len, self.held)) > HELD:
             self.let_through(close=close)
 
     def let_through(self, *, close: bool) -> None:
         """Pass on what was held."""
+        assert self.head is not None  # noqa: S101  or nothing would be held
         self.holding = False
-        self.pieces, self.held = self.held, []
-        self._start(close=close)
-        self._frame()
+        self.pieces, self.held = self.held, ()
+        self.out = out = [*self.out, self._start(self.head, close=close)]
+        self._frame(out, self.pieces)
 
-    def _take_head(self, head: ResponseHead, *, close: bool) -> None:
+    def _take_head(self, head: ResponseHead, *, close: bool) -> Sequence[bytes]:
         if head.status < 200:
             # 100 is for who waits for it; HTTP/1.0 knows no interim responses.
-            if (head.status != 100 or self._awaits_continue) and self._minor:
-                self.out.append(headers.response_head(head, chunked=False, close=False))
-            return
+            if (head.status != 100 or self._awaits_continue) and self._request.minor:
+                return (headers.response_head(head, chunked=False, close=False),)
+            return ()
         self.head = head
         self.holding = self._hold_refusal and 400 <= head.status < 500
-        if not self.holding:
-            self._start(close=close)
+        return () if self.holding else (self._start(head, close=close),)
 
-    def _start(self, *, close: bool) -> None:
-        head = self.head
-        assert head is not None  # noqa: S101  both callers have one
-        unsized = head.length is None and not (self._bodiless or head.status in {204, 304})
-        self._chunked = unsized and self._minor == 1
-        self.until_close = unsized and not self._chunked
+    def _start(self, head: ResponseHead, *, close: bool) -> bytes:
+        request = self._request
+        if head.length is None and request.method != b"HEAD" and head.status not in {204, 304}:
+            self._chunked = request.minor == 1
+            self.until_close = not self._chunked
         self.close = close or self.until_close
         self.started = True
-        self.out.append(headers.response_head(head, chunked=self._chunked, close=self.close))
+        return headers.response_head(head, chunked=self._chunked, close=self.close)
 
-    def _frame(self) -> None:
-        if self.pieces:
-            self.out += wire.chunk(self.pieces) if self._chunked else self.pieces
-        if self.ended and self._chunked:
-            self.out.append(headers.last_chunk(self._trailers) if self._trailers else wire.LAST_CHUNK)
+    def _frame(self, out: list[Piece], pieces: Sequence[bytes]) -> None:
+        if not self._chunked:
+            out += pieces
+            return
+        if pieces:
+            out += wire.chunk(pieces)
+        if self.ended:
+            out.append(headers.last_chunk(self._trailers) if self._trailers else wire.LAST_CHUNK)

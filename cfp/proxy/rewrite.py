@@ -7,7 +7,7 @@ as it is. The splice touches no other byte, so numbers, order and spacing surviv
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -66,17 +66,19 @@ class Rewritten(msgspec.Struct):
 
 def rewrite(
     body: Body,
-    tier_for: Callable[[Members], str | None],
+    tier: str | None,
     *,
+    refused: Collection[str | None] = (),
     coding: bytes = b"identity",
     cap: int = 1 << 28,
     decoder: msgspec.json.Decoder[_Members] = _decoder,
 ) -> Rewritten:
-    """Add `"service_tier"` to a JSON object that has none; `tier_for` says which, or None to leave it out.
+    """Add `"service_tier"` to a JSON object that has none; None leaves it out.
 
     A body in a content coding is looked at decoded, goes out in the same coding where it changed and as it came where
     it did not. Raises codings.TooLarge.
 
+    refused  models that are asked without it
     decoder  MESSAGE for a WebSocket message, which says more of itself than a body
     """
     plain = body
@@ -93,17 +95,23 @@ def rewrite(
         return Rewritten([body], None, "not_a_json_object")
     except RecursionError:
         return Rewritten([body], None, "nested_too_deep")
-    stream, absent = found.stream is not _ABSENT and bytes(found.stream) == b"true", found.service_tier is _ABSENT
-    members = Members(None if absent else _shown(bytes(found.service_tier)), stream, _shown(bytes(found.model)))
-    if isinstance(found, _Message):
-        members.type, members.generate = _shown(bytes(found.type)), bytes(found.generate) != b"false"
-    tier = tier_for(members) if members.service_tier is None else None
-    if tier is None:
+    members = _read(found)
+    if tier is None or members.service_tier is not None or members.model in refused:
         return Rewritten([body], members)
     parts = splice(plain, tier)
     if plain is not body:
         parts = [codings.encode(coding, parts)]
     return Rewritten(parts, members, injected=True)
+
+
+def _read(found: _Members) -> Members:
+    tier = found.service_tier
+    members = Members(
+        None if tier is _ABSENT else _shown(bytes(tier)), bytes(found.stream) == b"true", _shown(bytes(found.model))
+    )
+    if isinstance(found, _Message):
+        members.type, members.generate = _shown(bytes(found.type)), bytes(found.generate) != b"false"
+    return members
 
 
 def splice(body: Body, tier: str) -> list[Piece]:

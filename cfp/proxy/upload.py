@@ -6,19 +6,26 @@ streamed   in the client's own framing, length or chunks with their trailers
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cfp.proxy import headers, wire
 from cfp.proxy.wire import Headers, Piece, RequestHead
 
 
 class Upload:
-    """One request's body. `parts` is what goes out for a held one; `complete`: all of it is here."""
+    """One request's body. `parts` is what goes out for a held one; `complete`: all of it is here.
 
-    def __init__(self, head: RequestHead, *, complete: bool) -> None:
+    whole  the body, where it came together with its head; nothing where it comes in pieces, or there is none
+    """
+
+    body: bytes | bytearray | None = None
+    parts: Sequence[Piece] = ()
+    _unsent: Sequence[bytes] = ()
+    _trailers: Headers | None = None
+
+    def __init__(self, head: RequestHead, whole: bytes = b"", *, complete: bool) -> None:
         self._head = head
-        self._unsent: list[bytes] = []
-        self._trailers: Headers = []
-        self.body: bytes | bytearray | None = None
-        self.parts: list[Piece] = []
+        self.whole = whole
         self.complete = complete
 
     def hold(self) -> None:
@@ -38,30 +45,24 @@ class Upload:
 
     def keep(self, piece: bytes) -> None:
         """Keep a piece of a streamed body while there is no connection."""
-        self._unsent.append(piece)
+        self._unsent = [*self._unsent, piece]
 
     def trail(self, trailers: Headers) -> None:
         """Keep the fields behind the body."""
         self._trailers = trailers
 
-    @property
-    def length(self) -> int | None:
-        """Of the body that goes out; None where it is chunked, or none."""
-        if self.body is None:
-            return self._head.length
-        return sum(map(len, self.parts))
-
-    def opening(self) -> list[Piece]:
-        """What goes out together with the head."""
+    def opening(self) -> tuple[int | None, Sequence[Piece]]:
+        """The body's length, None where it is chunked or none, and what of it goes out together with the head."""
         if self.body is not None:
-            return self.parts
+            return sum(map(len, self.parts)), self.parts
+        length = self._head.length
+        if self.whole:
+            return length, (self.whole,)
+        unsent, self._unsent = self._unsent, ()
         if not self._head.chunked:
-            kept: list[Piece] = [*self._unsent]
-            self._unsent = []
-            return kept
-        kept = wire.chunk(self._unsent) if self._unsent else []
-        self._unsent = []
-        return kept + self.ending() if self.complete else kept
+            return length, unsent
+        kept = wire.chunk(unsent) if unsent else []
+        return None, kept + self.ending() if self.complete else kept
 
     def framed(self, piece: bytes) -> list[Piece]:
         """One more piece of a streamed body."""
@@ -69,9 +70,4 @@ class Upload:
 
     def ending(self) -> list[Piece]:
         """The end of a streamed body."""
-        return [headers.last_chunk(self._trailers)] if self._head.chunked else []
-
-    def drop(self) -> None:
-        """Let go of all bytes."""
-        self.body = None
-        self.parts, self._unsent = [], []
+        return [headers.last_chunk(self._trailers or [])] if self._head.chunked else []

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import select
-import sys
 from collections.abc import Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from cfp.proxy.config import Limits
 from cfp.proxy.dial import Dialer
 from cfp.proxy.parsers import ResponseParser
-from cfp.proxy.reading import ReadBuffer
+from cfp.proxy.reading import ReadBuffer, unread
 from cfp.proxy.wire import Fault, Malformed, Opaque, Piece, ResponseEvent
+from cfp.proxy.writing import write
 
 if TYPE_CHECKING:
     import ssl
-
-_JOINS: Final = sys.version_info < (3, 12)  # asyncio copies what is written in parts before it sends a byte of it
-_LARGE: Final = 128 * 1024
 
 
 class Caller(Protocol):
@@ -47,11 +43,11 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._parser: ResponseParser | Opaque = ResponseParser(limits.head)
         self._caller: Caller | None = None
         self.reused = False
-        self._readable: Readable | None = None
         self.touched = monotonic()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
+        self._unread = unread(self.transport.get_extra_info("socket").fileno())
         self._pool.opened(self)
 
     @property
@@ -72,11 +68,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def send(self, parts: list[Piece]) -> None:
         self.touched = monotonic()
-        if _JOINS and len(parts[-1]) > _LARGE:
-            self.transport.write(b"".join(parts[:-1]))
-            self.transport.write(parts[-1])
-        else:
-            self.transport.writelines(parts)
+        write(self.transport, parts)
 
     def resume(self) -> None:
         """Read on after a pause, which does not count as the upstream's silence."""
@@ -104,11 +96,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def is_stale(self) -> bool:
         """Whether the peer has closed it or has sent what nobody asked for, seen or not yet seen by the loop."""
-        if self.transport.is_closing():
-            return True
-        if self._readable is None:
-            self._readable = Readable(self.transport.get_extra_info("socket").fileno())
-        return self._readable.now()
+        return self.transport.is_closing() or bool(self._unread())
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  asyncio's signature
         return self._buffer
@@ -154,27 +142,6 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if events and caller is not None:
             self._caller = None
             caller.on_response(events)
-
-
-class Readable:
-    """Whether a socket has something to read, asked of the kernel and not of the loop."""
-
-    if hasattr(select, "poll"):
-
-        def __init__(self, descriptor: int) -> None:
-            self._poll = select.poll()
-            self._poll.register(descriptor, select.POLLIN)
-
-        def now(self) -> bool:
-            return bool(self._poll.poll(0))
-
-    else:
-
-        def __init__(self, descriptor: int) -> None:
-            self._descriptor = descriptor
-
-        def now(self) -> bool:
-            return bool(select.select([self._descriptor], [], [], 0)[0])
 
 
 class Pool:

@@ -7,6 +7,7 @@ response   ResponseHead(1xx)*  ResponseHead  bytes*  Trailers?  END
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -119,6 +120,6 @@ class Opaque:
         """Hold nothing."""
 
 
-def chunk(pieces: list[bytes]) -> list[Piece]:
+def chunk(pieces: Sequence[bytes]) -> list[Piece]:
     """One chunk around the pieces, which must not be empty in sum."""
     return [b"%x\r\n" % sum(map(len, pieces)), *pieces, b"\r\n"]

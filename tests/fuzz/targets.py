@@ -101,7 +101,7 @@ def body(data: bytes) -> None:
     coding, plain = CODINGS[data[0] % 4 if data else 0], data[1:]
     packed = plain if coding == b"identity" or not data or data[0] & 4 else codings.encode(coding, [plain])
     try:
-        found = rewrite(packed, lambda _: "priority", coding=coding, cap=1 << 16)
+        found = rewrite(packed, "priority", coding=coding, cap=1 << 16)
     except codings.TooLarge:
         return
     after = b"".join(map(bytes, found.parts))
@@ -137,12 +137,12 @@ def frames(data: bytes) -> None:
             assert ours[: len(theirs)] == theirs
     for event in events:
         if isinstance(event, Frame) and event.is_text:
-            found = rewrite(event.payload(), lambda _: "priority")
+            found = rewrite(event.payload(), "priority")
             if found.injected:
                 parts = with_member(event, len(found.parts[0]), bytes(found.parts[1]))
                 (again,) = FrameReader(1 << 20).feed(b"".join(map(bytes, parts)))
                 assert isinstance(again, Frame)
-                assert rewrite(again.payload(), lambda _: None).members is not None
+                assert rewrite(again.payload(), None).members is not None
                 assert again.payload().endswith(event.payload()[len(found.parts[0]) :])
 
 

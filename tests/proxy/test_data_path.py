@@ -18,7 +18,6 @@ from backports import zstd
 
 from cfp.core.settings import Policy
 from cfp.proxy.config import Limits
-from cfp.proxy.refusals import Refusals
 from tests.proxy.support import (
     Call,
     Client,
@@ -282,14 +281,14 @@ async def test_a_body_that_stalls_is_given_up(tmp_path: Path) -> None:
     assert [line["error_type"] for line in running.log()] == ["client_silent"]
 
 
-class Watching(Refusals):
-    """Notes in which thread a body is judged."""
+class Watching(set[str | None]):
+    """Models, none of them; notes in which thread a body is judged."""
 
     def __init__(self) -> None:
         super().__init__()
         self.threads: list[int] = []
 
-    def __contains__(self, model: str | None) -> bool:
+    def __contains__(self, model: object) -> bool:
         self.threads.append(threading.get_ident())
         return False
 
@@ -299,7 +298,7 @@ async def test_a_large_body_does_not_hold_up_others(tmp_path: Path) -> None:
     """Decoding and coding again is done beside the event loop from 1 MiB on, or where so much comes out of less."""
     noise = base64.b64encode(random.Random(7).randbytes(2_000_000))
     async with upstream() as up, worker(tmp_path, up.base) as running:
-        watching = running.worker.refusals = Watching()
+        watching = running.worker.refusals.models = Watching()
         for text in (b"small", noise, bytes(8_000_000).hex().encode()):
             client = await running.client()
             client.post(zstd.compress(b'{"model":"%s"}' % text), b"Content-Encoding: zstd")

@@ -64,7 +64,7 @@ def joined(found: Rewritten) -> bytes:
 @given(DOCUMENTS)
 def test_one_member_more_and_nothing_else(body: bytes) -> None:
     """A text without the key gets it in front, and is the same text behind it; a text with the key stays."""
-    found = rewrite(body, lambda _: "priority")
+    found = rewrite(body, "priority")
     after = joined(found)
     if "service_tier" in dict(pairs(body)):
         assert (found.injected, after) == (False, body)
@@ -83,8 +83,8 @@ def test_a_coding_changes_nothing(body: bytes, coding: str) -> None:
     pack = {"zstd": zstd.compress, "gzip": gzip.compress, "deflate": zlib.compress}[coding]
     unpack = {"zstd": zstd.decompress, "gzip": gzip.decompress, "deflate": zlib.decompress}[coding]
     packed = pack(body)
-    found = rewrite(packed, lambda _: "priority", coding=coding.encode())
-    plain = rewrite(body, lambda _: "priority")
+    found = rewrite(packed, "priority", coding=coding.encode())
+    plain = rewrite(body, "priority")
     assert (found.injected, found.members) == (plain.injected, plain.members)
     assert unpack(joined(found)) == joined(plain)
     assert found.injected or joined(found) == packed
@@ -93,7 +93,7 @@ def test_a_coding_changes_nothing(body: bytes, coding: str) -> None:
 @given(DOCUMENTS)
 def test_looking_changes_nothing(body: bytes) -> None:
     """Without a tier to add, the body is passed on as it is."""
-    found = rewrite(bytearray(body), lambda _: None)
+    found = rewrite(bytearray(body), None)
     assert (joined(found), found.injected) == (body, False)
 
 
@@ -113,14 +113,19 @@ def test_looking_changes_nothing(body: bytes) -> None:
 )
 def test_what_cannot_be_read_stays(body: bytes, error: str) -> None:
     """Passed on untouched, and noted."""
-    assert rewrite(body, lambda _: "priority") == Rewritten([body], None, error)
+    assert rewrite(body, "priority") == Rewritten([body], None, error)
 
 
 def test_members_are_told() -> None:
-    """The caller decides by model; odd values are told as their JSON."""
+    """The caller says which models get none; odd values are told as their JSON."""
     body = b'{"model":"gp\\u0074","stream":true,"service_tier":7}'
-    assert rewrite(body, lambda _: "priority").members == Members("7", stream=True, model="gpt")
-    assert rewrite(b'{"model":"a"}', lambda members: None if members.model == "a" else "x").injected is False
+    assert rewrite(body, "priority").members == Members("7", stream=True, model="gpt")
+    refused = {"a", None}
+    assert [rewrite(body, "x", refused=refused).injected for body in (b'{"model":"a"}', b"{}", b'{"model":"b"}')] == [
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("coding", ["zstd", "gzip", "deflate"])
@@ -128,10 +133,10 @@ def test_bombs_are_stopped(coding: str) -> None:
     """Unpacking stops at the cap, whatever the body claims; several members or frames count together."""
     pack = {"zstd": zstd.compress, "gzip": gzip.compress, "deflate": zlib.compress}[coding]
     with pytest.raises(codings.TooLarge):
-        rewrite(pack(bytes(1 << 20)), lambda _: "priority", coding=coding.encode(), cap=1000)
+        rewrite(pack(bytes(1 << 20)), "priority", coding=coding.encode(), cap=1000)
     if coding != "deflate":
         with pytest.raises(codings.TooLarge):
-            rewrite(pack(bytes(600)) * 2, lambda _: "priority", coding=coding.encode(), cap=1000)
+            rewrite(pack(bytes(600)) * 2, "priority", coding=coding.encode(), cap=1000)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +144,7 @@ def test_bombs_are_stopped(coding: str) -> None:
 )
 def test_unknown_and_broken_codings_stay(coding: str, body: bytes) -> None:
     """What we cannot unpack is not ours to judge."""
-    found = rewrite(body, lambda _: "priority", coding=coding.encode())
+    found = rewrite(body, "priority", coding=coding.encode())
     assert found == Rewritten([body], None, "content_coding")
 
 
@@ -147,7 +152,7 @@ def test_a_body_of_many_streams_stays() -> None:
     """Each costs a copy of all that is behind it: some are read, thousands are nobody's body."""
     for count, read in ((100, True), (10_000, False)):
         body = gzip.compress(b"") * count + gzip.compress(b"{}")
-        found = rewrite(body, lambda _: "priority", coding=b"gzip")
+        found = rewrite(body, "priority", coding=b"gzip")
         assert (found.injected, found.error) == (read, None if read else "content_coding")
 
 
@@ -155,7 +160,7 @@ def test_a_body_of_many_streams_stays() -> None:
 def test_deflate_with_any_window_is_read(bits: int) -> None:
     """Its first byte has the window's size (RFC 1950 2.2)."""
     deflater = zlib.compressobj(wbits=bits)
-    found = rewrite(deflater.compress(b"{}") + deflater.flush(), lambda _: "priority", coding=b"deflate")
+    found = rewrite(deflater.compress(b"{}") + deflater.flush(), "priority", coding=b"deflate")
     assert zlib.decompress(joined(found)) == b"{" + MEMBER + b"}"
 
 
@@ -163,5 +168,5 @@ def test_raw_deflate_is_read() -> None:
     """Some senders leave the zlib wrapper out; it then goes out with one, as the standard wants."""
     deflater = zlib.compressobj(wbits=-15)
     raw = deflater.compress(b"{}") + deflater.flush()
-    found = rewrite(raw, lambda _: "priority", coding=b"deflate")
+    found = rewrite(raw, "priority", coding=b"deflate")
     assert zlib.decompress(joined(found)) == b"{" + MEMBER + b"}"

@@ -124,9 +124,7 @@ def test_a_member_more_and_nothing_else(told: tuple[bytes, bytes], at: list[int]
     out = b""
     for piece in cut(data, at):
         for event in reader.feed(piece):
-            found = (
-                rewrite(event.payload(), lambda _: "priority") if isinstance(event, Frame) and event.is_text else None
-            )
+            found = rewrite(event.payload(), "priority") if isinstance(event, Frame) and event.is_text else None
             if found is not None and found.injected and isinstance(event, Frame):
                 out += joined(with_member(event, len(found.parts[0]), bytes(found.parts[1])))
             else:
