@@ -23,9 +23,9 @@ ROTATE_BYTES: Final = 10 * 1024 * 1024
 KEPT_FILES: Final = 5
 TAIL_BYTES: Final = 2 * 1024 * 1024  # some 3,000 lines, read in 20 ms
 _GATHER_SECONDS: Final = 0.05
-_A_TURN: Final = 16  # records that lines are made of together: some 50 us of the loop
-_AT_ONCE: Final = 1000  # half a millisecond of it to encode them: only a disk that hung leaves more than some hundred
-_MOST_PENDING: Final = 20_000
+_TOGETHER: Final = 64  # records that lines are made of together: some 200 us of the loop
+_AT_ONCE: Final = 16  # texts of as many lines that are written together
+_MOST_WAITING: Final = 8 * 1024 * 1024  # bytes
 _REPEAT_SECONDS: Final = 60.0
 
 
@@ -113,11 +113,13 @@ def _last_bytes(path: Path, limit: int) -> bytes:
 class RequestLog:
     """Takes records on the event loop, makes lines of a few of them at a time, and writes many at a time in a thread.
 
-    They are made on the loop, since a thread that works beside it takes the interpreter from it at every system call,
-    and a few at a time, since whoever comes meanwhile waits for them: the slowest answers took twice as long.
+    They are made on the loop, since a thread that works beside it takes the interpreter from it at every system call.
+    Whoever comes meanwhile waits for them, so it is some at a time that are made, encoded and told; with fewer the
+    code for it would be cold each time. What waits for the disk is text.
 
-    written  gets the lines back on the loop, also those that the disk did not take; before the first ones it gets
-             those that earlier workers have left in the file
+    told     gets the lines on the loop, whether the disk takes them or not; before the first ones it gets those that
+             earlier workers have left in the file
+    waiting  bytes at the most that wait for a disk; lines beyond them are dropped and counted
     """
 
     def __init__(
@@ -125,27 +127,31 @@ class RequestLog:
         file: RotatingFile,
         line: Callable[[RequestRecord], Line],
         *,
-        written: Callable[[list[Line]], None] = lambda _: None,
+        told: Callable[[list[Line]], None] = lambda _: None,
         trouble: Callable[[OSError], None] = lambda _: None,
+        waiting: int = _MOST_WAITING,
     ) -> None:
         self._file = file
         self._line = line
-        self._told = written
+        self._told = told
         self._trouble = trouble
         self._pending: list[RequestRecord] = []
-        self._made: list[Line] = []
+        self._texts: list[bytes] = []  # of some lines each
+        self._size = 0  # of all of them
+        self._room = waiting
+        self._untold: list[Line] | None = []  # until those of earlier workers have been told
         self._writing: asyncio.Future[tuple[list[Line], OSError | None]] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._remembered = False  # of the thread that writes, of which there is one at a time
         self.dropped = 0
 
     def add(self, record: RequestRecord) -> None:
-        """Queue one line. With the disk hanging, lines beyond the bound are dropped and counted."""
-        if len(self._made) >= _MOST_PENDING:
+        """Queue one line."""
+        if self._size > self._room:
             self.dropped += 1
             return
         self._pending.append(record)
-        if len(self._pending) >= _A_TURN:
+        if len(self._pending) >= _TOGETHER:
             self._make()
         if self._timer is None and self._writing is None:
             self._later()
@@ -161,52 +167,64 @@ class RequestLog:
             self._start()
 
     def _make(self) -> None:
-        self._made += map(self._line, self._pending)
-        self._pending.clear()
-
-    def _start(self) -> asyncio.Future[tuple[list[Line], OSError | None]]:
         from cfp.proxy.lines import encode  # noqa: PLC0415  msgspec is not needed to listen
 
-        self._make()
-        lines = self._made[:_AT_ONCE]
-        del self._made[:_AT_ONCE]
+        lines = [*map(self._line, self._pending)]
+        self._pending.clear()
+        text = encode(lines)
+        self._texts.append(text)
+        self._size += len(text)
+        if self._untold is None:
+            self._told(lines)
+        else:
+            self._untold += lines
+
+    def _start(self) -> asyncio.Future[tuple[list[Line], OSError | None]]:
+        if self._pending:
+            self._make()
+        texts = self._texts[:_AT_ONCE]
+        del self._texts[:_AT_ONCE]
+        self._size = sum(map(len, self._texts))
         loop = asyncio.get_running_loop()
-        self._writing = writing = loop.run_in_executor(None, self._write, lines, encode(lines))
+        self._writing = writing = loop.run_in_executor(None, self._write, texts)
         writing.add_done_callback(self._written)
         return writing
 
     def _written(self, future: asyncio.Future[tuple[list[Line], OSError | None]]) -> None:
         self._writing = None
-        lines, error = future.result()
-        self._told(lines)
+        earlier, error = future.result()
+        if self._untold is not None:
+            lines, self._untold = earlier + self._untold, None
+            self._told(lines)
         if error is not None:
             self.dropped += 1
             self._trouble(error)
-        if self._pending or self._made:
+        if self._pending or self._texts:
             self._later()
 
     def _later(self) -> None:
         if self._timer is None:
-            seconds = 0 if len(self._made) >= _AT_ONCE else _GATHER_SECONDS
+            seconds = 0 if len(self._texts) >= _AT_ONCE else _GATHER_SECONDS
             self._timer = asyncio.get_running_loop().call_later(seconds, self._flush)
 
-    def _write(self, lines: list[Line], text: bytes) -> tuple[list[Line], OSError | None]:
-        """In the thread; return the lines behind those of earlier workers, with the first ones."""
+    def _write(self, texts: list[bytes]) -> tuple[list[Line], OSError | None]:
+        """In the thread; return the lines of earlier workers, with the first ones."""
+        earlier: list[Line] = []
         if not self._remembered:
             from cfp.proxy.lines import decode  # noqa: PLC0415  the same
 
             self._remembered = True
-            lines = decode(self._file.tail()) + lines
+            earlier = decode(self._file.tail())
         try:
-            if text:
-                self._file.write(text)
+            if texts:
+                self._file.write(b"".join(texts))
         except OSError as error:
-            return lines, error
-        return lines, None
+            return earlier, error
+        return earlier, None
 
     async def close(self) -> None:
         """Write what is pending and let go of the file."""
-        while self._pending or self._made or self._writing is not None:
+        while self._pending or self._texts or self._writing is not None:
             await asyncio.wait([self._writing or self._start()])
             await asyncio.sleep(0)
         if self._timer is not None:

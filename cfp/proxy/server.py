@@ -76,7 +76,7 @@ class Worker:
         self.requests_in_flight = 0
         self.requests_served = 0
         self._log = RequestLog(
-            RotatingFile(config.request_log), self._line, written=self._logged, trouble=self._log_failed
+            RotatingFile(config.request_log), self._line, told=self._logged, trouble=self._log_failed
         )
         self._guard = guard or PeerGuard.of_this_system()
         self._connections: set[Downstream] = set()

@@ -169,6 +169,8 @@ def test_a_killed_worker_leaves_log_and_evidence(tmp_path: Path) -> None:
             wait_for_pid_file(running, tmp_path)
             fail_once(running)
             counted(running, count)
+            while log.read_bytes().count(b'"status":502') < count:  # it is told before the disk has it
+                time.sleep(0.01)
         layout.pid_file.unlink()  # it was killed
     assert sorted(log.parent.glob("fast_proxy.jsonl*")) == sorted(names)
     assert [json.loads(text)["status"] for text in log.read_text().splitlines()] == [502, 502]
