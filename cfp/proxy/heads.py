@@ -13,7 +13,8 @@ from cfp.proxy.wire import RequestHead
 
 _END: Final = b"\r\n\r\n"
 _LARGEST: Final = 8192  # a larger one is not remembered
-_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*(?=\r\n)", re.IGNORECASE)
+_DIGITS: Final = 18
+_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,%d})[ \t]*(?=\r\n)" % _DIGITS, re.IGNORECASE)
 _MOST: Final = 8
 
 
@@ -38,15 +39,16 @@ class Heads:
 
     def __init__(self) -> None:
         self._known: list[_Known] = []
+        self._longest = 0  # bytes that a head like one of them can have
 
     def find(self, data: bytes | memoryview) -> tuple[RequestHead, int] | None:
         """The head that these bytes begin with and its size, where the same has been read before."""
-        text = bytes(data[:_LARGEST])
+        text = bytes(data[: self._longest])
         end = text.find(_END) + len(_END)
         for before, after, start, rest, head in self._known:
             if text.startswith(before) and text.endswith(after, 0, end):
                 digits = text[start : end - rest]
-                if digits.isdigit() and len(digits) <= 18:
+                if digits.isdigit() and len(digits) <= _DIGITS:
                     length = int(digits)
                     return (head if head.length == length else head.of_length(length)), end
         return None
@@ -58,3 +60,4 @@ class Heads:
             start, end = found.span(1)
             self._known.insert(0, _Known(text[:start], text[end:], start, len(text) - end, head))
             del self._known[_MOST:]
+            self._longest = max(known.start + _DIGITS + known.rest for known in self._known)

@@ -119,12 +119,14 @@ def splice(body: Body, tier: str) -> list[Piece]:
     opening = body.index(b"{") + 1
     view = memoryview(body)
     more = body[opening] == _QUOTE or _EMPTY.match(body, opening) is None
-    return [view[:opening], _member(tier, more=more), view[opening:]]
+    return [view[:opening], _member(tier)[more], view[opening:]]
 
 
 @lru_cache(8)
-def _member(tier: str, *, more: bool) -> bytes:
-    return b'"service_tier":"%b"%b' % (tier.encode(), b"," if more else b"")
+def _member(tier: str) -> tuple[bytes, bytes]:
+    """As the only one, and with more behind it."""
+    only = b'"service_tier":"%b"' % tier.encode()
+    return only, only + b","
 
 
 def _shown(text: bytes) -> str | None:
