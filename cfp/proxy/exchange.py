@@ -254,6 +254,8 @@ class Exchange:
         record = self._record
         if record.answered is None and reply.head is not None:
             record.begin_answer(reply.head)
+            if not reply.holding:
+                self._upload.drop()
         if reply.holding and reply.ended:
             if self._retry_without_tier(reply):
                 return

@@ -43,6 +43,10 @@ class Upload:
         body += piece
         return len(body)
 
+    def drop(self) -> None:
+        """Let go of a body that need not be sent again: a stream may last for minutes."""
+        self.body, self.whole, self.parts = None, b"", ()
+
     def keep(self, piece: bytes) -> None:
         """Keep a piece of a streamed body while there is no connection."""
         self._unsent = [*self._unsent, piece]

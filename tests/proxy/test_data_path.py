@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import random
 import socket
@@ -18,6 +19,7 @@ from backports import zstd
 
 from cfp.core.settings import Policy
 from cfp.proxy.config import Limits
+from cfp.proxy.upload import Upload
 from tests.proxy.support import (
     Call,
     Client,
@@ -279,6 +281,34 @@ async def test_a_body_that_stalls_is_given_up(tmp_path: Path) -> None:
         await client.close()
         assert up.requests == []
     assert [line["error_type"] for line in running.log()] == ["client_silent"]
+
+
+@asynchronous
+async def test_a_body_is_held_until_its_answer_begins(tmp_path: Path) -> None:
+    """Before that it may have to go out once more; behind it may come a stream of many minutes."""
+    asked, go_on, end = (asyncio.Event() for _ in range(3))
+
+    async def script(call: Call) -> None:
+        asked.set()
+        await go_on.wait()
+        await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n1")
+        await end.wait()
+        await call.send(b"2")
+
+    def held() -> list[int]:
+        gc.collect()  # those of tests before this one
+        return [len(one.body or b"") + len(one.whole) for one in gc.get_objects() if type(one) is Upload]
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        client.post(b'{"model":"m"}')
+        await asked.wait()
+        assert any(held())
+        go_on.set()
+        assert (await client.head()).start == b"HTTP/1.1 200 OK"
+        assert held() == [0]
+        end.set()
+        await client.close()
 
 
 class Watching(set[str | None]):
