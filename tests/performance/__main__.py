@@ -72,8 +72,9 @@ def crowd(site: Site, setups: dict[str, Setup], size: Size, only: str) -> report
             for scenario in chosen:
                 say(f"round {number + 1} of {size.rounds}: {scenario.name}")
                 watch = "loaded_mb" in scenario.takes
-                for one in here[number % len(here) :] + here[: number % len(here)]:
-                    rounds[scenario.name][one.name].append(load(one, scenario.load, watch=watch))
+                for turn in range(number, number + scenario.turns):
+                    for one in here[turn % len(here) :] + here[: turn % len(here)]:
+                        rounds[scenario.name][one.name].append(load(one, scenario.load, watch=watch))
         if only in "many requests":
             say("many requests")
             (worker,) = [one for one in everybody if one.name == WORKER]

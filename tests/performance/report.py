@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.performance.contenders import NGINX, WORKER
 from tests.performance.scenarios import Numbers
 
-Rounds = dict[str, dict[str, list[Numbers]]]  # scenario -> contender -> numbers of each round, in order
+Rounds = dict[str, dict[str, list[Numbers]]]  # scenario -> contender -> numbers of each turn, in order
 
 UNITS = {
     "first_p50": "first byte p50, us",
@@ -50,8 +50,8 @@ class Bar:
             return ours
         return ours / theirs if theirs else None
 
-    def by_round(self, rounds: Rounds) -> list[float]:
-        """The same within each round, where machine and neighbours were in the same mood for both."""
+    def by_turn(self, rounds: Rounds) -> list[float]:
+        """The same within each turn, where machine and neighbours were in the same mood for both."""
         row = rounds.get(self.scenario, {})
         ours, theirs = ([numbers.get(self.number) for numbers in row.get(who, [])] for who in (WORKER, NGINX))
         if not self.ratio:
@@ -86,7 +86,7 @@ def bars(stream_seconds: float) -> list[Bar]:
 
 
 def median(rounds: Rounds, scenario: str, who: str, number: str) -> float | None:
-    """Over the rounds; of errors the sum. None where it was not measured."""
+    """Over all turns; of errors the sum. None where it was not measured."""
     values = [numbers[number] for numbers in rounds.get(scenario, {}).get(who, []) if number in numbers]
     if not values:
         return None
@@ -130,8 +130,8 @@ def verdicts(rounds: Rounds, stream_seconds: float) -> list[tuple[Bar, float | N
 
 
 def verdict_lines(rounds: Rounds, stream_seconds: float) -> Iterator[str]:
-    """One row a bar, with the range over the rounds; what was not measured says so."""
-    yield "| bar | limit | measured | by round | |"
+    """One row a bar, with the range over the turns; what was not measured says so."""
+    yield "| bar | limit | measured | by turn | |"
     yield "|---|---:|---:|---:|---|"
     for bar, measured in verdicts(rounds, stream_seconds):
         what = f"{bar.scenario}: {UNITS[bar.number]}"
@@ -139,7 +139,7 @@ def verdict_lines(rounds: Rounds, stream_seconds: float) -> Iterator[str]:
             what += f", {WORKER} / {NGINX}"
         sign = ">=" if bar.at_least else "<="
         word = "not measured" if measured is None else "pass" if bar.holds(measured) else "**miss**"
-        spread = bar.by_round(rounds)
+        spread = bar.by_turn(rounds)
         between = f"{_shown_ratio(min(spread))} to {_shown_ratio(max(spread))}" if len(spread) > 1 else ""
         yield f"| {what} | {sign} {_shown(bar.limit)} | {_shown_ratio(measured)} | {between} | {word} |"
 

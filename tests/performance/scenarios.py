@@ -53,11 +53,15 @@ QUICK = Size(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """`load` is what the clients do; `takes` says which of its numbers are kept, under which names."""
+    """`load` is what the clients do; `takes` says which of its numbers are kept, under which names.
+
+    turns  how often it is run in one round: what takes half a second sees a neighbour's burst, or sees none of it
+    """
 
     name: str
     load: dict[str, Any]
     takes: tuple[str, ...]
+    turns: int = 1
 
 
 def load(contender: Contender, asked: dict[str, Any], *, watch: bool = False) -> Numbers:
@@ -108,12 +112,13 @@ def scenarios(size: Size) -> list[Scenario]:
     events = ("event_p50", "event_p99", "cpu_us_per_event")
     fresh, crowd, megabyte = {**one, "fresh": True}, {**one, "clients": 64}, {**one, "body": 1_000_000}
     return [
-        Scenario(name="1 client, 40 KB", load={**one, "requests": size.of(1500), "warm": 20}, takes=firsts),
+        Scenario(name="1 client, 40 KB", load={**one, "requests": size.of(1500), "warm": 20}, takes=firsts, turns=3),
         Scenario(name="1 client, new connections", load={**fresh, "requests": size.of(500)}, takes=firsts),
         Scenario(
             name="64 clients, 40 KB",
             load={**crowd, "requests": size.of(80), "warm": 5},
             takes=(*firsts, "requests_per_second"),
+            turns=3,
         ),
         Scenario(
             name="64 clients, new connections", load={**crowd, "fresh": True, "requests": size.of(30)}, takes=firsts
@@ -127,6 +132,7 @@ def scenarios(size: Size) -> list[Scenario]:
             name="short answers, 16 clients, 2 KB",
             load={"query": "", "body": 2000, "clients": 16, "requests": size.of(800), "warm": 10},
             takes=("requests_per_second", "cpu_us_per_request"),
+            turns=3,
         ),
         Scenario(name="16 streams x 20/s", load={"query": stream, "clients": 16, "skip": 0.5}, takes=events),
         Scenario(name="300 streams x 10/s", load={"query": slower, "clients": 300, "skip": 1}, takes=events),
