@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
+from cfp.proxy.wire import Body
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -29,7 +31,7 @@ class Undecodable(ValueError):
     """Not in the coding that it says, or in one that we do not know."""
 
 
-def decode(coding: bytes, data: bytes | bytearray, cap: int) -> bytes:
+def decode(coding: bytes, data: Body, cap: int) -> bytes:
     """Return the plain body; raises TooLarge or Undecodable."""
     try:
         match coding:
@@ -45,7 +47,7 @@ def decode(coding: bytes, data: bytes | bytearray, cap: int) -> bytes:
     raise Undecodable("unknown content coding")
 
 
-def encode(coding: bytes, parts: Sequence[bytes | bytearray | memoryview]) -> bytes:
+def encode(coding: bytes, parts: Sequence[Body]) -> bytes:
     """Encode a body, given in parts, in a coding that `decode` knows."""
     if coding == b"zstd":
         compressor = zstd.ZstdCompressor(level=_LEVEL)
@@ -54,7 +56,7 @@ def encode(coding: bytes, parts: Sequence[bytes | bytearray | memoryview]) -> by
     return b"".join([*map(deflater.compress, parts), deflater.flush()])
 
 
-def _has_wrapper(data: bytes | bytearray) -> bool:
+def _has_wrapper(data: Body) -> bool:
     """Whether it begins with zlib's header, whatever the window's size is (RFC 1950 2.2)."""
     return len(data) > 1 and data[0] & 0x8F == 0x08 and (data[0] << 8 | data[1]) % 31 == 0
 
@@ -68,13 +70,13 @@ class _Decompressor(Protocol):
     @property
     def unused_data(self) -> bytes: ...
 
-    def decompress(self, data: bytes | bytearray, max_length: int, /) -> bytes: ...
+    def decompress(self, data: Body, max_length: int, /) -> bytes: ...
 
 
-def _decoded(data: bytes | bytearray, cap: int, new: Callable[[], _Decompressor]) -> bytes:
+def _decoded(data: Body, cap: int, new: Callable[[], _Decompressor]) -> bytes:
     """All streams of a body, one behind the other."""
     plain: list[bytes] = []
-    rest: bytes | bytearray = data
+    rest: Body = data
     streams = 0
     while rest:
         streams += 1

@@ -16,7 +16,7 @@ from cfp.proxy.exchange import Exchange
 from cfp.proxy.parsers import RequestParser
 from cfp.proxy.ports import Conversation, Office
 from cfp.proxy.reading import has_left
-from cfp.proxy.wire import END, Malformed, Opaque, Piece, RequestEvent, RequestHead
+from cfp.proxy.wire import END, Malformed, Opaque, Piece, RequestEvent, RequestHead, Trailers
 from cfp.proxy.writing import write
 
 
@@ -74,7 +74,9 @@ class Downstream(asyncio.BufferedProtocol):
         if self._ending:
             return
         events = self._parser.feed(self._buffer[:nbytes])
-        if self._backlog:
+        if len(events) == 3 and isinstance(body := events[1], memoryview):
+            self._take_whole(events[0], body)
+        elif self._backlog:
             self._backlog += events
         else:
             self._deliver(events)
@@ -179,13 +181,16 @@ class Downstream(asyncio.BufferedProtocol):
 
     # -- events
 
+    def _take_whole(self, head: RequestEvent, body: memoryview) -> None:
+        """Mostly one request is all that a read brings; the next read is going to overwrite it."""
+        assert isinstance(head, RequestHead)  # noqa: S101  nothing else has such a body behind it
+        if self._exchange is None and not self._backlog:
+            self._start(head, body)
+        else:
+            self._backlog += (head, bytes(body), END)
+
     def _deliver(self, events: Sequence[RequestEvent]) -> None:
         """Hand out what can be taken now; the rest waits."""
-        if len(events) == 3 and events[2] is END and self._exchange is None:
-            head, body, _ = events
-            if isinstance(head, RequestHead) and isinstance(body, bytes) and head.length and not head.upgrade:
-                self._start(head, body)  # mostly one request is all that a read brings
-                return
         self._pumping = True
         try:
             for event in events:
@@ -230,10 +235,10 @@ class Downstream(asyncio.BufferedProtocol):
                 self._start(event)
         elif isinstance(event, Malformed):
             self._refuse(event)
-        elif self._exchange is not None:
+        elif isinstance(event, Trailers) and self._exchange is not None:
             self._exchange.on_trailers(event.headers)
 
-    def _start(self, head: RequestHead, body: bytes = b"") -> None:
+    def _start(self, head: RequestHead, body: bytes | memoryview = b"") -> None:
         exchange = self._exchange = Exchange(self._office, self, head, body, complete=self._complete)
         exchange.begin()
 

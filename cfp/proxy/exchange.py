@@ -25,11 +25,10 @@ from cfp.proxy.reply import Reply
 from cfp.proxy.routing import Kind
 from cfp.proxy.upload import Upload
 from cfp.proxy.upstream import UpstreamConnection
-from cfp.proxy.wire import Headers, Malformed, RequestHead, ResponseEvent
+from cfp.proxy.wire import Body, Headers, Malformed, RequestHead, ResponseEvent
 
 if TYPE_CHECKING:
     from cfp.proxy.intake import Looked
-    from cfp.proxy.rewrite import Body
 
 _REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})  # without harm, and without a body (RFC 9110 9.2.2)
 
@@ -51,7 +50,7 @@ class Exchange:
     _done = False
 
     def __init__(
-        self, office: Office, client: Client, head: RequestHead, body: bytes = b"", *, complete: bool
+        self, office: Office, client: Client, head: RequestHead, body: bytes | memoryview = b"", *, complete: bool
     ) -> None:
         self._office = office
         self._client = client
@@ -180,10 +179,12 @@ class Exchange:
     # -- the body
 
     def _look_into(self, body: Body) -> None:
+        if self._decision.coding != b"identity":
+            body = self._upload.own()
         self._upload.body = body
         looked = self._office.intake.look(body, self._decision, self._record)
         if looked is None:
-            self._task = asyncio.get_running_loop().create_task(self._look_aside(body))
+            self._task = asyncio.get_running_loop().create_task(self._look_aside(self._upload.own()))
         else:
             self._looked_into(looked)
 
@@ -209,6 +210,7 @@ class Exchange:
         if connection is not None:
             self._send(connection)
         else:
+            self._upload.own()
             self._task = asyncio.get_running_loop().create_task(self._dial())
 
     async def _dial(self) -> None:
@@ -231,7 +233,8 @@ class Exchange:
         self._connection = connection
         self._reply = Reply(head, hold_refusal=record.injected, awaits_continue=self._expects)
         connection.call(self, bodiless=head.method == b"HEAD")
-        connection.send([headers.request_head(head, out, length), *body])
+        opening = headers.request_head(head, out, length)
+        connection.send([upload.joined(opening)] if upload.borrowed else [opening, *body])
         record.sent = connection.touched
         if self._client.full:
             connection.transport.pause_reading()
@@ -282,7 +285,7 @@ class Exchange:
         record.injected = False
         record.tier_after = record.status = record.answered = record.observer = None
         self._hint = None
-        self._upload.parts = [self._upload.body]
+        self._upload.restore()
         self._let_go(reusable=head.keep_alive and reply.malformed is None)
         self._connect()
         return True

@@ -14,9 +14,9 @@ from cfp.proxy.decision import Decision
 from cfp.proxy.headers import with_tier
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.ports import Office
-from cfp.proxy.rewrite import MESSAGE, Body, Rewritten, rewrite
+from cfp.proxy.rewrite import MESSAGE, Rewritten, rewrite
 from cfp.proxy.websocket import Frame, with_member
-from cfp.proxy.wire import Piece
+from cfp.proxy.wire import Body, Piece
 
 # Coding and decoding let go of the interpreter: from this size on a thread does it, and the loop goes on.
 ASIDE: Final = 1 << 20

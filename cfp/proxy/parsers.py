@@ -114,7 +114,10 @@ class RequestParser(_Collector):
         self._between = heads is not None  # llhttp has seen whole messages only, and nothing behind them
 
     def feed(self, data: bytes | memoryview) -> list[RequestEvent]:
-        """Return what these bytes complete. After `Malformed`, a close or an upgrade everything is ignored."""
+        """Return what these bytes complete. After `Malformed`, a close or an upgrade everything is ignored.
+
+        A body that came together with its head, and with nothing else, is a part of `data`.
+        """
         events: list[RequestEvent] = []
         while data and self._parser is not None:
             if self._awaited:
@@ -125,11 +128,12 @@ class RequestParser(_Collector):
                 events += self._parse(data)
                 break
             head, size = known
-            events.append(head)
             body = data[size:]
             if head.length == len(body) != 0:
-                events += (bytes(body), END)
-                break
+                if events:  # only behind nothing else it need not be copied
+                    body = bytes(body)
+                return [*events, head, body, END]
+            events.append(head)
             self._awaited, data = head.length or 0, body
             if not self._awaited:
                 events.append(END)

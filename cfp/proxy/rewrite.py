@@ -9,17 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from cfp.proxy import codings
-from cfp.proxy.wire import Piece
-
-Body: TypeAlias = bytes | bytearray
+from cfp.proxy.wire import Body, Piece
 
 _ABSENT: Final = msgspec.Raw()
 _SHORT: Final = 64
+_BRACE: Final = ord("{")
 _QUOTE: Final = ord('"')
 _EMPTY: Final = re.compile(rb"[ \t\r\n]*\}")
 
@@ -116,7 +115,7 @@ def _read(found: _Members) -> Members:
 
 def splice(body: Body, tier: str) -> list[Piece]:
     """Return an object's text with the member right after its opening brace, without copying the text."""
-    opening = body.index(b"{") + 1
+    opening = 1 if body[0] == _BRACE else bytes(body).index(b"{") + 1
     view = memoryview(body)
     more = body[opening] == _QUOTE or _EMPTY.match(body, opening) is None
     return [view[:opening], _member(tier)[more], view[opening:]]

@@ -9,24 +9,55 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cfp.proxy import headers, wire
-from cfp.proxy.wire import Headers, Piece, RequestHead
+from cfp.proxy.wire import Body, Headers, Piece, RequestHead
 
 
 class Upload:
     """One request's body. `parts` is what goes out for a held one; `complete`: all of it is here.
 
-    whole  the body, where it came together with its head; nothing where it comes in pieces, or there is none
+    whole     the body, where it came together with its head; nothing where it comes in pieces, or there is none
+    borrowed  it lies in a buffer, and so does what was made of it: before the next read it must be sent, by `joined`,
+              or copied, by `own`
     """
 
-    body: bytes | bytearray | None = None
+    body: Body | None = None
     parts: Sequence[Piece] = ()
+    _sent = b""
     _unsent: Sequence[bytes] = ()
     _trailers: Headers | None = None
 
-    def __init__(self, head: RequestHead, whole: bytes = b"", *, complete: bool) -> None:
+    def __init__(self, head: RequestHead, whole: bytes | memoryview = b"", *, complete: bool) -> None:
         self._head = head
         self.whole = whole
+        self.borrowed = isinstance(whole, memoryview)
         self.complete = complete
+
+    def own(self) -> Body:
+        """Copy what is borrowed, and return the body."""
+        if self.borrowed:
+            self.borrowed = False
+            self.whole = bytes(self.whole)
+            self.parts = [bytes(part) for part in self.parts]
+            if self.body is not None:
+                self.body = self.whole
+        return self.whole if self.body is None else self.body
+
+    def joined(self, head: bytes) -> bytes:
+        """Return the head and what is borrowed in one, which is what remains of it."""
+        self.borrowed = False
+        self._sent = text = b"".join((head, *(self.parts or (self.whole,))))
+        return text
+
+    def restore(self) -> None:
+        """What goes out from here on is what came."""
+        body = self.body or b""
+        if self._sent:  # of the parts nothing but their lengths is what it was
+            _, member, rest = map(len, self.parts)
+            view, behind = memoryview(self._sent), len(self._sent) - rest
+            self.parts = (view[behind - member - (len(body) - rest) : behind - member], view[behind:])
+            self._sent = b""
+        else:
+            self.parts = (body,)
 
     def hold(self) -> None:
         """From the beginning: this one is looked into."""
@@ -45,7 +76,7 @@ class Upload:
 
     def drop(self) -> None:
         """Let go of a body that need not be sent again: a stream may last for minutes."""
-        self.body, self.whole, self.parts = None, b"", ()
+        self.body, self.whole, self.parts, self._sent = None, b"", (), b""
 
     def keep(self, piece: bytes) -> None:
         """Keep a piece of a streamed body while there is no connection."""

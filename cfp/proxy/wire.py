@@ -1,6 +1,7 @@
 """What HTTP/1.1 is made of on both legs: heads, data, trailers and ends. `parsers` makes them of bytes.
 
 request    RequestHead  bytes*  Trailers?  END        repeated; `Malformed` is always the last event
+           RequestHead  memoryview  END               all that a read has brought: the body lies in its buffer
 response   ResponseHead(1xx)*  ResponseHead  bytes*  Trailers?  END
 """
 
@@ -12,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 Headers: TypeAlias = list[tuple[bytes, bytes, bytes]]
-Piece: TypeAlias = bytes | bytearray | memoryview
+Body: TypeAlias = bytes | bytearray | memoryview
+Piece: TypeAlias = Body  # of what goes out
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -101,7 +103,7 @@ class Trailers:
     headers: Headers
 
 
-RequestEvent: TypeAlias = RequestHead | bytes | Trailers | Mark | Malformed
+RequestEvent: TypeAlias = RequestHead | bytes | memoryview | Trailers | Mark | Malformed
 ResponseEvent: TypeAlias = ResponseHead | bytes | Trailers | Mark | Malformed
 
 
