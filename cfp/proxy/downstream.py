@@ -188,6 +188,7 @@ class Downstream(asyncio.BufferedProtocol):
             self._start(head, body)
         else:
             self._backlog += (head, bytes(body), END)
+            self._adjust_reading()
 
     def _deliver(self, events: Sequence[RequestEvent]) -> None:
         """Hand out what can be taken now; the rest waits."""

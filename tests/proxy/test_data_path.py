@@ -341,6 +341,36 @@ async def test_a_large_body_does_not_hold_up_others(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_requests_wait_in_the_socket_for_those_before_them(tmp_path: Path) -> None:
+    """What is sent ahead of an answer is not read on and on into the worker's memory, however it is cut."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def script(call: Call) -> None:
+        asked.set()
+        await go_on.wait()
+        await call.send(answer(call.request.body))
+
+    async with upstream(script) as up, worker(tmp_path, up.base) as running:
+        client = await running.client()
+        (connection,) = running.worker._connections
+        for turn in range(2):  # of the second turn on the head is a known one
+            asked.clear()
+            go_on.clear()
+            client.post(b'{"service_tier":"flex"}')
+            await asked.wait()
+            assert connection.transport.is_reading()
+            client.post(b'{"service_tier":"%d"}' % turn)
+            async with asyncio.timeout(5):
+                while connection.transport.is_reading():  # noqa: ASYNC110  the worker has no event for it
+                    await asyncio.sleep(0)
+            go_on.set()
+            for body in (b'{"service_tier":"flex"}', b'{"service_tier":"%d"}' % turn):
+                assert (await client.response()).body == body
+            assert connection.transport.is_reading()
+        await client.close()
+
+
+@asynchronous
 async def test_a_slow_writer_is_read_as_it_writes(tmp_path: Path) -> None:
     """One byte at a time: the request is the same, and nothing is sent before it can be judged."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
