@@ -76,8 +76,12 @@ def response(
     close: bool,
     content_type: bytes = b"application/json",
     more: Sequence[bytes] = (),
+    allow: bytes = b"GET, HEAD",
 ) -> bytes:
-    """Head and body of an answer of our own; `more` are field lines beside the usual ones."""
+    """Head and body of an answer of our own; `more` are field lines beside the usual ones.
+
+    allow  what a 405 must name (RFC 9110 15.5.6); by default what our own pages take
+    """
     fields = [
         b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode()),
         b"Content-Type: " + content_type,
@@ -86,6 +90,8 @@ def response(
         b"X-Content-Type-Options: nosniff",
         *more,
     ]
+    if status == 405:
+        fields.append(b"Allow: " + allow)
     if status == 426:
         fields.append(b"Upgrade: websocket")
     if close or status == 426:

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from cfp.proxy.answers import Answer, answer_to, response
 from cfp.proxy.config import Limits
 from cfp.proxy.exchange import Exchange
-from cfp.proxy.parsers import RequestParser
+from cfp.proxy.parsers import ALLOW, RequestParser
 from cfp.proxy.ports import Conversation, Office
 from cfp.proxy.reading import has_left
 from cfp.proxy.wire import END, Malformed, Opaque, Piece, RequestEvent, RequestHead, Trailers
@@ -252,7 +252,7 @@ class Downstream(asyncio.BufferedProtocol):
         record = self._office.record(b"", b"")
         record.status, record.error_type = answer.status, answer.code
         self._office.log(record)
-        self.write([response(answer.status, body, close=True)])
+        self.write([response(answer.status, body, close=True, allow=ALLOW)])
         self._end(linger=True)
 
     def _adjust_reading(self) -> None:

@@ -30,6 +30,7 @@ from cfp.proxy.wire import (
 )
 
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
+ALLOW: Final = b", ".join(sorted(METHODS))
 _TOO_LARGE: Final = "the head is too large"
 _START_LINE: Final = 1024  # what a head may have besides its target and fields
 # RFC 9112 4: tab, space, visible characters and what is beyond ASCII. llhttp takes any byte but CR and LF there.

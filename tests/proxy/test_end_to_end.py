@@ -538,6 +538,32 @@ async def test_head_and_empty_answers_have_no_body(tmp_path: Path) -> None:
         await client.close()
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        (b"TRACE", b"/v1/models", b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"),
+        (b"DELETE", b"/__codex_fast_proxy/health", b"GET, HEAD"),
+        (b"POST", b"/__codex_fast_proxy/dashboard", b"GET, HEAD"),
+        (b"HEAD", b"/__codex_fast_proxy/api/events", b"GET"),
+    ],
+)
+def test_a_method_that_is_not_served_is_told_which_are(
+    tmp_path: Path, method: bytes, path: bytes, allow: bytes
+) -> None:
+    """As RFC 9110 15.5.6 asks of every 405."""
+
+    @asynchronous
+    async def ask() -> None:
+        async with worker(tmp_path, "https://relay.example/v1") as running:
+            client = await running.client()
+            client.send(b"%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (method, path, client.port))
+            head = await client.head()
+            assert (head.start, head.get(b"allow")) == (b"HTTP/1.1 405 Method Not Allowed", allow)
+            await client.close()
+
+    ask()
+
+
 @asynchronous
 async def test_health_tells_who_it_is(tmp_path: Path) -> None:
     """Health carries the nonce, the settings and the port that it really listens on; it is not in the log."""

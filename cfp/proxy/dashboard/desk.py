@@ -71,8 +71,9 @@ class Desk:
 
     def _answer(self, path: bytes, visit: Visit) -> None:
         file = site.file_at(path)
-        if visit.method not in {b"GET", b"HEAD"} or (path == _EVENTS and visit.method == b"HEAD"):
-            visit.answer(Answer.METHOD.status, Answer.METHOD.body())
+        allow = b"GET" if path == _EVENTS else b"GET, HEAD"
+        if visit.method not in allow.split(b", "):
+            visit.answer(Answer.METHOD.status, Answer.METHOD.body(), allow=allow)
         elif path == _STATE:
             visit.goes_on(self._tell(visit))
         elif path == _EVENTS:

@@ -40,9 +40,11 @@ class Visit:
         self._task.add_done_callback(self._worked)
         self._then = then
 
-    def answer(self, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
+    def answer(
+        self, status: int, body: bytes, content_type: bytes = b"application/json", allow: bytes = b"GET, HEAD"
+    ) -> None:
         """Say all there is to say."""
-        text = response(status, body, close=self._last, content_type=content_type, more=site.FIELDS)
+        text = response(status, body, close=self._last, content_type=content_type, more=site.FIELDS, allow=allow)
         self._client.write([text[: len(text) - len(body)] if self.method == b"HEAD" else text])
         self._end()
         self._client.finished(close=self._last)
