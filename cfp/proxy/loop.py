@@ -36,9 +36,9 @@ def run(main: Coroutine[Any, Any, None], look_up: LookUp = socket.getaddrinfo) -
 
 
 def turns() -> Callable[[], int]:
-    """Return what says which turn the running loop is in: what it handles in one was there when that began.
+    """Return what says which turn the running loop is in: what it handles in one had begun to come when that began.
 
-    Where nobody counts them, every call is a turn of its own.
+    A turn lasts some milliseconds at the most. Where nobody counts them, every call is a turn of its own.
     """
     loop = asyncio.get_running_loop()
     if sys.platform != "win32" and isinstance(loop, Loop):
