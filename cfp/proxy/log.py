@@ -182,11 +182,11 @@ class RequestLog:
     def _start(self) -> asyncio.Future[tuple[list[Line], OSError | None]]:
         if self._pending:
             self._make()
-        texts = self._texts[:_AT_ONCE]
+        text = b"".join(self._texts[:_AT_ONCE])
         del self._texts[:_AT_ONCE]
         self._size = sum(map(len, self._texts))
         loop = asyncio.get_running_loop()
-        self._writing = writing = loop.run_in_executor(None, self._write, texts)
+        self._writing = writing = loop.run_in_executor(None, self._write, text)
         writing.add_done_callback(self._written)
         return writing
 
@@ -207,7 +207,7 @@ class RequestLog:
             seconds = 0 if len(self._texts) >= _AT_ONCE else _GATHER_SECONDS
             self._timer = asyncio.get_running_loop().call_later(seconds, self._flush)
 
-    def _write(self, texts: list[bytes]) -> tuple[list[Line], OSError | None]:
+    def _write(self, text: bytes) -> tuple[list[Line], OSError | None]:
         """In the thread; return the lines of earlier workers, with the first ones."""
         earlier: list[Line] = []
         if not self._remembered:
@@ -216,8 +216,8 @@ class RequestLog:
             self._remembered = True
             earlier = decode(self._file.tail())
         try:
-            if texts:
-                self._file.write(b"".join(texts))
+            if text:
+                self._file.write(text)
         except OSError as error:
             return earlier, error
         return earlier, None
