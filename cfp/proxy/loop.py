@@ -57,7 +57,7 @@ class _Counted(selectors.DefaultSelector):
 
 
 class Loop(_Usual):
-    """asyncio's own, but for one method. Who asks for what is being asked already gets the same answer."""
+    """asyncio's own, but for look-ups and turns. Who asks for what is being asked already gets the same answer."""
 
     if sys.platform == "win32":
 

@@ -277,24 +277,30 @@ async def test_a_full_disk_costs_lines_only(tmp_path: Path) -> None:
     assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
 
 
+class Hanging(RotatingFile):
+    """A disk that takes nothing until it goes on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.hangs, self.go_on = asyncio.Event(), threading.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def write(self, data: bytes) -> None:
+        self._loop.call_soon_threadsafe(self.hangs.set)
+        self.go_on.wait()
+        super().write(data)
+
+
 @asynchronous
 async def test_a_hanging_disk_does_not_stop_the_loop(tmp_path: Path) -> None:
     """Lines queue up while a write hangs, and follow it in order."""
-    hanging, go_on = asyncio.Event(), threading.Event()
-    loop = asyncio.get_running_loop()
-
-    class Hanging(RotatingFile):
-        def write(self, data: bytes) -> None:
-            loop.call_soon_threadsafe(hanging.set)
-            go_on.wait()
-            super().write(data)
-
-    log = RequestLog(Hanging(tmp_path / "log"), LINES.of)
+    disk = Hanging(tmp_path / "log")
+    log = RequestLog(disk, LINES.of)
     log.add(record(1))
-    await hanging.wait()
+    await disk.hangs.wait()
     for number in range(2, 100):
         log.add(record(number))
-    go_on.set()
+    disk.go_on.set()
     await log.close()
     assert numbers((tmp_path / "log").read_text()) == list(range(1, 100))
 
@@ -302,21 +308,13 @@ async def test_a_hanging_disk_does_not_stop_the_loop(tmp_path: Path) -> None:
 @asynchronous
 async def test_a_disk_that_hangs_costs_lines_only(tmp_path: Path) -> None:
     """So much text may wait for it; what comes then is dropped and counted, and told to nobody."""
-    hanging, go_on = asyncio.Event(), threading.Event()
-    loop, told = asyncio.get_running_loop(), list[Line]()
-
-    class Hanging(RotatingFile):
-        def write(self, data: bytes) -> None:
-            loop.call_soon_threadsafe(hanging.set)
-            go_on.wait()
-            super().write(data)
-
-    log = RequestLog(Hanging(tmp_path / "log"), LINES.of, told=told.extend, waiting=20_000)
+    disk, told = Hanging(tmp_path / "log"), list[Line]()
+    log = RequestLog(disk, LINES.of, told=told.extend, waiting=20_000)
     log.add(record(0))
-    await hanging.wait()
+    await disk.hangs.wait()
     for number in range(1, 1000):
         log.add(record(number))
-    go_on.set()
+    disk.go_on.set()
     await log.close()
     written = numbers((tmp_path / "log").read_text())
     assert written == list(range(len(written))) == numbers(encode(told).decode())
