@@ -28,7 +28,7 @@ from cfp.proxy.upstream import UpstreamConnection
 from cfp.proxy.wire import Body, Headers, Malformed, RequestHead, ResponseEvent
 
 if TYPE_CHECKING:
-    from cfp.proxy.intake import Looked
+    from cfp.proxy.rewrite import Rewritten
 
 _REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})  # without harm, and without a body (RFC 9110 9.2.2)
 
@@ -43,7 +43,6 @@ class Exchange:
     _connection: UpstreamConnection | None = None
     _task: asyncio.Task[None] | None = None  # dials, or looks into a large body
     _reply: Reply | None = None
-    _model: str | None = None
     _expects = False  # the client waits for the upstream's word before it sends the body
     _counted = False
     _logged = True
@@ -179,25 +178,29 @@ class Exchange:
     # -- the body
 
     def _look_into(self, body: Body) -> None:
-        if self._decision.coding != b"identity":
+        coding = self._decision.coding
+        if coding != b"identity":
             body = self._upload.own()
         self._upload.body = body
-        looked = self._office.intake.look(body, self._decision, self._record)
-        if looked is None:
+        found = self._office.intake.look(body, coding, self._record)
+        if found is None:
             self._task = asyncio.get_running_loop().create_task(self._look_aside(self._upload.own()))
         else:
-            self._looked_into(looked)
+            self._looked_into(found)
 
     async def _look_aside(self, body: Body) -> None:
-        looked = await self._office.intake.look_aside(body, self._decision, self._record)
+        found = await self._office.intake.look_aside(body, self._decision.coding, self._record)
         self._task = None
-        if looked is None:
+        if found is None:
             self._too_large()
         else:
-            self._looked_into(looked)
+            self._looked_into(found)
 
-    def _looked_into(self, looked: Looked) -> None:
-        self._upload.parts, self._hint, self._model = looked
+    def _looked_into(self, found: Rewritten) -> None:
+        self._upload.parts = found.parts
+        hint, tier = self._decision.hint, self._record.tier_after
+        if found.injected and hint is not None and tier is not None:
+            self._hint = headers.with_tier(hint, tier.encode())
         self._connect()
 
     def _too_large(self) -> None:
@@ -280,8 +283,8 @@ class Exchange:
         coding = head.fields.get(b"content-encoding", b"identity").lower()
         if not names_tier(b"".join(reply.held), coding):
             return False
-        self._office.refusals.add(self._model)
         record = self._record
+        self._office.refusals.add(record.model)
         record.injected = False
         record.tier_after = record.status = record.answered = record.observer = None
         self._hint = None

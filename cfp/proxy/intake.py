@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from cfp.core.policy import EffectivePolicy
 from cfp.proxy.codings import TooLarge
-from cfp.proxy.decision import Decision
-from cfp.proxy.headers import with_tier
 from cfp.proxy.observe import RequestRecord
 from cfp.proxy.ports import Office
-from cfp.proxy.rewrite import MESSAGE, Rewritten, rewrite
+from cfp.proxy.rewrite import Rewritten, rewrite
 from cfp.proxy.websocket import Frame, with_member
 from cfp.proxy.wire import Body, Piece
 
@@ -22,14 +20,6 @@ from cfp.proxy.wire import Body, Piece
 ASIDE: Final = 1 << 20
 _PLAIN: Final = 4 * ASIDE  # of the same, decoded
 _CREATE: Final = "response.create"
-
-
-class Looked(NamedTuple):
-    """What goes out for a body. `hint` is x-codex-routing-hint, where it must change."""
-
-    parts: list[Piece]
-    hint: bytes | None
-    model: str | None
 
 
 class Intake:
@@ -40,9 +30,9 @@ class Intake:
         self._refused = office.refusals.models
         self._cap = office.config.limits.body
 
-    def look(self, body: Body, decision: Decision, record: RequestRecord) -> Looked | None:
+    def look(self, body: Body, coding: bytes, record: RequestRecord) -> Rewritten | None:
         """Add the tier where policy and login say so; None: that takes too long for the event loop."""
-        coding, cap = decision.coding, self._cap
+        cap = self._cap
         if coding != b"identity":
             if len(body) > ASIDE:
                 return None
@@ -52,24 +42,19 @@ class Intake:
             found = rewrite(body, tier, coding=coding, cap=cap, refused=self._refused)
         except TooLarge:
             return None
-        return _looked(found, decision.hint, tier, record)
+        _note(found, tier, record)
+        return found
 
-    async def look_aside(self, body: Body, decision: Decision, record: RequestRecord) -> Looked | None:
+    async def look_aside(self, body: Body, coding: bytes, record: RequestRecord) -> Rewritten | None:
         """The same in a thread; None: it is larger than the cap."""
         record.effective_policy, tier = tier_now(self._office)
-        work = partial(rewrite, body, tier, coding=decision.coding, cap=self._cap, refused=self._refused)
+        work = partial(rewrite, body, tier, coding=coding, cap=self._cap, refused=self._refused)
         try:
             found = await asyncio.get_running_loop().run_in_executor(None, work)
         except TooLarge:
             return None
-        return _looked(found, decision.hint, tier, record)
-
-
-def _looked(found: Rewritten, hint: bytes | None, tier: str | None, record: RequestRecord) -> Looked:
-    _note(found, tier, record)
-    if hint is not None:
-        hint = with_tier(hint, tier.encode()) if found.injected and tier is not None else None
-    return Looked(found.parts, hint, record.model)
+        _note(found, tier, record)
+        return found
 
 
 def tier_now(office: Office) -> tuple[EffectivePolicy, str | None]:
@@ -90,7 +75,7 @@ class Message(msgspec.Struct):
 def look_into_message(office: Office, frame: Frame, target: bytes) -> Message | None:
     """Read a client's text frame, and add the tier where policy and login say so; None: it asks for nothing."""
     effective, tier = tier_now(office)
-    found = rewrite(frame.payload(), tier, decoder=MESSAGE, refused=office.refusals.models)
+    found = rewrite(frame.payload(), tier, refused=office.refusals.models)
     members = found.members
     if members is None or members.type != _CREATE:
         return None

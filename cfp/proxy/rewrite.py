@@ -12,38 +12,47 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from cfp.proxy import codings
 from cfp.proxy.wire import Body, Piece
 
 _ABSENT: Final = msgspec.Raw()
-_SHORT: Final = 64
 _BRACE: Final = ord("{")
 _QUOTE: Final = ord('"')
 _EMPTY: Final = re.compile(rb"[ \t\r\n]*\}")
 
 
-class _Members(msgspec.Struct):
+class _Usual(msgspec.Struct, gc=False):
+    """What nearly every body has: text where text belongs, and so on."""
+
+    service_tier: str | UnsetType = UNSET
+    stream: bool = False
+    model: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    generate: bool = True
+
+
+class _Odd(msgspec.Struct):
     """Raw, so that a member of any type is accepted and left to the upstream to judge."""
 
     service_tier: msgspec.Raw = _ABSENT
     stream: msgspec.Raw = _ABSENT
     model: msgspec.Raw = _ABSENT
-
-
-class _Message(_Members):
     type: msgspec.Raw = _ABSENT
     generate: msgspec.Raw = _ABSENT
 
 
-_decoder: Final = msgspec.json.Decoder(_Members)
-MESSAGE: Final[msgspec.json.Decoder[_Members]] = msgspec.json.Decoder(_Message)
+_usual: Final = msgspec.json.Decoder(_Usual)
+_odd: Final = msgspec.json.Decoder(_Odd)
 
 
-class Members(msgspec.Struct):
-    """What a body says. `service_tier` is None where it has none; a value that is not text reads as its JSON.
+class Members(msgspec.Struct, gc=False):
+    """What a body or a WebSocket message says.
 
-    type      of a WebSocket message
+    `service_tier` is None where it has none; a value that is not text reads as its JSON.
+
+    type      of a message
     generate  False in one that only warms up (Codex 0.169)
     """
 
@@ -70,7 +79,6 @@ def rewrite(
     refused: Collection[str | None] = (),
     coding: bytes = b"identity",
     cap: int = 1 << 28,
-    decoder: msgspec.json.Decoder[_Members] = _decoder,
 ) -> Rewritten:
     """Add `"service_tier"` to a JSON object that has none; None leaves it out.
 
@@ -78,7 +86,6 @@ def rewrite(
     it did not. Raises codings.TooLarge.
 
     refused  models that are asked without it
-    decoder  MESSAGE for a WebSocket message, which says more of itself than a body
     """
     plain = body
     if coding not in {b"identity", b""}:
@@ -89,12 +96,11 @@ def rewrite(
     elif len(body) > cap:
         raise codings.TooLarge
     try:
-        found = decoder.decode(plain)
+        members = _read(plain)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Rewritten([body], None, "not_a_json_object")
     except RecursionError:
         return Rewritten([body], None, "nested_too_deep")
-    members = _read(found)
     if tier is None or members.service_tier is not None or members.model in refused:
         return Rewritten([body], members)
     parts = splice(plain, tier)
@@ -103,20 +109,37 @@ def rewrite(
     return Rewritten(parts, members, injected=True)
 
 
-def _read(found: _Members) -> Members:
-    tier = found.service_tier
-    members = Members(
-        None if tier is _ABSENT else _shown(bytes(tier)), bytes(found.stream) == b"true", _shown(bytes(found.model))
+def _read(text: Body) -> Members:
+    try:
+        found = _usual.decode(text)
+    except msgspec.DecodeError:
+        return _read_odd(text)
+    tier, model, kind = found.service_tier, found.model, found.type
+    return Members(
+        None if tier is UNSET else tier,
+        found.stream,
+        None if model is UNSET else model,
+        None if kind is UNSET else kind,
+        found.generate,
     )
-    if isinstance(found, _Message):
-        members.type, members.generate = _shown(bytes(found.type)), bytes(found.generate) != b"false"
-    return members
+
+
+def _read_odd(text: Body) -> Members:
+    found = _odd.decode(text)
+    tier = found.service_tier
+    return Members(
+        None if tier is _ABSENT else _shown(bytes(tier)),
+        bytes(found.stream) == b"true",
+        _shown(bytes(found.model)),
+        _shown(bytes(found.type)),
+        bytes(found.generate) != b"false",
+    )
 
 
 def splice(body: Body, tier: str) -> list[Piece]:
     """Return an object's text with the member right after its opening brace, without copying the text."""
     opening = 1 if body[0] == _BRACE else bytes(body).index(b"{") + 1
-    view = memoryview(body)
+    view = body if isinstance(body, memoryview) else memoryview(body)
     more = body[opening] == _QUOTE or _EMPTY.match(body, opening) is None
     return [view[:opening], _member(tier)[more], view[opening:]]
 
@@ -129,10 +152,6 @@ def _member(tier: str) -> tuple[bytes, bytes]:
 
 
 def _shown(text: bytes) -> str | None:
-    return _known(text) if len(text) <= _SHORT else _decoded(text)
-
-
-def _decoded(text: bytes) -> str | None:
     if not text:
         return None
     try:
@@ -140,6 +159,3 @@ def _decoded(text: bytes) -> str | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "?"
     return value if isinstance(value, str) else text[:40].decode("utf-8", "replace")
-
-
-_known: Final = lru_cache(64)(_decoded)  # models have few names
