@@ -6,7 +6,7 @@ It costs no quota and proves little: who asks for priority asks for other things
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from cfp.proxy.lines import Line
@@ -17,12 +17,9 @@ _MOST_NAMES: Final = 8  # distinct tiers that an upstream may echo
 _OTHERS: Final = "other"
 
 
-class Key(NamedTuple):
-    """One row: the same model at the same upstream with the same tier asked for. `service_tier` is as it was sent."""
-
-    upstream_base: str | None
-    model: str | None
-    service_tier: str | None
+# One row: the same model at the same upstream with the same tier asked for, as it was sent.
+_KEY: Final = ("upstream_base", "model", "service_tier")
+Key: TypeAlias = tuple[str | None, str | None, str | None]
 
 
 class _Row:
@@ -39,16 +36,21 @@ class Evidence:
 
     def __init__(self) -> None:
         self._rows: dict[Key, _Row] = {}
+        self._newest: tuple[Key | None, _Row] = (None, _Row())  # the last one of these
 
     def take(self, line: Line) -> None:
         """Count one line, unless it is of another kind or the client left before the end."""
         if not line.eligible or line.status is None or line.error_type == "client_left":
             return
-        key = Key(line.upstream_base, line.model, line.service_tier_after)
-        row = self._rows.pop(key, None) or _Row()
-        self._rows[key] = row
-        if len(self._rows) > _MOST_ROWS:
-            del self._rows[next(iter(self._rows))]
+        key = line.upstream_base, line.model, line.service_tier_after
+        if key == self._newest[0]:
+            row = self._newest[1]
+        else:
+            row = self._rows.pop(key) if key in self._rows else _Row()
+            self._rows[key] = row
+            self._newest = key, row
+            if len(self._rows) > _MOST_ROWS:
+                del self._rows[next(iter(self._rows))]
         row.count += 1
         row.injected += line.service_tier_injected
         row.last = line.ts
@@ -80,7 +82,7 @@ class Evidence:
         """
         return [
             {
-                **key._asdict(),
+                **dict(zip(_KEY, key, strict=True)),
                 "count": row.count,
                 "failed": row.failed,
                 "injected": row.injected,
@@ -90,7 +92,7 @@ class Evidence:
                 "last": row.last,
             }
             for key, row in reversed(self._rows.items())
-            if upstream_base is None or key.upstream_base == upstream_base
+            if upstream_base is None or key[0] == upstream_base
         ]
 
 

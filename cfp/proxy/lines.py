@@ -69,12 +69,13 @@ class Lines:
         self._upstream_base = upstream_base
         self._generation = generation
         self._second = (0, "")  # that of the last line, and how it is written
+        self._moment = (0, "")  # the same of its millisecond
         self._alike: dict[tuple[object, ...], Line] = {}
 
     def of(self, record: RequestRecord) -> Line:
         """Say of a request what may be said."""
         found = None if record.observer is None else told(record.observer)
-        echoed, usage = (None, None) if found is None else found
+        echoed, usage = (None, None) if found is None else (found.service_tier, found.usage)
         return replace(
             self._like(record, echoed),
             ts=self._time(record.at),
@@ -137,11 +138,14 @@ class Lines:
         )
 
     def _time(self, at: float) -> str:
-        """As datetime.isoformat has it; the lines of one second share most of it."""
-        second, thousandths = divmod(int(at * 1000), 1000)
-        if second != self._second[0]:
-            self._second = (second, datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00"))
-        return f"{self._second[1]}.{thousandths:03d}+00:00"
+        """As datetime.isoformat has it; the lines of one second share most of it, and those of a millisecond all."""
+        moment = int(at * 1000)
+        if moment != self._moment[0]:
+            second, thousandths = divmod(moment, 1000)
+            if second != self._second[0]:
+                self._second = (second, datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00"))
+            self._moment = (moment, f"{self._second[1]}.{thousandths:03d}+00:00")
+        return self._moment[1]
 
 
 def encode(lines: Iterable[Line]) -> bytes:

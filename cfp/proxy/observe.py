@@ -52,10 +52,11 @@ class StreamObserver:
             return
         start = window.rfind(b"\n", 0, at) + 1
         end = window.find(b"\n", at)
-        self._kept, self._size = [], 0
-        self._open = end < 0
-        self._keep(window[start:] if end < 0 else window[start:end])
-        self._tail = b"" if end < 0 else window[end:][-_OVERLAP:]
+        if end < 0:
+            line, self._tail, self._open = window[start:], b"", True
+        else:
+            line, self._tail = window[start:end], window[end:][-_OVERLAP:]
+        self._kept, self._size = [line], len(line)
 
     @property
     def kept(self) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -19,7 +19,7 @@ class Usage(msgspec.Struct, kw_only=True):
     total_tokens: int | None = None
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct):
     """What the end of a response says about itself."""
 
     service_tier: str | None
