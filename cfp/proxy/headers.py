@@ -52,6 +52,7 @@ _NO_TRAILER: Final = (
         }
     )
 )
+_OK: Final = b"HTTP/1.1 200 OK\r\n"
 _SWITCH: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
@@ -153,7 +154,9 @@ def response_head(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:
     if b"connection" in head.fields:
         # Whatever Connection names: without its length a body would end elsewhere for the client.
         drop |= named_by_connection(head.fields) - {b"content-length"}
-    lines = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)]
+    lines = [
+        _OK if head.status == 200 and head.reason == b"OK" else b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)
+    ]
     _copy(head.headers, drop, lines)
     if chunked:
         lines.append(b"Transfer-Encoding: chunked\r\n")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from cfp.core.policy import EffectivePolicy
 from cfp.proxy.codings import TooLarge
@@ -92,9 +93,12 @@ def look_into_message(office: Office, frame: Frame, target: bytes) -> Message | 
 
 def _note(found: Rewritten, tier: str | None, record: RequestRecord) -> None:
     record.json_error = found.error
-    record.injected = found.injected
-    if found.members is not None:
-        record.model = found.members.model
-        record.tier_before = found.members.service_tier
-        record.tier_after = tier if found.injected else found.members.service_tier
-        record.stream = found.members.stream
+    members = found.members
+    if members is None:
+        return
+    record.model = members.model
+    record.stream = members.stream
+    if found.injected:
+        record.injected, record.tier_after = True, tier
+    elif members.service_tier is not UNSET:
+        record.tier_before = record.tier_after = members.service_tier

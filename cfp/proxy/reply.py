@@ -53,7 +53,7 @@ class Reply:
             elif event is END:
                 self.ended = True
             elif isinstance(event, ResponseHead):
-                out += self._take_head(event, close=close)
+                self._take_head(event, out, close=close)
             elif isinstance(event, Trailers):
                 self._trailers = event.headers
             elif isinstance(event, Malformed):
@@ -74,15 +74,17 @@ class Reply:
         self.out = out = [*self.out, self._start(self.head, close=close)]
         self._frame(out, self.pieces)
 
-    def _take_head(self, head: ResponseHead, *, close: bool) -> Sequence[bytes]:
+    def _take_head(self, head: ResponseHead, out: list[Piece], *, close: bool) -> None:
         if head.status < 200:
             # 100 is for who waits for it; HTTP/1.0 knows no interim responses.
             if (head.status != 100 or self._awaits_continue) and self._request.minor:
-                return (headers.response_head(head, chunked=False, close=False),)
-            return ()
+                out.append(headers.response_head(head, chunked=False, close=False))
+            return
         self.head = head
-        self.holding = self._hold_refusal and 400 <= head.status < 500
-        return () if self.holding else (self._start(head, close=close),)
+        if self._hold_refusal and 400 <= head.status < 500:
+            self.holding = True
+        else:
+            out.append(self._start(head, close=close))
 
     def _start(self, head: ResponseHead, *, close: bool) -> bytes:
         request = self._request

@@ -18,18 +18,24 @@ from cfp.proxy import codings
 from cfp.proxy.wire import Body, Piece
 
 _ABSENT: Final = msgspec.Raw()
+_NOTHING: Final = {b"", b"null"}
 _BRACE: Final = ord("{")
 _QUOTE: Final = ord('"')
 _EMPTY: Final = re.compile(rb"[ \t\r\n]*\}")
 
 
-class _Usual(msgspec.Struct, gc=False):
-    """What nearly every body has: text where text belongs, and so on."""
+class Members(msgspec.Struct, gc=False):
+    """What a body or a WebSocket message says, read as what nearly every one has: text where text belongs.
+
+    service_tier  UNSET where there is none; null is one, and no text
+    type          of a message
+    generate      False in one that only warms up (Codex 0.169)
+    """
 
     service_tier: str | UnsetType = UNSET
     stream: bool = False
-    model: str | UnsetType = UNSET
-    type: str | UnsetType = UNSET
+    model: str | None = None
+    type: str | None = None
     generate: bool = True
 
 
@@ -43,24 +49,8 @@ class _Odd(msgspec.Struct):
     generate: msgspec.Raw = _ABSENT
 
 
-_usual: Final = msgspec.json.Decoder(_Usual)
+_usual: Final = msgspec.json.Decoder(Members)
 _odd: Final = msgspec.json.Decoder(_Odd)
-
-
-class Members(msgspec.Struct, gc=False):
-    """What a body or a WebSocket message says.
-
-    `service_tier` is None where it has none; a value that is not text reads as its JSON.
-
-    type      of a message
-    generate  False in one that only warms up (Codex 0.169)
-    """
-
-    service_tier: str | None
-    stream: bool
-    model: str | None
-    type: str | None = None
-    generate: bool = True
 
 
 class Rewritten(msgspec.Struct):
@@ -101,7 +91,7 @@ def rewrite(
         return Rewritten([body], None, "not_a_json_object")
     except RecursionError:
         return Rewritten([body], None, "nested_too_deep")
-    if tier is None or members.service_tier is not None or members.model in refused:
+    if tier is None or members.service_tier is not UNSET or members.model in refused:
         return Rewritten([body], members)
     parts = splice(plain, tier)
     if plain is not body:
@@ -111,27 +101,14 @@ def rewrite(
 
 def _read(text: Body) -> Members:
     try:
-        found = _usual.decode(text)
-    except msgspec.DecodeError:
-        return _read_odd(text)
-    tier, model, kind = found.service_tier, found.model, found.type
+        return _usual.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = _odd.decode(text)
     return Members(
-        None if tier is UNSET else tier,
-        found.stream,
-        None if model is UNSET else model,
-        None if kind is UNSET else kind,
-        found.generate,
-    )
-
-
-def _read_odd(text: Body) -> Members:
-    found = _odd.decode(text)
-    tier = found.service_tier
-    return Members(
-        None if tier is _ABSENT else _shown(bytes(tier)),
+        UNSET if found.service_tier is _ABSENT else _shown(found.service_tier),
         bytes(found.stream) == b"true",
-        _shown(bytes(found.model)),
-        _shown(bytes(found.type)),
+        _shown(found.model) if bytes(found.model) not in _NOTHING else None,
+        _shown(found.type) if bytes(found.type) not in _NOTHING else None,
         bytes(found.generate) != b"false",
     )
 
@@ -151,11 +128,10 @@ def _member(tier: str) -> tuple[bytes, bytes]:
     return only, only + b","
 
 
-def _shown(text: bytes) -> str | None:
-    if not text:
-        return None
+def _shown(text: msgspec.Raw) -> str:
+    """A text's characters, or the JSON of what is none."""
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "?"
-    return value if isinstance(value, str) else text[:40].decode("utf-8", "replace")
+    return value if isinstance(value, str) else bytes(text)[:40].decode("utf-8", "replace")

@@ -124,4 +124,5 @@ class Opaque:
 
 def chunk(pieces: Sequence[bytes]) -> list[Piece]:
     """One chunk around the pieces, which must not be empty in sum."""
-    return [b"%x\r\n" % sum(map(len, pieces)), *pieces, b"\r\n"]
+    size = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
+    return [b"%x\r\n" % size, *pieces, b"\r\n"]

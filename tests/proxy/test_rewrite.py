@@ -128,6 +128,28 @@ def test_members_are_told() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("body", "members"),
+    [
+        (b"{}", Members()),
+        (b'{"model":null,"stream":null,"service_tier":null}', Members("null")),
+        (b'{"model":["gpt"],"stream":"true","generate":0}', Members(model='["gpt"]')),
+        (b'{"service_tier":{"a":1},"stream":true}', Members('{"a":1}', stream=True)),
+        (b'{"service_tier":"flex","model":"\xff"}', Members("flex", model="?")),
+        (
+            b'{"service_tier":"\xff","type":"response.create","generate":false}',
+            Members("?", type="response.create", generate=False),
+        ),
+        (b'{"model":"a","stream":1,"stream":true,"model":"b"}', Members(stream=True, model="b")),
+    ],
+)
+def test_odd_members_are_read(body: bytes, members: Members) -> None:
+    """Whatever the types, and whatever is no text in a text: the upstream judges, and the tier goes by the key."""
+    found = rewrite(body, "priority")
+    assert (found.members, found.error) == (members, None)
+    assert found.injected == (b"service_tier" not in body)
+
+
 @pytest.mark.parametrize("coding", ["zstd", "gzip", "deflate"])
 def test_bombs_are_stopped(coding: str) -> None:
     """Unpacking stops at the cap, whatever the body claims; several members or frames count together."""
