@@ -14,3 +14,22 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     names = ("-addext", "subjectAltName=IP:127.0.0.1,DNS:relay.test", "-out", str(made[0]), "-keyout", str(made[1]))
     subprocess.run([*_COMMAND.split(), *names], check=True, capture_output=True)
     return made
+
+
+def expired(folder: Path) -> tuple[Path, Path]:
+    """The same, but out of date."""
+    made = certificate, key = self_signed(folder)
+    again = (
+        "openssl",
+        "x509",
+        "-in",
+        str(certificate),
+        "-signkey",
+        str(key),
+        "-days",
+        "-1",
+        "-out",
+        str(certificate),
+    )
+    subprocess.run(again, check=True, capture_output=True)
+    return made

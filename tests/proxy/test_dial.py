@@ -18,6 +18,7 @@ from cfp.proxy.answers import Answer
 from cfp.proxy.config import Limits
 from cfp.proxy.dial import Dialer, DialFailed
 from cfp.proxy.routing import origin_of
+from tests.certificates import expired
 from tests.proxy.support import (
     Call,
     Request,
@@ -109,6 +110,35 @@ async def test_an_unknown_authority_is_refused(tmp_path: Path, certificate: tupl
         start, message = await ask(running)
         assert start == b"HTTP/1.1 502 Bad Gateway"
         assert message.endswith("its certificate is not trusted (self-signed certificate)")
+        assert up.requests == []
+
+
+@asynchronous
+async def test_a_certificate_that_has_expired_is_refused(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    """Also of an authority that the user trusts; which it is that is wrong is said."""
+    assert certificate  # else there is no openssl
+    old = expired(tmp_path)
+    environ = {"CODEX_CA_CERTIFICATE": str(old[0])}
+    async with (
+        tls_upstream(old) as up,
+        worker(tmp_path, up.base.replace("http:", "https:"), environ=environ) as running,
+    ):
+        start, message = await ask(running)
+        assert start == b"HTTP/1.1 502 Bad Gateway"
+        assert message.endswith("its certificate is not trusted (certificate has expired)")
+        assert up.requests == []
+
+
+@asynchronous
+async def test_a_certificate_for_another_name_is_refused(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    """Whoever has one of a trusted authority is not yet the provider."""
+    environ = {"CODEX_CA_CERTIFICATE": str(certificate[0])}
+    async with tls_upstream(certificate) as up:
+        base = f"https://localhost:{up.port}/v1"
+        async with worker(tmp_path, base, environ=environ) as running:
+            start, message = await ask(running)
+        assert start == b"HTTP/1.1 502 Bad Gateway"
+        assert "its certificate is not trusted (Hostname mismatch" in message
         assert up.requests == []
 
 
