@@ -69,6 +69,10 @@ def answer_to(fault: Fault) -> Answer:
     return _FAULTS[fault]
 
 
+# RFC 9110 15.5.14; before 3.13 Python has a name of RFC 2616 for it.
+_PHRASES: Final = {413: "Content Too Large"}
+
+
 def response(
     status: int,
     body: bytes,
@@ -83,7 +87,7 @@ def response(
     allow  what a 405 must name (RFC 9110 15.5.6); by default what our own pages take
     """
     fields = [
-        b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode()),
+        b"HTTP/1.1 %d %s" % (status, (_PHRASES.get(status) or HTTPStatus(status).phrase).encode()),
         b"Content-Type: " + content_type,
         b"Content-Length: %d" % len(body),
         b"Cache-Control: no-store",

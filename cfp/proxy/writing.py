@@ -1,24 +1,24 @@
-"""How what goes out in pieces is written: with one system call, and a large body without a copy of it."""
+"""How what goes out in pieces is written: small ones with one system call, and a large body without a copy of it."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from typing import Final
 
 from cfp.proxy.wire import Piece
 
 _LARGE: Final = 128 * 1024
-_JOINS: Final = sys.version_info < (3, 12)  # asyncio copies what is written in parts before it sends a byte of it
 
 
 def write(transport: asyncio.WriteTransport, parts: Sequence[Piece]) -> None:
-    """Write the pieces in order; joining small ones takes less than a list of buffers does for asyncio and kernel."""
+    """Write the pieces in order; joining small ones takes less than a list of buffers does for asyncio and kernel.
+
+    Not `writelines`: CPython 3.12 before 3.12.9, and 3.13 before 3.13.2, takes any amount there and asks for no pause
+    (CVE-2024-12254); 3.11 joins what it is given.
+    """
     if len(parts[-1]) <= _LARGE:
         transport.write(b"".join(parts))
-    elif _JOINS:
+    else:
         transport.write(b"".join(parts[:-1]))
         transport.write(parts[-1])
-    else:
-        transport.writelines(parts)

@@ -88,7 +88,7 @@ async def test_a_body_beyond_the_cap_is_refused(tmp_path: Path) -> None:
         for fields, body in (((), plain), ((b"Content-Encoding: zstd",), zstd.compress(plain))):
             client = await running.client()
             client.post(body, *fields)
-            assert await client.error() == (b"HTTP/1.1 413 Request Entity Too Large", "body_too_large")
+            assert await client.error() == (b"HTTP/1.1 413 Content Too Large", "body_too_large")
             await client.close()
         client = await running.client()
         host = b"Host: 127.0.0.1:%d\r\n" % client.port
