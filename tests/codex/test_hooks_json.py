@@ -259,7 +259,7 @@ def test_duplicates_of_ours_come_down_to_one() -> None:
         (b'{"version": 1, "hooks": {}}', "root key"),
         (b'{"hooks": {}, "hooks": {}}', "twice"),
         (b'{"hooks": {"SessionStart": [], "SessionStart": []}}', "twice"),
-        (b'{"hooks": {}, }', "double quotes"),
+        (b'{"hooks": {}, }', "double quotes|trailing comma"),  # before and since Python 3.13
         (b'{"description": NaN}', "NaN"),
         (b'{"hooks": {} } // no', "extra data"),
     ],
