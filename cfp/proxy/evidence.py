@@ -19,7 +19,7 @@ _OTHERS: Final = "other"
 
 # One row: the same model at the same upstream with the same tier asked for, as it was sent.
 _KEY: Final = ("upstream_base", "model", "service_tier")
-Key: TypeAlias = tuple[str | None, str | None, str | None]
+_Key: TypeAlias = tuple[str | None, str | None, str | None]
 
 
 class _Row:
@@ -35,8 +35,8 @@ class Evidence:
     """Takes the lines of the request log; the row that was not fed for longest goes first when there are too many."""
 
     def __init__(self) -> None:
-        self._rows: dict[Key, _Row] = {}
-        self._newest: tuple[Key | None, _Row] = (None, _Row())  # the last one of these
+        self._rows: dict[_Key, _Row] = {}
+        self._newest: tuple[_Key | None, _Row] = (None, _Row())  # the last one of these
 
     def take(self, line: Line) -> None:
         """Count one line, unless it is of another kind or the client left before the end."""

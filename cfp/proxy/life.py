@@ -18,8 +18,8 @@ from cfp.proxy.server import Worker
 
 # Descriptors besides those of connections: log, lock, sockets and files that are open for a moment.
 _OTHERS = 64
-# Bytes of freed memory that stay with the process, twice as much at the most: the bodies of some dozens of requests.
-_KEPT = 4 * 1024 * 1024
+# glibc keeps twice as many bytes at the end of the heap: the bodies of some dozens of requests.
+_FREED = 4 * 1024 * 1024
 # Whoever started it asks for health first, and waits for the answer.
 _SETTLE_SECONDS = 0.25
 
@@ -72,7 +72,7 @@ def _settle(worker: Worker) -> None:
     import cfp.proxy.intake  # noqa: PLC0415  a request needs msgspec, listening does not
     import cfp.proxy.lines  # noqa: F401, PLC0415  the same
 
-    keep_freed_memory()
+    _keep_freed_memory()
     worker.health()
     worker.remember()
     worker.dialer.warm()
@@ -83,14 +83,14 @@ def _settle(worker: Worker) -> None:
     gc.enable()
 
 
-def keep_freed_memory() -> None:
+def _keep_freed_memory() -> None:
     """Have what bodies lay in stay with the process until the next ones come.
 
     glibc gives the end of the heap back at every pause and takes it again a page fault a page later, or not, as the
     heap happens to lie: 10 % of a busy worker's time. That a large block was freed tells it to keep more (mallopt(3),
     M_MMAP_THRESHOLD). The block's pages are never touched; other allocators do nothing of the kind.
     """
-    bytes(_KEPT)
+    bytes(_FREED)
 
 
 def _on_signals(handover: Handover) -> None:

@@ -8,11 +8,14 @@ import sys
 
 import pytest
 
-# As many bodies as a busy worker holds, let go of and held again; prints the page faults of a body.
+# As many bodies as a busy worker holds, let go of and held again, behind what a worker does once it listens; prints
+# the page faults of a body.
 BODIES = """
 import resource
-from cfp.proxy.life import keep_freed_memory
-keep_freed_memory()
+from types import SimpleNamespace
+from cfp.proxy.life import _settle
+nothing = lambda: None
+_settle(SimpleNamespace(health=nothing, remember=nothing, dialer=SimpleNamespace(warm=nothing)))
 def held():
     return [b"x" * 40_000 for _ in range(64)]
 held()
