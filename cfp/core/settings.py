@@ -149,7 +149,7 @@ def settings_from_json(raw: Any) -> Settings:
     if policy is None:
         policy = Policy.PRESERVE if env or key_file else Policy.INJECT_MISSING
     if policy not in list(Policy):
-        raise Refused("settings_invalid", reason="service_tier_policy is unknown")
+        raise Refused("settings_invalid", reason=f"service_tier_policy is none of {', '.join(Policy)}")
     texts = {
         "provider": raw.get("provider"),
         "upstream_base": raw.get("upstream_base"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfp.core.settings import Policy, Settings, parse_settings, upstream_url, validate
+from cfp.core.settings import Policy, Settings, parse_settings, settings_from_json, upstream_url, validate
 from cfp.errors import Refused
 
 settings = st.builds(
@@ -51,6 +51,13 @@ def test_settings_from_before_policies(raw: dict[str, Any], policy: Policy) -> N
     """Settings without a policy injected for everyone, unless the provider's key was split off."""
     data = {"provider": "p", "upstream_base": "https://a.example/v1", **raw}
     assert parse_settings(json.dumps(data).encode()).service_tier_policy is policy
+
+
+def test_a_policy_that_is_none_is_told_which_there_are() -> None:
+    """Whoever mistyped one need not look further."""
+    with pytest.raises(Refused) as caught:
+        settings_from_json({"provider": "p", "upstream_base": "https://a.example/v1", "service_tier_policy": "fast"})
+    assert caught.value.details["reason"] == "service_tier_policy is none of auto, inject_missing, preserve"
 
 
 @pytest.mark.parametrize(
