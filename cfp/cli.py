@@ -25,8 +25,8 @@ from cfp.commands import COMMANDS
 from cfp.commands.overview import overview
 from cfp.commands.parsing import module_of, page, parsed
 from cfp.errors import CfpError, CutShort, UsageError
-from cfp.host.machine import Host
-from cfp.host.runtime import python_path
+from cfp.host.home import Host
+from cfp.host.worker.code_id import python_path
 from cfp.layout import locate
 from cfp.messages import message
 from cfp.result import Exit, Raw, Result, Rows, changed_after, envelope, render

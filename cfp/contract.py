@@ -11,11 +11,11 @@ from typing import Final
 from cfp.bench.statistics import Verdict
 from cfp.bench.workload import Mode, Profile
 from cfp.codex.auth_json import LoginMode
-from cfp.core.lifecycle import State
 from cfp.core.plan.uninstall import ConfigRestore, HookRemoval
 from cfp.core.policy import EffectivePolicy
 from cfp.core.settings import Policy
-from cfp.host.git import Relation
+from cfp.core.state import State
+from cfp.host.system.git import Relation
 
 ENVELOPE: Final = ("command", "status", "schema_version")
 ERROR: Final = (*ENVELOPE, "error", "code", "next_user_action", "changed")

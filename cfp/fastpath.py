@@ -116,7 +116,7 @@ def _interrupted(home: str) -> bool:
 
 
 def _serves(settings: dict[str, Any]) -> bool:
-    from cfp.host.probe import read_health  # noqa: PLC0415  after the cheaper questions
+    from cfp.host.worker.probe import read_health  # noqa: PLC0415  after the cheaper questions
 
     health = read_health(settings["host"], settings["port"], 1.0)
     return health is not None and all(health.get(name) == settings[name] for name in SERVED)

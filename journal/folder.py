@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from journal.boot import boot_id
+from journal.context import Context, Lock, Locks
 from journal.errors import JournalError, LockBusy, StorageFailed
 from journal.fs import Fs, create_fresh, storage, write_all
 from journal.history import NAME, read_history
 from journal.log import HOLDER, LOCK, PARKED, open_transactions
-from journal.machine import boot_id
-from journal.ports import Lock, Locks, Ports
 from journal.values import Format, Json, Processes
 
 if TYPE_CHECKING:  # hot() must not pay for what only a command with the lock needs
@@ -53,7 +53,7 @@ class Journal:
         self._fs = fs
         self._locks = locks
         self._leases: list[Lease] = []
-        self._ports = Ports(
+        self._ports = Context(
             root=root,
             fs=fs,
             formats=formats,
@@ -105,8 +105,8 @@ class Journal:
 
         Raises LockBusy, or StorageFailed where the file system has no locks that die with their holder.
         """
-        from journal.lease import Lease  # noqa: PLC0415 - hot() must not pay for it
-        from journal.tidy import sweep_orphans  # noqa: PLC0415
+        from journal.cleanup import sweep_orphans  # noqa: PLC0415 - hot() must not pay for it
+        from journal.lease import Lease  # noqa: PLC0415
 
         lock = self._lock(timeout)
         lease = Lease(self._ports, lock)

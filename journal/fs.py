@@ -16,7 +16,7 @@ from typing import Protocol
 from journal.errors import StorageFailed
 
 
-class Kind(enum.Enum):
+class FileType(enum.Enum):
     """What stands under a name."""
 
     FILE = "file"
@@ -29,7 +29,7 @@ class Kind(enum.Enum):
 class Stat:
     """What lstat(2) says; `mode` holds the permission bits only."""
 
-    kind: Kind
+    kind: FileType
     mode: int
     uid: int
     gid: int

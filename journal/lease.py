@@ -8,14 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from journal.cleanup import remove_all, remove_if_empty
+from journal.context import Context, Lock
 from journal.errors import Interrupted
 from journal.fs import storage
 from journal.log import HOLDER, LOCK, PARKED, VERSION, open_transactions
-from journal.ports import Lock, Ports
 from journal.recovery import Recovery, recover_all
 from journal.redact import shown_argv
 from journal.signals import Hold
-from journal.tidy import remove_all, remove_if_empty
 from journal.transaction import Transaction
 from journal.values import FileChange
 
@@ -23,7 +23,7 @@ from journal.values import FileChange
 class Lease:
     """The exclusive lock of one journal, held until `with` ends."""
 
-    def __init__(self, ports: Ports, lock: Lock) -> None:
+    def __init__(self, ports: Context, lock: Lock) -> None:
         self._ports = ports
         self._lock = lock
         self._hold = Hold()

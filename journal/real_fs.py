@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from journal.fs import Kind, Stat
+from journal.fs import FileType, Stat
 
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.FOLDER, stat.S_IFLNK: Kind.LINK}
+_KINDS = {stat.S_IFREG: FileType.FILE, stat.S_IFDIR: FileType.FOLDER, stat.S_IFLNK: FileType.LINK}
 _UNRESERVABLE = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
 
 if sys.platform == "win32":  # pragma: no cover - untested: only Linux is run
@@ -61,7 +61,7 @@ class RealFs:
     def lstat(self, path: Path) -> Stat:
         found = path.lstat()
         return Stat(
-            kind=_KINDS.get(stat.S_IFMT(found.st_mode), Kind.OTHER),
+            kind=_KINDS.get(stat.S_IFMT(found.st_mode), FileType.OTHER),
             mode=stat.S_IMODE(found.st_mode),
             uid=found.st_uid,
             gid=found.st_gid,

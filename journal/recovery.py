@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from journal.codec import parse
+from journal.context import Context
 from journal.errors import Damaged, Unsupported
 from journal.fs import storage
 from journal.intents import Digester, Intent, intent_from_record
 from journal.log import OPEN, load_log, open_transactions
-from journal.ports import Ports
 from journal.redact import shown_file
 from journal.restore import want
 from journal.signals import Hold
@@ -38,7 +38,7 @@ class Recovery:
     workers: tuple[Json, ...] = ()
 
 
-def recover_all(ports: Ports, hold: Hold) -> Recovery:
+def recover_all(ports: Context, hold: Hold) -> Recovery:
     """Decide every open transaction, oldest first. Raises Damaged before anything of that transaction is touched."""
     done = [recover_one(ports, txid, hold) for txid in open_transactions(ports.fs, ports.root)]
     summaries = tuple(summary for _, summary in done)
@@ -54,7 +54,7 @@ def recover_all(ports: Ports, hold: Hold) -> Recovery:
     return Recovery(kind=kind, transactions=summaries, conflicts=conflicts, workers=workers)
 
 
-def recover_one(ports: Ports, txid: str, hold: Hold) -> tuple[Transaction, Json]:
+def recover_one(ports: Context, txid: str, hold: Hold) -> tuple[Transaction, Json]:
     transaction = resume(ports, txid, hold)
     if transaction.stage is Stage.COMMITTED:
         transaction.seal()
@@ -69,7 +69,7 @@ def recover_one(ports: Ports, txid: str, hold: Hold) -> tuple[Transaction, Json]
     return transaction, transaction.summary("rolled_back", INTERRUPTED)
 
 
-def resume(ports: Ports, txid: str, hold: Hold) -> Transaction:
+def resume(ports: Context, txid: str, hold: Hold) -> Transaction:
     """Read an open log. Raises Damaged with what its files hold, as far as the log can still be read."""
     try:
         return Transaction.resume(ports, txid, load_log(ports.fs, ports.root, txid), hold=hold)
@@ -86,7 +86,7 @@ def require_images(transaction: Transaction) -> None:
             want(share, share.place.observe(share.intents), torn=False)
 
 
-def files_now(ports: Ports, records: Sequence[Json]) -> list[Json]:
+def files_now(ports: Context, records: Sequence[Json]) -> list[Json]:
     """What the files of a log hold now: "before", "after", "absent", "other" or "unreadable"."""
     if not records or "key" not in records[0]:
         return []
@@ -95,7 +95,7 @@ def files_now(ports: Ports, records: Sequence[Json]) -> list[Json]:
     return [shown_file(intent, ports.shown) | {"now": _now(ports, intent, digest)} for intent in intents]
 
 
-def _now(ports: Ports, intent: Intent, digest: Digester) -> str:
+def _now(ports: Context, intent: Intent, digest: Digester) -> str:
     try:
         held = look(ports.fs, intent.target, digest)
     except (OSError, Unsupported):
@@ -108,7 +108,7 @@ def _now(ports: Ports, intent: Intent, digest: Digester) -> str:
     return "absent" if held is None else "other"
 
 
-def inspect(ports: Ports, txid: str) -> Json:
+def inspect(ports: Context, txid: str) -> Json:
     """A redacted view of an open transaction, and what recovery would do with it."""
     with storage(ports.root / (txid + OPEN)):
         records = parse(ports.fs.read(ports.root / (txid + OPEN))).records

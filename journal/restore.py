@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from journal.errors import Damaged, Unsupported
-from journal.share import Share
-from journal.sight import Sight, Wanted, as_found, lasting_meta, wanted_after_rollback
-from journal.staging import Place, stage
+from journal.participant import Participant
+from journal.reconciliation import Observation, Wanted, as_found, lasting_meta, wanted_after_rollback
+from journal.staging import StagingArea, stage
 from journal.target import locate
 from journal.values import KeyPath
 
 MOST_LOOKS = 8
 
 
-def restore_one(share: Share, *, torn: bool) -> tuple[KeyPath, ...]:
+def restore_one(share: Participant, *, torn: bool) -> tuple[KeyPath, ...]:
     """Give a file back, also where others have moved it and left a link, or turned a link elsewhere.
 
     Returns own keys that others have changed; they stay as found. After a move nothing is certain to be ours, so only
@@ -28,7 +28,7 @@ def restore_one(share: Share, *, torn: bool) -> tuple[KeyPath, ...]:
     return ()
 
 
-def places(share: Share) -> list[Place]:
+def places(share: Participant) -> list[StagingArea]:
     """Every place that can have names of ours: the recorded target, and where the given name leads by now."""
     try:
         target = locate(share.ports.fs, share.last.given).target
@@ -37,7 +37,7 @@ def places(share: Share) -> list[Place]:
     return [share.place] if target == share.last.target else [share.place, share.place_at(target)]
 
 
-def holds_ours(share: Share, place: Place, *, torn: bool) -> bool:
+def holds_ours(share: Participant, place: StagingArea, *, torn: bool) -> bool:
     """Say whether a roll back would change anything there; where no file is, something of ours must lie beside it."""
     try:
         sight = place.observe(share.intents)
@@ -48,7 +48,7 @@ def holds_ours(share: Share, place: Place, *, torn: bool) -> bool:
     return digest_of(share, want(share, sight, torn=torn)) != sight.digest
 
 
-def restore_place(share: Share, place: Place, *, torn: bool) -> tuple[KeyPath, ...]:
+def restore_place(share: Participant, place: StagingArea, *, torn: bool) -> tuple[KeyPath, ...]:
     """Look, act, look again, until what should stand there does.
 
     What was carried into the file counts as kept where that is what stands there in the end.
@@ -68,7 +68,7 @@ def restore_place(share: Share, place: Place, *, torn: bool) -> tuple[KeyPath, .
     return ((str(share.last.given),),)
 
 
-def want(share: Share, sight: Sight, *, torn: bool) -> Wanted:
+def want(share: Participant, sight: Observation, *, torn: bool) -> Wanted:
     """Decide, reading the before-image only where neither the file nor what a swap displaced holds it.
 
     Raises Damaged where the image is needed and gone. It can be gone rightly: power went before anything was touched,
@@ -87,11 +87,11 @@ def want(share: Share, sight: Sight, *, torn: bool) -> Wanted:
     return wanted_after_rollback(sight, share.intents, before, share.form, torn=torn)
 
 
-def digest_of(share: Share, wanted: Wanted) -> str:
+def digest_of(share: Participant, wanted: Wanted) -> str:
     return wanted.digest or share.digest(wanted.content)
 
 
-def bring(share: Share, place: Place, sight: Sight, wanted: Wanted) -> None:
+def bring(share: Participant, place: StagingArea, sight: Observation, wanted: Wanted) -> None:
     """One step towards `wanted`: take away, put back the very file that was displaced, or a copy of its bytes."""
     digest = digest_of(share, wanted)
     undo = place.next_undo(digest)

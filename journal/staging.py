@@ -12,17 +12,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from journal.errors import Unsupported
-from journal.fs import Fs, Kind, Meta, create_fresh, storage, write_all
+from journal.fs import FileType, Fs, Meta, create_fresh, storage, write_all
 from journal.intents import Digester, Intent
-from journal.sight import Beside, Sight
-from journal.target import Held, look
+from journal.reconciliation import Observation, StagedFile
+from journal.target import FileContent, look
 
 PART = ".part"
 LABELS = ("security.", "trusted.")  # the kernel or root keeps these; a new file gets its own
 INHERITED = "system.posix_acl_access"  # a folder's default ACL ends up here on every new file
 
 
-class Place:
+class StagingArea:
     """One target, and the names of this transaction beside it."""
 
     def __init__(self, fs: Fs, target: Path, txid: str, index: int, digest: Digester) -> None:
@@ -47,17 +47,17 @@ class Place:
             return sorted(name for name in self._fs.names(self.folder) if name.startswith(self.prefix))
         return []
 
-    def observe(self, intents: Sequence[Intent], names: Collection[str] | None = None) -> Sight:
+    def observe(self, intents: Sequence[Intent], names: Collection[str] | None = None) -> Observation:
         """Read the target and what lies beside it. `names` saves the listing where they are known."""
         with storage(self.target):
             beside = self.beside(intents, self.names() if names is None else names)
-            return Sight(current=look(self._fs, self.target, self._digest), beside=beside)
+            return Observation(current=look(self._fs, self.target, self._digest), beside=beside)
 
-    def beside(self, intents: Sequence[Intent], names: Collection[str]) -> tuple[Beside, ...]:
+    def beside(self, intents: Sequence[Intent], names: Collection[str]) -> tuple[StagedFile, ...]:
         found = [self._beside(name, intents) for name in sorted(names) if not name.endswith(PART)]
         return tuple(sorted((one for one in found if one is not None), key=lambda one: not one.first))
 
-    def _beside(self, name: str, intents: Sequence[Intent]) -> Beside | None:
+    def _beside(self, name: str, intents: Sequence[Intent]) -> StagedFile | None:
         path = self.folder / name
         strange = None
         try:
@@ -71,15 +71,15 @@ class Place:
             staged = suffix.partition(".")[2]
         else:
             staged = next((intent.after for intent in intents if str(intent.version) == suffix), holds.digest)
-        return Beside(path=path, staged=staged, holds=holds, first=suffix == "0", strange=strange)
+        return StagedFile(path=path, staged=staged, holds=holds, first=suffix == "0", strange=strange)
 
-    def _strange(self, path: Path) -> tuple[Held, Kind]:
+    def _strange(self, path: Path) -> tuple[FileContent, FileType]:
         """A link or a folder that took the target's name an instant before our swap displaced it."""
         stat = self._fs.lstat(path)
-        content = self._fs.readlink(path).encode() if stat.kind is Kind.LINK else b""
+        content = self._fs.readlink(path).encode() if stat.kind is FileType.LINK else b""
         meta = Meta(mode=stat.mode, uid=stat.uid, gid=stat.gid)
         digest = f"{stat.kind.value}:{content.hex()}"
-        return Held(content=content, digest=digest, meta=meta, mtime_ns=stat.mtime_ns), stat.kind
+        return FileContent(content=content, digest=digest, meta=meta, mtime_ns=stat.mtime_ns), stat.kind
 
 
 def stage(fs: Fs, path: Path, content: bytes, meta: Meta | None, *, mode: int, mtime_ns: int | None = None) -> None:

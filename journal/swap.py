@@ -9,13 +9,13 @@ from journal.errors import Drifted
 from journal.fs import storage
 from journal.intents import NOTHING, Intent
 from journal.log import IMAGES, write_images
-from journal.share import Share
-from journal.sight import Foreign, Sight, newest_foreign
+from journal.participant import Participant
+from journal.reconciliation import Foreign, Observation, newest_foreign
 from journal.target import locate
 from journal.values import Unmergeable
 
 
-def step(share: Share, sight: Sight, record: Callable[[Intent], None]) -> bool:
+def step(share: Participant, sight: Observation, record: Callable[[Intent], None]) -> bool:
     """Bring one file one step nearer to what we want; False where it is there.
 
     `record` makes a re-intent durable. Raises Drifted where others wrote what cannot be merged.
@@ -32,7 +32,7 @@ def step(share: Share, sight: Sight, record: Callable[[Intent], None]) -> bool:
     return True
 
 
-def observe(share: Share) -> Sight:
+def observe(share: Participant) -> Observation:
     """Look at a target by the names that we gave. Raises Drifted where its name leads elsewhere by now."""
     route = locate(share.ports.fs, share.last.given)
     if (route.target, route.chain) != (share.last.target, share.last.chain):
@@ -41,7 +41,7 @@ def observe(share: Share) -> Sight:
     return share.place.observe(share.intents, names)
 
 
-def advance(share: Share, sight: Sight) -> None:
+def advance(share: Participant, sight: Observation) -> None:
     """One swap: replace, create or take away."""
     staged = share.place.staged(share.last.version)
     if share.last.after == NOTHING:
@@ -53,7 +53,7 @@ def advance(share: Share, sight: Sight) -> None:
     share.put(share.place, staged, sight)
 
 
-def keeps_our_keys(share: Share, newest: Foreign) -> bool:
+def keeps_our_keys(share: Participant, newest: Foreign) -> bool:
     """Say whether what others wrote in place already says what we want; without keys of ours only bytes could."""
     if share.form is None or not share.last.edits or newest.held is None or newest.beside is not None:
         return False
@@ -63,7 +63,7 @@ def keeps_our_keys(share: Share, newest: Foreign) -> bool:
         return False
 
 
-def reintend(share: Share, newest: Foreign, record: Callable[[Intent], None]) -> None:
+def reintend(share: Participant, newest: Foreign, record: Callable[[Intent], None]) -> None:
     """Apply own keys to what others wrote, make that durable as an intent, and stage it."""
     last = share.last
     if share.form is None or not last.edits or last.after == NOTHING or newest.held is None or not newest.is_text:
@@ -100,7 +100,7 @@ def reintend(share: Share, newest: Foreign, record: Callable[[Intent], None]) ->
     share.stage_after()
 
 
-def carry_meta(share: Share, sight: Sight) -> bool:
+def carry_meta(share: Participant, sight: Observation) -> bool:
     """Hand over a mode or owner that others changed on the old file after it was staged for; False if none did."""
     displaced = share.displaced(sight)
     if displaced is None or sight.current is None or sight.current.meta != share.last.meta:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from journal.errors import Unsupported
-from journal.fs import Fs, Kind, Meta, storage
+from journal.fs import FileType, Fs, Meta, storage
 from journal.intents import Digester
 
 MOST_LINKS = 40  # as many as Linux follows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class ResolvedPath:
     """Where a name leads, and the symbolic links on the way as (link, what it says)."""
 
     target: Path
@@ -21,7 +21,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class FileContent:
     """A regular file's content and what belongs to it."""
 
     content: bytes
@@ -30,7 +30,7 @@ class Held:
     mtime_ns: int
 
 
-def resolve(fs: Fs, given: Path) -> Route:
+def resolve(fs: Fs, given: Path) -> ResolvedPath:
     """Follow every symbolic link in an absolute path; its end need not exist. Raises Unsupported on a cycle."""
     chain: list[tuple[str, str]] = []
     path = Path(given.anchor)
@@ -42,7 +42,7 @@ def resolve(fs: Fs, given: Path) -> Route:
             continue
         path /= part
         try:
-            if fs.lstat(path).kind is not Kind.LINK:
+            if fs.lstat(path).kind is not FileType.LINK:
                 continue
         except FileNotFoundError:
             continue
@@ -52,21 +52,21 @@ def resolve(fs: Fs, given: Path) -> Route:
             raise Unsupported(given, "symbolic links in a circle")
         path = Path(says.anchor) if says.anchor else path.parent
         pending.extend(reversed(says.parts[1 if says.anchor else 0 :]))
-    return Route(target=path, chain=tuple(chain))
+    return ResolvedPath(target=path, chain=tuple(chain))
 
 
-def look(fs: Fs, path: Path, digest: Digester) -> Held | None:
+def look(fs: Fs, path: Path, digest: Digester) -> FileContent | None:
     """Read a regular file whole; None where there is none. Raises Unsupported for anything else."""
     try:
         stat = fs.lstat(path)
-        if stat.kind is not Kind.FILE:
+        if stat.kind is not FileType.FILE:
             raise Unsupported(path, f"not a regular file but a {stat.kind.value}")
         content = fs.read(path)
         xattrs = tuple(sorted(fs.xattrs(path).items()))
     except FileNotFoundError:
         return None
     meta = Meta(mode=stat.mode, uid=stat.uid, gid=stat.gid, xattrs=xattrs)
-    return Held(content=content, digest=digest(content), meta=meta, mtime_ns=stat.mtime_ns)
+    return FileContent(content=content, digest=digest(content), meta=meta, mtime_ns=stat.mtime_ns)
 
 
 def examine(fs: Fs, path: Path) -> None:
@@ -76,7 +76,7 @@ def examine(fs: Fs, path: Path) -> None:
     except FileNotFoundError:
         return
     reason = ""
-    if stat.kind is not Kind.FILE:
+    if stat.kind is not FileType.FILE:
         reason = f"not a regular file but a {stat.kind.value}"
     elif stat.links > 1:
         reason = "hard link: its other names would keep the old content"
@@ -101,7 +101,7 @@ def missing_folders(fs: Fs, path: Path) -> tuple[Path, ...]:
     return tuple(reversed(missing))
 
 
-def locate(fs: Fs, given: Path) -> Route:
+def locate(fs: Fs, given: Path) -> ResolvedPath:
     """`resolve` with storage errors named."""
     with storage(given):
         return resolve(fs, given)

@@ -9,19 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from journal import workers
+from journal.cleanup import make_folders, remove_folders, remove_journal_of
+from journal.context import Context
 from journal.errors import Drifted, JournalError, StorageFailed
 from journal.fs import storage
 from journal.history import add_to_history
 from journal.intents import Digester, Intent, intent_from_record
 from journal.log import IMAGES, Log, create_log, write_images
-from journal.ports import Ports
+from journal.participant import Participant
+from journal.preflight import missing_for, survey
 from journal.redact import shown_file
 from journal.restore import places, restore_one
-from journal.share import Share
 from journal.signals import Hold
-from journal.survey import missing_for, survey
 from journal.swap import observe, step
-from journal.tidy import make_folders, remove_folders, remove_journal_of
 from journal.values import FileChange, Json, KeyPath, WorkerRecord
 
 MOST_ROUNDS = 8  # two without others; each re-intent takes two more, and three are enough
@@ -48,7 +48,7 @@ class Transaction:
 
     def __init__(
         self,
-        ports: Ports,
+        ports: Context,
         txid: str,
         begin: Json,
         *,
@@ -66,13 +66,13 @@ class Transaction:
         self._folders = folders
         self._digest = Digester(begin["key"])
         self._stage = Stage.NEW
-        self._shares: list[Share] = []
+        self._shares: list[Participant] = []
         self._log: Log | None = None
         self._torn = False
         self._resumed = False
 
     @classmethod
-    def resume(cls, ports: Ports, txid: str, log: Log, *, hold: Hold) -> Transaction:
+    def resume(cls, ports: Context, txid: str, log: Log, *, hold: Hold) -> Transaction:
         """Take up an interrupted transaction; it can be decided, not continued."""
         begin = log.records[0]
         self = cls(ports, txid, begin, hold=hold)
@@ -81,7 +81,7 @@ class Transaction:
         self._torn = begin["boot_id"] != ports.boot_id()
         for record in log.records:
             if record["t"] == "intent":
-                self._shares.append(Share(ports, txid, self._digest, intent_from_record(record)))
+                self._shares.append(Participant(ports, txid, self._digest, intent_from_record(record)))
             elif record["t"] == "reintent":
                 self._shares[record["i"]].intents.append(intent_from_record(record))
         for share in self._shares:
@@ -98,7 +98,7 @@ class Transaction:
         return self._log is not None and any(record["t"] == kind for record in self._log.records)
 
     @property
-    def shares(self) -> Sequence[Share]:
+    def shares(self) -> Sequence[Participant]:
         return self._shares
 
     @property
@@ -161,7 +161,7 @@ class Transaction:
         self._expect(Stage.PREPARED)
         self._stage = Stage.SWAPPING
         self._hold.hold()
-        restless: list[Share] = []
+        restless: list[Participant] = []
         for _ in range(MOST_ROUNDS):
             # All looks come first: between the first swap and the last there are only swaps.
             sights = [observe(share) for share in self._shares]

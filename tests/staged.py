@@ -20,7 +20,7 @@ from pathlib import Path
 from cfp.core.settings import settings_from_json
 from cfp.host.disk import MachineDisk
 from cfp.layout import Layout, locate
-from journal.ports import Locks
+from journal.context import Locks
 from tests.homes.acts import ActingFs, Acts
 from tests.homes.computer import Computer, Worker, Workers
 from tests.homes.places import BEGINNING

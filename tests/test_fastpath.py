@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from cfp import fastpath
-from cfp.core.lifecycle import SERVED
 from cfp.core.settings import Policy, Settings
+from cfp.core.state import SERVED
 from cfp.fastpath import nothing_to_do
 from cfp.layout import Layout
 
@@ -160,7 +160,7 @@ def test_nobody_there(tmp_path: Path) -> None:
 # What a no-op may load beyond the interpreter's own start: the price of a new session.
 ALLOWED = frozenset(
     {
-        *("cfp", "cfp.__main__", "cfp.fastpath", "cfp.host", "cfp.host.probe", "codex_fast_proxy"),
+        *("cfp", "cfp.__main__", "cfp.fastpath", "cfp.host", "cfp.host.worker.probe", "codex_fast_proxy"),
         *(
             "__future__",
             "_sre",

@@ -11,8 +11,8 @@ import anyio  # noqa: F401 - httpcore would load it while the clock runs
 import httpcore
 import httpx
 
-from cfp.bench.exchange import Exchange
-from cfp.host.route import Route
+from cfp.bench.timed_request import TimedRequest
+from cfp.host.provider.client import ProviderClient
 
 _CONNECT_S: Final = 30.0
 
@@ -20,7 +20,7 @@ _CONNECT_S: Final = 30.0
 class Answer:
     """The head of an answer, and its body piece by piece; a failure of the transport ends the pieces."""
 
-    def __init__(self, response: httpx.Response, exchange: Exchange) -> None:
+    def __init__(self, response: httpx.Response, exchange: TimedRequest) -> None:
         self._response = response
         self._exchange = exchange
         self.status = response.status_code
@@ -40,7 +40,7 @@ class Answer:
 
 @asynccontextmanager
 async def asked(
-    route: Route, headers: Iterable[tuple[str, str]], body: bytes, exchange: Exchange
+    route: ProviderClient, headers: Iterable[tuple[str, str]], body: bytes, exchange: TimedRequest
 ) -> AsyncIterator[Answer | None]:
     """Send the request and yield the answer, None where there is none; what happens is noted in `exchange`."""
     connections: list[httpcore.AsyncNetworkStream] = []

@@ -19,9 +19,9 @@ from typing import Any, Final, Self
 import httptools
 
 from cfp.bench.asking import Answer, asked
-from cfp.bench.exchange import Exchange, Phase
+from cfp.bench.timed_request import Phase, TimedRequest
 from cfp.bench.workload import Tier, with_tier
-from cfp.host.route import Route
+from cfp.host.provider.client import ProviderClient
 
 BASE_PATH: Final = "/v1"
 _LARGEST_BODY: Final = 64 * 1024 * 1024
@@ -38,7 +38,9 @@ _REFUSALS: Final = {
 class Capture:
     """Serves while its `async with` block runs; `exchanges` are those so far, in order of arrival."""
 
-    def __init__(self, route: Route, tier: Tier, exchanges: list[Exchange], tell: Callable[[Phase], None]) -> None:
+    def __init__(
+        self, route: ProviderClient, tier: Tier, exchanges: list[TimedRequest], tell: Callable[[Phase], None]
+    ) -> None:
         self.pass_phrase = secrets.token_urlsafe(32)
         self._route = route
         self._tier = tier
@@ -106,7 +108,7 @@ class Capture:
         except (ValueError, AttributeError, RecursionError):
             _refuse(writer, 400)
             return
-        exchange = Exchange(began=time.monotonic(), asked=tier_asked, sent=self._tier.value_sent, tell=self._tell)
+        exchange = TimedRequest(began=time.monotonic(), asked=tier_asked, sent=self._tier.value_sent, tell=self._tell)
         self._exchanges.append(exchange)
         self._tell(Phase.WAITING)
         sent = json.dumps(with_tier(body, self._tier)).encode()
@@ -117,7 +119,7 @@ class Capture:
                 await _stream(answer, exchange, writer)
 
 
-async def _stream(answer: Answer, exchange: Exchange, writer: asyncio.StreamWriter) -> None:
+async def _stream(answer: Answer, exchange: TimedRequest, writer: asyncio.StreamWriter) -> None:
     """Pass the answer on piece by piece; one that broke off upstream breaks off here too."""
     kept = [f"{name}: {value}\r\n" for name, value in answer.headers if name.lower() in _KEPT_HEADERS]
     head = (

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from cfp.host.scratch import scratch
-from cfp.host.windows import NO_WINDOW
+from cfp.host.system.scratch import scratch
+from cfp.host.system.windows import NO_WINDOW
 from cfp.layout import Layout
 
 PHRASE_ENV: Final = "CODEX_FAST_PROXY_BENCHMARK"

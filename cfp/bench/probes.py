@@ -12,9 +12,9 @@ from typing import Protocol
 from cfp.bench.asking import asked
 from cfp.bench.capture import Capture
 from cfp.bench.codex import codex_exec, config_text
-from cfp.bench.exchange import ErrorType, Exchange, Phase
+from cfp.bench.timed_request import ErrorType, Phase, TimedRequest
 from cfp.bench.workload import Profile, Tier, direct_body
-from cfp.host.route import Route
+from cfp.host.provider.client import ProviderClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,21 +28,21 @@ class Task:
 
 
 class Probe(Protocol):
-    async def __call__(self, tier: Tier, exchanges: list[Exchange], tell: Callable[[Phase], None]) -> str | None:
+    async def __call__(self, tier: Tier, exchanges: list[TimedRequest], tell: Callable[[Phase], None]) -> str | None:
         """Make one turn, adding its exchanges as they begin; return what went wrong besides them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectProbe:
-    route: Route
+    route: ProviderClient
     task: Task
 
-    async def __call__(self, tier: Tier, exchanges: list[Exchange], tell: Callable[[Phase], None]) -> str | None:
+    async def __call__(self, tier: Tier, exchanges: list[TimedRequest], tell: Callable[[Phase], None]) -> str | None:
         task = self.task
         body = direct_body(
             task.profile, model=task.model, effort=task.effort, tier=tier, cache_key=secrets.token_hex(16)
         )
-        exchange = Exchange(began=time.monotonic(), asked=None, sent=tier.value_sent, tell=tell)
+        exchange = TimedRequest(began=time.monotonic(), asked=None, sent=tier.value_sent, tell=tell)
         exchanges.append(exchange)
         tell(Phase.WAITING)
         async with asked(self.route, [("accept", "text/event-stream")], body, exchange) as answer:
@@ -56,11 +56,11 @@ class DirectProbe:
 class CodexProbe:
     """`program` is the Codex CLI; each turn has a home, a capture and a pass-phrase of its own."""
 
-    route: Route
+    route: ProviderClient
     task: Task
     program: Path
 
-    async def __call__(self, tier: Tier, exchanges: list[Exchange], tell: Callable[[Phase], None]) -> str | None:
+    async def __call__(self, tier: Tier, exchanges: list[TimedRequest], tell: Callable[[Phase], None]) -> str | None:
         task = self.task
         async with Capture(self.route, tier, exchanges, tell) as capture:
             try:

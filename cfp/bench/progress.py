@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from cfp.bench.exchange import Phase
 from cfp.bench.sample import Sample
-from cfp.bench.workload import Turn
+from cfp.bench.timed_request import Phase
+from cfp.bench.workload import Trial
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 
 class Progress(Protocol):
-    def phase(self, turn: Turn, phase: Phase) -> None:
+    def phase(self, turn: Trial, phase: Phase) -> None:
         """A turn has come to a phase."""
 
     def taken(self, sample: Sample) -> None:
@@ -47,7 +47,7 @@ class Lines:
         self._clock = clock
         self._began = clock()
 
-    def phase(self, turn: Turn, phase: Phase) -> None:
+    def phase(self, turn: Trial, phase: Phase) -> None:
         self._say(f"{_place(turn.pair, self._pairs, turn.tier)}: {phase}")
 
     def taken(self, sample: Sample) -> None:
@@ -66,7 +66,7 @@ class _Moving:
         self._pairs = pairs
         self._line = bar.add_task("", total=None)
 
-    def phase(self, turn: Turn, phase: Phase) -> None:
+    def phase(self, turn: Trial, phase: Phase) -> None:
         self._bar.update(self._line, description=f"{_place(turn.pair, self._pairs, turn.tier)}: {phase}")
 
     def taken(self, sample: Sample) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cfp.bench.exchange import ErrorType
 from cfp.bench.sample import Sample
 from cfp.bench.statistics import (
     LEVEL,
@@ -20,6 +19,7 @@ from cfp.bench.statistics import (
     paired_interval,
     pairs_to_decide,
 )
+from cfp.bench.timed_request import ErrorType
 from cfp.bench.workload import PRIORITY_VALUE, Tier
 
 _REFUSED: Final = {ErrorType.HTTP, ErrorType.FAILED}

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 
-from cfp.bench.exchange import ErrorType, Exchange, Phase
 from cfp.bench.probes import Probe
 from cfp.bench.progress import Progress
 from cfp.bench.sample import Sample, sample
-from cfp.bench.workload import Turn
+from cfp.bench.timed_request import ErrorType, Phase, TimedRequest
+from cfp.bench.workload import Trial
 
 
 def take(
-    probe: Probe, turns: Iterable[Turn], timeout: float, progress: Progress, samples: list[Sample]
+    probe: Probe, turns: Iterable[Trial], timeout: float, progress: Progress, samples: list[Sample]
 ) -> KeyboardInterrupt | None:
     """Make the turns, adding each sample as it ends; what interrupted them, else None.
 
@@ -29,7 +29,7 @@ def take(
 
 async def _take(
     probe: Probe,
-    turns: Iterable[Turn],
+    turns: Iterable[Trial],
     timeout: float,  # noqa: ASYNC109 - of each turn, not of this call
     progress: Progress,
     samples: list[Sample],
@@ -40,8 +40,8 @@ async def _take(
         progress.taken(taken)
 
 
-async def _one(probe: Probe, turn: Turn, timeout: float, progress: Progress) -> Sample:  # noqa: ASYNC109 - see _take
-    exchanges: list[Exchange] = []
+async def _one(probe: Probe, turn: Trial, timeout: float, progress: Progress) -> Sample:  # noqa: ASYNC109 - see _take
+    exchanges: list[TimedRequest] = []
     tell = partial(progress.phase, turn)
     tell(Phase.STARTING)
     try:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cfp.bench.exchange import ErrorType, Exchange
-from cfp.bench.workload import Tier, Turn
+from cfp.bench.timed_request import ErrorType, TimedRequest
+from cfp.bench.workload import Tier, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Sample:
         return {**values, "tier": str(self.tier), **rounded}
 
 
-def sample(turn: Turn, exchanges: Sequence[Exchange], error: str | None) -> Sample:
+def sample(turn: Trial, exchanges: Sequence[TimedRequest], error: str | None) -> Sample:
     """Sum a turn up: first times of the first exchange, the time spent at the provider in all of them.
 
     error  what ended the turn itself, such as its timeout; it counts before what an exchange says

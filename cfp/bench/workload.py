@@ -50,7 +50,7 @@ _INSTRUCTIONS: Final = "You are a careful writer. Do exactly what is asked, with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Trial:
     """`pair` counts from 1; `place` is 1 or 2, the order within the pair."""
 
     pair: int
@@ -58,10 +58,10 @@ class Turn:
     tier: Tier
 
 
-def schedule(pairs: int) -> tuple[Turn, ...]:
+def schedule(pairs: int) -> tuple[Trial, ...]:
     """Return the turns in order: what drifts over time, such as load or caches, then helps neither tier."""
     return tuple(
-        Turn(pair=pair, place=place, tier=tier)
+        Trial(pair=pair, place=place, tier=tier)
         for pair in range(1, pairs + 1)
         for place, tier in enumerate(tuple(Tier)[:: 1 if pair % 2 else -1], 1)
     )

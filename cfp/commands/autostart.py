@@ -17,7 +17,7 @@ from cfp.core.plan.start import StartPlan, plan_autostart
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.unrecorded import running
 from cfp.errors import Busy, CfpError, Refused
-from cfp.host.machine import Host
+from cfp.host.home import Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked
 from cfp.messages import message

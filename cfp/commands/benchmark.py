@@ -21,16 +21,16 @@ from cfp.codex import config_toml
 from cfp.commands.settle import settle
 from cfp.commands.verification import candidate_key, candidate_model
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import state_of
 from cfp.core.plan.baseline import baseline
+from cfp.core.plan.candidate import RouteRequest, candidate_settings
 from cfp.core.plan.install import check_readable
-from cfp.core.plan.route import InstallRequest, candidate_settings
 from cfp.core.provider import choose_provider
+from cfp.core.state import state_of
 from cfp.errors import CfpError, Refused, Stuck
-from cfp.host import keys
 from cfp.host.disk import read_or_none
-from cfp.host.machine import LOCK_TIMEOUT_S, Host
-from cfp.host.route import Route
+from cfp.host.home import LOCK_TIMEOUT_S, Host
+from cfp.host.provider import keys
+from cfp.host.provider.client import ProviderClient
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE
@@ -157,7 +157,7 @@ def _result(status: str, exit_code: int, fields: dict[str, Any], recovered: dict
 class _Subject:
     """Who is measured; `fields` is what the result says of it."""
 
-    route: Route
+    route: ProviderClient
     task: Task
     fields: dict[str, Any]
 
@@ -168,13 +168,13 @@ def _subject(args: Args, host: Host, facts: Facts) -> _Subject:
     doc = facts.config.doc or {}
     recorded = facts.settings.provider if facts.settings else None
     target = choose_provider(config_toml.parse(baseline(facts).config.content), recorded)
-    settings = candidate_settings(facts, InstallRequest(upstream_api_key_env=args.api_key_env), target)
+    settings = candidate_settings(facts, RouteRequest(upstream_api_key_env=args.api_key_env), target)
     model, effort = (
         args.model or candidate_model(host, doc, unknown="benchmark_model_unknown"),
         args.reasoning_effort or _text(doc, "model_reasoning_effort"),
     )
     key = candidate_key(host, doc, settings, unknown="benchmark_key_unknown")
-    route = Route(
+    route = ProviderClient(
         upstream_base=settings.upstream_base,
         key=key,
         environ=host.environ,

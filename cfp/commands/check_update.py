@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cfp.errors import Refused
-from cfp.host import git, runtime
-from cfp.host.machine import Host
+from cfp.host.home import Host
+from cfp.host.system import git
+from cfp.host.worker import code_id
 from cfp.messages import message
 from cfp.result import Result
 
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: Args, host: Host) -> Result:
     """Say how the installed code stands to its source."""
-    place = Path(args.repo) if args.repo else Path(runtime.package_path())
+    place = Path(args.repo) if args.repo else Path(code_id.package_path())
     repo = git.find_checkout(place, host.environ)
     if repo is None and args.repo is not None:
         raise Refused("not_a_checkout", path=args.repo)

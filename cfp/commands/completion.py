@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cfp.commands import COMMANDS
 from cfp.commands.parsing import parser_of
-from cfp.host.machine import Host
+from cfp.host.home import Host
 from cfp.result import Raw
 
 PROGRAMS = ("codex-fast-proxy", "cfp")
@@ -28,7 +28,7 @@ class Args:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verb:
+class VerbSyntax:
     """What can stand behind a verb: flags with their choices, and words."""
 
     summary: str
@@ -46,7 +46,7 @@ def run(args: Args, _host: Host) -> Raw:
     return Raw(text={"bash": _bash, "zsh": _zsh, "fish": _fish}[args.shell](menu()))
 
 
-def menu() -> dict[str, Verb]:
+def menu() -> dict[str, VerbSyntax]:
     """Read every verb's parser."""
     found = {}
     for verb, (_, summary) in COMMANDS.items():
@@ -56,11 +56,11 @@ def menu() -> dict[str, Verb]:
             choices = tuple(map(str, action.choices or ()))
             flags |= dict.fromkeys(action.option_strings, choices)
             words += () if action.option_strings else choices
-        found[verb] = Verb(summary=summary, flags=flags, words=words)
+        found[verb] = VerbSyntax(summary=summary, flags=flags, words=words)
     return found
 
 
-def _bash(verbs: Mapping[str, Verb]) -> str:
+def _bash(verbs: Mapping[str, VerbSyntax]) -> str:
     cases = "".join(f"        {verb}) words='{' '.join((*of.flags, *of.words))}' ;;\n" for verb, of in verbs.items())
     choices = "".join(f"        {flag}) words='{' '.join(values)}' ;;\n" for flag, values in _choices(verbs).items())
     return (
@@ -76,7 +76,7 @@ def _bash(verbs: Mapping[str, Verb]) -> str:
     )
 
 
-def _zsh(verbs: Mapping[str, Verb]) -> str:
+def _zsh(verbs: Mapping[str, VerbSyntax]) -> str:
     described = " ".join(f"'{verb}:{of.summary.translate(_QUOTED)}'" for verb, of in verbs.items())
     cases = "".join(
         f"        {verb}) compadd -- {' '.join((*of.flags, *of.words))} ;;\n" for verb, of in verbs.items()
@@ -96,7 +96,7 @@ def _zsh(verbs: Mapping[str, Verb]) -> str:
     )
 
 
-def _fish(verbs: Mapping[str, Verb]) -> str:
+def _fish(verbs: Mapping[str, VerbSyntax]) -> str:
     lines = []
     for program in PROGRAMS:
         lines.append(f"complete -c {program} -f")
@@ -112,5 +112,5 @@ def _fish(verbs: Mapping[str, Verb]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _choices(verbs: Mapping[str, Verb]) -> dict[str, tuple[str, ...]]:
+def _choices(verbs: Mapping[str, VerbSyntax]) -> dict[str, tuple[str, ...]]:
     return {flag: values for of in verbs.values() for flag, values in of.flags.items() if values}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from cfp.core.facts import Facts, PortFact, PortState
 from cfp.errors import Refused
-from cfp.host.browser import open_page
-from cfp.host.machine import Host
+from cfp.host.home import Host
+from cfp.host.system.browser import open_page
 from cfp.layout import DASHBOARD_PATH
 from cfp.messages import message
 from cfp.result import Result

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cfp.demo.home import KEY, DemoHome
-from cfp.demo.story import Step, Story
-from cfp.demo.upstream import Upstream
+from cfp.demo.provider import DemoProvider
+from cfp.demo.story import Story, StoryStep
 from cfp.demo.websocket import Speaker
-from cfp.host.machine import Host
+from cfp.host.home import Host
 from cfp.result import Result
 
 EXAMPLES = (
@@ -39,7 +39,7 @@ def run(args: Args, host: Host) -> Result:
     root = Path(tempfile.mkdtemp(prefix="codex-fast-proxy-demo-"))
     try:
         speaker = Speaker()
-        with Upstream(key=KEY, switch=speaker) as upstream:
+        with DemoProvider(key=KEY, switch=speaker) as upstream:
             codex = shutil.which("codex", path=host.environ.get("PATH"))
             home = DemoHome(root)
             program = Path(codex) if codex else None
@@ -60,7 +60,7 @@ def run(args: Args, host: Host) -> Result:
     )
 
 
-def _tell(step: Step) -> None:
+def _tell(step: StoryStep) -> None:
     tick = "✓" if step.ok else "✗"
     text = f"  {tick} {step.name}{': ' + step.detail if step.detail else ''}\n"
     sys.stderr.buffer.write(text.encode())

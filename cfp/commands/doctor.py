@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from cfp.core.checks import Check, run_checks
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import Pointing, answering, pointing, state_of
-from cfp.host.machine import Host
-from cfp.host.surroundings import look_around
+from cfp.core.state import Pointing, answering, pointing, state_of
+from cfp.host.doctor_facts import look_around
+from cfp.host.home import Host
 from cfp.messages import message
 from cfp.result import Result
 

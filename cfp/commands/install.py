@@ -10,17 +10,17 @@ from cfp.commands.route_flags import add_route_arguments
 from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import skipped_verification, verify_candidate
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import state_of
+from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import InstallPlan, plan_install
-from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.trust import plan_trust
 from cfp.core.plan.worker import WorkerAction
-from cfp.core.report import route_and_auth
+from cfp.core.route_report import route_and_auth
 from cfp.core.settings import Policy
+from cfp.core.state import state_of
 from cfp.errors import CfpError, UsageError
 from cfp.host.codex_cli import HOOKS_LIST_SINCE
-from cfp.host.machine import LOCK_TIMEOUT_S, Host
-from cfp.host.survey import Asked
+from cfp.host.home import LOCK_TIMEOUT_S, Host
+from cfp.host.survey import AskedAddress
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
@@ -58,8 +58,8 @@ class Args:
     verify_timeout: float
     verbose_proxy: bool
 
-    def request(self) -> InstallRequest:
-        return InstallRequest(
+    def request(self) -> RouteRequest:
+        return RouteRequest(
             prepare_only=self.prepare_only,
             provider=self.provider,
             activate_provider=self.activate_provider,
@@ -105,7 +105,7 @@ def run(args: Args, host: Host) -> Result:
     if not (args.start or args.prepare_only or args.dry_run):
         raise UsageError("start_required")
     recovered = {} if args.dry_run else settle(host, "install")
-    asked = Asked(host=args.host, port=args.port)
+    asked = AskedAddress(host=args.host, port=args.port)
     facts = host.survey(asked, ask_codex=True)
     plan = plan_install(facts, args.request())
     if args.dry_run:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cfp.errors import UsageError
-from cfp.host.machine import Host
+from cfp.host.home import Host
 from cfp.lifecycle.session import translated
 from cfp.messages import message
 from cfp.result import Result

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from cfp.host.machine import Host
-from cfp.host.skill_link import SkillLink, link
+from cfp.host.home import Host
+from cfp.host.system.skill_link import SkillLink, link
 from cfp.messages import message
 from cfp.result import Result
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cfp.host.machine import Host
-from cfp.proxy.log_reader import LogReader
+from cfp.host.home import Host
+from cfp.proxy.telemetry.log_reader import LogReader
 from cfp.result import Rows
 
 EXAMPLES = (

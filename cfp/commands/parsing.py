@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 
 from cfp.commands import COMMANDS
 from cfp.errors import UsageError
-from cfp.host.secret import redact
+from cfp.host.provider.secret import redact
 
 PROGRAM: Final = "codex-fast-proxy"
 FORMATS: Final = ("json", "text")

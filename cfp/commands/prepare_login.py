@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from cfp.commands.settle import settle
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import state_of
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.prepare_login import LoginPlan, login_provider, plan_prepare_login
+from cfp.core.state import state_of
 from cfp.errors import Refused
-from cfp.host import keys
-from cfp.host.machine import LOCK_TIMEOUT_S, Host
-from cfp.host.secret import redact
+from cfp.host.home import LOCK_TIMEOUT_S, Host
+from cfp.host.provider import keys
+from cfp.host.provider.secret import redact
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE
@@ -76,13 +76,13 @@ def _look(args: Args, host: Host) -> tuple[Facts, keys.FoundKey, LoginPlan]:
         host.disk.read(layout.auth),
         host.disk.read(layout.dotenv),
         host.environ,
-        source=keys.Source.auth_json(args.source_auth_key) if args.source_auth_key else None,
+        source=keys.KeySource.auth_json(args.source_auth_key) if args.source_auth_key else None,
     )
     if found is None:
         name = args.source_auth_key
         place = "that Codex now sends" if name is None else f"under {redact(name)} in auth.json"
         raise Refused("source_key_unknown", provider=provider, place=place)
-    if found.place is keys.Place.AUTH_COMMAND:
+    if found.place is keys.KeyLocation.AUTH_COMMAND:
         raise Refused("source_key_short_lived", provider=provider)
     present = host.disk.read(layout.provider_auth)
     return facts, found, plan_prepare_login(facts, provider, found.secret.reveal(), present)

@@ -9,10 +9,10 @@ from typing import Any
 
 from cfp.commands.settle import mend, recovery_fields
 from cfp.core.diagnosis import diagnose
-from cfp.core.lifecycle import state_of
 from cfp.core.plan.repair import Repair, check_recorded, plan_recovery
+from cfp.core.state import state_of
 from cfp.errors import Busy
-from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.session import locked, translated
 from cfp.messages import message
 from cfp.result import Result

@@ -22,19 +22,19 @@ from cfp.codex.text import Unparseable
 from cfp.commands.route_flags import add_key_arguments, add_policy_argument, add_url_argument
 from cfp.core.facts import Facts
 from cfp.core.plan.baseline import baseline
+from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.install import check_readable
-from cfp.core.plan.route import InstallRequest, candidate_settings, check_key
 from cfp.core.policy import EffectivePolicy, effective_policy
 from cfp.core.provider import Target, choose_provider
 from cfp.core.settings import Policy, Settings
 from cfp.errors import CfpError, Refused, UsageError
-from cfp.host import keys
 from cfp.host.codex_cli import CodexCli
-from cfp.host.foreground import run_in_foreground
-from cfp.host.machine import Host
-from cfp.host.outbound import outbound_environ
-from cfp.host.scratch import scratch
-from cfp.host.surroundings import swallowing_proxies
+from cfp.host.doctor_facts import swallowing_proxies
+from cfp.host.home import Host
+from cfp.host.provider import keys
+from cfp.host.provider.outbound import outbound_environ
+from cfp.host.system.foreground import run_in_foreground
+from cfp.host.system.scratch import scratch
 from cfp.layout import locate
 from cfp.result import Exit
 
@@ -61,8 +61,8 @@ class Args:
     quiet: bool
     tail: tuple[str, ...]
 
-    def request(self) -> InstallRequest:
-        return InstallRequest(
+    def request(self) -> RouteRequest:
+        return RouteRequest(
             provider=self.provider,
             upstream_base=self.upstream_base,
             service_tier_policy=Policy(self.service_tier_policy) if self.service_tier_policy else None,
@@ -95,7 +95,7 @@ def run(args: Args, host: Host) -> Exit:
     settings = candidate_settings(facts, args.request(), target)
     check_key(facts, settings)
     from cfp.proxy.config import WorkerConfig  # noqa: PLC0415  a refusal does without the worker
-    from cfp.proxy.ephemeral import serving  # noqa: PLC0415
+    from cfp.proxy.worker.ephemeral import serving  # noqa: PLC0415
 
     with scratch("run", host.environ) as folder:
         config = WorkerConfig(

@@ -21,7 +21,7 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Name the flags for --help; `cfp.proxy.serve.parse` is what reads them."""
+    """Name the flags for --help; `cfp.proxy.worker.command_line.parse` is what reads them."""
     for flag, metavar, what in _FLAGS:
         if metavar:
             parser.add_argument(flag, metavar=metavar, help=what)
@@ -48,7 +48,7 @@ _FLAGS = (
 
 def main(argv: Sequence[str]) -> int:
     """Serve until told to stop; return the exit code. Reasons for not starting go to stderr, in a sentence."""
-    from cfp.proxy.serve import main as serve  # noqa: PLC0415  the manager's --help needs no worker
+    from cfp.proxy.worker.command_line import main as serve  # noqa: PLC0415  the manager's --help needs no worker
 
     try:
         return serve(argv)

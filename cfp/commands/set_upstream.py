@@ -10,14 +10,14 @@ from cfp.commands.route_flags import add_clear_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import skipped_verification, verify_candidate
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import Pointing, pointing, state_of
-from cfp.core.plan.route import InstallRequest
+from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.set_upstream import UpstreamPlan, plan_set_upstream
 from cfp.core.plan.worker import WorkerAction
-from cfp.core.report import route_and_auth
+from cfp.core.route_report import route_and_auth
 from cfp.core.settings import Policy
+from cfp.core.state import Pointing, pointing, state_of
 from cfp.core.unrecorded import running
-from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
@@ -46,8 +46,8 @@ class Args:
     restart: bool
     verbose_proxy: bool
 
-    def request(self) -> InstallRequest:
-        return InstallRequest(
+    def request(self) -> RouteRequest:
+        return RouteRequest(
             upstream_base=self.upstream_base,
             service_tier_policy=Policy(self.service_tier_policy) if self.service_tier_policy else None,
             upstream_api_key_env=self.upstream_api_key_env,

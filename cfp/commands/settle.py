@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import state_of
 from cfp.core.plan.repair import Repair, plan_repair
 from cfp.core.settings import Settings
+from cfp.core.state import state_of
 from cfp.core.unrecorded import running
-from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact, translated
 from cfp.lifecycle.tables import GIVE_BACK

@@ -11,9 +11,9 @@ from cfp.core.diagnosis import Diagnosis, diagnose
 from cfp.core.facts import Facts
 from cfp.core.plan.start import StartPlan, plan_start
 from cfp.core.plan.worker import WorkerAction
-from cfp.core.report import route_and_auth
+from cfp.core.route_report import route_and_auth
 from cfp.core.unrecorded import running
-from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import START_TIMEOUT_S, Switch
 from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact

@@ -9,12 +9,12 @@ from typing import Any
 from cfp.advice import commands_in
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
-from cfp.core.lifecycle import Hook, Pointing, answering, hook, pointing, settings_pending, state_of
 from cfp.core.plan.hook import hook_command
 from cfp.core.policy import LoginMode
 from cfp.core.provider import active_provider, provider_url
-from cfp.core.report import route_and_auth
-from cfp.host.machine import Host
+from cfp.core.route_report import route_and_auth
+from cfp.core.state import Hook, Pointing, answering, hook, pointing, settings_pending, state_of
+from cfp.host.home import Host
 from cfp.result import Result
 
 EXAMPLES = (

@@ -12,7 +12,7 @@ from cfp.core.facts import Facts, PortFact
 from cfp.core.plan.start import plan_stop
 from cfp.core.unrecorded import running
 from cfp.errors import CutShort
-from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import STOP_GRACE_S, Switch
 from cfp.lifecycle.machine import Run
 from cfp.lifecycle.session import locked

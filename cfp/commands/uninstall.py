@@ -9,7 +9,6 @@ from typing import Any
 
 from cfp.commands.settle import mend, settle
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import State, state_of
 from cfp.core.plan.repair import plan_repair
 from cfp.core.plan.uninstall import (
     ConfigRestore,
@@ -19,9 +18,10 @@ from cfp.core.plan.uninstall import (
     UninstallRequest,
     plan_uninstall,
 )
+from cfp.core.state import State, state_of
 from cfp.core.unrecorded import running
 from cfp.errors import CutShort, Failed, Refused
-from cfp.host.machine import LOCK_TIMEOUT_S, Host
+from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Run
 from cfp.lifecycle.session import locked, transact

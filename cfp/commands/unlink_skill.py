@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cfp.commands.link_skill import Args, add_arguments, told
-from cfp.host.machine import Host
-from cfp.host.skill_link import unlink
+from cfp.host.home import Host
+from cfp.host.system.skill_link import unlink
 from cfp.result import Result
 
 EXAMPLES = (("", "remove that link"),)

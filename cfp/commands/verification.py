@@ -9,9 +9,10 @@ from cfp.core.facts import Facts
 from cfp.core.policy import EffectivePolicy, effective_policy
 from cfp.core.settings import Settings
 from cfp.errors import CfpError, Refused
-from cfp.host import keys, verify, windows
-from cfp.host.machine import Host
-from cfp.host.outbound import outbound_environ
+from cfp.host.home import Host
+from cfp.host.provider import keys, verification
+from cfp.host.provider.outbound import outbound_environ
+from cfp.host.system import windows
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -19,7 +20,7 @@ DEFAULT_TIMEOUT_S = 60.0
 def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: float) -> dict[str, Any]:
     """Try the route and return the field `verification`; raises Failed(upstream_…) or Refused(model_unknown, …)."""
     doc = facts.config.doc or {}
-    request = verify.VerificationRequest(
+    request = verification.VerificationRequest(
         provider=settings.provider,
         upstream_base=settings.upstream_base,
         model=candidate_model(host, doc),
@@ -29,15 +30,17 @@ def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: floa
         overrides=settings.overrides_auth,
     )
     environ = outbound_environ(host.environ, host.disk.read(host.layout.dotenv))
-    return verify.verify(request, timeout, environ=environ).to_json()
+    from cfp.host.provider.attempt import verify  # noqa: PLC0415  httpx takes 70 ms, which only a verification pays
+
+    return verify(request, timeout, environ=environ).to_json()
 
 
 def skipped_verification(settings: Settings) -> dict[str, Any]:
     """The same field where nothing was asked."""
-    request = verify.VerificationRequest(
+    request = verification.VerificationRequest(
         provider=settings.provider, upstream_base=settings.upstream_base, model="", service_tier=None, key=None
     )
-    return verify.skipped(request).to_json()
+    return verification.skipped(request).to_json()
 
 
 def candidate_model(host: Host, doc: Mapping[str, Any], *, unknown: str = "model_unknown") -> str:
@@ -72,9 +75,9 @@ def candidate_key(
     """
     auth, source = host.disk.read(host.layout.auth), None
     if settings.upstream_api_key_file:
-        source = keys.Source.provider_auth_file()
+        source = keys.KeySource.provider_auth_file()
     elif settings.upstream_api_key_env is not None:
-        source = keys.Source.env(settings.upstream_api_key_env)
+        source = keys.KeySource.env(settings.upstream_api_key_env)
     found = keys.discover_key(
         doc,
         settings.provider,

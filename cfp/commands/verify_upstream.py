@@ -9,11 +9,11 @@ from cfp.codex import config_toml
 from cfp.commands.route_flags import add_clear_argument, add_route_arguments
 from cfp.commands.verification import verify_candidate
 from cfp.core.plan.baseline import baseline
+from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.install import check_readable
-from cfp.core.plan.route import InstallRequest, candidate_settings, check_key
 from cfp.core.provider import choose_provider
 from cfp.core.settings import Policy
-from cfp.host.machine import Host
+from cfp.host.home import Host
 from cfp.messages import message
 from cfp.result import Result
 
@@ -35,8 +35,8 @@ class Args:
     clear_upstream_auth: bool
     verify_timeout: float
 
-    def request(self) -> InstallRequest:
-        return InstallRequest(
+    def request(self) -> RouteRequest:
+        return RouteRequest(
             provider=self.provider,
             upstream_base=self.upstream_base,
             service_tier=self.service_tier,

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from cfp.core.diagnosis import cuts, diagnose
 from cfp.core.facts import Facts, PortState
-from cfp.core.lifecycle import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending
 from cfp.core.manifest import ManifestState
 from cfp.core.plan.hook import hook_command
 from cfp.core.plan.repair import lost, plan_recovery
 from cfp.core.plan.worker import hangs
 from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
 from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url
-from cfp.core.report import key_available, key_persistent
+from cfp.core.route_report import key_available, key_persistent
+from cfp.core.state import Hook, Pointing, Proxy, hook, pointing, proxy, settings_pending
 from cfp.core.unrecorded import running
 from cfp.errors import Refused
 from cfp.messages import CLI, message
@@ -29,7 +29,7 @@ PROXY_VARIABLES: Final = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class DoctorFacts:
     """What doctor looks at beside the home.
 
     proxies      proxy variables that Codex will see, where loopback is not in NO_PROXY
@@ -80,10 +80,10 @@ class Check:
         }
 
 
-Question = Callable[[Facts, Machine], Check]
+Question = Callable[[Facts, DoctorFacts], Check]
 
 
-def run_checks(facts: Facts, machine: Machine, provider: str | None) -> tuple[Check, ...]:
+def run_checks(facts: Facts, machine: DoctorFacts, provider: str | None) -> tuple[Check, ...]:
     """Ask all sixteen, in the order of the contract."""
     asked = _Asked(provider)
     return (
@@ -122,7 +122,7 @@ def _installed(facts: Facts) -> bool:
     return facts.settings is not None and pointing(facts) is Pointing.PROXIED
 
 
-def _python(facts: Facts, machine: Machine) -> Check:
+def _python(facts: Facts, machine: DoctorFacts) -> Check:
     return _good("python", f"Python {machine.python} at {facts.runtime.python}", executable=facts.runtime.python)
 
 
@@ -156,7 +156,7 @@ class _Asked:
 
     provider: str | None
 
-    def active_provider(self, facts: Facts, machine: Machine) -> Check:
+    def active_provider(self, facts: Facts, machine: DoctorFacts) -> Check:
         name = "active_provider"
         doc = facts.config.doc or {}
         try:
@@ -218,7 +218,7 @@ def _runtime_source(facts: Facts) -> Check:
     return _good(name, detail, runtime_id=runtime.runtime_id, codex_version=version)
 
 
-def _login_mode(facts: Facts, machine: Machine) -> Check:
+def _login_mode(facts: Facts, machine: DoctorFacts) -> Check:
     name = "login_mode"
     if facts.login is not LoginMode.UNKNOWN:
         return _good(name, f"Codex is signed in by {facts.login}.", login_mode=facts.login)
@@ -236,7 +236,7 @@ def _login_mode(facts: Facts, machine: Machine) -> Check:
     return _advice(name, "login_unknown", detail, told.action, login_mode=facts.login)
 
 
-def _proxy_settings(facts: Facts, machine: Machine) -> Check:
+def _proxy_settings(facts: Facts, machine: DoctorFacts) -> Check:
     name = "proxy_settings"
     if facts.settings_error or facts.manifest_error:
         reason = facts.settings_error or facts.manifest_error
@@ -283,7 +283,7 @@ def _upstream_saved(facts: Facts) -> Check:
     return _good(name, detail, upstream_base=base, websocket=known)
 
 
-def _service_tier_policy(facts: Facts, machine: Machine) -> Check:
+def _service_tier_policy(facts: Facts, machine: DoctorFacts) -> Check:
     name = "service_tier_policy"
     if facts.settings is None:
         told = message("settings_missing")
@@ -368,7 +368,7 @@ def _proxy_runtime(facts: Facts) -> Check:
     return _good(name, "The running proxy is the installed code.", runtime_id=running)
 
 
-def _hooks_enabled(facts: Facts, machine: Machine) -> Check:
+def _hooks_enabled(facts: Facts, machine: DoctorFacts) -> Check:
     name = "hooks_enabled"
     if machine.hooks_bar:
         detail = f"The administrator's {machine.hooks_bar} keeps hooks of users from running."
@@ -383,7 +383,7 @@ def _hooks_enabled(facts: Facts, machine: Machine) -> Check:
     return _good(name, "Codex runs hooks.", **flags)
 
 
-def _startup_hook(facts: Facts, machine: Machine) -> Check:
+def _startup_hook(facts: Facts, machine: DoctorFacts) -> Check:
     name = "startup_hook"
     if not _installed(facts):
         return _good(name, "None is needed.")

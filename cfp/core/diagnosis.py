@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cfp.core.facts import Facts, PortState
-from cfp.core.lifecycle import Hook, Pointing, Proxy, State, hook, pointing, proxy, settings_pending, state_of
 from cfp.core.manifest import ManifestState
 from cfp.core.plan.repair import lost, plan_recovery
 from cfp.core.policy import FastBehavior, LoginMode, fast_behavior
 from cfp.core.provider import BUILT_IN
-from cfp.core.report import key_available, key_persistent
+from cfp.core.route_report import key_available, key_persistent
 from cfp.core.settings import Settings
+from cfp.core.state import Hook, Pointing, Proxy, State, hook, pointing, proxy, settings_pending, state_of
 from cfp.core.unrecorded import running
 from cfp.messages import message
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cfp.demo.home import KEY, DemoHome
-from cfp.demo.upstream import Upstream
+from cfp.demo.provider import DemoProvider
 from cfp.demo.websocket import Speaker, ask
 
 IDENTITY_HEADERS = {
@@ -34,7 +34,7 @@ class StepFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class StoryStep:
     name: str
     ok: bool
     detail: str
@@ -45,14 +45,14 @@ class Story:
     """Runs steps on one home; `tell` hears of each as it ends."""
 
     home: DemoHome
-    upstream: Upstream
+    upstream: DemoProvider
     speaker: Speaker
     codex: Path | None
-    tell: Callable[[Step], None]
-    steps: list[Step] = field(default_factory=list)
+    tell: Callable[[StoryStep], None]
+    steps: list[StoryStep] = field(default_factory=list)
     before: dict[str, bytes] = field(default_factory=dict)
 
-    def run(self) -> list[Step]:
+    def run(self) -> list[StoryStep]:
         """Tell the whole story; the end is reached even where a step failed, so that nothing keeps running."""
         try:
             for name, act in self._plot():
@@ -81,9 +81,9 @@ class Story:
     def _step(self, name: str) -> Iterator[None]:
         try:
             yield
-            step = Step(name=name, ok=True, detail="")
+            step = StoryStep(name=name, ok=True, detail="")
         except (StepFailed, OSError, ValueError, TimeoutError) as error:
-            step = Step(name=name, ok=False, detail=str(error))
+            step = StoryStep(name=name, ok=False, detail=str(error))
         self.steps.append(step)
         self.tell(step)
 

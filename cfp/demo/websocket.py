@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
-from cfp.demo.answers import Turn, events
-from cfp.demo.upstream import Connection, Received
+from cfp.demo.provider import Connection, Received
+from cfp.demo.scripted_turns import ScriptedTurn, events
 
 _ACCEPT: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # section 1.3
 _TEXT: Final = 0x81  # the opcode 1, in one piece
@@ -35,7 +35,7 @@ class Speaker:
         connection.end_headers()
         for message in _messages(connection.rfile):
             self.messages.append(message)
-            for event in events(message, Turn(), len(self.messages)):
+            for event in events(message, ScriptedTurn(), len(self.messages)):
                 connection.wfile.write(_frame(json.dumps(event).encode()))
 
 

@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from cfp.codex.auth_json import LoginMode
 from cfp.errors import Failed
-from cfp.host.windows import NO_WINDOW
+from cfp.host.system.windows import NO_WINDOW
 from cfp.layout import locate
 
 HOOKS_LIST_SINCE = (0, 130)  # the first release whose app-server answers hooks/list

@@ -17,16 +17,18 @@ from cfp.core.manifest import Manifest, parse_manifest
 from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
 from cfp.errors import Refused
-from cfp.host import control, keys, probe, process, runtime, windows
 from cfp.host.disk import DISK, Disk
-from cfp.host.predecessor import find_predecessor, find_unrecorded
+from cfp.host.provider import keys
+from cfp.host.system import windows
+from cfp.host.worker import code_id, control_socket, probe, process
+from cfp.host.worker.predecessor import find_predecessor, find_unrecorded
 from cfp.layout import Layout
 
 PROBE_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedAddress:
     """What a command line says about the address; None for "as saved, else the default"."""
 
     host: str | None = None
@@ -51,7 +53,7 @@ def survey(
     layout: Layout,
     environ: Mapping[str, str],
     *,
-    asked: Asked | None = None,
+    asked: AskedAddress | None = None,
     codex_version: tuple[int, ...] | None = None,
     neighbours: Neighbours | None = None,
     disk: Disk = DISK,
@@ -71,7 +73,7 @@ def survey(
     manifest_data, manifest, manifest_error = _manifest(record, layout.manifest)
     recorded = settings or (manifest.settings if manifest else None)
     worker = near.at(layout, recorded.host, recorded.port) if recorded else None
-    host, port = _candidate(asked or Asked(), recorded)
+    host, port = _candidate(asked or AskedAddress(), recorded)
     known = worker is not None and (worker.host, worker.port) == (host, port)
     candidate = worker if known else near.at(layout, host, port)
     dotenv = keys.parse_dotenv(disk.read(layout.dotenv), environ)
@@ -132,14 +134,14 @@ class _Record:
 def running_code() -> Runtime:
     """Describe the code that runs this very function."""
     return Runtime(
-        runtime_id=runtime.runtime_id(),
+        runtime_id=code_id.runtime_id(),
         version=cfp.__version__,
-        python=runtime.python_path(),
-        package=runtime.package_path(),
+        python=code_id.python_path(),
+        package=code_id.package_path(),
     )
 
 
-def _candidate(asked: Asked, recorded: Settings | None) -> tuple[str, int]:
+def _candidate(asked: AskedAddress, recorded: Settings | None) -> tuple[str, int]:
     host = asked.host or (recorded.host if recorded else DEFAULT_HOST)
     return host, asked.port or (recorded.port if recorded else DEFAULT_PORT)
 
@@ -197,7 +199,7 @@ def _draining(layout: Layout) -> tuple[PortFact, ...]:
 
 def _hands_over(health: probe.Health, layout: Layout) -> bool:
     """Whether it says that it does, and the way to ask it is there: its home may have been deleted under it."""
-    return control.CAN_HAND_OVER and health.get("hands_over") is True and layout.control(health.nonce).exists()
+    return control_socket.CAN_HAND_OVER and health.get("hands_over") is True and layout.control(health.nonce).exists()
 
 
 def _is_this_home(home: str, layout: Layout) -> bool:

@@ -21,7 +21,7 @@ START_TIMEOUT_S = 15.0
 
 
 class Workers(Protocol):
-    """What the effects need of the machine about workers; `cfp.host.workers` is the real one."""
+    """What the effects need of the machine about workers; `cfp.host.worker.supervisor` is the real one."""
 
     def start(self, launch: Launch) -> dict[str, Any]:
         """Start a worker and return its health."""

@@ -21,7 +21,7 @@ from cfp.errors import RecoveryRequired
 Subject = TypeVar("Subject")
 
 
-class State(enum.StrEnum):
+class RunState(enum.StrEnum):
     """Where a run stands."""
 
     PLANNED = "planned"
@@ -57,8 +57,8 @@ class Step(Generic[Subject]):
     """
 
     effect: Effect[Subject]
-    source: State
-    target: State
+    source: RunState
+    target: RunState
     undo: Effect[Subject] | None
     commits: bool = False
 
@@ -69,7 +69,7 @@ Table = Sequence[Step[Subject]]
 class _Position:
     """The model that `transitions` moves; nothing but its state."""
 
-    state: State
+    state: RunState
 
 
 class Run(Generic[Subject]):
@@ -99,10 +99,10 @@ class Run(Generic[Subject]):
         )
 
     @property
-    def state(self) -> State:
+    def state(self) -> RunState:
         return self._position.state
 
-    def finish(self) -> State:
+    def finish(self) -> RunState:
         """Walk to the end, or back to the beginning and raise what went wrong.
 
         Raises what the failing effect raised once everything is undone; RecoveryRequired where the undo itself
@@ -139,15 +139,15 @@ class Run(Generic[Subject]):
             raise RecoveryRequired(
                 "rollback_incomplete", reason=type(second).__name__, after=type(error).__name__
             ) from error
-        self._position.state = State.ROLLED_BACK
+        self._position.state = RunState.ROLLED_BACK
 
 
 def _trigger(index: int) -> str:
     return f"do_row_{index}"
 
 
-def _states(table: Table[Any]) -> list[State]:
-    seen = [table[0].source, *(step.target for step in table), State.ROLLED_BACK]
+def _states(table: Table[Any]) -> list[RunState]:
+    seen = [table[0].source, *(step.target for step in table), RunState.ROLLED_BACK]
     return list(dict.fromkeys(seen))
 
 
@@ -159,6 +159,6 @@ def diagram(table: Table[Any]) -> str:
     for step in table:
         committed = committed or step.commits
         if not committed and step.undo is not None:
-            lines.append(f"    {step.target} --> {State.ROLLED_BACK}: {step.undo.__name__}")
+            lines.append(f"    {step.target} --> {RunState.ROLLED_BACK}: {step.undo.__name__}")
     lines.append(f"    {table[-1].target} --> [*]")
     return "\n".join(lines) + "\n"

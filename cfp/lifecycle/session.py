@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from cfp.core.lifecycle import State as Lifecycle
+from cfp.core.state import State as Lifecycle
 from cfp.errors import Busy, CfpError, CutShort, Failed, RecoveryRequired, Refused
 from cfp.lifecycle.effects import Switch, close_rolled_back
 from cfp.lifecycle.machine import Run, Table

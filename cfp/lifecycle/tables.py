@@ -20,16 +20,16 @@ from cfp.lifecycle.effects import (
     stop_worker,
     swap_files,
 )
-from cfp.lifecycle.machine import Effect, State, Step, Table
+from cfp.lifecycle.machine import Effect, RunState, Step, Table
 
 
-def _files_only(end: State) -> Table[Switch]:
+def _files_only(end: RunState) -> Table[Switch]:
     # fmt: off
     return (
-        Step(journal_images, State.PLANNED,   State.PREPARED,  None),
-        Step(swap_files,     State.PREPARED,  State.SWITCHED,  restore_files),
-        Step(commit,         State.SWITCHED,  State.COMMITTED, None, commits=True),
-        Step(purge,          State.COMMITTED, end,             None),
+        Step(journal_images, RunState.PLANNED,   RunState.PREPARED,  None),
+        Step(swap_files,     RunState.PREPARED,  RunState.SWITCHED,  restore_files),
+        Step(commit,         RunState.SWITCHED,  RunState.COMMITTED, None, commits=True),
+        Step(purge,          RunState.COMMITTED, end,             None),
     )
     # fmt: on
 
@@ -38,11 +38,11 @@ def _files_behind(bring_up: Effect[Switch]) -> Table[Switch]:
     # fmt: off
     return (
         #    effect          from              to                undo
-        Step(journal_images, State.PLANNED,    State.PREPARED,   None),
-        Step(bring_up,       State.PREPARED,   State.WORKER_UP,  retract_worker),
-        Step(swap_files,     State.WORKER_UP,  State.SWITCHED,   restore_files),
-        Step(commit,         State.SWITCHED,   State.COMMITTED,  None, commits=True),
-        Step(purge,          State.COMMITTED,  State.ENABLED,    None),
+        Step(journal_images, RunState.PLANNED,    RunState.PREPARED,   None),
+        Step(bring_up,       RunState.PREPARED,   RunState.WORKER_UP,  retract_worker),
+        Step(swap_files,     RunState.WORKER_UP,  RunState.SWITCHED,   restore_files),
+        Step(commit,         RunState.SWITCHED,   RunState.COMMITTED,  None, commits=True),
+        Step(purge,          RunState.COMMITTED,  RunState.ENABLED,    None),
     )
     # fmt: on
 
@@ -50,10 +50,10 @@ def _files_behind(bring_up: Effect[Switch]) -> Table[Switch]:
 def _worker_only(bring_up: Effect[Switch]) -> Table[Switch]:
     # fmt: off
     return (
-        Step(journal_images, State.PLANNED,    State.PREPARED,   None),
-        Step(bring_up,       State.PREPARED,   State.WORKER_UP,  retract_worker),
-        Step(commit,         State.WORKER_UP,  State.COMMITTED,  None, commits=True),
-        Step(purge,          State.COMMITTED,  State.RUNNING,    None),
+        Step(journal_images, RunState.PLANNED,    RunState.PREPARED,   None),
+        Step(bring_up,       RunState.PREPARED,   RunState.WORKER_UP,  retract_worker),
+        Step(commit,         RunState.WORKER_UP,  RunState.COMMITTED,  None, commits=True),
+        Step(purge,          RunState.COMMITTED,  RunState.RUNNING,    None),
     )
     # fmt: on
 
@@ -70,39 +70,39 @@ RESTART = _worker_only(replace_worker)
 
 # An older worker of ours runs: the new one takes its listener over, and no stream is cut.
 INSTALL_HANDOVER: Final[Table[Switch]] = (
-    Step(journal_images,   State.PLANNED,     State.PREPARED,    None),
-    Step(hand_over,        State.PREPARED,    State.WORKER_UP,   retract_worker),
-    Step(swap_files,       State.WORKER_UP,   State.SWITCHED,    restore_files),
-    Step(commit,           State.SWITCHED,    State.COMMITTED,   None, commits=True),
-    Step(release_previous, State.COMMITTED,   State.HANDED_OVER, None),
-    Step(purge,            State.HANDED_OVER, State.ENABLED,     None),
+    Step(journal_images,   RunState.PLANNED,     RunState.PREPARED,    None),
+    Step(hand_over,        RunState.PREPARED,    RunState.WORKER_UP,   retract_worker),
+    Step(swap_files,       RunState.WORKER_UP,   RunState.SWITCHED,    restore_files),
+    Step(commit,           RunState.SWITCHED,    RunState.COMMITTED,   None, commits=True),
+    Step(release_previous, RunState.COMMITTED,   RunState.HANDED_OVER, None),
+    Step(purge,            RunState.HANDED_OVER, RunState.ENABLED,     None),
 )
 
 HANDOVER: Final[Table[Switch]] = (
-    Step(journal_images,   State.PLANNED,     State.PREPARED,    None),
-    Step(hand_over,        State.PREPARED,    State.WORKER_UP,   retract_worker),
-    Step(commit,           State.WORKER_UP,   State.COMMITTED,   None, commits=True),
-    Step(release_previous, State.COMMITTED,   State.HANDED_OVER, None),
-    Step(purge,            State.HANDED_OVER, State.RUNNING,     None),
+    Step(journal_images,   RunState.PLANNED,     RunState.PREPARED,    None),
+    Step(hand_over,        RunState.PREPARED,    RunState.WORKER_UP,   retract_worker),
+    Step(commit,           RunState.WORKER_UP,   RunState.COMMITTED,   None, commits=True),
+    Step(release_previous, RunState.COMMITTED,   RunState.HANDED_OVER, None),
+    Step(purge,            RunState.HANDED_OVER, RunState.RUNNING,     None),
 )
 
 # No worker to touch: the one that runs is the right one already, or none is wanted.
-INSTALL_FILES = _files_only(State.ENABLED)
-SAVE = _files_only(State.SAVED)
+INSTALL_FILES = _files_only(RunState.ENABLED)
+SAVE = _files_only(RunState.SAVED)
 
 STOP: Final[Table[Switch]] = (
-    Step(stop_worker,    State.PLANNED,    State.STOPPED,    None),
+    Step(stop_worker,    RunState.PLANNED,    RunState.STOPPED,    None),
 )
 
 # Uninstall is two tables: the files go back first; worker and state retire in the same run or, with
 # --defer-stop, in a second one.
-GIVE_BACK = _files_only(State.GIVEN_BACK)
+GIVE_BACK = _files_only(RunState.GIVEN_BACK)
 
 # Forward only: each row can be repeated, and nothing here is worth bringing back.
 RETIRE: Final[Table[Switch]] = (
-    Step(stop_worker,       State.GIVEN_BACK, State.STOPPED, None),
-    Step(remove_state,      State.STOPPED,    State.RETIRED, None),
-    Step(dismantle_journal, State.RETIRED,    State.ABSENT,  None),
+    Step(stop_worker,       RunState.GIVEN_BACK, RunState.STOPPED, None),
+    Step(remove_state,      RunState.STOPPED,    RunState.RETIRED, None),
+    Step(dismantle_journal, RunState.RETIRED,    RunState.ABSENT,  None),
 )
 # fmt: on
 

@@ -56,7 +56,7 @@ class StatCached(Generic[T]):
             return None
 
 
-class KeyState(Exception):
+class KeyUnusable(Exception):
     """The provider's key cannot be used; `source` names where it was looked for, `missing` tells which way."""
 
     def __init__(self, source: str, *, missing: bool) -> None:
@@ -106,7 +106,7 @@ class Credentials:
         """Whether what is to be sent is there; True where Codex's own is passed on, as `status` says it too."""
         try:
             self.authorization()
-        except KeyState:
+        except KeyUnusable:
             return False
         return True
 
@@ -156,7 +156,7 @@ class Credentials:
     def _parse_dotenv(self, data: bytes | None) -> Mapping[str, str]:
         if data is None:
             return {}
-        from cfp.host.dotenv import parse_dotenv  # noqa: PLC0415  few homes have one, and listening needs none
+        from cfp.host.provider.dotenv import parse_dotenv  # noqa: PLC0415  few homes have one, and listening needs none
 
         return parse_dotenv(data, self._environ)
 
@@ -189,7 +189,7 @@ def _field_value(key: str | None, source: str) -> bytes:
     """How a key is said in Authorization; raises KeyState."""
     key = (key or "").strip()
     if not key:
-        raise KeyState(source, missing=True)
+        raise KeyUnusable(source, missing=True)
     if not _FIELD_VALUE.match(key):
-        raise KeyState(source, missing=False)
+        raise KeyUnusable(source, missing=False)
     return b"Bearer " + key.encode("ascii")

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from cfp import cli
-from cfp.demo.answers import Turn
-from cfp.demo.upstream import refusing
+from cfp.demo.provider import refusing
+from cfp.demo.scripted_turns import ScriptedTurn
 from tests.bench.support import TieredUpstream
 from tests.end_to_end.harness import Machine
 
@@ -50,7 +50,7 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """A machine without Codex whose provider takes the canary key; what a test leaves running is an error."""
     with ExitStack() as stack:
-        upstream = stack.enter_context(TieredUpstream(key=CANARY, default=Turn(), priority=Turn()))
+        upstream = stack.enter_context(TieredUpstream(key=CANARY, default=ScriptedTurn(), priority=ScriptedTurn()))
         nowhere = stack.enter_context(refusing()).removesuffix("/v1")
         environ = {"RELAY_KEY": CANARY}
         machine = Machine(root=tmp_path / "machine", upstream=upstream, nowhere=nowhere, environ=environ)

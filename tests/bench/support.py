@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cfp.bench.exchange import Exchange
 from cfp.bench.sample import Sample
-from cfp.bench.workload import Tier, Turn
-from cfp.demo.answers import Answer
-from cfp.demo.upstream import Upstream
+from cfp.bench.timed_request import TimedRequest
+from cfp.bench.workload import Tier, Trial
+from cfp.demo.provider import DemoProvider
+from cfp.demo.scripted_turns import Answer
 
 
-class TieredUpstream(Upstream):
+class TieredUpstream(DemoProvider):
     """Answers by the service_tier of the request; one turn at a time."""
 
     def __init__(self, *, key: str | None = None, default: Answer, priority: Answer) -> None:
@@ -37,10 +37,10 @@ def taken(pair: int, tier: Tier, total_ms: float | None = 100.0, **more: Any) ->
     return Sample(pair=pair, place=1, tier=tier, total_ms=total_ms, **how)
 
 
-def an_exchange(**more: Any) -> Exchange:
+def an_exchange(**more: Any) -> TimedRequest:
     """An exchange that began at second 100 and tells nobody."""
     how: dict[str, Any] = {"began": 100.0, "asked": None, "sent": None, "tell": lambda _: None, **more}
-    return Exchange(**how)
+    return TimedRequest(**how)
 
 
 def sse(*events: Mapping[str, Any]) -> bytes:
@@ -48,4 +48,4 @@ def sse(*events: Mapping[str, Any]) -> bytes:
     return b"".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events)
 
 
-FIRST = Turn(pair=1, place=1, tier=Tier.DEFAULT)
+FIRST = Trial(pair=1, place=1, tier=Tier.DEFAULT)

@@ -11,12 +11,12 @@ import sys
 
 import pytest
 
-from cfp.demo.answers import Cut, NotSse, Reject, Stall, Turn
+from cfp.demo.scripted_turns import Cut, NotSse, Reject, ScriptedTurn, Stall
 from tests.bench.conftest import CANARY, Bench
 from tests.end_to_end.harness import relay_config
 
-SLOW = Turn(text="one two three", first_after=0.12)
-QUICK = Turn(text="one two three", first_after=0.01)
+SLOW = ScriptedTurn(text="one two three", first_after=0.12)
+QUICK = ScriptedTurn(text="one two three", first_after=0.01)
 
 
 def test_a_faster_tier_is_called_faster(bench: Bench) -> None:
@@ -238,8 +238,10 @@ def test_interrupting_keeps_what_there_is(bench: Bench) -> None:
     assert not bench.saved.exists()
 
 
-@pytest.mark.parametrize("answer", [Turn(), Reject(status=401, message=f"Bad key {CANARY}")])
-def test_the_key_shows_nowhere(bench: Bench, answer: Turn | Reject, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("answer", [ScriptedTurn(), Reject(status=401, message=f"Bad key {CANARY}")])
+def test_the_key_shows_nowhere(
+    bench: Bench, answer: ScriptedTurn | Reject, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Not on stdout, not on stderr, in no file of the home: neither the key nor what the provider said."""
     bench.upstream.priority = answer
     _, result = bench.direct("--pairs", "1")

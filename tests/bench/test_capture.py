@@ -11,34 +11,34 @@ import httpx
 import pytest
 
 from cfp.bench.capture import Capture
-from cfp.bench.exchange import ErrorType, Exchange
+from cfp.bench.timed_request import ErrorType, TimedRequest
 from cfp.bench.workload import Tier
-from cfp.demo.answers import Cut, Reject, Stall, Turn
-from cfp.demo.upstream import Upstream, refusing
-from cfp.host.keys import FoundKey, Place
-from cfp.host.route import Route
-from cfp.host.secret import Secret
+from cfp.demo.provider import DemoProvider, refusing
+from cfp.demo.scripted_turns import Cut, Reject, ScriptedTurn, Stall
+from cfp.host.provider.client import ProviderClient
+from cfp.host.provider.keys import FoundKey, KeyLocation
+from cfp.host.provider.secret import Secret
 
 KEY = "sk-the-key-of-the-provider"
 BODY = {"model": "m", "stream": True, "input": [], "service_tier": "flex"}
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with Upstream(key=KEY, default=Turn(text="one two")) as upstream:
+def upstream() -> Iterator[DemoProvider]:
+    with DemoProvider(key=KEY, default=ScriptedTurn(text="one two")) as upstream:
         yield upstream
 
 
-def _route(base_url: str, **more: Any) -> Route:
-    key = FoundKey(secret=Secret(KEY), place=Place.PROCESS_ENV, name="K")
-    return Route(upstream_base=base_url, key=key, environ={}, **more)
+def _route(base_url: str, **more: Any) -> ProviderClient:
+    key = FoundKey(secret=Secret(KEY), place=KeyLocation.PROCESS_ENV, name="K")
+    return ProviderClient(upstream_base=base_url, key=key, environ={}, **more)
 
 
 def _with_capture(
-    route: Route, tier: Tier, act: Callable[[Capture, httpx.AsyncClient], Awaitable[None]]
-) -> list[Exchange]:
+    route: ProviderClient, tier: Tier, act: Callable[[Capture, httpx.AsyncClient], Awaitable[None]]
+) -> list[TimedRequest]:
     """Run `act` against a capture and return the exchanges that it saw."""
-    exchanges: list[Exchange] = []
+    exchanges: list[TimedRequest] = []
 
     async def story() -> None:
         async with Capture(route, tier, exchanges, lambda _: None) as capture, httpx.AsyncClient() as client:
@@ -53,7 +53,7 @@ def _phrase(capture: Capture) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("tier", list(Tier))
-def test_the_tier_is_set_and_the_key_put_in(upstream: Upstream, tier: Tier) -> None:
+def test_the_tier_is_set_and_the_key_put_in(upstream: DemoProvider, tier: Tier) -> None:
     """The provider gets its key, Codex's other headers and the side's tier; Codex gets the stream as it is."""
 
     async def act(capture: Capture, client: httpx.AsyncClient) -> None:
@@ -74,7 +74,7 @@ def test_the_tier_is_set_and_the_key_put_in(upstream: Upstream, tier: Tier) -> N
     )
 
 
-def test_a_stranger_gets_nothing(upstream: Upstream) -> None:
+def test_a_stranger_gets_nothing(upstream: DemoProvider) -> None:
     """Without the pass-phrase nobody spends the user's quota; other paths and proxying are refused too."""
 
     async def act(capture: Capture, client: httpx.AsyncClient) -> None:
@@ -94,7 +94,7 @@ def test_a_stranger_gets_nothing(upstream: Upstream) -> None:
     assert () == upstream.turns
 
 
-def test_what_is_no_request_is_refused(upstream: Upstream) -> None:
+def test_what_is_no_request_is_refused(upstream: DemoProvider) -> None:
     """Bytes that are not HTTP get a 400, and a client that goes away in the middle leaves nothing behind."""
 
     async def act(capture: Capture, _: httpx.AsyncClient) -> None:
@@ -112,7 +112,7 @@ def test_what_is_no_request_is_refused(upstream: Upstream) -> None:
     assert [] == _with_capture(_route(upstream.base_url), Tier.DEFAULT, act)
 
 
-def test_a_refusal_is_passed_on(upstream: Upstream) -> None:
+def test_a_refusal_is_passed_on(upstream: DemoProvider) -> None:
     """What the provider says to Codex reaches Codex."""
     upstream.script(Reject(status=429, message="slow down", headers=(("retry-after", "7"),)))
 
@@ -125,7 +125,7 @@ def test_a_refusal_is_passed_on(upstream: Upstream) -> None:
     assert (429, ErrorType.HTTP) == (exchange.status, exchange.error)
 
 
-def test_a_broken_stream_breaks_for_codex_too(upstream: Upstream) -> None:
+def test_a_broken_stream_breaks_for_codex_too(upstream: DemoProvider) -> None:
     """A stream that ends too early does not look complete on this side."""
     upstream.script(Cut())
 
@@ -149,7 +149,7 @@ def test_a_provider_that_is_down() -> None:
     assert (None, "ConnectError") == (exchange.status, exchange.error)
 
 
-def test_leaving_ends_what_is_under_way(upstream: Upstream) -> None:
+def test_leaving_ends_what_is_under_way(upstream: DemoProvider) -> None:
     """A capture that is left while the provider is silent ends its exchange and leaves no socket open."""
     upstream.script(Stall(after_first_event=True))
 
@@ -162,7 +162,7 @@ def test_leaving_ends_what_is_under_way(upstream: Upstream) -> None:
     assert (None, True) == (exchange.total_ms, exchange.first_event_ms is not None)
 
 
-def test_identity_stays_here_where_a_chosen_key_stands_in(upstream: Upstream) -> None:
+def test_identity_stays_here_where_a_chosen_key_stands_in(upstream: DemoProvider) -> None:
     """With an auth override, cookies and account ids do not go to the provider, as with the worker."""
 
     async def act(capture: Capture, client: httpx.AsyncClient) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfp.bench.codex import config_text, environment
-from cfp.demo.answers import Stall, Turn
+from cfp.demo.scripted_turns import ScriptedTurn, Stall
 from tests.bench.conftest import CANARY, Bench
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -75,7 +75,7 @@ def test_a_codex_that_fails_is_named(bench: Bench) -> None:
 def test_real_codex_measures_a_faster_tier(codex_bench: Bench) -> None:
     """Real turns of Codex: the tier is set on the wire, the times are the provider's, the user's home is not used."""
     bench = codex_bench
-    bench.upstream.default, bench.upstream.priority = Turn(first_after=0.3), Turn(first_after=0.05)
+    bench.upstream.default, bench.upstream.priority = ScriptedTurn(first_after=0.3), ScriptedTurn(first_after=0.05)
     bench.machine.write(
         "hooks.json", '{"hooks":{"SessionStart":[{"hooks":[{"type":"command","command":"exit 1"}]}]}}'
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import os
 
-from cfp.bench.exchange import ErrorType, Phase
 from cfp.bench.progress import progress_on
+from cfp.bench.timed_request import ErrorType, Phase
 from cfp.bench.workload import Tier
 from tests.bench.support import FIRST, taken
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfp.bench.exchange import ErrorType
 from cfp.bench.report import report
 from cfp.bench.sample import Sample
+from cfp.bench.timed_request import ErrorType
 from cfp.bench.workload import Tier
 from tests.bench.support import taken
 

@@ -8,10 +8,10 @@ import pytest
 
 from cfp.codex import config_toml
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import State
+from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
-from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.uninstall import Retirement, UninstallRequest, plan_uninstall
+from cfp.core.state import State
 from cfp.errors import Refused
 from tests.facts import CONFIG, UPSTREAM, facts, installed, text_fact
 
@@ -19,7 +19,7 @@ from tests.facts import CONFIG, UPSTREAM, facts, installed, text_fact
 def _edited(old: str, new: str) -> Facts:
     """An enabled home in whose config the user has replaced `old`."""
     plain = facts()
-    home = installed(plain, plan_install(plain, InstallRequest()))
+    home = installed(plain, plan_install(plain, RouteRequest()))
     assert home.config.data is not None
     assert old.encode() in home.config.data
     data = home.config.data.replace(old.encode(), new.encode())
@@ -49,8 +49,8 @@ def test_a_provider_that_was_renamed_gets_its_url_back() -> None:
 def test_nothing_is_prepared_beside_what_codex_uses() -> None:
     """Another port in settings.json would leave Codex at one that nobody starts again after a reboot."""
     plain = facts()
-    home = installed(plain, plan_install(plain, InstallRequest()))
-    assert State.PREPARED == plan_install(home, InstallRequest(prepare_only=True)).to_state
+    home = installed(plain, plan_install(plain, RouteRequest()))
+    assert State.PREPARED == plan_install(home, RouteRequest(prepare_only=True)).to_state
     with pytest.raises(Refused) as refused:
-        plan_install(home, InstallRequest(prepare_only=True, port=9999))
+        plan_install(home, RouteRequest(prepare_only=True, port=9999))
     assert "already_enabled" == refused.value.code

@@ -12,7 +12,7 @@ import pytest
 
 from cfp.cli import Streams, main
 from cfp.errors import Refused
-from cfp.proxy.serve import main as serve
+from cfp.proxy.worker.command_line import main as serve
 from tests.end_to_end.harness import relay_config
 
 UPSTREAM = "https://relay.example/v1"

@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from cfp.core.facts import PortState
+from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
-from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.start import plan_autostart, plan_start
 from cfp.core.plan.worker import WorkerAction
 from cfp.errors import Refused
-from cfp.host.machine import Host
+from cfp.host.home import Host
 from tests.end_to_end.harness import JOURNAL, Machine, free_port
 from tests.facts import facts, installed
 
@@ -55,7 +55,7 @@ def test_a_worker_that_hangs_is_named_and_ended(machine: Machine) -> None:
 def test_start_replaces_a_worker_that_hangs() -> None:
     """`start` replaces what holds the address and is proven ours; the hook, which has no time for that, does not."""
     plain = facts()
-    home = installed(plain, plan_install(plain, InstallRequest()))
+    home = installed(plain, plan_install(plain, RouteRequest()))
     assert home.worker is not None
     taken = replace(home.worker, state=PortState.FOREIGN, health=None)
     silent = replace(home.worker, health={"ok": False, "pid": 4711, "nonce": "ab"})

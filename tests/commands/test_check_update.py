@@ -17,8 +17,8 @@ import cfp
 import journal
 from cfp.commands.check_update import Args, run
 from cfp.errors import Refused
-from cfp.host.git import shown_url
-from cfp.host.machine import Host
+from cfp.host.home import Host
+from cfp.host.system.git import shown_url
 from cfp.layout import Layout
 
 ENVIRON = {

@@ -10,7 +10,7 @@ import pytest
 
 from cfp.commands import COMMANDS
 from cfp.commands.completion import Args, menu, run
-from cfp.host.machine import Host
+from cfp.host.home import Host
 from cfp.layout import Layout
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cfp.commands.link_skill import told
 from cfp.errors import Refused
-from cfp.host.skill_link import link, unlink
+from cfp.host.system.skill_link import link, unlink
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from cfp.codex.auth_json import LoginMode
-from cfp.core.checks import Machine, run_checks
+from cfp.core.checks import DoctorFacts, run_checks
 from cfp.core.facts import PortFact, PortState
+from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
-from cfp.core.plan.route import InstallRequest
 from cfp.core.settings import Policy
 from tests.facts import CONFIG, facts, installed, worker_of
 
-MACHINE = Machine(python="3.11.0")
+MACHINE = DoctorFacts(python="3.11.0")
 NAMES = [
     *("python", "codex_config", "active_provider", "provider_base_url", "runtime_source", "login_mode"),
     *("proxy_settings", "config_points_to_proxy", "upstream_saved", "service_tier_policy", "upstream_auth"),
@@ -25,10 +25,10 @@ NAMES = [
 
 def enabled(**request: Any) -> Any:
     home = facts()
-    return installed(home, plan_install(home, InstallRequest(**request)))
+    return installed(home, plan_install(home, RouteRequest(**request)))
 
 
-def codes(home: Any, machine: Machine = MACHINE) -> dict[str, tuple[bool, str]]:
+def codes(home: Any, machine: DoctorFacts = MACHINE) -> dict[str, tuple[bool, str]]:
     return {check.name: (check.ok, check.code) for check in run_checks(home, machine, None)}
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from cfp.codex import config_toml, hooks_json
 from cfp.codex.text import Unparseable
+from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
-from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.provider import BUILT_IN, RESERVED, provider_url, providers
 from cfp.core.unrecorded import unrecorded
@@ -45,7 +45,7 @@ def test_every_byte_comes_back(path: Path) -> None:
     hooks = legal(HOOKS[CONFIGS.index(path) % len(HOOKS)])
     for provider in (*(name for name in providers(doc) if name not in RESERVED), BUILT_IN):
         home = facts(text, hooks)
-        plan = plan_install(home, InstallRequest(provider=provider, upstream_base=UPSTREAM))
+        plan = plan_install(home, RouteRequest(provider=provider, upstream_base=UPSTREAM))
         on = installed(home, plan)
         assert provider_url(on.config.doc, provider) == plan.settings.base_url
         restored = after(on, plan_uninstall(on, UninstallRequest()).changes)

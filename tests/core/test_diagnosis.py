@@ -12,13 +12,13 @@ from cfp.codex.auth_json import LoginMode
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import PortFact, PortState, TextFact
 from cfp.core.manifest import ManifestState
+from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
-from cfp.core.plan.route import InstallRequest
 from cfp.core.settings import Policy
 from cfp.messages import MESSAGES
 from tests.facts import facts, installed, worker_of
 
-ENABLED = installed(facts(), plan_install(facts(), InstallRequest()))
+ENABLED = installed(facts(), plan_install(facts(), RouteRequest()))
 SETTINGS = ENABLED.settings
 ORDER = [
     ("interrupted", {"hot": ("tx",)}),

@@ -13,18 +13,18 @@ from hypothesis import given
 from cfp.codex import config_toml, hooks_json
 from cfp.codex.auth_json import LoginMode
 from cfp.core.facts import PortFact, PortState
-from cfp.core.lifecycle import State, state_of
+from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
-from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.uninstall import ConfigRestore, HookRemoval, Retirement, UninstallRequest, plan_uninstall
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.provider import BUILT_IN, providers
 from cfp.core.settings import Policy
+from cfp.core.state import State, state_of
 from cfp.errors import Refused
 from tests import strategies
 from tests.facts import CONFIG, HOME, UPSTREAM, after, facts, installed, worker_of
 
-START = InstallRequest()
+START = RouteRequest()
 AT_ONCE = UninstallRequest()
 
 
@@ -60,10 +60,10 @@ def test_config_is_switched_last_and_given_back_first() -> None:
     assert plan_uninstall(installed(home, plan), AT_ONCE).changes[0].path == home.layout.config
 
 
-def request_for(home: Any, provider: str) -> InstallRequest:
+def request_for(home: Any, provider: str) -> RouteRequest:
     """The generated provider where it is configured, else the built-in one."""
     chosen = provider if provider in providers(config_doc(home)) else BUILT_IN
-    return InstallRequest(provider=chosen, upstream_base=UPSTREAM)
+    return RouteRequest(provider=chosen, upstream_base=UPSTREAM)
 
 
 @given(strategies.config_texts(), strategies.hooks_texts())
@@ -226,7 +226,7 @@ def test_the_built_in_provider_with_a_chatgpt_login_is_refused() -> None:
 def test_what_an_install_refuses(other: dict[str, Any], request_: dict[str, Any], code: str) -> None:
     """Each obstacle has its code, and nothing is planned."""
     with pytest.raises(Refused) as refused:
-        plan_install(replace(facts(), **other), InstallRequest(**request_))
+        plan_install(replace(facts(), **other), RouteRequest(**request_))
     assert refused.value.code == code
 
 
@@ -250,9 +250,9 @@ def test_the_old_flag_is_written_for_old_codex_only(version: tuple[int, ...] | N
 def test_settings_are_kept_unless_asked_otherwise() -> None:
     """A second install without flags keeps policy and auth source."""
     home = facts()
-    first = installed(home, plan_install(home, InstallRequest(service_tier_policy=Policy.INJECT_MISSING)))
+    first = installed(home, plan_install(home, RouteRequest(service_tier_policy=Policy.INJECT_MISSING)))
     assert plan_install(first, START).settings.service_tier_policy is Policy.INJECT_MISSING
-    changed = plan_install(first, InstallRequest(service_tier_policy=Policy.PRESERVE))
+    changed = plan_install(first, RouteRequest(service_tier_policy=Policy.PRESERVE))
     assert changed.changed_route is True
     assert changed.worker is WorkerAction.REPLACE
 
@@ -262,7 +262,7 @@ def test_a_worker_at_another_port_is_replaced() -> None:
     home = facts()
     first = installed(home, plan_install(home, START))
     free = PortFact(host="127.0.0.1", port=9000, state=PortState.FREE)
-    moved = plan_install(replace(first, candidate=free), InstallRequest(port=9000))
+    moved = plan_install(replace(first, candidate=free), RouteRequest(port=9000))
     assert (moved.worker, moved.settings.port) == (WorkerAction.REPLACE, 9000)
 
 
@@ -270,14 +270,14 @@ def test_another_provider_gets_the_switch_and_the_first_its_url_back() -> None:
     """One provider is switched at a time."""
     text = CONFIG + b'\n[model_providers.two]\nname = "Two"\nbase_url = "https://two.example/v1"\n'
     first = installed(facts(text), plan_install(facts(text), START))
-    doc = config_doc(installed(first, plan_install(first, InstallRequest(provider="two"))))
+    doc = config_doc(installed(first, plan_install(first, RouteRequest(provider="two"))))
     urls = {name: table["base_url"] for name, table in doc["model_providers"].items()}
     assert urls == {"relay": UPSTREAM, "two": "http://127.0.0.1:8787/v1"}
 
 
 def test_prepare_only_writes_settings_alone() -> None:
     """Codex is left as it is."""
-    plan = plan_install(facts(), InstallRequest(prepare_only=True))
+    plan = plan_install(facts(), RouteRequest(prepare_only=True))
     assert [change.path.name for change in plan.changes] == ["settings.json"]
     assert (plan.worker, plan.to_state) == (WorkerAction.NONE, State.PREPARED)
     assert state_of(after(facts(), plan.changes)) is State.PREPARED

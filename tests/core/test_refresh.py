@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cfp.core.facts import Facts
+from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
-from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.set_upstream import plan_set_upstream
 from cfp.core.plan.start import plan_autostart, plan_start, plan_stop
 from cfp.core.plan.worker import WorkerAction
@@ -21,7 +21,7 @@ KEEP, HAND_OVER, REPLACE = WorkerAction.KEEP, WorkerAction.HAND_OVER, WorkerActi
 def running(*, lends: bool, busy: int = 0, settings: bool = True, code: bool = True, lost: bool = False) -> Facts:
     """An enabled home whose worker serves the saved settings and the installed code, or others."""
     plain = facts()
-    home = installed(plain, plan_install(plain, InstallRequest()))
+    home = installed(plain, plan_install(plain, RouteRequest()))
     assert home.settings is not None
     served = home.settings if settings else replace(home.settings, service_tier_policy=Policy.PRESERVE)
     at = worker_of(
@@ -44,13 +44,13 @@ def test_who_refreshes_what(*, lends: bool, busy: int) -> None:
     ):
         home = running(lends=lends, busy=busy, settings=settings, code=code)
         assert (by_start, by_hook) == (plan_start(home).worker, plan_autostart(home).worker)
-        assert by_start == plan_install(home, InstallRequest()).worker
+        assert by_start == plan_install(home, RouteRequest()).worker
 
 
 @pytest.mark.parametrize("lends", [True, False])
 def test_an_upstream_is_applied_the_same_way(*, lends: bool) -> None:
     """With --restart at once, else by whoever comes next."""
-    home, asked = running(lends=lends, busy=1), InstallRequest(service_tier_policy=Policy.PRESERVE)
+    home, asked = running(lends=lends, busy=1), RouteRequest(service_tier_policy=Policy.PRESERVE)
     at_once = plan_set_upstream(home, asked, restart=True)
     deferred = plan_set_upstream(home, asked, restart=False)
     assert (HAND_OVER if lends else REPLACE, False) == (at_once.worker, at_once.restart_required)

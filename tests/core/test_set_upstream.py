@@ -10,28 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfp.codex import config_toml
-from cfp.core.lifecycle import State
 from cfp.core.manifest import parse_manifest
+from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.plan.prepare_login import plan_prepare_login
-from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.set_upstream import plan_set_upstream
 from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.provider_auth import stored_keys, with_key
-from cfp.core.report import route_and_auth
+from cfp.core.route_report import route_and_auth
 from cfp.core.settings import Policy, parse_settings
+from cfp.core.state import State
 from cfp.errors import ConfigDrift, Refused, UsageError
 from cfp.layout import Layout
 from tests import predecessor
 from tests.facts import CONFIG, HOME, UPSTREAM, after, facts, installed
 
-OTHER = InstallRequest(upstream_base="https://other.example/v1")
+OTHER = RouteRequest(upstream_base="https://other.example/v1")
 
 
 def enabled(**other: object) -> object:
     home = facts(**other)
-    return installed(home, plan_install(home, InstallRequest()))
+    return installed(home, plan_install(home, RouteRequest()))
 
 
 def test_the_baseline_moves_with_the_url() -> None:
@@ -71,26 +71,26 @@ def test_a_running_worker_keeps_its_settings_unless_asked_otherwise() -> None:
     )
     at_once = plan_set_upstream(home, OTHER, restart=True)
     assert (at_once.worker, at_once.restart_required) == (WorkerAction.REPLACE, False)
-    same = plan_set_upstream(home, InstallRequest(service_tier_policy=Policy.AUTO), restart=True)
+    same = plan_set_upstream(home, RouteRequest(service_tier_policy=Policy.AUTO), restart=True)
     assert (same.worker, same.restart_required) == (WorkerAction.KEEP, False)
 
 
 def test_auth_is_set_and_cleared() -> None:
     """One source at a time; clearing goes back to what Codex sends."""
     home = replace(enabled(), provider_keys=frozenset({"relay"}))
-    split = plan_set_upstream(home, InstallRequest(use_provider_auth_file=True), restart=False)
+    split = plan_set_upstream(home, RouteRequest(use_provider_auth_file=True), restart=False)
     assert split.settings.upstream_api_key_file
     moved = replace(after(home, split.changes, home.worker), provider_keys=frozenset({"relay"}))
-    cleared = plan_set_upstream(moved, InstallRequest(clear_upstream_auth=True), restart=False)
+    cleared = plan_set_upstream(moved, RouteRequest(clear_upstream_auth=True), restart=False)
     assert not cleared.settings.overrides_auth
     with pytest.raises(UsageError):
-        plan_set_upstream(home, InstallRequest(use_provider_auth_file=True, clear_upstream_auth=True), restart=False)
+        plan_set_upstream(home, RouteRequest(use_provider_auth_file=True, clear_upstream_auth=True), restart=False)
 
 
 def test_what_is_refused() -> None:
     """Nothing asked, nothing enabled, or a provider that others have pointed elsewhere."""
     with pytest.raises(UsageError, match="nothing_asked"):
-        plan_set_upstream(enabled(), InstallRequest(), restart=False)
+        plan_set_upstream(enabled(), RouteRequest(), restart=False)
     with pytest.raises(Refused, match="not_enabled"):
         plan_set_upstream(facts(), OTHER, restart=False)
     home = enabled()
@@ -146,9 +146,9 @@ def test_a_named_key_may_lie_in_auth_json() -> None:
     """As the last resort, and it outlives a reboot there."""
     home = enabled(auth_names=frozenset({"OTHER_API_KEY"}))
     home = replace(home, auth_names=frozenset({"OTHER_API_KEY"}))
-    settings = plan_set_upstream(home, InstallRequest(upstream_api_key_env="OTHER_API_KEY"), restart=False).settings
+    settings = plan_set_upstream(home, RouteRequest(upstream_api_key_env="OTHER_API_KEY"), restart=False).settings
     block = route_and_auth(home, settings)
     told = ("upstream_api_key_source", "upstream_api_key_available", "upstream_api_key_persistent")
     assert ["auth_json_fallback", True, True] == [block[name] for name in told]
     with pytest.raises(Refused, match="upstream_key_missing"):
-        plan_set_upstream(enabled(), InstallRequest(upstream_api_key_env="OTHER_API_KEY"), restart=False)
+        plan_set_upstream(enabled(), RouteRequest(upstream_api_key_env="OTHER_API_KEY"), restart=False)

@@ -13,8 +13,8 @@ from cfp.codex import config_toml
 from cfp.codex.config_toml import CONFIG_TOML, spelling
 from cfp.codex.hooks_json import HOOKS_JSON, find_ours, parse
 from cfp.codex.hooks_text import append_group, group_items, spelled
+from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
-from cfp.core.plan.route import InstallRequest
 from cfp.core.plan.set_upstream import plan_set_upstream
 from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.provider import provider_url
@@ -37,7 +37,7 @@ def test_config_keys_come_back_as_they_were_spelled(case: tuple[bytes, str]) -> 
     text, provider = case
     home = facts(text)
     try:
-        on = installed(home, plan_install(home, InstallRequest(provider=provider, upstream_base=UPSTREAM)))
+        on = installed(home, plan_install(home, RouteRequest(provider=provider, upstream_base=UPSTREAM)))
     except CfpError:
         assume(False)
     url = provider_url(on.config.doc, provider)
@@ -74,10 +74,10 @@ def test_our_hook_comes_back_as_it_was_spelled(text: bytes) -> None:
 def test_a_way_there_and_back_keeps_the_quotes(*, drifted: bool) -> None:
     """Another URL and then the old one again: an uninstall gives back the user's letters, whoever wrote meanwhile."""
     text = CONFIG.replace(f'"{UPSTREAM}"'.encode(), f"'{UPSTREAM}'  # mine".encode())
-    on = installed(facts(text), plan_install(facts(text), InstallRequest()))
+    on = installed(facts(text), plan_install(facts(text), RouteRequest()))
     for number, url in enumerate(("https://other.example/v1", UPSTREAM)):
         on = replace(on, now=on.now + timedelta(days=number + 1))
-        plan = plan_set_upstream(on, InstallRequest(upstream_base=url), restart=False)
+        plan = plan_set_upstream(on, RouteRequest(upstream_base=url), restart=False)
         on = after(on, plan.changes, worker_of(plan.settings))
     more = b"\n[mine]\nx = 1\n" if drifted else b""
     on = replace(on, config=text_fact(on.config.data + more, config_toml.parse))

@@ -91,7 +91,7 @@ class Crossroads(Acts):
         return False
 
     def acquire(self, path: Path, timeout: float) -> Crossroads:
-        """A lock that only those hold who go on (`journal.ports.Locks`)."""
+        """A lock that only those hold who go on (`journal.context.Locks`)."""
         self._lock_file = path
         return self
 

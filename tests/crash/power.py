@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from journal.fs import Kind
+from journal.fs import FileType
 from tests.crash.simfs import Node, SimFs, Step
 
 FATES = 6
@@ -22,7 +22,7 @@ class PowerCut:
         self._fs = fs
         self._steps: list[Step] = [step for steps in fs.pending.values() for step in steps]
         self._sizes = [len(steps) for steps in fs.pending.values()]
-        self._dirty = [number for number, node in fs.nodes.items() if node.kind is Kind.FILE and node.dirty]
+        self._dirty = [number for number, node in fs.nodes.items() if node.kind is FileType.FILE and node.dirty]
 
     def draw(self, choose: random.Random, *, any_subset: bool) -> Draw:
         kept: list[int] = []

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from journal.fs import Kind, Stat
+from journal.fs import FileType, Stat
 
 
 class Crash(BaseException):
@@ -24,7 +24,7 @@ class Crash(BaseException):
 class Node:
     """One inode; nothing of it is changed in place but `stat`, so that copies of the whole file system are cheap."""
 
-    kind: Kind
+    kind: FileType
     data: bytes = b""
     mode: int = 0o600
     uid: int = 0
@@ -108,13 +108,13 @@ class SimFs:
     # --- a world to start from ---------------------------------------------------------------------------------
 
     def add_folder(self, path: str | Path) -> None:
-        self._place(path, Node(kind=Kind.FOLDER, mode=0o700))
+        self._place(path, Node(kind=FileType.FOLDER, mode=0o700))
 
     def add_file(self, path: str | Path, data: bytes, mode: int = 0o600, **meta: object) -> None:
-        self._place(path, Node(kind=Kind.FILE, data=data, mode=mode, **meta).synced())
+        self._place(path, Node(kind=FileType.FILE, data=data, mode=mode, **meta).synced())
 
     def add_link(self, path: str | Path, target: str) -> None:
-        self._place(path, Node(kind=Kind.LINK, data=target.encode(), mode=0o777).synced())
+        self._place(path, Node(kind=FileType.LINK, data=target.encode(), mode=0o777).synced())
 
     def _place(self, path: str | Path, node: Node) -> None:
         self._flush(str(path).rpartition("/")[0])
@@ -137,7 +137,7 @@ class SimFs:
         """Replace a file as another program does, by a rename."""
         old = self.seen.get(str(path))
         kept = 0o600 if old is None else self.nodes[old].mode
-        self._place(path, Node(kind=Kind.FILE, data=data, mode=kept if mode is None else mode).synced())
+        self._place(path, Node(kind=FileType.FILE, data=data, mode=kept if mode is None else mode).synced())
 
     def edit_in_place(self, path: str | Path, data: bytes) -> None:
         """Write into a file and fsync it; on a journaling file system that takes earlier renames along."""
@@ -159,7 +159,7 @@ class SimFs:
         if str(path) not in self.seen:
             if str(path).rpartition("/")[0] not in self.seen:
                 raise _error(errno.ENOENT)
-            self._rename(str(path), ((str(path), self._new(Node(kind=Kind.FILE))),))
+            self._rename(str(path), ((str(path), self._new(Node(kind=FileType.FILE))),))
 
     def go_on(self) -> None:
         """New inodes get other numbers than those that are there."""
@@ -168,7 +168,7 @@ class SimFs:
     def sync_all(self) -> None:
         """Let everything reach the medium, as it does when nobody is in a hurry."""
         self.disk, self.pending = self.seen, {}
-        self.nodes = {n: node.synced() if node.kind is Kind.FILE else node for n, node in self.nodes.items()}
+        self.nodes = {n: node.synced() if node.kind is FileType.FILE else node for n, node in self.nodes.items()}
 
     # --- looking at it ------------------------------------------------------------------------------------------
 
@@ -183,7 +183,7 @@ class SimFs:
     def led_to(self, path: str | Path) -> str:
         """Where a name leads, if that is a link or a link to a link."""
         key = str(path)
-        while (node := self.node(key)) is not None and node.kind is Kind.LINK:
+        while (node := self.node(key)) is not None and node.kind is FileType.LINK:
             key = node.data.decode()
         return key
 
@@ -195,10 +195,10 @@ class SimFs:
     def files(self) -> Iterator[tuple[str, Node]]:
         """Everything that is not a folder."""
         found = ((path, self.nodes[number]) for path, number in self.seen.items())
-        return ((path, node) for path, node in found if node.kind is not Kind.FOLDER)
+        return ((path, node) for path, node in found if node.kind is not FileType.FOLDER)
 
     def folders(self) -> Iterator[str]:
-        return (path for path, number in self.seen.items() if self.nodes[number].kind is Kind.FOLDER)
+        return (path for path, number in self.seen.items() if self.nodes[number].kind is FileType.FOLDER)
 
     def is_empty(self, folder: str) -> bool:
         return not any(path.startswith(f"{folder}/") for path in self.seen)
@@ -249,7 +249,7 @@ class SimFs:
         self._read("lstat")
         key = str(path)
         if key == "/":
-            return Stat(kind=Kind.FOLDER, mode=0o755, uid=0, gid=0, mtime_ns=0, links=2, device=1, inode=0)
+            return Stat(kind=FileType.FOLDER, mode=0o755, uid=0, gid=0, mtime_ns=0, links=2, device=1, inode=0)
         number = self._find(key)
         node = self.nodes[number]
         links = list(self.seen.values()).count(number)
@@ -269,7 +269,7 @@ class SimFs:
     def readlink(self, path: Path) -> str:
         self._read("readlink")
         node = self._node(path)
-        if node.kind is not Kind.LINK:
+        if node.kind is not FileType.LINK:
             raise _error(errno.EINVAL)
         return node.data.decode()
 
@@ -295,7 +295,7 @@ class SimFs:
         self._step("create", path)
         if str(path) in self.seen:
             raise _error(errno.EEXIST)
-        number = self._new(Node(kind=Kind.FILE, mode=mode))
+        number = self._new(Node(kind=FileType.FILE, mode=mode))
         self._link(path, number)
         return self._descriptor(number)
 
@@ -380,7 +380,7 @@ class SimFs:
 
     def unlink(self, path: Path) -> None:
         self._step("unlink", path)
-        if self._node(path).kind is Kind.FOLDER:
+        if self._node(path).kind is FileType.FOLDER:
             raise _error(errno.EISDIR)
         self._apply(path, ((str(path), None),))
 
@@ -389,7 +389,7 @@ class SimFs:
         self._folder(_folder_of(str(path)))
         if str(path) in self.seen:
             raise _error(errno.EEXIST)
-        self._apply(path, ((str(path), self._new(Node(kind=Kind.FOLDER, mode=mode))),))
+        self._apply(path, ((str(path), self._new(Node(kind=FileType.FOLDER, mode=mode))),))
 
     def remove_folder(self, path: Path) -> None:
         self._step("remove_folder", path)
@@ -480,7 +480,7 @@ class SimFs:
         number = self.seen.get(key)
         if number is None:
             parent = self.seen.get(key.rpartition("/")[0])
-            if parent is not None and self.nodes[parent].kind is Kind.FILE:
+            if parent is not None and self.nodes[parent].kind is FileType.FILE:
                 raise _error(errno.ENOTDIR)
             raise _error(errno.ENOENT)
         return number
@@ -489,11 +489,11 @@ class SimFs:
         return self.nodes[self._find(str(path))]
 
     def _regular(self, node: Node) -> None:
-        if node.kind is not Kind.FILE:
-            raise _error(errno.ELOOP if node.kind is Kind.LINK else errno.EISDIR)
+        if node.kind is not FileType.FILE:
+            raise _error(errno.ELOOP if node.kind is FileType.LINK else errno.EISDIR)
 
     def _folder(self, key: str) -> None:
-        if key != "/" and self.nodes[self._find(key)].kind is not Kind.FOLDER:
+        if key != "/" and self.nodes[self._find(key)].kind is not FileType.FOLDER:
             raise _error(errno.ENOTDIR)
 
     def _link(self, path: Path, number: int) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from journal import FileChange
-from journal.fs import Kind
+from journal.fs import FileType
 from tests.crash import invariants
 from tests.crash.commands import COMMANDS, LAYOUT, Command
 from tests.crash.model import Ends
@@ -184,7 +184,7 @@ def i2_theirs_stands(stranger: Stranger, now: SimFs) -> list[str]:
     if stranger.edit is chmod:
         return [] if node is None or node.mode == MODE else [f"I2: mode {node.mode:o}"]
     link = now.node(stranger.path)
-    return [] if link is not None and link.kind is Kind.LINK else ["I2: their link is gone"]
+    return [] if link is not None and link.kind is FileType.LINK else ["I2: their link is gone"]
 
 
 def seen_by(command: Command, stranger: Stranger) -> Command | None:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journal import Drifted
-from journal.fs import Kind
+from journal.fs import FileType
 from journal.values import Unmergeable
 from tests.crash import invariants
 from tests.crash.lines import dump, parse
@@ -275,7 +275,7 @@ def test_a_link_in_place_of_the_file(path: str) -> None:
         outcome = run(journal_on(fs, machine), INSTALL, machine)
         node = fs.node(path)
         assert node is not None
-        assert Kind.LINK is node.kind, at
+        assert FileType.LINK is node.kind, at
         found = invariants.i4_nothing_left(INSTALL, fs, parked=True)
         assert found == [], (at, outcome)
         assert our_state(INSTALL, fs, path, at="/h/elsewhere") == ("after" if outcome == "committed" else "before"), (
@@ -298,7 +298,7 @@ def test_a_folder_in_place_of_the_file(path: str) -> None:
         outcome = run(journal_on(fs, machine), INSTALL, machine)
         node = fs.node(path)
         assert node is not None
-        assert Kind.FOLDER is node.kind, at
+        assert FileType.FOLDER is node.kind, at
         assert complaints(INSTALL, fs, stranger) == [], (at, outcome)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from journal import ABSENT, FileChange, Journal, JournalError, KeyEdit, Lease, Recovery, WorkerRecord
+from journal.context import Locks
 from journal.fs import Fs
-from journal.ports import Locks
 from tests.crash.lines import LINES
 from tests.crash.simfs import SimFs
 from tests.crash.story import Outcome

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cfp.demo.answers import Reject, Stall
-from cfp.demo.upstream import Upstream
+from cfp.demo.provider import DemoProvider
+from cfp.demo.scripted_turns import Reject, Stall
 from tests.dashboard import stage
 from tests.dashboard.browser import NAMELESS, TOO_FAINT, Watched, launched, window
 from tests.end_to_end.harness import KEY, Machine
@@ -38,7 +38,7 @@ def watched(browser: Browser) -> Iterator[Watched]:
 @pytest.fixture(scope="module")
 def quiet_home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine whose tests leave it as they found it, but for some more requests."""
-    with Upstream(key=KEY) as upstream:
+    with DemoProvider(key=KEY) as upstream:
         machine = Machine(root=tmp_path_factory.mktemp("machine") / "m", upstream=upstream)
         try:
             stage.install(machine, [])
@@ -50,7 +50,7 @@ def quiet_home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture(scope="module")
 def busy_home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine with a past, which the tests that only look share."""
-    with Upstream(key=KEY) as upstream:
+    with DemoProvider(key=KEY) as upstream:
         machine = Machine(root=tmp_path_factory.mktemp("machine") / "m", upstream=upstream)
         try:
             base, now = upstream.base_url, stage.now()

@@ -11,7 +11,7 @@ import pytest
 
 from cfp.commands.dashboard import page_url
 from cfp.core.facts import PortFact, PortState
-from cfp.host.browser import open_page
+from cfp.host.system.browser import open_page
 from cfp.layout import API_PATH
 from tests.dashboard import stage
 from tests.end_to_end.harness import KEY, Machine

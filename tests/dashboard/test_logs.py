@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from cfp.cli import Streams, main
 from cfp.commands.logs import requests
 from cfp.layout import Layout
-from cfp.proxy.log import KEPT_FILES, RotatingFile
-from cfp.proxy.log_reader import LogReader
+from cfp.proxy.telemetry.log_reader import LogReader
+from cfp.proxy.telemetry.request_log import KEPT_FILES, RotatingFile
 from cfp.views.requests import columns, header
 from tests.dashboard.stage import line
 from tests.dashboard.test_traffic import AT

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from cfp.demo.answers import Stall
-from cfp.demo.upstream import Upstream
+from cfp.demo.provider import DemoProvider
+from cfp.demo.scripted_turns import Stall
 from tests.dashboard import stage
 from tests.dashboard.browser import launched, window
 from tests.end_to_end.harness import KEY, Machine
@@ -78,7 +78,7 @@ def test_take(name: str, tmp_path: Path) -> None:
     """The state is reached by the real program, and the picture is what a real browser shows of it."""
     prepare, width, height, scheme, opened = SHOTS[name]
     with ExitStack() as stack:
-        machine = Machine(root=tmp_path / "machine", upstream=stack.enter_context(Upstream(key=KEY)))
+        machine = Machine(root=tmp_path / "machine", upstream=stack.enter_context(DemoProvider(key=KEY)))
         stack.callback(machine.end_everything)
         prepare(machine)
         if prepare is _busy:

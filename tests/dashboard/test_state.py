@@ -8,13 +8,13 @@ import pytest
 
 from cfp.core.settings import Settings
 from cfp.messages import MESSAGES
-from cfp.proxy.dashboard.outlook import Outlook
+from cfp.proxy.dashboard.snapshot import Snapshot
 from cfp.proxy.dashboard.state import state, verdict
 from tests.dashboard.stage import line
 from tests.dashboard.test_traffic import AT
 
 SETTINGS = Settings(provider="relay", upstream_base="https://relay.example/v1", upstream_api_key_env="RELAY_KEY")
-READY = Outlook(code="ready", level="ok")
+READY = Snapshot(code="ready", level="ok")
 LIMITED = line(AT, 1, status=429)
 REFUSED = line(AT, 1, status=401)
 
@@ -32,7 +32,7 @@ REFUSED = line(AT, 1, status=401)
 )
 def test_the_graver_finding_comes_first(code: str, level: str, last: dict[str, Any] | None, expected: str) -> None:
     """What the files say, and what the last request says; the files where both are as grave."""
-    found = verdict(Outlook(code=code, level=level), [] if last is None else [last], "")
+    found = verdict(Snapshot(code=code, level=level), [] if last is None else [last], "")
     assert expected == found["code"]
 
 
@@ -46,13 +46,13 @@ def test_a_verdict_names_what_was_answered() -> None:
 
 def test_before_the_first_look_nothing_is_claimed() -> None:
     """The page says nothing rather than that all is well."""
-    assert None is verdict(Outlook(), [], "")["level"]
+    assert None is verdict(Snapshot(), [], "")["level"]
 
 
 @pytest.mark.parametrize("code", [code for code in MESSAGES if code.startswith("diagnosis.")])
 def test_commands_mean_this_home(code: str) -> None:
     """Every command of ours that a verdict shows carries the home's flag behind its verb; others stay as they are."""
-    found = verdict(Outlook(code=code.removeprefix("diagnosis."), level="risk"), [], " --codex-home '/a b'")
+    found = verdict(Snapshot(code=code.removeprefix("diagnosis."), level="risk"), [], " --codex-home '/a b'")
     for command in found["commands"]:
         assert f"`{command}`" in found["action"]
         assert (" --codex-home '/a b'" in command) == command.startswith("codex-fast-proxy")

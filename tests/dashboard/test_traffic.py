@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfp.proxy.admission import Refusal
-from cfp.proxy.answers import Answer
-from cfp.proxy.dashboard.traffic import Kind, Outcome, kind, outcome, shown, trouble
+from cfp.proxy.dashboard.traffic import Outcome, Purpose, outcome, purpose, shown, trouble
+from cfp.proxy.exchange.admission import Denial
+from cfp.proxy.http.local_responses import LocalResponse
 from tests.dashboard.stage import line
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 METADATA = {"method": "GET", "path": "/v1/models", "eligible": False}
-OURS = [answer.code for answer in Answer if answer is not Answer.NOT_ADMITTED]
+OURS = [answer.code for answer in LocalResponse if answer is not LocalResponse.NOT_ADMITTED]
 
-ERRORS = st.sampled_from([None, "client_left", "upstream_cut", "malformed_request", *Refusal, *OURS])
+ERRORS = st.sampled_from([None, "client_left", "upstream_cut", "malformed_request", *Denial, *OURS])
 LINES = st.lists(
     st.fixed_dictionaries(
         {"method": st.sampled_from(["GET", "HEAD", "POST", "PUT"])},
@@ -37,19 +37,19 @@ LINES = st.lists(
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, Kind.GENERATION),
-        ({"eligible": False}, Kind.GENERATION),
-        ({"path": "/v1/responses/compact", "eligible": False}, Kind.GENERATION),
-        ({"method": "GET", "transport": "websocket", "eligible": False}, Kind.GENERATION),
-        (METADATA, Kind.METADATA),
-        ({"method": "HEAD", "eligible": False}, Kind.METADATA),
-        ({"path": "/v1/files", "eligible": False}, Kind.OTHER),
-        ({"status": 403, "error_type": "origin_not_allowed", "eligible": False}, Kind.OTHER),
+        ({}, Purpose.GENERATION),
+        ({"eligible": False}, Purpose.GENERATION),
+        ({"path": "/v1/responses/compact", "eligible": False}, Purpose.GENERATION),
+        ({"method": "GET", "transport": "websocket", "eligible": False}, Purpose.GENERATION),
+        (METADATA, Purpose.METADATA),
+        ({"method": "HEAD", "eligible": False}, Purpose.METADATA),
+        ({"path": "/v1/files", "eligible": False}, Purpose.OTHER),
+        ({"status": 403, "error_type": "origin_not_allowed", "eligible": False}, Purpose.OTHER),
     ],
 )
-def test_requests_are_told_apart(fields: dict[str, Any], expected: Kind) -> None:
+def test_requests_are_told_apart(fields: dict[str, Any], expected: Purpose) -> None:
     """Turns are one thing, metadata another; what a web page tried is neither."""
-    assert expected == kind(line(AT, 1, **fields))
+    assert expected == purpose(line(AT, 1, **fields))
 
 
 @pytest.mark.parametrize(
@@ -112,5 +112,5 @@ def test_every_line_is_judged(lines: list[dict[str, Any]]) -> None:
     """Whatever the log holds: each line has a kind and an end, and trouble is a turn that failed."""
     rows = [shown(one) for one in lines]
     found = trouble(lines)
-    turns = [row for row in rows if row["kind"] is Kind.GENERATION and row["outcome"] is not Outcome.LEFT]
+    turns = [row for row in rows if row["kind"] is Purpose.GENERATION and row["outcome"] is not Outcome.LEFT]
     assert (found is not None) == bool(turns and turns[-1]["outcome"] is Outcome.FAILED)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cfp.demo.upstream import Upstream, refusing
+from cfp.demo.provider import DemoProvider, refusing
 from tests.end_to_end.harness import KEY, Machine
 
 
@@ -17,7 +17,7 @@ from tests.end_to_end.harness import KEY, Machine
 def machine(tmp_path: Path) -> Iterator[Machine]:
     """A machine without Codex. What a test starts on it is ended; that SIGTERM is not enough for that is an error."""
     with ExitStack() as stack:
-        upstream = stack.enter_context(Upstream(key=KEY))
+        upstream = stack.enter_context(DemoProvider(key=KEY))
         nowhere = stack.enter_context(refusing()).removesuffix("/v1")
         machine = Machine(root=tmp_path / "machine", upstream=upstream, nowhere=nowhere)
         yield machine

@@ -24,9 +24,9 @@ from cfp.commands import start
 from cfp.core.facts import PortFact
 from cfp.core.launch import Launch
 from cfp.errors import CfpError
-from cfp.host.machine import Host
-from cfp.host.process import HostProcesses
-from cfp.host.workers import HostWorkers
+from cfp.host.home import Host
+from cfp.host.worker.process import WorkerProcesses
+from cfp.host.worker.supervisor import WorkerSupervisor
 from journal import Journal, RealFs
 
 _CHANGING = (
@@ -81,7 +81,7 @@ class CountingFs:
         return call(*arguments, **named)
 
 
-class FatedWorkers(HostWorkers):
+class FatedWorkers(WorkerSupervisor):
     """The real workers; their beginnings and ends are moments."""
 
     fate: Fate
@@ -112,7 +112,7 @@ class FatedHost(Host):
     fate: Fate
 
     @cached_property
-    def workers(self) -> HostWorkers:
+    def workers(self) -> WorkerSupervisor:
         workers = FatedWorkers(self.layout, self.python)
         workers.fate = self.fate
         return workers
@@ -123,7 +123,7 @@ class FatedHost(Host):
             self.layout.journal,
             fs=CountingFs(self.fate),
             formats={"config_toml": CONFIG_TOML, "hooks_json": HOOKS_JSON},
-            processes=HostProcesses(self.layout),
+            processes=WorkerProcesses(self.layout),
             tool="test",
         )
 

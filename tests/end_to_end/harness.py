@@ -23,8 +23,8 @@ from typing import Any
 
 import psutil
 
-from cfp.demo.answers import Turn
-from cfp.demo.upstream import Received, Upstream
+from cfp.demo.provider import DemoProvider, Received
+from cfp.demo.scripted_turns import ScriptedTurn
 from tests.promised import answer_in
 
 KEY = "sk-a-key-of-the-tests"
@@ -105,7 +105,7 @@ class Machine:
     """One user's machine. `codex` is None where a test needs only our program."""
 
     root: Path
-    upstream: Upstream
+    upstream: DemoProvider
     codex: Path | None = None
     nowhere: str = ""  # a proxy URL that refuses: the real Codex must not leave loopback
     environ: dict[str, str] = field(default_factory=dict)
@@ -200,7 +200,7 @@ class Machine:
         """Run one turn of the real Codex and return it as it reached the provider."""
         before = len(self.upstream.turns)
         ran = self.codex_exec(*arguments)
-        assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.stderr
+        assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.stderr
         (turn,) = self.upstream.turns[before:]
         return turn
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cfp.demo.answers import Turn
-from cfp.demo.upstream import Received
+from cfp.demo.provider import Received
+from cfp.demo.scripted_turns import ScriptedTurn
 from tests.end_to_end.app import App, opened
 from tests.end_to_end.harness import Machine, api_key_login
 
@@ -11,7 +11,7 @@ from tests.end_to_end.harness import Machine, api_key_login
 def _through(machine: Machine, app: App, thread: str) -> str | None:
     """Take a turn in a thread and return its tier at the provider: with the proxy it is priority."""
     before = len(machine.upstream.turns)
-    assert app.turn(thread) == Turn().text
+    assert app.turn(thread) == ScriptedTurn().text
     turns: tuple[Received, ...] = machine.upstream.turns[before:]
     (tier,) = {turn.json().get("service_tier") for turn in turns}
     return str(tier) if tier else None

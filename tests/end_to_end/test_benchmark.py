@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cfp.demo.answers import ByTier, Turn
+from cfp.demo.scripted_turns import ByTier, ScriptedTurn
 from tests.end_to_end.harness import KEY, STATE, Machine, api_key_login
 
 
@@ -18,7 +18,7 @@ def _benchmark(machine: Machine, *flags: str) -> dict[str, object]:
 
 def test_a_tier_that_does_something(codex: Machine) -> None:
     """A second saved on every turn is found, and the result is kept."""
-    codex.upstream.default = ByTier(priority=Turn(), rest=Turn(first_after=1))
+    codex.upstream.default = ByTier(priority=ScriptedTurn(), rest=ScriptedTurn(first_after=1))
     asked = len(codex.upstream.turns)
     told = _benchmark(codex)
     turns = codex.upstream.turns[asked + 1 :]  # the first one verified the provider

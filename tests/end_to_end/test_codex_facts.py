@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from cfp.codex.hook_trust import trust_key, trusted_hash
-from cfp.demo.answers import Reject, Turn
-from cfp.demo.upstream import Upstream
+from cfp.demo.provider import DemoProvider
+from cfp.demo.scripted_turns import Reject, ScriptedTurn
 from cfp.host.codex_cli import find_codex
 from tests.end_to_end.harness import (
     KEY,
@@ -116,7 +116,7 @@ def test_a_hook_may_start_what_the_turn_needs(codex: Machine) -> None:
     )
     _hook(codex, _script(codex, server))
     ran = codex.codex_exec()
-    assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.stderr
+    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.stderr
 
 
 # ---- Errors ----------------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def test_426_turns_a_websocket_into_a_post(codex: Machine) -> None:
     codex.write("config.toml", built_in_config(codex.upstream.base_url))
     codex.write("auth.json", api_key_login())
     ran = codex.codex_exec()
-    assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.stderr
+    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.stderr
     asked = [(one.method, one.header("upgrade")) for one in codex.upstream.received if "/models" not in one.path]
     assert [("GET", "websocket"), ("POST", None)] == asked
 
@@ -157,9 +157,9 @@ def test_codex_waits_for_a_provider_that_is_down(codex: Machine) -> None:
     with codex.codex_started() as process:
         assert process.stderr is not None
         assert any("waiting for network" in line for line in process.stderr)
-        with Upstream(key=KEY, port=port):
+        with DemoProvider(key=KEY, port=port):
             ran = codex.finish(process)
-    assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.told
+    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.told
 
 
 # ---- What is sent ----------------------------------------------------------------------------------------------

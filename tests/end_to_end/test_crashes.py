@@ -21,11 +21,11 @@ import pytest
 
 from cfp.core.facts import Facts, PortFact
 from cfp.core.launch import Launch
-from cfp.host.machine import Host
-from cfp.host.process import HostProcesses, WorkerSpec
-from cfp.host.runtime import python_path
-from cfp.host.survey import Asked
-from cfp.host.workers import HostWorkers
+from cfp.host.home import Host
+from cfp.host.survey import AskedAddress
+from cfp.host.worker.code_id import python_path
+from cfp.host.worker.process import WorkerProcesses, WorkerSpec
+from cfp.host.worker.supervisor import WorkerSupervisor
 from cfp.layout import locate
 from journal import Journal
 from tests.crash.sizes import DEEP
@@ -42,7 +42,7 @@ PATIENCE_S = 10.0
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 
-class ActingWorkers(HostWorkers):
+class ActingWorkers(WorkerSupervisor):
     """Real workers; what is done to them are acts."""
 
     def __init__(self, host: Host, acts: Acts) -> None:
@@ -78,7 +78,7 @@ class ActingHost(Host):
 
     acts: Acts = field(default_factory=Acts)
 
-    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
+    def survey(self, asked: AskedAddress | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
         return super().survey(asked, locked=locked)
 
     @cached_property
@@ -96,7 +96,7 @@ class ActingHost(Host):
             self.layout.journal,
             fs=ActingFs(self.acts),
             formats=FORMATS,
-            processes=HostProcesses(self.layout, still_wanted=wanted),
+            processes=WorkerProcesses(self.layout, still_wanted=wanted),
             tool="test",
         )
 

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from cfp.demo.upstream import Upstream
+from cfp.demo.provider import DemoProvider
 from tests.end_to_end.harness import KEY, Machine
 from tests.house.source import REPOSITORY
 
@@ -34,7 +34,7 @@ def test_the_guide(codex: Machine) -> None:
     machine.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), machine.environ["PATH"]))
     machine.relay()
     before = machine.config.read_bytes()
-    with Upstream(key=KEY) as other:
+    with DemoProvider(key=KEY) as other:
         machine.environ["UPSTREAM"] = other.base_url
         told = commands("docs/guide.md")
         assert told == [(line, type_in(machine, line)) for line, _ in told]

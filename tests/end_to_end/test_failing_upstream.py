@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cfp.demo.answers import Answer, Cut, NotSse, Reject, Stall
-from cfp.demo.upstream import refusing
+from cfp.demo.provider import refusing
+from cfp.demo.scripted_turns import Answer, Cut, NotSse, Reject, Stall
 from tests.end_to_end.harness import KEY, Machine, Ran, relay_config
 
 

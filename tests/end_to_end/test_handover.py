@@ -16,10 +16,10 @@ import psutil
 
 from cfp.commands import start
 from cfp.core.settings import Policy
-from cfp.demo.answers import Stall, Turn
-from cfp.demo.upstream import Upstream
-from cfp.host import _linux as system
-from cfp.host.machine import Host
+from cfp.demo.provider import DemoProvider
+from cfp.demo.scripted_turns import ScriptedTurn, Stall
+from cfp.host.home import Host
+from cfp.host.worker import _linux as system
 from tests.end_to_end.harness import KEY, Machine
 from tests.numbers import Numbers
 
@@ -35,9 +35,9 @@ def test_a_turn_survives_a_change_of_upstream(codex: Machine) -> None:
     codex.relay()
     codex.install()
     (old,) = codex.workers()
-    codex.upstream.script(Turn(text=LONG, between=0.1))
+    codex.upstream.script(ScriptedTurn(text=LONG, between=0.1))
     asked = len(codex.upstream.turns)
-    with Upstream(key=KEY) as other, ThreadPoolExecutor() as pool:
+    with DemoProvider(key=KEY) as other, ThreadPoolExecutor() as pool:
         slow = pool.submit(codex.codex_exec)
         codex.upstream.wait_for_turns(asked + 1, timeout=30)
         moved = codex.cfp("set-upstream", "--upstream-base", other.base_url, "--restart")
@@ -64,7 +64,7 @@ def test_the_hook_applies_what_was_deferred_while_a_turn_runs(codex: Machine) ->
     """Deferred settings are the next session's, though the session before is still in the middle of a turn."""
     codex.relay()
     codex.install()
-    codex.upstream.script(Turn(text=LONG, between=0.1))
+    codex.upstream.script(ScriptedTurn(text=LONG, between=0.1))
     asked = len(codex.upstream.turns)
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(codex.codex_exec)

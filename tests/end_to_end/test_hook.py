@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cfp.demo.answers import Turn
+from cfp.demo.scripted_turns import ScriptedTurn
 from cfp.host.codex_cli import HookEntry, find_codex
 from tests.end_to_end.harness import STATE, Machine, api_key_login
 
@@ -56,7 +56,7 @@ def test_sessions_at_once_start_one_worker(codex: Machine) -> None:
     _kill(codex)
     with ThreadPoolExecutor() as pool:
         runs = list(pool.map(lambda _: codex.codex_exec(), range(3)))
-    assert [(0, Turn().text)] * 3 == [(ran.code, ran.stdout.strip()) for ran in runs]
+    assert [(0, ScriptedTurn().text)] * 3 == [(ran.code, ran.stdout.strip()) for ran in runs]
     assert 1 == len(codex.workers())
 
 

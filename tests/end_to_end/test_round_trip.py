@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cfp.demo.answers import Turn
+from cfp.demo.scripted_turns import ScriptedTurn
 from tests.end_to_end.harness import (
     BACKUPS,
     Machine,
@@ -155,7 +155,7 @@ def test_uninstalling_under_a_turn(codex: Machine) -> None:
     codex.relay()
     codex.write("auth.json", api_key_login())
     codex.install()
-    codex.upstream.script(Turn(text="slow", first_after=4))
+    codex.upstream.script(ScriptedTurn(text="slow", first_after=4))
     with ThreadPoolExecutor() as pool:
         asked = len(codex.upstream.turns)
         slow = pool.submit(codex.codex_exec)

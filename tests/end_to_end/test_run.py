@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cfp.demo.answers import Reject, Turn
+from cfp.demo.scripted_turns import Reject, ScriptedTurn
 from tests.end_to_end.harness import BACKUPS, JOURNAL, STATE, Machine, api_key_login, chatgpt_login, relay_config
 
 # Says how it was called, then waits for a signal; answers TERM with an exit code of its own.
@@ -78,7 +78,7 @@ def test_one_turn_of_the_real_codex(codex: Machine) -> None:
     codex.write("auth.json", api_key_login())
     before = seen(codex.home)
     ran = codex.cfp("run", "--", "codex", "exec", "--skip-git-repo-check", "Say hello")
-    assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.told
+    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.told
     (turn,) = codex.upstream.turns
     assert "priority" == turn.json()["service_tier"]
     after = seen(codex.home)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tomllib
 
-from cfp.demo.answers import Reject, Stall
-from cfp.demo.upstream import Upstream, refusing
+from cfp.demo.provider import DemoProvider, refusing
+from cfp.demo.scripted_turns import Reject, Stall
 from tests.end_to_end.harness import KEY, Machine, api_key_login, chatgpt_login
 
 
@@ -56,7 +56,7 @@ def test_a_new_url_moves_the_baseline(codex: Machine) -> None:
     codex.write("auth.json", api_key_login())
     before = codex.config.read_text()
     codex.install()
-    with Upstream(key=KEY) as other:
+    with DemoProvider(key=KEY) as other:
         ran = codex.cfp("set-upstream", "--upstream-base", other.base_url, "--restart")
         assert (0, codex.upstream.base_url) == (ran.code, ran.json["previous_upstream_base"]), ran.told
         asked = len(other.turns)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from cfp.demo.answers import Stall
+from cfp.demo.scripted_turns import Stall
 from tests.end_to_end.harness import Machine, api_key_login
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cfp.demo.upstream import Received
+from cfp.demo.provider import Received
 from tests.end_to_end.harness import KEY, Machine, api_key_login, built_in_config
 
 # What differs between any two turns: ids, and the clock.

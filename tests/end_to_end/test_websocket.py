@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cfp.demo.answers import Turn
-from cfp.demo.upstream import Connection, Received, Upstream
+from cfp.demo.provider import Connection, DemoProvider, Received
+from cfp.demo.scripted_turns import ScriptedTurn
 from cfp.layout import Layout
 from tests.end_to_end.app import opened
 from tests.end_to_end.harness import KEY, Machine, Ran, api_key_login, built_in_config, chatgpt_login
@@ -31,7 +31,7 @@ class Speaking:
 def speaking(codex: Machine) -> Iterator[Speaking]:
     """The same machine, with a provider that takes WebSockets in the place of its own."""
     said = Switchboard()
-    with Upstream(key=KEY, switch=said) as upstream:
+    with DemoProvider(key=KEY, switch=said) as upstream:
         codex.upstream = upstream
         codex.write("auth.json", api_key_login())
         yield Speaking(codex, said)
@@ -45,7 +45,7 @@ def _log(machine: Machine) -> list[dict[str, Any]]:
 
 
 def spoken(ran: Ran) -> None:
-    assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.told
+    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.told
     assert "Reconnecting" not in ran.stderr, ran.told
     assert "Falling back" not in ran.stderr, ran.told
 
@@ -110,13 +110,13 @@ def test_a_session_outlives_the_worker(speaking: Speaking) -> None:
     machine.install()
     with opened(machine) as app:
         thread = app.thread()
-        assert [Turn().text] * 2 == [app.turn(thread) for _ in range(2)]
+        assert [ScriptedTurn().text] * 2 == [app.turn(thread) for _ in range(2)]
         assert (1, {"priority"}) == (len(said.handshakes), {message["service_tier"] for message in said.turns})
         moved = machine.cfp("set-upstream", "--service-tier-policy", "preserve", "--restart")
         assert moved.code == 0, moved.told
         machine.wait_for_one_worker()
         assert [1001] == said.closes
-        assert Turn().text == app.turn(thread)
+        assert ScriptedTurn().text == app.turn(thread)
         assert (2, None) == (len(said.handshakes), said.turns[-1].get("service_tier"))
 
 
@@ -127,7 +127,7 @@ def test_a_cut_socket_is_made_anew(speaking: Speaking) -> None:
     machine.install()
     said.cut = 1
     ran = machine.codex_exec()
-    assert (0, Turn().text) == (ran.code, ran.stdout.strip()), ran.told
+    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.told
     assert (2, 2) == (len(said.handshakes), len(said.turns))
 
 
@@ -140,7 +140,7 @@ def _not_found(connection: Connection, request: Received) -> None:
 @pytest.mark.parametrize("provider", ["custom", "built-in"])
 def test_without_websocket_the_first_turn_falls_back_at_once(codex: Machine, provider: str) -> None:
     """A 404 costs Codex 7 s and warnings; through the proxy the POST follows at once, in silence."""
-    with Upstream(key=KEY, switch=_not_found) as upstream:
+    with DemoProvider(key=KEY, switch=_not_found) as upstream:
         codex.upstream = upstream
         codex.write("auth.json", api_key_login())
         if provider == "custom":

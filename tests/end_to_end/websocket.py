@@ -11,8 +11,8 @@ from typing import Any
 
 from wsproto.frame_protocol import FrameProtocol, Opcode
 
-from cfp.demo.answers import Turn, events
-from cfp.demo.upstream import Connection, Received
+from cfp.demo.provider import Connection, Received
+from cfp.demo.scripted_turns import ScriptedTurn, events
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
 
@@ -47,7 +47,7 @@ class Switchboard:
         frames = FrameProtocol(client=False, extensions=[])
         for message in self._messages(connection, frames):
             self.messages.append(message)
-            story = events(message, Turn(), len(self.messages))
+            story = events(message, ScriptedTurn(), len(self.messages))
             warming = not message.get("generate", True)
             for event in (story[0], story[-1]) if warming else story:
                 if self.cut and not warming and event is story[4]:

@@ -12,14 +12,14 @@ import h11
 from wsproto.frame_protocol import FrameProtocol, Opcode
 from wsproto.frame_protocol import ParseFailed as Unreadable
 
-from cfp.proxy import codings
-from cfp.proxy.heads import Heads
-from cfp.proxy.observe import StreamObserver
-from cfp.proxy.parsers import RequestParser, ResponseParser
-from cfp.proxy.rewrite import rewrite
-from cfp.proxy.told import told
-from cfp.proxy.websocket import Frame, FrameReader, Messages, with_member
-from cfp.proxy.wire import END, Malformed, RequestHead, ResponseHead
+from cfp.proxy.http import content_coding
+from cfp.proxy.http.head_cache import HeadCache
+from cfp.proxy.http.json_splice import inject_tier
+from cfp.proxy.http.messages import END, Malformed, RequestHead, ResponseHead
+from cfp.proxy.http.parsers import RequestParser, ResponseParser
+from cfp.proxy.http.websocket_frames import Frame, FrameReader, Messages, with_member
+from cfp.proxy.telemetry.request_record import StreamObserver
+from cfp.proxy.telemetry.response_facts import read_facts
 from tests.proxy.support import merged, read_by_h11
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -52,7 +52,7 @@ def request(data: bytes) -> None:
     whole, pieces = RequestParser(), RequestParser()
     events = merged(whole.feed(text))
     assert events == merged([event for piece in _cut(text, at * 7) for event in pieces.feed(piece)])
-    heads = Heads()
+    heads = HeadCache()
     for _ in range(2):
         assert events == merged(RequestParser(heads=heads).feed(text))
     assert not any(isinstance(event, Malformed) for event in events[:-1])
@@ -103,17 +103,17 @@ def _body_by_h11(text: bytes, *, bodiless: bool) -> bytes:
 def body(data: bytes) -> None:
     """One member more and nothing else, in every coding; whatever cannot be read goes out as it came."""
     coding, plain = CODINGS[data[0] % 4 if data else 0], data[1:]
-    packed = plain if coding == b"identity" or not data or data[0] & 4 else codings.encode(coding, [plain])
+    packed = plain if coding == b"identity" or not data or data[0] & 4 else content_coding.encode(coding, [plain])
     try:
-        found = rewrite(packed, "priority", coding=coding, cap=1 << 16)
-    except codings.TooLarge:
+        found = inject_tier(packed, "priority", coding=coding, cap=1 << 16)
+    except content_coding.TooLarge:
         return
     after = b"".join(map(bytes, found.parts))
     if not found.injected:
         assert after == packed
         return
-    before = packed if coding == b"identity" else codings.decode(coding, packed, 1 << 16)
-    after = after if coding == b"identity" else codings.decode(coding, after, 1 << 17)
+    before = packed if coding == b"identity" else content_coding.decode(coding, packed, 1 << 16)
+    after = after if coding == b"identity" else content_coding.decode(coding, after, 1 << 17)
     start = before.index(b"{") + 1
     assert after[:start] == before[:start]
     assert after.endswith(before[start:])
@@ -141,12 +141,12 @@ def frames(data: bytes) -> None:
             assert ours[: len(theirs)] == theirs
     for event in events:
         if isinstance(event, Frame) and event.is_text:
-            found = rewrite(event.payload(), "priority")
+            found = inject_tier(event.payload(), "priority")
             if found.injected:
                 parts = with_member(event, len(found.parts[0]), bytes(found.parts[1]))
                 (again,) = FrameReader(1 << 20).feed(b"".join(map(bytes, parts)))
                 assert isinstance(again, Frame)
-                assert rewrite(again.payload(), None).members is not None
+                assert inject_tier(again.payload(), None).members is not None
                 assert again.payload().endswith(event.payload()[len(found.parts[0]) :])
 
 
@@ -171,7 +171,7 @@ def stream(data: bytes) -> None:
         observer = StreamObserver(sse=True)
         for piece in pieces:
             observer.feed(piece)
-        found.append(told(observer))
+        found.append(read_facts(observer))
     assert found[0] == found[1]
 
 

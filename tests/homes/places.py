@@ -19,7 +19,7 @@ from typing import Any, NoReturn, Protocol
 
 from cfp.host.disk import Disk, MachineDisk
 from cfp.layout import Layout
-from journal.fs import Fs, Kind
+from journal.fs import FileType, Fs
 from tests.crash.power import PowerCut
 from tests.crash.simfs import Crash, Fault, Node, SimFs
 from tests.homes.acts import ActingFs, Acts
@@ -162,7 +162,7 @@ class MemoryDisk:
         node = self._fs.node(self._fs.led_to(path))
         if node is None:
             return None, ""
-        return (node.data, "") if node.kind is Kind.FILE else (None, "Is a directory")
+        return (node.data, "") if node.kind is FileType.FILE else (None, "Is a directory")
 
     def read(self, path: Path) -> bytes | None:
         return self.try_to_read(path)[0]
@@ -176,7 +176,7 @@ class MemoryDisk:
 
     def is_folder(self, path: Path) -> bool:
         node = self._fs.node(self._fs.led_to(path))
-        return node is not None and node.kind is Kind.FOLDER
+        return node is not None and node.kind is FileType.FOLDER
 
     def now(self) -> datetime:
         return BEGINNING + timedelta(seconds=self._seconds)
@@ -320,11 +320,11 @@ class FolderHome:
 
 
 def _node(path: Path, found: Any) -> Node:
-    kind, data = Kind.FILE, b""
+    kind, data = FileType.FILE, b""
     if stat.S_ISDIR(found.st_mode):
-        kind = Kind.FOLDER
+        kind = FileType.FOLDER
     elif stat.S_ISLNK(found.st_mode):
-        kind, data = Kind.LINK, str(path.readlink()).encode()
+        kind, data = FileType.LINK, str(path.readlink()).encode()
     else:
         data = path.read_bytes()
     return Node(
@@ -333,5 +333,5 @@ def _node(path: Path, found: Any) -> Node:
         mode=stat.S_IMODE(found.st_mode),
         uid=found.st_uid,
         gid=found.st_gid,
-        mtime_ns=0 if kind is Kind.FOLDER else found.st_mtime_ns,
+        mtime_ns=0 if kind is FileType.FOLDER else found.st_mtime_ns,
     )

@@ -16,15 +16,15 @@ from cfp import cli
 from cfp.codex.config_toml import CONFIG_TOML, parse
 from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import State, state_of
 from cfp.core.provider import provider_url
 from cfp.core.settings import Settings
+from cfp.core.state import State, state_of
 from cfp.host.disk import Disk
-from cfp.host.machine import Host
-from cfp.host.survey import Asked, survey
+from cfp.host.home import Host
+from cfp.host.survey import AskedAddress, survey
 from journal import Journal, Recovery, Unmergeable
+from journal.context import Locks
 from journal.fs import Fs
-from journal.ports import Locks
 from tests.crash.simfs import SimFs
 from tests.crash.story import Outcome
 from tests.homes.computer import Computer, Crew, Desk, Recoverer, nothing
@@ -93,7 +93,7 @@ class StagedHost(Host):
     codex = None
     codex_version = None
 
-    def survey(self, asked: Asked | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
+    def survey(self, asked: AskedAddress | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
         near = self.computer.neighbours()
         return survey(self.layout, self.environ, asked=asked, neighbours=near, disk=self.disk, locked=locked)
 

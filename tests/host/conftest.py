@@ -15,8 +15,8 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from cfp.core.settings import Settings
-from cfp.host.probe import wait_healthy
-from cfp.host.process import Child, WorkerSpec, boot_id, spawn
+from cfp.host.worker.probe import wait_healthy
+from cfp.host.worker.process import SpawnedWorker, WorkerSpec, boot_id, spawn
 from cfp.layout import Layout
 from journal.values import WorkerRecord
 
@@ -37,7 +37,7 @@ class Workers:
         self.program = home.parent / "stand_in"
         self.program.write_text(f"#!{sys.executable} -SE\n{STAND_IN.read_text()}")
         self.program.chmod(0o700)
-        self.children: list[Child] = []
+        self.children: list[SpawnedWorker] = []
 
     def spec(self, **changes: Any) -> WorkerSpec:
         settings = Settings(
@@ -47,12 +47,12 @@ class Workers:
             settings=settings, codex_home=self.layout.home, python=str(self.program), nonce=secrets.token_hex(16)
         )
 
-    def spawn(self, spec: WorkerSpec, **options: Any) -> Child:
+    def spawn(self, spec: WorkerSpec, **options: Any) -> SpawnedWorker:
         child = spawn(spec, self.layout, env={**os.environ, "STAND_IN": json.dumps(options)})
         self.children.append(child)
         return child
 
-    def start(self, **options: Any) -> tuple[WorkerSpec, Child, WorkerRecord]:
+    def start(self, **options: Any) -> tuple[WorkerSpec, SpawnedWorker, WorkerRecord]:
         """A worker that answers already."""
         spec = self.spec()
         child = self.spawn(spec, **options)
@@ -67,7 +67,7 @@ class Workers:
             child.abandon()
 
 
-def record_of(spec: WorkerSpec, child: Child) -> WorkerRecord:
+def record_of(spec: WorkerSpec, child: SpawnedWorker) -> WorkerRecord:
     return WorkerRecord(
         nonce=spec.nonce, port=spec.settings.port, pid=child.pid, started=child.started, boot_id=boot_id()
     )

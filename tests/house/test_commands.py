@@ -23,7 +23,7 @@ NOT_FOR_AGENTS = frozenset({"autostart", "serve", "completion", "journal", "unli
 
 # Verbs that no test runs by its harness's `cfp`, and the test that runs each all the same.
 RUN_OTHERWISE = {
-    "serve": ("tests/proxy/test_serve.py", "test_it_serves_and_leaves"),
+    "serve": ("tests/proxy/worker/test_command_line.py", "test_it_serves_and_leaves"),
     "completion": ("tests/commands/test_completion.py", "test_bash_completes"),
 }
 STORY = "tests/contract/story.py"
@@ -33,11 +33,11 @@ STORY = "tests/contract/story.py"
 COMPUTED = {
     "start": "cfp/commands/start.py",
     "autostart": "cfp/commands/autostart.py",
-    "verify-upstream": "cfp/host/attempt.py",
+    "verify-upstream": "cfp/host/provider/attempt.py",
     "benchmark": "cfp/commands/benchmark.py",
     "recover": "cfp/commands/recover.py journal/recovery.py",
-    "link-skill": "cfp/host/skill_link.py",
-    "unlink-skill": "cfp/host/skill_link.py",
+    "link-skill": "cfp/host/system/skill_link.py",
+    "unlink-skill": "cfp/host/system/skill_link.py",
     "demo": "cfp/commands/demo.py",
     "dashboard": "cfp/commands/dashboard.py",
 }

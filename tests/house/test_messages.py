@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import string
 
-from cfp.core.lifecycle import Refusal
-from cfp.host.git import Relation
+from cfp.core.state import Refusal
+from cfp.host.system.git import Relation
 from cfp.messages import MESSAGES
 from tests.house.source import dotted, modules
 

@@ -75,7 +75,7 @@ def test_only_layout_knows_where_files_lie() -> None:
     """No other module joins a name of the home to a path, but for homes of its own making."""
     layout, *_ = [module for module in OURS if module.name == "cfp/layout.py"]
     names = {name for name, _ in _joins(layout)}
-    own_homes = {"cfp/demo/home.py", "cfp/proxy/serve.py"}  # serve: the default, without the import
+    own_homes = {"cfp/demo/home.py", "cfp/proxy/worker/command_line.py"}  # serve: the default, without the import
     found = [
         f"{module.name}:{line} {name}"
         for module in OURS

@@ -11,26 +11,29 @@ from tests.house.source import Module, dotted, modules
 
 # A module, the calls, and why they do not go through the journal.
 WRITERS = {
-    "cfp/proxy/log.py": (
+    "cfp/proxy/telemetry/request_log.py": (
         "os.open os.fchmod ?.replace",
         "the worker's own request log, appended for as long as it lives",
     ),
-    "cfp/proxy/lifetime.py": (
+    "cfp/proxy/worker/single_instance.py": (
         "os.open ?.unlink ?.mkdir",
         "the worker's lock and pid file, which live and die with it",
     ),
-    "cfp/host/child.py": ("os.open os.fchmod", "the worker's stdout and stderr, opened for it before it starts"),
+    "cfp/host/worker/spawn.py": (
+        "os.open os.fchmod",
+        "the worker's stdout and stderr, opened for it before it starts",
+    ),
     "cfp/fastpath.py": ("os.open", "the hook's note of what it has read; without it, it reads again"),
-    "cfp/host/control.py": (
+    "cfp/host/worker/control_socket.py": (
         "?.unlink ?.chmod ?.replace",
         "the worker's control socket, which lives and dies with it",
     ),
-    "cfp/proxy/handover.py": ("?.unlink", "the same"),
+    "cfp/proxy/worker/handover.py": ("?.unlink", "the same"),
     "cfp/commands/autostart.py": ("os.open os.fchmod ?.replace", "the hook's log, one line for each start"),
     "cfp/cli.py": ("tempfile.mkstemp", "the report of a bug, when nothing else can be relied on"),
-    "cfp/host/skill_link.py": ("?.mkdir", "one link outside the Codex home"),
-    "cfp/host/git.py": ("tempfile.TemporaryDirectory", "a throw-away folder"),
-    "cfp/host/scratch.py": ("tempfile.mkdtemp ?.mkdir shutil.rmtree", "throw-away folders"),
+    "cfp/host/system/skill_link.py": ("?.mkdir", "one link outside the Codex home"),
+    "cfp/host/system/git.py": ("tempfile.TemporaryDirectory", "a throw-away folder"),
+    "cfp/host/system/scratch.py": ("tempfile.mkdtemp ?.mkdir shutil.rmtree", "throw-away folders"),
     "cfp/bench/codex.py": ("?.mkdir ?.write_text", "a throw-away Codex home"),
     "cfp/commands/demo.py": ("tempfile.mkdtemp shutil.rmtree", "the demo's throw-away folder"),
     "cfp/demo/home.py": ("?.mkdir ?.write_bytes ?.chmod", "the files of a user who does not exist, in that folder"),

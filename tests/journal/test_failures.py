@@ -24,13 +24,13 @@ from journal import (
     Transaction,
     Unsupported,
 )
+from journal.cleanup import remove_all
 from journal.codec import parse
-from journal.fs import Kind
+from journal.fs import FileType
 from journal.history import NAME, OLDEST, add_to_history
 from journal.lease import Lease
 from journal.log import VERSION, create_log
 from journal.staging import INHERITED
-from journal.tidy import remove_all
 from tests.crash.simfs import Fault, SimFs
 from tests.crash.world import HOME, ROOT, Machine, changed, journal_on, recover
 from tests.journal.support import Home, change, home_at, roll_back
@@ -626,7 +626,7 @@ def test_a_displaced_link_goes_back_as_it_is() -> None:
     """A link has no mode to set, and is not opened."""
     fs = displacing(link)
     recover(fs, Machine())
-    assert (fs.node("/h/config").kind, fs.data("/h/config")) == (Kind.LINK, b"/h/elsewhere")
+    assert (fs.node("/h/config").kind, fs.data("/h/config")) == (FileType.LINK, b"/h/elsewhere")
 
 
 def folder(fs: SimFs) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from journal import ABSENT, Damaged, Drifted, JournalError, LockBusy, RealFs, StorageFailed, Unsupported
+from journal.boot import boot_id
 from journal.codec import LARGEST, frame, parse
 from journal.fs import Meta
 from journal.history import MOST_LINES, NAME, add_to_history, read_history
 from journal.lock import _confirmed, _is_same_file, _native
-from journal.machine import boot_id
 from journal.real_fs import link_new
 from journal.recovery import Recovery
 from journal.rename import rename

@@ -21,13 +21,20 @@ from journal import (
     Unsupported,
     WorkerRecord,
 )
+from journal.cleanup import (
+    make_folders,
+    remove_all,
+    remove_folders,
+    remove_if_empty,
+    remove_journal_of,
+    sweep_orphans,
+)
 from journal.codec import frame, parse
 from journal.intents import Digester
+from journal.preflight import missing_for
 from journal.redact import shown_value
-from journal.staging import Place, park
-from journal.survey import missing_for
+from journal.staging import StagingArea, park
 from journal.target import MOST_LINKS, examine, locate, missing_folders, resolve
-from journal.tidy import make_folders, remove_all, remove_folders, remove_if_empty, remove_journal_of, sweep_orphans
 from tests.crash.simfs import Fault, SimFs
 from tests.crash.world import Machine, journal_on
 from tests.journal.support import Home, change, home_at, roll_back
@@ -146,8 +153,8 @@ class Refusing(SimFs):
         lambda fs: sweep_orphans(fs, H),
         lambda fs: missing_for(fs, [], [H / "a"]),
         lambda fs: locate(fs, H / "a"),
-        lambda fs: Place(fs, H / "a", "tx", 0, Digester("")).names(),
-        lambda fs: Place(fs, H / "a", "tx", 0, Digester("")).observe([], names=()),
+        lambda fs: StagingArea(fs, H / "a", "tx", 0, Digester("")).names(),
+        lambda fs: StagingArea(fs, H / "a", "tx", 0, Digester("")).observe([], names=()),
     ],
 )
 def test_a_failing_disk_is_called_so(act: Callable[[SimFs], object]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cfp.core.lifecycle import REFUSED_ANYWHERE, State, Verb, listed
+from cfp.core.state import REFUSED_ANYWHERE, State, Verb, listed
 from tests.homes.site import Said
 
 

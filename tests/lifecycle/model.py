@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cfp.core.lifecycle import State
+from cfp.core.state import State
 from tests.lifecycle.writers import GONE, OUR_URLS, Leaves, changed
 
 DIRECT = frozenset({State.ABSENT, State.PREPARED, State.RESTORED_DEFERRED})

@@ -10,8 +10,8 @@ from pathlib import Path
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from cfp.core.lifecycle import Verb
 from cfp.core.provider import active_provider, provider_url, url_key
+from cfp.core.state import Verb
 from tests.homes.computer import OLD_CODE, Computer
 from tests.homes.places import Home, MemoryHome
 from tests.homes.site import Said, Site

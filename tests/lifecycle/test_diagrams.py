@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from cfp.core.lifecycle import OUTCOMES, State
+from cfp.core.state import OUTCOMES, State
 from cfp.lifecycle.machine import diagram
 from cfp.lifecycle.tables import TABLES
 

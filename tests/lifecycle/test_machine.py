@@ -7,10 +7,10 @@ import itertools
 import pytest
 
 from cfp.errors import RecoveryRequired
-from cfp.lifecycle.machine import Run, State, Step, diagram
+from cfp.lifecycle.machine import Run, RunState, Step, diagram
 from cfp.lifecycle.tables import TABLES
 
-STATES = (State.PLANNED, State.PREPARED, State.WORKER_UP, State.SWITCHED, State.COMMITTED)
+STATES = (RunState.PLANNED, RunState.PREPARED, RunState.WORKER_UP, RunState.SWITCHED, RunState.COMMITTED)
 
 
 class World:
@@ -55,7 +55,7 @@ def table(commit_row: int = 9) -> tuple[Step[World], ...]:
 def test_a_run_without_trouble_reaches_the_end() -> None:
     """Every effect happened once, in order."""
     world = World()
-    assert Run(table(), world).finish() is State.COMMITTED
+    assert Run(table(), world).finish() is RunState.COMMITTED
     assert world.done == {0, 1, 2, 3}
     assert not world.closed
 
@@ -71,7 +71,7 @@ def test_a_failure_undoes_everything(row: int, when: str, error: type[BaseExcept
         run.finish()
     assert world.done == set()
     assert world.closed
-    assert run.state is State.ROLLED_BACK
+    assert run.state is RunState.ROLLED_BACK
 
 
 @pytest.mark.parametrize(("row", "undo"), [(row, undo) for row in range(4) for undo in range(row + 1)])

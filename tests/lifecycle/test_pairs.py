@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from cfp.core.lifecycle import State, Verb
+from cfp.core.state import State, Verb
 from tests.homes.site import Site, in_memory
 from tests.lifecycle.listed import is_listed
 from tests.lifecycle.writers import PLAIN, URLS

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from cfp.core.lifecycle import State
+from cfp.core.state import State
 from tests.homes.site import Site, host_on, in_memory, run_on
 from tests.lifecycle.writers import PLAIN
 

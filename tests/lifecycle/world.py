@@ -10,8 +10,8 @@ from pathlib import Path
 
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import Pointing, Proxy, State, Verb, pointing, proxy, state_of
 from cfp.core.provider import provider_url
+from cfp.core.state import Pointing, Proxy, State, Verb, pointing, proxy, state_of
 from cfp.errors import Failed
 from journal import Recovery
 from tests.crash import invariants

@@ -157,7 +157,7 @@ def worker_command(
 _ON_UVLOOP = """
 import asyncio, sys, uvloop
 asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-from cfp.proxy.serve import main
+from cfp.proxy.worker.command_line import main
 sys.exit(main(sys.argv[1:]))
 """
 

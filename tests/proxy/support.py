@@ -17,7 +17,7 @@ import h11
 from cfp.core.settings import Policy, Settings
 from cfp.layout import Layout
 from cfp.proxy.config import Limits, WorkerConfig
-from cfp.proxy.server import Worker
+from cfp.proxy.worker.worker import Worker
 
 P = ParamSpec("P")
 Event = TypeVar("Event")

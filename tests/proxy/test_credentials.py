@@ -10,7 +10,7 @@ import pytest
 from cfp.core.policy import EffectivePolicy, LoginMode
 from cfp.core.settings import Policy, Settings
 from cfp.layout import Layout
-from cfp.proxy.credentials import Credentials, KeyState, StatCached
+from cfp.proxy.credentials import Credentials, KeyUnusable, StatCached
 
 ENVIRON = {"RELAY_KEY": " sk-env ", "BAD": "a\r\nX: y", "EMPTY": " "}
 KEY = '{"OPENAI_API_KEY":"sk-x"}'
@@ -66,7 +66,7 @@ def test_keys_come_from_where_the_settings_say(tmp_path: Path) -> None:
 def test_keys_that_cannot_be_sent(tmp_path: Path, name: str, *, missing: bool) -> None:
     """Absent and unusable are told apart, by the source's name and never by the value."""
     chosen = credentials(tmp_path, upstream_api_key_env=name)
-    with pytest.raises(KeyState) as caught:
+    with pytest.raises(KeyUnusable) as caught:
         chosen.authorization()
     assert (caught.value.missing, name in caught.value.source, chosen.key_available()) == (missing, True, False)
 
@@ -79,7 +79,7 @@ def test_a_damaged_key_file_is_a_missing_key(tmp_path: Path, text: str) -> None:
     path = Layout(tmp_path).provider_auth
     path.parent.mkdir()
     path.write_text(text)
-    with pytest.raises(KeyState):
+    with pytest.raises(KeyUnusable):
         credentials(tmp_path, upstream_api_key_file=True).authorization()
 
 
@@ -143,7 +143,7 @@ def test_a_key_is_looked_for_once_a_turn(tmp_path: Path) -> None:
     chosen = Settings(provider="relay", upstream_base="https://relay.example", upstream_api_key_env="NEW_KEY")
     here = Credentials(chosen, Layout(tmp_path), ENVIRON, lambda: turn[0])
     for _ in range(2):
-        with pytest.raises(KeyState):
+        with pytest.raises(KeyUnusable):
             here.authorization()
     dotenv = Layout(tmp_path).dotenv
     dotenv.write_text("NEW_KEY=sk-first")
@@ -155,5 +155,5 @@ def test_a_key_is_looked_for_once_a_turn(tmp_path: Path) -> None:
     dotenv.unlink()
     turn[0] += 1
     for _ in range(2):
-        with pytest.raises(KeyState):
+        with pytest.raises(KeyUnusable):
             here.authorization()

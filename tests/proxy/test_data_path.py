@@ -19,7 +19,7 @@ from backports import zstd
 
 from cfp.core.settings import Policy
 from cfp.proxy.config import Limits
-from cfp.proxy.upload import Upload
+from cfp.proxy.http.request_body import RequestBody
 from tests.proxy.support import (
     Call,
     Client,
@@ -297,7 +297,7 @@ async def test_a_body_is_held_until_its_answer_begins(tmp_path: Path) -> None:
 
     def held() -> list[int]:
         gc.collect()  # those of tests before this one
-        return [len(one.body or b"") + len(one.whole) for one in gc.get_objects() if type(one) is Upload]
+        return [len(one.body or b"") + len(one.whole) for one in gc.get_objects() if type(one) is RequestBody]
 
     async with upstream(script) as up, worker(tmp_path, up.base) as running:
         client = await running.client()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from cfp.proxy.answers import Answer, answer_to
 from cfp.proxy.config import Limits
-from cfp.proxy.wire import Fault
+from cfp.proxy.http.local_responses import LocalResponse, response_to
+from cfp.proxy.http.messages import Fault
 from tests.proxy.support import Call, answer, asynchronous, upstream, worker
 
 
@@ -127,12 +127,12 @@ async def test_a_body_that_goes_bad_is_never_completed_upstream(tmp_path: Path) 
 
 def test_every_fault_has_its_answer() -> None:
     """The status that the parser means is the one that the client gets."""
-    assert {fault: answer_to(fault).status for fault in Fault} == {fault: fault.value for fault in Fault}
+    assert {fault: response_to(fault).status for fault in Fault} == {fault: fault.value for fault in Fault}
 
 
 def test_answers_are_told_apart() -> None:
     """Codes are unique, 500 is never used (Codex hides its body), and every sentence can be filled in."""
-    assert len({answer.code for answer in Answer}) == len(Answer)
-    assert 500 not in {answer.status for answer in Answer}
+    assert len({answer.code for answer in LocalResponse}) == len(LocalResponse)
+    assert 500 not in {answer.status for answer in LocalResponse}
     details = dict.fromkeys(("reason", "source", "base", "limit", "host", "seconds"), "x")
-    assert all(b'"code"' in answer.body(**details) for answer in Answer)
+    assert all(b'"code"' in answer.body(**details) for answer in LocalResponse)

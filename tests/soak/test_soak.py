@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from cfp.layout import Layout
-from cfp.proxy.log_reader import LogReader
+from cfp.proxy.telemetry.log_reader import LogReader
 from tests.certificates import self_signed
 from tests.numbers import Numbers
 from tests.performance import proc

@@ -9,16 +9,16 @@ from typing import Any
 
 from cfp.codex import config_toml, hook_trust, hooks_json
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import Pointing, State, pointing, state_of
 from cfp.core.manifest import FileRecord, Manifest, ManifestState, digest
 from cfp.core.plan.baseline import Baseline, baseline, config_edits
+from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key, route_changed
 from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.hook import HookPlan, current_edits, plan_hook
 from cfp.core.plan.repair import check_recorded, plan_repair
-from cfp.core.plan.route import InstallRequest, candidate_settings, check_key, route_changed
 from cfp.core.plan.worker import WorkerAction, worker_action
 from cfp.core.provider import Target, choose_provider
 from cfp.core.settings import Settings, upstream_url
+from cfp.core.state import Pointing, State, pointing, state_of
 from cfp.core.unrecorded import unrecorded
 from cfp.errors import Refused
 from journal.values import ABSENT, FileChange, KeyEdit, KeyPath, Unmergeable
@@ -51,7 +51,7 @@ class InstallPlan:
     to_state: State
 
 
-def plan_install(facts: Facts, request: InstallRequest) -> InstallPlan:
+def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
     """Decide an install; raises Refused with the code of the first thing that stands in its way."""
     check_readable(facts)
     base = _baseline(facts, request)
@@ -94,7 +94,7 @@ def plan_install(facts: Facts, request: InstallRequest) -> InstallPlan:
     )
 
 
-def _baseline(facts: Facts, request: InstallRequest) -> Baseline:
+def _baseline(facts: Facts, request: RouteRequest) -> Baseline:
     """The files without us; raises ConfigDrift(proxy_unrecorded) where not even --upstream-base tells the URL."""
     broken = unrecorded(facts)
     told = request.upstream_base is not None and broken is not None and request.provider in {None, broken[0]}

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from cfp.codex import config_toml
 from cfp.core.facts import Facts, PortState
-from cfp.core.lifecycle import Pointing, State, pointing, state_of
 from cfp.core.manifest import Manifest, digest
+from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.install import check_readable, prune_backups
-from cfp.core.plan.route import InstallRequest, candidate_settings, check_key
 from cfp.core.plan.worker import WorkerAction, refresh, serves
 from cfp.core.provider import choose_provider, url_key
 from cfp.core.settings import Settings
+from cfp.core.state import Pointing, State, pointing, state_of
 from cfp.errors import ConfigDrift, Refused, UsageError
 from journal.values import FileChange, KeyEdit
 
@@ -32,9 +32,9 @@ class UpstreamPlan:
     to_state: State
 
 
-def plan_set_upstream(facts: Facts, request: InstallRequest, *, restart: bool) -> UpstreamPlan:
+def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> UpstreamPlan:
     """Decide; raises Refused(not_enabled), ConfigDrift(provider_repointed), and what `install` raises for a route."""
-    if request == InstallRequest():
+    if request == RouteRequest():
         raise UsageError("nothing_asked")
     check_readable(facts)
     previous, manifest = facts.settings, facts.manifest

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cfp.core.facts import Facts, PortState
-from cfp.core.lifecycle import OUTCOMES, Pointing, Refusal, State, Verb, pointing, settings_pending, state_of
-from cfp.core.plan.route import check_key
+from cfp.core.plan.candidate import check_key
 from cfp.core.plan.worker import WorkerAction, hangs, worker_action
 from cfp.core.settings import Settings
+from cfp.core.state import OUTCOMES, Pointing, Refusal, State, Verb, pointing, settings_pending, state_of
 from cfp.core.unrecorded import running
 from cfp.errors import Refused
 

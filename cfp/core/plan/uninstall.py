@@ -8,7 +8,6 @@ from pathlib import Path
 
 from cfp.codex import config_toml, hooks_json
 from cfp.core.facts import Facts
-from cfp.core.lifecycle import Pointing, State, pointing, state_of
 from cfp.core.manifest import ManifestState, digest
 from cfp.core.plan.baseline import Baseline, baseline, config_edits
 from cfp.core.plan.give_back import GivenBack, Level
@@ -17,6 +16,7 @@ from cfp.core.plan.repair import check_recorded
 from cfp.core.policy import LoginMode
 from cfp.core.provider import BUILT_IN, url_key
 from cfp.core.settings import Settings
+from cfp.core.state import Pointing, State, pointing, state_of
 from cfp.errors import Refused
 from journal.values import ABSENT, FileChange, KeyEdit, KeyPath
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 
 from cfp.core.facts import Facts, PortFact, PortState
-from cfp.core.lifecycle import SERVED
 from cfp.core.settings import Settings
+from cfp.core.state import SERVED
 from cfp.core.unrecorded import running
 from cfp.errors import Refused
 

@@ -9,7 +9,7 @@ from cfp.advice import at_home, commands_in
 from cfp.core.policy import FastBehavior, LoginMode, fast_behavior
 from cfp.core.settings import Settings
 from cfp.messages import message
-from cfp.proxy.dashboard.outlook import Outlook
+from cfp.proxy.dashboard.snapshot import Snapshot
 from cfp.proxy.dashboard.traffic import Line, trouble
 
 _RANKS: Final = {"ok": 0, "attention": 1, "risk": 2}
@@ -18,7 +18,7 @@ _RANKS: Final = {"ok": 0, "attention": 1, "risk": 2}
 def state(
     settings: Settings,
     health: Mapping[str, Any],
-    outlook: Outlook,
+    outlook: Snapshot,
     *,
     home_flag: str = "",
     evidence: Sequence[Mapping[str, Any]] = (),
@@ -44,7 +44,7 @@ def state(
 _WORKER: Final = ("pid", "version", "requests_in_flight", "requests_served", "draining", "peer_check")
 
 
-def verdict(outlook: Outlook, lines: Sequence[Line], home_flag: str) -> dict[str, Any]:
+def verdict(outlook: Snapshot, lines: Sequence[Line], home_flag: str) -> dict[str, Any]:
     """Is it well, and what now? The graver of what the files say and what the last request says; files first."""
     code, level, details = outlook.code, outlook.level or "ok", {}
     found = trouble(lines)

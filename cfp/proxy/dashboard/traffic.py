@@ -6,13 +6,13 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from cfp.proxy.admission import Refusal
+from cfp.proxy.exchange.admission import Denial
 
 Line = Mapping[str, Any]
-_NOT_ADMITTED: Final = frozenset(refusal.value for refusal in Refusal)
+_NOT_ADMITTED: Final = frozenset(refusal.value for refusal in Denial)
 
 
-class Kind(enum.StrEnum):
+class Purpose(enum.StrEnum):
     GENERATION = "generation"  # a model was asked for something
     METADATA = "metadata"  # lists of models, probes: they fail and pass by themselves (Codex 0.169)
     OTHER = "other"
@@ -24,14 +24,14 @@ class Outcome(enum.StrEnum):
     LEFT = "left"  # the client went away first: mostly a user who interrupted
 
 
-def kind(line: Line) -> Kind:
+def purpose(line: Line) -> Purpose:
     """Say what a request was for."""
     if line.get("error_type") in _NOT_ADMITTED:
-        return Kind.OTHER
+        return Purpose.OTHER
     method, path = line.get("method"), str(line.get("path") or "")
     if line.get("eligible") or line.get("transport") == "websocket" or (method == "POST" and "/responses" in path):
-        return Kind.GENERATION
-    return Kind.METADATA if method in {"GET", "HEAD"} else Kind.OTHER
+        return Purpose.GENERATION
+    return Purpose.METADATA if method in {"GET", "HEAD"} else Purpose.OTHER
 
 
 def outcome(line: Line) -> Outcome:
@@ -45,7 +45,7 @@ def outcome(line: Line) -> Outcome:
 
 def shown(line: Line) -> dict[str, Any]:
     """One row for the page: the log's own fields, which are allow-listed there, and our two words about them."""
-    return {**line, "kind": kind(line), "outcome": outcome(line)}
+    return {**line, "kind": purpose(line), "outcome": outcome(line)}
 
 
 def _error(*names: str) -> Callable[[Line], bool]:
@@ -79,7 +79,7 @@ _ROWS: Final[tuple[tuple[str, str, Callable[[Line], bool]], ...]] = (
 def trouble(lines: Sequence[Line]) -> tuple[str, str, Line] | None:
     """(code, level, line) of what stands in the way, where the newest generation failed; `lines` are oldest first."""
     for line in reversed(lines):
-        if kind(line) is not Kind.GENERATION or outcome(line) is Outcome.LEFT:
+        if purpose(line) is not Purpose.GENERATION or outcome(line) is Outcome.LEFT:
             continue
         if outcome(line) is Outcome.OK:
             return None

@@ -1,0 +1,207 @@
+"""What one exchange shows of itself while it streams: times, counts and names, and no word of its text. Pure."""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from cfp.host.provider.event_stream import service_tier
+
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_LARGEST_EVENT: Final = 32 * 1024 * 1024
+
+
+class Phase(enum.StrEnum):
+    """How far a turn is, as its user sees it."""
+
+    STARTING = "starting"
+    WAITING = "waiting for the provider"
+    ANSWERED = "answered"
+    WRITING = "writing"
+
+
+class ErrorType(enum.StrEnum):
+    """Why a sample does not count; failures of the transport keep their class's name (ConnectError, ReadError …)."""
+
+    TIMEOUT = "TimeoutExpired"
+    HTTP = "HTTPError"
+    NOT_EVENTS = "NotEventStream"
+    FAILED = "ResponseFailed"
+    INCOMPLETE = "ResponseIncomplete"
+    CUT = "StreamCut"
+    CODEX = "CodexFailed"
+
+
+_ENDINGS: Final = {
+    "response.failed": ErrorType.FAILED,
+    "error": ErrorType.FAILED,
+    "response.incomplete": ErrorType.INCOMPLETE,
+}
+
+
+class EventReader:
+    """Splits an event stream (WHATWG HTML 9.2.6) into its JSON objects as it arrives."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+        self._begun = False
+
+    def feed(self, piece: bytes) -> list[dict[str, Any]]:
+        """Return the events that this piece completes; what is no JSON object is left out."""
+        read = self._rest + piece
+        if not self._begun and len(read) >= 3:
+            read, self._begun = read.removeprefix(b"\xef\xbb\xbf"), True
+        held = read[-1:] if read.endswith(b"\r") else b""  # half of a line end, perhaps
+        *lines, rest = _LINE_END.split(read[: len(read) - len(held)])
+        self._rest = (rest + held)[-_LARGEST_EVENT:]
+        return [event for line in lines if (event := self._line(line)) is not None]
+
+    def _line(self, line: bytes) -> dict[str, Any] | None:
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            self._data.append(value.removeprefix(b" "))
+        elif not line and self._data:
+            text, self._data = b"\n".join(self._data), []
+            try:
+                event = json.loads(text)
+            except (ValueError, RecursionError):
+                return None
+            return event if isinstance(event, dict) else None
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Token counts as the provider gives them; None where it does not."""
+
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class TimedRequest:
+    """One POST /responses under observation. Times are milliseconds since `began`, a monotonic clock's seconds.
+
+    asked  the service_tier that was in the request before the benchmark set its own
+    sent   the one that went out
+    """
+
+    began: float
+    asked: str | None
+    sent: str | None
+    tell: Callable[[Phase], None]
+    status: int | None = None
+    content_type: str | None = None
+    ttfb_ms: float | None = None
+    first_event_ms: float | None = None
+    first_output_ms: float | None = None
+    total_ms: float | None = None
+    output_chars: int = 0
+    echoed: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    error: str | None = None
+    _completed: bool = False
+    _ended: bool = False
+    _reader: EventReader = field(default_factory=EventReader)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is an event stream of a success."""
+        kind = (self.content_type or "").partition(";")[0].strip().lower()
+        return self.status is not None and 200 <= self.status < 300 and kind == "text/event-stream"
+
+    @property
+    def whole(self) -> bool:
+        """Whether the body has come to its end as its sender meant it."""
+        return self._ended
+
+    def answered(self, status: int, content_type: str | None, at: float) -> None:
+        """Note the head of the answer."""
+        self.status, self.content_type, self.ttfb_ms = status, content_type, self._since(at)
+        self.tell(Phase.ANSWERED)
+
+    def feed(self, piece: bytes, at: float) -> None:
+        """Note a piece of the body."""
+        if self.streams:
+            for event in self._reader.feed(piece):
+                self._note(event, at)
+
+    def ended(self, at: float) -> None:
+        """Note the end of the body: whether the answer was whole."""
+        self._ended = True
+        if self._completed:
+            return
+        self.total_ms = self._since(at)
+        if self.status is not None and not 200 <= self.status < 300:
+            self.error = ErrorType.HTTP
+        elif not self.streams:
+            self.error = ErrorType.NOT_EVENTS
+        else:
+            self.error = self.error or ErrorType.CUT
+
+    def failed(self, error: str, at: float) -> None:
+        """Note that the exchange broke off; after response.completed nothing is missing."""
+        if not self._completed:
+            self.total_ms = self._since(at)
+            self.error = self.error or error
+
+    def _note(self, event: Mapping[str, Any], at: float) -> None:
+        if self.first_event_ms is None:
+            self.first_event_ms = self._since(at)
+        self.echoed = service_tier(event) or self.echoed
+        kind = event.get("type")
+        if kind == "response.output_text.delta" and isinstance(event.get("delta"), str):
+            self._wrote(len(event["delta"]), at)
+        elif kind == "response.completed":
+            # Here the turn is whole, whatever the connection does afterwards.
+            self._completed, self.error, self.total_ms = True, None, self._since(at)
+            response = event.get("response")
+            self.usage = _usage(response)
+            if not self.output_chars:
+                self._wrote(_text_length(response), at)
+        elif kind in _ENDINGS:
+            self.error = _ENDINGS[kind]
+
+    def _wrote(self, chars: int, at: float) -> None:
+        self.output_chars += chars
+        if self.first_output_ms is None and chars:
+            self.first_output_ms = self._since(at)
+            self.tell(Phase.WRITING)
+
+    def _since(self, at: float) -> float:
+        return (at - self.began) * 1000
+
+
+def _usage(response: Any) -> Usage:
+    usage = _member(response, "usage")
+    return Usage(
+        input_tokens=_count(_member(usage, "input_tokens")),
+        cached_tokens=_count(_member(_member(usage, "input_tokens_details"), "cached_tokens")),
+        output_tokens=_count(_member(usage, "output_tokens")),
+        reasoning_tokens=_count(_member(_member(usage, "output_tokens_details"), "reasoning_tokens")),
+    )
+
+
+def _text_length(response: Any) -> int:
+    """The length of all text of a whole response, for providers that send it without deltas."""
+    parts = (part for item in _list(_member(response, "output")) for part in _list(_member(item, "content")))
+    return sum(len(text) for part in parts if isinstance(text := _member(part, "text"), str))
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,116 @@
+"""Where requests are to go, with which key and policy: what was asked for, else what was saved, else the default."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from cfp.core.facts import Facts
+from cfp.core.manifest import ManifestState
+from cfp.core.policy import LoginMode
+from cfp.core.provider import BUILT_IN_URL, Target
+from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_TIER, Policy, Settings, upstream_url, validate
+from cfp.errors import Refused, UsageError
+from cfp.layout import DEFAULT_PROXY_BASE
+
+Value = TypeVar("Value", str, int)
+_KEY_LENGTH = 16  # no provider's key is shorter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRequest:
+    """What the command line asks for; None means "as saved, else the default"."""
+
+    prepare_only: bool = False
+    provider: str | None = None
+    activate_provider: bool = False
+    host: str | None = None
+    port: int | None = None
+    proxy_base: str | None = None
+    upstream_base: str | None = None
+    service_tier: str | None = None
+    service_tier_policy: Policy | None = None
+    upstream_api_key_env: str | None = None
+    use_provider_auth_file: bool = False
+    clear_upstream_auth: bool = False
+
+
+def check_key(facts: Facts, settings: Settings) -> None:
+    """Refuse an auth override whose key is not there: every request would fail."""
+    if settings.upstream_api_key_file and settings.provider not in facts.provider_keys:
+        raise Refused("provider_key_missing", provider=settings.provider)
+    env = settings.upstream_api_key_env
+    if env is not None and env not in facts.environment | facts.user_environment | facts.auth_names:
+        if _may_be_a_key(env):
+            raise Refused("invalid_env_name")  # which does not repeat it
+        raise Refused("upstream_key_missing", variable=env)
+
+
+def _may_be_a_key(name: str) -> bool:
+    """Whether a name of no variable looks like what should lie in one: long, with digits, not spelled like names."""
+    prefixed = re.match(r"(?:sk|rk|pk|gsk|xai)_", name) is not None
+    spelled = re.fullmatch(r"[A-Z]+(?:_[A-Z0-9]+)*|[a-z]+(?:_[a-z0-9]+)*", name) is not None
+    digits = any(sign.isdigit() for sign in name)
+    return prefixed or (len(name) >= _KEY_LENGTH and digits and not spelled)
+
+
+def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> Settings:
+    """Return the settings that the request leads to; raises Refused where they cannot be served."""
+    sources = (request.upstream_api_key_env is not None, request.use_provider_auth_file, request.clear_upstream_auth)
+    if sum(sources) > 1:
+        raise UsageError("two_auth_sources")
+    recorded = facts.settings or (facts.manifest.settings if facts.manifest else None)
+    saved = recorded if recorded is not None and recorded.provider == target.provider else None
+    asks_auth = any(sources)
+    place = recorded or Settings(provider=target.provider, upstream_base=BUILT_IN_URL)
+    return validate(
+        Settings(
+            provider=target.provider,
+            upstream_base=_upstream(facts, request, target, saved),
+            host=_asked(request.host, place.host if recorded else DEFAULT_HOST),
+            port=_asked(request.port, place.port if recorded else DEFAULT_PORT),
+            proxy_base=_asked(request.proxy_base, place.proxy_base if recorded else DEFAULT_PROXY_BASE),
+            service_tier=_asked(request.service_tier, saved.service_tier if saved else DEFAULT_TIER),
+            service_tier_policy=request.service_tier_policy or (saved.service_tier_policy if saved else Policy.AUTO),
+            upstream_api_key_env=request.upstream_api_key_env
+            if asks_auth or saved is None
+            else saved.upstream_api_key_env,
+            upstream_api_key_file=request.use_provider_auth_file
+            if asks_auth or saved is None
+            else saved.upstream_api_key_file,
+        )
+    )
+
+
+def _asked(value: Value | None, otherwise: Value) -> Value:
+    """What the flag says, also where that is empty or 0: `validate` refuses those, and nothing is guessed."""
+    return otherwise if value is None else value
+
+
+def _upstream(facts: Facts, request: RouteRequest, target: Target, saved: Settings | None) -> str:
+    """The provider's URL: asked for, else saved by an install that holds, else what config.toml says."""
+    if request.upstream_base is not None:
+        return upstream_url(request.upstream_base)
+    installed = facts.manifest is not None and facts.manifest.state is ManifestState.INSTALLED
+    if saved is not None and installed:
+        return saved.upstream_base
+    own = saved.base_url if saved else None
+    if target.url is not None and target.url != own:
+        return upstream_url(target.url)
+    if saved is not None:
+        return saved.upstream_base
+    if not target.built_in:
+        raise Refused("upstream_unknown", provider=target.provider)
+    if facts.login in {LoginMode.CHATGPT, LoginMode.MIXED}:
+        raise Refused("built_in_with_chatgpt_login")
+    return BUILT_IN_URL
+
+
+def route_changed(facts: Facts, settings: Settings) -> bool:
+    """Whether URL, tier, policy or auth differ from those that an enabled home has."""
+    saved = facts.settings
+    enabled = facts.manifest is not None and facts.manifest.state is ManifestState.INSTALLED
+    if saved is None or not enabled:
+        return True
+    return replace(saved, host=settings.host, port=settings.port, proxy_base=settings.proxy_base) != settings

@@ -1,0 +1,90 @@
+"""What doctor looks at beside the home: the environment, the administrator's files, the CLI's own word."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cfp.codex.toml_reader import loads
+from cfp.core.checks import PROXY_VARIABLES, DoctorFacts
+from cfp.core.facts import Facts
+from cfp.core.policy import LoginMode
+from cfp.errors import CfpError
+from cfp.host.codex_cli import HOOKS_LIST_SINCE
+from cfp.host.disk import read_or_none
+from cfp.host.home import Host
+from cfp.host.provider import keys
+
+SYSTEM = Path("/etc/codex")
+_ROUTING = frozenset({"model_provider", "model_providers", "openai_base_url"})
+
+
+def look_around(host: Host, facts: Facts, *, system: Path = SYSTEM) -> DoctorFacts:
+    """Look once; what cannot be read or asked is left out. `system` is the administrator's folder."""
+    environ = {**host.environ, **keys.parse_dotenv(read_or_none(host.layout.dotenv), host.environ)}
+    doc = facts.config.doc or {}
+    model = doc.get("model") if isinstance(doc.get("model"), str) else ""
+    store = doc.get("cli_auth_credentials_store")
+    unknown = facts.login is LoginMode.UNKNOWN
+    return DoctorFacts(
+        python=platform.python_version(),
+        proxies=swallowing_proxies(environ),
+        profiles=tuple(
+            path.name for path in sorted(host.layout.home.glob("*.config.toml")) if _ROUTING & _doc(path).keys()
+        ),
+        managed=tuple(
+            str(path)
+            for path in (system / "managed_config.toml", system / "requirements.toml")
+            if _ROUTING & _doc(path).keys()
+        ),
+        hooks_bar=str(system / "requirements.toml") if _bars_hooks(_doc(system / "requirements.toml")) else "",
+        keyring=store in {"keyring", "auto"},
+        cli_login=host.codex.login_mode() if unknown and host.codex is not None else None,
+        model=model or "",
+        model_tiers=_tiers(host, model) if model else None,
+        read_back=_read_back(host, facts),
+    )
+
+
+def swallowing_proxies(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Proxy variables that Codex would use for the loopback address too (Codex 0.169)."""
+    exempt = (environ.get("NO_PROXY") or environ.get("no_proxy") or "").replace(" ", "").split(",")
+    if {"127.0.0.1", "*"} & set(exempt):
+        return ()
+    return tuple(name for name in PROXY_VARIABLES if environ.get(name))
+
+
+def _doc(path: Path) -> dict[str, Any]:
+    try:
+        return loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _bars_hooks(requirements: Mapping[str, Any]) -> bool:
+    """Two ways in which requirements.toml keeps a user's hooks from running (Codex 0.169)."""
+    features = requirements.get("features")
+    switched_off = isinstance(features, Mapping) and features.get("hooks") is False
+    return switched_off or requirements.get("allow_managed_hooks_only") is True
+
+
+def _tiers(host: Host, model: str) -> tuple[str, ...] | None:
+    try:
+        return host.codex.tiers(model) if host.codex is not None else None
+    except CfpError:
+        return None
+
+
+def _read_back(host: Host, facts: Facts) -> str:
+    """Codex's own verdict on the hook of ours; "" where there is nothing to ask, or nobody."""
+    if not facts.hook_entries or host.codex is None or (facts.codex_version or (0,)) < HOOKS_LIST_SINCE:
+        return ""
+    try:
+        listing = host.codex.hooks(host.layout.home)
+    except CfpError:
+        return ""
+    commands = {entry.position.command for entry in facts.hook_entries}
+    verdicts = [entry.trust_status for entry in listing.hooks if entry.command in commands]
+    return verdicts[0] if verdicts else "missing"

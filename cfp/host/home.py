@@ -1,0 +1,95 @@
+"""One Codex home on this machine, with everything that a command may use of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import cfp
+from cfp.core.facts import Facts
+from cfp.errors import CfpError
+from cfp.host import codex_cli
+from cfp.host.disk import DISK, Disk
+from cfp.host.survey import AskedAddress, survey
+from cfp.layout import Layout, locate
+from journal.values import Unmergeable
+
+if TYPE_CHECKING:
+    from cfp.host.worker.process import WorkerSpec
+    from cfp.host.worker.supervisor import WorkerSupervisor
+    from journal import Journal
+
+LOCK_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Host:
+    """`environ` is the command's own environment, and `disk` what it reads with; tests give theirs."""
+
+    layout: Layout
+    environ: Mapping[str, str]
+    python: str
+    disk: Disk = DISK
+
+    @classmethod
+    def find(cls, codex_home: str | None, environ: Mapping[str, str], python: str) -> Host:
+        return cls(layout=locate(codex_home, environ), environ=environ, python=python)
+
+    def survey(self, asked: AskedAddress | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
+        """Look at everything once; `ask_codex` also runs the Codex CLI for its version.
+
+        locked  the caller holds the journal's lock: what is open is nobody's who is at work
+        """
+        version = self.codex_version if ask_codex else None
+        return survey(self.layout, self.environ, asked=asked, codex_version=version, disk=self.disk, locked=locked)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a command holds the journal's lock right now, as far as this system tells."""
+        return self.disk.is_locked(self.layout.journal_lock)
+
+    @cached_property
+    def codex(self) -> codex_cli.CodexCli | None:
+        return codex_cli.find_codex(self.environ, self.layout.home)
+
+    @cached_property
+    def codex_version(self) -> tuple[int, ...] | None:
+        try:
+            return self.codex.version() if self.codex else None
+        except CfpError:
+            return None
+
+    @cached_property
+    def workers(self) -> WorkerSupervisor:
+        from cfp.host.worker.supervisor import WorkerSupervisor  # noqa: PLC0415  reading commands start no process
+
+        return WorkerSupervisor(self.layout, self.python)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The write-ahead journal of this home; opening it writes nothing."""
+        from cfp.codex.config_toml import CONFIG_TOML  # noqa: PLC0415  only mutating commands pay for these
+        from cfp.codex.hooks_json import HOOKS_JSON  # noqa: PLC0415
+        from cfp.host.worker.process import WorkerProcesses  # noqa: PLC0415
+        from journal import Journal, RealFs  # noqa: PLC0415
+
+        return Journal(
+            self.layout.journal,
+            fs=RealFs(),
+            formats={"config_toml": CONFIG_TOML, "hooks_json": HOOKS_JSON},
+            processes=WorkerProcesses(self.layout, still_wanted=self._points_at),
+            tool=f"codex-fast-proxy {cfp.__version__}",
+        )
+
+    def _points_at(self, worker: WorkerSpec) -> bool:
+        """Whether config.toml, as it is at this moment, sends requests to that worker."""
+        from cfp.codex.config_toml import parse  # noqa: PLC0415  only a recovery asks
+        from cfp.core.provider import provider_url  # noqa: PLC0415
+
+        try:
+            doc = parse(self.disk.read(self.layout.config))
+        except Unmergeable:
+            return False
+        return provider_url(doc, worker.settings.provider) == worker.settings.base_url

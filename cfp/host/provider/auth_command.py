@@ -1,0 +1,42 @@
+"""The key that a program of the user's tells: a provider's `auth.command`, run as Codex runs it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from cfp.host.system.windows import NO_WINDOW
+
+_TIMEOUT_MS = 5000  # Codex's own patience where the table names none
+
+
+def told_key(auth: Mapping[str, Any], variables: Mapping[str, str]) -> str | None:
+    """Run `auth.command` with its `args` and return what it prints, stripped; None where it fails or says nothing.
+
+    As Codex 0.169 does: in `auth.cwd`, else where we are; with $CODEX_HOME/.env in its environment; no longer than
+    `timeout_ms`. Its stderr may hold anything and is not read.
+    """
+    command, arguments = auth.get("command"), auth.get("args", [])
+    if not isinstance(command, str) or not isinstance(arguments, list):
+        return None
+    program = shutil.which(command, path=variables.get("PATH"))
+    folder, patience = auth.get("cwd"), auth.get("timeout_ms")
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(
+            [program, *map(str, arguments)],
+            cwd=folder if isinstance(folder, str) else None,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=(patience if isinstance(patience, int) and patience > 0 else _TIMEOUT_MS) / 1000,
+            check=False,
+            creationflags=NO_WINDOW,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode(errors="replace").strip() or None if done.returncode == 0 else None

@@ -1,0 +1,241 @@
+"""Which key Codex itself would send to a provider, and where it lies: that one, never another.
+
+An OpenAI key must not reach a relay, so nothing here guesses: a provider's table names the places (`_places`), the
+first of them that holds a key gives it, and any other place must be named by the user (`Source`).
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cfp.codex import auth_json
+from cfp.host.provider.auth_command import told_key
+from cfp.host.provider.dotenv import parse_dotenv
+from cfp.host.provider.secret import Secret, redact
+
+__all__ = [
+    "Extras",
+    "FoundKey",
+    "KeyLocation",
+    "KeySource",
+    "Secret",
+    "discover_key",
+    "parse_dotenv",
+    "provider_extras",
+    "redact",
+    "sends_key",
+    "sends_login",
+]
+
+
+class KeyLocation(enum.StrEnum):
+    """Where a key lies."""
+
+    DOTENV = "codex_dotenv"
+    PROCESS_ENV = "process_env"
+    WINDOWS_USER_ENV = "windows_user_env"
+    PROVIDER_AUTH_FILE = "provider_auth_file"
+    AUTH_JSON = "auth_json"
+    BEARER_TOKEN = "experimental_bearer_token"  # noqa: S105 - the name of a setting
+    AUTH_COMMAND = "auth_command"
+
+
+# fmt: off
+_CLOSED_SET: Final = {                              # still there after a reboot, as far as the place tells?
+    KeyLocation.DOTENV:             ("process_env",        True),   # Codex loads it into its own environment
+    KeyLocation.PROCESS_ENV:        ("process_env",        False),
+    KeyLocation.WINDOWS_USER_ENV:   ("windows_user_env",   True),
+    KeyLocation.PROVIDER_AUTH_FILE: ("provider_auth_file", True),
+    KeyLocation.AUTH_JSON:          ("auth_json_fallback", True),
+    KeyLocation.BEARER_TOKEN:       (None,                 True),
+    KeyLocation.AUTH_COMMAND:       (None,                 True),
+}
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySource:
+    """A place named by the user: an override candidate, --api-key-env, --source-auth-key."""
+
+    place: KeyLocation
+    name: str = ""
+
+    @classmethod
+    def env(cls, name: str) -> KeySource:
+        """The variable as the worker will see it: .env, the environment, Windows' user environment, auth.json."""
+        return cls(place=KeyLocation.PROCESS_ENV, name=name)
+
+    @classmethod
+    def auth_json(cls, name: str) -> KeySource:
+        return cls(place=KeyLocation.AUTH_JSON, name=name)
+
+    @classmethod
+    def provider_auth_file(cls) -> KeySource:
+        return cls(place=KeyLocation.PROVIDER_AUTH_FILE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundKey:
+    """A key and where it was found; the secret does not show."""
+
+    secret: Secret
+    place: KeyLocation
+    name: str
+
+    @property
+    def source(self) -> str:
+        """`process_env:NAME` and the like: a name, never a value."""
+        return f"{self.place}:{self.name}" if self.name else str(self.place)
+
+    @property
+    def upstream_api_key_source(self) -> str | None:
+        """The result field of that name: process_env, windows_user_env, provider_auth_file, auth_json_fallback."""
+        return _CLOSED_SET[self.place][0]
+
+    @property
+    def persistent(self) -> bool:
+        """Whether the key is still there after a reboot, as far as its place tells."""
+        return _CLOSED_SET[self.place][1]
+
+
+_OPENAI = "openai"
+_KEYLESS_BUILT_INS = frozenset({"ollama", "lmstudio", "amazon-bedrock", "amazon-bedrock-runtime", "gcp"})
+_OPENAI_KEY = "OPENAI_API_KEY"
+_STORES_WITHOUT_FILE = frozenset({"keyring", "ephemeral"})
+
+
+def discover_key(
+    config: Mapping[str, Any],
+    provider: str,
+    auth: bytes | None,
+    dotenv: bytes | None,
+    environ: Mapping[str, str],
+    provider_auth: bytes | None = None,
+    source: KeySource | None = None,
+    user_environ: Mapping[str, str] | None = None,
+) -> FoundKey | None:
+    """Find the key that Codex would send to `provider`, or with `source`, the one that the user named.
+
+    config, auth, dotenv, provider_auth are the contents of config.toml (parsed), auth.json, .env and
+    provider-auth.json; user_environ is `windows.user_environ()`. None: there is none (`sends_key` tells whether
+    one is to be expected).
+    """
+    fallbacks = {} if user_environ is None else user_environ
+    read: dict[KeyLocation, Callable[[str], str | None]] = {
+        KeyLocation.DOTENV: lambda name: parse_dotenv(dotenv, environ).get(name),
+        KeyLocation.PROCESS_ENV: environ.get,
+        KeyLocation.WINDOWS_USER_ENV: fallbacks.get,
+        KeyLocation.AUTH_JSON: lambda name: auth_json.api_key(auth, name),
+        KeyLocation.PROVIDER_AUTH_FILE: lambda _: _provider_auth_key(provider_auth, provider),
+        KeyLocation.BEARER_TOKEN: lambda _: _text(_table(config, provider).get("experimental_bearer_token")),
+        KeyLocation.AUTH_COMMAND: lambda _: told_key(
+            _table(config, provider)["auth"], {**environ, **parse_dotenv(dotenv, environ)}
+        ),
+    }
+    for place, name in _places(config, provider, auth) if source is None else _places_of(source):
+        value = read[place](name)
+        if value is not None and value.strip():
+            return FoundKey(secret=Secret(value), place=place, name=name)
+    return None
+
+
+def sends_key(config: Mapping[str, Any], provider: str) -> bool:
+    """Whether Codex sends a key of the user's to this provider at all; a local one may want none."""
+    return bool(_places(config, provider, None))
+
+
+def sends_login(config: Mapping[str, Any], provider: str, auth: bytes | None) -> bool:
+    """Whether Codex would send this provider its ChatGPT login, which is not ours to send anywhere."""
+    store = config.get("cli_auth_credentials_store")
+    mode = auth_json.login_mode(auth, store if isinstance(store, str) else None)
+    signed_in = mode in {auth_json.LoginMode.CHATGPT, auth_json.LoginMode.MIXED}
+    return signed_in and _places(config, provider, None) == [(KeyLocation.AUTH_JSON, _OPENAI_KEY)]
+
+
+def _places(config: Mapping[str, Any], provider: str, auth: bytes | None) -> list[tuple[KeyLocation, str]]:
+    """Where the provider's table says that its key lies, first one first (Codex 0.169: env_key beats the rest)."""
+    table = _table(config, provider)
+    env_key = _text(table.get("env_key"))
+    if env_key:
+        return _named(env_key)
+    if _text(table.get("experimental_bearer_token")):
+        return [(KeyLocation.BEARER_TOKEN, "")]
+    if isinstance(table.get("auth"), Mapping):  # Codex refuses a table that has a key beside it
+        return [(KeyLocation.AUTH_COMMAND, "")]
+    wants_openai = provider == _OPENAI or table.get("requires_openai_auth") is True
+    if wants_openai and _codex_reads_key(config, auth):
+        return [(KeyLocation.AUTH_JSON, _OPENAI_KEY)]
+    return []
+
+
+def _named(name: str) -> list[tuple[KeyLocation, str]]:
+    return [(KeyLocation.DOTENV, name), (KeyLocation.PROCESS_ENV, name), (KeyLocation.AUTH_JSON, name)]
+
+
+def _places_of(source: KeySource) -> list[tuple[KeyLocation, str]]:
+    if source.place is not KeyLocation.PROCESS_ENV:
+        return [(source.place, source.name)]
+    first, second, last = _named(source.name)
+    return [first, second, (KeyLocation.WINDOWS_USER_ENV, source.name), last]
+
+
+def _codex_reads_key(config: Mapping[str, Any], auth: bytes | None) -> bool:
+    """Whether Codex would send auth.json's key: not where it keeps logins elsewhere or signs in with ChatGPT."""
+    mode = auth_json.api_key(auth, "auth_mode") or ""
+    return config.get("cli_auth_credentials_store") not in _STORES_WITHOUT_FILE and not mode.startswith("chatgpt")
+
+
+def _table(config: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
+    """The provider's table; a built-in one has none, whatever stands under its name."""
+    tables = config.get("model_providers")
+    table = tables.get(provider) if isinstance(tables, Mapping) else None
+    is_built_in = provider == _OPENAI or provider in _KEYLESS_BUILT_INS
+    return table if isinstance(table, Mapping) and not is_built_in else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _provider_auth_key(data: bytes | None, provider: str) -> str | None:
+    """Read `{"version": 1, "providers": {NAME: {"api_key": …}}}`."""
+    try:
+        providers = json.loads(data or b"")["providers"]
+        return _text(providers[provider]["api_key"])
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """What else Codex sends to a provider: headers and query parameters from its table. Values may be secrets."""
+
+    headers: tuple[tuple[str, Secret], ...] = ()
+    query: tuple[tuple[str, Secret], ...] = ()
+
+
+def provider_extras(
+    config: Mapping[str, Any], provider: str, dotenv: bytes | None, environ: Mapping[str, str]
+) -> Extras:
+    """Read http_headers, env_http_headers (a variable that is missing or blank gives none) and query_params."""
+    table = _table(config, provider)
+    variables = {**environ, **parse_dotenv(dotenv, environ)}
+    named = {name: variables.get(variable, "") for name, variable in _texts(table, "env_http_headers")}
+    headers = {
+        **dict(_texts(table, "http_headers")),
+        **{name: value for name, value in named.items() if value.strip()},
+    }
+    return Extras(
+        headers=tuple((name, Secret(value)) for name, value in headers.items()),
+        query=tuple((name, Secret(value)) for name, value in _texts(table, "query_params")),
+    )
+
+
+def _texts(table: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
+    inner = table.get(name)
+    items = inner.items() if isinstance(inner, Mapping) else ()
+    return [(key, value) for key, value in items if isinstance(value, str)]

@@ -1,0 +1,64 @@
+"""The request that tries a route, and its result: values only. `attempt` sends it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cfp.host.provider.keys import Extras, FoundKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationRequest:
+    """What the candidate would send.
+
+    service_tier  the tier that the candidate policy would put there; None for none
+    key           None where the provider wants none
+    overrides     the key replaces Codex's own identity headers, as the worker's override mode does
+    """
+
+    provider: str
+    upstream_base: str
+    model: str
+    service_tier: str | None
+    key: FoundKey | None
+    extras: Extras = field(default_factory=Extras)
+    overrides: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """The result field `verification`; times in milliseconds from the start, None where skipped.
+
+    response_service_tier  as the first event says it: the answer is not waited for
+    """
+
+    status: str
+    provider: str
+    upstream_base: str
+    model: str
+    service_tier_request: str | None
+    response_status: int | None = None
+    response_content_type: str | None = None
+    first_event_ms: int | None = None
+    total_ms: int | None = None
+    response_service_tier: str | None = None
+    api_key_source: str | None = None
+    request: str = "POST /v1/responses"
+    stream: bool = True
+    profile: str = "smoke"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def skipped(request: VerificationRequest) -> Verification:
+    """The result of --no-verify, and of a change that needs no verification."""
+    return Verification(
+        status="skipped",
+        provider=request.provider,
+        upstream_base=request.upstream_base,
+        model=request.model,
+        service_tier_request=request.service_tier,
+        api_key_source=None if request.key is None else request.key.source,
+    )

@@ -1,0 +1,1 @@
+"""What the operating system and other programs on it offer: browser, git, terminal, links, throw-away folders."""

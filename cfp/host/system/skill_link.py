@@ -1,0 +1,92 @@
+"""The link from an agent's folder of skills to this checkout: a symbolic link, on Windows a junction."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cfp
+from cfp.errors import Refused
+from cfp.host.system.windows import make_junction
+from cfp.layout import skill_link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillLink:
+    """`status` is linked, already_linked, unlinked or missing."""
+
+    status: str
+    path: Path
+    target: Path
+    link_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """How this system links folders: `make(target, path)`, and `remove(path)`."""
+
+    kind: str
+    make: Callable[[str, str], None]
+    remove: Callable[[str], None]
+
+
+SYMLINKS = Links(kind="symlink", make=os.symlink, remove=os.unlink)
+JUNCTIONS = Links(kind="junction", make=make_junction, remove=os.rmdir)
+OF_THIS_SYSTEM = JUNCTIONS if sys.platform == "win32" else SYMLINKS
+
+
+def link(
+    repo_root: str | None, skills_root: str | None, environ: Mapping[str, str], links: Links = OF_THIS_SYSTEM
+) -> SkillLink:
+    """Make the link; raises Refused(skill_missing, skill_place_taken)."""
+    path, target = _ends(repo_root, skills_root, environ)
+    if not (target / "SKILL.md").is_file():
+        raise Refused("skill_missing", path=str(target))
+    if _is_link(path):
+        if _leads_to(path, target):
+            return _told("already_linked", path, target, links)
+        raise Refused("skill_place_taken", path=str(path))
+    if path.exists():
+        raise Refused("skill_place_taken", path=str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    links.make(str(target), str(path))
+    return _told("linked", path, target, links)
+
+
+def unlink(
+    repo_root: str | None, skills_root: str | None, environ: Mapping[str, str], links: Links = OF_THIS_SYSTEM
+) -> SkillLink:
+    """Remove the link; raises Refused(skill_place_taken) for anything that is not a link to this checkout."""
+    path, target = _ends(repo_root, skills_root, environ)
+    if not _is_link(path):
+        if path.exists():
+            raise Refused("skill_place_taken", path=str(path))
+        return _told("missing", path, target, links)
+    if not _leads_to(path, target):
+        raise Refused("skill_place_taken", path=str(path))
+    links.remove(str(path))
+    return _told("unlinked", path, target, links)
+
+
+def _ends(repo_root: str | None, skills_root: str | None, environ: Mapping[str, str]) -> tuple[Path, Path]:
+    target = Path(repo_root).absolute() if repo_root else Path(cfp.__file__).parents[1]
+    return skill_link(skills_root, environ).absolute(), target
+
+
+def _is_link(path: Path) -> bool:
+    """A symbolic link or a junction: both can be read."""
+    try:
+        return bool(path.readlink())
+    except OSError:
+        return False
+
+
+def _leads_to(path: Path, target: Path) -> bool:
+    return os.path.realpath(path) == os.path.realpath(target)
+
+
+def _told(status: str, path: Path, target: Path, links: Links) -> SkillLink:
+    return SkillLink(status=status, path=path, target=target, link_type=links.kind)

@@ -1,0 +1,168 @@
+"""A worker's control socket: how a manager asks it, and how a new worker takes its listener over.
+
+One line of JSON is asked, one line is answered. With the answer to `take_over` come the listening sockets and the
+lifetime lock (SCM_RIGHTS, unix(7)), and the connection then is the *loan*: while both ends are open the former worker
+stands by. When the borrower's end closes, the former serves on as if nothing had been; when the former's end
+closes, the borrower is alone.
+
+Stdlib only and light: a worker that is waited for imports this before it listens.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from cfp.host.worker.probe import Health
+
+CAN_HAND_OVER = sys.platform != "win32" and hasattr(socket, "send_fds")
+LONGEST_LINE = 256 * 1024
+_LONGEST_PATH = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
+_MOST_DESCRIPTORS = 16
+_BACKLOG = 8
+# macOS <sys/un.h>: LOCAL_PEERCRED at level SOL_LOCAL gives struct xucred, whose second word is the uid.
+_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES = 0, 1, 76
+
+
+def listen(path: Path) -> socket.socket:
+    """Listen there, non-blocking. The name appears with a listener behind it, over one that a dead worker left."""
+    fresh = path.with_name(f"{path.name}.new")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with suppress(FileNotFoundError):
+            fresh.unlink()
+        with _reachable(fresh) as name:
+            listener.bind(name)
+        fresh.chmod(0o600)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+        fresh.replace(path)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def connect(path: Path, timeout: float) -> socket.socket:
+    """Connect to a worker's control socket; raises OSError, PermissionError where another user listens there."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout)
+        with _reachable(path) as name:
+            connection.connect(name)
+        own = is_own(connection)
+    except BaseException:
+        connection.close()
+        raise
+    if own:
+        return connection
+    connection.close()
+    raise PermissionError
+
+
+@contextmanager
+def _reachable(path: Path) -> Iterator[str]:
+    """A name for the path that fits into sockaddr_un, however deep the home lies."""
+    if len(os.fsencode(path)) <= _LONGEST_PATH:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if sys.platform == "linux":
+            yield f"/proc/self/fd/{folder}/{path.name}"
+        else:
+            with _inside(folder):
+                yield path.name
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def _inside(folder: int) -> Iterator[None]:
+    """Be in that folder for a moment; every other path of a worker and of a manager is absolute."""
+    back = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fchdir(folder)
+        try:
+            yield
+        finally:
+            os.fchdir(back)
+    finally:
+        os.close(back)
+
+
+def is_own(connection: socket.socket) -> bool:
+    """Whether the process at the other end is of our user; the folder's mode, 0700, says so a second time."""
+    if hasattr(socket, "SO_PEERCRED"):
+        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        uid = struct.unpack("3i", found)[1]
+    else:
+        found = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES)
+        uid = struct.unpack_from("=II", found)[1]
+    return bool(uid == os.getuid())
+
+
+def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    """Send one line, with descriptors where there are some; raises OSError."""
+    line = json.dumps(message).encode() + b"\n"
+    sent = socket.send_fds(connection, [line], list(descriptors)) if descriptors else 0
+    if sent < len(line):  # to send nothing fails where the peer has read all and gone
+        connection.sendall(line[sent:])
+
+
+def receive(connection: socket.socket, timeout: float) -> tuple[dict[str, Any], list[int]]:
+    """Read one line and the descriptors that came with it; raises OSError or ValueError, and keeps none then."""
+    descriptors: list[int] = []
+    try:
+        return _message(_line(connection, time.monotonic() + timeout, descriptors)), descriptors
+    except BaseException:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise
+
+
+def _line(connection: socket.socket, deadline: float, descriptors: list[int]) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        part, got, _, _ = socket.recv_fds(connection, LONGEST_LINE, _MOST_DESCRIPTORS)
+        descriptors += got
+        for descriptor in got:
+            os.set_inheritable(descriptor, False)
+        if not part:
+            raise ConnectionResetError
+        line += part
+        if len(line) > LONGEST_LINE:
+            raise ValueError
+    return line
+
+
+def _message(line: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except RecursionError:
+        message = None
+    if isinstance(message, dict):
+        return message
+    raise ValueError
+
+
+def read_health(path: Path, timeout: float) -> Health | None:
+    """Ask the worker behind a control socket; None unless one answers in time. It answers also when it drains."""
+    try:
+        with connect(path, timeout) as connection:
+            send(connection, {"ask": "health"})
+            answer, descriptors = receive(connection, timeout)
+    except (OSError, ValueError):
+        return None
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return Health(answer) if type(answer.get("pid")) is int else None

@@ -1,0 +1,79 @@
+"""The worker of codex-fast-proxy 0.1.0, found and ended by other proofs than ours: it has no nonce."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from itertools import pairwise
+
+from cfp.core.settings import DEFAULT_HOST
+from cfp.errors import Failed
+from cfp.host.worker.probe import port_owner, read_health
+from cfp.host.worker.process import Stopped, is_alive, process_started
+from cfp.layout import Layout
+
+if sys.platform == "linux":
+    from cfp.host.worker import _linux as system
+else:
+    from cfp.host.worker import _portable as system
+
+_HEALTH_TIMEOUT = 2.0
+_TERM = 2.0  # its shutdown deadlocks on SIGTERM, so waiting longer is in vain
+_KILL = 5.0
+
+
+def find_predecessor(layout: Layout, host: str, port: int) -> int | None:
+    """The pid of the predecessor's worker at its recorded address, or None unless everything says that it is it.
+
+    Health without a nonce, pid file and listener name one pid, which is a process of our user with the
+    command line `… codex_fast_proxy serve … --port PORT`.
+    """
+    health = read_health(host, port, _HEALTH_TIMEOUT)
+    if health is None or health.nonce or health.pid != _pid_file(layout):
+        return None
+    owner = port_owner(port)
+    own_uid = os.getuid() if sys.platform != "win32" else None
+    if owner is None or owner.pid != health.pid or owner.uid != own_uid:
+        return None
+    pairs = set(pairwise(owner.cmdline))
+    return owner.pid if {("codex_fast_proxy", "serve"), ("--port", str(port))} <= pairs else None
+
+
+def find_unrecorded(layout: Layout) -> tuple[str, int] | None:
+    """Where the predecessor's worker serves when no settings tell it any more: its own command line does."""
+    pid = _pid_file(layout)
+    flags = dict(pairwise(system.cmdline(pid))) if pid is not None else {}
+    host, port = flags.get("--host", DEFAULT_HOST), flags.get("--port", "")
+    if not port.isdecimal() or find_predecessor(layout, host, int(port)) is None:
+        return None
+    return host, int(port)
+
+
+def stop_predecessor(layout: Layout, host: str, port: int) -> Stopped:
+    """End it: SIGTERM, 2 s, SIGKILL. What it serves is cut; how much that is, it does not tell.
+
+    Raises Failed(worker_did_not_stop; pid).
+    """
+    pid = find_predecessor(layout, host, port)
+    started = None if pid is None else process_started(pid)
+    handle = None if pid is None else system.hold(pid)
+    if pid is None or started is None or handle is None:
+        return Stopped(was_running=False)
+    with handle:
+        # Proven once more under the hold: the pid may have changed hands since.
+        if find_predecessor(layout, host, port) != pid or not is_alive(pid, started):
+            return Stopped(was_running=False)
+        handle.signal(kill=False)
+        if not handle.wait(_TERM):
+            handle.signal(kill=True)
+            if not handle.wait(_KILL):
+                raise Failed("worker_did_not_stop", pid=pid)
+    return Stopped(was_running=True)
+
+
+def _pid_file(layout: Layout) -> int | None:
+    """The bare number that it writes."""
+    with suppress(OSError, ValueError):
+        return int(layout.pid_file.read_text())
+    return None

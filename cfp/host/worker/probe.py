@@ -1,0 +1,229 @@
+"""Who answers at a port: the worker's health, the listener's owner, whether a port is free.
+
+Imported by the SessionStart hook's no-op path, so: stdlib only, nothing heavier than socket and json at import.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import json
+import os
+import socket
+import sys
+import time
+
+TYPE_CHECKING = False  # importing typing would cost the hook more than this module does
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any, Protocol
+
+    class Watched(Protocol):
+        """What `wait_healthy` needs of a child: `cfp.host.worker.process.Child` is one."""
+
+        @property
+        def stderr(self) -> Path: ...
+
+        def wait(self, timeout: float) -> bool: ...
+
+        def last_words(self) -> str: ...
+
+
+HEALTH_PATH = "/__codex_fast_proxy/health"  # as in cfp.layout, which is too heavy to import here
+_LARGEST_ANSWER = 64 * 1024
+_FIRST_DELAY, _LONGEST_DELAY = 0.005, 0.01  # a hook waits for the end of this
+_ONE_TRY = 1.0
+
+
+class Status(enum.StrEnum):
+    """What a health request met."""
+
+    HEALTHY = "healthy"
+    REFUSED = "refused"  # nobody listens
+    TIMED_OUT = "timed_out"  # somebody listens and does not answer in time
+    HUNG_UP = "hung_up"  # somebody accepted and left: a worker on its way out does
+    FOREIGN = "foreign"  # something else answers
+
+
+class Health(dict[str, "Any"]):
+    """The worker's answer, as JSON, with the members that identify it as attributes."""
+
+    __slots__ = ()
+
+    @property
+    def pid(self) -> int:
+        return int(self["pid"])
+
+    @property
+    def nonce(self) -> str:
+        """Empty for the predecessor's worker, which has none."""
+        nonce = self.get("nonce")
+        return nonce if isinstance(nonce, str) else ""
+
+    @property
+    def requests_in_flight(self) -> int:
+        """0 for the predecessor's worker, which does not count."""
+        count = self.get("requests_in_flight")
+        return count if isinstance(count, int) else 0
+
+
+def read_health(host: str, port: int, timeout: float) -> Health | None:
+    """Ask the worker at `host:port`, in `timeout` seconds in all; None unless it is a worker that answers."""
+    return probe(host, port, timeout)[1]
+
+
+def probe(host: str, port: int, timeout: float) -> tuple[Status, Health | None]:
+    """The same, and why there is no health."""
+    deadline = time.monotonic() + timeout
+    met = Status.REFUSED
+    try:
+        # As bytes: for text Python imports its tables of international names first, which costs the hook 2 ms.
+        with socket.create_connection((host.encode(), port), timeout=timeout) as connection:  # type: ignore[arg-type]  # typeshed: text only
+            # A connect to an unused ephemeral port of our own machine can meet itself (TCP simultaneous open).
+            if connection.getsockname() != connection.getpeername():
+                met = Status.HUNG_UP
+                answer = _ask(connection, _authority(host, port), deadline)
+                health = _parse(answer)
+                met = Status.HEALTHY if health else Status.FOREIGN if answer else Status.HUNG_UP
+                return met, health
+    except TimeoutError:
+        met = Status.TIMED_OUT
+    except OSError:
+        pass  # as far as it went: nobody there, or gone in the middle
+    return met, None
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _ask(connection: socket.socket, authority: str, deadline: float) -> bytes:
+    request = f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
+    connection.sendall(request.encode())
+    answer = b""
+    while len(answer) < _LARGEST_ANSWER and not _is_complete(answer):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(left)
+        part = connection.recv(_LARGEST_ANSWER)
+        if not part:
+            break
+        answer += part
+    return answer
+
+
+def _is_complete(answer: bytes) -> bool:
+    """Whether a Content-Length says that all of it is here; without one, the end of the connection does."""
+    head, separator, body = answer.partition(b"\r\n\r\n")
+    for line in head.split(b"\r\n")[1:] if separator else ():
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            return len(body) >= int(value)
+    return False
+
+
+def _parse(answer: bytes) -> Health | None:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if not (head.startswith(b"HTTP/1.") and head[8:12] == b" 200"):
+        return None
+    try:
+        health = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    is_ours = (
+        isinstance(health, dict)
+        and isinstance(health.get("ok"), bool)
+        and type(health.get("pid")) is int
+        and isinstance(health.get("upstream_base"), str)
+    )
+    return Health(health) if is_ours else None
+
+
+class Owner:
+    """The process behind a listener; None and () where the system does not tell us."""
+
+    __slots__ = ("cmdline", "pid", "uid")
+
+    def __init__(self, pid: int | None, uid: int | None, cmdline: tuple[str, ...]) -> None:
+        self.pid = pid
+        self.uid = uid
+        self.cmdline = cmdline
+
+    def __repr__(self) -> str:
+        return f"Owner(pid={self.pid}, uid={self.uid})"
+
+
+def port_owner(port: int) -> Owner | None:
+    """Find who listens at `port` on a loopback or wildcard address; None where nobody does."""
+    if sys.platform == "linux":
+        from cfp.host.worker import _linux as system  # noqa: PLC0415 - the hook's no-op path never asks this
+    else:
+        from cfp.host.worker import _portable as system  # noqa: PLC0415 - the same
+    found = system.listener(port)
+    return None if found is None else Owner(*found)
+
+
+def port_free(host: str, port: int) -> bool:
+    """Whether a worker could listen at `host:port` now, on every address that the name stands for."""
+    return _refusals(host, port) == {0}
+
+
+def port_barred(host: str, port: int) -> bool:
+    """Whether the system does not give it away: a low port, an address that is not ours, a range of Windows' own."""
+    return bool(_refusals(host, port) & {errno.EACCES, errno.EPERM, errno.EADDRNOTAVAIL})
+
+
+def _refusals(host: str, port: int) -> set[int]:
+    """The errno of a listener on each address of the name, 0 for none."""
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError:
+        return {errno.EADDRNOTAVAIL}
+    return {_refusal(family, address) for family, _, _, _, address in addresses}
+
+
+def _refusal(family: int, address: Any) -> int:
+    try:
+        probe_socket = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:  # no such address family here: nobody will listen on it
+        return 0
+    with probe_socket:
+        try:
+            if os.name == "posix":  # as the worker does; on Windows the option means something else
+                probe_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe_socket.bind(address)
+            probe_socket.listen(1)
+        except OSError as error:
+            return error.errno or errno.EIO  # WinError 10013 comes as EACCES
+    return 0
+
+
+def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Watched) -> Health:
+    """Wait until the worker with `nonce` answers, `timeout` seconds at most.
+
+    Raises Failed(worker_did_not_start; reason, detail, log) when the child dies first (reason `exited`) or time is
+    up (`timed_out`, or `port_taken` where something else answered); stopping the child is then the caller's.
+    `detail` is the last line of the child's stderr, redacted.
+    """
+    deadline = time.monotonic() + timeout
+    delay = _FIRST_DELAY
+    taken = False
+    while True:
+        left = deadline - time.monotonic()
+        status, health = probe(host, port, max(0.001, min(left, _ONE_TRY)))
+        if health is not None and health.nonce == nonce:
+            return health
+        if child.wait(max(0.0, min(left, delay))):
+            raise _did_not_start("exited", child)
+        if status is not Status.TIMED_OUT:  # the last try has little time, and then says nothing
+            taken = status in {Status.FOREIGN, Status.HEALTHY}
+        if left <= 0:
+            raise _did_not_start("port_taken" if taken else "timed_out", child)
+        delay = min(delay * 2, _LONGEST_DELAY)
+
+
+def _did_not_start(reason: str, child: Watched) -> Exception:
+    from cfp.errors import Failed  # noqa: PLC0415 - it imports typing, which the hook's no-op path does not pay
+
+    return Failed("worker_did_not_start", reason=reason, detail=child.last_words(), log=str(child.stderr))

@@ -1,0 +1,311 @@
+"""The worker as a process: prove that a process is it, end it, bring it back. Nothing unproven is ever signalled."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+from cfp.errors import Failed
+from cfp.host.worker import control_socket
+from cfp.host.worker.probe import Health, read_health, wait_healthy
+from cfp.host.worker.spawn import SpawnedWorker, WorkerSpec, spawn
+from cfp.layout import Layout
+from journal.values import Json, WorkerRecord
+
+if sys.platform == "linux":
+    from cfp.host.worker import _linux as system
+else:
+    from cfp.host.worker import _portable as system
+
+__all__ = [
+    "FoundWorker",
+    "SpawnedWorker",
+    "Stopped",
+    "WorkerProcesses",
+    "WorkerSpec",
+    "boot_id",
+    "draining_workers",
+    "find_workers",
+    "health_of",
+    "is_alive",
+    "process_started",
+    "release_worker",
+    "spawn",
+    "stop_worker",
+]
+
+_HEALTH_TIMEOUT = 1.0
+_SECOND_TERM = 2.0  # from the second SIGTERM to SIGKILL
+_KILL = 5.0  # SIGKILL takes effect at once, save on a process that waits for a dead disk
+_RELAUNCH = 10.0
+_RETRACT_GRACE = 1.0  # what is retracted has no request in flight, or does not answer at all
+_LET_GO = 3.0  # from SIGTERM until a worker of a handover says that it drains
+_LET_GO_PAUSE = 0.01
+_EXEC_LOOKS, _EXEC_PAUSE = 50, 0.002
+
+
+def boot_id() -> str:
+    """The kernel's id of this boot; "" where the system has none."""
+    return system.boot_id()
+
+
+def process_started(pid: int) -> str | None:
+    """The process's start time as an opaque text that no later process with the same pid shares; None if gone."""
+    return system.started(pid)
+
+
+def is_alive(pid: int, started: str) -> bool:
+    """Whether that very process runs. A zombie does not; one of our own children is reaped."""
+    if system.is_running(pid, started):
+        return True
+    if system.started(pid) == started:
+        _reap(pid)
+    return False
+
+
+def _reap(pid: int) -> None:
+    """Take the exit status of a child of ours that has ended, so that its pid does not linger."""
+    if sys.platform != "win32":
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundWorker:
+    """A worker known by its own command line, whatever it answers."""
+
+    pid: int
+    started: str
+    nonce: str
+    host: str
+    port: int
+
+
+def find_workers(home: Path) -> list[FoundWorker]:
+    """The workers of this home among our user's processes, the newest first."""
+    own_uid = os.getuid() if sys.platform != "win32" else None
+    wanted = os.path.realpath(home)
+    found = []
+    for pid in system.pids():
+        arguments = system.cmdline(pid)
+        pairs = list(pairwise(arguments))
+        if ("codex_fast_proxy", "serve") not in pairs or system.uid(pid) != own_uid:
+            continue
+        flags = dict(pairs)
+        started = system.started(pid)
+        if started is None or os.path.realpath(flags.get("--codex-home", "")) != wanted:
+            continue
+        if "--nonce" in flags and flags.get("--port", "").isdecimal() and is_alive(pid, started):
+            found.append(
+                FoundWorker(
+                    pid=pid,
+                    started=started,
+                    nonce=flags["--nonce"],
+                    host=flags.get("--host", "127.0.0.1"),
+                    port=int(flags["--port"]),
+                )
+            )
+    return sorted(found, key=lambda worker: (float(worker.started), worker.pid), reverse=True)
+
+
+def draining_workers(layout: Layout) -> list[Health]:
+    """What the workers that have handed over, or were told to leave, say of themselves."""
+    if not control_socket.CAN_HAND_OVER:
+        return []
+    asked = (
+        control_socket.read_health(path, _HEALTH_TIMEOUT) for path in sorted(layout.worker.glob("fast_proxy.*.sock"))
+    )
+    return [health for health in asked if health is not None and health.get("draining") is True]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """was_running: a process proven ours was there; cut_streams: requests in flight when it was cut."""
+
+    was_running: bool
+    cut_streams: int = 0
+
+
+def stop_worker(
+    record: WorkerRecord, grace: float, *, host: str = "127.0.0.1", layout: Layout | None = None
+) -> Stopped:
+    """End the worker: it drains for `grace` seconds, then what is left is cut.
+
+    layout  of its home, where its control socket lies: the one way to ask a worker that has handed its port over
+    Nothing is signalled that is not proven to be this worker. Raises Failed(worker_did_not_stop; pid) where even
+    SIGKILL does not end it.
+    """
+    health = health_of(record, host, layout)
+    found = _hold_proven(record, health)
+    if found is None:
+        return Stopped(was_running=False)
+    with found as worker:
+        drains = health is not None and health.get("draining") is True
+        cut = _end(worker, grace, lambda: health_of(record, host, layout) or health, drains=drains)
+        _reap(worker.pid)
+    return Stopped(was_running=True, cut_streams=cut)
+
+
+def _end(worker: system.Handle, grace: float, health: Callable[[], Health | None], *, drains: bool) -> int:
+    """SIGTERM, `grace` seconds, SIGTERM, SIGKILL; returns the requests in flight at the second one."""
+    if not drains:  # where it does, a SIGTERM now would be the second one
+        worker.signal(kill=False)
+    if worker.wait(grace):
+        return 0
+    last = health()
+    worker.signal(kill=False)
+    if not worker.wait(_SECOND_TERM):
+        worker.signal(kill=True)
+        if not worker.wait(_KILL):
+            raise Failed("worker_did_not_stop", pid=worker.pid)
+    return 0 if last is None else last.requests_in_flight
+
+
+def release_worker(record: WorkerRecord, host: str, layout: Layout) -> Literal["stopped", "gone", "draining"]:
+    """Tell a worker to leave when its streams are done; one that takes part in a handover ends its part.
+
+    Returns once it accepts nothing more, "stopped" where it had nothing left to do.
+    """
+    health = health_of(record, host, layout)
+    if health is not None and health.get("draining") is True:
+        return "draining"
+    found = _hold_proven(record, health)
+    if found is None:
+        return "gone"
+    with found as worker:
+        worker.signal(kill=False)
+        deadline = time.monotonic() + _LET_GO
+        while not worker.wait(_LET_GO_PAUSE):
+            now = health_of(record, host, layout)
+            if time.monotonic() > deadline or (now is not None and now.get("draining") is True):
+                return "draining"
+        _reap(worker.pid)
+    return "stopped"
+
+
+def health_of(record: WorkerRecord, host: str, layout: Layout | None = None) -> Health | None:
+    """The worker's own health, by its control socket or at its port."""
+    if not record.nonce:
+        return None
+    if layout is not None and control_socket.CAN_HAND_OVER:
+        health = control_socket.read_health(layout.control(record.nonce), _HEALTH_TIMEOUT)
+        if health is not None and health.nonce == record.nonce:
+            return health
+    arguments = [] if record.pid is None else list(pairwise(system.cmdline(record.pid)))
+    if ("--nonce", record.nonce) in arguments:  # then it knows better than the caller where it listens
+        host = dict(arguments).get("--host", host)
+    health = read_health(host, record.port, _HEALTH_TIMEOUT)
+    return health if health is not None and health.nonce == record.nonce else None
+
+
+def _hold_proven(record: WorkerRecord, health: Health | None) -> system.Handle | None:
+    """Take hold of the worker's process, or None unless it is proven to be that: see `_is_proven`.
+
+    The proof comes after the hold, so that the process which was proven is the one that is held.
+    """
+    if health is not None:
+        pid = health.pid
+    elif record.pid is not None and record.boot_id in {None, "", boot_id()}:
+        pid = record.pid
+    else:
+        return None
+    handle = system.hold(pid)
+    if handle is None:
+        return None
+    if _is_proven(record, health, pid):
+        return handle
+    with handle:
+        return None
+
+
+def _is_proven(record: WorkerRecord, health: Health | None, pid: int) -> bool:
+    """Of our user, alive, started when the record says, and with the record's nonce in its command line."""
+    started = process_started(pid)
+    if started is None or not is_alive(pid, started):
+        return False
+    if health is None and record.started not in {None, started}:
+        return False
+    own_uid = os.getuid() if sys.platform != "win32" else None
+    if not record.nonce or system.uid(pid) != own_uid:
+        return False
+    return ("--nonce", record.nonce) in pairwise(_arguments(pid, started))
+
+
+def _arguments(pid: int, started: str) -> tuple[str, ...]:
+    """Its command line; that of a process in the middle of exec is empty for a moment after `spawn` returned."""
+    for _ in range(_EXEC_LOOKS):
+        arguments = system.cmdline(pid)
+        if arguments or not is_alive(pid, started):
+            return arguments
+        time.sleep(_EXEC_PAUSE)
+    return ()
+
+
+class WorkerProcesses:
+    """`journal.Processes` on this machine.
+
+    still_wanted  whether config.toml points at the worker of that spec: a relaunch that nobody would use is none
+    """
+
+    def __init__(
+        self, layout: Layout, *, host: str = "127.0.0.1", still_wanted: Callable[[WorkerSpec], bool] = lambda _: True
+    ) -> None:
+        self._layout = layout
+        self._host = host
+        self._still_wanted = still_wanted
+
+    def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred", "draining"]:
+        """End the worker if it is ours; a request in flight is never cut.
+
+        "deferred" where there is one, "draining" where it leaves by itself once there is none: whoever shares a
+        handover serves in its place.
+        """
+        health = health_of(worker, self._host, self._layout)
+        if health is not None:
+            if any(health.get(part) is True for part in ("draining", "standing_by", "taking_over")):
+                return release_worker(worker, self._host, self._layout)
+            if health.requests_in_flight > 0:
+                return "deferred"
+        stopped = stop_worker(worker, _RETRACT_GRACE, host=self._host, layout=self._layout)
+        return "stopped" if stopped.was_running else "gone"
+
+    def relaunch(self, spec: Json) -> bool:
+        """Start a previous worker again from its `relaunch_record`; True where one with its settings serves then.
+
+        Not after a reboot (the hook starts it then), and not where config.toml has moved on.
+        """
+        worker = WorkerSpec.from_record(spec)
+        if worker is None or spec.get("boot_id") != boot_id() or not self._still_wanted(worker):
+            return False
+        settings = worker.settings
+        if _serves(read_health(settings.host, settings.port, _HEALTH_TIMEOUT), worker):
+            return True
+        try:
+            child = spawn(worker, self._layout)
+        except Failed:
+            return False
+        try:
+            child.go()
+            wait_healthy(settings.host, settings.port, worker.nonce, _RELAUNCH, child)
+        except Failed:
+            child.abandon()
+            return False
+        except BaseException:
+            child.abandon()
+            raise
+        return True
+
+
+def _serves(health: Health | None, spec: WorkerSpec) -> bool:
+    """Whether that health is of a worker for this home with these settings."""
+    if health is None or health.get("draining") or health.get("codex_home") != str(spec.codex_home):
+        return False
+    expected: dict[str, Any] = spec.settings.to_json()
+    return all(health.get(name) == value for name, value in expected.items() if name != "base_url")

@@ -1,0 +1,205 @@
+"""A worker that is started: its command line, its go byte, and the logs that it writes to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from cfp.core.settings import Settings, settings_from_json
+from cfp.errors import CfpError, Failed
+from cfp.host.provider.secret import redact
+from cfp.layout import Layout
+from journal.values import Json
+
+if sys.platform == "linux":
+    from cfp.host.worker import _linux as system
+
+    _SPAWN_FLAGS = 0
+else:
+    from cfp.host.worker import _portable as system
+
+    _SPAWN_FLAGS = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+
+_GO = b"g"
+_ABANDON = 5.0  # a worker without the go byte leaves as soon as its interpreter has started
+_TAIL = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSpec:
+    """All that it takes to start a worker; no secret among it.
+
+    take_over  nonce of the worker that hands over to it; "" for none
+    """
+
+    settings: Settings
+    codex_home: Path
+    python: str
+    nonce: str
+    verbose: bool = False
+    take_over: str = ""
+
+    def argv(self) -> list[str]:
+        """The worker's command line; every value stands as an argument of its own after its flag."""
+        settings = self.settings
+        return [
+            *(self.python, "-P", "-m", "codex_fast_proxy", "serve"),
+            *("--codex-home", str(self.codex_home)),
+            *("--provider", settings.provider),
+            *("--host", settings.host),
+            *("--port", str(settings.port)),
+            *("--proxy-base", settings.proxy_base),
+            *("--upstream-base", settings.upstream_base),
+            *("--service-tier", settings.service_tier),
+            *("--service-tier-policy", str(settings.service_tier_policy)),
+            *self._auth(),
+            *("--nonce", self.nonce),
+            *(["--take-over", self.take_over] if self.take_over else []),
+            "--await-go",
+            *(["--verbose"] if self.verbose else []),
+        ]
+
+    def _auth(self) -> list[str]:
+        if self.settings.upstream_api_key_file:
+            return ["--use-provider-auth-file"]
+        env = self.settings.upstream_api_key_env
+        return [] if env is None else ["--upstream-api-key-env", env]
+
+    def settings_hash(self) -> str:
+        """16 hex digits over settings.json as we would write it."""
+        return hashlib.sha256(self.settings.serialise()).hexdigest()[:16]
+
+    def relaunch_record(self) -> Json:
+        """What `worker_stopping` records, for `HostProcesses.relaunch`."""
+        return {
+            "settings": self.settings.to_json(),
+            "codex_home": str(self.codex_home),
+            "python": self.python,
+            "verbose": self.verbose,
+            "boot_id": system.boot_id(),
+        }
+
+    @classmethod
+    def from_record(cls, record: Json) -> WorkerSpec | None:
+        """Read such a record back, with a fresh nonce; None where it is not one."""
+        try:
+            return cls(
+                settings=settings_from_json(record["settings"]),
+                codex_home=Path(record["codex_home"]),
+                python=str(record["python"]),
+                nonce=secrets.token_hex(16),
+                verbose=bool(record["verbose"]),
+            )
+        except (KeyError, TypeError, CfpError):
+            return None
+
+
+class _Detached(subprocess.Popen[bytes]):
+    """A child that outlives its parent by design, so that dropping its object is neither a leak nor a warning."""
+
+    def __del__(self) -> None:
+        pass
+
+
+class SpawnedWorker:
+    """A worker that waits for the go byte: `spawn`, journal the pid, then `go`; or `abandon`."""
+
+    def __init__(self, process: _Detached, stderr: Path, stderr_from: int) -> None:
+        self.pid = process.pid
+        # Unreaped, so /proc shows it even if it died at once.
+        self.started = system.started(process.pid) or ""
+        self._process = process
+        self._stderr = stderr
+        self._stderr_from = stderr_from
+
+    @property
+    def stderr(self) -> Path:
+        """The file that its stderr goes to."""
+        return self._stderr
+
+    def go(self) -> None:
+        """Let it work. A child that is dead already is no error here: `wait_healthy` says why it died."""
+        pipe = self._process.stdin
+        if pipe is not None and not pipe.closed:
+            with suppress(BrokenPipeError), pipe:
+                pipe.write(_GO)
+
+    def abandon(self) -> None:
+        """End it, gone ahead or not, and wait until it is gone. Idempotent."""
+        pipe = self._process.stdin
+        if pipe is not None and not pipe.closed:
+            pipe.close()
+        else:
+            self._process.terminate()
+        if not self.wait(_ABANDON):
+            self._process.kill()
+            self._process.wait()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it died within `timeout` seconds; it is reaped then."""
+        if self._process.poll() is None:
+            handle = system.hold(self.pid)  # not reaped yet, so this pid is still this child
+            if handle is not None:
+                with handle:
+                    handle.wait(timeout)
+        return self._process.poll() is not None
+
+    def last_words(self) -> str:
+        """The last line that it wrote to stderr, redacted."""
+        with suppress(OSError), self._stderr.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(self._stderr_from, end - _TAIL))
+            lines = log.read().decode(errors="replace").strip().splitlines()
+            return redact(lines[-1]) if lines else ""
+        return ""
+
+
+def spawn(spec: WorkerSpec, layout: Layout, *, env: Mapping[str, str] | None = None) -> SpawnedWorker:
+    """Start a worker that waits for the go byte; `layout.worker` must exist.
+
+    env  the worker's environment; None for our own
+    Raises Failed(worker_did_not_start; reason `not_spawned`, detail, log) where the program or a log file cannot be
+    opened.
+    """
+    with ExitStack() as opened:
+        try:
+            stdout = opened.enter_context(_append(layout.worker_stdout))
+            stderr = opened.enter_context(_append(layout.worker_stderr))
+            stderr_from = os.fstat(stderr.fileno()).st_size
+            process = _Detached(
+                spec.argv(),
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=stdout,
+                stderr=stderr,
+                close_fds=True,
+                cwd=spec.codex_home.anchor or "/",
+                env=env,
+                start_new_session=True,
+                creationflags=_SPAWN_FLAGS,
+            )
+        except OSError as error:
+            raise Failed(
+                "worker_did_not_start",
+                reason="not_spawned",
+                detail=f"{error.strerror}: {error.filename}",
+                log=str(layout.worker_stderr),
+            ) from error
+    return SpawnedWorker(process, layout.worker_stderr, stderr_from)
+
+
+def _append(path: Path) -> IO[bytes]:
+    """Open a log of the worker, readable for its user only, also one that the predecessor left readable for all."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags, 0o600)
+    if sys.platform != "win32":
+        os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "ab")

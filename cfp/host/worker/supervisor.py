@@ -1,0 +1,105 @@
+"""Workers of one Codex home, as the lifecycle's effects need them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cfp.core.facts import PortFact
+from cfp.core.launch import Launch
+from cfp.core.settings import Settings, settings_from_json
+from cfp.host.worker import predecessor, probe, process
+from cfp.layout import Layout
+from journal.values import Json, WorkerRecord
+
+
+class WorkerSupervisor:
+    """Starts, finds and stops real worker processes; the contract is `cfp.lifecycle.effects.Workers`."""
+
+    def __init__(self, layout: Layout, python: str) -> None:
+        self._layout = layout
+        self._python = python
+
+    @property
+    def executable(self) -> str:
+        return self._python
+
+    @property
+    def boot_id(self) -> str:
+        return process.boot_id()
+
+    def settings_hash(self, settings: Settings) -> str:
+        return self._spec(settings, "").settings_hash()
+
+    def start(self, launch: Launch) -> dict[str, Any]:
+        """Start a worker; raises Failed(worker_did_not_start). It waits for its go byte until that is journaled."""
+        settings = launch.settings
+        former = "" if launch.take_over is None else self.record(launch.take_over).nonce
+        spec = self._spec(settings, launch.nonce, verbose=launch.verbose, take_over=former)
+        child = process.spawn(spec, self._layout)
+        try:
+            launch.journaled(child.pid, child.started)
+        except BaseException:
+            child.abandon()
+            raise
+        child.go()
+        return dict(probe.wait_healthy(settings.host, settings.port, launch.nonce, launch.patience, child))
+
+    def release(self, at: PortFact) -> None:
+        """Tell a worker that stands by to leave once its streams are done.
+
+        One whose successor has died meanwhile serves on, which is better than nobody.
+        """
+        record = self.record(at)
+        health = process.health_of(record, at.host, self._layout)
+        if health is None or health.get("standing_by") is True:
+            process.release_worker(record, at.host, self._layout)
+
+    def stop(self, workers: Sequence[PortFact], grace: float) -> int:
+        """End them all and return the count of streams that were cut; raises Failed(worker_did_not_stop)."""
+        deadline = time.monotonic() + grace
+        return sum(self._stop(at, max(0.0, deadline - time.monotonic())) for at in workers)
+
+    def _stop(self, at: PortFact, grace: float) -> int:
+        if not (at.health or {}).get("nonce"):
+            return predecessor.stop_predecessor(self._layout, at.host, at.port).cut_streams
+        return process.stop_worker(self.record(at), grace, host=at.host, layout=self._layout).cut_streams
+
+    def record(self, at: PortFact) -> WorkerRecord:
+        health = at.health or {}
+        pid = health.get("pid")
+        return WorkerRecord(
+            nonce=str(health.get("nonce") or ""),
+            port=at.port,
+            pid=pid if isinstance(pid, int) else None,
+            started=str(health["started"]) if health.get("started") else None,
+            boot_id=self.boot_id,
+        )
+
+    def files(self) -> list[Path]:
+        """Every file that workers of this home have written; what others put beside them is not ours."""
+        return sorted(self._layout.worker.glob("fast_proxy.*"))
+
+    def relaunch_spec(self, at: PortFact) -> Json | None:
+        """What would bring that worker back: its settings, run by the installed code.
+
+        None for a predecessor's, and for one that does not answer: what it serves is not known.
+        """
+        if not (at.health or {}).get("nonce") or not (at.health or {}).get("upstream_base"):
+            return None
+        settings = settings_from_json(at.health or {})
+        return self._spec(settings, "").relaunch_record()
+
+    def _spec(
+        self, settings: Settings, nonce: str, *, verbose: bool = False, take_over: str = ""
+    ) -> process.WorkerSpec:
+        return process.WorkerSpec(
+            settings=settings,
+            codex_home=self._layout.home,
+            python=self._python,
+            nonce=nonce,
+            verbose=verbose,
+            take_over=take_over,
+        )

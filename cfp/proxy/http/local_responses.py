@@ -1,0 +1,103 @@
+"""Every answer that is the worker's own, as one table.
+
+Codex shows `error.message` of a 502 after its retries and the raw body of a 400 at once (Codex 0.169), so a 502 is
+what may pass by itself and a 400 is what the user must change. Never 500: its body is hidden.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+from cfp.proxy.http.messages import Fault
+
+_NAME: Final = "codex-fast-proxy"
+
+
+class LocalResponse(enum.Enum):
+    """(status, code, sentence); a sentence may have placeholders, which never take what a request said."""
+
+    # fmt: off
+    MALFORMED         = (400, "malformed_request", "this request is not sound HTTP/1.1: {reason}")
+    KEY_MISSING       = (400, "upstream_key_missing", "the provider's API key is missing: {source} has none")
+    KEY_UNUSABLE      = (400, "upstream_key_unusable", "a header cannot carry the API key that {source} has")
+    CA_FILE           = (400, "ca_file_unreadable", "TLS cannot start: {reason}")
+    PROXY_SETTING     = (400, "outbound_proxy_invalid", "the outbound proxy must be an http, https or socks URL")
+    NOT_ADMITTED      = (403, "not_admitted", "not served: {reason}")
+    NOT_FOUND         = (404, "not_found", "nothing is served at this path; requests go below {base}")
+    METHOD            = (405, "method_not_served", "this method is not served here")
+    BODY_TOO_LARGE    = (413, "body_too_large", "the request body is larger than {limit} bytes")
+    UPGRADE           = (426, "upgrade_not_served", "WebSocket is not available here; use HTTP")
+    HEAD_TOO_LARGE    = (431, "head_too_large", "the request's header fields are larger than {limit} bytes")
+    UNREACHABLE       = (502, "upstream_unreachable", "cannot reach {host}: {reason}")
+    BROKE_OFF         = (502, "upstream_broke_off", "{host} closed the connection without an answer: {reason}")
+    BAD_RESPONSE      = (502, "upstream_bad_response", "{host} sent what is not sound HTTP/1.1: {reason}")
+    SILENT            = (504, "upstream_silent", "{host} sent nothing for {seconds} seconds")
+    OVERLOADED        = (503, "too_many_connections", "too many connections are open")
+    VERSION           = (505, "http_version", "only HTTP/1.1 and HTTP/1.0 are spoken here")
+    LOOP              = (508, "proxy_loop", "the upstream leads back to this proxy; set another upstream")
+    # fmt: on
+
+    @property
+    def status(self) -> int:
+        return self.value[0]
+
+    @property
+    def code(self) -> str:
+        return self.value[1]
+
+    def body(self, **details: str | int) -> bytes:
+        """The JSON that Codex takes its message from."""
+        message = f"{_NAME}: {self.value[2].format(**details)}"
+        return json.dumps({"error": {"message": message, "type": "proxy_error", "code": self.code}}).encode()
+
+
+_FAULTS: Final = {
+    Fault.FRAMING: LocalResponse.MALFORMED,
+    Fault.METHOD: LocalResponse.METHOD,
+    Fault.HEAD_TOO_LARGE: LocalResponse.HEAD_TOO_LARGE,
+    Fault.CLOSED: LocalResponse.BROKE_OFF,
+    Fault.VERSION: LocalResponse.VERSION,
+}
+
+
+def response_to(fault: Fault) -> LocalResponse:
+    """What a client is told whose request cannot be read."""
+    return _FAULTS[fault]
+
+
+# RFC 9110 15.5.14; before 3.13 Python has a name of RFC 2616 for it.
+_PHRASES: Final = {413: "Content Too Large"}
+
+
+def response(
+    status: int,
+    body: bytes,
+    *,
+    close: bool,
+    content_type: bytes = b"application/json",
+    more: Sequence[bytes] = (),
+    allow: bytes = b"GET, HEAD",
+) -> bytes:
+    """Head and body of an answer of our own; `more` are field lines beside the usual ones.
+
+    allow  what a 405 must name (RFC 9110 15.5.6); by default what our own pages take
+    """
+    fields = [
+        b"HTTP/1.1 %d %s" % (status, (_PHRASES.get(status) or HTTPStatus(status).phrase).encode()),
+        b"Content-Type: " + content_type,
+        b"Content-Length: %d" % len(body),
+        b"Cache-Control: no-store",
+        b"X-Content-Type-Options: nosniff",
+        *more,
+    ]
+    if status == 405:
+        fields.append(b"Allow: " + allow)
+    if status == 426:
+        fields.append(b"Upgrade: websocket")
+    if close or status == 426:
+        fields.append(b"Connection: close" if status != 426 else b"Connection: upgrade, close")
+    return b"\r\n".join([*fields, b"", body])

@@ -1,0 +1,220 @@
+"""RFC 6455 frames on their way through: where each begins and ends, and one member more in a text. No IO.
+
+A pass-through changes nothing but that member, so whatever is sent is some sequence of frames here: reserved opcodes
+and bits, wrong masking and lengths are for the ends to judge.
+
+    frame      header of 2 to 14 bytes, then the payload; a client's is masked with the key in its header
+    fragment   a frame that is not the whole of its message; control frames may stand between fragments
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+from typing import Final, NamedTuple, TypeAlias
+
+from cfp.proxy.http.messages import Piece, RequestHead, ResponseHead
+
+CONTINUATION: Final = 0x0
+TEXT: Final = 0x1
+CLOSE: Final = 0x8
+_FIN: Final = 0x80
+_MASKED: Final = 0x80
+_LONG: Final = {126: 2, 127: 8}
+_ACCEPT: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
+
+
+class Frame(NamedTuple):
+    """A whole data frame: `raw` is all of it, its payload begins at `start`; `key` is empty where it has no mask."""
+
+    raw: bytes
+    start: int
+    key: bytes
+
+    @property
+    def opcode(self) -> int:
+        return self.raw[0] & 0x0F
+
+    @property
+    def final(self) -> bool:
+        return bool(self.raw[0] & _FIN)
+
+    @property
+    def is_text(self) -> bool:
+        """The whole of a text message, without anything that an extension would have to explain."""
+        return self.raw[0] == _FIN | TEXT
+
+    def payload(self) -> bytes:
+        """Without the mask."""
+        data = self.raw[self.start :]
+        return masked(data, self.key) if self.key else data
+
+
+class Oversized(NamedTuple):
+    """The header of a data frame that is too large to be held; its payload follows as bytes."""
+
+    raw: bytes
+
+
+Passing: TypeAlias = bytes | Frame | Oversized
+
+
+class FrameReader:
+    """Bytes in; out come the same bytes, with data frames of up to `hold` bytes in one piece each.
+
+    What goes out joined is what came in, but for the `pending` bytes that wait for the rest of their frame.
+    """
+
+    def __init__(self, hold: int) -> None:
+        self._hold = hold
+        self._pending = bytearray()
+        self._size = 0  # of the frame that `_pending` begins, 0 while its header is not complete
+        self._start = 0
+        self._passing = 0  # bytes of any other frame that are still to come
+
+    @property
+    def pending(self) -> bytes:
+        return bytes(self._pending)
+
+    @property
+    def between(self) -> bool:
+        """Whether no frame has begun and not ended."""
+        return not self._pending and not self._passing
+
+    def feed(self, data: bytes) -> list[Passing]:
+        out: list[Passing] = []
+        at, end = 0, len(data)
+        while at < end:
+            if self._passing:
+                piece = data[at : at + self._passing]
+                self._passing -= len(piece)
+                out.append(piece)
+                at += len(piece)
+                continue
+            wanted = (self._size or 2) - len(self._pending)
+            if not self._size:
+                wanted = self._header_size() - len(self._pending)
+            self._pending += data[at : at + wanted]
+            at += wanted
+            if not self._size and len(self._pending) >= self._header_size():
+                self._open(out)
+            if self._size and len(self._pending) == self._size:
+                self._close(out)
+        return out
+
+    def _header_size(self) -> int:
+        if len(self._pending) < 2:
+            return 2
+        second = self._pending[1]
+        return 2 + _LONG.get(second & 0x7F, 0) + (4 if second & _MASKED else 0)
+
+    def _open(self, out: list[Passing]) -> None:
+        """The header is complete: hold the frame, or let it pass."""
+        header = self._pending
+        length = header[1] & 0x7F
+        if length in _LONG:
+            length = int.from_bytes(header[2 : 2 + _LONG[length]], "big")
+        control = header[0] & 0x08
+        if control or length > self._hold:
+            raw = bytes(header)
+            out.append(raw if control else Oversized(raw))
+            self._passing = length
+            self._pending = bytearray()
+        else:
+            self._start = len(header)
+            self._size = self._start + length
+
+    def _close(self, out: list[Passing]) -> None:
+        raw, start = bytes(self._pending), self._start
+        self._pending = bytearray()
+        self._size = 0
+        out.append(Frame(raw, start, raw[start - 4 : start] if raw[1] & _MASKED else b""))
+
+
+class Messages:
+    """Puts the text messages together that data frames are parts of; one larger than `limit` is left out."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parts: list[bytes] | None = None
+
+    def take(self, event: Passing) -> bytes | None:
+        """Return the message that this completes, if any."""
+        if isinstance(event, Oversized):
+            self._parts = None
+        if not isinstance(event, Frame):
+            return None
+        if event.opcode != CONTINUATION:
+            self._parts = [] if event.raw[0] & ~_FIN == TEXT else None
+        if self._parts is None:
+            return None
+        self._parts.append(event.payload())
+        if sum(map(len, self._parts)) > self._limit:
+            self._parts = None
+        if not event.final or self._parts is None:
+            return None
+        parts, self._parts = self._parts, None
+        return b"".join(parts)
+
+
+def masked(data: bytes, key: bytes, offset: int = 0) -> bytes:
+    """Mask or unmask `data`, which stands at `offset` of its payload (RFC 6455 5.3)."""
+    size = len(data)
+    turned = key[offset % 4 :] + key[: offset % 4]
+    stream = (turned * (size // 4 + 1))[:size]
+    return (int.from_bytes(data, "little") ^ int.from_bytes(stream, "little")).to_bytes(size, "little")
+
+
+def with_member(frame: Frame, opening: int, member: bytes) -> list[Piece]:
+    """The frame with `member` put in at `opening` of its text.
+
+    White space rounds the member up to four bytes: so everything behind it keeps its place in the mask, and is passed
+    on as it came, under the key that the client has chosen.
+    """
+    if frame.key:
+        member += b" " * (-len(member) % 4)
+        member = masked(member, frame.key, opening)
+    payload = memoryview(frame.raw)[frame.start :]
+    header = frame_header(frame.raw[0], len(payload) + len(member), frame.key)
+    return [header, payload[:opening], member, payload[opening:]]
+
+
+def frame_header(first: int, length: int, key: bytes) -> bytes:
+    """`first` is the byte of flags and opcode; no key, no mask."""
+    mask = _MASKED if key else 0
+    if length < 126:
+        return bytes((first, mask | length)) + key
+    if length < 1 << 16:
+        return bytes((first, mask | 126)) + length.to_bytes(2, "big") + key
+    return bytes((first, mask | 127)) + length.to_bytes(8, "big") + key
+
+
+def close_frame(code: int, key: bytes = b"") -> bytes:
+    """A Close with a status code (RFC 6455 7.4.1)."""
+    payload = code.to_bytes(2, "big")
+    return frame_header(_FIN | CLOSE, 2, key) + (masked(payload, key) if key else payload)
+
+
+def is_handshake(head: RequestHead) -> bool:
+    """Whether the request asks for a WebSocket (RFC 6455 4.2.1)."""
+    fields = head.fields
+    return (
+        head.method == b"GET"
+        and head.minor == 1
+        and not (head.length or head.chunked)
+        and fields.get(b"upgrade", b"").lower() == b"websocket"
+        and fields.get(b"sec-websocket-version") == b"13"
+        and b"sec-websocket-key" in fields
+    )
+
+
+def accepts(asked: RequestHead, answer: ResponseHead) -> bool:
+    """Whether the upstream took the WebSocket just as it was offered: with our client's key and no extension."""
+    digest = hashlib.sha1(asked.fields[b"sec-websocket-key"] + _ACCEPT, usedforsecurity=False).digest()
+    expected = binascii.b2a_base64(digest, newline=False)
+    return (
+        answer.status == 101
+        and answer.fields.get(b"upgrade", b"").lower() == b"websocket"
+        and answer.fields.get(b"sec-websocket-accept") == expected
+        and b"sec-websocket-extensions" not in answer.fields
+    )

@@ -1,0 +1,98 @@
+"""The worker's answer about itself: who it is, what it serves, how busy it is. It names sources, never keys."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from time import monotonic
+from typing import Any, Protocol
+
+import cfp
+from cfp.proxy.config import WorkerConfig
+from cfp.proxy.credentials import Credentials
+from cfp.proxy.learned import TierRefusals, WebSocketSupport
+from cfp.proxy.telemetry.tier_statistics import TierStatistics
+
+
+class ReportingWorker(Protocol):
+    """What health asks of a worker."""
+
+    config: WorkerConfig
+    credentials: Credentials
+    refusals: TierRefusals
+    unserved: WebSocketSupport
+    evidence: TierStatistics
+    draining: bool
+    hands_over: bool
+    standing_by: bool
+    taking_over: bool
+    requests_in_flight: int
+    requests_served: int
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def peer_check(self) -> str: ...
+
+
+@cache
+def identity() -> dict[str, Any]:
+    """What stays the same for as long as this process lives; reading our own sources takes some milliseconds."""
+    from cfp.host.worker.code_id import package_path, runtime_id  # noqa: PLC0415  not needed to listen
+
+    # Not by way of cfp.host.worker.process, which knows how to start processes too: 10 ms before the first answer.
+    if sys.platform == "linux":
+        from cfp.host.worker import _linux as system  # noqa: PLC0415  not needed to listen
+    else:
+        from cfp.host.worker import _portable as system  # noqa: PLC0415  the same
+
+    return {
+        "pid": os.getpid(),
+        "started": system.started(os.getpid()),
+        "version": cfp.__version__,
+        "runtime_id": runtime_id(),
+        "runtime": {
+            "version": cfp.__version__,
+            "python": sys.executable,
+            "python_version": sys.version.split()[0],
+            "package": package_path(),
+        },
+    }
+
+
+def report(worker: ReportingWorker) -> dict[str, Any]:
+    """Return the JSON of `GET /__codex_fast_proxy/health`."""
+    config, credentials = worker.config, worker.credentials
+    settings = config.settings
+    return {
+        "ok": True,
+        **identity(),
+        "nonce": config.nonce,
+        "codex_home": str(config.layout.home),
+        "provider": settings.provider,
+        "host": settings.host,
+        "port": worker.port,
+        "proxy_base": settings.proxy_base,
+        "upstream_base": settings.upstream_base,
+        "service_tier": settings.service_tier,
+        "service_tier_policy": settings.service_tier_policy.value,
+        "service_tier_effective_policy": credentials.effective_policy().value,
+        "login_mode": credentials.login().value,
+        "upstream_auth": "override_configured" if settings.overrides_auth else "preserved",
+        "upstream_api_key_env": settings.upstream_api_key_env,
+        "upstream_api_key_file": settings.upstream_api_key_file,
+        "upstream_api_key_source": credentials.key_source,
+        "upstream_api_key_available": credentials.key_available(),
+        "requests_in_flight": worker.requests_in_flight,
+        "requests_served": worker.requests_served,
+        "service_tier_refused_by": worker.refusals.listed(),
+        "upstream_websocket": worker.unserved.known(monotonic()).value,
+        "service_tier_evidence": worker.evidence.report(settings.upstream_base),
+        "peer_check": worker.peer_check,
+        "draining": worker.draining,
+        "hands_over": worker.hands_over,
+        "standing_by": worker.standing_by,
+        "taking_over": worker.taking_over,
+    }

@@ -1,0 +1,132 @@
+"""The proxy through which requests leave this machine: its URL taken apart, and CONNECT through it.
+
+CONNECT        a tunnel to the upstream (RFC 9110 9.3.6): for https, and for what is to become a WebSocket
+absolute-form  the request names the upstream and the proxy asks it (RFC 9112 3.2.2): for plain http
+SOCKS          always a tunnel
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from cfp.proxy.http.messages import Malformed, ResponseHead
+from cfp.proxy.http.parsers import ResponseParser
+
+if TYPE_CHECKING:
+    from python_socks.async_.asyncio import Proxy
+
+_SOCKS: Final = {"socks": "SOCKS5", "socks5": "SOCKS5", "socks5h": "SOCKS5", "socks4": "SOCKS4", "socks4a": "SOCKS4"}
+_PORTS: Final = {"http": 80, "https": 443}
+_SOCKS_PORT: Final = 1080
+_MOST_HEAD: Final = 16 * 1024
+
+
+class TunnelRefused(Exception):
+    """The proxy did not make the tunnel; the text says why and holds nothing of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundProxy:
+    """One proxy. `shown` is how to name it: without what may be a password."""
+
+    scheme: str
+    host: str
+    port: int
+    username: str | None = field(default=None, repr=False)
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, url: str) -> OutboundProxy:
+        """Take a proxy's URL apart; raises ValueError where it cannot be used."""
+        parts = urlsplit(url)
+        host = parts.hostname
+        if not host or (parts.scheme not in _PORTS and parts.scheme not in _SOCKS):
+            raise ValueError(parts.scheme)
+        return cls(
+            scheme=parts.scheme,
+            host=host,
+            port=parts.port or _PORTS.get(parts.scheme, _SOCKS_PORT),
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password or ""),
+        )
+
+    @property
+    def shown(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def tls(self) -> bool:
+        """Whether it is itself spoken to over TLS."""
+        return self.scheme == "https"
+
+    @property
+    def speaks_http(self) -> bool:
+        return self.scheme in _PORTS
+
+    @property
+    def authorization(self) -> bytes | None:
+        """The value of Proxy-Authorization (RFC 7617)."""
+        if self.username is None:
+            return None
+        return b"Basic " + base64.b64encode(f"{self.username}:{self.password}".encode())
+
+    def socks(self) -> Proxy:
+        from python_socks import ProxyType  # noqa: PLC0415  most workers have no outbound proxy
+        from python_socks.async_.asyncio import Proxy  # noqa: PLC0415  the same
+
+        kind = ProxyType[_SOCKS[self.scheme]]
+        password = self.password if self.username is not None else None
+        return Proxy(kind, self.host, self.port, username=self.username, password=password, rdns=True)
+
+
+class ConnectRequest(asyncio.Protocol):
+    """Asks for a tunnel on a new connection; `made` is done when there is one, and raises NoTunnel where not."""
+
+    def __init__(self, authority: bytes, authorization: bytes | None) -> None:
+        lines = [b"CONNECT %s HTTP/1.1" % authority, b"Host: " + authority]
+        if authorization is not None:
+            lines.append(b"Proxy-Authorization: " + authorization)
+        self._request = b"\r\n".join([*lines, b"", b""])
+        self._transport: asyncio.Transport | None = None
+        self._parser = ResponseParser(_MOST_HEAD)
+        self._parser.expect(bodiless=True)
+        self.made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  create_connection gives no other
+        self._transport = transport
+        transport.write(self._request)
+
+    def hand_over(self) -> asyncio.Transport:
+        """The connection, which is the tunnel's from here on."""
+        transport, self._transport = self._transport, None
+        assert transport is not None  # noqa: S101  the tunnel has been made
+        transport.pause_reading()
+        return transport
+
+    def let_go(self) -> None:
+        """Close it, unless it has been handed over."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        for event in self._parser.feed(data):
+            if isinstance(event, ResponseHead) and event.status >= 200:
+                self._settle(None if event.status < 300 else f"{event.status}")
+            elif isinstance(event, Malformed):
+                self._settle("what it said is not HTTP")
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
+        self._settle("it closed the connection")
+
+    def _settle(self, refusal: str | None) -> None:
+        if self.made.done():
+            return
+        if refusal is None:
+            self.made.set_result(None)
+        else:
+            self.made.set_exception(TunnelRefused(refusal))

@@ -1,0 +1,195 @@
+"""Connections to the upstream: one response at a time on each, kept alive between requests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol, cast
+
+from cfp.proxy.config import Limits
+from cfp.proxy.http.messages import Fault, Malformed, OpaqueParser, Piece, ResponseEvent
+from cfp.proxy.http.parsers import ResponseParser
+from cfp.proxy.http.socket_io import ReadBuffer, unread, write
+from cfp.proxy.upstream.dial import Dialer
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class Caller(Protocol):
+    """Whoever has sent a request: gets what comes back, in order, and is told when sending must wait."""
+
+    def on_response(self, events: Sequence[ResponseEvent]) -> None:
+        """Take events; after END or Malformed none follow, unless END was that of a 101."""
+
+    def pause_upload(self) -> None: ...
+
+    def resume_upload(self) -> None: ...
+
+
+class UpstreamConnection(asyncio.BufferedProtocol):
+    """One connection. Without a caller it is idle, and any byte or close makes it useless.
+
+    reused  it has answered before: a close without an answer may only mean that it was idle for too long
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, pool: Pool, buffer: memoryview, limits: Limits) -> None:
+        self._pool = pool
+        self._buffer = buffer
+        self._parser: ResponseParser | OpaqueParser = ResponseParser(limits.head)
+        self._caller: Caller | None = None
+        self.reused = False
+        self.touched = monotonic()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
+        self._unread = unread(self.transport.get_extra_info("socket").fileno())
+        self._pool.opened(self)
+
+    @property
+    def busy(self) -> bool:
+        return self._caller is not None
+
+    def call(self, caller: Caller, *, bodiless: bool = False, switch: bool = False) -> None:
+        """Await one response for this caller."""
+        assert isinstance(self._parser, ResponseParser)  # noqa: S101  what has switched is never called again
+        self._caller = caller
+        self._parser.expect(bodiless=bodiless, switch=switch)
+
+    def switch(self) -> bytes:
+        """From here on the caller gets bytes as they are; return those that came behind the 101."""
+        assert isinstance(self._parser, ResponseParser)  # noqa: S101  it has just read the 101
+        rest, self._parser = self._parser.rest, OpaqueParser()
+        return rest
+
+    def send(self, parts: list[Piece]) -> None:
+        self.touched = monotonic()
+        write(self.transport, parts)
+
+    def resume(self) -> None:
+        """Read on after a pause, which does not count as the upstream's silence."""
+        self.touched = monotonic()
+        self.transport.resume_reading()
+
+    def release(self) -> None:
+        """The response is complete and so is the request: ready for the next one."""
+        self._caller = None
+        self.reused = True
+        self.transport.resume_reading()
+        self._pool.give(self)
+
+    def close(self) -> None:
+        """Close when all is written; the caller hears nothing more."""
+        self._caller = None
+        self._parser.close()
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once; the caller hears nothing more."""
+        self._caller = None
+        self._parser.close()
+        self.transport.abort()
+
+    def is_stale(self) -> bool:
+        """Whether the peer has closed it or has sent what nobody asked for, seen or not yet seen by the loop."""
+        return self.transport.is_closing() or bool(self._unread())
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  asyncio's signature
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.touched = monotonic()
+        if self._caller is None:
+            self.abort()
+            return
+        self._caller.on_response(self._parser.feed(self._buffer[:nbytes]))
+
+    def eof_received(self) -> None:
+        if self._caller is not None and self._was_announced():
+            self._tell(self._parser.eof())
+
+    def _was_announced(self) -> bool:
+        """Whether the peer itself has ended it: with TLS, anybody on the way can end what is below (RFC 8446 6.1)."""
+        tls: ssl.SSLObject | None = self.transport.get_extra_info("ssl_object")
+        if tls is None:
+            return True
+        try:
+            return tls.read(1) == b""  # asyncio has read all else, and does not tell why it stopped
+        except OSError:
+            return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.lost(self)
+        if self._caller is not None:
+            reason = "the connection was reset" if exc is not None else "the connection was closed"
+            self._tell([Malformed(Fault.CLOSED, reason)])
+        self._parser.close()
+
+    def pause_writing(self) -> None:
+        if self._caller is not None:
+            self._caller.pause_upload()
+
+    def resume_writing(self) -> None:
+        if self._caller is not None:
+            self._caller.resume_upload()
+
+    def _tell(self, events: Sequence[ResponseEvent]) -> None:
+        caller = self._caller
+        if events and caller is not None:
+            self._caller = None
+            caller.on_response(events)
+
+
+class Pool:
+    """The connections to one origin; the one used last is used next, so that spare ones grow old and go."""
+
+    def __init__(self, dialer: Dialer, reads: ReadBuffer, limits: Limits) -> None:
+        self._dialer = dialer
+        self._reads = reads
+        self._limits = limits
+        self.through = dialer.through
+        self._idle: list[UpstreamConnection] = []
+        self._all: set[UpstreamConnection] = set()
+
+    def take(self) -> UpstreamConnection | None:
+        """Return a live idle connection; stale ones on the way are closed."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_stale():
+                return connection
+            connection.abort()
+        return None
+
+    async def dial(self, *, tunnel: bool = False) -> UpstreamConnection:
+        """Open one more; raises DialFailed. `tunnel`: not to a proxy that asks for us."""
+        return await self._dialer.dial(
+            lambda: UpstreamConnection(self, self._reads.view(), self._limits), tunnel=tunnel
+        )
+
+    def give(self, connection: UpstreamConnection) -> None:
+        self._idle.append(connection)
+        if len(self._idle) > self._limits.upstream_pool:
+            self._idle.pop(0).abort()
+
+    def opened(self, connection: UpstreamConnection) -> None:
+        self._all.add(connection)
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        self._all.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def sweep(self, now: float) -> None:
+        """Close what has been idle too long, and what was opened for a client that had left by then."""
+        oldest = now - self._limits.upstream_keep_alive_seconds
+        for connection in [one for one in self._all if not one.busy and one.touched < oldest]:
+            connection.abort()
+
+    def close(self) -> None:
+        """Cut every connection."""
+        for connection in list(self._all):
+            connection.abort()
+        self._idle.clear()

@@ -1,0 +1,80 @@
+"""One worker per home: the lock that it holds for as long as it lives, and its pid file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from cfp.errors import Busy
+from cfp.layout import Layout
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class SingleInstance:
+    """A context: the lock is held inside. The kernel lets go of it when the process ends in any way.
+
+    The lock's file stays: to delete it would let two workers hold locks on two files of one name.
+    A lock that another worker passed on is one and the same: it is held until both have let go of it.
+    """
+
+    def __init__(self, layout: Layout, passed_on: int | None = None) -> None:
+        self._layout = layout
+        self._descriptor = passed_on
+
+    def __enter__(self) -> Self:
+        """Take the lock, making the folder where it is missing; raises Busy(worker_running)."""
+        if self._descriptor is not None:
+            return self
+        for folder in (self._layout.state, self._layout.worker):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(self._layout.worker_lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            _lock(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            raise Busy("worker_running") from error
+        self._descriptor = descriptor
+        return self
+
+    @property
+    def descriptor(self) -> int | None:
+        """What to pass on to the next worker."""
+        return self._descriptor
+
+    def let_go(self) -> None:
+        """Leave the lock to the worker that it was passed on to."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def write_pid(self) -> None:
+        """Say who it is, once it serves; a full disk keeps nobody from serving."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
+        with suppress(OSError):
+            descriptor = os.open(self._layout.pid_file, flags, 0o600)
+            try:
+                os.write(descriptor, b"%d\n" % os.getpid())
+            finally:
+                os.close(descriptor)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with suppress(OSError):
+            if self._layout.pid_file.read_bytes() == b"%d\n" % os.getpid():
+                self._layout.pid_file.unlink()
+        self.let_go()

@@ -1,0 +1,163 @@
+"""What an exchange notes of its stream, however the stream is cut into pieces."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfp.bench.sample import sample
+from cfp.bench.timed_request import ErrorType, EventReader, Phase, TimedRequest, Usage
+from cfp.bench.workload import Tier
+from cfp.demo.scripted_turns import ScriptedTurn as AnsweredTurn
+from cfp.demo.scripted_turns import events
+from tests.bench.support import FIRST, an_exchange, sse
+
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+
+json_events = st.lists(
+    st.fixed_dictionaries({"type": st.text(max_size=5), "x": st.none() | st.integers() | st.text(max_size=5)}),
+    max_size=6,
+)
+
+
+def _data(event: dict[str, Any], end: str) -> str:
+    """The event as data of several lines."""
+    return "".join(f"data: {line}{end}" for line in json.dumps(event, indent=1).split("\n"))
+
+
+@given(json_events, st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.data())
+def test_events_survive_any_cut(story: list[dict[str, Any]], end: str, bom: bool, data: st.DataObject) -> None:  # noqa: FBT001 - a generated value
+    """Any line end, any cut between bytes, comments in between: the same events."""
+    text = "".join(f": ping{end}event: e{end}{_data(event, end)}{end}" for event in story)
+    read = (b"\xef\xbb\xbf" if bom else b"") + text.encode() + b": the end\n"
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(read)), max_size=8)))
+    reader = EventReader()
+    pieces = [read[a:b] for a, b in zip([0, *cuts], [*cuts, len(read)], strict=True)]
+    assert story == [event for piece in pieces for event in reader.feed(piece)]
+
+
+def test_what_is_no_json_object_is_no_event() -> None:
+    """`[DONE]` and the like are passed over; data of several lines is one event."""
+    read = b'data: [DONE]\n\ndata: [1]\n\ndata: {"type":\ndata: "x"}\n\nevent: empty\n\n'
+    assert [{"type": "x"}] == EventReader().feed(read)
+
+
+def _streamed(story: list[Any], exchange: TimedRequest | None = None) -> TimedRequest:
+    """An exchange whose head comes after 50 ms and whose events come one each 10 ms after that."""
+    exchange = exchange or an_exchange()
+    exchange.answered(200, EVENT_STREAM, 100.05)
+    for number, event in enumerate(story, 1):
+        exchange.feed(sse(event), 100.05 + number / 100)
+    return exchange
+
+
+def test_a_whole_turn() -> None:
+    """Times of head, first event, first text and end; length, tier and tokens; and not a word of the text."""
+    phases: list[Phase] = []
+    story = events({"model": "m", "service_tier": "priority"}, AnsweredTurn(text="one two three"), 1)
+    exchange = _streamed(story, an_exchange(sent="priority", tell=phases.append))
+    exchange.ended(109.0)
+    assert pytest.approx((50, 60, 100, 50 + 10 * len(story))) == (
+        exchange.ttfb_ms,
+        exchange.first_event_ms,
+        exchange.first_output_ms,
+        exchange.total_ms,
+    )
+    assert (13, "priority", None) == (exchange.output_chars, exchange.echoed, exchange.error)
+    assert Usage(input_tokens=11, cached_tokens=0, output_tokens=3, reasoning_tokens=0) == exchange.usage
+    assert [Phase.ANSWERED, Phase.WRITING] == phases
+    assert "three" not in repr(sample(FIRST, [exchange], None))
+
+
+def test_a_provider_without_deltas() -> None:
+    """Text that comes with the completed response only is counted there."""
+    story = [event for event in events({}, AnsweredTurn(text="one two"), 1) if "delta" not in event["type"]]
+    exchange = _streamed(story)
+    assert (7, exchange.total_ms) == (exchange.output_chars, exchange.first_output_ms)
+
+
+@pytest.mark.parametrize("count", range(10))
+def test_a_cut_stream_does_not_count(count: int) -> None:
+    """Whatever is missing of response.completed, the sample is an error."""
+    story = events({}, AnsweredTurn(text="one two three"), 1)[:count]
+    exchange = _streamed(story)
+    exchange.ended(101.0)
+    assert ErrorType.CUT == exchange.error
+    broken = _streamed(story)
+    broken.failed("ReadError", 101.0)
+    assert ("ReadError", 1000.0) == (broken.error, pytest.approx(broken.total_ms))
+
+
+def test_what_comes_after_the_end_changes_nothing() -> None:
+    """A connection that breaks, lingers or is cancelled after response.completed was whole before."""
+    exchange = _streamed(events({}, AnsweredTurn(), 1))
+    total = exchange.total_ms
+    exchange.failed("ReadError", 105.0)
+    exchange.ended(106.0)
+    assert (None, total) == (exchange.error, exchange.total_ms)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"type": "response.failed", "response": {"error": {"message": "no"}}}, ErrorType.FAILED),
+        ({"type": "error", "message": "no"}, ErrorType.FAILED),
+        ({"type": "response.incomplete", "response": {}}, ErrorType.INCOMPLETE),
+    ],
+)
+def test_a_failure_in_the_stream(event: dict[str, Any], expected: ErrorType) -> None:
+    """A provider that answers 200 and then fails has failed."""
+    exchange = _streamed([event])
+    exchange.ended(101.0)
+    assert expected == exchange.error
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "expected"),
+    [
+        (400, "application/json", ErrorType.HTTP),
+        (503, EVENT_STREAM, ErrorType.HTTP),
+        (200, "application/json", ErrorType.NOT_EVENTS),
+        (200, None, ErrorType.NOT_EVENTS),
+    ],
+)
+def test_an_answer_that_is_no_stream(status: int, content_type: str | None, expected: ErrorType) -> None:
+    """Refusals and whole JSON answers do not count, whatever their body looks like."""
+    exchange = an_exchange()
+    exchange.answered(status, content_type, 100.5)
+    exchange.feed(sse({"type": "response.completed", "response": {}}), 100.6)
+    exchange.ended(100.7)
+    assert (expected, None) == (exchange.error, exchange.first_event_ms)
+
+
+@pytest.mark.parametrize("response", [None, [], {"usage": []}, {"usage": {"output_tokens": "many"}}, {"output": [1]}])
+def test_odd_completions_are_borne(response: Any) -> None:
+    """A provider may say anything in its last event."""
+    exchange = _streamed([{"type": "response.completed", "response": response}])
+    assert (None, Usage()) == (exchange.error, exchange.usage)
+
+
+def test_a_turn_of_several_requests_is_summed() -> None:
+    """Where Codex calls a tool, the time at the provider is the sum, and the first output is the first."""
+    silent = _streamed([{"type": "response.completed", "response": {}}])
+    spoken = _streamed(events({}, AnsweredTurn(text="one two"), 1))
+    found = sample(FIRST, [silent, spoken], None)
+    assert (silent.total_ms or 0) + (spoken.total_ms or 0) == found.total_ms
+    assert (2, 7, spoken.first_output_ms, True) == (
+        found.requests,
+        found.output_chars,
+        found.first_output_ms,
+        found.ok,
+    )
+
+
+def test_a_turn_without_a_request() -> None:
+    """Where Codex sent nothing, that is what the sample says; a timeout is named before it."""
+    assert ErrorType.CODEX == sample(FIRST, [], None).error_type
+    assert ErrorType.TIMEOUT == sample(FIRST, [], ErrorType.TIMEOUT).error_type
+    assert ErrorType.TIMEOUT == sample(FIRST, [an_exchange()], ErrorType.TIMEOUT).error_type
+    assert Tier.DEFAULT == sample(FIRST, [], None).tier

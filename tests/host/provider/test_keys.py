@@ -1,0 +1,232 @@
+"""Which key is sent: the one that Codex would send, and no other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cfp.host.provider.keys import (
+    Extras,
+    KeyLocation,
+    KeySource,
+    discover_key,
+    provider_extras,
+    sends_key,
+    sends_login,
+)
+
+AUTH = json.dumps({"OPENAI_API_KEY": "sk-openai", "RELAY_KEY": "sk-relay-in-auth", "auth_mode": "apikey"}).encode()
+OPENAI_ENV = {"OPENAI_API_KEY": "sk-openai-in-env"}
+
+
+def config(**table: Any) -> dict[str, Any]:
+    return {"model_providers": {"relay": {"name": "Relay", "base_url": "https://relay.example/v1", **table}}}
+
+
+def found(
+    doc: dict[str, Any],
+    provider: str = "relay",
+    *,
+    auth: bytes | None = AUTH,
+    dotenv: bytes | None = None,
+    environ: dict[str, str] | None = None,
+    **more: Any,
+) -> tuple[str, str] | None:
+    key = discover_key(doc, provider, auth, dotenv, OPENAI_ENV if environ is None else environ, **more)
+    return None if key is None else (key.secret.reveal(), key.source)
+
+
+class TestAuthCommand:
+    """`[model_providers.X.auth]`: a program tells the key; the cases are what Codex 0.169 was seen to do."""
+
+    def told(self, words: str, **more: Any) -> tuple[str, str] | None:
+        auth = {"command": "sh", "args": ["-c", words], **more}
+        return found(config(auth=auth), environ={"PATH": "/usr/bin:/bin"}, dotenv=b"FROM_DOTENV=yes\n")
+
+    def test_what_it_prints(self) -> None:
+        """Stripped; .env is in its environment."""
+        assert ("tok yes", "auth_command") == self.told('printf "  tok $FROM_DOTENV \\n\\n"')
+
+    def test_where_it_runs(self, tmp_path: Path) -> None:
+        """In `cwd`."""
+        assert (str(tmp_path), "auth_command") == self.told("pwd", cwd=str(tmp_path))
+
+    @pytest.mark.parametrize("words", ["exit 1", "echo key; exit 1", "true", "echo key; sleep 30"])
+    def test_a_failure_is_no_key(self, words: str) -> None:
+        """Nor is silence, nor what comes too late; and no other key takes its place."""
+        assert self.told(words, timeout_ms=200) is None
+        assert sends_key(config(auth={"command": "sh"}), "relay")
+
+    @pytest.mark.parametrize(
+        "auth", [{}, {"command": 1}, {"command": "sh", "args": "x"}, {"command": "no-such-program"}]
+    )
+    def test_a_table_that_cannot_run(self, auth: dict[str, Any]) -> None:
+        """Gives no key."""
+        assert found(config(auth=auth)) is None
+
+
+def test_whose_login_is_not_ours_to_send() -> None:
+    """A ChatGPT login goes nowhere but where Codex itself sends it."""
+    signed_in = json.dumps({"auth_mode": "chatgpt", "tokens": {"access_token": "x"}}).encode()
+    wants = config(requires_openai_auth=True)
+    assert sends_login(wants, "relay", signed_in)
+    assert sends_login({}, "openai", signed_in)
+    assert not sends_login(wants, "relay", AUTH)
+    assert not sends_login(config(env_key="RELAY_KEY"), "relay", signed_in)
+    assert not sends_login(config(), "relay", signed_in)
+
+
+class TestEnvKey:
+    DOC = config(env_key="RELAY_KEY")
+
+    def test_dotenv_comes_first(self) -> None:
+        """Codex lets .env override the environment."""
+        expected = ("in-dotenv", "codex_dotenv:RELAY_KEY")
+        assert expected == found(self.DOC, dotenv=b"RELAY_KEY=in-dotenv", environ={"RELAY_KEY": "in-env"})
+
+    def test_then_the_environment(self) -> None:
+        """A blank value counts as none, wherever it stands."""
+        expected = ("in-env", "process_env:RELAY_KEY")
+        assert expected == found(self.DOC, dotenv=b"RELAY_KEY= ", environ={"RELAY_KEY": "in-env"})
+
+    def test_then_auth_json_under_that_name(self) -> None:
+        """The name decides, not the file: OPENAI_API_KEY beside it is not taken."""
+        assert found(self.DOC, environ={"RELAY_KEY": " "}) == ("sk-relay-in-auth", "auth_json:RELAY_KEY")
+
+    @pytest.mark.parametrize("more", [{}, {"requires_openai_auth": True}, {"experimental_bearer_token": "tok"}])
+    def test_a_missing_one_is_not_replaced(self, more: dict[str, Any]) -> None:
+        """Codex stops where env_key is not set; an OpenAI key must not reach a relay."""
+        assert found(config(env_key="OTHER_KEY", **more)) is None
+
+    def test_names_of_codexs_own_are_not_read_from_dotenv(self) -> None:
+        """Codex ignores CODEX_ names in .env, so we do not send them."""
+        doc = config(env_key="CODEX_RELAY")
+        assert found(doc, dotenv=b"CODEX_RELAY=x") is None
+        assert found(doc, environ={"CODEX_RELAY": "y"}) == ("y", "process_env:CODEX_RELAY")
+
+
+class TestWithoutEnvKey:
+    def test_the_bearer_token_of_the_table(self) -> None:
+        """It stands in config.toml itself and beats a login."""
+        doc = config(experimental_bearer_token="tok-1", requires_openai_auth=True)
+        assert found(doc) == ("tok-1", "experimental_bearer_token")
+
+    @pytest.mark.parametrize(("doc", "provider"), [(config(requires_openai_auth=True), "relay"), ({}, "openai")])
+    def test_openai_auth_takes_the_login(self, doc: dict[str, Any], provider: str) -> None:
+        """Only a provider that asks for OpenAI's login, or OpenAI itself, gets its key; no variable is read."""
+        assert found(doc, provider) == ("sk-openai", "auth_json:OPENAI_API_KEY")
+
+    @pytest.mark.parametrize(
+        ("doc", "auth"),
+        [
+            ({}, b'{"OPENAI_API_KEY": "sk-old", "auth_mode": "chatgpt", "tokens": {}}'),
+            ({}, b'{"OPENAI_API_KEY": "sk-old", "auth_mode": "chatgptAuthTokens"}'),
+            ({}, b'{"OPENAI_API_KEY": null}'),
+            ({}, b"not json"),
+            ({}, None),
+            ({"cli_auth_credentials_store": "keyring"}, AUTH),
+            ({"cli_auth_credentials_store": "ephemeral"}, AUTH),
+        ],
+    )
+    def test_a_key_that_codex_would_not_send_is_none(self, doc: dict[str, Any], auth: bytes | None) -> None:
+        """A ChatGPT login sends a token of its own, and a keyring hides the file."""
+        assert found(doc, "openai", auth=auth) is None
+
+    def test_an_old_login_without_a_mode_is_a_key(self) -> None:
+        """Codex prefers the key where a file holds both and no mode."""
+        auth = b'{"OPENAI_API_KEY": "sk-1", "tokens": {"access_token": "t"}}'
+        assert found({}, "openai", auth=auth) == ("sk-1", "auth_json:OPENAI_API_KEY")
+
+    @pytest.mark.parametrize(
+        ("doc", "provider"),
+        [
+            (config(), "relay"),
+            (config(requires_openai_auth=False), "relay"),
+            (config(requires_openai_auth="yes"), "relay"),
+            (config(env_key=""), "relay"),
+            ({}, "unknown"),
+            ({}, "ollama"),
+            ({"model_providers": {"ollama": {"env_key": "OPENAI_API_KEY"}}}, "ollama"),
+            ({"model_providers": 3}, "relay"),
+            ({"model_providers": {"relay": []}}, "relay"),
+        ],
+    )
+    def test_a_provider_that_asks_for_none_gets_none(self, doc: dict[str, Any], provider: str) -> None:
+        """Keys lie around in the home, and none is sent to whoever did not ask for it."""
+        assert found(doc, provider) is None
+        assert not sends_key(doc, provider)
+
+    def test_who_expects_one_is_told_apart(self) -> None:
+        """A missing key is an error only where one is wanted."""
+        assert sends_key(config(env_key="NO_SUCH"), "relay")
+        assert sends_key({}, "openai")
+
+
+class TestNamedByTheUser:
+    def test_the_override_variable(self) -> None:
+        """.env, environment, Windows' user environment, auth.json: the first one, under a name of the closed set."""
+        places: list[tuple[dict[str, Any], KeyLocation, str, bool]] = [
+            ({"dotenv": b"UP=a", "environ": {"UP": "b"}}, KeyLocation.DOTENV, "process_env", True),
+            ({"environ": {"UP": "b"}, "user_environ": {"UP": "c"}}, KeyLocation.PROCESS_ENV, "process_env", False),
+            (
+                {"user_environ": {"UP": "c"}, "auth": b'{"UP": "d"}'},
+                KeyLocation.WINDOWS_USER_ENV,
+                "windows_user_env",
+                True,
+            ),
+            ({"auth": b'{"UP": "d"}'}, KeyLocation.AUTH_JSON, "auth_json_fallback", True),
+        ]
+        empty: dict[str, Any] = {"auth": None, "dotenv": None, "environ": {}}
+        for given, place, closed, persistent in places:
+            key = discover_key(config(), "relay", source=KeySource.env("UP"), **{**empty, **given})
+            assert key is not None
+            assert (place, closed, persistent) == (key.place, key.upstream_api_key_source, key.persistent)
+
+    def test_the_provider_auth_file(self) -> None:
+        """The key of that provider alone."""
+        data = b'{"version": 1, "providers": {"relay": {"api_key": "k-1"}, "other": {"api_key": "k-2"}}}'
+        source = KeySource.provider_auth_file()
+        assert found(config(), provider_auth=data, source=source) == ("k-1", "provider_auth_file")
+        assert found(config(), "third", provider_auth=data, source=source) is None
+
+    @pytest.mark.parametrize(
+        "data", [None, b"", b"[]", b'{"providers": {"relay": "k"}}', b'{"providers": {"relay": {"api_key": 3}}}']
+    )
+    def test_a_broken_provider_auth_file_is_none(self, data: bytes | None) -> None:
+        """It is the user's file: anything may stand there."""
+        assert found(config(), provider_auth=data, source=KeySource.provider_auth_file()) is None
+
+    def test_a_name_in_auth_json(self) -> None:
+        """--source-auth-key reads that name and no variable of the same name."""
+        source = KeySource.auth_json("OPENAI_API_KEY")
+        assert found(config(), source=source) == ("sk-openai", "auth_json:OPENAI_API_KEY")
+        assert found(config(), auth=None, source=source) is None
+
+
+class TestExtras:
+    def reveal(self, extras: Extras) -> tuple[dict[str, str], dict[str, str]]:
+        return tuple({name: secret.reveal() for name, secret in part} for part in (extras.headers, extras.query))  # type: ignore[return-value]  # two parts
+
+    def test_headers_and_parameters_of_the_table(self) -> None:
+        """Variables are read as Codex's own environment holds them; a missing or blank one gives no header."""
+        doc = config(
+            http_headers={"X-Static": "s", "X-Number": 3},
+            env_http_headers={"X-Env": "FROM_ENV", "X-File": "FROM_FILE", "X-Missing": "NO_SUCH", "X-Blank": "BLANK"},
+            query_params={"api-version": "2025-04-01"},
+        )
+        environ = {"FROM_ENV": "e", "FROM_FILE": "overridden", "BLANK": " "}
+        extras = provider_extras(doc, "relay", b"FROM_FILE=f", environ)
+        expected = ({"X-Static": "s", "X-Env": "e", "X-File": "f"}, {"api-version": "2025-04-01"})
+        assert expected == self.reveal(extras)
+        assert "2025" not in repr(extras)
+
+    def test_no_table_has_none(self) -> None:
+        """A built-in provider brings no extras."""
+        assert provider_extras({}, "openai", None, {}) == Extras()
+        assert (
+            provider_extras({"model_providers": {"openai": {"http_headers": {"a": "b"}}}}, "openai", None, {})
+            == Extras()
+        )

@@ -1,0 +1,130 @@
+"""What Windows does its own way, shown on stand-ins: none of it was ever run there."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cfp.core.facts import PortFact, PortState
+from cfp.core.plan.candidate import check_key
+from cfp.core.plan.hook import hook_command
+from cfp.core.plan.worker import worker_action
+from cfp.core.route_report import route_and_auth
+from cfp.core.settings import Settings
+from cfp.errors import Refused
+from cfp.host.provider.keys import KeyLocation, KeySource, discover_key
+from cfp.host.system.skill_link import Links, link, unlink
+from cfp.host.system.windows import NO_WINDOW, user_environ
+from cfp.host.worker.probe import port_barred
+from cfp.messages import message
+from tests.facts import facts
+
+SETTINGS = Settings(provider="relay", upstream_base="https://relay.example/v1")
+
+
+class Registry:
+    """As much of winreg as is used."""
+
+    HKEY_CURRENT_USER = "HKCU"
+    REG_SZ, REG_EXPAND_SZ, REG_DWORD = 1, 2, 4
+
+    def __init__(self, *values: tuple[str, Any, int]) -> None:
+        self._values = values
+
+    @contextmanager
+    def OpenKey(self, root: str, name: str) -> Iterator[str]:  # noqa: N802 (the name is winreg's)
+        assert ("HKCU", "Environment") == (root, name)
+        yield name
+
+    def QueryInfoKey(self, _key: str) -> tuple[int, int, int]:  # noqa: N802 (the name is winreg's)
+        return 0, len(self._values), 0
+
+    def EnumValue(self, _key: str, index: int) -> tuple[str, Any, int]:  # noqa: N802 (the name is winreg's)
+        return self._values[index]
+
+    def ExpandEnvironmentStrings(self, text: str) -> str:  # noqa: N802 (the name is winreg's)
+        return text.replace("%USERPROFILE%", r"C:\Users\me")
+
+
+def test_the_users_environment() -> None:
+    """Texts, expanded where they ask for it; numbers are no variables."""
+    registry = Registry(
+        ("RELAY_KEY", "k", 1), ("HOME2", r"%USERPROFILE%\x", 2), ("PLAIN", "%USERPROFILE%", 1), ("N", 1, 4)
+    )
+    expected = {"RELAY_KEY": "k", "HOME2": r"C:\Users\me\x", "PLAIN": "%USERPROFILE%"}
+    assert expected == user_environ(registry)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there it is real")
+def test_other_systems_have_none() -> None:
+    """Nothing is looked for, and no program is started in another way."""
+    assert ({}, 0) == (user_environ(), NO_WINDOW)
+
+
+def test_a_key_set_since_the_shell_began() -> None:
+    """It is found, counts as there and as lasting, and has its own name in the closed set."""
+    found = discover_key(
+        {}, "relay", None, None, {}, source=KeySource.env("RELAY_KEY"), user_environ={"RELAY_KEY": "k"}
+    )
+    assert found is not None
+    assert (KeyLocation.WINDOWS_USER_ENV, "windows_user_env", True) == (
+        found.place,
+        found.upstream_api_key_source,
+        found.persistent,
+    )
+    settings = replace(SETTINGS, upstream_api_key_env="RELAY_KEY")
+    seen = facts(environment=frozenset(), user_environment=frozenset({"RELAY_KEY"}))
+    check_key(seen, settings)
+    block = route_and_auth(seen, settings)
+    assert (True, True, "windows_user_env", "ready") == (
+        block["upstream_api_key_available"],
+        block["upstream_api_key_persistent"],
+        block["upstream_api_key_source"],
+        block["chatgpt_login_hint"]["status"],
+    )
+
+
+def test_a_junction(tmp_path: Path) -> None:
+    """Made, found, removed by its own calls; the kind is told."""
+    calls = []
+
+    def make(target: str, path: str) -> None:
+        calls.append(("make", target, path))
+        Path(path).symlink_to(target)
+
+    def remove(path: str) -> None:
+        calls.append(("remove", path))
+        Path(path).unlink()
+
+    junctions = Links(kind="junction", make=make, remove=remove)
+    repo = tmp_path / "a repo"
+    repo.mkdir()
+    (repo / "SKILL.md").write_text("x")
+    place = tmp_path / "skills" / "codex-fast-proxy"
+    for act in (link, link, unlink, unlink):
+        assert "junction" == act(str(repo), str(tmp_path / "skills"), {}, junctions).link_type
+    assert [("make", str(repo), str(place)), ("remove", str(place))] == calls
+
+
+def test_the_hook_of_a_windows_home() -> None:
+    """Its line is one that PowerShell and cmd both take; see tests/codex/test_command_line.py."""
+    assert not hook_command(facts(), windows=True).startswith(("'", '"'))
+    assert hook_command(facts(), windows=False).endswith("--quiet")
+
+
+def test_a_reserved_port_is_not_a_taken_one() -> None:
+    """WinError 10013 comes as EACCES: nobody is to be ended, another port is to be chosen."""
+    barred = PortFact(host="127.0.0.1", port=8787, state=PortState.FOREIGN, barred=True)
+    with pytest.raises(Refused, match="port_not_available"):
+        worker_action(facts(), SETTINGS, barred)
+    assert "netsh" in message("port_not_available", {"host": "127.0.0.1", "port": 8787}).action
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert not port_barred("127.0.0.1", taken.getsockname()[1])
+    assert port_barred("192.0.2.1", 8787)  # RFC 5737: nobody's

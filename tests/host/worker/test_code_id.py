@@ -1,0 +1,23 @@
+"""Which code runs, and by which name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cfp.host.worker.code_id import python_path, runtime_id
+
+
+def test_one_interpreter_has_one_name(tmp_path: Path) -> None:
+    """`python`, `python3` and `python3.11` of one environment are told as one; another program keeps its name."""
+    (tmp_path / "real").write_text("")
+    for name in ("python", "python3", "python3.11"):
+        (tmp_path / name).symlink_to(tmp_path / "real")
+    (tmp_path / "pypy").write_text("")
+    names = [python_path(str(tmp_path / name)) for name in ("python", "python3", "python3.11", "pypy")]
+    assert [*[str(tmp_path / "python3")] * 3, str(tmp_path / "pypy")] == names
+
+
+def test_the_identity_is_that_of_the_sources() -> None:
+    """16 hex digits, the same each time."""
+    assert 16 == len(runtime_id()) == len(f"{int(runtime_id(), 16):016x}")
+    assert runtime_id() == runtime_id()

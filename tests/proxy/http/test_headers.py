@@ -1,0 +1,85 @@
+"""Which header fields go on, in both directions."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfp.proxy.http.headers import HOP_BY_HOP, IDENTITY, Outbound, request_head, response_head, with_tier
+from cfp.proxy.http.messages import RequestHead, ResponseHead
+from cfp.proxy.http.parsers import RequestParser, ResponseParser
+
+NAMES = st.sampled_from(
+    [*sorted(HOP_BY_HOP), *sorted(IDENTITY), b"x-a", b"X-B", b"session-id", b"x-codex-turn-state", b"accept"]
+)
+CASES = st.sampled_from([bytes.lower, bytes.upper, bytes.title])
+
+
+def lines(head: bytes) -> list[tuple[bytes, bytes]]:
+    start_and_fields = head.removesuffix(b"\r\n\r\n").split(b"\r\n")[1:]
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in start_and_fields)]
+
+
+def parsed(fields: list[tuple[bytes, bytes]], framing: bytes = b"Content-Length: 0") -> RequestHead:
+    text = b"".join(
+        b"%s: %s\r\n" % pair for pair in fields if pair[0].lower() not in {b"transfer-encoding", b"upgrade"}
+    )
+    head = RequestParser().feed(b"POST /x HTTP/1.1\r\nHost: h\r\n" + text + framing + b"\r\n\r\n")[0]
+    assert isinstance(head, RequestHead)
+    return head
+
+
+@given(st.lists(st.tuples(NAMES, CASES, st.sampled_from([b"v", b"w, x"])), max_size=8), st.booleans())
+def test_nothing_hop_by_hop_and_no_identity(
+    fields: list[tuple[bytes, object, bytes]],
+    override: bool,  # noqa: FBT001  hypothesis fills it in
+) -> None:
+    """The rest goes on in order and spelling; with another key the one Authorization is ours."""
+    sent = [(case(name), value) for name, case, value in fields]  # type: ignore[operator]  # a method of bytes
+    head = parsed([pair for pair in sent if pair[0].lower() != b"connection"])
+    out = Outbound(target=b"/y", host=b"up", via=b"id", authorization=b"Bearer k" if override else None)
+    dropped = HOP_BY_HOP | (IDENTITY if override else frozenset())
+    expected = [(b"Host", b"up")]
+    expected += [pair for pair in sent if pair[0].lower() not in dropped]
+    expected += [(b"Authorization", b"Bearer k")] if override else []
+    expected += [(b"Content-Length", b"3"), (b"Via", b"1.1 id")]
+    assert lines(request_head(head, out, 3)) == expected
+
+
+def test_what_connection_names_goes_no_further() -> None:
+    """In both directions (RFC 9110 7.6.1)."""
+    head = parsed([(b"Connection", b"keep-alive, X-Gone"), (b"x-gone", b"1"), (b"x-kept", b"1")])
+    out = Outbound(target=b"/", host=b"h", via=b"id")
+    assert [name for name, _ in lines(request_head(head, out, None))] == [b"Host", b"x-kept", b"Via"]
+    parser = ResponseParser()
+    parser.expect()
+    text = b"HTTP/1.1 200 Fine\r\nConnection: x-gone\r\nX-Gone: 1\r\nDate: d\r\nServer: s\r\nKeep-Alive: 5\r\n\r\n"
+    (answer,) = parser.feed(text)
+    assert isinstance(answer, ResponseHead)
+    assert response_head(answer, chunked=True, close=True) == (
+        b"HTTP/1.1 200 Fine\r\nDate: d\r\nServer: s\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    )
+
+
+def test_hops_add_up() -> None:
+    """A chain of proxies names each one, so that any of them sees itself again."""
+    head = parsed([(b"VIA", b"1.0 first")])
+    out = Outbound(target=b"/", host=b"h", via=b"second")
+    assert lines(request_head(head, out, None))[-1] == (b"Via", b"1.0 first, 1.1 second")
+
+
+@pytest.mark.parametrize(
+    ("hint", "expected"),
+    [
+        (b"model=gpt", b"model=gpt;tier=priority"),
+        (b"model=gpt;tier=flex", b"model=gpt;tier=priority"),
+        (b"model=gpt; TIER=x;more=1", b"model=gpt;more=1;tier=priority"),
+    ],
+)
+def test_the_routing_hint_agrees(hint: bytes, expected: bytes) -> None:
+    """What routes a request says the tier that its body says."""
+    assert with_tier(hint, b"priority") == expected
+    out = Outbound(target=b"/", host=b"h", via=b"id", hint=with_tier(hint, b"priority"))
+    sent = dict(lines(request_head(parsed([(b"x-codex-routing-hint", hint)]), out, None)))
+    assert sent[b"x-codex-routing-hint"] == expected

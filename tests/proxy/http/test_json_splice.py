@@ -1,0 +1,196 @@
+"""The splice: one member more, every other byte as it was, or nothing at all."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from typing import Any
+
+import pytest
+from backports import zstd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfp.proxy.http import content_coding
+from cfp.proxy.http.json_splice import Members, SplicedBody, inject_tier
+
+MEMBER = b'"service_tier":"priority"'
+SPACES = st.text(" \t\r\n", max_size=3)
+NUMBERS = st.sampled_from(["0", "-0", "1e400", "1E-5", "12345678901234567890123", "0.10", "true", "false", "null"])
+
+
+def spelled(text: str) -> st.SearchStrategy[str]:
+    """The ways in which JSON can write one string: as it is, or with any characters escaped."""
+    forms = [st.sampled_from([json.dumps(c)[1:-1], f"\\u{ord(c):04x}"]) for c in text if ord(c) < 0x10000]
+    return st.tuples(*forms).map(lambda parts: '"' + "".join(parts) + '"')
+
+
+NAMES = st.one_of(
+    st.sampled_from(["service_tier", "model", "stream", "input", "Service_Tier", ""]),
+    st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0xFFFF), max_size=6),
+)
+STRINGS = st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0xFFFF), max_size=8).flatmap(spelled)
+
+
+def listing(opening: str, items: st.SearchStrategy[str], closing: str) -> st.SearchStrategy[str]:
+    return st.lists(st.tuples(SPACES, items, SPACES).map("".join), max_size=4).flatmap(
+        lambda parts: SPACES.map(lambda space: opening + (",".join(parts) or space) + closing)
+    )
+
+
+def objects(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    pair = st.tuples(NAMES.flatmap(spelled), SPACES, st.just(":"), SPACES, values).map("".join)
+    return listing("{", pair, "}")
+
+
+VALUES = st.recursive(
+    st.one_of(NUMBERS, STRINGS), lambda inner: st.one_of(listing("[", inner, "]"), objects(inner)), max_leaves=12
+)
+DOCUMENTS = st.tuples(SPACES, objects(VALUES), SPACES).map(lambda parts: "".join(parts).encode())
+
+
+def pairs(text: bytes) -> list[tuple[str, Any]]:
+    """The top-level members in order, duplicates kept, numbers by their spelling."""
+    found = json.loads(text, object_pairs_hook=list, parse_int=str, parse_float=str)
+    assert isinstance(found, list)
+    return [tuple(pair) for pair in found]
+
+
+def joined(found: SplicedBody) -> bytes:
+    return b"".join(map(bytes, found.parts))
+
+
+@given(DOCUMENTS)
+def test_one_member_more_and_nothing_else(body: bytes) -> None:
+    """A text without the key gets it in front, and is the same text behind it; a text with the key stays."""
+    found = inject_tier(body, "priority")
+    after = joined(found)
+    if "service_tier" in dict(pairs(body)):
+        assert (found.injected, after) == (False, body)
+        return
+    assert found.injected
+    assert pairs(after) == [("service_tier", "priority"), *pairs(body)]
+    start = body.index(b"{") + 1
+    assert after[:start] == body[:start]
+    rest = after[start:].removeprefix(MEMBER)
+    assert rest.removeprefix(b",") == body[start:]
+
+
+@given(DOCUMENTS, st.sampled_from(["zstd", "gzip", "deflate"]))
+def test_a_coding_changes_nothing(body: bytes, coding: str) -> None:
+    """Compressed, the same happens inside; a body that stays goes out byte for byte."""
+    pack = {"zstd": zstd.compress, "gzip": gzip.compress, "deflate": zlib.compress}[coding]
+    unpack = {"zstd": zstd.decompress, "gzip": gzip.decompress, "deflate": zlib.decompress}[coding]
+    packed = pack(body)
+    found = inject_tier(packed, "priority", coding=coding.encode())
+    plain = inject_tier(body, "priority")
+    assert (found.injected, found.members) == (plain.injected, plain.members)
+    assert unpack(joined(found)) == joined(plain)
+    assert found.injected or joined(found) == packed
+
+
+@given(DOCUMENTS)
+def test_looking_changes_nothing(body: bytes) -> None:
+    """Without a tier to add, the body is passed on as it is."""
+    found = inject_tier(bytearray(body), None)
+    assert (joined(found), found.injected) == (body, False)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"", "not_a_json_object"),
+        (b"[]", "not_a_json_object"),
+        (b"{", "not_a_json_object"),
+        (b'{"a":1}x', "not_a_json_object"),
+        (b'{"a":NaN}', "not_a_json_object"),
+        (b'\xef\xbb\xbf{"a":1}', "not_a_json_object"),
+        ('{"a":1}'.encode("utf-16"), "not_a_json_object"),
+        (b'{"a":' + b"[" * 200_000, "nested_too_deep"),
+        (b'{"a":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001, "nested_too_deep"),
+    ],
+)
+def test_what_cannot_be_read_stays(body: bytes, error: str) -> None:
+    """Passed on untouched, and noted."""
+    assert inject_tier(body, "priority") == SplicedBody([body], None, error)
+
+
+def test_members_are_told() -> None:
+    """The caller says which models get none; odd values are told as their JSON."""
+    body = b'{"model":"gp\\u0074","stream":true,"service_tier":7}'
+    assert inject_tier(body, "priority").members == Members("7", stream=True, model="gpt")
+    refused = {"a", None}
+    assert [
+        inject_tier(body, "x", refused=refused).injected for body in (b'{"model":"a"}', b"{}", b'{"model":"b"}')
+    ] == [
+        False,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "members"),
+    [
+        (b"{}", Members()),
+        (b'{"model":null,"stream":null,"service_tier":null}', Members("null")),
+        (b'{"model":["gpt"],"stream":"true","generate":0}', Members(model='["gpt"]')),
+        (b'{"service_tier":{"a":1},"stream":true}', Members('{"a":1}', stream=True)),
+        (b'{"service_tier":"flex","model":"\xff"}', Members("flex", model="?")),
+        (
+            b'{"service_tier":"\xff","type":"response.create","generate":false}',
+            Members("?", type="response.create", generate=False),
+        ),
+        (b'{"model":"a","stream":1,"stream":true,"model":"b"}', Members(stream=True, model="b")),
+    ],
+)
+def test_odd_members_are_read(body: bytes, members: Members) -> None:
+    """Whatever the types, and whatever is no text in a text: the upstream judges, and the tier goes by the key."""
+    found = inject_tier(body, "priority")
+    assert (found.members, found.error) == (members, None)
+    assert found.injected == (b"service_tier" not in body)
+
+
+@pytest.mark.parametrize("coding", ["zstd", "gzip", "deflate"])
+def test_bombs_are_stopped(coding: str) -> None:
+    """Unpacking stops at the cap, whatever the body claims; several members or frames count together."""
+    pack = {"zstd": zstd.compress, "gzip": gzip.compress, "deflate": zlib.compress}[coding]
+    with pytest.raises(content_coding.TooLarge):
+        inject_tier(pack(bytes(1 << 20)), "priority", coding=coding.encode(), cap=1000)
+    if coding != "deflate":
+        with pytest.raises(content_coding.TooLarge):
+            inject_tier(pack(bytes(600)) * 2, "priority", coding=coding.encode(), cap=1000)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"), [("br", b"x"), ("zstd", b"x"), ("gzip", b"\x1f\x8b"), ("gzip, zstd", b"x")]
+)
+def test_unknown_and_broken_codings_stay(coding: str, body: bytes) -> None:
+    """What we cannot unpack is not ours to judge."""
+    found = inject_tier(body, "priority", coding=coding.encode())
+    assert found == SplicedBody([body], None, "content_coding")
+
+
+def test_a_body_of_many_streams_stays() -> None:
+    """Each costs a copy of all that is behind it: some are read, thousands are nobody's body."""
+    for count, read in ((100, True), (10_000, False)):
+        body = gzip.compress(b"") * count + gzip.compress(b"{}")
+        found = inject_tier(body, "priority", coding=b"gzip")
+        assert (found.injected, found.error) == (read, None if read else "content_coding")
+
+
+@pytest.mark.parametrize("bits", range(9, 16))
+def test_deflate_with_any_window_is_read(bits: int) -> None:
+    """Its first byte has the window's size (RFC 1950 2.2)."""
+    deflater = zlib.compressobj(wbits=bits)
+    found = inject_tier(deflater.compress(b"{}") + deflater.flush(), "priority", coding=b"deflate")
+    assert zlib.decompress(joined(found)) == b"{" + MEMBER + b"}"
+
+
+def test_raw_deflate_is_read() -> None:
+    """Some senders leave the zlib wrapper out; it then goes out with one, as the standard wants."""
+    deflater = zlib.compressobj(wbits=-15)
+    raw = deflater.compress(b"{}") + deflater.flush()
+    found = inject_tier(raw, "priority", coding=b"deflate")
+    assert zlib.decompress(joined(found)) == b"{" + MEMBER + b"}"

@@ -1,0 +1,416 @@
+"""The request log: its lines, its size, and that a disk in trouble stops nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import resource
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from cfp.proxy.telemetry.log_lines import LogLine, LogLineBuilder, decode, encode
+from cfp.proxy.telemetry.request_log import EventLog, RequestLog, RotatingFile
+from cfp.proxy.telemetry.request_record import RequestRecord, StreamObserver
+from tests.proxy.support import asynchronous
+
+CONTRACT = {
+    *("ts", "request_id", "method", "path", "status", "duration_ms", "eligible"),
+    *("service_tier_before", "service_tier_after", "service_tier_injected", "service_tier_policy"),
+    *("service_tier_effective_policy", "stream", "json_error", "response_content_type", "error_type"),
+    *("first_byte_ms", "upstream_ms", "response_service_tier", "usage", "transport", "settings_generation"),
+    *("model", "upstream_base"),
+}
+
+
+def record(number: int = 0) -> RequestRecord:
+    return RequestRecord(number, b"GET", b"/v1/models?key=canary")
+
+
+def numbers(text: str) -> list[int]:
+    return [int(json.loads(line)["request_id"].removeprefix("id"), 16) for line in text.splitlines()]
+
+
+def fresh_lines() -> LogLineBuilder:
+    return LogLineBuilder(ids="id", policy="auto", upstream_base="https://relay.example/v1", generation="g")
+
+
+LINES = fresh_lines()
+
+
+def test_a_line_has_the_fields_of_the_contract() -> None:
+    """Those and no others; no query; durations in milliseconds."""
+    told = record(7)
+    told.began, told.sent, told.answered, told.first_byte, told.ended = 1.0, 1.5, 1.75, 2.0, 3.0
+    told.at, told.status, told.content_type = 1_700_000_000.5, 200, b"text/event-stream"
+    told.observer = StreamObserver(sse=True)
+    told.observer.feed(b'data: {"response":{"service_tier":"flex","usage":{"input_tokens":3}}}\n\n')
+    (line,) = encode([LINES.of(told)]).splitlines()
+    found = json.loads(line)
+    assert set(found) == CONTRACT
+    expected = {
+        "ts": "2023-11-14T22:13:20.500+00:00",
+        "request_id": "id00000007",
+        "method": "GET",
+        "path": "/v1/models",
+        "duration_ms": 2000.0,
+        "first_byte_ms": 1000.0,
+        "upstream_ms": 250.0,
+        "response_service_tier": "flex",
+        "service_tier_policy": "auto",
+        "settings_generation": "g",
+        "error_type": None,
+        "model": None,
+        "transport": "http",
+        "upstream_base": "https://relay.example/v1",
+    }
+    assert {name: found[name] for name in expected} == expected
+    assert found["usage"]["input_tokens"] == 3
+
+
+def test_a_line_is_short() -> None:
+    """What a request or an upstream may spell at any length is cut, so that 50 MB hold many requests."""
+    told = RequestRecord(1, b"POST", b"/v1/" + b"p" * 60_000)
+    told.model = told.tier_before = told.tier_after = "m" * 60_000
+    told.content_type = b"c" * 60_000
+    told.observer = StreamObserver(sse=False)
+    told.observer.feed(b'{"service_tier":"%s"}' % (b"t" * 60_000))
+    assert len(encode([LINES.of(told)])) < 2_000
+
+
+def observed(text: bytes) -> StreamObserver:
+    observer = StreamObserver(sse=True)
+    observer.feed(text)
+    return observer
+
+
+FACTS: dict[str, tuple[object, object]] = {
+    "method": (b"POST", b"GET"),
+    "target": (b"/v1/responses", b"/v1/models?k=1"),
+    "status": (200, None),
+    "sent": (1.5, None),
+    "answered": (2.5, None),
+    "first_byte": (3.5, None),
+    "ended": (4.5, None),
+    "eligible": (True, False),
+    "model": ("gpt-5", "m" * 1200),
+    "tier_before": (None, "flex"),
+    "tier_after": ("priority", None),
+    "injected": (True, False),
+    "effective_policy": ("inject_missing", "preserve"),
+    "stream": (True, None),
+    "json_error": (None, "nested_too_deep"),
+    "content_type": (b"text/event-stream", None),
+    "error_type": (None, "client_left"),
+    "transport": ("http", "websocket"),
+    "observer": (observed(b'data: {"response":{"service_tier":"flex","usage":{"input_tokens":3}}}\n\n'), None),
+    "at": (1_700_000_000.5, 1_700_000_001.25),
+    "number": (1, 2),
+}
+
+
+def facts(**changed: object) -> RequestRecord:
+    one = record()
+    one.began = 1.0
+    for name, (value, _) in FACTS.items():
+        setattr(one, name, changed.get(name, value))
+    return one
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_lines_forget_nothing_of_a_request(name: str) -> None:
+    """A request that differs from the one before it in one fact is told as if it had come alone."""
+    one, other = facts(), facts(**{name: FACTS[name][1]})
+    for first, second in ((one, other), (other, one)):
+        lines, alone = (
+            LogLineBuilder(ids="id", policy="auto", upstream_base="https://a.example", generation="g") for _ in "12"
+        )
+        lines.of(first)
+        assert alone.of(second) == lines.of(second)
+
+
+def test_every_fact_of_a_request_is_tried() -> None:
+    """What a record says by default, or is made with, stands in the list above."""
+    said = {*RequestRecord.__annotations__, *vars(record())} - {"began"}
+    assert said == set(FACTS)
+
+
+def test_lines_are_made_of_few_kinds() -> None:
+    """However many kinds of requests there are, few are remembered."""
+    lines = fresh_lines()
+    for status in range(200, 500):
+        assert lines.of(facts(status=status)).status == status
+    assert len(lines._alike) <= 32
+
+
+def test_lines_read_back() -> None:
+    """A line says the same after reading it; torn and foreign ones are passed over."""
+    line = LINES.of(record(3))
+    text = encode([line])
+    assert decode(text[:40] + b"\n" + text + b"[]\n{}\n\xff\n" + text) == [line, line]
+
+
+@pytest.mark.parametrize("limit", [0, 10, 11, 25, 60, 1000])
+def test_the_tail_has_whole_lines(tmp_path: Path, limit: int) -> None:
+    """The newest lines that fit, across the last rotation, none cut at its beginning."""
+    file = RotatingFile(tmp_path / "log", limit=50)
+    for number in range(8):
+        file.write(b"%09d\n" % number)
+    file.close()
+    whole = b"".join(b"%09d\n" % number for number in range(8))
+    found = file.tail(limit)
+    assert whole.endswith(found)
+    assert len(found) % 10 == 0
+    assert min(limit, len(whole)) - 20 <= len(found) <= limit
+
+
+def test_files_rotate_by_size(tmp_path: Path) -> None:
+    """At the limit the file moves up; there are never more than five, and no line is in two of them."""
+    file = RotatingFile(tmp_path / "log", limit=100, kept=5)
+    for number in range(100):
+        file.write(b"%09d\n" % number)
+    file.close()
+    files = ["log.4", "log.3", "log.2", "log.1", "log"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files)
+    text = b"".join((tmp_path / name).read_bytes() for name in files)
+    assert text == b"".join(b"%09d\n" % number for number in range(50, 100))
+
+
+def test_an_older_file_is_continued(tmp_path: Path) -> None:
+    """A new worker appends, and counts what stands there."""
+    (tmp_path / "log").write_bytes(b"x" * 95 + b"\n")
+    file = RotatingFile(tmp_path / "log", limit=100)
+    file.write(b"1\n")
+    file.write(b"22222\n")
+    file.close()
+    assert ((tmp_path / "log.1").read_bytes()[-4:], (tmp_path / "log").read_bytes()) == (b"x\n1\n", b"22222\n")
+
+
+@pytest.mark.parametrize("way", ["moved", "removed", "rotated", "emptied"])
+def test_others_may_move_the_file(tmp_path: Path, way: str) -> None:
+    """The next line is in the file of that name, where readers look for it; what counts is the size that it has."""
+    path = tmp_path / "log"
+    file, other = RotatingFile(path, limit=20), RotatingFile(path, limit=20)
+    file.write(b"111111111\n")
+    match way:
+        case "moved":
+            path.rename(tmp_path / "elsewhere")
+        case "removed":
+            path.unlink()
+        case "rotated":
+            other.write(b"222222222\n")
+            other.write(b"333333333\n")
+        case "emptied":
+            path.write_bytes(b"")
+    file.write(b"444444444\n")
+    file.close()
+    other.close()
+    assert path.read_bytes() == (b"333333333\n444444444\n" if way == "rotated" else b"444444444\n")
+
+
+def test_two_workers_rotate_one_file(tmp_path: Path) -> None:
+    """One drains while the next one serves: the lines of both count, none is lost, none is written twice."""
+    files = [RotatingFile(tmp_path / "log", limit=50), RotatingFile(tmp_path / "log", limit=50)]
+    for number in range(20):
+        files[number % 2].write(b"%09d\n" % number)
+    for file in files:
+        file.close()
+    texts = [(tmp_path / name).read_bytes() for name in ("log.3", "log.2", "log.1", "log")]
+    assert [len(text) for text in texts] == [50, 50, 50, 50]
+    assert b"".join(texts) == b"".join(b"%09d\n" % number for number in range(20))
+
+
+def test_a_torn_line_harms_no_other(tmp_path: Path) -> None:
+    """Where a disk took a line in part, the next one begins on a line of its own."""
+    path = tmp_path / "log"
+    file = RotatingFile(path)
+    file.write(b"1\n")
+    room, usual = path.stat().st_size + 3, resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, usual[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            file.write(b"22222\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    file.write(b"3\n")
+    file.close()
+    assert path.read_bytes() == b"1\n222\n3\n"
+
+
+def test_the_log_is_ours_alone(tmp_path: Path) -> None:
+    """Mode 0600, also where an older program made the file."""
+    path = tmp_path / "log"
+    path.touch(mode=0o644)
+    file = RotatingFile(path)
+    file.write(b"1\n")
+    file.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+class Broken(RotatingFile):
+    """A disk that is full until it is not."""
+
+    full = True
+
+    def write(self, data: bytes) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "full")
+        super().write(data)
+
+
+@asynchronous
+async def test_a_full_disk_costs_lines_only(tmp_path: Path) -> None:
+    """The trouble is told, and writing goes on when there is room again."""
+    told: asyncio.Queue[OSError] = asyncio.Queue()
+    file = Broken(tmp_path / "log")
+    log = RequestLog(file, LINES.of, trouble=told.put_nowait)
+    log.add(record(1))
+    assert (await told.get()).errno == errno.ENOSPC
+    file.full = False
+    log.add(record(2))
+    await log.close()
+    assert numbers((tmp_path / "log").read_text()) == [2]
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
+
+
+class Hanging(RotatingFile):
+    """A disk that takes nothing until it goes on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.hangs, self.go_on = asyncio.Event(), threading.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def write(self, data: bytes) -> None:
+        self._loop.call_soon_threadsafe(self.hangs.set)
+        self.go_on.wait()
+        super().write(data)
+
+
+@asynchronous
+async def test_a_hanging_disk_does_not_stop_the_loop(tmp_path: Path) -> None:
+    """Lines queue up while a write hangs, and follow it in order."""
+    disk = Hanging(tmp_path / "log")
+    log = RequestLog(disk, LINES.of)
+    log.add(record(1))
+    await disk.hangs.wait()
+    for number in range(2, 100):
+        log.add(record(number))
+    disk.go_on.set()
+    await log.close()
+    assert numbers((tmp_path / "log").read_text()) == list(range(1, 100))
+
+
+@asynchronous
+async def test_a_disk_that_hangs_costs_lines_only(tmp_path: Path) -> None:
+    """So much text may wait for it; what comes then is dropped and counted, and told to nobody."""
+    disk, told = Hanging(tmp_path / "log"), list[LogLine]()
+    log = RequestLog(disk, LINES.of, told=told.extend, waiting=20_000)
+    log.add(record(0))
+    await disk.hangs.wait()
+    for number in range(1, 1000):
+        log.add(record(number))
+    disk.go_on.set()
+    await log.close()
+    written = numbers((tmp_path / "log").read_text())
+    assert written == list(range(len(written))) == numbers(encode(told).decode())
+    assert 32 < len(written) < 1000
+    assert len(written) + log.dropped == 1000
+
+
+@asynchronous
+async def test_each_line_is_told(tmp_path: Path) -> None:
+    """First what earlier workers left, then each line once, in order, whether the disk took it or not."""
+    earlier = LINES.of(record(1))
+    (tmp_path / "log").write_bytes(encode([earlier]))
+    told: asyncio.Queue[list[LogLine]] = asyncio.Queue()
+    file = Broken(tmp_path / "log")
+    log = RequestLog(file, LINES.of, told=told.put_nowait)
+    log.remember()
+    assert await told.get() == [earlier]
+    log.add(record(2))
+    assert [line.request_id for line in await told.get()] == ["id00000002"]
+    file.full = False
+    log.add(record(3))
+    log.remember()
+    await log.close()
+    assert [line.request_id for line in await told.get()] == ["id00000003"]
+    assert told.empty()
+
+
+def test_events_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """Warnings always, but not over and over; detail on request only."""
+    quiet = EventLog(verbose=False)
+    quiet.info("listening", port=1)
+    EventLog(verbose=True).info("listening", port=1)
+    for _ in range(3):
+        quiet.warning("trouble", errno=28)
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["event"], first["level"], first["port"]) == ("listening", "info", 1)
+    assert (second["event"], second["level"], second["errno"]) == ("trouble", "warning", 28)
+
+
+def test_an_event_that_cannot_be_told_harms_nobody() -> None:
+    """Without a descriptor left even the words for it cannot be loaded: it is left out, and the next one is told."""
+    program = (
+        "import resource\n"
+        "from cfp.proxy.telemetry.request_log import EventLog\n"
+        "soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "events = EventLog(verbose=True)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))\n"
+        "events.info('first')\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))\n"
+        "events.info('second')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["second"]
+
+
+@asynchronous
+async def test_a_burst_needs_few_writes(tmp_path: Path) -> None:
+    """Each write costs a turn of the thread: of few lines each, a busy worker would queue more than it writes."""
+    sizes: list[int] = []
+
+    class Counting(RotatingFile):
+        def write(self, data: bytes) -> None:
+            sizes.append(data.count(b"\n"))
+            super().write(data)
+
+    log = RequestLog(Counting(tmp_path / "log"), LINES.of)
+    for number in range(2500):
+        log.add(record(number))
+    await log.close()
+    assert (len(sizes), sum(sizes)) == (3, 2500)
+
+
+@asynchronous
+async def test_lines_hold_nobody_up(tmp_path: Path) -> None:
+    """Few are made at once, whether the next request's end makes them or the writing does; and none is forgotten."""
+    made, over, told = 0, asyncio.Event(), list[LogLine]()
+
+    def line(of: RequestRecord) -> LogLine:
+        nonlocal made
+        made += 1
+        return LINES.of(of)
+
+    def tell(lines: list[LogLine]) -> None:
+        told.extend(lines)
+        if len(told) == 200:
+            over.set()
+
+    log = RequestLog(RotatingFile(tmp_path / "log"), line, told=tell)
+    at_once = []
+    for number in range(200):
+        before = made
+        log.add(record(number))
+        at_once.append(made - before)
+    before = made
+    await over.wait()
+    assert max(*at_once, made - before) <= 32
+    await log.close()
+    assert made == 200

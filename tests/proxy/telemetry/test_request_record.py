@@ -1,0 +1,85 @@
+"""What is read out of a stream on its way: the tier it was served at and its token counts."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfp.proxy.http.messages import ResponseHead
+from cfp.proxy.telemetry.request_record import StreamObserver
+from cfp.proxy.telemetry.response_facts import ResponseFacts, Usage, read_facts
+
+SSE = Path(__file__).parents[3] / "fixtures" / "sse"
+EXPECTED = json.loads((SSE / "expected.json").read_text())
+NAMES = sorted(EXPECTED)
+
+
+def expected(name: str) -> ResponseFacts | None:
+    found = EXPECTED[name]
+    return None if found is None else ResponseFacts(found[0], None if found[1] is None else Usage(**found[1]))
+
+
+def told_of(pieces: list[bytes], *, sse: bool = True) -> ResponseFacts | None:
+    observer = StreamObserver(sse=sse)
+    for piece in pieces:
+        observer.feed(piece)
+    return read_facts(observer)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_streams_tell_tier_and_usage(name: str) -> None:
+    """The last event with a response counts, and words of the answer that look like one do not."""
+    assert told_of([(SSE / f"{name}.sse").read_bytes()]) == expected(name)
+
+
+@given(st.sampled_from(NAMES), st.lists(st.integers(0, 10_000), max_size=12))
+def test_cuts_change_nothing(name: str, at: list[int]) -> None:
+    """However the stream is cut into pieces, the same is told."""
+    text = (SSE / f"{name}.sse").read_bytes()
+    marks = [0, *sorted(mark % (len(text) + 1) for mark in at), len(text)]
+    assert told_of([text[start:end] for start, end in pairwise(marks)]) == expected(name)
+
+
+def test_byte_by_byte() -> None:
+    """The hardest cut of all."""
+    text = (SSE / "completed.sse").read_bytes()
+    assert told_of([bytes([byte]) for byte in text]) == expected("completed")
+
+
+def test_memory_is_bounded() -> None:
+    """An event larger than the bound is not told, and is not kept either."""
+    observer = StreamObserver(sse=True)
+    observer.feed(b'data: {"type":"response.completed","response":{"output":"')
+    for _ in range(100):
+        observer.feed(bytes(100_000))
+    assert sum(map(len, observer._kept)) <= 4 * 1024 * 1024
+    observer.feed(b'"}}\n\n')
+    assert read_facts(observer) is None
+    observer.feed((SSE / "completed.sse").read_bytes())
+    assert read_facts(observer) == expected("completed")
+
+
+def test_an_answer_without_a_stream_is_read_too() -> None:
+    """`stream: false` gives one JSON object."""
+    assert told_of([b'{"service_tier":"flex",', b'"usage":null}'], sse=False) == ResponseFacts("flex", None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "watched"),
+    [
+        ({b"content-type": b"text/event-stream; charset=utf-8"}, True),
+        ({b"content-type": b"application/json"}, True),
+        ({b"content-type": b"image/png"}, False),
+        ({b"content-type": b"text/event-stream", b"content-encoding": b"gzip"}, False),
+        ({}, False),
+    ],
+)
+def test_only_readable_answers_are_watched(fields: dict[bytes, bytes], *, watched: bool) -> None:
+    """Other types and packed bodies cost nothing."""
+    head = ResponseHead(200, b"OK", [], fields, 1, keep_alive=True, length=None, chunked=True, until_close=False)
+    assert (StreamObserver.of(head) is not None) == watched

@@ -1,0 +1,189 @@
+"""What the tier has been worth so far, and the last requests: in bounded memory, across restarts, on a full disk."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import resource
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfp.layout import Layout
+from cfp.proxy.telemetry.log_lines import LogLine
+from cfp.proxy.telemetry.recent_requests import MOST, RecentRequests
+from cfp.proxy.telemetry.request_log import KEPT_FILES, ROTATE_BYTES
+from cfp.proxy.telemetry.response_facts import Usage
+from cfp.proxy.telemetry.tier_statistics import TierStatistics
+from tests.proxy.support import Call, Running, answer, asynchronous, upstream, worker
+from tests.proxy.worker.test_command_line import Process, process, wait_for_pid_file
+
+EVENT = b'data: {"response":{"service_tier":"priority","usage":{"output_tokens":7}}}\n\n'
+STREAM = answer(EVENT, b"200 OK", b"Content-Type: text/event-stream")
+
+
+def line(**fields: Any) -> LogLine:
+    usual = {"ts": "t", "eligible": True, "status": 200, "model": "m", "upstream_base": "u", "stream": True}
+    return LogLine(**{**usual, **fields})
+
+
+def fed(*lines: LogLine) -> TierStatistics:
+    evidence = TierStatistics()
+    for one in lines:
+        evidence.take(one)
+    return evidence
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e4), st.floats(0.5, 1e4), st.integers(1, 9999)), min_size=1, max_size=30))
+def test_medians_are_those_of_the_samples(samples: list[tuple[float, float, int]]) -> None:
+    """First byte in milliseconds; output tokens over the seconds from the first byte to the end."""
+    evidence = fed(
+        *(
+            line(first_byte_ms=first, duration_ms=first + streamed, usage=Usage(output_tokens=tokens))
+            for first, streamed, tokens in samples
+        )
+    )
+    (row,) = evidence.report()
+    rates = [tokens / ((first + streamed) - first) * 1000 for first, streamed, tokens in samples]
+    assert row["count"] == len(samples)
+    assert row["median_first_byte_ms"] == round(statistics.median(first for first, _, _ in samples), 1)
+    assert row["median_output_tokens_per_second"] == round(statistics.median(rates), 1)
+
+
+def test_tiers_models_and_upstreams_are_apart() -> None:
+    """Each has a row; the one fed last is the first."""
+    evidence = fed(
+        line(service_tier_after="priority", service_tier_injected=True, response_service_tier="priority"),
+        line(service_tier_after="priority", response_service_tier="default"),
+        line(),
+        line(model="n"),
+        line(upstream_base="v"),
+        line(service_tier_after="priority", status=429),
+        line(service_tier_after="priority", error_type="upstream_cut"),
+    )
+    found = [(row["upstream_base"], row["model"], row["service_tier"], row["count"]) for row in evidence.report()]
+    assert found == [("u", "m", "priority", 4), ("v", "m", None, 1), ("u", "n", None, 1), ("u", "m", None, 1)]
+    first = evidence.report("u")[0]
+    assert (first["failed"], first["injected"]) == (2, 1)
+    assert first["echoed"] == {"priority": 1, "default": 1}
+
+
+def test_what_says_nothing_about_a_tier_is_left_out() -> None:
+    """Other paths, requests that were never answered, and turns that the user broke off."""
+    evidence = fed(line(eligible=False), line(status=None), line(error_type="client_left"))
+    assert evidence.report() == []
+
+
+def test_memory_is_bounded() -> None:
+    """Models, echoed tiers and samples may be as many as an upstream likes."""
+    evidence, recent = TierStatistics(), RecentRequests()
+    for number in range(5_000):
+        one = line(model=f"m{number % 100}", response_service_tier=f"t{number}", first_byte_ms=1.0)
+        evidence.take(one)
+        recent.add([one])
+    rows = evidence.report()
+    assert (len(rows), rows[0]["model"]) == (32, "m99")
+    assert max(len(row["echoed"]) for row in rows) <= 9
+    assert len(recent.lines()) == MOST
+
+
+def test_listeners_hear_of_new_lines() -> None:
+    """In order, until they leave, which one may do while it is being told."""
+    recent, heard = RecentRequests(), list[str]()
+    recent.add([line(ts="1")])
+    leave = recent.subscribe(lambda lines: heard.extend(one["ts"] for one in lines))
+    once = recent.subscribe(lambda _: once())
+    recent.add([line(ts="2"), line(ts="3")])
+    leave()
+    recent.add([line(ts="4")])
+    assert heard == ["2", "3"]
+    assert [one["ts"] for one in recent.lines()] == ["1", "2", "3", "4"]
+
+
+async def ask(running: Running) -> None:
+    client = await running.client()
+    client.post(b'{"model":"gpt","stream":true}')
+    await client.response()
+    await client.close()
+
+
+async def stream(call: Call) -> None:
+    """An answer whose end comes a little after its first byte."""
+    await call.send(STREAM[:-1])
+    await asyncio.sleep(0.002)
+    await call.send(STREAM[-1:])
+
+
+@asynchronous
+async def test_evidence_survives_a_restart(tmp_path: Path) -> None:
+    """The next worker knows what the last one saw, and counts on; health tells it."""
+    async with upstream(stream) as double:
+        for count in (1, 2):
+            async with worker(tmp_path, double.base) as running:
+                running.worker.remember()
+                await ask(running)
+            (row,) = running.worker.evidence.report(double.base)
+            assert (row["count"], row["model"], row["service_tier"]) == (count, "gpt", "priority")
+            assert row["echoed"] == {"priority": count}
+            assert row["median_first_byte_ms"] > 0
+            assert row["median_output_tokens_per_second"] > 0
+            assert json.loads(running.worker.health())["service_tier_evidence"] == [row]
+            assert running.log() == running.worker.recent.lines()
+
+
+def fail_once(running: Process) -> None:
+    """One turn whose upstream cannot be reached."""
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    connection.request("POST", "/v1/responses", b"{}", {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert (answer.status, b"upstream_unreachable" in answer.read()) == (502, True)
+    connection.close()
+
+
+def counted(running: Process, count: int) -> None:
+    """Wait until health's evidence has so many turns: a line is told within a twentieth of a second."""
+    told: Any = []
+    while not (told and told[0]["count"] == count):
+        time.sleep(0.02)
+        told = running.health()["service_tier_evidence"]
+    assert told[0]["failed"] == count
+
+
+def test_a_killed_worker_leaves_log_and_evidence(tmp_path: Path) -> None:
+    """At 10 MB the log moves up, of five files the oldest goes, and the next worker's evidence counts on."""
+    layout = Layout(tmp_path)
+    log = layout.request_log
+    log.parent.mkdir(parents=True)
+    names = [log, *(log.with_name(f"{log.name}.{number}") for number in range(1, KEPT_FILES))]
+    full = b"{}\n" * (ROTATE_BYTES // 3)
+    log.write_bytes(full)
+    for name in names[1:]:
+        name.write_text(name.name + "\n")
+    for count in (1, 2):
+        with process(tmp_path) as running:
+            wait_for_pid_file(running, tmp_path)
+            fail_once(running)
+            counted(running, count)
+            while log.read_bytes().count(b'"status":502') < count:  # it is told before the disk has it
+                time.sleep(0.01)
+        layout.pid_file.unlink()  # it was killed
+    assert sorted(log.parent.glob("fast_proxy.jsonl*")) == sorted(names)
+    assert [json.loads(text)["status"] for text in log.read_text().splitlines()] == [502, 502]
+    assert names[1].read_bytes() == full
+    assert [name.read_text() for name in names[2:]] == [f"{name.name}\n" for name in names[1:-1]]
+
+
+def test_a_full_disk_stops_no_request(tmp_path: Path) -> None:
+    """Every request is answered, and what could not be written is known while the worker lives."""
+    with process(tmp_path) as running:
+        wait_for_pid_file(running, tmp_path)
+        resource.prlimit(running.popen.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+        for _ in range(40):
+            fail_once(running)
+        counted(running, 40)
+    assert sum(path.stat().st_size for path in (tmp_path / "codex-fast-proxy-state" / "state").iterdir()) < 8192

@@ -1,0 +1,215 @@
+"""The worker as a process: flags, go byte, lock, signals, and what a planted module cannot do."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cfp.core.settings import Policy
+from cfp.errors import CfpError
+from cfp.layout import Layout
+from cfp.proxy.worker.command_line import ServeArgs, parse, worker_config
+
+REPOSITORY = Path(__file__).parents[3]
+PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from cfp.proxy.worker.command_line import main; sys.exit(main(sys.argv[1:]))"
+)
+BASE = ["--provider", "relay", "--upstream-base", "http://127.0.0.1:9/v1"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    popen: subprocess.Popen[bytes]
+    port: int
+
+    def health(self) -> dict[str, object]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/__codex_fast_proxy/health")
+            value = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        assert isinstance(value, dict)
+        return value
+
+
+@contextmanager
+def process(home: Path, *flags: str, cwd: Path | str = "/", under: Sequence[str] = ()) -> Iterator[Process]:
+    port = free_port()
+    command = [
+        *under,
+        sys.executable,
+        "-P",
+        "-c",
+        PROGRAM,
+        str(REPOSITORY),
+        "--codex-home",
+        str(home),
+        "--port",
+        str(port),
+    ]
+    popen = subprocess.Popen(
+        [*command, *BASE, *flags], cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    with popen:
+        try:
+            yield Process(popen, port)
+        finally:
+            popen.kill()
+
+
+def wait_for_pid_file(running: Process, home: Path) -> None:
+    """It is written once the port listens; there is nothing else that a stranger could wait for."""
+    while not (Layout(home).pid_file.exists() and Layout(home).pid_file.read_text().endswith("\n")):
+        assert running.popen.poll() is None
+        time.sleep(0.01)
+
+
+def test_without_the_go_byte_nothing_happens(tmp_path: Path) -> None:
+    """A parent that dies before it wrote the byte leaves no process, no file, no word."""
+    with process(tmp_path, "--await-go") as running:
+        out, _ = running.popen.communicate(timeout=20)
+        assert (running.popen.returncode, out) == (0, b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_serves_and_leaves(tmp_path: Path) -> None:
+    """After the byte it answers with its nonce, pid and start time; SIGTERM ends it and takes the pid file along."""
+    with process(tmp_path, "--await-go", "--nonce", "ab12") as running:
+        assert running.popen.stdin is not None
+        running.popen.stdin.write(b"g")
+        running.popen.stdin.flush()
+        wait_for_pid_file(running, tmp_path)
+        health = running.health()
+        assert (health["nonce"], health["pid"], health["port"]) == ("ab12", running.popen.pid, running.port)
+        assert Layout(tmp_path).pid_file.read_text() == f"{running.popen.pid}\n"
+        assert Layout(tmp_path).worker.stat().st_mode & 0o777 == 0o700
+        running.popen.send_signal(signal.SIGTERM)
+        out, _ = running.popen.communicate(timeout=20)
+        assert (running.popen.returncode, out) == (0, b"")
+    assert not Layout(tmp_path).pid_file.exists()
+
+
+def test_one_worker_per_home(tmp_path: Path) -> None:
+    """A second one is refused for as long as the first lives, and SIGKILL of the first leaves nothing in the way."""
+    with process(tmp_path) as first:
+        wait_for_pid_file(first, tmp_path)
+        with process(tmp_path) as second:
+            out, _ = second.popen.communicate(timeout=20)
+            assert second.popen.returncode != 0
+            assert b"worker_running" in out
+        assert first.health()["pid"] == first.popen.pid
+    Layout(tmp_path).pid_file.unlink()
+    with process(tmp_path) as third:
+        wait_for_pid_file(third, tmp_path)
+        assert third.health()["pid"] == third.popen.pid
+
+
+def test_it_serves_without_a_pid_file(tmp_path: Path) -> None:
+    """A disk that takes no pid file, as a full one, keeps nobody from serving: lock and health tell who serves."""
+    Layout(tmp_path).pid_file.mkdir(parents=True)  # nobody can write a folder
+    with process(tmp_path, "--nonce", "ab12") as running:
+        while True:
+            with suppress(ConnectionRefusedError):
+                assert running.health()["nonce"] == "ab12"
+                break
+            assert running.popen.poll() is None
+            time.sleep(0.01)
+        running.popen.send_signal(signal.SIGTERM)
+        out, _ = running.popen.communicate(timeout=20)
+        assert (running.popen.returncode, out) == (0, b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on descriptors there")
+def test_a_shells_limit_on_descriptors_is_raised(tmp_path: Path) -> None:
+    """Who starts it allows few open files, as many sessions do: each of many clients is served all the same."""
+    with process(tmp_path, under=("sh", "-c", 'ulimit -Sn 64; exec "$@"', "sh")) as running, ExitStack() as opened:
+        wait_for_pid_file(running, tmp_path)
+        for _ in range(150):
+            client = opened.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=20))
+            client.sendall(b"HEAD /__codex_fast_proxy/health HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % running.port)
+            assert client.recv(15) == b"HTTP/1.1 200 OK"
+
+
+def test_a_planted_module_is_not_executed(tmp_path: Path) -> None:
+    """A json.py in the folder that it starts in is never imported."""
+    planted = tmp_path / "project"
+    planted.mkdir()
+    for name in ("json.py", "asyncio.py", "httptools.py", "cfp.py"):
+        (planted / name).write_text(f"raise SystemExit('planted {name} was executed')\n")
+    with process(tmp_path, cwd=planted) as running:
+        wait_for_pid_file(running, tmp_path)
+        assert running.health()["ok"] is True
+
+
+def test_all_flags_are_read(tmp_path: Path) -> None:
+    """Every flag of the contract arrives in the settings; those that scripts for the predecessor add do no harm."""
+    argv = [
+        *("--codex-home", str(tmp_path), "--provider", "relay", "--host", "127.0.0.1", "--port", "8787"),
+        *("--proxy-base", "/v1", "--upstream-base=https://relay.example/v1", "--service-tier", "priority"),
+        *("--service-tier-policy", "preserve", "--upstream-api-key-env", "RELAY_KEY", "--nonce", "ab12"),
+        *("--take-over", "cd34", "--await-go", "--verbose", "--log-dir", str(tmp_path)),
+        *("--service-tier-effective-policy", "preserve", "--upstream-api-key-source", "process_env"),
+    ]
+    args = parse(argv, {})
+    settings = args.settings
+    assert args == ServeArgs(
+        settings=settings,
+        codex_home=tmp_path,
+        log_dir=tmp_path,
+        nonce="ab12",
+        take_over="cd34",
+        await_go=True,
+        verbose=True,
+    )
+    assert (settings.provider, settings.port, settings.upstream_base) == ("relay", 8787, "https://relay.example/v1")
+    assert (settings.service_tier_policy, settings.upstream_api_key_env) == (Policy.PRESERVE, "RELAY_KEY")
+
+
+def test_the_way_out_is_codexs_own(tmp_path: Path) -> None:
+    """A proxy that stands in .env is the worker's too, over the one that it was started with."""
+    args = parse([*BASE, "--codex-home", str(tmp_path)], {})
+    environ = {"HTTPS_PROXY": "http://p:1", "PATH": "/bin"}
+    assert worker_config(args, environ).environ.items() >= environ.items()
+    (tmp_path / ".env").write_text("HTTPS_PROXY=http://p:2\nRELAY_KEY=k\n")
+    found = worker_config(args, environ).environ
+    assert (found["HTTPS_PROXY"], found["PATH"], found.get("RELAY_KEY")) == ("http://p:2", "/bin", None)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (["--unknown"], "unknown_flag"),
+        (["--port"], "flag_needs_value"),
+        (["--port", "http"], "usage"),
+        (["--host", "0.0.0.0"], "host_not_loopback"),
+        (["--nonce", "x y"], "invalid_settings"),
+        (["--take-over", "x y"], "invalid_settings"),
+        (["--await-go=1"], "unknown_flag"),
+        (["--upstream-api-key-env", "A", "--use-provider-auth-file"], "two_auth_sources"),
+        (["--upstream-base", "http://127.0.0.1:8787/v1"], "upstream_is_proxy"),
+    ],
+)
+def test_wrong_flags_are_refused(argv: list[str], code: str) -> None:
+    """Each with a code of its own, before anything else is done."""
+    with pytest.raises(CfpError) as caught:
+        parse([*BASE, *argv], {})
+    assert caught.value.code == code

@@ -1,0 +1,141 @@
+"""Who is at the other end of a connection."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cfp.proxy.config import WorkerConfig
+from cfp.proxy.worker.peer_check import Address, PeerCheck, PeerGuard, ProcTable, SockDiag
+from cfp.proxy.worker.worker import Worker
+from tests.proxy.support import Client, asynchronous, upstream, worker
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="sock_diag and /proc are Linux")
+WAYS = [SockDiag, ProcTable]
+
+
+def pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket.socket]:
+    with socket.socket(family) as listener:
+        listener.bind((host, 0))
+        listener.listen()
+        client = socket.create_connection(listener.getsockname()[:2])
+        return client, listener.accept()[0]
+
+
+@linux
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_the_owner_is_told(way: Callable[[], PeerCheck], family: socket.AddressFamily, host: str) -> None:
+    """Our own connection is our own uid's; one that does not exist is nobody's."""
+    try:
+        client, server = pair(family, host)
+    except OSError:
+        pytest.skip("no IPv6 loopback here")
+    check = way()
+    peer, ours = server.getpeername()[:2], server.getsockname()[:2]
+    assert check.owner(peer, ours) == os.getuid()
+    assert check.owner(peer, (ours[0], 1)) is None
+    client.close()
+    server.close()
+    assert check.owner(peer, ours) is None
+    check.close()
+
+
+@linux
+@pytest.mark.skipif(sys.platform == "win32" or os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("way", WAYS)
+def test_another_user_is_seen(way: Callable[[], PeerCheck]) -> None:
+    """A process of another uid is told as such, for as long as it holds its end and after it has gone."""
+    program = (
+        "import encodings.idna, os, socket, sys; os.setuid(12345)\n"
+        "s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); print('up', flush=True); sys.stdin.read()"
+    )
+    check = way()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = [sys.executable, "-c", program, str(listener.getsockname()[1])]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            other.stdout.readline()
+            server = listener.accept()[0]
+            peer, ours = server.getpeername(), server.getsockname()
+            assert check.owner(peer, ours) == 12345
+            other.kill()
+        assert check.owner(peer, ours) is None
+        server.close()
+    check.close()
+
+
+class Fake:
+    """Answers one uid, or fails."""
+
+    name = "fake"
+
+    def __init__(self, answer: int | OSError | None) -> None:
+        self._answer = answer
+
+    def owner(self, peer: Address, ours: Address) -> int | None:
+        if isinstance(self._answer, OSError):
+            raise self._answer
+        return self._answer
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("answers", "trusted", "name"),
+    [
+        ([7], True, "fake"),
+        ([8], False, "fake"),
+        ([None], None, "fake"),
+        ([OSError(), 8], False, "fake"),
+        ([OSError(), OSError()], True, "none"),
+        ([], True, "none"),
+    ],
+)
+def test_only_our_own_user_is_trusted(
+    answers: list[int | OSError | None], *, trusted: bool | None, name: str
+) -> None:
+    """A way that fails gives way to the next for good; where none is left, health says so; who has left is nobody."""
+    guard = PeerGuard([lambda answer=answer: Fake(answer) for answer in answers], 7)  # type: ignore[misc]  # a lambda
+    assert [guard.trusts(("h", 1), ("h", 2)) for _ in range(2)] == [trusted, trusted]
+    assert guard.name == name
+
+
+@asynchronous
+async def test_who_has_left_is_not_called_another_user(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A connection that is closed as soon as it is made is nobody's: it is not served, and no alarm is raised."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        guarded = Worker(running.worker.config, guard=PeerGuard([lambda: Fake(None)], 7))
+        await guarded.start()
+        client: Client = await running.client(port=guarded.port)
+        client.get(b"/v1/models")
+        assert (await client.response()).start == b"HTTP/1.1 403 Forbidden"
+        await client.close()
+        await guarded.stop()
+        assert up.requests == []
+    assert "peer_not_allowed" not in capfd.readouterr().err
+
+
+@asynchronous
+async def test_another_users_request_goes_nowhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """403 on every path, health too; the provider's key is not spent."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        config: WorkerConfig = running.worker.config
+        guarded = Worker(config, guard=PeerGuard([lambda: Fake(8)], 7))
+        await guarded.start()
+        for path in (b"/v1/models", b"/__codex_fast_proxy/health"):
+            client: Client = await running.client(port=guarded.port)
+            client.get(path)
+            response = await client.response()
+            assert response.start == b"HTTP/1.1 403 Forbidden"
+            await client.close()
+        await guarded.stop()
+        assert up.requests == []
+    assert json.loads(capfd.readouterr().err.splitlines()[0])["event"] == "peer_not_allowed"
