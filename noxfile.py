@@ -207,6 +207,6 @@ def golden(session: nox.Session) -> None:
 
 @nox.session
 def reference(session: nox.Session) -> None:
-    """Write docs/reference.md anew from the commands, their contract and the messages."""
+    """Write docs/reference.md anew from the flags of the commands, the promises of their results and the messages."""
     _install(session, "tests")
     session.run("pytest", "-q", "tests/contract/test_reference.py", env={"CFP_TEST_WRITE_REFERENCE": "1"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cfp.contract import STATUSES
+from tests.contract.promises import STATUSES
 
 
 def answer_in(text: str) -> dict[str, Any]:

@@ -27,7 +27,6 @@ class RunState(enum.StrEnum):
     PLANNED = "planned"
     PREPARED = "prepared"  # images and intents are durable; nothing is touched
     WORKER_UP = "worker_up"
-    WORKER_DOWN = "worker_down"
     SWITCHED = "switched"
     COMMITTED = "committed"  # from here on a crash is finished forward
     HANDED_OVER = "handed_over"  # the old worker finishes its streams and leaves by itself
@@ -38,9 +37,6 @@ class RunState(enum.StrEnum):
     RETIRED = "retired"
     ABSENT = "absent"
     SAVED = "saved"
-    INTERRUPTED = "interrupted"
-    SETTLED = "settled"
-    REPORTED = "reported"
     ROLLED_BACK = "rolled_back"
 
 
@@ -149,16 +145,3 @@ def _trigger(index: int) -> str:
 def _states(table: Table[Any]) -> list[RunState]:
     seen = [table[0].source, *(step.target for step in table), RunState.ROLLED_BACK]
     return list(dict.fromkeys(seen))
-
-
-def diagram(table: Table[Any]) -> str:
-    """Draw a table as a Mermaid state diagram; rollback edges are those rows that a failure walks back."""
-    lines = ["stateDiagram-v2", "    direction LR", f"    [*] --> {table[0].source}"]
-    lines += [f"    {step.source} --> {step.target}: {step.effect.__name__}" for step in table]
-    committed = False
-    for step in table:
-        committed = committed or step.commits
-        if not committed and step.undo is not None:
-            lines.append(f"    {step.target} --> {RunState.ROLLED_BACK}: {step.undo.__name__}")
-    lines.append(f"    {table[-1].target} --> [*]")
-    return "\n".join(lines) + "\n"

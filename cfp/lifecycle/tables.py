@@ -105,17 +105,3 @@ RETIRE: Final[Table[Switch]] = (
     Step(dismantle_journal, RunState.RETIRED,    RunState.ABSENT,  None),
 )
 # fmt: on
-
-TABLES: Final[dict[str, Table[Switch]]] = {
-    "install": INSTALL,
-    "install over a running worker": INSTALL_HANDOVER,
-    "install over a worker that cannot hand over": INSTALL_OVER,
-    "install beside the right worker": INSTALL_FILES,
-    "install --prepare-only, set-upstream, prepare-chatgpt-login": SAVE,
-    "start": START,
-    "start over an older worker": HANDOVER,
-    "start over one that cannot hand over": RESTART,
-    "stop": STOP,
-    "uninstall, files": GIVE_BACK,
-    "uninstall, worker and state": RETIRE,
-}

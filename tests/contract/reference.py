@@ -1,4 +1,4 @@
-"""docs/reference.md, made from the commands' flags, the contract's tables, the schemas and the messages."""
+"""docs/reference.md, made from the commands' flags, the tables of promises, the schemas and the messages."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cfp import errors
 from cfp.commands import GROUPS
 from cfp.commands.overview import EXIT_CODES
 from cfp.commands.parsing import PROGRAM, module_of, parser_of
-from cfp.contract import CLOSED, STATUSES
 from cfp.messages import MESSAGES
+from tests.contract.promises import CLOSED, STATUSES
 from tests.house.source import REPOSITORY, dotted, modules
 
 _COMMON = frozenset({"codex_home", "format", "help"})

@@ -1,4 +1,4 @@
-"""JSON Schemas of the results, made from the contract's tables and the golden answers."""
+"""JSON Schemas of the results, made from the tables of promises and the golden answers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cfp.commands import COMMANDS
-from cfp.contract import CLOSED, ENVELOPE, ERROR, FIELDS, SOMETIMES, STATUSES
 from cfp.result import SCHEMA_VERSION
+from tests.contract.promises import CLOSED, ENVELOPE, ERROR, FIELDS, SOMETIMES, STATUSES
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Json = dict[str, Any]

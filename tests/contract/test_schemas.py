@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cfp.commands import COMMANDS
-from cfp.contract import CLOSED, ERROR, FIELDS, SOMETIMES, STATUSES
+from tests.contract.promises import CLOSED, ERROR, FIELDS, SOMETIMES, STATUSES
 from tests.contract.schemas import schema
 from tests.house.source import REPOSITORY
 

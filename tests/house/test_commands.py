@@ -12,7 +12,7 @@ import pytest
 
 from cfp.commands import COMMANDS
 from cfp.commands.parsing import module_of, parsed, parser_of
-from cfp.contract import STATUSES
+from tests.contract.promises import STATUSES
 from tests.house.source import REPOSITORY, modules
 
 GUIDES = tuple(f".codex/{name}.md" for name in ("INSTALL", "UPDATE", "SET_UPSTREAM", "UNINSTALL"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import string
 
-from cfp.core.state import Refusal
 from cfp.host.system.git import Relation
 from cfp.messages import MESSAGES
 from tests.house.source import dotted, modules
@@ -15,7 +14,6 @@ ERRORS = frozenset(
 )
 # Codes that are put together from closed sets of other modules.
 COMPOSED = {
-    *Refusal,
     *(f"update.{relation}" for relation in Relation),
     *(code for code in MESSAGES if code.startswith(("diagnosis.", "hint.", "preparation.", "done.", "effect."))),
 }
@@ -48,7 +46,6 @@ def mentioned() -> set[str]:
 def test_every_code_has_a_sentence() -> None:
     """A user never reads a bare code."""
     assert {} == {code: where for code, where in raised().items() if code not in MESSAGES}
-    assert set() == {str(refusal) for refusal in Refusal} - set(MESSAGES)
 
 
 def test_every_sentence_has_a_use() -> None:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from cfp.core.provider import active_provider, provider_url, url_key
-from cfp.core.state import Verb
 from tests.homes.computer import OLD_CODE, Computer
 from tests.homes.places import Home, MemoryHome
 from tests.homes.site import Said, Site
 from tests.lifecycle import writers
 from tests.lifecycle.model import Model
+from tests.lifecycle.outcomes import Verb
 from tests.lifecycle.world import CALM, Images, Tally, Trouble, World, dotfiles
 from tests.lifecycle.writers import Edit
 

@@ -6,9 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from cfp.core.state import OUTCOMES, State
-from cfp.lifecycle.machine import diagram
-from cfp.lifecycle.tables import TABLES
+from cfp.core.state import State
+from tests.lifecycle.drawing import TABLES, diagram
+from tests.lifecycle.outcomes import OUTCOMES
 
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 _BLOCK = re.compile(r"(<!-- diagrams -->\n).*?(<!-- end of diagrams -->)", re.DOTALL)

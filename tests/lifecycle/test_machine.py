@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from cfp.errors import RecoveryRequired
-from cfp.lifecycle.machine import Run, RunState, Step, diagram
-from cfp.lifecycle.tables import TABLES
+from cfp.lifecycle.machine import Run, RunState, Step
+from tests.lifecycle.drawing import TABLES, diagram
 
 STATES = (RunState.PLANNED, RunState.PREPARED, RunState.WORKER_UP, RunState.SWITCHED, RunState.COMMITTED)
 

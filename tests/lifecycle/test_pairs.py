@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from cfp.core.state import State, Verb
+from cfp.core.state import State
 from tests.homes.site import Site, in_memory
-from tests.lifecycle.listed import is_listed
+from tests.lifecycle.outcomes import Verb, is_listed
 from tests.lifecycle.writers import PLAIN, URLS
 
 INSTALL = ("install", "--start", "--no-verify")

@@ -11,7 +11,7 @@ from pathlib import Path
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
 from cfp.core.provider import provider_url
-from cfp.core.state import Pointing, Proxy, State, Verb, pointing, proxy, state_of
+from cfp.core.state import Pointing, Proxy, State, pointing, proxy, state_of
 from cfp.errors import Failed
 from journal import Recovery
 from tests.crash import invariants
@@ -19,8 +19,8 @@ from tests.crash.simfs import Crash, SimFs
 from tests.homes.computer import Worker, nothing
 from tests.homes.places import Home
 from tests.homes.site import Said, Site, files_of
-from tests.lifecycle.listed import is_listed
 from tests.lifecycle.model import Model, is_own
+from tests.lifecycle.outcomes import Verb, is_listed
 from tests.lifecycle.writers import BOM, Edit, Leaves, edited, leaves, positions, theirs
 
 Images = dict[str, tuple[bytes, int]]

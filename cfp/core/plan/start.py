@@ -1,21 +1,28 @@
-"""`start`, `stop` and `autostart`: which of them act in which state."""
+"""`start`, `stop` and `autostart`: whether a worker is started, refreshed or stopped."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from cfp.core.facts import Facts, PortState
 from cfp.core.plan.candidate import check_key
-from cfp.core.plan.worker import WorkerAction, hangs, worker_action
+from cfp.core.plan.worker import WorkerAction, hangs, port_taken, worker_action
 from cfp.core.settings import Settings
-from cfp.core.state import OUTCOMES, Pointing, Refusal, State, Verb, pointing, settings_pending, state_of
+from cfp.core.state import Pointing, State, pointing, settings_pending, state_of
 from cfp.core.unrecorded import running
 from cfp.errors import Refused
+
+# The states in which a home lacks nothing but the right worker.
+_INSTALLED: Final = frozenset({State.ENABLED, State.ENABLED_PENDING, State.ENABLED_DOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartPlan:
-    """`reason` says why a running worker is replaced."""
+    """The worker to run.
+
+    reason  of a refresh: hung, settings_changed or runtime_stale; empty where no worker is refreshed
+    """
 
     settings: Settings
     worker: WorkerAction
@@ -26,46 +33,38 @@ class StartPlan:
 
 def plan_start(facts: Facts) -> StartPlan:
     """Decide `start`; raises Refused(settings_missing, port_in_use, provider_key_missing, upstream_key_missing)."""
-    return _plan(facts, Verb.START)
+    return _plan(facts, replaces_hung=True)
 
 
 def plan_autostart(facts: Facts) -> StartPlan:
-    """Decide for the SessionStart hook: as `start`, but only where Codex uses us.
+    """Decide for the SessionStart hook: like `start`, but only where Codex uses the proxy.
 
-    It hands over from a worker that serves older settings, never for stale code alone. One that cannot hand over is
-    replaced only where that cuts nothing.
+    It hands over from a worker that serves older settings, never for stale code alone. A worker that cannot hand over
+    is replaced only where it serves no request. Raises what `plan_start` raises, and Refused(config_not_proxy).
     """
-    # A session that does not use us has nothing to hear of our port or our keys.
+    # First of all: a session that does not use the proxy needs neither its port nor its keys.
     if facts.settings is not None and pointing(facts) is not Pointing.PROXIED:
-        raise Refused(Refusal.CONFIG_NOT_PROXY)
-    plan = _plan(facts, Verb.AUTOSTART)
-    answers = facts.worker is not None and facts.worker.state is PortState.OURS
-    # Version 0.1.0's does not tell how much it serves, and it may be this user's own turn.
-    busy = facts.worker is not None and bool((facts.worker.health or {}).get("requests_in_flight", True))
-    cuts = plan.worker is WorkerAction.REPLACE and busy
-    if plan.worker.refreshes and answers and (cuts or not settings_pending(facts)):
-        return StartPlan(
-            settings=plan.settings,
-            worker=WorkerAction.KEEP,
-            reason="",
-            from_state=plan.from_state,
-            to_state=plan.from_state,
-        )
-    return plan
+        raise Refused("config_not_proxy")
+    plan = _plan(facts, replaces_hung=False)
+    worker = facts.worker
+    if worker is None or worker.state is not PortState.OURS or not plan.worker.refreshes:
+        return plan
+    # 0.1.0's worker does not report its requests in flight, and there may be some.
+    busy = bool((worker.health or {}).get("requests_in_flight", True))
+    if settings_pending(facts) and not (plan.worker is WorkerAction.REPLACE and busy):
+        return plan
+    return replace(plan, worker=WorkerAction.KEEP, reason="", to_state=plan.from_state)
 
 
-def _plan(facts: Facts, verb: Verb) -> StartPlan:
-    state = state_of(facts)
-    outcome = OUTCOMES[verb][state]
-    settings = facts.settings
+def _plan(facts: Facts, *, replaces_hung: bool) -> StartPlan:
+    settings, worker = facts.settings, facts.worker
     if settings is None:
-        raise Refused(Refusal.SETTINGS_MISSING)
-    action = worker_action(facts, settings, facts.worker)
-    hung = hangs(facts, facts.worker)
-    if hung and verb is Verb.START:
-        outcome = State.ENABLED
-    if isinstance(outcome, Refusal):
-        raise Refused(outcome)
+        raise Refused("settings_missing")
+    action = worker_action(facts, settings, worker)
+    state = state_of(facts)
+    hung = hangs(facts, worker)
+    if worker is not None and state is State.FOREIGN and not (hung and replaces_hung):
+        raise port_taken(worker)
     if action is not WorkerAction.KEEP:
         check_key(facts, settings)
     reason = "hung" if hung else "settings_changed" if settings_pending(facts) else "runtime_stale"
@@ -74,19 +73,17 @@ def _plan(facts: Facts, verb: Verb) -> StartPlan:
         worker=action,
         reason=reason if action.refreshes else "",
         from_state=state,
-        to_state=outcome,
+        to_state=State.ENABLED if state in _INSTALLED or (hung and replaces_hung) else state,
     )
 
 
 def plan_stop(facts: Facts, *, force: bool) -> bool:
-    """Return whether a worker is to be stopped, be it one that drains.
+    """Return whether there is a worker to stop, a draining one included.
 
-    Raises Refused(config_points_to_proxy) without --force.
+    Raises Refused(config_points_to_proxy) without `force` where config.toml points at the running worker: Codex would
+    be cut off.
     """
     runs = running(facts) is not None
-    outcome = OUTCOMES[Verb.STOP][state_of(facts)]
-    # A drifted home may point at the proxy all the same: Codex would be cut off there too.
-    cuts_off = isinstance(outcome, Refusal) or (runs and pointing(facts) is Pointing.PROXIED)
-    if cuts_off and not force:
-        raise Refused(Refusal.CONFIG_POINTS_TO_PROXY)
+    if runs and pointing(facts) is Pointing.PROXIED and not force:
+        raise Refused("config_points_to_proxy")
     return runs or bool(facts.draining)

@@ -31,12 +31,17 @@ def worker_action(facts: Facts, settings: Settings, at: PortFact | None) -> Work
     if at is not None and at.state in {PortState.FOREIGN, PortState.OTHER_HOME}:
         if at.barred:
             raise Refused("port_not_available", host=at.host, port=at.port)
-        raise Refused("port_in_use", host=at.host, port=at.port, owner=at.owner or "another program")
+        raise port_taken(at)
     if at is not None and at.state is PortState.OURS:
         right = serves(at, settings, facts.runtime.runtime_id) and not has_lost_its_home(at)
         return WorkerAction.KEEP if right else refresh(at)
     former = running(facts)
     return WorkerAction.START if former is None else refresh(former)
+
+
+def port_taken(at: PortFact) -> Refused:
+    """Return the refusal for an address where another program or another home's worker listens."""
+    return Refused("port_in_use", host=at.host, port=at.port, owner=at.owner or "another program")
 
 
 def refresh(at: PortFact) -> WorkerAction:

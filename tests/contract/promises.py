@@ -1,7 +1,7 @@
-"""What results promise: which statuses and exit codes each verb has, which values are closed sets, what fields mean.
+"""The promises of the results: statuses and exit codes of each verb, closed sets of values, meanings of fields.
 
-The JSON Schemas in docs/schemas and the page docs/reference.md are made from these tables, the flags of the verbs and
-the golden results. No command reads them.
+The JSON Schemas in docs/schemas and the page docs/reference.md are generated from these tables, the flags of the verbs
+and the golden results.
 """
 
 from __future__ import annotations
