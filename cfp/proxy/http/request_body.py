@@ -26,7 +26,7 @@ class RequestBody:
     _unsent: Sequence[bytes] = ()
     _trailers: Headers | None = None
 
-    def __init__(self, head: RequestHead, whole: bytes | memoryview = b"", *, complete: bool) -> None:
+    def __init__(self, head: RequestHead, whole: Body = b"", *, complete: bool) -> None:
         self._head = head
         self.whole = whole
         self.borrowed = isinstance(whole, memoryview)
