@@ -22,7 +22,7 @@ class TierRefusals:
         if len(self.models) < _MOST:
             self.models.add(model)
 
-    def listed(self) -> list[str]:
+    def model_names(self) -> list[str]:
         """For health and status."""
         return sorted(model or "" for model in self.models)
 
@@ -45,20 +45,20 @@ class WebSocketSupport:
         self._until = -inf
         self._served = False
 
-    def holds(self, now: float) -> bool:
+    def unavailable(self, now: float) -> bool:
         return now < self._until
 
-    def switched(self) -> None:
+    def record_switch(self) -> None:
         """It has answered with a 101."""
         self._served = True
 
-    def known(self, now: float) -> WebSocketStatus:
+    def status(self, now: float) -> WebSocketStatus:
         """For health, status and doctor."""
-        if self.holds(now):
+        if self.unavailable(now):
             return WebSocketStatus.NOT_SERVED
         return WebSocketStatus.SERVED if self._served else WebSocketStatus.UNTRIED
 
-    def learn(self, status: int | None, now: float) -> None:
+    def record_refusal(self, status: int | None, now: float) -> None:
         """`status` is what it answered in the place of a 101; None: nothing."""
         if status is None:
             self._until = now + _BELIEVED_SECONDS

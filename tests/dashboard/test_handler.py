@@ -209,7 +209,7 @@ async def test_draining_ends_what_looks_on(tmp_path: Path) -> None:
         for one in (watcher, fresh):
             await one.close()
         assert [] == running.worker.dashboard._feeds
-        assert [] == running.worker.recent._listeners
+        assert [] == running.worker.recent_requests._listeners
 
 
 @asynchronous
@@ -223,7 +223,7 @@ async def test_windows_are_bounded(tmp_path: Path) -> None:
             await one.close()
         await running.worker.stop()
         assert [] == running.worker.dashboard._feeds
-        assert [] == running.worker.recent._listeners
+        assert [] == running.worker.recent_requests._listeners
 
 
 @asynchronous

@@ -17,7 +17,7 @@ from cfp.proxy.http.head_cache import HeadCache
 from cfp.proxy.http.json_splice import inject_tier
 from cfp.proxy.http.messages import END, Malformed, RequestHead, ResponseHead
 from cfp.proxy.http.parsers import RequestParser, ResponseParser
-from cfp.proxy.http.websocket_frames import Frame, FrameReader, Messages, with_member
+from cfp.proxy.http.websocket_frames import Frame, FrameReader, MessageAssembler, splice_member
 from cfp.proxy.telemetry.request_record import StreamObserver
 from cfp.proxy.telemetry.response_facts import read_facts
 from tests.proxy.support import merged, read_by_h11
@@ -52,9 +52,9 @@ def request(data: bytes) -> None:
     whole, pieces = RequestParser(), RequestParser()
     events = merged(whole.feed(text))
     assert events == merged([event for piece in _cut(text, at * 7) for event in pieces.feed(piece)])
-    heads = HeadCache()
+    head_cache = HeadCache()
     for _ in range(2):
-        assert events == merged(RequestParser(heads=heads).feed(text))
+        assert events == merged(RequestParser(head_cache=head_cache).feed(text))
     assert not any(isinstance(event, Malformed) for event in events[:-1])
     heads = [event for event in events if isinstance(event, RequestHead)]
     if any(head.upgrade or head.minor == 0 for head in heads) or MANY_DIGITS.search(text):
@@ -128,7 +128,7 @@ def body(data: bytes) -> None:
 def frames(data: bytes) -> None:
     """What passes is what came; messages are those of wsproto; a member more is what wsproto reads in them."""
     text, at = data[1:], data[0] if data else 0
-    reader, messages = FrameReader(HOLD), Messages(HOLD)
+    reader, messages = FrameReader(HOLD), MessageAssembler(HOLD)
     events = [event for piece in _cut(text, at * 7) for event in reader.feed(piece)]
     assert b"".join(event if isinstance(event, bytes) else event.raw for event in events) + reader.pending == text
     ours = [message for event in events if (message := messages.take(event)) is not None]
@@ -143,7 +143,7 @@ def frames(data: bytes) -> None:
         if isinstance(event, Frame) and event.is_text:
             found = inject_tier(event.payload(), "priority")
             if found.injected:
-                parts = with_member(event, len(found.parts[0]), bytes(found.parts[1]))
+                parts = splice_member(event, len(found.parts[0]), bytes(found.parts[1]))
                 (again,) = FrameReader(1 << 20).feed(b"".join(map(bytes, parts)))
                 assert isinstance(again, Frame)
                 assert inject_tier(again.payload(), None).members is not None

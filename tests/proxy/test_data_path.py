@@ -328,7 +328,7 @@ async def test_a_large_body_does_not_hold_up_others(tmp_path: Path) -> None:
     """Decoding and coding again is done beside the event loop from 1 MiB on, or where so much comes out of less."""
     noise = base64.b64encode(random.Random(7).randbytes(2_000_000))
     async with upstream() as up, worker(tmp_path, up.base) as running:
-        watching = running.worker.refusals.models = Watching()
+        watching = running.worker.tier_refusals.models = Watching()
         for text in (b"small", noise, bytes(8_000_000).hex().encode()):
             client = await running.client()
             client.post(zstd.compress(b'{"model":"%s"}' % text), b"Content-Encoding: zstd")

@@ -50,7 +50,7 @@ _FEED_HEAD: Final = b"\r\n".join(
 class ObservedWorker(health.ReportingWorker, Protocol):
     """What the dashboard asks of a worker."""
 
-    recent: RecentRequests
+    recent_requests: RecentRequests
 
 
 class DashboardHandler:
@@ -97,8 +97,8 @@ class DashboardHandler:
                 health.report(worker),
                 outlook,
                 home_flag=self._home_flag,
-                evidence=worker.evidence.report(worker.config.settings.upstream_base),
-                lines=worker.recent.lines(),
+                evidence=worker.tier_statistics.report(worker.config.settings.upstream_base),
+                lines=worker.recent_requests.lines(),
             )
         return self._state
 
@@ -107,7 +107,7 @@ class DashboardHandler:
 
     async def _everything(self) -> dict[str, Any]:
         found = await self.state()
-        return {**found, "requests": [shown(line) for line in self.worker.recent.lines()[-MOST_LINES:]]}
+        return {**found, "requests": [shown(line) for line in self.worker.recent_requests.lines()[-MOST_LINES:]]}
 
     async def _feed(self, visit: BrowserRequest) -> None:
         """Tell everything once, then what changes: at most some times a second, and never to one who is behind."""
@@ -118,7 +118,7 @@ class DashboardHandler:
             news.extend(lines)
             changed.set()
 
-        leave = self.worker.recent.subscribe(heard)
+        leave = self.worker.recent_requests.subscribe(heard)
         try:
             visit.send(_FEED_HEAD)
             last = _json(await self.state())

@@ -16,7 +16,7 @@ from cfp.proxy.exchange.interfaces import Conversation, WorkerServices
 from cfp.proxy.http.local_responses import LocalResponse, response, response_to
 from cfp.proxy.http.messages import END, Malformed, OpaqueParser, Piece, RequestEvent, RequestHead, Trailers
 from cfp.proxy.http.parsers import ALLOW, RequestParser
-from cfp.proxy.http.socket_io import has_left, write
+from cfp.proxy.http.socket_io import peer_has_closed, write
 
 
 class ConnectionRegistry(Protocol):
@@ -41,8 +41,8 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._registry = registry
         self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._parser: RequestParser | OpaqueParser = RequestParser(limits.head, services.heads)
-        self._buffer = services.reads.view()
+        self._parser: RequestParser | OpaqueParser = RequestParser(limits.head, services.head_cache)
+        self._buffer = services.read_buffer.view()
         self._backlog: deque[RequestEvent] = deque()
         self._head: RequestHead | None = None  # its exchange has not begun: it has no body, and END comes next
         self._exchange: Conversation | None = None
@@ -169,7 +169,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def sweep(self, now: float) -> None:
         """Close what takes too long, a head that does not end or a connection that nobody uses, and who has left."""
-        if not self._reading and has_left(self.transport.get_extra_info("socket").fileno()):
+        if not self._reading and peer_has_closed(self.transport.get_extra_info("socket").fileno()):
             self.transport.abort()
         elif self._exchange is not None:
             self._exchange.on_silence(now)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from cfp.proxy.credentials import KeyUnusable
 from cfp.proxy.exchange.admission import Denial
 from cfp.proxy.exchange.interfaces import Client, WorkerServices
-from cfp.proxy.exchange.request_plan import outbound_head, plan_request
+from cfp.proxy.exchange.request_plan import head_rewrite, plan_request
 from cfp.proxy.exchange.routing import Destination
 from cfp.proxy.exchange.tier_refusal import names_tier
 from cfp.proxy.http import headers, messages
@@ -40,8 +40,8 @@ class Exchange:
     _hint: bytes | None = None
     _authorization: bytes | None = None
     _connection: UpstreamConnection | None = None
-    _task: asyncio.Task[None] | None = None  # dials, or looks into a large body
-    _reply: ResponseRelay | None = None
+    _task: asyncio.Task[None] | None = None  # dials, or inspects a large body
+    _relay: ResponseRelay | None = None
     _expects = False  # the client waits for the upstream's word before it sends the body
     _counted = False
     _logged = True
@@ -113,8 +113,8 @@ class Exchange:
     def _forward(self) -> None:
         self._counted = True
         self._services.began()
-        plan, upload = self._plan, self._body
-        if plan.looked_into and (self._head.length or 0) > self._services.config.limits.body:
+        plan, request_body = self._plan, self._body
+        if plan.inspected and (self._head.length or 0) > self._services.config.limits.body:
             self._too_large()
             return
         try:
@@ -124,33 +124,33 @@ class Exchange:
                 LocalResponse.KEY_MISSING if state.missing else LocalResponse.KEY_UNUSABLE, source=state.source
             )
             return
-        if not plan.looked_into:
-            self._expects = plan.expects and not upload.complete
+        if not plan.inspected:
+            self._expects = plan.expects and not request_body.complete
             self._connect()
             return
         self._record.eligible = True
-        if upload.complete:
-            self._look_into(upload.whole)
+        if request_body.complete:
+            self._inspect(request_body.whole)
             return
-        upload.hold()
+        request_body.hold()
         if plan.expects:  # only the whole body tells what goes to the upstream
             self._client.write([messages.CONTINUE])
 
     def on_data(self, piece: bytes) -> None:
         """Take a piece of the request's body."""
-        upload = self._body
-        if upload.body is not None:
-            if upload.add(piece) > self._services.config.limits.body:
+        request_body = self._body
+        if request_body.body is not None:
+            if request_body.add(piece) > self._services.config.limits.body:
                 self._too_large()
         elif self._connection is not None:
-            self._connection.send(upload.framed(piece))
+            self._connection.send(request_body.frame(piece))
         elif not self._done:
-            upload.keep(piece)
+            request_body.queue(piece)
             self._client.hold_input(hold=True)
 
     def on_trailers(self, headers: Headers) -> None:
         """Keep the fields behind the body for the upstream."""
-        self._body.trail(headers)
+        self._body.set_trailers(headers)
 
     def on_end(self) -> None:
         """The request is complete."""
@@ -158,9 +158,9 @@ class Exchange:
         if self._done:
             pass
         elif self._body.body is not None:
-            self._look_into(self._body.body)
+            self._inspect(self._body.body)
         elif self._connection is not None and self._head.chunked:
-            self._connection.send(self._body.ending())
+            self._connection.send(self._body.last_parts())
 
     def on_malformed(self, malformed: Malformed) -> None:
         """The rest of the request cannot be read: the upstream must never see it complete."""
@@ -186,29 +186,29 @@ class Exchange:
 
     # -- the body
 
-    def _look_into(self, body: Body) -> None:
+    def _inspect(self, body: Body) -> None:
         coding = self._plan.coding
         if coding != b"identity":
-            body = self._body.own()
+            body = self._body.copy_borrowed()
         self._body.body = body
-        found = self._services.tier_injection.inject(body, coding, self._record)
-        if found is None:
-            self._task = asyncio.get_running_loop().create_task(self._look_aside(self._body.own()))
+        spliced = self._services.tier_injection.inject(body, coding, self._record)
+        if spliced is None:
+            self._task = asyncio.get_running_loop().create_task(self._inspect_in_thread(self._body.copy_borrowed()))
         else:
-            self._looked_into(found)
+            self._connect_inspected(spliced)
 
-    async def _look_aside(self, body: Body) -> None:
-        found = await self._services.tier_injection.inject_aside(body, self._plan.coding, self._record)
+    async def _inspect_in_thread(self, body: Body) -> None:
+        spliced = await self._services.tier_injection.inject_aside(body, self._plan.coding, self._record)
         self._task = None
-        if found is None:
+        if spliced is None:
             self._too_large()
         else:
-            self._looked_into(found)
+            self._connect_inspected(spliced)
 
-    def _looked_into(self, found: SplicedBody) -> None:
-        self._body.parts = found.parts
+    def _connect_inspected(self, spliced: SplicedBody) -> None:
+        self._body.parts = spliced.parts
         hint, tier = self._plan.hint, self._record.tier_after
-        if found.injected and hint is not None and tier is not None:
+        if spliced.injected and hint is not None and tier is not None:
             self._hint = headers.with_tier(hint, tier.encode())
         self._connect()
 
@@ -222,7 +222,7 @@ class Exchange:
         if connection is not None:
             self._send(connection)
         else:
-            self._body.own()
+            self._body.copy_borrowed()
             self._task = asyncio.get_running_loop().create_task(self._dial())
 
     async def _dial(self) -> None:
@@ -230,7 +230,7 @@ class Exchange:
             connection = await self._services.pool.dial()
         except DialFailed as failed:
             self._task = None
-            self._answer(failed.answer, **failed.details)
+            self._answer(failed.response, **failed.details)
         else:
             self._task = None
             self._send(connection)
@@ -239,18 +239,18 @@ class Exchange:
                 self._break("internal")  # a bug: the loop tells of it, and the client must not wait for ever
 
     def _send(self, connection: UpstreamConnection) -> None:
-        head, upload, record = self._head, self._body, self._record
-        length, body = upload.opening()
-        out = outbound_head(self._services, head, self._authorization, self._hint, expect=self._expects)
+        head, request_body, record = self._head, self._body, self._record
+        length, body = request_body.opening()
+        out = head_rewrite(self._services, head, self._authorization, self._hint, expect=self._expects)
         self._connection = connection
-        self._reply = ResponseRelay(head, hold_refusal=record.injected, awaits_continue=self._expects)
+        self._relay = ResponseRelay(head, hold_refusal=record.injected, awaits_continue=self._expects)
         connection.call(self, bodiless=head.method == b"HEAD")
         opening = headers.request_head(head, out, length)
-        connection.send([upload.joined(opening)] if upload.borrowed else [opening, *body])
-        record.sent = connection.touched
+        connection.send([request_body.join(opening)] if request_body.borrowed else [opening, *body])
+        record.sent_at = connection.touched
         if self._client.full:
             connection.transport.pause_reading()
-        if upload.body is None:
+        if request_body.body is None:
             self._client.hold_input(hold=False)
 
     def pause_upload(self) -> None:
@@ -263,50 +263,50 @@ class Exchange:
 
     def on_response(self, events: Sequence[ResponseEvent]) -> None:
         """Pass on what came, in one write; only then look at it."""
-        reply = self._reply
-        assert reply is not None  # noqa: S101  it was made when the request was sent
-        reply.take(events, close=self._close or not self._body.complete or self._services.draining)
+        relay = self._relay
+        assert relay is not None  # noqa: S101  it was made when the request was sent
+        relay.process(events, close=self._close or not self._body.complete or self._services.draining)
         record = self._record
-        if record.answered is None and reply.head is not None:
-            record.begin_answer(reply.head)
-            if not reply.holding:
-                self._body.drop()
-        if reply.holding and reply.ended:
-            if self._retry_without_tier(reply):
+        if record.response_at is None and relay.head is not None:
+            record.begin_response(relay.head)
+            if not relay.holding:
+                self._body.discard()
+        if relay.holding and relay.ended:
+            if self._retry_without_tier(relay):
                 return
-            reply.let_through(close=self._must_close())
-        if reply.out:
-            self._client.write(reply.out)
-        if reply.pieces:
-            record.pass_on(reply.pieces)
-        if reply.ended:
-            self._complete(reply)
-        elif reply.malformed is not None:
-            self._fail(reply.malformed)
+            relay.release_held(close=self._must_close())
+        if relay.output:
+            self._client.write(relay.output)
+        if relay.pieces:
+            record.observe(relay.pieces)
+        if relay.ended:
+            self._complete(relay)
+        elif relay.malformed is not None:
+            self._fail(relay.malformed)
 
-    def _retry_without_tier(self, reply: ResponseRelay) -> bool:
+    def _retry_without_tier(self, relay: ResponseRelay) -> bool:
         """Send the body once more as the user wrote it, if it was our tier that was refused."""
-        head = reply.head
+        head = relay.head
         if head is None or self._body.body is None:
             return False
         coding = head.fields.get(b"content-encoding", b"identity").lower()
-        if not names_tier(b"".join(reply.held), coding):
+        if not names_tier(b"".join(relay.held_pieces), coding):
             return False
         record = self._record
-        self._services.refusals.add(record.model)
+        self._services.tier_refusals.add(record.model)
         record.injected = False
-        record.tier_after = record.status = record.answered = record.observer = None
+        record.tier_after = record.status = record.response_at = record.observer = None
         self._hint = None
-        self._body.restore()
-        self._let_go(reusable=head.keep_alive and reply.malformed is None)
+        self._body.restore_original()
+        self._let_go(reusable=head.keep_alive and relay.malformed is None)
         self._connect()
         return True
 
-    def _complete(self, reply: ResponseRelay) -> None:
-        head = reply.head
-        self._let_go(reusable=head is not None and head.keep_alive and self._body.complete and not reply.malformed)
+    def _complete(self, relay: ResponseRelay) -> None:
+        head = relay.head
+        self._let_go(reusable=head is not None and head.keep_alive and self._body.complete and not relay.malformed)
         self._end()
-        self._client.finished(close=reply.close)
+        self._client.finished(close=relay.close)
 
     def _fail(self, malformed: Malformed) -> None:
         """The upstream's answer is not complete and never will be."""
@@ -327,7 +327,7 @@ class Exchange:
             connection is not None
             and connection.reused
             and malformed.fault is messages.Fault.CLOSED
-            and (self._reply is None or self._reply.head is None)
+            and (self._relay is None or self._relay.head is None)
             and head.method in _REPEATABLE
             and not (head.length or head.chunked)
         )
@@ -355,7 +355,7 @@ class Exchange:
     @property
     def _started(self) -> bool:
         """Whether the client has been sent a head."""
-        return self._reply is not None and self._reply.started
+        return self._relay is not None and self._relay.started
 
     def _must_close(self) -> bool:
         return self._close or not self._body.complete or self._services.draining
@@ -375,7 +375,7 @@ class Exchange:
     def _break(self, error_type: str) -> None:
         self._record.error_type = error_type
         self._end()
-        self._client.cut(reset=self._reply is not None and self._reply.until_close)
+        self._client.cut(reset=self._relay is not None and self._relay.until_close)
 
     def _let_go(self, *, reusable: bool) -> None:
         connection, self._connection = self._connection, None

@@ -98,10 +98,10 @@ class WorkerServices(Protocol):
     admission: Admission
     credentials: Credentials
     pool: Pool
-    heads: HeadCache
-    reads: ReadBuffer
-    refusals: TierRefusals
-    unserved: WebSocketSupport
+    head_cache: HeadCache
+    read_buffer: ReadBuffer
+    tier_refusals: TierRefusals
+    websocket_support: WebSocketSupport
     loop_id: bytes
     draining: bool
     leaving: bool

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from cfp.proxy.exchange.admission import Denial
 from cfp.proxy.exchange.interfaces import WorkerServices
 from cfp.proxy.exchange.routing import Destination, Route, split_absolute
-from cfp.proxy.http.headers import HINT, VIA, Outbound
+from cfp.proxy.http.headers import HINT, VIA, HeadRewrite
 from cfp.proxy.http.messages import RequestHead
 
 _OWN: Final = frozenset({Destination.HEALTH, Destination.DASHBOARD, Destination.NOT_FOUND})
@@ -22,7 +22,7 @@ class RequestPlan(NamedTuple):
     forwarded   it goes to the upstream, as what it is
     target      in origin-form
     looping     it has been here before
-    looked_into its body is held, and may get the tier
+    inspected   its body is held, and may get the tier
     expects     the client waits with its body for a word (RFC 9110 10.1.1)
     coding      of the body
     hint        x-codex-routing-hint, as it came
@@ -33,7 +33,7 @@ class RequestPlan(NamedTuple):
     route: Route
     target: bytes
     looping: bool
-    looked_into: bool
+    inspected: bool
     expects: bool
     coding: bytes
     hint: bytes | None
@@ -41,36 +41,36 @@ class RequestPlan(NamedTuple):
 
 def plan_request(services: WorkerServices, head: RequestHead) -> RequestPlan:
     """Judge a head."""
-    known: RequestPlan | None = head.notes.get(RequestPlan)
+    known: RequestPlan | None = head.cache.get(RequestPlan)
     if known is None:
-        known = head.notes[RequestPlan] = _plan(services, head)
+        known = head.cache[RequestPlan] = _plan(services, head)
     return known
 
 
-def outbound_head(
+def head_rewrite(
     services: WorkerServices,
     head: RequestHead,
     authorization: bytes | None,
     hint: bytes | None = None,
     *,
     expect: bool,
-) -> Outbound:
+) -> HeadRewrite:
     """What the upstream is told differently; the same object as long as the key is, where nothing else is."""
-    known: Outbound | None = head.notes.get(Outbound)
+    known: HeadRewrite | None = head.cache.get(HeadRewrite)
     plain = hint is None and not expect
     if known is not None and plain and known.authorization is authorization:
         return known
-    out = Outbound(
+    out = HeadRewrite(
         target=plan_request(services, head).route.target,
         host=services.origin.host_field,
         via=services.loop_id,
         authorization=authorization,
         hint=hint,
         expect=expect,
-        through=services.pool.through,
+        forward_proxy=services.pool.forward_proxy,
     )
     if plain:
-        head.notes[Outbound] = out
+        head.cache[HeadRewrite] = out
     return out
 
 
@@ -87,7 +87,7 @@ def _plan(services: WorkerServices, head: RequestHead) -> RequestPlan:
         route=route,
         target=target,
         looping=looping,
-        looked_into=(
+        inspected=(
             route.destination is Destination.RESPONSES
             and head.method == b"POST"
             and fields.get(b"content-type", b"").lower().startswith(b"application/json")

@@ -15,7 +15,7 @@ from cfp.proxy.credentials import Credentials
 from cfp.proxy.http.content_coding import TooLarge
 from cfp.proxy.http.json_splice import SplicedBody, inject_tier
 from cfp.proxy.http.messages import Body, Piece
-from cfp.proxy.http.websocket_frames import Frame, with_member
+from cfp.proxy.http.websocket_frames import Frame, splice_member
 from cfp.proxy.telemetry.request_record import RequestRecord
 
 # Coding and decoding let go of the interpreter: from this size on a thread does it, and the loop goes on.
@@ -94,7 +94,7 @@ class TierInjection:
         record.effective_policy = effective
         _note(spliced, tier, record)
         parts: list[Piece] = (
-            with_member(frame, len(spliced.parts[0]), bytes(spliced.parts[1])) if spliced.injected else [frame.raw]
+            splice_member(frame, len(spliced.parts[0]), bytes(spliced.parts[1])) if spliced.injected else [frame.raw]
         )
         return ResponseCreate(parts, members.model, members.generate, record)
 

@@ -1,7 +1,7 @@
 """One WebSocket from its handshake to its end: Codex's turns go through it, each with the tier and a log line.
 
     asked   the upstream has the handshake; whatever is not its 101, or comes too late, is a 426 for the client
-    open    bytes pass in both directions; of the client's text frames `response.create` is looked into
+    open    bytes pass in both directions; of the client's text frames `response.create` is inspected
     turn    one `response.create` until the event that ends it; between turns the tunnel is idle
 
 Of what the upstream sends copies are looked at. Only the first answer to a turn that got our tier is held for as long
@@ -24,7 +24,14 @@ from cfp.proxy.http import headers
 from cfp.proxy.http.headers import HINT, with_tier
 from cfp.proxy.http.local_responses import LocalResponse, response
 from cfp.proxy.http.messages import END, Fault, Headers, Malformed, Piece, RequestHead, ResponseEvent, ResponseHead
-from cfp.proxy.http.websocket_frames import Frame, FrameReader, Messages, Passing, accepts, close_frame
+from cfp.proxy.http.websocket_frames import (
+    Frame,
+    FrameEvent,
+    FrameReader,
+    MessageAssembler,
+    accepts_handshake,
+    close_frame,
+)
 from cfp.proxy.telemetry.request_record import RequestRecord, StreamObserver
 from cfp.proxy.telemetry.response_facts import read_kind
 from cfp.proxy.upstream.dial import DialFailed
@@ -66,7 +73,7 @@ class WebSocketTunnel:
         self._up = FrameReader(services.config.limits.frame)
         self._down = FrameReader(_OBSERVED)
         self._passed = 0  # how much of what waits in `_down` the client has already
-        self._messages = Messages(_OBSERVED)
+        self._messages = MessageAssembler(_OBSERVED)
         self._turns: deque[Turn] = deque()
 
     # -- the handshake
@@ -75,7 +82,7 @@ class WebSocketTunnel:
         """Ask the upstream, unless it is known to say no."""
         self._client.hold_input(hold=True)
         self._record.transport = "websocket"
-        if self._services.unserved.holds(self._loop.time()):
+        if self._services.websocket_support.unavailable(self._loop.time()):
             self._refuse("websocket_not_served")
             return
         try:
@@ -85,7 +92,7 @@ class WebSocketTunnel:
             return
         self._timer = self._loop.call_later(self._services.config.limits.switch_seconds, self._too_late)
         pool = self._services.pool
-        connection = pool.take() if pool.through is None else None
+        connection = pool.take() if pool.forward_proxy is None else None
         if connection is not None:
             self._ask(connection)
         else:
@@ -96,14 +103,14 @@ class WebSocketTunnel:
             connection = await self._services.pool.dial(tunnel=True)
         except DialFailed as failed:
             self._task = None
-            self._refuse(failed.answer.code)
+            self._refuse(failed.response.code)
         else:
             self._task = None
             self._ask(connection)
 
     def _ask(self, connection: UpstreamConnection) -> None:
         self._connection = connection
-        out = headers.Outbound(
+        out = headers.HeadRewrite(
             target=self._target,
             host=self._services.origin.host_field,
             via=self._services.loop_id,
@@ -112,7 +119,7 @@ class WebSocketTunnel:
             switch=True,
         )
         connection.call(self, switch=True)
-        self._record.sent = monotonic()
+        self._record.sent_at = monotonic()
         connection.send([headers.request_head(self._head, out, None)])
 
     def _hint(self) -> bytes | None:
@@ -135,11 +142,12 @@ class WebSocketTunnel:
             connection.abort()
             self._task = self._loop.create_task(self._dial())
             return
-        self._record.answered = monotonic()
+        self._record.response_at = monotonic()
         if head is None:
             self._refuse("upstream_broke_off")
-        elif not accepts(self._head, head):
-            self._services.unserved.learn(400 if head.status == 101 else head.status, self._loop.time())
+        elif not accepts_handshake(self._head, head):
+            status = 400 if head.status == 101 else head.status
+            self._services.websocket_support.record_refusal(status, self._loop.time())
             self._refuse("websocket_not_served")
         else:
             self._switched(connection, head)
@@ -147,7 +155,7 @@ class WebSocketTunnel:
     def _switched(self, connection: UpstreamConnection, head: ResponseHead) -> None:
         self._stop_timer()
         self._open = True
-        self._services.unserved.switched()
+        self._services.websocket_support.record_switch()
         record = self._record
         record.status = 101
         self._client.write([headers.switch_head(head)])
@@ -163,7 +171,7 @@ class WebSocketTunnel:
     def _too_late(self) -> None:
         self._timer = None
         if self._connection is not None:
-            self._services.unserved.learn(None, self._loop.time())
+            self._services.websocket_support.record_refusal(None, self._loop.time())
         self._refuse("upstream_silent")
 
     def _refuse(self, error_type: str) -> None:
@@ -201,7 +209,7 @@ class WebSocketTunnel:
         return self._services.record(b"GET", self._head.target)
 
     def _begin_turn(self, record: RequestRecord, model: str | None, original: bytes | None) -> None:
-        record.sent = monotonic()
+        record.sent_at = monotonic()
         record.observer = StreamObserver(sse=True)
         self._turns.append(Turn(record, model, original))
         self._services.began()
@@ -268,10 +276,12 @@ class WebSocketTunnel:
     def _unproven(self) -> bool:
         """Whether the next message may be the upstream's refusal of our tier."""
         return (
-            len(self._turns) == 1 and self._turns[0].original is not None and self._turns[0].record.first_byte is None
+            len(self._turns) == 1
+            and self._turns[0].original is not None
+            and self._turns[0].record.first_byte_at is None
         )
 
-    def _refused(self, event: Passing) -> bool:
+    def _refused(self, event: FrameEvent) -> bool:
         """Send the turn once more as the client wrote it, if it is our tier that this error is about."""
         if not (self._unproven and isinstance(event, Frame) and event.is_text):
             return False
@@ -280,14 +290,14 @@ class WebSocketTunnel:
             return False
         turn = self._turns.popleft()
         assert turn.original is not None  # noqa: S101  an unproven turn has it
-        self._services.refusals.add(turn.model)
+        self._services.tier_refusals.add(turn.model)
         turn.record.injected, turn.record.tier_after = False, None
         self._turns.append(turn._replace(original=None))
         if self._connection is not None:
             self._connection.send([turn.original])
         return True
 
-    def _look_at(self, event: Passing) -> None:
+    def _look_at(self, event: FrameEvent) -> None:
         text = self._messages.take(event)
         if text is None:
             return
@@ -295,13 +305,13 @@ class WebSocketTunnel:
         if not self._turns:
             if kind.type != "response.created":
                 return
-            # Its `response.create` came in fragments, or was too large to be looked into.
+            # Its `response.create` came in fragments, or was too large to be inspected.
             record = self._new_record()
             record.transport, record.json_error = "websocket", "not_looked_into"
             self._begin_turn(record, None, None)
         record = self._turns[0].record
-        if record.first_byte is None:
-            record.first_byte = record.answered = monotonic()
+        if record.first_byte_at is None:
+            record.first_byte_at = record.response_at = monotonic()
         if record.observer is not None:
             record.observer.feed(b"data: " + text + b"\n")
         if kind.type in _ENDINGS:

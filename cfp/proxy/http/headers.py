@@ -56,14 +56,14 @@ _OK: Final = b"HTTP/1.1 200 OK\r\n"
 _SWITCH: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
-class Through(NamedTuple):
+class ForwardProxy(NamedTuple):
     """What a request says for a proxy on its way: the upstream's scheme and host, and who asks."""
 
     prefix: bytes
     authorization: bytes | None
 
 
-class Outbound(NamedTuple):
+class HeadRewrite(NamedTuple):
     """What the upstream's head says differently from the client's; a tuple, since every request makes one.
 
     via            our pseudonym
@@ -81,7 +81,7 @@ class Outbound(NamedTuple):
     hint: bytes | None = None
     expect: bool = False
     switch: bool = False
-    through: Through | None = None
+    forward_proxy: ForwardProxy | None = None
 
 
 def named_by_connection(fields: dict[bytes, bytes]) -> frozenset[bytes]:
@@ -95,16 +95,16 @@ def named_by_connection(fields: dict[bytes, bytes]) -> frozenset[bytes]:
 class _Opening(NamedTuple):
     """A head that went to the upstream, without its length: the next one of these bytes goes out the same."""
 
-    out: Outbound
+    out: HeadRewrite
     before: bytes
     behind: bytes
 
 
-def request_head(head: RequestHead, out: Outbound, length: int | None) -> bytes:
+def request_head(head: RequestHead, out: HeadRewrite, length: int | None) -> bytes:
     """The head as it goes to the upstream; `length` of the body as it goes out, None: none, or of no known length."""
-    kept: _Opening | None = head.notes.get(_Opening)
+    kept: _Opening | None = head.cache.get(_Opening)
     if kept is None or kept.out is not out:
-        kept = head.notes[_Opening] = _Opening(out, _before_length(head, out), _behind_length(head, out))
+        kept = head.cache[_Opening] = _Opening(out, _before_length(head, out), _behind_length(head, out))
     if length is not None:
         return b"%bContent-Length: %d\r\n%b" % (kept.before, length, kept.behind)
     if head.chunked:
@@ -112,7 +112,7 @@ def request_head(head: RequestHead, out: Outbound, length: int | None) -> bytes:
     return kept.before + kept.behind
 
 
-def _before_length(head: RequestHead, out: Outbound) -> bytes:
+def _before_length(head: RequestHead, out: HeadRewrite) -> bytes:
     """What the client says, but for what must not go on, and who asks."""
     drop = _DROP if out.authorization is None else _DROP_IDENTITY
     drop |= named_by_connection(head.fields)
@@ -120,7 +120,7 @@ def _before_length(head: RequestHead, out: Outbound) -> bytes:
         drop |= _EXTENSIONS
     if out.hint is not None:
         drop |= {HINT}
-    target = out.target if out.through is None else out.through.prefix + out.target
+    target = out.target if out.forward_proxy is None else out.forward_proxy.prefix + out.target
     lines = [head.method, b" ", target, b" HTTP/1.1\r\nHost: ", out.host, b"\r\n"]
     _copy(head.headers, drop, lines)
     if out.authorization is not None:
@@ -130,11 +130,11 @@ def _before_length(head: RequestHead, out: Outbound) -> bytes:
     return b"".join(lines)
 
 
-def _behind_length(head: RequestHead, out: Outbound) -> bytes:
+def _behind_length(head: RequestHead, out: HeadRewrite) -> bytes:
     """What is said to whoever is next on the way."""
     lines = []
-    if out.through is not None and out.through.authorization is not None:
-        lines += [b"Proxy-Authorization: ", out.through.authorization, b"\r\n"]
+    if out.forward_proxy is not None and out.forward_proxy.authorization is not None:
+        lines += [b"Proxy-Authorization: ", out.forward_proxy.authorization, b"\r\n"]
     if out.expect:
         lines.append(b"Expect: 100-continue\r\n")
     wanted = head.fields.get(b"te")

@@ -20,11 +20,11 @@ LAST_CHUNK: Final = b"0\r\n\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Mark(enum.Enum):
+class MessageEnd(enum.Enum):
     END = "end"
 
 
-END: Final = Mark.END
+END: Final = MessageEnd.END
 
 
 class Fault(enum.Enum):
@@ -63,7 +63,7 @@ class RequestHead:
     length: int | None
     chunked: bool
     upgrade: bool
-    notes: dict[object, Any] = field(default_factory=dict)
+    cache: dict[object, Any] = field(default_factory=dict)
 
     def of_length(self, length: int) -> RequestHead:
         """The head of another request that says the same."""
@@ -77,7 +77,7 @@ class RequestHead:
             length,
             self.chunked,
             self.upgrade,
-            self.notes,
+            self.cache,
         )
 
 
@@ -103,8 +103,8 @@ class Trailers:
     headers: Headers
 
 
-RequestEvent: TypeAlias = RequestHead | bytes | memoryview | Trailers | Mark | Malformed
-ResponseEvent: TypeAlias = ResponseHead | bytes | Trailers | Mark | Malformed
+RequestEvent: TypeAlias = RequestHead | bytes | memoryview | Trailers | MessageEnd | Malformed
+ResponseEvent: TypeAlias = ResponseHead | bytes | Trailers | MessageEnd | Malformed
 
 
 class OpaqueParser:
@@ -115,7 +115,7 @@ class OpaqueParser:
     def feed(self, data: bytes | memoryview) -> list[bytes]:
         return [bytes(data)]
 
-    def eof(self) -> list[Mark]:
+    def eof(self) -> list[MessageEnd]:
         return [END]
 
     def close(self) -> None:

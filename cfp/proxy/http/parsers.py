@@ -104,15 +104,15 @@ class _Collector:
 class RequestParser(_Collector):
     """The client's side of one connection. `mid_head`: a head has begun to arrive."""
 
-    def __init__(self, max_head: int = 65536, heads: HeadCache | None = None) -> None:
+    def __init__(self, max_head: int = 65536, head_cache: HeadCache | None = None) -> None:
         super().__init__(max_head)
         self._events: list[RequestEvent] = []
         self._parser: HttpRequestParser | None = HttpRequestParser(self)
         self._last = False
         self.mid_head = False
-        self._heads = heads
+        self._head_cache = head_cache
         self._awaited = 0  # bytes of the body behind a head that was known: llhttp sees nothing of such a request
-        self._between = heads is not None  # llhttp has seen whole messages only, and nothing behind them
+        self._between = head_cache is not None  # llhttp has seen whole messages only, and nothing behind them
 
     def feed(self, data: bytes | memoryview) -> list[RequestEvent]:
         """Return what these bytes complete. After `Malformed`, a close or an upgrade everything is ignored.
@@ -124,7 +124,7 @@ class RequestParser(_Collector):
             if self._awaited:
                 data = self._take_body(data, events)
                 continue
-            known = self._heads.find(data) if self._between and self._heads is not None else None
+            known = self._head_cache.find(data) if self._between and self._head_cache is not None else None
             if known is None:
                 events += self._parse(data)
                 break
@@ -175,16 +175,16 @@ class RequestParser(_Collector):
             elif self._overlong():
                 self.close()
                 events.append(Malformed(Fault.HEAD_TOO_LARGE, _TOO_LARGE))
-        if self._heads is not None:
-            self._learn(data, events, self._heads)
+        if self._head_cache is not None:
+            self._learn(data, events, self._head_cache)
         return events
 
-    def _learn(self, data: bytes | memoryview, events: Sequence[RequestEvent], heads: HeadCache) -> None:
+    def _learn(self, data: bytes | memoryview, events: Sequence[RequestEvent], head_cache: HeadCache) -> None:
         """Note where llhttp stands, and the head that it has read from the beginning of these bytes on."""
         text = b""
         if self._between and events and isinstance(events[0], RequestHead):
             text = head_of(data)
-            heads.keep(text, events[0])
+            head_cache.keep(text, events[0])
         body = sum(len(event) for event in events if isinstance(event, bytes))
         self._between = bool(events) and events[-1] is END and len(text) + body == self._fed
 

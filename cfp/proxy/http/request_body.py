@@ -16,8 +16,8 @@ class RequestBody:
     """One request's body. `parts` is what goes out for a held one; `complete`: all of it is here.
 
     whole     the body, where it came together with its head; nothing where it comes in pieces, or there is none
-    borrowed  it lies in a buffer, and so does what was made of it: before the next read it must be sent, by `joined`,
-              or copied, by `own`
+    borrowed  it lies in a buffer, and so does what was made of it: before the next read it must be sent, by `join`,
+              or copied, by `copy_borrowed`
     """
 
     body: Body | None = None
@@ -32,7 +32,7 @@ class RequestBody:
         self.borrowed = isinstance(whole, memoryview)
         self.complete = complete
 
-    def own(self) -> Body:
+    def copy_borrowed(self) -> Body:
         """Copy what is borrowed, and return the body."""
         if self.borrowed:
             self.borrowed = False
@@ -42,13 +42,13 @@ class RequestBody:
                 self.body = self.whole
         return self.whole if self.body is None else self.body
 
-    def joined(self, head: bytes) -> bytes:
+    def join(self, head: bytes) -> bytes:
         """Return the head and what is borrowed in one, which is what remains of it."""
         self.borrowed = False
         self._sent = text = b"".join((head, *(self.parts or (self.whole,))))
         return text
 
-    def restore(self) -> None:
+    def restore_original(self) -> None:
         """What goes out from here on is what came."""
         body = self.body or b""
         if self._sent:  # of the parts nothing but their lengths is what it was
@@ -74,15 +74,15 @@ class RequestBody:
         body += piece
         return len(body)
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         """Let go of a body that need not be sent again: a stream may last for minutes."""
         self.body, self.whole, self.parts, self._sent = None, b"", (), b""
 
-    def keep(self, piece: bytes) -> None:
+    def queue(self, piece: bytes) -> None:
         """Keep a piece of a streamed body while there is no connection."""
         self._unsent = [*self._unsent, piece]
 
-    def trail(self, trailers: Headers) -> None:
+    def set_trailers(self, trailers: Headers) -> None:
         """Keep the fields behind the body."""
         self._trailers = trailers
 
@@ -97,12 +97,12 @@ class RequestBody:
         if not self._head.chunked:
             return length, unsent
         kept = messages.chunk(unsent) if unsent else []
-        return None, kept + self.ending() if self.complete else kept
+        return None, kept + self.last_parts() if self.complete else kept
 
-    def framed(self, piece: bytes) -> list[Piece]:
+    def frame(self, piece: bytes) -> list[Piece]:
         """One more piece of a streamed body."""
         return messages.chunk([piece]) if self._head.chunked else [piece]
 
-    def ending(self) -> list[Piece]:
+    def last_parts(self) -> list[Piece]:
         """The end of a streamed body."""
         return [headers.last_chunk(self._trailers or [])] if self._head.chunked else []

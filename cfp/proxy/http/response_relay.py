@@ -14,7 +14,7 @@ from typing import Final
 from cfp.proxy.http import headers, messages
 from cfp.proxy.http.messages import END, Headers, Malformed, Piece, RequestHead, ResponseEvent, ResponseHead, Trailers
 
-HELD: Final = 64 * 1024
+HOLD_LIMIT: Final = 64 * 1024
 
 
 class ResponseRelay:
@@ -25,9 +25,9 @@ class ResponseRelay:
     until_close  the body that goes out ends where the client's connection does
     """
 
-    out: Sequence[Piece] = ()
+    output: Sequence[Piece] = ()
     pieces: Sequence[bytes] = ()
-    held: Sequence[bytes] = ()
+    held_pieces: Sequence[bytes] = ()
     head: ResponseHead | None = None
     started = False
     holding = False
@@ -43,7 +43,7 @@ class ResponseRelay:
         self._hold_refusal = hold_refusal
         self._awaits_continue = awaits_continue
 
-    def take(self, events: Sequence[ResponseEvent], *, close: bool) -> None:
+    def process(self, events: Sequence[ResponseEvent], *, close: bool) -> None:
         """Take what came; `close`: the client's connection ends with this response."""
         out: list[Piece] = []
         pieces: list[bytes] = []
@@ -58,20 +58,20 @@ class ResponseRelay:
                 self._trailers = event.headers
             elif isinstance(event, Malformed):
                 self.malformed = event
-        self.out, self.pieces = out, pieces
+        self.output, self.pieces = out, pieces
         if not self.holding:
             self._frame(out, pieces)
             return
-        self.held, self.pieces = [*self.held, *pieces], ()
-        if sum(map(len, self.held)) > HELD:
-            self.let_through(close=close)
+        self.held_pieces, self.pieces = [*self.held_pieces, *pieces], ()
+        if sum(map(len, self.held_pieces)) > HOLD_LIMIT:
+            self.release_held(close=close)
 
-    def let_through(self, *, close: bool) -> None:
+    def release_held(self, *, close: bool) -> None:
         """Pass on what was held."""
         assert self.head is not None  # noqa: S101  or nothing would be held
         self.holding = False
-        self.pieces, self.held = self.held, ()
-        self.out = out = [*self.out, self._start(self.head, close=close)]
+        self.pieces, self.held_pieces = self.held_pieces, ()
+        self.output = out = [*self.output, self._start(self.head, close=close)]
         self._frame(out, self.pieces)
 
     def _take_head(self, head: ResponseHead, out: list[Piece], *, close: bool) -> None:

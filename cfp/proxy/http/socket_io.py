@@ -38,7 +38,7 @@ class ReadBuffer:
         return self._shared
 
 
-def unread(descriptor: int) -> Callable[[], object]:
+def readiness_check(descriptor: int) -> Callable[[], object]:
     """Returns what tells, by its truth, whether this socket has something to read, a close too.
 
     The kernel is asked and not the loop.
@@ -50,7 +50,7 @@ def unread(descriptor: int) -> Callable[[], object]:
     return partial(poll.poll, 0)
 
 
-def has_left(descriptor: int) -> bool:
+def peer_has_closed(descriptor: int) -> bool:
     """Whether the peer of a socket that is not read from has closed it; False where the system cannot tell."""
     if not hasattr(select, "poll"):
         return False

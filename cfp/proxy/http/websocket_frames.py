@@ -47,16 +47,16 @@ class Frame(NamedTuple):
     def payload(self) -> bytes:
         """Without the mask."""
         data = self.raw[self.start :]
-        return masked(data, self.key) if self.key else data
+        return apply_mask(data, self.key) if self.key else data
 
 
-class Oversized(NamedTuple):
+class OversizedHeader(NamedTuple):
     """The header of a data frame that is too large to be held; its payload follows as bytes."""
 
     raw: bytes
 
 
-Passing: TypeAlias = bytes | Frame | Oversized
+FrameEvent: TypeAlias = bytes | Frame | OversizedHeader
 
 
 class FrameReader:
@@ -81,8 +81,8 @@ class FrameReader:
         """Whether no frame has begun and not ended."""
         return not self._pending and not self._passing
 
-    def feed(self, data: bytes) -> list[Passing]:
-        out: list[Passing] = []
+    def feed(self, data: bytes) -> list[FrameEvent]:
+        out: list[FrameEvent] = []
         at, end = 0, len(data)
         while at < end:
             if self._passing:
@@ -108,7 +108,7 @@ class FrameReader:
         second = self._pending[1]
         return 2 + _LONG.get(second & 0x7F, 0) + (4 if second & _MASKED else 0)
 
-    def _open(self, out: list[Passing]) -> None:
+    def _open(self, out: list[FrameEvent]) -> None:
         """The header is complete: hold the frame, or let it pass."""
         header = self._pending
         length = header[1] & 0x7F
@@ -117,30 +117,30 @@ class FrameReader:
         control = header[0] & 0x08
         if control or length > self._hold:
             raw = bytes(header)
-            out.append(raw if control else Oversized(raw))
+            out.append(raw if control else OversizedHeader(raw))
             self._passing = length
             self._pending = bytearray()
         else:
             self._start = len(header)
             self._size = self._start + length
 
-    def _close(self, out: list[Passing]) -> None:
+    def _close(self, out: list[FrameEvent]) -> None:
         raw, start = bytes(self._pending), self._start
         self._pending = bytearray()
         self._size = 0
         out.append(Frame(raw, start, raw[start - 4 : start] if raw[1] & _MASKED else b""))
 
 
-class Messages:
+class MessageAssembler:
     """Puts the text messages together that data frames are parts of; one larger than `limit` is left out."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._parts: list[bytes] | None = None
 
-    def take(self, event: Passing) -> bytes | None:
+    def take(self, event: FrameEvent) -> bytes | None:
         """Return the message that this completes, if any."""
-        if isinstance(event, Oversized):
+        if isinstance(event, OversizedHeader):
             self._parts = None
         if not isinstance(event, Frame):
             return None
@@ -157,7 +157,7 @@ class Messages:
         return b"".join(parts)
 
 
-def masked(data: bytes, key: bytes, offset: int = 0) -> bytes:
+def apply_mask(data: bytes, key: bytes, offset: int = 0) -> bytes:
     """Mask or unmask `data`, which stands at `offset` of its payload (RFC 6455 5.3)."""
     size = len(data)
     turned = key[offset % 4 :] + key[: offset % 4]
@@ -165,7 +165,7 @@ def masked(data: bytes, key: bytes, offset: int = 0) -> bytes:
     return (int.from_bytes(data, "little") ^ int.from_bytes(stream, "little")).to_bytes(size, "little")
 
 
-def with_member(frame: Frame, opening: int, member: bytes) -> list[Piece]:
+def splice_member(frame: Frame, opening: int, member: bytes) -> list[Piece]:
     """The frame with `member` put in at `opening` of its text.
 
     White space rounds the member up to four bytes: so everything behind it keeps its place in the mask, and is passed
@@ -173,7 +173,7 @@ def with_member(frame: Frame, opening: int, member: bytes) -> list[Piece]:
     """
     if frame.key:
         member += b" " * (-len(member) % 4)
-        member = masked(member, frame.key, opening)
+        member = apply_mask(member, frame.key, opening)
     payload = memoryview(frame.raw)[frame.start :]
     header = frame_header(frame.raw[0], len(payload) + len(member), frame.key)
     return [header, payload[:opening], member, payload[opening:]]
@@ -192,7 +192,7 @@ def frame_header(first: int, length: int, key: bytes) -> bytes:
 def close_frame(code: int, key: bytes = b"") -> bytes:
     """A Close with a status code (RFC 6455 7.4.1)."""
     payload = code.to_bytes(2, "big")
-    return frame_header(_FIN | CLOSE, 2, key) + (masked(payload, key) if key else payload)
+    return frame_header(_FIN | CLOSE, 2, key) + (apply_mask(payload, key) if key else payload)
 
 
 def is_handshake(head: RequestHead) -> bool:
@@ -208,7 +208,7 @@ def is_handshake(head: RequestHead) -> bool:
     )
 
 
-def accepts(asked: RequestHead, answer: ResponseHead) -> bool:
+def accepts_handshake(asked: RequestHead, answer: ResponseHead) -> bool:
     """Whether the upstream took the WebSocket just as it was offered: with our client's key and no extension."""
     digest = hashlib.sha1(asked.fields[b"sec-websocket-key"] + _ACCEPT, usedforsecurity=False).digest()
     expected = binascii.b2a_base64(digest, newline=False)

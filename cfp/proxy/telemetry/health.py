@@ -20,9 +20,9 @@ class ReportingWorker(Protocol):
 
     config: WorkerConfig
     credentials: Credentials
-    refusals: TierRefusals
-    unserved: WebSocketSupport
-    evidence: TierStatistics
+    tier_refusals: TierRefusals
+    websocket_support: WebSocketSupport
+    tier_statistics: TierStatistics
     draining: bool
     hands_over: bool
     standing_by: bool
@@ -87,9 +87,9 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
         "upstream_api_key_available": credentials.key_available(),
         "requests_in_flight": worker.requests_in_flight,
         "requests_served": worker.requests_served,
-        "service_tier_refused_by": worker.refusals.listed(),
-        "upstream_websocket": worker.unserved.known(monotonic()).value,
-        "service_tier_evidence": worker.evidence.report(settings.upstream_base),
+        "service_tier_refused_by": worker.tier_refusals.model_names(),
+        "upstream_websocket": worker.websocket_support.status(monotonic()).value,
+        "service_tier_evidence": worker.tier_statistics.report(settings.upstream_base),
         "peer_check": worker.peer_check,
         "draining": worker.draining,
         "hands_over": worker.hands_over,

@@ -63,26 +63,26 @@ class LogLineBuilder:
     Requests of one turn differ in number, times and usage alone: the rest of a line is made once for all of them.
     """
 
-    def __init__(self, *, ids: str, policy: str, upstream_base: str, generation: str) -> None:
-        self._ids = ids
+    def __init__(self, *, id_prefix: str, policy: str, upstream_base: str, settings_generation: str) -> None:
+        self._id_prefix = id_prefix
         self._policy = policy
         self._upstream_base = upstream_base
-        self._generation = generation
+        self._generation = settings_generation
         self._second = (0, "")  # that of the last line, and how it is written
         self._moment = (0, "")  # the same of its millisecond
         self._alike: dict[tuple[object, ...], LogLine] = {}
 
-    def of(self, record: RequestRecord) -> LogLine:
+    def build(self, record: RequestRecord) -> LogLine:
         """Say of a request what may be said."""
         found = None if record.observer is None else read_facts(record.observer)
         echoed, usage = (None, None) if found is None else (found.service_tier, found.usage)
         return replace(
             self._like(record, echoed),
-            ts=self._time(record.at),
-            request_id=f"{self._ids}{record.number:08x}",
-            duration_ms=_milliseconds(record.began, record.ended),
-            first_byte_ms=_milliseconds(record.began, record.first_byte),
-            upstream_ms=_milliseconds(record.sent, record.answered),
+            ts=self._time(record.wall_time),
+            request_id=f"{self._id_prefix}{record.number:08x}",
+            duration_ms=_milliseconds(record.began_at, record.ended_at),
+            first_byte_ms=_milliseconds(record.began_at, record.first_byte_at),
+            upstream_ms=_milliseconds(record.sent_at, record.response_at),
             usage=usage,
         )
 

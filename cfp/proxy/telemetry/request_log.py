@@ -1,6 +1,6 @@
 """The worker's two logs: one JSON line per request in a rotated file, and events for people on stderr.
 
-Lines are gathered and written together by a thread: a slow or full disk costs lines, never a request.
+A thread writes the request lines in batches: a slow or full disk loses lines and never delays a request.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
 
 ROTATE_BYTES: Final = 10 * 1024 * 1024
 KEPT_FILES: Final = 5
-TAIL_BYTES: Final = 2 * 1024 * 1024  # some 3,000 lines, read in 20 ms
-_GATHER_SECONDS: Final = 0.05
-_TOGETHER: Final = 32  # records that lines are made of together: some 100 us of the loop
-_AT_ONCE: Final = 32  # texts of as many lines that are written together
-_MOST_WAITING: Final = 8 * 1024 * 1024  # bytes
+TAIL_BYTES: Final = 2 * 1024 * 1024  # about 3,000 lines, read in 20 ms
+_BATCH_SECONDS: Final = 0.05
+_BATCH_RECORDS: Final = 32  # records turned into lines at once: about 100 us of the loop
+_BATCH_TEXTS: Final = 32  # encoded batches written by one call
+_MAX_WAITING: Final = 8 * 1024 * 1024  # bytes
 _REPEAT_SECONDS: Final = 60.0
 
 
 class RotatingFile:
-    """Appends to one file of mode 0600; at `limit` bytes it becomes `.1`, and `.1` to `.4` move up by one.
+    """Appends to one file of mode 0600; at `limit` bytes the file becomes `.1`, and `.1` to `.4` move up by one.
 
-    Another worker may append to it and move it up as well, and whoever else may move it or remove it.
+    Another worker may append to the file and rotate it at the same time, and other programs may move or remove it.
     """
 
-    def __init__(self, path: Path, *, limit: int = ROTATE_BYTES, kept: int = KEPT_FILES) -> None:
+    def __init__(self, path: Path, *, limit: int = ROTATE_BYTES, file_count: int = KEPT_FILES) -> None:
         self._path = path
         self._limit = limit
-        self._kept = kept
+        self._file_count = file_count
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
         self._size = 0
-        self._torn = False  # the last line may have been written in part: the next one must not continue it
+        self._torn = False  # the last line may be incomplete: the next write must begin a new line
 
     def write(self, data: bytes) -> None:
         """Append whole lines; raises OSError."""
-        if not self._is_there():
+        if not self._is_current():
             self.close()
             self._open()
         if self._size and self._size + len(data) > self._limit:
@@ -64,33 +64,33 @@ class RotatingFile:
             self._descriptor = None
 
     def tail(self, limit: int = TAIL_BYTES) -> bytes:
-        """Return the newest whole lines of the current file and the one before it, at most so many bytes."""
+        """Return the newest whole lines of the current file and the one before it, at most `limit` bytes."""
         newer = _last_bytes(self._path, limit)
         older = _last_bytes(self._path.with_name(f"{self._path.name}.1"), limit - len(newer))
         return older + newer
 
-    def _is_there(self) -> bool:
-        """Whether the open file is still the one of that name, and how large it is by now."""
+    def _is_current(self) -> bool:
+        """Whether the path still names the open file; updates the known size."""
         if self._descriptor is None:
             return False
         try:
-            found = self._path.stat()
+            stat_result = self._path.stat()
         except OSError:
             return False
-        self._size = found.st_size
-        return (found.st_dev, found.st_ino) == self._identity
+        self._size = stat_result.st_size
+        return (stat_result.st_dev, stat_result.st_ino) == self._identity
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
         self._descriptor = os.open(self._path, flags, 0o600)
-        found = os.fstat(self._descriptor)
-        self._identity, self._size = (found.st_dev, found.st_ino), found.st_size
+        stat_result = os.fstat(self._descriptor)
+        self._identity, self._size = (stat_result.st_dev, stat_result.st_ino), stat_result.st_size
         if hasattr(os, "fchmod"):
-            os.fchmod(self._descriptor, 0o600)  # 0.1.0 made it as the umask said
+            os.fchmod(self._descriptor, 0o600)  # version 0.1.0 created it with the umask's mode
 
     def _rotate(self) -> None:
         self.close()
-        names = [self._path, *(self._path.with_name(f"{self._path.name}.{n}") for n in range(1, self._kept))]
+        names = [self._path, *(self._path.with_name(f"{self._path.name}.{n}") for n in range(1, self._file_count))]
         for newer, older in zip(reversed(names[:-1]), reversed(names[1:]), strict=True):
             if newer.exists():
                 newer.replace(older)
@@ -98,7 +98,7 @@ class RotatingFile:
 
 
 def _last_bytes(path: Path, limit: int) -> bytes:
-    """The end of a file from the beginning of a line on; nothing where it cannot be read."""
+    """Return the end of a file, starting at a line's beginning; empty where the file cannot be read."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -111,15 +111,16 @@ def _last_bytes(path: Path, limit: int) -> bytes:
 
 
 class RequestLog:
-    """Takes records on the event loop, makes lines of a few of them at a time, and writes many at a time in a thread.
+    """Takes records on the event loop, turns them into lines in small batches, and writes batches in a thread.
 
-    They are made on the loop, since a thread that works beside it takes the interpreter from it at every system call.
-    Whoever comes meanwhile waits for them, so it is some at a time that are made, encoded and told; with fewer the
-    code for it would be cold each time. What waits for the disk is text.
+    The lines are made on the loop, because a thread that works beside the loop takes the interpreter lock from it at
+    every system call. Requests wait while a batch is made, encoded and delivered, so batches are small; not single
+    records, since that code would then run from a cold cache each time. What waits for the disk is encoded text.
 
-    told     gets the lines on the loop, whether the disk takes them or not; before the first ones it gets those that
-             earlier workers have left in the file
-    waiting  bytes at the most that wait for a disk; lines beyond them are dropped and counted
+    on_lines     gets the lines on the loop, whether the disk takes them or not; before the first ones it gets the
+                 lines that earlier workers left in the file
+    on_error     gets the error of a write that failed
+    max_waiting  bytes that may wait for the disk; lines beyond them are dropped and counted
     """
 
     def __init__(
@@ -127,37 +128,37 @@ class RequestLog:
         file: RotatingFile,
         line: Callable[[RequestRecord], LogLine],
         *,
-        told: Callable[[list[LogLine]], None] = lambda _: None,
-        trouble: Callable[[OSError], None] = lambda _: None,
-        waiting: int = _MOST_WAITING,
+        on_lines: Callable[[list[LogLine]], None] = lambda _: None,
+        on_error: Callable[[OSError], None] = lambda _: None,
+        max_waiting: int = _MAX_WAITING,
     ) -> None:
         self._file = file
         self._line = line
-        self._told = told
-        self._trouble = trouble
+        self._on_lines = on_lines
+        self._on_error = on_error
         self._pending: list[RequestRecord] = []
-        self._texts: list[bytes] = []  # of some lines each
-        self._size = 0  # of all of them
-        self._room = waiting
-        self._untold: list[LogLine] | None = []  # until those of earlier workers have been told
+        self._texts: list[bytes] = []  # encoded batches
+        self._size = 0  # bytes of all of them
+        self._max_waiting = max_waiting
+        self._undelivered: list[LogLine] | None = []  # None once the lines of earlier workers have been delivered
         self._writing: asyncio.Future[tuple[list[LogLine], OSError | None]] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._remembered = False  # of the thread that writes, of which there is one at a time
+        self._history_read = False  # used by the writing thread, of which there is one at a time
         self.dropped = 0
 
     def add(self, record: RequestRecord) -> None:
         """Queue one line."""
-        if self._size > self._room:
+        if self._size > self._max_waiting:
             self.dropped += 1
             return
         self._pending.append(record)
-        if len(self._pending) >= _TOGETHER:
-            self._make()
+        if len(self._pending) >= _BATCH_RECORDS:
+            self._encode_pending()
         if self._timer is None and self._writing is None:
-            self._later()
+            self._schedule()
 
     def remember(self) -> None:
-        """Read what earlier workers have left, if that has not been done with a first line."""
+        """Read the lines that earlier workers left in the file, unless the first write already did."""
         if self._writing is None:
             self._start()
 
@@ -166,7 +167,7 @@ class RequestLog:
         if self._writing is None:
             self._start()
 
-    def _make(self) -> None:
+    def _encode_pending(self) -> None:
         from cfp.proxy.telemetry.log_lines import encode  # noqa: PLC0415  msgspec is not needed to listen
 
         lines = [*map(self._line, self._pending)]
@@ -174,46 +175,46 @@ class RequestLog:
         text = encode(lines)
         self._texts.append(text)
         self._size += len(text)
-        if self._untold is None:
-            self._told(lines)
+        if self._undelivered is None:
+            self._on_lines(lines)
         else:
-            self._untold += lines
+            self._undelivered += lines
 
     def _start(self) -> asyncio.Future[tuple[list[LogLine], OSError | None]]:
         if self._pending:
-            self._make()
-        text = b"".join(self._texts[:_AT_ONCE])
-        del self._texts[:_AT_ONCE]
+            self._encode_pending()
+        text = b"".join(self._texts[:_BATCH_TEXTS])
+        del self._texts[:_BATCH_TEXTS]
         self._size = sum(map(len, self._texts))
         loop = asyncio.get_running_loop()
         self._writing = writing = loop.run_in_executor(None, self._write, text)
-        writing.add_done_callback(self._written)
+        writing.add_done_callback(self._on_written)
         return writing
 
-    def _written(self, future: asyncio.Future[tuple[list[LogLine], OSError | None]]) -> None:
+    def _on_written(self, future: asyncio.Future[tuple[list[LogLine], OSError | None]]) -> None:
         self._writing = None
         earlier, error = future.result()
-        if self._untold is not None:
-            lines, self._untold = earlier + self._untold, None
-            self._told(lines)
+        if self._undelivered is not None:
+            lines, self._undelivered = earlier + self._undelivered, None
+            self._on_lines(lines)
         if error is not None:
             self.dropped += 1
-            self._trouble(error)
+            self._on_error(error)
         if self._pending or self._texts:
-            self._later()
+            self._schedule()
 
-    def _later(self) -> None:
+    def _schedule(self) -> None:
         if self._timer is None:
-            seconds = 0 if len(self._texts) >= _AT_ONCE else _GATHER_SECONDS
+            seconds = 0 if len(self._texts) >= _BATCH_TEXTS else _BATCH_SECONDS
             self._timer = asyncio.get_running_loop().call_later(seconds, self._flush)
 
     def _write(self, text: bytes) -> tuple[list[LogLine], OSError | None]:
-        """In the thread; return the lines of earlier workers, with the first ones."""
+        """Write the text, in the thread; the first call also returns the lines of earlier workers."""
         earlier: list[LogLine] = []
-        if not self._remembered:
+        if not self._history_read:
             from cfp.proxy.telemetry.log_lines import decode  # noqa: PLC0415  the same
 
-            self._remembered = True
+            self._history_read = True
             earlier = decode(self._file.tail())
         try:
             if text:
@@ -223,7 +224,7 @@ class RequestLog:
         return earlier, None
 
     async def close(self) -> None:
-        """Write what is pending and let go of the file."""
+        """Write everything that is pending and close the file."""
         while self._pending or self._texts or self._writing is not None:
             await asyncio.wait([self._writing or self._start()])
             await asyncio.sleep(0)
@@ -233,34 +234,34 @@ class RequestLog:
 
 
 class EventLog:
-    """What happened to the worker itself, as JSON lines on stderr; structlog is loaded with the first one."""
+    """Events of the worker itself, as JSON lines on stderr; the first event imports structlog."""
 
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
         self._logger: Any = None
-        self._told: dict[str, float] = {}
+        self._last_logged: dict[str, float] = {}
 
     def info(self, event: str, **fields: Any) -> None:
-        """Say it where the user asked for detail."""
+        """Log an event that is logged with --verbose only."""
         if self._verbose:
             self._log("info", event, fields)
 
     def warning(self, event: str, **fields: Any) -> None:
-        """Say it, but the same event only once a minute: stderr goes to a file that nobody rotates."""
+        """Log an event, but each name only once a minute: stderr goes to a file that nobody rotates."""
         now = monotonic()
-        if now - self._told.get(event, -_REPEAT_SECONDS) >= _REPEAT_SECONDS:
-            self._told[event] = now
+        if now - self._last_logged.get(event, -_REPEAT_SECONDS) >= _REPEAT_SECONDS:
+            self._last_logged[event] = now
             self._log("warning", event, fields)
 
     def _log(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        # A full disk, a closed stderr, no descriptor left to load a module with: no request may fail of it.
+        # A full disk, a closed stderr or no descriptor left to import a module: no request may fail because of that.
         with suppress(OSError, ValueError, ImportError):
             if self._logger is None:
                 self._logger = self._open()
             getattr(self._logger, level)(event, **fields)
 
     def _open(self) -> Any:
-        import structlog  # noqa: PLC0415  70 ms, and most workers never have an event to tell
+        import structlog  # noqa: PLC0415  70 ms, and most workers never log an event
 
         return structlog.wrap_logger(
             structlog.WriteLogger(sys.stderr),

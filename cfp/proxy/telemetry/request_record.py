@@ -59,7 +59,7 @@ class StreamObserver:
         self._kept, self._size = [line], len(line)
 
     @property
-    def kept(self) -> bytes | None:
+    def text(self) -> bytes | None:
         """What `told` can read; None where nothing was kept. `is_event`: it is an event's line, else a whole body."""
         return b"".join(self._kept) if self._kept and self._size <= _HELD else None
 
@@ -90,10 +90,10 @@ class RequestRecord:
     """
 
     status: int | None = None
-    sent: float | None = None
-    answered: float | None = None
-    first_byte: float | None = None
-    ended: float | None = None
+    sent_at: float | None = None
+    response_at: float | None = None
+    first_byte_at: float | None = None
+    ended_at: float | None = None
     eligible: bool = False
     model: str | None = None
     tier_before: str | None = None
@@ -111,21 +111,21 @@ class RequestRecord:
         self.number = number
         self.method = method
         self.target = target
-        self.at = time()
-        self.began = monotonic()
+        self.wall_time = time()
+        self.began_at = monotonic()
 
-    def begin_answer(self, head: ResponseHead) -> None:
+    def begin_response(self, head: ResponseHead) -> None:
         """The upstream's final head has come."""
-        self.answered = monotonic()
+        self.response_at = monotonic()
         self.status = head.status
         self.content_type = head.fields.get(b"content-type")
         if self.eligible:
             self.observer = StreamObserver.of(head)
 
-    def pass_on(self, pieces: Sequence[bytes]) -> None:
+    def observe(self, pieces: Sequence[bytes]) -> None:
         """These pieces of the body are with the client."""
-        if self.first_byte is None:
-            self.first_byte = monotonic()
+        if self.first_byte_at is None:
+            self.first_byte_at = monotonic()
         if self.observer is not None:
             for piece in pieces:
                 self.observer.feed(piece)

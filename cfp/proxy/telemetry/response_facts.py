@@ -73,7 +73,7 @@ def read_kind(message: bytes) -> EventKind:
 
 def read_facts(observer: StreamObserver) -> ResponseFacts | None:
     """Read what it has kept; None where that is nothing, or nothing that can be read."""
-    text = observer.kept
+    text = observer.text
     if text is None:
         return None
     return read_event(text) if observer.is_event else read_response(text)

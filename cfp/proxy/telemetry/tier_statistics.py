@@ -38,7 +38,7 @@ class TierStatistics:
         self._rows: dict[_Key, _Row] = {}
         self._newest: tuple[_Key | None, _Row] = (None, _Row())  # the last one of these
 
-    def take(self, line: LogLine) -> None:
+    def add(self, line: LogLine) -> None:
         """Count one line, unless it is of another kind or the client left before the end."""
         if not line.eligible or line.status is None or line.error_type == "client_left":
             return

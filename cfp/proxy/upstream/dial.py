@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from cfp.errors import Failed
 from cfp.host.provider.outbound import outbound_proxy, tls_context
 from cfp.proxy.config import Limits
-from cfp.proxy.http.headers import Through
+from cfp.proxy.http.headers import ForwardProxy
 from cfp.proxy.http.local_responses import LocalResponse
 from cfp.proxy.upstream.origin import Origin
 from cfp.proxy.upstream.outbound_proxy import ConnectRequest, OutboundProxy, TunnelRefused
@@ -25,11 +25,11 @@ _HAPPY_EYEBALLS: Final = 0.25
 
 
 class DialFailed(Exception):
-    """No connection; `answer` and `details` say why to the client, and hold no secret."""
+    """No connection; `response` and `details` say why to the client, and hold no secret."""
 
-    def __init__(self, answer: LocalResponse, **details: str) -> None:
-        super().__init__(answer.code)
-        self.answer = answer
+    def __init__(self, response: LocalResponse, **details: str) -> None:
+        super().__init__(response.code)
+        self.response = response
         self.details = details
 
 
@@ -50,7 +50,7 @@ class Dialer:
                 self._tls()
 
     @property
-    def through(self) -> Through | None:
+    def forward_proxy(self) -> ForwardProxy | None:
         """How a request must be written for an HTTP proxy that is to ask a plain upstream for us; None: as ever."""
         try:
             outlet = self._outlet
@@ -58,7 +58,7 @@ class Dialer:
             return None  # told when it dials
         if outlet is None or not outlet.speaks_http or self._origin.tls:
             return None
-        return Through(b"http://" + self._origin.host_field, outlet.authorization)
+        return ForwardProxy(b"http://" + self._origin.host_field, outlet.authorization)
 
     @cached_property
     def _outlet(self) -> OutboundProxy | None:
@@ -92,7 +92,7 @@ class Dialer:
             if not outlet.speaks_http:
                 return await self._socks(outlet, factory)
             context = self._tls() if outlet.tls else None
-            if self.through is not None and not tunnel:
+            if self.forward_proxy is not None and not tunnel:
                 return await self._open(factory, outlet.host, outlet.port, context)
             authority = b"%s:%d" % (self._origin.bare_host, self._origin.port)
             asking = ConnectRequest(authority, outlet.authorization)

@@ -31,7 +31,7 @@ class Origin:
         return self.scheme == "https"
 
 
-def origin_of(base: str) -> Origin:
+def parse_origin(base: str) -> Origin:
     """Take a validated base URL apart."""
     parts = urlsplit(base)
     name = (parts.hostname or "").encode("idna" if not (parts.hostname or "").isascii() else "ascii").decode()

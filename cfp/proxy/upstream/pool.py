@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from cfp.proxy.config import Limits
 from cfp.proxy.http.messages import Fault, Malformed, OpaqueParser, Piece, ResponseEvent
 from cfp.proxy.http.parsers import ResponseParser
-from cfp.proxy.http.socket_io import ReadBuffer, unread, write
+from cfp.proxy.http.socket_io import ReadBuffer, readiness_check, write
 from cfp.proxy.upstream.dial import Dialer
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
-        self._unread = unread(self.transport.get_extra_info("socket").fileno())
+        self._unread = readiness_check(self.transport.get_extra_info("socket").fileno())
         self._pool.opened(self)
 
     @property
@@ -146,11 +146,11 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 class Pool:
     """The connections to one origin; the one used last is used next, so that spare ones grow old and go."""
 
-    def __init__(self, dialer: Dialer, reads: ReadBuffer, limits: Limits) -> None:
+    def __init__(self, dialer: Dialer, read_buffer: ReadBuffer, limits: Limits) -> None:
         self._dialer = dialer
-        self._reads = reads
+        self._read_buffer = read_buffer
         self._limits = limits
-        self.through = dialer.through
+        self.forward_proxy = dialer.forward_proxy
         self._idle: list[UpstreamConnection] = []
         self._all: set[UpstreamConnection] = set()
 
@@ -166,7 +166,7 @@ class Pool:
     async def dial(self, *, tunnel: bool = False) -> UpstreamConnection:
         """Open one more; raises DialFailed. `tunnel`: not to a proxy that asks for us."""
         return await self._dialer.dial(
-            lambda: UpstreamConnection(self, self._reads.view(), self._limits), tunnel=tunnel
+            lambda: UpstreamConnection(self, self._read_buffer.view(), self._limits), tunnel=tunnel
         )
 
     def give(self, connection: UpstreamConnection) -> None:

@@ -24,7 +24,7 @@ from cfp.proxy.telemetry.request_log import EventLog, RequestLog, RotatingFile
 from cfp.proxy.telemetry.request_record import RequestRecord
 from cfp.proxy.telemetry.tier_statistics import TierStatistics
 from cfp.proxy.upstream.dial import Dialer
-from cfp.proxy.upstream.origin import origin_of
+from cfp.proxy.upstream.origin import parse_origin
 from cfp.proxy.upstream.pool import Pool
 from cfp.proxy.worker.event_loop import turns
 from cfp.proxy.worker.listener import Listener, bind
@@ -56,17 +56,17 @@ class Worker:
     def __init__(self, config: WorkerConfig, *, guard: PeerGuard | None = None) -> None:
         settings = config.settings
         self.config = config
-        self.origin = origin_of(settings.upstream_base)
+        self.origin = parse_origin(settings.upstream_base)
         self.router = Router(settings.proxy_base, self.origin)
         self.credentials = Credentials(settings, config.layout, config.environ, turns())
         self.dialer = Dialer(self.origin, settings.upstream_base, config.environ, config.limits)
-        self.reads = ReadBuffer()
-        self.heads = HeadCache()
-        self.pool = Pool(self.dialer, self.reads, config.limits)
-        self.refusals = TierRefusals()
-        self.unserved = WebSocketSupport()
-        self.recent = RecentRequests()
-        self.evidence = TierStatistics()
+        self.read_buffer = ReadBuffer()
+        self.head_cache = HeadCache()
+        self.pool = Pool(self.dialer, self.read_buffer, config.limits)
+        self.tier_refusals = TierRefusals()
+        self.websocket_support = WebSocketSupport()
+        self.recent_requests = RecentRequests()
+        self.tier_statistics = TierStatistics()
         self.events = EventLog(verbose=config.verbose)
         self.loop_id = os.urandom(8).hex().encode()
         self.draining = False
@@ -77,7 +77,7 @@ class Worker:
         self.requests_in_flight = 0
         self.requests_served = 0
         self._log = RequestLog(
-            RotatingFile(config.request_log), self._line, told=self._logged, trouble=self._log_failed
+            RotatingFile(config.request_log), self._line, on_lines=self._logged, on_error=self._log_failed
         )
         self._guard = guard or PeerGuard.of_this_system()
         self._connections: set[ClientConnection] = set()
@@ -204,7 +204,7 @@ class Worker:
         self.requests_served += 1
 
     def log(self, record: RequestRecord) -> None:
-        record.ended = monotonic()
+        record.ended_at = monotonic()
         self._log.add(record)
 
     def remember(self) -> None:
@@ -265,7 +265,7 @@ class Worker:
         return TierInjection(
             self.credentials,
             tier=self.config.settings.service_tier,
-            refused=self.refusals.models,
+            refused=self.tier_refusals.models,
             cap=self.config.limits.body,
         )
 
@@ -276,12 +276,12 @@ class Worker:
         return DashboardHandler(self)
 
     def _line(self, record: RequestRecord) -> LogLine:
-        return self._lines.of(record)
+        return self._lines.build(record)
 
     def _logged(self, lines: list[LogLine]) -> None:
-        self.recent.add(lines)
+        self.recent_requests.add(lines)
         for line in lines:
-            self.evidence.take(line)
+            self.tier_statistics.add(line)
 
     @cached_property
     def _lines(self) -> LogLineBuilder:
@@ -290,10 +290,10 @@ class Worker:
         settings = self.config.settings
         generation = sha256(settings.serialise()).hexdigest()[:12]
         return LogLineBuilder(
-            ids=self._ids,
+            id_prefix=self._ids,
             policy=settings.service_tier_policy.value,
             upstream_base=settings.upstream_base,
-            generation=generation,
+            settings_generation=generation,
         )
 
     def _log_failed(self, error: OSError) -> None:

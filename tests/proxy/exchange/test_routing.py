@@ -7,7 +7,7 @@ import pytest
 from cfp.proxy.exchange.admission import Admission, Denial
 from cfp.proxy.exchange.routing import Destination, Route, Router, split_absolute
 from cfp.proxy.http.messages import RequestHead
-from cfp.proxy.upstream.origin import Origin, origin_of
+from cfp.proxy.upstream.origin import Origin, parse_origin
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ from cfp.proxy.upstream.origin import Origin, origin_of
 )
 def test_targets_map_below_the_upstream(target: bytes, kind: Destination, upstream: bytes) -> None:
     """The base is replaced at a segment's boundary; everything behind it stays as it was sent."""
-    router = Router("/v1", origin_of("https://relay.example/api"))
+    router = Router("/v1", parse_origin("https://relay.example/api"))
     assert router.route(target) == Route(kind, target.partition(b"?")[0], upstream)
 
 
 def test_an_empty_base_takes_every_path() -> None:
     """Our own paths stay ours."""
-    router = Router("", origin_of("https://relay.example"))
+    router = Router("", parse_origin("https://relay.example"))
     assert router.route(b"/responses").destination is Destination.RESPONSES
     assert router.route(b"/x?y") == Route(Destination.FORWARD, b"/x", b"/x?y")
     assert router.route(b"/__codex_fast_proxy/health").destination is Destination.HEALTH
@@ -58,7 +58,7 @@ def test_an_empty_base_takes_every_path() -> None:
 def test_origins_are_taken_apart(base: str, hostname: str, port: int, field: bytes, path: bytes) -> None:
     """Where to connect and what to call it."""
     scheme = base.partition(":")[0]
-    assert origin_of(base) == Origin(scheme=scheme, hostname=hostname, port=port, host_field=field, base_path=path)
+    assert parse_origin(base) == Origin(scheme=scheme, hostname=hostname, port=port, host_field=field, base_path=path)
 
 
 @pytest.mark.parametrize(

@@ -364,7 +364,7 @@ async def test_an_upstream_that_breaks_the_handshake_is_a_426(tmp_path: Path) ->
             client = await running.client()
             handshake(client, b"X-Way: " + way)
             assert (way, await client.error()) == (way, REFUSED_426)
-            remembered = running.worker.unserved.holds(asyncio.get_running_loop().time())
+            remembered = running.worker.websocket_support.unavailable(asyncio.get_running_loop().time())
             assert remembered is (way not in {b"close", b"garbage"})
             await client.close()
     async with worker(tmp_path, up.base) as running:
@@ -406,7 +406,7 @@ async def test_a_refused_tier_is_learned(tmp_path: Path) -> None:
             assert (await socket.receive())["asked"] == CREATE
         await socket.send({**CREATE, "service_tier": "own"})
         assert await socket.receive() == error
-        assert running.worker.refusals.listed() == ["m"]
+        assert running.worker.tier_refusals.model_names() == ["m"]
         await client.close()
         await up.gone.get()
     _, *turns = running.log()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfp.proxy.http.headers import HOP_BY_HOP, IDENTITY, Outbound, request_head, response_head, with_tier
+from cfp.proxy.http.headers import HOP_BY_HOP, IDENTITY, HeadRewrite, request_head, response_head, with_tier
 from cfp.proxy.http.messages import RequestHead, ResponseHead
 from cfp.proxy.http.parsers import RequestParser, ResponseParser
 
@@ -38,7 +38,7 @@ def test_nothing_hop_by_hop_and_no_identity(
     """The rest goes on in order and spelling; with another key the one Authorization is ours."""
     sent = [(case(name), value) for name, case, value in fields]  # type: ignore[operator]  # a method of bytes
     head = parsed([pair for pair in sent if pair[0].lower() != b"connection"])
-    out = Outbound(target=b"/y", host=b"up", via=b"id", authorization=b"Bearer k" if override else None)
+    out = HeadRewrite(target=b"/y", host=b"up", via=b"id", authorization=b"Bearer k" if override else None)
     dropped = HOP_BY_HOP | (IDENTITY if override else frozenset())
     expected = [(b"Host", b"up")]
     expected += [pair for pair in sent if pair[0].lower() not in dropped]
@@ -50,7 +50,7 @@ def test_nothing_hop_by_hop_and_no_identity(
 def test_what_connection_names_goes_no_further() -> None:
     """In both directions (RFC 9110 7.6.1)."""
     head = parsed([(b"Connection", b"keep-alive, X-Gone"), (b"x-gone", b"1"), (b"x-kept", b"1")])
-    out = Outbound(target=b"/", host=b"h", via=b"id")
+    out = HeadRewrite(target=b"/", host=b"h", via=b"id")
     assert [name for name, _ in lines(request_head(head, out, None))] == [b"Host", b"x-kept", b"Via"]
     parser = ResponseParser()
     parser.expect()
@@ -65,7 +65,7 @@ def test_what_connection_names_goes_no_further() -> None:
 def test_hops_add_up() -> None:
     """A chain of proxies names each one, so that any of them sees itself again."""
     head = parsed([(b"VIA", b"1.0 first")])
-    out = Outbound(target=b"/", host=b"h", via=b"second")
+    out = HeadRewrite(target=b"/", host=b"h", via=b"second")
     assert lines(request_head(head, out, None))[-1] == (b"Via", b"1.0 first, 1.1 second")
 
 
@@ -80,6 +80,6 @@ def test_hops_add_up() -> None:
 def test_the_routing_hint_agrees(hint: bytes, expected: bytes) -> None:
     """What routes a request says the tier that its body says."""
     assert with_tier(hint, b"priority") == expected
-    out = Outbound(target=b"/", host=b"h", via=b"id", hint=with_tier(hint, b"priority"))
+    out = HeadRewrite(target=b"/", host=b"h", via=b"id", hint=with_tier(hint, b"priority"))
     sent = dict(lines(request_head(parsed([(b"x-codex-routing-hint", hint)]), out, None)))
     assert sent[b"x-codex-routing-hint"] == expected

@@ -66,8 +66,8 @@ def cut(text: bytes, at: list[int]) -> list[bytes]:
     return [text[start:end] for start, end in pairwise(marks)]
 
 
-def requests_in(pieces: list[bytes], heads: HeadCache | None = None) -> list[RequestEvent]:
-    parser = RequestParser(heads=heads)
+def requests_in(pieces: list[bytes], head_cache: HeadCache | None = None) -> list[RequestEvent]:
+    parser = RequestParser(head_cache=head_cache)
     return merged([event for piece in pieces for event in parser.feed(piece)])
 
 
@@ -144,40 +144,40 @@ def repeated(draw: st.DrawFn) -> list[list[bytes]]:
 @given(repeated())
 def test_known_heads_change_nothing(connections: list[list[bytes]]) -> None:
     """Whatever was read before, here or elsewhere, the events are those of a parser that knows nothing."""
-    heads = HeadCache()
+    head_cache = HeadCache()
     for pieces in connections:
-        assert requests_in(pieces, heads) == requests_in(pieces)
+        assert requests_in(pieces, head_cache) == requests_in(pieces)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_known_heads_take_lengths_only(length: bytes) -> None:
     """What is no number, or no number that llhttp would take, is for llhttp to judge."""
-    heads = HeadCache()
+    head_cache = HeadCache()
     text = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %b\r\n\r\nabc"
-    assert requests_in([text % b"3"], heads)[-1] is END
-    assert requests_in([text % length], heads) == requests_in([text % length])
+    assert requests_in([text % b"3"], head_cache)[-1] is END
+    assert requests_in([text % length], head_cache) == requests_in([text % length])
 
 
 @given(st.lists(damaged(), min_size=2, max_size=4), st.lists(st.integers(0, 10_000), max_size=2))
 def test_known_heads_make_no_bad_request_good(texts: list[bytes], at: list[int]) -> None:
     """Nor the other way round."""
-    heads = HeadCache()
+    head_cache = HeadCache()
     for text in [*texts, *texts]:
-        assert requests_in(cut(text, at), heads) == requests_in([text])
+        assert requests_in(cut(text, at), head_cache) == requests_in([text])
 
 
 def test_what_was_found_out_about_a_head_is_found_once() -> None:
     """The next head of these bytes shares the notes on the first, whatever its length; another one has its own."""
-    heads = HeadCache()
+    head_cache = HeadCache()
     text = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\nX: y\r\n\r\n%b"
     bodies = [b"a", b"", b"abc" * 500]
-    found = [requests_in([text % (len(body), body)], heads)[0] for body in bodies]
-    other = requests_in([text.replace(b"y", b"z") % (1, b"a")], heads)[0]
+    found = [requests_in([text % (len(body), body)], head_cache)[0] for body in bodies]
+    other = requests_in([text.replace(b"y", b"z") % (1, b"a")], head_cache)[0]
     assert all(isinstance(head, RequestHead) for head in (*found, other))
-    first, *rest = (head.notes for head in found if isinstance(head, RequestHead))
+    first, *rest = (head.cache for head in found if isinstance(head, RequestHead))
     assert all(notes is first for notes in rest)
     assert isinstance(other, RequestHead)
-    assert other.notes is not first
+    assert other.cache is not first
     assert [head.length for head in found if isinstance(head, RequestHead)] == [1, 0, 1500]
 
 

@@ -44,10 +44,10 @@ def test_what_is_sent_can_be_sent_again_as_it_came(drawn: tuple[bytes, int]) -> 
     """With the head in one piece; without the member behind that."""
     body, opening = drawn
     upload, buffer, sent = borrowed(body, opening)
-    assert upload.joined(b"HEAD") == b"HEAD" + sent
+    assert upload.join(b"HEAD") == b"HEAD" + sent
     assert not upload.borrowed
     buffer[:] = bytes(len(buffer))
-    upload.restore()
+    upload.restore_original()
     assert outgoing(upload) == (len(body), body)
 
 
@@ -56,11 +56,11 @@ def test_what_cannot_be_sent_at_once_is_copied(drawn: tuple[bytes, int], looked_
     """It goes out the same later."""
     body, opening = drawn
     upload, buffer, sent = borrowed(body, opening if looked_into else None)
-    assert upload.own() == body
+    assert upload.copy_borrowed() == body
     assert not upload.borrowed
     buffer[:] = bytes(len(buffer))
     assert outgoing(upload) == (len(sent), sent)
-    upload.restore()
+    upload.restore_original()
     assert upload.parts == ((body,) if looked_into else (b"",))
 
 

@@ -16,14 +16,14 @@ from cfp.proxy.http.parsers import RequestParser, ResponseParser
 from cfp.proxy.http.websocket_frames import (
     Frame,
     FrameReader,
-    Messages,
-    Oversized,
-    accepts,
+    MessageAssembler,
+    OversizedHeader,
+    accepts_handshake,
+    apply_mask,
     close_frame,
     frame_header,
     is_handshake,
-    masked,
-    with_member,
+    splice_member,
 )
 
 KEYS = st.binary(min_size=4, max_size=4)
@@ -41,12 +41,12 @@ def joined(pieces: list[Piece]) -> bytes:
     return b"".join(map(bytes, pieces))
 
 
-def raw(event: bytes | Frame | Oversized) -> bytes:
+def raw(event: bytes | Frame | OversizedHeader) -> bytes:
     return event if isinstance(event, bytes) else event.raw
 
 
 def frame(first: int, payload: bytes, key: bytes = b"") -> bytes:
-    return frame_header(first, len(payload), key) + (masked(payload, key) if key else payload)
+    return frame_header(first, len(payload), key) + (apply_mask(payload, key) if key else payload)
 
 
 @st.composite
@@ -109,7 +109,7 @@ def read_by_wsproto(data: bytes, *, client: bool) -> list[tuple[Opcode, bytes | 
 def test_messages_are_read_alike_by_another_parser(told: tuple[bytes, bytes], at: list[int]) -> None:
     """The text messages that we put together are those that wsproto reads, but for those that are too large."""
     data, key = told
-    reader, messages = FrameReader(HOLD), Messages(HOLD)
+    reader, messages = FrameReader(HOLD), MessageAssembler(HOLD)
     seen = [messages.take(event) for piece in cut(data, at) for event in reader.feed(piece)]
     theirs = [text for opcode, text in read_by_wsproto(data, client=not key) if opcode is Opcode.TEXT]
     ours = [text.decode() for text in seen if text is not None]
@@ -126,7 +126,7 @@ def test_a_member_more_and_nothing_else(told: tuple[bytes, bytes], at: list[int]
         for event in reader.feed(piece):
             found = inject_tier(event.payload(), "priority") if isinstance(event, Frame) and event.is_text else None
             if found is not None and found.injected and isinstance(event, Frame):
-                out += joined(with_member(event, len(found.parts[0]), bytes(found.parts[1])))
+                out += joined(splice_member(event, len(found.parts[0]), bytes(found.parts[1])))
             else:
                 out += raw(event)
     assert reader.between
@@ -147,7 +147,7 @@ def test_the_mask_fits_behind_the_member(key: bytes, size: int, opening: int, me
     opening = min(opening, size)
     (whole,) = FrameReader(1 << 20).feed(frame(0x81, text, key))
     assert isinstance(whole, Frame)
-    (after,) = FrameReader(1 << 20).feed(joined(with_member(whole, opening, member)))
+    (after,) = FrameReader(1 << 20).feed(joined(splice_member(whole, opening, member)))
     assert isinstance(after, Frame)
     room = len(after.payload()) - size
     assert (room - len(member), room % 4) == (-len(member) % 4, 0)
@@ -159,8 +159,8 @@ def test_the_mask_fits_behind_the_member(key: bytes, size: int, opening: int, me
 def test_masking_is_its_own_inverse(key: bytes, data: bytes, offset: int) -> None:
     """And is byte by byte what RFC 6455 5.3 says."""
     expected = bytes(byte ^ key[(offset + index) % 4] for index, byte in enumerate(data))
-    assert masked(data, key, offset) == expected
-    assert masked(expected, key, offset) == data
+    assert apply_mask(data, key, offset) == expected
+    assert apply_mask(expected, key, offset) == data
 
 
 @pytest.mark.parametrize("key", [b"", b"abcd"])
@@ -174,12 +174,12 @@ def test_a_close_is_read_by_another_parser(key: bytes) -> None:
 
 def test_large_frames_pass_as_they_come() -> None:
     """Beyond `hold` nothing is kept, whatever length a header claims; their messages are left out."""
-    reader, messages = FrameReader(4), Messages(4)
+    reader, messages = FrameReader(4), MessageAssembler(4)
     large = frame(0x01, b"x" * 5) + frame(0x80, b"y") + frame(0x81, b"z")
     seen = [messages.take(event) for event in reader.feed(large)]
     assert [text for text in seen if text is not None] == [b"z"]
     endless = FrameReader(4)
-    assert endless.feed(b"\x81\x7f" + b"\xff" * 8) == [Oversized(b"\x81\x7f" + b"\xff" * 8)]
+    assert endless.feed(b"\x81\x7f" + b"\xff" * 8) == [OversizedHeader(b"\x81\x7f" + b"\xff" * 8)]
     assert endless.feed(bytes(100)) == [bytes(100)]
     assert endless.pending == b""
 
@@ -234,4 +234,4 @@ def test_only_what_was_offered_is_accepted(status: bytes, fields: tuple[bytes, .
     lines = [b"HTTP/1.1 " + status, b"Connection: Upgrade", *fields, b"Content-Length: 0", b"", b""]
     head = parser.feed(b"\r\n".join(lines))[0]
     assert isinstance(head, ResponseHead)
-    assert accepts(asked(UPGRADE, VERSION, KEY), head) is expected
+    assert accepts_handshake(asked(UPGRADE, VERSION, KEY), head) is expected

@@ -36,7 +36,9 @@ def numbers(text: str) -> list[int]:
 
 
 def fresh_lines() -> LogLineBuilder:
-    return LogLineBuilder(ids="id", policy="auto", upstream_base="https://relay.example/v1", generation="g")
+    return LogLineBuilder(
+        id_prefix="id", policy="auto", upstream_base="https://relay.example/v1", settings_generation="g"
+    )
 
 
 LINES = fresh_lines()
@@ -44,12 +46,12 @@ LINES = fresh_lines()
 
 def test_a_line_has_the_fields_of_the_contract() -> None:
     """Those and no others; no query; durations in milliseconds."""
-    told = record(7)
-    told.began, told.sent, told.answered, told.first_byte, told.ended = 1.0, 1.5, 1.75, 2.0, 3.0
-    told.at, told.status, told.content_type = 1_700_000_000.5, 200, b"text/event-stream"
-    told.observer = StreamObserver(sse=True)
-    told.observer.feed(b'data: {"response":{"service_tier":"flex","usage":{"input_tokens":3}}}\n\n')
-    (line,) = encode([LINES.of(told)]).splitlines()
+    entry = record(7)
+    entry.began_at, entry.sent_at, entry.response_at, entry.first_byte_at, entry.ended_at = 1.0, 1.5, 1.75, 2.0, 3.0
+    entry.wall_time, entry.status, entry.content_type = 1_700_000_000.5, 200, b"text/event-stream"
+    entry.observer = StreamObserver(sse=True)
+    entry.observer.feed(b'data: {"response":{"service_tier":"flex","usage":{"input_tokens":3}}}\n\n')
+    (line,) = encode([LINES.build(entry)]).splitlines()
     found = json.loads(line)
     assert set(found) == CONTRACT
     expected = {
@@ -74,12 +76,12 @@ def test_a_line_has_the_fields_of_the_contract() -> None:
 
 def test_a_line_is_short() -> None:
     """What a request or an upstream may spell at any length is cut, so that 50 MB hold many requests."""
-    told = RequestRecord(1, b"POST", b"/v1/" + b"p" * 60_000)
-    told.model = told.tier_before = told.tier_after = "m" * 60_000
-    told.content_type = b"c" * 60_000
-    told.observer = StreamObserver(sse=False)
-    told.observer.feed(b'{"service_tier":"%s"}' % (b"t" * 60_000))
-    assert len(encode([LINES.of(told)])) < 2_000
+    entry = RequestRecord(1, b"POST", b"/v1/" + b"p" * 60_000)
+    entry.model = entry.tier_before = entry.tier_after = "m" * 60_000
+    entry.content_type = b"c" * 60_000
+    entry.observer = StreamObserver(sse=False)
+    entry.observer.feed(b'{"service_tier":"%s"}' % (b"t" * 60_000))
+    assert len(encode([LINES.build(entry)])) < 2_000
 
 
 def observed(text: bytes) -> StreamObserver:
@@ -92,10 +94,10 @@ FACTS: dict[str, tuple[object, object]] = {
     "method": (b"POST", b"GET"),
     "target": (b"/v1/responses", b"/v1/models?k=1"),
     "status": (200, None),
-    "sent": (1.5, None),
-    "answered": (2.5, None),
-    "first_byte": (3.5, None),
-    "ended": (4.5, None),
+    "sent_at": (1.5, None),
+    "response_at": (2.5, None),
+    "first_byte_at": (3.5, None),
+    "ended_at": (4.5, None),
     "eligible": (True, False),
     "model": ("gpt-5", "m" * 1200),
     "tier_before": (None, "flex"),
@@ -108,14 +110,14 @@ FACTS: dict[str, tuple[object, object]] = {
     "error_type": (None, "client_left"),
     "transport": ("http", "websocket"),
     "observer": (observed(b'data: {"response":{"service_tier":"flex","usage":{"input_tokens":3}}}\n\n'), None),
-    "at": (1_700_000_000.5, 1_700_000_001.25),
+    "wall_time": (1_700_000_000.5, 1_700_000_001.25),
     "number": (1, 2),
 }
 
 
 def facts(**changed: object) -> RequestRecord:
     one = record()
-    one.began = 1.0
+    one.began_at = 1.0
     for name, (value, _) in FACTS.items():
         setattr(one, name, changed.get(name, value))
     return one
@@ -127,29 +129,30 @@ def test_lines_forget_nothing_of_a_request(name: str) -> None:
     one, other = facts(), facts(**{name: FACTS[name][1]})
     for first, second in ((one, other), (other, one)):
         lines, alone = (
-            LogLineBuilder(ids="id", policy="auto", upstream_base="https://a.example", generation="g") for _ in "12"
+            LogLineBuilder(id_prefix="id", policy="auto", upstream_base="https://a.example", settings_generation="g")
+            for _ in "12"
         )
-        lines.of(first)
-        assert alone.of(second) == lines.of(second)
+        lines.build(first)
+        assert alone.build(second) == lines.build(second)
 
 
 def test_every_fact_of_a_request_is_tried() -> None:
     """What a record says by default, or is made with, stands in the list above."""
-    said = {*RequestRecord.__annotations__, *vars(record())} - {"began"}
-    assert said == set(FACTS)
+    names = {*RequestRecord.__annotations__, *vars(record())} - {"began_at"}
+    assert names == set(FACTS)
 
 
 def test_lines_are_made_of_few_kinds() -> None:
     """However many kinds of requests there are, few are remembered."""
     lines = fresh_lines()
     for status in range(200, 500):
-        assert lines.of(facts(status=status)).status == status
+        assert lines.build(facts(status=status)).status == status
     assert len(lines._alike) <= 32
 
 
 def test_lines_read_back() -> None:
     """A line says the same after reading it; torn and foreign ones are passed over."""
-    line = LINES.of(record(3))
+    line = LINES.build(record(3))
     text = encode([line])
     assert decode(text[:40] + b"\n" + text + b"[]\n{}\n\xff\n" + text) == [line, line]
 
@@ -170,7 +173,7 @@ def test_the_tail_has_whole_lines(tmp_path: Path, limit: int) -> None:
 
 def test_files_rotate_by_size(tmp_path: Path) -> None:
     """At the limit the file moves up; there are never more than five, and no line is in two of them."""
-    file = RotatingFile(tmp_path / "log", limit=100, kept=5)
+    file = RotatingFile(tmp_path / "log", limit=100, file_count=5)
     for number in range(100):
         file.write(b"%09d\n" % number)
     file.close()
@@ -267,7 +270,7 @@ async def test_a_full_disk_costs_lines_only(tmp_path: Path) -> None:
     """The trouble is told, and writing goes on when there is room again."""
     told: asyncio.Queue[OSError] = asyncio.Queue()
     file = Broken(tmp_path / "log")
-    log = RequestLog(file, LINES.of, trouble=told.put_nowait)
+    log = RequestLog(file, LINES.build, on_error=told.put_nowait)
     log.add(record(1))
     assert (await told.get()).errno == errno.ENOSPC
     file.full = False
@@ -295,7 +298,7 @@ class Hanging(RotatingFile):
 async def test_a_hanging_disk_does_not_stop_the_loop(tmp_path: Path) -> None:
     """Lines queue up while a write hangs, and follow it in order."""
     disk = Hanging(tmp_path / "log")
-    log = RequestLog(disk, LINES.of)
+    log = RequestLog(disk, LINES.build)
     log.add(record(1))
     await disk.hangs.wait()
     for number in range(2, 100):
@@ -309,7 +312,7 @@ async def test_a_hanging_disk_does_not_stop_the_loop(tmp_path: Path) -> None:
 async def test_a_disk_that_hangs_costs_lines_only(tmp_path: Path) -> None:
     """So much text may wait for it; what comes then is dropped and counted, and told to nobody."""
     disk, told = Hanging(tmp_path / "log"), list[LogLine]()
-    log = RequestLog(disk, LINES.of, told=told.extend, waiting=20_000)
+    log = RequestLog(disk, LINES.build, on_lines=told.extend, max_waiting=20_000)
     log.add(record(0))
     await disk.hangs.wait()
     for number in range(1, 1000):
@@ -325,11 +328,11 @@ async def test_a_disk_that_hangs_costs_lines_only(tmp_path: Path) -> None:
 @asynchronous
 async def test_each_line_is_told(tmp_path: Path) -> None:
     """First what earlier workers left, then each line once, in order, whether the disk took it or not."""
-    earlier = LINES.of(record(1))
+    earlier = LINES.build(record(1))
     (tmp_path / "log").write_bytes(encode([earlier]))
     told: asyncio.Queue[list[LogLine]] = asyncio.Queue()
     file = Broken(tmp_path / "log")
-    log = RequestLog(file, LINES.of, told=told.put_nowait)
+    log = RequestLog(file, LINES.build, on_lines=told.put_nowait)
     log.remember()
     assert await told.get() == [earlier]
     log.add(record(2))
@@ -381,7 +384,7 @@ async def test_a_burst_needs_few_writes(tmp_path: Path) -> None:
             sizes.append(data.count(b"\n"))
             super().write(data)
 
-    log = RequestLog(Counting(tmp_path / "log"), LINES.of)
+    log = RequestLog(Counting(tmp_path / "log"), LINES.build)
     for number in range(2500):
         log.add(record(number))
     await log.close()
@@ -396,14 +399,14 @@ async def test_lines_hold_nobody_up(tmp_path: Path) -> None:
     def line(of: RequestRecord) -> LogLine:
         nonlocal made
         made += 1
-        return LINES.of(of)
+        return LINES.build(of)
 
     def tell(lines: list[LogLine]) -> None:
         told.extend(lines)
         if len(told) == 200:
             over.set()
 
-    log = RequestLog(RotatingFile(tmp_path / "log"), line, told=tell)
+    log = RequestLog(RotatingFile(tmp_path / "log"), line, on_lines=tell)
     at_once = []
     for number in range(200):
         before = made

@@ -35,7 +35,7 @@ def line(**fields: Any) -> LogLine:
 def fed(*lines: LogLine) -> TierStatistics:
     evidence = TierStatistics()
     for one in lines:
-        evidence.take(one)
+        evidence.add(one)
     return evidence
 
 
@@ -84,7 +84,7 @@ def test_memory_is_bounded() -> None:
     evidence, recent = TierStatistics(), RecentRequests()
     for number in range(5_000):
         one = line(model=f"m{number % 100}", response_service_tier=f"t{number}", first_byte_ms=1.0)
-        evidence.take(one)
+        evidence.add(one)
         recent.add([one])
     rows = evidence.report()
     assert (len(rows), rows[0]["model"]) == (32, "m99")
@@ -127,13 +127,13 @@ async def test_evidence_survives_a_restart(tmp_path: Path) -> None:
             async with worker(tmp_path, double.base) as running:
                 running.worker.remember()
                 await ask(running)
-            (row,) = running.worker.evidence.report(double.base)
+            (row,) = running.worker.tier_statistics.report(double.base)
             assert (row["count"], row["model"], row["service_tier"]) == (count, "gpt", "priority")
             assert row["echoed"] == {"priority": count}
             assert row["median_first_byte_ms"] > 0
             assert row["median_output_tokens_per_second"] > 0
             assert json.loads(running.worker.health())["service_tier_evidence"] == [row]
-            assert running.log() == running.worker.recent.lines()
+            assert running.log() == running.worker.recent_requests.lines()
 
 
 def fail_once(running: Process) -> None:

@@ -17,7 +17,7 @@ import pytest
 from cfp.proxy.config import Limits
 from cfp.proxy.http.local_responses import LocalResponse
 from cfp.proxy.upstream.dial import Dialer, DialFailed
-from cfp.proxy.upstream.origin import origin_of
+from cfp.proxy.upstream.origin import parse_origin
 from tests.certificates import expired
 from tests.proxy.support import (
     Call,
@@ -319,7 +319,7 @@ async def test_an_ipv6_literal_is_reached(tmp_path: Path) -> None:
 
 
 async def failure(base: str, environ: Mapping[str, str] | None = None, limits: Limits | None = None) -> DialFailed:
-    dialer = Dialer(origin_of(base), base, environ or {}, limits or Limits())
+    dialer = Dialer(parse_origin(base), base, environ or {}, limits or Limits())
     with pytest.raises(DialFailed) as caught:
         await dialer.dial(asyncio.Protocol)
     return caught.value
@@ -342,7 +342,7 @@ async def test_a_proxy_that_refuses_is_named_without_its_password() -> None:
     await server.wait_closed()
     absent = await failure("https://relay.invalid/v1", {"https_proxy": url})
     for error in (refused, absent):
-        assert error.answer is LocalResponse.UNREACHABLE
+        assert error.response is LocalResponse.UNREACHABLE
         assert f"127.0.0.1:{port}" in error.details["reason"]
         assert "canary" not in str(error.details)
 
@@ -351,7 +351,7 @@ async def test_a_proxy_that_refuses_is_named_without_its_password() -> None:
 async def test_proxy_urls_that_cannot_be_used() -> None:
     """The user must change them: 400."""
     for url in ("ftp://p:1", "http://", "http://p:port"):
-        assert (await failure("http://relay.invalid/v1", {"http_proxy": url})).answer is LocalResponse.PROXY_SETTING
+        assert (await failure("http://relay.invalid/v1", {"http_proxy": url})).response is LocalResponse.PROXY_SETTING
 
 
 @asynchronous

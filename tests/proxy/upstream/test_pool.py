@@ -12,7 +12,7 @@ from cfp.proxy.config import Limits
 from cfp.proxy.http.messages import END, ResponseEvent
 from cfp.proxy.http.socket_io import ReadBuffer
 from cfp.proxy.upstream.dial import Dialer
-from cfp.proxy.upstream.origin import origin_of
+from cfp.proxy.upstream.origin import parse_origin
 from cfp.proxy.upstream.pool import Pool, UpstreamConnection
 from tests.proxy.support import asynchronous
 
@@ -48,7 +48,7 @@ async def bench(limits: Limits | None = None) -> AsyncIterator[Bench]:
     limits = limits or Limits()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        pool = Pool(Dialer(origin_of(base), base, {}, limits), ReadBuffer(), limits)
+        pool = Pool(Dialer(parse_origin(base), base, {}, limits), ReadBuffer(), limits)
         yield Bench(pool, listener)
         pool.close()
         await asyncio.sleep(0)
