@@ -1,23 +1,28 @@
-"""A write-ahead journal for a handful of files that other programs own: all of them change, or none does.
+"""A write-ahead journal for a few files that other programs own: all of them change, or none does.
 
 Glossary
-    journal      a private folder beside the files; it holds the lock, the log of the open transaction, the history
-    transaction  an ordered set of file changes that becomes true as a whole
-    image        the whole content of a file: the before-image is what the plan saw, the after-image what it wants
-    intent       the durable word on one file: where it really lies, how it looked, hashes of both images
-    own key      a place inside a shared file that we set; the rest of that file is never ours
-    prepared     the durable record behind the intents; no file is touched before it
-    commit       the one durable record that decides: without it a transaction rolls back, with it it is finished
-    swap         exchanging the staged after-image with the file, so that what was there stays in our hands
-    displaced    what a swap took away; if it is not the before-image, somebody wrote in between
-    drift        a file that is no longer what the plan saw
-    re-intent    a second intent for a drifted file: own keys applied to what others wrote meanwhile
-    park         to keep displaced bytes that fit nowhere, in the journal's folder, and say so
-    hot          a journal with an open log and nobody who holds the lock: a command died here
-    recover      to decide each open transaction from its log: finish forward, or give every file back
+    journal      a private folder; it holds the lock, the log of the open transaction, its images, and the history
+    transaction  an ordered set of file changes that takes effect as a whole
+    participant  one file that takes part in a transaction
+    log          the write-ahead log of one transaction: checksummed records, each written before the act it announces
+    image        the whole content of a file: before-image as the plan read it, after-image as the plan wants it
+    intent       the log record of one file: its path, target and metadata, and the digests of both images
+    own key      a key inside a shared file that our program sets; it leaves the rest of that file to others
+    prepared     the durable log record that follows the intents; no target changes before it
+    staging      writing an after-image under a temporary name in the target's folder, durable before the swap
+    swap         the atomic exchange of a staged file and its target, which keeps the previous content
+    displaced    removed from the target's name by a swap; foreign where it is not the before-image
+    drift        a target that no longer holds what the plan read
+    re-intent    a second intent for a drifted file: own keys merged into the foreign content
+    commit       the durable log record that decides: with it recovery finishes a transaction, without it rolls back
+    roll back    give every target its before-image; where others wrote meanwhile, give back the own keys only
+    park         keep displaced foreign content that no target contains in the journal's folder, and report it
+    lease        the journal's exclusive lock, held by one process; the kernel releases it when the process ends
+    interrupted  a transaction whose log is open while nobody holds the lease: its process died
+    recover      decide each interrupted transaction by its log: finish it or roll it back
 
-Nothing here knows what the files mean, and importing this package imports none of its parts: `Journal.hot` has to be
-cheap enough for a hook that runs at every start of a session.
+The package does not interpret the files; a `Format` does. Importing the package imports none of its modules, because
+the session hook calls `Journal.interrupted` at every start of a session.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from journal.history import NAME, read_history
 from journal.log import HOLDER, LOCK, PARKED, open_transactions
 from journal.values import Format, Json, Processes
 
-if TYPE_CHECKING:  # hot() must not pay for what only a command with the lock needs
+if TYPE_CHECKING:  # interrupted() must not pay for what only a command with the lock needs
     from journal.lease import Lease
 
 
@@ -65,11 +65,11 @@ class Journal:
             shown=frozenset(shown),
         )
 
-    def hot(self) -> tuple[str, ...]:
+    def interrupted(self) -> tuple[str, ...]:
         """The ids of open transactions, oldest first; () where there is no folder. One listing."""
         return open_transactions(self._fs, self.root)
 
-    def is_tidy(self) -> bool:
+    def is_clean(self) -> bool:
         """Say whether nothing is left of a command that died, not even of one that died before it began."""
         with storage(self.root):
             try:
@@ -89,9 +89,9 @@ class Journal:
         argv, tool, from, to, at, workers, files (path, target, edits, now: "before", "after", "absent", "other",
         "unreadable"); after damage only the first three, workers and files. Raises JournalError for an unknown id.
         """
-        from journal.recovery import inspect  # noqa: PLC0415 - hot() must not pay for it
+        from journal.recovery import inspect  # noqa: PLC0415 - interrupted() must not pay for it
 
-        if txid not in self.hot():
+        if txid not in self.interrupted():
             raise JournalError(f"no open transaction {txid}")
         return inspect(self._ports, txid)
 
@@ -105,7 +105,7 @@ class Journal:
 
         Raises LockBusy, or StorageFailed where the file system has no locks that die with their holder.
         """
-        from journal.cleanup import sweep_orphans  # noqa: PLC0415 - hot() must not pay for it
+        from journal.cleanup import sweep_orphans  # noqa: PLC0415 - interrupted() must not pay for it
         from journal.lease import Lease  # noqa: PLC0415
 
         lock = self._lock(timeout)

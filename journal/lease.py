@@ -85,8 +85,8 @@ class Lease:
         need not be named. Raises Interrupted where an open transaction stands in the way.
         """
         ports = self._ports
-        if hot := open_transactions(ports.fs, ports.root):
-            raise Interrupted(hot)
+        if interrupted := open_transactions(ports.fs, ports.root):
+            raise Interrupted(interrupted)
         now = ports.clock()
         begin = {
             "t": "begin",
@@ -120,8 +120,8 @@ class Lease:
         Raises Interrupted where a transaction is open.
         """
         fs, root = self._ports.fs, self._ports.root
-        if hot := open_transactions(fs, root):
-            raise Interrupted(hot)
+        if interrupted := open_transactions(fs, root):
+            raise Interrupted(interrupted)
         with storage(root):
             names = [name for name in fs.names(root) if name != LOCK and PARKED not in name]
             for name in sorted(names):

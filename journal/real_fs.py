@@ -133,7 +133,7 @@ class RealFs:
         os.utime(fd, ns=(mtime_ns, mtime_ns))
 
     def exchange(self, one: Path, other: Path) -> bool:
-        from journal import rename  # noqa: PLC0415 - ctypes costs time that `hot` does not have
+        from journal import rename  # noqa: PLC0415 - ctypes costs time that `interrupted` does not have
 
         return rename.rename(one, other, rename.EXCHANGE)
 

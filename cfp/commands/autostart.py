@@ -81,7 +81,7 @@ def _start(args: Args, host: Host) -> dict[str, Any]:
     with locked(host.journal, "autostart", LOCK_TIMEOUT_S, recover=False) as (lease, _):
         facts = host.survey(locked=True)
         plan = plan_autostart(facts)
-        if facts.hot:
+        if facts.interrupted:
             return _beside_an_interrupted_command(args, host, facts, plan)
         switch = begin_worker(
             host,

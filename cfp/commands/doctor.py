@@ -59,4 +59,4 @@ def run(args: Args, host: Host) -> Result:
 
 def _recover_first(check: Check, facts: Facts) -> Check:
     """In an interrupted home whatever else is not well may be well after the recovery: there is one way on."""
-    return check if check.ok or not facts.hot else replace(check, fix=message("interrupted").action)
+    return check if check.ok or not facts.interrupted else replace(check, fix=message("interrupted").action)

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Read the journal without taking its lock."""
     with translated():
-        open_ids = host.journal.hot()
+        open_ids = host.journal.interrupted()
         finished = host.journal.history()
     if args.action == "list":
         listed = {"open": list(open_ids), "transactions": list(finished)}

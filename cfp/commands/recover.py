@@ -36,17 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Recover, or tell what recovery would do. Works offline, without Codex and without a worker."""
     with translated():
-        hot, tidy = host.journal.hot(), host.journal.is_tidy()
+        interrupted, clean = host.journal.interrupted(), host.journal.is_clean()
     if args.dry_run:
-        if hot and host.is_at_work:
+        if interrupted and host.is_at_work:
             raise Busy("busy", holder=str(host.journal.holder().get("command") or "another command"))
         with translated():
-            open_transactions = [host.journal.inspect(tx) for tx in hot]
-        repair = None if hot else _plan(host)
+            open_transactions = [host.journal.inspect(tx) for tx in interrupted]
+        repair = None if interrupted else _plan(host)
         would = _would(open_transactions, repair)
         fields = {"dry_run": True, "transactions": open_transactions, **_repair_fields(repair, done=False)}
         return _result(host, "clean", fields, would=would)
-    if tidy and _plan(host) is None:
+    if clean and _plan(host) is None:
         return _result(host, "clean", {"transactions": []})
     with locked(host.journal, "recover", LOCK_TIMEOUT_S) as (lease, recovery):
         fields = recovery_fields(recovery)

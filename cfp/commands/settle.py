@@ -21,8 +21,8 @@ from journal import Lease, Recovery
 def settle(host: Host, command: str) -> dict[str, Any]:
     """Settle interrupted transactions before anything is looked at; return the fields that say so."""
     with translated():
-        hot = host.journal.hot()
-    if not hot:
+        interrupted = host.journal.interrupted()
+    if not interrupted:
         return {}
     with locked(host.journal, command, LOCK_TIMEOUT_S) as (_, recovery):
         return {"recovered": recovery_fields(recovery)}

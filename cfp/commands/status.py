@@ -57,7 +57,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
             "diagnosis": diagnosis.to_json(),
             "next_user_action": diagnosis.next_user_action,
             "next_commands": commands_in(diagnosis.next_user_action),
-            "interrupted": list(facts.hot),
+            "interrupted": list(facts.interrupted),
             **route,
             "chatgpt_auth": facts.login in {LoginMode.CHATGPT, LoginMode.MIXED},
             "api_key_auth": facts.login in {LoginMode.API_KEY, LoginMode.MIXED},

@@ -128,9 +128,9 @@ def _python(facts: Facts, machine: DoctorFacts) -> Check:
 
 def _codex_config(facts: Facts) -> Check:
     name, path = "codex_config", str(facts.layout.config)
-    if facts.hot:
+    if facts.interrupted:
         told = message("diagnosis.interrupted")
-        return _bad(name, "interrupted", told.sentence, told.action, transactions=list(facts.hot))
+        return _bad(name, "interrupted", told.sentence, told.action, transactions=list(facts.interrupted))
     if plan_recovery(facts) is not None:
         told = message("diagnosis.unrecorded")
         return _bad(name, "unrecorded", told.sentence, told.action)

@@ -80,7 +80,7 @@ def diagnose(facts: Facts) -> Diagnosis:
     if not facts.home_exists:
         told = "home_missing" if running(facts) is None else "home_deleted"
         return Diagnosis(code="not_enabled", level="attention", told=told)
-    if facts.hot:
+    if facts.interrupted:
         return Diagnosis(code="interrupted", level="risk")
     if facts.config.doc is None and (facts.config.data is not None or facts.config.error):
         return Diagnosis(code="config_unparseable", level="risk")

@@ -85,7 +85,7 @@ class Facts:
     dotenv         those of them that .env sets, and that a reboot therefore leaves
     provider_keys  providers that provider-auth.json holds a key for
     auth_names     names under which auth.json holds a text, a key among them
-    hot            transactions that were interrupted
+    interrupted    ids of the interrupted transactions, oldest first
     unreadable     path of each file of our own record that is there and could not be read, and why; the disk's fault,
                    not the content's, so another try may do better
     codex_version  of the CLI on PATH; None where there is none or nobody asked
@@ -115,7 +115,7 @@ class Facts:
     auth_names: frozenset[str]
     worker: PortFact | None
     candidate: PortFact | None
-    hot: tuple[str, ...] = field(default=())
+    interrupted: tuple[str, ...] = field(default=())
     kept_backups: tuple[tuple[str, bytes], ...] = ()
     codex_version: tuple[int, ...] | None = None
     stray: PortFact | None = None

@@ -106,7 +106,7 @@ def survey(
         candidate=candidate,
         stray=near.stray(layout, (worker, candidate)),
         draining=near.draining(layout),
-        hot=_hot(disk, layout, locked=locked),
+        interrupted=_interrupted(disk, layout, locked=locked),
         kept_backups=_kept(record, layout, backups) if manifest is None else (),
         codex_version=codex_version,
         unreadable=tuple((str(path), why) for path, why in record.refused.items()),
@@ -257,7 +257,7 @@ def _kept(record: _Record, layout: Layout, names: tuple[str, ...]) -> tuple[tupl
     return tuple((str(path), data) for path, data in found if data is not None)
 
 
-def _hot(disk: Disk, layout: Layout, *, locked: bool) -> tuple[str, ...]:
+def _interrupted(disk: Disk, layout: Layout, *, locked: bool) -> tuple[str, ...]:
     """The interrupted transactions, by the one listing that needs nothing of the journal's machinery.
 
     While others hold the lock what is open is theirs, and at work.

@@ -57,7 +57,7 @@ SETTINGS = ENABLED.settings
     ("home", "check", "verdict"),
     [
         (facts(), "proxy_settings", (False, "not_enabled")),
-        (replace(ENABLED, hot=("tx",)), "codex_config", (False, "interrupted")),
+        (replace(ENABLED, interrupted=("tx",)), "codex_config", (False, "interrupted")),
         (facts(home_exists=False), "codex_config", (False, "codex_home_missing")),
         (replace(facts(), config=replace(facts().config, doc=None)), "codex_config", (False, "config_unparseable")),
         (facts(b'[model_providers.a]\nname="A"'), "active_provider", (False, "ambiguous_provider")),

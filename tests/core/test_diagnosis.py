@@ -21,7 +21,7 @@ from tests.facts import facts, installed, worker_of
 ENABLED = installed(facts(), plan_install(facts(), RouteRequest()))
 SETTINGS = ENABLED.settings
 ORDER = [
-    ("interrupted", {"hot": ("tx",)}),
+    ("interrupted", {"interrupted": ("tx",)}),
     ("config_unparseable", {"config": TextFact(data=b"a = [", doc=None, error="no end")}),
     ("unrecorded", {"settings": None}),
     ("unrecorded", {"settings": None, "manifest": None}),

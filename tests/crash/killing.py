@@ -165,7 +165,7 @@ class Killing:
     def kill_recoveries(self) -> None:
         for _ in range(self.choose.randint(0, self.nested)):
             acts = Acts(self.choose.randint(1, LATEST_ACT), self.choose.choice((killed, killed_half_way)))
-            if not self.play.stage.host().journal.hot():
+            if not self.play.stage.host().journal.interrupted():
                 return
             code = in_a_child(lambda: recover(self.play, acts), fork=bare_fork)  # noqa: B023 - runs at once
             if code == 0:

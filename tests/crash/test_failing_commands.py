@@ -110,10 +110,10 @@ def test_interrupted_at_any_operation(command: Command, numbers: Numbers) -> Non
         fs.on_step = lambda fs, what, about, at=at, number=number: fs.step == at and signal.raise_signal(number)
         said = command.say(fs, computer)
         fs.on_step = None
-        hot = [path for path in fs.seen if path.endswith(".open")]
+        open_logs = [path for path in fs.seen if path.endswith(".open")]
         found = complaints_after(command, fs, computer, said)
-        if found or hot:
-            bad.append((at, number.name, said.code, hot, found))
+        if found or open_logs:
+            bad.append((at, number.name, said.code, open_logs, found))
     numbers.count("failing operations", "interrupts of whole commands", len(operations(command)))
     numbers.count("failing operations", "violations", len(bad))
     assert bad == []

@@ -32,7 +32,7 @@ def points(played: Play, stride: int, first: int) -> Iterator[int]:
 def judged(played: Play, said: Said) -> list[str]:
     """What is wrong after a command said that, and after a `recover` where it could not undo all by itself."""
     complaints = []
-    if played.stage.host().journal.hot():
+    if played.stage.host().journal.interrupted():
         recovered = played.recover()
         # The hook tells its log only.
         told = said.code == 6 or recovered.json["status"] == "rolled_back" or "--quiet" in played.scene.words

@@ -65,7 +65,7 @@ def test_an_interrupted_home_says_so(scene: Scene, tmp_path: Path) -> None:
         assert -signal.SIGKILL == in_a_child(lambda: played.perform(Acts(at, killed)))  # noqa: B023 - runs at once
         if at % 2:
             played.stage.street.keep({})
-        for transaction in played.stage.host().journal.hot():
+        for transaction in played.stage.host().journal.interrupted():
             interrupted += 1
             shown = look(played, ("journal", "show"), transaction).json["transaction"]
             found = unclear(played, transaction)
@@ -85,7 +85,7 @@ def test_a_command_at_work_is_not_interrupted(tmp_path: Path) -> None:
     at = played.acts.index("spawn") + 1
     assert -signal.SIGKILL == in_a_child(lambda: played.perform(Acts(at, killed)))
     journal = played.stage.host().journal
-    (transaction,) = journal.hot()
+    (transaction,) = journal.interrupted()
     with journal.acquire(command="install", timeout=0):
         status = look(played, ("status",), transaction).json
         assert ([], "not_enabled") == (status["interrupted"], status["diagnosis"]["code"])
@@ -107,7 +107,7 @@ def test_a_damaged_record_has_a_way_out(tmp_path: Path) -> None:
     played.rewind()
     at = played.acts.index("spawn") + 1
     assert -signal.SIGKILL == in_a_child(lambda: played.perform(Acts(at, killed)))
-    (transaction,) = played.stage.host().journal.hot()
+    (transaction,) = played.stage.host().journal.interrupted()
     log = played.stage.layout.journal / f"{transaction}.open"
     log.write_bytes(log.read_bytes().replace(b'"t":"prepared"', b'"t":"PREPARED"'))
     refused = played.stage.run("recover")

@@ -210,7 +210,7 @@ class Site:
         return survey(self.home.layout, ENVIRONMENT, neighbours=self.computer.neighbours(), disk=self.disk)
 
     @property
-    def hot(self) -> bool:
+    def interrupted(self) -> bool:
         return any(name.endswith(".open") for name in self.disk.names(self.home.layout.journal))
 
     def state(self) -> State:

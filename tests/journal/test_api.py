@@ -50,13 +50,13 @@ def prepared(lease: Lease, path: Path, before: bytes | None = b"a", *edits: KeyE
 
 
 def test_asking_is_cheap() -> None:
-    """`hot` needs no lock, no folder and no heavy module: the hook of every session asks it."""
+    """`interrupted` needs no lock, no folder and no heavy module: the hook of every session asks it."""
     code = """
 import sys
 import tempfile
 from pathlib import Path
 from journal import Journal, RealFs
-assert () == Journal(Path("/nonexistent/j"), fs=RealFs(), formats={}, processes=None).hot()
+assert () == Journal(Path("/nonexistent/j"), fs=RealFs(), formats={}, processes=None).interrupted()
 print(*sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=Path(__file__).parents[2])
@@ -64,7 +64,7 @@ print(*sys.modules)
 
 
 def test_a_dead_command_is_seen_from_outside(home: Home) -> None:
-    """An open transaction shows in `hot` and `inspect`, with what recovery would do, and without values."""
+    """An open transaction shows in `interrupted` and `inspect`, with what recovery would do, and without values."""
     config = home.write("config", b"ours=secret\n")
     edit = KeyEdit(path=("ours",), before="secret", after="1")
     with home.journal.acquire(command="install", timeout=5) as lease:
@@ -72,7 +72,7 @@ def test_a_dead_command_is_seen_from_outside(home: Home) -> None:
         transaction.worker_intended(nonce="n", port=1, executable="python", settings_hash="0")
         transaction.worker_started(nonce="n", pid=7, started="1", boot_id="b")
         transaction.swap()
-    assert (transaction.id,) == home.journal.hot()
+    assert (transaction.id,) == home.journal.interrupted()
     view = home.journal.inspect(transaction.id)
     assert ("prepared", "roll_back", "install") == (view["state"], view["decision"], view["command"])
     assert [("after", "***")] == [(file["now"], file["edits"][0]["before"]) for file in view["files"]]
@@ -118,7 +118,7 @@ def test_a_busy_worker_is_left_for_later(home: Home) -> None:
     with home.journal.acquire(command="recover", timeout=5) as lease:
         recovery = lease.recover()
     assert [("new", "deferred")] == [(worker["nonce"], worker["outcome"]) for worker in recovery.workers]
-    assert () == home.journal.hot()
+    assert () == home.journal.interrupted()
 
 
 def test_workers_are_retracted_and_relaunched_once(home: Home) -> None:
@@ -190,7 +190,7 @@ def test_signals_wait_for_the_decision(home: Home) -> None:
         transaction.commit()
         with pytest.raises(KeyboardInterrupt):
             transaction.finish()
-    assert ((), b"b") == (home.journal.hot(), config.read_bytes())
+    assert ((), b"b") == (home.journal.interrupted(), config.read_bytes())
 
 
 def test_an_abandoned_lease_lets_signals_through(home: Home) -> None:

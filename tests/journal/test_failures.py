@@ -711,9 +711,11 @@ def test_an_end_may_be_tried_again(commits: bool) -> None:  # noqa: FBT001 - a p
             transaction.commit()
         else:
             transaction.restore_files()
-        for hot in (True, False):
+        for interrupted in (True, False):
             end = transaction.finish if commits else lambda: transaction.close_rolled_back("test")
-            assert (failure_of(lambda _, end=end: end(), fs) is not None) == bool(journal.hot()) == hot
+            assert (
+                (failure_of(lambda _, end=end: end(), fs) is not None) == bool(journal.interrupted()) == interrupted
+            )
     assert len(journal.history()) == 1
 
 
@@ -777,7 +779,7 @@ def test_an_interrupt_arrives_when_files_are_back() -> None:
             transaction.restore_files()
         assert fs.data("/h/config") == b"x=1\n"
         transaction.close_rolled_back("test")
-        assert journal.hot() == ()
+        assert journal.interrupted() == ()
 
 
 # --- removing ----------------------------------------------------------------------------------------------------

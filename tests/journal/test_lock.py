@@ -120,7 +120,7 @@ def test_dismantle_leaves_nothing(tmp_path: Path) -> None:
         lease.remove([config])
         lease.dismantle()
     assert [] == os.listdir(home.path)
-    assert ((), ()) == (home.journal.hot(), home.journal.history())
+    assert ((), ()) == (home.journal.interrupted(), home.journal.history())
     with home.journal.acquire(command="x", timeout=0):
         pass
 

@@ -151,7 +151,7 @@ def test_images_lie_end_to_end() -> None:
 def test_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
     """Whoever asks is told that storage failed, and where."""
     home = home_at(tmp_path / "home", Failing("names"))
-    for ask in (home.journal.is_tidy, home.journal.hot):
+    for ask in (home.journal.is_clean, home.journal.interrupted):
         with pytest.raises(StorageFailed) as failed:
             ask()
         assert (home.journal.root, errno.EIO) == (failed.value.path, failed.value.errno)

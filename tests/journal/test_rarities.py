@@ -329,7 +329,7 @@ def test_workers_alone_commit(tmp_path: Path) -> None:
         transaction.retract_workers()
         assert not lease.has_committed
         transaction.close_rolled_back("test")
-    assert () == home.journal.hot()
+    assert () == home.journal.interrupted()
 
 
 def test_parked_bytes_keep_the_folder(tmp_path: Path) -> None:
@@ -475,7 +475,7 @@ def test_a_name_that_became_a_circle() -> None:
     dead.delete("/h/hooks")
     dead.add_link("/h/hooks", "/h/hooks")
     recover(dead, machine)
-    assert () == journal_on(dead, machine).hot()
+    assert () == journal_on(dead, machine).interrupted()
 
 
 def test_a_command_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
@@ -510,12 +510,12 @@ def test_a_folder_that_went_while_it_was_waited_for(tmp_path: Path) -> None:
 def test_what_is_left_of_a_dead_command_is_seen(tmp_path: Path) -> None:
     """Images of a transaction that died before it began are untidy; lock, history and parked bytes are not."""
     home = home_at(tmp_path / "home")
-    assert home.journal.is_tidy()
+    assert home.journal.is_clean()
     for name in ("lock", "history.jsonl", "tx.x0-12345678"):
         home.write(f"journal/{name}", b"")
-    assert home.journal.is_tidy()
+    assert home.journal.is_clean()
     home.write("journal/tx.b", b"")
-    assert not home.journal.is_tidy()
+    assert not home.journal.is_clean()
 
 
 def test_an_image_that_is_gone_is_damage() -> None:

@@ -312,8 +312,8 @@ def test_workers_are_retracted_by_themselves(tmp_path: Path) -> None:
     assert b"a" == config.read_bytes()
 
 
-@pytest.mark.parametrize(("broken", "hot"), [("fsync", False), ("move", False), ("make_folder", True)])
-def test_a_disk_that_fails_for_good_while_preparing(broken: str, hot: bool) -> None:  # noqa: FBT001 - a parameter of the test
+@pytest.mark.parametrize(("broken", "interrupted"), [("fsync", False), ("move", False), ("make_folder", True)])
+def test_a_disk_that_fails_for_good_while_preparing(broken: str, interrupted: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """What has no log yet is nobody's; what has one is said to be there, since it could not be taken away."""
 
     class Broken(SimFs):
@@ -349,12 +349,12 @@ def test_a_disk_that_fails_for_good_while_preparing(broken: str, hot: bool) -> N
         fs.broken = frozenset({broken})
         with pytest.raises(StorageFailed):
             transaction.prepare()
-        if hot:
+        if interrupted:
             with pytest.raises(JournalError):
                 roll_back(transaction)
         else:
             roll_back(transaction)
-        assert hot == bool(journal.hot())
+        assert interrupted == bool(journal.interrupted())
         fs.broken = frozenset()
         lease.recover()
     assert {"/h/config"} == {path for path in left(fs) if "journal" not in path}

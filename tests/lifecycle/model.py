@@ -85,9 +85,9 @@ class Model:
         """Everything is given back; exact texts were compared."""
         return replace(self.outside(), exact=None, hooks_exact=None)
 
-    def complaints(self, text: Leaves, state: State, *, hot: bool) -> list[str]:
+    def complaints(self, text: Leaves, state: State, *, interrupted: bool) -> list[str]:
         """Compare a config.toml that parses: others' values stand, and ours only where we are installed."""
-        ours_allowed = hot or self.haunted or state not in DIRECT
+        ours_allowed = interrupted or self.haunted or state not in DIRECT
         found = []
         for path in text.keys() | self.mine.keys():
             value, wanted = text.get(path, GONE), self.mine.get(path, GONE)

@@ -219,8 +219,10 @@ class Others(RuleBasedStateMachine):
             if data is not None:
                 self.world.site.home.put(facts.layout.config, data)
                 # What a rollback leaves of it is the user's: only what the command itself wrote is taken back.
-                hot = self.world.hot
-                self.world.models = [model.wrote({}).hooks_written(shifted=hot) for model in self.world.models]
+                interrupted = self.world.interrupted
+                self.world.models = [
+                    model.wrote({}).hooks_written(shifted=interrupted) for model in self.world.models
+                ]
         self.world.check()
 
     @rule(number=NUMBERS)
@@ -303,7 +305,7 @@ class Mishaps(RuleBasedStateMachine):
     @rule()
     def user_deletes_the_config(self) -> None:
         layout = self.world.site.home.layout
-        if layout.config not in self.world.broken and not self.world.site.hot:
+        if layout.config not in self.world.broken and not self.world.site.interrupted:
             self.world.site.home.take(layout.config)
             gone = {path: writers.GONE for model in self.world.models for path in model.mine}
             self.world.models = [model.wrote(gone) for model in self.world.models]
@@ -382,7 +384,7 @@ class Machine(RuleBasedStateMachine):
     @rule(seed=SEEDS)
     def power_cut(self, seed: int) -> None:
         self.world.tally.power_cuts += 1
-        files, settled = self.world.files(), not (self.world.hot or self.world.crashed or self.world.full)
+        files, settled = self.world.files(), not (self.world.interrupted or self.world.crashed or self.world.full)
         self.world.site.home.cut_power(random.Random(seed))
         lost = {path for path, data in self.world.files().items() if data != files[path]} - self.world.unsure
         assert not (settled and lost), f"I1: a power cut took back what was done: {lost}"

@@ -97,8 +97,8 @@ class World:
         return self.site.disk.read(self.site.home.layout.hooks)
 
     @property
-    def hot(self) -> bool:
-        return self.site.hot
+    def interrupted(self) -> bool:
+        return self.site.interrupted
 
     def files(self) -> dict[Path, bytes | None]:
         """The files that a command promises to have changed once it says so."""
@@ -117,7 +117,9 @@ class World:
         self.site.home.put(self.site.home.layout.config, data, mode)
         written = [model.wrote(edit.meant) for model in self.models]
         # In the middle of a command, a value of a key of ours may be what that command was about to put there.
-        undone = [model.wrote({}) for model in self.models] if self.hot and any(map(is_own, edit.meant)) else []
+        undone = (
+            [model.wrote({}) for model in self.models] if self.interrupted and any(map(is_own, edit.meant)) else []
+        )
         self.models = unique([*written, *undone])
 
     def codex_writes(self, number: int) -> None:
@@ -184,7 +186,7 @@ class World:
         """Run a command line, in trouble or not, and hold it to everything that it promised."""
         self.tally.commands += 1
         self.interfered = trouble.kind == "edit"
-        was_hot = self.hot
+        was_interrupted = self.interrupted
         before, places = files_of(self.site.home.image()), positions(self.hooks_json)
         met = self._will_meet()
         workers, reached, form = self.site.computer.serving(), i3_reached(self.site), self.form()
@@ -194,20 +196,20 @@ class World:
         changed = {path for path, data in self.files().items() if data != files[path]}
         self.unsure = self.unsure - changed if passed else self.unsure | changed
         if said is None:
-            self.tally.nested += was_hot
-            self._died(before, went_through, [] if was_hot else reached)
+            self.tally.nested += was_interrupted
+            self._died(before, went_through, [] if was_interrupted else reached)
             return
         if self.full:
             self.site.home.fill()  # still: a new program finds the disk as the last one left it
-        if self.hot or isinstance(said.json.get("changed"), str):
+        if self.interrupted or isinstance(said.json.get("changed"), str):
             self.models = unique([*self.models, *(went_through(model, before, None) for model in self.models)])
         elif passed:
             self.models = [went_through(model, before, said) for model in self.models]
-        elif said.json.get("changed") is False and not was_hot and trouble.kind != "edit":
+        elif said.json.get("changed") is False and not was_interrupted and trouble.kind != "edit":
             self._changed_nothing(argv, before, workers)
-        if trouble.kind != "edit" and not was_hot:  # a file that recovery takes away has no mode to keep
+        if trouble.kind != "edit" and not was_interrupted:  # a file that recovery takes away has no mode to keep
             self._keeps_form(form, argv)
-        if not was_hot:
+        if not was_interrupted:
             self._is_left_as_told(argv, trouble, said, reached)
         self.check(places)
         if trouble == CALM and not self.full and said.code != 6 and not self._is_told_of(said):
@@ -231,14 +233,16 @@ class World:
 
     def _is_left_as_told(self, argv: Sequence[str], trouble: Trouble, said: Said, reached: list[Worker]) -> None:
         """What is left open is told, one failure is undone at once, and nothing is left where all is removed."""
-        assert not self.hot or isinstance(said.json.get("changed"), str), f"I4: {argv} left a transaction open"
+        assert not self.interrupted or isinstance(said.json.get("changed"), str), (
+            f"I4: {argv} left a transaction open"
+        )
         once = trouble.kind in {"fail", "stillborn"} and not self.full
         assert not (once and said.refusal == "rollback_incomplete"), f"I1: {argv} did not undo one failure"
         if said.json.get("files") == "removed" and not said.refusal:
             state = f"{self.site.home.layout.state}/"
             left = [path for path in files_of(self.site.home.image()) if path.startswith(state)]
             assert left == [], f"I4: {argv} left {left}"
-        if said.refusal and not self.hot:
+        if said.refusal and not self.interrupted:
             assert i3_lost(self.site, reached) == [], f"{argv}: {said.refusal}"
 
     def form(self) -> dict[Path, tuple[bool, int]]:
@@ -263,7 +267,7 @@ class World:
     def _will_meet(self) -> frozenset[State]:
         """The states that a command finds: now, and once it has settled what is interrupted."""
         states = {state_of(self.facts)}
-        if self.hot:
+        if self.interrupted:
             twin = self.site.twin()
             twin.recover()
             states.add(twin.state())
@@ -336,7 +340,7 @@ class World:
             moved = {name for name in places.keys() & now.keys() if places[name] != now[name]}
             assert not moved, f"I6: other people's hooks moved: {moved}"
         self.crashed = self.crashed and i4_nothing_left(self.site) != []
-        if self.hot or self.crashed:
+        if self.interrupted or self.crashed:
             self.check_recovered(self.site.twin())
         else:
             self._check_rest(self.site, self.facts)
@@ -366,17 +370,17 @@ class World:
 
     def possible(self, site: Site, facts: Facts, models: list[Model]) -> list[Model]:
         """Those possibilities that the files agree with; fails where none is left (I1, I2)."""
-        hot, text, state = bool(facts.hot), leaves(facts.config.data), state_of(facts)
+        interrupted, text, state = bool(facts.interrupted), leaves(facts.config.data), state_of(facts)
         for path, data in self.broken.items():
             assert site.disk.read(path) == data, f"I2: {path.name} did not parse, and was changed"
         if text is None:
             return models
-        found = [(model, model.complaints(text, state, hot=hot)) for model in models]
+        found = [(model, model.complaints(text, state, interrupted=interrupted)) for model in models]
         fitting = [model for model, complaints in found if not complaints]
         assert fitting, f"I1, I2: {found[0][1]}"
         if facts.layout.hooks not in self.broken:
             assert theirs(facts.hooks.data) == self.hooks, "I2: other people's hooks changed"
-        return models if hot else fitting
+        return models if interrupted else fitting
 
     def _is_listed(self, verb: Verb, before: frozenset[State], said: Said) -> None:
         after = state_of(self.facts)

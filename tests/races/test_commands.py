@@ -176,7 +176,7 @@ def settled_after_a_killed_holder(words: tuple[str, ...], stage: Stage) -> Said:
         stage.run(*INSTALL, "--upstream-base", "https://third.example/v1", acts=Acts(20, stopped))
         os._exit(0)
     assert os.WIFSTOPPED(os.waitpid(holder, os.WUNTRACED)[1])
-    assert stage.host().journal.hot()
+    assert stage.host().journal.interrupted()
     reading, writing = os.pipe()
     waiting = os.fork()
     if waiting == 0:
@@ -204,7 +204,7 @@ def test_a_killed_holder_of_the_lock_blocks_nobody(words: tuple[str, ...], tmp_p
     said = settled_after_a_killed_holder(words, stage)
     assert said.code == 0, said.out
     assert said.json["recovered" if words != ("recover",) else "transactions"]
-    assert () == stage.host().journal.hot()
+    assert () == stage.host().journal.interrupted()
 
 
 def test_a_killed_holder_of_the_lock_leaves_a_session_its_proxy(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_killed_holder_of_the_lock_leaves_a_session_its_proxy(tmp_path: Path) 
     said = settled_after_a_killed_holder(("autostart",), stage)
     assert (said.code, said.status, said.json["reason"]) == (0, "started", "interrupted"), said.out
     assert 1 == len(stage.street.workers)
-    assert stage.host().journal.hot()
+    assert stage.host().journal.interrupted()
     assert "rolled_back" == stage.run("recover").status
-    assert () == stage.host().journal.hot()
+    assert () == stage.host().journal.interrupted()
     assert 1 == len(stage.street.workers)

@@ -115,7 +115,7 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
     return Snapshot(
         code=found.code,
         level=found.level,
-        interrupted=facts.hot,
+        interrupted=facts.interrupted,
         transactions=_transactions(layout),
         benchmark=_benchmark(layout.benchmark),
     )
