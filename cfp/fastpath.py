@@ -22,15 +22,6 @@ SETTINGS = "codex-fast-proxy-state/settings.json"
 CONFIG = "config.toml"
 NOTE = "codex-fast-proxy-state/state/fast_proxy.config-seen"
 JOURNAL = "codex-fast-proxy-journal"
-SERVED = (
-    "provider",
-    "proxy_base",
-    "upstream_base",
-    "service_tier",
-    "service_tier_policy",
-    "upstream_api_key_env",
-    "upstream_api_key_file",
-)
 
 
 def nothing_to_do(arguments: Sequence[str]) -> bool:
@@ -116,7 +107,8 @@ def _interrupted(home: str) -> bool:
 
 
 def _serves(settings: dict[str, Any]) -> bool:
-    from cfp.host.worker.probe import read_health  # noqa: PLC0415  after the cheaper questions
+    from cfp.core.served_settings import serves  # noqa: PLC0415  after the cheaper questions
+    from cfp.host.worker.probe import read_health  # noqa: PLC0415  the same
 
     health = read_health(settings["host"], settings["port"], 1.0)
-    return health is not None and all(health.get(name) == settings[name] for name in SERVED)
+    return health is not None and serves(health, settings)

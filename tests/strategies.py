@@ -11,6 +11,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from cfp.core.settings import Policy, Settings
+
 TRUST_KEY = "/home/a b/.codex/hooks.json:session_start:0:0"
 OUR_COMMAND = "/usr/bin/python3 -P -m codex_fast_proxy autostart --codex-home /home/a/.codex --quiet"
 PREDECESSOR_COMMAND = "python3 -m codex_fast_proxy autostart --codex-home /home/a/.codex --quiet"
@@ -367,3 +369,22 @@ def _wild(draw: Draw, value: Any) -> str:
     if isinstance(value, list):
         return "[" + gap() + f"{gap()},{gap()}".join(_wild(draw, item) for item in value) + gap() + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+@st.composite
+def valid_settings(draw: Draw) -> Settings:
+    """Settings that pass `validate`."""
+    env = draw(st.none() | st.sampled_from(["KEY", "_K9"]))
+    return Settings(
+        provider=draw(st.text(min_size=1)),
+        upstream_base=draw(
+            st.sampled_from(["https://relay.example/v1", "http://127.0.0.1:9/v1", "https://[::1]:8443"])
+        ),
+        host=draw(st.sampled_from(["127.0.0.1", "localhost", "::1"])),
+        port=draw(st.integers(1024, 65535).filter(lambda port: port != 8443)),
+        proxy_base=draw(st.sampled_from(["/v1", "/a/b"])),
+        service_tier=draw(st.sampled_from(["priority", "flex"])),
+        service_tier_policy=draw(st.sampled_from(Policy)),
+        upstream_api_key_env=env,
+        upstream_api_key_file=env is None and draw(st.booleans()),
+    )

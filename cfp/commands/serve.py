@@ -22,28 +22,15 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Name the flags for --help; `cfp.proxy.worker.command_line.parse` is what reads them."""
-    for flag, metavar, what in _FLAGS:
-        if metavar:
-            parser.add_argument(flag, metavar=metavar, help=what)
+    from cfp.core.served_settings import SERVED_SETTINGS, SWITCH  # noqa: PLC0415  only --help needs them
+
+    for setting in SERVED_SETTINGS:
+        if setting.kind == SWITCH:
+            parser.add_argument(setting.flag, action="store_true", help=setting.help)
         else:
-            parser.add_argument(flag, action="store_true", help=what)
-
-
-# fmt: off
-_FLAGS = (
-    ("--provider", "NAME", "whose saved key is sent, with --use-provider-auth-file"),
-    ("--host", "ADDRESS", "loopback address to serve (default: 127.0.0.1)"),
-    ("--port", "NUMBER", "port to serve (default: 8787)"),
-    ("--proxy-base", "PATH", "path prefix on our side (default: /v1)"),
-    ("--upstream-base", "URL", "the provider's URL"),
-    ("--service-tier", "TIER", "the tier to inject (default: priority)"),
-    ("--service-tier-policy", "POLICY", "auto, inject_missing or preserve"),
-    ("--upstream-api-key-env", "NAME", "send the key in this environment variable"),
-    ("--use-provider-auth-file", "", "send the key that prepare-chatgpt-login keeps"),
-    ("--log-dir", "DIR", "where the request log goes (default: in the Codex home)"),
-    ("--verbose", "", "say more on stderr"),
-)
-# fmt: on
+            parser.add_argument(setting.flag, metavar=setting.metavar, help=setting.help)
+    parser.add_argument("--log-dir", metavar="DIR", help="where the request log goes (default: in the Codex home)")
+    parser.add_argument("--verbose", action="store_true", help="say more on stderr")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from cfp.core.served_settings import NUMBER, SERVED_SETTINGS, SWITCH, ServedSetting
 from cfp.errors import Refused
 from cfp.layout import DEFAULT_PROXY_BASE
 
@@ -143,38 +144,31 @@ def settings_from_json(raw: Any) -> Settings:
     """The same for an object that is already parsed."""
     if not isinstance(raw, Mapping):
         raise Refused("settings_invalid", reason="it is not a JSON object")
-    env = raw.get("upstream_api_key_env") or None
-    key_file = bool(raw.get("upstream_api_key_file"))
-    policy = raw.get("service_tier_policy")
-    if policy is None:
-        policy = Policy.PRESERVE if env or key_file else Policy.INJECT_MISSING
-    if policy not in list(Policy):
+    values: dict[str, Any] = {"provider": None, "upstream_base": None}
+    values |= {setting.name: raw[setting.name] for setting in SERVED_SETTINGS if setting.name in raw}
+    if not values.get("upstream_api_key_env"):
+        values.pop("upstream_api_key_env", None)
+    own_key = "upstream_api_key_env" in values or bool(values.get("upstream_api_key_file"))
+    if values.get("service_tier_policy") is None:
+        values["service_tier_policy"] = Policy.PRESERVE if own_key else Policy.INJECT_MISSING
+    if values["service_tier_policy"] not in list(Policy):
         raise Refused("settings_invalid", reason=f"service_tier_policy is none of {', '.join(Policy)}")
-    texts = {
-        "provider": raw.get("provider"),
-        "upstream_base": raw.get("upstream_base"),
-        "host": raw.get("host", DEFAULT_HOST),
-        "proxy_base": raw.get("proxy_base", DEFAULT_PROXY_BASE),
-        "service_tier": raw.get("service_tier", DEFAULT_TIER),
-    }
-    for name, value in texts.items():
-        if not isinstance(value, str):
-            raise Refused("settings_invalid", reason=f"{name} is not text")
-    port = raw.get("port", DEFAULT_PORT)
-    if isinstance(port, bool) or not isinstance(port, int):
-        raise Refused("settings_invalid", reason="port is not a number")
-    if env is not None and not isinstance(env, str):
-        raise Refused("settings_invalid", reason="upstream_api_key_env is not text")
-    return validate(
-        Settings(
-            provider=str(texts["provider"]),
-            upstream_base=str(texts["upstream_base"]).rstrip("/"),
-            host=str(texts["host"]),
-            port=port,
-            proxy_base=str(texts["proxy_base"]),
-            service_tier=str(texts["service_tier"]),
-            service_tier_policy=Policy(policy),
-            upstream_api_key_env=env,
-            upstream_api_key_file=key_file,
-        )
-    )
+    for setting in SERVED_SETTINGS:
+        if setting.name in values:
+            values[setting.name] = _typed(setting, values[setting.name])
+    values["service_tier_policy"] = Policy(values["service_tier_policy"])
+    values["upstream_base"] = values["upstream_base"].rstrip("/")
+    return validate(Settings(**values))
+
+
+def _typed(setting: ServedSetting, value: Any) -> str | int | bool:
+    """Return the value in the type of its kind; raises Refused(settings_invalid)."""
+    if setting.kind == SWITCH:
+        return bool(value)
+    if setting.kind == NUMBER:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise Refused("settings_invalid", reason=f"{setting.name} is not a number")
+        return value
+    if not isinstance(value, str):
+        raise Refused("settings_invalid", reason=f"{setting.name} is not text")
+    return value

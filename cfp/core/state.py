@@ -7,11 +7,11 @@ inputs; a test enumerates them.
 from __future__ import annotations
 
 import enum
-from typing import Final
 
 from cfp.core.facts import Facts, PortFact, PortState
 from cfp.core.manifest import ManifestState
 from cfp.core.provider import provider_url
+from cfp.core.served_settings import COMPARED
 from cfp.core.unrecorded import running, unrecorded
 
 
@@ -110,19 +110,7 @@ def settings_pending(facts: Facts) -> bool:
     if facts.worker is None or facts.worker.state is not PortState.OURS or facts.settings is None:
         return False
     health, saved = facts.worker.health or {}, facts.settings.to_json()
-    return any(health[name] != saved[name] for name in SERVED if name in health)
-
-
-# The settings that a worker serves, as its health answer names them.
-SERVED: Final = (
-    "provider",
-    "proxy_base",
-    "upstream_base",
-    "service_tier",
-    "service_tier_policy",
-    "upstream_api_key_env",
-    "upstream_api_key_file",
-)
+    return any(health[name] != saved[name] for name in COMPARED if name in health)
 
 
 def hook(facts: Facts) -> Hook:

@@ -7,26 +7,13 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from cfp.core.settings import Policy, Settings, parse_settings, settings_from_json, upstream_url, validate
 from cfp.errors import Refused
-
-settings = st.builds(
-    Settings,
-    provider=st.text(min_size=1),
-    upstream_base=st.sampled_from(["https://relay.example/v1", "http://127.0.0.1:9/v1", "https://[::1]:8443"]),
-    host=st.sampled_from(["127.0.0.1", "localhost", "::1"]),
-    port=st.integers(1024, 65535),
-    proxy_base=st.sampled_from(["/v1", "/a/b"]),
-    service_tier=st.sampled_from(["priority", "flex"]),
-    service_tier_policy=st.sampled_from(Policy),
-    upstream_api_key_env=st.none() | st.sampled_from(["KEY", "_K9"]),
-    upstream_api_key_file=st.just(False),
-)
+from tests.strategies import valid_settings
 
 
-@given(settings)
+@given(valid_settings())
 def test_what_is_written_is_what_is_read(one: Settings) -> None:
     """Serialising and parsing settings is the identity."""
     assert parse_settings(one.serialise()) == one
@@ -126,7 +113,7 @@ def test_urls_lose_trailing_slashes_and_white_space_only() -> None:
     assert upstream_url(" https://A.example:8443/v1// ") == "https://A.example:8443/v1"
 
 
-@given(settings)
+@given(valid_settings())
 def test_valid_settings_stay_valid(one: Settings) -> None:
     """Validation changes nothing."""
     assert validate(one) is one

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 
+from cfp.core import served_settings
 from cfp.core.facts import Facts, PortFact, PortState
 from cfp.core.settings import Settings
-from cfp.core.state import SERVED
 from cfp.core.unrecorded import running
 from cfp.errors import Refused
 
@@ -62,5 +62,5 @@ def has_lost_its_home(at: PortFact) -> bool:
 
 def serves(at: PortFact, settings: Settings, runtime_id: str) -> bool:
     """True where the worker there has exactly these settings and this code."""
-    health, wanted = at.health or {}, settings.to_json()
-    return health.get("runtime_id") == runtime_id and all(health.get(name) == wanted[name] for name in SERVED)
+    health = at.health or {}
+    return health.get("runtime_id") == runtime_id and served_settings.serves(health, settings.to_json())

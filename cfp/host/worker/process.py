@@ -10,8 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from cfp.core.served_settings import serves
 from cfp.errors import Failed
 from cfp.host.worker import control_socket
 from cfp.host.worker.probe import Health, read_health, wait_healthy
@@ -307,5 +308,4 @@ def _serves(health: Health | None, spec: WorkerSpec) -> bool:
     """Whether that health is of a worker for this home with these settings."""
     if health is None or health.get("draining") or health.get("codex_home") != str(spec.codex_home):
         return False
-    expected: dict[str, Any] = spec.settings.to_json()
-    return all(health.get(name) == value for name, value in expected.items() if name != "base_url")
+    return serves(health, spec.settings.to_json())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from cfp.core.served_settings import arguments
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import CfpError, Failed
 from cfp.host.provider.secret import redact
@@ -49,29 +50,15 @@ class WorkerSpec:
 
     def argv(self) -> list[str]:
         """The worker's command line; every value stands as an argument of its own after its flag."""
-        settings = self.settings
         return [
             *(self.python, "-P", "-m", "codex_fast_proxy", "serve"),
             *("--codex-home", str(self.codex_home)),
-            *("--provider", settings.provider),
-            *("--host", settings.host),
-            *("--port", str(settings.port)),
-            *("--proxy-base", settings.proxy_base),
-            *("--upstream-base", settings.upstream_base),
-            *("--service-tier", settings.service_tier),
-            *("--service-tier-policy", str(settings.service_tier_policy)),
-            *self._auth(),
+            *arguments(self.settings.to_json()),
             *("--nonce", self.nonce),
             *(["--take-over", self.take_over] if self.take_over else []),
             "--await-go",
             *(["--verbose"] if self.verbose else []),
         ]
-
-    def _auth(self) -> list[str]:
-        if self.settings.upstream_api_key_file:
-            return ["--use-provider-auth-file"]
-        env = self.settings.upstream_api_key_env
-        return [] if env is None else ["--upstream-api-key-env", env]
 
     def settings_hash(self) -> str:
         """16 hex digits over settings.json as we would write it."""

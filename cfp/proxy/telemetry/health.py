@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 import cfp
+from cfp.core.served_settings import SERVED_SETTINGS
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
 from cfp.proxy.learned import TierRefusals, WebSocketSupport
@@ -71,18 +72,11 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
         **identity(),
         "nonce": config.nonce,
         "codex_home": str(config.layout.home),
-        "provider": settings.provider,
-        "host": settings.host,
+        **{setting.name: getattr(settings, setting.name) for setting in SERVED_SETTINGS},
         "port": worker.port,
-        "proxy_base": settings.proxy_base,
-        "upstream_base": settings.upstream_base,
-        "service_tier": settings.service_tier,
-        "service_tier_policy": settings.service_tier_policy.value,
         "service_tier_effective_policy": credentials.effective_policy().value,
         "login_mode": credentials.login().value,
         "upstream_auth": "override_configured" if settings.overrides_auth else "preserved",
-        "upstream_api_key_env": settings.upstream_api_key_env,
-        "upstream_api_key_file": settings.upstream_api_key_file,
         "upstream_api_key_source": credentials.key_source,
         "upstream_api_key_available": credentials.key_available(),
         "requests_in_flight": worker.requests_in_flight,

@@ -8,7 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from cfp.core.served_settings import NUMBER, SERVED_SETTINGS, SWITCH, TEXT
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import Refused, UsageError
 from cfp.host.provider.outbound import outbound_environ
@@ -16,18 +18,19 @@ from cfp.host.system.windows import user_environ
 from cfp.layout import Layout
 from cfp.proxy.config import WorkerConfig
 
-_SETTINGS_FLAGS = {
-    "--provider": "provider",
-    "--host": "host",
-    "--port": "port",
-    "--proxy-base": "proxy_base",
-    "--upstream-base": "upstream_base",
-    "--service-tier": "service_tier",
-    "--service-tier-policy": "service_tier_policy",
-    "--upstream-api-key-env": "upstream_api_key_env",
+# Flag -> the name of its value, and its kind.
+_FLAGS: dict[str, tuple[str, str]] = {
+    **{setting.flag: (setting.name, setting.kind) for setting in SERVED_SETTINGS},
+    "--codex-home": ("codex_home", TEXT),
+    "--log-dir": ("log_dir", TEXT),
+    "--nonce": ("nonce", TEXT),
+    "--take-over": ("take_over", TEXT),
+    "--await-go": ("await_go", SWITCH),
+    "--verbose": ("verbose", SWITCH),
+    # Written by scripts for version 0.1.0; the worker derives both.
+    "--service-tier-effective-policy": ("service_tier_effective_policy", TEXT),
+    "--upstream-api-key-source": ("upstream_api_key_source", TEXT),
 }
-# Written by scripts for the predecessor; they say nothing that the other flags do not.
-_IGNORED_FLAGS = frozenset({"--service-tier-effective-policy", "--upstream-api-key-source"})
 _NONCE = re.compile(r"[0-9a-f]{0,64}\Z")
 
 
@@ -49,42 +52,44 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ServeArgs:
 
     Not argparse: a hook waits for this process to listen, and it is only ever one shape of command line.
     """
-    raw: dict[str, object] = {"provider": "openai", "service_tier_policy": "auto"}
-    texts = {"--codex-home": environ.get("CODEX_HOME") or str(Path.home() / ".codex")}
-    texts |= {"--nonce": "", "--take-over": "", "--log-dir": ""}
-    switches = {"--use-provider-auth-file": False, "--await-go": False, "--verbose": False}
+    values: dict[str, Any] = {"provider": "openai", "service_tier_policy": "auto", **_flag_values(argv)}
+    nonce, take_over, log_dir = (values.get(name, "") for name in ("nonce", "take_over", "log_dir"))
+    for flag, text in (("nonce", nonce), ("take-over", take_over)):
+        if not _NONCE.match(text):
+            raise UsageError("invalid_settings", field=flag, reason="it must be hexadecimal")
+    default_home = environ.get("CODEX_HOME") or Path.home() / ".codex"
+    return ServeArgs(
+        settings=_settings(values),
+        codex_home=Path(values.get("codex_home", default_home)),
+        log_dir=Path(log_dir) if log_dir else None,
+        nonce=nonce,
+        take_over=take_over,
+        await_go="await_go" in values,
+        verbose="verbose" in values,
+    )
+
+
+def _flag_values(argv: Sequence[str]) -> dict[str, str | int | bool]:
+    """Return the value of each flag by its name; raises UsageError(unknown_flag, flag_needs_value)."""
+    values: dict[str, str | int | bool] = {}
     pending = list(argv)
     while pending:
         flag, joined, value = pending.pop(0).partition("=")
-        if flag in switches and not joined:
-            switches[flag] = True
-            continue
-        if flag not in _SETTINGS_FLAGS and flag not in texts and flag not in _IGNORED_FLAGS:
+        name, kind = _FLAGS.get(flag, ("", ""))
+        if not name or (kind == SWITCH and joined):
             raise UsageError("unknown_flag", flag=flag)
+        if kind == SWITCH:
+            values[name] = True
+            continue
         if not joined:
             if not pending:
                 raise UsageError("flag_needs_value", flag=flag)
             value = pending.pop(0)
-        if flag in _SETTINGS_FLAGS:
-            raw[_SETTINGS_FLAGS[flag]] = int(value) if flag == "--port" and value.isdecimal() else value
-        elif flag in texts:
-            texts[flag] = value
-    for flag in ("--nonce", "--take-over"):
-        if not _NONCE.match(texts[flag]):
-            raise UsageError("invalid_settings", field=flag[2:], reason="it must be hexadecimal")
-    raw["upstream_api_key_file"] = switches["--use-provider-auth-file"]
-    return ServeArgs(
-        settings=_settings(raw),
-        codex_home=Path(texts["--codex-home"]),
-        log_dir=Path(texts["--log-dir"]) if texts["--log-dir"] else None,
-        nonce=texts["--nonce"],
-        take_over=texts["--take-over"],
-        await_go=switches["--await-go"],
-        verbose=switches["--verbose"],
-    )
+        values[name] = int(value) if kind == NUMBER and value.isdecimal() else value
+    return values
 
 
-def _settings(raw: dict[str, object]) -> Settings:
+def _settings(raw: dict[str, Any]) -> Settings:
     try:
         return settings_from_json(raw)
     except Refused as error:

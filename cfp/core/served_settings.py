@@ -1,0 +1,81 @@
+"""The settings that travel to the worker: one row each, for its command line, its health answer and their comparison.
+
+Imported by the SessionStart hook's no-op path, so it imports nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # importing typing would cost the hook more than this module does
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any, Final
+
+TEXT = "text"  # --flag VALUE
+NUMBER = "number"  # --flag DIGITS
+SWITCH = "switch"  # --flag, for True
+
+
+class ServedSetting:
+    """One setting.
+
+    name      of the field in settings.json and in the health answer
+    flag      on the worker's command line
+    kind      TEXT, NUMBER or SWITCH
+    metavar   the value's name in `serve --help`
+    help      the sentence behind it
+    compared  whether a worker with another value serves other settings; the address is compared by asking there
+    """
+
+    __slots__ = ("compared", "flag", "help", "kind", "metavar", "name")
+
+    def __init__(self, name: str, flag: str, kind: str, metavar: str, help: str, *, compared: bool = True) -> None:  # noqa: A002  argparse's own name
+        self.name = name
+        self.flag = flag
+        self.kind = kind
+        self.metavar = metavar
+        self.help = help
+        self.compared = compared
+
+
+# fmt: off
+SERVED_SETTINGS: Final = (
+    #             name                     flag                        kind    metavar    help
+    ServedSetting("provider",              "--provider",               TEXT,   "NAME",
+                  "whose saved key is sent, with --use-provider-auth-file"),
+    ServedSetting("host",                  "--host",                   TEXT,   "ADDRESS",
+                  "loopback address to serve (default: 127.0.0.1)", compared=False),
+    ServedSetting("port",                  "--port",                   NUMBER, "NUMBER",
+                  "port to serve (default: 8787)", compared=False),
+    ServedSetting("proxy_base",            "--proxy-base",             TEXT,   "PATH",
+                  "path prefix on our side (default: /v1)"),
+    ServedSetting("upstream_base",         "--upstream-base",          TEXT,   "URL",
+                  "the provider's URL"),
+    ServedSetting("service_tier",          "--service-tier",           TEXT,   "TIER",
+                  "the tier to inject (default: priority)"),
+    ServedSetting("service_tier_policy",   "--service-tier-policy",    TEXT,   "POLICY",
+                  "auto, inject_missing or preserve"),
+    ServedSetting("upstream_api_key_env",  "--upstream-api-key-env",   TEXT,   "NAME",
+                  "send the key in this environment variable"),
+    ServedSetting("upstream_api_key_file", "--use-provider-auth-file", SWITCH, "",
+                  "send the key that prepare-chatgpt-login keeps"),
+)
+# fmt: on
+
+COMPARED: Final = tuple(setting.name for setting in SERVED_SETTINGS if setting.compared)
+
+
+def arguments(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the worker's arguments for settings.json's fields; a setting that is None or False has none."""
+    for setting in SERVED_SETTINGS:
+        value = settings[setting.name]
+        if setting.kind == SWITCH:
+            if value:
+                yield setting.flag
+        elif value is not None:
+            yield setting.flag
+            yield str(value)
+
+
+def serves(health: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Whether a health answer reports every compared setting with the value that settings.json has."""
+    return all(health.get(name) == settings[name] for name in COMPARED)
