@@ -232,12 +232,12 @@ async def test_a_window_that_does_not_read_costs_nothing_more(tmp_path: Path) ->
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
         watcher, _ = await look_on(running)
         (feed,) = running.worker.dashboard._feeds
-        feed._client.full = True  # as asyncio says of a peer whose window is closed
+        feed._client.write_paused = True  # as asyncio says of a peer whose window is closed
         client = await running.client()
         for number in range(handler.MOST_LINES + 50):
             client.post(b'{"model":"m%d"}' % number)
             await client.response()
-        feed._client.full = False
+        feed._client.write_paused = False
         rows = await until(watcher, "requests")
         assert handler.MOST_LINES >= len(rows)
         while rows[-1]["model"] != f"m{handler.MOST_LINES + 49}":  # the log is written in batches

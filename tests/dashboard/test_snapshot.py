@@ -30,15 +30,15 @@ async def test_files_are_read_again_only_where_one_changed(tmp_path: Path) -> No
 
     layout = Layout(tmp_path)
     lookout = SnapshotCache(layout, {}, seconds=lambda: now, take=take)
-    assert "0" == (await lookout.look(HEALTH)).code
+    assert "0" == (await lookout.current(HEALTH)).code
     layout.config.write_text("")
-    assert "0" == (await lookout.look(HEALTH)).code
+    assert "0" == (await lookout.current(HEALTH)).code
     now = 2.5
-    assert "1" == (await lookout.look(HEALTH)).code
+    assert "1" == (await lookout.current(HEALTH)).code
     now = 5.0
-    assert "1" == (await lookout.look(HEALTH)).code
+    assert "1" == (await lookout.current(HEALTH)).code
     now = 7.5
-    assert "2" == (await lookout.look({**HEALTH, "upstream_api_key_available": False})).code
+    assert "2" == (await lookout.current({**HEALTH, "upstream_api_key_available": False})).code
     assert 3 == len(looks)
 
 

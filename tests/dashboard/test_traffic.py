@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfp.proxy.dashboard.traffic import Outcome, Purpose, outcome, purpose, shown, trouble
+from cfp.proxy.dashboard.traffic import Outcome, Purpose, outcome, purpose, request_row, trouble
 from cfp.proxy.exchange.admission import Denial
 from cfp.proxy.http.local_responses import LocalResponse
 from tests.dashboard.stage import line
@@ -110,7 +110,7 @@ def test_what_works_again_is_no_trouble(later: list[dict[str, Any]]) -> None:
 @given(LINES)
 def test_every_line_is_judged(lines: list[dict[str, Any]]) -> None:
     """Whatever the log holds: each line has a kind and an end, and trouble is a turn that failed."""
-    rows = [shown(one) for one in lines]
+    rows = [request_row(one) for one in lines]
     found = trouble(lines)
     turns = [row for row in rows if row["kind"] is Purpose.GENERATION and row["outcome"] is not Outcome.LEFT]
     assert (found is not None) == bool(turns and turns[-1]["outcome"] is Outcome.FAILED)

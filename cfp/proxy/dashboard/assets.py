@@ -1,4 +1,4 @@
-"""The page's own files, from the package, and the headers that keep a browser from loading anything else."""
+"""The files of the dashboard's page, and the header fields that keep a browser from loading anything else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from cfp.layout import DASHBOARD_PATH
 
-# Nothing but our own files, no inline script or style, in no frame; and no text that could become script.
+# Only our own files, no inline script or style, no frame around the page, and no text that could become script.
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -40,18 +40,18 @@ class File(NamedTuple):
 
 
 def file_at(path: bytes) -> File | None:
-    """Return what the page has at a path; only names that the package has are looked up, so nothing leads outside."""
+    """Return the page's file at a path. Only names from the package's folder match, so no path leads out of it."""
     name = path.decode("latin-1").removeprefix(DASHBOARD_PATH).removeprefix("/")
     return _files().get(name or _PAGE)
 
 
 @cache
 def _files() -> dict[str, File]:
-    """Read once, with the first visit: all of it is smaller than one long request."""
-    found = {}
-    # Not by way of importlib.resources: a megabyte in a worker that somebody has looked at.
+    """Return all files, which are read once: together they are smaller than one long request."""
+    files = {}
+    # Without importlib.resources, which takes a megabyte of memory.
     for item in Path(__file__).with_name("static").iterdir():
         kind = item.name.rpartition(".")[2]
         if kind in _TYPES:
-            found[item.name] = File(_TYPES[kind], item.read_bytes())
-    return found
+            files[item.name] = File(_TYPES[kind], item.read_bytes())
+    return files

@@ -1,4 +1,4 @@
-"""One request of a browser: it takes the exchange's place, is answered now or later, or is kept informed."""
+"""One request of a browser: a conversation that is answered at once or later, or that stays open for events."""
 
 from __future__ import annotations
 
@@ -13,91 +13,92 @@ from cfp.proxy.http.messages import Headers, Malformed, RequestHead
 
 
 class BrowserRequest:
-    """`idle` from its first to its last moment: nobody loses more than a look when it is ended."""
+    """A conversation that is idle from its begin to its end: closing it costs a browser no more than one refresh."""
 
     idle = True
 
-    def __init__(self, client: Client, head: RequestHead, work: Callable[[BrowserRequest], None]) -> None:
+    def __init__(self, client: Client, head: RequestHead, serve: Callable[[BrowserRequest], None]) -> None:
         self.method = head.method
         self._client = client
-        self._work = work
-        # A body that nobody asked for is not waited for.
-        self._last = not head.keep_alive or head.minor == 0 or head.chunked or bool(head.length)
-        self._over = False
+        self._serve = serve
+        # A body is not waited for: no request of the dashboard has one.
+        self._close = not head.keep_alive or head.minor == 0 or head.chunked or bool(head.length)
+        self._ended = False
         self._task: asyncio.Task[None] | None = None
-        self._then: Callable[[], None] | None = None
+        self._on_end: Callable[[], None] | None = None
 
-    # -- for the desk
+    # -- called by the dashboard
 
     @property
-    def is_behind(self) -> bool:
-        """Whether the browser has not yet read what it was sent."""
-        return self._client.full
+    def write_paused(self) -> bool:
+        """Whether the browser reads more slowly than we write."""
+        return self._client.write_paused
 
-    def goes_on(self, work: Coroutine[Any, Any, None], then: Callable[[], None] | None = None) -> None:
-        """Work for it until it is over; `then` is called once, when it is."""
+    def run(self, work: Coroutine[Any, Any, None], on_end: Callable[[], None] | None = None) -> None:
+        """Run `work` in a task, which ends with the request; `on_end` is called once, at that moment."""
         self._task = asyncio.get_running_loop().create_task(work)
-        self._task.add_done_callback(self._worked)
-        self._then = then
+        self._task.add_done_callback(self._check_task)
+        self._on_end = on_end
 
     def answer(
         self, status: int, body: bytes, content_type: bytes = b"application/json", allow: bytes = b"GET, HEAD"
     ) -> None:
-        """Say all there is to say."""
-        text = response(status, body, close=self._last, content_type=content_type, more=assets.FIELDS, allow=allow)
+        """Send a whole response, and end the request."""
+        text = response(status, body, close=self._close, content_type=content_type, more=assets.FIELDS, allow=allow)
         self._client.write([text[: len(text) - len(body)] if self.method == b"HEAD" else text])
         self._end()
-        self._client.finished(close=self._last)
+        self._client.end_conversation(close=self._close)
 
     def send(self, data: bytes) -> None:
-        """Say a part of what has no end."""
+        """Send a piece of a response that ends with its connection."""
         self._client.write([data])
 
-    def _worked(self, task: asyncio.Task[None]) -> None:
-        """After a bug the browser must not wait for ever, and the process's log tells of it."""
+    def _check_task(self, task: asyncio.Task[None]) -> None:
+        """Report a bug to the loop, and close the connection: the browser must not wait for ever."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            task.get_loop().call_exception_handler({"message": "a visit failed", "exception": error, "task": task})
-            self.retire()
+            report = {"message": "a browser's request failed", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(report)
+            self.close_if_idle()
 
     def _end(self) -> None:
-        self._over = True
+        self._ended = True
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
-        then, self._then = self._then, None
-        if then is not None:
-            then()
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end()
 
-    # -- for the connection
+    # -- called by the connection
 
     def begin(self) -> None:
-        self._work(self)
+        self._serve(self)
 
     def on_data(self, piece: bytes) -> None:
-        """A body says nothing here."""
+        """Drop a piece of the body."""
 
     def on_trailers(self, headers: Headers) -> None:
-        """The same."""
+        """Drop the trailer fields."""
 
     def on_end(self) -> None:
-        """The same."""
+        """Do nothing: the response does not wait for the body."""
 
-    def on_malformed(self, malformed: Malformed) -> None:  # noqa: ARG002  whatever it is, it comes behind the question
-        self.retire()
+    def on_malformed(self, malformed: Malformed) -> None:  # noqa: ARG002  any fault in the body ends the connection
+        self.close_if_idle()
 
     def on_lost(self) -> None:
         self._end()
 
-    def on_silence(self, now: float) -> None:
-        """It is the worker who has nothing to say."""
+    def check_time_limits(self, now: float) -> None:
+        """Do nothing: the browser waits for the worker, not the worker for the browser."""
 
     def pause_download(self) -> None:
-        """`is_behind` is asked before each event."""
+        """Do nothing: the dashboard reads `write_paused` before each event."""
 
     def resume_download(self) -> None:
-        """The same."""
+        """Do nothing: see `pause_download`."""
 
-    def retire(self) -> None:
-        """Close the connection: a stream of events has no other end, and its page asks the next worker."""
-        if not self._over:
+    def close_if_idle(self) -> None:
+        """Close the connection: a stream of events has no other end, and its page connects to the next worker."""
+        if not self._ended:
             self._end()
-            self._client.finished(close=True)
+            self._client.end_conversation(close=True)

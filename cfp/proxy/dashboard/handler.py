@@ -1,4 +1,4 @@
-"""Answers every visit of a browser: a file of the page, the state once, or the events for as long as it looks."""
+"""Answer the requests of browsers: a file of the page, the state once, or events until the page is closed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cfp.proxy.dashboard import assets
 from cfp.proxy.dashboard.browser_request import BrowserRequest
 from cfp.proxy.dashboard.snapshot import SnapshotCache
 from cfp.proxy.dashboard.state import state
-from cfp.proxy.dashboard.traffic import shown
+from cfp.proxy.dashboard.traffic import request_row
 from cfp.proxy.exchange.interfaces import Client
 from cfp.proxy.http.local_responses import LocalResponse
 from cfp.proxy.http.messages import RequestHead
@@ -28,11 +28,11 @@ MOST_LINES: Final = 200
 MOST_FEEDS: Final = 16
 _STATE: Final = f"{API_PATH}/state".encode()
 _EVENTS: Final = f"{API_PATH}/events".encode()
-_GATHER_SECONDS: Final = 0.1
-_LOOK_SECONDS: Final = 1.0
-_BEAT_SECONDS: Final = 15.0
+_BATCH_SECONDS: Final = 0.1
+_STATE_SECONDS: Final = 1.0
+_HEARTBEAT_SECONDS: Final = 15.0
 
-# The end of the connection is the end of the stream; a page that loses it asks again after a second.
+# The stream ends with its connection; the page then connects again after a second.
 _FEED_HEAD: Final = b"\r\n".join(
     (
         b"HTTP/1.1 200 OK",
@@ -48,111 +48,112 @@ _FEED_HEAD: Final = b"\r\n".join(
 
 
 class ObservedWorker(health.ReportingWorker, Protocol):
-    """What the dashboard asks of a worker."""
+    """A worker, as far as the dashboard reads from it."""
 
     recent_requests: RecentRequests
 
 
 class DashboardHandler:
-    """All visits of one worker. Whatever comes, memory is bounded by lines, feeds and what a browser has not read."""
+    """All browser requests of one worker; the number of log lines and feeds bounds their memory."""
 
     def __init__(self, worker: ObservedWorker) -> None:
         self.worker = worker
-        self._lookout = SnapshotCache(worker.config.layout, worker.config.environ)
+        self._snapshots = SnapshotCache(worker.config.layout, worker.config.environ)
         another_terminal = {**worker.config.environ, "CODEX_HOME": ""}
         self._home_flag = home_flag(worker.config.layout, another_terminal)
         self._feeds: list[BrowserRequest] = []
         self._state: dict[str, Any] = {}
-        self._state_at = -_LOOK_SECONDS
+        self._state_at = -_STATE_SECONDS
 
-    def visit(self, head: RequestHead, path: bytes, client: Client) -> BrowserRequest:
-        """See `ports.Desk`."""
+    def conversation(self, head: RequestHead, path: bytes, client: Client) -> BrowserRequest:
+        """Return the conversation that answers this request; see `interfaces.Dashboard`."""
         return BrowserRequest(client, head, partial(self._answer, path))
 
-    def _answer(self, path: bytes, visit: BrowserRequest) -> None:
+    def _answer(self, path: bytes, request: BrowserRequest) -> None:
         file = assets.file_at(path)
         allow = b"GET" if path == _EVENTS else b"GET, HEAD"
-        if visit.method not in allow.split(b", "):
-            visit.answer(LocalResponse.METHOD.status, LocalResponse.METHOD.body(), allow=allow)
+        if request.method not in allow.split(b", "):
+            request.answer(LocalResponse.METHOD.status, LocalResponse.METHOD.body(), allow=allow)
         elif path == _STATE:
-            visit.goes_on(self._tell(visit))
+            request.run(self._send_state(request))
         elif path == _EVENTS:
             self._make_room()
-            self._feeds.append(visit)
-            visit.goes_on(self._feed(visit), then=lambda: self._feeds.remove(visit))
+            self._feeds.append(request)
+            request.run(self._feed(request), on_end=lambda: self._feeds.remove(request))
         elif file is not None:
-            visit.answer(200, file.body, file.content_type)
+            request.answer(200, file.body, file.content_type)
         else:
             base = self.worker.config.settings.proxy_base
-            visit.answer(LocalResponse.NOT_FOUND.status, LocalResponse.NOT_FOUND.body(base=base))
+            request.answer(LocalResponse.NOT_FOUND.status, LocalResponse.NOT_FOUND.body(base=base))
 
     async def state(self) -> dict[str, Any]:
-        """All but the single requests; worked out once for all who ask within the time of one gathering."""
+        """Return the state without the single requests; requests within 0.1 s of each other share one."""
         worker = self.worker
-        outlook = await self._lookout.look(health.report(worker))
-        if monotonic() - self._state_at >= _GATHER_SECONDS:
+        snapshot = await self._snapshots.current(health.report(worker))
+        if monotonic() - self._state_at >= _BATCH_SECONDS:
             self._state_at = monotonic()
             self._state = state(
                 worker.config.settings,
                 health.report(worker),
-                outlook,
+                snapshot,
                 home_flag=self._home_flag,
                 evidence=worker.tier_statistics.report(worker.config.settings.upstream_base),
                 lines=worker.recent_requests.lines(),
             )
         return self._state
 
-    async def _tell(self, visit: BrowserRequest) -> None:
-        visit.answer(200, _json(await self._everything()))
+    async def _send_state(self, request: BrowserRequest) -> None:
+        request.answer(200, _json(await self._state_with_requests()))
 
-    async def _everything(self) -> dict[str, Any]:
-        found = await self.state()
-        return {**found, "requests": [shown(line) for line in self.worker.recent_requests.lines()[-MOST_LINES:]]}
+    async def _state_with_requests(self) -> dict[str, Any]:
+        state = await self.state()
+        lines = self.worker.recent_requests.lines()[-MOST_LINES:]
+        return {**state, "requests": [request_row(line) for line in lines]}
 
-    async def _feed(self, visit: BrowserRequest) -> None:
-        """Tell everything once, then what changes: at most some times a second, and never to one who is behind."""
-        news: deque[Mapping[str, Any]] = deque(maxlen=MOST_LINES)
+    async def _feed(self, request: BrowserRequest) -> None:
+        """Send everything once, then changes: at most ten times a second, and not while the browser reads slowly."""
+        unsent: deque[Mapping[str, Any]] = deque(maxlen=MOST_LINES)
         changed = asyncio.Event()
 
-        def heard(lines: Sequence[Mapping[str, Any]]) -> None:
-            news.extend(lines)
+        def on_lines(lines: Sequence[Mapping[str, Any]]) -> None:
+            unsent.extend(lines)
             changed.set()
 
-        leave = self.worker.recent_requests.subscribe(heard)
+        unsubscribe = self.worker.recent_requests.subscribe(on_lines)
         try:
-            visit.send(_FEED_HEAD)
+            request.send(_FEED_HEAD)
             last = _json(await self.state())
-            news.clear()  # what was heard meanwhile is among the lines
-            visit.send(_event("all", _json(await self._everything())))
+            unsent.clear()  # the lines of the meantime are in the full state
+            request.send(_event("all", _json(await self._state_with_requests())))
             sent = monotonic()
             while True:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_SECONDS):
+                    async with asyncio.timeout(_STATE_SECONDS):
                         await changed.wait()
-                await asyncio.sleep(_GATHER_SECONDS)
-                if visit.is_behind:
+                await asyncio.sleep(_BATCH_SECONDS)
+                if request.write_paused:
                     continue
                 changed.clear()
                 parts = []
-                if news:
-                    parts.append(_event("requests", _json([shown(line) for line in news])))
-                    news.clear()
+                if unsent:
+                    parts.append(_event("requests", _json([request_row(line) for line in unsent])))
+                    unsent.clear()
                 now = _json(await self.state())
                 if now != last:
                     parts.append(_event("state", now))
                     last = now
-                if not parts and monotonic() - sent >= _BEAT_SECONDS:
+                if not parts and monotonic() - sent >= _HEARTBEAT_SECONDS:
                     parts.append(b":\n\n")
                 if parts:
-                    visit.send(b"".join(parts))
+                    request.send(b"".join(parts))
                     sent = monotonic()
         finally:
-            leave()
+            unsubscribe()
 
     def _make_room(self) -> None:
-        """The window opened first is the one that is least likely still looked at."""
+        """Close the oldest feed where there are too many: its page is the least likely one to be read still."""
         if len(self._feeds) >= MOST_FEEDS:
-            self._feeds[0].retire()
+            self._feeds[0].close_if_idle()
 
 
 def _json(value: Any) -> bytes:

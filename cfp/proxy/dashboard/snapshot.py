@@ -1,4 +1,4 @@
-"""What only a look at files can tell, taken in a thread, and again only where one of them has changed."""
+"""A snapshot of the home's files, read in a thread and cached by their stat."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from typing import Any, Final
 
 from cfp.layout import Layout
 
-_AGAIN_SECONDS: Final = 2.0
+_CHECK_SECONDS: Final = 2.0
 _CODE_SECONDS: Final = 60.0
 _LARGEST_BENCHMARK: Final = 1 << 20
-_SHOWN_TRANSACTIONS: Final = 5
+_TRANSACTIONS: Final = 5
 
-# What the page shows of a benchmark: results, no samples.
-_BENCHMARK: Final = (
+# The fields of a benchmark that the page shows: results, no samples.
+_BENCHMARK_FIELDS: Final = (
     *("ts", "provider", "upstream_base", "model", "reasoning_effort", "profile", "benchmark_mode", "pairs"),
     *("verdict", "confidence_interval", "observed_speedup_total", "observed_speedup_first_output"),
     *("default", "priority", "provider_confirmed_priority", "message", "warnings"),
 )
-_TRANSACTION: Final = ("id", "at", "command", "from", "to", "outcome")
+_TRANSACTION_FIELDS: Final = ("id", "at", "command", "from", "to", "outcome")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """`code` and `level` are the diagnosis of `status`; None before the first look, and where looking failed."""
+    """The diagnosis, journal and benchmark of a home.
+
+    code, level  the diagnosis of `status`; None before the first snapshot
+    """
 
     code: str | None = None
     level: str | None = None
@@ -39,7 +42,7 @@ class Snapshot:
 
 @dataclass(slots=True)
 class SnapshotCache:
-    """`look` costs some stats while nothing changes, and is asked at most every other second, however many visit."""
+    """The newest snapshot. The files' stats are checked every 2 s at most, and the files read where one changed."""
 
     layout: Layout
     environ: Mapping[str, str]
@@ -47,32 +50,33 @@ class SnapshotCache:
     take: Callable[[Layout, Mapping[str, str], Mapping[str, Any], str], Snapshot] = field(
         default_factory=lambda: take_snapshot
     )
-    _last: Snapshot = field(default_factory=Snapshot)
-    _at: float | None = None
-    _seen: object = None
+    _snapshot: Snapshot = field(default_factory=Snapshot)
+    _checked_at: float | None = None
+    _fingerprint: object = None
     _code: str = ""
     _code_at: float | None = None
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def look(self, health: Mapping[str, Any]) -> Snapshot:
-        """Return what there is; `health` is the worker's own, which need not ask itself over a socket."""
-        async with self._turn:
-            if self._at is None or self.seconds() - self._at >= _AGAIN_SECONDS:
-                self._last = await asyncio.get_running_loop().run_in_executor(None, self._look, dict(health))
-                self._at = self.seconds()
-            return self._last
+    async def current(self, health: Mapping[str, Any]) -> Snapshot:
+        """Return the newest snapshot; `health` is the worker's own report, which needs no request over a socket."""
+        async with self._lock:
+            if self._checked_at is None or self.seconds() - self._checked_at >= _CHECK_SECONDS:
+                self._snapshot = await asyncio.get_running_loop().run_in_executor(None, self._check, dict(health))
+                self._checked_at = self.seconds()
+            return self._snapshot
 
-    def _look(self, health: Mapping[str, Any]) -> Snapshot:
-        seen = (self._installed_code(), health.get("upstream_api_key_available"), *map(_stat, _read(self.layout)))
-        if seen == self._seen:
-            return self._last
-        # What changes in the middle of this look is seen by the next one: the stats are older.
-        self._seen = seen
+    def _check(self, health: Mapping[str, Any]) -> Snapshot:
+        stats = map(_stat, _sources(self.layout))
+        fingerprint = (self._installed_code(), health.get("upstream_api_key_available"), *stats)
+        if fingerprint == self._fingerprint:
+            return self._snapshot
+        # The stats are older than the snapshot: a change that comes between them is read by the next check.
+        self._fingerprint = fingerprint
         return self.take(self.layout, self.environ, health, self._code)
 
     def _installed_code(self) -> str:
-        """The identity of the code on disk, which may be newer than the code that runs here."""
-        from cfp.host.worker.code_id import runtime_id  # noqa: PLC0415  only a visit asks
+        """Return the identity of the code on disk, which may be newer than the code that runs here."""
+        from cfp.host.worker.code_id import runtime_id  # noqa: PLC0415  only the dashboard needs it
 
         if self._code_at is None or self.seconds() - self._code_at >= _CODE_SECONDS:
             self._code = runtime_id.__wrapped__()
@@ -80,8 +84,8 @@ class SnapshotCache:
         return self._code
 
 
-def _read(layout: Layout) -> tuple[Path, ...]:
-    """The files and folders that the outlook depends on."""
+def _sources(layout: Layout) -> tuple[Path, ...]:
+    """Return the files and folders that a snapshot depends on."""
     return (
         *(layout.config, layout.hooks, layout.auth, layout.dotenv),
         *(layout.settings, layout.manifest, layout.provider_auth, layout.benchmark, layout.journal),
@@ -90,15 +94,15 @@ def _read(layout: Layout) -> tuple[Path, ...]:
 
 def _stat(path: Path) -> tuple[int, ...] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[str, Any], code: str) -> Snapshot:
-    """Look at everything; `code` is the identity of the installed code, `health` what the worker says of itself."""
-    # Imported here, in the thread: the same modules as `status`, and nothing of them is needed to serve requests.
+    """Read the files; `code` is the identity of the installed code, `health` the worker's own report."""
+    # Imported here, in the thread: these are the modules of `status`, and serving requests needs none of them.
     from cfp.core.diagnosis import diagnose  # noqa: PLC0415  see above
     from cfp.core.facts import PortFact, PortState  # noqa: PLC0415  see above
     from cfp.host.survey import Neighbours, survey  # noqa: PLC0415  see above
@@ -106,15 +110,15 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
     own = PortFact(host=str(health["host"]), port=int(health["port"]), state=PortState.OURS, health=health)
 
     def at(_: Layout, host: str, port: int) -> PortFact:
-        """Nobody else is asked: what another address answers changes nothing about this worker."""
+        """Probe no other port: its answer would change nothing about this worker."""
         return own if port == own.port else PortFact(host=host, port=port, state=PortState.FREE)
 
     facts = survey(layout, environ, neighbours=Neighbours(at=at, stray=lambda *_: None, draining=lambda _: ()))
     facts = replace(facts, runtime=replace(facts.runtime, runtime_id=code))
-    found = diagnose(facts)
+    diagnosis = diagnose(facts)
     return Snapshot(
-        code=found.code,
-        level=found.level,
+        code=diagnosis.code,
+        level=diagnosis.level,
         interrupted=facts.interrupted,
         transactions=_transactions(layout),
         benchmark=_benchmark(layout.benchmark),
@@ -122,15 +126,15 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
 
 
 def _transactions(layout: Layout) -> tuple[dict[str, Any], ...]:
-    """The last finished ones, newest first."""
-    from cfp.host.home import Host  # noqa: PLC0415  opens a journal as the commands do
-    from journal import JournalError  # noqa: PLC0415  the same
+    """Return the last finished transactions, newest first."""
+    from cfp.host.home import Host  # noqa: PLC0415  only the dashboard needs it
+    from journal import JournalError  # noqa: PLC0415  only the dashboard needs it
 
     try:
         history = Host(layout=layout, environ={}, python="").journal.history()
     except JournalError:
         return ()
-    return tuple(_only(entry, _TRANSACTION) for entry in reversed(history[-_SHOWN_TRANSACTIONS:]))
+    return tuple(_select(entry, _TRANSACTION_FIELDS) for entry in reversed(history[-_TRANSACTIONS:]))
 
 
 def _benchmark(path: Path) -> Mapping[str, Any] | None:
@@ -139,8 +143,8 @@ def _benchmark(path: Path) -> Mapping[str, Any] | None:
             saved = json.loads(file.read(_LARGEST_BENCHMARK))
     except (OSError, ValueError, RecursionError):
         return None
-    return _only(saved, _BENCHMARK) if isinstance(saved, dict) else None
+    return _select(saved, _BENCHMARK_FIELDS) if isinstance(saved, dict) else None
 
 
-def _only(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def _select(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: values[name] for name in names if name in values}

@@ -1,4 +1,4 @@
-"""All that the page shows except single requests, as one JSON value. Pure: facts in, words and numbers out."""
+"""The dashboard's state, without single requests, as one JSON value. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RANKS: Final = {"ok": 0, "attention": 1, "risk": 2}
 def state(
     settings: Settings,
     health: Mapping[str, Any],
-    outlook: Snapshot,
+    snapshot: Snapshot,
     *,
     home_flag: str = "",
     evidence: Sequence[Mapping[str, Any]] = (),
@@ -26,17 +26,17 @@ def state(
 ) -> dict[str, Any]:
     """Return the page's state.
 
-    home_flag  what a command needs to mean this Codex home: "", or " --codex-home DIR"
-    evidence   rows of requests by model and tier at this upstream, newest first
-    lines      the last finished requests, oldest first
+    home_flag  the flag that a command needs to act on this Codex home: "", or " --codex-home DIR"
+    evidence   request counts by model and tier at this upstream, newest first
+    lines      log lines of the last finished requests, in order of time
     """
     return {
         "worker": {name: health.get(name) for name in _WORKER},
-        "verdict": verdict(outlook, lines, home_flag),
+        "verdict": verdict(snapshot, lines, home_flag),
         "route": _route(settings, health),
         "fast": _fast(settings, health, evidence),
-        "benchmark": outlook.benchmark,
-        "journal": {"interrupted": list(outlook.interrupted), "transactions": list(outlook.transactions)},
+        "benchmark": snapshot.benchmark,
+        "journal": {"interrupted": list(snapshot.interrupted), "transactions": list(snapshot.transactions)},
         "home_flag": home_flag,
     }
 
@@ -44,23 +44,23 @@ def state(
 _WORKER: Final = ("pid", "version", "requests_in_flight", "requests_served", "draining", "peer_check")
 
 
-def verdict(outlook: Snapshot, lines: Sequence[Line], home_flag: str) -> dict[str, Any]:
-    """Is it well, and what now? The graver of what the files say and what the last request says; files first."""
-    code, level, details = outlook.code, outlook.level or "ok", {}
-    found = trouble(lines)
-    if found is not None and _RANKS[found[1]] > _RANKS[level]:
-        code, level, line = found
+def verdict(snapshot: Snapshot, lines: Sequence[Line], home_flag: str) -> dict[str, Any]:
+    """Return the graver finding with its sentence and action: the diagnosis, or the trouble of the last request."""
+    code, level, details = snapshot.code, snapshot.level or "ok", {}
+    finding = trouble(lines)
+    if finding is not None and _RANKS[finding[1]] > _RANKS[level]:
+        code, level, line = finding
         details = {"status": line.get("status"), "error_type": line.get("error_type")}
     elif code is not None:
         code = f"diagnosis.{code}"
     if code is None:
         return {"code": None, "level": None, "sentence": "", "action": "", "commands": []}
-    told = message(code, details)
-    action = at_home(told.action, home_flag)
+    text = message(code, details)
+    action = at_home(text.action, home_flag)
     return {
         "code": code.rpartition(".")[2],
         "level": level,
-        "sentence": told.sentence,
+        "sentence": text.sentence,
         "action": action,
         "commands": commands_in(action),
     }
@@ -83,8 +83,8 @@ def _route(settings: Settings, health: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fast(settings: Settings, health: Mapping[str, Any], evidence: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     login = health.get("login_mode")
-    known = LoginMode(login) if login in list(LoginMode) else LoginMode.UNKNOWN
-    behavior: FastBehavior = fast_behavior(settings.service_tier_policy, known)
+    login_mode = LoginMode(login) if login in list(LoginMode) else LoginMode.UNKNOWN
+    behavior: FastBehavior = fast_behavior(settings.service_tier_policy, login_mode)
     return {
         "tier": settings.service_tier,
         "policy": settings.service_tier_policy,

@@ -1,4 +1,4 @@
-"""What a finished request was for and how it ended, and what the last ones say about the route. Pure."""
+"""The purpose and outcome of finished requests, and the trouble that the newest ones point to. Pure."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any, Final
 from cfp.proxy.exchange.admission import Denial
 
 Line = Mapping[str, Any]
-_NOT_ADMITTED: Final = frozenset(refusal.value for refusal in Denial)
+_NOT_ADMITTED: Final = frozenset(denial.value for denial in Denial)
 
 
 class Purpose(enum.StrEnum):
-    GENERATION = "generation"  # a model was asked for something
-    METADATA = "metadata"  # lists of models, probes: they fail and pass by themselves (Codex 0.169)
+    GENERATION = "generation"  # a request to a model
+    METADATA = "metadata"  # lists of models, probes: their failures do not stop Codex (0.169)
     OTHER = "other"
 
 
 class Outcome(enum.StrEnum):
     OK = "ok"
     FAILED = "failed"
-    LEFT = "left"  # the client went away first: mostly a user who interrupted
+    LEFT = "left"  # the client closed first: mostly a user who interrupted
 
 
 def purpose(line: Line) -> Purpose:
-    """Say what a request was for."""
+    """Return the purpose of a request."""
     if line.get("error_type") in _NOT_ADMITTED:
         return Purpose.OTHER
     method, path = line.get("method"), str(line.get("path") or "")
@@ -35,7 +35,7 @@ def purpose(line: Line) -> Purpose:
 
 
 def outcome(line: Line) -> Outcome:
-    """Say how it ended."""
+    """Return the outcome of a request."""
     if line.get("error_type") == "client_left":
         return Outcome.LEFT
     status = line.get("status")
@@ -43,8 +43,8 @@ def outcome(line: Line) -> Outcome:
     return Outcome.OK if fine else Outcome.FAILED
 
 
-def shown(line: Line) -> dict[str, Any]:
-    """One row for the page: the log's own fields, which are allow-listed there, and our two words about them."""
+def request_row(line: Line) -> dict[str, Any]:
+    """Return a row for the page: the log line, whose fields are on the log's allow-list, with purpose and outcome."""
     return {**line, "kind": purpose(line), "outcome": outcome(line)}
 
 
@@ -56,16 +56,16 @@ def _status(low: int, high: int) -> Callable[[Line], bool]:
     return lambda line: isinstance(line.get("status"), int) and low <= line["status"] <= high
 
 
-_NO_WAY: Final = ("upstream_unreachable", "ca_file_unreadable", "outbound_proxy_invalid")
-_NO_ANSWER: Final = ("upstream_broke_off", "upstream_cut", "upstream_silent", "upstream_bad_response")
+_UNREACHABLE: Final = ("upstream_unreachable", "ca_file_unreadable", "outbound_proxy_invalid")
+_INCOMPLETE: Final = ("upstream_broke_off", "upstream_cut", "upstream_silent", "upstream_bad_response")
 
 # fmt: off
 _ROWS: Final[tuple[tuple[str, str, Callable[[Line], bool]], ...]] = (
     # code                               level        holds for the last request
     ("traffic.request_key_missing",       "risk",      _error("upstream_key_missing", "upstream_key_unusable")),
-    ("traffic.provider_unreachable",      "risk",      _error(*_NO_WAY)),
+    ("traffic.provider_unreachable",      "risk",      _error(*_UNREACHABLE)),
     ("traffic.upstream_loops",            "risk",      _error("proxy_loop")),
-    ("traffic.provider_broke_off",        "attention", _error(*_NO_ANSWER)),
+    ("traffic.provider_broke_off",        "attention", _error(*_INCOMPLETE)),
     ("traffic.provider_limits",           "attention", lambda line: line.get("status") in {402, 429}),
     ("traffic.provider_key_refused",      "risk",      _status(401, 403)),
     ("traffic.provider_path_unknown",     "risk",      _status(404, 405)),
@@ -77,7 +77,7 @@ _ROWS: Final[tuple[tuple[str, str, Callable[[Line], bool]], ...]] = (
 
 
 def trouble(lines: Sequence[Line]) -> tuple[str, str, Line] | None:
-    """(code, level, line) of what stands in the way, where the newest generation failed; `lines` are oldest first."""
+    """Return (code, level, line) where the newest generation failed, else None; `lines` are in order of time."""
     for line in reversed(lines):
         if purpose(line) is not Purpose.GENERATION or outcome(line) is Outcome.LEFT:
             continue

@@ -1,4 +1,7 @@
-"""The connection to a client: one exchange at a time, in the order of the requests."""
+"""One client's connection: parse its requests and serve them one at a time, in their order.
+
+`phases.ConnectionPhase` draws the life of a connection. While a response runs, further events wait in a backlog.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,23 @@ import struct
 from collections import deque
 from collections.abc import Sequence
 from time import monotonic
-from typing import Protocol, cast
+from typing import ClassVar, Protocol, cast
 
 from cfp.proxy.config import Limits
 from cfp.proxy.exchange.exchange import Exchange
 from cfp.proxy.exchange.interfaces import Conversation, WorkerServices
+from cfp.proxy.exchange.local_exchange import LocalExchange
+from cfp.proxy.exchange.phases import (
+    CLOSED,
+    CLOSING,
+    HEAD_READ,
+    IDLE,
+    OPAQUE,
+    RECEIVING,
+    RESPONDING,
+    ConnectionPhase,
+)
+from cfp.proxy.exchange.request_plan import plan_request
 from cfp.proxy.http.local_responses import LocalResponse, response, response_to
 from cfp.proxy.http.messages import END, Malformed, OpaqueParser, Piece, RequestEvent, RequestHead, Trailers
 from cfp.proxy.http.parsers import ALLOW, RequestParser
@@ -20,19 +35,30 @@ from cfp.proxy.http.socket_io import peer_has_closed, write
 
 
 class ConnectionRegistry(Protocol):
-    """Who keeps the list of connections."""
+    """The list of open connections."""
 
-    def arrived(self, connection: ClientConnection) -> bool:
-        """Take it in; False where there is no room."""
+    def add(self, connection: ClientConnection) -> bool:
+        """Add a connection; False where the limit is reached, and the connection must be closed."""
 
-    def left(self, connection: ClientConnection) -> None: ...
+    def remove(self, connection: ClientConnection) -> None: ...
 
     def trusts(self, transport: asyncio.Transport) -> bool:
-        """Whether the process at the other end is one of our own user."""
+        """Whether the peer's process belongs to our own user."""
 
 
 class ClientConnection(asyncio.BufferedProtocol):
-    """Parsed events wait in `_backlog` while an exchange whose request is complete still runs."""
+    """One connection of a client.
+
+    phase         the current phase
+    trusted       the peer's process belongs to our own user
+    write_paused  the client reads more slowly than we write
+    touched       time of the last byte of a request, or of the end of a response
+
+    A conversation is present in RECEIVING, RESPONDING and OPAQUE, except while a `LocalExchange` runs.
+    """
+
+    exchange_class: ClassVar[type[Exchange]] = Exchange
+    local_exchange_class: ClassVar[type[LocalExchange]] = LocalExchange
 
     transport: asyncio.Transport
 
@@ -44,42 +70,42 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._parser: RequestParser | OpaqueParser = RequestParser(limits.head, services.head_cache)
         self._buffer = services.read_buffer.view()
         self._backlog: deque[RequestEvent] = deque()
-        self._head: RequestHead | None = None  # its exchange has not begun: it has no body, and END comes next
-        self._exchange: Conversation | None = None
-        self._complete = True  # the current request has arrived whole
-        self._pumping = False
-        self._held = False
-        self._reading = True
-        self._ending = False
-        self._head_since: float | None = None
+        self._head: RequestHead | None = None  # in HEAD_READ: the head
+        self._head_since: float | None = None  # when a head began that is not complete
+        self._conversation: Conversation | None = None
+        self._delivering = False  # an event is being handled: events behind it go to the backlog, not into recursion
+        self._input_paused = False  # by the conversation, whose upstream takes no more
+        self._reading = True  # the transport reads
+        self.phase: ConnectionPhase = IDLE
         self.trusted = False
-        self.full = False
+        self.write_paused = False
         self.touched = monotonic()
 
-    # -- asyncio
+    # -- called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
         self.trusted = self._registry.trusts(self.transport)
-        if not self._registry.arrived(self):
+        if not self._registry.add(self):
             body = LocalResponse.OVERLOADED.body()
             self.write([response(LocalResponse.OVERLOADED.status, body, close=True)])
-            self._end(linger=True)
+            self._close(linger=True)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  asyncio's signature
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._ending:
+        if self.phase is CLOSING:
             return
         events = self._parser.feed(self._buffer[:nbytes])
         if len(events) == 3 and isinstance(body := events[1], memoryview):
-            self._take_whole(events[0], body)
+            self._take_whole_request(events[0], body)
         elif self._backlog:
             self._backlog += events
         else:
             self._deliver(events)
-        if not self._complete:
+        phase = self.phase
+        if phase is RECEIVING or phase is OPAQUE:
             self.touched = monotonic()
         if not self._parser.mid_head:
             self._head_since = None
@@ -87,92 +113,97 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._head_since = monotonic()
 
     def eof_received(self) -> None:
-        """A client that closes its side has left: nobody half-closes and waits for a model."""
+        """Let the transport close: no client half-closes its connection and waits for a response."""
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
-        self._ending = True
+        self.phase = CLOSED
         self._backlog.clear()
         self._parser.close()
-        self._registry.left(self)
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.on_lost()
+        self._registry.remove(self)
+        conversation, self._conversation = self._conversation, None
+        if conversation is not None:
+            conversation.on_lost()
 
     def pause_writing(self) -> None:
-        self.full = True
-        if self._exchange is not None:
-            self._exchange.pause_download()
+        self.write_paused = True
+        if self._conversation is not None:
+            self._conversation.pause_download()
 
     def resume_writing(self) -> None:
-        self.full = False
-        if self._exchange is not None:
-            self._exchange.resume_download()
+        self.write_paused = False
+        if self._conversation is not None:
+            self._conversation.resume_download()
 
-    # -- for the exchange
+    # -- called by the conversation
 
     def write(self, parts: Sequence[Piece]) -> None:
         write(self.transport, parts)
 
-    def finished(self, *, close: bool) -> None:
-        self._exchange = None
-        self._held = False
+    def end_conversation(self, *, close: bool) -> None:
+        self._conversation = None
+        self._input_paused = False
         self.touched = monotonic()
         if close or self._services.leaving:
-            self._end(linger=not self._complete or bool(self._backlog))
-        elif self._backlog or not self._reading:
-            self._pump()
+            self._close(linger=self.phase is not RESPONDING or bool(self._backlog))
+            return
+        self.phase = IDLE
+        if self._backlog or not self._reading:
+            self._deliver_backlog()
 
-    def cut(self, *, reset: bool) -> None:
-        self._exchange = None
+    def break_off(self, *, reset: bool) -> None:
+        self._conversation = None
         if reset:
             linger = struct.pack("ii", 1, 0)
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self._ending = True
+            self._drop_input()
             self.transport.abort()
         else:
-            self._end(linger=False)
+            self._close(linger=False)
 
-    def hold_input(self, *, hold: bool) -> None:
-        self._held = hold
+    def pause_input(self) -> None:
+        self._input_paused = True
+        self._adjust_reading()
+
+    def resume_input(self) -> None:
+        self._input_paused = False
         self._adjust_reading()
 
     def silent_for(self, now: float) -> float:
-        """Seconds since it sent a part of its request; 0 while it is made to wait."""
         return now - self.touched if self._reading else 0.0
 
-    def go_on_with(self, conversation: Conversation) -> None:
-        self._exchange = conversation
+    def hand_to(self, conversation: Conversation) -> None:
+        self._conversation = conversation
         conversation.begin()
 
-    def switch(self) -> None:
-        assert isinstance(self._parser, RequestParser)  # noqa: S101  it has just read the request for it
+    def switch_protocol(self) -> None:
+        assert isinstance(self._parser, RequestParser)  # noqa: S101  it has just parsed the request for the switch
         rest, self._parser = self._parser.rest, OpaqueParser()
-        self._complete = False
+        self.phase = OPAQUE
         if rest:
             self._backlog.append(rest)
-        self._pump()
+        self._deliver_backlog()
 
-    # -- for the registry
+    # -- called by the registry
 
     @property
     def is_idle(self) -> bool:
-        """Between two requests; the head of the next one may have begun to arrive."""
-        exchange = self._exchange
-        return (exchange is None or exchange.idle) and not self._backlog and not self._ending
+        """Whether a close cuts nothing: between two requests, also where the head of the next one has begun."""
+        conversation = self._conversation
+        return not self._backlog and (self.phase is IDLE or (conversation is not None and conversation.idle))
 
     def close(self) -> None:
-        """Close once everything is written."""
-        if self._exchange is not None:
-            self._exchange.retire()
+        """Close an idle connection once everything is written."""
+        if self._conversation is not None:
+            self._conversation.close_if_idle()
         else:
-            self._end(linger=False)
+            self._close(linger=False)
 
     def sweep(self, now: float) -> None:
-        """Close what takes too long, a head that does not end or a connection that nobody uses, and who has left."""
+        """Check the time limits, and abort where the client has closed its end while it was not read from."""
         if not self._reading and peer_has_closed(self.transport.get_extra_info("socket").fileno()):
             self.transport.abort()
-        elif self._exchange is not None:
-            self._exchange.on_silence(now)
+        elif self._conversation is not None:
+            self._conversation.check_time_limits(now)
         elif (self._head_since is not None and now - self._head_since > self._limits.head_seconds) or (
             now - self.touched > self._limits.keep_alive_seconds
         ):
@@ -180,107 +211,131 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     # -- events
 
-    def _take_whole(self, head: RequestEvent, body: memoryview) -> None:
-        """Mostly one request is all that a read brings; the next read is going to overwrite it."""
-        assert isinstance(head, RequestHead)  # noqa: S101  nothing else has such a body behind it
-        if self._exchange is None and not self._backlog:
-            self._start(head, body)
+    def _take_whole_request(self, head: RequestEvent, body: memoryview) -> None:
+        """Serve a request that one read has brought whole; the next read overwrites its body."""
+        assert isinstance(head, RequestHead)  # noqa: S101  only a head comes before such a body
+        if self.phase is IDLE and not self._backlog:
+            self.phase = RESPONDING
+            self._serve(head, body)
         else:
             self._backlog += (head, bytes(body), END)
             self._adjust_reading()
 
     def _deliver(self, events: Sequence[RequestEvent]) -> None:
-        """Hand out what can be taken now; the rest waits."""
-        self._pumping = True
+        """Handle the events that the phase allows; append the others to the backlog."""
+        self._delivering = True
         try:
             for event in events:
-                if self._backlog or (self._complete and self._exchange is not None):
+                if self._backlog or self.phase is RESPONDING:
                     self._backlog.append(event)
-                elif not self._ending:
+                elif self.phase is not CLOSING:
                     self._take(event)
         finally:
-            self._pumping = False
+            self._delivering = False
         if self._backlog:
-            self._pump()
-        elif self._held or not self._reading:
+            self._deliver_backlog()
+        elif self._input_paused or not self._reading:
             self._adjust_reading()
 
-    def _pump(self) -> None:
-        if self._pumping:
+    def _deliver_backlog(self) -> None:
+        if self._delivering:
             return
-        self._pumping = True
+        self._delivering = True
         try:
-            while self._backlog and not self._ending and (self._exchange is None or not self._complete):
+            while self._backlog and self.phase is not RESPONDING:
                 self._take(self._backlog.popleft())
         finally:
-            self._pumping = False
+            self._delivering = False
         self._adjust_reading()
 
     def _take(self, event: RequestEvent) -> None:
+        """Handle one event; a body's rest behind its response is dropped."""
         if event is END:
-            self._complete = True
-            head, self._head = self._head, None
-            if head is not None:
-                self._start(head)
-            elif self._exchange is not None:
-                self._exchange.on_end()
+            self._take_end()
         elif isinstance(event, bytes):
-            if self._exchange is not None:  # else it is the rest of a request that has been answered
-                self._exchange.on_data(event)
+            if self._conversation is not None:
+                self._conversation.on_data(event)
         elif isinstance(event, RequestHead):
-            self._complete = False
             if event.upgrade or not (event.chunked or event.length):
+                self.phase = HEAD_READ
                 self._head = event
             else:
-                self._start(event)
+                self.phase = RECEIVING
+                self._serve(event)
         elif isinstance(event, Malformed):
-            self._refuse(event)
-        elif isinstance(event, Trailers) and self._exchange is not None:
-            self._exchange.on_trailers(event.headers)
+            if self._conversation is not None:
+                self._conversation.on_malformed(event)
+            else:
+                self._refuse(event)
+        elif isinstance(event, Trailers) and self._conversation is not None:
+            self._conversation.on_trailers(event.headers)
 
-    def _start(self, head: RequestHead, body: bytes | memoryview = b"") -> None:
-        exchange = self._exchange = Exchange(self._services, self, head, body, complete=self._complete)
-        exchange.begin()
+    def _take_end(self) -> None:
+        head, self._head = self._head, None
+        if head is not None:
+            self.phase = RESPONDING
+            self._serve(head)
+        elif self._conversation is not None:
+            self.phase = RESPONDING
+            self._conversation.on_end()
+
+    def _serve(self, head: RequestHead, body: bytes | memoryview = b"") -> None:
+        plan = plan_request(self._services, head)
+        complete = self.phase is RESPONDING
+        if plan.forwarded and self.trusted:
+            exchange = self._conversation = self.exchange_class(
+                self._services, self, head, plan, body, complete=complete
+            )
+            exchange.begin()
+        else:
+            self.local_exchange_class(self._services, self, head, plan, complete=complete).run()
 
     def _refuse(self, malformed: Malformed) -> None:
-        if self._exchange is not None:
-            self._exchange.on_malformed(malformed)
-            return
+        """Answer a request whose head cannot be parsed."""
         answer = response_to(malformed.fault)
         body = answer.body(reason=malformed.reason, limit=self._limits.head)
-        record = self._services.record(b"", b"")
+        record = self._services.new_record(b"", b"")
         record.status, record.error_type = answer.status, answer.code
         self._services.log(record)
         self.write([response(answer.status, body, close=True, allow=ALLOW)])
-        self._end(linger=True)
+        self._close(linger=True)
 
     def _adjust_reading(self) -> None:
-        wanted = self._ending or not (self._held or self._backlog)
-        if wanted != self._reading:
-            self._reading = wanted
-            if wanted:
+        """Pause the transport while the conversation or the backlog takes no more, and resume it afterwards."""
+        reading = self.phase is CLOSING or not (self._input_paused or self._backlog)
+        if reading != self._reading:
+            self._reading = reading
+            if reading:
                 self.touched = monotonic()
                 self.transport.resume_reading()
             else:
                 self.transport.pause_reading()
 
-    def _end(self, *, linger: bool) -> None:
-        """Close; with `linger` what still arrives is read and dropped, or a reset could overtake our answer."""
-        self._ending = True
-        self._backlog.clear()
-        self._parser.close()
-        if linger and self._says_end():
+    # -- the end
+
+    def _close(self, *, linger: bool) -> None:
+        """Close once everything is written.
+
+        linger  read and drop what still arrives for some seconds, or a reset could overtake our response
+        """
+        self._drop_input()
+        if linger and self._write_eof():
             self._adjust_reading()
             self._loop.call_later(self._limits.linger_seconds, self.transport.abort)
         else:
             self.transport.close()
 
-    def _says_end(self) -> bool:
-        """Tell the client that nothing more comes; False where that cannot be told, or nobody is there any more."""
+    def _drop_input(self) -> None:
+        self.phase = CLOSING
+        self._backlog.clear()
+        self._parser.close()
+
+    def _write_eof(self) -> bool:
+        """Half-close the connection; False where the transport cannot, or the client has left."""
         if self.transport.is_closing() or not self.transport.can_write_eof():
             return False
         try:
             self.transport.write_eof()
-        except OSError:  # it left while it was not read from, which only the kernel knows
+        except OSError:  # the client left while it was not read from, and only the kernel has noticed
             return False
         return True

@@ -1,4 +1,4 @@
-"""What an exchange needs of others: the leg to its client, and what all exchanges of one worker share."""
+"""The interfaces of an exchange: its client's connection, the conversation, and the services of the worker."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class Conversation(Protocol):
-    """What a client's connection has one of at a time: an exchange, or the WebSocket that one has become.
+    """A client connection has one conversation at a time: an exchange, a WebSocket tunnel or a browser's request.
 
-    idle  nothing is under way that a close would cut
+    idle  a close cuts nothing that the client waits for
     """
 
     @property
@@ -42,54 +42,61 @@ class Conversation(Protocol):
 
     def on_lost(self) -> None: ...
 
-    def on_silence(self, now: float) -> None: ...
+    def check_time_limits(self, now: float) -> None:
+        """End the conversation where one of the two peers has been silent for too long; called now and then."""
 
     def pause_download(self) -> None: ...
 
     def resume_download(self) -> None: ...
 
-    def retire(self) -> None:
-        """End what is idle."""
+    def close_if_idle(self) -> None:
+        """End the conversation, and with it the connection, where it is idle."""
 
 
 class Client(Protocol):
-    """The leg to Codex, as an exchange needs it. `full`: it reads more slowly than we write."""
+    """The client's connection.
+
+    trusted       the peer's process belongs to our own user
+    write_paused  the client reads more slowly than we write
+    """
 
     trusted: bool
-    full: bool
+    write_paused: bool
 
     def write(self, parts: Sequence[Piece]) -> None: ...
 
-    def finished(self, *, close: bool) -> None:
-        """This exchange is over; the connection takes the next one, or closes when all is written."""
+    def end_conversation(self, *, close: bool) -> None:
+        """End the conversation; the connection serves the next request, or closes once everything is written."""
 
-    def cut(self, *, reset: bool) -> None:
-        """End the connection in the middle of a body; `reset` where a plain end would look like the body's own."""
+    def break_off(self, *, reset: bool) -> None:
+        """Close in the middle of a response; `reset` where a plain close would look like the end of its body."""
 
-    def hold_input(self, *, hold: bool) -> None: ...
+    def pause_input(self) -> None: ...
+
+    def resume_input(self) -> None: ...
 
     def silent_for(self, now: float) -> float:
-        """Seconds since it sent a part of its request."""
+        """Seconds since the client sent a part of its request; 0 while it is not read from."""
 
-    def go_on_with(self, conversation: Conversation) -> None:
-        """Put it in the place of the exchange."""
+    def hand_to(self, conversation: Conversation) -> None:
+        """Put another conversation in the place of the current one, and begin it."""
 
-    def switch(self) -> None:
-        """From here on what the client sends is bytes, and no HTTP."""
+    def switch_protocol(self) -> None:
+        """Pass on bytes as they come from here on: they are not HTTP any more."""
 
 
 class Dashboard(Protocol):
-    """The dashboard, as an exchange needs it."""
+    """The dashboard, which answers the requests of browsers."""
 
-    def visit(self, head: RequestHead, path: bytes, client: Client) -> Conversation:
-        """What answers a browser in the exchange's place."""
+    def conversation(self, head: RequestHead, path: bytes, client: Client) -> Conversation:
+        """Return the conversation that answers a browser's request."""
 
 
 class WorkerServices(Protocol):
-    """What all exchanges of one worker share.
+    """The services that all exchanges of one worker share.
 
-    draining  answers say that their connection closes
-    leaving   it does so as soon as it is idle, whether an answer has said so or not
+    draining  every response says that its connection closes
+    leaving   a connection closes as soon as it is idle, whether a response has said so or not
     """
 
     config: WorkerConfig
@@ -112,16 +119,16 @@ class WorkerServices(Protocol):
     @property
     def tier_injection(self) -> TierInjection: ...
 
-    def record(self, method: bytes, target: bytes) -> RequestRecord:
-        """Begin a log line."""
+    def new_record(self, method: bytes, target: bytes) -> RequestRecord:
+        """Begin the record of one request."""
 
     def log(self, record: RequestRecord) -> None:
-        """End it."""
+        """End a record and write its log line."""
 
-    def began(self) -> None:
+    def request_started(self) -> None:
         """Count one more request that goes to the upstream."""
 
-    def ended(self) -> None:
-        """Count it as over."""
+    def request_ended(self) -> None:
+        """Count a request to the upstream as ended."""
 
     def health(self) -> bytes: ...

@@ -1,6 +1,6 @@
-"""What a request's head alone decides: whether it may come in, who answers it, and how it goes out.
+"""The decisions that a request's head alone allows: its admission, its destination, its outbound head.
 
-Judged once for all heads that have the same bytes but for the length.
+They are taken once for all heads that have the same bytes except for the length.
 """
 
 from __future__ import annotations
@@ -17,34 +17,35 @@ _OWN: Final = frozenset({Destination.HEALTH, Destination.DASHBOARD, Destination.
 
 
 class RequestPlan(NamedTuple):
-    """`refusal`: nobody answers but with that; else `route` says who does.
+    """The plan for one request.
 
-    forwarded   it goes to the upstream, as what it is
-    target      in origin-form
-    looping     it has been here before
-    inspected   its body is held, and may get the tier
-    expects     the client waits with its body for a word (RFC 9110 10.1.1)
-    coding      of the body
-    hint        x-codex-routing-hint, as it came
+    forwarded        the request goes to the upstream as an ordinary request
+    denial           the reason not to serve it; None: the route decides
+    target           in origin-form
+    looping          the request has passed this worker before
+    inspected        the body is held until it is complete, and may get the tier
+    awaits_continue  the client sends its body after a 100 (Continue) (RFC 9110 10.1.1)
+    coding           the body's content coding
+    hint             the value of x-codex-routing-hint
     """
 
     forwarded: bool
-    refusal: Denial | None
+    denial: Denial | None
     route: Route
     target: bytes
     looping: bool
     inspected: bool
-    expects: bool
+    awaits_continue: bool
     coding: bytes
     hint: bytes | None
 
 
 def plan_request(services: WorkerServices, head: RequestHead) -> RequestPlan:
-    """Judge a head."""
-    known: RequestPlan | None = head.cache.get(RequestPlan)
-    if known is None:
-        known = head.cache[RequestPlan] = _plan(services, head)
-    return known
+    """Return the plan for a request with this head."""
+    plan: RequestPlan | None = head.cache.get(RequestPlan)
+    if plan is None:
+        plan = head.cache[RequestPlan] = _plan(services, head)
+    return plan
 
 
 def head_rewrite(
@@ -55,11 +56,11 @@ def head_rewrite(
     *,
     expect: bool,
 ) -> HeadRewrite:
-    """What the upstream is told differently; the same object as long as the key is, where nothing else is."""
-    known: HeadRewrite | None = head.cache.get(HeadRewrite)
+    """Return the changes to the head on its way to the upstream, from a cache while only the key could differ."""
+    cached: HeadRewrite | None = head.cache.get(HeadRewrite)
     plain = hint is None and not expect
-    if known is not None and plain and known.authorization is authorization:
-        return known
+    if cached is not None and plain and cached.authorization is authorization:
+        return cached
     out = HeadRewrite(
         target=plan_request(services, head).route.target,
         host=services.origin.host_field,
@@ -79,11 +80,11 @@ def _plan(services: WorkerServices, head: RequestHead) -> RequestPlan:
     authority, target = (None, head.target) if head.target[:1] == b"/" else split_absolute(head.target)
     page = router.asks_for_page(head.method, target, fields.get(b"accept", b""))
     route = router.page if page else router.route(target)
-    refusal, looping = services.admission.refuse(head, authority, page=page), services.loop_id in fields.get(VIA, b"")
-    answered_here = looping or refusal is not None or route.destination in _OWN
+    denial, looping = services.admission.refuse(head, authority, page=page), services.loop_id in fields.get(VIA, b"")
+    answered_here = looping or denial is not None or route.destination in _OWN
     return RequestPlan(
         forwarded=not (answered_here or head.upgrade),
-        refusal=refusal,
+        denial=denial,
         route=route,
         target=target,
         looping=looping,
@@ -92,7 +93,7 @@ def _plan(services: WorkerServices, head: RequestHead) -> RequestPlan:
             and head.method == b"POST"
             and fields.get(b"content-type", b"").lower().startswith(b"application/json")
         ),
-        expects=head.minor == 1 and fields.get(b"expect", b"").lower() == b"100-continue",
+        awaits_continue=head.minor == 1 and fields.get(b"expect", b"").lower() == b"100-continue",
         coding=fields.get(b"content-encoding", b"identity").lower(),
         hint=fields.get(HINT),
     )

@@ -1,4 +1,4 @@
-"""Adds the service tier to request bodies and WebSocket messages that have none, and notes it in their records."""
+"""Add the service tier to request bodies and WebSocket messages that have none, and record it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from cfp.proxy.http.messages import Body, Piece
 from cfp.proxy.http.websocket_frames import Frame, splice_member
 from cfp.proxy.telemetry.request_record import RequestRecord
 
-# Coding and decoding let go of the interpreter: from this size on a thread does it, and the loop goes on.
-ASIDE: Final = 1 << 20
-_PLAIN: Final = 4 * ASIDE  # of the same, decoded
+# Coding and decoding release the interpreter lock: larger bodies go to a thread, and the event loop goes on.
+LARGEST_CODED_IN_LOOP: Final = 1 << 20
+_LARGEST_DECODED_IN_LOOP: Final = 4 * LARGEST_CODED_IN_LOOP
 _CREATE: Final = "response.create"
 
 
 class ResponseCreate(msgspec.Struct):
-    """A WebSocket message `response.create`; `parts` are its frame as it goes out."""
+    """A WebSocket message `response.create`; `parts` are its outbound frame."""
 
     parts: list[Piece]
     model: str | None
@@ -34,11 +34,11 @@ class ResponseCreate(msgspec.Struct):
 
 
 class TierInjection:
-    """Serves all bodies of one worker. Policy and login are those of the moment when a body is complete.
+    """Tier injection for all bodies of one worker. Policy and login are read when a body is complete.
 
     tier     the service tier of the settings
-    refused  models whose requests go out without a tier, since the upstream refused it for them; may grow
-    cap      bytes of the largest body, decoded
+    refused  models for which the upstream refused the tier: their requests go out without it; may grow
+    cap      limit on the size of a decoded body, in bytes
     """
 
     def __init__(self, credentials: Credentials, *, tier: str, refused: Collection[str | None], cap: int) -> None:
@@ -48,40 +48,40 @@ class TierInjection:
         self._cap = cap
 
     def tier_now(self) -> tuple[EffectivePolicy, str | None]:
-        """Return the effective policy of this moment, and the tier that a request without one gets."""
+        """Return the effective policy of this moment, and the tier that is added to a request without one."""
         effective = self._credentials.effective_policy()
         return effective, self._tier if effective is EffectivePolicy.INJECT_MISSING else None
 
     def inject(self, body: Body, coding: bytes, record: RequestRecord) -> SplicedBody | None:
-        """Add the tier where the policy says so; None where that takes too long for the event loop."""
+        """Add the tier where the policy says so; None where the body is too large for the event loop."""
         cap = self._cap
         if coding != b"identity":
-            if len(body) > ASIDE:
+            if len(body) > LARGEST_CODED_IN_LOOP:
                 return None
-            cap = min(cap, _PLAIN)
+            cap = min(cap, _LARGEST_DECODED_IN_LOOP)
         record.effective_policy, tier = self.tier_now()
         try:
             spliced = inject_tier(body, tier, coding=coding, cap=cap, refused=self._refused)
         except TooLarge:
             return None
-        _note(spliced, tier, record)
+        _record(spliced, tier, record)
         return spliced
 
-    async def inject_aside(self, body: Body, coding: bytes, record: RequestRecord) -> SplicedBody | None:
-        """Do the same in a thread; None where the body is larger than the cap."""
+    async def inject_in_thread(self, body: Body, coding: bytes, record: RequestRecord) -> SplicedBody | None:
+        """Add the tier in a thread; None where the body is larger than the cap."""
         record.effective_policy, tier = self.tier_now()
         work = partial(inject_tier, body, tier, coding=coding, cap=self._cap, refused=self._refused)
         try:
             spliced = await asyncio.get_running_loop().run_in_executor(None, work)
         except TooLarge:
             return None
-        _note(spliced, tier, record)
+        _record(spliced, tier, record)
         return spliced
 
     def inject_into_message(self, frame: Frame, new_record: Callable[[], RequestRecord]) -> ResponseCreate | None:
         """Add the tier to a client's text frame where the policy says so; None for any other message.
 
-        new_record  begins the log line of the request that the message makes
+        new_record  returns the record of a request that arrives as a message
         """
         effective, tier = self.tier_now()
         spliced = inject_tier(frame.payload(), tier, refused=self._refused)
@@ -92,14 +92,14 @@ class TierInjection:
         record.transport = "websocket"
         record.eligible = members.generate
         record.effective_policy = effective
-        _note(spliced, tier, record)
+        _record(spliced, tier, record)
         parts: list[Piece] = (
             splice_member(frame, len(spliced.parts[0]), bytes(spliced.parts[1])) if spliced.injected else [frame.raw]
         )
         return ResponseCreate(parts, members.model, members.generate, record)
 
 
-def _note(spliced: SplicedBody, tier: str | None, record: RequestRecord) -> None:
+def _record(spliced: SplicedBody, tier: str | None, record: RequestRecord) -> None:
     record.json_error = spliced.error
     members = spliced.members
     if members is None:

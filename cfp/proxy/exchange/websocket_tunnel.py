@@ -1,11 +1,12 @@
 """One WebSocket from its handshake to its end: Codex's turns go through it, each with the tier and a log line.
 
-    asked   the upstream has the handshake; whatever is not its 101, or comes too late, is a 426 for the client
-    open    bytes pass in both directions; of the client's text frames `response.create` is inspected
-    turn    one `response.create` until the event that ends it; between turns the tunnel is idle
+    handshake  the upstream has it; any response but its 101, and one that comes too late, is a 426 for the client
+    open       bytes pass in both directions; of the client's text frames `response.create` is inspected
+    turn       one `response.create` until the event that ends it; between turns the tunnel is idle
 
-Of what the upstream sends copies are looked at. Only the first answer to a turn that got our tier is held for as long
-as its frame takes to arrive: a refusal of the tier is not passed on, and the turn sent again as the client wrote it.
+`phases.TunnelPhase` draws the phases. Copies of the upstream's frames are observed. Only the first frame that answers
+a turn with our tier is held until it is complete: a refusal of the tier is not passed on, and the turn is sent again
+as the client wrote it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Final, NamedTuple
 
 from cfp.proxy.credentials import KeyUnusable
 from cfp.proxy.exchange.interfaces import Client, WorkerServices
+from cfp.proxy.exchange.phases import ENDED, HANDSHAKE, OPEN, TunnelPhase
 from cfp.proxy.exchange.tier_refusal import names_tier
 from cfp.proxy.http import headers
 from cfp.proxy.http.headers import HINT, with_tier
@@ -45,7 +47,7 @@ _OBSERVED: Final = 4 * 1024 * 1024
 
 
 class Turn(NamedTuple):
-    """What is under way. `original` is the frame as the client wrote it, where the tier in it is ours."""
+    """A turn that has not ended. `original` is the frame as the client wrote it, where the tier in it is ours."""
 
     record: RequestRecord
     model: str | None
@@ -53,7 +55,9 @@ class Turn(NamedTuple):
 
 
 class WebSocketTunnel:
-    """Takes the place of the exchange that found the handshake, and of the caller on the upstream's connection."""
+    """The conversation of a client connection that opens a WebSocket, and the caller on the upstream's connection."""
+
+    phase: TunnelPhase = HANDSHAKE
 
     def __init__(
         self, services: WorkerServices, client: Client, head: RequestHead, target: bytes, record: RequestRecord
@@ -68,19 +72,17 @@ class WebSocketTunnel:
         self._connection: UpstreamConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._open = False
-        self._done = False
         self._up = FrameReader(services.config.limits.frame)
         self._down = FrameReader(_OBSERVED)
-        self._passed = 0  # how much of what waits in `_down` the client has already
+        self._passed = 0  # how many of the bytes pending in `_down` the client has already
         self._messages = MessageAssembler(_OBSERVED)
         self._turns: deque[Turn] = deque()
 
     # -- the handshake
 
     def begin(self) -> None:
-        """Ask the upstream, unless it is known to say no."""
-        self._client.hold_input(hold=True)
+        """Send the handshake to the upstream, unless it is known to refuse WebSockets."""
+        self._client.pause_input()
         self._record.transport = "websocket"
         if self._services.websocket_support.unavailable(self._loop.time()):
             self._refuse("websocket_not_served")
@@ -88,13 +90,13 @@ class WebSocketTunnel:
         try:
             self._authorization = self._services.credentials.authorization()
         except KeyUnusable:
-            self._refuse("upstream_key_missing")  # told in words when Codex falls back to HTTP
+            self._refuse("upstream_key_missing")  # Codex falls back to HTTP and shows the sentence of that response
             return
-        self._timer = self._loop.call_later(self._services.config.limits.switch_seconds, self._too_late)
+        self._timer = self._loop.call_later(self._services.config.limits.switch_seconds, self._time_out)
         pool = self._services.pool
         connection = pool.take() if pool.forward_proxy is None else None
         if connection is not None:
-            self._ask(connection)
+            self._send_handshake(connection)
         else:
             self._task = self._loop.create_task(self._dial())
 
@@ -106,38 +108,38 @@ class WebSocketTunnel:
             self._refuse(failed.response.code)
         else:
             self._task = None
-            self._ask(connection)
+            self._send_handshake(connection)
 
-    def _ask(self, connection: UpstreamConnection) -> None:
+    def _send_handshake(self, connection: UpstreamConnection) -> None:
         self._connection = connection
         out = headers.HeadRewrite(
             target=self._target,
             host=self._services.origin.host_field,
             via=self._services.loop_id,
             authorization=self._authorization,
-            hint=self._hint(),
+            hint=self._routing_hint(),
             switch=True,
         )
         connection.call(self, switch=True)
         self._record.sent_at = monotonic()
         connection.send([headers.request_head(self._head, out, None)])
 
-    def _hint(self) -> bytes | None:
-        """What routes the connection says the tier that its messages will get; None: as it came."""
+    def _routing_hint(self) -> bytes | None:
+        """Return the routing hint with the tier that the turns will get; None leaves the header field unchanged."""
         hint, (_, tier) = self._head.fields.get(HINT), self._services.tier_injection.tier_now()
         if hint is None or tier is None or b"tier=" in hint.lower():
             return None
         return with_tier(hint, tier.encode())
 
-    def _answered(self, events: Sequence[ResponseEvent]) -> None:
+    def _take_handshake_response(self, events: Sequence[ResponseEvent]) -> None:
         connection = self._connection
-        assert connection is not None  # noqa: S101  it is the one answering
+        assert connection is not None  # noqa: S101  the response came on it
         head = next((event for event in events if isinstance(event, ResponseHead) and _is_final(event)), None)
         fault = next((event.fault for event in events if isinstance(event, Malformed)), None)
         if head is None and fault is None:
             return  # an interim response
         if head is None and fault is Fault.CLOSED and connection.reused:
-            # It ended while the question was on its way, which says nothing (RFC 9112 9.3.1).
+            # Closed while the handshake was on its way: the upstream may not have seen it (RFC 9112 9.3.1).
             self._connection = None
             connection.abort()
             self._task = self._loop.create_task(self._dial())
@@ -146,59 +148,62 @@ class WebSocketTunnel:
         if head is None:
             self._refuse("upstream_broke_off")
         elif not accepts_handshake(self._head, head):
-            status = 400 if head.status == 101 else head.status
-            self._services.websocket_support.record_refusal(status, self._loop.time())
+            self._services.websocket_support.record_refusal(
+                400 if head.status == 101 else head.status, self._loop.time()
+            )
             self._refuse("websocket_not_served")
         else:
-            self._switched(connection, head)
+            self._open(connection, head)
 
-    def _switched(self, connection: UpstreamConnection, head: ResponseHead) -> None:
+    def _open(self, connection: UpstreamConnection, head: ResponseHead) -> None:
         self._stop_timer()
-        self._open = True
+        self.phase = OPEN
         self._services.websocket_support.record_switch()
         record = self._record
         record.status = 101
         self._client.write([headers.switch_head(head)])
         self._services.log(record)
         rest = connection.switch()
-        if self._client.full:
+        if self._client.write_paused:
             connection.transport.pause_reading()
         if rest:
             self._from_upstream(rest)
-        self._client.hold_input(hold=False)
-        self._client.switch()
+            if self.phase is not OPEN:  # a whole turn came with the 101, in a drain
+                return
+        self._client.resume_input()
+        self._client.switch_protocol()
 
-    def _too_late(self) -> None:
+    def _time_out(self) -> None:
         self._timer = None
         if self._connection is not None:
             self._services.websocket_support.record_refusal(None, self._loop.time())
         self._refuse("upstream_silent")
 
     def _refuse(self, error_type: str) -> None:
-        """426: the one answer on which Codex goes on over HTTP at once and in silence (0.116 to 0.169)."""
+        """Answer 426, the one status on which Codex falls back to HTTP at once and silently (0.116 to 0.169)."""
         self._record.status, self._record.error_type = LocalResponse.UPGRADE.status, error_type
         self._services.log(self._record)
         self._free()
         self._client.write([response(LocalResponse.UPGRADE.status, LocalResponse.UPGRADE.body(), close=True)])
-        self._client.finished(close=True)
+        self._client.end_conversation(close=True)
 
     # -- from the client
 
     def on_data(self, piece: bytes) -> None:
-        """Pass frames on; a turn of the model gets the tier."""
+        """Pass frames on; a `response.create` gets the tier."""
         connection = self._connection
-        if connection is None or self._done:
+        if connection is None:
             return
         out: list[Piece] = []
         for event in self._up.feed(piece):
             if isinstance(event, Frame) and event.is_text and event.key:
-                out += self._create(event)
+                out += self._take_text(event)
             else:
                 out.append(event if isinstance(event, bytes) else event.raw)
         if out:
             connection.send(out)
 
-    def _create(self, frame: Frame) -> list[Piece]:
+    def _take_text(self, frame: Frame) -> list[Piece]:
         message = self._services.tier_injection.inject_into_message(frame, self._new_record)
         if message is None:
             return [frame.raw]
@@ -206,26 +211,26 @@ class WebSocketTunnel:
         return message.parts
 
     def _new_record(self) -> RequestRecord:
-        return self._services.record(b"GET", self._head.target)
+        return self._services.new_record(b"GET", self._head.target)
 
     def _begin_turn(self, record: RequestRecord, model: str | None, original: bytes | None) -> None:
         record.sent_at = monotonic()
         record.observer = StreamObserver(sse=True)
         self._turns.append(Turn(record, model, original))
-        self._services.began()
+        self._services.request_started()
 
     def on_trailers(self, headers: Headers) -> None:
-        """There are none."""
+        """Do nothing: a handshake has no trailer fields."""
 
     def on_end(self) -> None:
-        """The handshake was complete before."""
+        """Do nothing: the handshake was complete before."""
 
     def on_malformed(self, malformed: Malformed) -> None:
-        """Frames are not judged here."""
+        """Do nothing: frames are passed on without a judgement."""
 
     def on_lost(self) -> None:
-        """The client is gone: so is its upstream connection, once that has what the client had sent."""
-        if not self._done:
+        """End the tunnel: the client has left. Its upstream still gets the bytes that the client had sent."""
+        if self.phase is not ENDED:
             self._end("client_left")
 
     def pause_download(self) -> None:
@@ -239,41 +244,38 @@ class WebSocketTunnel:
     # -- from the upstream
 
     def on_response(self, events: Sequence[ResponseEvent]) -> None:
-        """Take its answer to the handshake, then its bytes."""
-        if not self._open:
-            self._answered(events)
+        """Take the response to the handshake, then the upstream's bytes."""
+        if self.phase is HANDSHAKE:
+            self._take_handshake_response(events)
             return
         for event in events:
             if isinstance(event, bytes):
                 self._from_upstream(event)
             elif event is END or isinstance(event, Malformed):
                 self._end("upstream_cut")
-                self._client.finished(close=True)
+                self._client.end_conversation(close=True)
 
     def _from_upstream(self, piece: bytes) -> None:
-        holding = self._unproven
+        hold = self._awaits_verdict
         events = self._down.feed(piece)
-        if not holding:
+        if not hold:
             self._client.write([piece])
             self._passed = len(self._down.pending)
             for event in events:
-                self._look_at(event)
+                self._observe(event)
             return
-        out: list[Piece] = []
         for event in events:
             raw = event if isinstance(event, bytes) else event.raw
-            ahead, self._passed = self._passed, 0
-            if ahead or not self._refused(event):
-                out.append(raw[ahead:])
-                self._look_at(event)
-        if not self._unproven:
-            out.append(self._down.pending)
+            passed, self._passed = self._passed, 0
+            if passed or not self._retry_without_tier(event):
+                self._client.write([raw[passed:]])
+                self._observe(event)
+        if self._down.pending and not self._awaits_verdict and self.phase is OPEN:
+            self._client.write([self._down.pending])
             self._passed = len(self._down.pending)
-        if out:
-            self._client.write(out)
 
     @property
-    def _unproven(self) -> bool:
+    def _awaits_verdict(self) -> bool:
         """Whether the next message may be the upstream's refusal of our tier."""
         return (
             len(self._turns) == 1
@@ -281,15 +283,15 @@ class WebSocketTunnel:
             and self._turns[0].record.first_byte_at is None
         )
 
-    def _refused(self, event: FrameEvent) -> bool:
-        """Send the turn once more as the client wrote it, if it is our tier that this error is about."""
-        if not (self._unproven and isinstance(event, Frame) and event.is_text):
+    def _retry_without_tier(self, event: FrameEvent) -> bool:
+        """Send the turn as the client wrote it where this error refuses our tier; return whether it does."""
+        if not (self._awaits_verdict and isinstance(event, Frame) and event.is_text):
             return False
         text = event.payload()
         if read_kind(text).type != "error" or not names_tier(text, b"identity"):
             return False
         turn = self._turns.popleft()
-        assert turn.original is not None  # noqa: S101  an unproven turn has it
+        assert turn.original is not None  # noqa: S101  a turn that awaits the verdict has it
         self._services.tier_refusals.add(turn.model)
         turn.record.injected, turn.record.tier_after = False, None
         self._turns.append(turn._replace(original=None))
@@ -297,7 +299,8 @@ class WebSocketTunnel:
             self._connection.send([turn.original])
         return True
 
-    def _look_at(self, event: FrameEvent) -> None:
+    def _observe(self, event: FrameEvent) -> None:
+        """Record the upstream's messages, and end the turn with the event that ends it."""
         text = self._messages.take(event)
         if text is None:
             return
@@ -318,23 +321,23 @@ class WebSocketTunnel:
             record.status = kind.status or (400 if kind.type == "error" else 200)
             self._end_turn("upstream_error" if kind.type == "error" else None)
             if not self._turns and self._services.draining:
-                self.retire()
+                self.close_if_idle()
 
     def pause_upload(self) -> None:
-        self._client.hold_input(hold=True)
+        self._client.pause_input()
 
     def resume_upload(self) -> None:
-        self._client.hold_input(hold=False)
+        self._client.resume_input()
 
     # -- the end
 
     @property
     def idle(self) -> bool:
-        """Open, and between two turns."""
-        return self._open and not self._turns and not self._done
+        """Whether the tunnel is open and between two turns."""
+        return self.phase is OPEN and not self._turns
 
-    def retire(self) -> None:
-        """Tell both ends that this one goes away; Codex connects anew for its next turn."""
+    def close_if_idle(self) -> None:
+        """Send Close 1001 (going away) to both ends of an idle tunnel; Codex connects again for its next turn."""
         if not self.idle:
             return
         if self._down.between:
@@ -342,27 +345,27 @@ class WebSocketTunnel:
         if self._connection is not None and self._up.between:
             self._connection.send([close_frame(_GOING_AWAY, os.urandom(4))])
         self._end(None)
-        self._client.finished(close=True)
+        self._client.end_conversation(close=True)
 
-    def on_silence(self, now: float) -> None:
-        """End a turn that the upstream owes an answer for too long."""
+    def check_time_limits(self, now: float) -> None:
+        """End the tunnel where the upstream has been silent in a turn for too long, or where it idles in a drain."""
         connection = self._connection
         if self.idle and self._services.draining:
-            self.retire()
+            self.close_if_idle()
         if connection is None or not self._turns or not connection.transport.is_reading():
             return
         if now - connection.touched > self._services.config.limits.upstream_idle_seconds:
             self._end("upstream_silent")
-            self._client.cut(reset=False)
+            self._client.break_off(reset=False)
 
     def _end_turn(self, error_type: str | None) -> None:
         record = self._turns.popleft().record
         record.error_type = error_type
-        self._services.ended()
+        self._services.request_ended()
         self._services.log(record)
 
     def _end(self, error_type: str | None) -> None:
-        if not self._open:
+        if self.phase is HANDSHAKE:
             self._record.error_type = error_type
             self._services.log(self._record)
         while self._turns:
@@ -370,7 +373,7 @@ class WebSocketTunnel:
         self._free()
 
     def _free(self) -> None:
-        self._done = True
+        self.phase = ENDED
         self._stop_timer()
         if self._task is not None:
             self._task.cancel()
@@ -386,5 +389,5 @@ class WebSocketTunnel:
 
 
 def _is_final(head: ResponseHead) -> bool:
-    """Whether it answers the handshake; 101 alone of all interim responses does."""
+    """Whether the response answers the handshake; of all interim responses only 101 does."""
     return head.status >= 200 or head.status == 101

@@ -1,7 +1,7 @@
-"""The worker as a process: its command line, its lock, its listener, its event loop, its end.
+"""The worker as a process: its command line, lock, listener, event loop and handover.
 
-worker     listens, keeps the list of client connections, sweeps and drains them
-process    the worker's life in a process of its own, with signals
+worker     listens, keeps the list of client connections, checks their time limits and drains them
+process    the worker in a process of its own, from the lock to the last signal
 handover   a new worker takes the listening socket and the lock over; no stream is cut
-drain      finish what runs, take nothing new
+drain      finish the running requests, accept nothing more
 """

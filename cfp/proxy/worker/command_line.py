@@ -1,4 +1,4 @@
-"""The worker's command line, its go byte, and the order in which its life begins and ends."""
+"""The command line of `serve`, its go byte, and the order in which a worker starts."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class ServeArgs:
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ServeArgs:
-    """Read the flags behind `serve`; raises UsageError or Refused(settings_invalid, …) for wrong ones.
+    """Parse the flags behind `serve`; raises UsageError, or Refused for settings that cannot be used.
 
-    Not argparse: a hook waits for this process to listen, and it is only ever one shape of command line.
+    Not by argparse, which takes longer to import: a hook waits for this process to listen.
     """
     values: dict[str, Any] = {"provider": "openai", "service_tier_policy": "auto", **_flag_values(argv)}
     nonce, take_over, log_dir = (values.get(name, "") for name in ("nonce", "take_over", "log_dir"))
@@ -95,27 +95,27 @@ def _settings(raw: dict[str, Any]) -> Settings:
     except Refused as error:
         if error.code != "settings_invalid":
             raise
-        # No file is meant here: what cannot be used stands on the command line.
+        # The sentence of that error speaks of a file, and these settings come from the command line.
         raise UsageError("usage", reason=str(error.details.get("reason", ""))) from error
 
 
-def go_arrived(descriptor: int = 0) -> bool:
-    """Wait for the parent's one byte; False where it died before the journal knew of us."""
+def receive_go(descriptor: int = 0) -> bool:
+    """Wait for the parent's go byte; False where the parent died before its journal recorded this process."""
     return os.read(descriptor, 1) != b""
 
 
 def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
-    """The way out is the one that .env names at this moment, as it is for a Codex that starts now."""
+    """Return the worker's configuration; its outbound proxy is read from .env now, as by a Codex that starts now."""
     layout = Layout(args.codex_home)
     try:
         dotenv = layout.dotenv.read_bytes()
     except OSError:
         dotenv = None
-    known = {**user_environ(), **environ}  # a key may have been set since the session's shell began
+    current = {**user_environ(), **environ}  # a key may have been set since the session's shell began
     return WorkerConfig(
         settings=args.settings,
         layout=layout,
-        environ=outbound_environ(known, dotenv),
+        environ=outbound_environ(current, dotenv),
         nonce=args.nonce,
         take_over=args.take_over,
         log_dir=args.log_dir,
@@ -124,15 +124,15 @@ def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve until told to stop and return the exit code; raises CfpError where it cannot start."""
+    """Serve until a signal ends the worker, and return the exit code; raises CfpError where it cannot start."""
     args = parse(argv, os.environ)
     if not args.codex_home.is_dir():
         raise Refused("codex_home_missing", path=str(args.codex_home))
-    gc.disable()  # starting leaves no garbage, and looking for it is a twentieth of it; `live` takes it up again
+    gc.disable()  # starting leaves no garbage, and a search for it takes 5 % of the time; `process` enables it again
     # Imported before the go byte: the parent is busy with its journal, and importing leaves no trace.
-    from cfp.proxy.worker.process import live  # noqa: PLC0415  wrong flags are told without it
+    from cfp.proxy.worker.process import serve  # noqa: PLC0415  wrong flags are reported without it
 
-    if args.await_go and not go_arrived():
+    if args.await_go and not receive_go():
         return 0
-    live(worker_config(args, os.environ))
+    serve(worker_config(args, os.environ))
     return 0

@@ -1,4 +1,4 @@
-"""A worker in a thread of this process: it ends with the process, however that ends, and leaves nothing behind."""
+"""A worker in a thread of this process: it ends with the process, and leaves no lock and no pid file behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cfp.proxy.worker.worker import Worker
 
 @contextmanager
 def serving(config: WorkerConfig) -> Iterator[int]:
-    """Yield the port while it serves; then cut what still runs. Raises Failed(port_not_available).
+    """Yield the port while the worker serves, then cut its requests. Raises Failed(port_not_available).
 
     The request log goes to `config.log_dir`; no lock, no pid file.
     """
@@ -41,7 +41,7 @@ class _Thread(threading.Thread):
 
     def run(self) -> None:
         if hasattr(signal, "pthread_sigmask"):
-            # A signal that the kernel gave to this thread would not wake the main one, which alone answers it.
+            # Only the main thread handles signals, and a signal in this thread would not wake it.
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         run(self._serve())
 
@@ -73,7 +73,7 @@ class _Thread(threading.Thread):
 
 
 class _Silent(EventLog):
-    """The terminal belongs to another program."""
+    """An event log that writes nothing: the terminal belongs to another program."""
 
     def _log(self, level: str, event: str, fields: dict[str, Any]) -> None:
         pass

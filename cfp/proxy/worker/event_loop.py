@@ -1,7 +1,7 @@
-"""The worker's event loop: it counts its turns, and names are looked up in threads that nobody waits for.
+"""The worker's event loop: it counts its turns, and resolves each host name in a thread of its own.
 
-asyncio looks them up in the threads that write the log and decode bodies, of which there are few. A resolver that
-does not answer, as on a machine that has just lost its network, holds all of them, and the end of the process too.
+asyncio resolves names in the thread pool that writes the log and decodes bodies. A resolver that does not answer, as
+on a machine that has just lost its network, would occupy all of its few threads, and delay the end of the process.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ from typing import Any, TypeAlias
 
 Name: TypeAlias = bytes | str | None
 Port: TypeAlias = bytes | str | int | None
-Question: TypeAlias = tuple[Name, Port, int, int, int, int]
-Addresses: TypeAlias = list[Any]  # as socket.getaddrinfo has them
-LookUp: TypeAlias = Callable[[Name, Port, int, int, int, int], Addresses]
+Query: TypeAlias = tuple[Name, Port, int, int, int, int]
+Addresses: TypeAlias = list[Any]  # in the format of socket.getaddrinfo
+Resolver: TypeAlias = Callable[[Name, Port, int, int, int, int], Addresses]
 
 if sys.platform == "win32":
-    _Usual: TypeAlias = asyncio.ProactorEventLoop
+    _BaseLoop: TypeAlias = asyncio.ProactorEventLoop
 else:
-    _Usual: TypeAlias = asyncio.SelectorEventLoop
+    _BaseLoop: TypeAlias = asyncio.SelectorEventLoop
 
 
-def run(main: Coroutine[Any, Any, None], look_up: LookUp = socket.getaddrinfo) -> None:
-    """Run it to its end as asyncio.run does."""
-    with asyncio.Runner(loop_factory=partial(Loop, look_up)) as runner:
+def run(main: Coroutine[Any, Any, None], resolve: Resolver = socket.getaddrinfo) -> None:
+    """Run a coroutine to its end, like asyncio.run, on a `Loop`."""
+    with asyncio.Runner(loop_factory=partial(Loop, resolve)) as runner:
         runner.run(main)
 
 
 def turns() -> Callable[[], int]:
-    """Return what says which turn the running loop is in: what it handles in one had begun to come when that began.
+    """Return a function that returns the number of the running loop's present turn.
 
-    A turn lasts some milliseconds at the most. Where nobody counts them, every call is a turn of its own.
+    All that a turn handles had arrived when it began. A turn lasts some milliseconds at most. On a loop that does not
+    count its turns, every call returns another number.
     """
     loop = asyncio.get_running_loop()
     if sys.platform != "win32" and isinstance(loop, Loop):
@@ -46,8 +47,8 @@ def turns() -> Callable[[], int]:
     return count().__next__
 
 
-class _Counted(selectors.DefaultSelector):
-    """Knows how often it has been asked what is ready."""
+class _CountingSelector(selectors.DefaultSelector):
+    """A selector that counts its `select` calls: one begins each turn of the loop."""
 
     turn = 0
 
@@ -56,28 +57,28 @@ class _Counted(selectors.DefaultSelector):
         return super().select(timeout)
 
 
-class Loop(_Usual):
-    """asyncio's own, but for look-ups and turns. Who asks for what is being asked already gets the same answer."""
+class Loop(_BaseLoop):
+    """asyncio's loop with a counter of turns and its own name resolution; equal pending queries share a thread."""
 
     if sys.platform == "win32":
 
-        def __init__(self, look_up: LookUp) -> None:
+        def __init__(self, resolve: Resolver) -> None:
             super().__init__()
-            self._begin(look_up)
+            self._init_resolution(resolve)
 
     else:
 
-        def __init__(self, look_up: LookUp) -> None:
-            self._counted = _Counted()
-            super().__init__(self._counted)
-            self._begin(look_up)
+        def __init__(self, resolve: Resolver) -> None:
+            self._counter = _CountingSelector()
+            super().__init__(self._counter)
+            self._init_resolution(resolve)
 
         def turn(self) -> int:
-            return self._counted.turn
+            return self._counter.turn
 
-    def _begin(self, look_up: LookUp) -> None:
-        self._look_up = look_up
-        self._asked: dict[Question, asyncio.Future[Addresses]] = {}
+    def _init_resolution(self, resolve: Resolver) -> None:
+        self._resolve = resolve
+        self._pending_queries: dict[Query, asyncio.Future[Addresses]] = {}
 
     async def getaddrinfo(
         self,
@@ -89,26 +90,26 @@ class Loop(_Usual):
         proto: int = 0,
         flags: int = 0,
     ) -> Addresses:
-        question = (host, port, family, type, proto, flags)
-        found = self._asked.get(question)
-        if found is None:
-            found = self._asked[question] = self.create_future()
-            threading.Thread(target=self._ask, args=(question,), name="look-up", daemon=True).start()
-        return await asyncio.shield(found)
+        query = (host, port, family, type, proto, flags)
+        future = self._pending_queries.get(query)
+        if future is None:
+            future = self._pending_queries[query] = self.create_future()
+            threading.Thread(target=self._run_query, args=(query,), name="resolver", daemon=True).start()
+        return await asyncio.shield(future)
 
-    def _ask(self, question: Question) -> None:
-        """In a thread."""
-        answer: Addresses | OSError | UnicodeError
+    def _run_query(self, query: Query) -> None:
+        """Resolve a name, in a thread."""
+        result: Addresses | OSError | UnicodeError
         try:
-            answer = self._look_up(*question)
+            result = self._resolve(*query)
         except (OSError, UnicodeError) as error:
-            answer = error
+            result = error
         with suppress(RuntimeError):  # the loop may have ended meanwhile
-            self.call_soon_threadsafe(self._tell, question, answer)
+            self.call_soon_threadsafe(self._set_result, query, result)
 
-    def _tell(self, question: Question, answer: Addresses | OSError | UnicodeError) -> None:
-        found = self._asked.pop(question)
-        if isinstance(answer, list):
-            found.set_result(answer)
+    def _set_result(self, query: Query, result: Addresses | OSError | UnicodeError) -> None:
+        future = self._pending_queries.pop(query)
+        if isinstance(result, list):
+            future.set_result(result)
         else:
-            found.set_exception(answer)
+            future.set_exception(result)

@@ -1,8 +1,8 @@
-"""A worker's part in a handover: it borrows listener and lock from the former worker, and lends them to the next.
+"""The handover between two workers: the new one borrows the listening sockets and the lock of the former one.
 
-While the loan lasts the former worker stands by: it accepts nothing, finishes what it has, and serves on as soon as
-the borrower is gone. SIGTERM ends the loan on either side: the former leaves, or the borrower gives everything back.
-Streams are cut on neither.
+While the loan lasts the former worker stands by: it accepts no connections, finishes its requests, and accepts again
+when the borrower ends. SIGTERM ends the loan on either side: the former worker drains, or the borrower returns the
+sockets and the lock. Neither cuts a stream.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from cfp.proxy.config import WorkerConfig
 from cfp.proxy.worker.single_instance import SingleInstance
 from cfp.proxy.worker.worker import Worker
 
-_ANSWER_SECONDS = 5.0
-_LONGEST_QUESTION = 4096
+_RESPONSE_SECONDS = 5.0
+_LONGEST_REQUEST = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loan:
-    """What a former worker has lent: its listening sockets (none where another address is asked for), its lock."""
+    """A former worker's listening sockets (none where the new worker has another address) and its lock.
+
+    connection  the loan lasts until one of its ends is closed
+    """
 
     connection: socket.socket
     sockets: tuple[socket.socket, ...]
@@ -34,52 +37,52 @@ class Loan:
 
 
 def borrow(config: WorkerConfig) -> Loan | None:
-    """Ask the worker that `config.take_over` names; None where it is gone, and with it what there was to take over.
+    """Borrow from the worker that `config.take_over` names; None where it has ended, and left nothing to take over.
 
-    Raises Failed(handover_refused; reason) where it lives and does not lend.
+    Raises Failed(handover_refused; reason) where it runs and does not lend.
     """
     try:
-        connection = control_socket.connect(config.layout.control(config.take_over), _ANSWER_SECONDS)
+        connection = control_socket.connect(config.layout.control(config.take_over), _RESPONSE_SECONDS)
     except OSError:
         return None
     settings = config.settings
-    question = {"ask": "take_over", "nonce": config.take_over, "host": settings.host, "port": settings.port}
+    request = {"ask": "take_over", "nonce": config.take_over, "host": settings.host, "port": settings.port}
     try:
-        control_socket.send(connection, question)
-        answer, descriptors = control_socket.receive(connection, _ANSWER_SECONDS)
+        control_socket.send(connection, request)
+        response, descriptors = control_socket.receive(connection, _RESPONSE_SECONDS)
     except TimeoutError as error:
         connection.close()
         raise Failed("handover_refused", reason="it does not answer") from error
     except (OSError, ValueError):
         connection.close()
         return None
-    if "refused" in answer or not descriptors:
+    if "refused" in response or not descriptors:
         for descriptor in descriptors:
             os.close(descriptor)
         connection.close()
-        raise Failed("handover_refused", reason=str(answer.get("refused", "it sent nothing")))
+        raise Failed("handover_refused", reason=str(response.get("refused", "it sent nothing")))
     lock, *listening = descriptors
     connection.setblocking(False)
     return Loan(connection=connection, sockets=tuple(socket.socket(fileno=each) for each in listening), lock=lock)
 
 
 class Handover:
-    """Between a worker and its control socket; `end` is what SIGTERM asks."""
+    """A worker's control socket, and its loans in both directions; `end` handles SIGTERM."""
 
     def __init__(self, worker: Worker, lifetime: SingleInstance, loan: Loan | None) -> None:
         self._worker = worker
         self._lifetime = lifetime
-        self._borrowed = None if loan is None else loan.connection
+        self._loan = None if loan is None else loan.connection
         self._control: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         worker.taking_over = loan is not None
 
     def open(self) -> None:
-        """Answer on the control socket, and watch the loan. Without a nonce nobody manages this worker."""
+        """Serve the control socket, which a worker without a nonce does not have, and watch the loan."""
         config = self._worker.config
-        if self._borrowed is not None:
-            self._loop.add_reader(self._borrowed, self._is_alone)
+        if self._loan is not None:
+            self._loop.add_reader(self._loan, self._check_loan)
         if not (config.nonce and control_socket.CAN_HAND_OVER):
             return
         with suppress(OSError):  # a worker that cannot hand over is replaced by stopping it first
@@ -88,21 +91,21 @@ class Handover:
             self._worker.hands_over = True
 
     def end(self) -> None:
-        """Drain, or cut what a first call has left; whoever shares the loan is told by its end."""
+        """Drain; a second call cuts the remaining requests. The other side of a loan notices that it has ended."""
         if self._worker.draining:
             self._worker.cut()
             return
         succeeded = self._worker.standing_by or self._worker.taking_over
         self._worker.drain(succeeded=succeeded)
         if succeeded:
-            self._lifetime.let_go()
-            self._give_back()
+            self._lifetime.release()
+            self._return_loan()
             for task in self._tasks:
                 task.cancel()
 
     def close(self) -> None:
-        """Leave no name behind."""
-        self._give_back()
+        """End all loans, and remove the control socket."""
+        self._return_loan()
         for task in self._tasks:
             task.cancel()
         if self._control is not None:
@@ -111,32 +114,32 @@ class Handover:
             with suppress(OSError):
                 self._worker.config.layout.control(self._worker.config.nonce).unlink()
 
-    # -- the loan that this worker has
+    # -- the loan that this worker has borrowed
 
-    def _is_alone(self) -> None:
-        """The former worker has left, in one way or the other."""
-        if self._borrowed is None:
+    def _check_loan(self) -> None:
+        """End the loan where the former worker has closed its connection."""
+        if self._loan is None:
             return
         try:
-            if self._borrowed.recv(1):
+            if self._loan.recv(1):
                 return
         except BlockingIOError:
             return
         except OSError:
-            pass  # as good as an end
-        self._give_back()
+            pass  # a reset means the same as a close
+        self._return_loan()
 
-    def _give_back(self) -> None:
-        connection, self._borrowed = self._borrowed, None
+    def _return_loan(self) -> None:
+        connection, self._loan = self._loan, None
         self._worker.taking_over = False
         if connection is not None:
             self._loop.remove_reader(connection)
             connection.close()
 
-    # -- who asks this worker
+    # -- requests to this worker
 
     def _accept(self) -> None:
-        assert self._control is not None  # noqa: S101  it is what is readable
+        assert self._control is not None  # noqa: S101  it is the socket that is readable
         with suppress(OSError):
             connection, _ = self._control.accept()
             connection.setblocking(False)
@@ -148,24 +151,24 @@ class Handover:
         with connection, suppress(OSError, ValueError, RecursionError):
             if not control_socket.is_own(connection):
                 return
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                question = json.loads(await self._line(connection))
-            if question == {"ask": "health"}:
-                async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(_RESPONSE_SECONDS):
+                request = json.loads(await self._read_line(connection))
+            if request == {"ask": "health"}:
+                async with asyncio.timeout(_RESPONSE_SECONDS):
                     await self._loop.sock_sendall(connection, self._worker.health() + b"\n")
-            elif isinstance(question, dict) and question.get("ask") == "take_over":
-                refusal = self._refusal(question.get("nonce"))
+            elif isinstance(request, dict) and request.get("ask") == "take_over":
+                refusal = self._refusal(request.get("nonce"))
                 if refusal:
                     control_socket.send(connection, {"refused": refusal})
                 else:
-                    await self._lend(connection, (question.get("host"), question.get("port")))
+                    await self._lend(connection, (request.get("host"), request.get("port")))
 
-    async def _line(self, connection: socket.socket) -> bytes:
+    async def _read_line(self, connection: socket.socket) -> bytes:
         line = b""
         while not line.endswith(b"\n"):
-            part = await self._loop.sock_recv(connection, _LONGEST_QUESTION)
+            part = await self._loop.sock_recv(connection, _LONGEST_REQUEST)
             line += part
-            if not part or len(line) > _LONGEST_QUESTION:
+            if not part or len(line) > _LONGEST_REQUEST:
                 raise ValueError
         return line
 
@@ -180,9 +183,9 @@ class Handover:
         return next((reason for reason, holds in reasons.items() if holds), "")
 
     async def _lend(self, connection: socket.socket, address: tuple[object, object]) -> None:
-        """Stand by until the borrower is gone, or until `end` was called."""
+        """Lend sockets and lock, and stand by until the borrower ends or `end` is called."""
         worker, lock = self._worker, self._lifetime.descriptor
-        assert lock is not None  # noqa: S101  only a worker that leaves has let go of it
+        assert lock is not None  # noqa: S101  only a worker that drains has released it
         worker.stand_by(pausing=address == (worker.config.settings.host, worker.port))
         try:
             control_socket.send(
@@ -191,5 +194,5 @@ class Handover:
             await self._loop.sock_recv(connection, 1)
         finally:
             if not worker.draining:
-                worker.serve_on()
+                worker.resume_serving()
                 self._lifetime.write_pid()

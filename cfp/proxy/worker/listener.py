@@ -1,6 +1,6 @@
-"""The sockets that Codex connects to. To pause them loses nothing: who comes meanwhile waits in the kernel's queue.
+"""The listening sockets. Connections that come while they are paused wait in the kernel's queue.
 
-Not `asyncio.Server`: closing one drops connections that it has accepted and not set up yet, and cannot be taken back.
+Not `asyncio.Server`: closing it drops connections that are accepted and not set up yet, and it cannot listen again.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import sys
 from collections.abc import Callable, Sequence
 
 _BACKLOG = 1024
-_AT_ONCE = 128  # accepted in one turn of the loop, so that streams are not kept waiting
+_ACCEPTS_PER_TURN = 128  # so that many new connections do not delay streams
 _RETRY_SECONDS = 1.0
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_LEFT = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ECONNRESET})
+_PEER_LEFT = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ECONNRESET})
 
 Factory = Callable[[], asyncio.BaseProtocol]
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Listen at every address that a loopback name or literal stands for; raises OSError where one is taken."""
+    """Listen at every address of a loopback name or literal; raises OSError where one is taken."""
     opened: list[socket.socket] = []
     try:
         for family, address in _addresses(host, port):
@@ -49,20 +49,20 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[s
             continue
         return [(family, (host, port))]
     # As bytes: for text Python imports its tables of international names first.
-    found = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return list({(family, (str(address[0]), port)): None for family, _, _, _, address in found})
+    addresses = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list({(family, (str(address[0]), port)): None for family, _, _, _, address in addresses})
 
 
 class Listener:
-    """Accepts for as long as it is not paused; `busy` while one that was accepted is not set up yet."""
+    """The listening sockets of one worker; `busy` while an accepted connection is not set up yet."""
 
-    def __init__(self, sockets: Sequence[socket.socket], factory: Factory, settled: Callable[[], None]) -> None:
-        """`settled` is called after each connection that was set up, or was not."""
+    def __init__(self, sockets: Sequence[socket.socket], factory: Factory, on_set_up: Callable[[], None]) -> None:
+        """`on_set_up` is called after each connection that was set up, or could not be."""
         self.sockets = list(sockets)
         self._factory = factory
-        self._settled = settled
+        self._on_set_up = on_set_up
         self._loop = asyncio.get_running_loop()
-        self._coming: set[asyncio.Task[object]] = set()
+        self._pending: set[asyncio.Task[object]] = set()
         self._servers: list[asyncio.Server] = []
         self.accepting = False
         self._retry: asyncio.TimerHandle | None = None
@@ -75,10 +75,10 @@ class Listener:
 
     @property
     def busy(self) -> bool:
-        return bool(self._coming)
+        return bool(self._pending)
 
     def pause(self) -> None:
-        """Accept nothing more for now; what was accepted is served."""
+        """Accept nothing more for now; accepted connections are served."""
         self.accepting = False
         if self._retry is not None:
             self._retry.cancel()
@@ -86,14 +86,14 @@ class Listener:
         self._unwatch()
 
     def close(self) -> None:
-        """Let go of the sockets; where nobody else holds them, whoever waits in the queue is reset."""
+        """Close the sockets; where no other process holds them, the kernel resets the connections in the queue."""
         self.pause()
         for listening in self.sockets:
             listening.close()
         self.sockets = []
 
     async def start(self) -> None:
-        """Begin to accept, first who waited."""
+        """Begin to accept, first the connections in the queue."""
         if sys.platform == "win32":  # its event loop has no readers, and a worker there is never paused
             self._servers = [await self._loop.create_server(self._factory, sock=each) for each in self.sockets]
         else:
@@ -112,7 +112,7 @@ class Listener:
     else:
 
         def resume(self) -> None:
-            """Accept, first who waited."""
+            """Accept again, first the connections in the queue."""
             self.accepting = True
             for listening in self.sockets:
                 self._loop.add_reader(listening, self._accept, listening)
@@ -122,13 +122,13 @@ class Listener:
                 self._loop.remove_reader(listening)
 
         def _accept(self, listening: socket.socket) -> None:
-            for _ in range(_AT_ONCE):
+            for _ in range(_ACCEPTS_PER_TURN):
                 try:
                     connection, _ = listening.accept()
                 except (BlockingIOError, InterruptedError):
                     return
                 except OSError as error:
-                    if error.errno in _LEFT:
+                    if error.errno in _PEER_LEFT:
                         continue
                     if error.errno not in _EXHAUSTED:
                         raise
@@ -136,17 +136,17 @@ class Listener:
                     return
                 connection.setblocking(False)
                 task = self._loop.create_task(self._loop.connect_accepted_socket(self._factory, connection))
-                self._coming.add(task)
-                task.add_done_callback(self._is_there)
+                self._pending.add(task)
+                task.add_done_callback(self._finish_set_up)
 
-        def _is_there(self, task: asyncio.Task[object]) -> None:
-            self._coming.discard(task)
+        def _finish_set_up(self, task: asyncio.Task[object]) -> None:
+            self._pending.discard(task)
             if not task.cancelled():
-                task.exception()  # the client left while it was set up: nobody is told
-            self._settled()
+                task.exception()  # the client left meanwhile: that is no error
+            self._on_set_up()
 
         def _wait_for_descriptors(self) -> None:
-            """Out of descriptors or memory: to ask the kernel again at once would only burn the processor."""
+            """Accept again in a second: without descriptors or memory, a retry at once only burns the processor."""
             self._unwatch()
             if self.accepting:
                 self._retry = self._loop.call_later(_RETRY_SECONDS, self.resume)

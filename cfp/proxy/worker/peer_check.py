@@ -1,7 +1,7 @@
-"""Whose process is at the other end of a loopback connection: another user of the machine must not spend the key.
+"""The owner of a loopback connection's other end: another user of the machine must not spend the API key.
 
-Linux tells by sock_diag (netlink): one exchange with the kernel, 10 us. /proc/net/tcp is the way where that is not
-allowed. Elsewhere nothing is known, and `doctor` says so.
+Linux reports it by sock_diag (netlink): one exchange with the kernel, 10 us. /proc/net/tcp is read where that is not
+permitted. Other systems do not report it, which is what `doctor` then says.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _V4_MAPPED: Final = b"\0" * 10 + b"\xff\xff"
 
 
 class PeerCheck(Protocol):
-    """`name` is what health says about it."""
+    """One way to find the owner; `name` stands in the health report."""
 
     name: str
 
@@ -36,7 +36,7 @@ class PeerCheck(Protocol):
 
 
 class SockDiag:
-    """struct inet_diag_req_v2 and inet_diag_msg of linux/inet_diag.h."""
+    """The check by sock_diag: struct inet_diag_req_v2 and inet_diag_msg of linux/inet_diag.h."""
 
     name = "sock_diag"
 
@@ -61,7 +61,7 @@ class SockDiag:
             raise OSError(number, os.strerror(number))
         state = answer[16 + 1]
         uid, inode = struct.unpack_from("=II", answer, 16 + 4 + 48 + 12)
-        # A socket without an inode belongs to nobody any more; the kernel then says uid 0.
+        # A socket without an inode has no owner any more; the kernel then reports uid 0.
         return None if state == _TIME_WAIT or inode == 0 else int(uid)
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class SockDiag:
 
 
 class ProcTable:
-    """The same from /proc/net/tcp and tcp6: slower with many sockets, but readable everywhere."""
+    """The check by /proc/net/tcp and tcp6: slower with many sockets, but always permitted."""
 
     name = "proc_net_tcp"
 
@@ -77,15 +77,15 @@ class ProcTable:
         family, source = _packed(peer[0])
         _, target = _packed(ours[0])
         table = Path("/proc/net/tcp6" if family == socket.AF_INET6 else "/proc/net/tcp")
-        wanted = [f"{_hex(source)}:{peer[1]:04X}", f"{_hex(target)}:{ours[1]:04X}"]
+        ends = [f"{_hex(source)}:{peer[1]:04X}", f"{_hex(target)}:{ours[1]:04X}"]
         for line in table.read_text().splitlines()[1:]:
             fields = line.split()
-            if fields[1:3] == wanted:
+            if fields[1:3] == ends:
                 return None if fields[9] == "0" else int(fields[7])
         return None
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: the table is opened for each check."""
 
 
 def _packed(host: str) -> tuple[int, bytes]:
@@ -95,31 +95,31 @@ def _packed(host: str) -> tuple[int, bytes]:
 
 
 def _hex(address: bytes) -> str:
-    """The kernel's spelling: 32-bit words in the machine's byte order."""
+    """Return an address in the kernel's spelling: 32-bit words in the machine's byte order."""
     words = (address[at : at + 4] for at in range(0, len(address), 4))
     return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)
 
 
 class PeerGuard:
-    """Trusts our own uid only; falls to the next way of asking when one fails, and to trust when none is left."""
+    """Trust in peers with our uid only. The next check replaces one that fails; without any, all are trusted."""
 
-    def __init__(self, ways: Sequence[Callable[[], PeerCheck]], uid: int) -> None:
-        self._ways = list(ways)
+    def __init__(self, checks: Sequence[Callable[[], PeerCheck]], uid: int) -> None:
+        self._remaining = list(checks)
         self._uid = uid
         self._check: PeerCheck | None = None
         self._next()
 
     @classmethod
     def of_this_system(cls) -> PeerGuard:
-        known = sys.platform == "linux"
-        return cls((SockDiag, ProcTable) if known else (), os.getuid() if known else 0)
+        linux = sys.platform == "linux"
+        return cls((SockDiag, ProcTable) if linux else (), os.getuid() if linux else 0)
 
     @property
     def name(self) -> str:
         return "none" if self._check is None else self._check.name
 
     def trusts(self, peer: Address, ours: Address) -> bool | None:
-        """None: nobody is there any more."""
+        """Whether the peer has our uid; None where it has left."""
         check = self._check
         if check is None:
             return True
@@ -137,8 +137,7 @@ class PeerGuard:
 
     def _next(self) -> None:
         self.close()
-        for way in list(self._ways):
-            self._ways.remove(way)
+        while self._remaining:
             with suppress(OSError):
-                self._check = way()
+                self._check = self._remaining.pop(0)()
                 return

@@ -1,4 +1,4 @@
-"""A worker's life in a process of its own: lock, listen, pid file, signals, and away."""
+"""A worker in a process of its own: the lock, the listener, the pid file, the signals, and the end."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from cfp.proxy.worker.single_instance import SingleInstance
 from cfp.proxy.worker.worker import Worker
 
 # Descriptors besides those of connections: log, lock, sockets and files that are open for a moment.
-_OTHERS = 64
+_OTHER_DESCRIPTORS = 64
 # glibc keeps twice as many bytes at the end of the heap: the bodies of some dozens of requests.
-_FREED = 4 * 1024 * 1024
-# Whoever started it asks for health first, and waits for the answer.
-_SETTLE_SECONDS = 0.25
+_FREED_BYTES = 4 * 1024 * 1024
+# The process that started this one requests health first, and waits for the response.
+_WARM_UP_DELAY_SECONDS = 0.25
 
 
-def live(config: WorkerConfig) -> None:
-    """Serve until SIGTERM or SIGINT has drained it.
+def serve(config: WorkerConfig) -> None:
+    """Serve until SIGTERM or SIGINT has drained the worker.
 
     Raises Busy(worker_running), Failed(port_in_use) or Failed(handover_refused).
     """
-    _allow_descriptors(2 * config.limits.connections + config.limits.upstream_pool + _OTHERS)
+    _allow_descriptors(2 * config.limits.connections + config.limits.upstream_pool + _OTHER_DESCRIPTORS)
     loan = borrow(config) if config.take_over else None
     with SingleInstance(config.layout, None if loan is None else loan.lock) as lifetime:
         run(_serve(config, lifetime, loan))
@@ -38,7 +38,7 @@ def live(config: WorkerConfig) -> None:
 async def _serve(config: WorkerConfig, lifetime: SingleInstance, loan: Loan | None) -> None:
     worker = Worker(config)
     handover = Handover(worker, lifetime, loan)
-    _on_signals(handover)
+    _handle_signals(handover)
     try:
         await worker.start(() if loan is None else loan.sockets)
     except OSError as error:
@@ -48,52 +48,52 @@ async def _serve(config: WorkerConfig, lifetime: SingleInstance, loan: Loan | No
     handover.open()
     lifetime.write_pid()
     worker.events.info("listening", host=config.settings.host, port=worker.port)
-    asyncio.get_running_loop().call_later(_SETTLE_SECONDS, _settle, worker)
+    asyncio.get_running_loop().call_later(_WARM_UP_DELAY_SECONDS, _warm_up, worker)
     await worker.wait_closed()
     handover.close()
 
 
-def _allow_descriptors(wanted: int) -> None:
-    """Raise the limit that a shell or session has set, 256 or 1,024 mostly, as far as this user may."""
+def _allow_descriptors(count: int) -> None:
+    """Raise the limit on open files, which a shell sets to 256 or 1,024 mostly, as far as the system permits."""
     if sys.platform == "win32":
         return
     import resource  # noqa: PLC0415  POSIX only
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+        count = min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < count:
         with suppress(OSError, ValueError):  # a system may have a lower limit of its own
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
-def _settle(worker: Worker) -> None:
-    """Do what is not needed to listen before the first request asks for it."""
+def _warm_up(worker: Worker) -> None:
+    """Import and read whatever the first request needs, and listening does not."""
     import cfp.proxy.exchange.tier_injection  # noqa: PLC0415  a request needs msgspec, listening does not
-    import cfp.proxy.telemetry.log_lines  # noqa: F401, PLC0415  the same
+    import cfp.proxy.telemetry.log_lines  # noqa: F401, PLC0415  a request needs msgspec, listening does not
 
     _keep_freed_memory()
     worker.health()
     worker.remember()
     worker.dialer.warm()
     gc.collect()
-    # What is loaded now stays: leave it out of later collections, which would only delay a stream.
+    # Everything that is loaded now stays: later collections leave it out, or they would delay streams.
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
     gc.enable()
 
 
 def _keep_freed_memory() -> None:
-    """Have what bodies lay in stay with the process until the next ones come.
+    """Have glibc keep the memory of freed bodies for the next ones.
 
-    glibc gives the end of the heap back at every pause and takes it again a page fault a page later, or not, as the
-    heap happens to lie: 10 % of a busy worker's time. That a large block was freed tells it to keep more (mallopt(3),
-    M_MMAP_THRESHOLD). The block's pages are never touched; other allocators do nothing of the kind.
+    Depending on the heap's layout it returns the end of the heap to the kernel at every pause, and takes it again at
+    the price of one page fault a page: 10 % of a busy worker's time. Once a large block has been freed, it keeps more
+    (mallopt(3), M_MMAP_THRESHOLD). The block's pages are never touched; other allocators do not do this.
     """
-    bytes(_FREED)
+    bytes(_FREED_BYTES)
 
 
-def _on_signals(handover: Handover) -> None:
+def _handle_signals(handover: Handover) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         if sys.platform == "win32":

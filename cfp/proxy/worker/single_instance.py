@@ -1,4 +1,4 @@
-"""One worker per home: the lock that it holds for as long as it lives, and its pid file."""
+"""One worker per home: the lock that a worker holds while it runs, and its pid file."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ else:
 
 
 class SingleInstance:
-    """A context: the lock is held inside. The kernel lets go of it when the process ends in any way.
+    """A context manager that holds the lock. The kernel releases it when the process ends in any way.
 
-    The lock's file stays: to delete it would let two workers hold locks on two files of one name.
-    A lock that another worker passed on is one and the same: it is held until both have let go of it.
+    The lock's file stays: without it, two workers could hold locks on two files of one name.
+    A lock that another worker has lent is the same lock: it is held until both workers have released it.
     """
 
-    def __init__(self, layout: Layout, passed_on: int | None = None) -> None:
+    def __init__(self, layout: Layout, lent: int | None = None) -> None:
+        """`lent` is the descriptor of a lock that another worker has lent."""
         self._layout = layout
-        self._descriptor = passed_on
+        self._descriptor = lent
 
     def __enter__(self) -> Self:
         """Take the lock, making the folder where it is missing; raises Busy(worker_running)."""
@@ -52,17 +53,17 @@ class SingleInstance:
 
     @property
     def descriptor(self) -> int | None:
-        """What to pass on to the next worker."""
+        """The lock's descriptor, to be lent to the next worker."""
         return self._descriptor
 
-    def let_go(self) -> None:
-        """Leave the lock to the worker that it was passed on to."""
+    def release(self) -> None:
+        """Release the lock, which a worker that has it lent goes on to hold."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
     def write_pid(self) -> None:
-        """Say who it is, once it serves; a full disk keeps nobody from serving."""
+        """Write the pid file of a worker that serves; an error, as on a full disk, does not stop the worker."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
         with suppress(OSError):
             descriptor = os.open(self._layout.pid_file, flags, 0o600)
@@ -77,4 +78,4 @@ class SingleInstance:
         with suppress(OSError):
             if self._layout.pid_file.read_bytes() == b"%d\n" % os.getpid():
                 self._layout.pid_file.unlink()
-        self.let_go()
+        self.release()

@@ -1,4 +1,4 @@
-"""The worker itself: it listens, keeps the list of connections, sweeps them, and drains."""
+"""The worker: it listens, keeps the list of client connections, checks their time limits, and drains."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 from functools import cached_property, partial
 from hashlib import sha256
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
@@ -42,14 +42,16 @@ _SWEEP_SECONDS = 5.0
 
 
 class Worker:
-    """`start` listens, `drain` begins the end, `wait_closed` is over when the last request is; `stop` cuts.
+    """One worker: `start` listens, `drain` accepts no more, `wait_closed` waits for the last request, `stop` cuts.
 
-    Usable in any process with an event loop: it installs no signal handler and writes no file but its request log.
+    It works in any process with an event loop: it installs no signal handler and writes no file but its request log.
 
     hands_over   a next worker can take the listener over
-    standing_by  one has: this worker finishes what it has, and serves on if that one ends
+    standing_by  a next worker has: this one finishes its requests, and accepts again if that one ends
     taking_over  the worker before this one still stands by
     """
+
+    connection_class: ClassVar[type[ClientConnection]] = ClientConnection
 
     admission: Admission
 
@@ -81,22 +83,22 @@ class Worker:
         )
         self._guard = guard or PeerGuard.of_this_system()
         self._connections: set[ClientConnection] = set()
-        self._ids = os.urandom(4).hex()
-        self._requests = 0
+        self._id_prefix = os.urandom(4).hex()
+        self._last_number = 0
         self._listener: Listener | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = asyncio.Event()
 
-    # -- life
+    # -- start and end
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
-        """Listen, on the sockets given where there are some; raises OSError where the port is taken."""
+        """Listen, on `sockets` where there are some; raises OSError where the port is taken."""
         loop = asyncio.get_running_loop()
         settings, limits = self.config.settings, self.config.limits
         self._listener = Listener(
             sockets or bind(settings.host, settings.port),
-            partial(ClientConnection, self, self, limits),
-            self._settled,
+            partial(self.connection_class, self, self, limits),
+            self._connection_set_up,
         )
         self.admission = Admission(self.port, settings.host)
         await self._listener.start()
@@ -112,26 +114,26 @@ class Worker:
 
     @property
     def lendable(self) -> Sequence[socket.socket]:
-        """The listening sockets, where a next worker has asked for them; else it has an address of its own."""
+        """The listening sockets where the next worker serves the same address, else none."""
         return () if self._listener is None or self._listener.accepting else self._listener.sockets
 
     def stand_by(self, *, pausing: bool) -> None:
-        """Let the next worker accept, and go on with what is here; at another address both do."""
+        """Finish the present requests while the next worker runs; `pausing`: it accepts at this address instead."""
         self.standing_by = True
         if pausing and self._listener is not None:
             self._listener.pause()
 
-    def serve_on(self) -> None:
-        """The next worker is gone: accept again, first who waited meanwhile."""
+    def resume_serving(self) -> None:
+        """Accept again after the next worker has ended, first the connections that wait in the queue."""
         self.standing_by = False
         if self._listener is not None:
             self._listener.resume()
 
     def drain(self, *, succeeded: bool = False) -> None:
-        """Take nothing new; running requests end when they are done, idle connections now.
+        """Accept nothing more, close idle connections, and let running requests end.
 
-        succeeded  another worker accepts at this address: no client is in a hurry to leave, so that idle ones may
-                   send the request that is on its way; its answer says that the connection closes
+        succeeded  another worker accepts at this address: an idle connection may still send the request that is on
+                   its way, and the response to it says that the connection closes
         """
         if self.draining:
             return
@@ -143,23 +145,23 @@ class Worker:
             self._close_unused(since=monotonic())
         else:
             self._close_idle()
-        loop.call_later(self.config.limits.drain_seconds, self._stop_waiting)
+        loop.call_later(self.config.limits.drain_seconds, self._reach_drain_limit)
         self._closed_if_empty()
 
-    def _stop_waiting(self) -> None:
+    def _reach_drain_limit(self) -> None:
         if not self._closed.is_set():
             self.events.warning("drain_limit", cut_streams=self.requests_in_flight)
             self.cut()
 
     def cut(self) -> None:
-        """End every connection now, as a second SIGTERM asks."""
+        """Abort every connection now, as a second SIGTERM does."""
         self.drain()
         for connection in list(self._connections):
             connection.transport.abort()
         self.pool.close()
 
     async def wait_closed(self) -> None:
-        """Return when it has drained and the log is written."""
+        """Return when the last request has ended and the log is written."""
         await self._closed.wait()
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -172,14 +174,14 @@ class Worker:
         self.cut()
         await self.wait_closed()
 
-    # -- for connections
+    # -- called by connections
 
-    def arrived(self, connection: ClientConnection) -> bool:
+    def add(self, connection: ClientConnection) -> bool:
         room = len(self._connections) < self.config.limits.connections or self._make_room()
         self._connections.add(connection)
         return room
 
-    def left(self, connection: ClientConnection) -> None:
+    def remove(self, connection: ClientConnection) -> None:
         self._connections.discard(connection)
         self._closed_if_empty()
 
@@ -190,16 +192,16 @@ class Worker:
             self.events.warning("peer_not_allowed")
         return bool(trusted)
 
-    # -- for exchanges
+    # -- called by exchanges
 
-    def record(self, method: bytes, target: bytes) -> RequestRecord:
-        self._requests += 1
-        return RequestRecord(self._requests, method, target)
+    def new_record(self, method: bytes, target: bytes) -> RequestRecord:
+        self._last_number += 1
+        return RequestRecord(self._last_number, method, target)
 
-    def began(self) -> None:
+    def request_started(self) -> None:
         self.requests_in_flight += 1
 
-    def ended(self) -> None:
+    def request_ended(self) -> None:
         self.requests_in_flight -= 1
         self.requests_served += 1
 
@@ -208,7 +210,7 @@ class Worker:
         self._log.add(record)
 
     def remember(self) -> None:
-        """Take in what earlier workers have logged, for `recent` and `evidence`; off the loop, soon after this."""
+        """Read the log lines of earlier workers for `recent_requests` and `tier_statistics`, soon and in a thread."""
         self._log.remember()
 
     def health(self) -> bytes:
@@ -216,11 +218,11 @@ class Worker:
 
         return json.dumps(report(self)).encode()
 
-    # -- inside
+    # -- internal
 
-    def _settled(self) -> None:
+    def _connection_set_up(self) -> None:
         if self.leaving:
-            self._close_idle()  # it came with the last ones
+            self._close_idle()  # the connection was accepted just before the drain
         self._closed_if_empty()
 
     def _close_idle(self, unused_since: float = math.inf) -> None:
@@ -229,15 +231,15 @@ class Worker:
                 connection.close()
 
     def _close_unused(self, since: float) -> None:
-        """Close idle connections whose client has had the time for its next request, until none is left."""
+        """Close connections that have been idle for some seconds, again and again until none is left."""
         patience = self.config.limits.last_request_seconds
         if monotonic() - since >= patience:
             self._close_idle(monotonic() - patience)
         asyncio.get_running_loop().call_later(patience / 8, self._close_unused, since)
 
     def _closed_if_empty(self) -> None:
-        coming = self._listener is not None and self._listener.busy
-        if self.draining and not self._connections and not coming:
+        pending = self._listener is not None and self._listener.busy
+        if self.draining and not self._connections and not pending:
             self._closed.set()
 
     def _make_room(self) -> bool:
@@ -248,7 +250,7 @@ class Worker:
         return True
 
     def sweep(self, now: float) -> None:
-        """End what has taken too long, on both legs; `now` is the loop's time."""
+        """Check the time limits of both legs; `now` is the loop's time."""
         for connection in list(self._connections):
             connection.sweep(now)
         self.pool.sweep(now)
@@ -271,7 +273,7 @@ class Worker:
 
     @cached_property
     def dashboard(self) -> DashboardHandler:
-        from cfp.proxy.dashboard.handler import DashboardHandler  # noqa: PLC0415  most workers are never looked at
+        from cfp.proxy.dashboard.handler import DashboardHandler  # noqa: PLC0415  most users never open it
 
         return DashboardHandler(self)
 
@@ -290,7 +292,7 @@ class Worker:
         settings = self.config.settings
         generation = sha256(settings.serialise()).hexdigest()[:12]
         return LogLineBuilder(
-            id_prefix=self._ids,
+            id_prefix=self._id_prefix,
             policy=settings.service_tier_policy.value,
             upstream_base=settings.upstream_base,
             settings_generation=generation,

@@ -41,11 +41,11 @@ def test_a_resolver_that_hangs_keeps_nobody() -> None:
 
 def test_a_question_is_asked_once_at_a_time() -> None:
     """Connections that are opened together share an answer; the next one asks anew."""
-    asked: list[tuple[Any, ...]] = []
+    queries: list[tuple[Any, ...]] = []
     answers = threading.Event()
 
-    def look_up(*question: Any) -> Addresses:
-        asked.append(question)
+    def resolve(*query: Any) -> Addresses:
+        queries.append(query)
         answers.wait()
         return FOUND
 
@@ -56,8 +56,8 @@ def test_a_question_is_asked_once_at_a_time() -> None:
         assert await asyncio.gather(*together) == [FOUND] * 10
         assert await ask() == FOUND
 
-    run(main(), look_up)
-    assert asked == [("provider.example", 1, 0, socket.SOCK_STREAM, 0, 0)] * 2
+    run(main(), resolve)
+    assert queries == [("provider.example", 1, 0, socket.SOCK_STREAM, 0, 0)] * 2
 
 
 @pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_NONAME, "no such name"), UnicodeError("no name")])

@@ -168,8 +168,8 @@ async def test_when_the_next_worker_ends_the_former_serves_on(tmp_path: Path) ->
                     following.handover.end()
                     await following.over
                 else:
-                    assert following.handover._borrowed is not None
-                    following.handover._borrowed.shutdown(socket.SHUT_RDWR)  # what the kernel does for the dead
+                    assert following.handover._loan is not None
+                    following.handover._loan.shutdown(socket.SHUT_RDWR)  # what the kernel does for the dead
                     following.worker.stand_by(pausing=True)
                 assert FIRST == await former.served_by()
                 assert not former.worker.standing_by

@@ -13,9 +13,9 @@ import pytest
 BODIES = """
 import resource
 from types import SimpleNamespace
-from cfp.proxy.worker.process import _settle
+from cfp.proxy.worker.process import _warm_up
 nothing = lambda: None
-_settle(SimpleNamespace(health=nothing, remember=nothing, dialer=SimpleNamespace(warm=nothing)))
+_warm_up(SimpleNamespace(health=nothing, remember=nothing, dialer=SimpleNamespace(warm=nothing)))
 def held():
     return [b"x" * 40_000 for _ in range(64)]
 held()
