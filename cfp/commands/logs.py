@@ -59,10 +59,10 @@ def requests(
     reader: LogReader, past: int, *, follow: bool, wait: Callable[[], None] = lambda: time.sleep(_EVERY_SECONDS)
 ) -> Iterator[dict[str, Any]]:
     """Give the log's lines as objects, oldest first; with `follow` without end."""
-    yield from _objects(reader.last(past))
+    yield from _objects(reader.last_lines(past))
     while follow:
         wait()
-        yield from _objects(reader.more())
+        yield from _objects(reader.new_lines())
 
 
 def _objects(lines: list[bytes]) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a worker is told when it starts, and its limits; none of it changes while it lives."""
+"""A worker's settings and limits, fixed for as long as it runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cfp.layout import Layout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bytes, seconds and counts that keep one client or upstream from taking everything."""
+    """Bytes, seconds and counts that keep one client or upstream from using up the worker."""
 
     head: int = 64 * 1024
     body: int = 256 * 1024 * 1024
@@ -32,10 +32,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:
-    """`environ` is read for the provider's key, outbound proxies and CA files; never written, never logged.
+    """Everything a worker is started with.
 
-    log_dir    where the request log goes; None: the layout's place
+    environ    read for the provider's key, outbound proxies and CA files; never written, never logged
+    nonce      identifies this worker to other processes
     take_over  nonce of the worker whose listener and lock this one borrows first; "" for none
+    log_dir    the request log's directory; None: the layout's
     """
 
     settings: Settings
@@ -49,5 +51,5 @@ class WorkerConfig:
 
     @property
     def request_log(self) -> Path:
-        usual = self.layout.request_log
-        return usual if self.log_dir is None else self.log_dir / usual.name
+        path = self.layout.request_log
+        return path if self.log_dir is None else self.log_dir / path.name

@@ -1,7 +1,7 @@
-"""What the user's files say right now: the provider's key, how Codex is signed in, the opt-out. Read by stat.
+"""The provider's key, the login mode and the opt-out, read from the user's files and cached by their stat.
 
-A request that nothing has changed for costs one stat a file. Keys are never logged: what leaves here for a log is
-the name of their source.
+A request costs one stat per file while the files do not change. Keys are never logged; logs get the name of a key's
+source.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from cfp.core.settings import Policy, Settings
 from cfp.layout import Layout
 
 T = TypeVar("T")
-# Without one of these a config.toml says nothing that is asked of it; a backslash could spell either key.
+# A config.toml without any of these has neither setting; a backslash may be an escape inside either key.
 _CONFIG_MARKS: Final = (b"service_tier", b"cli_auth_credentials_store", b"\\")
 _FIELD_VALUE: Final = re.compile(r"[!-~]+\Z")
 
 
 class StatCached(Generic[T]):
-    """One file's meaning, read again only when the file's stat changes. A missing file is `parse(None)`."""
+    """One parsed file, read again only when its stat changes. A missing file is `parse(None)`."""
 
     def __init__(self, path: Path, parse: Callable[[bytes | None], T]) -> None:
         self._path = os.fspath(path)
         self._parse = parse
-        self._seen: tuple[int, ...] | None = ()
+        self._stat: tuple[int, ...] | None = ()
         self._value: T
 
     def get(self) -> T:
-        # Asked first, since a stat that fails costs an exception.
-        if self._seen is None and not os.access(self._path, os.F_OK):
+        # Checked first, because a stat that fails raises an exception, which costs more.
+        if self._stat is None and not os.access(self._path, os.F_OK):
             return self._value
         try:
-            found = os.stat(self._path)  # noqa: PTH116  a Path costs more than the call, for every request
+            stat_result = os.stat(self._path)  # noqa: PTH116  a Path costs more than the call, for every request
         except OSError:
-            seen = None
+            stat = None
         else:
-            seen = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
-        if seen != self._seen:
+            stat = (stat_result.st_mtime_ns, stat_result.st_ctime_ns, stat_result.st_size, stat_result.st_ino)
+        if stat != self._stat:
             self._value = self._parse(self._read())
-            self._seen = seen
+            self._stat = stat
         return self._value
 
     def _read(self) -> bytes | None:
@@ -57,7 +57,7 @@ class StatCached(Generic[T]):
 
 
 class KeyUnusable(Exception):
-    """The provider's key cannot be used; `source` names where it was looked for, `missing` tells which way."""
+    """The provider's key is missing or malformed; `source` names its place, `missing` says which of the two."""
 
     def __init__(self, source: str, *, missing: bool) -> None:
         super().__init__(source)
@@ -72,7 +72,10 @@ class _UserConfig:
 
 
 class Credentials:
-    """One worker's view on auth.json, config.toml and provider-auth.json."""
+    """The parts of auth.json, config.toml, .env and provider-auth.json that requests need.
+
+    turn  returns an object that changes with each turn of the event loop; the key is looked up once per turn
+    """
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class Credentials:
         self._settings = settings
         self._environ = environ
         self._turn = turn
-        self._known_in: object = None  # the turn in which the key was last looked for, and found good
+        self._looked_up_in: object = None  # the turn of the last lookup that succeeded
         self._config = StatCached(layout.config, self._parse_config)
         self._auth = StatCached(layout.auth, lambda data: data)
         self._provider_auth = StatCached(layout.provider_auth, self._parse_provider_auth)
@@ -93,17 +96,17 @@ class Credentials:
         self._fixed_policy = None if policy is Policy.AUTO else effective_policy(policy, LoginMode.UNKNOWN)
         self._last_config: _UserConfig | None = None
         self._login: tuple[bytes | None, str | None, LoginMode] | None = None
-        self._field: tuple[str | None, bytes] = (None, b"")  # the key that was sent last, and how it is said
+        self._last_key: tuple[str | None, bytes] = (None, b"")  # and its field value
 
     @property
     def key_source(self) -> str | None:
-        """Where an overriding key comes from, as settings and status name it."""
+        """The source of an overriding key, as settings and status name it."""
         if self._settings.upstream_api_key_env is not None:
             return self._named_key(self._settings.upstream_api_key_env)[1]
         return "provider_auth_file" if self._settings.upstream_api_key_file else None
 
     def key_available(self) -> bool:
-        """Whether what is to be sent is there; True where Codex's own is passed on, as `status` says it too."""
+        """Whether the key can be sent; True where Codex's own Authorization is passed on, as in `status`."""
         try:
             self.authorization()
         except KeyUnusable:
@@ -111,15 +114,15 @@ class Credentials:
         return True
 
     def authorization(self) -> bytes | None:
-        """Return the field value that replaces the client's; None passes theirs on. Raises KeyState."""
+        """Return the Authorization value that replaces the client's; None passes theirs on. Raises KeyUnusable."""
         turn = self._turn()
-        if turn != self._known_in:
-            self._known_in = None
-            self._said = self._authorization()
-            self._known_in = turn
-        return self._said
+        if turn != self._looked_up_in:
+            self._looked_up_in = None
+            self._value = self._look_up()
+            self._looked_up_in = turn
+        return self._value
 
-    def _authorization(self) -> bytes | None:
+    def _look_up(self) -> bytes | None:
         name = self._settings.upstream_api_key_env
         if name is not None:
             key = self._named_key(name)[0]
@@ -127,27 +130,28 @@ class Credentials:
             key = self._provider_auth.get()
         else:
             return None
-        if key is None or key != self._field[0]:
+        if key is None or key != self._last_key[0]:
             source = "provider-auth.json" if name is None else f"the environment variable {name}"
-            self._field = (key, _field_value(key, source))
-        return self._field[1]
+            self._last_key = (key, _field_value(key, source))
+        return self._last_key[1]
 
     def _named_key(self, name: str) -> tuple[str | None, str]:
-        """Return the key of a variable and its source: .env, which Codex too prefers; the environment; auth.json."""
-        set_in_file = self._dotenv.get().get(name)
-        if set_in_file or self._environ.get(name):
-            return set_in_file or self._environ.get(name), "process_env"
-        kept = api_key(self._auth.get(), name)
-        return kept, "auth_json_fallback" if kept else "process_env"
+        """Return a variable's key and source: .env first, as in Codex; then the environment; then auth.json."""
+        key = self._dotenv.get().get(name) or self._environ.get(name)
+        if key:
+            return key, "process_env"
+        key = api_key(self._auth.get(), name)
+        return key, "auth_json_fallback" if key else "process_env"
 
     def login(self) -> LoginMode:
+        """Return how Codex is signed in now."""
         data, store = self._auth.get(), self._config.get().credentials_store
         if self._login is None or self._login[0] is not data or self._login[1] != store:
             self._login = (data, store, login_mode(data, store))
         return self._login[2]
 
     def effective_policy(self) -> EffectivePolicy:
-        """Judge for a request without a tier, now."""
+        """Return the policy for a request without a tier, now."""
         if self._fixed_policy is not None:
             return self._fixed_policy
         opted_out = self._config.get().service_tier == "default"
@@ -156,7 +160,7 @@ class Credentials:
     def _parse_dotenv(self, data: bytes | None) -> Mapping[str, str]:
         if data is None:
             return {}
-        from cfp.host.provider.dotenv import parse_dotenv  # noqa: PLC0415  few homes have one, and listening needs none
+        from cfp.host.provider.dotenv import parse_dotenv  # noqa: PLC0415  few homes have one, and listening does not need it
 
         return parse_dotenv(data, self._environ)
 
@@ -168,11 +172,11 @@ class Credentials:
         return key if isinstance(key, str) else None
 
     def _parse_config(self, data: bytes | None) -> _UserConfig:
-        """Keep the last good reading while somebody is in the middle of an edit."""
+        """Parse config.toml; a file that cannot be parsed, perhaps in the middle of an edit, changes nothing."""
         if self._last_config is None and not any(mark in (data or b"") for mark in _CONFIG_MARKS):
             self._last_config = _UserConfig()
             return self._last_config
-        from cfp.codex.toml_reader import loads  # noqa: PLC0415  10 ms, only where there is something to read
+        from cfp.codex.toml_reader import loads  # noqa: PLC0415  10 ms, only where the file has one of the settings
 
         try:
             doc = loads((data or b"").decode("utf-8-sig"))
@@ -186,7 +190,7 @@ class Credentials:
 
 
 def _field_value(key: str | None, source: str) -> bytes:
-    """How a key is said in Authorization; raises KeyState."""
+    """Return the Authorization value of a key; raises KeyUnusable."""
     key = (key or "").strip()
     if not key:
         raise KeyUnusable(source, missing=True)

@@ -1,4 +1,7 @@
-"""What the upstream will not do, as learned from it: our tier for some models, WebSocket. Kept while it lives."""
+"""Facts about the upstream that its responses showed: which models refuse the tier, whether it serves WebSocket.
+
+They are kept in memory for as long as the worker runs.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,32 @@ from enum import StrEnum
 from math import inf
 from typing import Final
 
-_MOST: Final = 1000
-_BELIEVED_SECONDS: Final = 600.0
-# Said of this request, this key or this moment, and not of WebSocket.
-_FAULTS: Final = frozenset({401, 402, 403, 407, 408, 413, 425, 429, 431})
+_MAX_MODELS: Final = 1000
+_TIMEOUT_SECONDS: Final = 600.0
+# These are about one request, one key or one moment, not about WebSocket.
+_UNRELATED_STATUSES: Final = frozenset({401, 402, 403, 407, 408, 413, 425, 429, 431})
 
 
 class TierRefusals:
-    """Upstreams are one per worker, so a model's name is the whole key. A change of settings is a new worker."""
+    """Models for which the upstream refused our tier.
+
+    A worker has one upstream for its whole life (new settings start a new worker), so the model's name is the key.
+    """
 
     def __init__(self) -> None:
         self.models: set[str | None] = set()
 
     def add(self, model: str | None) -> None:
-        if len(self.models) < _MOST:
+        if len(self.models) < _MAX_MODELS:
             self.models.add(model)
 
     def model_names(self) -> list[str]:
-        """For health and status."""
+        """Return the names in order, for health and status."""
         return sorted(model or "" for model in self.models)
 
 
 class WebSocketStatus(StrEnum):
-    """What is known of the upstream; UNTRIED: Codex has not asked for one, or got no answer that says."""
+    """Whether the upstream serves WebSocket; UNTRIED: no handshake yet, or no response that settles it."""
 
     UNTRIED = "untried"
     SERVED = "served"
@@ -36,31 +42,33 @@ class WebSocketStatus(StrEnum):
 
 
 class WebSocketSupport:
-    """That the upstream has no WebSocket.
+    """Remembers that the upstream does not serve WebSocket.
 
-    A clear no holds for good, silence for ten minutes; what is said of one request or one moment is not believed.
+    A clear refusal counts for as long as the worker runs, a timeout for ten minutes. A status that is about one
+    request or one moment (401, 429, 503 …) does not count.
     """
 
     def __init__(self) -> None:
-        self._until = -inf
+        self._unavailable_until = -inf
         self._served = False
 
     def unavailable(self, now: float) -> bool:
-        return now < self._until
+        """Whether a handshake is refused without asking the upstream."""
+        return now < self._unavailable_until
 
     def record_switch(self) -> None:
-        """It has answered with a 101."""
+        """Note a 101."""
         self._served = True
 
     def status(self, now: float) -> WebSocketStatus:
-        """For health, status and doctor."""
+        """Return what is known, for health, status and doctor."""
         if self.unavailable(now):
             return WebSocketStatus.NOT_SERVED
         return WebSocketStatus.SERVED if self._served else WebSocketStatus.UNTRIED
 
     def record_refusal(self, status: int | None, now: float) -> None:
-        """`status` is what it answered in the place of a 101; None: nothing."""
+        """Note the status that came instead of a 101; None: there was no response in time."""
         if status is None:
-            self._until = now + _BELIEVED_SECONDS
-        elif status not in _FAULTS and (status < 500 or status == 501):
-            self._until = inf
+            self._unavailable_until = now + _TIMEOUT_SECONDS
+        elif status not in _UNRELATED_STATUSES and (status < 500 or status == 501):
+            self._unavailable_until = inf

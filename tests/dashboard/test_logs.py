@@ -135,10 +135,10 @@ def test_nothing_is_lost_or_told_twice(
                         count += 1
                         unread += 1
             elif begun:
-                told += numbers(reader.more())
+                told += numbers(reader.new_lines())
                 unread = 0
             else:
-                first = numbers(reader.last(past))
+                first = numbers(reader.last_lines(past))
                 kept = sum(
                     len(part.read_bytes().splitlines())
                     for part in (path, path.with_suffix(".jsonl.1"))
@@ -155,16 +155,16 @@ def test_a_line_is_told_when_it_is_whole(tmp_path: Path) -> None:
     """Half a line is waited for; a file that was removed and made anew is read from its beginning."""
     path = tmp_path / "requests.jsonl"
     reader = LogReader(path)
-    assert [] == reader.last(5)
+    assert [] == reader.last_lines(5)
     path.write_bytes(numbered(1) + b'{"request')
-    assert [1] == numbers(reader.more())
+    assert [1] == numbers(reader.new_lines())
     with path.open("ab") as file:
         file.write(b'_id": 2}\n')
-    assert [2] == numbers(reader.more())
+    assert [2] == numbers(reader.new_lines())
     path.unlink()
-    assert [] == reader.more()
+    assert [] == reader.new_lines()
     path.write_bytes(numbered(3))
-    assert [3] == numbers(reader.more())
+    assert [3] == numbers(reader.new_lines())
 
 
 def test_following_goes_on(tmp_path: Path) -> None:

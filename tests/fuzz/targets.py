@@ -131,7 +131,7 @@ def frames(data: bytes) -> None:
     reader, messages = FrameReader(HOLD), MessageAssembler(HOLD)
     events = [event for piece in _cut(text, at * 7) for event in reader.feed(piece)]
     assert b"".join(event if isinstance(event, bytes) else event.raw for event in events) + reader.pending == text
-    ours = [message for event in events if (message := messages.take(event)) is not None]
+    ours = [message for event in events if (message := messages.add(event)) is not None]
     for client in (True, False):
         try:
             theirs = _texts(text, client=client)

@@ -61,7 +61,7 @@ class Worker:
 
     def read_log(self) -> None:
         """Count the lines that are new."""
-        for line in self.log.more():
+        for line in self.log.new_lines():
             self.requests += 1
             if kind := json.loads(line)["error_type"]:
                 self.kinds[str(kind)] += 1

@@ -44,7 +44,9 @@ class BrowserRequest:
         self, status: int, body: bytes, content_type: bytes = b"application/json", allow: bytes = b"GET, HEAD"
     ) -> None:
         """Send a whole response, and end the request."""
-        text = response(status, body, close=self._close, content_type=content_type, more=assets.FIELDS, allow=allow)
+        text = response(
+            status, body, close=self._close, content_type=content_type, extra_fields=assets.FIELDS, allow=allow
+        )
         self._client.write([text[: len(text) - len(body)] if self.method == b"HEAD" else text])
         self._end()
         self._client.end_conversation(close=self._close)

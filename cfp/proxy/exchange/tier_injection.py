@@ -61,7 +61,7 @@ class TierInjection:
             cap = min(cap, _LARGEST_DECODED_IN_LOOP)
         record.effective_policy, tier = self.tier_now()
         try:
-            spliced = inject_tier(body, tier, coding=coding, cap=cap, refused=self._refused)
+            spliced = inject_tier(body, tier, coding=coding, cap=cap, refused_models=self._refused)
         except TooLarge:
             return None
         _record(spliced, tier, record)
@@ -70,7 +70,7 @@ class TierInjection:
     async def inject_in_thread(self, body: Body, coding: bytes, record: RequestRecord) -> SplicedBody | None:
         """Add the tier in a thread; None where the body is larger than the cap."""
         record.effective_policy, tier = self.tier_now()
-        work = partial(inject_tier, body, tier, coding=coding, cap=self._cap, refused=self._refused)
+        work = partial(inject_tier, body, tier, coding=coding, cap=self._cap, refused_models=self._refused)
         try:
             spliced = await asyncio.get_running_loop().run_in_executor(None, work)
         except TooLarge:
@@ -84,7 +84,7 @@ class TierInjection:
         new_record  returns the record of a request that arrives as a message
         """
         effective, tier = self.tier_now()
-        spliced = inject_tier(frame.payload(), tier, refused=self._refused)
+        spliced = inject_tier(frame.payload(), tier, refused_models=self._refused)
         members = spliced.members
         if members is None or members.type != _CREATE:
             return None

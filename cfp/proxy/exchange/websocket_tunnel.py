@@ -301,7 +301,7 @@ class WebSocketTunnel:
 
     def _observe(self, event: FrameEvent) -> None:
         """Record the upstream's messages, and end the turn with the event that ends it."""
-        text = self._messages.take(event)
+        text = self._messages.add(event)
         if text is None:
             return
         kind = read_kind(text)
@@ -340,9 +340,9 @@ class WebSocketTunnel:
         """Send Close 1001 (going away) to both ends of an idle tunnel; Codex connects again for its next turn."""
         if not self.idle:
             return
-        if self._down.between:
+        if self._down.at_boundary:
             self._client.write([close_frame(_GOING_AWAY)])
-        if self._connection is not None and self._up.between:
+        if self._connection is not None and self._up.at_boundary:
             self._connection.send([close_frame(_GOING_AWAY, os.urandom(4))])
         self._end(None)
         self._client.end_conversation(close=True)

@@ -1,7 +1,7 @@
-"""HTTP/1.1 and WebSocket as bytes: what both legs of the worker speak. Only `socket_io` does IO.
+"""HTTP/1.1 and WebSocket on both legs of the worker, as bytes. Only `socket_io` does IO.
 
-message   a head, its body and its trailers, as `messages` names them
-parser    bytes in, parts of messages out
-relay     a message that goes on to the other leg, framed anew
-splice    one more member in a JSON object, every other byte as it came
+message   a head, its body and its trailers; `messages` has the types
+parser    turns bytes into the parts of messages
+relay     sends a message on to the other leg with framing of its own
+splice    inserts one member into a JSON object and changes no other byte
 """

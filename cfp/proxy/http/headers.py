@@ -1,4 +1,4 @@
-"""Which header fields go on: hop-by-hop ones never, identity only where the user's own sign-in is passed on."""
+"""Heads of forwarded messages, without hop-by-hop fields, and without the user's identity where a key replaces it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 
 from cfp.proxy.http.messages import Headers, RequestHead, ResponseHead
 
-# RFC 9110 7.6.3: what a gateway must say anyway tells it of a request that comes back. Its name is a pseudonym.
+# RFC 9110 7.6.3: a gateway must send it; ours holds a pseudonym, by which a looping request is recognised.
 VIA: Final = b"via"
 HINT: Final = b"x-codex-routing-hint"
-# RFC 9110 7.6.1, and what is said to a proxy as such (11.7)
+# RFC 9110 7.6.1, and the fields that are meant for a proxy (11.7)
 HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
@@ -23,7 +23,7 @@ HOP_BY_HOP: Final = frozenset(
         b"upgrade",
     }
 )
-# What says who the user is at OpenAI: with another provider's key it must stay here.
+# Fields that identify the user at OpenAI: they must not leave with another provider's key.
 IDENTITY: Final = frozenset(
     {
         b"authorization",
@@ -33,14 +33,14 @@ IDENTITY: Final = frozenset(
         b"openai-project",
     }
 )
-# Said anew for the upstream leg.
+# Fields that the worker writes itself for the upstream leg.
 _OURS: Final = frozenset({b"host", b"content-length", b"expect", VIA})
 _DROP: Final = HOP_BY_HOP | _OURS
 _DROP_IDENTITY: Final = _DROP | IDENTITY
 _DROP_RESPONSE: Final = HOP_BY_HOP
-# Neither leg compresses frames: each would need a coder of its own for every connection (RFC 7692).
+# Neither leg compresses frames: each connection would need a coder of its own (RFC 7692).
 _EXTENSIONS: Final = frozenset({b"sec-websocket-extensions"})
-# RFC 9110 6.5.1: what must be known before the body is no trailer, whoever sends it as one.
+# RFC 9110 6.5.1: fields that a recipient must know before the body are never forwarded as trailers.
 _NO_TRAILER: Final = (
     HOP_BY_HOP
     | IDENTITY
@@ -57,21 +57,25 @@ _SWITCH: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
 class ForwardProxy(NamedTuple):
-    """What a request says for a proxy on its way: the upstream's scheme and host, and who asks."""
+    """An HTTP proxy that requests the upstream on our behalf, in absolute-form (RFC 9112 3.2.2).
+
+    prefix         the upstream's scheme and authority, before the target
+    authorization  the value of Proxy-Authorization
+    """
 
     prefix: bytes
     authorization: bytes | None
 
 
 class HeadRewrite(NamedTuple):
-    """What the upstream's head says differently from the client's; a tuple, since every request makes one.
+    """The differences between the client's head and the one that the upstream gets. A tuple: it is made per request.
 
     via            our pseudonym
-    authorization  the provider's key as a field value; None passes the client's sign-in on
-    hint           x-codex-routing-hint, where it must change
-    expect         the client's Expect goes on: it is the upstream that may want no body
+    authorization  the provider's key as a field value; None passes the client's Authorization on
+    hint           x-codex-routing-hint, where it changes
+    expect         the client's Expect is passed on, since only the upstream knows whether it wants the body
     switch         the connection is to become a WebSocket
-    through        an outbound proxy is to ask the upstream for us
+    forward_proxy  the outbound proxy that requests the upstream for us
     """
 
     target: bytes
@@ -85,74 +89,75 @@ class HeadRewrite(NamedTuple):
 
 
 def named_by_connection(fields: dict[bytes, bytes]) -> frozenset[bytes]:
-    """Fields that this message's Connection makes hop-by-hop."""
-    listed = fields.get(b"connection")
-    if listed is None:
+    """Return the names that the message's Connection field declares hop-by-hop."""
+    value = fields.get(b"connection")
+    if value is None:
         return frozenset()
-    return frozenset(name.strip().lower() for name in listed.split(b","))
+    return frozenset(name.strip().lower() for name in value.split(b","))
 
 
-class _Opening(NamedTuple):
-    """A head that went to the upstream, without its length: the next one of these bytes goes out the same."""
+class _RewrittenHead(NamedTuple):
+    """A rewritten head without its length: it serves all requests whose heads differ in the length only."""
 
-    out: HeadRewrite
+    rewrite: HeadRewrite
     before: bytes
     behind: bytes
 
 
-def request_head(head: RequestHead, out: HeadRewrite, length: int | None) -> bytes:
-    """The head as it goes to the upstream; `length` of the body as it goes out, None: none, or of no known length."""
-    kept: _Opening | None = head.cache.get(_Opening)
-    if kept is None or kept.out is not out:
-        kept = head.cache[_Opening] = _Opening(out, _before_length(head, out), _behind_length(head, out))
+def request_head(head: RequestHead, rewrite: HeadRewrite, length: int | None) -> bytes:
+    """Return the head for the upstream; `length` is that of the sent body, None without a body or a known length."""
+    text: _RewrittenHead | None = head.cache.get(_RewrittenHead)
+    if text is None or text.rewrite is not rewrite:
+        text = _RewrittenHead(rewrite, _before_length(head, rewrite), _behind_length(head, rewrite))
+        head.cache[_RewrittenHead] = text
     if length is not None:
-        return b"%bContent-Length: %d\r\n%b" % (kept.before, length, kept.behind)
+        return b"%bContent-Length: %d\r\n%b" % (text.before, length, text.behind)
     if head.chunked:
-        return kept.before + b"Transfer-Encoding: chunked\r\n" + kept.behind
-    return kept.before + kept.behind
+        return text.before + b"Transfer-Encoding: chunked\r\n" + text.behind
+    return text.before + text.behind
 
 
-def _before_length(head: RequestHead, out: HeadRewrite) -> bytes:
-    """What the client says, but for what must not go on, and who asks."""
-    drop = _DROP if out.authorization is None else _DROP_IDENTITY
+def _before_length(head: RequestHead, rewrite: HeadRewrite) -> bytes:
+    """Return the request line, the client's forwarded fields and the Authorization."""
+    drop = _DROP if rewrite.authorization is None else _DROP_IDENTITY
     drop |= named_by_connection(head.fields)
-    if out.switch:
+    if rewrite.switch:
         drop |= _EXTENSIONS
-    if out.hint is not None:
+    if rewrite.hint is not None:
         drop |= {HINT}
-    target = out.target if out.forward_proxy is None else out.forward_proxy.prefix + out.target
-    lines = [head.method, b" ", target, b" HTTP/1.1\r\nHost: ", out.host, b"\r\n"]
+    target = rewrite.target if rewrite.forward_proxy is None else rewrite.forward_proxy.prefix + rewrite.target
+    lines = [head.method, b" ", target, b" HTTP/1.1\r\nHost: ", rewrite.host, b"\r\n"]
     _copy(head.headers, drop, lines)
-    if out.authorization is not None:
-        lines += (b"Authorization: ", out.authorization, b"\r\n")
-    if out.hint is not None:
-        lines += (HINT, b": ", out.hint, b"\r\n")
+    if rewrite.authorization is not None:
+        lines += (b"Authorization: ", rewrite.authorization, b"\r\n")
+    if rewrite.hint is not None:
+        lines += (HINT, b": ", rewrite.hint, b"\r\n")
     return b"".join(lines)
 
 
-def _behind_length(head: RequestHead, out: HeadRewrite) -> bytes:
-    """What is said to whoever is next on the way."""
+def _behind_length(head: RequestHead, rewrite: HeadRewrite) -> bytes:
+    """Return the fields for the next hop, and the end of the head."""
     lines = []
-    if out.forward_proxy is not None and out.forward_proxy.authorization is not None:
-        lines += [b"Proxy-Authorization: ", out.forward_proxy.authorization, b"\r\n"]
-    if out.expect:
+    if rewrite.forward_proxy is not None and rewrite.forward_proxy.authorization is not None:
+        lines += [b"Proxy-Authorization: ", rewrite.forward_proxy.authorization, b"\r\n"]
+    if rewrite.expect:
         lines.append(b"Expect: 100-continue\r\n")
-    wanted = head.fields.get(b"te")
-    if out.switch:
+    te = head.fields.get(b"te")
+    if rewrite.switch:
         lines.append(_SWITCH)
-    elif wanted is not None and b"trailers" in wanted.lower():
+    elif te is not None and b"trailers" in te.lower():
         lines.append(b"TE: trailers\r\nConnection: TE\r\n")
-    seen = head.fields.get(VIA)
+    via = head.fields.get(VIA)
     version = b"1.1 " if head.minor else b"1.0 "
-    lines += [b"Via: " if seen is None else b"Via: %s, " % seen, version, out.via, b"\r\n\r\n"]
+    lines += [b"Via: " if via is None else b"Via: %s, " % via, version, rewrite.via, b"\r\n\r\n"]
     return b"".join(lines)
 
 
 def response_head(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:
-    """The head as it goes to the client; the upstream's own Date, Server and length stay."""
+    """Return the head for the client; the upstream's own Date, Server and Content-Length stay."""
     drop = _DROP_RESPONSE
     if b"connection" in head.fields:
-        # Whatever Connection names: without its length a body would end elsewhere for the client.
+        # Content-Length stays even if Connection names it: without it the client would see another end of the body.
         drop |= named_by_connection(head.fields) - {b"content-length"}
     lines = [
         _OK if head.status == 200 and head.reason == b"OK" else b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)
@@ -165,7 +170,7 @@ def response_head(head: ResponseHead, *, chunked: bool, close: bool) -> bytes:
 
 
 def switch_head(head: ResponseHead) -> bytes:
-    """The 101 as it goes to the client, which then speaks WebSocket."""
+    """Return the 101 for the client, which speaks WebSocket from then on."""
     lines = [b"HTTP/1.1 101 ", head.reason, b"\r\n", _SWITCH]
     _copy(head.headers, _DROP_RESPONSE | named_by_connection(head.fields), lines)
     lines.append(b"\r\n")
@@ -173,7 +178,7 @@ def switch_head(head: ResponseHead) -> bytes:
 
 
 def last_chunk(trailers: Headers) -> bytes:
-    """The end of a chunked body, with those fields behind it that may stand there."""
+    """Return the end of a chunked body, with the trailers that may be forwarded."""
     lines = [b"0\r\n"]
     _copy(trailers, _NO_TRAILER, lines)
     lines.append(b"\r\n")
@@ -187,6 +192,6 @@ def _copy(headers: Headers, drop: frozenset[bytes], lines: list[bytes]) -> None:
 
 
 def with_tier(hint: bytes, tier: bytes) -> bytes:
-    """Make `model=M[;tier=T]` agree with the tier that we put in (Codex 0.169)."""
-    kept = [part for part in hint.split(b";") if not part.strip().lower().startswith(b"tier=")]
-    return b";".join([*kept, b"tier=" + tier])
+    """Set the tier in `model=M[;tier=T]` to the one that we inject (Codex 0.169)."""
+    parts = [part for part in hint.split(b";") if not part.strip().lower().startswith(b"tier=")]
+    return b";".join([*parts, b"tier=" + tier])

@@ -1,7 +1,7 @@
-"""(body, tier) -> the same body with one member more, or the body itself. Only the top level is looked into.
+"""Insertion of `service_tier` into a JSON object. Only the object's top level is inspected.
 
-msgspec sees escaped spellings of the key and duplicates as the upstream's parser would; what it cannot read is left
-as it is. The splice touches no other byte, so numbers, order and spacing survive.
+msgspec reads escaped and duplicate keys as the upstream's parser would; a body that it cannot read stays unchanged.
+No other byte changes, so numbers, order and white space survive.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from cfp.proxy.http import content_coding
 from cfp.proxy.http.messages import Body, Piece
 
 _ABSENT: Final = msgspec.Raw()
-_NOTHING: Final = {b"", b"null"}
+_ABSENT_OR_NULL: Final = {b"", b"null"}
 _BRACE: Final = ord("{")
 _QUOTE: Final = ord('"')
 _EMPTY: Final = re.compile(rb"[ \t\r\n]*\}")
 
 
 class Members(msgspec.Struct, gc=False):
-    """What a body or a WebSocket message says, read as what nearly every one has: text where text belongs.
+    """The inspected members of a body or a WebSocket message, with the types that nearly all of them have.
 
-    service_tier  UNSET where there is none; null is one, and no text
-    type          of a message
-    generate      False in one that only warms up (Codex 0.169)
+    service_tier  UNSET where there is none; null is read as raw JSON, since it is a value but not a string
+    type          the message's type, as in `response.create`
+    generate      False in a message that only warms up the connection (Codex 0.169)
     """
 
     service_tier: str | UnsetType = UNSET
@@ -39,8 +39,8 @@ class Members(msgspec.Struct, gc=False):
     generate: bool = True
 
 
-class _Odd(msgspec.Struct):
-    """Raw, so that a member of any type is accepted and left to the upstream to judge."""
+class _RawMembers(msgspec.Struct):
+    """Those members as raw JSON: a value of any type is accepted, and the upstream judges it."""
 
     service_tier: msgspec.Raw = _ABSENT
     stream: msgspec.Raw = _ABSENT
@@ -49,12 +49,12 @@ class _Odd(msgspec.Struct):
     generate: msgspec.Raw = _ABSENT
 
 
-_usual: Final = msgspec.json.Decoder(Members)
-_odd: Final = msgspec.json.Decoder(_Odd)
+_decoder: Final = msgspec.json.Decoder(Members)
+_raw_decoder: Final = msgspec.json.Decoder(_RawMembers)
 
 
 class SplicedBody(msgspec.Struct):
-    """`parts` go out in order; `members` is None where the body could not be read, and `error` says why."""
+    """A body after inspection: `parts` are sent in order; `members` is None where it cannot be read, for `error`."""
 
     parts: list[Piece]
     members: Members | None
@@ -66,70 +66,70 @@ def inject_tier(
     body: Body,
     tier: str | None,
     *,
-    refused: Collection[str | None] = (),
+    refused_models: Collection[str | None] = (),
     coding: bytes = b"identity",
     cap: int = 1 << 28,
 ) -> SplicedBody:
-    """Add `"service_tier"` to a JSON object that has none; None leaves it out.
+    """Add `"service_tier"` to a JSON object that has none; a `tier` of None only inspects it.
 
-    A body in a content coding is looked at decoded, goes out in the same coding where it changed and as it came where
-    it did not. Raises codings.TooLarge.
+    A body in a content coding is decoded for the inspection; it is encoded again only where it changed. Raises
+    content_coding.TooLarge where the decoded body has more than `cap` bytes.
 
-    refused  models that are asked without it
+    refused_models  models that get no tier
     """
-    plain = body
+    decoded = body
     if coding not in {b"identity", b""}:
         try:
-            plain = content_coding.decode(coding, body, cap)
+            decoded = content_coding.decode(coding, body, cap)
         except content_coding.Undecodable:
             return SplicedBody([body], None, "content_coding")
     elif len(body) > cap:
         raise content_coding.TooLarge
     try:
-        members = _read(plain)
+        members = _read(decoded)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return SplicedBody([body], None, "not_a_json_object")
     except RecursionError:
         return SplicedBody([body], None, "nested_too_deep")
-    if tier is None or members.service_tier is not UNSET or members.model in refused:
+    if tier is None or members.service_tier is not UNSET or members.model in refused_models:
         return SplicedBody([body], members)
-    parts = splice(plain, tier)
-    if plain is not body:
+    parts = splice(decoded, tier)
+    if decoded is not body:
         parts = [content_coding.encode(coding, parts)]
     return SplicedBody(parts, members, injected=True)
 
 
 def _read(text: Body) -> Members:
     try:
-        return _usual.decode(text)
+        return _decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        found = _odd.decode(text)
+        raw = _raw_decoder.decode(text)
     return Members(
-        UNSET if found.service_tier is _ABSENT else _shown(found.service_tier),
-        bytes(found.stream) == b"true",
-        _shown(found.model) if bytes(found.model) not in _NOTHING else None,
-        _shown(found.type) if bytes(found.type) not in _NOTHING else None,
-        bytes(found.generate) != b"false",
+        UNSET if raw.service_tier is _ABSENT else _text_of(raw.service_tier),
+        bytes(raw.stream) == b"true",
+        _text_of(raw.model) if bytes(raw.model) not in _ABSENT_OR_NULL else None,
+        _text_of(raw.type) if bytes(raw.type) not in _ABSENT_OR_NULL else None,
+        bytes(raw.generate) != b"false",
     )
 
 
 def splice(body: Body, tier: str) -> list[Piece]:
-    """Return an object's text with the member right after its opening brace, without copying the text."""
+    """Return the object's text in parts, with the member right after its opening brace; the text is not copied."""
     opening = 1 if body[0] == _BRACE else bytes(body).index(b"{") + 1
     view = body if isinstance(body, memoryview) else memoryview(body)
-    more = body[opening] == _QUOTE or _EMPTY.match(body, opening) is None
-    return [view[:opening], _member(tier)[more], view[opening:]]
+    has_members = body[opening] == _QUOTE or _EMPTY.match(body, opening) is None
+    return [view[:opening], _member(tier)[has_members], view[opening:]]
 
 
 @lru_cache(8)
 def _member(tier: str) -> tuple[bytes, bytes]:
-    """As the only one, and with more behind it."""
-    only = b'"service_tier":"%b"' % tier.encode()
-    return only, only + b","
+    """Return the member for an empty object, and for one with other members."""
+    member = b'"service_tier":"%b"' % tier.encode()
+    return member, member + b","
 
 
-def _shown(text: msgspec.Raw) -> str:
-    """A text's characters, or the JSON of what is none."""
+def _text_of(text: msgspec.Raw) -> str:
+    """Return a string's characters, or the beginning of any other value's JSON."""
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

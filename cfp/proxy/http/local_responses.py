@@ -1,7 +1,7 @@
-"""Every answer that is the worker's own, as one table.
+"""The responses that the worker makes itself, as one table.
 
-Codex shows `error.message` of a 502 after its retries and the raw body of a 400 at once (Codex 0.169), so a 502 is
-what may pass by itself and a 400 is what the user must change. Never 500: its body is hidden.
+Codex shows `error.message` of a 502 after its retries and the raw body of a 400 at once (Codex 0.169). So a 502 is
+for faults that may pass, and a 400 for those that the user must fix. 500 is not used: Codex hides its body.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NAME: Final = "codex-fast-proxy"
 
 
 class LocalResponse(enum.Enum):
-    """(status, code, sentence); a sentence may have placeholders, which never take what a request said."""
+    """Status, code and sentence; the sentence's placeholders never take text from a request."""
 
     # fmt: off
     MALFORMED         = (400, "malformed_request", "this request is not sound HTTP/1.1: {reason}")
@@ -50,7 +50,7 @@ class LocalResponse(enum.Enum):
         return self.value[1]
 
     def body(self, **details: str | int) -> bytes:
-        """The JSON that Codex takes its message from."""
+        """Return the JSON from which Codex takes its message."""
         message = f"{_NAME}: {self.value[2].format(**details)}"
         return json.dumps({"error": {"message": message, "type": "proxy_error", "code": self.code}}).encode()
 
@@ -65,11 +65,11 @@ _FAULTS: Final = {
 
 
 def response_to(fault: Fault) -> LocalResponse:
-    """What a client is told whose request cannot be read."""
+    """Return the response for a request that cannot be parsed."""
     return _FAULTS[fault]
 
 
-# RFC 9110 15.5.14; before 3.13 Python has a name of RFC 2616 for it.
+# RFC 9110 15.5.14; before 3.13 Python has RFC 2616's phrase.
 _PHRASES: Final = {413: "Content Too Large"}
 
 
@@ -79,12 +79,13 @@ def response(
     *,
     close: bool,
     content_type: bytes = b"application/json",
-    more: Sequence[bytes] = (),
+    extra_fields: Sequence[bytes] = (),
     allow: bytes = b"GET, HEAD",
 ) -> bytes:
-    """Head and body of an answer of our own; `more` are field lines beside the usual ones.
+    """Return head and body of one of our own responses.
 
-    allow  what a 405 must name (RFC 9110 15.5.6); by default what our own pages take
+    extra_fields  more field lines
+    allow         the value of Allow in a 405 (RFC 9110 15.5.6); by default the methods of our own pages
     """
     fields = [
         b"HTTP/1.1 %d %s" % (status, (_PHRASES.get(status) or HTTPStatus(status).phrase).encode()),
@@ -92,7 +93,7 @@ def response(
         b"Content-Length: %d" % len(body),
         b"Cache-Control: no-store",
         b"X-Content-Type-Options: nosniff",
-        *more,
+        *extra_fields,
     ]
     if status == 405:
         fields.append(b"Allow: " + allow)

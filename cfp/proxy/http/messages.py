@@ -1,7 +1,7 @@
-"""What HTTP/1.1 is made of on both legs: heads, data, trailers and ends. `parsers` makes them of bytes.
+"""The parts of HTTP/1.1 messages on both legs: heads, body pieces, trailers and ends. `parsers` makes them.
 
 request    RequestHead  bytes*  Trailers?  END        repeated; `Malformed` is always the last event
-           RequestHead  memoryview  END               all that a read has brought: the body lies in its buffer
+           RequestHead  memoryview  END               one read brought the whole request: the body lies in its buffer
 response   ResponseHead(1xx)*  ResponseHead  bytes*  Trailers?  END
 """
 
@@ -14,13 +14,15 @@ from typing import Any, Final, TypeAlias
 
 Headers: TypeAlias = list[tuple[bytes, bytes, bytes]]
 Body: TypeAlias = bytes | bytearray | memoryview
-Piece: TypeAlias = Body  # of what goes out
+Piece: TypeAlias = Body  # of the bytes that are written to a connection
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class MessageEnd(enum.Enum):
+    """The event behind the last part of a message."""
+
     END = "end"
 
 
@@ -28,30 +30,32 @@ END: Final = MessageEnd.END
 
 
 class Fault(enum.Enum):
-    """Why a message cannot be taken; the value is the status that a client is answered."""
+    """The reason for which a message is refused; the value is the status for a client."""
 
     FRAMING = 400
     METHOD = 405
     HEAD_TOO_LARGE = 431
-    CLOSED = 502  # by the upstream, before its answer was complete
+    CLOSED = 502  # by the upstream, before its response was complete
     VERSION = 505
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """The end of what can be read from this connection; `reason` holds nothing that the peer sent."""
+    """The last event of a connection that cannot be parsed any further; `reason` has no text from the peer."""
 
     fault: Fault
     reason: str
 
 
-@dataclass(slots=True)  # not frozen: it is built for every request, and that would cost more than parsing it
+@dataclass(slots=True)  # not frozen: that would make building one, as each request does, slower than parsing it
 class RequestHead:
-    """`headers` has the fields in order as (lower-case name, name as sent, value); `fields` joins those of one name.
+    """A request's start line and header fields.
 
-    length   Content-Length, None where there is none; it is no member of `headers` and `fields`
-    upgrade  a protocol switch is asked for: nothing behind this head can be read as HTTP
-    notes    what others have found out about these bytes; requests that differ in their length alone share it
+    headers  the fields in order as (lower-case name, name as sent, value)
+    fields   the same by lower-case name; the values of one name are joined with commas
+    length   Content-Length, None where there is none; `headers` and `fields` do not have it
+    upgrade  the request switches protocols: nothing behind this head can be parsed as HTTP
+    cache    values derived from this head; requests that differ only in their length share it
     """
 
     method: bytes
@@ -66,7 +70,7 @@ class RequestHead:
     cache: dict[object, Any] = field(default_factory=dict)
 
     def of_length(self, length: int) -> RequestHead:
-        """The head of another request that says the same."""
+        """Return the head of a request that differs in the length alone; both share the cache."""
         return RequestHead(
             self.method,
             self.target,
@@ -98,7 +102,7 @@ class ResponseHead:
 
 @dataclass(slots=True)
 class Trailers:
-    """The fields behind a chunked body, like those of a head."""
+    """The fields behind a chunked body; `headers` is like a head's."""
 
     headers: Headers
 
@@ -108,7 +112,7 @@ ResponseEvent: TypeAlias = ResponseHead | bytes | Trailers | MessageEnd | Malfor
 
 
 class OpaqueParser:
-    """In the place of either parser once the protocol has been switched: bytes are bytes, and a close is an end."""
+    """Replaces either parser after a protocol switch: bytes pass as they are, and a close is an end."""
 
     mid_head = False
 
@@ -119,10 +123,10 @@ class OpaqueParser:
         return [END]
 
     def close(self) -> None:
-        """Hold nothing."""
+        """Do nothing: there is nothing to free."""
 
 
 def chunk(pieces: Sequence[bytes]) -> list[Piece]:
-    """One chunk around the pieces, which must not be empty in sum."""
+    """Return one chunk with these pieces, which must have at least one byte together."""
     size = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
     return [b"%x\r\n" % size, *pieces, b"\r\n"]

@@ -1,12 +1,13 @@
-"""HTTP/1.1 on both legs: bytes in, what `wire` names out. No IO, no clock.
+"""Parsers of HTTP/1.1 on both legs: they turn bytes into the events of `messages`. No IO, no clock.
 
 llhttp (Node's parser, through httptools) does the framing and is strict by default: both a length and a transfer
-coding, two lengths, bad chunks, bare CR or LF and folded lines are errors. What it lets pass and we do not is in the
-two `on_headers_complete`.
+coding, two lengths, bad chunks, bare CR or LF and folded lines are errors. The two `on_headers_complete` refuse what
+llhttp accepts and the worker does not.
 
-Behind a protocol switch nothing is HTTP: a parser keeps what it was fed of that in `rest`, and `Opaque` takes over.
+The bytes behind a protocol switch are not HTTP: the parser keeps those that it was fed in `rest`, and `OpaqueParser`
+replaces it.
 
-How the bytes are cut into reads changes nothing but where one piece of data ends and the next begins.
+The events do not depend on how the bytes are cut into reads, except for the boundaries between body pieces.
 """
 
 from __future__ import annotations
@@ -32,33 +33,34 @@ from cfp.proxy.http.messages import (
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
 ALLOW: Final = b", ".join(sorted(METHODS))
 _TOO_LARGE: Final = "the head is too large"
-_START_LINE: Final = 1024  # what a head may have besides its target and fields
-# RFC 9112 4: tab, space, visible characters and what is beyond ASCII. llhttp takes any byte but CR and LF there.
-_REASON: Final = bytes({9, *range(32, 127), *range(128, 256)})
+_START_LINE: Final = 1024  # bytes that a head may have besides its target and fields
+# RFC 9112 4: tab, space, visible characters and bytes beyond ASCII. llhttp accepts any byte but CR and LF.
+_REASON_BYTES: Final = bytes({9, *range(32, 127), *range(128, 256)})
 
 
 class _Stop(Exception):
-    """Leaves llhttp from inside a callback; `feed` knows why."""
+    """Raised in a callback to leave llhttp; `feed` handles it."""
 
 
 class _Collector:
-    """The header fields of one message, with a limit on their size.
+    """Collects the header fields of one message and limits their size.
 
-    `on_header` runs for every field of every message: what need not be done for each is done once, at the head's end.
+    `on_header` runs for every field of every message, so anything that can be done once per head is done at its end.
     """
 
     on_header: Callable[[bytes, bytes], None]
 
     def __init__(self, max_head: int) -> None:
         self._max_head = max_head
-        self._stopped: Malformed | None = None
+        self._fault: Malformed | None = None
         self.rest = b""
-        self._shared = 0  # bytes of the last read with an event: a head may have begun behind it
-        self._quiet = 0  # bytes of the reads since, before this one
+        # Their sum bounds the size of an incomplete head: it may have begun in the last read with an event.
+        self._event_read = 0  # bytes of the last read that completed an event
+        self._eventless = 0  # bytes of the reads since then, without this one
         self._fed = 0  # bytes of this read
         self._start = b""
-        self._found: list[tuple[bytes, bytes]] = []
-        append = self._found.append
+        self._fields: list[tuple[bytes, bytes]] = []
+        append = self._fields.append
 
         def on_header(name: bytes, value: bytes) -> None:
             append((name, value))
@@ -66,96 +68,97 @@ class _Collector:
         self.on_header = on_header
 
     def _take_fields(self) -> tuple[Headers, dict[bytes, bytes]]:
-        """What was collected, as `headers` and `fields` of a head."""
+        """Return the collected fields as a head's `headers` and `fields`, and forget them."""
         headers: Headers = []
         fields: dict[bytes, bytes] = {}
-        for name, text in self._found:
+        for name, text in self._fields:
             key, value = name.lower(), text.rstrip(b" \t")
             headers.append((key, name, value))
             fields[key] = fields[key] + b", " + value if key in fields else value
-        self._found.clear()
+        self._fields.clear()
         return headers, fields
 
-    def _stop(self, fault: Fault, reason: str) -> None:
-        self._stopped = Malformed(fault, reason)
+    def _refuse(self, fault: Fault, reason: str) -> None:
+        self._fault = Malformed(fault, reason)
         raise _Stop
 
     def _check_size(self) -> None:
-        """Refuse a head that is too large; called where enough has been read for one."""
-        size = len(self._start) + sum(len(name) + len(value) + 4 for name, value in self._found)
+        """Refuse a head that is too large; called where the reads had enough bytes for one."""
+        size = len(self._start) + sum(len(name) + len(value) + 4 for name, value in self._fields)
         if size > self._max_head:
-            self._stop(Fault.HEAD_TOO_LARGE, _TOO_LARGE)
+            self._refuse(Fault.HEAD_TOO_LARGE, _TOO_LARGE)
 
     def _overlong(self) -> bool:
-        """Whether bytes keep coming that make no event: one endless line, which only piles up in the parser."""
-        self._quiet += self._fed
-        return self._quiet > self._max_head + _START_LINE
+        """Whether bytes keep coming without an event: an endless line, which piles up in the parser."""
+        self._eventless += self._fed
+        return self._eventless > self._max_head + _START_LINE
 
     def _framing(self, fields: dict[bytes, bytes]) -> tuple[int | None, bool]:
+        """Return the body's length and whether it is chunked."""
         coding = fields.get(b"transfer-encoding")
         if coding is None:
             length = fields.get(b"content-length")
             return (None if length is None else int(length)), False
         if coding.lower() != b"chunked":
-            self._stop(Fault.FRAMING, "the only transfer coding understood is chunked")
+            self._refuse(Fault.FRAMING, "the only transfer coding understood is chunked")
         return None, True
 
 
 class RequestParser(_Collector):
-    """The client's side of one connection. `mid_head`: a head has begun to arrive."""
+    """Parses the requests of one client connection. `mid_head`: a head has begun to arrive and is incomplete."""
 
     def __init__(self, max_head: int = 65536, head_cache: HeadCache | None = None) -> None:
         super().__init__(max_head)
         self._events: list[RequestEvent] = []
         self._parser: HttpRequestParser | None = HttpRequestParser(self)
-        self._last = False
+        self._last_request = False
         self.mid_head = False
         self._head_cache = head_cache
-        self._awaited = 0  # bytes of the body behind a head that was known: llhttp sees nothing of such a request
-        self._between = head_cache is not None  # llhttp has seen whole messages only, and nothing behind them
+        self._body_left = 0  # bytes left of a body whose head came from the cache: llhttp does not see such a request
+        self._at_boundary = head_cache is not None  # llhttp has had whole messages only, and nothing behind them
 
     def feed(self, data: bytes | memoryview) -> list[RequestEvent]:
-        """Return what these bytes complete. After `Malformed`, a close or an upgrade everything is ignored.
+        """Return the events that these bytes complete. After `Malformed`, a close or an upgrade bytes are ignored.
 
-        A body that came together with its head, and with nothing else, is a part of `data`.
+        A body that came together with its head, and with nothing else, is a slice of `data`.
         """
         events: list[RequestEvent] = []
         while data and self._parser is not None:
-            if self._awaited:
+            if self._body_left:
                 data = self._take_body(data, events)
                 continue
-            known = self._head_cache.find(data) if self._between and self._head_cache is not None else None
-            if known is None:
+            entry = self._head_cache.find(data) if self._at_boundary and self._head_cache is not None else None
+            if entry is None:
                 events += self._parse(data)
                 break
-            head, size = known
+            head, size = entry
             body = data[size:]
             if head.length == len(body) != 0:
-                if events:  # only behind nothing else it need not be copied
+                if events:  # other events came before: the body must outlive this read
                     body = bytes(body)
                 return [*events, head, body, END]
             events.append(head)
-            self._awaited, data = head.length or 0, body
-            if not self._awaited:
+            self._body_left, data = head.length or 0, body
+            if not self._body_left:
                 events.append(END)
         return events
 
     def _take_body(self, data: bytes | memoryview, events: list[RequestEvent]) -> bytes | memoryview:
-        """Return what is behind the body."""
-        awaited, size = self._awaited, len(data)
-        if size < awaited:
-            self._awaited = awaited - size
+        """Take the body that `data` begins with; return the bytes behind it."""
+        left, size = self._body_left, len(data)
+        if size < left:
+            self._body_left = left - size
             events.append(bytes(data))
             return b""
-        self._awaited = 0
-        events.append(bytes(data) if size == awaited else bytes(data[:awaited]))
+        self._body_left = 0
+        events.append(bytes(data) if size == left else bytes(data[:left]))
         events.append(END)
-        return data[awaited:]
+        return data[left:]
 
     def _parse(self, data: bytes | memoryview) -> list[RequestEvent]:
-        """The same by llhttp."""
+        """Parse with llhttp."""
         parser = self._parser
-        assert parser is not None  # noqa: S101  `feed` has looked
+        assert parser is not None  # noqa: S101  `feed` has checked
         events = self._events = []
         self._fed = len(data)
         try:
@@ -165,31 +168,31 @@ class RequestParser(_Collector):
             self.rest = bytes(data[switch.args[0] :])
         except HttpParserError as error:
             self.close()
-            if not (self._last and events and events[-1] is END):
-                events.append(self._stopped or Malformed(Fault.FRAMING, str(error)))
+            if not (self._last_request and events and events[-1] is END):
+                events.append(self._fault or Malformed(Fault.FRAMING, str(error)))
         else:
             if events:
-                self._shared, self._quiet = self._fed, 0
-                if self._last and events[-1] is END:
+                self._event_read, self._eventless = self._fed, 0
+                if self._last_request and events[-1] is END:
                     self.close()
             elif self._overlong():
                 self.close()
                 events.append(Malformed(Fault.HEAD_TOO_LARGE, _TOO_LARGE))
         if self._head_cache is not None:
-            self._learn(data, events, self._head_cache)
+            self._update_cache(data, events, self._head_cache)
         return events
 
-    def _learn(self, data: bytes | memoryview, events: Sequence[RequestEvent], head_cache: HeadCache) -> None:
-        """Note where llhttp stands, and the head that it has read from the beginning of these bytes on."""
+    def _update_cache(self, data: bytes | memoryview, events: Sequence[RequestEvent], head_cache: HeadCache) -> None:
+        """Cache a head that llhttp parsed from the start of these bytes, and note whether it is at a boundary."""
         text = b""
-        if self._between and events and isinstance(events[0], RequestHead):
+        if self._at_boundary and events and isinstance(events[0], RequestHead):
             text = head_of(data)
             head_cache.keep(text, events[0])
         body = sum(len(event) for event in events if isinstance(event, bytes))
-        self._between = bool(events) and events[-1] is END and len(text) + body == self._fed
+        self._at_boundary = bool(events) and events[-1] is END and len(text) + body == self._fed
 
     def close(self) -> None:
-        """Let go of llhttp, which refers back to us."""
+        """Free llhttp, which holds a reference to this object."""
         self._parser = None
 
     def on_message_begin(self) -> None:
@@ -202,21 +205,21 @@ class RequestParser(_Collector):
     def on_headers_complete(self) -> None:
         parser = self._parser
         assert parser is not None  # noqa: S101  it is the one calling
-        if self._shared + self._quiet + self._fed > self._max_head:
+        if self._event_read + self._eventless + self._fed > self._max_head:
             self._check_size()
         method: bytes = parser.get_method()
         version: str = parser.get_http_version()
         if version not in {"1.1", "1.0"}:
-            self._stop(Fault.VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+            self._refuse(Fault.VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here")
         if method not in METHODS:
-            self._stop(Fault.METHOD, "this method is not served here")
+            self._refuse(Fault.METHOD, "this method is not served here")
         headers, fields = self._take_fields()
         host = fields.get(b"host")
         if (host is None and version == "1.1") or (host is not None and b"," in host):
-            self._stop(Fault.FRAMING, "exactly one Host is needed")
+            self._refuse(Fault.FRAMING, "exactly one Host is needed")
         length, chunked = self._framing(fields)
         if chunked and version == "1.0":
-            self._stop(Fault.FRAMING, "HTTP/1.0 has no transfer codings")
+            self._refuse(Fault.FRAMING, "HTTP/1.0 has no transfer codings")
         if fields.pop(b"content-length", None) is not None:
             headers = [field for field in headers if field[0] != b"content-length"]
         self.mid_head = False
@@ -232,21 +235,21 @@ class RequestParser(_Collector):
             parser.should_upgrade(),
         )
         self._events.append(head)
-        self._last = head.upgrade or not head.keep_alive
+        self._last_request = head.upgrade or not head.keep_alive
 
     def on_body(self, body: bytes) -> None:
         self._events.append(body)
 
     def on_message_complete(self) -> None:
-        if self._found:
-            if self._shared + self._quiet + self._fed > self._max_head:
+        if self._fields:
+            if self._event_read + self._eventless + self._fed > self._max_head:
                 self._check_size()
             self._events.append(Trailers(self._take_fields()[0]))
         self._events.append(END)
 
 
 class ResponseParser(_Collector):
-    """The upstream's side of one connection; `expect` goes before each response."""
+    """Parses the responses of one upstream connection; `expect` must be called before each response."""
 
     def __init__(self, max_head: int = 65536) -> None:
         super().__init__(max_head)
@@ -259,12 +262,13 @@ class ResponseParser(_Collector):
         self._until_close = False
 
     def expect(self, *, bodiless: bool = False, switch: bool = False) -> None:
-        """Await one response; `bodiless` after HEAD, whose answer has no body; `switch`: a 101 is an answer too."""
+        """Expect one response; `bodiless`: after HEAD it has no body; `switch`: a 101 is a final response."""
         self._bodiless = bodiless
         self._switch = switch
         self._idle = False
 
     def feed(self, data: bytes | memoryview) -> list[ResponseEvent]:
+        """Return the events that these bytes complete."""
         if self._parser is None:
             return []
         events = self._events = []
@@ -278,18 +282,18 @@ class ResponseParser(_Collector):
                 events.append(Malformed(Fault.FRAMING, "it switched protocols"))
         except HttpParserError as error:
             self.close()
-            if self._stopped or not self._idle:
-                events.append(self._stopped or Malformed(Fault.FRAMING, str(error)))
+            if self._fault or not self._idle:
+                events.append(self._fault or Malformed(Fault.FRAMING, str(error)))
         else:
             if events:
-                self._shared, self._quiet = self._fed, 0
+                self._event_read, self._eventless = self._fed, 0
             elif self._overlong():
                 self.close()
                 events.append(Malformed(Fault.HEAD_TOO_LARGE, _TOO_LARGE))
         return events
 
     def eof(self) -> list[ResponseEvent]:
-        """The upstream closed: the end of a body that has no other end, or a cut."""
+        """Return the events of a close by the upstream: the end of a body without a length, or a cut."""
         if self._parser is None or self._idle:
             return []
         self.close()
@@ -303,7 +307,7 @@ class ResponseParser(_Collector):
 
     def on_message_begin(self) -> None:
         if self._idle:
-            self._stop(Fault.FRAMING, "it sent what nobody asked for")
+            self._refuse(Fault.FRAMING, "it sent a response without a request")
         self._start = b""
 
     def on_status(self, status: bytes) -> None:
@@ -312,21 +316,21 @@ class ResponseParser(_Collector):
     def on_headers_complete(self) -> None:
         parser = self._parser
         assert parser is not None  # noqa: S101  it is the one calling
-        if self._shared + self._quiet + self._fed > self._max_head:
+        if self._event_read + self._eventless + self._fed > self._max_head:
             self._check_size()
         version: str = parser.get_http_version()
         status: int = parser.get_status_code()
         reason, bodiless = self._start, self._bodiless
         if version not in {"1.1", "1.0"} or status < 100:
-            self._stop(Fault.VERSION, "it does not speak HTTP/1.1")
-        if reason != b"OK" and reason.translate(None, _REASON):
-            self._stop(Fault.FRAMING, "its reason phrase has control characters")
+            self._refuse(Fault.VERSION, "it does not speak HTTP/1.1")
+        if reason != b"OK" and reason.translate(None, _REASON_BYTES):
+            self._refuse(Fault.FRAMING, "its reason phrase has control characters")
         if status == 101 and not (self._switch and parser.should_upgrade()):
-            self._stop(Fault.VERSION, "it switched protocols")
+            self._refuse(Fault.VERSION, "it switched protocols")
         headers, fields = self._take_fields()
         length, chunked = self._framing(fields)
         if status < 200 and (length or chunked):
-            self._stop(Fault.FRAMING, "an interim response has a body")
+            self._refuse(Fault.FRAMING, "an interim response has a body")
         sized = chunked or length is not None or bodiless or status < 200 or status in {204, 304}
         self._until_close = not sized
         minor, keep_alive = int(version == "1.1"), parser.should_keep_alive() and not bodiless
@@ -335,7 +339,7 @@ class ResponseParser(_Collector):
         )
         self._interim = status < 200 and status != 101
         if bodiless and not self._interim:
-            # llhttp cannot be told that no body follows: say the end here and never read on.
+            # llhttp has no way to expect a response without a body: end it here and stop parsing.
             self._idle = True
             self._events.append(END)
             raise _Stop
@@ -344,8 +348,8 @@ class ResponseParser(_Collector):
         self._events.append(body)
 
     def on_message_complete(self) -> None:
-        if self._found:
-            if self._shared + self._quiet + self._fed > self._max_head:
+        if self._fields:
+            if self._event_read + self._eventless + self._fed > self._max_head:
                 self._check_size()
             self._events.append(Trailers(self._take_fields()[0]))
         if not self._interim:

@@ -1,7 +1,7 @@
-"""What goes to the upstream of a client's body: held until all is there, or framed anew as it comes. No IO.
+"""Request bodies on their way to the upstream: held until they are complete, or streamed as they come. No IO.
 
-held       it is looked into; what goes out in its place has a length
-streamed   in the client's own framing, length or chunks with their trailers
+held       an inspected body; the body that is sent in its place has a length
+streamed   any other; it keeps the client's framing, a length or chunks with trailers
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from cfp.proxy.http.messages import Body, Headers, Piece, RequestHead
 
 
 class RequestBody:
-    """One request's body. `parts` is what goes out for a held one; `complete`: all of it is here.
+    """One request's body.
 
-    whole     the body, where it came together with its head; nothing where it comes in pieces, or there is none
-    borrowed  it lies in a buffer, and so does what was made of it: before the next read it must be sent, by `join`,
-              or copied, by `copy_borrowed`
+    body      a held body so far; None where it is streamed
+    parts     the bytes that are sent for a held body
+    whole     a body that came together with its head; empty where it comes in pieces, or there is none
+    borrowed  `whole` and `parts` lie in the read buffer: before the next read they must be sent, by `join`, or
+              copied, by `copy_borrowed`
+    complete  all of the body has arrived
     """
 
     body: Body | None = None
@@ -33,7 +36,7 @@ class RequestBody:
         self.complete = complete
 
     def copy_borrowed(self) -> Body:
-        """Copy what is borrowed, and return the body."""
+        """Copy the borrowed bytes out of the read buffer, and return the body."""
         if self.borrowed:
             self.borrowed = False
             self.whole = bytes(self.whole)
@@ -43,15 +46,15 @@ class RequestBody:
         return self.whole if self.body is None else self.body
 
     def join(self, head: bytes) -> bytes:
-        """Return the head and what is borrowed in one, which is what remains of it."""
+        """Return the head and the borrowed bytes as one text, which is the only copy of the body from then on."""
         self.borrowed = False
         self._sent = text = b"".join((head, *(self.parts or (self.whole,))))
         return text
 
     def restore_original(self) -> None:
-        """What goes out from here on is what came."""
+        """Set `parts` to the body as the client sent it."""
         body = self.body or b""
-        if self._sent:  # of the parts nothing but their lengths is what it was
+        if self._sent:  # the read buffer has been overwritten: of the parts only the lengths are still right
             _, member, rest = map(len, self.parts)
             view, behind = memoryview(self._sent), len(self._sent) - rest
             self.parts = (view[behind - member - (len(body) - rest) : behind - member], view[behind:])
@@ -60,14 +63,14 @@ class RequestBody:
             self.parts = (body,)
 
     def hold(self) -> None:
-        """From the beginning: this one is looked into."""
+        """Hold this body, which is inspected; called before its first piece."""
         self.body = b""
 
     def add(self, piece: bytes) -> int:
-        """Keep one more piece of a held body; return its size so far."""
+        """Append a piece to a held body; return its size so far in bytes."""
         body = self.body
         if not body:
-            self.body = piece  # mostly the only one: no copy
+            self.body = piece  # mostly the only piece: no copy
             return len(piece)
         if not isinstance(body, bytearray):
             body = self.body = bytearray(body)
@@ -75,19 +78,19 @@ class RequestBody:
         return len(body)
 
     def discard(self) -> None:
-        """Let go of a body that need not be sent again: a stream may last for minutes."""
+        """Free a body that is not sent again: the response may stream for minutes."""
         self.body, self.whole, self.parts, self._sent = None, b"", (), b""
 
     def queue(self, piece: bytes) -> None:
-        """Keep a piece of a streamed body while there is no connection."""
+        """Keep a piece of a streamed body until there is a connection."""
         self._unsent = [*self._unsent, piece]
 
     def set_trailers(self, trailers: Headers) -> None:
-        """Keep the fields behind the body."""
+        """Keep the trailers of the body."""
         self._trailers = trailers
 
     def opening(self) -> tuple[int | None, Sequence[Piece]]:
-        """The body's length, None where it is chunked or none, and what of it goes out together with the head."""
+        """Return the length of the body, None without a known one, and the parts to send together with the head."""
         if self.body is not None:
             return sum(map(len, self.parts)), self.parts
         length = self._head.length
@@ -96,13 +99,13 @@ class RequestBody:
         unsent, self._unsent = self._unsent, ()
         if not self._head.chunked:
             return length, unsent
-        kept = messages.chunk(unsent) if unsent else []
-        return None, kept + self.last_parts() if self.complete else kept
+        parts = messages.chunk(unsent) if unsent else []
+        return None, parts + self.last_parts() if self.complete else parts
 
     def frame(self, piece: bytes) -> list[Piece]:
-        """One more piece of a streamed body."""
+        """Return one more piece of a streamed body, framed."""
         return messages.chunk([piece]) if self._head.chunked else [piece]
 
     def last_parts(self) -> list[Piece]:
-        """The end of a streamed body."""
+        """Return the end of a streamed body."""
         return [headers.last_chunk(self._trailers or [])] if self._head.chunked else []

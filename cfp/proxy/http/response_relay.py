@@ -1,8 +1,8 @@
-"""What goes to the client of what the upstream answers: heads filtered, bodies framed anew. No IO.
+"""Responses on their way from the upstream to the client: heads are filtered and bodies framed for the client. No IO.
 
-unsized body    chunked for HTTP/1.1, ended by closing for HTTP/1.0
-trailers        behind a chunked body; others have no place for them
-sized body      as it is, with the upstream's own length
+unsized body    chunked for HTTP/1.1; for HTTP/1.0 it ends where the connection closes
+trailers        sent behind a chunked body only
+sized body      unchanged, with the upstream's own length
 refusal         a 4xx that may be about our own tier is held back until it is complete, or larger than 64 KiB
 """
 
@@ -18,11 +18,18 @@ HOLD_LIMIT: Final = 64 * 1024
 
 
 class ResponseRelay:
-    """One response on its way. After each `take`: `out` is to be written, `pieces` are the body in it.
+    """One response. After each `process`, `output` must be written.
 
-    head         of the final response; `started` says whether it has gone into `out`
-    holding      a refusal is held back: `held` has its body
-    until_close  the body that goes out ends where the client's connection does
+    output       bytes for the client
+    pieces       the pieces of the body in `output`
+    head         the final response's head
+    started      `output` has had that head
+    holding      a refusal is held back
+    held_pieces  its body so far
+    ended        the response is complete
+    malformed    the event that ended the response too early
+    close        the client's connection ends with this response
+    until_close  the client's body ends where its connection closes
     """
 
     output: Sequence[Piece] = ()
@@ -44,8 +51,8 @@ class ResponseRelay:
         self._awaits_continue = awaits_continue
 
     def process(self, events: Sequence[ResponseEvent], *, close: bool) -> None:
-        """Take what came; `close`: the client's connection ends with this response."""
-        out: list[Piece] = []
+        """Turn the upstream's events into output; `close`: the client's connection ends with this response."""
+        output: list[Piece] = []
         pieces: list[bytes] = []
         for event in events:
             if isinstance(event, bytes):
@@ -53,38 +60,38 @@ class ResponseRelay:
             elif event is END:
                 self.ended = True
             elif isinstance(event, ResponseHead):
-                self._take_head(event, out, close=close)
+                self._process_head(event, output, close=close)
             elif isinstance(event, Trailers):
                 self._trailers = event.headers
             elif isinstance(event, Malformed):
                 self.malformed = event
-        self.output, self.pieces = out, pieces
+        self.output, self.pieces = output, pieces
         if not self.holding:
-            self._frame(out, pieces)
+            self._frame(output, pieces)
             return
         self.held_pieces, self.pieces = [*self.held_pieces, *pieces], ()
         if sum(map(len, self.held_pieces)) > HOLD_LIMIT:
             self.release_held(close=close)
 
     def release_held(self, *, close: bool) -> None:
-        """Pass on what was held."""
-        assert self.head is not None  # noqa: S101  or nothing would be held
+        """Stop holding the response and output it."""
+        assert self.head is not None  # noqa: S101  only a response with a head is held
         self.holding = False
         self.pieces, self.held_pieces = self.held_pieces, ()
-        self.output = out = [*self.output, self._start(self.head, close=close)]
-        self._frame(out, self.pieces)
+        self.output = output = [*self.output, self._start(self.head, close=close)]
+        self._frame(output, self.pieces)
 
-    def _take_head(self, head: ResponseHead, out: list[Piece], *, close: bool) -> None:
+    def _process_head(self, head: ResponseHead, output: list[Piece], *, close: bool) -> None:
         if head.status < 200:
-            # 100 is for who waits for it; HTTP/1.0 knows no interim responses.
+            # 100 is for a client that waits for it; HTTP/1.0 has no interim responses.
             if (head.status != 100 or self._awaits_continue) and self._request.minor:
-                out.append(headers.response_head(head, chunked=False, close=False))
+                output.append(headers.response_head(head, chunked=False, close=False))
             return
         self.head = head
         if self._hold_refusal and 400 <= head.status < 500:
             self.holding = True
         else:
-            out.append(self._start(head, close=close))
+            output.append(self._start(head, close=close))
 
     def _start(self, head: ResponseHead, *, close: bool) -> bytes:
         request = self._request
@@ -95,11 +102,11 @@ class ResponseRelay:
         self.started = True
         return headers.response_head(head, chunked=self._chunked, close=self.close)
 
-    def _frame(self, out: list[Piece], pieces: Sequence[bytes]) -> None:
+    def _frame(self, output: list[Piece], pieces: Sequence[bytes]) -> None:
         if not self._chunked:
-            out += pieces
+            output += pieces
             return
         if pieces:
-            out += messages.chunk(pieces)
+            output += messages.chunk(pieces)
         if self.ended:
-            out.append(headers.last_chunk(self._trailers) if self._trailers else messages.LAST_CHUNK)
+            output.append(headers.last_chunk(self._trailers) if self._trailers else messages.LAST_CHUNK)

@@ -1,6 +1,6 @@
-"""Socket IO of both legs: the buffer that reads go into, how pieces are written, what the kernel says of a peer.
+"""Socket IO of both legs: the read buffer, writes of several pieces, and the state of a socket in the kernel.
 
-asyncio allocates 256 KiB for each read, which costs more than the read: 50 us instead of 6 for 40 KB.
+asyncio allocates 256 KiB for each read, which costs more than the read itself: 50 us instead of 6 us for 40 KB.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from cfp.proxy.http.messages import Piece
 
 _SIZE: Final = 256 * 1024
 _LARGE: Final = 128 * 1024
-_PEER_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux; a hang-up or an error is told unasked
+_PEER_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux; poll reports hang-ups and errors in any case
 
 
 class ReadBuffer:
-    """One buffer for all connections of a selector loop: what is read is parsed, and so copied, before the next read.
+    """One buffer for all connections of a selector loop: each read is parsed, and so copied, before the next one.
 
-    Page-aligned, since copying to an address 16 bytes behind a page takes the kernel three times as long.
+    It is page-aligned: the kernel takes three times as long to copy to an address 16 bytes behind a page's start.
     """
 
     def __init__(self) -> None:
         self._shared: memoryview | None = None
 
     def view(self) -> memoryview:
-        """A buffer for one connection to read into for as long as it lives."""
+        """Return the buffer that one connection reads into for as long as it lives."""
         if not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
-            # A proactor has reads under way on every connection at once.
+            # A proactor reads from all connections at the same time.
             return memoryview(bytearray(_SIZE // 4))
         if self._shared is None:
             self._shared = memoryview(mmap.mmap(-1, _SIZE))
@@ -39,9 +39,9 @@ class ReadBuffer:
 
 
 def readiness_check(descriptor: int) -> Callable[[], object]:
-    """Returns what tells, by its truth, whether this socket has something to read, a close too.
+    """Return a function whose result is true where this socket has data or a close to read.
 
-    The kernel is asked and not the loop.
+    It asks the kernel, not the event loop.
     """
     if not hasattr(select, "poll"):
         return lambda: select.select([descriptor], [], [], 0)[0]
@@ -51,7 +51,7 @@ def readiness_check(descriptor: int) -> Callable[[], object]:
 
 
 def peer_has_closed(descriptor: int) -> bool:
-    """Whether the peer of a socket that is not read from has closed it; False where the system cannot tell."""
+    """Whether the peer has closed a socket that is not being read; False where the system cannot tell."""
     if not hasattr(select, "poll"):
         return False
     poll = select.poll()
@@ -60,10 +60,10 @@ def peer_has_closed(descriptor: int) -> bool:
 
 
 def write(transport: asyncio.WriteTransport, parts: Sequence[Piece]) -> None:
-    """Write the pieces in order; joining small ones takes less than a list of buffers does for asyncio and kernel.
+    """Write the pieces in order. Joining small ones costs less than a list of buffers in asyncio and the kernel.
 
-    Not `writelines`: CPython 3.12 before 3.12.9, and 3.13 before 3.13.2, takes any amount there and asks for no pause
-    (CVE-2024-12254); 3.11 joins what it is given.
+    `writelines` is not used: in CPython 3.12 before 3.12.9 and 3.13 before 3.13.2 it buffers any amount and never
+    calls pause_writing (CVE-2024-12254); in 3.11 it joins the pieces too.
     """
     if len(parts[-1]) <= _LARGE:
         transport.write(b"".join(parts))

@@ -1,10 +1,10 @@
-"""RFC 6455 frames on their way through: where each begins and ends, and one member more in a text. No IO.
+"""Forwarded RFC 6455 frames: their boundaries, and the insertion of one member into a text frame. No IO.
 
-A pass-through changes nothing but that member, so whatever is sent is some sequence of frames here: reserved opcodes
-and bits, wrong masking and lengths are for the ends to judge.
+The tunnel changes nothing but that member, so any bytes count as a sequence of frames here: reserved opcodes and
+bits, wrong masking and wrong lengths are for the two ends to judge.
 
     frame      header of 2 to 14 bytes, then the payload; a client's is masked with the key in its header
-    fragment   a frame that is not the whole of its message; control frames may stand between fragments
+    fragment   a frame that is a part of a message; control frames may stand between fragments
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ACCEPT: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
 
 
 class Frame(NamedTuple):
-    """A whole data frame: `raw` is all of it, its payload begins at `start`; `key` is empty where it has no mask."""
+    """A whole data frame: `raw` has all its bytes, its payload begins at `start`, `key` is empty without a mask."""
 
     raw: bytes
     start: int
@@ -41,17 +41,17 @@ class Frame(NamedTuple):
 
     @property
     def is_text(self) -> bool:
-        """The whole of a text message, without anything that an extension would have to explain."""
+        """Whether this is a whole text message without the reserved bits of extensions."""
         return self.raw[0] == _FIN | TEXT
 
     def payload(self) -> bytes:
-        """Without the mask."""
+        """Return the payload, unmasked."""
         data = self.raw[self.start :]
         return apply_mask(data, self.key) if self.key else data
 
 
 class OversizedHeader(NamedTuple):
-    """The header of a data frame that is too large to be held; its payload follows as bytes."""
+    """The header of a data frame that is too large to hold; its payload follows as bytes."""
 
     raw: bytes
 
@@ -60,47 +60,46 @@ FrameEvent: TypeAlias = bytes | Frame | OversizedHeader
 
 
 class FrameReader:
-    """Bytes in; out come the same bytes, with data frames of up to `hold` bytes in one piece each.
+    """Cuts a byte stream into frames: data frames of up to `hold` bytes come as one `Frame`, the rest as bytes.
 
-    What goes out joined is what came in, but for the `pending` bytes that wait for the rest of their frame.
+    The events joined are the bytes that were fed, without the `pending` ones that wait for the rest of their frame.
     """
 
     def __init__(self, hold: int) -> None:
         self._hold = hold
         self._pending = bytearray()
-        self._size = 0  # of the frame that `_pending` begins, 0 while its header is not complete
+        self._size = 0  # of the frame that `_pending` begins with, 0 while its header is incomplete
         self._start = 0
-        self._passing = 0  # bytes of any other frame that are still to come
+        self._pass_bytes = 0  # bytes of a frame that is not held which are still to come
 
     @property
     def pending(self) -> bytes:
         return bytes(self._pending)
 
     @property
-    def between(self) -> bool:
-        """Whether no frame has begun and not ended."""
-        return not self._pending and not self._passing
+    def at_boundary(self) -> bool:
+        """Whether the last frame is complete and no other one has begun."""
+        return not self._pending and not self._pass_bytes
 
     def feed(self, data: bytes) -> list[FrameEvent]:
-        out: list[FrameEvent] = []
+        """Return the frames and bytes that this data completes."""
+        events: list[FrameEvent] = []
         at, end = 0, len(data)
         while at < end:
-            if self._passing:
-                piece = data[at : at + self._passing]
-                self._passing -= len(piece)
-                out.append(piece)
+            if self._pass_bytes:
+                piece = data[at : at + self._pass_bytes]
+                self._pass_bytes -= len(piece)
+                events.append(piece)
                 at += len(piece)
                 continue
-            wanted = (self._size or 2) - len(self._pending)
-            if not self._size:
-                wanted = self._header_size() - len(self._pending)
-            self._pending += data[at : at + wanted]
-            at += wanted
+            missing = (self._size or self._header_size()) - len(self._pending)
+            self._pending += data[at : at + missing]
+            at += missing
             if not self._size and len(self._pending) >= self._header_size():
-                self._open(out)
+                self._open(events)
             if self._size and len(self._pending) == self._size:
-                self._close(out)
-        return out
+                self._close(events)
+        return events
 
     def _header_size(self) -> int:
         if len(self._pending) < 2:
@@ -108,8 +107,8 @@ class FrameReader:
         second = self._pending[1]
         return 2 + _LONG.get(second & 0x7F, 0) + (4 if second & _MASKED else 0)
 
-    def _open(self, out: list[FrameEvent]) -> None:
-        """The header is complete: hold the frame, or let it pass."""
+    def _open(self, events: list[FrameEvent]) -> None:
+        """Begin the frame whose header is complete: hold it, or pass it on as bytes."""
         header = self._pending
         length = header[1] & 0x7F
         if length in _LONG:
@@ -117,29 +116,29 @@ class FrameReader:
         control = header[0] & 0x08
         if control or length > self._hold:
             raw = bytes(header)
-            out.append(raw if control else OversizedHeader(raw))
-            self._passing = length
+            events.append(raw if control else OversizedHeader(raw))
+            self._pass_bytes = length
             self._pending = bytearray()
         else:
             self._start = len(header)
             self._size = self._start + length
 
-    def _close(self, out: list[FrameEvent]) -> None:
+    def _close(self, events: list[FrameEvent]) -> None:
         raw, start = bytes(self._pending), self._start
         self._pending = bytearray()
         self._size = 0
-        out.append(Frame(raw, start, raw[start - 4 : start] if raw[1] & _MASKED else b""))
+        events.append(Frame(raw, start, raw[start - 4 : start] if raw[1] & _MASKED else b""))
 
 
 class MessageAssembler:
-    """Puts the text messages together that data frames are parts of; one larger than `limit` is left out."""
+    """Assembles text messages from data frames; a message of more than `limit` bytes is left out."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._parts: list[bytes] | None = None
 
-    def take(self, event: FrameEvent) -> bytes | None:
-        """Return the message that this completes, if any."""
+    def add(self, event: FrameEvent) -> bytes | None:
+        """Return the message that this event completes, if any."""
         if isinstance(event, OversizedHeader):
             self._parts = None
         if not isinstance(event, Frame):
@@ -158,18 +157,18 @@ class MessageAssembler:
 
 
 def apply_mask(data: bytes, key: bytes, offset: int = 0) -> bytes:
-    """Mask or unmask `data`, which stands at `offset` of its payload (RFC 6455 5.3)."""
+    """Mask or unmask `data`, which begins at `offset` of its payload (RFC 6455 5.3)."""
     size = len(data)
-    turned = key[offset % 4 :] + key[: offset % 4]
-    stream = (turned * (size // 4 + 1))[:size]
+    rotated = key[offset % 4 :] + key[: offset % 4]
+    stream = (rotated * (size // 4 + 1))[:size]
     return (int.from_bytes(data, "little") ^ int.from_bytes(stream, "little")).to_bytes(size, "little")
 
 
 def splice_member(frame: Frame, opening: int, member: bytes) -> list[Piece]:
-    """The frame with `member` put in at `opening` of its text.
+    """Return the frame with `member` inserted at offset `opening` of its payload.
 
-    White space rounds the member up to four bytes: so everything behind it keeps its place in the mask, and is passed
-    on as it came, under the key that the client has chosen.
+    White space pads the member to a multiple of four bytes: so everything behind it keeps its position in the mask
+    and is passed on as it came, under the client's own key.
     """
     if frame.key:
         member += b" " * (-len(member) % 4)
@@ -180,7 +179,7 @@ def splice_member(frame: Frame, opening: int, member: bytes) -> list[Piece]:
 
 
 def frame_header(first: int, length: int, key: bytes) -> bytes:
-    """`first` is the byte of flags and opcode; no key, no mask."""
+    """Return a frame's header; `first` is its byte of flags and opcode, an empty `key` means no mask."""
     mask = _MASKED if key else 0
     if length < 126:
         return bytes((first, mask | length)) + key
@@ -190,13 +189,13 @@ def frame_header(first: int, length: int, key: bytes) -> bytes:
 
 
 def close_frame(code: int, key: bytes = b"") -> bytes:
-    """A Close with a status code (RFC 6455 7.4.1)."""
+    """Return a Close frame with a status code (RFC 6455 7.4.1)."""
     payload = code.to_bytes(2, "big")
     return frame_header(_FIN | CLOSE, 2, key) + (apply_mask(payload, key) if key else payload)
 
 
 def is_handshake(head: RequestHead) -> bool:
-    """Whether the request asks for a WebSocket (RFC 6455 4.2.1)."""
+    """Whether the request is a WebSocket handshake (RFC 6455 4.2.1)."""
     fields = head.fields
     return (
         head.method == b"GET"
@@ -208,13 +207,13 @@ def is_handshake(head: RequestHead) -> bool:
     )
 
 
-def accepts_handshake(asked: RequestHead, answer: ResponseHead) -> bool:
-    """Whether the upstream took the WebSocket just as it was offered: with our client's key and no extension."""
-    digest = hashlib.sha1(asked.fields[b"sec-websocket-key"] + _ACCEPT, usedforsecurity=False).digest()
+def accepts_handshake(request: RequestHead, response: ResponseHead) -> bool:
+    """Whether the response accepts the WebSocket as it was requested: with the client's key and no extension."""
+    digest = hashlib.sha1(request.fields[b"sec-websocket-key"] + _ACCEPT, usedforsecurity=False).digest()
     expected = binascii.b2a_base64(digest, newline=False)
     return (
-        answer.status == 101
-        and answer.fields.get(b"upgrade", b"").lower() == b"websocket"
-        and answer.fields.get(b"sec-websocket-accept") == expected
-        and b"sec-websocket-extensions" not in answer.fields
+        response.status == 101
+        and response.fields.get(b"upgrade", b"").lower() == b"websocket"
+        and response.fields.get(b"sec-websocket-accept") == expected
+        and b"sec-websocket-extensions" not in response.fields
     )

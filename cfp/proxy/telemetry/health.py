@@ -1,4 +1,4 @@
-"""The worker's answer about itself: who it is, what it serves, how busy it is. It names sources, never keys."""
+"""The worker's health report: its identity, settings and load. It names the sources of keys, never a key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cfp.proxy.telemetry.tier_statistics import TierStatistics
 
 
 class ReportingWorker(Protocol):
-    """What health asks of a worker."""
+    """The parts of a worker that the health report reads."""
 
     config: WorkerConfig
     credentials: Credentials
@@ -40,14 +40,14 @@ class ReportingWorker(Protocol):
 
 @cache
 def identity() -> dict[str, Any]:
-    """What stays the same for as long as this process lives; reading our own sources takes some milliseconds."""
+    """Return the facts that stay the same for the whole process; hashing our own sources takes some milliseconds."""
     from cfp.host.worker.code_id import package_path, runtime_id  # noqa: PLC0415  not needed to listen
 
-    # Not by way of cfp.host.worker.process, which knows how to start processes too: 10 ms before the first answer.
+    # cfp.host.worker.process would also import the code that starts processes: 10 ms before the first response.
     if sys.platform == "linux":
         from cfp.host.worker import _linux as system  # noqa: PLC0415  not needed to listen
     else:
-        from cfp.host.worker import _portable as system  # noqa: PLC0415  the same
+        from cfp.host.worker import _portable as system  # noqa: PLC0415  not needed to listen
 
     return {
         "pid": os.getpid(),

@@ -1,4 +1,4 @@
-"""Request records as JSON lines: the fields of the contract and no others. Runs on the event loop."""
+"""Request records as JSON lines with the fields of the contract and no others. Runs on the event loop."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from msgspec.structs import replace
 from cfp.proxy.telemetry.request_record import RequestRecord
 from cfp.proxy.telemetry.response_facts import Usage, read_facts
 
-_MOST_TEXT: Final = 200  # characters of what a request or an upstream may spell at any length
-_MOST_ALIKE: Final = 32  # kinds of requests that are remembered, each by texts of this many bytes at the most
-_SHORT_KEY: Final = 1000
+_MAX_TEXT: Final = 200  # characters of a text whose length a request or an upstream chooses
+_MAX_TEMPLATES: Final = 32
+_MAX_KEY: Final = 1000  # bytes of text in the key of a cached template
 
 
 class LogLine(msgspec.Struct, kw_only=True):
-    """One request, as the log has it. Durations are milliseconds since the head arrived.
+    """One line of the request log. Durations are milliseconds since the head arrived.
 
-    upstream_ms     from when the request went out to when the answer's head came
-    service_tier_*  before: as the client sent it; after: as it went out
+    upstream_ms     from sending the request to the response's head
+    service_tier_*  before: as the client sent it; after: as the worker sent it
     """
 
     ts: str
@@ -50,7 +50,7 @@ class LogLine(msgspec.Struct, kw_only=True):
     settings_generation: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return msgspec.to_builtins(self)  # type: ignore[no-any-return]  # a struct becomes a dict
+        return msgspec.to_builtins(self)  # type: ignore[no-any-return]  # to_builtins turns a struct into a dict
 
 
 _encoder: Final = msgspec.json.Encoder()
@@ -58,9 +58,10 @@ _decoder: Final = msgspec.json.Decoder(LogLine)
 
 
 class LogLineBuilder:
-    """Makes the lines of one worker; `ids` makes its request numbers unique among workers.
+    """Builds the lines of one worker; `id_prefix` makes its request numbers unique among workers.
 
-    Requests of one turn differ in number, times and usage alone: the rest of a line is made once for all of them.
+    The requests of one turn differ only in number, times and usage: the rest of their lines is built once and cached
+    as a template.
     """
 
     def __init__(self, *, id_prefix: str, policy: str, upstream_base: str, settings_generation: str) -> None:
@@ -68,16 +69,16 @@ class LogLineBuilder:
         self._policy = policy
         self._upstream_base = upstream_base
         self._generation = settings_generation
-        self._second = (0, "")  # that of the last line, and how it is written
-        self._moment = (0, "")  # the same of its millisecond
-        self._alike: dict[tuple[object, ...], LogLine] = {}
+        self._second = (0, "")  # the last line's second, and its text
+        self._millisecond = (0, "")  # the same for its millisecond
+        self._templates: dict[tuple[object, ...], LogLine] = {}
 
     def build(self, record: RequestRecord) -> LogLine:
-        """Say of a request what may be said."""
-        found = None if record.observer is None else read_facts(record.observer)
-        echoed, usage = (None, None) if found is None else (found.service_tier, found.usage)
+        """Return the line of a finished request."""
+        facts = None if record.observer is None else read_facts(record.observer)
+        echoed, usage = (None, None) if facts is None else (facts.service_tier, facts.usage)
         return replace(
-            self._like(record, echoed),
+            self._template(record, echoed),
             ts=self._time(record.wall_time),
             request_id=f"{self._id_prefix}{record.number:08x}",
             duration_ms=_milliseconds(record.began_at, record.ended_at),
@@ -86,8 +87,8 @@ class LogLineBuilder:
             usage=usage,
         )
 
-    def _like(self, record: RequestRecord, echoed: str | None) -> LogLine:
-        """Return a line without what differs between requests of one kind."""
+    def _template(self, record: RequestRecord, echoed: str | None) -> LogLine:
+        """Return a line without the fields that differ between requests of one turn."""
         key = (
             record.method,
             record.target,
@@ -105,16 +106,16 @@ class LogLineBuilder:
             record.transport,
             echoed,
         )
-        known = self._alike.get(key)
-        if known is None:
-            known = self._describe(record, echoed)
-            if sum(len(part) for part in key if isinstance(part, (bytes, str))) <= _SHORT_KEY:
-                if len(self._alike) == _MOST_ALIKE:
-                    self._alike.clear()
-                self._alike[key] = known
-        return known
+        template = self._templates.get(key)
+        if template is None:
+            template = self._build_template(record, echoed)
+            if sum(len(part) for part in key if isinstance(part, (bytes, str))) <= _MAX_KEY:
+                if len(self._templates) == _MAX_TEMPLATES:
+                    self._templates.clear()
+                self._templates[key] = template
+        return template
 
-    def _describe(self, record: RequestRecord, echoed: str | None) -> LogLine:
+    def _build_template(self, record: RequestRecord, echoed: str | None) -> LogLine:
         return LogLine(
             ts="",
             method=_text(record.method),
@@ -137,41 +138,41 @@ class LogLineBuilder:
             settings_generation=self._generation,
         )
 
-    def _time(self, at: float) -> str:
-        """As datetime.isoformat has it; the lines of one second share most of it, and those of a millisecond all."""
-        moment = int(at * 1000)
-        if moment != self._moment[0]:
-            second, thousandths = divmod(moment, 1000)
+    def _time(self, wall_time: float) -> str:
+        """Return the time in the format of datetime.isoformat; lines of one second or millisecond share the text."""
+        millisecond = int(wall_time * 1000)
+        if millisecond != self._millisecond[0]:
+            second, thousandths = divmod(millisecond, 1000)
             if second != self._second[0]:
                 self._second = (second, datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00"))
-            self._moment = (moment, f"{self._second[1]}.{thousandths:03d}+00:00")
-        return self._moment[1]
+            self._millisecond = (millisecond, f"{self._second[1]}.{thousandths:03d}+00:00")
+        return self._millisecond[1]
 
 
 def encode(lines: Iterable[LogLine]) -> bytes:
-    """Return them with a newline behind each."""
+    """Return the lines as JSON, each with a newline behind it."""
     return _encoder.encode_lines(lines)
 
 
 def decode(text: bytes) -> list[LogLine]:
-    """Read whole lines back; what is not one of ours is left out."""
-    found = []
-    for one in text.splitlines():
+    """Parse whole lines; lines that are not ours are left out."""
+    lines = []
+    for line in text.splitlines():
         try:
-            found.append(_decoder.decode(one))
+            lines.append(_decoder.decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
-    return found
+    return lines
 
 
 def _short(text: str | None) -> str | None:
-    return text if text is None or len(text) <= _MOST_TEXT else text[:_MOST_TEXT]
+    return text if text is None or len(text) <= _MAX_TEXT else text[:_MAX_TEXT]
 
 
 def _text(value: bytes) -> str:
-    return value[:_MOST_TEXT].decode("latin-1")
+    return value[:_MAX_TEXT].decode("latin-1")
 
 
 def _milliseconds(start: float | None, end: float | None) -> float | None:
-    """From one to the other, to the microsecond; `round` takes four times as long."""
+    """Return the milliseconds between two times, to the microsecond; `round` takes four times as long."""
     return None if start is None or end is None else int((end - start) * 1e6 + 0.5) / 1000

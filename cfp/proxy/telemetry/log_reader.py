@@ -1,4 +1,4 @@
-"""The request log as a reader sees it: its newest lines, and then what is appended, across rotations."""
+"""A reader of the request log: its newest lines, and then the lines that are appended, across rotations."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import BinaryIO, Final
 
 from cfp.proxy.telemetry.request_log import KEPT_FILES, RotatingFile
 
-_MOST_BYTES: Final = 8 * 1024 * 1024
+_MAX_BYTES: Final = 8 * 1024 * 1024
 
 
 class LogReader:
-    """Holds no file open between two reads: on Windows the worker could not rotate one that somebody reads."""
+    """Reads the log of one worker. No file stays open between two calls: on Windows that would block its rotation."""
 
     def __init__(self, path: Path) -> None:
         names = (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, KEPT_FILES)))
@@ -23,49 +23,49 @@ class LogReader:
         self._identity: tuple[int, int] | None = None
         self._offset = 0
 
-    def last(self, count: int) -> list[bytes]:
-        """The newest whole lines that are there, oldest first; `more` goes on behind them."""
-        found: deque[bytes] = deque(maxlen=count)
-        with _opened(self._names[0]) as file:
+    def last_lines(self, count: int) -> list[bytes]:
+        """Return the newest `count` whole lines, oldest first; `new_lines` continues behind them."""
+        newest: deque[bytes] = deque(maxlen=count)
+        with _open(self._names[0]) as file:
             if file is not None:
                 size = file.seek(0, os.SEEK_END)
-                self._offset = max(0, size - _MOST_BYTES)
+                self._offset = max(0, size - _MAX_BYTES)
                 lines = self._rest(file)
-                found.extend(lines[1:] if size > _MOST_BYTES else lines)
-        if len(found) < count:
-            older = RotatingFile(self._names[1]).tail(_MOST_BYTES).splitlines()
-            found.extendleft(reversed(older[len(found) - count :]))
-        return list(found)
+                newest.extend(lines[1:] if size > _MAX_BYTES else lines)
+        if len(newest) < count:
+            older = RotatingFile(self._names[1]).tail(_MAX_BYTES).splitlines()
+            newest.extendleft(reversed(older[len(newest) - count :]))
+        return list(newest)
 
-    def more(self) -> list[bytes]:
-        """Whole lines that were appended since the last call, oldest first."""
-        found: list[bytes] = []
+    def new_lines(self) -> list[bytes]:
+        """Return the whole lines that were appended since the last call, oldest first."""
+        lines: list[bytes] = []
         for name in reversed(self._names[: self._rotations() + 1]):
-            with _opened(name) as file:
+            with _open(name) as file:
                 if file is not None:
-                    found += self._rest(file)
-        return found
+                    lines += self._rest(file)
+        return lines
 
     def _rotations(self) -> int:
-        """How often the file that was read last has been moved up since; 0 also where it is gone.
+        """Return how often the file that was read last has been rotated since; 0 also where it is gone.
 
-        Where there was none yet, all that there is now is new.
+        Where no file has been read yet, all files are new.
         """
         if self._identity is None:
             return len(self._names) - 1
         for number, name in enumerate(self._names):
-            with _opened(name) as file:
+            with _open(name) as file:
                 if file is not None and _identity(file) == self._identity:
                     return number
         return 0
 
     def _rest(self, file: BinaryIO) -> list[bytes]:
-        """What the file holds behind what was read of it, up to its last line end."""
+        """Return the unread whole lines of the file."""
         if _identity(file) != self._identity:
             self._offset = 0 if self._identity is not None else self._offset
             self._identity = _identity(file)
         if file.seek(0, os.SEEK_END) < self._offset:
-            self._offset = 0  # another file with the number of a removed one
+            self._offset = 0  # a new file has the inode number of a removed one
         file.seek(self._offset)
         text = file.read()
         whole = text[: text.rfind(b"\n") + 1]
@@ -74,8 +74,8 @@ class LogReader:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO | None]:
-    """The file for reading, or None where it cannot be opened."""
+def _open(path: Path) -> Iterator[BinaryIO | None]:
+    """Open the file for reading; yield None where that fails."""
     try:
         file = path.open("rb")
     except OSError:
@@ -86,5 +86,5 @@ def _opened(path: Path) -> Iterator[BinaryIO | None]:
 
 
 def _identity(file: BinaryIO) -> tuple[int, int]:
-    found = os.fstat(file.fileno())
-    return found.st_dev, found.st_ino
+    stat_result = os.fstat(file.fileno())
+    return stat_result.st_dev, stat_result.st_ino

@@ -1,4 +1,4 @@
-"""What a request and its stream tell: allow-listed facts only, taken from copies on the way, never delaying them."""
+"""Facts of a request and its response for the log, from an allow-list. Observing a stream never delays it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Final
 
 from cfp.proxy.http.messages import ResponseHead
 
-_HELD: Final = 4 * 1024 * 1024
+_MAX_TEXT: Final = 4 * 1024 * 1024
 _MEMBER: Final = b'"response":'
-_OVERLAP: Final = 256  # more than `data: {"type":"response.incomplete","sequence_number":12,` before that member
+# Longer than the text before that member: `data: {"type":"response.incomplete","sequence_number":12,`.
+_OVERLAP: Final = 256
 
 
 class StreamObserver:
-    """Keeps the last event that carries a whole response, or a small JSON answer, and reads it when all is sent.
+    """Keeps the last event with a whole response, or a JSON response that is no stream, until its facts are read.
 
     Only `response.created`, `.in_progress` and the three ending events have a `"response":` member, and no text
-    inside a JSON string can look like one: so one search for it is all that a piece costs. Memory is bounded: what
-    is larger than 4 MiB is not told.
+    inside a JSON string can look like one, since its quotes are escaped. So each piece costs one search. An event or
+    a body of more than 4 MiB is not kept.
     """
 
     _tail = b""
@@ -28,16 +29,17 @@ class StreamObserver:
     def __init__(self, *, sse: bool) -> None:
         self.is_event = sse
         self._open = not sse
-        self._kept: list[bytes] = []
+        self._pieces: list[bytes] = []
 
     @classmethod
     def of(cls, head: ResponseHead) -> StreamObserver | None:
-        """None where the body is of another type, or in a content coding."""
+        """Return an observer for this response; None where its body has another type or a content coding."""
         fields = head.fields
         sse = _is_stream(fields.get(b"content-type", b""), fields.get(b"content-encoding", b"identity"))
         return None if sse is None else cls(sse=sse)
 
     def feed(self, piece: bytes) -> None:
+        """Observe one more piece of the body."""
         if self._open:
             end = piece.find(b"\n") if self.is_event else -1
             self._keep(piece if end < 0 else piece[:end])
@@ -56,24 +58,24 @@ class StreamObserver:
             line, self._tail, self._open = window[start:], b"", True
         else:
             line, self._tail = window[start:end], window[end:][-_OVERLAP:]
-        self._kept, self._size = [line], len(line)
+        self._pieces, self._size = [line], len(line)
 
     @property
     def text(self) -> bytes | None:
-        """What `told` can read; None where nothing was kept. `is_event`: it is an event's line, else a whole body."""
-        return b"".join(self._kept) if self._kept and self._size <= _HELD else None
+        """The kept text, None without any: a `data:` line where `is_event`, else a whole body."""
+        return b"".join(self._pieces) if self._pieces and self._size <= _MAX_TEXT else None
 
     def _keep(self, piece: bytes) -> None:
         self._size += len(piece)
-        if self._size <= _HELD:
-            self._kept.append(piece)
+        if self._size <= _MAX_TEXT:
+            self._pieces.append(piece)
         else:
-            self._kept.clear()
+            self._pieces.clear()
 
 
-@lru_cache(16)  # an upstream spells its types in few ways
+@lru_cache(16)  # an upstream has few spellings of its types
 def _is_stream(content_type: bytes, coding: bytes) -> bool | None:
-    """None: neither a stream nor a whole JSON answer that can be read as it is."""
+    """Whether the body is an event stream (True) or plain JSON (False); None: neither, or in a content coding."""
     content_type = content_type.lower()
     if coding.lower() != b"identity":
         return None
@@ -83,10 +85,10 @@ def _is_stream(content_type: bytes, coding: bytes) -> bool | None:
 
 
 class RequestRecord:
-    """One request's facts while it runs; `lines` makes its log line of them.
+    """The facts of one request while it runs; `log_lines` turns them into a line of the log.
 
-    Times are seconds of the monotonic clock, `at` is the wall clock's. Not a dataclass: one is made for every
-    request, and most facts keep their default.
+    Times (`*_at`) are seconds of the monotonic clock, `wall_time` is when the head arrived by the wall clock. Not a
+    dataclass: each request makes one, and most facts keep their default.
     """
 
     status: int | None = None
@@ -115,7 +117,7 @@ class RequestRecord:
         self.began_at = monotonic()
 
     def begin_response(self, head: ResponseHead) -> None:
-        """The upstream's final head has come."""
+        """Note the upstream's final head."""
         self.response_at = monotonic()
         self.status = head.status
         self.content_type = head.fields.get(b"content-type")
@@ -123,7 +125,7 @@ class RequestRecord:
             self.observer = StreamObserver.of(head)
 
     def observe(self, pieces: Sequence[bytes]) -> None:
-        """These pieces of the body are with the client."""
+        """Note pieces of the body that have been written to the client."""
         if self.first_byte_at is None:
             self.first_byte_at = monotonic()
         if self.observer is not None:

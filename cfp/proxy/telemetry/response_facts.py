@@ -1,4 +1,4 @@
-"""The two facts of a Responses answer that are worth a log line: the tier it was served at, and its token counts."""
+"""The facts of a Responses API response that the log has: the tier that served it, and its token counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cfp.proxy.telemetry.request_record import StreamObserver
 
 
 class Usage(msgspec.Struct, kw_only=True):
-    """Token counts as the upstream gives them; None where it does not."""
+    """Token counts as the upstream reports them; None where it does not."""
 
     input_tokens: int | None = None
     cached_tokens: int | None = None
@@ -20,7 +20,7 @@ class Usage(msgspec.Struct, kw_only=True):
 
 
 class ResponseFacts(msgspec.Struct):
-    """What the end of a response says about itself."""
+    """The facts of a response's last event."""
 
     service_tier: str | None
     usage: Usage | None
@@ -52,27 +52,27 @@ class _Event(msgspec.Struct):
 
 
 class EventKind(msgspec.Struct):
-    """What kind of event a WebSocket message is; `status` is that of an error, as HTTP would have it."""
+    """The type of a WebSocket message; `status` is the HTTP status of an error."""
 
     type: str = ""
     status: int | None = None
 
 
-_event: Final = msgspec.json.Decoder(_Event)
-_said: Final = msgspec.json.Decoder(EventKind)
-_response: Final = msgspec.json.Decoder(_Response)
+_event_decoder: Final = msgspec.json.Decoder(_Event)
+_kind_decoder: Final = msgspec.json.Decoder(EventKind)
+_response_decoder: Final = msgspec.json.Decoder(_Response)
 
 
 def read_kind(message: bytes) -> EventKind:
-    """Read what an event is; an empty one where it cannot be read."""
+    """Return the kind of an event; an empty one where the message cannot be parsed."""
     try:
-        return _said.decode(message)
+        return _kind_decoder.decode(message)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return EventKind()
 
 
 def read_facts(observer: StreamObserver) -> ResponseFacts | None:
-    """Read what it has kept; None where that is nothing, or nothing that can be read."""
+    """Return the facts of an observed response; None where nothing was kept or it cannot be parsed."""
     text = observer.text
     if text is None:
         return None
@@ -80,25 +80,25 @@ def read_facts(observer: StreamObserver) -> ResponseFacts | None:
 
 
 def read_event(line: bytes) -> ResponseFacts | None:
-    """Read one `data:` line of an event that carries a response; None where it is not one."""
+    """Return the facts of a `data:` line whose event has a response; None where it is another line."""
     field, _, value = line.strip().partition(b":")
     if field != b"data":
         return None
     try:
-        return _told(_event.decode(value))
+        return _facts(_event_decoder.decode(value))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
 def read_response(text: bytes) -> ResponseFacts | None:
-    """Read an answer that is not a stream."""
+    """Return the facts of a response that is not a stream."""
     try:
-        return _told(_Event(_response.decode(text)))
+        return _facts(_Event(_response_decoder.decode(text)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _told(event: _Event) -> ResponseFacts:
+def _facts(event: _Event) -> ResponseFacts:
     response, usage = event.response, event.response.usage
     if usage is None:
         return ResponseFacts(response.service_tier, None)

@@ -1,6 +1,7 @@
-"""What each tier has been worth so far, by the requests that were sent anyway: counts and medians, in bounded memory.
+"""Counts and medians of each tier's requests, from the log lines of the user's own traffic, in bounded memory.
 
-It costs no quota and proves little: who asks for priority asks for other things too. `benchmark` measures.
+They cost no quota and prove little, because requests with priority differ from others in more than the tier. A
+measurement is `benchmark`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 if TYPE_CHECKING:
     from cfp.proxy.telemetry.log_lines import LogLine
 
-_MOST_ROWS: Final = 32
-_MOST_SAMPLES: Final = 200
-_MOST_NAMES: Final = 8  # distinct tiers that an upstream may echo
-_OTHERS: Final = "other"
+_MAX_ROWS: Final = 32
+_MAX_SAMPLES: Final = 200
+_MAX_NAMES: Final = 8  # distinct tiers in the responses of one row
+_OTHER_TIERS: Final = "other"
 
 
-# One row: the same model at the same upstream with the same tier asked for, as it was sent.
+# One row has the requests for one model at one upstream with one tier, as the worker sent it.
 _KEY: Final = ("upstream_base", "model", "service_tier")
 _Key: TypeAlias = tuple[str | None, str | None, str | None]
 
@@ -26,20 +27,20 @@ class _Row:
     def __init__(self) -> None:
         self.count = self.failed = self.injected = 0
         self.echoed: Counter[str] = Counter()
-        self.first_byte_ms: deque[float] = deque(maxlen=_MOST_SAMPLES)
-        self.output_rate: deque[float] = deque(maxlen=_MOST_SAMPLES)
+        self.first_byte_ms: deque[float] = deque(maxlen=_MAX_SAMPLES)
+        self.output_rate: deque[float] = deque(maxlen=_MAX_SAMPLES)
         self.last = ""
 
 
 class TierStatistics:
-    """Takes the lines of the request log; the row that was not fed for longest goes first when there are too many."""
+    """Counts the lines of the request log in rows; with too many rows, the one whose last line is oldest goes."""
 
     def __init__(self) -> None:
         self._rows: dict[_Key, _Row] = {}
-        self._newest: tuple[_Key | None, _Row] = (None, _Row())  # the last one of these
+        self._newest: tuple[_Key | None, _Row] = (None, _Row())  # the row of the last line
 
     def add(self, line: LogLine) -> None:
-        """Count one line, unless it is of another kind or the client left before the end."""
+        """Count one line, unless it is not of an eligible request or the client left before the end."""
         if not line.eligible or line.status is None or line.error_type == "client_left":
             return
         key = line.upstream_base, line.model, line.service_tier_after
@@ -49,7 +50,7 @@ class TierStatistics:
             row = self._rows.pop(key) if key in self._rows else _Row()
             self._rows[key] = row
             self._newest = key, row
-            if len(self._rows) > _MOST_ROWS:
+            if len(self._rows) > _MAX_ROWS:
                 del self._rows[next(iter(self._rows))]
         row.count += 1
         row.injected += line.service_tier_injected
@@ -63,8 +64,8 @@ class TierStatistics:
     def _measure(row: _Row, line: LogLine) -> None:
         echoed = line.response_service_tier
         if echoed is not None:
-            known = echoed in row.echoed or len(row.echoed) < _MOST_NAMES
-            row.echoed[echoed if known else _OTHERS] += 1
+            has_room = echoed in row.echoed or len(row.echoed) < _MAX_NAMES
+            row.echoed[echoed if has_room else _OTHER_TIERS] += 1
         first, end = line.first_byte_ms, line.duration_ms
         if first is None:
             return
@@ -74,11 +75,13 @@ class TierStatistics:
             row.output_rate.append(tokens / (end - first) * 1000)
 
     def report(self, upstream_base: str | None = None) -> list[dict[str, Any]]:
-        """Rows as JSON, the one fed last first; medians are over the last 200 answers of a row, None without any.
+        """Return the rows as JSON, the row of the newest line first.
 
-        median_first_byte_ms             from the request's arrival to the first byte of its answer's body
+        Medians are over the last 200 responses of a row, None without any.
+
+        median_first_byte_ms             from the request's arrival to the first byte of the response's body
         median_output_tokens_per_second  output tokens (as the upstream counts them) over the time after that byte
-        upstream_base                    only the rows of this one
+        upstream_base                    selects the rows of this upstream
         """
         return [
             {
@@ -99,6 +102,6 @@ class TierStatistics:
 def _median(samples: deque[float]) -> float | None:
     if not samples:
         return None
-    from statistics import median  # noqa: PLC0415  8 ms of a worker's start, and the first answer has no samples
+    from statistics import median  # noqa: PLC0415  8 ms of a worker's start, and the first health report has no samples
 
     return round(median(samples), 1)

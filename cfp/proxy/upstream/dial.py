@@ -1,4 +1,4 @@
-"""New connections to the upstream: addresses, outbound proxies, TLS, and in words why there is none."""
+"""New connections to the upstream: addresses, outbound proxies, TLS, and readable reasons for failures."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from cfp.proxy.upstream.origin import Origin
 from cfp.proxy.upstream.outbound_proxy import ConnectRequest, OutboundProxy, TunnelRefused
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
-# RFC 8305 5: how long the first address is alone before the next one is tried beside it.
+# RFC 8305 5: seconds before the next address is tried in parallel.
 _HAPPY_EYEBALLS: Final = 0.25
 
 
 class DialFailed(Exception):
-    """No connection; `response` and `details` say why to the client, and hold no secret."""
+    """No connection; `response` and `details` explain it to the client and hold no secret."""
 
     def __init__(self, response: LocalResponse, **details: str) -> None:
         super().__init__(response.code)
@@ -44,31 +44,31 @@ class Dialer:
         self._context: ssl.SSLContext | None = None
 
     def warm(self) -> None:
-        """Build the TLS context ahead of the first request; a failure is told when a request meets it."""
+        """Build the TLS context before the first request; a failure is reported with that request."""
         if self._origin.tls:
             with suppress(DialFailed):
                 self._tls()
 
     @property
     def forward_proxy(self) -> ForwardProxy | None:
-        """How a request must be written for an HTTP proxy that is to ask a plain upstream for us; None: as ever."""
+        """The HTTP proxy that requests a plain-http upstream for us in absolute-form; None without one."""
         try:
-            outlet = self._outlet
+            proxy = self._proxy
         except ValueError:
-            return None  # told when it dials
-        if outlet is None or not outlet.speaks_http or self._origin.tls:
+            return None  # reported by `dial`
+        if proxy is None or not proxy.speaks_http or self._origin.tls:
             return None
-        return ForwardProxy(b"http://" + self._origin.host_field, outlet.authorization)
+        return ForwardProxy(b"http://" + self._origin.host_field, proxy.authorization)
 
     @cached_property
-    def _outlet(self) -> OutboundProxy | None:
+    def _proxy(self) -> OutboundProxy | None:
         url = outbound_proxy(self._base, self._environ)
-        return None if url is None else OutboundProxy.of(url)
+        return None if url is None else OutboundProxy.parse(url)
 
     async def dial(self, factory: Callable[[], P], *, tunnel: bool = False) -> P:
         """Return a connected protocol; raises DialFailed.
 
-        tunnel  the connection must lead to the upstream itself, even where `through` could be used
+        tunnel  the connection must reach the upstream itself, even where `forward_proxy` could be used
         """
         try:
             async with asyncio.timeout(self._limits.connect_seconds):
@@ -82,49 +82,49 @@ class Dialer:
 
     async def _connect(self, factory: Callable[[], P], *, tunnel: bool) -> P:
         try:
-            outlet = self._outlet
+            proxy = self._proxy
         except ValueError as error:
             raise DialFailed(LocalResponse.PROXY_SETTING) from error
-        if outlet is None:
+        if proxy is None:
             origin = self._origin
             return await self._open(factory, origin.hostname, origin.port, self._tls() if origin.tls else None)
         try:
-            if not outlet.speaks_http:
-                return await self._socks(outlet, factory)
-            context = self._tls() if outlet.tls else None
+            if not proxy.speaks_http:
+                return await self._socks(proxy, factory)
+            context = self._tls() if proxy.tls else None
             if self.forward_proxy is not None and not tunnel:
-                return await self._open(factory, outlet.host, outlet.port, context)
+                return await self._open(factory, proxy.host, proxy.port, context)
             authority = b"%s:%d" % (self._origin.bare_host, self._origin.port)
-            asking = ConnectRequest(authority, outlet.authorization)
-            await self._open(lambda: asking, outlet.host, outlet.port, context)
+            connect = ConnectRequest(authority, proxy.authorization)
+            await self._open(lambda: connect, proxy.host, proxy.port, context)
         except OSError as error:
-            raise self._unreachable(f"the outbound proxy {outlet.shown}: {reason_of(error)}") from error
+            raise self._unreachable(f"the outbound proxy {proxy.address}: {reason_of(error)}") from error
         try:
-            await asking.made
-            return await self._behind(asking, factory)
+            await connect.established
+            return await self._connect_in_tunnel(connect, factory)
         except TunnelRefused as error:
-            raise self._unreachable(f"the outbound proxy {outlet.shown} refused ({error})") from error
+            raise self._unreachable(f"the outbound proxy {proxy.address} refused ({error})") from error
         finally:
-            asking.let_go()
+            connect.close()
 
     async def _open(self, factory: Callable[[], P], host: str, port: int, context: ssl.SSLContext | None) -> P:
         loop = asyncio.get_running_loop()
-        # Other loops than asyncio's own (uvloop) do not know the argument.
-        own = isinstance(loop, asyncio.BaseEventLoop)
-        racing: dict[str, Any] = {"happy_eyeballs_delay": _HAPPY_EYEBALLS} if own else {}
-        return (await loop.create_connection(factory, host, port, ssl=context, **racing))[1]
+        # Other loops than asyncio's own (uvloop) do not accept the argument.
+        is_asyncio = isinstance(loop, asyncio.BaseEventLoop)
+        options: dict[str, Any] = {"happy_eyeballs_delay": _HAPPY_EYEBALLS} if is_asyncio else {}
+        return (await loop.create_connection(factory, host, port, ssl=context, **options))[1]
 
-    async def _behind(self, asking: ConnectRequest, factory: Callable[[], P]) -> P:
-        """Speak to the upstream through a tunnel that has been made."""
-        transport = asking.hand_over()
+    async def _connect_in_tunnel(self, connect: ConnectRequest, factory: Callable[[], P]) -> P:
+        """Return a protocol that is connected to the upstream through an established tunnel."""
+        transport = connect.detach()
         protocol = factory()
         try:
             if self._origin.tls:
                 loop, context = asyncio.get_running_loop(), self._tls()
                 name = self._origin.hostname
-                opened = await loop.start_tls(transport, protocol, context, server_hostname=name)
-                assert opened is not None  # noqa: S101  it raises where there is none
-                protocol.connection_made(opened)
+                tls_transport = await loop.start_tls(transport, protocol, context, server_hostname=name)
+                assert tls_transport is not None  # noqa: S101  it raises instead
+                protocol.connection_made(tls_transport)
             else:
                 transport.set_protocol(protocol)
                 protocol.connection_made(transport)
@@ -134,18 +134,18 @@ class Dialer:
             raise
         return protocol
 
-    async def _socks(self, outlet: OutboundProxy, factory: Callable[[], P]) -> P:
+    async def _socks(self, proxy: OutboundProxy, factory: Callable[[], P]) -> P:
         from python_socks import ProxyError  # noqa: PLC0415  most workers have no outbound proxy
 
         try:
-            opened = await outlet.socks().connect(self._origin.hostname, self._origin.port)
+            sock = await proxy.socks().connect(self._origin.hostname, self._origin.port)
         except ProxyError as error:
-            raise self._unreachable(f"the outbound proxy {outlet.shown} refused ({error})") from error
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raise self._unreachable(f"the outbound proxy {proxy.address} refused ({error})") from error
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tls = self._origin.tls
         context, name = (self._tls(), self._origin.hostname) if tls else (None, None)
         loop = asyncio.get_running_loop()
-        return (await loop.create_connection(factory, sock=opened, ssl=context, server_hostname=name))[1]
+        return (await loop.create_connection(factory, sock=sock, ssl=context, server_hostname=name))[1]
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:
@@ -162,7 +162,7 @@ class Dialer:
 
 
 def reason_of(error: OSError) -> str:
-    """Why a connection could not be made, in words."""
+    """Return the reason of a failed connection as readable text."""
     match error:
         case ssl.SSLCertVerificationError():
             return f"its certificate is not trusted ({error.verify_message})"

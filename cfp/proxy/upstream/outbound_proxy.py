@@ -1,7 +1,7 @@
-"""The proxy through which requests leave this machine: its URL taken apart, and CONNECT through it.
+"""The outbound proxy: its URL, and the CONNECT request to it.
 
-CONNECT        a tunnel to the upstream (RFC 9110 9.3.6): for https, and for what is to become a WebSocket
-absolute-form  the request names the upstream and the proxy asks it (RFC 9112 3.2.2): for plain http
+CONNECT        a tunnel to the upstream (RFC 9110 9.3.6): for https, and for WebSocket
+absolute-form  the request names the upstream, and the proxy forwards it (RFC 9112 3.2.2): for plain http
 SOCKS          always a tunnel
 """
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 _SOCKS: Final = {"socks": "SOCKS5", "socks5": "SOCKS5", "socks5h": "SOCKS5", "socks4": "SOCKS4", "socks4a": "SOCKS4"}
 _PORTS: Final = {"http": 80, "https": 443}
 _SOCKS_PORT: Final = 1080
-_MOST_HEAD: Final = 16 * 1024
+_MAX_HEAD: Final = 16 * 1024
 
 
 class TunnelRefused(Exception):
-    """The proxy did not make the tunnel; the text says why and holds nothing of ours."""
+    """The proxy did not open the tunnel; the text is the reason and holds no secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundProxy:
-    """One proxy. `shown` is how to name it: without what may be a password."""
+    """One outbound proxy."""
 
     scheme: str
     host: str
@@ -40,8 +40,8 @@ class OutboundProxy:
     password: str = field(default="", repr=False)
 
     @classmethod
-    def of(cls, url: str) -> OutboundProxy:
-        """Take a proxy's URL apart; raises ValueError where it cannot be used."""
+    def parse(cls, url: str) -> OutboundProxy:
+        """Parse a proxy's URL; raises ValueError where it has no host or an unknown scheme."""
         parts = urlsplit(url)
         host = parts.hostname
         if not host or (parts.scheme not in _PORTS and parts.scheme not in _SOCKS):
@@ -55,12 +55,13 @@ class OutboundProxy:
         )
 
     @property
-    def shown(self) -> str:
+    def address(self) -> str:
+        """The host and port, for messages: without credentials."""
         return f"{self.host}:{self.port}"
 
     @property
     def tls(self) -> bool:
-        """Whether it is itself spoken to over TLS."""
+        """Whether the connection to the proxy itself uses TLS."""
         return self.scheme == "https"
 
     @property
@@ -75,8 +76,9 @@ class OutboundProxy:
         return b"Basic " + base64.b64encode(f"{self.username}:{self.password}".encode())
 
     def socks(self) -> Proxy:
+        """Return the client for a SOCKS proxy; it resolves host names remotely."""
         from python_socks import ProxyType  # noqa: PLC0415  most workers have no outbound proxy
-        from python_socks.async_.asyncio import Proxy  # noqa: PLC0415  the same
+        from python_socks.async_.asyncio import Proxy  # noqa: PLC0415  most workers have no outbound proxy
 
         kind = ProxyType[_SOCKS[self.scheme]]
         password = self.password if self.username is not None else None
@@ -84,7 +86,7 @@ class OutboundProxy:
 
 
 class ConnectRequest(asyncio.Protocol):
-    """Asks for a tunnel on a new connection; `made` is done when there is one, and raises NoTunnel where not."""
+    """Requests a tunnel on a new connection; `established` is a future that raises TunnelRefused on failure."""
 
     def __init__(self, authority: bytes, authorization: bytes | None) -> None:
         lines = [b"CONNECT %s HTTP/1.1" % authority, b"Host: " + authority]
@@ -92,24 +94,24 @@ class ConnectRequest(asyncio.Protocol):
             lines.append(b"Proxy-Authorization: " + authorization)
         self._request = b"\r\n".join([*lines, b"", b""])
         self._transport: asyncio.Transport | None = None
-        self._parser = ResponseParser(_MOST_HEAD)
+        self._parser = ResponseParser(_MAX_HEAD)
         self._parser.expect(bodiless=True)
-        self.made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.established: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  create_connection gives no other
         self._transport = transport
         transport.write(self._request)
 
-    def hand_over(self) -> asyncio.Transport:
-        """The connection, which is the tunnel's from here on."""
+    def detach(self) -> asyncio.Transport:
+        """Return the transport, paused: it belongs to the tunnel from then on."""
         transport, self._transport = self._transport, None
-        assert transport is not None  # noqa: S101  the tunnel has been made
+        assert transport is not None  # noqa: S101  the tunnel is established
         transport.pause_reading()
         return transport
 
-    def let_go(self) -> None:
-        """Close it, unless it has been handed over."""
+    def close(self) -> None:
+        """Close the connection, unless it has been detached."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -118,15 +120,15 @@ class ConnectRequest(asyncio.Protocol):
             if isinstance(event, ResponseHead) and event.status >= 200:
                 self._settle(None if event.status < 300 else f"{event.status}")
             elif isinstance(event, Malformed):
-                self._settle("what it said is not HTTP")
+                self._settle("its response is not HTTP")
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         self._settle("it closed the connection")
 
     def _settle(self, refusal: str | None) -> None:
-        if self.made.done():
+        if self.established.done():
             return
         if refusal is None:
-            self.made.set_result(None)
+            self.established.set_result(None)
         else:
-            self.made.set_exception(TunnelRefused(refusal))
+            self.established.set_exception(TunnelRefused(refusal))

@@ -1,4 +1,4 @@
-"""Connections to the upstream: one response at a time on each, kept alive between requests."""
+"""The pool of connections to the upstream: one response at a time on each, kept alive between requests."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Caller(Protocol):
-    """Whoever has sent a request: gets what comes back, in order, and is told when sending must wait."""
+    """The sender of a request: receives the response's events in order, and pauses its upload on demand."""
 
     def on_response(self, events: Sequence[ResponseEvent]) -> None:
-        """Take events; after END or Malformed none follow, unless END was that of a 101."""
+        """Receive events; none follow END or Malformed, unless END was that of a 101."""
 
     def pause_upload(self) -> None: ...
 
@@ -29,9 +29,10 @@ class Caller(Protocol):
 
 
 class UpstreamConnection(asyncio.BufferedProtocol):
-    """One connection. Without a caller it is idle, and any byte or close makes it useless.
+    """One connection. Without a caller it is idle, and any byte or close makes it unusable.
 
-    reused  it has answered before: a close without an answer may only mean that it was idle for too long
+    reused   it has had a response before: a close without a response may only mean that it was idle for too long
+    touched  monotonic time of its last read or write
     """
 
     transport: asyncio.Transport
@@ -46,22 +47,22 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
-        self._unread = readiness_check(self.transport.get_extra_info("socket").fileno())
-        self._pool.opened(self)
+        self._is_readable = readiness_check(self.transport.get_extra_info("socket").fileno())
+        self._pool.connection_opened(self)
 
     @property
     def busy(self) -> bool:
         return self._caller is not None
 
     def call(self, caller: Caller, *, bodiless: bool = False, switch: bool = False) -> None:
-        """Await one response for this caller."""
-        assert isinstance(self._parser, ResponseParser)  # noqa: S101  what has switched is never called again
+        """Expect one response for this caller."""
+        assert isinstance(self._parser, ResponseParser)  # noqa: S101  a switched connection gets no other call
         self._caller = caller
         self._parser.expect(bodiless=bodiless, switch=switch)
 
     def switch(self) -> bytes:
-        """From here on the caller gets bytes as they are; return those that came behind the 101."""
-        assert isinstance(self._parser, ResponseParser)  # noqa: S101  it has just read the 101
+        """Pass all further bytes to the caller as they are; return those that came behind the 101."""
+        assert isinstance(self._parser, ResponseParser)  # noqa: S101  it has just parsed the 101
         rest, self._parser = self._parser.rest, OpaqueParser()
         return rest
 
@@ -70,32 +71,32 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         write(self.transport, parts)
 
     def resume(self) -> None:
-        """Read on after a pause, which does not count as the upstream's silence."""
+        """Resume reading after a pause, which does not count as the upstream's silence."""
         self.touched = monotonic()
         self.transport.resume_reading()
 
     def release(self) -> None:
-        """The response is complete and so is the request: ready for the next one."""
+        """Return the connection to the pool: request and response are complete."""
         self._caller = None
         self.reused = True
         self.transport.resume_reading()
-        self._pool.give(self)
+        self._pool.put_back(self)
 
     def close(self) -> None:
-        """Close when all is written; the caller hears nothing more."""
+        """Close when everything is written; the caller gets no more events."""
         self._caller = None
         self._parser.close()
         self.transport.close()
 
     def abort(self) -> None:
-        """Close at once; the caller hears nothing more."""
+        """Close at once; the caller gets no more events."""
         self._caller = None
         self._parser.close()
         self.transport.abort()
 
     def is_stale(self) -> bool:
-        """Whether the peer has closed it or has sent what nobody asked for, seen or not yet seen by the loop."""
-        return self.transport.is_closing() or bool(self._unread())
+        """Whether the peer has closed it or sent unexpected bytes, even if the event loop has not read them yet."""
+        return self.transport.is_closing() or bool(self._is_readable())
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  asyncio's signature
         return self._buffer
@@ -108,24 +109,24 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._caller.on_response(self._parser.feed(self._buffer[:nbytes]))
 
     def eof_received(self) -> None:
-        if self._caller is not None and self._was_announced():
-            self._tell(self._parser.eof())
+        if self._caller is not None and self._is_clean_close():
+            self._end_call(self._parser.eof())
 
-    def _was_announced(self) -> bool:
-        """Whether the peer itself has ended it: with TLS, anybody on the way can end what is below (RFC 8446 6.1)."""
+    def _is_clean_close(self) -> bool:
+        """Whether the peer itself closed it: with TLS, anybody on the path can end the TCP stream (RFC 8446 6.1)."""
         tls: ssl.SSLObject | None = self.transport.get_extra_info("ssl_object")
         if tls is None:
             return True
         try:
-            return tls.read(1) == b""  # asyncio has read all else, and does not tell why it stopped
+            return tls.read(1) == b""  # asyncio has read all data, and does not report why it stopped
         except OSError:
             return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._pool.lost(self)
+        self._pool.connection_lost(self)
         if self._caller is not None:
             reason = "the connection was reset" if exc is not None else "the connection was closed"
-            self._tell([Malformed(Fault.CLOSED, reason)])
+            self._end_call([Malformed(Fault.CLOSED, reason)])
         self._parser.close()
 
     def pause_writing(self) -> None:
@@ -136,7 +137,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if self._caller is not None:
             self._caller.resume_upload()
 
-    def _tell(self, events: Sequence[ResponseEvent]) -> None:
+    def _end_call(self, events: Sequence[ResponseEvent]) -> None:
         caller = self._caller
         if events and caller is not None:
             self._caller = None
@@ -144,7 +145,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
 
 class Pool:
-    """The connections to one origin; the one used last is used next, so that spare ones grow old and go."""
+    """The connections to one origin. The one used last is used next, so that spare ones become old and close."""
 
     def __init__(self, dialer: Dialer, read_buffer: ReadBuffer, limits: Limits) -> None:
         self._dialer = dialer
@@ -155,7 +156,7 @@ class Pool:
         self._all: set[UpstreamConnection] = set()
 
     def take(self) -> UpstreamConnection | None:
-        """Return a live idle connection; stale ones on the way are closed."""
+        """Return a live idle connection, None without one; closes the stale ones that it meets."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_stale():
@@ -164,32 +165,32 @@ class Pool:
         return None
 
     async def dial(self, *, tunnel: bool = False) -> UpstreamConnection:
-        """Open one more; raises DialFailed. `tunnel`: not to a proxy that asks for us."""
+        """Open one more connection; raises DialFailed. `tunnel`: to the upstream itself, not a forward proxy."""
         return await self._dialer.dial(
             lambda: UpstreamConnection(self, self._read_buffer.view(), self._limits), tunnel=tunnel
         )
 
-    def give(self, connection: UpstreamConnection) -> None:
+    def put_back(self, connection: UpstreamConnection) -> None:
         self._idle.append(connection)
         if len(self._idle) > self._limits.upstream_pool:
             self._idle.pop(0).abort()
 
-    def opened(self, connection: UpstreamConnection) -> None:
+    def connection_opened(self, connection: UpstreamConnection) -> None:
         self._all.add(connection)
 
-    def lost(self, connection: UpstreamConnection) -> None:
+    def connection_lost(self, connection: UpstreamConnection) -> None:
         self._all.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 
     def sweep(self, now: float) -> None:
-        """Close what has been idle too long, and what was opened for a client that had left by then."""
+        """Close connections that have been idle too long, and those whose client left before they were open."""
         oldest = now - self._limits.upstream_keep_alive_seconds
-        for connection in [one for one in self._all if not one.busy and one.touched < oldest]:
+        for connection in [each for each in self._all if not each.busy and each.touched < oldest]:
             connection.abort()
 
     def close(self) -> None:
-        """Cut every connection."""
+        """Abort every connection."""
         for connection in list(self._all):
             connection.abort()
         self._idle.clear()

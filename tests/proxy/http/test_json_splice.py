@@ -122,7 +122,8 @@ def test_members_are_told() -> None:
     assert inject_tier(body, "priority").members == Members("7", stream=True, model="gpt")
     refused = {"a", None}
     assert [
-        inject_tier(body, "x", refused=refused).injected for body in (b'{"model":"a"}', b"{}", b'{"model":"b"}')
+        inject_tier(body, "x", refused_models=refused).injected
+        for body in (b'{"model":"a"}', b"{}", b'{"model":"b"}')
     ] == [
         False,
         False,

@@ -78,12 +78,12 @@ def test_what_passes_is_what_came(data: bytes, at: list[int]) -> None:
     reader = FrameReader(HOLD)
     events = [event for piece in cut(data, at) for event in reader.feed(piece)]
     assert b"".join(map(raw, events)) + reader.pending == data
-    assert reader.between or data
+    assert reader.at_boundary or data
     for event in events:
         if isinstance(event, Frame):
             again = FrameReader(HOLD)
             assert again.feed(event.raw) == [event]
-            assert again.between
+            assert again.at_boundary
 
 
 def read_by_wsproto(data: bytes, *, client: bool) -> list[tuple[Opcode, bytes | str]]:
@@ -110,7 +110,7 @@ def test_messages_are_read_alike_by_another_parser(told: tuple[bytes, bytes], at
     """The text messages that we put together are those that wsproto reads, but for those that are too large."""
     data, key = told
     reader, messages = FrameReader(HOLD), MessageAssembler(HOLD)
-    seen = [messages.take(event) for piece in cut(data, at) for event in reader.feed(piece)]
+    seen = [messages.add(event) for piece in cut(data, at) for event in reader.feed(piece)]
     theirs = [text for opcode, text in read_by_wsproto(data, client=not key) if opcode is Opcode.TEXT]
     ours = [text.decode() for text in seen if text is not None]
     assert ours == [text for text in theirs if len(str(text).encode()) <= HOLD]
@@ -129,7 +129,7 @@ def test_a_member_more_and_nothing_else(told: tuple[bytes, bytes], at: list[int]
                 out += joined(splice_member(event, len(found.parts[0]), bytes(found.parts[1])))
             else:
                 out += raw(event)
-    assert reader.between
+    assert reader.at_boundary
     before, after = read_by_wsproto(data, client=not key), read_by_wsproto(out, client=not key)
     assert [opcode for opcode, _ in before] == [opcode for opcode, _ in after]
     for (_, old), (_, new) in zip(before, after, strict=True):
@@ -176,7 +176,7 @@ def test_large_frames_pass_as_they_come() -> None:
     """Beyond `hold` nothing is kept, whatever length a header claims; their messages are left out."""
     reader, messages = FrameReader(4), MessageAssembler(4)
     large = frame(0x01, b"x" * 5) + frame(0x80, b"y") + frame(0x81, b"z")
-    seen = [messages.take(event) for event in reader.feed(large)]
+    seen = [messages.add(event) for event in reader.feed(large)]
     assert [text for text in seen if text is not None] == [b"z"]
     endless = FrameReader(4)
     assert endless.feed(b"\x81\x7f" + b"\xff" * 8) == [OversizedHeader(b"\x81\x7f" + b"\xff" * 8)]

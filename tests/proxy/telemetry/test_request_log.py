@@ -147,7 +147,7 @@ def test_lines_are_made_of_few_kinds() -> None:
     lines = fresh_lines()
     for status in range(200, 500):
         assert lines.build(facts(status=status)).status == status
-    assert len(lines._alike) <= 32
+    assert len(lines._templates) <= 32
 
 
 def test_lines_read_back() -> None:

@@ -57,7 +57,7 @@ def test_memory_is_bounded() -> None:
     observer.feed(b'data: {"type":"response.completed","response":{"output":"')
     for _ in range(100):
         observer.feed(bytes(100_000))
-    assert sum(map(len, observer._kept)) <= 4 * 1024 * 1024
+    assert sum(map(len, observer._pieces)) <= 4 * 1024 * 1024
     observer.feed(b'"}}\n\n')
     assert read_facts(observer) is None
     observer.feed((SSE / "completed.sse").read_bytes())

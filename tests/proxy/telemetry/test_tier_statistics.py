@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cfp.layout import Layout
 from cfp.proxy.telemetry.log_lines import LogLine
-from cfp.proxy.telemetry.recent_requests import MOST, RecentRequests
+from cfp.proxy.telemetry.recent_requests import MAX_LINES, RecentRequests
 from cfp.proxy.telemetry.request_log import KEPT_FILES, ROTATE_BYTES
 from cfp.proxy.telemetry.response_facts import Usage
 from cfp.proxy.telemetry.tier_statistics import TierStatistics
@@ -89,7 +89,7 @@ def test_memory_is_bounded() -> None:
     rows = evidence.report()
     assert (len(rows), rows[0]["model"]) == (32, "m99")
     assert max(len(row["echoed"]) for row in rows) <= 9
-    assert len(recent.lines()) == MOST
+    assert len(recent.lines()) == MAX_LINES
 
 
 def test_listeners_hear_of_new_lines() -> None:
