@@ -10,6 +10,7 @@ from typing import Any
 from cfp.codex import config_toml, hook_trust, hooks_json
 from cfp.codex.auth_json import LoginMode
 from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
+from cfp.core.health import parse_health
 from cfp.core.manifest import parse_manifest
 from cfp.core.plan.install import InstallPlan
 from cfp.core.settings import Settings, parse_settings
@@ -73,7 +74,7 @@ def facts(config: bytes | None = CONFIG, hooks: bytes | None = None, **other: An
 def worker_of(settings: Settings, runtime_id: str = RUNTIME.runtime_id, **other: Any) -> PortFact:
     """A worker of this home that serves these settings."""
     health = {**settings.to_json(), "ok": True, "pid": 4711, "nonce": "ab", "runtime_id": runtime_id, **other}
-    return PortFact(host=settings.host, port=settings.port, state=PortState.OURS, health=health)
+    return PortFact(host=settings.host, port=settings.port, state=PortState.OURS, health=parse_health(health))
 
 
 def after(before: Facts, changes: tuple[FileChange, ...], worker: PortFact | None = None) -> Facts:

@@ -110,13 +110,12 @@ def _beside_an_interrupted_command(args: Args, host: Host, facts: Facts, plan: S
         verbose=args.verbose_proxy,
     )
     health = host.workers.start(launch)
-    return {"status": "started", "reason": "interrupted", "pid": health.get("pid"), "healthy": True}
+    return {"status": "started", "reason": "interrupted", "pid": health.pid, "healthy": True}
 
 
 def _answer(plan: StartPlan, facts: Facts, switch: Switch | None) -> dict[str, Any]:
     if switch is None:
-        health = (facts.worker.health if facts.worker else None) or {}
-        return {"status": "already_running", "pid": health.get("pid"), "healthy": True}
+        return {"status": "already_running", "pid": facts.worker.pid if facts.worker else None, "healthy": True}
     fields = worker_fields(plan, switch, facts)
     return {**fields, "status": "started" if fields["status"] == "restarted" else fields["status"]}
 

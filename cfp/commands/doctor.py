@@ -37,7 +37,7 @@ def run(args: Args, host: Host) -> Result:
     checks = [_recover_first(check, facts) for check in run_checks(facts, machine, args.provider)]
     ok = all(check.ok for check in checks)
     at = answering(facts)
-    health = None if at is None else dict(at.health or {})
+    health = None if at is None else at.health
     diagnosis = diagnose(facts)
     return Result(
         status="ok" if ok else "attention",
@@ -47,9 +47,9 @@ def run(args: Args, host: Host) -> Result:
             "checks": [check.to_json() for check in checks],
             "installed": facts.manifest is not None and pointing(facts) is Pointing.PROXIED,
             "running": health is not None,
-            "pid": (health or {}).get("pid"),
+            "pid": None if health is None else health.pid,
             "provider": facts.settings.provider if facts.settings else None,
-            "health": health,
+            "health": None if health is None else dict(health.raw),
             "state": state_of(facts),
             "diagnosis": diagnosis.to_json(),
             "next_user_action": next((check.fix for check in checks if not check.ok), diagnosis.next_user_action),

@@ -218,12 +218,12 @@ def _start_result(plan: InstallPlan, switch: Switch) -> dict[str, Any]:
         WorkerAction.HAND_OVER: "restarted",
         WorkerAction.REPLACE: "restarted",
     }
-    health = switch.health or (switch.previous.health if switch.previous else None) or {}
-    old = switch.previous.health.get("pid") if switch.previous and switch.previous.health else None
+    health = switch.health or (switch.previous.health if switch.previous else None)
+    old = switch.previous.pid if switch.previous else None
     return {
         "status": names[plan.worker],
-        "pid": health.get("pid"),
+        "pid": None if health is None else health.pid,
         "old_pid": old if plan.worker.refreshes else None,
-        "healthy": bool(health),
+        "healthy": health is not None,
         "cut_streams": switch.cut_streams,
     }

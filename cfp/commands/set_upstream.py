@@ -107,14 +107,18 @@ def _fields(facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts) -> d
         )
     )
     effect = "effect.interrupted" if switch.cut_streams else "effect.none"
-    health = switch.health or (before.health if before else None) or {}
+    health = switch.health or (before.health if before else None)
     return {
         **route_and_auth(after, plan.settings, pending=plan.restart_required),
         "state": state_of(after),
         "previous_upstream_base": plan.previous.upstream_base,
         "config_matches": pointing(after) is Pointing.PROXIED,
         "restart_required": plan.restart_required,
-        "start_result": {"status": outcome, "pid": health.get("pid"), "cut_streams": switch.cut_streams},
+        "start_result": {
+            "status": outcome,
+            "pid": None if health is None else health.pid,
+            "cut_streams": switch.cut_streams,
+        },
         "startup_hook": {"status": "unchanged", "path": str(facts.layout.hooks)},
         "message": done.sentence,
         "next_user_action": done.action,

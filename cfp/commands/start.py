@@ -101,13 +101,13 @@ def worker_fields(plan: StartPlan, switch: Switch, facts: Facts) -> dict[str, An
     """What became of the worker."""
     before = running(facts)
     old = before.health if before is not None else None
-    health = switch.health or old or {}
+    health = switch.health or old
     done = message("done.started")
     return {
         "status": _STATUS[plan.worker],
-        "healthy": bool(health),
-        "pid": health.get("pid"),
-        "old_pid": (old or {}).get("pid") if plan.worker.refreshes else None,
+        "healthy": health is not None,
+        "pid": None if health is None else health.pid,
+        "old_pid": old.pid if old is not None and plan.worker.refreshes else None,
         "reason": plan.reason or None,
         "cut_streams": switch.cut_streams,
         "message": done.sentence,

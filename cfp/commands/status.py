@@ -9,6 +9,7 @@ from typing import Any
 from cfp.advice import commands_in
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
+from cfp.core.health import WorkerHealth
 from cfp.core.plan.hook import hook_command
 from cfp.core.policy import LoginMode
 from cfp.core.provider import active_provider, provider_url
@@ -42,7 +43,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
     """Turn facts into the result of `status`."""
     diagnosis = diagnose(facts)
     at = answering(facts)
-    health = None if at is None else dict(at.health or {})
+    health = None if at is None else at.health
     name = provider or _provider(facts)
     route: dict[str, Any] = {"provider": name, "login_mode": facts.login}
     if facts.settings is not None and name == facts.settings.provider:
@@ -51,8 +52,8 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
         status="running" if health else "stopped",
         fields={
             "running": health is not None,
-            "pid": (health or {}).get("pid"),
-            "healthy": bool((health or {}).get("ok")),
+            "pid": None if health is None else health.pid,
+            "healthy": health is not None and health.ok,
             "state": state_of(facts),
             "diagnosis": diagnosis.to_json(),
             "next_user_action": diagnosis.next_user_action,
@@ -70,7 +71,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
             "startup_hook": hook(facts) is Hook.TRUSTED,
             "startup_hook_trust": _hook_trust(facts),
             "port_available": facts.candidate is not None and facts.candidate.state is PortState.FREE,
-            "health": health,
+            "health": None if health is None else dict(health.raw),
             "log": str(facts.layout.request_log),
             "stdout": str(facts.layout.worker_stdout),
             "stderr": str(facts.layout.worker_stderr),
@@ -81,7 +82,8 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
 def _draining(facts: Facts) -> list[dict[str, Any]]:
     """The workers that have handed over and finish their streams."""
     names = ("pid", "requests_in_flight", "upstream_base", "service_tier_policy")
-    return [{name: (at.health or {}).get(name) for name in names} for at in facts.draining]
+    answers = [at.health.raw for at in facts.draining if at.health is not None]
+    return [{name: answer.get(name) for name in names} for answer in answers]
 
 
 def _provider(facts: Facts) -> str | None:
@@ -90,19 +92,18 @@ def _provider(facts: Facts) -> str | None:
     return active_provider(facts.config.doc or {})
 
 
-def _runtime(facts: Facts, health: dict[str, Any] | None) -> dict[str, Any]:
-    running = (health or {}).get("runtime_id")
-    matches = running == facts.runtime.runtime_id if health else None
+def _runtime(facts: Facts, health: WorkerHealth | None) -> dict[str, Any]:
+    matches = health.runtime_id == facts.runtime.runtime_id if health is not None else None
     return {
         "runtime_id": facts.runtime.runtime_id,
         "runtime": {
             "manager": facts.runtime.to_json(),
-            "proxy": (health or {}).get("runtime"),
+            "proxy": None if health is None else health.runtime,
             "hook_command": facts.hook_entries[0].position.command if facts.hook_entries else None,
         },
         "runtime_matches": matches,
         "hook_command_matches": [entry.position.command for entry in facts.hook_entries] == [hook_command(facts)],
-        "needs_restart": bool(health) and (not matches or settings_pending(facts)),
+        "needs_restart": health is not None and (not matches or settings_pending(facts)),
     }
 
 

@@ -78,7 +78,7 @@ def _stopped(workers: Sequence[PortFact | None], cut_streams: int, recovered: di
     return Result(
         status="stopped" if ended else "not_running",
         fields={
-            "pid": (ended[0].health or {}).get("pid") if ended else None,
+            "pid": ended[0].pid if ended else None,
             "cut_streams": cut_streams,
             "message": done.sentence,
             "next_user_action": done.action,

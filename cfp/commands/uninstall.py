@@ -75,7 +75,7 @@ def run(args: Args, host: Host) -> Result:
     facts = host.survey()
     alone = running(facts)
     if not facts.home_exists and alone is not None:  # `stop` can do without a home, and so without a lock
-        raise Refused("codex_home_deleted", path=str(facts.layout.home), pid=(alone.health or {}).get("pid"))
+        raise Refused("codex_home_deleted", path=str(facts.layout.home), pid=alone.pid)
     if not facts.interrupted:
         plan = plan_uninstall(facts, args.request())
         if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:

@@ -140,7 +140,7 @@ def _codex_config(facts: Facts) -> Check:
     if not facts.home_exists:
         at = running(facts)
         code = "codex_home_missing" if at is None else "codex_home_deleted"
-        told = message(code, {"path": str(facts.layout.home), "pid": (at.health or {}).get("pid") if at else None})
+        told = message(code, {"path": str(facts.layout.home), "pid": at.pid if at else None})
         return _bad(name, code, told.sentence, told.action)
     if facts.config.data is None and not facts.config.error:
         return _good(name, f"There is no {path}; Codex uses its defaults.", codex_home=str(facts.layout.home))
@@ -277,8 +277,8 @@ def _upstream_saved(facts: Facts) -> Check:
     if facts.settings is None:
         told = message("settings_missing")
         return _bad(name, "settings_missing", told.sentence, told.action)
-    base, health = facts.settings.upstream_base, _health(facts)
-    known = health.get("upstream_websocket") if health.get("upstream_base") == base else None
+    base, health = facts.settings.upstream_base, facts.worker.health if facts.worker is not None else None
+    known = health.upstream_websocket or None if health is not None and health.upstream_base == base else None
     detail = f"Requests go to {base}.{_WEBSOCKET.get(known or '', '')}"
     return _good(name, detail, upstream_base=base, websocket=known)
 
@@ -326,9 +326,9 @@ def _upstream_auth(facts: Facts) -> Check:
 def _proxy_health(facts: Facts) -> Check:
     name, state = "proxy_health", proxy(facts)
     if state in {Proxy.HEALTHY, Proxy.STALE} and facts.worker is not None:
-        return _good(name, f"It answers at {facts.worker.host}:{facts.worker.port}.", pid=_health(facts).get("pid"))
+        return _good(name, f"It answers at {facts.worker.host}:{facts.worker.port}.", pid=facts.worker.pid)
     if hangs(facts, facts.worker) and facts.stray is not None:
-        told = message("worker_hangs", {"pid": (facts.stray.health or {}).get("pid")})
+        told = message("worker_hangs", {"pid": facts.stray.pid})
         return _bad(name, "worker_hangs", told.sentence, told.action)
     if state is Proxy.FOREIGN and facts.worker is not None:
         at = {"host": facts.worker.host, "port": facts.worker.port, "owner": facts.worker.owner}
@@ -341,10 +341,6 @@ def _proxy_health(facts: Facts) -> Check:
     return _bad(name, "proxy_stopped", told.sentence, told.action)
 
 
-def _health(facts: Facts) -> Mapping[str, Any]:
-    return (facts.worker.health if facts.worker is not None else None) or {}
-
-
 def _cut(facts: Facts) -> str:
     return "_cut" if cuts(facts, "runtime_stale") else ""
 
@@ -354,14 +350,16 @@ def _proxy_pending_restart(facts: Facts) -> Check:
     if settings_pending(facts):
         told = message(f"diagnosis.settings_pending_restart{_cut(facts)}")
         return _bad(name, "settings_pending_restart", told.sentence, told.action)
-    return _good(name, "The running proxy serves the saved settings." if _health(facts) else "None runs.")
+    running = facts.worker is not None and facts.worker.health is not None
+    return _good(name, "The running proxy serves the saved settings." if running else "None runs.")
 
 
 def _proxy_runtime(facts: Facts) -> Check:
     name = "proxy_runtime"
     if facts.worker is None or facts.worker.state is not PortState.OURS:
         return _good(name, "None runs.")
-    running = _health(facts).get("runtime_id")
+    health = facts.worker.health
+    running = health.runtime_id or None if health is not None else None
     if running != facts.runtime.runtime_id:
         told = message(f"diagnosis.runtime_stale{_cut(facts)}")
         return _bad(name, "runtime_stale", told.sentence, told.action, running=running)

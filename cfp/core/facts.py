@@ -10,6 +10,7 @@ from typing import Any
 
 from cfp.codex.auth_json import LoginMode
 from cfp.codex.hook_trust import HookTrust
+from cfp.core.health import WorkerHealth
 from cfp.core.manifest import Manifest
 from cfp.core.settings import Settings
 from cfp.layout import Layout
@@ -45,10 +46,20 @@ class PortFact:
     host: str
     port: int
     state: PortState
-    health: Mapping[str, Any] | None = None
+    health: WorkerHealth | None = None
     owner: str = ""
     hands_over: bool = False
     barred: bool = False
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id; None where no worker answers."""
+        return None if self.health is None else self.health.pid
+
+    @property
+    def nonce(self) -> str:
+        """The worker's nonce; empty for 0.1.0's, and where no worker answers."""
+        return "" if self.health is None else self.health.nonce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,6 @@ import enum
 from cfp.core.facts import Facts, PortFact, PortState
 from cfp.core.manifest import ManifestState
 from cfp.core.provider import provider_url
-from cfp.core.served_settings import COMPARED
 from cfp.core.unrecorded import running, unrecorded
 
 
@@ -93,7 +92,7 @@ def proxy(facts: Facts) -> Proxy:
         return Proxy.DOWN
     if worker.state is not PortState.OURS or worker.health is None:
         return Proxy.FOREIGN
-    stale = settings_pending(facts) or worker.health.get("runtime_id") != facts.runtime.runtime_id
+    stale = settings_pending(facts) or worker.health.runtime_id != facts.runtime.runtime_id
     return Proxy.STALE if stale else Proxy.HEALTHY
 
 
@@ -102,15 +101,15 @@ def answering(facts: Facts) -> PortFact | None:
     if facts.worker is not None:
         return facts.worker if facts.worker.state is PortState.OURS else None
     at = running(facts)
-    return at if at is not None and (at.health or {}).get("ok") else None
+    return at if at is not None and at.health is not None and at.health.ok else None
 
 
 def settings_pending(facts: Facts) -> bool:
     """True where a worker of ours serves other settings than the saved ones; 0.1.0's does not tell all."""
-    if facts.worker is None or facts.worker.state is not PortState.OURS or facts.settings is None:
+    worker, settings = facts.worker, facts.settings
+    if worker is None or worker.state is not PortState.OURS or worker.health is None or settings is None:
         return False
-    health, saved = facts.worker.health or {}, facts.settings.to_json()
-    return any(health[name] != saved[name] for name in COMPARED if name in health)
+    return worker.health.differs_from(settings)
 
 
 def hook(facts: Facts) -> Hook:

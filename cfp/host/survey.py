@@ -13,6 +13,7 @@ import cfp
 from cfp.codex import auth_json, config_toml, hook_trust, hooks_json
 from cfp.codex.text import Unparseable
 from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
+from cfp.core.health import WorkerHealth, parse_health
 from cfp.core.manifest import Manifest, parse_manifest
 from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
@@ -147,14 +148,14 @@ def _candidate(asked: AskedAddress, recorded: Settings | None) -> tuple[str, int
 
 
 def _port(layout: Layout, host: str, port: int) -> PortFact:
-    found = probe.read_health(host, port, PROBE_TIMEOUT_S)
-    if found is not None:
-        home = found.get("codex_home")
-        ours = _is_this_home(str(home), layout) if home else find_predecessor(layout, host, port) is not None
+    health = process.health_at(host, port, PROBE_TIMEOUT_S)
+    if health is not None:
+        home = health.codex_home
+        ours = _is_this_home(home, layout) if home else find_predecessor(layout, host, port) is not None
         state = PortState.OURS if ours else PortState.OTHER_HOME
         owner = f"the worker of {home or 'another Codex home'}"
-        lends = ours and _hands_over(found, layout)
-        return PortFact(host=host, port=port, state=state, health=dict(found), owner=owner, hands_over=lends)
+        lends = ours and _hands_over(health, layout)
+        return PortFact(host=host, port=port, state=state, health=health, owner=owner, hands_over=lends)
     if probe.port_free(host, port):
         return PortFact(host=host, port=port, state=PortState.FREE)
     owner_found = probe.port_owner(port)
@@ -167,20 +168,20 @@ def _stray(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | Non
     """The worker of this home that no recorded or asked address leads to; one that hangs has no more than a pid."""
     if any(at is not None and at.state is PortState.OURS for at in known):
         return None
-    draining = {at.health.get("pid") for at in _draining(layout) if at.health is not None}
+    draining = {at.pid for at in _draining(layout)}
     found = next((worker for worker in process.find_workers(layout.home) if worker.pid not in draining), None)
     if found is None:
         return _unrecorded_predecessor(layout)
     asked_already = any(at is not None and (at.host, at.port) == (found.host, found.port) for at in known)
-    health = None if asked_already else probe.read_health(found.host, found.port, PROBE_TIMEOUT_S)
+    health = None if asked_already else process.health_at(found.host, found.port, PROBE_TIMEOUT_S)
     if health is None or health.nonce != found.nonce:
-        silent = {"ok": False, "pid": found.pid, "nonce": found.nonce, "started": found.started}
-        return PortFact(host=found.host, port=found.port, state=PortState.OURS, health=silent)
+        answer = {"ok": False, "pid": found.pid, "nonce": found.nonce, "started": found.started}  # as far as known
+        return PortFact(host=found.host, port=found.port, state=PortState.OURS, health=parse_health(answer))
     return PortFact(
         host=found.host,
         port=found.port,
         state=PortState.OURS,
-        health=dict(health),
+        health=health,
         hands_over=_hands_over(health, layout),
     )
 
@@ -192,14 +193,14 @@ def _unrecorded_predecessor(layout: Layout) -> PortFact | None:
 
 def _draining(layout: Layout) -> tuple[PortFact, ...]:
     return tuple(
-        PortFact(host=str(health.get("host")), port=int(health["port"]), state=PortState.OURS, health=dict(health))
+        PortFact(host=health.host, port=health.port, state=PortState.OURS, health=health)
         for health in process.draining_workers(layout)
     )
 
 
-def _hands_over(health: probe.Health, layout: Layout) -> bool:
+def _hands_over(health: WorkerHealth, layout: Layout) -> bool:
     """Whether it says that it does, and the way to ask it is there: its home may have been deleted under it."""
-    return control_socket.CAN_HAND_OVER and health.get("hands_over") is True and layout.control(health.nonce).exists()
+    return control_socket.CAN_HAND_OVER and health.hands_over and layout.control(health.nonce).exists()
 
 
 def _is_this_home(home: str, layout: Layout) -> bool:

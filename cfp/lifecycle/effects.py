@@ -6,9 +6,10 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from cfp.core.facts import PortFact
+from cfp.core.health import WorkerHealth
 from cfp.core.launch import Launch
 from cfp.core.settings import Settings
 from cfp.layout import Layout
@@ -23,7 +24,7 @@ START_TIMEOUT_S = 15.0
 class Workers(Protocol):
     """What the effects need of the machine about workers; `cfp.host.worker.supervisor` is the real one."""
 
-    def start(self, launch: Launch) -> dict[str, Any]:
+    def start(self, launch: Launch) -> WorkerHealth:
         """Start a worker and return its health."""
 
     def release(self, at: PortFact) -> None:
@@ -74,7 +75,7 @@ class Switch:
     patience: float = START_TIMEOUT_S
     prune: Sequence[Path] = ()
     remove: Sequence[Path] = ()
-    health: dict[str, Any] | None = None
+    health: WorkerHealth | None = None
     cut_streams: int = 0
     stopped: bool = False
     replaced: bool = False

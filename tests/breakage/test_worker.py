@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from cfp.core.facts import PortState
+from cfp.core.health import parse_health
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.plan.start import plan_autostart, plan_start
@@ -58,7 +59,7 @@ def test_start_replaces_a_worker_that_hangs() -> None:
     home = installed(plain, plan_install(plain, RouteRequest()))
     assert home.worker is not None
     taken = replace(home.worker, state=PortState.FOREIGN, health=None)
-    silent = replace(home.worker, health={"ok": False, "pid": 4711, "nonce": "ab"})
+    silent = replace(home.worker, health=parse_health({"ok": False, "pid": 4711, "nonce": "ab"}))
     hung = replace(home, worker=taken, candidate=taken, stray=silent)
     plan = plan_start(hung)
     assert (WorkerAction.REPLACE, "hung") == (plan.worker, plan.reason)

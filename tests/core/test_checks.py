@@ -10,6 +10,7 @@ import pytest
 from cfp.codex.auth_json import LoginMode
 from cfp.core.checks import DoctorFacts, run_checks
 from cfp.core.facts import PortFact, PortState
+from cfp.core.health import parse_health
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.settings import Policy
@@ -118,7 +119,7 @@ def test_what_the_home_earns(home: Any, check: str, verdict: tuple[bool, str]) -
 @pytest.mark.parametrize("base", [SETTINGS.upstream_base, "https://other.example/v1"])
 def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> None:
     """What the worker has learned of WebSocket is told, unless it serves another upstream or is of 0.1.0."""
-    health = {**ENABLED.worker.health, "upstream_base": base, "upstream_websocket": known}
+    health = parse_health({**ENABLED.worker.health.raw, "upstream_base": base, "upstream_websocket": known})
     home = replace(ENABLED, worker=replace(ENABLED.worker, health=health))
     (check,) = [check for check in run_checks(home, MACHINE, None) if check.name == "upstream_saved"]
     told = known if base == SETTINGS.upstream_base else None

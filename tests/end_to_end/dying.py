@@ -91,7 +91,7 @@ class FatedWorkers(WorkerSupervisor):
 
         def tell(pid: int, started: str) -> None:
             self.fate.name("new", pid)
-            self.fate.name("old", (former.health or {})["pid"])
+            self.fate.name("old", former.pid)
             self.fate.meet("early")
             launch.journaled(pid, started)
             self.fate.meet("late")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cfp.core.facts import PortFact, PortState
+from cfp.core.health import WorkerHealth, parse_health
 from cfp.core.launch import Launch
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import Failed
@@ -53,15 +54,22 @@ class Worker:
     def hands_over(self) -> bool:
         return bool(self.nonce) and not self.hung
 
-    def health(self, home: Path) -> dict[str, Any]:
+    def health(self, home: Path) -> WorkerHealth:
         who = {"pid": self.pid, "started": self.started, **({"nonce": self.nonce} if self.nonce else {})}
         if self.hung:
-            return {"ok": False, **who}
+            return parsed({"ok": False, **who})
         told = {**self.settings.to_json(), "ok": True, **who, "runtime_id": self.runtime_id}
         if not self.nonce:
-            return told
+            return parsed(told)
         busy = {"requests_in_flight": int(self.busy), "draining": self.draining}
-        return {**told, "codex_home": str(home), **busy}
+        return parsed({**told, "codex_home": str(home), **busy})
+
+
+def parsed(answer: dict[str, Any]) -> WorkerHealth:
+    """The answer as the survey reads it."""
+    health = parse_health(answer)
+    assert health is not None
+    return health
 
 
 @dataclass(kw_only=True)
@@ -217,7 +225,7 @@ class Crew:
     def settings_hash(self, settings: Settings) -> str:
         return settings.base_url
 
-    def start(self, launch: Launch) -> dict[str, Any]:
+    def start(self, launch: Launch) -> WorkerHealth:
         """A worker that was never journaled never comes to life: it waits for its go byte."""
         self.act("spawn")
         computer, settings = self.computer, launch.settings
@@ -226,7 +234,7 @@ class Crew:
         self.act("go")
         before = computer.workers
         if launch.take_over is not None:
-            former = before[_nonce(launch.take_over)]
+            former = before[launch.take_over.nonce]
             computer.add(replace(former, lent_to=launch.nonce))
         computer.add(worker)
         if computer.at(settings.port) != worker or settings.port in computer.strangers:
@@ -239,40 +247,34 @@ class Crew:
 
     def release(self, at: PortFact) -> None:
         self.act("release")
-        release(self.computer, self.layout, self.desk, _nonce(at))
+        release(self.computer, self.layout, self.desk, at.nonce)
         self.act("released")
 
     def stop(self, workers: Sequence[PortFact], grace: float) -> int:
         cut = 0
         for at in workers:
             self.act("stop")
-            ended = end(self.computer, self.layout, self.desk, _nonce(at))
+            ended = end(self.computer, self.layout, self.desk, at.nonce)
             cut += ended is not None and ended.busy
         self.act("stopped")
         return cut
 
     def record(self, at: PortFact) -> WorkerRecord:
-        health = at.health or {}
         return WorkerRecord(
-            nonce=_nonce(at),
+            nonce=at.nonce,
             port=at.port,
-            pid=health.get("pid"),
-            started=health.get("started"),
+            pid=at.pid,
+            started=at.health.started if at.health is not None else None,
             boot_id=self.boot_id,
         )
 
     def relaunch_spec(self, at: PortFact) -> Json | None:
-        health = at.health or {}
-        if not _nonce(at) or "upstream_base" not in health:
+        if at.health is None or not at.nonce or not at.health.upstream_base:
             return None
-        return {"settings": settings_from_json(health).to_json(), "boot_id": self.boot_id}
+        return {"settings": settings_from_json(at.health.raw).to_json(), "boot_id": self.boot_id}
 
     def files(self) -> list[Path]:
         return self.desk.written()
-
-
-def _nonce(at: PortFact) -> str:
-    return str((at.health or {}).get("nonce") or "")
 
 
 def end(computer: Computer, layout: Layout, desk: Desk, nonce: str) -> Worker | None:

@@ -49,8 +49,8 @@ def plan_autostart(facts: Facts) -> StartPlan:
     worker = facts.worker
     if worker is None or worker.state is not PortState.OURS or not plan.worker.refreshes:
         return plan
-    # 0.1.0's worker does not report its requests in flight, and there may be some.
-    busy = bool((worker.health or {}).get("requests_in_flight", True))
+    # 0.1.0's worker does not count its requests in flight, and there may be some.
+    busy = worker.health is None or worker.health.requests_in_flight != 0
     if settings_pending(facts) and not (plan.worker is WorkerAction.REPLACE and busy):
         return plan
     return replace(plan, worker=WorkerAction.KEEP, reason="", to_state=plan.from_state)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 
-from cfp.core import served_settings
 from cfp.core.facts import Facts, PortFact, PortState
 from cfp.core.settings import Settings
 from cfp.core.unrecorded import running
@@ -57,10 +56,9 @@ def hangs(facts: Facts, at: PortFact | None) -> bool:
 
 def has_lost_its_home(at: PortFact) -> bool:
     """True where its folder was deleted under it: nobody can talk to it there, and its logs go nowhere."""
-    return (at.health or {}).get("hands_over") is True and not at.hands_over
+    return at.health is not None and at.health.hands_over and not at.hands_over
 
 
 def serves(at: PortFact, settings: Settings, runtime_id: str) -> bool:
     """True where the worker there has exactly these settings and this code."""
-    health = at.health or {}
-    return health.get("runtime_id") == runtime_id and served_settings.serves(health, settings.to_json())
+    return at.health is not None and at.health.runtime_id == runtime_id and at.health.serves(settings)

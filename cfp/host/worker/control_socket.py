@@ -21,8 +21,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cfp.host.worker.probe import Health
-
 CAN_HAND_OVER = sys.platform != "win32" and hasattr(socket, "send_fds")
 LONGEST_LINE = 256 * 1024
 _LONGEST_PATH = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
@@ -155,7 +153,7 @@ def _message(line: bytes) -> dict[str, Any]:
     raise ValueError
 
 
-def read_health(path: Path, timeout: float) -> Health | None:
+def read_health(path: Path, timeout: float) -> dict[str, Any] | None:
     """Ask the worker behind a control socket; None unless one answers in time. It answers also when it drains."""
     try:
         with connect(path, timeout) as connection:
@@ -165,4 +163,4 @@ def read_health(path: Path, timeout: float) -> Health | None:
         return None
     for descriptor in descriptors:
         os.close(descriptor)
-    return Health(answer) if type(answer.get("pid")) is int else None
+    return answer if type(answer.get("pid")) is int else None

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from cfp.core.settings import DEFAULT_HOST
 from cfp.errors import Failed
-from cfp.host.worker.probe import port_owner, read_health
-from cfp.host.worker.process import Stopped, is_alive, process_started
+from cfp.host.worker.probe import port_owner
+from cfp.host.worker.process import Stopped, health_at, is_alive, process_started
 from cfp.layout import Layout
 
 if sys.platform == "linux":
@@ -29,7 +29,7 @@ def find_predecessor(layout: Layout, host: str, port: int) -> int | None:
     Health without a nonce, pid file and listener name one pid, which is a process of our user with the
     command line `… codex_fast_proxy serve … --port PORT`.
     """
-    health = read_health(host, port, _HEALTH_TIMEOUT)
+    health = health_at(host, port, _HEALTH_TIMEOUT)
     if health is None or health.nonce or health.pid != _pid_file(layout):
         return None
     owner = port_owner(port)

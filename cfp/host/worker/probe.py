@@ -45,34 +45,12 @@ class Status(enum.StrEnum):
     FOREIGN = "foreign"  # something else answers
 
 
-class Health(dict[str, "Any"]):
-    """The worker's answer, as JSON, with the members that identify it as attributes."""
-
-    __slots__ = ()
-
-    @property
-    def pid(self) -> int:
-        return int(self["pid"])
-
-    @property
-    def nonce(self) -> str:
-        """Empty for the predecessor's worker, which has none."""
-        nonce = self.get("nonce")
-        return nonce if isinstance(nonce, str) else ""
-
-    @property
-    def requests_in_flight(self) -> int:
-        """0 for the predecessor's worker, which does not count."""
-        count = self.get("requests_in_flight")
-        return count if isinstance(count, int) else 0
-
-
-def read_health(host: str, port: int, timeout: float) -> Health | None:
+def read_health(host: str, port: int, timeout: float) -> dict[str, Any] | None:
     """Ask the worker at `host:port`, in `timeout` seconds in all; None unless it is a worker that answers."""
     return probe(host, port, timeout)[1]
 
 
-def probe(host: str, port: int, timeout: float) -> tuple[Status, Health | None]:
+def probe(host: str, port: int, timeout: float) -> tuple[Status, dict[str, Any] | None]:
     """The same, and why there is no health."""
     deadline = time.monotonic() + timeout
     met = Status.REFUSED
@@ -123,7 +101,7 @@ def _is_complete(answer: bytes) -> bool:
     return False
 
 
-def _parse(answer: bytes) -> Health | None:
+def _parse(answer: bytes) -> dict[str, Any] | None:
     head, _, body = answer.partition(b"\r\n\r\n")
     if not (head.startswith(b"HTTP/1.") and head[8:12] == b" 200"):
         return None
@@ -137,7 +115,7 @@ def _parse(answer: bytes) -> Health | None:
         and type(health.get("pid")) is int
         and isinstance(health.get("upstream_base"), str)
     )
-    return Health(health) if is_ours else None
+    return health if is_ours else None
 
 
 class Owner:
@@ -199,7 +177,7 @@ def _refusal(family: int, address: Any) -> int:
     return 0
 
 
-def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Watched) -> Health:
+def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Watched) -> dict[str, Any]:
     """Wait until the worker with `nonce` answers, `timeout` seconds at most.
 
     Raises Failed(worker_did_not_start; reason, detail, log) when the child dies first (reason `exited`) or time is
@@ -212,7 +190,7 @@ def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Watche
     while True:
         left = deadline - time.monotonic()
         status, health = probe(host, port, max(0.001, min(left, _ONE_TRY)))
-        if health is not None and health.nonce == nonce:
+        if health is not None and health.get("nonce") == nonce:
             return health
         if child.wait(max(0.0, min(left, delay))):
             raise _did_not_start("exited", child)

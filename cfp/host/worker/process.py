@@ -12,10 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from cfp.core.served_settings import serves
+from cfp.core.health import WorkerHealth, parse_health
 from cfp.errors import Failed
 from cfp.host.worker import control_socket
-from cfp.host.worker.probe import Health, read_health, wait_healthy
+from cfp.host.worker.probe import read_health, wait_healthy
 from cfp.host.worker.spawn import SpawnedWorker, WorkerSpec, spawn
 from cfp.layout import Layout
 from journal.values import Json, WorkerRecord
@@ -34,6 +34,7 @@ __all__ = [
     "boot_id",
     "draining_workers",
     "find_workers",
+    "health_at",
     "health_of",
     "is_alive",
     "process_started",
@@ -116,14 +117,13 @@ def find_workers(home: Path) -> list[FoundWorker]:
     return sorted(found, key=lambda worker: (float(worker.started), worker.pid), reverse=True)
 
 
-def draining_workers(layout: Layout) -> list[Health]:
+def draining_workers(layout: Layout) -> list[WorkerHealth]:
     """What the workers that have handed over, or were told to leave, say of themselves."""
     if not control_socket.CAN_HAND_OVER:
         return []
-    asked = (
-        control_socket.read_health(path, _HEALTH_TIMEOUT) for path in sorted(layout.worker.glob("fast_proxy.*.sock"))
-    )
-    return [health for health in asked if health is not None and health.get("draining") is True]
+    sockets = sorted(layout.worker.glob("fast_proxy.*.sock"))
+    answers = (_health_behind(path) for path in sockets)
+    return [health for health in answers if health is not None and health.draining]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,13 +148,13 @@ def stop_worker(
     if found is None:
         return Stopped(was_running=False)
     with found as worker:
-        drains = health is not None and health.get("draining") is True
+        drains = health is not None and health.draining
         cut = _end(worker, grace, lambda: health_of(record, host, layout) or health, drains=drains)
         _reap(worker.pid)
     return Stopped(was_running=True, cut_streams=cut)
 
 
-def _end(worker: system.Handle, grace: float, health: Callable[[], Health | None], *, drains: bool) -> int:
+def _end(worker: system.Handle, grace: float, health: Callable[[], WorkerHealth | None], *, drains: bool) -> int:
     """SIGTERM, `grace` seconds, SIGTERM, SIGKILL; returns the requests in flight at the second one."""
     if not drains:  # where it does, a SIGTERM now would be the second one
         worker.signal(kill=False)
@@ -166,7 +166,7 @@ def _end(worker: system.Handle, grace: float, health: Callable[[], Health | None
         worker.signal(kill=True)
         if not worker.wait(_KILL):
             raise Failed("worker_did_not_stop", pid=worker.pid)
-    return 0 if last is None else last.requests_in_flight
+    return 0 if last is None else last.requests_in_flight or 0
 
 
 def release_worker(record: WorkerRecord, host: str, layout: Layout) -> Literal["stopped", "gone", "draining"]:
@@ -175,7 +175,7 @@ def release_worker(record: WorkerRecord, host: str, layout: Layout) -> Literal["
     Returns once it accepts nothing more, "stopped" where it had nothing left to do.
     """
     health = health_of(record, host, layout)
-    if health is not None and health.get("draining") is True:
+    if health is not None and health.draining:
         return "draining"
     found = _hold_proven(record, health)
     if found is None:
@@ -185,28 +185,40 @@ def release_worker(record: WorkerRecord, host: str, layout: Layout) -> Literal["
         deadline = time.monotonic() + _LET_GO
         while not worker.wait(_LET_GO_PAUSE):
             now = health_of(record, host, layout)
-            if time.monotonic() > deadline or (now is not None and now.get("draining") is True):
+            if time.monotonic() > deadline or (now is not None and now.draining):
                 return "draining"
         _reap(worker.pid)
     return "stopped"
 
 
-def health_of(record: WorkerRecord, host: str, layout: Layout | None = None) -> Health | None:
+def health_at(host: str, port: int, timeout: float) -> WorkerHealth | None:
+    """Return the health of the worker at an address; None unless one answers in `timeout` seconds."""
+    answer = read_health(host, port, timeout)
+    return None if answer is None else parse_health(answer)
+
+
+def _health_behind(path: Path) -> WorkerHealth | None:
+    """Return the health of the worker behind a control socket; None unless one answers."""
+    answer = control_socket.read_health(path, _HEALTH_TIMEOUT)
+    return None if answer is None else parse_health(answer)
+
+
+def health_of(record: WorkerRecord, host: str, layout: Layout | None = None) -> WorkerHealth | None:
     """The worker's own health, by its control socket or at its port."""
     if not record.nonce:
         return None
     if layout is not None and control_socket.CAN_HAND_OVER:
-        health = control_socket.read_health(layout.control(record.nonce), _HEALTH_TIMEOUT)
+        health = _health_behind(layout.control(record.nonce))
         if health is not None and health.nonce == record.nonce:
             return health
     arguments = [] if record.pid is None else list(pairwise(system.cmdline(record.pid)))
     if ("--nonce", record.nonce) in arguments:  # then it knows better than the caller where it listens
         host = dict(arguments).get("--host", host)
-    health = read_health(host, record.port, _HEALTH_TIMEOUT)
+    health = health_at(host, record.port, _HEALTH_TIMEOUT)
     return health if health is not None and health.nonce == record.nonce else None
 
 
-def _hold_proven(record: WorkerRecord, health: Health | None) -> system.Handle | None:
+def _hold_proven(record: WorkerRecord, health: WorkerHealth | None) -> system.Handle | None:
     """Take hold of the worker's process, or None unless it is proven to be that: see `_is_proven`.
 
     The proof comes after the hold, so that the process which was proven is the one that is held.
@@ -226,7 +238,7 @@ def _hold_proven(record: WorkerRecord, health: Health | None) -> system.Handle |
         return None
 
 
-def _is_proven(record: WorkerRecord, health: Health | None, pid: int) -> bool:
+def _is_proven(record: WorkerRecord, health: WorkerHealth | None, pid: int) -> bool:
     """Of our user, alive, started when the record says, and with the record's nonce in its command line."""
     started = process_started(pid)
     if started is None or not is_alive(pid, started):
@@ -270,9 +282,9 @@ class WorkerProcesses:
         """
         health = health_of(worker, self._host, self._layout)
         if health is not None:
-            if any(health.get(part) is True for part in ("draining", "standing_by", "taking_over")):
+            if health.draining or health.standing_by or health.taking_over:
                 return release_worker(worker, self._host, self._layout)
-            if health.requests_in_flight > 0:
+            if health.requests_in_flight:
                 return "deferred"
         stopped = stop_worker(worker, _RETRACT_GRACE, host=self._host, layout=self._layout)
         return "stopped" if stopped.was_running else "gone"
@@ -286,7 +298,7 @@ class WorkerProcesses:
         if worker is None or spec.get("boot_id") != boot_id() or not self._still_wanted(worker):
             return False
         settings = worker.settings
-        if _serves(read_health(settings.host, settings.port, _HEALTH_TIMEOUT), worker):
+        if _serves(health_at(settings.host, settings.port, _HEALTH_TIMEOUT), worker):
             return True
         try:
             child = spawn(worker, self._layout)
@@ -304,8 +316,8 @@ class WorkerProcesses:
         return True
 
 
-def _serves(health: Health | None, spec: WorkerSpec) -> bool:
+def _serves(health: WorkerHealth | None, spec: WorkerSpec) -> bool:
     """Whether that health is of a worker for this home with these settings."""
-    if health is None or health.get("draining") or health.get("codex_home") != str(spec.codex_home):
+    if health is None or health.draining or health.codex_home != str(spec.codex_home):
         return False
-    return serves(health, spec.settings.to_json())
+    return health.serves(spec.settings)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cfp.core.facts import PortFact
+from cfp.core.health import WorkerHealth, parse_health
 from cfp.core.launch import Launch
 from cfp.core.settings import Settings, settings_from_json
 from cfp.host.worker import predecessor, probe, process
@@ -33,7 +33,7 @@ class WorkerSupervisor:
     def settings_hash(self, settings: Settings) -> str:
         return self._spec(settings, "").settings_hash()
 
-    def start(self, launch: Launch) -> dict[str, Any]:
+    def start(self, launch: Launch) -> WorkerHealth:
         """Start a worker; raises Failed(worker_did_not_start). It waits for its go byte until that is journaled."""
         settings = launch.settings
         former = "" if launch.take_over is None else self.record(launch.take_over).nonce
@@ -45,7 +45,10 @@ class WorkerSupervisor:
             child.abandon()
             raise
         child.go()
-        return dict(probe.wait_healthy(settings.host, settings.port, launch.nonce, launch.patience, child))
+        health = parse_health(probe.wait_healthy(settings.host, settings.port, launch.nonce, launch.patience, child))
+        if health is None:
+            raise AssertionError("a worker that is healthy names its process")
+        return health
 
     def release(self, at: PortFact) -> None:
         """Tell a worker that stands by to leave once its streams are done.
@@ -54,7 +57,7 @@ class WorkerSupervisor:
         """
         record = self.record(at)
         health = process.health_of(record, at.host, self._layout)
-        if health is None or health.get("standing_by") is True:
+        if health is None or health.standing_by:
             process.release_worker(record, at.host, self._layout)
 
     def stop(self, workers: Sequence[PortFact], grace: float) -> int:
@@ -63,18 +66,16 @@ class WorkerSupervisor:
         return sum(self._stop(at, max(0.0, deadline - time.monotonic())) for at in workers)
 
     def _stop(self, at: PortFact, grace: float) -> int:
-        if not (at.health or {}).get("nonce"):
+        if not at.nonce:
             return predecessor.stop_predecessor(self._layout, at.host, at.port).cut_streams
         return process.stop_worker(self.record(at), grace, host=at.host, layout=self._layout).cut_streams
 
     def record(self, at: PortFact) -> WorkerRecord:
-        health = at.health or {}
-        pid = health.get("pid")
         return WorkerRecord(
-            nonce=str(health.get("nonce") or ""),
+            nonce=at.nonce,
             port=at.port,
-            pid=pid if isinstance(pid, int) else None,
-            started=str(health["started"]) if health.get("started") else None,
+            pid=at.pid,
+            started=at.health.started or None if at.health is not None else None,
             boot_id=self.boot_id,
         )
 
@@ -87,9 +88,9 @@ class WorkerSupervisor:
 
         None for a predecessor's, and for one that does not answer: what it serves is not known.
         """
-        if not (at.health or {}).get("nonce") or not (at.health or {}).get("upstream_base"):
+        if at.health is None or not at.health.nonce or not at.health.upstream_base:
             return None
-        settings = settings_from_json(at.health or {})
+        settings = settings_from_json(at.health.raw)
         return self._spec(settings, "").relaunch_record()
 
     def _spec(

@@ -105,9 +105,12 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
     # Imported here, in the thread: these are the modules of `status`, and serving requests needs none of them.
     from cfp.core.diagnosis import diagnose  # noqa: PLC0415  see above
     from cfp.core.facts import PortFact, PortState  # noqa: PLC0415  see above
+    from cfp.core.health import parse_health  # noqa: PLC0415  see above
     from cfp.host.survey import Neighbours, survey  # noqa: PLC0415  see above
 
-    own = PortFact(host=str(health["host"]), port=int(health["port"]), state=PortState.OURS, health=health)
+    own = PortFact(
+        host=str(health["host"]), port=int(health["port"]), state=PortState.OURS, health=parse_health(health)
+    )
 
     def at(_: Layout, host: str, port: int) -> PortFact:
         """Probe no other port: its answer would change nothing about this worker."""

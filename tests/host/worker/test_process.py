@@ -18,12 +18,13 @@ import pytest
 from cfp.core.settings import Policy, Settings
 from cfp.errors import Failed
 from cfp.host.worker import _linux, _portable
-from cfp.host.worker.probe import Status, probe, read_health, wait_healthy
+from cfp.host.worker.probe import Status, probe, wait_healthy
 from cfp.host.worker.process import (
     Stopped,
     WorkerProcesses,
     WorkerSpec,
     boot_id,
+    health_at,
     is_alive,
     process_started,
     spawn,
@@ -204,9 +205,9 @@ class TestSpawn:
     def test_the_go_byte_lets_it_work(self, workers: Workers) -> None:
         """With the byte it listens, under the nonce, in a session and folder of its own."""
         spec, child, _ = workers.start()
-        health = read_health("127.0.0.1", spec.settings.port, 5)
+        health = health_at("127.0.0.1", spec.settings.port, 5)
         assert health is not None
-        assert (spec.nonce, child.pid, "/") == (health.nonce, health.pid, health["cwd"])
+        assert (spec.nonce, child.pid, "/") == (health.nonce, health.pid, health.raw["cwd"])
         assert child.pid == os.getsid(child.pid)
         assert is_alive(child.pid, child.started)
 
@@ -394,7 +395,7 @@ class TestNothingUnprovenIsSignalled:
         process = sleeper()
         try:
             spec, _, record = workers.start(pid=process.pid)
-            health = read_health("127.0.0.1", spec.settings.port, 5)
+            health = health_at("127.0.0.1", spec.settings.port, 5)
             assert health is not None
             assert process.pid == health.pid
             assert Stopped(was_running=False) == stop_worker(record, 0)
@@ -433,9 +434,9 @@ class TestHostProcesses:
         """A worker with a request in flight stays untouched."""
         spec, child, record = workers.start(busy=1)
         assert WorkerProcesses(workers.layout).retract(record) == "deferred"
-        health = read_health("127.0.0.1", spec.settings.port, 5)
+        health = health_at("127.0.0.1", spec.settings.port, 5)
         assert health is not None
-        assert health["draining"] is False
+        assert not health.draining
         assert is_alive(child.pid, child.started)
 
     def test_retract_asks_where_the_worker_says_that_it_listens(self, workers: Workers) -> None:
@@ -447,7 +448,7 @@ class TestHostProcesses:
         assert WorkerProcesses(workers.layout).retract(record_of(spec, child)) == "deferred"
 
     def relaunched(self, workers: Workers, spec: WorkerSpec) -> WorkerRecord | None:
-        health = read_health("127.0.0.1", spec.settings.port, 5)
+        health = health_at("127.0.0.1", spec.settings.port, 5)
         return None if health is None else WorkerRecord(nonce=health.nonce, port=spec.settings.port, pid=health.pid)
 
     def test_relaunch_serves_again_and_starts_no_second_worker(self, workers: Workers) -> None:

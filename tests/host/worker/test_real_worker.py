@@ -10,8 +10,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from cfp.host.worker.probe import port_owner, read_health, wait_healthy
-from cfp.host.worker.process import SpawnedWorker, Stopped, WorkerProcesses, WorkerSpec, is_alive, spawn, stop_worker
+from cfp.host.worker.probe import port_owner, wait_healthy
+from cfp.host.worker.process import (
+    SpawnedWorker,
+    Stopped,
+    WorkerProcesses,
+    WorkerSpec,
+    health_at,
+    is_alive,
+    spawn,
+    stop_worker,
+)
 from journal.values import WorkerRecord
 from tests.host.conftest import Workers, record_of
 from tests.host.servers import Served, says_and_stays, serving
@@ -51,14 +60,14 @@ def begin_stream(spec: WorkerSpec) -> http.client.HTTPConnection:
 def test_it_is_what_the_record_says(workers: Workers, spec: WorkerSpec) -> None:
     """Health, listener and process agree, and the health tells every setting that a relaunch compares."""
     child, record = start(workers, spec)
-    health = read_health("127.0.0.1", spec.settings.port, 5)
+    health = health_at("127.0.0.1", spec.settings.port, 5)
     owner = port_owner(spec.settings.port)
     assert health is not None
     assert owner is not None
     assert (child.pid, child.pid, os.getuid()) == (health.pid, owner.pid, owner.uid)
-    assert child.started == health["started"]
+    assert child.started == health.started
     assert WorkerProcesses(workers.layout).relaunch(spec.relaunch_record())
-    again = read_health("127.0.0.1", spec.settings.port, 5)
+    again = health_at("127.0.0.1", spec.settings.port, 5)
     assert again is not None
     assert spec.nonce == again.nonce
     assert Stopped(was_running=True) == stop_worker(record, 20)
