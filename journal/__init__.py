@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from journal.values import Unmergeable as Unmergeable
     from journal.values import WorkerRecord as WorkerRecord
 
-_HOME = {
+_MODULES = {
     "ABSENT": "values",
     "Damaged": "errors",
     "Drifted": "errors",
@@ -79,9 +79,9 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the module of a public name when it is first asked for (PEP 562)."""
-    if name not in _HOME:
+    """Import the module of a public name at its first use (PEP 562)."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value

@@ -1,4 +1,4 @@
-"""Which run of the machine this is."""
+"""The identity of the machine's current boot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SOURCE = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id(source: Path = _SOURCE) -> str:
-    """The kernel's id of this boot (Linux, random(4)); "" where there is no such thing."""
+    """Return the kernel's id of this boot (Linux, random(4)); "" where the system has none."""
     try:
         return source.read_text("ascii").strip()
     except OSError:

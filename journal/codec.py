@@ -1,9 +1,9 @@
-"""The log's bytes: one JSON record a line, each with checksum and length in front, numbered from 0.
+"""The encoding of a log: one frame per record, with checksum and length, numbered from 0.
 
-    crc32 of the JSON (8 hex digits) SP length of the JSON (6 hex digits) SP JSON LF
+    frame = crc32 of the JSON (8 hex digits) SP length of the JSON (6 hex digits) SP JSON LF
 
-Prefix rule: a log is worth what stands before its first bad frame or first gap in the numbers. What follows is a torn
-tail, and zeros are reserved space.
+Prefix rule: a log ends before its first invalid frame or the first gap in the numbers. The rest is a torn tail, or
+zeros of reserved space.
 """
 
 from __future__ import annotations
@@ -15,32 +15,33 @@ from dataclasses import dataclass
 
 from journal.values import Json
 
-HEADER = 16  # two hex numbers and two spaces
-LARGEST = 0xFFFFFF
+HEADER_SIZE = 16  # two hex numbers and two spaces
+MAX_LENGTH = 0xFFFFFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed:
-    """The records of a log's valid prefix, and how many bytes that prefix has."""
+class ParsedLog:
+    """The records of a log's valid prefix, and the prefix's length in bytes."""
 
     records: tuple[Json, ...]
     length: int
 
 
 def frame(number: int, record: Json) -> bytes:
-    """Encode one record. Raises ValueError where it is too long for the length field."""
+    """Encode one record as a frame. Raises ValueError where it is too long for the length field."""
     body = json.dumps({"q": number, **record}, separators=(",", ":")).encode("ascii")
-    if len(body) > LARGEST:
+    if len(body) > MAX_LENGTH:
         raise ValueError("record too long")
     return _header(body) + body + b"\n"
 
 
 def frames(records: Iterable[Json], first: int = 0) -> bytes:
+    """Encode records, numbered from `first`."""
     return b"".join(frame(number, record) for number, record in enumerate(records, first))
 
 
-def parse(data: bytes) -> Parsed:
-    """Read the valid prefix of a log. Never raises."""
+def parse(data: bytes) -> ParsedLog:
+    """Parse the valid prefix of a log. Never raises."""
     records = []
     length = 0
     for number, (body, end) in enumerate(_bodies(data)):
@@ -52,19 +53,19 @@ def parse(data: bytes) -> Parsed:
             break
         records.append(record)
         length = end
-    return Parsed(records=tuple(records), length=length)
+    return ParsedLog(records=tuple(records), length=length)
 
 
 def _bodies(data: bytes) -> Iterator[tuple[bytes, int]]:
     start = 0
     while True:
-        head = data[start : start + HEADER]
+        head = data[start : start + HEADER_SIZE]
         try:
-            end = start + HEADER + int(head[9:15], 16)
+            end = start + HEADER_SIZE + int(head[9:15], 16)
         except ValueError:
             return
-        body = data[start + HEADER : end]
-        # Comparing spelled headers, not numbers, leaves exactly one valid spelling of a frame.
+        body = data[start + HEADER_SIZE : end]
+        # Comparing the headers' bytes, not their numbers, allows exactly one spelling of a frame.
         if head != _header(body) or data[end : end + 1] != b"\n":
             return
         yield body, end + 1

@@ -1,4 +1,4 @@
-"""What a journal was given to work with, in one bundle that its parts share."""
+"""The collaborators of a journal, which all its parts share."""
 
 from __future__ import annotations
 
@@ -13,24 +13,29 @@ from journal.values import Format, Processes
 
 
 class Lock(Protocol):
-    """A lock that is held."""
+    """An acquired lock."""
 
     def release(self) -> None: ...
 
 
 class Locks(Protocol):
-    """Exclusive locks that die with their holder."""
+    """Exclusive locks that the kernel releases when their process ends."""
 
     def acquire(self, path: Path, timeout: float) -> Lock:
-        """Lock the file at `path`, creating it; TimeoutError, or FileNotFoundError where its folder is gone."""
+        """Lock the file at `path`, creating it; raise TimeoutError, or FileNotFoundError where its folder is missing.
+
+        `timeout` is in seconds.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Where the journal lies, and everything outside of it.
+    """The journal's folder, and every collaborator.
 
-    boot_id  names this run of the machine: an unfsynced file seen under another one may be torn
-    shown    last parts of own keys whose values may appear in the history and in inspections
+    token         returns that many random bytes as hexadecimal digits
+    boot_id       identifies this boot of the machine: a file that was not synced in an earlier one may be torn
+    tool          name and version of the program, for the log and the history
+    visible_keys  last parts of own keys whose values may appear in the history and in inspections
     """
 
     root: Path
@@ -41,4 +46,4 @@ class Context:
     token: Callable[[int], str]
     boot_id: Callable[[], str]
     tool: str
-    shown: Collection[str]
+    visible_keys: Collection[str]

@@ -1,14 +1,14 @@
-"""Every way in which the journal can say no.
+"""The errors of the journal.
 
 JournalError
-├─ LockBusy        somebody else holds the lock
-├─ Interrupted     an open transaction stands in the way: recover first
-├─ Drifted         files are not what the plan saw
-├─ Unsupported     a file that cannot be replaced safely; nothing was touched
+├─ LockBusy        another process holds the lock
+├─ Interrupted     an interrupted transaction is open: recover first
+├─ Drifted         files no longer hold what the plan read
+├─ Unsupported     a file cannot be replaced safely; no file changed
 ├─ StorageFailed   the operating system refused an operation
-└─ Damaged         a log that was durable once is unreadable: touch nothing
+└─ Damaged         a log that was durable once is unreadable; no file changed
 
-Fields carry the facts; the text never holds a file's content.
+Attributes hold the facts; the text never contains a file's content.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from journal.values import Json
 
 
 class JournalError(Exception):
-    """The journal could not do what it was asked."""
+    """The journal could not perform an operation."""
 
 
 class LockBusy(JournalError):
-    """Somebody else holds the lock: `holder` says who, as far as is known (pid, command, since)."""
+    """Another process holds the lock; `holder` describes it as far as is known (pid, command, since)."""
 
     def __init__(self, holder: Json) -> None:
         super().__init__("another command holds the journal's lock")
@@ -33,7 +33,7 @@ class LockBusy(JournalError):
 
 
 class Interrupted(JournalError):
-    """Open transactions stand in the way of a new one."""
+    """Interrupted transactions are open, so no new one can begin."""
 
     def __init__(self, transactions: Sequence[str]) -> None:
         super().__init__(f"open transactions: {', '.join(transactions)}")
@@ -41,7 +41,7 @@ class Interrupted(JournalError):
 
 
 class Drifted(JournalError):
-    """These files are not what the plan saw, and could not be merged with what it wants."""
+    """These files no longer hold what the plan read, and own keys could not be merged into them."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         super().__init__(f"changed by others: {', '.join(map(str, paths))}")
@@ -49,7 +49,7 @@ class Drifted(JournalError):
 
 
 class Unsupported(JournalError):
-    """This file cannot be replaced without losing something; nothing was touched."""
+    """This file cannot be replaced without loss; no file changed."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -58,7 +58,7 @@ class Unsupported(JournalError):
 
 
 class StorageFailed(JournalError):
-    """The operating system refused an operation on `path`; `errno` says why."""
+    """The operating system refused an operation on `path`, for the reason `errno`."""
 
     def __init__(self, path: Path, errno: int | None) -> None:
         super().__init__(f"{path}: {codes.errorcode.get(errno or 0, 'unknown error')}")
@@ -67,9 +67,9 @@ class StorageFailed(JournalError):
 
 
 class Damaged(JournalError):
-    """The log or the before-images of a transaction are unreadable where they were durable once: touch nothing.
+    """The log or a before-image that was durable once is unreadable; no file changed.
 
-    `files` describes what is known of the files: path, and what it holds now ("before", "after", "other", "absent").
+    `files` describes each file as far as the log can be read; see `Journal.inspect`.
     """
 
     def __init__(self, txid: str, files: Sequence[Json] = ()) -> None:

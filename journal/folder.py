@@ -1,4 +1,4 @@
-"""The journal as seen from outside the lock: what is open, what has happened, and the way in."""
+"""The journal's folder: its open transactions and its history, read without a lock, and the lock itself."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from journal.boot import boot_id
 from journal.context import Context, Lock, Locks
 from journal.errors import JournalError, LockBusy, StorageFailed
-from journal.fs import Fs, create_fresh, storage, write_all
+from journal.fs import Fs, create_fresh, storage_errors, write_all
 from journal.history import NAME, read_history
 from journal.log import HOLDER, LOCK, PARKED, open_transactions
 from journal.values import Format, Json, Processes
 
-if TYPE_CHECKING:  # interrupted() must not pay for what only a command with the lock needs
+if TYPE_CHECKING:  # interrupted() must not import what only a command with the lock needs
     from journal.lease import Lease
 
 
@@ -29,13 +29,13 @@ def utcnow() -> datetime:
 
 
 class Journal:
-    """One journal folder. Looking at it takes no lock and changes nothing.
+    """One journal. Reading it takes no lock and changes nothing; see `Context` for the parameters.
 
-    shown  last parts of own keys whose values may appear in history and inspections; others are "***"
-    locks  the operating system's, unless a test brings its own
+    visible_keys  last parts of own keys whose values may appear in history and inspections; others are "***"
+    locks         None for those of the operating system
     """
 
-    def __init__(  # noqa: PLR0913 - each is one collaborator, and all but four have their natural default
+    def __init__(  # noqa: PLR0913 - each is one collaborator, and all but four have a default
         self,
         root: Path,
         *,
@@ -45,7 +45,7 @@ class Journal:
         clock: Callable[[], datetime] = utcnow,
         token: Callable[[int], str] = secrets.token_hex,
         tool: str = "",
-        shown: Collection[str] = (),
+        visible_keys: Collection[str] = (),
         boot_id: Callable[[], str] = boot_id,
         locks: Locks | None = None,
     ) -> None:
@@ -53,7 +53,7 @@ class Journal:
         self._fs = fs
         self._locks = locks
         self._leases: list[Lease] = []
-        self._ports = Context(
+        self._context = Context(
             root=root,
             fs=fs,
             formats=formats,
@@ -62,16 +62,19 @@ class Journal:
             token=token,
             boot_id=boot_id,
             tool=tool,
-            shown=frozenset(shown),
+            visible_keys=frozenset(visible_keys),
         )
 
     def interrupted(self) -> tuple[str, ...]:
-        """The ids of open transactions, oldest first; () where there is no folder. One listing."""
+        """Return the ids of the open transactions, oldest first; () where the folder is missing. Costs one listing.
+
+        While no other process holds the lock, they are the interrupted ones.
+        """
         return open_transactions(self._fs, self.root)
 
     def is_clean(self) -> bool:
-        """Say whether nothing is left of a command that died, not even of one that died before it began."""
-        with storage(self.root):
+        """Whether no file of an interrupted transaction is there, not even of one that was never prepared."""
+        with storage_errors(self.root):
             try:
                 names = self._fs.names(self.root)
             except FileNotFoundError:
@@ -79,41 +82,41 @@ class Journal:
         return all(name in {LOCK, NAME} or PARKED in name for name in names)
 
     def history(self) -> tuple[Json, ...]:
-        """A redacted summary of each finished transaction, newest last."""
+        """Return a redacted entry for each finished transaction, newest last."""
         return read_history(self._fs, self.root)
 
     def inspect(self, txid: str) -> Json:
-        """A redacted view of an open transaction, and what `recover` would do with it.
+        """Return a redacted view of an open transaction and the decision of `recover`; change nothing.
 
         Keys: id, state ("prepared", "committed", "damaged"), decision ("roll_back", "finish", "refuse"), command,
         argv, tool, from, to, at, workers, files (path, target, edits, now: "before", "after", "absent", "other",
         "unreadable"); after damage only the first three, workers and files. Raises JournalError for an unknown id.
         """
-        from journal.recovery import inspect  # noqa: PLC0415 - interrupted() must not pay for it
+        from journal.recovery import inspect  # noqa: PLC0415 - interrupted() must not import it
 
         if txid not in self.interrupted():
             raise JournalError(f"no open transaction {txid}")
-        return inspect(self._ports, txid)
+        return inspect(self._context, txid)
 
     @property
     def has_committed(self) -> bool:
-        """Whether a transaction was committed under a lease of this object, and not taken back."""
+        """Whether a transaction was committed under a lease of this object, and its commit not revoked."""
         return any(lease.has_committed for lease in self._leases)
 
     def acquire(self, *, command: str, timeout: float) -> Lease:
-        """Take the lock, making the folder (0700) where it is missing. `timeout` is in seconds.
+        """Acquire the lock, making the folder (0700) where it is missing. `timeout` is in seconds.
 
-        Raises LockBusy, or StorageFailed where the file system has no locks that die with their holder.
+        Raises LockBusy, or StorageFailed where the file system has no locks that are released with their process.
         """
-        from journal.cleanup import sweep_orphans  # noqa: PLC0415 - interrupted() must not pay for it
+        from journal.cleanup import sweep_orphans  # noqa: PLC0415 - interrupted() must not import it
         from journal.lease import Lease  # noqa: PLC0415
 
         lock = self._lock(timeout)
-        lease = Lease(self._ports, lock)
+        lease = Lease(self._context, lock)
         self._leases.append(lease)
         try:
             sweep_orphans(self._fs, self.root)
-            self._name_holder(command)
+            self._write_holder(command)
         except BaseException:
             lease.__exit__(None, None, None)
             raise
@@ -133,7 +136,7 @@ class Journal:
             except TimeoutError:
                 raise LockBusy(self.holder()) from None
             except (FileNotFoundError, FileExistsError) as error:
-                # A completed uninstall took the folder; at one instant of that the lock's own mkdir says EEXIST.
+                # A completed uninstall removed the folder; meanwhile the lock's own mkdir can fail with EEXIST.
                 if self.root.is_file():
                     raise StorageFailed(self.root / LOCK, error.errno) from error
                 if time.monotonic() >= deadline:
@@ -142,25 +145,29 @@ class Journal:
                 raise StorageFailed(self.root / LOCK, error.errno) from error
 
     def _make_root(self) -> None:
-        with storage(self.root):
+        with storage_errors(self.root):
             try:
                 self._fs.make_folder(self.root, 0o700)
             except FileExistsError:
                 return
             self._fs.fsync_folder(self.root.parent)
 
-    def _name_holder(self, command: str) -> None:
-        """Leave word of who holds the lock; it helps people, nothing depends on it."""
-        word = {"pid": os.getpid(), "command": command, "since": self._ports.clock().isoformat(timespec="seconds")}
+    def _write_holder(self, command: str) -> None:
+        """Describe this process for people who meet the lock; no decision depends on it."""
+        holder = {
+            "pid": os.getpid(),
+            "command": command,
+            "since": self._context.clock().isoformat(timespec="seconds"),
+        }
         with suppress(OSError):
             fd = create_fresh(self._fs, self.root / HOLDER)
             try:
-                write_all(self._fs, fd, json.dumps(word).encode())
+                write_all(self._fs, fd, json.dumps(holder).encode())
             finally:
                 self._fs.close(fd)
 
     def holder(self) -> Json:
-        """Who took the lock last, as far as is known: pid, command, since."""
+        """Return pid, command and since of the process that acquired the lock last; {} where it is unknown."""
         try:
             return json.loads(self._fs.read(self.root / HOLDER))
         except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""The file operations that the journal is built from, one system call each, and how a failed one is reported.
+"""The file operations of the journal, one system call each, and the error that a failed one raises.
 
-Every effect of the journal on the disk passes through this port, so that a test can stop the world, fail a call or
-cut the power at any of them.
+Every disk access of the journal passes through this port, so that a test can kill the process, fail a call or cut the
+power at any of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from journal.errors import StorageFailed
 
 
 class FileType(enum.Enum):
-    """What stands under a name."""
+    """The type of a file."""
 
     FILE = "file"
     FOLDER = "folder"
@@ -27,9 +27,9 @@ class FileType(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stat:
-    """What lstat(2) says; `mode` holds the permission bits only."""
+    """The result of lstat(2); `mode` holds the permission bits only."""
 
-    kind: FileType
+    file_type: FileType
     mode: int
     uid: int
     gid: int
@@ -40,8 +40,8 @@ class Stat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meta:
-    """What a file keeps when its content is replaced; an ACL is an extended attribute on Linux."""
+class Metadata:
+    """The metadata that a file keeps when its content is replaced; an ACL is an extended attribute on Linux."""
 
     mode: int
     uid: int
@@ -66,10 +66,10 @@ class Fs(Protocol):
         """Open an existing file for reading, writing and fsync."""
 
     def write(self, fd: int, data: bytes, offset: int) -> int:
-        """Write at `offset` and return how much was taken, as pwrite(2) does."""
+        """Write at `offset` and return the number of bytes written, as pwrite(2) does."""
 
     def reserve(self, fd: int, size: int) -> None:
-        """Make sure that the file can grow to `size` bytes on a full disk; best effort."""
+        """Reserve disk space so that the file can grow to `size` bytes on a full disk; best effort."""
 
     def fsync(self, fd: int) -> None:
         """Return when content and metadata are on the medium."""
@@ -81,33 +81,33 @@ class Fs(Protocol):
     def drop_xattr(self, fd: int, name: str) -> None: ...
     def set_mtime(self, fd: int, mtime_ns: int) -> None: ...
 
-    def exchange(self, one: Path, other: Path) -> bool:
-        """Swap two existing names in one step; False where the file system cannot."""
+    def exchange(self, first: Path, second: Path) -> bool:
+        """Exchange two existing names atomically; return False where the file system cannot."""
 
     def move(self, source: Path, target: Path) -> None:
-        """Rename, replacing what stands at `target`."""
+        """Rename, replacing a file at `target`."""
 
     def move_new(self, source: Path, target: Path) -> None:
-        """Rename onto a free name; FileExistsError where it is taken."""
+        """Rename to a free name; raise FileExistsError where there is a file."""
 
     def unlink(self, path: Path) -> None: ...
     def make_folder(self, path: Path, mode: int) -> None: ...
     def remove_folder(self, path: Path) -> None: ...
 
     def fsync_folder(self, path: Path) -> None:
-        """Return when the folder's names are on the medium; nothing where the platform has no such thing."""
+        """Return when the folder's names are on the medium; do nothing where the system cannot sync a folder."""
 
 
 def write_all(fs: Fs, fd: int, data: bytes, offset: int = 0) -> None:
-    """Write every byte, however few each call takes."""
-    done = 0
-    while done < len(data):
-        done += fs.write(fd, data[done:], offset + done)
+    """Write every byte, in as many calls as it takes."""
+    written = 0
+    while written < len(data):
+        written += fs.write(fd, data[written:], offset + written)
 
 
 @contextmanager
-def storage(path: Path) -> Iterator[None]:
-    """Turn an OSError into StorageFailed about `path`."""
+def storage_errors(path: Path) -> Iterator[None]:
+    """Raise an OSError of the block as StorageFailed for `path`."""
     try:
         yield
     except OSError as error:
@@ -115,7 +115,7 @@ def storage(path: Path) -> Iterator[None]:
 
 
 def create_fresh(fs: Fs, path: Path) -> int:
-    """Create a private file; one that an earlier attempt left under this passing name goes first."""
+    """Create a private file under a temporary name; remove the one that an earlier attempt left there."""
     try:
         return fs.create(path, 0o600)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""What has happened: one redacted line a transaction, for people and for `status`. Nothing is decided from it."""
+"""The history: one redacted line for each transaction, for people and for `status`. No decision depends on it."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from journal.fs import Fs, create_fresh, storage, write_all
+from journal.fs import Fs, create_fresh, storage_errors, write_all
 from journal.log import NEW
 from journal.values import Json
 
 NAME = "history.jsonl"
-MOST_LINES = 50
-MOST_BYTES = 256 * 1024
-OLDEST = timedelta(days=90)
+MAX_LINES = 50
+MAX_BYTES = 256 * 1024
+MAX_AGE = timedelta(days=90)
 
 
 def read_history(fs: Fs, root: Path) -> tuple[Json, ...]:
-    """The readable lines, oldest first, as many as are kept; a torn one is skipped."""
-    return tuple(_entries(_read(fs, root)))[-MOST_LINES:]
+    """Return the newest MAX_LINES entries, oldest first; a torn line is skipped."""
+    return tuple(_entries(_read(fs, root)))[-MAX_LINES:]
 
 
 def add_to_history(fs: Fs, root: Path, entry: Json, now: datetime) -> None:
-    """Append one line, unless its transaction has one already; drop what is too old or too much now and then."""
+    """Append one line, unless its transaction has one already; now and then drop lines over age or number."""
     path = root / NAME
-    present = _read(fs, root)
-    if f'"id":"{entry["id"]}"'.encode() in present:
+    data = _read(fs, root)
+    if f'"id":"{entry["id"]}"'.encode() in data:
         return
     line = _line(entry)
-    if not _is_overdue(present, now):
-        separator = b"" if present.endswith(b"\n") else b"\n"
-        with storage(path):
-            _append(fs, path, separator + line, len(present))
+    if not _is_overdue(data, now):
+        separator = b"" if data.endswith(b"\n") else b"\n"
+        with storage_errors(path):
+            _append(fs, path, separator + line, len(data))
         return
-    kept = [old for old in _entries(present) if now - _when(old) <= OLDEST][1 - MOST_LINES :]
-    with storage(path):
-        _replace(fs, path, b"".join([*map(_line, kept), line]))
+    recent = [old for old in _entries(data) if now - _moment(old) <= MAX_AGE][1 - MAX_LINES :]
+    with storage_errors(path):
+        _replace(fs, path, b"".join([*map(_line, recent), line]))
 
 
-def _is_overdue(present: bytes, now: datetime) -> bool:
-    """Whether it is time to write the history anew; that costs more than a line, so it waits for twice the lines."""
-    if len(present) > MOST_BYTES or present.count(b"\n") >= 2 * MOST_LINES:
+def _is_overdue(data: bytes, now: datetime) -> bool:
+    """Whether the history is to be rewritten; that costs more than an append, so it waits for twice the lines."""
+    if len(data) > MAX_BYTES or data.count(b"\n") >= 2 * MAX_LINES:
         return True
-    oldest = next(_entries(present[: present.find(b"\n") + 1]), None)
-    return oldest is None or now - _when(oldest) > OLDEST
+    oldest = next(_entries(data[: data.find(b"\n") + 1]), None)
+    return oldest is None or now - _moment(oldest) > MAX_AGE
 
 
 def _read(fs: Fs, root: Path) -> bytes:
-    with storage(root / NAME), suppress(FileNotFoundError):
+    with storage_errors(root / NAME), suppress(FileNotFoundError):
         return fs.read(root / NAME)
     return b""
 
@@ -73,7 +73,7 @@ def _replace(fs: Fs, path: Path, data: bytes) -> None:
             fs.close(fd)
         fs.move(new, path)
     except OSError:
-        with suppress(OSError):  # on a full disk, say: nothing of it may stay
+        with suppress(OSError):  # on a full disk, for example: no part of it may stay
             fs.unlink(new)
         raise
 
@@ -86,12 +86,12 @@ def _entries(data: bytes) -> Iterator[Json]:
     for line in data.split(b"\n"):
         try:
             entry = json.loads(line)
-            _when(entry)
+            _moment(entry)
             entry["id"]
         except (ValueError, KeyError, TypeError):
             continue
         yield entry
 
 
-def _when(entry: Json) -> datetime:
+def _moment(entry: Json) -> datetime:
     return datetime.fromisoformat(entry["at"])

@@ -1,4 +1,4 @@
-"""What a transaction means to do to one file, as a value and as a record of the log."""
+"""The intent of a transaction for one file, as a value and as a log record."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from journal.fs import Meta
+from journal.fs import Metadata
 from journal.values import ABSENT, Absent, Json, KeyEdit
 
-NOTHING = "-"  # the digest of a file that is not there
+NO_FILE = "-"  # the digest of a missing file
 
 
 @dataclass(frozen=True, slots=True)
 class Digester:
-    """Keyed hashes: a log that leaks alone does not even confirm a guessed content."""
+    """Keyed hashes, so that the log of digests alone does not confirm a guessed content."""
 
     key: str
 
     def __call__(self, content: bytes | None) -> str:
         if content is None:
-            return NOTHING
+            return NO_FILE
         return hashlib.blake2b(content, key=self.key.encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
-    """Where a before-image lies: a file of the journal's folder, and a part of it."""
+class ImageLocation:
+    """The location of a before-image: a file of the journal's folder, and a part of it."""
 
     name: str
     offset: int
@@ -36,46 +36,52 @@ class Slice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """The durable word on one file.
+    """The durable intent for one file.
 
-    version  0 as planned; higher ones are re-intents, made when others wrote meanwhile
-    chain    the symbolic links on the way from `given` to `target`, as (link, what it says)
-    meta     of the file before; None where there was none
-    before   digests of the images; NOTHING for no file
-    theirs   digest of the foreign bytes that a re-intent has merged
+    version         0 for the planned intent, higher for a re-intent
+    path            as the caller wrote it
+    target          the path with every symbolic link resolved
+    chain           the symbolic links on the way from `path` to `target`, as (link, its text)
+    metadata        of the file before; None where there was none
+    mode            permission bits of a new file
+    before_digest   of the before-image; NO_FILE where the file was missing
+    after_digest    of the after-image; NO_FILE where the file is to be deleted
+    foreign_digest  of the foreign content that a re-intent has merged; "" in a planned intent
     """
 
     index: int
     version: int
-    given: Path
+    path: Path
     target: Path
     chain: tuple[tuple[str, str], ...]
-    meta: Meta | None
+    metadata: Metadata | None
     mtime_ns: int
     mode: int
-    before: str
-    image: Slice | None
-    after: str
-    theirs: str
+    before_digest: str
+    before_image: ImageLocation | None
+    after_digest: str
+    foreign_digest: str
     secret: bool
     format: str
     edits: tuple[KeyEdit, ...]
 
     def to_record(self) -> Json:
+        """Return the log record of the intent."""
+        image = self.before_image
         return {
             "t": "intent" if self.version == 0 else "reintent",
             "i": self.index,
             "version": self.version,
-            "given": str(self.given),
+            "given": str(self.path),
             "target": str(self.target),
             "chain": [list(link) for link in self.chain],
-            "meta": None if self.meta is None else _meta_to_json(self.meta),
+            "meta": None if self.metadata is None else _metadata_to_json(self.metadata),
             "mtime_ns": self.mtime_ns,
             "mode": self.mode,
-            "before": self.before,
-            "image": None if self.image is None else [self.image.name, self.image.offset, self.image.size],
-            "after": self.after,
-            "theirs": self.theirs,
+            "before": self.before_digest,
+            "image": None if image is None else [image.name, image.offset, image.size],
+            "after": self.after_digest,
+            "theirs": self.foreign_digest,
             "secret": self.secret,
             "format": self.format,
             "edits": [_edit_to_json(edit) for edit in self.edits],
@@ -83,42 +89,42 @@ class Intent:
 
 
 def intent_from_record(record: Json) -> Intent:
-    """Read back what `Intent.to_record` wrote. Raises KeyError, TypeError or ValueError on anything else."""
+    """Parse a record that `Intent.to_record` returned. Raises KeyError, TypeError or ValueError for any other."""
     image = record["image"]
     return Intent(
         index=record["i"],
         version=record["version"],
-        given=Path(record["given"]),
+        path=Path(record["given"]),
         target=Path(record["target"]),
-        chain=tuple((link, says) for link, says in record["chain"]),
-        meta=None if record["meta"] is None else _meta_from_json(record["meta"]),
+        chain=tuple((link, text) for link, text in record["chain"]),
+        metadata=None if record["meta"] is None else _metadata_from_json(record["meta"]),
         mtime_ns=record["mtime_ns"],
         mode=record["mode"],
-        before=record["before"],
-        image=None if image is None else Slice(name=image[0], offset=image[1], size=image[2]),
-        after=record["after"],
-        theirs=record["theirs"],
+        before_digest=record["before"],
+        before_image=None if image is None else ImageLocation(name=image[0], offset=image[1], size=image[2]),
+        after_digest=record["after"],
+        foreign_digest=record["theirs"],
         secret=record["secret"],
         format=record["format"],
         edits=tuple(_edit_from_json(edit) for edit in record["edits"]),
     )
 
 
-def _meta_to_json(meta: Meta) -> Json:
-    xattrs = [[name, base64.b64encode(value).decode("ascii")] for name, value in meta.xattrs]
-    return {"mode": meta.mode, "uid": meta.uid, "gid": meta.gid, "xattrs": xattrs}
+def _metadata_to_json(metadata: Metadata) -> Json:
+    xattrs = [[name, base64.b64encode(value).decode("ascii")] for name, value in metadata.xattrs]
+    return {"mode": metadata.mode, "uid": metadata.uid, "gid": metadata.gid, "xattrs": xattrs}
 
 
-def _meta_from_json(json: Json) -> Meta:
+def _metadata_from_json(json: Json) -> Metadata:
     xattrs = tuple((name, base64.b64decode(value)) for name, value in json["xattrs"])
-    return Meta(mode=json["mode"], uid=json["uid"], gid=json["gid"], xattrs=xattrs)
+    return Metadata(mode=json["mode"], uid=json["uid"], gid=json["gid"], xattrs=xattrs)
 
 
 def _edit_to_json(edit: KeyEdit) -> Json:
     return {
         "path": list(edit.path),
-        "before": _maybe_to_json(edit.before),
-        "after": _maybe_to_json(edit.after),
+        "before": _optional_to_json(edit.before),
+        "after": _optional_to_json(edit.after),
         "spelling": edit.before_spelling,
     }
 
@@ -126,16 +132,16 @@ def _edit_to_json(edit: KeyEdit) -> Json:
 def _edit_from_json(json: Json) -> KeyEdit:
     return KeyEdit(
         path=tuple(json["path"]),
-        before=_maybe_from_json(json["before"]),
-        after=_maybe_from_json(json["after"]),
+        before=_optional_from_json(json["before"]),
+        after=_optional_from_json(json["after"]),
         before_spelling=json["spelling"],
     )
 
 
-def _maybe_to_json(value: Json | Absent) -> Json:
-    """[] for ABSENT and [value] for a value, since null is a value too."""
+def _optional_to_json(value: Json | Absent) -> Json:
+    """Return [] for ABSENT and [value] for a value, since null is a value too."""
     return [] if value is ABSENT else [value]
 
 
-def _maybe_from_json(json: Json) -> Json | Absent:
+def _optional_from_json(json: Json) -> Json | Absent:
     return json[0] if json else ABSENT

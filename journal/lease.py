@@ -1,4 +1,4 @@
-"""What may be done while the lock is held."""
+"""The journal's exclusive lock, and the operations that need it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Self
 from journal.cleanup import remove_all, remove_if_empty
 from journal.context import Context, Lock
 from journal.errors import Interrupted
-from journal.fs import storage
+from journal.fs import storage_errors
 from journal.log import HOLDER, LOCK, PARKED, VERSION, open_transactions
 from journal.recovery import Recovery, recover_all
-from journal.redact import shown_argv
-from journal.signals import Hold
+from journal.redact import redacted_argv
+from journal.signals import SignalMask
 from journal.transaction import Transaction
 from journal.values import FileChange
 
 
 class Lease:
-    """The exclusive lock of one journal, held until `with` ends."""
+    """The exclusive lock of one journal, released at the end of `with`."""
 
-    def __init__(self, ports: Context, lock: Lock) -> None:
-        self._ports = ports
+    def __init__(self, context: Context, lock: Lock) -> None:
+        self._context = context
         self._lock = lock
-        self._hold = Hold()
-        self._dismantled = False
+        self._signal_mask = SignalMask()
+        self._journal_removed = False
         self._transactions: list[Transaction] = []
 
     def __enter__(self) -> Self:
@@ -37,36 +37,36 @@ class Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if not self._dismantled:  # by now another command's word may stand there
+            if not self._journal_removed:  # else the holder's file can be that of the next command
                 with suppress(OSError):
-                    self._ports.fs.unlink(self._ports.root / HOLDER)
+                    self._context.fs.unlink(self._context.root / HOLDER)
                 with suppress(OSError):
-                    self._leave_no_trace()
+                    self._remove_unused_folder()
         finally:
             self._lock.release()
-            self._hold.release()
+            self._signal_mask.restore()
 
-    def _leave_no_trace(self) -> None:
-        """Remove a folder that holds nothing but the lock: no transaction has ever begun, or none was recorded.
+    def _remove_unused_folder(self) -> None:
+        """Remove a folder that holds nothing but the lock: no transaction has begun, or none is in the history.
 
-        As in `dismantle`, who waits for this lock starts over. Nothing has to be durable.
+        A process that waits for this lock starts over, as in `remove_journal`. Nothing has to be durable.
         """
-        fs, root = self._ports.fs, self._ports.root
+        fs, root = self._context.fs, self._context.root
         if fs.names(root) == [LOCK]:
             fs.unlink(root / LOCK)
             remove_if_empty(fs, root)
 
     @property
     def has_committed(self) -> bool:
-        """Whether a transaction of this lease was committed, and not taken back."""
-        return any(transaction.has("commit") for transaction in self._transactions)
+        """Whether a transaction of this lease was committed, and its commit not revoked."""
+        return any(transaction.has_record("commit") for transaction in self._transactions)
 
     def recover(self) -> Recovery:
-        """Decide every open transaction: with a commit it is finished, without one every file goes back.
+        """Decide every open transaction: finish one with a commit record, and roll any other back.
 
         Idempotent, and safe to interrupt. Raises Damaged, Unsupported (a newer log) or StorageFailed.
         """
-        return recover_all(self._ports, self._hold)
+        return recover_all(self._context, self._signal_mask)
 
     def begin(
         self,
@@ -78,55 +78,57 @@ class Lease:
         changes: Sequence[FileChange],
         folders: Sequence[Path] = (),
     ) -> Transaction:
-        """Draw up a transaction; nothing is on disk yet.
+        """Return a new transaction; nothing is on disk yet.
 
-        The order of `changes` is the order of swapping, and the reverse of it the order of giving back. `folders` are
-        made (0700) where they are missing, and removed by a roll back where they are empty then; parents of files
-        need not be named. Raises Interrupted where an open transaction stands in the way.
+        It swaps the files in the order of `changes`, and rolls them back in reverse. It makes missing `folders`
+        (0700), and a roll back removes those of them that are empty. Parents of files need not be named.
+        Raises Interrupted where a transaction is open.
         """
-        ports = self._ports
-        if interrupted := open_transactions(ports.fs, ports.root):
+        context = self._context
+        if interrupted := open_transactions(context.fs, context.root):
             raise Interrupted(interrupted)
-        now = ports.clock()
+        now = context.clock()
         begin = {
             "t": "begin",
             "v": VERSION,
             "at": now.isoformat(timespec="seconds"),
             "command": command,
-            "argv": shown_argv(argv),
-            "tool": ports.tool,
-            "boot_id": ports.boot_id(),
+            "argv": redacted_argv(argv),
+            "tool": context.tool,
+            "boot_id": context.boot_id(),
             "from": from_state,
             "to": to_state,
-            "key": ports.token(16),
+            "key": context.token(16),
         }
-        txid = f"{now:%Y%m%dT%H%M%SZ}-{ports.token(4)}"
-        latest = Transaction(ports, txid, begin, hold=self._hold, changes=tuple(changes), folders=tuple(folders))
-        self._transactions.append(latest)
-        return latest
+        txid = f"{now:%Y%m%dT%H%M%SZ}-{context.token(4)}"
+        transaction = Transaction(
+            context, txid, begin, signal_mask=self._signal_mask, changes=tuple(changes), folders=tuple(folders)
+        )
+        self._transactions.append(transaction)
+        return transaction
 
     def remove(self, paths: Sequence[Path]) -> None:
-        """Delete files, then empty folders, for good: forward only, and safe to repeat. What is missing is done.
+        """Delete files, then empty folders, without a transaction: forward only, and safe to repeat.
 
-        Raises StorageFailed; a folder that is not empty stays.
+        A missing path is no error, and a folder that is not empty stays. Raises StorageFailed.
         """
-        remove_all(self._ports.fs, paths)
+        remove_all(self._context.fs, paths)
 
-    def dismantle(self) -> None:
-        """Remove the journal itself: the last act of an uninstall. Parked bytes stay, and the folder with them.
+    def remove_journal(self) -> None:
+        """Remove the journal itself: the last act of an uninstall. Parked content stays, and the folder with it.
 
-        The lock file goes last. Who has waited for it gets a lock that no longer stands under its name, sees that,
-        and starts over in a new folder; so nothing may follow but the removal of the folder, if it is still empty.
+        The lock file goes last. A process that waits for it acquires a lock whose path is gone, detects that, and
+        starts over in a new folder; so only the removal of the folder may follow, if it is still empty.
         Raises Interrupted where a transaction is open.
         """
-        fs, root = self._ports.fs, self._ports.root
+        fs, root = self._context.fs, self._context.root
         if interrupted := open_transactions(fs, root):
             raise Interrupted(interrupted)
-        with storage(root):
+        with storage_errors(root):
             names = [name for name in fs.names(root) if name != LOCK and PARKED not in name]
             for name in sorted(names):
                 fs.unlink(root / name)
-            self._dismantled = True
+            self._journal_removed = True
             fs.unlink(root / LOCK)
             if remove_if_empty(fs, root):
                 fs.fsync_folder(root.parent)

@@ -1,4 +1,4 @@
-"""One exclusive lock per journal, kept by the kernel for a process: it dies with its holder, so none is stale."""
+"""The exclusive lock of a journal, kept by the kernel: it is released when its process ends, so none is stale."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, Timeout
 
-# flock(2) is asked for by name where it exists, so that no soft lock steps in: that one survives its holder.
+# flock(2) by name, without filelock's soft lock as a fallback: a soft lock survives its process.
 if os.name == "posix":
     from filelock import UnixFileLock
 
@@ -21,7 +21,7 @@ else:  # pragma: no cover - untested: only Linux is run
 
 
 class NativeLock:
-    """A lock that is held."""
+    """An acquired lock."""
 
     def __init__(self, lock: BaseFileLock) -> None:
         self._lock = lock
@@ -31,32 +31,32 @@ class NativeLock:
 
 
 class NativeLocks:
-    """The operating system's locks."""
+    """The locks of the operating system."""
 
     def acquire(self, path: Path, timeout: float) -> NativeLock:
         """Lock the file at `path`, creating it.
 
-        Raises TimeoutError, and FileNotFoundError where the folder is gone or another lock file stands under the
-        name: a finished uninstall has removed the one that was waited for, and the caller starts over.
+        `timeout` is in seconds. Raises TimeoutError, and FileNotFoundError where the folder is missing or the path is
+        another file by now: a finished uninstall has removed the locked one, and the caller starts over.
         """
         lock = _native(path)
         try:
             lock.acquire(timeout=timeout)
         except Timeout:
             raise TimeoutError from None
-        return _confirmed(lock, path)
+        return _verified(lock, path)
 
 
-def _confirmed(lock: BaseFileLock, path: Path) -> NativeLock:
-    held = NativeLock(lock)
+def _verified(lock: BaseFileLock, path: Path) -> NativeLock:
+    native = NativeLock(lock)
     if not _is_same_file(lock, path):
-        held.release()
+        native.release()
         raise FileNotFoundError(path)
-    return held
+    return native
 
 
 def _is_same_file(lock: BaseFileLock, path: Path) -> bool:
-    descriptor = lock._context.lock_file_fd  # noqa: SLF001 - filelock has no public name for the descriptor it holds
+    descriptor = lock._context.lock_file_fd  # noqa: SLF001 - filelock has no public name for its descriptor
     if descriptor is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""One file's share in a transaction: its intents so far, its place, and the steps on the disk that both ways use."""
+"""A file that takes part in a transaction: its intents, its staging area, and the disk operations on it."""
 
 from __future__ import annotations
 
@@ -7,145 +7,152 @@ from pathlib import Path
 
 from journal.context import Context
 from journal.errors import Damaged, StorageFailed, Unsupported
-from journal.fs import FileType, Meta, storage
+from journal.fs import FileType, Metadata, storage_errors
 from journal.intents import Digester, Intent
 from journal.log import PARKED
-from journal.reconciliation import Observation, StagedFile, accounted
-from journal.staging import StagingArea, apply_meta, park, stage
-from journal.target import FileContent, look
+from journal.reconciliation import Observation, StagedFile, removable_digests
+from journal.staging import StagingArea, apply_metadata, park, stage
+from journal.target import FileContent, read_file
 from journal.values import Format
 
 
 class Participant:
-    """What a transaction knows and does about one file.
+    """One file of a transaction.
 
-    `after` is the newest after-image. It lives in memory only: recovery never needs it.
+    after_image     of the newest intent; in memory only, since recovery never needs it
+    areas           the staging area of the recorded target, and that of another target where links changed
+    parked_names    files of the journal's folder that hold parked content
+    merged_digests  of foreign content that the target contains, so that it need not be parked
     """
 
     def __init__(
-        self, ports: Context, txid: str, digest: Digester, intent: Intent, after: bytes | None = None
+        self, context: Context, txid: str, digest: Digester, intent: Intent, after_image: bytes | None = None
     ) -> None:
-        self.ports = ports
+        self.context = context
         self.txid = txid
         self.digest = digest
         self.intents = [intent]
-        self.after = after
-        self.parked: list[str] = []
-        self.consumed: set[str] = set()
-        self.place = self.place_at(intent.target)
-        self.places = [self.place]
+        self.after_image = after_image
+        self.parked_names: list[str] = []
+        self.merged_digests: set[str] = set()
+        self.area = self.area_at(intent.target)
+        self.areas = [self.area]
 
     @property
-    def last(self) -> Intent:
+    def intent(self) -> Intent:
+        """The newest intent."""
         return self.intents[-1]
 
     @property
-    def made_from(self) -> str:
-        """Digest of what the newest intent describes: the file that the plan saw, or foreign bytes that it merges."""
-        return self.last.theirs or self.last.before
+    def base_digest(self) -> str:
+        """Digest of the content that the newest intent builds on: the planned before-image or foreign content."""
+        return self.intent.foreign_digest or self.intent.before_digest
 
     @property
     def index(self) -> int:
-        return self.last.index
+        return self.intent.index
 
     @property
-    def form(self) -> Format | None:
-        return self.ports.formats.get(self.last.format)
+    def file_format(self) -> Format | None:
+        return self.context.formats.get(self.intent.format)
 
-    def place_at(self, target: Path) -> StagingArea:
-        return StagingArea(self.ports.fs, target, self.txid, self.index, self.digest)
+    def area_at(self, target: Path) -> StagingArea:
+        return StagingArea(self.context.fs, target, self.txid, self.index, self.digest)
 
-    def before(self) -> bytes | None:
-        """Read the newest before-image. Raises Damaged where it is not what was made durable."""
-        image = self.last.image
-        if image is None:
+    def read_before_image(self) -> bytes | None:
+        """Read the newest before-image, None for no file. Raises Damaged where its digest does not match."""
+        location = self.intent.before_image
+        if location is None:
             return None
-        path = self.ports.root / image.name
-        content = None
-        with storage(path), suppress(FileNotFoundError):
-            content = self.ports.fs.read(path)[image.offset : image.offset + image.size]
-        if self.digest(content) != self.last.before:
+        path = self.context.root / location.name
+        image = None
+        with storage_errors(path), suppress(FileNotFoundError):
+            image = self.context.fs.read(path)[location.offset : location.offset + location.size]
+        if self.digest(image) != self.intent.before_digest:
             raise Damaged(self.txid)
-        return content
+        return image
 
-    def stage_after(self) -> None:
-        if self.after is not None:
-            path = self.place.staged(self.last.version)
+    def stage_after_image(self) -> None:
+        """Stage the after-image of the newest intent; a deletion stages nothing."""
+        if self.after_image is not None:
+            path = self.area.staged_path(self.intent.version)
             try:
-                stage(self.ports.fs, path, self.after, self.last.meta, mode=self.last.mode)
+                stage(self.context.fs, path, self.after_image, self.intent.metadata, mode=self.intent.mode)
             except Unsupported as error:
-                raise Unsupported(self.last.given, error.reason) from error
+                raise Unsupported(self.intent.path, error.reason) from error
 
-    def put(self, place: StagingArea, staged: Path, sight: Observation) -> None:
-        """Bring what is staged under the target's name, as long as it is what `sight` says; the caller looks again.
+    def swap_in(self, area: StagingArea, staged: Path, observation: Observation) -> None:
+        """Swap a staged file with the target while the target is as in `observation`; the caller observes again.
 
-        Every way keeps what others may have written in the meantime: it ends up under the staged name, or the
-        operation does not happen.
+        A foreign write that comes between is kept: it ends up under the staged name, or the swap does not happen.
         """
-        fs = self.ports.fs
+        fs = self.context.fs
         try:
-            if sight.current is None:
-                fs.move_new(staged, place.target)
-            elif not fs.exchange(staged, place.target) and self._is_still(place, sight):
-                fs.move(staged, place.target)
+            if observation.current is None:
+                fs.move_new(staged, area.target)
+            elif not fs.exchange(staged, area.target) and self._is_unchanged(area, observation):
+                fs.move(staged, area.target)
         except (FileExistsError, FileNotFoundError):
             return
         except OSError as error:
-            raise StorageFailed(place.target, error.errno) from error
+            raise StorageFailed(area.target, error.errno) from error
 
-    def _is_still(self, place: StagingArea, sight: Observation) -> bool:
-        """Without exchange a gap remains between this comparison and the rename."""
-        return place.observe(self.intents, names=()).digest == sight.digest
+    def _is_unchanged(self, area: StagingArea, observation: Observation) -> bool:
+        """Whether the target still has the observed digest; without exchange a gap remains before the rename."""
+        return area.observe(self.intents, names=()).digest == observation.digest
 
-    def take_away(self, place: StagingArea, aside: Path) -> None:
-        """Remove the target by renaming it, so that it can come back if it was not what we thought."""
+    def move_aside(self, area: StagingArea, staged: Path) -> None:
+        """Delete the target by renaming it to a staged name, so that a foreign write can come back."""
         try:
-            self.ports.fs.move_new(place.target, aside)
+            self.context.fs.move_new(area.target, staged)
         except FileNotFoundError:
             return
         except OSError as error:
-            raise StorageFailed(place.target, error.errno) from error
+            raise StorageFailed(area.target, error.errno) from error
 
-    def fix_meta(self, path: Path, meta: Meta) -> None:
-        """Set mode, owner and attributes of a file where they differ, and make that and its content durable."""
-        with storage(path):
-            fd = self.ports.fs.open(path)
+    def set_metadata(self, path: Path, metadata: Metadata) -> None:
+        """Set mode, owner and attributes of a file where they differ, and fsync it."""
+        with storage_errors(path):
+            fd = self.context.fs.open(path)
             try:
-                apply_meta(self.ports.fs, fd, path, meta)
-                self.ports.fs.fsync(fd)
+                apply_metadata(self.context.fs, fd, path, metadata)
+                self.context.fs.fsync(fd)
             finally:
-                self.ports.fs.close(fd)
+                self.context.fs.close(fd)
 
-    def displaced(self, sight: Observation) -> StagedFile | None:
-        """What our swap took away, where it is what the newest intent was made from."""
-        return next((beside for beside in sight.beside if beside.holds.digest == self.made_from), None)
+    def displaced_base(self, observation: Observation) -> StagedFile | None:
+        """Return the displaced file that the newest intent builds on, if it is there."""
+        return next(
+            (staged for staged in observation.staged_files if staged.content.digest == self.base_digest), None
+        )
 
-    def sweep(self, place: StagingArea) -> bool:
-        """Remove every name of ours beside a target; what was displaced and is in no file is parked first.
+    def sweep(self, area: StagingArea) -> bool:
+        """Remove every staged file of one target; park foreign content that is in no file first.
 
-        Returns whether there was any: the folder is to be fsynced then.
+        Returns whether there was one: the caller fsyncs the folder then.
         """
-        names = place.names()
-        with storage(place.folder):
-            beside = place.beside(self.intents, names)
-            fine = accounted(self._digest_at(place), beside, self.intents) | self.consumed
-            for one in beside:
-                if one.holds.digest not in {one.staged, *fine} and one.strange is not FileType.FOLDER:
-                    self._park(one.holds)
-            folders = {one.path.name for one in beside if one.strange is FileType.FOLDER}
+        names = area.names()
+        with storage_errors(area.folder):
+            staged_files = area.staged_files(self.intents, names)
+            removable = removable_digests(self._target_digest(area), staged_files, self.intents) | self.merged_digests
+            for staged in staged_files:
+                is_removable = staged.content.digest in {staged.staged_digest, *removable}
+                if not is_removable and staged.irregular is not FileType.FOLDER:
+                    self._park(staged.content)
+            folders = {staged.path.name for staged in staged_files if staged.irregular is FileType.FOLDER}
             for name in names:
-                if name not in folders:  # somebody's folder is too much to park: it stays beside the file
-                    self.ports.fs.unlink(place.folder / name)
+                if name not in folders:  # a displaced folder cannot be parked as bytes: it stays where it is
+                    self.context.fs.unlink(area.folder / name)
         return bool(names)
 
-    def _digest_at(self, place: StagingArea) -> str:
+    def _target_digest(self, area: StagingArea) -> str:
         try:
-            held = look(self.ports.fs, place.target, self.digest)
+            content = read_file(self.context.fs, area.target, self.digest)
         except Unsupported:
             return ""
-        return self.digest(None if held is None else held.content)
+        return self.digest(None if content is None else content.data)
 
-    def _park(self, held: FileContent) -> None:
-        name = f"{self.txid}{PARKED}{self.index}-{self.digest(held.content)[:8]}"
-        park(self.ports.fs, self.ports.root / name, held.content)
-        self.parked.append(name)
+    def _park(self, content: FileContent) -> None:
+        name = f"{self.txid}{PARKED}{self.index}-{self.digest(content.data)[:8]}"
+        park(self.context.fs, self.context.root / name, content.data)
+        self.parked_names.append(name)

@@ -1,4 +1,4 @@
-"""Look at every file that a transaction will touch, before anything is written."""
+"""Checks of every file that a transaction will change, before anything is written."""
 
 from __future__ import annotations
 
@@ -7,70 +7,72 @@ from pathlib import Path
 
 from journal.context import Context
 from journal.errors import Drifted, Unsupported
-from journal.fs import Fs, storage
+from journal.fs import Fs, storage_errors
 from journal.intents import Digester, Intent
 from journal.participant import Participant
-from journal.target import examine, locate, look, missing_folders
+from journal.target import missing_folders, read_file, require_replaceable, resolve
 from journal.values import FileChange
 
 
-def survey(ports: Context, txid: str, digest: Digester, changes: Sequence[FileChange]) -> list[Participant]:
-    """Describe each change as an intent. A file that already is as wanted is compared and then left alone.
+def enlist(context: Context, txid: str, digest: Digester, changes: Sequence[FileChange]) -> list[Participant]:
+    """Return a participant for each change. A change without effect is checked for drift, and makes no participant.
 
-    Raises Drifted for all files together that are not as planned, Unsupported for the first that cannot be replaced.
+    Raises Drifted for all files together that have drifted, Unsupported for the first that cannot be replaced.
     """
-    shares: list[Participant] = []
+    participants: list[Participant] = []
     drifted = []
     for change in changes:
         if change.before == change.after:
-            if digest(_content(ports.fs, change.path, digest)) != digest(change.before):
+            if digest(_content(context.fs, change.path, digest)) != digest(change.before):
                 drifted.append(change.path)
             continue
-        share = Participant(ports, txid, digest, _intent(ports.fs, len(shares), change, digest), change.after)
-        if any(share.last.target == other.last.target for other in shares):
+        intent = _intent(context.fs, len(participants), change, digest)
+        participant = Participant(context, txid, digest, intent, change.after)
+        if any(intent.target == other.intent.target for other in participants):
             raise Unsupported(change.path, "two names of one file")
-        if share.last.before != digest(change.before):
+        if intent.before_digest != digest(change.before):
             drifted.append(change.path)
-        shares.append(share)
+        participants.append(participant)
     if drifted:
         raise Drifted(drifted)
-    return shares
+    return participants
 
 
-def missing_for(fs: Fs, shares: Sequence[Participant], folders: Sequence[Path]) -> list[Path]:
-    """Every folder that has to be made, outermost first."""
+def folders_to_make(fs: Fs, participants: Sequence[Participant], folders: Sequence[Path]) -> list[Path]:
+    """Return every missing folder, of the participants' targets and of `folders`, outermost first."""
     missing: dict[Path, None] = {}
-    for path in [*(share.last.target for share in shares), *(folder / "x" for folder in folders)]:
-        with storage(path):
+    targets = [participant.intent.target for participant in participants]
+    for path in [*targets, *(folder / "x" for folder in folders)]:
+        with storage_errors(path):
             missing.update(dict.fromkeys(missing_folders(fs, path)))
     return list(missing)
 
 
 def _intent(fs: Fs, index: int, change: FileChange, digest: Digester) -> Intent:
-    route = locate(fs, change.path)
-    with storage(change.path):
-        examine(fs, route.target)
-        held = look(fs, route.target, digest)
+    resolved = resolve(fs, change.path)
+    with storage_errors(change.path):
+        require_replaceable(fs, resolved.target)
+        content = read_file(fs, resolved.target, digest)
     return Intent(
         index=index,
         version=0,
-        given=change.path,
-        target=route.target,
-        chain=route.chain,
-        meta=None if held is None else held.meta,
-        mtime_ns=0 if held is None else held.mtime_ns,
+        path=change.path,
+        target=resolved.target,
+        chain=resolved.chain,
+        metadata=None if content is None else content.metadata,
+        mtime_ns=0 if content is None else content.mtime_ns,
         mode=change.mode,
-        before=digest(None if held is None else held.content),
-        image=None,
-        after=digest(change.after),
-        theirs="",
+        before_digest=digest(None if content is None else content.data),
+        before_image=None,
+        after_digest=digest(change.after),
+        foreign_digest="",
         secret=change.secret,
         format=change.format,
         edits=change.edits,
     )
 
 
-def _content(fs: Fs, given: Path, digest: Digester) -> bytes | None:
-    with storage(given):
-        held = look(fs, locate(fs, given).target, digest)
-    return None if held is None else held.content
+def _content(fs: Fs, path: Path, digest: Digester) -> bytes | None:
+    with storage_errors(path):
+        content = read_file(fs, resolve(fs, path).target, digest)
+    return None if content is None else content.data

@@ -1,7 +1,7 @@
-"""The operating system's own files.
+"""The file operations of the operating system.
 
-Linux is run and tested. macOS (F_FULLFSYNC) and Windows (no folder fsync, retried renames) are written from their
-documentation and untested.
+Tested on Linux. The branches for macOS (F_FULLFSYNC) and Windows (no folder fsync, retried renames) follow their
+documentation and are untested.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 from journal.fs import FileType, Stat
 
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_KINDS = {stat.S_IFREG: FileType.FILE, stat.S_IFDIR: FileType.FOLDER, stat.S_IFLNK: FileType.LINK}
-_UNRESERVABLE = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
+_FILE_TYPES = {stat.S_IFREG: FileType.FILE, stat.S_IFDIR: FileType.FOLDER, stat.S_IFLNK: FileType.LINK}
+_UNSUPPORTED = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
 
 if sys.platform == "win32":  # pragma: no cover - untested: only Linux is run
     _BUSY = {5, 32, 33}  # access denied, sharing violation, lock violation: another program has the file open
@@ -27,7 +27,7 @@ if sys.platform == "win32":  # pragma: no cover - untested: only Linux is run
     def _sync(fd: int) -> None:
         os.fsync(fd)
 
-    def _patiently(rename: Callable[[], object]) -> None:
+    def _retry_while_busy(rename: Callable[[], object]) -> None:
         for pause in _PAUSES:
             try:
                 rename()
@@ -48,27 +48,27 @@ else:
         else:
             os.fsync(fd)
 
-    def _patiently(rename: Callable[[], object]) -> None:
+    def _retry_while_busy(rename: Callable[[], object]) -> None:
         rename()
 
 
 class RealFs:
-    """The port on the real file system; see `journal.fs.Fs` for what each operation promises."""
+    """The real file system; `journal.fs.Fs` describes each operation."""
 
     def names(self, folder: Path) -> list[str]:
         return os.listdir(folder)
 
     def lstat(self, path: Path) -> Stat:
-        found = path.lstat()
+        result = path.lstat()
         return Stat(
-            kind=_KINDS.get(stat.S_IFMT(found.st_mode), FileType.OTHER),
-            mode=stat.S_IMODE(found.st_mode),
-            uid=found.st_uid,
-            gid=found.st_gid,
-            mtime_ns=found.st_mtime_ns,
-            links=found.st_nlink,
-            device=found.st_dev,
-            inode=found.st_ino,
+            file_type=_FILE_TYPES.get(stat.S_IFMT(result.st_mode), FileType.OTHER),
+            mode=stat.S_IMODE(result.st_mode),
+            uid=result.st_uid,
+            gid=result.st_gid,
+            mtime_ns=result.st_mtime_ns,
+            links=result.st_nlink,
+            device=result.st_dev,
+            inode=result.st_ino,
         )
 
     def readlink(self, path: Path) -> str:
@@ -85,7 +85,7 @@ class RealFs:
         try:
             names = os.listxattr(path, follow_symlinks=False)
         except OSError as error:
-            if error.errno in _UNRESERVABLE:  # pragma: no cover - no file system at hand is without attributes
+            if error.errno in _UNSUPPORTED:  # pragma: no cover - no file system at hand is without attributes
                 return {}
             raise
         return {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
@@ -108,7 +108,7 @@ class RealFs:
         try:
             os.posix_fallocate(fd, 0, size)
         except OSError as error:
-            if error.errno not in _UNRESERVABLE:
+            if error.errno not in _UNSUPPORTED:
                 raise
 
     def fsync(self, fd: int) -> None:
@@ -132,13 +132,13 @@ class RealFs:
     def set_mtime(self, fd: int, mtime_ns: int) -> None:
         os.utime(fd, ns=(mtime_ns, mtime_ns))
 
-    def exchange(self, one: Path, other: Path) -> bool:
+    def exchange(self, first: Path, second: Path) -> bool:
         from journal import rename  # noqa: PLC0415 - ctypes costs time that `interrupted` does not have
 
-        return rename.rename(one, other, rename.EXCHANGE)
+        return rename.rename(first, second, rename.EXCHANGE)
 
     def move(self, source: Path, target: Path) -> None:
-        _patiently(lambda: source.replace(target))
+        _retry_while_busy(lambda: source.replace(target))
 
     def move_new(self, source: Path, target: Path) -> None:
         from journal import rename  # noqa: PLC0415 - as above
@@ -146,7 +146,7 @@ class RealFs:
         if rename.rename(source, target, rename.EXCLUSIVE):
             return
         if sys.platform == "win32":  # pragma: no cover - untested: os.rename refuses to replace there
-            _patiently(lambda: source.rename(target))
+            _retry_while_busy(lambda: source.rename(target))
         else:  # pragma: no cover - no file system at hand lacks it; `link_new` is tested by itself
             link_new(source, target)
 
@@ -170,6 +170,6 @@ class RealFs:
 
 
 def link_new(source: Path, target: Path) -> None:
-    """Rename onto a free name where the kernel has no such rename: there are two names for an instant."""
+    """Rename to a free name where the kernel has no such rename: for an instant the file has two names."""
     os.link(source, target, follow_symlinks=False)
     source.unlink()

@@ -1,8 +1,8 @@
-"""Decide what should stand under a name, from what was just seen there. Pure: no IO, so every case can be tested.
+"""Decide the content of a target from an observation of it. Pure functions, so a test needs no disk for any case.
 
-While a transaction is open, what we have staged for a target lies beside it, or, since a swap exchanges the two, what
-the swap took away. A staged file's name tells what we put into it. If it holds something else now, then that was
-displaced, and if that is none of our images, somebody else wrote it.
+While a transaction is open, the file staged for a target lies in the target's folder. A swap leaves the displaced
+content there, under the name of the staged file. The intent, or the name itself, has the digest that was staged under
+the name. Any other content under it was displaced, and is foreign where no intent has its digest.
 """
 
 from __future__ import annotations
@@ -11,174 +11,199 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from journal.fs import FileType, Meta
-from journal.intents import NOTHING, Intent
+from journal.fs import FileType, Metadata
+from journal.intents import NO_FILE, Intent
 from journal.target import FileContent
 from journal.values import Format, KeyPath, Unmergeable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedFile:
-    """A file of ours beside its target: what we staged under this name, and what it holds now.
+    """A file of this transaction in the target's folder.
 
-    first    it was staged for the first swap, so what that displaced was written before our content could be seen
-    strange  what it is, if no regular file: a link or folder that took the target's name just before the swap
+    staged_digest  of the content that we staged under this name
+    content        its content now: the staged or the displaced one
+    is_first       staged for the first swap: its displaced content was written before ours became visible
+    irregular      its type where a swap displaced a link or a folder; None for a regular file
     """
 
     path: Path
-    staged: str
-    holds: FileContent
-    first: bool
-    strange: FileType | None = None
+    staged_digest: str
+    content: FileContent
+    is_first: bool
+    irregular: FileType | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """A target and what lies beside it, newest last."""
+    """The content of a target, and the staged files in its folder, newest last."""
 
     current: FileContent | None
-    beside: tuple[StagedFile, ...]
+    staged_files: tuple[StagedFile, ...]
 
     @property
     def digest(self) -> str:
-        return NOTHING if self.current is None else self.current.digest
+        return NO_FILE if self.current is None else self.current.digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Foreign:
-    """The newest content that is none of ours; `held` is None where somebody deleted the file.
+class ForeignWrite:
+    """The newest write of another program.
 
-    beside       where it lies, if a swap displaced it
-    before_ours  it was written before our content could be seen
+    content        None where it deleted the file
+    staged_file    the file that holds the content, where a swap displaced it
+    precedes_ours  it was written before our content became visible
     """
 
-    held: FileContent | None
-    beside: StagedFile | None
-    before_ours: bool
+    content: FileContent | None
+    staged_file: StagedFile | None
+    precedes_ours: bool
 
     @property
-    def is_text(self) -> bool:
-        """Whether what is held, if anything is, could be read by a format."""
-        return self.beside is None or self.beside.strange is None
+    def is_regular(self) -> bool:
+        """Whether it is a regular file or a deletion, and no link or folder."""
+        return self.staged_file is None or self.staged_file.irregular is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What should stand under a name after a roll back.
+class RollbackImage:
+    """The image that a target should hold after a roll back.
 
-    digest     of `content`, or None where that is still to be computed
-    meta       of the foreign file that `content` comes from
-    conflicts  own keys that others have changed; they stay as found
-    consumed   digest of foreign bytes that are contained in `content` and need not be kept
+    digest         of `data`; None where it is still to be computed
+    metadata       of the foreign file that `data` comes from
+    conflicts      own keys that others changed; they stay unchanged
+    merged_digest  of foreign content that `data` contains, so that it need not be parked
     """
 
-    content: bytes | None
+    data: bytes | None
     digest: str | None = None
-    meta: Meta | None = None
+    metadata: Metadata | None = None
     conflicts: tuple[KeyPath, ...] = ()
-    consumed: str = ""
+    merged_digest: str = ""
 
 
-def ours(intents: Sequence[Intent]) -> frozenset[str]:
-    """Every digest that this transaction can account for."""
-    return frozenset(digest for intent in intents for digest in (intent.before, intent.after, intent.theirs))
+def known_digests(intents: Sequence[Intent]) -> frozenset[str]:
+    """Every digest that an intent of this transaction names."""
+    return frozenset(
+        digest for intent in intents for digest in (intent.before_digest, intent.after_digest, intent.foreign_digest)
+    )
 
 
-def accounted(current: str, beside: Sequence[StagedFile], intents: Sequence[Intent]) -> frozenset[str]:
-    """Digests of what may be removed: our images, and foreign bytes that a re-intent carried into the file.
+def removable_digests(current: str, staged_files: Sequence[StagedFile], intents: Sequence[Intent]) -> frozenset[str]:
+    """Digests of content that may be removed: our images, and foreign content that a re-intent merged.
 
-    A re-intent that was written and then overtaken by yet another edit has carried nothing: what it was made from
-    would be lost. It has, if its image is or was under the target's name.
+    The content that a re-intent merged may go only where its after-image is or was the target. Another edit may have
+    come before that swap: then the staged file holds the only copy.
     """
-    found = {intent.after for intent in intents} | {intents[0].before, current}
+    removable = {intent.after_digest for intent in intents} | {intents[0].before_digest, current}
     for intent in intents[1:]:
-        if intent.before != intent.theirs:
-            found.add(intent.before)
-        was_swapped = any(one.staged == intent.after != one.holds.digest for one in beside)
-        if was_swapped or current == intent.after:
-            found.add(intent.theirs)
-    return frozenset(found)
+        if intent.before_digest != intent.foreign_digest:
+            removable.add(intent.before_digest)
+        was_swapped = any(
+            staged.staged_digest == intent.after_digest != staged.content.digest for staged in staged_files
+        )
+        if was_swapped or current == intent.after_digest:
+            removable.add(intent.foreign_digest)
+    return frozenset(removable)
 
 
-def newest_foreign(sight: Observation, intents: Sequence[Intent]) -> Foreign | None:
-    """Find what others wrote last, in place or displaced by the swap that put the present content there."""
-    known = ours(intents)
-    for beside in reversed(sight.beside):
-        if beside.holds.digest in known or beside.holds.digest == beside.staged:
+def newest_foreign_write(observation: Observation, intents: Sequence[Intent]) -> ForeignWrite | None:
+    """Return the newest foreign write: the target itself, or the file that the last swap displaced."""
+    ours = known_digests(intents)
+    for staged in reversed(observation.staged_files):
+        if staged.content.digest in ours or staged.content.digest == staged.staged_digest:
             continue
-        if sight.digest == beside.staged:
-            return Foreign(held=beside.holds, beside=beside, before_ours=beside.first)
-        if sight.digest in known:  # what a swap had taken away was put back, over what others had made of ours
-            return Foreign(held=beside.holds, beside=beside, before_ours=False)
-    if sight.digest in known or sight.digest in {beside.staged for beside in sight.beside}:
+        if observation.digest == staged.staged_digest:
+            return ForeignWrite(content=staged.content, staged_file=staged, precedes_ours=staged.is_first)
+        if observation.digest in ours:  # a roll back swapped an image in, and displaced an edit of our content
+            return ForeignWrite(content=staged.content, staged_file=staged, precedes_ours=False)
+    staged_digests = {staged.staged_digest for staged in observation.staged_files}
+    if observation.digest in ours or observation.digest in staged_digests:
         return None
-    return Foreign(held=sight.current, beside=None, before_ours=False)
+    return ForeignWrite(content=observation.current, staged_file=None, precedes_ours=False)
 
 
-def wanted_after_rollback(
-    sight: Observation, intents: Sequence[Intent], before: bytes | None, form: Format | None, *, torn: bool
-) -> Wanted:
-    """The three levels of a restore: nothing to do; whole bytes; own keys inside what others wrote.
+def rollback_image(
+    observation: Observation,
+    intents: Sequence[Intent],
+    before: bytes | None,
+    file_format: Format | None,
+    *,
+    rebooted: bool,
+) -> RollbackImage:
+    """Decide the roll back of one target: leave it, restore the before-image, or restore own keys in foreign content.
 
-    `before` is the last before-image, None for no file. `torn` says that the machine went down since: what was
-    displaced then may be a file that its writer never got to the disk.
+    `before` is the newest before-image, None for no file. After a reboot a displaced file may be torn, since its
+    writer may not have synced it: the before-image replaces it where the format cannot read it.
     """
-    last = intents[-1]
-    newest = newest_foreign(sight, intents)
-    if newest is None:
-        written = {intent.after for intent in intents} | {last.theirs}
-        if sight.digest in written - {last.before}:
-            return Wanted(content=before, digest=last.before)
-        return as_found(sight.current)
-    if newest.held is None:
-        return Wanted(content=None, digest=NOTHING, conflicts=_lost_with_the_file(last))
-    displaced_text = newest.beside is not None and newest.is_text
-    if torn and displaced_text and not _legible(newest.held.content, before, last, form):
-        return Wanted(content=before, digest=last.before, conflicts=((str(last.given),),))
-    if newest.before_ours or not newest.is_text:
-        return as_found(newest.held)
-    return _without_our_keys(newest.held, before, last, form)
+    intent = intents[-1]
+    foreign = newest_foreign_write(observation, intents)
+    if foreign is None:
+        written = {intent.after_digest for intent in intents} | {intent.foreign_digest}
+        if observation.digest in written - {intent.before_digest}:
+            return RollbackImage(data=before, digest=intent.before_digest)
+        return unchanged(observation.current)
+    if foreign.content is None:
+        return RollbackImage(data=None, digest=NO_FILE, conflicts=_deletion_conflicts(intent))
+    was_displaced = foreign.staged_file is not None and foreign.is_regular
+    if rebooted and was_displaced and not _is_mergeable(foreign.content.data, before, intent, file_format):
+        return RollbackImage(data=before, digest=intent.before_digest, conflicts=((str(intent.path),),))
+    if foreign.precedes_ours or not foreign.is_regular:
+        return unchanged(foreign.content)
+    return _without_own_keys(foreign.content, before, intent, file_format)
 
 
-def as_found(held: FileContent | None, conflicts: tuple[KeyPath, ...] = ()) -> Wanted:
-    if held is None:
-        return Wanted(content=None, digest=NOTHING)
-    return Wanted(content=held.content, digest=held.digest, meta=held.meta, conflicts=conflicts, consumed=held.digest)
+def unchanged(content: FileContent | None, conflicts: tuple[KeyPath, ...] = ()) -> RollbackImage:
+    """Return the content itself as the image; None stands for no file."""
+    if content is None:
+        return RollbackImage(data=None, digest=NO_FILE)
+    return RollbackImage(
+        data=content.data,
+        digest=content.digest,
+        metadata=content.metadata,
+        conflicts=conflicts,
+        merged_digest=content.digest,
+    )
 
 
-def _without_our_keys(held: FileContent, before: bytes | None, intent: Intent, form: Format | None) -> Wanted:
-    if form is None or not intent.edits:
-        return as_found(held, ((str(intent.given),),))
+def _without_own_keys(
+    content: FileContent, before: bytes | None, intent: Intent, file_format: Format | None
+) -> RollbackImage:
+    if file_format is None or not intent.edits:
+        return unchanged(content, ((str(intent.path),),))
     try:
-        merged = form.restore(held.content, before, intent.edits)
+        merged = file_format.restore(content.data, before, intent.edits)
     except Unmergeable:
-        return as_found(held, tuple(edit.path for edit in intent.edits))
-    return Wanted(content=merged.content, meta=held.meta, conflicts=merged.conflicts, consumed=held.digest)
+        return unchanged(content, tuple(edit.path for edit in intent.edits))
+    return RollbackImage(
+        data=merged.content, metadata=content.metadata, conflicts=merged.conflicts, merged_digest=content.digest
+    )
 
 
-def _lost_with_the_file(intent: Intent) -> tuple[KeyPath, ...]:
-    """Somebody deleted the file: it stays deleted, and what we would have given back is named."""
-    return tuple(edit.path for edit in intent.edits) or ((str(intent.given),),)
+def _deletion_conflicts(intent: Intent) -> tuple[KeyPath, ...]:
+    """Name the own keys of a file that another program deleted: it stays deleted, so they cannot be given back."""
+    return tuple(edit.path for edit in intent.edits) or ((str(intent.path),),)
 
 
-def _legible(content: bytes, before: bytes | None, intent: Intent, form: Format | None) -> bool:
-    if form is None or not content:
+def _is_mergeable(data: bytes, before: bytes | None, intent: Intent, file_format: Format | None) -> bool:
+    if file_format is None or not data:
         return False
     try:
-        form.restore(content, before, intent.edits)
+        file_format.restore(data, before, intent.edits)
     except Unmergeable:
         return False
     return True
 
 
-def lasting_meta(sight: Observation, recorded: Meta | None, made_from: str) -> Meta | None:
-    """Merge what others changed about mode, owner and attributes: theirs wins, ours never differs from recorded.
+def merged_metadata(observation: Observation, recorded: Metadata | None, base_digest: str) -> Metadata | None:
+    """Merge foreign changes of mode, owner and attributes: the newest one that differs from `recorded` wins.
 
-    `recorded` is of what `made_from` is the digest of: what was displaced before that has nothing to say any more.
+    `recorded` belongs to the content with `base_digest`. A file that an earlier swap displaced is older: its metadata
+    does not count.
     """
-    if sight.current is not None and sight.current.meta != recorded:
-        return sight.current.meta
-    for beside in sight.beside:
-        if beside.holds.digest == made_from != beside.staged and beside.holds.meta != recorded:
-            return beside.holds.meta
+    if observation.current is not None and observation.current.metadata != recorded:
+        return observation.current.metadata
+    for staged in observation.staged_files:
+        if staged.content.digest == base_digest != staged.staged_digest and staged.content.metadata != recorded:
+            return staged.content.metadata
     return recorded

@@ -1,4 +1,4 @@
-"""What an interrupted transaction comes to: without a commit every file goes back, with one it is finished."""
+"""Recovery of interrupted transactions: one with a commit record is finished, any other is rolled back."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Literal, TypeAlias
 from journal.codec import parse
 from journal.context import Context
 from journal.errors import Damaged, Unsupported
-from journal.fs import storage
+from journal.fs import storage_errors
 from journal.intents import Digester, Intent, intent_from_record
 from journal.log import OPEN, load_log, open_transactions
-from journal.redact import shown_file
-from journal.restore import want
-from journal.signals import Hold
-from journal.target import look
+from journal.redact import redacted_file
+from journal.rollback import decide
+from journal.signals import SignalMask
+from journal.target import read_file
 from journal.transaction import Stage, Transaction
 from journal.values import Json, KeyPath
 
@@ -26,10 +26,10 @@ INTERRUPTED = "interrupted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """What `Lease.recover` did.
+    """The result of `Lease.recover`.
 
-    kind          "conflict" where own keys or files were changed by others and stay as found, or bytes were parked
-    transactions  one summary for each, as in the history
+    kind          "conflict" where others changed own keys or files, which stay unchanged, or content was parked
+    transactions  the history entry of each
     """
 
     kind: Kind
@@ -38,12 +38,12 @@ class Recovery:
     workers: tuple[Json, ...] = ()
 
 
-def recover_all(ports: Context, hold: Hold) -> Recovery:
-    """Decide every open transaction, oldest first. Raises Damaged before anything of that transaction is touched."""
-    done = [recover_one(ports, txid, hold) for txid in open_transactions(ports.fs, ports.root)]
-    summaries = tuple(summary for _, summary in done)
-    conflicts = tuple(conflict for transaction, _ in done for conflict in transaction.conflicts)
-    workers = tuple(worker for transaction, _ in done for worker in transaction.workers)
+def recover_all(context: Context, signal_mask: SignalMask) -> Recovery:
+    """Decide every open transaction, oldest first. Raises Damaged before any file of that transaction changes."""
+    decided = [recover_one(context, txid, signal_mask) for txid in open_transactions(context.fs, context.root)]
+    summaries = tuple(summary for _, summary in decided)
+    conflicts = tuple(conflict for transaction, _ in decided for conflict in transaction.conflicts)
+    workers = tuple(worker for transaction, _ in decided for worker in transaction.workers)
     kind: Kind = "clean"
     if conflicts or any(summary["parked"] for summary in summaries):
         kind = "conflict"
@@ -54,69 +54,73 @@ def recover_all(ports: Context, hold: Hold) -> Recovery:
     return Recovery(kind=kind, transactions=summaries, conflicts=conflicts, workers=workers)
 
 
-def recover_one(ports: Context, txid: str, hold: Hold) -> tuple[Transaction, Json]:
-    transaction = resume(ports, txid, hold)
+def recover_one(context: Context, txid: str, signal_mask: SignalMask) -> tuple[Transaction, Json]:
+    """Finish one open transaction or roll it back; return it with its history entry."""
+    transaction = resume(context, txid, signal_mask)
     if transaction.stage is Stage.COMMITTED:
-        transaction.seal()
+        transaction.rewrite_log()
         transaction.retire_workers()
         transaction.finish()
         return transaction, transaction.summary("committed", INTERRUPTED)
     if transaction.stage is not Stage.RESTORED:
-        require_images(transaction)
+        require_before_images(transaction)
         transaction.restore_files()
     transaction.retract_workers()
     transaction.close_rolled_back(INTERRUPTED)
     return transaction, transaction.summary("rolled_back", INTERRUPTED)
 
 
-def resume(ports: Context, txid: str, hold: Hold) -> Transaction:
-    """Read an open log. Raises Damaged with what its files hold, as far as the log can still be read."""
+def resume(context: Context, txid: str, signal_mask: SignalMask) -> Transaction:
+    """Read an open log. Raises Damaged with the state of the files that the readable part of the log names."""
     try:
-        return Transaction.resume(ports, txid, load_log(ports.fs, ports.root, txid), hold=hold)
+        log = load_log(context.fs, context.root, txid)
+        return Transaction.resume(context, txid, log, signal_mask=signal_mask)
     except Damaged as damaged:
-        with storage(ports.root):
-            records = parse(ports.fs.read(ports.root / (txid + OPEN))).records
-        raise Damaged(txid, files_now(ports, records)) from damaged
+        records = _readable_records(context, txid)
+        raise Damaged(txid, current_files(context, records)) from damaged
 
 
-def require_images(transaction: Transaction) -> None:
-    """Raise Damaged where a before-image is needed and unreadable, while nothing is touched yet."""
-    for share in transaction.shares:
+def require_before_images(transaction: Transaction) -> None:
+    """Raise Damaged where a needed before-image is unreadable, before any file changes."""
+    for participant in transaction.participants:
         with suppress(Unsupported):
-            want(share, share.place.observe(share.intents), torn=False)
+            decide(participant, participant.area.observe(participant.intents), rebooted=False)
 
 
-def files_now(ports: Context, records: Sequence[Json]) -> list[Json]:
-    """What the files of a log hold now: "before", "after", "absent", "other" or "unreadable"."""
+def current_files(context: Context, records: Sequence[Json]) -> list[Json]:
+    """Describe each file of a log; "now" is "before", "after", "absent", "other" or "unreadable"."""
     if not records or "key" not in records[0]:
         return []
     digest = Digester(records[0]["key"])
     intents = [intent_from_record(record) for record in records if record["t"] in {"intent", "reintent"}]
-    return [shown_file(intent, ports.shown) | {"now": _now(ports, intent, digest)} for intent in intents]
+    return [
+        redacted_file(intent, context.visible_keys) | {"now": _current_state(context, intent, digest)}
+        for intent in intents
+    ]
 
 
-def _now(ports: Context, intent: Intent, digest: Digester) -> str:
+def _current_state(context: Context, intent: Intent, digest: Digester) -> str:
     try:
-        held = look(ports.fs, intent.target, digest)
+        content = read_file(context.fs, intent.target, digest)
     except (OSError, Unsupported):
         return "unreadable"
-    found = digest(None if held is None else held.content)
-    if found == intent.before:
+    current = digest(None if content is None else content.data)
+    if current == intent.before_digest:
         return "before"
-    if found == intent.after:
+    if current == intent.after_digest:
         return "after"
-    return "absent" if held is None else "other"
+    return "absent" if content is None else "other"
 
 
-def inspect(ports: Context, txid: str) -> Json:
-    """A redacted view of an open transaction, and what recovery would do with it."""
-    with storage(ports.root / (txid + OPEN)):
-        records = parse(ports.fs.read(ports.root / (txid + OPEN))).records
-    view: dict[str, Json] = {"id": txid, "files": files_now(ports, records), "workers": []}
+def inspect(context: Context, txid: str) -> Json:
+    """Return a redacted view of an open transaction and the decision of recovery; see `Journal.inspect`."""
+    records = _readable_records(context, txid)
+    view: dict[str, Json] = {"id": txid, "files": current_files(context, records), "workers": []}
     try:
-        transaction = Transaction.resume(ports, txid, load_log(ports.fs, ports.root, txid), hold=Hold())
+        log = load_log(context.fs, context.root, txid)
+        transaction = Transaction.resume(context, txid, log, signal_mask=SignalMask())
         if transaction.stage not in {Stage.COMMITTED, Stage.RESTORED}:
-            require_images(transaction)
+            require_before_images(transaction)
     except (Damaged, Unsupported):
         return view | {"state": "damaged", "decision": "refuse"}
     begin = records[0]
@@ -132,6 +136,12 @@ def inspect(ports: Context, txid: str) -> Json:
         "at": begin["at"],
         "workers": [_worker(record) for record in records if record["t"].startswith("proc_")],
     }
+
+
+def _readable_records(context: Context, txid: str) -> tuple[Json, ...]:
+    path = context.root / (txid + OPEN)
+    with storage_errors(path):
+        return parse(context.fs.read(path)).records
 
 
 def _worker(record: Json) -> Json:

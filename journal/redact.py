@@ -1,4 +1,4 @@
-"""What may be seen of a transaction: paths, our own keys, and no value that could be a secret."""
+"""Redaction: a view of a transaction has its paths and own keys, and no value that could be a secret."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from journal.intents import Intent
 from journal.values import ABSENT, Absent, Json, KeyEdit
 
-HIDDEN = "***"
+REDACTED = "***"
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<rest>[^\s/?#]*)(?P<path>[^\s?#]*)(?P<secret>[?#]\S*)?")
 
 
@@ -17,29 +17,29 @@ def without_userinfo(text: str) -> str:
     return _URL.sub(lambda url: url["scheme"] + url["rest"].rpartition("@")[2] + url["path"], text)
 
 
-def shown_value(key: str, value: Json | Absent, shown: Collection[str]) -> Json:
-    """A value as the history may hold it; None where the key is absent."""
+def redacted_value(key: str, value: Json | Absent, visible_keys: Collection[str]) -> Json:
+    """Return a value for the history: None where the key is absent, REDACTED unless the key is visible."""
     if value is ABSENT:
         return None
-    if key not in shown or not isinstance(value, str | bool | int | float):
-        return HIDDEN
+    if key not in visible_keys or not isinstance(value, str | bool | int | float):
+        return REDACTED
     return without_userinfo(value) if isinstance(value, str) else value
 
 
-def shown_edit(edit: KeyEdit, shown: Collection[str]) -> Json:
+def redacted_edit(edit: KeyEdit, visible_keys: Collection[str]) -> Json:
     key = edit.path[-1]
     return {
         "key": list(edit.path),
-        "before": shown_value(key, edit.before, shown),
-        "after": shown_value(key, edit.after, shown),
+        "before": redacted_value(key, edit.before, visible_keys),
+        "after": redacted_value(key, edit.after, visible_keys),
     }
 
 
-def shown_file(intent: Intent, shown: Collection[str]) -> Json:
-    # Of a file that may hold secrets the keys are told, and no value.
-    edits = [shown_edit(edit, () if intent.secret else shown) for edit in intent.edits]
-    return {"path": str(intent.given), "target": str(intent.target), "edits": edits}
+def redacted_file(intent: Intent, visible_keys: Collection[str]) -> Json:
+    # A file that may hold secrets shows its keys, and no value.
+    edits = [redacted_edit(edit, () if intent.secret else visible_keys) for edit in intent.edits]
+    return {"path": str(intent.path), "target": str(intent.target), "edits": edits}
 
 
-def shown_argv(argv: Iterable[str]) -> list[str]:
+def redacted_argv(argv: Iterable[str]) -> list[str]:
     return [without_userinfo(argument) for argument in argv]

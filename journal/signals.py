@@ -1,6 +1,7 @@
-"""Hold back the signals that would end the program between the first swap and its decision.
+"""A mask for the signals that would end the program between the first swap and the decision.
 
-They stay pending and arrive when `release` is called: milliseconds later. SIGKILL cannot be held, and need not be.
+Blocked signals stay pending and arrive when the former mask is restored, milliseconds later. SIGKILL cannot be
+blocked; recovery handles it.
 """
 
 from __future__ import annotations
@@ -8,18 +9,20 @@ from __future__ import annotations
 import signal
 
 
-class Hold:
-    """The held signals of the calling thread; both methods may be called again at any time."""
+class SignalMask:
+    """The signal mask of the calling thread; both methods may be repeated."""
 
     def __init__(self) -> None:
         self._former: set[signal.Signals | int] | None = None
 
-    def hold(self) -> None:
+    def block(self) -> None:
+        """Block SIGINT, SIGTERM and SIGHUP where the system can (POSIX)."""
         if self._former is None and hasattr(signal, "pthread_sigmask"):
-            held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-            self._former = set(signal.pthread_sigmask(signal.SIG_BLOCK, held))
+            signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+            self._former = set(signal.pthread_sigmask(signal.SIG_BLOCK, signals))
 
-    def release(self) -> None:
+    def restore(self) -> None:
+        """Restore the mask from before `block`."""
         if self._former is not None:
             former, self._former = self._former, None
             signal.pthread_sigmask(signal.SIG_SETMASK, former)

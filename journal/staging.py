@@ -1,8 +1,8 @@
-"""Files of ours beside a target: written under a passing name, renamed when durable, swept when the work is over.
+"""Staged files in a target's folder: written under a temporary name, renamed when durable, removed at the end.
 
-.<name>.<txid>-<index>.<version>             the after-image of an intent, or what its swap displaced
-.<name>.<txid>-<index>.u<n>.<digest>         content that a roll back puts in place, or what that displaced
-....part                                     being written; worth nothing, swept on sight
+.<name>.<txid>-<index>.<version>             the after-image of an intent, or the content that its swap displaced
+.<name>.<txid>-<index>.u<n>.<digest>         an image of a roll back, or the content that its swap displaced
+....part                                     incomplete, and removed wherever it is found
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from journal.errors import Unsupported
-from journal.fs import FileType, Fs, Meta, create_fresh, storage, write_all
+from journal.fs import FileType, Fs, Metadata, create_fresh, storage_errors, write_all
 from journal.intents import Digester, Intent
 from journal.reconciliation import Observation, StagedFile
-from journal.target import FileContent, look
+from journal.target import FileContent, read_file
 
 PART = ".part"
-LABELS = ("security.", "trusted.")  # the kernel or root keeps these; a new file gets its own
-INHERITED = "system.posix_acl_access"  # a folder's default ACL ends up here on every new file
+SECURITY_LABELS = ("security.", "trusted.")  # the kernel or root sets these; a new file gets its own
+ACCESS_ACL = "system.posix_acl_access"  # a folder's default ACL becomes this attribute of every new file
 
 
 class StagingArea:
-    """One target, and the names of this transaction beside it."""
+    """The names of one transaction in the folder of one target."""
 
     def __init__(self, fs: Fs, target: Path, txid: str, index: int, digest: Digester) -> None:
         self._fs = fs
@@ -32,68 +32,75 @@ class StagingArea:
         self.folder = target.parent
         self.prefix = f".{target.name}.{txid}-{index}."
 
-    def staged(self, version: int) -> Path:
+    def staged_path(self, version: int) -> Path:
+        """Return the path of the staged after-image of an intent's version."""
         return self.folder / f"{self.prefix}{version}"
 
-    def next_undo(self, digest: str) -> Path:
-        """A name that no earlier attempt has used."""
+    def next_undo_path(self, digest: str) -> Path:
+        """Return a path for an image of a roll back that no earlier attempt has used."""
         used = [name.removeprefix(self.prefix) for name in self.names()]
         number = 1 + max((int(name[1:].partition(".")[0]) for name in used if name.startswith("u")), default=-1)
         return self.folder / f"{self.prefix}u{number}.{digest}"
 
     def names(self) -> list[str]:
-        """Every name of ours in the folder, found by listing it; [] where the folder is gone."""
-        with storage(self.folder), suppress(FileNotFoundError):
+        """List the names of this transaction in the folder; [] where the folder is missing."""
+        with storage_errors(self.folder), suppress(FileNotFoundError):
             return sorted(name for name in self._fs.names(self.folder) if name.startswith(self.prefix))
         return []
 
     def observe(self, intents: Sequence[Intent], names: Collection[str] | None = None) -> Observation:
-        """Read the target and what lies beside it. `names` saves the listing where they are known."""
-        with storage(self.target):
-            beside = self.beside(intents, self.names() if names is None else names)
-            return Observation(current=look(self._fs, self.target, self._digest), beside=beside)
+        """Read the target and its staged files. `names` saves the listing where the caller knows them."""
+        with storage_errors(self.target):
+            staged_files = self.staged_files(intents, self.names() if names is None else names)
+            return Observation(current=read_file(self._fs, self.target, self._digest), staged_files=staged_files)
 
-    def beside(self, intents: Sequence[Intent], names: Collection[str]) -> tuple[StagedFile, ...]:
-        found = [self._beside(name, intents) for name in sorted(names) if not name.endswith(PART)]
-        return tuple(sorted((one for one in found if one is not None), key=lambda one: not one.first))
+    def staged_files(self, intents: Sequence[Intent], names: Collection[str]) -> tuple[StagedFile, ...]:
+        """Read the staged files of these names, in the order of `Observation`; incomplete ones are left out."""
+        present = [self._staged_file(name, intents) for name in sorted(names) if not name.endswith(PART)]
+        return tuple(sorted((staged for staged in present if staged is not None), key=lambda one: not one.is_first))
 
-    def _beside(self, name: str, intents: Sequence[Intent]) -> StagedFile | None:
+    def _staged_file(self, name: str, intents: Sequence[Intent]) -> StagedFile | None:
         path = self.folder / name
-        strange = None
+        irregular = None
         try:
-            holds = look(self._fs, path, self._digest)
+            content = read_file(self._fs, path, self._digest)
         except Unsupported:
-            holds, strange = self._strange(path)
-        if holds is None:
+            content, irregular = self._irregular_content(path)
+        if content is None:
             return None
         suffix = name.removeprefix(self.prefix)
         if suffix.startswith("u"):
-            staged = suffix.partition(".")[2]
+            digest = suffix.partition(".")[2]
         else:
-            staged = next((intent.after for intent in intents if str(intent.version) == suffix), holds.digest)
-        return StagedFile(path=path, staged=staged, holds=holds, first=suffix == "0", strange=strange)
+            versions = (intent.after_digest for intent in intents if str(intent.version) == suffix)
+            digest = next(versions, content.digest)
+        return StagedFile(
+            path=path, staged_digest=digest, content=content, is_first=suffix == "0", irregular=irregular
+        )
 
-    def _strange(self, path: Path) -> tuple[FileContent, FileType]:
-        """A link or a folder that took the target's name an instant before our swap displaced it."""
+    def _irregular_content(self, path: Path) -> tuple[FileContent, FileType]:
+        """Describe a link or a folder that replaced the target just before our swap displaced it."""
         stat = self._fs.lstat(path)
-        content = self._fs.readlink(path).encode() if stat.kind is FileType.LINK else b""
-        meta = Meta(mode=stat.mode, uid=stat.uid, gid=stat.gid)
-        digest = f"{stat.kind.value}:{content.hex()}"
-        return FileContent(content=content, digest=digest, meta=meta, mtime_ns=stat.mtime_ns), stat.kind
+        data = self._fs.readlink(path).encode() if stat.file_type is FileType.LINK else b""
+        metadata = Metadata(mode=stat.mode, uid=stat.uid, gid=stat.gid)
+        digest = f"{stat.file_type.value}:{data.hex()}"
+        return FileContent(data=data, digest=digest, metadata=metadata, mtime_ns=stat.mtime_ns), stat.file_type
 
 
-def stage(fs: Fs, path: Path, content: bytes, meta: Meta | None, *, mode: int, mtime_ns: int | None = None) -> None:
-    """Write a file beside its target, complete and durable before it appears as `path`.
+def stage(
+    fs: Fs, path: Path, data: bytes, metadata: Metadata | None, *, mode: int, mtime_ns: int | None = None
+) -> None:
+    """Write a staged file, complete and durable before it appears as `path`.
 
-    `meta` is what it takes over from the file it will replace; None for a new file, which gets `mode`.
-    Raises Unsupported where owner or attributes cannot be kept.
+    `metadata` is that of the file which it will replace; None for a new file, which gets `mode`.
+    Raises Unsupported where the owner or an attribute cannot be kept.
     """
     part = path.with_name(path.name + PART)
-    with storage(path):
+    with storage_errors(path):
         fd = create_fresh(fs, part)
         try:
-            write_all(fs, fd, content)
-            apply_meta(fs, fd, part, meta or Meta(mode=mode, uid=-1, gid=-1))
+            write_all(fs, fd, data)
+            apply_metadata(fs, fd, part, metadata or Metadata(mode=mode, uid=-1, gid=-1))
             if mtime_ns is not None:
                 fs.set_mtime(fd, mtime_ns)
             fs.fsync(fd)
@@ -102,35 +109,36 @@ def stage(fs: Fs, path: Path, content: bytes, meta: Meta | None, *, mode: int, m
         fs.move(part, path)
 
 
-def apply_meta(fs: Fs, fd: int, path: Path, meta: Meta) -> None:
-    """Give an open file its owner (-1 keeps it), attributes and mode; the mode last, since the others touch it."""
+def apply_metadata(fs: Fs, fd: int, path: Path, metadata: Metadata) -> None:
+    """Set owner (-1 keeps it), attributes and mode of an open file; the mode last, since the others change it."""
     stat = fs.lstat(path)
-    uid, gid = (stat.uid if meta.uid == -1 else meta.uid), (stat.gid if meta.gid == -1 else meta.gid)
+    uid = stat.uid if metadata.uid == -1 else metadata.uid
+    gid = stat.gid if metadata.gid == -1 else metadata.gid
     if (uid, gid) != (stat.uid, stat.gid):
         try:
             fs.set_owner(fd, uid, gid)
         except PermissionError as error:
             raise Unsupported(path, "its owner cannot be kept") from error
     present = fs.xattrs(path)
-    for name, value in meta.xattrs:
+    for name, value in metadata.xattrs:
         if present.get(name) != value:
             try:
                 fs.set_xattr(fd, name, value)
             except OSError as error:
-                if not name.startswith(LABELS):
+                if not name.startswith(SECURITY_LABELS):
                     raise Unsupported(path, f"its attribute {name} cannot be kept") from error
-    if INHERITED in present and INHERITED not in dict(meta.xattrs):
-        fs.drop_xattr(fd, INHERITED)
-    fs.set_mode(fd, meta.mode)
+    if ACCESS_ACL in present and ACCESS_ACL not in dict(metadata.xattrs):
+        fs.drop_xattr(fd, ACCESS_ACL)
+    fs.set_mode(fd, metadata.mode)
 
 
-def park(fs: Fs, path: Path, content: bytes) -> None:
-    """Keep displaced bytes durably in the journal's folder. Parking the same bytes twice is one file."""
+def park(fs: Fs, path: Path, data: bytes) -> None:
+    """Keep displaced content durably in the journal's folder. Parking the same content twice leaves one file."""
     part = path.with_name(path.name + PART)
-    with storage(path):
+    with storage_errors(path):
         fd = create_fresh(fs, part)
         try:
-            write_all(fs, fd, content)
+            write_all(fs, fd, data)
             fs.fsync(fd)
         finally:
             fs.close(fd)

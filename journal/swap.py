@@ -1,4 +1,4 @@
-"""Forward: put one after-image under its name, and again on top of what others write meanwhile."""
+"""Roll one file forward: swap its after-image in, and merge own keys into foreign content where it has drifted."""
 
 from __future__ import annotations
 
@@ -6,106 +6,109 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from journal.errors import Drifted
-from journal.fs import storage
-from journal.intents import NOTHING, Intent
+from journal.fs import storage_errors
+from journal.intents import NO_FILE, Intent
 from journal.log import IMAGES, write_images
 from journal.participant import Participant
-from journal.reconciliation import Foreign, Observation, newest_foreign
-from journal.target import locate
+from journal.reconciliation import ForeignWrite, Observation, newest_foreign_write
+from journal.target import resolve
 from journal.values import Unmergeable
 
 
-def step(share: Participant, sight: Observation, record: Callable[[Intent], None]) -> bool:
-    """Bring one file one step nearer to what we want; False where it is there.
+def advance(participant: Participant, observation: Observation, log_intent: Callable[[Intent], None]) -> bool:
+    """Take one step towards the after-image; return False where the target already holds it.
 
-    `record` makes a re-intent durable. Raises Drifted where others wrote what cannot be merged.
+    `log_intent` appends a re-intent to the log, durably. Raises Drifted where a foreign write cannot be merged.
     """
-    newest = newest_foreign(sight, share.intents)
-    if newest is not None:
-        if keeps_our_keys(share, newest):
+    foreign = newest_foreign_write(observation, participant.intents)
+    if foreign is not None:
+        if has_own_values(participant, foreign):
             return False
-        reintend(share, newest, record)
-    elif sight.digest == share.last.after:
-        return carry_meta(share, sight)
+        write_reintent(participant, foreign, log_intent)
+    elif observation.digest == participant.intent.after_digest:
+        return carry_over_metadata(participant, observation)
     else:
-        advance(share, sight)
+        swap_once(participant, observation)
     return True
 
 
-def observe(share: Participant) -> Observation:
-    """Look at a target by the names that we gave. Raises Drifted where its name leads elsewhere by now."""
-    route = locate(share.ports.fs, share.last.given)
-    if (route.target, route.chain) != (share.last.target, share.last.chain):
-        raise Drifted([share.last.given])
-    names = [share.place.staged(intent.version).name for intent in share.intents]
-    return share.place.observe(share.intents, names)
+def observe(participant: Participant) -> Observation:
+    """Observe a target and the names that its intents stage. Raises Drifted where the path resolves elsewhere now."""
+    resolved = resolve(participant.context.fs, participant.intent.path)
+    if (resolved.target, resolved.chain) != (participant.intent.target, participant.intent.chain):
+        raise Drifted([participant.intent.path])
+    names = [participant.area.staged_path(intent.version).name for intent in participant.intents]
+    return participant.area.observe(participant.intents, names)
 
 
-def advance(share: Participant, sight: Observation) -> None:
-    """One swap: replace, create or take away."""
-    staged = share.place.staged(share.last.version)
-    if share.last.after == NOTHING:
-        share.take_away(share.place, staged)
+def swap_once(participant: Participant, observation: Observation) -> None:
+    """Perform one swap: replace, create or delete the target."""
+    staged = participant.area.staged_path(participant.intent.version)
+    if participant.intent.after_digest == NO_FILE:
+        participant.move_aside(participant.area, staged)
         return
-    current = sight.current
-    if current is not None and current.digest == share.made_from and current.meta != share.last.meta:
-        share.fix_meta(staged, current.meta)  # others changed it since we staged for it
-    share.put(share.place, staged, sight)
+    current = observation.current
+    base_digest, recorded = participant.base_digest, participant.intent.metadata
+    if current is not None and current.digest == base_digest and current.metadata != recorded:
+        participant.set_metadata(staged, current.metadata)  # others changed it after the staging
+    participant.swap_in(participant.area, staged, observation)
 
 
-def keeps_our_keys(share: Participant, newest: Foreign) -> bool:
-    """Say whether what others wrote in place already says what we want; without keys of ours only bytes could."""
-    if share.form is None or not share.last.edits or newest.held is None or newest.beside is not None:
+def has_own_values(participant: Participant, foreign: ForeignWrite) -> bool:
+    """Whether foreign content in place already has our value for every own key; False for a file without own keys."""
+    edits, file_format = participant.intent.edits, participant.file_format
+    if file_format is None or not edits or foreign.content is None or foreign.staged_file is not None:
         return False
     try:
-        return share.form.apply(newest.held.content, share.last.edits) == newest.held.content
+        return file_format.apply(foreign.content.data, edits) == foreign.content.data
     except Unmergeable:
         return False
 
 
-def reintend(share: Participant, newest: Foreign, record: Callable[[Intent], None]) -> None:
-    """Apply own keys to what others wrote, make that durable as an intent, and stage it."""
-    last = share.last
-    if share.form is None or not last.edits or last.after == NOTHING or newest.held is None or not newest.is_text:
-        raise Drifted([last.given])
-    theirs = newest.held
+def write_reintent(participant: Participant, foreign: ForeignWrite, log_intent: Callable[[Intent], None]) -> None:
+    """Merge own keys into foreign content, log the result as a re-intent, and stage it."""
+    intent, file_format, content = participant.intent, participant.file_format, foreign.content
+    is_deletion = intent.after_digest == NO_FILE
+    if file_format is None or not intent.edits or is_deletion or content is None or not foreign.is_regular:
+        raise Drifted([intent.path])
     try:
-        given_back = share.form.restore(theirs.content, share.before(), last.edits)
-        after = share.form.apply(theirs.content, last.edits)
+        restored = file_format.restore(content.data, participant.read_before_image(), intent.edits)
+        after = file_format.apply(content.data, intent.edits)
     except Unmergeable as error:
-        raise Drifted([last.given]) from error
-    if given_back.conflicts:
-        raise Drifted([last.given])
-    before = theirs.content if newest.before_ours else given_back.content
-    version = last.version + 1
+        raise Drifted([intent.path]) from error
+    if restored.conflicts:
+        raise Drifted([intent.path])
+    before = content.data if foreign.precedes_ours else restored.content
+    version = intent.version + 1
     image = None
     if before is not None:
-        name = f"{share.txid}{IMAGES}{last.index}.{version}"
-        [image] = write_images(share.ports.fs, share.ports.root, name, [before])
-        with storage(share.ports.root):
-            share.ports.fs.fsync_folder(share.ports.root)
-    intent = replace(
-        last,
+        name = f"{participant.txid}{IMAGES}{intent.index}.{version}"
+        [image] = write_images(participant.context.fs, participant.context.root, name, [before])
+        with storage_errors(participant.context.root):
+            participant.context.fs.fsync_folder(participant.context.root)
+    reintent = replace(
+        intent,
         version=version,
-        meta=theirs.meta,
-        mtime_ns=theirs.mtime_ns,
-        before=share.digest(before),
-        image=image,
-        after=share.digest(after),
-        theirs=theirs.digest,
+        metadata=content.metadata,
+        mtime_ns=content.mtime_ns,
+        before_digest=participant.digest(before),
+        before_image=image,
+        after_digest=participant.digest(after),
+        foreign_digest=content.digest,
     )
-    record(intent)
-    share.intents.append(intent)
-    share.after = after
-    share.stage_after()
+    log_intent(reintent)
+    participant.intents.append(reintent)
+    participant.after_image = after
+    participant.stage_after_image()
 
 
-def carry_meta(share: Participant, sight: Observation) -> bool:
-    """Hand over a mode or owner that others changed on the old file after it was staged for; False if none did."""
-    displaced = share.displaced(sight)
-    if displaced is None or sight.current is None or sight.current.meta != share.last.meta:
+def carry_over_metadata(participant: Participant, observation: Observation) -> bool:
+    """Set metadata on the target that others set on the displaced file after the staging; False if they set none."""
+    displaced = participant.displaced_base(observation)
+    current, recorded = observation.current, participant.intent.metadata
+    if displaced is None or current is None or current.metadata != recorded:
         return False
-    if displaced.holds.meta == share.last.meta:
+    if displaced.content.metadata == recorded:
         return False
-    share.fix_meta(share.place.target, displaced.holds.meta)
+    participant.set_metadata(participant.area.target, displaced.content.metadata)
     return True

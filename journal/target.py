@@ -1,4 +1,4 @@
-"""A file as it stands: where its name leads, what it holds, and whether it can be replaced without loss."""
+"""The file that a path resolves to: its content, its metadata, and whether it can be replaced without loss."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from journal.errors import Unsupported
-from journal.fs import FileType, Fs, Meta, storage
+from journal.fs import FileType, Fs, Metadata, storage_errors
 from journal.intents import Digester
 
-MOST_LINKS = 40  # as many as Linux follows
+MAX_LINKS = 40  # as many as Linux follows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedPath:
-    """Where a name leads, and the symbolic links on the way as (link, what it says)."""
+    """The target of a path, and the symbolic links on the way as (link, its text)."""
 
     target: Path
     chain: tuple[tuple[str, str], ...]
@@ -22,62 +22,70 @@ class ResolvedPath:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileContent:
-    """A regular file's content and what belongs to it."""
+    """The content of a regular file, with its digest and metadata."""
 
-    content: bytes
+    data: bytes
     digest: str
-    meta: Meta
+    metadata: Metadata
     mtime_ns: int
 
 
-def resolve(fs: Fs, given: Path) -> ResolvedPath:
-    """Follow every symbolic link in an absolute path; its end need not exist. Raises Unsupported on a cycle."""
+def resolve(fs: Fs, path: Path) -> ResolvedPath:
+    """Follow every symbolic link in an absolute path; the target need not exist.
+
+    Raises Unsupported on a cycle, and StorageFailed.
+    """
+    with storage_errors(path):
+        return _resolve(fs, path)
+
+
+def _resolve(fs: Fs, path: Path) -> ResolvedPath:
     chain: list[tuple[str, str]] = []
-    path = Path(given.anchor)
-    pending = list(reversed(given.parts[1:]))
+    target = Path(path.anchor)
+    pending = list(reversed(path.parts[1:]))
     while pending:
         part = pending.pop()
         if part == "..":
-            path = path.parent
+            target = target.parent
             continue
-        path /= part
+        target /= part
         try:
-            if fs.lstat(path).kind is not FileType.LINK:
+            if fs.lstat(target).file_type is not FileType.LINK:
                 continue
         except FileNotFoundError:
             continue
-        says = Path(fs.readlink(path))
-        chain.append((str(path), str(says)))
-        if len(chain) > MOST_LINKS:
-            raise Unsupported(given, "symbolic links in a circle")
-        path = Path(says.anchor) if says.anchor else path.parent
-        pending.extend(reversed(says.parts[1 if says.anchor else 0 :]))
-    return ResolvedPath(target=path, chain=tuple(chain))
+        text = Path(fs.readlink(target))
+        chain.append((str(target), str(text)))
+        if len(chain) > MAX_LINKS:
+            raise Unsupported(path, "symbolic links in a circle")
+        target = Path(text.anchor) if text.anchor else target.parent
+        pending.extend(reversed(text.parts[1 if text.anchor else 0 :]))
+    return ResolvedPath(target=target, chain=tuple(chain))
 
 
-def look(fs: Fs, path: Path, digest: Digester) -> FileContent | None:
-    """Read a regular file whole; None where there is none. Raises Unsupported for anything else."""
+def read_file(fs: Fs, path: Path, digest: Digester) -> FileContent | None:
+    """Read a regular file whole; None where there is none. Raises Unsupported for any other type."""
     try:
         stat = fs.lstat(path)
-        if stat.kind is not FileType.FILE:
-            raise Unsupported(path, f"not a regular file but a {stat.kind.value}")
-        content = fs.read(path)
+        if stat.file_type is not FileType.FILE:
+            raise Unsupported(path, f"not a regular file but a {stat.file_type.value}")
+        data = fs.read(path)
         xattrs = tuple(sorted(fs.xattrs(path).items()))
     except FileNotFoundError:
         return None
-    meta = Meta(mode=stat.mode, uid=stat.uid, gid=stat.gid, xattrs=xattrs)
-    return FileContent(content=content, digest=digest(content), meta=meta, mtime_ns=stat.mtime_ns)
+    metadata = Metadata(mode=stat.mode, uid=stat.uid, gid=stat.gid, xattrs=xattrs)
+    return FileContent(data=data, digest=digest(data), metadata=metadata, mtime_ns=stat.mtime_ns)
 
 
-def examine(fs: Fs, path: Path) -> None:
-    """Refuse a file that a rename would break or that its owner has closed. Raises Unsupported."""
+def require_replaceable(fs: Fs, path: Path) -> None:
+    """Raise Unsupported for a file that is not writable, or whose replacement by a rename would lose something."""
     try:
         stat = fs.lstat(path)
     except FileNotFoundError:
         return
     reason = ""
-    if stat.kind is not FileType.FILE:
-        reason = f"not a regular file but a {stat.kind.value}"
+    if stat.file_type is not FileType.FILE:
+        reason = f"not a regular file but a {stat.file_type.value}"
     elif stat.links > 1:
         reason = "hard link: its other names would keep the old content"
     elif not stat.mode & 0o222 or not fs.writable(path):
@@ -89,7 +97,7 @@ def examine(fs: Fs, path: Path) -> None:
 
 
 def missing_folders(fs: Fs, path: Path) -> tuple[Path, ...]:
-    """The parents of `path` that do not exist, outermost first."""
+    """Return the parents of `path` that do not exist, outermost first."""
     missing: list[Path] = []
     for folder in path.parents:
         try:
@@ -99,9 +107,3 @@ def missing_folders(fs: Fs, path: Path) -> tuple[Path, ...]:
         else:
             break
     return tuple(reversed(missing))
-
-
-def locate(fs: Fs, given: Path) -> ResolvedPath:
-    """`resolve` with storage errors named."""
-    with storage(given):
-        return resolve(fs, given)

@@ -1,8 +1,7 @@
-"""What a transaction is told and what it answers: plain values, no IO.
+"""The input and output of a transaction: plain values, no IO.
 
-A caller describes each file by its whole before- and after-image (`FileChange`) and, for formats that other
-programs write too, by the keys that are its own (`KeyEdit`). A `Format` knows how to set or give back those
-keys inside a text that has moved on meanwhile.
+A caller describes each file by its whole before- and after-image (`FileChange`) and, for a file that other programs
+write too, by its own keys (`KeyEdit`). A `Format` sets or restores those keys in a text that others have changed.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ KeyPath: TypeAlias = tuple[str, ...]
 
 
 class Absent(enum.Enum):
-    """The one value that says: this key is not there."""
+    """The value of an absent key."""
 
     ABSENT = "absent"
 
@@ -31,11 +30,11 @@ ABSENT: Final = Absent.ABSENT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyEdit:
-    """One of our own keys in a shared file: what stood there, and what we put there.
+    """The edit of one own key in a shared file: its value before and after.
 
-    `before_spelling` is the value as its owner wrote it (`'https://x'`, `0x1F`), so that giving a key back
-    after other edits gives back its spelling too. None where `before` is ABSENT. `after_spelling` is the same of what
-    we put there; a log has no need of it, since nobody sets a key again from a log.
+    `before_spelling` is the value's text in the file (`'https://x'`, `0x1F`), so that a restore after other edits
+    restores the text too; None where `before` is ABSENT. `after_spelling` is the text of `after`; the log leaves it
+    out, since recovery never sets a key.
     """
 
     path: KeyPath
@@ -49,11 +48,11 @@ class KeyEdit:
 class FileChange:
     """The whole effect on one file.
 
-    before  content that the plan saw; None where there was no file. Anything else found at swap time is drift.
+    before  content that the plan read; None where there was no file. Any other content at the swap is drift.
     after   content to write; None deletes the file.
-    mode    permission bits of a file that is created; an existing file keeps its own.
-    secret  the log then holds a keyed hash only, never a plain one.
-    format  name of the `Format` that can merge `edits` into a drifted file; "" where only bytes will do.
+    mode    permission bits of a new file; an existing file keeps its own.
+    secret  history and inspections then show no value of this file.
+    format  name of the `Format` that merges `edits` into a drifted file; "" where the file is replaced as a whole.
     """
 
     path: Path
@@ -67,10 +66,10 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """A text with own keys set or given back; `content` None means that the file should go.
+    """A text whose own keys were set or restored; `content` None deletes the file.
 
-    `conflicts` are own keys that somebody else has changed since: they were left as found.
-    `notes` are the format's own words for its caller, such as "tombstone_left".
+    `conflicts` are own keys that others have changed since: they stay unchanged.
+    `notes` are codes of the format for its caller, such as "tombstone_left".
     """
 
     content: bytes | None
@@ -83,18 +82,18 @@ class Unmergeable(ValueError):
 
 
 class Format(Protocol):
-    """Key-level knowledge of one shared file format: text in, text out, no IO. Raises Unmergeable."""
+    """A shared file format that can edit single keys: text in, text out, no IO. Raises Unmergeable."""
 
     def apply(self, current: bytes | None, edits: Sequence[KeyEdit]) -> bytes:
-        """Set each key to its `after`, changing nothing else."""
+        """Set each key to its `after`, and change no other key."""
 
     def restore(self, current: bytes, before: bytes | None, edits: Sequence[KeyEdit]) -> Merged:
-        """Give each key back, by its value now: ours goes back to `before`, `before` stays, the rest conflicts."""
+        """Restore each key whose value is `after` to its `before`; `before` stays, any other value is a conflict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRecord:
-    """A process that a transaction started: `started` is the kernel's start time, so a reused pid never matches."""
+    """A worker process. `started` is the kernel's start time of it, so that a reused pid never matches."""
 
     nonce: str
     port: int
@@ -104,13 +103,13 @@ class WorkerRecord:
 
 
 class Processes(Protocol):
-    """What recovery may ask of the machine about processes; it never signals one that is not proven ours."""
+    """The operations of recovery on worker processes. It never signals one that is not proven ours."""
 
     def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred", "draining"]:
-        """End the worker if it is ours, and cut no request.
+        """End the worker if it is ours, without cutting a request.
 
-        "deferred" where one is in flight right now, "draining" where it accepts nothing more and leaves after it.
+        Returns "deferred" where a request is in flight, "draining" where the worker accepts no more and ends after.
         """
 
     def relaunch(self, spec: Json) -> bool:
-        """Start a previous worker again from what `worker_stopping` recorded; False where that is not possible."""
+        """Start a previous worker from the record of `log_worker_stopping`; return False where that is impossible."""

@@ -1,4 +1,4 @@
-"""The processes of one transaction, as its log names them, and what becomes of them when it turns back."""
+"""The worker processes of one transaction, as its log names them, and their roll back."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from journal.values import Json, Processes, WorkerRecord
 INTENDED = "proc_intent"
 STARTED = "proc_started"
 STOPPING = "proc_stopping"
-UNDONE = "proc_undone"  # informative but for a relaunch, which must not happen twice
+UNDONE = "proc_undone"  # it keeps a repeated roll back from relaunching a worker twice
 
 
-def started(log: Log) -> Iterator[WorkerRecord]:
-    """Every worker that was started or may have been, newest first."""
+def started_workers(log: Log) -> Iterator[WorkerRecord]:
+    """Return every worker that was started or may have been, newest first."""
     workers: dict[str, WorkerRecord] = {}
     for record in log.records:
         if record["t"] in {INTENDED, STARTED}:
@@ -22,39 +22,39 @@ def started(log: Log) -> Iterator[WorkerRecord]:
     return reversed(workers.values())
 
 
-def stopped(log: Log) -> Iterator[tuple[WorkerRecord, Json | None]]:
-    """Every earlier worker that was stopped or may have been, with what is needed to run it again."""
+def stopped_workers(log: Log) -> Iterator[tuple[WorkerRecord, Json | None]]:
+    """Yield every earlier worker that was stopped or may have been, with the record that relaunches it."""
     for record in log.records:
         if record["t"] == STOPPING:
             yield _worker(record, None), record["relaunch"]
 
 
 def retract(log: Log, processes: Processes) -> tuple[Json, ...]:
-    """End what was started, then start again what was stopped; once, however often it is called."""
+    """End the started workers, then relaunch the stopped ones; a repeated call leaves out what is done."""
     done = {(record["nonce"], record["was"]) for record in log.records if record["t"] == UNDONE}
     outcomes: list[Json] = []
-    for worker in started(log):
+    for worker in started_workers(log):
         if (worker.nonce, STARTED) not in done:
             outcome = processes.retract(worker)
             outcomes.append(_outcome(worker, outcome))
             log.append({"t": UNDONE, "nonce": worker.nonce, "was": STARTED, "outcome": outcome}, durable=False)
-    for worker, spec in stopped(log):
+    for worker, spec in stopped_workers(log):
         if spec is not None and (worker.nonce, STOPPING) not in done:
-            runs = "relaunched" if processes.relaunch(spec) else "not_relaunched"
-            outcomes.append(_outcome(worker, runs))
-            log.append({"t": UNDONE, "nonce": worker.nonce, "was": STOPPING, "outcome": runs}, durable=False)
+            result = "relaunched" if processes.relaunch(spec) else "not_relaunched"
+            outcomes.append(_outcome(worker, result))
+            log.append({"t": UNDONE, "nonce": worker.nonce, "was": STOPPING, "outcome": result}, durable=False)
     return tuple(outcomes)
 
 
 def retire(log: Log, processes: Processes) -> tuple[Json, ...]:
-    """End the earlier workers of a transaction that is committed: they were meant to go."""
-    return tuple(_outcome(worker, processes.retract(worker)) for worker, _ in stopped(log))
+    """End the earlier workers that a committed transaction meant to stop."""
+    return tuple(_outcome(worker, processes.retract(worker)) for worker, _ in stopped_workers(log))
 
 
-def _worker(record: Json, former: WorkerRecord | None) -> WorkerRecord:
+def _worker(record: Json, earlier: WorkerRecord | None) -> WorkerRecord:
     return WorkerRecord(
         nonce=record["nonce"],
-        port=record["port"] if former is None else former.port,
+        port=record["port"] if earlier is None else earlier.port,
         pid=record.get("pid"),
         started=record.get("started"),
         boot_id=record.get("boot_id"),

@@ -14,7 +14,7 @@ from cfp.core.launch import Launch
 from cfp.core.settings import Settings
 from cfp.layout import Layout
 from journal import Lease, Transaction
-from journal.fs import storage
+from journal.fs import storage_errors
 from journal.values import Json, KeyPath, WorkerRecord
 
 STOP_GRACE_S = 10.0
@@ -127,7 +127,7 @@ def release_previous(switch: Switch) -> None:
 
 def _start(switch: Switch, *, take_over: PortFact | None) -> None:
     settings, workers, nonce = switch.candidate, switch.workers, secrets.token_hex(16)
-    switch.tx.worker_intended(
+    switch.tx.log_worker_intent(
         nonce=nonce,
         port=settings.port,
         executable=workers.executable,
@@ -136,7 +136,7 @@ def _start(switch: Switch, *, take_over: PortFact | None) -> None:
     launch = Launch(
         settings=settings,
         nonce=nonce,
-        journaled=lambda pid, started: switch.tx.worker_started(
+        journaled=lambda pid, started: switch.tx.log_worker_started(
             nonce=nonce, pid=pid, started=started, boot_id=workers.boot_id
         ),
         patience=switch.patience,
@@ -147,7 +147,9 @@ def _start(switch: Switch, *, take_over: PortFact | None) -> None:
 
 
 def _record_stopping(switch: Switch, previous: PortFact) -> None:
-    switch.tx.worker_stopping(record=switch.workers.record(previous), relaunch=switch.workers.relaunch_spec(previous))
+    switch.tx.log_worker_stopping(
+        record=switch.workers.record(previous), relaunch=switch.workers.relaunch_spec(previous)
+    )
 
 
 def _previous(switch: Switch) -> PortFact:
@@ -198,11 +200,11 @@ def stop_worker(switch: Switch) -> None:
 
 def remove_state(switch: Switch) -> None:
     """Remove what is ours, once nothing writes it any more; every delete can be repeated."""
-    with storage(switch.layout.worker):
+    with storage_errors(switch.layout.worker):
         written = switch.workers.files()
     switch.lease.remove((*written, *switch.remove))
 
 
 def dismantle_journal(switch: Switch) -> None:
     """Remove the journal's own folder, the last thing of ours."""
-    switch.lease.dismantle()
+    switch.lease.remove_journal()

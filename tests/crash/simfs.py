@@ -249,13 +249,13 @@ class SimFs:
         self._read("lstat")
         key = str(path)
         if key == "/":
-            return Stat(kind=FileType.FOLDER, mode=0o755, uid=0, gid=0, mtime_ns=0, links=2, device=1, inode=0)
+            return Stat(file_type=FileType.FOLDER, mode=0o755, uid=0, gid=0, mtime_ns=0, links=2, device=1, inode=0)
         number = self._find(key)
         node = self.nodes[number]
         links = list(self.seen.values()).count(number)
         if node.stat is None or (node.stat.inode, node.stat.links) != (number, links):
             node.stat = Stat(
-                kind=node.kind,
+                file_type=node.kind,
                 mode=node.mode,
                 uid=node.uid,
                 gid=node.gid,

@@ -166,12 +166,12 @@ def run_in(lease: Lease, scenario: Scenario, machine: Machine) -> Outcome:
         transaction.prepare()
         if scenario.previous:
             record = WorkerRecord(nonce="previous", port=1, pid=1, started="1", boot_id="boot-1")
-            transaction.worker_stopping(record=record, relaunch="previous")
+            transaction.log_worker_stopping(record=record, relaunch="previous")
             machine.alive.discard("previous")
         if scenario.worker:
-            transaction.worker_intended(nonce="new", port=1, executable="python", settings_hash="00")
+            transaction.log_worker_intent(nonce="new", port=1, executable="python", settings_hash="00")
             machine.alive.add("new")
-            transaction.worker_started(nonce="new", pid=2, started="2", boot_id="boot-1")
+            transaction.log_worker_started(nonce="new", pid=2, started="2", boot_id="boot-1")
         transaction.swap()
         scenario.maybe_fail()
         transaction.commit()

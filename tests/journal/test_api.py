@@ -69,8 +69,8 @@ def test_a_dead_command_is_seen_from_outside(home: Home) -> None:
     edit = KeyEdit(path=("ours",), before="secret", after="1")
     with home.journal.acquire(command="install", timeout=5) as lease:
         transaction = prepared(lease, config, b"ours=secret\n", edit)
-        transaction.worker_intended(nonce="n", port=1, executable="python", settings_hash="0")
-        transaction.worker_started(nonce="n", pid=7, started="1", boot_id="b")
+        transaction.log_worker_intent(nonce="n", port=1, executable="python", settings_hash="0")
+        transaction.log_worker_started(nonce="n", pid=7, started="1", boot_id="b")
         transaction.swap()
     assert (transaction.id,) == home.journal.interrupted()
     view = home.journal.inspect(transaction.id)
@@ -85,7 +85,7 @@ def test_a_dead_command_is_seen_from_outside(home: Home) -> None:
         with pytest.raises(Interrupted):
             lease.begin(command="x", argv=(), from_state="a", to_state="b", changes=[])
         with pytest.raises(Interrupted):
-            lease.dismantle()
+            lease.remove_journal()
         assert "rolled_back" == lease.recover().kind
 
 
@@ -96,7 +96,7 @@ def test_a_committed_transaction_is_finished_forward(home: Home) -> None:
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = prepared(lease, config)
         old = WorkerRecord(nonce="old", port=1, pid=1, started="1", boot_id="b")
-        transaction.worker_stopping(record=old, relaunch=None)
+        transaction.log_worker_stopping(record=old, relaunch=None)
         transaction.swap()
         transaction.commit()
     assert "finish" == home.journal.inspect(transaction.id)["decision"]
@@ -114,7 +114,7 @@ def test_a_busy_worker_is_left_for_later(home: Home) -> None:
     home.machine.alive.add("new")
     home.machine.deferring = True
     with home.journal.acquire(command="x", timeout=5) as lease:
-        prepared(lease, config).worker_intended(nonce="new", port=1, executable="python", settings_hash="0")
+        prepared(lease, config).log_worker_intent(nonce="new", port=1, executable="python", settings_hash="0")
     with home.journal.acquire(command="recover", timeout=5) as lease:
         recovery = lease.recover()
     assert [("new", "deferred")] == [(worker["nonce"], worker["outcome"]) for worker in recovery.workers]
@@ -126,8 +126,8 @@ def test_workers_are_retracted_and_relaunched_once(home: Home) -> None:
     config = home.write("config", b"a")
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = prepared(lease, config)
-        transaction.worker_stopping(record=WorkerRecord(nonce="old", port=1), relaunch="old")
-        transaction.worker_intended(nonce="new", port=1, executable="python", settings_hash="0")
+        transaction.log_worker_stopping(record=WorkerRecord(nonce="old", port=1), relaunch="old")
+        transaction.log_worker_intent(nonce="new", port=1, executable="python", settings_hash="0")
         home.machine.alive.add("new")
         transaction.restore_files()
         transaction.retract_workers()
@@ -151,7 +151,7 @@ def test_steps_out_of_order_are_refused(home: Home) -> None:
             with pytest.raises(JournalError):
                 step()
         with pytest.raises(JournalError):
-            transaction.worker_intended(nonce="n", port=1, executable="python", settings_hash="0")
+            transaction.log_worker_intent(nonce="n", port=1, executable="python", settings_hash="0")
         transaction.prepare()
         with pytest.raises(JournalError):
             transaction.prepare()
@@ -204,7 +204,7 @@ def test_an_abandoned_lease_lets_signals_through(home: Home) -> None:
 def test_history_is_redacted_and_bounded(tmp_path: Path) -> None:
     """Values show by allow-list only, URLs lose user and query, secret files show keys only, old lines go."""
     now = [datetime(2026, 1, 1, tzinfo=UTC)]
-    home = home_at(tmp_path / "home", clock=lambda: now[0], shown={"url"})
+    home = home_at(tmp_path / "home", clock=lambda: now[0], visible_keys={"url"})
     config = home.path / "config"
     url = KeyEdit(path=("p", "url"), before="https://me:pw@a/v1?k=1", after="http://127.0.0.1:1/v1")
     token = KeyEdit(path=("token",), before=ABSENT, after="sk-1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journal.codec import HEADER, frame, frames, parse
+from journal.codec import HEADER_SIZE, frame, frames, parse
 from journal.values import Json
 
 json_values = st.recursive(
@@ -76,5 +76,5 @@ def test_a_frame_is_one_line_of_text() -> None:
     """A person can read the log in an emergency: one line a record, checksum and length in front."""
     line = frame(7, {"t": "x", "path": "line\nbreak"})
     assert 1 == line.count(b"\n")
-    assert b'{"q":7,"t":"x"' == line[HEADER:][:14]
+    assert b'{"q":7,"t":"x"' == line[HEADER_SIZE:][:14]
     assert line.isascii()

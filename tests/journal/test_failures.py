@@ -27,10 +27,10 @@ from journal import (
 from journal.cleanup import remove_all
 from journal.codec import parse
 from journal.fs import FileType
-from journal.history import NAME, OLDEST, add_to_history
+from journal.history import MAX_AGE, NAME, add_to_history
 from journal.lease import Lease
 from journal.log import VERSION, create_log
-from journal.staging import INHERITED
+from journal.staging import ACCESS_ACL
 from tests.crash.simfs import Fault, SimFs
 from tests.crash.world import HOME, ROOT, Machine, changed, journal_on, recover
 from tests.journal.support import Home, change, home_at, roll_back
@@ -127,7 +127,7 @@ def test_an_interrupt_takes_no_lock_along() -> None:
 
 def test_a_history_that_cannot_be_written_anew_is_as_it_was() -> None:
     """Whichever operation fails: the first failure is told, the old lines stay, and nothing lies beside them."""
-    line = b'{"id":"old","at":"%s"}\n' % (NOW - OLDEST - timedelta(days=1)).isoformat().encode()
+    line = b'{"id":"old","at":"%s"}\n' % (NOW - MAX_AGE - timedelta(days=1)).isoformat().encode()
 
     def old() -> SimFs:
         fs = home_with()
@@ -169,15 +169,15 @@ def test_an_acl_of_the_old_file_stays(old: bytes) -> None:
     class Inheriting(SimFs):
         def create(self, path: Path, mode: int) -> int:
             fd = super().create(path, mode)
-            self.set_xattr(fd, INHERITED, b"inherited")
+            self.set_xattr(fd, ACCESS_ACL, b"inherited")
             return fd
 
     fs = Inheriting()
     fs.add_folder(HOME)
-    fs.add_file("/h/config", b"x=1\n", xattrs=((INHERITED, old),))
+    fs.add_file("/h/config", b"x=1\n", xattrs=((ACCESS_ACL, old),))
     with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
         begun(lease, CONFIG).swap()
-        assert (fs.data("/h/config"), fs.xattrs(Path("/h/config"))) == (b"x=1\nours=1\n", {INHERITED: old})
+        assert (fs.data("/h/config"), fs.xattrs(Path("/h/config"))) == (b"x=1\nours=1\n", {ACCESS_ACL: old})
 
 
 CHANGES = (

@@ -89,7 +89,7 @@ def test_a_waiter_across_a_dismantled_journal(tmp_path: Path, pause: float) -> N
     with home.journal.acquire(command="uninstall", timeout=5) as lease, holder(home.path) as process:
         wait_for(process, b"waits")
         time.sleep(pause)  # where in its attempts the waiter is hit is the point, and cannot be awaited
-        lease.dismantle()
+        lease.remove_journal()
         lease.__exit__(None, None, None)
         wait_for(process, b"held")
         with pytest.raises(LockBusy) as busy:
@@ -118,7 +118,7 @@ def test_dismantle_leaves_nothing(tmp_path: Path) -> None:
     home.commit(change(config, b"a", b"b"))
     with home.journal.acquire(command="uninstall", timeout=5) as lease:
         lease.remove([config])
-        lease.dismantle()
+        lease.remove_journal()
     assert [] == os.listdir(home.path)
     assert ((), ()) == (home.journal.interrupted(), home.journal.history())
     with home.journal.acquire(command="x", timeout=0):
@@ -136,7 +136,7 @@ def test_many_at_once(tmp_path: Path) -> None:
     tx = lease.begin(command="add", argv=(), from_state="a", to_state="b",
                      changes=[change(path, before, before + str(len(before)).encode() + b"\\n")])
     tx.prepare(); tx.swap(); tx.commit(); tx.finish()
-    if len(before) % 3 == 0: lease.dismantle()
+    if len(before) % 3 == 0: lease.remove_journal()
     """.strip()
     processes = [holder(home.path, work) for _ in range(8)]
     codes = [end(process) for process in processes]

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from journal import Damaged, JournalError, LockBusy, RealFs, StorageFailed
-from journal.codec import LARGEST, frame, frames, parse
+from journal.codec import MAX_LENGTH, frame, frames, parse
 from journal.fs import create_fresh
-from journal.history import MOST_BYTES, MOST_LINES, NAME, OLDEST, add_to_history, read_history
+from journal.history import MAX_AGE, MAX_BYTES, MAX_LINES, NAME, add_to_history, read_history
 from journal.lock import NativeLocks, _is_same_file, _native
 from journal.log import VERSION, Log, create_log, load_log, write_images
 from journal.real_fs import link_new
@@ -45,7 +45,7 @@ class Failing(RealFs):
 
 def test_the_longest_record() -> None:
     """Six digits of length are used to the last."""
-    room = LARGEST - len(b'{"q":0,"t":""}')
+    room = MAX_LENGTH - len(b'{"q":0,"t":""}')
     record = {"t": "x" * room}
     assert (record,) == parse(frame(0, record)).records
     with pytest.raises(ValueError, match="too long"):
@@ -257,7 +257,7 @@ def ids(fs: SimFs) -> list[str]:
     return [json.loads(line)["id"] for line in (fs.data(Path("/h") / NAME) or b"").splitlines()]
 
 
-FRESH, LAST_DAY, TOO_OLD = timedelta(0), OLDEST, OLDEST + timedelta(microseconds=1)
+FRESH, LAST_DAY, TOO_OLD = timedelta(0), MAX_AGE, MAX_AGE + timedelta(microseconds=1)
 
 
 @pytest.mark.parametrize(
@@ -269,9 +269,9 @@ FRESH, LAST_DAY, TOO_OLD = timedelta(0), OLDEST, OLDEST + timedelta(microseconds
         ([TOO_OLD, FRESH], [1]),
         ([FRESH, TOO_OLD], [0, 1]),  # only the first line is looked at; it goes when its turn comes
         ([TOO_OLD, LAST_DAY, TOO_OLD], [1]),
-        ([FRESH] * (2 * MOST_LINES - 1), range(2 * MOST_LINES - 1)),
-        ([FRESH] * 2 * MOST_LINES, range(MOST_LINES + 1, 2 * MOST_LINES)),
-        ([FRESH] * 3 * MOST_LINES, range(2 * MOST_LINES + 1, 3 * MOST_LINES)),
+        ([FRESH] * (2 * MAX_LINES - 1), range(2 * MAX_LINES - 1)),
+        ([FRESH] * 2 * MAX_LINES, range(MAX_LINES + 1, 2 * MAX_LINES)),
+        ([FRESH] * 3 * MAX_LINES, range(2 * MAX_LINES + 1, 3 * MAX_LINES)),
     ],
 )
 def test_what_a_history_keeps(ages: list[timedelta], kept: list[int]) -> None:
@@ -300,7 +300,7 @@ def test_a_history_has_a_size(over: int, rewritten: bool) -> None:  # noqa: FBT0
     """More bytes than are kept are too many, however few the lines."""
     fs = history_of()
     line = {"id": "0", "at": NOW.isoformat(), "x": ""}
-    line["x"] = "x" * (MOST_BYTES + over - len(json.dumps(line)) - 1)
+    line["x"] = "x" * (MAX_BYTES + over - len(json.dumps(line)) - 1)
     fs.add_file(Path("/h") / NAME, json.dumps(line).encode() + b"\n")
     before = fs.seen["/h/history.jsonl"]
     add_to_history(fs, Path("/h"), {"id": "new", "at": NOW.isoformat()}, NOW)
@@ -317,8 +317,8 @@ def test_a_line_that_is_none_is_skipped(line: bytes) -> None:
 
 def test_the_newest_lines_are_shown() -> None:
     """As many as are kept, though the file may hold twice that."""
-    fs = history_of(*[FRESH] * (MOST_LINES + 7))
-    assert [str(number) for number in range(7, MOST_LINES + 7)] == [one["id"] for one in read_history(fs, Path("/h"))]
+    fs = history_of(*[FRESH] * (MAX_LINES + 7))
+    assert [str(number) for number in range(7, MAX_LINES + 7)] == [one["id"] for one in read_history(fs, Path("/h"))]
 
 
 @pytest.mark.parametrize(("what", "age"), [("read", FRESH), ("open", FRESH), ("write", FRESH), ("move", TOO_OLD)])
@@ -380,7 +380,7 @@ def test_the_next_holder_keeps_its_word(tmp_path: Path) -> None:
     """Who has dismantled a journal leaves the one alone that another command makes at once."""
     home = home_at(tmp_path / "home")
     with home.journal.acquire(command="uninstall", timeout=5) as lease:
-        lease.dismantle()
+        lease.remove_journal()
         with home.journal.acquire(command="next", timeout=5):
             lease.__exit__(None, None, None)
             assert ["holder.json", "lock"] == sorted(os.listdir(home.path / "journal"))
@@ -394,7 +394,7 @@ def test_a_journal_goes_for_good() -> None:
         fs.add_file(ROOT / "history.jsonl", b"")
         fs.add_file(ROOT / "lock", b"")
         fs.log = []
-        lease.dismantle()
+        lease.remove_journal()
     root = str(ROOT)
     assert [f"unlink {root}/history.jsonl", f"unlink {root}/holder.json", f"unlink {root}/lock"] == fs.log[:3]
     assert [f"remove_folder {root}", f"fsync_folder {ROOT.parent}"] == fs.log[3:]
@@ -407,7 +407,7 @@ def test_a_journal_that_cannot_go(tmp_path: Path) -> None:
     with home.journal.acquire(command="uninstall", timeout=5) as lease:
         fs.what = "unlink"
         with pytest.raises(StorageFailed) as failed:
-            lease.dismantle()
+            lease.remove_journal()
         fs.what = ""
     assert home.journal.root == failed.value.path
 

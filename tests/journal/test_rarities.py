@@ -14,16 +14,16 @@ import pytest
 
 from journal import ABSENT, Damaged, Drifted, JournalError, LockBusy, RealFs, StorageFailed, Unsupported
 from journal.boot import boot_id
-from journal.codec import LARGEST, frame, parse
-from journal.fs import Meta
-from journal.history import MOST_LINES, NAME, add_to_history, read_history
-from journal.lock import _confirmed, _is_same_file, _native
+from journal.codec import MAX_LENGTH, frame, parse
+from journal.fs import Metadata
+from journal.history import MAX_LINES, NAME, add_to_history, read_history
+from journal.lock import _is_same_file, _native, _verified
 from journal.real_fs import link_new
 from journal.recovery import Recovery
 from journal.rename import rename
-from journal.signals import Hold
-from journal.staging import INHERITED, apply_meta
-from journal.target import examine, missing_folders, resolve
+from journal.signals import SignalMask
+from journal.staging import ACCESS_ACL, apply_metadata
+from journal.target import missing_folders, require_replaceable, resolve
 from tests.crash.simfs import Crash, SimFs
 from tests.crash.world import INSTALL, ROOT, NoLock, Scenario, journal_on, key, recover, run
 from tests.journal.support import change, home_at
@@ -39,7 +39,7 @@ def framed(body: bytes) -> bytes:
 def test_a_frame_has_an_end() -> None:
     """A record that the length field cannot tell is refused when it is written."""
     with pytest.raises(ValueError, match="too long"):
-        frame(0, {"t": "x" * LARGEST})
+        frame(0, {"t": "x" * MAX_LENGTH})
 
 
 @pytest.mark.parametrize("body", [b"no JSON", b"[]", b'{"q": 1}'])
@@ -89,7 +89,7 @@ def test_a_lock_of_another_file_is_given_up(tmp_path: Path, replaced: bool) -> N
     if replaced:
         path.touch()
     with pytest.raises(FileNotFoundError):
-        _confirmed(lock, path)
+        _verified(lock, path)
     assert not lock.is_locked
 
 
@@ -100,11 +100,11 @@ def test_a_machine_without_boot_ids(tmp_path: Path) -> None:
 
 def test_signals_are_held_once() -> None:
     """Holding twice and releasing twice is holding and releasing."""
-    hold = Hold()
-    hold.hold()
-    hold.hold()
-    hold.release()
-    hold.release()
+    mask = SignalMask()
+    mask.block()
+    mask.block()
+    mask.restore()
+    mask.restore()
 
 
 def test_absent_has_a_name() -> None:
@@ -195,30 +195,30 @@ class Denying(SimFs):
 @pytest.mark.parametrize(
     ("denied", "meta", "refused"),
     [
-        ("set_owner", Meta(mode=0o600, uid=7, gid=7), True),
-        ("set_xattr", Meta(mode=0o600, uid=0, gid=0, xattrs=(("user.note", b"1"),)), True),
-        ("set_xattr", Meta(mode=0o600, uid=0, gid=0, xattrs=(("security.selinux", b"1"),)), False),
+        ("set_owner", Metadata(mode=0o600, uid=7, gid=7), True),
+        ("set_xattr", Metadata(mode=0o600, uid=0, gid=0, xattrs=(("user.note", b"1"),)), True),
+        ("set_xattr", Metadata(mode=0o600, uid=0, gid=0, xattrs=(("security.selinux", b"1"),)), False),
     ],
 )
-def test_what_a_file_cannot_keep(denied: str, meta: Meta, refused: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_what_a_file_cannot_keep(denied: str, meta: Metadata, refused: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Owner and attributes are kept or the file is refused; labels are the kernel's to give."""
     fs = Denying(denied)
     path = Path("/h/file")
     fd = fs.create(path, 0o600)
     if refused:
         with pytest.raises(Unsupported, match="cannot be kept"):
-            apply_meta(fs, fd, path, meta)
+            apply_metadata(fs, fd, path, meta)
     else:
-        apply_meta(fs, fd, path, meta)
+        apply_metadata(fs, fd, path, meta)
 
 
 def test_an_inherited_acl_goes() -> None:
     """A folder's default ACL on a new file is not the ACL of the old one."""
     fs = SimFs()
     fs.add_folder("/h")
-    fs.add_file("/h/file", b"", xattrs=((INHERITED, b"acl"),))
+    fs.add_file("/h/file", b"", xattrs=((ACCESS_ACL, b"acl"),))
     fd = fs.open(Path("/h/file"))
-    apply_meta(fs, fd, Path("/h/file"), Meta(mode=0o600, uid=0, gid=0))
+    apply_metadata(fs, fd, Path("/h/file"), Metadata(mode=0o600, uid=0, gid=0))
     assert {} == fs.xattrs(Path("/h/file"))
 
 
@@ -243,7 +243,7 @@ def test_a_mount_point_is_refused() -> None:
     fs.add_folder("/h")
     fs.add_file("/h/file", b"")
     with pytest.raises(Unsupported, match="mount point"):
-        examine(fs, Path("/h/file"))
+        require_replaceable(fs, Path("/h/file"))
 
 
 def test_every_folder_may_be_missing() -> None:
@@ -282,9 +282,9 @@ def test_a_long_history_is_cut() -> None:
     fs, root = SimFs(), Path("/h")
     fs.add_folder(root)
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    for number in range(2 * MOST_LINES + 1):
+    for number in range(2 * MAX_LINES + 1):
         add_to_history(fs, root, {"id": str(number), "at": now.isoformat()}, now)
-    assert MOST_LINES == (fs.data(root / NAME) or b"").count(b"\n") == len(read_history(fs, root))
+    assert MAX_LINES == (fs.data(root / NAME) or b"").count(b"\n") == len(read_history(fs, root))
 
 
 def test_a_log_without_a_beginning_is_damage(tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_parked_bytes_keep_the_folder(tmp_path: Path) -> None:
     home = home_at(tmp_path / "home")
     with home.journal.acquire(command="x", timeout=5) as lease:
         parked = home.write("journal/tx.x0-12345678", b"theirs")
-        lease.dismantle()
+        lease.remove_journal()
     assert [parked] == list((home.path / "journal").iterdir())
 
 

@@ -26,15 +26,15 @@ from journal.cleanup import (
     remove_all,
     remove_folders,
     remove_if_empty,
-    remove_journal_of,
+    remove_transaction_files,
     sweep_orphans,
 )
 from journal.codec import frame, parse
 from journal.intents import Digester
-from journal.preflight import missing_for
-from journal.redact import shown_value
+from journal.preflight import folders_to_make
+from journal.redact import redacted_value
 from journal.staging import StagingArea, park
-from journal.target import MOST_LINKS, examine, locate, missing_folders, resolve
+from journal.target import MAX_LINKS, missing_folders, require_replaceable, resolve
 from tests.crash.simfs import Fault, SimFs
 from tests.crash.world import Machine, journal_on
 from tests.journal.support import Home, change, home_at, roll_back
@@ -119,7 +119,7 @@ def test_folders_are_made_durably_and_go_again() -> None:
 def test_a_decided_transaction_goes_without_its_log_too() -> None:
     """The log may be gone; images of others stay."""
     fs = world("/h/tx1.b", "/h/tx1.b0.1", "/h/tx1.new", "/h/tx1.x0-1", "/h/tx2.b", "/h/lock")
-    remove_journal_of(fs, H, "tx1")
+    remove_transaction_files(fs, H, "tx1")
     assert {"/h/tx1.x0-1", "/h/tx2.b", "/h/lock"} == left(fs)
     assert "fsync_folder /h" == fs.log[-1]
 
@@ -149,10 +149,10 @@ class Refusing(SimFs):
         lambda fs: make_folders(fs, [H / "a"]),
         lambda fs: remove_folders(fs, [H / "a"]),
         lambda fs: remove_all(fs, [H / "a"]),
-        lambda fs: remove_journal_of(fs, H, "tx"),
+        lambda fs: remove_transaction_files(fs, H, "tx"),
         lambda fs: sweep_orphans(fs, H),
-        lambda fs: missing_for(fs, [], [H / "a"]),
-        lambda fs: locate(fs, H / "a"),
+        lambda fs: folders_to_make(fs, [], [H / "a"]),
+        lambda fs: resolve(fs, H / "a"),
         lambda fs: StagingArea(fs, H / "a", "tx", 0, Digester("")).names(),
         lambda fs: StagingArea(fs, H / "a", "tx", 0, Digester("")).observe([], names=()),
     ],
@@ -198,13 +198,13 @@ def test_parked_bytes_are_durable() -> None:
 )
 def test_what_the_history_shows(key: str, value: object, seen: object) -> None:
     """Plain values of keys on the list, and of URLs what is no secret."""
-    assert seen == shown_value(key, value, {"url"})
+    assert seen == redacted_value(key, value, {"url"})
 
 
 # --- looking -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("links", "fine"), [(MOST_LINKS, True), (MOST_LINKS + 1, False)])
+@pytest.mark.parametrize(("links", "fine"), [(MAX_LINKS, True), (MAX_LINKS + 1, False)])
 def test_as_many_links_as_the_kernel_follows(links: int, fine: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Forty in a row, and not one more."""
     fs = world()
@@ -229,7 +229,7 @@ def test_a_file_that_nobody_may_write(mode: int) -> None:
     fs.add_folder("/h")
     fs.add_file("/h/file", b"", mode)
     with pytest.raises(Unsupported, match="not writable"):
-        examine(fs, H / "file")
+        require_replaceable(fs, H / "file")
 
 
 def test_a_file_that_we_may_not_write() -> None:
@@ -243,7 +243,7 @@ def test_a_file_that_we_may_not_write() -> None:
     fs.add_folder("/h")
     fs.add_file("/h/file", b"", 0o666)
     with pytest.raises(Unsupported, match="not writable"):
-        examine(fs, H / "file")
+        require_replaceable(fs, H / "file")
 
 
 def test_the_first_folder_that_is_there_ends_the_search() -> None:
@@ -288,7 +288,7 @@ def test_what_is_over_is_over(tmp_path: Path) -> None:
             early.prepare()
         late = lease.begin(**BEGIN, changes=[change(config, b"a", b"b")])
         late.prepare()
-        late.worker_intended(nonce="new", port=1, executable="python", settings_hash="0")
+        late.log_worker_intent(nonce="new", port=1, executable="python", settings_hash="0")
         late.swap()
         late.commit()
         late.finish()
@@ -304,7 +304,7 @@ def test_workers_are_retracted_by_themselves(tmp_path: Path) -> None:
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = lease.begin(**BEGIN, changes=[change(config, b"a", b"b")])
         transaction.prepare()
-        transaction.worker_stopping(record=WorkerRecord(nonce="old", port=1), relaunch=None)
+        transaction.log_worker_stopping(record=WorkerRecord(nonce="old", port=1), relaunch=None)
         transaction.swap()
         transaction.retract_workers()
         assert ((), set(), b"b") == (transaction.workers, home.machine.alive, config.read_bytes())
@@ -513,7 +513,7 @@ def killed(home: Home, *changes: FileChange, commit: bool = False) -> str:
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = lease.begin(**BEGIN, changes=changes)
         transaction.prepare()
-        transaction.worker_stopping(record=WorkerRecord(nonce="old", port=1), relaunch=None)
+        transaction.log_worker_stopping(record=WorkerRecord(nonce="old", port=1), relaunch=None)
         transaction.swap()
         if commit:
             transaction.commit()
@@ -745,7 +745,7 @@ def test_what_is_not_there_and_shall_not_be(home: Home) -> None:
 @pytest.mark.parametrize(("secret", "shown"), [(True, "***"), (False, "1")])
 def test_a_secret_file_shows_no_value(tmp_path: Path, secret: bool, shown: str) -> None:  # noqa: FBT001 - a row of a table
     """Its keys are told, and nothing that they say, on the list or not."""
-    home = home_at(tmp_path / "home", shown={"ours"})
+    home = home_at(tmp_path / "home", visible_keys={"ours"})
     home.commit(change(home.write("auth", b"x=1\n"), b"x=1\n", b"x=1\nours=1\n", OURS, secret=secret))
     [line] = home.journal.history()
     assert [{"key": ["ours"], "before": None, "after": shown}] == line["files"][0]["edits"]

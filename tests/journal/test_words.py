@@ -15,12 +15,12 @@ from journal import Damaged, Drifted, Interrupted, JournalError, LockBusy, Stora
 A, B = Path("/a"), Path("/b")
 
 
-@pytest.mark.parametrize("name", journal._HOME)
+@pytest.mark.parametrize("name", journal._MODULES)
 def test_a_public_name_is_looked_up_once(name: str) -> None:
     """It is that of its module, and from then on the package's own."""
     vars(journal).pop(name, None)
     value = getattr(journal, name)
-    assert value is getattr(importlib.import_module(f"journal.{journal._HOME[name]}"), name)
+    assert value is getattr(importlib.import_module(f"journal.{journal._MODULES[name]}"), name)
     assert vars(journal)[name] is value
 
 

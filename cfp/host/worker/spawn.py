@@ -65,7 +65,7 @@ class WorkerSpec:
         return hashlib.sha256(self.settings.serialise()).hexdigest()[:16]
 
     def relaunch_record(self) -> Json:
-        """What `worker_stopping` records, for `HostProcesses.relaunch`."""
+        """What `log_worker_stopping` records, for `HostProcesses.relaunch`."""
         return {
             "settings": self.settings.to_json(),
             "codex_home": str(self.codex_home),
