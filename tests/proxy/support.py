@@ -18,6 +18,7 @@ from cfp.core.settings import Policy, Settings
 from cfp.layout import Layout
 from cfp.proxy.config import Limits, WorkerConfig
 from cfp.proxy.worker.worker import Worker
+from tests.proxy.checked import checked_worker
 
 P = ParamSpec("P")
 Event = TypeVar("Event")
@@ -268,16 +269,18 @@ async def worker(
     limits: Limits | None = None,
     **settings: Any,
 ) -> AsyncIterator[Running]:
-    """A running worker on a free port; everything that it opened is closed again."""
+    """A running worker on a free port, its phases checked; everything that it opened is closed again."""
     layout = Layout(home)
     layout.worker.mkdir(parents=True, exist_ok=True)
     chosen = Settings(provider="relay", upstream_base=base, port=0, service_tier_policy=policy, **settings)
     config = WorkerConfig(
         settings=chosen, layout=layout, environ=environ or {}, limits=limits or Limits(), nonce="ab12"
     )
-    running = Worker(config)
+    violations: list[str] = []
+    running = checked_worker(violations)(config)
     await running.start()
     try:
         yield Running(running, layout)
     finally:
         await running.stop()
+    assert [] == violations

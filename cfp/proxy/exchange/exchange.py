@@ -233,7 +233,7 @@ class Exchange:
         head, request_body, record = self._head, self._body, self._record
         length, body = request_body.opening()
         awaits_continue = self._awaits_continue
-        out = head_rewrite(self._services, head, self._authorization, self._hint, expect=awaits_continue)
+        out = head_rewrite(self._services, head, self._plan, self._authorization, self._hint, expect=awaits_continue)
         self.phase = AWAITING
         self._connection = connection
         self._relay = ResponseRelay(head, hold_refusal=record.injected, awaits_continue=awaits_continue)

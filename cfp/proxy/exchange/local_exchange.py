@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cfp.proxy.exchange.admission import Denial
 from cfp.proxy.exchange.interfaces import Client, WorkerServices
 from cfp.proxy.exchange.request_plan import RequestPlan
 from cfp.proxy.exchange.routing import Destination
 from cfp.proxy.http.local_responses import LocalResponse, response
 from cfp.proxy.http.messages import RequestHead
+
+if TYPE_CHECKING:
+    from cfp.proxy.exchange.websocket_tunnel import WebSocketTunnel
 
 
 class LocalExchange:
@@ -46,15 +51,14 @@ class LocalExchange:
         from cfp.proxy.http.websocket_frames import is_handshake  # noqa: PLC0415  most clients open no WebSocket
 
         if self._plan.route.destination is Destination.RESPONSES and is_handshake(self._head):
-            self._open_tunnel()
+            self._client.hand_to(self._new_tunnel())
         else:
             self._answer(LocalResponse.UPGRADE)
 
-    def _open_tunnel(self) -> None:
+    def _new_tunnel(self) -> WebSocketTunnel:
         from cfp.proxy.exchange.websocket_tunnel import WebSocketTunnel  # noqa: PLC0415  most clients open no WebSocket
 
-        target = self._plan.route.target
-        self._client.hand_to(WebSocketTunnel(self._services, self._client, self._head, target, self._record))
+        return WebSocketTunnel(self._services, self._client, self._head, self._plan.route.target, self._record)
 
     def _health(self) -> None:
         if self._head.method in {b"GET", b"HEAD"}:

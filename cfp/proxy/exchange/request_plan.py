@@ -51,6 +51,7 @@ def plan_request(services: WorkerServices, head: RequestHead) -> RequestPlan:
 def head_rewrite(
     services: WorkerServices,
     head: RequestHead,
+    plan: RequestPlan,
     authorization: bytes | None,
     hint: bytes | None = None,
     *,
@@ -62,7 +63,7 @@ def head_rewrite(
     if cached is not None and plain and cached.authorization is authorization:
         return cached
     out = HeadRewrite(
-        target=plan_request(services, head).route.target,
+        target=plan.route.target,
         host=services.origin.host_field,
         via=services.loop_id,
         authorization=authorization,

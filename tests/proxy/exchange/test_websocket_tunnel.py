@@ -471,6 +471,31 @@ async def test_a_drain_lets_the_turn_end(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_a_turn_in_one_read_is_passed_on_before_the_close(tmp_path: Path) -> None:
+    """A drain closes the tunnel behind the last event of a turn, also where the whole turn arrives at once."""
+    go_on = asyncio.Event()
+
+    async def script(socket: Socket) -> None:
+        assert isinstance(await socket.receive(), dict)
+        await go_on.wait()
+        events = [{"type": "response.created", "response": {}}, COMPLETED]
+        socket.writer.write(b"".join(socket.frames.send_data(json.dumps(event), fin=True) for event in events))
+        assert await socket.receive() == (Opcode.CLOSE, (CloseReason.GOING_AWAY, ""))
+
+    async with upstream(serving(script)) as up, worker(tmp_path, up.base) as running:
+        client, socket = await connected(running)
+        await socket.send(CREATE)
+        await under_way(running)
+        running.worker.drain()
+        go_on.set()
+        assert (await socket.receive())["type"] == "response.created"
+        assert await socket.receive() == COMPLETED
+        assert await socket.receive() == (Opcode.CLOSE, (CloseReason.GOING_AWAY, ""))
+        await client.close()
+        await running.worker.wait_closed()
+
+
+@asynchronous
 async def test_a_slow_end_pauses_the_other(tmp_path: Path) -> None:
     """In both directions: what is not read is not read from the other end either, and then all of it arrives."""
     total = 32 * 1024 * 1024
