@@ -94,6 +94,18 @@ async def test_every_file_of_the_page_is_served(tmp_path: Path, name: str) -> No
         await client.close()
 
 
+@asynchronous
+async def test_an_offer_of_http2_is_declined(tmp_path: Path) -> None:
+    """`curl --http2` gets the page over HTTP/1.1, and the connection ends: nothing is read behind an Upgrade."""
+    async with upstream() as provider, worker(tmp_path, provider.base) as running:
+        client = await running.client()
+        client.get(PAGE, b"Connection: Upgrade", b"Upgrade: h2c")
+        response = await client.response()
+        assert (b"HTTP/1.1 200 OK", b"close") == (response.start, response.get(b"connection"))
+        assert b"" == await client.closed()
+        await client.close()
+
+
 def asked(home: Path, path: bytes, *fields: bytes, method: bytes = b"GET") -> str:
     """The status of the answer to one request."""
     found: list[bytes] = []

@@ -21,8 +21,9 @@ class BrowserRequest:
         self.method = head.method
         self._client = client
         self._serve = serve
-        # A body is not waited for: no request of the dashboard has one.
-        self._close = not head.keep_alive or head.minor == 0 or head.chunked or bool(head.length)
+        # A body is not waited for: no request of the dashboard has one. Behind a head with Upgrade nothing is parsed.
+        reusable = head.keep_alive and head.minor == 1 and not head.upgrade
+        self._close = not reusable or head.chunked or bool(head.length)
         self._ended = False
         self._task: asyncio.Task[None] | None = None
         self._on_end: Callable[[], None] | None = None
