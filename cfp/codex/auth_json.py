@@ -21,6 +21,16 @@ class LoginMode(enum.StrEnum):
     MIXED = "mixed"
     UNKNOWN = "unknown"
 
+    @property
+    def has_chatgpt(self) -> bool:
+        """Whether a ChatGPT login is there, which Codex sends where it sends one."""
+        return self in {LoginMode.CHATGPT, LoginMode.MIXED}
+
+    @property
+    def has_api_key(self) -> bool:
+        """Whether an API key is there."""
+        return self in {LoginMode.API_KEY, LoginMode.MIXED}
+
 
 # fmt: off
 _MODES = {

@@ -165,7 +165,7 @@ class _Subject:
 def _subject(args: Args, host: Host, facts: Facts) -> _Subject:
     """Find the provider as saved, else as configured, and the key that Codex would send; raises Refused or Failed."""
     check_readable(facts)
-    doc = facts.config.doc or {}
+    doc = facts.config.root
     recorded = facts.settings.provider if facts.settings else None
     target = choose_provider(config_toml.parse(baseline(facts).config.content), recorded)
     settings = candidate_settings(facts, RouteRequest(upstream_api_key_env=args.api_key_env), target)

@@ -71,7 +71,7 @@ def _look(args: Args, host: Host) -> tuple[Facts, keys.FoundKey, LoginPlan]:
     provider = login_provider(facts, args.provider)
     layout = host.layout
     found = keys.discover_key(
-        facts.config.doc or {},
+        facts.config.root,
         provider,
         host.disk.read(layout.auth),
         host.disk.read(layout.dotenv),

@@ -191,7 +191,7 @@ def _tell(host: Host, facts: Facts, settings: Settings) -> None:
     effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
     fast = "priority is added" if effective is EffectivePolicy.INJECT_MISSING else "no tier is added"
     line = f"{settings.provider} at {settings.upstream_base} by way of {settings.base_url}; {fast}"
-    sends_login = keys.sends_login(facts.config.doc or {}, settings.provider, host.disk.read(host.layout.auth))
+    sends_login = keys.sends_login(facts.config.root, settings.provider, host.disk.read(host.layout.auth))
     if sends_login and not settings.overrides_auth:
         line += "; Codex's ChatGPT login goes to that provider"
     sys.stderr.write(f"codex-fast-proxy: {line}. Nothing on disk is changed.{os.linesep}")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.advice import commands_in
+from cfp.codex.hooks_feature import hooks_enabled
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
 from cfp.core.health import WorkerHealth
 from cfp.core.plan.hook import hook_command
-from cfp.core.policy import LoginMode
 from cfp.core.provider import active_provider, provider_url
 from cfp.core.route_report import route_and_auth
 from cfp.core.state import Hook, Pointing, answering, hook, pointing, settings_pending, state_of
@@ -60,10 +60,10 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
             "next_commands": commands_in(diagnosis.next_user_action),
             "interrupted": list(facts.interrupted),
             **route,
-            "chatgpt_auth": facts.login in {LoginMode.CHATGPT, LoginMode.MIXED},
-            "api_key_auth": facts.login in {LoginMode.API_KEY, LoginMode.MIXED},
+            "chatgpt_auth": facts.login.has_chatgpt,
+            "api_key_auth": facts.login.has_api_key,
             "codex_home": str(facts.layout.home),
-            "config_base_url": provider_url(facts.config.doc or {}, name) if name else None,
+            "config_base_url": provider_url(facts.config.root, name) if name else None,
             "config_matches": pointing(facts) is Pointing.PROXIED,
             **_runtime(facts, health),
             "pending_restart": settings_pending(facts),
@@ -89,7 +89,7 @@ def _draining(facts: Facts) -> list[dict[str, Any]]:
 def _provider(facts: Facts) -> str | None:
     if facts.settings is not None:
         return facts.settings.provider
-    return active_provider(facts.config.doc or {})
+    return active_provider(facts.config.root)
 
 
 def _runtime(facts: Facts, health: WorkerHealth | None) -> dict[str, Any]:
@@ -108,17 +108,11 @@ def _runtime(facts: Facts, health: WorkerHealth | None) -> dict[str, Any]:
 
 
 def _hook_trust(facts: Facts) -> dict[str, Any]:
+    enabled = hooks_enabled(facts.config.root)
     return {
         "installed": bool(facts.hook_entries),
-        "feature_enabled": feature_enabled(facts),
+        "feature_enabled": enabled,
         "trusted": any(entry.trust_status == "trusted" for entry in facts.hook_entries),
-        "ready": any(entry.runs for entry in facts.hook_entries) and feature_enabled(facts),
+        "ready": any(entry.runs for entry in facts.hook_entries) and enabled,
         "hooks": [entry.to_json() for entry in facts.hook_entries],
     }
-
-
-def feature_enabled(facts: Facts) -> bool:
-    """Whether config.toml lets hooks run: either flag counts; without one they do (Codex >= 0.124)."""
-    features = (facts.config.doc or {}).get("features")
-    flags = [features.get(name) for name in ("hooks", "codex_hooks")] if isinstance(features, dict) else []
-    return True in flags or False not in flags

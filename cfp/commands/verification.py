@@ -19,7 +19,7 @@ DEFAULT_TIMEOUT_S = 60.0
 
 def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: float) -> dict[str, Any]:
     """Try the route and return the field `verification`; raises Failed(upstream_…) or Refused(model_unknown, …)."""
-    doc = facts.config.doc or {}
+    doc = facts.config.root
     request = verification.VerificationRequest(
         provider=settings.provider,
         upstream_base=settings.upstream_base,

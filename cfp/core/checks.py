@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cfp.codex.hooks_feature import hook_flags, hooks_enabled
 from cfp.core.diagnosis import cuts, diagnose
-from cfp.core.facts import Facts, PortState
-from cfp.core.manifest import ManifestState
+from cfp.core.facts import Facts
 from cfp.core.plan.hook import hook_command
 from cfp.core.plan.repair import lost, plan_recovery
 from cfp.core.plan.worker import hangs
@@ -158,7 +158,7 @@ class _Asked:
 
     def active_provider(self, facts: Facts, machine: DoctorFacts) -> Check:
         name = "active_provider"
-        doc = facts.config.doc or {}
+        doc = facts.config.root
         try:
             target = choose_provider(doc, self.provider)
         except Refused as error:
@@ -184,7 +184,7 @@ class _Asked:
 
     def provider_base_url(self, facts: Facts) -> Check:
         name = "provider_base_url"
-        doc = facts.config.doc or {}
+        doc = facts.config.root
         provider = self.provider or active_provider(doc) or ""
         url = provider_url(doc, provider)
         if url is None and provider != BUILT_IN:
@@ -259,7 +259,7 @@ def _config_points_to_proxy(facts: Facts) -> Check:
     name = "config_points_to_proxy"
     if pointing(facts) is Pointing.PROXIED:
         return _good(name, "config.toml points at the proxy.")
-    if facts.manifest is None or facts.manifest.state is not ManifestState.INSTALLED:
+    if not facts.is_installed:
         return _not_enabled(name, facts)
     told = message("diagnosis.config_not_proxy")
     return _bad(name, "config_not_proxy", told.sentence, told.action)
@@ -356,9 +356,10 @@ def _proxy_pending_restart(facts: Facts) -> Check:
 
 def _proxy_runtime(facts: Facts) -> Check:
     name = "proxy_runtime"
-    if facts.worker is None or facts.worker.state is not PortState.OURS:
+    worker = facts.own_worker
+    if worker is None:
         return _good(name, "None runs.")
-    health = facts.worker.health
+    health = worker.health
     running = health.runtime_id or None if health is not None else None
     if running != facts.runtime.runtime_id:
         told = message(f"diagnosis.runtime_stale{_cut(facts)}")
@@ -371,10 +372,8 @@ def _hooks_enabled(facts: Facts, machine: DoctorFacts) -> Check:
     if machine.hooks_bar:
         detail = f"The administrator's {machine.hooks_bar} keeps hooks of users from running."
         return _advice(name, "hooks_disabled_by_policy", detail, f"Run `{CLI} start` yourself after a reboot.")
-    features = (facts.config.doc or {}).get("features")
-    known = features if isinstance(features, Mapping) else {}
-    flags = {flag: known[flag] for flag in ("hooks", "codex_hooks") if flag in known}
-    if True not in flags.values() and False in flags.values():
+    flags = hook_flags(facts.config.root)
+    if not hooks_enabled(facts.config.root):
         detail = "config.toml switches hooks off, so Codex will not start the proxy."
         fix = f"Run `{CLI} install --start`, or set features.hooks = true."
         return _bad(name, "hooks_disabled", detail, fix, **flags)

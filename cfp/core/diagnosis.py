@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cfp.core.facts import Facts, PortState
-from cfp.core.manifest import ManifestState
 from cfp.core.plan.repair import lost, plan_recovery
-from cfp.core.policy import FastBehavior, LoginMode, fast_behavior
+from cfp.core.policy import FastBehavior, fast_behavior
 from cfp.core.provider import BUILT_IN
 from cfp.core.route_report import key_available, key_persistent
 from cfp.core.settings import Settings
@@ -39,7 +38,7 @@ class Diagnosis:
 
 def _passes_chatgpt_on(facts: Facts, settings: Settings) -> bool:
     third_party = settings.provider != BUILT_IN
-    return third_party and not settings.overrides_auth and facts.login in {LoginMode.CHATGPT, LoginMode.MIXED}
+    return third_party and not settings.overrides_auth and facts.login.has_chatgpt
 
 
 def _answers_wrongly(facts: Facts, _: Settings) -> bool:
@@ -82,15 +81,14 @@ def diagnose(facts: Facts) -> Diagnosis:
         return Diagnosis(code="not_enabled", level="attention", told=told)
     if facts.interrupted:
         return Diagnosis(code="interrupted", level="risk")
-    if facts.config.doc is None and (facts.config.data is not None or facts.config.error):
+    if facts.config.is_unparseable:
         return Diagnosis(code="config_unparseable", level="risk")
     if plan_recovery(facts) is not None:
         return Diagnosis(code="unrecorded", level="risk")
     if lost(facts) is not None:
         return Diagnosis(code="unrecorded", level="risk", told="unrecorded_and_lost")
     settings = facts.settings
-    installed = facts.manifest is not None and facts.manifest.state is ManifestState.INSTALLED
-    if settings is None or not (installed or pointing(facts) is Pointing.PROXIED):
+    if settings is None or not (facts.is_installed or pointing(facts) is Pointing.PROXIED):
         unfinished = state_of(facts) is State.RESTORED_DEFERRED
         return Diagnosis(code="not_enabled", level="attention", told="uninstall_unfinished" if unfinished else "")
     for code, level, holds in _ROWS:

@@ -11,7 +11,7 @@ from typing import Any
 from cfp.codex.auth_json import LoginMode
 from cfp.codex.hook_trust import HookTrust
 from cfp.core.health import WorkerHealth
-from cfp.core.manifest import Manifest
+from cfp.core.manifest import Manifest, ManifestState, digest
 from cfp.core.settings import Settings
 from cfp.layout import Layout
 
@@ -32,6 +32,16 @@ class TextFact:
     data: bytes | None
     doc: Mapping[str, Any] | None
     error: str = ""
+
+    @property
+    def root(self) -> Mapping[str, Any]:
+        """The document's top-level members; none where it is not there or does not parse."""
+        return self.doc or {}
+
+    @property
+    def is_unparseable(self) -> bool:
+        """Whether the file is there and cannot be read or parsed."""
+        return self.doc is None and (self.data is not None or self.error != "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,3 +142,25 @@ class Facts:
     stray: PortFact | None = None
     draining: tuple[PortFact, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the manifest records an installation whose files were not given back."""
+        return self.manifest is not None and self.manifest.state is ManifestState.INSTALLED
+
+    @property
+    def recorded_settings(self) -> Settings | None:
+        """The saved settings, or those of the manifest where they are lost."""
+        return self.settings or (self.manifest.settings if self.manifest else None)
+
+    @property
+    def recorded_backup(self) -> bytes | None:
+        """The backup, where its hash is the one that the manifest recorded before the install."""
+        if self.manifest is None or self.backup is None or digest(self.backup) != self.manifest.config.hash_before:
+            return None
+        return self.backup
+
+    @property
+    def own_worker(self) -> PortFact | None:
+        """The worker of this home at the saved address."""
+        return self.worker if self.worker is not None and self.worker.state is PortState.OURS else None

@@ -6,12 +6,10 @@ import sys
 from typing import Any
 
 from cfp.core.facts import Facts
-from cfp.core.policy import LoginMode, effective_policy, fast_behavior
+from cfp.core.policy import effective_policy, fast_behavior
 from cfp.core.provider import BUILT_IN
 from cfp.core.settings import Settings
 from cfp.messages import message
-
-_CHATGPT = {LoginMode.CHATGPT, LoginMode.MIXED}
 
 
 def key_available(facts: Facts, settings: Settings) -> bool:
@@ -34,7 +32,7 @@ def hint_code(facts: Facts, settings: Settings) -> str:
     """What a ChatGPT login would need; a closed set."""
     if settings.overrides_auth and key_available(facts, settings):
         return "ready" if key_persistent(facts, settings) else "needs_persistent_env"
-    return "needs_auth_split" if facts.login in _CHATGPT else "optional_setup_available"
+    return "needs_auth_split" if facts.login.has_chatgpt else "optional_setup_available"
 
 
 def preparation_code(facts: Facts, settings: Settings) -> str:
@@ -43,7 +41,7 @@ def preparation_code(facts: Facts, settings: Settings) -> str:
         return "prepared"
     if settings.upstream_api_key_env is not None and key_available(facts, settings):
         return "prepared" if key_persistent(facts, settings) else "needs_persistent_env"
-    return "not_prepared" if facts.login in _CHATGPT else "optional"
+    return "not_prepared" if facts.login.has_chatgpt else "optional"
 
 
 def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -> dict[str, Any]:

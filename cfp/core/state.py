@@ -73,7 +73,7 @@ def pointing(facts: Facts) -> Pointing:
     """Where the recorded provider leads now; where nothing is recorded, DIRECT unless a proxy of ours is there."""
     if unrecorded(facts) is not None:
         return Pointing.PROXIED
-    settings = facts.settings or (facts.manifest.settings if facts.manifest else None)
+    settings = facts.recorded_settings
     if settings is None:
         return Pointing.DIRECT
     if facts.config.doc is None:  # it does not parse: Codex may have read it before, and will when it is mended
@@ -99,15 +99,15 @@ def proxy(facts: Facts) -> Proxy:
 def answering(facts: Facts) -> PortFact | None:
     """The worker of this home that answers: at the recorded address, or anywhere where none is recorded any more."""
     if facts.worker is not None:
-        return facts.worker if facts.worker.state is PortState.OURS else None
+        return facts.own_worker
     at = running(facts)
     return at if at is not None and at.health is not None and at.health.ok else None
 
 
 def settings_pending(facts: Facts) -> bool:
     """True where a worker of ours serves other settings than the saved ones; 0.1.0's does not tell all."""
-    worker, settings = facts.worker, facts.settings
-    if worker is None or worker.state is not PortState.OURS or worker.health is None or settings is None:
+    worker, settings = facts.own_worker, facts.settings
+    if worker is None or worker.health is None or settings is None:
         return False
     return worker.health.differs_from(settings)
 

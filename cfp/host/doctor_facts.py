@@ -24,7 +24,7 @@ _ROUTING = frozenset({"model_provider", "model_providers", "openai_base_url"})
 def look_around(host: Host, facts: Facts, *, system: Path = SYSTEM) -> DoctorFacts:
     """Look once; what cannot be read or asked is left out. `system` is the administrator's folder."""
     environ = {**host.environ, **keys.parse_dotenv(read_or_none(host.layout.dotenv), host.environ)}
-    doc = facts.config.doc or {}
+    doc = facts.config.root
     model = doc.get("model") if isinstance(doc.get("model"), str) else ""
     store = doc.get("cli_auth_credentials_store")
     unknown = facts.login is LoginMode.UNKNOWN

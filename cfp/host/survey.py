@@ -218,14 +218,14 @@ def _text(disk: Disk, path: Path, parse: Any) -> TextFact:
 
 
 def _text_of(config: TextFact, key: str) -> str | None:
-    value = (config.doc or {}).get(key)
+    value = config.root.get(key)
     return value if isinstance(value, str) else None
 
 
 def _trust(config: TextFact, hooks: TextFact, layout: Layout) -> tuple[hook_trust.HookTrust, ...]:
     if hooks.doc is None:
         return ()
-    return hook_trust.status(config.doc or {}, hooks.doc, str(layout.hooks))
+    return hook_trust.status(config.root, hooks.doc, str(layout.hooks))
 
 
 def _settings(record: _Record, path: Path) -> tuple[bytes | None, Settings | None, str]:

@@ -14,16 +14,15 @@ from cfp.codex import hook_trust
 from cfp.codex.config_toml import CONFIG_TOML, lookup
 from cfp.codex.config_toml import parse as parse_config
 from cfp.codex.hook_trust import stands
+from cfp.codex.hooks_feature import FLAGS
 from cfp.codex.hooks_json import HOOKS_JSON, find_ours
 from cfp.codex.hooks_json import edit_for as hooks_edit_for
 from cfp.core.facts import Facts, TextFact
-from cfp.core.manifest import FileRecord, Manifest, ManifestState, digest
+from cfp.core.manifest import FileRecord, Manifest
 from cfp.core.plan.give_back import GivenBack, Level, give_back
 from cfp.core.provider import providers, url_key
 from cfp.core.settings import Settings
 from journal.values import ABSENT, KeyEdit, KeyPath
-
-OWN_FLAGS: tuple[KeyPath, ...] = (("features", "hooks"), ("features", "codex_hooks"), ("model_provider",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +41,13 @@ class Baseline:
 def baseline(facts: Facts) -> Baseline:
     """Work out the files without us, from the manifest where there is one, else from what can be recognised."""
     manifest = facts.manifest
-    if manifest is None or manifest.state is ManifestState.RESTORED:
+    if manifest is None or not facts.is_installed:
         return Baseline(config=_unrecorded_config(facts), hooks=_unrecorded_hooks(facts), recorded=False)
-    backup_fits = facts.backup is not None and digest(facts.backup) == manifest.config.hash_before
     config = give_back(
         manifest.config,
         facts.config.data,
-        facts.backup if backup_fits else None,
-        before_known=backup_fits or not manifest.config.hash_before,
+        facts.recorded_backup,
+        before_known=facts.recorded_backup is not None or not manifest.config.hash_before,
         edits=config_edits(facts, manifest),
         form=CONFIG_TOML,
     )
@@ -97,12 +95,12 @@ def _trust_of_ours(facts: Facts, recorded: tuple[KeyEdit, ...]) -> tuple[KeyEdit
     known = {edit.path for edit in recorded}
     now = {entry.key for entry in facts.hook_entries}
     then = {edit.path[2] for edit in recorded if edit.path[:2] == ("hooks", "state")}
-    vacant = {key for key in then - now if not stands(facts.hooks.doc or {}, key, str(facts.layout.hooks))}
+    vacant = {key for key in then - now if not stands(facts.hooks.root, key, str(facts.layout.hooks))}
     paths = (hook_trust.state_path(key, leaf) for key in sorted(now | vacant) for leaf in ("trusted_hash", "enabled"))
     return tuple(
         KeyEdit(path=path, before=ABSENT, after=value)
         for path in paths
-        if path not in known and (value := lookup(facts.config.doc or {}, path)) is not ABSENT
+        if path not in known and (value := lookup(facts.config.root, path)) is not ABSENT
     )
 
 
@@ -111,12 +109,12 @@ def _recorded_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
         return (*manifest.config.edits, *_trust_of_ours(facts, manifest.config.edits))
     settings = manifest.settings
     edits = [KeyEdit(path=url_key(settings.provider), before=settings.upstream_base, after=settings.base_url)]
-    doc = facts.config.doc or {}
+    doc = facts.config.root
     before = parse_config(facts.backup) if facts.backup is not None else None
     if before is not None:
         edits += [
             KeyEdit(path=path, before=lookup(before, path), after=lookup(doc, path))
-            for path in OWN_FLAGS[:2]
+            for path in FLAGS
             if lookup(before, path) != lookup(doc, path) and lookup(doc, path) is True
         ]
     edits += [

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from cfp.core.facts import Facts
-from cfp.core.manifest import ManifestState
-from cfp.core.policy import LoginMode
 from cfp.core.provider import BUILT_IN_URL, Target
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_TIER, Policy, Settings, upstream_url, validate
 from cfp.errors import Refused, UsageError
@@ -60,7 +58,7 @@ def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> S
     sources = (request.upstream_api_key_env is not None, request.use_provider_auth_file, request.clear_upstream_auth)
     if sum(sources) > 1:
         raise UsageError("two_auth_sources")
-    recorded = facts.settings or (facts.manifest.settings if facts.manifest else None)
+    recorded = facts.recorded_settings
     saved = recorded if recorded is not None and recorded.provider == target.provider else None
     asks_auth = any(sources)
     place = recorded or Settings(provider=target.provider, upstream_base=BUILT_IN_URL)
@@ -92,8 +90,7 @@ def _upstream(facts: Facts, request: RouteRequest, target: Target, saved: Settin
     """The provider's URL: asked for, else saved by an install that holds, else what config.toml says."""
     if request.upstream_base is not None:
         return upstream_url(request.upstream_base)
-    installed = facts.manifest is not None and facts.manifest.state is ManifestState.INSTALLED
-    if saved is not None and installed:
+    if saved is not None and facts.is_installed:
         return saved.upstream_base
     own = saved.base_url if saved else None
     if target.url is not None and target.url != own:
@@ -102,7 +99,7 @@ def _upstream(facts: Facts, request: RouteRequest, target: Target, saved: Settin
         return saved.upstream_base
     if not target.built_in:
         raise Refused("upstream_unknown", provider=target.provider)
-    if facts.login in {LoginMode.CHATGPT, LoginMode.MIXED}:
+    if facts.login.has_chatgpt:
         raise Refused("built_in_with_chatgpt_login")
     return BUILT_IN_URL
 
@@ -110,7 +107,6 @@ def _upstream(facts: Facts, request: RouteRequest, target: Target, saved: Settin
 def route_changed(facts: Facts, settings: Settings) -> bool:
     """Whether URL, tier, policy or auth differ from those that an enabled home has."""
     saved = facts.settings
-    enabled = facts.manifest is not None and facts.manifest.state is ManifestState.INSTALLED
-    if saved is None or not enabled:
+    if saved is None or not facts.is_installed:
         return True
     return replace(saved, host=settings.host, port=settings.port, proxy_base=settings.proxy_base) != settings

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cfp.codex import config_toml, hook_trust, hooks_json
+from cfp.codex import config_toml, hook_trust, hooks_feature, hooks_json
 from cfp.core.facts import Facts
 from cfp.core.manifest import FileRecord, Manifest, ManifestState, digest
 from cfp.core.plan.baseline import Baseline, baseline, config_edits
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key, route_changed
+from cfp.core.plan.changes import config_change, hooks_change, manifest_change, settings_change
 from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.hook import HookPlan, current_edits, plan_hook
 from cfp.core.plan.repair import check_recorded, plan_repair
@@ -24,9 +25,6 @@ from cfp.errors import Refused
 from journal.values import ABSENT, FileChange, KeyEdit, KeyPath, Unmergeable
 
 BACKUPS_KEPT = 5
-_FLAG = ("features", "hooks")
-_OLD_FLAG = ("features", "codex_hooks")  # the name before Codex 0.130, which warns about it
-_FLAG_RENAMED = (0, 130)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +66,7 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
         return InstallPlan(
             target=target,
             settings=settings,
-            changes=(_prepared_settings(facts, settings),),
+            changes=(settings_change(facts, settings),),
             worker=action,
             hook=None,
             backup_path=None,
@@ -159,7 +157,7 @@ def check_readable(facts: Facts, *, leaving: bool = False) -> None:
         ("config_unparseable", facts.config, facts.layout.config),
         ("hooks_unparseable", facts.hooks, facts.layout.hooks),
     ):
-        if fact.doc is None and (fact.data is not None or fact.error):
+        if fact.is_unparseable:
             raise Refused(code, path=str(path), reason=fact.error)
     if facts.manifest_error and not leaving:
         raise Refused("manifest_invalid", path=str(facts.layout.manifest), reason=facts.manifest_error)
@@ -174,11 +172,11 @@ def _wanted(
     wanted: list[tuple[KeyPath, Any]] = [(target.url_key, settings.base_url)]
     if target.activate:
         wanted.append((("model_provider",), target.provider))
-    if config_toml.lookup(doc, _FLAG) is not True:
-        wanted.append((_FLAG, True))
-    old_codex = facts.codex_version is None or facts.codex_version < _FLAG_RENAMED
-    if old_codex and config_toml.lookup(doc, _OLD_FLAG) is not True:
-        wanted.append((_OLD_FLAG, True))
+    if config_toml.lookup(doc, hooks_feature.FLAG) is not True:
+        wanted.append((hooks_feature.FLAG, True))
+    old_codex = facts.codex_version is None or facts.codex_version < hooks_feature.RENAMED_IN
+    if old_codex and config_toml.lookup(doc, hooks_feature.OLD_FLAG) is not True:
+        wanted.append((hooks_feature.OLD_FLAG, True))
     trust_path = hook_trust.state_path(hook.key, "trusted_hash")
     if config_toml.lookup(doc, trust_path) != hook.trusted_hash:
         wanted.append((trust_path, hook.trusted_hash))
@@ -214,12 +212,11 @@ def prune_backups(facts: Facts, added: Path | None) -> tuple[Path, ...]:
 
 def _manifest(draft: _Draft) -> Manifest:
     facts, base = draft.facts, draft.base
-    standing = facts.manifest is not None and facts.manifest.state is ManifestState.INSTALLED
     group = hooks_json.edit_for(draft.hooks_after, ABSENT)
     return Manifest(
         version=facts.runtime.version,
         state=ManifestState.INSTALLED,
-        installed_at=facts.manifest.installed_at if facts.manifest and standing else facts.now.isoformat(),
+        installed_at=facts.manifest.installed_at if facts.manifest and facts.is_installed else facts.now.isoformat(),
         config_path=str(facts.layout.config),
         backup_path=str(draft.backup) if draft.backup else None,
         hooks_path=str(facts.layout.hooks),
@@ -239,43 +236,26 @@ def _manifest(draft: _Draft) -> Manifest:
 
 
 def _changes(draft: _Draft) -> tuple[FileChange, ...]:
-    facts, layout = draft.facts, draft.facts.layout
+    facts = draft.facts
     manifest = _manifest(draft)
-    rows = [_prepared_settings(facts, draft.settings)]
+    rows = [settings_change(facts, draft.settings)]
     if draft.backup is not None and not _is_kept(facts, draft.backup):
         rows.append(FileChange(path=draft.backup, before=None, after=draft.base.config.content, secret=True))
     # Keys of an earlier install that go, or go elsewhere, are told too: others may write while this is under way.
     known = config_edits(facts, facts.manifest) if facts.manifest else ()
     keys = [edit.path for edit in (*draft.config_edits, *known)]
+    edits = config_toml.edits_between(facts.config.data, draft.config_after, keys)
     rows += [
-        FileChange(path=layout.manifest, before=facts.manifest_data, after=manifest.serialise(), secret=True),
-        FileChange(
-            path=layout.hooks,
-            before=facts.hooks.data,
-            after=draft.hooks_after,
-            secret=True,
-            format="hooks_json",
-            edits=current_edits(manifest.hooks.edits or (), facts.hooks),
-        ),
-        FileChange(
-            path=layout.config,
-            before=facts.config.data,
-            after=draft.config_after,
-            secret=True,
-            format="config_toml",
-            edits=config_toml.edits_between(facts.config.data, draft.config_after, keys),
-        ),
+        manifest_change(facts, manifest),
+        hooks_change(facts, draft.hooks_after, current_edits(manifest.hooks.edits or (), facts.hooks)),
+        config_change(facts, draft.config_after, edits),
     ]
     return tuple(rows)
 
 
-def _prepared_settings(facts: Facts, settings: Settings) -> FileChange:
-    return FileChange(path=facts.layout.settings, before=facts.settings_data, after=settings.serialise())
-
-
 def _warnings(doc: Mapping[str, Any], target: Target) -> tuple[str, ...]:
     found = []
-    if config_toml.lookup(doc, _FLAG) is False or config_toml.lookup(doc, _OLD_FLAG) is False:
+    if any(value is False for value in hooks_feature.hook_flags(doc).values()):
         found.append("hooks_opt_out_overridden")
     if doc.get("service_tier") == "default":
         found.append("service_tier_opt_out_kept")

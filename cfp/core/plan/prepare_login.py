@@ -23,7 +23,7 @@ class LoginPlan:
 def login_provider(facts: Facts, asked: str | None) -> str:
     """The provider whose key is meant: asked for, else the recorded one, else Codex's; raises Refused."""
     recorded = facts.settings.provider if facts.settings else None
-    return choose_provider(facts.config.doc or {}, asked or recorded).provider
+    return choose_provider(facts.config.root, asked or recorded).provider
 
 
 def plan_prepare_login(facts: Facts, provider: str, key: str, present: bytes | None) -> LoginPlan:

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from itertools import product
 
 from cfp.codex import config_toml, hook_trust
+from cfp.codex.hooks_feature import FLAGS
 from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.core.facts import Facts
-from cfp.core.manifest import ManifestState
 from cfp.core.plan.baseline import baseline, config_edits, recognised_hooks
+from cfp.core.plan.changes import config_change, manifest_change
 from cfp.core.provider import provider_url, url_key
 from cfp.core.unrecorded import OUR_URL, unrecorded
 from cfp.errors import ConfigDrift
 from journal.values import ABSENT, FileChange, KeyEdit, Merged, Unmergeable
-
-_FLAGS = (("features", "hooks"), ("features", "codex_hooks"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,7 @@ def plan_recovery(facts: Facts) -> Repair | None:
     if manifest is None:
         return plan_repair(facts)
     recorded = manifest.settings
-    installed = manifest.state is ManifestState.INSTALLED and doc is not None and not facts.unreadable
+    installed = facts.is_installed and doc is not None and not facts.unreadable
     if facts.settings is not None or not installed or provider_url(doc or {}, recorded.provider) != recorded.base_url:
         return None
     if facts.hooks.data is not None and facts.hooks.doc is None:  # its owner mends it first
@@ -69,19 +68,11 @@ def plan_recovery(facts: Facts) -> Repair | None:
     url = provider_url(config_toml.parse(base.config.content), recorded.provider) or "Codex's own default"
     layout = facts.layout
     keys = [edit.path for edit in config_edits(facts, manifest)]
-    config = FileChange(
-        path=layout.config,
-        before=facts.config.data,
-        after=base.config.content,
-        secret=True,
-        format="config_toml",
-        edits=config_toml.edits_between(facts.config.data, base.config.content, keys),
-    )
-    rows = [config]
+    edits = config_toml.edits_between(facts.config.data, base.config.content, keys)
+    rows = [config_change(facts, base.config.content, edits)]
     if base.hooks.content != facts.hooks.data:
         rows.append(FileChange(path=layout.hooks, before=facts.hooks.data, after=base.hooks.content, secret=True))
-    given_back = manifest.restored().serialise()
-    rows.append(FileChange(path=layout.manifest, before=facts.manifest_data, after=given_back, secret=True))
+    rows.append(manifest_change(facts, manifest.restored()))
     source = manifest.backup_path if facts.backup is not None else str(layout.manifest)
     return Repair(
         provider=recorded.provider, url=url, source=source or "", config=base.config.content, changes=tuple(rows)
@@ -109,7 +100,7 @@ def _url_before(
         KeyEdit(path=hook_trust.state_path(entry.key, leaf), before=ABSENT, after=value)
         for entry in facts.hook_entries
         for leaf in ("trusted_hash", "enabled")
-        if (value := config_toml.lookup(facts.config.doc or {}, hook_trust.state_path(entry.key, leaf))) is not ABSENT
+        if (value := config_toml.lookup(facts.config.root, hook_trust.state_path(entry.key, leaf))) is not ABSENT
     )
     # A provider on this machine has a URL like ours, and older versions backed up their own: such a one counts last.
     saved = facts.settings.upstream_base if facts.settings else None
@@ -126,9 +117,8 @@ def _url_before(
         spelt = KeyEdit(path=key, before=url, after=now, before_spelling=config_toml.spelling(data, key))
         flags = tuple(
             KeyEdit(path=flag, before=config_toml.lookup(before, flag), after=True)
-            for flag in _FLAGS
-            if config_toml.lookup(facts.config.doc or {}, flag) is True
-            and config_toml.lookup(before, flag) is not True
+            for flag in FLAGS
+            if config_toml.lookup(facts.config.root, flag) is True and config_toml.lookup(before, flag) is not True
         )
         return url, path, (spelt, *flags, *trust)
     if facts.settings is not None:
@@ -141,16 +131,8 @@ def _url_before(
 
 
 def _changes(facts: Facts, config: Merged, edits: tuple[KeyEdit, ...]) -> tuple[FileChange, ...]:
-    rows = [
-        FileChange(
-            path=facts.layout.config,
-            before=facts.config.data,
-            after=config.content,
-            secret=True,
-            format="config_toml",
-            edits=config_toml.edits_between(facts.config.data, config.content, [edit.path for edit in edits]),
-        )
-    ]
+    keys = [edit.path for edit in edits]
+    rows = [config_change(facts, config.content, config_toml.edits_between(facts.config.data, config.content, keys))]
     groups = recognised_hooks(facts.hooks)
     if groups and facts.hooks.data is not None:
         hooks = HOOKS_JSON.restore(facts.hooks.data, None, groups)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cfp.codex import config_toml
-from cfp.core.facts import Facts, PortState
+from cfp.core.facts import Facts
 from cfp.core.manifest import Manifest, digest
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
+from cfp.core.plan.changes import manifest_change, settings_change
 from cfp.core.plan.install import check_readable, prune_backups
 from cfp.core.plan.worker import WorkerAction, refresh, serves
 from cfp.core.provider import choose_provider, url_key
@@ -42,17 +43,18 @@ def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> 
         raise Refused("not_enabled")
     if pointing(facts) is not Pointing.PROXIED:
         raise ConfigDrift("provider_repointed", provider=previous.provider)
-    target = choose_provider(facts.config.doc or {}, previous.provider)
+    target = choose_provider(facts.config.root, previous.provider)
     settings = candidate_settings(facts, replace(request, provider=previous.provider), target)
     check_key(facts, settings)
     moved, backup = _moved(facts, manifest, previous, settings)
-    running = facts.worker is not None and facts.worker.state is PortState.OURS
-    current = running and facts.worker is not None and serves(facts.worker, settings, facts.runtime.runtime_id)
-    replaced = facts.worker if running and restart and not current else None
+    worker_now = facts.own_worker
+    running = worker_now is not None
+    current = worker_now is not None and serves(worker_now, settings, facts.runtime.runtime_id)
+    replaced = worker_now if restart and not current else None
     worker = WorkerAction.KEEP if replaced is None else refresh(replaced)
     changes = [
-        FileChange(path=facts.layout.settings, before=facts.settings_data, after=settings.serialise()),
-        FileChange(path=facts.layout.manifest, before=facts.manifest_data, after=moved.serialise(), secret=True),
+        settings_change(facts, settings),
+        manifest_change(facts, moved),
     ]
     if backup is not None:
         changes.insert(0, backup)
@@ -87,11 +89,11 @@ def _moved(
             for edit in record.edits
         )
         record = replace(record, edits=edits)
-    if facts.backup is None or digest(facts.backup) != manifest.config.hash_before:
+    if facts.recorded_backup is None:
         return replace(moved, config=record), None
-    edit = config_toml.edit_for(facts.backup, key, settings.upstream_base)
+    edit = config_toml.edit_for(facts.recorded_backup, key, settings.upstream_base)
     edit = replace(edit, after_spelling=_spelled_like(edit, settings.upstream_base))
-    baseline = config_toml.CONFIG_TOML.apply(facts.backup, (edit,))
+    baseline = config_toml.CONFIG_TOML.apply(facts.recorded_backup, (edit,))
     path = facts.layout.backup(facts.now)
     record = replace(record, hash_before=digest(baseline))
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cfp.core.facts import Facts, PortState
+from cfp.core.facts import Facts
 from cfp.core.plan.candidate import check_key
 from cfp.core.plan.worker import WorkerAction, hangs, port_taken, worker_action
 from cfp.core.settings import Settings
@@ -46,8 +46,8 @@ def plan_autostart(facts: Facts) -> StartPlan:
     if facts.settings is not None and pointing(facts) is not Pointing.PROXIED:
         raise Refused("config_not_proxy")
     plan = _plan(facts, replaces_hung=False)
-    worker = facts.worker
-    if worker is None or worker.state is not PortState.OURS or not plan.worker.refreshes:
+    worker = facts.own_worker
+    if worker is None or not plan.worker.refreshes:
         return plan
     # 0.1.0's worker does not count its requests in flight, and there may be some.
     busy = worker.health is None or worker.health.requests_in_flight != 0

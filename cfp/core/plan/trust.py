@@ -7,6 +7,7 @@ from dataclasses import replace
 from cfp.codex import config_toml, hook_trust
 from cfp.core.facts import Facts
 from cfp.core.manifest import digest
+from cfp.core.plan.changes import config_change, manifest_change
 from cfp.errors import Refused
 from journal.values import FileChange
 
@@ -23,15 +24,4 @@ def plan_trust(facts: Facts, key: str, trusted_hash: str) -> tuple[FileChange, .
     recorded = replace(known, after=trusted_hash) if known else edit
     edits = (*(own for own in manifest.config.edits if own.path != path), recorded)
     config = replace(manifest.config, hash_after=digest(after), edits=edits)
-    record = replace(manifest, config=config).serialise()
-    return (
-        FileChange(path=facts.layout.manifest, before=facts.manifest_data, after=record, secret=True),
-        FileChange(
-            path=facts.layout.config,
-            before=facts.config.data,
-            after=after,
-            secret=True,
-            format="config_toml",
-            edits=(edit,),
-        ),
-    )
+    return manifest_change(facts, replace(manifest, config=config)), config_change(facts, after, (edit,))

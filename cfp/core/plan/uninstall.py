@@ -8,12 +8,11 @@ from pathlib import Path
 
 from cfp.codex import config_toml, hooks_json
 from cfp.core.facts import Facts
-from cfp.core.manifest import ManifestState, digest
 from cfp.core.plan.baseline import Baseline, baseline, config_edits
+from cfp.core.plan.changes import config_change, hooks_change, manifest_change
 from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.repair import check_recorded
-from cfp.core.policy import LoginMode
 from cfp.core.provider import BUILT_IN, url_key
 from cfp.core.settings import Settings
 from cfp.core.state import Pointing, State, pointing, state_of
@@ -83,7 +82,7 @@ def plan_uninstall(facts: Facts, request: UninstallRequest) -> UninstallPlan:
     if not request.force:
         check_readable(facts, leaving=True)
         check_recorded(facts)
-    settings = facts.settings or (facts.manifest.settings if facts.manifest else None)
+    settings = facts.recorded_settings
     if _forced_bytes(facts, request):
         return _plan(facts, request, settings, _bytes_from_backup(facts))
     check_readable(replace(facts, unreadable=()), leaving=True)  # for --force, they are lost
@@ -117,7 +116,7 @@ def _risky_login(facts: Facts, settings: Settings | None) -> bool:
     return (
         settings is not None
         and settings.provider != BUILT_IN
-        and facts.login in {LoginMode.CHATGPT, LoginMode.MIXED}
+        and facts.login.has_chatgpt
         and pointing(facts) is Pointing.PROXIED
     )
 
@@ -128,12 +127,11 @@ def _forced_bytes(facts: Facts, request: UninstallRequest) -> bool:
 
 
 def _bytes_from_backup(facts: Facts) -> Baseline:
-    manifest = facts.manifest
-    if manifest is None or facts.backup is None or digest(facts.backup) != manifest.config.hash_before:
+    if facts.recorded_backup is None:
         raise Refused("config_unparseable", path=str(facts.layout.config), reason=facts.config.error)
     hooks = facts.hooks if facts.hooks.doc is not None else replace(facts.hooks, data=None, doc=None)
-    readable = replace(facts, config=replace(facts.config, data=facts.backup, doc={}), hooks=hooks)
-    back = GivenBack(content=facts.backup, level=Level.BYTES)
+    readable = replace(facts, config=replace(facts.config, data=facts.recorded_backup, doc={}), hooks=hooks)
+    back = GivenBack(content=facts.recorded_backup, level=Level.BYTES)
     return Baseline(config=back, hooks=baseline(readable).hooks, recorded=True)
 
 
@@ -142,7 +140,7 @@ def _overruled(facts: Facts, base: Baseline) -> Baseline:
     manifest = facts.manifest
     if manifest is None:
         return base
-    doc = facts.config.doc or {}
+    doc = facts.config.root
     edits = tuple(
         KeyEdit(
             path=edit.path,
@@ -166,27 +164,12 @@ def _changes(facts: Facts, request: UninstallRequest, base: Baseline, *, repoint
     edits = config_toml.edits_between(facts.config.data, base.config.content, keys) if facts.config.doc else ()
     groups = (hooks_json.edit_for(facts.hooks.data, ABSENT),) if facts.hooks.doc is not None else ()
     candidates = (
-        FileChange(
-            path=layout.config,
-            before=facts.config.data,
-            after=base.config.content,
-            secret=True,
-            format="config_toml",
-            edits=edits,
-        ),
-        FileChange(
-            path=layout.hooks,
-            before=facts.hooks.data,
-            after=base.hooks.content,
-            secret=True,
-            format="hooks_json",
-            edits=groups,
-        ),
+        config_change(facts, base.config.content, edits),
+        hooks_change(facts, base.hooks.content, groups),
     )
     rows += [change for change in candidates if change.before != change.after]
-    if manifest is not None and manifest.state is ManifestState.INSTALLED and not repointed:
-        given_back = manifest.restored().serialise()
-        rows.append(FileChange(path=layout.manifest, before=facts.manifest_data, after=given_back, secret=True))
+    if manifest is not None and facts.is_installed and not repointed:
+        rows.append(manifest_change(facts, manifest.restored()))
     return tuple(rows)
 
 

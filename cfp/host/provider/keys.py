@@ -152,7 +152,7 @@ def sends_login(config: Mapping[str, Any], provider: str, auth: bytes | None) ->
     """Whether Codex would send this provider its ChatGPT login, which is not ours to send anywhere."""
     store = config.get("cli_auth_credentials_store")
     mode = auth_json.login_mode(auth, store if isinstance(store, str) else None)
-    signed_in = mode in {auth_json.LoginMode.CHATGPT, auth_json.LoginMode.MIXED}
+    signed_in = mode.has_chatgpt
     return signed_in and _places(config, provider, None) == [(KeyLocation.AUTH_JSON, _OPENAI_KEY)]
 
 
