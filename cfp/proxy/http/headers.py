@@ -4,37 +4,22 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from cfp.core import header_names
 from cfp.proxy.http.messages import Headers, RequestHead, ResponseHead
 
 # RFC 9110 7.6.3: a gateway must send it; ours holds a pseudonym, by which a looping request is recognised.
 VIA: Final = b"via"
 HINT: Final = b"x-codex-routing-hint"
-# RFC 9110 7.6.1, and the fields that are meant for a proxy (11.7)
-HOP_BY_HOP: Final = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authentication-info",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
-# Fields that identify the user at OpenAI: they must not leave with another provider's key.
-IDENTITY: Final = frozenset(
-    {
-        b"authorization",
-        b"cookie",
-        b"chatgpt-account-id",
-        b"openai-organization",
-        b"openai-project",
-    }
-)
-# Fields that the worker writes itself for the upstream leg.
-_OURS: Final = frozenset({b"host", b"content-length", b"expect", VIA})
+
+
+def _as_bytes(names: frozenset[str]) -> frozenset[bytes]:
+    return frozenset(name.encode() for name in names)
+
+
+HOP_BY_HOP: Final = _as_bytes(header_names.HOP_BY_HOP)
+IDENTITY: Final = _as_bytes(header_names.IDENTITY)
+# Via is extended, not forwarded as it came.
+_OURS: Final = _as_bytes(header_names.RECOMPUTED) | {VIA}
 _DROP: Final = HOP_BY_HOP | _OURS
 _DROP_IDENTITY: Final = _DROP | IDENTITY
 _DROP_RESPONSE: Final = HOP_BY_HOP
