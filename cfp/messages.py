@@ -177,7 +177,7 @@ MESSAGES: Final[dict[str, Message]] = {
         "{host} answered, but not with an event stream: {reason}.", "The provider must support streaming on POST /v1/responses."),
     "upstream_stalled": Message("{host} sent no event in time.", "Try again, or give a larger --verify-timeout."),
     "upstream_key_malformed": Message(
-        "The key for {host} holds characters that no header may carry.", "Save the key again, without line breaks."),
+        "The key for {host} has a space or a character that no header may carry.", "Save the key again, without it."),
     "codex_cli_failed": Message("The Codex CLI did not answer as expected: {reason}.", "Run `codex --version`."),
     "codex_cli_timeout": Message("The Codex CLI did not answer in time.", "Run `codex --version`."),
 

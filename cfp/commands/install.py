@@ -114,7 +114,7 @@ def run(args: Args, host: Host) -> Result:
     verification = (
         verify_candidate(host, facts, plan.settings, args.verify_timeout)
         if tried
-        else skipped_verification(plan.settings)
+        else skipped_verification(host, facts, plan.settings)
     )
     with locked(host.journal, "install", LOCK_TIMEOUT_S) as (lease, _):
         facts = host.survey(asked, ask_codex=True)

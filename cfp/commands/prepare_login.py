@@ -9,6 +9,7 @@ from cfp.commands.settle import settle
 from cfp.core.facts import Facts
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.prepare_login import LoginPlan, login_provider, plan_prepare_login
+from cfp.core.provider import BUILT_IN_URL, provider_url
 from cfp.core.state import state_of
 from cfp.errors import Refused
 from cfp.host.home import LOCK_TIMEOUT_S, Host
@@ -84,8 +85,16 @@ def _look(args: Args, host: Host) -> tuple[Facts, keys.FoundKey, LoginPlan]:
         raise Refused("source_key_unknown", provider=provider, place=place)
     if found.place is keys.KeyLocation.AUTH_COMMAND:
         raise Refused("source_key_short_lived", provider=provider)
+    keys.checked_bearer(found, _upstream(facts, provider))
     present = host.disk.read(layout.provider_auth)
     return facts, found, plan_prepare_login(facts, provider, found.secret.reveal(), present)
+
+
+def _upstream(facts: Facts, provider: str) -> str:
+    """Return the provider's URL: with the proxy enabled it stands in the settings, not in config.toml."""
+    if facts.settings is not None and facts.settings.provider == provider:
+        return facts.settings.upstream_base
+    return provider_url(facts.config.doc or {}, provider) or BUILT_IN_URL
 
 
 def _result(args: Args, facts: Facts, found: keys.FoundKey, plan: LoginPlan, recovered: dict[str, object]) -> Result:

@@ -77,7 +77,7 @@ def run(args: Args, host: Host) -> Result:
     facts = host.survey()
     plan = plan_set_upstream(facts, args.request(), restart=args.restart)
     verification = (
-        skipped_verification(plan.settings)
+        skipped_verification(host, facts, plan.settings)
         if args.no_verify
         else verify_candidate(host, facts, plan.settings, args.verify_timeout)
     )

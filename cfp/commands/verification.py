@@ -35,8 +35,15 @@ def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: floa
     return verify(request, timeout, environ=environ).to_json()
 
 
-def skipped_verification(settings: Settings) -> dict[str, Any]:
-    """The same field where nothing was asked."""
+def skipped_verification(host: Host, facts: Facts, settings: Settings) -> dict[str, Any]:
+    """Return the field `verification` without a request.
+
+    Raises Failed(upstream_key_malformed) where the worker would refuse to send the key that the user named.
+    """
+    if settings.overrides_auth:
+        found = _discover(host, facts.config.doc or {}, settings)
+        if found is not None:
+            keys.checked_bearer(found, settings.upstream_base)
     request = verification.VerificationRequest(
         provider=settings.provider, upstream_base=settings.upstream_base, model="", service_tier=None, key=None
     )
@@ -73,23 +80,30 @@ def candidate_key(
 
     Raises Refused: `unknown`, chatgpt_login_not_sent.
     """
-    auth, source = host.disk.read(host.layout.auth), None
+    found = _discover(host, doc, settings)
+    if found is not None:
+        return found
+    named = settings.overrides_auth
+    if not named and keys.sends_login(doc, settings.provider, host.disk.read(host.layout.auth)):
+        raise Refused("chatgpt_login_not_sent", provider=settings.provider)
+    if named or keys.sends_key(doc, settings.provider):
+        raise Refused(unknown, provider=settings.provider)
+    return None
+
+
+def _discover(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.FoundKey | None:
+    source = None
     if settings.upstream_api_key_file:
         source = keys.KeySource.provider_auth_file()
     elif settings.upstream_api_key_env is not None:
         source = keys.KeySource.env(settings.upstream_api_key_env)
-    found = keys.discover_key(
+    return keys.discover_key(
         doc,
         settings.provider,
-        auth,
+        host.disk.read(host.layout.auth),
         host.disk.read(host.layout.dotenv),
         host.environ,
         provider_auth=host.disk.read(host.layout.provider_auth),
         source=source,
         user_environ=windows.user_environ(),
     )
-    if found is None and source is None and keys.sends_login(doc, settings.provider, auth):
-        raise Refused("chatgpt_login_not_sent", provider=settings.provider)
-    if found is None and (source is not None or keys.sends_key(doc, settings.provider)):
-        raise Refused(unknown, provider=settings.provider)
-    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from cfp.errors import Refused
 from journal.values import KeyPath
@@ -92,3 +93,12 @@ def choose_provider(doc: Mapping[str, Any], asked: str | None, *, activate: bool
         active=provider == active,
         activate=activate and doc.get("model_provider") != provider,
     )
+
+
+def host_of(url: str) -> str:
+    """Return `host` or `host:port` of a URL, without user information; "" where it is no URL."""
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+    except ValueError:
+        return ""

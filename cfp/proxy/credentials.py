@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from cfp.codex.auth_json import api_key, login_mode
+from cfp.core.bearer import bearer
 from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
 from cfp.core.settings import Policy, Settings
 from cfp.layout import Layout
@@ -22,7 +22,6 @@ from cfp.layout import Layout
 T = TypeVar("T")
 # A config.toml without any of these has neither setting; a backslash may be an escape inside either key.
 _CONFIG_MARKS: Final = (b"service_tier", b"cli_auth_credentials_store", b"\\")
-_FIELD_VALUE: Final = re.compile(r"[!-~]+\Z")
 
 
 class StatCached(Generic[T]):
@@ -132,7 +131,7 @@ class Credentials:
             return None
         if key is None or key != self._last_key[0]:
             source = "provider-auth.json" if name is None else f"the environment variable {name}"
-            self._last_key = (key, _field_value(key, source))
+            self._last_key = (key, _checked_bearer(key, source))
         return self._last_key[1]
 
     def _named_key(self, name: str) -> tuple[str | None, str]:
@@ -189,11 +188,11 @@ class Credentials:
         return self._last_config
 
 
-def _field_value(key: str | None, source: str) -> bytes:
+def _checked_bearer(key: str | None, source: str) -> bytes:
     """Return the Authorization value of a key; raises KeyUnusable."""
-    key = (key or "").strip()
-    if not key:
+    if key is None or not key.strip():
         raise KeyUnusable(source, missing=True)
-    if not _FIELD_VALUE.match(key):
+    value = bearer(key)
+    if value is None:
         raise KeyUnusable(source, missing=False)
-    return b"Bearer " + key.encode("ascii")
+    return value

@@ -69,3 +69,38 @@ def test_a_name_that_is_not_set_is_named(machine: Machine) -> None:
     machine.relay()
     ran = machine.cfp("verify-upstream", "--upstream-api-key-env", "RELAY_KEY_OF_2026")
     assert ("upstream_key_missing", True) == (ran.json["code"], "RELAY_KEY_OF_2026" in ran.json["error"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["install", "--start", "--upstream-api-key-env", "RELAY_KEY"],
+        ["install", "--start", "--upstream-api-key-env", "RELAY_KEY", "--no-verify"],
+        ["install", "--start"],
+        ["verify-upstream", "--upstream-api-key-env", "RELAY_KEY"],
+        ["prepare-chatgpt-login"],
+        ["prepare-chatgpt-login", "--apply"],
+    ],
+    ids=" ".join,
+)
+def test_a_key_with_a_space(machine: Machine, words: list[str]) -> None:
+    """The worker would refuse it with each request, so every command does; nothing is changed or sent."""
+    machine.relay()
+    machine.environ["RELAY_KEY"] = "sk abc def"
+    before = machine.files()
+    ran = machine.cfp(*words)
+    assert (2, "upstream_key_malformed", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.told
+    assert ((), before) == (machine.upstream.received, machine.files())
+    assert "abc" not in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("tail", [[], ["--no-verify"]], ids=["verified", "not verified"])
+def test_a_key_with_a_space_for_an_enabled_home(machine: Machine, tail: list[str]) -> None:
+    """`set-upstream` refuses it as well."""
+    machine.relay()
+    machine.install()
+    machine.environ["OTHER_KEY"] = "sk abc def"
+    before = machine.files()
+    ran = machine.cfp("set-upstream", "--upstream-api-key-env", "OTHER_KEY", *tail)
+    assert (2, "upstream_key_malformed", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.told
+    assert before == machine.files()

@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cfp.core.policy import EffectivePolicy, LoginMode
 from cfp.core.settings import Policy, Settings
+from cfp.errors import Failed
+from cfp.host.provider.keys import KeySource, checked_bearer, discover_key
 from cfp.layout import Layout
 from cfp.proxy.credentials import Credentials, KeyUnusable, StatCached
 
@@ -157,3 +161,28 @@ def test_a_key_is_looked_for_once_a_turn(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(KeyUnusable):
             here.authorization()
+
+
+KEYS = st.text() | st.text(alphabet="sk-\u00e9 \t\r\n!~\x7f\x00")
+
+
+def sent_by_the_worker(key: str) -> bytes | None:
+    settings = Settings(provider="relay", upstream_base="https://relay.example", upstream_api_key_env="RELAY_KEY")
+    try:
+        return Credentials(settings, Layout(Path("/nonexistent")), {"RELAY_KEY": key}).authorization()
+    except KeyUnusable:
+        return None
+
+
+def accepted_by_a_command(key: str) -> bytes | None:
+    found = discover_key({}, "relay", None, None, {"RELAY_KEY": key}, source=KeySource.env("RELAY_KEY"))
+    try:
+        return None if found is None else checked_bearer(found, "https://relay.example")
+    except Failed as error:
+        return None if error.code == "upstream_key_malformed" else b""
+
+
+@given(KEYS)
+def test_worker_and_commands_agree_on_every_key(key: str) -> None:
+    """A key that a command verifies or keeps is what the worker sends; one that it refuses is not sent."""
+    assert accepted_by_a_command(key) == sent_by_the_worker(key)

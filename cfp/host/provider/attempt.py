@@ -18,8 +18,9 @@ import httpcore
 import httpx
 
 import cfp
+from cfp.core.provider import host_of
 from cfp.errors import Failed
-from cfp.host.provider.client import ProviderClient, host_of
+from cfp.host.provider.client import ProviderClient
 from cfp.host.provider.event_stream import error_text, first_event, provider_message, service_tier
 from cfp.host.provider.secret import Secret, redact
 from cfp.host.provider.verification import Verification, VerificationRequest

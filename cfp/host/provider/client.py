@@ -7,30 +7,28 @@ import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import httpx
 
+from cfp.core import header_names
+from cfp.core.provider import host_of
 from cfp.errors import Failed
-from cfp.host.provider.keys import Extras, FoundKey
+from cfp.host.provider.keys import Extras, FoundKey, checked_bearer
 from cfp.host.provider.outbound import outbound_proxy, tls_context
 from cfp.host.provider.socks import SocksTransport
 
-_KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 
-# Said anew for the way to the provider; the rest of what Codex sends goes on. RFC 9110 7.6.1
-_DROPPED: Final = frozenset(
-    {
-        *("authorization", "host", "content-length", "content-encoding", "accept-encoding", "expect"),
-        *("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
-    }
+# Fields of Codex's request that are not copied: those about the connection, and those that this client computes.
+_DROPPED: Final = (
+    header_names.CONNECTION
+    | header_names.RECOMPUTED
+    | {"authorization", "content-encoding", "accept-encoding", "trailer"}
 )
-# What the worker drops too where a key of the user's choice stands in for Codex's own.
-_IDENTITY: Final = frozenset(
-    {"authorization", "cookie", "chatgpt-account-id", "openai-organization", "openai-project", "proxy-authorization"}
-)
+# Fields that a key of the user's choice replaces. Without one, Codex's own Proxy-Authorization is copied.
+_IDENTITY: Final = header_names.IDENTITY | {header_names.PROXY_AUTHORIZATION}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +58,7 @@ class ProviderClient:
 
     def checked(self) -> ProviderClient:
         """Return it with whom TLS trusts; raises Failed: upstream_tls, upstream_key_malformed (host, reason)."""
-        if self.key is not None and not _KEY.fullmatch(self.key.secret.reveal()):
-            raise Failed("upstream_key_malformed", host=self.host, reason="it holds a sign that no header can carry")
+        self._authorization()
         secure = any(url.startswith("https:") for url in (self.upstream_base, self.proxy or ""))
         try:
             return replace(self, context=tls_context(self.environ) if secure else None)
@@ -88,16 +85,16 @@ class ProviderClient:
             sendable = _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(secret.reveal())
             if sendable and not (self.overrides and name.lower() in _IDENTITY):
                 sent[name.lower()] = secret.reveal()
-        if self.key is not None:
-            sent["authorization"] = f"Bearer {self.key.secret.reveal()}"
+        authorization = self._authorization()
+        if authorization is not None:
+            sent["authorization"] = authorization
         sent |= {"content-type": "application/json", "accept-encoding": "identity"}
         query = urlencode([(name, secret.reveal()) for name, secret in self.extras.query])
         url = f"{self.upstream_base}/responses" + (f"?{query}" if query else "")
         extensions = {"trace": trace, "timeout": {"connect": connect_seconds}}
         return httpx.Request("POST", url, headers=sent, content=body, extensions=extensions)
 
-
-def host_of(url: str) -> str:
-    """`host` or `host:port` of a URL, without user information."""
-    parts = urlsplit(url)
-    return (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+    def _authorization(self) -> str | None:
+        if self.key is None:
+            return None
+        return checked_bearer(self.key, self.upstream_base, verbatim=not self.overrides).decode("ascii")

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cfp.codex import auth_json
+from cfp.core.bearer import bearer
+from cfp.core.provider import host_of
+from cfp.errors import Failed
 from cfp.host.provider.auth_command import told_key
 from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.provider.secret import Secret, redact
@@ -23,6 +26,7 @@ __all__ = [
     "KeyLocation",
     "KeySource",
     "Secret",
+    "checked_bearer",
     "discover_key",
     "parse_dotenv",
     "provider_extras",
@@ -141,6 +145,19 @@ def discover_key(
         if value is not None and value.strip():
             return FoundKey(secret=Secret(value), place=place, name=name)
     return None
+
+
+def checked_bearer(found: FoundKey, upstream_base: str, *, verbatim: bool = False) -> bytes:
+    """Return the key's Authorization value; raises Failed(upstream_key_malformed; host, reason).
+
+    verbatim  Codex sends the key itself, and drops no white space around it
+    """
+    key = found.secret.reveal()
+    value = bearer(key)
+    if value is None or (verbatim and key != key.strip()):
+        reason = "it has a space, a line break or another character that a bearer token cannot have"
+        raise Failed("upstream_key_malformed", host=host_of(upstream_base), reason=reason)
+    return value
 
 
 def sends_key(config: Mapping[str, Any], provider: str) -> bool:
