@@ -67,9 +67,9 @@ def test_an_empty_proxy_tells_what_to_do(watched: Watched, machine: Machine) -> 
     assert "Ready: requests go through the proxy." == page.locator(".sentence").text_content()
     assert "All is well" == page.locator(".sign").get_attribute("aria-label")
     for panel, said in (
-        ("requests", "No model request has come yet."),
+        ("requests", "No model request yet."),
         ("times", "appear with the first response"),
-        ("benchmark", "Never run here."),
+        ("benchmark", "No benchmark yet."),
         ("checks", "when a session starts"),
         ("fast", "codex-fast-proxy benchmark"),
     ):
@@ -79,7 +79,7 @@ def test_an_empty_proxy_tells_what_to_do(watched: Watched, machine: Machine) -> 
     row = page.locator("tr.request")
     row.wait_for()
     assert ["gpt-5.5", "priorityadded", "priority", "200"] == row.locator("td").all_text_contents()[1:5]
-    page.get_by_text("1 served since it started").wait_for()
+    page.get_by_text("1 request served since the start").wait_for()
     assert 2 == page.locator("svg.chart").count()
     assert page.evaluate("window.same")
 
@@ -106,13 +106,13 @@ def test_whether_the_provider_serves_websocket_is_told(watched: Watched, machine
     stage.install(machine, [])
     page = watched.open(stage.url(machine))
     route = page.locator("#route")
-    route.get_by_text("Codex has not asked for it yet").wait_for()
+    route.get_by_text("Codex has not used it yet").wait_for()
     machine.upstream.switch = Switchboard()
     assert 101 == stage.upgrade(machine)
-    route.get_by_text("the provider serves it").wait_for()
+    route.get_by_text("supported by the provider", exact=True).wait_for()
     machine.upstream.switch = None
     assert 426 == stage.upgrade(machine)
-    route.get_by_text("not served; Codex goes on over HTTP at once").wait_for()
+    route.get_by_text("not supported by the provider; Codex uses HTTP instead").wait_for()
 
 
 def test_what_is_under_way_is_counted(watched: Watched, quiet_home: Machine) -> None:
@@ -121,7 +121,7 @@ def test_what_is_under_way_is_counted(watched: Watched, quiet_home: Machine) -> 
     assert "Live" == page.locator("#live").text_content()
     quiet_home.upstream.script(*[Stall(after_first_event=True)] * 3)
     with stage.running(quiet_home, 3):
-        page.get_by_text("Live · 3 in flight").wait_for()
+        page.get_by_text("Live · 3 running").wait_for()
     page.get_by_text("Live", exact=True).wait_for()
     assert page.locator("tr.request.left").count() >= 3
 
@@ -132,7 +132,7 @@ def test_a_proxy_that_ends_is_missed_and_comes_back(browser: Browser, machine: M
     with window(browser) as watched:
         page = watched.open(stage.url(machine))
         assert 0 == machine.cfp("stop", "--force").code
-        page.get_by_text("The proxy does not answer any more.").wait_for()
+        page.get_by_text("The proxy does not respond.").wait_for()
         assert page.get_by_role("button", name="Copy codex-fast-proxy start").is_visible()
         assert 0 == machine.cfp("start").code
         page.get_by_text("Ready: requests go through the proxy.").wait_for()
@@ -182,7 +182,7 @@ def test_a_request_opens_to_what_is_known(watched: Watched, busy_home: Machine) 
     page.keyboard.press("Enter")
     detail = page.locator("tr.detail")
     told = detail.text_content() or ""
-    assert all(word in told for word in ("/v1/responses", "Policy in effect", "Tokens", "Tier in the answer"))
+    assert all(word in told for word in ("/v1/responses", "Policy in effect", "Tokens", "Tier in the response"))
     opener = page.locator("button.opener[aria-expanded=true]")
     assert opener.get_attribute("aria-controls") == detail.get_attribute("id")
     assert page.evaluate("document.activeElement.getAttribute('aria-expanded') === 'true'")

@@ -89,7 +89,7 @@ def test_take(name: str, tmp_path: Path) -> None:
         for row in range(opened):
             page.locator("button.opener").nth(row + 1).click()
         if prepare is _busy:
-            page.get_by_text("5 in flight").wait_for()
+            page.get_by_text("5 running").wait_for()
         page.mouse.move(0, 0)
         page.evaluate("document.activeElement.blur()")
         IMAGES.mkdir(exist_ok=True)

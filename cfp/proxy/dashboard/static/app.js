@@ -1,9 +1,10 @@
-// Holds what the worker told, and lets each panel draw what changed of it.
+// Receive the worker's state and requests, and draw the panels that changed.
 
 import { benchmark } from "./benchmark.js";
 import { checks } from "./checks.js";
 import { h, fill } from "./dom.js";
 import { fast } from "./fast.js";
+import { plural } from "./format.js";
 import { journal } from "./journal.js";
 import { age } from "./parts.js";
 import { requests } from "./requests.js";
@@ -12,16 +13,16 @@ import { times } from "./times.js";
 import { silent, verdict, vital } from "./verdict.js";
 
 const EVENTS = "/__codex_fast_proxy/api/events";
-const MOST = 200;
-const PATIENCE = 3000; // ms without a connection before the page says so: a refresh hands over in less
-const AGING = 5000;
+const MOST_LINES = 200;
+const SILENCE = 3000; // ms without a connection before the page reports it: a refresh takes less
+const AGE_INTERVAL = 5000;
 
-let known = null;
+let state = null;
 let lines = [];
-let waiting = null;
+let silence = null;
 const drawn = new Map();
 
-/** Draw a panel only where what it shows is not what it showed. */
+/** Draw a panel where its values have changed. */
 function draw(panel, ...values) {
   const text = JSON.stringify(values);
   if (drawn.get(panel) === text) return;
@@ -30,30 +31,30 @@ function draw(panel, ...values) {
 }
 
 function show() {
-  const { worker } = known;
+  const { worker } = state;
   const turns = lines.filter((line) => line.kind === "generation");
-  draw(verdict, known.verdict);
+  draw(verdict, state.verdict);
   draw(vital, turns.at(-1) ?? null);
-  draw(route, known.route, known.fast);
-  draw(fast, known.fast, known.benchmark, known.home_flag);
+  draw(route, state.route, state.fast);
+  draw(fast, state.fast, state.benchmark, state.home_flag);
   draw(requests, turns);
   draw(times, turns);
   draw(checks, lines.filter((line) => line.kind !== "generation"));
-  draw(benchmark, known.benchmark);
-  draw(journal, known.journal, known.home_flag);
-  draw(foot, worker, known.route.base_url);
+  draw(benchmark, state.benchmark);
+  draw(journal, state.journal, state.home_flag);
+  draw(foot, worker, state.route.base_url);
   draw(live, worker.requests_in_flight);
 }
 
 function live(running) {
-  const text = running ? `Live · ${running} in flight` : "Live";
+  const text = running ? `Live · ${running} running` : "Live";
   fill(document.getElementById("live"), h("span", { class: running ? "dot busy" : "dot" }), text);
   document.body.dataset.live = "yes";
 }
 
 function foot(worker, address) {
-  const served = `${worker.requests_served} served since it started`;
-  const parts = [`Version ${worker.version}`, `process ${worker.pid}`, address, served, "this page only reads"];
+  const served = `${plural(worker.requests_served, "request")} served since the start`;
+  const parts = [`Version ${worker.version}`, `process ${worker.pid}`, address, served, "this page is read-only"];
   fill(document.getElementById("foot"), parts.map((part) => h("span", {}, part)));
 }
 
@@ -61,40 +62,40 @@ function lost() {
   drawn.delete(live);
   fill(document.getElementById("live"), h("span", { class: "dot gone" }), "Reconnecting");
   document.body.dataset.live = "no";
-  waiting ??= setTimeout(() => {
+  silence ??= setTimeout(() => {
     drawn.delete(verdict);
-    silent(known?.home_flag ?? "");
-  }, PATIENCE);
+    silent(state?.home_flag ?? "");
+  }, SILENCE);
 }
 
-function found() {
-  clearTimeout(waiting);
-  waiting = null;
+function reconnected() {
+  clearTimeout(silence);
+  silence = null;
 }
 
-function take(more) {
-  const seen = new Set(more.map((line) => line.request_id));
-  lines = [...lines.filter((line) => !seen.has(line.request_id)), ...more].slice(-MOST);
+function add(more) {
+  const ids = new Set(more.map((line) => line.request_id));
+  lines = [...lines.filter((line) => !ids.has(line.request_id)), ...more].slice(-MOST_LINES);
 }
 
 const source = new EventSource(EVENTS);
 source.addEventListener("all", (event) => {
-  const { requests: all, ...state } = JSON.parse(event.data);
-  found();
-  known = state;
+  const { requests: all, ...rest } = JSON.parse(event.data);
+  reconnected();
+  state = rest;
   lines = all;
   show();
 });
 source.addEventListener("state", (event) => {
-  known = JSON.parse(event.data);
+  state = JSON.parse(event.data);
   show();
 });
 source.addEventListener("requests", (event) => {
-  take(JSON.parse(event.data));
+  add(JSON.parse(event.data));
   show();
 });
 source.addEventListener("error", () => {
   lost();
   if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
 });
-setInterval(age, AGING);
+setInterval(age, AGE_INTERVAL);

@@ -1,4 +1,4 @@
-// The last saved benchmark: its verdict, and the interval that the verdict stands on.
+// The last saved benchmark: its verdict, and the confidence interval behind it.
 
 import { bodyOf, fill, h, s } from "./dom.js";
 import { duration } from "./format.js";
@@ -14,10 +14,10 @@ function scale(interval) {
   return (value) => 8 + (Math.log(value / low) / Math.log(high / low)) * (WIDTH - 16);
 }
 
-/** A line for the interval, a dot for its middle, and a post at 1, where nothing is gained. */
+/** A line for the interval, a dot for its middle, and a mark at 1, which means no difference. */
 function drawn(interval, label) {
   const x = scale(interval);
-  const text = (value, y, said, anchor = "middle") => s("text", { class: "tick", x: x(value), y, "text-anchor": anchor }, said);
+  const text = (value, y, label, anchor = "middle") => s("text", { class: "tick", x: x(value), y, "text-anchor": anchor }, label);
   return s(
     "svg",
     { class: "interval", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
@@ -37,12 +37,12 @@ function side(kind, name, of) {
 
 export function benchmark(saved) {
   if (!saved) {
-    fill(bodyOf("benchmark"), empty(prose("Never run here. `codex-fast-proxy benchmark` makes pairs of real turns with and without the tier, and tells whether it is faster.")));
+    fill(bodyOf("benchmark"), empty(prose("No benchmark yet. `codex-fast-proxy benchmark` sends pairs of real requests, with and without the tier, and reports whether the tier is faster.")));
     return;
   }
   const interval = saved.confidence_interval;
   const level = interval && Math.round(interval.level * 100);
-  const label = interval && `Speed-up ${interval.middle.toFixed(2)}, ${level} % interval ${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}; 1 means the same.`;
+  const label = interval && `Speed-up ${interval.middle.toFixed(2)}, ${level} % interval ${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}; 1 means no difference.`;
   fill(
     bodyOf("benchmark"),
     h("p", { class: `judged ${saved.verdict}` }, h("strong", {}, VERDICT[saved.verdict] ?? saved.verdict), saved.observed_speedup_total && ` ${saved.observed_speedup_total.toFixed(2)} × in the median`),
@@ -52,7 +52,7 @@ export function benchmark(saved) {
       "table",
       {},
       h("caption", { class: "hidden" }, "Medians of the benchmark"),
-      h("thead", {}, h("tr", {}, ["Tier", "Good", "First byte", "Whole"].map((name, index) => h("th", { scope: "col", class: index ? "number" : undefined }, name)))),
+      h("thead", {}, h("tr", {}, ["Tier", "Complete", "First byte", "Duration"].map((name, index) => h("th", { scope: "col", class: index ? "number" : undefined }, name)))),
       h("tbody", {}, side("swift", "priority", saved.priority), side("plain", "no tier", saved.default)),
     ),
     saved.message && h("p", { class: "note" }, saved.message),

@@ -1,4 +1,4 @@
-// Durations over time as an SVG of ours: one mark a request, a line at each tier's median, a logarithmic scale.
+// Durations over time in SVG: one mark a request, a line at each tier's median, a logarithmic scale.
 
 import { s } from "./dom.js";
 import { duration, moment } from "./format.js";
@@ -10,17 +10,17 @@ const STEPS = [1, 2, 5];
 
 /** The round values of a logarithmic axis that lie between two durations, at most about five. */
 export function ticks(low, high) {
-  const found = [];
+  const values = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
     for (const step of STEPS) {
       const value = step * 10 ** power;
-      if (value >= low && value <= high) found.push(value);
+      if (value >= low && value <= high) values.push(value);
     }
   }
-  return found.length > 5 ? found.filter((value) => Math.log10(value) % 1 === 0 || found.length <= 5) : found;
+  return values.length > 5 ? values.filter((value) => Math.log10(value) % 1 === 0) : values;
 }
 
-/** The values that the axis spans: a little beyond what is there. */
+/** The ends of the axis: a little beyond the lowest and the highest value. */
 export function span(values) {
   const low = Math.min(...values);
   const high = Math.max(...values);
@@ -29,7 +29,7 @@ export function span(values) {
 }
 
 /**
- * points   {at: ms, value: ms, kind, label}, oldest first, one at least
+ * points   {at: ms, value: ms, kind, label}, in the order of time, at least one
  * medians  {kind, value}
  * width    in pixels
  */

@@ -1,4 +1,4 @@
-// GET requests such as the list of models: they come and fail apart from any turn.
+// Requests such as the list of models: they fail and succeed independently of model requests.
 
 import { bodyOf, fill, h } from "./dom.js";
 import { count, plural } from "./format.js";
@@ -22,7 +22,7 @@ function grouped(lines) {
 
 function row(group) {
   const bad = group.last.outcome === "failed";
-  const what = ERROR[group.last.error_type] ?? `answered ${group.last.status ?? "nothing"}`;
+  const what = ERROR[group.last.error_type] ?? (group.last.status ? `status ${group.last.status}` : "no response");
   return h(
     "li",
     {},
@@ -34,6 +34,6 @@ function row(group) {
 
 export function checks(lines) {
   const groups = grouped(lines);
-  const said = h("p", { class: "note" }, "Codex lists models before a session. A failure here says nothing about turns.");
-  fill(bodyOf("checks"), groups.length ? [h("ul", { class: "plain" }, groups.slice(0, ROWS).map(row)), said] : empty("None yet. Codex asks for its list of models when a session starts."));
+  const note = h("p", { class: "note" }, "Codex requests the list of models before a session. A failure here does not affect model requests.");
+  fill(bodyOf("checks"), groups.length ? [h("ul", { class: "plain" }, groups.slice(0, ROWS).map(row)), note] : empty("None yet. Codex requests the list of models when a session starts."));
 }

@@ -1,4 +1,4 @@
-// Elements from values. Text is always text: nothing here, or anywhere on the page, parses markup.
+// Build elements. Text stays text: no code of the page parses markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -16,24 +16,24 @@ function flat(children) {
   return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 }
 
-/** An HTML element; attributes named on… are listeners, absent ones are left out. */
+/** An HTML element; attributes named on… are listeners, those without a value are left out. */
 export function h(tag, attributes = {}, ...children) {
   return build(document.createElement(tag), attributes, children);
 }
 
-/** The same for SVG. */
+/** An SVG element. */
 export function s(tag, attributes = {}, ...children) {
   return build(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** Put children in the place of what is there; the focus stays on the element of the same data-key. */
+/** Replace the children; the focus moves to the new element with the same data-key. */
 export function fill(parent, ...children) {
-  const held = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  const focusKey = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   parent.replaceChildren(...flat(children));
-  if (held !== undefined) parent.querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus();
+  if (focusKey !== undefined) parent.querySelector(`[data-key="${CSS.escape(focusKey)}"]`)?.focus();
 }
 
-/** The place of a panel's content. */
+/** The element that holds a panel's content. */
 export function bodyOf(id) {
   return document.querySelector(`#${id} .body`);
 }

@@ -1,4 +1,4 @@
-// Sent, accepted, echoed, faster: four different things, and only the last is what one wants.
+// Sent, accepted, echoed, faster: four different facts, and only the last one is a speed-up.
 
 import { bodyOf, fill, h } from "./dom.js";
 import { count, duration, plural } from "./format.js";
@@ -16,9 +16,9 @@ function step(name, value, ...notes) {
 }
 
 function echoes(rows, tier) {
-  const told = sum(rows, (row) => sum(Object.values(row.echoed ?? {}), (number) => number));
+  const total = sum(rows, (row) => sum(Object.values(row.echoed ?? {}), (number) => number));
   const same = sum(rows, (row) => row.echoed?.[tier] ?? 0);
-  const other = told - same;
+  const other = total - same;
   return { same, other };
 }
 
@@ -39,7 +39,7 @@ function echoed(fast, rows) {
   const { same, other } = echoes(rows, fast.tier);
   const fine = sum(rows, (row) => row.count - row.failed);
   const silent = Math.max(0, fine - same - other);
-  return step("Echoed", fine ? `${count(same)} of ${count(fine)}` : "–", other && `${count(other)} as another tier`, silent && `${count(silent)} without a word`);
+  return step("Echoed", fine ? `${count(same)} of ${count(fine)}` : "–", other && `${count(other)} as another tier`, silent && `${count(silent)} not echoed`);
 }
 
 function faster(benchmark) {
@@ -65,13 +65,13 @@ function row(one) {
   );
 }
 
-/** By name, the tier above what goes without: rows that change their place cannot be read. */
+/** By model, then the tier before no tier: rows keep their places, so that they can be read. */
 function order(a, b) {
   return (a.model ?? "").localeCompare(b.model ?? "") || (b.service_tier ?? "").localeCompare(a.service_tier ?? "");
 }
 
 function table(evidence) {
-  const heads = [["Model"], ["Tier sent"], ["Requests", "number"], ["Failed", "number wide"], ["Echo", "wide"], ["First byte", "number"], ["Tokens/s", "number wide"]];
+  const heads = [["Model"], ["Tier sent"], ["Requests", "number"], ["Failed", "number wide"], ["Echoed", "wide"], ["First byte", "number"], ["Tokens/s", "number wide"]];
   return h(
     "table",
     {},
@@ -85,7 +85,7 @@ export function fast(fast, benchmark, flag) {
   const swift = fast.evidence.filter((row) => row.service_tier === fast.tier);
   const all = sum(fast.evidence, (row) => row.count);
   const chain = h("ol", { class: "chain" }, sent(fast, swift, all), accepted(swift, fast.refused_by), echoed(fast, swift), faster(benchmark));
-  const measure = !benchmark && h("div", { class: "todo" }, h("span", {}, "To know, measure; it costs quota:"), command(`codex-fast-proxy benchmark${flag}`, "benchmark"));
-  const more = fast.evidence.length > ROWS && h("p", { class: "note" }, `and ${plural(fast.evidence.length - ROWS, "more row")} in health`);
-  fill(bodyOf("fast"), chain, all ? [table(fast.evidence), more] : empty("No request has come yet."), measure);
+  const measure = !benchmark && h("div", { class: "todo" }, h("span", {}, "Measure it with this command, which costs quota:"), command(`codex-fast-proxy benchmark${flag}`, "benchmark"));
+  const more = fast.evidence.length > ROWS && h("p", { class: "note" }, `and ${plural(fast.evidence.length - ROWS, "more row")} in the health report`);
+  fill(bodyOf("fast"), chain, all ? [table(fast.evidence), more] : empty("No request yet."), measure);
 }

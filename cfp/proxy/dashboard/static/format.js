@@ -1,4 +1,4 @@
-// Numbers, durations and times as people read them.
+// Numbers, durations and times in the format that people read.
 
 const numbers = new Intl.NumberFormat("en");
 
@@ -22,7 +22,7 @@ export function clock(at) {
   return at.toLocaleTimeString("en-GB");
 }
 
-/** The time of day, with the day before it where that is not today. */
+/** The time of day, with the date before it on other days than today. */
 export function moment(at, now = new Date()) {
   if (at.toDateString() === now.toDateString()) return clock(at);
   return `${at.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${clock(at).slice(0, 5)}`;
@@ -32,7 +32,7 @@ export function day(at) {
   return at.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 }
 
-/** How long ago, in one unit. */
+/** The age of a moment, in one unit. */
 export function ago(at, now = Date.now()) {
   const seconds = Math.max(0, Math.round((now - at) / 1000));
   if (seconds < 5) return "now";

@@ -1,10 +1,10 @@
-// What commands changed on disk, and whether one of them was cut off.
+// The changes that commands made on disk, and commands that were interrupted.
 
 import { bodyOf, fill, h } from "./dom.js";
 import { plural } from "./format.js";
 import { command, empty, when } from "./parts.js";
 
-const OUTCOMES = { committed: "done", finished: "finished after an interruption", rolled_back: "undone", conflict: "undone, but for keys that others changed" };
+const OUTCOMES = { committed: "done", finished: "finished after an interruption", rolled_back: "undone", conflict: "undone, except keys that another program changed" };
 
 function row(entry) {
   const outcome = OUTCOMES[entry.outcome] ?? entry.outcome;
@@ -13,11 +13,11 @@ function row(entry) {
 
 export function journal({ interrupted, transactions }, flag) {
   const cut = interrupted.length > 0 && [
-    h("p", { class: "bad" }, `${plural(interrupted.length, "command")} interrupted before the end. This gives your files back, or finishes:`),
+    h("p", { class: "bad" }, `${plural(interrupted.length, "command")} interrupted. This command restores your files, or completes the change:`),
     command(`codex-fast-proxy recover${flag}`),
   ];
-  const said = transactions.length
+  const list = transactions.length
     ? h("ul", { class: "plain" }, transactions.map(row))
-    : empty("Nothing has been changed from this Codex home yet.");
-  fill(bodyOf("journal"), cut, !cut && transactions.length > 0 && h("p", { class: "note" }, "No command is interrupted."), said);
+    : empty("No command has changed this Codex home yet.");
+  fill(bodyOf("journal"), cut, !cut && transactions.length > 0 && h("p", { class: "note" }, "No command is interrupted."), list);
 }

@@ -1,11 +1,11 @@
-// Small pieces that several panels show: commands to copy, times that age, tiers with their mark.
+// Elements that several panels show: commands to copy, times that age, tiers with their mark.
 
 import { h, s } from "./dom.js";
 import { ago, clock, day } from "./format.js";
 
-/** A command in a line of its own, with a button that copies it. */
+/** A command on a line of its own, with a button that copies it. */
 export function command(text, key = text) {
-  const told = h("span", { class: "told", role: "status" });
+  const status = h("span", { class: "copied", role: "status" });
   const button = h(
     "button",
     {
@@ -16,32 +16,32 @@ export function command(text, key = text) {
       onclick: async () => {
         try {
           await navigator.clipboard.writeText(text);
-          told.textContent = "Copied";
+          status.textContent = "Copied";
         } catch {
           getSelection().selectAllChildren(line);
-          told.textContent = "Press Ctrl+C";
+          status.textContent = "Press Ctrl+C";
         }
-        setTimeout(() => (told.textContent = ""), 2000);
+        setTimeout(() => (status.textContent = ""), 2000);
       },
     },
     "Copy",
   );
   const line = h("code", {}, text);
-  return h("div", { class: "command" }, line, button, told);
+  return h("div", { class: "command" }, line, button, status);
 }
 
-/** Text whose parts in backticks are code. */
+/** Text in which backticks mark code. */
 export function prose(text) {
   return text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
 }
 
-/** A time that says how long ago it was, and the exact moment to whoever points at it. */
+/** A time, shown by its age; a tooltip shows the exact moment. */
 export function when(iso) {
   const at = new Date(iso);
   return h("time", { datetime: iso, title: `${day(at)} ${clock(at)}`, "data-ago": "" }, ago(at));
 }
 
-/** Let the times of the page age. */
+/** Update the ages of all times on the page. */
 export function age() {
   for (const element of document.querySelectorAll("time[data-ago]")) {
     const text = ago(new Date(element.dateTime));
@@ -53,13 +53,13 @@ export function tierName(tier) {
   return tier ?? "no tier";
 }
 
-/** The class by which a tier is drawn: its colour, and for those who see none, its shape. */
+/** The class that gives a tier its colour and its shape; the shape alone tells tiers apart too. */
 export function tierClass(tier) {
   if (tier === null || tier === undefined) return "plain";
   return tier === "priority" || tier === "fast" ? "swift" : "other";
 }
 
-/** The mark of one point: a disc, a hollow square or a diamond; a cross for what failed. */
+/** The mark of one response: a disc, a hollow square or a diamond; a cross where it failed. */
 export function mark(kind, x = 6, y = 6) {
   const place = `translate(${x.toFixed(1)} ${y.toFixed(1)})`;
   if (kind === "swift") return s("circle", { class: "mark swift", r: 3.2, transform: place });
@@ -72,7 +72,7 @@ export function swatch(kind) {
   return s("svg", { class: "swatch", viewBox: "0 0 12 12", width: 12, height: 12, "aria-hidden": "true" }, mark(kind));
 }
 
-/** What is said in the place of what is not there yet. */
+/** The text of a panel that has nothing to show yet. */
 export function empty(...children) {
   return h("p", { class: "empty" }, children);
 }

@@ -1,9 +1,9 @@
-// The last responses, newest first; each row opens to all that is known of it, which is no content and no secret.
+// The last responses, newest first. A row opens to the fields of its log line, which has no content and no secret.
 
 import { bodyOf, fill, h } from "./dom.js";
 import { clock, count, day, duration, moment } from "./format.js";
 import { empty, swatch, tierClass, tierName, when } from "./parts.js";
-import { ERROR, FIELDS, OUTCOME, OWN_WORDS, TIMES, TOKENS } from "./words.js";
+import { ERROR, FIELDS, OUTCOME, ADDED_FIELDS, TIMES, TOKENS } from "./words.js";
 
 const FIRST = 14;
 const COLUMNS = 8;
@@ -16,7 +16,7 @@ let last = [];
 function status(line) {
   const text = line.status === null ? "none" : String(line.status);
   if (line.outcome === "failed") return h("td", { class: "bad" }, text, h("span", { class: "hidden" }, " failed"));
-  if (line.outcome === "left") return h("td", { class: "left", title: ERROR.client_left }, "left");
+  if (line.outcome === "left") return h("td", { class: "left", title: ERROR.client_left }, "closed");
   return h("td", {}, text);
 }
 
@@ -36,16 +36,16 @@ function value(name, of) {
 
 function detail(line, id) {
   const known = FIELDS.map(([name]) => name);
-  const others = Object.keys(line).filter((name) => !known.includes(name) && !OWN_WORDS.has(name)).map((name) => [name, name]);
-  const told = [...FIELDS, ...others].filter(([name]) => line[name] !== null && line[name] !== undefined && line[name] !== "");
+  const others = Object.keys(line).filter((name) => !known.includes(name) && !ADDED_FIELDS.has(name)).map((name) => [name, name]);
+  const fields = [...FIELDS, ...others].filter(([name]) => line[name] !== null && line[name] !== undefined && line[name] !== "");
   return h(
     "tr",
     { class: "detail", id },
     h(
       "td",
       { colspan: COLUMNS },
-      h("p", {}, `${OUTCOME[line.outcome]}. Contents and keys are never kept.`),
-      h("dl", {}, told.map(([name, label]) => h("div", {}, h("dt", {}, label), h("dd", {}, value(name, line[name]))))),
+      h("p", {}, `${OUTCOME[line.outcome]}. Contents and keys are never logged.`),
+      h("dl", {}, fields.map(([name, label]) => h("div", {}, h("dt", {}, label), h("dd", {}, value(name, line[name]))))),
     ),
   );
 }
@@ -80,29 +80,29 @@ function rows(line) {
   return isOpen ? [row, detail(line, id)] : [row];
 }
 
-const HEADS = [["Time"], ["Model", "wide"], ["Tier sent"], ["Echo", "wide"], ["Status"], ["First byte", "number wide"], ["Duration", "number"], ["Tokens out", "number wide"]];
+const HEADS = [["Time"], ["Model", "wide"], ["Tier sent"], ["Echoed", "wide"], ["Status"], ["First byte", "number wide"], ["Duration", "number"], ["Tokens out", "number wide"]];
 
 function toggle(key, label, pressed, flip) {
   return h("button", { type: "button", class: "quiet", "data-key": key, "aria-pressed": pressed === undefined ? undefined : String(pressed), onclick: flip }, label);
 }
 
 function summary(lines, failed) {
-  const said = failed.length
+  const sentence = failed.length
     ? h("span", {}, h("strong", { class: "bad" }, `${count(failed.length)} failed`), ` of the last ${count(lines.length)}, the newest `, when(failed.at(-1).ts))
     : h("span", {}, lines.length === 1 ? "It did not fail." : `None of the last ${count(lines.length)} failed.`);
   const button = (failed.length > 0 || onlyFailed) && toggle("only failed", "Failures only", onlyFailed, () => {
     onlyFailed = !onlyFailed;
     requests(last);
   });
-  return h("div", { class: "summary" }, said, button);
+  return h("div", { class: "summary" }, sentence, button);
 }
 
-/** Draw the list; `lines` are oldest first. */
+/** Draw the list; `lines` are in the order of time. */
 export function requests(lines) {
   last = lines;
   const body = bodyOf("requests");
   if (lines.length === 0) {
-    fill(body, empty("No model request has come yet. A Codex that was running before keeps its old route: restart the Codex App, or open a new CLI process, and send a message."));
+    fill(body, empty("No model request yet. A Codex that was already running keeps its old route: restart the Codex App, or open a new CLI session, and send a message."));
     return;
   }
   const failed = lines.filter((line) => line.outcome === "failed");

@@ -1,4 +1,4 @@
-// Where requests go, with whose key, by which policy.
+// The route of requests, their key, and the tier policy.
 
 import { bodyOf, fill, h } from "./dom.js";
 import { prose } from "./parts.js";
@@ -10,7 +10,7 @@ function stop(name, address, ...notes) {
 
 function key(route) {
   if (!route.overrides_auth) return "Codex's own login, passed on unchanged";
-  if (!route.key_available) return "the provider's key, which is missing";
+  if (!route.key_available) return "the provider's own key, which is missing";
   const name = route.key_env === null ? "kept by the proxy" : `in ${route.key_env}`;
   return `the provider's own key, ${name}`;
 }

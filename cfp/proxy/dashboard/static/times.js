@@ -1,4 +1,4 @@
-// First byte and whole duration of the last responses over time, by tier.
+// First byte and duration of the last responses over time, by tier.
 
 import { chart } from "./chart.js";
 import { bodyOf, fill, h } from "./dom.js";
@@ -7,20 +7,20 @@ import { empty, swatch, tierClass, tierName } from "./parts.js";
 
 const CHARTS = [
   ["first_byte_ms", "First byte"],
-  ["duration_ms", "Whole answer"],
+  ["duration_ms", "Whole response"],
 ];
 
 let last = [];
 let width = 0;
 
 function kinds(lines) {
-  const found = new Map();
+  const groups = new Map();
   for (const line of lines) {
     const kind = tierClass(line.service_tier_after);
-    const names = found.get(kind) ?? new Set();
-    found.set(kind, names.add(tierName(line.service_tier_after)));
+    const names = groups.get(kind) ?? new Set();
+    groups.set(kind, names.add(tierName(line.service_tier_after)));
   }
-  return ["swift", "plain", "other"].filter((kind) => found.has(kind)).map((kind) => ({ kind, name: [...found.get(kind)].join(", ") }));
+  return ["swift", "plain", "other"].filter((kind) => groups.has(kind)).map((kind) => ({ kind, name: [...groups.get(kind)].join(", ") }));
 }
 
 function one(lines, field, title, index) {
@@ -36,12 +36,12 @@ function one(lines, field, title, index) {
     const values = timed.filter((line) => line.outcome === "ok" && tierClass(line.service_tier_after) === kind).map((line) => line[field]);
     return { kind, name, number: values.length, value: median(values) };
   }).filter((group) => group.value !== null);
-  const said = groups.map((group) => `${group.name}: median ${duration(group.value)} of ${count(group.number)}`).join("; ");
+  const summary = groups.map((group) => `${group.name}: median ${duration(group.value)} of ${count(group.number)}`).join("; ");
   return h(
     "figure",
     {},
     h("figcaption", {}, h("span", { class: "title" }, title), groups.map((group) => h("span", { class: "key" }, swatch(group.kind), `${group.name} `, h("strong", {}, duration(group.value)))), index === 0 && points.some((point) => point.kind === "failed") && h("span", { class: "key" }, swatch("failed"), "failed")),
-    chart({ points, medians: groups, width, label: `${title} of ${count(points.length)} responses over time. ${said}.` }),
+    chart({ points, medians: groups, width, label: `${title} of ${count(points.length)} responses over time. ${summary}.` }),
   );
 }
 
@@ -50,7 +50,7 @@ export function times(lines) {
   const body = bodyOf("times");
   width = Math.floor(body.clientWidth);
   const charts = CHARTS.map(([field, title], index) => one(lines, field, title, index)).filter(Boolean);
-  fill(body, charts.length ? [charts, h("p", { class: "note" }, "One mark is one response, a line a tier's median. Ordinary use compares nothing: models, prompts and hours differ.")] : empty("Nothing to draw yet: times appear with the first response."));
+  fill(body, charts.length ? [charts, h("p", { class: "note" }, "Each mark is one response, each line a tier's median. This is no comparison: models, prompts and times of day differ.")] : empty("No response yet: times appear with the first response."));
 }
 
 new ResizeObserver(([entry]) => {

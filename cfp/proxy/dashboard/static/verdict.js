@@ -1,4 +1,4 @@
-// Is it well, and if not, what now?
+// The verdict: whether the proxy works, and the next action where it does not.
 
 import { fill, h, s } from "./dom.js";
 import { command, prose, when } from "./parts.js";
@@ -28,18 +28,18 @@ export function verdict({ level, sentence, action, commands }) {
   );
 }
 
-/** What the last model request says; apart from the verdict, so that its age is not read out again and again. */
+/** The outcome of the last model request; outside of the verdict, so that a screen reader does not repeat its age. */
 export function vital(line) {
-  const told = line && { ok: "The last response came whole, ", failed: "The last response failed, ", left: "The last response was left by the client, " }[line.outcome];
-  fill(document.getElementById("vital"), told ? [told, when(line.ts), "."] : "No model request has come yet.");
+  const sentence = line && { ok: "The last response was complete, ", failed: "The last response failed, ", left: "The client closed the last response early, " }[line.outcome];
+  fill(document.getElementById("vital"), sentence ? [sentence, when(line.ts), "."] : "No model request yet.");
 }
 
-/** Nobody answers any more. */
+/** Show that the worker does not respond. */
 export function silent(flag) {
   verdict({
     level: "risk",
-    sentence: "The proxy does not answer any more.",
-    action: "If you did not stop it, start it again; this page comes back by itself.",
+    sentence: "The proxy does not respond.",
+    action: "If you did not stop it, start it again. This page then reconnects by itself.",
     commands: [`codex-fast-proxy start${flag}`],
   });
 }
