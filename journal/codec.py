@@ -35,9 +35,9 @@ def frame(number: int, record: Json) -> bytes:
     return _header(body) + body + b"\n"
 
 
-def frames(records: Iterable[Json], first: int = 0) -> bytes:
-    """Encode records, numbered from `first`."""
-    return b"".join(frame(number, record) for number, record in enumerate(records, first))
+def frames(records: Iterable[Json]) -> bytes:
+    """Encode records, numbered from 0."""
+    return b"".join(frame(number, record) for number, record in enumerate(records))
 
 
 def parse(data: bytes) -> ParsedLog:

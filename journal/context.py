@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,10 +32,9 @@ class Locks(Protocol):
 class Context:
     """The journal's folder, and every collaborator.
 
-    token         returns that many random bytes as hexadecimal digits
-    boot_id       identifies this boot of the machine: a file that was not synced in an earlier one may be torn
-    tool          name and version of the program, for the log and the history
-    visible_keys  last parts of own keys whose values may appear in the history and in inspections
+    token    returns that many random bytes as hexadecimal digits
+    boot_id  identifies this boot of the machine: a file that was not synced in an earlier one may be torn
+    tool     name and version of the program, for the log and the history
     """
 
     root: Path
@@ -46,4 +45,3 @@ class Context:
     token: Callable[[int], str]
     boot_id: Callable[[], str]
     tool: str
-    visible_keys: Collection[str]

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,10 +29,9 @@ def utcnow() -> datetime:
 
 
 class Journal:
-    """One journal. Reading it takes no lock and changes nothing; see `Context` for the parameters.
+    """One journal. Reading it takes no lock and changes nothing.
 
-    visible_keys  last parts of own keys whose values may appear in history and inspections; others are "***"
-    locks         None for those of the operating system
+    See `Context` for the parameters; `locks` None stands for those of the operating system.
     """
 
     def __init__(  # noqa: PLR0913 - each is one collaborator, and all but four have a default
@@ -45,7 +44,6 @@ class Journal:
         clock: Callable[[], datetime] = utcnow,
         token: Callable[[int], str] = secrets.token_hex,
         tool: str = "",
-        visible_keys: Collection[str] = (),
         boot_id: Callable[[], str] = boot_id,
         locks: Locks | None = None,
     ) -> None:
@@ -62,7 +60,6 @@ class Journal:
             token=token,
             boot_id=boot_id,
             tool=tool,
-            visible_keys=frozenset(visible_keys),
         )
 
     def interrupted(self) -> tuple[str, ...]:

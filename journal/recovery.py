@@ -93,10 +93,7 @@ def current_files(context: Context, records: Sequence[Json]) -> list[Json]:
         return []
     digest = Digester(records[0]["key"])
     intents = [intent_from_record(record) for record in records if record["t"] in {"intent", "reintent"}]
-    return [
-        redacted_file(intent, context.visible_keys) | {"now": _current_state(context, intent, digest)}
-        for intent in intents
-    ]
+    return [redacted_file(intent) | {"now": _current_state(context, intent, digest)} for intent in intents]
 
 
 def _current_state(context: Context, intent: Intent, digest: Digester) -> str:

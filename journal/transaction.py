@@ -247,9 +247,7 @@ class Transaction:
             "to": self._begin["to"],
             "outcome": outcome,
             "reason": reason,
-            "files": [
-                redacted_file(participant.intent, self._context.visible_keys) for participant in self._participants
-            ],
+            "files": [redacted_file(participant.intent) for participant in self._participants],
             "conflicts": [list(conflict) for conflict in self.conflicts],
             "parked": [name for participant in self._participants for name in participant.parked_names],
             "workers": list(self.workers),

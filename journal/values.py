@@ -51,7 +51,7 @@ class FileChange:
     before  content that the plan read; None where there was no file. Any other content at the swap is drift.
     after   content to write; None deletes the file.
     mode    permission bits of a new file; an existing file keeps its own.
-    secret  history and inspections then show no value of this file.
+    secret  marks a file with secrets in the log. History and inspections show no value of any file.
     format  name of the `Format` that merges `edits` into a drifted file; "" where the file is replaced as a whole.
     """
 

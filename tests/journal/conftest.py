@@ -1,4 +1,4 @@
-"""Every promise about files is kept with and without the kernel's exchange of names."""
+"""Tests of files run with and without the kernel's exchange of names."""
 
 from __future__ import annotations
 

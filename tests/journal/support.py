@@ -14,7 +14,7 @@ from tests.crash.world import Machine
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """`path` is the user's folder; the journal lies in it."""
+    """`path` is the user's folder; it contains the journal."""
 
     path: Path
     journal: Journal
@@ -36,7 +36,7 @@ class Home:
             transaction.finish()
 
     def names(self) -> list[str]:
-        """Everything under the home, without the journal's own lasting files."""
+        """Return every name under the home, without the journal's own lasting files."""
         lasting = {"journal", "journal/lock", "journal/history.jsonl"}
         return sorted({str(path.relative_to(self.path)) for path in self.path.rglob("*")} - lasting)
 

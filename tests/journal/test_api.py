@@ -1,4 +1,4 @@
-"""The journal's manners: what it refuses, what it reports, what it costs to ask."""
+"""The interface of the journal: its refusals, its reports, and the cost of reading it."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def prepared(lease: Lease, path: Path, before: bytes | None = b"a", *edits: KeyE
     return transaction
 
 
-def test_asking_is_cheap() -> None:
-    """`interrupted` needs no lock, no folder and no heavy module: the hook of every session asks it."""
+def test_reading_is_cheap() -> None:
+    """`interrupted` needs no lock, no folder and no heavy module: the hook of every session calls it."""
     code = """
 import sys
 import tempfile
@@ -63,8 +63,8 @@ print(*sys.modules)
     assert set() == set(HEAVY) & set(run.stdout.decode().split())
 
 
-def test_a_dead_command_is_seen_from_outside(home: Home) -> None:
-    """An open transaction shows in `interrupted` and `inspect`, with what recovery would do, and without values."""
+def test_an_interrupted_transaction_is_visible(home: Home) -> None:
+    """An open transaction is in `interrupted` and `inspect`, with the decision of recovery, and without values."""
     config = home.write("config", b"ours=secret\n")
     edit = KeyEdit(path=("ours",), before="secret", after="1")
     with home.journal.acquire(command="install", timeout=5) as lease:
@@ -89,8 +89,8 @@ def test_a_dead_command_is_seen_from_outside(home: Home) -> None:
         assert "rolled_back" == lease.recover().kind
 
 
-def test_a_committed_transaction_is_finished_forward(home: Home) -> None:
-    """After the commit record the files stay as wanted, and workers that were meant to go are ended."""
+def test_a_committed_transaction_is_finished(home: Home) -> None:
+    """After the commit record recovery keeps the after-images and ends the workers that were to be stopped."""
     config = home.write("config", b"a")
     home.machine.alive.add("old")
     with home.journal.acquire(command="x", timeout=5) as lease:
@@ -109,7 +109,7 @@ def test_a_committed_transaction_is_finished_forward(home: Home) -> None:
 
 
 def test_a_busy_worker_is_left_for_later(home: Home) -> None:
-    """Recovery gives the files back at once and says that the process is still there."""
+    """Recovery restores the files at once and reports that the worker still runs."""
     config = home.write("config", b"a")
     home.machine.alive.add("new")
     home.machine.deferring = True
@@ -122,7 +122,7 @@ def test_a_busy_worker_is_left_for_later(home: Home) -> None:
 
 
 def test_workers_are_retracted_and_relaunched_once(home: Home) -> None:
-    """Calling it again does nothing again, in this process and in a later recovery."""
+    """A second call has no effect, in this process and in a later recovery."""
     config = home.write("config", b"a")
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = prepared(lease, config)
@@ -141,7 +141,7 @@ def test_workers_are_retracted_and_relaunched_once(home: Home) -> None:
 
 
 def test_steps_out_of_order_are_refused(home: Home) -> None:
-    """A transaction cannot skip a step or repeat one that is over."""
+    """A transaction cannot skip a step or repeat an earlier one."""
     config = home.write("config", b"a")
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = lease.begin(
@@ -167,8 +167,8 @@ def test_steps_out_of_order_are_refused(home: Home) -> None:
     assert b"b" == config.read_bytes()
 
 
-def test_folders_are_made_and_go_again(home: Home) -> None:
-    """A folder that was asked for is private, and is gone after a roll back unless something is in it."""
+def test_folders_are_made_and_removed(home: Home) -> None:
+    """A requested folder is private, and a roll back removes it unless something is in it."""
     config, worker = home.write("config", b"a"), home.path / "state" / "worker"
     for leave in (False, True):
         with home.journal.acquire(command="x", timeout=5) as lease:
@@ -181,7 +181,7 @@ def test_folders_are_made_and_go_again(home: Home) -> None:
 
 
 def test_signals_wait_for_the_decision(home: Home) -> None:
-    """Between swap and finish an interrupt stays pending; it arrives when all is decided."""
+    """Between swap and finish a signal stays pending; it arrives after the decision."""
     config = home.write("config", b"a")
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = prepared(lease, config)
@@ -194,7 +194,7 @@ def test_signals_wait_for_the_decision(home: Home) -> None:
 
 
 def test_an_abandoned_lease_lets_signals_through(home: Home) -> None:
-    """However a command ends, its process can be interrupted afterwards."""
+    """The end of a lease unblocks the signals, whatever its transaction came to."""
     config = home.write("config", b"a")
     with home.journal.acquire(command="x", timeout=5) as lease:
         prepared(lease, config).swap()
@@ -202,9 +202,9 @@ def test_an_abandoned_lease_lets_signals_through(home: Home) -> None:
 
 
 def test_history_is_redacted_and_bounded(tmp_path: Path) -> None:
-    """Values show by allow-list only, URLs lose user and query, secret files show keys only, old lines go."""
+    """The history shows keys and no value, and drops old lines."""
     now = [datetime(2026, 1, 1, tzinfo=UTC)]
-    home = home_at(tmp_path / "home", clock=lambda: now[0], visible_keys={"url"})
+    home = home_at(tmp_path / "home", clock=lambda: now[0])
     config = home.path / "config"
     url = KeyEdit(path=("p", "url"), before="https://me:pw@a/v1?k=1", after="http://127.0.0.1:1/v1")
     token = KeyEdit(path=("token",), before=ABSENT, after="sk-1")
@@ -212,7 +212,7 @@ def test_history_is_redacted_and_bounded(tmp_path: Path) -> None:
     home.commit(change(home.path / "auth", None, b"y", token, secret=True))
     [first, second] = home.journal.history()
     assert [
-        {"key": ["p", "url"], "before": "https://a/v1", "after": "http://127.0.0.1:1/v1"},
+        {"key": ["p", "url"], "before": "***", "after": "***"},
         {"key": ["token"], "before": None, "after": "***"},
     ] == first["files"][0]["edits"]
     assert [{"key": ["token"], "before": None, "after": "***"}] == second["files"][0]["edits"]
@@ -238,8 +238,8 @@ def test_a_torn_history_is_read_and_continued(home: Home) -> None:
     assert 2 == len(home.journal.history())
 
 
-def test_damage_touches_nothing(home: Home) -> None:
-    """A log that was durable and is unreadable now is refused, with what is known of its files."""
+def test_damage_changes_no_file(home: Home) -> None:
+    """A log that was durable and is unreadable now is refused, with the state of its files."""
     config = home.write("config", b"a")
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = prepared(lease, config)
@@ -269,7 +269,7 @@ def test_damage_touches_nothing(home: Home) -> None:
 
 
 def test_a_log_of_another_version_is_refused(home: Home) -> None:
-    """A log that a newer tool wrote is for that tool."""
+    """A log of a newer version is left to the newer tool."""
     config = home.write("config", b"a")
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = prepared(lease, config)
@@ -282,7 +282,7 @@ def test_a_log_of_another_version_is_refused(home: Home) -> None:
 
 
 def test_remove_is_forward_only_and_repeatable(home: Home) -> None:
-    """Files, links and empty folders go; what is missing is done; a folder with something in it stays."""
+    """Files, links and empty folders are removed; a missing path is no error, and a folder with content stays."""
     file, kept = home.write("state/a", b"1"), home.write("full/b", b"2")
     (home.path / "link").symlink_to("full/b")
     paths = [file, home.path / "link", home.path / "never", file.parent, kept.parent]
@@ -292,8 +292,8 @@ def test_remove_is_forward_only_and_repeatable(home: Home) -> None:
     assert ["full", "full/b"] == home.names()
 
 
-def test_errors_say_where_and_no_more(home: Home) -> None:
-    """A storage error names path and code; no text of an error holds a file's content."""
+def test_errors_have_a_path_and_no_content(home: Home) -> None:
+    """A storage error has path and errno; no text of an error contains a file's content."""
     with pytest.raises(StorageFailed) as failed:
         Journal(home.path / "no" / "journal", fs=RealFs(), formats={}, processes=home.machine).acquire(
             command="x", timeout=0
@@ -303,7 +303,7 @@ def test_errors_say_where_and_no_more(home: Home) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
 def test_a_file_of_another_owner_is_refused() -> None:
-    """Without the right to keep a file's owner, it is not replaced by one of ours."""
+    """Without the right to keep a file's owner, the file is not replaced."""
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to other users
         path = Path(folder)
         path.chmod(0o777)

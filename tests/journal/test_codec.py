@@ -1,4 +1,4 @@
-"""The log's bytes: whatever happens to them, what is read was written."""
+"""The encoding of a log: a parser returns only records that were written, whatever happened to the bytes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SMALL = [{"t": "begin", "v": 1}, {"t": "intent", "path": "/ü"}, {"t": "prepared
 
 
 @given(records)
-def test_what_is_written_is_read(written: list[Json]) -> None:
-    """Any records come back, and every byte is accounted for."""
+def test_round_trip(written: list[Json]) -> None:
+    """Any records are parsed again, and the length covers every byte."""
     data = frames(written)
     parsed = parse(data)
     assert tuple(written) == parsed.records
@@ -30,7 +30,7 @@ def test_what_is_written_is_read(written: list[Json]) -> None:
 
 @given(records, st.binary(max_size=64))
 def test_a_tail_changes_nothing(written: list[Json], tail: bytes) -> None:
-    """Whatever follows, short of a valid frame, is not read; zeros are reserved space."""
+    """Bytes after the last frame are not parsed unless they are a valid frame; zeros are reserved space."""
     data = frames(written)
     for end in (tail, bytes(len(tail))):
         assert tuple(written) == parse(data + end).records[: len(written)]
@@ -38,7 +38,7 @@ def test_a_tail_changes_nothing(written: list[Json], tail: bytes) -> None:
 
 
 def test_every_truncation_leaves_a_prefix() -> None:
-    """A log cut at any byte yields the records that are whole, and nothing else."""
+    """A log cut at any byte yields its whole records, and no other."""
     data = frames(SMALL)
     ends = [len(frames(SMALL[:count])) for count in range(len(SMALL) + 1)]
     for cut in range(len(data) + 1):
@@ -48,8 +48,8 @@ def test_every_truncation_leaves_a_prefix() -> None:
         assert ends[whole] == parsed.length
 
 
-def test_every_flipped_bit_is_seen() -> None:
-    """A log with one wrong bit anywhere yields the records before that frame, and never a changed one."""
+def test_every_flipped_bit_is_detected() -> None:
+    """A log with one wrong bit yields the records before that frame, and never a changed one."""
     data = frames(SMALL)
     ends = [len(frames(SMALL[:count])) for count in range(len(SMALL) + 1)]
     for bit in range(8 * len(data)):
@@ -61,19 +61,19 @@ def test_every_flipped_bit_is_seen() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_parsed(data: bytes) -> None:
-    """Parsing never raises, and claims no more than it was given."""
+    """Parsing never raises, and its length is never over the input's."""
     parsed = parse(data)
     assert parsed.length <= len(data)
 
 
 def test_a_gap_ends_the_log() -> None:
-    """A frame that is valid but not the next one, as from an earlier life of the same disk blocks, is not read."""
+    """A valid frame with another number is not parsed: it may be of an earlier use of the disk blocks."""
     assert ({"t": "a"},) == parse(frame(0, {"t": "a"}) + frame(2, {"t": "c"})).records
     assert () == parse(frame(1, {"t": "b"})).records
 
 
 def test_a_frame_is_one_line_of_text() -> None:
-    """A person can read the log in an emergency: one line a record, checksum and length in front."""
+    """A log is readable in an emergency: one line for each record, checksum and length first."""
     line = frame(7, {"t": "x", "path": "line\nbreak"})
     assert 1 == line.count(b"\n")
     assert b'{"q":7,"t":"x"' == line[HEADER_SIZE:][:14]

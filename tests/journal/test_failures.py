@@ -1,4 +1,4 @@
-"""One operation fails, or somebody else is quicker: what is told, with which path, and what is left."""
+"""A failing operation, or a foreign write at the worst instant: the error, its path, and the files afterwards."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def failure_of(act: Callable[[SimFs], object], fs: SimFs) -> StorageFailed | Non
 
 
 def each_failure(make: Callable[[], SimFs], act: Callable[[SimFs], object], code: int) -> Iterator[SimFs]:
-    """The worlds in which one operation or look of an act has failed, each told as StorageFailed with that code."""
+    """Yield the world after each single failing operation or read; each must raise StorageFailed with that code."""
     for kind in ("fault", "read_fault"):
         for at in itertools.count(1):
             fs = make()
@@ -79,7 +79,7 @@ def each_failure(make: Callable[[], SimFs], act: Callable[[SimFs], object], code
 
 
 class OneLock:
-    """A lock that says whether it is held."""
+    """A lock that records whether it is acquired."""
 
     held = False
 
@@ -91,8 +91,8 @@ class OneLock:
         self.held = False
 
 
-def test_a_lock_that_is_of_no_use_is_given_back() -> None:
-    """Whichever operation fails while a lease begins: who does not get it does not hold the lock either."""
+def test_a_failed_acquire_releases_the_lock() -> None:
+    """An operation that fails while a lease begins releases the lock."""
     lock = OneLock()
 
     def littered() -> SimFs:
@@ -108,8 +108,8 @@ def test_a_lock_that_is_of_no_use_is_given_back() -> None:
     assert failures == [False] * 4  # making the folder, both listings, the orphan's end
 
 
-def test_an_interrupt_takes_no_lock_along() -> None:
-    """Who is interrupted while a lease begins does not hold the lock."""
+def test_an_interrupted_acquire_releases_the_lock() -> None:
+    """An interrupt while a lease begins releases the lock."""
     lock, fs = OneLock(), home_with()
 
     def interrupt(fs: SimFs, what: str, about: str) -> None:
@@ -125,8 +125,8 @@ def test_an_interrupt_takes_no_lock_along() -> None:
 # --- the history -------------------------------------------------------------------------------------------------
 
 
-def test_a_history_that_cannot_be_written_anew_is_as_it_was() -> None:
-    """Whichever operation fails: the first failure is told, the old lines stay, and nothing lies beside them."""
+def test_a_failed_rewrite_keeps_the_history() -> None:
+    """A failing operation is reported, the old lines stay, and no temporary file is left."""
     line = b'{"id":"old","at":"%s"}\n' % (NOW - MAX_AGE - timedelta(days=1)).isoformat().encode()
 
     def old() -> SimFs:
@@ -144,8 +144,8 @@ def test_a_history_that_cannot_be_written_anew_is_as_it_was() -> None:
 # --- preparing ---------------------------------------------------------------------------------------------------
 
 
-def test_an_owner_that_cannot_be_kept_is_told_of_the_given_name() -> None:
-    """Whoever asks knows the link that it gave, and not the file of ours that was being staged."""
+def test_an_owner_that_cannot_be_kept_names_the_callers_path() -> None:
+    """The error names the link that the caller passed, not the staged file."""
 
     class Jealous(SimFs):
         def set_owner(self, fd: int, uid: int, gid: int) -> None:
@@ -164,7 +164,7 @@ def test_an_owner_that_cannot_be_kept_is_told_of_the_given_name() -> None:
 
 @pytest.mark.parametrize("old", [b"theirs", b"inherited"])
 def test_an_acl_of_the_old_file_stays(old: bytes) -> None:
-    """Whether or not it is the one that the folder gives to every new file."""
+    """A file keeps its ACL, whether or not it equals the folder's default ACL."""
 
     class Inheriting(SimFs):
         def create(self, path: Path, mode: int) -> int:
@@ -193,8 +193,8 @@ def begun(lease: Lease, *changes: FileChange) -> Transaction:
     return transaction
 
 
-def test_what_cannot_be_prepared_is_over() -> None:
-    """Whichever operation fails: nothing is left, there is nothing to turn back, and the next one may begin."""
+def test_a_failed_prepare_leaves_nothing() -> None:
+    """A failing operation leaves no file and nothing to roll back, and another transaction may begin."""
     befores = home_with("/h/config", "/h/old")
 
     def prepare(fs: SimFs) -> None:
@@ -214,8 +214,8 @@ def test_what_cannot_be_prepared_is_over() -> None:
         assert left(fs) - {"/h/journal/history.jsonl"} == left(befores)
 
 
-def test_a_file_that_is_only_compared_and_cannot_be_read() -> None:
-    """That is a failing disk too."""
+def test_an_unchanged_file_that_cannot_be_read() -> None:
+    """Each failing operation raises StorageFailed, also for a change without effect."""
 
     def compare(fs: SimFs) -> None:
         with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
@@ -228,7 +228,7 @@ def test_a_file_that_is_only_compared_and_cannot_be_read() -> None:
 
 
 def swap(fs: SimFs) -> None:
-    """A command that turns back where its swap fails."""
+    """Run a command that rolls back where its swap fails."""
     with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
         transaction = begun(lease, *CHANGES)
         try:
@@ -241,8 +241,8 @@ def swap(fs: SimFs) -> None:
         transaction.finish()
 
 
-def test_a_disk_that_fails_for_good_tells_what_failed_first() -> None:
-    """What cannot be cleared up then is not what is told: the path is the same as where one operation fails."""
+def test_a_permanent_failure_reports_its_first_path() -> None:
+    """A failure of the cleanup does not replace the first error: the path is that of a single failure."""
     told: dict[bool, list[Path]] = {False: [], True: []}
     for sticky, at in itertools.product(told, range(1, 30)):
         fs = home_with("/h/config", "/h/old")
@@ -257,7 +257,7 @@ def test_a_disk_that_fails_for_good_tells_what_failed_first() -> None:
 
 
 def failing_swaps(make: Callable[[], SimFs]) -> Iterator[tuple[SimFs, str]]:
-    """Each operation of a swap fails once, and the command turns back: the world then, and the path that was told."""
+    """Fail each operation of a swap once and roll back; yield the world and the path of the error."""
     for at in itertools.count(1):
         fs = make()
         with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
@@ -273,8 +273,8 @@ def failing_swaps(make: Callable[[], SimFs]) -> Iterator[tuple[SimFs, str]]:
         yield fs, str(failed.path)
 
 
-def test_a_swap_that_fails_says_where() -> None:
-    """Whichever operation fails: the target or folder that it was for is told, and every file is as before."""
+def test_a_failed_swap_names_its_target() -> None:
+    """The error names the target or its folder, and the roll back restores every file."""
     told = []
     for fs, path in failing_swaps(lambda: home_with("/h/config", "/h/old")):
         assert (fs.data("/h/config"), fs.data("/h/old")) == (b"x=1\n", b"x=1\n")
@@ -282,8 +282,8 @@ def test_a_swap_that_fails_says_where() -> None:
     assert told == ["/h/deep/new", "/h/old", "/h/config", "/h/deep", "/h"]
 
 
-def beside(act: Callable[[SimFs], None], what: str, about: str) -> SimFs:
-    """A home in which somebody acts at the instant before the first operation of this kind on such a name."""
+def interrupted_by(act: Callable[[SimFs], None], what: str, about: str) -> SimFs:
+    """Return a home in which `act` runs just before the first operation `what` on a path that starts with `about`."""
     fs, once = home_with("/h/config", "/h/old"), iter([act])
 
     def interfere(fs: SimFs, now: str, path: str) -> None:
@@ -295,14 +295,13 @@ def beside(act: Callable[[SimFs], None], what: str, about: str) -> SimFs:
 
 
 @pytest.mark.parametrize(("theirs", "unknown"), [(b"x=2\n", b"x=2\n"), (b"x=2\nours=1\n", b"x=2\n")])
-def test_a_swap_that_fails_while_it_merges(theirs: bytes, unknown: bytes) -> None:
-    """Whichever operation of that fails: what others wrote at the instant of our swap is what stands there.
-
-    A key in it that looks like ours is theirs only where the log says that they wrote it: a recovery knows no more.
+def test_a_failed_merge_keeps_the_foreign_content(theirs: bytes, unknown: bytes) -> None:
+    """The target holds the foreign content after the roll back.
+    // A key in it with our value is foreign only where the log has the re-intent: recovery has no other source.
     """
 
     def edited() -> SimFs:
-        return beside(lambda fs: fs.edit("/h/config", theirs), "exchange", "/h/config")
+        return interrupted_by(lambda fs: fs.edit("/h/config", theirs), "exchange", "/h/config")
 
     told = [(path.rpartition(".")[2], fs.data("/h/config")) for fs, path in failing_swaps(edited)]
     recorded = max(at for at, (name, _) in enumerate(told) if name == "open") + 1
@@ -310,30 +309,30 @@ def test_a_swap_that_fails_while_it_merges(theirs: bytes, unknown: bytes) -> Non
     assert [text for _, text in told[recorded:]] == [theirs] * 10
 
 
-def test_what_others_write_is_not_replaced_without_an_exchange() -> None:
-    """Where the kernel cannot exchange names we look once more at the last instant, and keep away from an edit."""
-    fs = beside(lambda fs: fs.edit("/h/config", b"x=2\n"), "exchange", "/h/config")
+def test_a_foreign_write_survives_without_exchange() -> None:
+    """Without exchange the swap compares the target just before the rename, and merges a foreign write."""
+    fs = interrupted_by(lambda fs: fs.edit("/h/config", b"x=2\n"), "exchange", "/h/config")
     fs.exchanges = False
     swap(fs)
     assert fs.data("/h/config") == b"x=2\nours=1\n"
 
 
-def test_a_file_that_goes_before_we_remove_it() -> None:
-    """Others delete at the last instant what we meant to delete: that is what we wanted."""
-    fs = beside(lambda fs: fs.delete("/h/old"), "move_new", "/h/.old.")
+def test_a_foreign_deletion_before_our_own() -> None:
+    """A foreign deletion just before ours has the planned effect."""
+    fs = interrupted_by(lambda fs: fs.delete("/h/old"), "move_new", "/h/.old.")
     swap(fs)
     assert left(fs) == {"/h/config", "/h/deep/new", "/h/journal/history.jsonl"}
 
 
 def test_a_mode_that_changes_before_the_swap_stays() -> None:
-    """What others set on the old file after we took its mode over is handed on to the new one."""
-    fs = beside(lambda fs: fs.chmod("/h/config", 0o604), "exchange", "/h/config")
+    """The new file gets a mode that others set on the old one after the staging."""
+    fs = interrupted_by(lambda fs: fs.chmod("/h/config", 0o604), "exchange", "/h/config")
     swap(fs)
     assert (fs.data("/h/config"), fs.node("/h/config").mode) == (b"x=1\nours=1\n", 0o604)
 
 
-def test_a_mode_that_changed_since_we_prepared_stays(home: Home) -> None:
-    """Also where the kernel cannot exchange names, and the old file is gone when its place is taken."""
+def test_a_mode_changed_after_prepare_stays(home: Home) -> None:
+    """So it is without exchange, where the rename replaces the old file."""
     config = home.write("config", b"x=1\n", 0o640)
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = begun(lease, change(config, b"x=1\n", b"x=2\n"))
@@ -347,8 +346,8 @@ def test_a_mode_that_changed_since_we_prepared_stays(home: Home) -> None:
 
 
 @pytest.mark.parametrize("what", ["exchange", "fsync_folder"])
-def test_a_mode_of_a_file_that_we_merge_stays(what: str) -> None:
-    """Others replace the file, before or after our swap, by one with a mode of its own: that is the last word."""
+def test_a_merged_file_keeps_its_foreign_mode(what: str) -> None:
+    """A foreign file that replaces the target before or after the swap keeps its own mode."""
     fs = home_with("/h/config")
     once = iter(["now"])
 
@@ -366,8 +365,8 @@ def test_a_mode_of_a_file_that_we_merge_stays(what: str) -> None:
     assert (fs.data("/h/config"), fs.node("/h/config").mode) == (b"x=2\n", 0o604)
 
 
-def test_an_edit_while_a_mode_is_handed_on_is_merged() -> None:
-    """After the new file has got the mode of the old one we look again: by then it may be another file."""
+def test_an_edit_while_a_mode_is_carried_over_is_merged() -> None:
+    """The target is observed again after its mode was set: by then it may be another file."""
     fs = home_with("/h/config", "/h/old")
     acts = iter([lambda: fs.chmod("/h/config", 0o604), lambda: fs.edit("/h/config", b"x=3\n")])
 
@@ -382,10 +381,10 @@ def test_an_edit_while_a_mode_is_handed_on_is_merged() -> None:
 
 
 @pytest.mark.parametrize("end", ["commits", "turns back", "dies"])
-def test_a_text_with_our_keys_that_we_displaced_goes_on(end: str) -> None:
-    """Others write it at the instant of our swap: it is what stands there then, and all of it is theirs."""
+def test_a_displaced_text_with_our_values_is_restored(end: str) -> None:
+    """A foreign text that the first swap displaced is restored as a whole, our values included."""
     theirs = b"x=2\nours=1\n"
-    fs = beside(lambda fs: fs.edit("/h/config", theirs), "exchange", "/h/config")
+    fs = interrupted_by(lambda fs: fs.edit("/h/config", theirs), "exchange", "/h/config")
     with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
         transaction = begun(lease, *CHANGES)
         transaction.swap()
@@ -399,8 +398,8 @@ def test_a_text_with_our_keys_that_we_displaced_goes_on(end: str) -> None:
     assert fs.data("/h/config") == theirs
 
 
-def test_half_of_our_keys_are_ours() -> None:
-    """Others write one of our two keys back as we had set it: both go when the command turns back."""
+def test_a_roll_back_removes_both_own_keys() -> None:
+    """Others write one of our two keys back with our value: a roll back removes both."""
     edits = (OURS, KeyEdit(path=("more",), before=ABSENT, after="1"))
     fs = home_with("/h/config")
 
@@ -417,8 +416,8 @@ def test_half_of_our_keys_are_ours() -> None:
     assert fs.data("/h/config") == b"x=2\n"
 
 
-def test_a_mode_that_changes_while_half_of_our_keys_are_theirs_stays() -> None:
-    """What a merged file was made from is what others wrote, and not what we would give back of it."""
+def test_a_mode_changed_during_a_merge_stays() -> None:
+    """A re-intent builds on the foreign content, not on its before-image."""
     edits = (OURS, KeyEdit(path=("more",), before=ABSENT, after="1"))
     fs = home_with("/h/config")
     acts = iter([lambda: fs.edit("/h/config", b"x=2\nours=1\n"), lambda: fs.chmod("/h/config", 0o604)])
@@ -435,9 +434,9 @@ def test_a_mode_that_changes_while_half_of_our_keys_are_theirs_stays() -> None:
     assert (fs.data("/h/config"), fs.node("/h/config").mode) == (b"x=2\nours=1\nmore=1\n", 0o604)
 
 
-def test_a_merged_file_goes_back_to_what_others_wrote() -> None:
-    """A command that dies after it has merged an edit: recovery reads the later intent, and takes our keys out."""
-    fs = beside(lambda fs: fs.edit("/h/config", b"x=2\n"), "exchange", "/h/config")
+def test_a_merged_file_is_rolled_back_to_the_foreign_content() -> None:
+    """After a crash recovery reads the re-intent and removes the own keys."""
+    fs = interrupted_by(lambda fs: fs.edit("/h/config", b"x=2\n"), "exchange", "/h/config")
     with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
         begun(lease, *CHANGES).swap()
     assert fs.data("/h/config") == b"x=2\nours=1\n"
@@ -449,7 +448,7 @@ def test_a_merged_file_goes_back_to_what_others_wrote() -> None:
 
 
 def abandoned(*, swapped: bool) -> SimFs:
-    """A home in which a command died after it had prepared, or after its swap."""
+    """Return a home in which a command died after its prepare, or after its swap."""
     fs = home_with("/h/config", "/h/old")
     with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
         transaction = begun(lease, *CHANGES)
@@ -458,8 +457,8 @@ def abandoned(*, swapped: bool) -> SimFs:
     return fs
 
 
-def test_what_goes_on_in_a_file_is_not_parked() -> None:
-    """An edit beside our keys is in the file that goes back: it needs no second place, and is no conflict."""
+def test_merged_content_is_not_parked() -> None:
+    """A foreign edit that the rolled back file contains is not parked, and no conflict."""
     fs = abandoned(swapped=True)
     fs.edit("/h/config", b"x=1\nours=1\ny=2\n")
     recovery = recover(fs, Machine())
@@ -468,8 +467,8 @@ def test_what_goes_on_in_a_file_is_not_parked() -> None:
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_a_file_is_not_judged_without_its_image(swapped: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """While something of ours lies beside it the image was durable once: without it nothing is touched."""
+def test_a_missing_image_changes_no_file(swapped: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """While a staged file is there its before-image was durable once: without it recovery changes no file."""
     fs = abandoned(swapped=swapped)
     for path in left(fs):
         if path.endswith(".b"):
@@ -484,7 +483,7 @@ def test_a_file_is_not_judged_without_its_image(swapped: bool) -> None:  # noqa:
 
 
 def switched_by_hand(fs: SimFs) -> None:
-    """Nothing but the image in the journal holds the old file any more."""
+    """Return a home where only the journal's image holds the old content."""
     for path in left(fs):
         if path.startswith("/h/.config."):
             fs.delete(path)
@@ -500,8 +499,8 @@ def switched_by_hand(fs: SimFs) -> None:
         (lambda fs: fs.delete("/h/config"), None),
     ],
 )
-def test_a_recovery_that_fails_says_so(act: Callable[[SimFs], None], config: bytes | None, swapped: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """Whichever look or operation fails, in each of them: it is told, and the next recovery is enough."""
+def test_a_failed_recovery_is_repeatable(act: Callable[[SimFs], None], config: bytes | None, swapped: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Each failing read or operation raises StorageFailed, and the next recovery succeeds."""
     dead = abandoned(swapped=swapped)
     act(dead)
     failures = list(each_failure(dead.after_kill, lambda fs: recover(fs, Machine()), errno.EIO))
@@ -513,8 +512,8 @@ def test_a_recovery_that_fails_says_so(act: Callable[[SimFs], None], config: byt
         assert kept - {"/h/config"} == {"/h/old", "/h/journal/history.jsonl"}
 
 
-def test_damage_that_cannot_be_looked_at_is_a_failing_disk() -> None:
-    """Whichever look at a damaged log fails, a second one too, is told as what it is, and not as damage."""
+def test_a_failing_read_is_no_damage() -> None:
+    """Each failing read of a damaged log raises StorageFailed, not Damaged."""
     dead = abandoned(swapped=True)
     [log] = [path for path in left(dead) if path.endswith(".open")]
     dead.edit(log, b"#" + (dead.data(log) or b""))
@@ -526,8 +525,8 @@ def test_damage_that_cannot_be_looked_at_is_a_failing_disk() -> None:
     assert len(list(each_failure(dead.after_kill, look, errno.EIO))) == 6
 
 
-def test_a_copy_has_what_the_log_says_of_the_old_file() -> None:
-    """Where nothing but the image is left: its mode, its attributes, its time."""
+def test_a_restored_copy_has_the_logged_metadata() -> None:
+    """A new copy of the before-image gets mode, attributes and mtime from the log."""
     fs = home_with()
     fs.add_file("/h/config", b"x=1\n", 0o644, mtime_ns=4711, xattrs=(("user.note", b"kept"),))
     with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
@@ -538,8 +537,8 @@ def test_a_copy_has_what_the_log_says_of_the_old_file() -> None:
     assert (node.data, node.mode, node.mtime_ns, node.xattrs) == (b"x=1\n", 0o644, 4711, (("user.note", b"kept"),))
 
 
-def test_a_removed_file_comes_back_with_what_the_log_says_of_it() -> None:
-    """Neither the file nor what we took away is there any more: mode, attributes and time are in the log."""
+def test_a_restored_deletion_has_the_logged_metadata() -> None:
+    """A deleted file is restored with mode, attributes and mtime from the log, even where its staged file is gone."""
     fs = home_with()
     fs.add_file("/h/old", b"x=1\n", 0o644, mtime_ns=4711, xattrs=(("user.note", b"kept"),))
     with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
@@ -552,7 +551,7 @@ def test_a_removed_file_comes_back_with_what_the_log_says_of_it() -> None:
 
 
 def test_an_image_that_cannot_be_read_is_a_failing_disk() -> None:
-    """It is told with its path, and is no damage."""
+    """A failing read of an image raises StorageFailed with its path, not Damaged."""
 
     class Unreadable(SimFs):
         def read(self, path: Path) -> bytes:
@@ -572,9 +571,9 @@ def test_an_image_that_cannot_be_read_is_a_failing_disk() -> None:
     assert failed.path == ROOT / f"{transaction.id}.b"
 
 
-def test_the_last_writer_s_mode_goes_back() -> None:
-    """Others changed the old file's mode, and then replaced ours by a file with a mode of its own: that one stays."""
-    fs = beside(lambda fs: fs.chmod("/h/config", 0o604), "exchange", "/h/config")
+def test_the_newest_foreign_mode_is_restored() -> None:
+    """Others changed the old file's mode, then replaced our file by one with another mode: the newest mode stays."""
+    fs = interrupted_by(lambda fs: fs.chmod("/h/config", 0o604), "exchange", "/h/config")
     with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
         begun(lease, *CHANGES).swap()
     fs.edit("/h/config", b"x=1\nours=1\ny=2\n", 0o640)
@@ -582,8 +581,8 @@ def test_the_last_writer_s_mode_goes_back() -> None:
     assert (fs.data("/h/config"), fs.node("/h/config").mode) == (b"x=1\ny=2\n", 0o640)
 
 
-def test_what_stands_in_the_file_again_is_not_parked() -> None:
-    """A recovery dies when all is given back, and others write once more what it had displaced: nothing is lost."""
+def test_content_of_the_target_is_not_parked() -> None:
+    """Recovery dies after the roll back, and others write again the content that it displaced: nothing is lost."""
     fs, theirs = abandoned(swapped=True), b"x=1\nours=1\ny=2\n"
     fs.edit("/h/config", theirs)
 
@@ -601,8 +600,8 @@ def test_what_stands_in_the_file_again_is_not_parked() -> None:
 
 
 def displacing(act: Callable[[SimFs], None]) -> SimFs:
-    """A home in which a command died after its swap displaced what somebody had put there at that instant."""
-    fs = beside(act, "exchange", "/h/config")
+    """Return a home in which a command died after its swap displaced the result of `act`."""
+    fs = interrupted_by(act, "exchange", "/h/config")
     with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease, pytest.raises(Drifted):
         begun(lease, *CHANGES).swap()
     return fs
@@ -613,8 +612,8 @@ def link(fs: SimFs) -> None:
     fs.add_link("/h/config", "/h/elsewhere")
 
 
-def test_a_displaced_link_is_parked_as_what_it_says() -> None:
-    """A link for which there is no place any more is kept as the path in it."""
+def test_a_displaced_link_is_parked_as_its_text() -> None:
+    """A displaced link that cannot be restored is parked as the path in it."""
     fs = displacing(link)
     fs.edit("/h/config", b"x=9\n")
     [parked] = recover(fs, Machine()).transactions[0]["parked"]
@@ -622,7 +621,7 @@ def test_a_displaced_link_is_parked_as_what_it_says() -> None:
     assert (fs.data(ROOT / parked), fs.data("/h/config")) == (b"/h/elsewhere", b"x=9\n")
 
 
-def test_a_displaced_link_goes_back_as_it_is() -> None:
+def test_a_displaced_link_is_restored() -> None:
     """A link has no mode to set, and is not opened."""
     fs = displacing(link)
     recover(fs, Machine())
@@ -635,7 +634,7 @@ def folder(fs: SimFs) -> None:
 
 
 def test_a_displaced_folder_is_not_parked() -> None:
-    """There is nothing of it that a file could keep: it stays beside the text that stands there by now."""
+    """A displaced folder cannot be parked as bytes: it stays beside the target."""
     fs = displacing(folder)
     fs.edit("/h/config", b"x=9\n")
     assert recover(fs, Machine()).transactions[0]["parked"] == []
@@ -643,8 +642,8 @@ def test_a_displaced_folder_is_not_parked() -> None:
 
 
 @pytest.mark.parametrize(("boot", "config"), [("boot-1", b"torn"), ("boot-2", b"x=1\n")])
-def test_a_displaced_text_is_doubted_after_a_power_cut_only(boot: str, config: bytes) -> None:
-    """In the same run of the machine it is what its writer meant; in the next one it may be half of that."""
+def test_a_displaced_text_may_be_torn_after_a_reboot(boot: str, config: bytes) -> None:
+    """A displaced text is intact in the same boot; after a reboot it may be torn."""
     fs = displacing(lambda fs: fs.edit("/h/config", b"torn"))
     recover(fs, Machine(), boot=boot)
     assert fs.data("/h/config") == config
@@ -654,8 +653,8 @@ def test_a_displaced_text_is_doubted_after_a_power_cut_only(boot: str, config: b
 
 
 @pytest.mark.parametrize("commits", [True, False])
-def test_a_history_is_not_worth_a_command(commits: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """Where its line cannot be written the transaction ends as it was decided, and leaves nothing else."""
+def test_a_failing_history_stops_no_command(commits: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """The transaction ends as decided where its history line cannot be written, and leaves no file."""
     fs = home_with("/h/config", "/h/old")
 
     def fail(fs: SimFs, what: str, about: str) -> None:
@@ -675,8 +674,8 @@ def test_a_history_is_not_worth_a_command(commits: bool) -> None:  # noqa: FBT00
     assert fs.data("/h/config") == (b"x=1\nours=1\n" if commits else b"x=1\n")
 
 
-def test_what_lies_in_a_folder_that_moved_is_swept(tmp_path: Path) -> None:
-    """A command dies after its commit, and the user moves the folder of the file and turns the link to it."""
+def test_a_moved_folder_is_swept(tmp_path: Path) -> None:
+    """Recovery sweeps a folder that the user moved and linked to after the commit."""
     home = home_at(tmp_path / "home")
     real, link = home.write("dotfiles/config", b"x=1\n"), home.path / "config"
     link.symlink_to(real)
@@ -694,8 +693,8 @@ def test_what_lies_in_a_folder_that_moved_is_swept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("commits", [True, False])
-def test_an_end_may_be_tried_again(commits: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """Where the log cannot be removed the transaction is not over: the same call once more ends it."""
+def test_finishing_may_be_repeated(commits: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """While the log cannot be removed the transaction stays open; the same call then closes it."""
     fs, once = home_with("/h/config", "/h/old"), iter(["now"])
 
     def fail(fs: SimFs, what: str, about: str) -> None:
@@ -719,8 +718,8 @@ def test_an_end_may_be_tried_again(commits: bool) -> None:  # noqa: FBT001 - a p
     assert len(journal.history()) == 1
 
 
-def test_what_is_parked_in_two_tries_is_told_once() -> None:
-    """The disk fails while bytes are parked, and the same call once more does it."""
+def test_repeated_parking_is_reported_once() -> None:
+    """A repeated call after a failed parking reports one parked file."""
     fs = home_with("/h/config", "/h/old")
     edits, failures, taken_back = iter([b"x=3\nours=1\n", b"x=4\n"]), iter(["now"]), False
 
@@ -744,7 +743,7 @@ def test_what_is_parked_in_two_tries_is_told_once() -> None:
 
 
 def test_a_record_follows_a_rewritten_log() -> None:
-    """Whether the log has become longer or shorter, the next record stands where it ends by now."""
+    """The next record follows the end of a rewritten log, shorter or longer than the old one."""
     for many in (1, 5):
         fs = home_with()
         log = create_log(fs, HOME, "tx", [{"t": "begin", "v": VERSION}])
@@ -753,8 +752,8 @@ def test_a_record_follows_a_rewritten_log() -> None:
         assert [record["t"] for record in parse(fs.data("/h/tx.open") or b"").records] == ["kept"] * many + ["next"]
 
 
-def test_what_may_not_be_committed_is_not_finished() -> None:
-    """A commit that failed may be on the medium or not: it is turned back, and nothing else."""
+def test_a_failed_commit_is_revoked() -> None:
+    """A commit whose fsync failed may be durable or not: it can be rolled back only."""
     fs = home_with("/h/config", "/h/old")
     with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
         transaction = begun(lease, CONFIG)
@@ -767,8 +766,8 @@ def test_what_may_not_be_committed_is_not_finished() -> None:
     assert fs.data("/h/config") == b"x=1\n"
 
 
-def test_an_interrupt_arrives_when_files_are_back() -> None:
-    """It has waited since the swap: it comes when nothing can be torn any more, and closing goes on from there."""
+def test_an_interrupt_arrives_after_the_roll_back() -> None:
+    """A signal blocked since the swap arrives after the files are restored, and closing continues."""
     fs = home_with("/h/config", "/h/old")
     journal = journal_on(fs, Machine())
     with journal.acquire(command="x", timeout=0) as lease:
@@ -785,8 +784,8 @@ def test_an_interrupt_arrives_when_files_are_back() -> None:
 # --- removing ----------------------------------------------------------------------------------------------------
 
 
-def test_a_file_that_goes_by_itself_is_removed() -> None:
-    """Somebody is quicker: what is to be gone is gone, and so is the rest."""
-    fs = beside(lambda fs: fs.delete("/h/old"), "unlink", "/h/old")
+def test_a_foreign_deletion_during_removal() -> None:
+    """A foreign deletion during the removal is no error, and the other paths are removed."""
+    fs = interrupted_by(lambda fs: fs.delete("/h/old"), "unlink", "/h/old")
     remove_all(fs, [Path("/h/old"), Path("/h/config")])
     assert left(fs) == set()

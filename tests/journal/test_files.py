@@ -1,4 +1,4 @@
-"""What belongs to a file stays with it, forward and backward, on the real file system."""
+"""A file keeps its metadata, its links and its place, on the real file system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OURS = KeyEdit(path=("ours",), before=ABSENT, after="1")
 
 
 def test_replace_create_delete(home: Home) -> None:
-    """One transaction replaces, creates and deletes; nothing else is left in the folder."""
+    """One transaction replaces, creates and deletes; no other file is left in the folder."""
     config, old, new = home.write("config", b"a"), home.write("old", b"o"), home.path / "deep" / "er" / "new"
     home.commit(change(new, None, b"n", mode=0o640), change(old, b"o", None), change(config, b"a", b"b"))
     assert ["config", "deep", "deep/er", "deep/er/new"] == home.names()
@@ -25,7 +25,7 @@ def test_replace_create_delete(home: Home) -> None:
 
 
 def test_roll_back_after_the_swap(home: Home) -> None:
-    """Everything is as it was, to the mtime, and the folders that were made are gone."""
+    """Every file is restored with its mtime, and the folders that were made are removed."""
     config, old, new = home.write("config", b"a", 0o640), home.write("old", b"o"), home.path / "deep" / "new"
     os.utime(config, ns=(1_000_000_007, 1_000_000_007))
     with home.journal.acquire(command="x", timeout=5) as lease:
@@ -42,8 +42,8 @@ def test_roll_back_after_the_swap(home: Home) -> None:
     assert 0o640 == config.stat().st_mode & 0o7777
 
 
-def test_a_commit_can_be_taken_back_until_it_is_finished(home: Home) -> None:
-    """Between commit and finish a caller that is interrupted may still turn back."""
+def test_a_commit_can_be_revoked_until_it_is_finished(home: Home) -> None:
+    """Between commit and finish an interrupted caller may still roll back."""
     config = home.write("config", b"a")
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = lease.begin(
@@ -57,8 +57,8 @@ def test_a_commit_can_be_taken_back_until_it_is_finished(home: Home) -> None:
     assert b"a" == config.read_bytes()
 
 
-def test_what_is_already_so_is_not_touched(home: Home) -> None:
-    """A file whose content is the wanted one keeps inode and mtime."""
+def test_an_unchanged_file_is_not_touched(home: Home) -> None:
+    """A file that already has its after-image keeps inode and mtime."""
     same, other = home.write("same", b"s"), home.write("other", b"o")
     was = same.stat()
     home.commit(change(same, b"s", b"s"), change(other, b"o", b"p"))
@@ -66,7 +66,7 @@ def test_what_is_already_so_is_not_touched(home: Home) -> None:
 
 
 def test_mode_owner_and_attributes_stay(home: Home) -> None:
-    """A new content under an old name takes over mode, owner and extended attributes."""
+    """The new content takes over mode, owner and extended attributes."""
     config = home.write("config", b"a", 0o640)
     os.setxattr(config, "user.note", b"kept")
     if os.geteuid() == 0:
@@ -80,7 +80,7 @@ def test_mode_owner_and_attributes_stay(home: Home) -> None:
 
 @pytest.mark.parametrize("absolute", [True, False])
 def test_a_chain_of_links_is_followed(home: Home, absolute: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """The file at the end changes, the links stay, and the staged file lies beside the file."""
+    """The target changes, the links stay, and the staged file is in the target's folder."""
     real = home.write("dotfiles/config", b"a")
     (home.path / "middle").symlink_to(real if absolute else Path("dotfiles/config"))
     link = home.path / "config"
@@ -92,7 +92,7 @@ def test_a_chain_of_links_is_followed(home: Home, absolute: bool) -> None:  # no
 
 
 def test_a_dangling_link_gets_its_file(home: Home) -> None:
-    """The link's target is created; going back removes the target and keeps the link."""
+    """The link's target is created; a roll back removes it and keeps the link."""
     link = home.path / "config"
     link.symlink_to("dotfiles/config")
     with home.journal.acquire(command="x", timeout=5) as lease:
@@ -108,7 +108,7 @@ def test_a_dangling_link_gets_its_file(home: Home) -> None:
 
 
 def refused(home: Home, path: Path, before: bytes | None = b"a") -> str:
-    """The reason why a file cannot be changed; nothing may have been written."""
+    """Return the reason for which a file is refused; nothing may have been written."""
     names = home.names()
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = lease.begin(
@@ -122,25 +122,25 @@ def refused(home: Home, path: Path, before: bytes | None = b"a") -> str:
 
 
 def test_a_hard_link_is_refused(home: Home) -> None:
-    """A rename would part the two names."""
+    """A rename would separate the two names."""
     config = home.write("config", b"a")
     (home.path / "other").hardlink_to(config)
     assert refused(home, config).startswith("hard link")
 
 
 def test_a_read_only_file_is_refused(home: Home) -> None:
-    """A rename would override what its owner has closed, root or not."""
+    """A rename would override a mode that forbids writing, to root too."""
     assert "not writable" == refused(home, home.write("config", b"a", 0o444))
 
 
 def test_a_folder_is_refused(home: Home) -> None:
-    """A folder under the file's name is nobody's content."""
+    """A folder at the path has no content to replace."""
     (home.path / "config").mkdir()
     assert "not a regular file but a folder" == refused(home, home.path / "config")
 
 
 def test_a_circle_of_links_is_refused(home: Home) -> None:
-    """Replacing one of the links would destroy what their owner meant."""
+    """A cycle has no target, and no link of it is replaced."""
     (home.path / "config").symlink_to("other")
     (home.path / "other").symlink_to("config")
     assert "symbolic links in a circle" == refused(home, home.path / "config")
@@ -157,8 +157,8 @@ def test_two_names_of_one_file_are_refused(home: Home) -> None:
             transaction.prepare()
 
 
-def test_a_link_that_turned_elsewhere_is_drift(home: Home) -> None:
-    """Between prepare and swap the name leads to another file: neither file changes."""
+def test_a_changed_link_is_drift(home: Home) -> None:
+    """A path that resolves to another file at the swap: neither file changes."""
     one, two, link = home.write("one", b"a"), home.write("two", b"a"), home.path / "config"
     link.symlink_to("one")
     with home.journal.acquire(command="x", timeout=5) as lease:
@@ -175,8 +175,8 @@ def test_a_link_that_turned_elsewhere_is_drift(home: Home) -> None:
     assert ["config", "one", "two"] == home.names()
 
 
-def test_a_file_that_moved_after_a_crash_is_given_back_where_it_is(home: Home) -> None:
-    """The user moves the switched file into a dotfiles folder and links to it; recovery follows."""
+def test_a_moved_file_is_rolled_back_where_it_is(home: Home) -> None:
+    """The user moves the swapped file into a dotfiles folder and links to it; recovery follows the link."""
     config = home.write("config", b"theirs=1\n")
     lease = home.journal.acquire(command="x", timeout=5)
     with lease:
@@ -197,7 +197,7 @@ def test_a_file_that_moved_after_a_crash_is_given_back_where_it_is(home: Home) -
 
 
 def test_exchange_and_exclusive_rename_of_this_kernel(tmp_path: Path) -> None:
-    """The port's two special renames do on this machine what the journal relies on."""
+    """The two special renames work on this machine as the journal needs them."""
     fs, one, two = RealFs(), tmp_path / "1", tmp_path / "2"
     one.write_bytes(b"1")
     two.write_bytes(b"2")

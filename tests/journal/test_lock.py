@@ -1,4 +1,4 @@
-"""One command at a time: real processes, real locks, and a folder that comes and goes."""
+"""Mutual exclusion with real processes and real locks, also while the folder is removed and made again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ with home_at(pathlib.Path({home!r}), locks=Announced()).journal.acquire(command=
 
 
 def holder(home: Path, then: str = "sys.stdin.readline()") -> subprocess.Popen[bytes]:
-    """A process that takes the lock, says "held", and does something."""
+    """A process that acquires the lock, prints "held", and runs `then`."""
     code = HOLD.format(repository=str(REPOSITORY), home=str(home), then=then)
     return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
@@ -48,8 +48,8 @@ def end(process: subprocess.Popen[bytes]) -> int:
     return process.returncode
 
 
-def test_a_second_command_is_told_who_holds_the_lock(tmp_path: Path) -> None:
-    """Busy names pid and command of the holder."""
+def test_a_busy_lock_names_its_holder(tmp_path: Path) -> None:
+    """LockBusy has pid and command of the holder."""
     home = home_at(tmp_path / "home")
     with holder(home.path) as process:
         wait_for(process, b"waits")
@@ -61,7 +61,7 @@ def test_a_second_command_is_told_who_holds_the_lock(tmp_path: Path) -> None:
 
 
 def test_a_killed_holder_blocks_nobody(tmp_path: Path) -> None:
-    """The kernel drops the lock with its process; what it left behind misleads nobody."""
+    """The kernel releases the lock of a killed process, and its holder's file misleads nobody."""
     home = home_at(tmp_path / "home")
     with holder(home.path) as process:
         wait_for(process, b"waits")
@@ -72,8 +72,8 @@ def test_a_killed_holder_blocks_nobody(tmp_path: Path) -> None:
         assert "clean" == lease.recover().kind
 
 
-def test_a_waiter_gets_its_turn(tmp_path: Path) -> None:
-    """A command that waits goes on when the holder ends."""
+def test_a_waiting_command_gets_the_lock(tmp_path: Path) -> None:
+    """A waiting command continues when the holder ends."""
     home = home_at(tmp_path / "home")
     with home.journal.acquire(command="x", timeout=0) as lease, holder(home.path) as process:
         wait_for(process, b"waits")
@@ -83,8 +83,8 @@ def test_a_waiter_gets_its_turn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.02, 0.06, 0.1])
-def test_a_waiter_across_a_dismantled_journal(tmp_path: Path, pause: float) -> None:
-    """Who waits for a lock whose folder goes makes a new folder, and holds a lock that others see."""
+def test_a_waiting_command_survives_the_removal_of_the_journal(tmp_path: Path, pause: float) -> None:
+    """A command that waits while the folder is removed makes a new one, and holds a lock that others see."""
     home = home_at(tmp_path / "home")
     with home.journal.acquire(command="uninstall", timeout=5) as lease, holder(home.path) as process:
         wait_for(process, b"waits")
@@ -98,8 +98,8 @@ def test_a_waiter_across_a_dismantled_journal(tmp_path: Path, pause: float) -> N
         assert 0 == end(process)
 
 
-def test_a_lock_on_a_file_without_its_name_is_none(tmp_path: Path) -> None:
-    """A lock on an unlinked file, or on one whose name another file has taken, is given back at once."""
+def test_a_lock_on_an_unlinked_file_is_released(tmp_path: Path) -> None:
+    """A lock on an unlinked file, or one whose path is another file by now, is released at once."""
     path = tmp_path / "lock"
     lock = _native(path)
     lock.acquire(timeout=0)
@@ -111,8 +111,8 @@ def test_a_lock_on_a_file_without_its_name_is_none(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_dismantle_leaves_nothing(tmp_path: Path) -> None:
-    """After the last act of an uninstall the home is empty, and a journal on it is quiet and usable."""
+def test_a_removed_journal_leaves_nothing(tmp_path: Path) -> None:
+    """After the last act of an uninstall the home is empty, and a journal on it is clean and usable."""
     home = home_at(tmp_path / "home")
     config = home.write("config", b"a")
     home.commit(change(config, b"a", b"b"))
@@ -126,7 +126,7 @@ def test_dismantle_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_many_at_once(tmp_path: Path) -> None:
-    """Processes that each add one line to a file, some of which dismantle the journal, lose none."""
+    """Concurrent processes that each add one line, some of which remove the journal, lose no line."""
     home = home_at(tmp_path / "home")
     home.write("config", b"")
     work = f"""

@@ -1,4 +1,4 @@
-"""Small promises that no crash and no fault can show: which file, which mode, which word, how often, how long."""
+"""Small promises that neither a crash nor a fault shows: file names, modes, error texts, counts, timeouts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BEGIN = {"command": "x", "argv": (), "from_state": "a", "to_state": "b"}
 
 
 class Failing(RealFs):
-    """A file system on which one kind of operation fails, as long as it is named."""
+    """A file system on which one kind of operation fails while it is named."""
 
     def __init__(self, what: str = "") -> None:
         self.what = what
@@ -44,7 +44,7 @@ class Failing(RealFs):
 
 
 def test_the_longest_record() -> None:
-    """Six digits of length are used to the last."""
+    """A record may fill the six digits of the length field."""
     room = MAX_LENGTH - len(b'{"q":0,"t":""}')
     record = {"t": "x" * room}
     assert (record,) == parse(frame(0, record)).records
@@ -52,13 +52,13 @@ def test_the_longest_record() -> None:
         frame(0, {"t": "x" * (room + 1)})
 
 
-def test_an_error_without_a_number() -> None:
-    """A failure for which the system gave no code is told as such."""
+def test_an_error_without_errno() -> None:
+    """An OSError without errno is reported as "unknown error"."""
     assert "unknown error" in str(StorageFailed(Path("/x"), None))
 
 
 def log_with(tail: bytes) -> tuple[SimFs, Log]:
-    """A log of one transaction without files, as it is read when others' bytes follow it."""
+    """Return the log of one transaction without files, followed by these bytes."""
     fs = SimFs()
     fs.add_folder("/h")
     create_log(fs, Path("/h"), "tx", [{"t": "begin", "v": VERSION}])
@@ -68,8 +68,8 @@ def log_with(tail: bytes) -> tuple[SimFs, Log]:
     return fs, load_log(fs, Path("/h"), "tx")
 
 
-def test_a_torn_tail_is_blotted_once() -> None:
-    """All of it, and nothing else, durably before the first record takes its place; then no more."""
+def test_a_torn_tail_is_zeroed_once() -> None:
+    """The first append zeroes exactly the torn tail, durably, before its own record; the second one does not."""
     fs, log = log_with(b"torn" * 40)
     size = len(fs.data("/h/tx.open") or b"")
     log.append({"t": "a"}, durable=False)
@@ -80,8 +80,8 @@ def test_a_torn_tail_is_blotted_once() -> None:
     assert ["begin", "prepared", "a", "b"] == [record["t"] for record in parse(data).records]
 
 
-def test_a_torn_tail_stays_torn_until_it_is_blotted() -> None:
-    """Where the fsync of the blot fails, the next record does not trust it."""
+def test_a_failed_zeroing_is_repeated() -> None:
+    """After a failed fsync of the zeros the next append writes them again."""
     fs, log = log_with(b"torn" * 40)
     fs.fault = Fault(at=fs.step + 2, code=errno.EIO)
     with pytest.raises(StorageFailed):
@@ -91,8 +91,8 @@ def test_a_torn_tail_stays_torn_until_it_is_blotted() -> None:
     assert ["write", "fsync", "write"] == [line.partition(" ")[0] for line in fs.log]
 
 
-def test_a_whole_log_is_not_blotted() -> None:
-    """Zeros are reserved space, and a rewritten log has no tail: a record costs one write."""
+def test_a_log_without_a_torn_tail_is_not_zeroed() -> None:
+    """Zeros are reserved space, and a rewritten log has no tail: an append costs one write."""
     for tail, rewrites in ((b"", False), (bytes(9), False), (b"torn", True)):
         fs, log = log_with(tail)
         if rewrites:
@@ -103,8 +103,8 @@ def test_a_whole_log_is_not_blotted() -> None:
         assert ["write", "write", "fsync"] == [line.partition(" ")[0] for line in fs.log]
 
 
-def test_a_log_has_room() -> None:
-    """Sixteen KiB are its own before a file is touched, so that the disk may fill up meanwhile."""
+def test_a_log_reserves_space() -> None:
+    """A log reserves 16 KiB before any file changes, so that it can grow on a full disk."""
     fs = SimFs()
     fs.add_folder("/h")
     create_log(fs, Path("/h"), "tx", [{"t": "begin", "v": VERSION}])
@@ -125,7 +125,7 @@ def test_a_log_has_room() -> None:
     ],
 )
 def test_a_log_that_was_never_prepared_is_damage(records: list[dict[str, object]]) -> None:
-    """Valid frames are not enough: they begin with `begin`, and `prepared` says how many intents there are."""
+    """Valid frames are not enough: a log needs `begin`, and a `prepared` with the number of intents."""
     fs = SimFs()
     fs.add_folder("/h")
     if records and records[0]["t"] == "other":
@@ -136,8 +136,8 @@ def test_a_log_that_was_never_prepared_is_damage(records: list[dict[str, object]
         load_log(fs, Path("/h"), "tx")
 
 
-def test_images_lie_end_to_end() -> None:
-    """One private file holds them all, each where its slice says."""
+def test_images_share_one_file() -> None:
+    """One private file holds all images, each at its location."""
     fs = SimFs()
     fs.add_folder("/h")
     slices = write_images(fs, Path("/h"), "tx.b", [b"one", b"", b"three"])
@@ -149,7 +149,7 @@ def test_images_lie_end_to_end() -> None:
 
 
 def test_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
-    """Whoever asks is told that storage failed, and where."""
+    """A failing listing raises StorageFailed with the folder's path."""
     home = home_at(tmp_path / "home", Failing("names"))
     for ask in (home.journal.is_clean, home.journal.interrupted):
         with pytest.raises(StorageFailed) as failed:
@@ -158,13 +158,13 @@ def test_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
 
 
 def test_an_unknown_transaction_is_named(tmp_path: Path) -> None:
-    """Asking for one that is not open says so."""
+    """The error of `inspect` names a transaction that is not open."""
     with pytest.raises(JournalError, match="no open transaction nothing"):
         home_at(tmp_path / "home").journal.inspect("nothing")
 
 
-def test_a_journal_tells_of_its_commits(tmp_path: Path) -> None:
-    """What was committed under a lease of the journal counts until it is taken back."""
+def test_a_journal_knows_its_commits(tmp_path: Path) -> None:
+    """`has_committed` is true from a commit under one of its leases until that is revoked."""
     home = home_at(tmp_path / "home")
     config = home.write("config", b"a")
     assert not home.journal.has_committed
@@ -179,8 +179,8 @@ def test_a_journal_tells_of_its_commits(tmp_path: Path) -> None:
         assert not home.journal.has_committed
 
 
-def test_a_file_is_made_private_and_anew(tmp_path: Path) -> None:
-    """What stood under a passing name is gone, and with it whoever could read it."""
+def test_a_fresh_file_is_private_and_new(tmp_path: Path) -> None:
+    """A temporary file replaces an older one of its name, whose readers lose access."""
     path = tmp_path / "new"
     for _ in range(2):
         fd = create_fresh(RealFs(), path)
@@ -193,8 +193,8 @@ def test_a_file_is_made_private_and_anew(tmp_path: Path) -> None:
 # --- the lock ----------------------------------------------------------------------------------------------------
 
 
-class Asked:
-    """Locks that note how long they may wait, and fail so long as there are errors left."""
+class RecordingLocks:
+    """Locks that record their timeouts, and fail while there are errors left."""
 
     def __init__(self, *errors: OSError) -> None:
         self.errors, self.timeouts = list(errors), []
@@ -206,9 +206,9 @@ class Asked:
         return NoLock()
 
 
-def test_the_whole_time_is_the_lock_s(tmp_path: Path) -> None:
-    """A second try has what the first one left, and no more than was given."""
-    locks = Asked(FileNotFoundError())
+def test_retries_share_one_timeout(tmp_path: Path) -> None:
+    """A second attempt gets the rest of the timeout."""
+    locks = RecordingLocks(FileNotFoundError())
     home_at(tmp_path / "home", locks=locks).journal.acquire(command="x", timeout=60).__exit__(None, None, None)
     first, second = locks.timeouts
     assert 0 < second <= first <= 60
@@ -216,8 +216,8 @@ def test_the_whole_time_is_the_lock_s(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [FileExistsError(errno.EEXIST, "no"), FileNotFoundError(errno.ENOENT, "no")])
 def test_a_file_in_the_place_of_the_journal(tmp_path: Path, error: OSError) -> None:
-    """It is nobody's lock, and told at once, with its path."""
-    home = home_at(tmp_path / "home", locks=Asked(error))
+    """A file at the journal's path raises StorageFailed at once."""
+    home = home_at(tmp_path / "home", locks=RecordingLocks(error))
     path = home.write("journal", b"")
     with pytest.raises(StorageFailed) as failed:
         home.journal.acquire(command="x", timeout=60)
@@ -225,7 +225,7 @@ def test_a_file_in_the_place_of_the_journal(tmp_path: Path, error: OSError) -> N
 
 
 def test_a_journal_is_private(tmp_path: Path) -> None:
-    """Folder, lock and the word of its holder are its owner's alone."""
+    """Only the owner may read the folder, the lock and the holder's file."""
     home = home_at(tmp_path / "home")
     with home.journal.acquire(command="me", timeout=5):
         root = home.path / "journal"
@@ -244,7 +244,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def history_of(*ages: timedelta) -> SimFs:
-    """A history with one line of each age, in this order."""
+    """Return a history with one line of each age, in this order."""
     fs = SimFs()
     fs.add_folder("/h")
     lines = [json.dumps({"id": str(number), "at": (NOW - age).isoformat()}) for number, age in enumerate(ages)]
@@ -253,7 +253,7 @@ def history_of(*ages: timedelta) -> SimFs:
 
 
 def ids(fs: SimFs) -> list[str]:
-    """Which lines the file has, whether or not they would be shown."""
+    """Return the ids of every line in the file, also those over MAX_LINES."""
     return [json.loads(line)["id"] for line in (fs.data(Path("/h") / NAME) or b"").splitlines()]
 
 
@@ -274,15 +274,15 @@ FRESH, LAST_DAY, TOO_OLD = timedelta(0), MAX_AGE, MAX_AGE + timedelta(microsecon
         ([FRESH] * 3 * MAX_LINES, range(2 * MAX_LINES + 1, 3 * MAX_LINES)),
     ],
 )
-def test_what_a_history_keeps(ages: list[timedelta], kept: list[int]) -> None:
-    """Lines are added until there are twice too many or the first is too old; then the newest remain."""
+def test_the_lines_of_a_history(ages: list[timedelta], kept: list[int]) -> None:
+    """Lines are appended until there are twice MAX_LINES or the first is too old; then the newest remain."""
     fs = history_of(*ages)
     add_to_history(fs, Path("/h"), {"id": "new", "at": NOW.isoformat()}, NOW)
     assert [*map(str, kept), "new"] == ids(fs)
 
 
-def test_a_line_is_added_where_the_file_is() -> None:
-    """A short history is not written anew; a long one is, durably and privately."""
+def test_a_short_history_is_appended_to() -> None:
+    """A short history is not rewritten; a long one is, durably and privately."""
     for ages, same in (([FRESH], True), ([LAST_DAY], True), ([TOO_OLD], False)):
         fs = history_of(*ages)
         before = fs.seen["/h/history.jsonl"]
@@ -297,7 +297,7 @@ def test_a_line_is_added_where_the_file_is() -> None:
 
 @pytest.mark.parametrize(("over", "rewritten"), [(0, False), (1, True)])
 def test_a_history_has_a_size(over: int, rewritten: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """More bytes than are kept are too many, however few the lines."""
+    """A history over MAX_BYTES is rewritten, however few its lines."""
     fs = history_of()
     line = {"id": "0", "at": NOW.isoformat(), "x": ""}
     line["x"] = "x" * (MAX_BYTES + over - len(json.dumps(line)) - 1)
@@ -308,22 +308,22 @@ def test_a_history_has_a_size(over: int, rewritten: bool) -> None:  # noqa: FBT0
 
 
 @pytest.mark.parametrize("line", [b"no JSON", b"[]", b"1", b"{}", b'{"at": "2026-01-02"}', b'{"id": "x", "at": "y"}'])
-def test_a_line_that_is_none_is_skipped(line: bytes) -> None:
+def test_an_invalid_line_is_skipped(line: bytes) -> None:
     """Reading a history never raises."""
     fs = history_of(FRESH)
     fs.edit("/h/history.jsonl", (fs.data("/h/history.jsonl") or b"") + line + b"\n")
     assert ["0"] == [entry["id"] for entry in read_history(fs, Path("/h"))]
 
 
-def test_the_newest_lines_are_shown() -> None:
-    """As many as are kept, though the file may hold twice that."""
+def test_the_newest_lines_are_returned() -> None:
+    """`read_history` returns MAX_LINES entries, though the file may hold twice as many."""
     fs = history_of(*[FRESH] * (MAX_LINES + 7))
     assert [str(number) for number in range(7, MAX_LINES + 7)] == [one["id"] for one in read_history(fs, Path("/h"))]
 
 
 @pytest.mark.parametrize(("what", "age"), [("read", FRESH), ("open", FRESH), ("write", FRESH), ("move", TOO_OLD)])
 def test_a_history_that_cannot_be_written(tmp_path: Path, what: str, age: timedelta) -> None:
-    """Whoever tries is told that storage failed, and a command that has decided goes on."""
+    """`add_to_history` raises StorageFailed, and a decided transaction still finishes."""
     fs, root = Failing(), tmp_path
     (root / NAME).write_text(json.dumps({"id": "0", "at": (NOW - age).isoformat()}) + "\n")
     fs.what = what
@@ -335,8 +335,8 @@ def test_a_history_that_cannot_be_written(tmp_path: Path, what: str, age: timede
 # --- the lease ---------------------------------------------------------------------------------------------------
 
 
-def test_a_signal_that_waited_takes_no_lock_along(tmp_path: Path) -> None:
-    """An interrupt that arrives when a lease ends finds the lock released."""
+def test_a_pending_signal_finds_the_lock_released(tmp_path: Path) -> None:
+    """A signal that arrives at the end of a lease finds the lock released."""
     home = home_at(tmp_path / "home")
     config = home.write("config", b"a")
     lease = home.journal.acquire(command="x", timeout=5)
@@ -352,7 +352,7 @@ def test_a_signal_that_waited_takes_no_lock_along(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["", "unlink", "names"])
 def test_a_lease_ends_quietly(tmp_path: Path, what: str) -> None:
-    """Neither a missing word of the holder nor a failing disk keeps the lock."""
+    """Neither a missing holder's file nor a failing disk keeps the lock."""
     fs = Failing()
     home = home_at(tmp_path / "home", fs)
     with home.journal.acquire(command="x", timeout=5):
@@ -364,20 +364,20 @@ def test_a_lease_ends_quietly(tmp_path: Path, what: str) -> None:
 
 
 def test_the_lock_of_a_journal_in_use_stays(tmp_path: Path) -> None:
-    """Only a folder that holds nothing else goes, with its lock, when a lease ends."""
+    """The end of a lease removes a folder, with its lock, only where nothing else is in it."""
     home = home_at(tmp_path / "home")
     home.commit(change(home.path / "config", None, b"a"))
     assert ["history.jsonl", "lock"] == sorted(os.listdir(home.path / "journal"))
 
 
-def test_a_transaction_s_name(tmp_path: Path) -> None:
-    """Time and chance, sorted by time."""
+def test_a_transaction_id(tmp_path: Path) -> None:
+    """A transaction id is its time and random digits; ids sort by time."""
     with home_at(tmp_path / "home").journal.acquire(command="x", timeout=0) as lease:
         assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}", lease.begin(**BEGIN, changes=[]).id)
 
 
-def test_the_next_holder_keeps_its_word(tmp_path: Path) -> None:
-    """Who has dismantled a journal leaves the one alone that another command makes at once."""
+def test_the_next_holder_keeps_its_file(tmp_path: Path) -> None:
+    """A lease that removed its journal leaves the folder of the next command alone."""
     home = home_at(tmp_path / "home")
     with home.journal.acquire(command="uninstall", timeout=5) as lease:
         lease.remove_journal()
@@ -386,8 +386,8 @@ def test_the_next_holder_keeps_its_word(tmp_path: Path) -> None:
             assert ["holder.json", "lock"] == sorted(os.listdir(home.path / "journal"))
 
 
-def test_a_journal_goes_for_good() -> None:
-    """The lock goes last, then the folder, and that is durable; what fails is told."""
+def test_a_removed_journal_is_durably_gone() -> None:
+    """The lock is removed last, then the folder, durably; a failure raises StorageFailed."""
     fs = SimFs()
     fs.add_folder("/h")
     with journal_on(fs, Machine()).acquire(command="uninstall", timeout=0) as lease:
@@ -400,8 +400,8 @@ def test_a_journal_goes_for_good() -> None:
     assert [f"remove_folder {root}", f"fsync_folder {ROOT.parent}"] == fs.log[3:]
 
 
-def test_a_journal_that_cannot_go(tmp_path: Path) -> None:
-    """A failing removal is told with its folder."""
+def test_a_journal_that_cannot_be_removed(tmp_path: Path) -> None:
+    """A failing removal raises StorageFailed with the folder's path."""
     fs = Failing()
     home = home_at(tmp_path / "home", fs)
     with home.journal.acquire(command="uninstall", timeout=5) as lease:
@@ -412,8 +412,8 @@ def test_a_journal_that_cannot_go(tmp_path: Path) -> None:
     assert home.journal.root == failed.value.path
 
 
-def test_a_lock_is_its_process_s(tmp_path: Path) -> None:
-    """Another thread may release it."""
+def test_a_lock_belongs_to_its_process(tmp_path: Path) -> None:
+    """Another thread may release a lock."""
     with ThreadPoolExecutor() as elsewhere:
         held = elsewhere.submit(NativeLocks().acquire, tmp_path / "lock", 0).result()
     held.release()
@@ -423,8 +423,8 @@ def test_a_lock_is_its_process_s(tmp_path: Path) -> None:
 # --- the operating system ----------------------------------------------------------------------------------------
 
 
-def test_a_lock_that_is_held_is_waited_for(tmp_path: Path) -> None:
-    """No longer than was said, and then it is no lock of somebody else's file."""
+def test_waiting_for_a_lock_ends_at_its_timeout(tmp_path: Path) -> None:
+    """`acquire` waits no longer than its timeout."""
     held = NativeLocks().acquire(tmp_path / "lock", 0)
     with pytest.raises(TimeoutError):
         NativeLocks().acquire(tmp_path / "lock", 0)
@@ -435,7 +435,7 @@ def test_a_lock_that_is_held_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_link_to_the_lock_is_not_the_lock(tmp_path: Path) -> None:
-    """Who finds a link under the name of what it has locked, has locked nothing."""
+    """A lock whose path has become a link is not acquired."""
     path = tmp_path / "lock"
     lock = _native(path)
     lock.acquire()
@@ -445,8 +445,8 @@ def test_a_link_to_the_lock_is_not_the_lock(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_what_the_port_does_on_this_system(tmp_path: Path) -> None:
-    """Sizes to the byte, links as links, folders moved as they are, and every descriptor closed."""
+def test_the_file_operations_of_this_system(tmp_path: Path) -> None:
+    """Sizes are exact, links are not followed, folders move, and every descriptor is closed."""
     fs, first = RealFs(), os.dup(0)
     os.close(first)
     fd = fs.create(tmp_path / "file", 0o600)
@@ -467,7 +467,7 @@ def test_what_the_port_does_on_this_system(tmp_path: Path) -> None:
 
 
 def test_fsync_reaches_the_kernel() -> None:
-    """What cannot be fsynced says so: neither call is left out."""
+    """Both kinds of fsync raise where the kernel refuses them."""
     reader, writer = os.pipe()
     try:
         with pytest.raises(OSError, match="Invalid argument"):
@@ -486,8 +486,8 @@ class _Full(RealFs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_a_history_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
-    """Neither a line nor the file that was to take its place."""
+def test_a_failed_history_leaves_no_file(tmp_path: Path) -> None:
+    """A failed write leaves neither a line nor a temporary file."""
     entry = {"id": "a", "at": "2026-01-02T03:04:05+00:00"}
     with pytest.raises(StorageFailed):
         add_to_history(_Full(), tmp_path, entry, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""The order of acts on the disk, and the bytes of a log: promises to the versions before and after this one."""
+"""The protocol: the order of operations on the disk and the bytes of a log, which every version must keep."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def log_in(fs: SimFs) -> bytes:
 
 
 def ends_of(scenario: Scenario) -> tuple[list[End], list[str]]:
-    """Every world in which a command could stop, and what it did to the disk."""
+    """Return every world in which a command could stop, and its operations on the disk."""
     fs, machine = scenario.world(), scenario.machine()
     ends = Ends(fs, machine)
     fs.log = []
@@ -34,8 +34,8 @@ def recovery_of(end: End) -> list[str]:
     return end.fs.log
 
 
-def told(scenario: Scenario) -> str:
-    """What a command does in order, the longest log that it had, and what recovery does where it was killed late."""
+def transcript(scenario: Scenario) -> str:
+    """Return the operations of a command, its longest log, and the operations of a recovery from two late kills."""
     ends, steps = ends_of(scenario)
     logs = [(parse(log), log) for log in (log_in(end.fs) for end in ends)]
     longest, log = max(logs, key=lambda one: len(one[0].records))
@@ -52,12 +52,11 @@ def told(scenario: Scenario) -> str:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_the_protocol_is_as_written(scenario: Scenario) -> None:
-    """No barrier more, none less, none elsewhere; a log of format 1 as every version must read it.
-
-    Another order is written with CFP_TEST_WRITE_GOLDEN=1, and read before it is committed.
+    """No barrier is missing, added or moved, and the log has format 1, which every version must read.
+    // CFP_TEST_WRITE_GOLDEN=1 writes the fixtures anew; read the difference before committing it.
     """
     path = FIXTURES / f"{scenario.name}.txt"
     if os.environ.get("CFP_TEST_WRITE_GOLDEN") == "1":
         path.parent.mkdir(exist_ok=True)
-        path.write_text(told(scenario))
-    assert path.read_text() == told(scenario)
+        path.write_text(transcript(scenario))
+    assert path.read_text() == transcript(scenario)

@@ -1,4 +1,4 @@
-"""What hardly ever happens to a journal, each once: the branches that no crash, fault or edit reaches."""
+"""Rare cases of the journal, once each: branches that no crash, fault or edit of the models reaches."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ BEGIN = {"command": "x", "argv": (), "from_state": "a", "to_state": "b"}
 
 
 def framed(body: bytes) -> bytes:
-    """A frame whose checksum is right, whatever it holds."""
+    """Return a frame of these bytes with a valid checksum."""
     return b"%08x %06x " % (zlib.crc32(body), len(body)) + body + b"\n"
 
 
-def test_a_frame_has_an_end() -> None:
-    """A record that the length field cannot tell is refused when it is written."""
+def test_a_record_may_be_too_long() -> None:
+    """A record that is too long for the length field is refused."""
     with pytest.raises(ValueError, match="too long"):
         frame(0, {"t": "x" * MAX_LENGTH})
 
 
 @pytest.mark.parametrize("body", [b"no JSON", b"[]", b'{"q": 1}'])
-def test_a_right_checksum_is_not_enough(body: bytes) -> None:
-    """A frame that holds no record with the next number ends the log."""
+def test_a_valid_checksum_is_not_enough(body: bytes) -> None:
+    """A frame without a record of the next number ends the log."""
     assert ((), 0) == (parse(framed(body)).records, parse(framed(body)).length)
 
 
@@ -66,22 +66,22 @@ class Locks:
         (OSError(errno.ENOLCK, "no locks here"), StorageFailed),
     ],
 )
-def test_a_lock_that_cannot_be_had(tmp_path: Path, error: OSError, expected: type[JournalError]) -> None:
-    """Who waits in vain is told so, even where nobody's name can be read."""
+def test_a_lock_that_cannot_be_acquired(tmp_path: Path, error: OSError, expected: type[JournalError]) -> None:
+    """The error has its type, and an empty holder where none is known."""
     home = home_at(tmp_path, locks=Locks(error))
     with pytest.raises(expected) as caught:
         home.journal.acquire(command="x", timeout=0)
     assert not isinstance(caught.value, LockBusy) or caught.value.holder == {}
 
 
-def test_an_unheld_lock_is_nobody_s(tmp_path: Path) -> None:
-    """A lock that was never taken has no file."""
+def test_an_unlocked_lock_has_no_file(tmp_path: Path) -> None:
+    """A lock that was never acquired has no descriptor to compare."""
     assert not _is_same_file(_native(tmp_path / "lock"), tmp_path / "lock")
 
 
 @pytest.mark.parametrize("replaced", [True, False])
-def test_a_lock_of_another_file_is_given_up(tmp_path: Path, replaced: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """A lock counts only while its own file stands under the name."""
+def test_a_lock_of_another_file_is_released(tmp_path: Path, replaced: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A lock counts only while its path is still its own file."""
     path = tmp_path / "lock"
     lock = _native(path)
     lock.acquire()
@@ -94,12 +94,12 @@ def test_a_lock_of_another_file_is_given_up(tmp_path: Path, replaced: bool) -> N
 
 
 def test_a_machine_without_boot_ids(tmp_path: Path) -> None:
-    """Where the kernel tells no boot id, all boots are one."""
+    """The boot id is "" where the kernel has none, so that all boots are equal."""
     assert boot_id(tmp_path / "none") == ""
 
 
-def test_signals_are_held_once() -> None:
-    """Holding twice and releasing twice is holding and releasing."""
+def test_signals_are_blocked_once() -> None:
+    """Blocking or restoring twice has no further effect."""
     mask = SignalMask()
     mask.block()
     mask.block()
@@ -108,22 +108,22 @@ def test_signals_are_held_once() -> None:
 
 
 def test_absent_has_a_name() -> None:
-    """It reads as what it is in a failing test."""
+    """The repr of ABSENT is readable."""
     assert repr(ABSENT) == "ABSENT"
 
 
 # --- the real file system ----------------------------------------------------------------------------------------
 
 
-def test_attributes_of_what_is_not_there(tmp_path: Path) -> None:
-    """Only a file system without attributes has none; another failure is told."""
+def test_attributes_of_a_missing_file(tmp_path: Path) -> None:
+    """Only a file system without attributes returns none; any other failure raises."""
     with pytest.raises(FileNotFoundError):
         RealFs().xattrs(tmp_path / "none")
     assert RealFs().xattrs(Path("/proc/self/stat")) == {}
 
 
-def test_reserving_where_it_cannot_be_done() -> None:
-    """No room ahead where the file system has no such thing; another failure is told."""
+def test_reserving_in_a_pipe() -> None:
+    """A file that cannot be reserved raises, except where the file system has no such operation."""
     reader, writer = os.pipe()
     try:
         with pytest.raises(OSError, match="seek"):
@@ -133,15 +133,15 @@ def test_reserving_where_it_cannot_be_done() -> None:
         os.close(writer)
 
 
-def test_no_room_is_no_error(tmp_path: Path) -> None:
-    """A file system that cannot reserve is left at that."""
+def test_reserving_is_best_effort(tmp_path: Path) -> None:
+    """A file system without preallocation is no error."""
     fd = RealFs().create(tmp_path / "file", 0o600)
     RealFs().reserve(fd, 0)  # EINVAL, as a kernel without it answers
     RealFs().close(fd)
 
 
-def test_attributes_go(tmp_path: Path) -> None:
-    """An attribute that is dropped is gone."""
+def test_an_attribute_is_dropped(tmp_path: Path) -> None:
+    """A dropped attribute is gone."""
     path = tmp_path / "file"
     fs = RealFs()
     fd = fs.create(path, 0o600)
@@ -154,7 +154,7 @@ def test_attributes_go(tmp_path: Path) -> None:
 
 
 def test_a_new_name_by_a_link(tmp_path: Path) -> None:
-    """Where the kernel cannot rename without replacing, a link refuses a name that is taken."""
+    """Where the kernel cannot rename without replacing, a hard link refuses an existing name."""
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(b"new")
     link_new(source, target)
@@ -164,8 +164,8 @@ def test_a_new_name_by_a_link(tmp_path: Path) -> None:
         link_new(source, target)
 
 
-def test_a_flag_that_the_kernel_does_not_know(tmp_path: Path) -> None:
-    """It says so, and nothing is renamed."""
+def test_an_unknown_rename_flag(tmp_path: Path) -> None:
+    """`rename` returns False, and renames nothing."""
     (tmp_path / "source").touch()
     assert not rename(tmp_path / "source", tmp_path / "target", 1 << 20)
 
@@ -174,7 +174,7 @@ def test_a_flag_that_the_kernel_does_not_know(tmp_path: Path) -> None:
 
 
 class Denying(SimFs):
-    """Refuses one operation."""
+    """A file system that refuses one operation."""
 
     def __init__(self, denied: str) -> None:
         super().__init__()
@@ -200,8 +200,8 @@ class Denying(SimFs):
         ("set_xattr", Metadata(mode=0o600, uid=0, gid=0, xattrs=(("security.selinux", b"1"),)), False),
     ],
 )
-def test_what_a_file_cannot_keep(denied: str, meta: Metadata, refused: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """Owner and attributes are kept or the file is refused; labels are the kernel's to give."""
+def test_metadata_that_cannot_be_kept(denied: str, meta: Metadata, refused: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Owner and attributes are kept or the file is refused; security labels are the kernel's."""
     fs = Denying(denied)
     path = Path("/h/file")
     fd = fs.create(path, 0o600)
@@ -212,8 +212,8 @@ def test_what_a_file_cannot_keep(denied: str, meta: Metadata, refused: bool) -> 
         apply_metadata(fs, fd, path, meta)
 
 
-def test_an_inherited_acl_goes() -> None:
-    """A folder's default ACL on a new file is not the ACL of the old one."""
+def test_an_inherited_acl_is_dropped() -> None:
+    """A new file drops its folder's default ACL where the old file had no ACL."""
     fs = SimFs()
     fs.add_folder("/h")
     fs.add_file("/h/file", b"", xattrs=((ACCESS_ACL, b"acl"),))
@@ -222,8 +222,8 @@ def test_an_inherited_acl_goes() -> None:
     assert {} == fs.xattrs(Path("/h/file"))
 
 
-def test_a_link_may_go_up() -> None:
-    """`..` in a link leads to the folder above."""
+def test_a_link_may_contain_dots() -> None:
+    """`..` in a link resolves to the parent folder."""
     fs = SimFs()
     for folder in ("/h", "/h/a", "/h/b"):
         fs.add_folder(folder)
@@ -232,7 +232,7 @@ def test_a_link_may_go_up() -> None:
 
 
 def test_a_mount_point_is_refused() -> None:
-    """A file on another device than its folder cannot be renamed onto."""
+    """A file on another device than its folder cannot be replaced by a rename."""
 
     class Mounted(SimFs):
         def lstat(self, path: Path) -> object:
@@ -247,7 +247,7 @@ def test_a_mount_point_is_refused() -> None:
 
 
 def test_every_folder_may_be_missing() -> None:
-    """On a file system without a root, all parents are to be made."""
+    """On a file system without a root, all parents are missing."""
 
     class Nothing(SimFs):
         def lstat(self, path: Path) -> object:
@@ -257,7 +257,7 @@ def test_every_folder_may_be_missing() -> None:
 
 
 def test_an_unchanged_file_that_changed_is_drift(tmp_path: Path) -> None:
-    """A file that is compared only must be as planned too."""
+    """A change without effect is checked for drift too."""
     home = home_at(tmp_path / "home")
     path = home.write("file", b"other")
     with pytest.raises(Drifted):
@@ -268,7 +268,7 @@ def test_an_unchanged_file_that_changed_is_drift(tmp_path: Path) -> None:
 
 
 def test_one_history_line_a_transaction() -> None:
-    """A line that is there already is not written again."""
+    """A transaction that has a line gets no second one."""
     fs, root = SimFs(), Path("/h")
     fs.add_folder(root)
     entry = {"id": "one", "at": "2026-01-02T03:04:05+00:00"}
@@ -278,7 +278,7 @@ def test_one_history_line_a_transaction() -> None:
 
 
 def test_a_long_history_is_cut() -> None:
-    """Twice as many lines as are kept are too many."""
+    """Twice MAX_LINES are cut to the newest ones."""
     fs, root = SimFs(), Path("/h")
     fs.add_folder(root)
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -288,7 +288,7 @@ def test_a_long_history_is_cut() -> None:
 
 
 def test_a_log_without_a_beginning_is_damage(tmp_path: Path) -> None:
-    """It is told without a file, and refused."""
+    """It is reported without a file, and refused."""
     home = home_at(tmp_path / "home")
     with home.journal.acquire(command="x", timeout=5) as lease:
         home.write("journal/tx.open", b"nothing")
@@ -301,8 +301,8 @@ def test_a_log_without_a_beginning_is_damage(tmp_path: Path) -> None:
         home.journal.inspect("another")
 
 
-def test_what_an_interrupted_file_holds_is_told(tmp_path: Path) -> None:
-    """Before, after, absent, other or unreadable."""
+def test_the_state_of_an_interrupted_file_is_reported(tmp_path: Path) -> None:
+    """It is "before", "after", "absent", "other" or "unreadable"."""
     home = home_at(tmp_path / "home")
     names = ("before", "after", "absent", "other", "unreadable")
     paths = [home.write(name, b"old") for name in names]
@@ -318,7 +318,7 @@ def test_what_an_interrupted_file_holds_is_told(tmp_path: Path) -> None:
         assert not lease.has_committed
 
 
-def test_workers_alone_commit(tmp_path: Path) -> None:
+def test_a_transaction_of_workers_alone_commits(tmp_path: Path) -> None:
     """A transaction without files is decided like any other."""
     home = home_at(tmp_path / "home")
     with home.journal.acquire(command="x", timeout=5) as lease:
@@ -333,7 +333,7 @@ def test_workers_alone_commit(tmp_path: Path) -> None:
 
 
 def test_parked_bytes_keep_the_folder(tmp_path: Path) -> None:
-    """What was parked is the user's: dismantling leaves it, and nothing else."""
+    """Parked content belongs to the user: `remove_journal` leaves it, and nothing else."""
     home = home_at(tmp_path / "home")
     with home.journal.acquire(command="x", timeout=5) as lease:
         parked = home.write("journal/tx.x0-12345678", b"theirs")
@@ -348,15 +348,15 @@ def interfering(on: Callable[[SimFs, str], None]) -> SimFs:
 
 
 def play(fs: SimFs, scenario: Scenario = INSTALL) -> None:
-    """Run the command beside whoever interferes, and recover in peace."""
+    """Run the command with interference before each operation, then recover without it."""
     machine = scenario.machine()
     run(journal_on(fs, machine), scenario, machine)
     fs.on_step = None
     recover(fs, machine)
 
 
-def test_a_writer_who_never_rests_wins() -> None:
-    """One that writes before each of our swaps stops the command, and is left alone with what it wrote last."""
+def test_a_writer_that_never_pauses_wins() -> None:
+    """A program that writes before each of our swaps stops the command, and its last write stays."""
     texts = iter(range(1000))
 
     def write(fs: SimFs, what: str) -> None:
@@ -370,7 +370,7 @@ def test_a_writer_who_never_rests_wins() -> None:
 
 
 def killed(at: str) -> SimFs:
-    """The world of an install that dies after its first operation of this kind on config."""
+    """Return the world of an install that dies after its first operation of this kind on config."""
     fs, ends = INSTALL.world(), []
     fs.on_step = lambda fs, what, about: ends.append((what, about, fs.after_kill()))
     machine = INSTALL.machine()
@@ -379,8 +379,8 @@ def killed(at: str) -> SimFs:
     return ends[number + 1][2]
 
 
-def test_a_recovery_beside_a_writer_who_never_rests() -> None:
-    """It gives up in favour of the writer, and says which file it could not give back."""
+def test_a_recovery_beside_a_writer_that_never_pauses() -> None:
+    """Recovery gives up in favour of the writer, and names the file as a conflict."""
     fs = killed("exchange")
     texts = iter(range(1000))
     fs.edit("/h/config", b"url=proxy\nuser=%d\n" % next(texts))
@@ -391,8 +391,8 @@ def test_a_recovery_beside_a_writer_who_never_rests() -> None:
     assert ("conflict", (("/h/config",),)) == (recovery.kind, recovery.conflicts)
 
 
-def edited_while_given_back(*texts: bytes) -> tuple[SimFs, Recovery]:
-    """A killed swap is taken back, and others write just before each act on the file."""
+def edited_during_the_roll_back(*texts: bytes) -> tuple[SimFs, Recovery]:
+    """Roll a killed swap back while others write before each operation on the file."""
     fs, left = killed("exchange"), iter(texts)
 
     def write(fs: SimFs, what: str, about: str) -> None:
@@ -403,23 +403,23 @@ def edited_while_given_back(*texts: bytes) -> tuple[SimFs, Recovery]:
     return fs, recover(fs, INSTALL.machine())
 
 
-def test_an_edit_at_the_instant_of_giving_back() -> None:
-    """What the displaced file displaces in its turn is no less somebody's: our key is given back in it."""
-    fs, recovery = edited_while_given_back(b"url=proxy\nuser=2\n")
+def test_an_edit_at_the_instant_of_the_roll_back() -> None:
+    """Content that the roll back displaces is foreign too: our key is removed from it."""
+    fs, recovery = edited_during_the_roll_back(b"url=proxy\nuser=2\n")
     assert ("rolled_back", []) == (recovery.kind, recovery.transactions[0]["parked"])
     assert b"url=upstream\nuser=2\n" == fs.data("/h/config")
 
 
-def test_two_edits_at_the_instants_of_giving_back() -> None:
-    """The later one stays under the name; the earlier one, which its writer did not know, is parked, and said."""
-    fs, recovery = edited_while_given_back(b"url=proxy\nuser=2\n", b"url=direct\nuser=3\n")
+def test_two_edits_at_the_instants_of_the_roll_back() -> None:
+    """The later edit stays in the target; the earlier one, which its writer had not read, is parked and reported."""
+    fs, recovery = edited_during_the_roll_back(b"url=proxy\nuser=2\n", b"url=direct\nuser=3\n")
     [parked] = recovery.transactions[0]["parked"]
     assert ("conflict", b"url=proxy\nuser=2\n") == (recovery.kind, fs.data(ROOT / parked))
     assert b"url=direct\nuser=3\n" == fs.data("/h/config")
 
 
 def test_a_folder_in_the_place_of_a_file() -> None:
-    """Somebody puts a folder there at the instant of the swap: it is theirs, and is there in the end."""
+    """A folder that replaces the target just before the swap is there in the end."""
     instants = iter(["now"])
 
     def occupy(fs: SimFs, what: str) -> None:
@@ -433,7 +433,7 @@ def test_a_folder_in_the_place_of_a_file() -> None:
 
 
 def test_a_folder_that_a_swap_displaced() -> None:
-    """Where a text stands again under the name when recovery looks, the folder stays beside it."""
+    """A displaced folder stays beside the target where that is a file again at recovery."""
     fs = killed("exchange")
     [displaced] = [path for path in fs.seen if path.startswith("/h/.config.")]
     fs.delete(displaced)
@@ -444,7 +444,7 @@ def test_a_folder_that_a_swap_displaced() -> None:
 
 
 def test_half_of_our_keys_in_a_new_file() -> None:
-    """Others write a file with one of two keys of ours where we have just made it: the other one is added."""
+    """Others write one of our two keys to a file that we just created: the other key is merged into it."""
     edits = (key("a", ABSENT, "1"), key("b", ABSENT, "1"))
     made = change(Path("/h/new"), None, b"a=1\nb=1\n", *edits)
     scenario = replace(INSTALL, files={}, modes={}, changes=(made,), worker=False)
@@ -460,8 +460,8 @@ def test_half_of_our_keys_in_a_new_file() -> None:
     assert b"a=1\nb=1\n" == fs.data("/h/new")
 
 
-def test_a_name_that_became_a_circle() -> None:
-    """A link that leads nowhere by now leaves the recorded place, which is given back."""
+def test_a_link_that_became_a_cycle() -> None:
+    """Where the path resolves to nothing by now the recorded target is rolled back."""
     fs, machine = INSTALL.world(), INSTALL.machine()
 
     def die(fs: SimFs, what: str, about: str) -> None:
@@ -479,7 +479,7 @@ def test_a_name_that_became_a_circle() -> None:
 
 
 def test_a_command_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
-    """Who took the lock and began nothing leaves nothing; a journal with a history stays."""
+    """A lease without a transaction leaves nothing; a journal with a history stays."""
     home = home_at(tmp_path / "home")
     path = home.write("file", b"old")
     with home.journal.acquire(command="x", timeout=5):
@@ -493,8 +493,8 @@ def test_a_command_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
     assert 1 == len(home.journal.history())
 
 
-def test_a_folder_that_went_while_it_was_waited_for(tmp_path: Path) -> None:
-    """A finished uninstall takes folder and lock along: who waited makes them anew."""
+def test_a_folder_that_was_removed_during_the_wait(tmp_path: Path) -> None:
+    """After a finished uninstall a waiting process makes folder and lock anew."""
     moments = iter([FileNotFoundError()])
 
     class Gone:
@@ -507,8 +507,8 @@ def test_a_folder_that_went_while_it_was_waited_for(tmp_path: Path) -> None:
         assert None is next(moments, None)
 
 
-def test_what_is_left_of_a_dead_command_is_seen(tmp_path: Path) -> None:
-    """Images of a transaction that died before it began are untidy; lock, history and parked bytes are not."""
+def test_files_of_a_dead_command_are_not_clean(tmp_path: Path) -> None:
+    """Images of a transaction that was never prepared are not clean; lock, history and parked content are."""
     home = home_at(tmp_path / "home")
     assert home.journal.is_clean()
     for name in ("lock", "history.jsonl", "tx.x0-12345678"):
@@ -518,8 +518,8 @@ def test_what_is_left_of_a_dead_command_is_seen(tmp_path: Path) -> None:
     assert not home.journal.is_clean()
 
 
-def test_an_image_that_is_gone_is_damage() -> None:
-    """A switched file whose before-image nobody has any more is left alone, and said."""
+def test_a_missing_image_is_damage() -> None:
+    """A swapped file without its before-image is left alone, and reported."""
     fs = killed("exchange")
     for path in [path for path in fs.seen if path.startswith("/h/.config.") or path.endswith(".b")]:
         fs.delete(path)
@@ -529,7 +529,7 @@ def test_an_image_that_is_gone_is_damage() -> None:
 
 
 def test_a_staged_file_that_somebody_removes() -> None:
-    """Nothing can be put in place then: the command turns back."""
+    """Without its staged file the command rolls back."""
 
     def remove(fs: SimFs, what: str) -> None:
         for path in [path for path in fs.seen if what == "exchange" and path.startswith("/h/.config.")]:
@@ -540,8 +540,8 @@ def test_a_staged_file_that_somebody_removes() -> None:
     assert INSTALL.files["/h/config"] == fs.data("/h/config")
 
 
-def test_an_image_that_is_gone_and_a_file_that_is_not_ours() -> None:
-    """Where others wrote since, and nothing of ours lies there, their file stays and is named."""
+def test_a_missing_image_and_a_foreign_file() -> None:
+    """A foreign file stays, and is a conflict, where no staged file is there."""
     fs = killed("exchange")
     for path in [path for path in fs.seen if path.startswith("/h/.config.") or path.endswith(".b")]:
         fs.delete(path)

@@ -89,8 +89,10 @@ def rollback(observed: Observation, *, rebooted: bool = False, edits: tuple[KeyE
         (observation(AFTER, replace(staged_file(b"away", is_first=False), irregular=FileType.LINK)), b"away", ()),
     ],
 )
-def test_every_sight_has_an_answer(observed: Observation, data: bytes | None, conflicts: tuple[object, ...]) -> None:
-    """Level by level: nothing to do, whole bytes, own keys; what others wrote last always wins."""
+def test_every_observation_has_an_image(
+    observed: Observation, data: bytes | None, conflicts: tuple[object, ...]
+) -> None:
+    """Nothing to do, the before-image, or foreign content without own keys; the newest foreign write wins."""
     image = rollback(observed)
     assert (data, conflicts) == (image.data, image.conflicts)
 
@@ -99,31 +101,31 @@ def test_every_sight_has_an_answer(observed: Observation, data: bytes | None, co
     ("displaced", "data"),
     [(b"theirs=2\n", b"theirs=2\n"), (b"", BEFORE), (b"theirs=", BEFORE), (bytes(9), BEFORE)],
 )
-def test_after_a_power_cut_a_displaced_text_must_be_legible(displaced: bytes, data: bytes) -> None:
-    """What was displaced may never have reached the disk: then the before-image is better, and is reported."""
+def test_after_a_reboot_a_displaced_text_must_be_mergeable(displaced: bytes, data: bytes) -> None:
+    """Displaced content may never have reached the disk: then the before-image is restored, and reported."""
     image = rollback(observation(AFTER, staged_file(displaced)), rebooted=True)
     assert data == image.data
     assert (data == BEFORE) == (image.conflicts == (("/h/config",),))
 
 
-def test_after_a_power_cut_a_text_in_place_stays() -> None:
-    """Whether it can be read or not: nothing of ours took it away, so nothing of ours may replace it."""
+def test_after_a_reboot_a_foreign_target_stays() -> None:
+    """An unreadable target stays, since no swap of ours displaced it."""
     assert b"not legible" == rollback(observation(b"not legible"), rebooted=True).data
 
 
-def test_after_a_power_cut_what_giving_back_displaced_must_be_legible() -> None:
-    """Else what was given back stays: the other one may never have got to the disk."""
+def test_after_a_reboot_content_displaced_by_a_roll_back_must_be_mergeable() -> None:
+    """The restored image stays where the content that it displaced may be torn."""
     assert BEFORE == rollback(observation(BEFORE, staged_file(b"not legible")), rebooted=True).data
 
 
-def test_a_link_needs_not_be_legible() -> None:
-    """What was displaced after a power cut may be a link: it goes back as it is."""
+def test_a_displaced_link_need_not_be_mergeable() -> None:
+    """A link that was displaced before a reboot is restored as it is."""
     image = rollback(observation(AFTER, replace(staged_file(b"away"), irregular=FileType.LINK)), rebooted=True)
     assert (b"away", ()) == (image.data, image.conflicts)
 
 
-def test_what_is_there_keeps_what_it_has() -> None:
-    """Bytes that are as before already are as found: their mode is not ours to set."""
+def test_a_target_with_the_before_image_keeps_its_mode() -> None:
+    """A target that already holds the before-image is not ours to change."""
     current = content(BEFORE, 0o604)
     image = rollback(Observation(current=current, staged_files=()))
     expected = RollbackImage(
@@ -141,14 +143,14 @@ def test_what_is_there_keeps_what_it_has() -> None:
         (observation(AFTER, staged_file(b"theirs=2\n")), (OURS,), None, True, BEFORE),
     ],
 )
-def test_what_only_its_bytes_describe_is_named_by_its_path(
+def test_a_file_without_own_keys_is_named_by_its_path(
     observed: Observation,
     edits: tuple[KeyEdit, ...],
     file_format: object,
     rebooted: bool,  # noqa: FBT001 - a parameter of the test
     data: bytes | None,
 ) -> None:
-    """Without keys, or without a format to read them, others' file is left, or not trusted after a power cut."""
+    """Without keys or a format a foreign file stays, or counts as torn after a reboot."""
     image = rollback_image(observed, [replace(INTENT, edits=edits)], BEFORE, file_format, rebooted=rebooted)
     assert (data, (("/h/config",),)) == (image.data, image.conflicts)
 
@@ -166,8 +168,8 @@ def test_what_only_its_bytes_describe_is_named_by_its_path(
         ("first", False, False, False, False),
     ],
 )
-def test_what_a_reintent_accounts_for(current: str, swapped: bool, merged: bool, before: bool, theirs: bool) -> None:  # noqa: FBT001 - a row of a table
-    """A before-image of our own making may always go; others' bytes only when our text with them got there."""
+def test_removable_digests(current: str, swapped: bool, merged: bool, before: bool, theirs: bool) -> None:  # noqa: FBT001 - a row of a table
+    """Its own before-image may always go; foreign content only where the merged text reached the target."""
     first = replace(INTENT, before_digest="old", after_digest="first")
     again = replace(
         INTENT, version=1, before_digest="made" if merged else "theirs", foreign_digest="theirs", after_digest="again"
@@ -180,21 +182,21 @@ def test_what_a_reintent_accounts_for(current: str, swapped: bool, merged: bool,
     assert (before, theirs) == (again.before_digest in removable, "theirs" in removable)
 
 
-def test_bytes_that_nobody_can_merge_stay() -> None:
-    """Without a format, others' bytes are left as found and the file is named."""
+def test_unmergeable_content_stays() -> None:
+    """Without a format foreign content stays, and the file is named as a conflict."""
     image = rollback(observation(b"foreign"), edits=())
     assert (b"foreign", (("/h/config",),)) == (image.data, image.conflicts)
 
 
 def test_a_created_file_that_others_deleted_is_no_conflict() -> None:
-    """There was none before, and there is none now."""
+    """The file was missing before, and is missing now."""
     intent = replace(INTENT, before_digest=NO_FILE, metadata=None)
     image = rollback_image(observation(None), [intent], None, LINES, rebooted=False)
     assert (None, ()) == (image.data, image.conflicts)
 
 
-def test_what_a_reintent_was_made_from_is_lost_unless_it_got_there() -> None:
-    """Displaced foreign bytes may go when the text that contains them stands, or stood, in the file."""
+def test_foreign_content_is_kept_until_its_merge_reaches_the_target() -> None:
+    """Displaced foreign content may go when the text that contains it is or was the target."""
     theirs, merged = b"theirs=2\n", b"theirs=2\nours=1\n"
     digest = DIGEST(theirs)
     again = replace(INTENT, version=1, before_digest=digest, foreign_digest=digest, after_digest=DIGEST(merged))
@@ -211,7 +213,7 @@ def test_what_a_reintent_was_made_from_is_lost_unless_it_got_there() -> None:
 
 
 def test_a_mode_that_others_changed_stays() -> None:
-    """Recorded, displaced, in place: whoever differs from the record has changed it, and the newest wins."""
+    """Of recorded, displaced and current metadata the newest that differs from the record wins."""
     displaced = replace(staged_file(BEFORE), content=content(BEFORE, 0o604))
     assert METADATA == merged_metadata(observation(AFTER, staged_file(BEFORE)), METADATA, DIGEST(BEFORE))
     assert 0o604 == merged_metadata(observation(AFTER, displaced), METADATA, DIGEST(BEFORE)).mode

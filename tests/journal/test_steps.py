@@ -1,4 +1,4 @@
-"""Each small step by itself: what it leaves, what it tolerates, what it refuses, and in which order it acts."""
+"""Single steps of the journal: their result, their errors, and the order of their operations."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def left(fs: SimFs) -> set[str]:
 # --- making and removing -----------------------------------------------------------------------------------------
 
 
-def test_orphans_go_and_nothing_else() -> None:
-    """Images without an open log and half-written files; not those of a live transaction, nor what is kept."""
+def test_orphans_are_swept_and_nothing_else() -> None:
+    """Orphans are images without an open log and incomplete files; other files of the folder stay."""
     live = {"/h/tx1.open", "/h/tx1.b", "/h/tx1.b0.1", "/h/tx2.x0-12345678", "/h/lock", "/h/history.jsonl"}
     dead = {"/h/tx2.b", "/h/tx2.b3.1", "/h/tx1.new", "/h/history.new", "/h/tx1.x0-12345678.part"}
     fs = world(*live, *dead)
@@ -74,8 +74,8 @@ def test_orphans_go_and_nothing_else() -> None:
     ("error", "went"),
     [(None, True), (errno.ENOENT, False), (errno.ENOTEMPTY, False), (errno.EEXIST, False), (errno.EACCES, None)],
 )
-def test_an_empty_folder_goes(error: int | None, went: bool | None) -> None:  # noqa: FBT001 - a parameter of the test
-    """Missing or occupied is no error; anything else is."""
+def test_an_empty_folder_is_removed(error: int | None, went: bool | None) -> None:  # noqa: FBT001 - a parameter of the test
+    """A missing folder or one with content is no error; any other failure is."""
     fs = world(folders=("/h", "/h/a"))
     if error is not None:
         fs.fault = Fault(at=fs.step + 1, code=error)
@@ -90,7 +90,7 @@ GONE = {"a", "gone"}  # an fsync of a folder that is not there fails, and that i
 
 
 def test_removal_is_durable_in_every_folder() -> None:
-    """Files, then folders; each parent is fsynced once, also where everything was gone, unless it is gone itself."""
+    """Files go before folders; each parent that exists is fsynced once, even where nothing was removed."""
     fs = world("/h/a/1", "/h/a/2", "/h/b/3", folders=("/h", "/h/a", "/h/b"))
     paths = [H / "a/1", H / "a/2", H / "b/3", H / "b/none", H / "gone/4", H / "a/1/below", H / "a"]
     remove_all(fs, paths)
@@ -100,8 +100,8 @@ def test_removal_is_durable_in_every_folder() -> None:
     ]
 
 
-def test_folders_are_made_durably_and_go_again() -> None:
-    """Outermost first, each in a durable parent; one that is there already is as good. They go innermost first."""
+def test_folders_are_made_and_removed_durably() -> None:
+    """Folders are made outermost first, each in a durable parent, and removed innermost first."""
     fs = world(folders=("/h", "/h/a"))
     folders = [H / "a", H / "a/b", H / "a/b/c"]
     make_folders(fs, folders)
@@ -116,8 +116,8 @@ def test_folders_are_made_durably_and_go_again() -> None:
     assert ["/h"] == sorted(path for path in fs.folders() if path != "/")
 
 
-def test_a_decided_transaction_goes_without_its_log_too() -> None:
-    """The log may be gone; images of others stay."""
+def test_a_decided_transaction_may_have_no_log() -> None:
+    """A missing log is no error; images of other transactions stay."""
     fs = world("/h/tx1.b", "/h/tx1.b0.1", "/h/tx1.new", "/h/tx1.x0-1", "/h/tx2.b", "/h/lock")
     remove_transaction_files(fs, H, "tx1")
     assert {"/h/tx1.x0-1", "/h/tx2.b", "/h/lock"} == left(fs)
@@ -125,7 +125,7 @@ def test_a_decided_transaction_goes_without_its_log_too() -> None:
 
 
 class Refusing(SimFs):
-    """Every look at a file and every change fails."""
+    """A file system on which every read and every change fails."""
 
     def lstat(self, path: Path) -> object:
         raise OSError(errno.EIO, "no")
@@ -157,23 +157,23 @@ class Refusing(SimFs):
         lambda fs: StagingArea(fs, H / "a", "tx", 0, Digester("")).observe([], names=()),
     ],
 )
-def test_a_failing_disk_is_called_so(act: Callable[[SimFs], object]) -> None:
-    """Whatever fails below is told as StorageFailed, with a path."""
+def test_a_failing_disk_raises_storage_failed(act: Callable[[SimFs], object]) -> None:
+    """Every failure raises StorageFailed with a path."""
     with pytest.raises(StorageFailed) as failed:
         act(Refusing())
     assert errno.EIO == failed.value.errno
 
 
-def test_a_parent_that_cannot_be_made_durable() -> None:
-    """A removal that is not durable is told."""
+def test_a_parent_that_cannot_be_synced() -> None:
+    """A removal that is not durable raises."""
     fs = world("/h/a")
     fs.fault = Fault(at=fs.step + 2, code=errno.EIO)
     with pytest.raises(StorageFailed):
         remove_all(fs, [H / "a"])
 
 
-def test_parked_bytes_are_durable() -> None:
-    """Content first, then name; a failing disk is called so."""
+def test_parked_content_is_durable() -> None:
+    """The content is durable before its name; a failing disk raises StorageFailed."""
     fs = world()
     park(fs, H / "tx.x0", b"theirs")
     steps = ["create /h/tx.x0.part", "write /h/tx.x0.part", "fsync /h/tx.x0.part", "move /h/tx.x0", "fsync_folder /h"]
@@ -183,22 +183,10 @@ def test_parked_bytes_are_durable() -> None:
         park(fs, H / "tx.x1", b"theirs")
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "seen"),
-    [
-        ("url", ABSENT, None),
-        ("token", ABSENT, None),
-        ("url", "https://me:pw@host/v1?k=1", "https://host/v1"),
-        ("url", 5, 5),
-        ("url", True, True),
-        ("url", ["sk-1"], "***"),
-        ("url", None, "***"),
-        ("token", "sk-1", "***"),
-    ],
-)
-def test_what_the_history_shows(key: str, value: object, seen: object) -> None:
-    """Plain values of keys on the list, and of URLs what is no secret."""
-    assert seen == redacted_value(key, value, {"url"})
+def test_a_redacted_value() -> None:
+    """Absent keys are None, and every value is "***"."""
+    assert None is redacted_value(ABSENT)
+    assert ["***"] * 4 == [redacted_value(value) for value in (None, True, 5, "sk-1")]
 
 
 # --- looking -----------------------------------------------------------------------------------------------------
@@ -206,7 +194,7 @@ def test_what_the_history_shows(key: str, value: object, seen: object) -> None:
 
 @pytest.mark.parametrize(("links", "fine"), [(MAX_LINKS, True), (MAX_LINKS + 1, False)])
 def test_as_many_links_as_the_kernel_follows(links: int, fine: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """Forty in a row, and not one more."""
+    """Forty links in a row are followed, and no more."""
     fs = world()
     for number in range(links):
         fs.add_link(f"/h/{number}", f"/h/{number + 1}")
@@ -219,7 +207,7 @@ def test_as_many_links_as_the_kernel_follows(links: int, fine: bool) -> None:  #
 
 @pytest.mark.parametrize("mode", [mode for mode in range(0o1000) if not mode & 0o222])
 def test_a_file_that_nobody_may_write(mode: int) -> None:
-    """Whatever else its mode says, its owner has closed it, to root too."""
+    """A file without any write permission is refused, to root too."""
 
     class Root(SimFs):
         def writable(self, path: Path) -> bool:
@@ -233,7 +221,7 @@ def test_a_file_that_nobody_may_write(mode: int) -> None:
 
 
 def test_a_file_that_we_may_not_write() -> None:
-    """Its mode is not all: an ACL, another owner, a read-only disk."""
+    """An ACL, another owner or a read-only disk can forbid writing, whatever the mode."""
 
     class Closed(SimFs):
         def writable(self, path: Path) -> bool:
@@ -246,8 +234,8 @@ def test_a_file_that_we_may_not_write() -> None:
         require_replaceable(fs, H / "file")
 
 
-def test_the_first_folder_that_is_there_ends_the_search() -> None:
-    """What is above it is there too, and not looked at."""
+def test_the_first_existing_folder_ends_the_search() -> None:
+    """Parents of an existing folder are not read."""
     fs = world(folders=("/h", "/h/a"))
     reads = fs.reads
     assert (H / "a/b", H / "a/b/c") == missing_folders(fs, H / "a/b/c/file")
@@ -258,7 +246,7 @@ def test_the_first_folder_that_is_there_ends_the_search() -> None:
 
 
 def test_only_workers_need_no_swap(tmp_path: Path) -> None:
-    """A transaction with files is not committed unswapped; one without may be swapped or not."""
+    """A transaction with files needs a swap before its commit; one without may skip it."""
     home = home_at(tmp_path / "home")
     config = home.write("config", b"a")
     with home.journal.acquire(command="x", timeout=5) as lease:
@@ -276,8 +264,8 @@ def test_only_workers_need_no_swap(tmp_path: Path) -> None:
     assert b"a" == config.read_bytes()
 
 
-def test_what_is_over_is_over(tmp_path: Path) -> None:
-    """A transaction that was given up before it began cannot begin; one that is closed ends no worker."""
+def test_a_closed_transaction_stays_closed(tmp_path: Path) -> None:
+    """A transaction that was closed before its prepare cannot begin, and a closed one ends no worker."""
     home = home_at(tmp_path / "home")
     config = home.write("config", b"a")
     with home.journal.acquire(command="x", timeout=5) as lease:
@@ -298,7 +286,7 @@ def test_what_is_over_is_over(tmp_path: Path) -> None:
 
 
 def test_workers_are_retracted_by_themselves(tmp_path: Path) -> None:
-    """Before the decision files stay as they are; a worker that nobody can run again is not run."""
+    """Retracting workers changes no file before the commit; a worker without a relaunch record stays ended."""
     home = home_at(tmp_path / "home")
     config = home.write("config", b"a")
     with home.journal.acquire(command="x", timeout=5) as lease:
@@ -314,7 +302,7 @@ def test_workers_are_retracted_by_themselves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("broken", "interrupted"), [("fsync", False), ("move", False), ("make_folder", True)])
 def test_a_disk_that_fails_for_good_while_preparing(broken: str, interrupted: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """What has no log yet is nobody's; what has one is said to be there, since it could not be taken away."""
+    """A transaction without a log leaves nothing; one with a log stays open where it cannot be removed."""
 
     class Broken(SimFs):
         broken: frozenset[str] = frozenset()
@@ -360,8 +348,8 @@ def test_a_disk_that_fails_for_good_while_preparing(broken: str, interrupted: bo
     assert {"/h/config"} == {path for path in left(fs) if "journal" not in path}
 
 
-def test_what_was_given_back_is_the_user_s(tmp_path: Path) -> None:
-    """Files are given back once: what others write after that, into a key of ours too, is theirs."""
+def test_files_are_restored_once(tmp_path: Path) -> None:
+    """Foreign writes after the roll back stay, also to our own keys."""
     home = home_at(tmp_path / "home", fs := Unlinking())
     config = home.write("config", b"ours=0\n")
     edit = KeyEdit(path=("ours",), before="0", after="1")
@@ -382,7 +370,7 @@ def test_what_was_given_back_is_the_user_s(tmp_path: Path) -> None:
 
 
 class Unlinking(RealFs):
-    """A file system that may refuse to remove a log."""
+    """A file system that can refuse to remove a log."""
 
     broken = False
 
@@ -407,14 +395,14 @@ class Unlinking(RealFs):
         (b"ours=1\n", (OURS,), "unknown", b"theirs=1\n"),
     ],
 )
-def test_what_cannot_be_merged_is_drift(
+def test_unmergeable_content_is_drift(
     home: Home,
     after: bytes | None,
     edits: tuple[KeyEdit, ...],
     form: str,
     theirs: bytes | None,
 ) -> None:
-    """Others wrote between prepare and swap: their file stays as it is, and no other file changes."""
+    """A foreign write between prepare and swap stays as it is, and no other file changes."""
     config, other = home.write("config", b"x=1\n"), home.write("other", b"o")
     made = FileChange(path=config, before=b"x=1\n", after=after, edits=edits, format=form)
     with home.journal.acquire(command="x", timeout=5) as lease:
@@ -434,7 +422,7 @@ def test_what_cannot_be_merged_is_drift(
 
 @pytest.mark.parametrize(("edits", "commits"), [(1, True), (3, True), (4, False)])
 def test_others_may_write_three_times(edits: int, commits: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """Each edit just before our exchange is merged, up to three; the next one makes us give up."""
+    """Up to three edits just before our exchange are merged; after the next one the command gives up."""
     fs = world()
     fs.add_file("/h/config", b"x=1\n")
     texts = iter([b"x=1\nn=%d\n" % number for number in range(edits)])
@@ -459,8 +447,8 @@ def test_others_may_write_three_times(edits: int, commits: bool) -> None:  # noq
     assert (last + b"ours=1\n" if commits else last) == fs.data("/h/config")
 
 
-def test_who_kept_our_keys_keeps_the_file(home: Home) -> None:
-    """Others wrote after our swap and left our keys as they are: their very file stays."""
+def test_a_foreign_file_with_our_values_stays(home: Home) -> None:
+    """A foreign file that replaces ours and has our values stays as it is."""
     config, late = home.write("config", b"x=1\n"), home.write("late", b"a")
 
     class Late(RealFs):
@@ -490,8 +478,8 @@ def test_who_kept_our_keys_keeps_the_file(home: Home) -> None:
 
 
 @pytest.mark.parametrize("again", [b"theirs=1\n", None])
-def test_a_deleted_file_whose_link_turned_elsewhere(home: Home, again: bytes | None) -> None:
-    """We delete what a link leads to and die, its owner turns the link elsewhere: the file is where it was."""
+def test_a_deleted_file_whose_link_changed(home: Home, again: bytes | None) -> None:
+    """A deletion is rolled back at its target, though the link leads elsewhere by now."""
     real, link, elsewhere = home.write("dotfiles/config", b"x=1\n"), home.path / "config", home.path / "elsewhere"
     link.symlink_to(real)
     with home.journal.acquire(command="x", timeout=5) as lease:
@@ -509,7 +497,7 @@ def test_a_deleted_file_whose_link_turned_elsewhere(home: Home, again: bytes | N
 
 
 def killed(home: Home, *changes: FileChange, commit: bool = False) -> str:
-    """A command that stops after its swap, or after its commit, with a worker that it meant to end."""
+    """Return a command that stops after its swap, or after its commit, with a worker that it meant to end."""
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = lease.begin(**BEGIN, changes=changes)
         transaction.prepare()
@@ -521,7 +509,7 @@ def killed(home: Home, *changes: FileChange, commit: bool = False) -> str:
 
 
 def test_a_missing_image_stops_everything(home: Home) -> None:
-    """Where one file of two cannot be given back the other is not either, and the transaction shows as damaged."""
+    """Where one of two files cannot be rolled back neither is, and the transaction is reported as damaged."""
     one, two = home.write("one", b"a"), home.write("two", b"a")
     txid = killed(home, change(one, b"a", b"b"), change(two, b"a", b"b"))
     (home.path / "journal" / f"{txid}.b").unlink()
@@ -534,7 +522,7 @@ def test_a_missing_image_stops_everything(home: Home) -> None:
 
 
 def test_damage_names_the_files_that_are_known(home: Home) -> None:
-    """Where `prepared` is unreadable the intents before it still say which files it was about."""
+    """Where `prepared` is unreadable the intents before it still name the files."""
     config = home.write("config", b"a")
     txid = killed(home, change(config, b"a", b"b"))
     log = home.path / "journal" / f"{txid}.open"
@@ -550,15 +538,15 @@ DECISIONS = [(False, "prepared", "roll_back"), (True, "committed", "finish")]
 
 
 @pytest.mark.parametrize(("commit", "state", "decision"), DECISIONS)
-def test_what_recovery_would_do(home: Home, commit: bool, state: str, decision: str) -> None:  # noqa: FBT001 - a row of a table
-    """It is told before it is done."""
+def test_inspect_reports_the_decision(home: Home, commit: bool, state: str, decision: str) -> None:  # noqa: FBT001 - a row of a table
+    """`inspect` reports the decision before recovery carries it out."""
     txid = killed(home, change(home.write("config", b"a"), b"a", b"b"), commit=commit)
     assert (state, decision) == tuple(home.journal.inspect(txid)[key] for key in ("state", "decision"))
 
 
 @pytest.mark.parametrize(("commit", "state", "decision"), DECISIONS)
-def test_images_that_are_not_needed_any_more(home: Home, commit: bool, state: str, decision: str) -> None:  # noqa: FBT001 - a row of a table
-    """Images go before the log does: a command that is killed in between has damaged nothing, and so it is told."""
+def test_images_of_a_restored_transaction_are_not_needed(home: Home, commit: bool, state: str, decision: str) -> None:  # noqa: FBT001 - a row of a table
+    """Images are removed before the log: a kill between is no damage."""
     config = home.write("config", b"a")
     txid = killed(home, change(config, b"a", b"b"), commit=commit)
     log = home.path / "journal" / f"{txid}.open"
@@ -576,7 +564,7 @@ def test_images_that_are_not_needed_any_more(home: Home, commit: bool, state: st
 
 
 def test_a_key_that_others_changed_is_a_conflict(home: Home) -> None:
-    """Nothing is parked, and still it is told."""
+    """A changed own key is a conflict, though nothing is parked."""
     config = home.write("config", b"x=1\n")
     killed(home, change(config, b"x=1\n", b"x=1\nours=1\n", OURS))
     config.write_bytes(b"x=1\nours=2\n")
@@ -586,8 +574,8 @@ def test_a_key_that_others_changed_is_a_conflict(home: Home) -> None:
 
 
 @pytest.mark.parametrize(("broken", "alive"), [("fsync", {"old"}), ("unlink", set())])
-def test_a_worker_goes_between_commit_and_log(tmp_path: Path, broken: str, alive: set[str]) -> None:
-    """Not before the commit is durable for certain, and not after the log that names it."""
+def test_a_worker_is_retired_between_commit_and_log(tmp_path: Path, broken: str, alive: set[str]) -> None:
+    """A worker ends after its commit is durable, and before the log that names it is removed."""
 
     class Broken(RealFs):
         broken = ""
@@ -612,7 +600,7 @@ def test_a_worker_goes_between_commit_and_log(tmp_path: Path, broken: str, alive
 
 
 def test_a_displaced_file_keeps_its_mode() -> None:
-    """What others wrote at the instant of our swap goes back as it was, its mode too."""
+    """A foreign file that the swap displaced is restored with its own mode."""
     fs = world()
     fs.add_file("/h/config", b"x=1\n")
     once = iter(["now"])
@@ -632,7 +620,7 @@ def test_a_displaced_file_keeps_its_mode() -> None:
 
 
 def test_a_reintent_is_durable_before_it_is_used() -> None:
-    """Image, its name, the record, the staged file, and only then the exchange."""
+    """Image, its name, record and staged file are durable before the exchange."""
     fs = world()
     fs.add_file("/h/config", b"x=1\n")
     once = iter(["now"])
@@ -662,8 +650,8 @@ def test_a_reintent_is_durable_before_it_is_used() -> None:
     ]
 
 
-def test_a_copy_takes_over_what_the_file_had(home: Home) -> None:
-    """Where nothing but the image is left, mode and mtime come from the log; a merged text gets no old mtime."""
+def test_a_restored_copy_takes_over_metadata(home: Home) -> None:
+    """A copy of the image gets mode and mtime from the log; a merged text gets no old mtime."""
     for theirs, expected in ((None, b"x=1\n"), (b"x=1\nours=1\ny=2\n", b"x=1\ny=2\n")):
         config = home.write("config", b"x=1\n", 0o640)
         os.utime(config, ns=(4711, 4711))
@@ -679,7 +667,7 @@ def test_a_copy_takes_over_what_the_file_had(home: Home) -> None:
 
 
 def test_a_folder_that_took_the_place_of_a_file(home: Home) -> None:
-    """It is told, and stays."""
+    """A folder at the target's path is a conflict, and stays."""
     config = home.write("config", b"a")
     killed(home, change(config, b"a", b"b"))
     config.unlink()
@@ -690,7 +678,7 @@ def test_a_folder_that_took_the_place_of_a_file(home: Home) -> None:
 
 
 def test_an_open_log_that_cannot_be_read(tmp_path: Path) -> None:
-    """Neither recovery nor a look at it takes a failing disk for damage."""
+    """A failing read of a log is no damage, to recovery or `inspect`."""
 
     class Unreadable(RealFs):
         broken = ""
@@ -709,8 +697,8 @@ def test_an_open_log_that_cannot_be_read(tmp_path: Path) -> None:
                 ask()
 
 
-def test_a_commit_that_cannot_be_taken_back(tmp_path: Path) -> None:
-    """A folder that cannot be fsynced is told as a failing disk."""
+def test_a_commit_that_cannot_be_revoked(tmp_path: Path) -> None:
+    """A failing fsync of the folder raises StorageFailed."""
 
     class Broken(RealFs):
         broken = False
@@ -734,18 +722,9 @@ def test_a_commit_that_cannot_be_taken_back(tmp_path: Path) -> None:
     assert b"a" == (home.path / "config").read_bytes()
 
 
-def test_what_is_not_there_and_shall_not_be(home: Home) -> None:
-    """A file that is compared only may be missing, as planned; where the disk fails that is told."""
+def test_a_missing_file_that_stays_missing(home: Home) -> None:
+    """A change without effect may be of a missing file; a failing read raises."""
     home.commit(change(home.path / "none", None, None))
     assert [] == home.names()
     with pytest.raises(Drifted):
         home.commit(change(home.path / "none", b"", b""))
-
-
-@pytest.mark.parametrize(("secret", "shown"), [(True, "***"), (False, "1")])
-def test_a_secret_file_shows_no_value(tmp_path: Path, secret: bool, shown: str) -> None:  # noqa: FBT001 - a row of a table
-    """Its keys are told, and nothing that they say, on the list or not."""
-    home = home_at(tmp_path / "home", visible_keys={"ours"})
-    home.commit(change(home.write("auth", b"x=1\n"), b"x=1\n", b"x=1\nours=1\n", OURS, secret=secret))
-    [line] = home.journal.history()
-    assert [{"key": ["ours"], "before": None, "after": shown}] == line["files"][0]["edits"]

@@ -1,4 +1,4 @@
-"""What the package gives to whoever imports it, and what its errors say."""
+"""The public names of the package, and the texts of its errors."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ A, B = Path("/a"), Path("/b")
 
 @pytest.mark.parametrize("name", journal._MODULES)
 def test_a_public_name_is_looked_up_once(name: str) -> None:
-    """It is that of its module, and from then on the package's own."""
+    """A public name is its module's object, and from then on an attribute of the package."""
     vars(journal).pop(name, None)
     value = getattr(journal, name)
     assert value is getattr(importlib.import_module(f"journal.{journal._MODULES[name]}"), name)
     assert vars(journal)[name] is value
 
 
-def test_another_name_is_none_of_the_package() -> None:
-    """It is refused as Python does it."""
+def test_an_unknown_name_is_refused() -> None:
+    """Another name raises Python's own AttributeError."""
     with pytest.raises(AttributeError, match=r"^module 'journal' has no attribute 'nothing'$"):
         _ = journal.nothing
 
@@ -45,6 +45,6 @@ def test_another_name_is_none_of_the_package() -> None:
 def test_an_error_has_a_text_and_its_facts(
     kind: type[JournalError], given: tuple[object, ...], text: str, facts: Mapping[str, object]
 ) -> None:
-    """A person reads the one, a program the others."""
+    """An error has a text for people and attributes for programs."""
     error = kind(*given)
     assert (str(error), vars(error)) == (text, facts)
