@@ -1,11 +1,12 @@
-"""Sixteen checks of the installation and its surroundings, each with its evidence and what mends it."""
+"""Check the installation and its surroundings: each check with its evidence and its remedy."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, replace
 
-from cfp.core.checks import Check, run_checks
+from cfp.core.checks.check import Verdict
+from cfp.core.checks.table import run_checks
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
 from cfp.core.state import Pointing, answering, pointing, state_of
@@ -31,20 +32,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: Args, host: Host) -> Result:
-    """Ask all checks; `ok` is false where one that matters fails."""
+    """Run all checks; `ok` is false where one that matters fails."""
     facts = host.survey(ask_codex=True)
-    machine = look_around(host, facts)
-    checks = [_recover_first(check, facts) for check in run_checks(facts, machine, args.provider)]
-    ok = all(check.ok for check in checks)
+    machine = replace(look_around(host, facts), provider=args.provider)
+    checks = {name: _recover_first(verdict, facts) for name, verdict in run_checks(facts, machine).items()}
+    fixes = [verdict.fix for verdict in checks.values() if not verdict.ok]
     at = answering(facts)
     health = None if at is None else at.health
     diagnosis = diagnose(facts)
     return Result(
-        status="ok" if ok else "attention",
-        exit_code=0 if ok else 2,
+        status="attention" if fixes else "ok",
+        exit_code=2 if fixes else 0,
         fields={
-            "ok": ok,
-            "checks": [check.to_json() for check in checks],
+            "ok": not fixes,
+            "checks": [{"name": name, **verdict.to_json()} for name, verdict in checks.items()],
             "installed": facts.manifest is not None and pointing(facts) is Pointing.PROXIED,
             "running": health is not None,
             "pid": None if health is None else health.pid,
@@ -52,11 +53,11 @@ def run(args: Args, host: Host) -> Result:
             "health": None if health is None else dict(health.raw),
             "state": state_of(facts),
             "diagnosis": diagnosis.to_json(),
-            "next_user_action": next((check.fix for check in checks if not check.ok), diagnosis.next_user_action),
+            "next_user_action": next(iter(fixes), diagnosis.next_user_action),
         },
     )
 
 
-def _recover_first(check: Check, facts: Facts) -> Check:
-    """In an interrupted home whatever else is not well may be well after the recovery: there is one way on."""
-    return check if check.ok or not facts.interrupted else replace(check, fix=message("interrupted").action)
+def _recover_first(verdict: Verdict, facts: Facts) -> Verdict:
+    """Make `recover` the remedy of an interrupted home, where every other failure may go with the recovery."""
+    return verdict if verdict.ok or not facts.interrupted else replace(verdict, fix=message("interrupted").action)

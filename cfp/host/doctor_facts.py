@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cfp.codex.toml_reader import loads
-from cfp.core.checks import PROXY_VARIABLES, DoctorFacts
+from cfp.core.checks.check import DoctorFacts
 from cfp.core.facts import Facts
 from cfp.core.policy import LoginMode
 from cfp.errors import CfpError
@@ -18,6 +18,7 @@ from cfp.host.home import Host
 from cfp.host.provider import keys
 
 SYSTEM = Path("/etc/codex")
+_PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _ROUTING = frozenset({"model_provider", "model_providers", "openai_base_url"})
 
 
@@ -53,7 +54,7 @@ def swallowing_proxies(environ: Mapping[str, str]) -> tuple[str, ...]:
     exempt = (environ.get("NO_PROXY") or environ.get("no_proxy") or "").replace(" ", "").split(",")
     if {"127.0.0.1", "*"} & set(exempt):
         return ()
-    return tuple(name for name in PROXY_VARIABLES if environ.get(name))
+    return tuple(name for name in _PROXY_VARIABLES if environ.get(name))
 
 
 def _doc(path: Path) -> dict[str, Any]:

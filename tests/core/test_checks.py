@@ -1,4 +1,4 @@
-"""doctor's sixteen checks: their names, and each verdict for the home that earns it."""
+"""doctor's checks: their names, and each verdict for the home that earns it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cfp.codex.auth_json import LoginMode
-from cfp.core.checks import DoctorFacts, run_checks
+from cfp.core.checks.check import DoctorFacts
+from cfp.core.checks.table import run_checks
 from cfp.core.facts import PortFact, PortState
 from cfp.core.health import parse_health
 from cfp.core.plan.candidate import RouteRequest
@@ -30,12 +31,12 @@ def enabled(**request: Any) -> Any:
 
 
 def codes(home: Any, machine: DoctorFacts = MACHINE) -> dict[str, tuple[bool, str]]:
-    return {check.name: (check.ok, check.code) for check in run_checks(home, machine, None)}
+    return {name: (verdict.ok, verdict.code) for name, verdict in run_checks(home, machine).items()}
 
 
 def test_the_names_and_their_order() -> None:
-    """Scripts look for these sixteen."""
-    assert NAMES == [check.name for check in run_checks(facts(), MACHINE, None)]
+    """Scripts look for these."""
+    assert NAMES == list(run_checks(facts(), MACHINE))
 
 
 def test_an_enabled_home_is_well() -> None:
@@ -46,8 +47,8 @@ def test_an_enabled_home_is_well() -> None:
 def test_a_bad_verdict_says_what_mends_it() -> None:
     """No check fails without a fix, and a good one needs none."""
     for home in (facts(), facts(b""), enabled(), replace(enabled(), worker=None)):
-        for check in run_checks(home, MACHINE, None):
-            assert (check.code == "ok") == (check.fix == "")
+        for verdict in run_checks(home, MACHINE).values():
+            assert (verdict.code == "ok") == (verdict.fix == "")
 
 
 ENABLED = enabled()
@@ -121,9 +122,9 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
     """What the worker has learned of WebSocket is told, unless it serves another upstream or is of 0.1.0."""
     health = parse_health({**ENABLED.worker.health.raw, "upstream_base": base, "upstream_websocket": known})
     home = replace(ENABLED, worker=replace(ENABLED.worker, health=health))
-    (check,) = [check for check in run_checks(home, MACHINE, None) if check.name == "upstream_saved"]
-    told = known if base == SETTINGS.upstream_base else None
-    assert (told, told is not None) == (check.evidence["websocket"], "WebSocket" in check.detail)
+    verdict = run_checks(home, MACHINE)["upstream_saved"]
+    reported = known if base == SETTINGS.upstream_base else None
+    assert (reported, reported is not None) == (verdict.evidence["websocket"], "WebSocket" in verdict.detail)
 
 
 @pytest.mark.parametrize(

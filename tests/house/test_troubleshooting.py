@@ -15,7 +15,7 @@ NO_TROUBLE = re.compile(
 )
 # The sentence's name where the code of the contract is another one.
 TOLD_AS = {"confirmation_required": "chatgpt_auth_direct_upstream_uninstall_requires_confirmation"}
-_CHECK = re.compile(r"_(?:bad|advice)\(\s*(?:name|\"\w+\"),\s*\"(\w+)\"")
+_CHECK = re.compile(r"\b(?:failure|advice)\(\s*\"(\w+)\"")
 
 
 def _explained() -> set[str]:
@@ -24,7 +24,7 @@ def _explained() -> set[str]:
 
 
 def _met() -> set[str]:
-    (checks,) = (module.text for module in modules("cfp") if module.name == "cfp/core/checks.py")
+    checks = "".join(module.text for module in modules("cfp") if module.name.startswith("cfp/core/checks/"))
     said = {
         code.removeprefix("diagnosis.").removeprefix("traffic.") for code in MESSAGES if not NO_TROUBLE.match(code)
     }

@@ -1,0 +1,84 @@
+"""A check's verdict, and the facts that the checks read beside those of the home."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cfp.core.facts import Facts
+from cfp.core.policy import LoginMode
+from cfp.messages import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorFacts:
+    """The surroundings of a home, and the command line's choice.
+
+    provider     the provider to check; None for the active one
+    proxies      proxy variables that Codex will see, where loopback is not in NO_PROXY
+    profiles     other *.config.toml files of the home that name a provider or a URL of their own
+    managed      files of the administrator that name a provider or a URL: they win over config.toml
+    hooks_bar    the administrator's file that keeps our hook from running, "" where none does
+    keyring      Codex may keep its login outside auth.json
+    cli_login    the login that the CLI reports; None where it was not run
+    model        the model that config.toml names, "" for none
+    model_tiers  the tiers of that model in Codex's catalog; None where the catalog was not read or lacks the model
+    read_back    Codex's own verdict on our hook: trusted, modified, untrusted or missing; "" where it was not read
+    """
+
+    python: str
+    provider: str | None = None
+    proxies: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    managed: tuple[str, ...] = ()
+    hooks_bar: str = ""
+    keyring: bool = False
+    cli_login: LoginMode | None = None
+    model: str = ""
+    model_tiers: tuple[str, ...] | None = None
+    read_back: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The result of a check.
+
+    code      ok, or the name of the finding
+    detail    the finding in a sentence
+    fix       the command or act that mends it; empty where there is nothing to mend
+    evidence  the values that the verdict rests on
+    """
+
+    ok: bool
+    code: str = "ok"
+    detail: str = ""
+    fix: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "ok": self.ok,
+            "code": self.code,
+            "detail": self.detail,
+            "fix": self.fix or None,
+            "evidence": dict(self.evidence),
+        }
+
+
+Check = Callable[[Facts, DoctorFacts], Verdict]
+
+
+def success(detail: str, **evidence: Any) -> Verdict:
+    """Return a verdict with nothing to mend."""
+    return Verdict(ok=True, detail=detail, evidence=evidence)
+
+
+def advice(code: str, text: Message, **evidence: Any) -> Verdict:
+    """Return a verdict with a remedy by which doctor does not fail."""
+    return Verdict(ok=True, code=code, detail=text.sentence, fix=text.action, evidence=evidence)
+
+
+def failure(code: str, text: Message, **evidence: Any) -> Verdict:
+    """Return a verdict by which doctor fails."""
+    return Verdict(ok=False, code=code, detail=text.sentence, fix=text.action, evidence=evidence)

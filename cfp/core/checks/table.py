@@ -1,0 +1,33 @@
+"""The table of all checks, in the order of doctor's result."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cfp.core.checks import codex, installation, provider, startup_hook, worker
+from cfp.core.checks.check import Check, DoctorFacts, Verdict
+from cfp.core.facts import Facts
+
+CHECKS: Final[dict[str, Check]] = {
+    "python": installation.python,
+    "codex_config": codex.codex_config,
+    "active_provider": codex.active_provider_check,
+    "provider_base_url": codex.provider_base_url,
+    "runtime_source": installation.runtime_source,
+    "login_mode": codex.login_mode,
+    "proxy_settings": installation.proxy_settings,
+    "config_points_to_proxy": installation.config_points_to_proxy,
+    "upstream_saved": provider.upstream_saved,
+    "service_tier_policy": provider.service_tier_policy,
+    "upstream_auth": provider.upstream_auth,
+    "proxy_health": worker.proxy_health,
+    "proxy_pending_restart": worker.proxy_pending_restart,
+    "proxy_runtime": worker.proxy_runtime,
+    "hooks_enabled": startup_hook.hooks_enabled_check,
+    "startup_hook": startup_hook.startup_hook,
+}
+
+
+def run_checks(facts: Facts, machine: DoctorFacts) -> dict[str, Verdict]:
+    """Return the verdict of each check by its name."""
+    return {name: check(facts, machine) for name, check in CHECKS.items()}
