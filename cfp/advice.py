@@ -1,4 +1,4 @@
-"""The commands that sentences name: found in them, and completed with the Codex home that is meant."""
+"""The commands that sentences name: extracted, and completed with the flag for the Codex home."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _ACTIONS: Final = frozenset({"next_user_action", "next_action", "next_commands",
 
 
 def commands_in(action: str) -> list[str]:
-    """The commands that an action names, for programs that do not read sentences."""
+    """Return the commands that an action names, for programs that do not read sentences."""
     return [part for part in action.split("`") if part.startswith((CLI, "codex "))]
 
 
 def home_flag(layout: Layout, environ: Mapping[str, str]) -> str:
-    """What a command typed in that environment must say so that this home is meant: "", or " --codex-home DIR"."""
-    meant = os.path.realpath(locate(None, environ).home) == os.path.realpath(layout.home)
-    return "" if meant else f" --codex-home {shlex.quote(str(layout.home))}"
+    """Return the flag that makes a command, typed in that environment, mean this home: "", or " --codex-home DIR"."""
+    is_default = os.path.realpath(locate(None, environ).home) == os.path.realpath(layout.home)
+    return "" if is_default else f" --codex-home {shlex.quote(str(layout.home))}"
 
 
 def at_home(action: str, flag: str) -> str:
-    """An action whose every `codex-fast-proxy VERB …` has the flag behind its verb."""
+    """Return the action with the flag behind the verb of each `codex-fast-proxy VERB …`."""
     return "`".join(_at_home(part, flag) for part in action.split("`"))
 
 
 def completed(answer: Mapping[str, Any], flag: str) -> dict[str, Any]:
-    """An answer whose every action, also those inside its blocks, has the flag in its commands."""
+    """Return the result with the flag in the commands of every action, nested ones included."""
     return {name: _completed(value, flag, name) for name, value in answer.items()}
 
 

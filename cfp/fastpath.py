@@ -57,9 +57,15 @@ def _points_here(home: str, settings: dict[str, Any]) -> bool:
 
 
 def _fingerprint(home: str, settings: dict[str, Any]) -> str:
-    """What changes with config.toml or the question; ctime moves also where mtime is put back."""
-    found = os.stat(f"{home}/{CONFIG}")  # noqa: PTH116  pathlib costs 5 ms
-    kept = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    """Return a text that changes with config.toml, provider and URL; ctime moves even where mtime is set back."""
+    stat_result = os.stat(f"{home}/{CONFIG}")  # noqa: PTH116  pathlib costs 5 ms
+    kept = (
+        stat_result.st_dev,
+        stat_result.st_ino,
+        stat_result.st_size,
+        stat_result.st_mtime_ns,
+        stat_result.st_ctime_ns,
+    )
     return json.dumps([*kept, settings["provider"], settings["base_url"]])
 
 

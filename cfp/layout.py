@@ -1,4 +1,4 @@
-"""Which file lies where under CODEX_HOME. No other module joins paths of the user's home."""
+"""The paths of all files under CODEX_HOME. No other module joins paths of the user's home."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Layout:
         return self.home / "config.toml"
 
     def profile(self, name: str) -> Path:
-        """What Codex lays over config.toml under `-p NAME`."""
+        """The profile file that Codex layers over config.toml with `-p NAME`."""
         return self.home / f"{name}.config.toml"
 
     @property
@@ -65,7 +65,7 @@ class Layout:
 
     @property
     def worker(self) -> Path:
-        """The folder of everything that the worker writes."""
+        """The folder for all files that the worker writes."""
         return self.state / "state"
 
     @property
@@ -74,11 +74,11 @@ class Layout:
 
     @property
     def worker_lock(self) -> Path:
-        """Held by a worker for as long as it lives."""
+        """The lock that a worker holds as long as it lives."""
         return self.worker / "fast_proxy.lock"
 
     def control(self, nonce: str) -> Path:
-        """The control socket of the worker with that nonce; gone with it, but for one that was killed."""
+        """The control socket of the worker with that nonce; the worker removes it, unless it is killed."""
         return self.worker / f"fast_proxy.{nonce}.sock"
 
     @property
@@ -105,9 +105,9 @@ class Layout:
     def backups(self) -> Path:
         return self.home / "backups" / "codex-fast-proxy"
 
-    def backup(self, taken: datetime) -> Path:
-        """The copy of config.toml taken at that time; names sort by age."""
-        return self.backups / f"config.toml.{taken.strftime('%Y%m%dT%H%M%S%fZ')}.bak"
+    def backup(self, time: datetime) -> Path:
+        """The copy of config.toml from that time; names sort by age."""
+        return self.backups / f"config.toml.{time.strftime('%Y%m%dT%H%M%S%fZ')}.bak"
 
     @property
     def journal(self) -> Path:
@@ -119,16 +119,16 @@ class Layout:
 
 
 def locate(explicit: str | None, environ: Mapping[str, str]) -> Layout:
-    """Return the Codex home that is meant: `--codex-home`, else CODEX_HOME (empty is unset), else ~/.codex.
+    """Return the Codex home of `--codex-home`, else of CODEX_HOME (empty counts as unset), else ~/.codex.
 
     The spelling follows Codex 0.169, which builds hook-trust keys from it: a CODEX_HOME is resolved,
     the default `$HOME/.codex` is not, even where it is a symbolic link.
     """
     default = Path(environ.get("HOME") or Path.home()) / ".codex"
-    asked = explicit or environ.get("CODEX_HOME")
-    if not asked:
+    named = explicit or environ.get("CODEX_HOME")
+    if not named:
         return Layout(default)
-    resolved = Path(os.path.realpath(asked))
+    resolved = Path(os.path.realpath(named))
     if not environ.get("CODEX_HOME") and resolved == Path(os.path.realpath(default)):
         return Layout(default)
     return Layout(resolved)
@@ -138,6 +138,6 @@ SKILL_NAME = "codex-fast-proxy"
 
 
 def skill_link(skills_root: str | None, environ: Mapping[str, str]) -> Path:
-    """Where an agent looks for our skill: `SKILLS_ROOT/codex-fast-proxy`, by default under ~/.agents/skills."""
+    """Return the path where agents look for our skill: below `skills_root`, by default ~/.agents/skills."""
     root = Path(skills_root) if skills_root else Path(environ.get("HOME") or Path.home()) / ".agents" / "skills"
     return root / SKILL_NAME

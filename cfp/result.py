@@ -1,4 +1,4 @@
-"""What a command answers: one flat JSON object and an exit code."""
+"""The result of a command: one flat JSON object and an exit code."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class Result:
 
 
 def changed_after(exit_code: int) -> Any:
-    """What a failure says of the files: nothing was changed, or `recover` knows (exit code 6)."""
+    """Return the field `changed` of a failure: False, or for exit code 6 the command that shows what is changed."""
     return "see recover --dry-run" if exit_code == 6 else False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raw:
-    """Text for stdout as it is: the few commands whose answer is not for a program to parse."""
+    """Text for stdout as it is: for the few commands whose output no program parses."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Objects as they come, perhaps without end: one line each.
+    """A stream of objects, perhaps without end; each is one line of output.
 
     columns  columns for people, or JSON lines; None: columns on a terminal
-    none     the code of what is said, on stderr, where there is not one
+    none     the code of the message on stderr for an empty stream
     """
 
     rows: Iterator[Mapping[str, Any]]
@@ -46,7 +46,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """Nothing to print: another program has had stdout."""
+    """No output of our own: another program has used stdout."""
 
     code: int
 

@@ -1,4 +1,4 @@
-"""Which signals end a command as ^C does: orderly, with an answer, and with an exit code of their own."""
+"""Signals that end a command as ^C does: in good order, with a result, and an exit code of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ENDING = ("SIGTERM", "SIGHUP")
 
 
 class Ended(KeyboardInterrupt):
-    """A signal other than ^C asked this command to end; whoever undoes after ^C undoes after this too."""
+    """A signal other than ^C that ends the command; code that undoes after ^C undoes after it, too."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -19,9 +19,9 @@ class Ended(KeyboardInterrupt):
 
 
 def listen() -> None:
-    """Raise `Ended` in the main thread at the first SIGTERM or SIGHUP, and let later ones not cut what is undone.
+    """Raise `Ended` in the main thread at the first SIGTERM or SIGHUP; later ones do not interrupt the undo.
 
-    A signal that is ignored already stays ignored: `nohup` means it.
+    An ignored signal stays ignored: `nohup` relies on it.
     """
     for name in _ENDING:
         number = getattr(signal, name, None)  # Windows has no SIGHUP

@@ -3,7 +3,7 @@ r"""The formats that Codex owns: text in, text out, no IO.
 config.toml   TOML 1.1 as Codex 0.169 reads it (newlines and trailing commas in inline tables, `\e`, `\x41`)
 hooks.json    `{"hooks": {"SessionStart": [group, ...]}}`, group = `{"matcher"?, "hooks": [handler, ...]}`
 hook trust    `[hooks.state."PATH:session_start:GROUP:HANDLER"]` in config.toml, by position and by hash
-auth.json     how Codex is signed in
+auth.json     the login and the API keys
 
 Words
 entry       one `key = value` of a TOML text

@@ -1,4 +1,4 @@
-"""How Codex is signed in, as auth.json tells it, and one key out of it."""
+"""auth.json: the login mode that it stands for, and the API keys that it holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CHATGPT_MODES = frozenset({"chatgpt", "chatgptauthtokens"})
 
 
 class LoginMode(enum.StrEnum):
-    """How Codex is signed in, as far as its files tell."""
+    """The ways to be signed in to Codex, as far as its files show them."""
 
     API_KEY = "api_key"
     CHATGPT = "chatgpt"
@@ -47,7 +47,7 @@ def login_mode(data: bytes | None, credentials_store: str | None) -> LoginMode:
     """Judge auth.json under config.toml's `cli_auth_credentials_store` (None: not set).
 
     With `keyring` or `ephemeral` Codex 0.169 ignores the file even where there is one, and a file that it cannot
-    read (byte order mark, not JSON, not an object) says nothing either: UNKNOWN.
+    read (byte order mark, not JSON, not an object) shows no login either: UNKNOWN.
     """
     if credentials_store in _KEYRING_STORES:
         return LoginMode.UNKNOWN
@@ -66,7 +66,7 @@ def api_key(data: bytes | None, name: str) -> str | None:
 
 
 def names(data: bytes | None) -> frozenset[str]:
-    """Return the names under which it holds a text; never what that is."""
+    """Return the names of its text members; never their values."""
     return frozenset(name for name, value in _parse(data).items() if _is_text(value))
 
 

@@ -1,4 +1,4 @@
-"""A hook's command line, as the shells that run it read it: /bin/sh, and on Windows PowerShell as well as cmd."""
+"""The command line of a hook, quoted for the shells that run it: /bin/sh, PowerShell and cmd."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
-# What PowerShell and cmd both take as it is: no quotes, no variables, no operators, no spaces.
+# Words that PowerShell and cmd both take literally: no quotes, variables, operators or spaces.
 _PLAIN: Final = re.compile(r"[\w.:\\/~+=-]+")
 _LAUNCHER: Final = "powershell -NoProfile -NonInteractive -EncodedCommand "
 
 
 def posix_line(words: Sequence[str]) -> str:
+    """Return a line for /bin/sh."""
     return shlex.join(words)
 
 
 def windows_line(words: Sequence[str]) -> str:
-    """One line that means the same to PowerShell and to cmd.
+    """Return a line that means the same to PowerShell and to cmd.
 
-    Codex gives a hook to PowerShell and, where there is none, to cmd. A line that begins with a quote is a text to
-    PowerShell, not a command, and cmd knows no single quotes: so where a word needs quoting, all of it is a script
-    that PowerShell is given in base64 (of UTF-16), which needs none.
+    Codex runs a hook by PowerShell or, without it, by cmd. PowerShell takes a line that begins with a quote for a
+    string, not a command, and cmd has no single quotes. So where a word needs quotes, the whole command becomes a
+    PowerShell script in base64 (of UTF-16), which needs none.
     """
     if all(_PLAIN.fullmatch(word) for word in words):
         return " ".join(words)
@@ -35,8 +36,8 @@ def _powershell(word: str) -> str:
     return word if _PLAIN.fullmatch(word) else "'" + word.replace("'", "''") + "'"
 
 
-def spoken(command: str) -> str:
-    """The command as a person would write it: an encoded script decoded, anything else as it is."""
+def decoded(command: str) -> str:
+    """Return the command with an encoded PowerShell script decoded; any other command as it is."""
     if not command.startswith(_LAUNCHER):
         return command
     try:

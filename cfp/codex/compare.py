@@ -1,4 +1,4 @@
-"""When two parsed documents mean the same: types count (true is not 1) and NaN equals itself."""
+"""Equality of two parsed documents by meaning: types count (true is not 1), and NaN equals itself."""
 
 from __future__ import annotations
 

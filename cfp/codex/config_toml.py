@@ -121,7 +121,7 @@ class ConfigToml:
 
 
 class _Draft:
-    """A text under edit, and the document that it must come to mean."""
+    """A text under edit, and the document that the edited text must parse to."""
 
     def __init__(self, decoded: Decoded) -> None:
         self._decoded = decoded
@@ -140,7 +140,7 @@ class _Draft:
         self.doc = _with(self.doc, path, value)
 
     def drop_table(self, path: KeyPath) -> None:
-        """Let a header go that is left without an entry."""
+        """Delete a header that has no entry any more."""
         if path:
             self.text = drop_empty_section(self.text, path)
 
@@ -164,7 +164,7 @@ CONFIG_TOML = ConfigToml()
 
 
 def _headers(before: bytes | None) -> frozenset[Path]:
-    """Return the headers of an earlier image; one that does not parse tells nothing."""
+    """Return the headers of an earlier image; none where it does not parse."""
     try:
         _read(decode(before).text)
     except Unparseable:

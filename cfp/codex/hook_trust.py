@@ -1,6 +1,6 @@
 """The key and the hash under which Codex remembers that a hook is trusted (Codex 0.130 and later).
 
-Held to the real Codex by tests/codex/test_hook_trust_real.py.
+The real Codex confirms both in tests/codex/test_real_codex.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DEFAULT_TIMEOUT = 600
 
 
 class TrustStatus(enum.StrEnum):
-    """What Codex thinks of a hook: it runs only trusted ones."""
+    """Codex's verdict on a hook. It runs trusted hooks only."""
 
     TRUSTED = "trusted"
     MODIFIED = "modified"
@@ -27,11 +27,11 @@ class TrustStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookTrust:
-    """One hook of ours and what config.toml says about it.
+    """One hook of ours and its trust entry in config.toml.
 
     key           its name under `hooks.state`
-    current_hash  what Codex must have recorded for the hook to run
-    trusted_hash  what is recorded, None where nothing is
+    current_hash  the hash that Codex must have recorded for the hook to run
+    trusted_hash  the recorded hash; None without one
     enabled       False where the user switched it off in the TUI
     """
 
@@ -47,7 +47,7 @@ class HookTrust:
         return self.enabled and self.trust_status is TrustStatus.TRUSTED
 
     def to_json(self) -> dict[str, Json]:
-        """The object that `status` shows."""
+        """Return the object that `status` shows."""
         return {
             "key": self.key,
             "trusted_hash": self.trusted_hash,
@@ -62,7 +62,7 @@ def trust_key(hooks_path: str, group: int, handler: int) -> str:
 
 
 def stands(hooks_doc: Mapping[str, Json], key: str, hooks_path: str) -> bool:
-    """Whether any hook, whoever's, stands at the position that a key names."""
+    """Whether a hook, of ours or anybody's, stands at the position that a trust key names."""
     groups = hooks_doc.get("hooks", {}).get("SessionStart", [])
     return any(
         trust_key(hooks_path, at, place) == key

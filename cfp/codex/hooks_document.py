@@ -1,4 +1,4 @@
-"""What a hooks.json says, as far as it concerns us: its SessionStart groups, and which hook in them is ours."""
+"""The content of hooks.json: its SessionStart groups, and our own hooks among them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cfp.codex.command_line import spoken
+from cfp.codex.command_line import decoded
 from cfp.codex.text import BOM, Unparseable, decode
 from journal.values import Absent, Json, KeyPath
 
@@ -25,7 +25,7 @@ _ONCE = _ROOT_KEYS | {"SessionStart", "matcher", "type", "command", "timeout", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where a hook of ours sits, and what it runs."""
+    """The position of a hook of ours, and its command."""
 
     group: int
     handler: int
@@ -70,12 +70,12 @@ def find_ours(doc: Mapping[str, Json]) -> tuple[Position, ...]:
         Position(
             group=g,
             handler=h,
-            matcher=held.get("matcher"),
+            matcher=entry.get("matcher"),
             command=handler["command"],
             timeout=handler.get("timeout"),
         )
-        for g, held in enumerate(groups_of(doc))
-        for h, handler in enumerate(held.get("hooks", ()))
+        for g, entry in enumerate(groups_of(doc))
+        for h, handler in enumerate(entry.get("hooks", ()))
         if _is_ours(handler)
     )
 
@@ -86,27 +86,27 @@ def groups_of(doc: Mapping[str, Json]) -> list[dict[str, Any]]:
     return groups
 
 
-def our_handler(held: Json) -> tuple[int, Json]:
+def our_handler(entry: Json) -> tuple[int, Json]:
     """Return the first handler of ours in a group, and its index."""
-    return next((index, handler) for index, handler in enumerate(held["hooks"]) if _is_ours(handler))
+    return next((index, handler) for index, handler in enumerate(entry["hooks"]) if _is_ours(handler))
 
 
 def others_of(doc: Mapping[str, Json]) -> Json:
-    """Return all that is not ours: other keys, and everybody else's hooks by the position that Codex trusts."""
+    """Return the content without our hooks: other keys, and other hooks by the position that Codex trusts."""
     hooks = doc.get("hooks", {})
-    events = {name: held for name, held in hooks.items() if name != "SessionStart"}
+    events = {name: entry for name, entry in hooks.items() if name != "SessionStart"}
     at = {
-        f"{g}:{h}": [held.get("matcher"), handler]
-        for g, held in enumerate(groups_of(doc))
-        for h, handler in enumerate(held.get("hooks", ()))
+        f"{g}:{h}": [entry.get("matcher"), handler]
+        for g, entry in enumerate(groups_of(doc))
+        for h, handler in enumerate(entry.get("hooks", ()))
         if not _is_ours(handler) and handler != HANDLER_TOMBSTONE
     }
     return {"description": doc.get("description"), "events": events, "at": at}
 
 
-def command_of(held: Json | Absent) -> str | None:
-    """Return what our hook in a group runs, None where there is none."""
-    handlers = held.get("hooks", ()) if isinstance(held, dict) else ()
+def command_of(entry: Json | Absent) -> str | None:
+    """Return the command of our hook in a group; None without one."""
+    handlers = entry.get("hooks", ()) if isinstance(entry, dict) else ()
     return next((handler["command"] for handler in handlers if _is_ours(handler)), None)
 
 
@@ -143,4 +143,6 @@ def _is_group(value: Json) -> bool:
 
 def _is_ours(handler: Mapping[str, Json]) -> bool:
     command = handler.get("command")
-    return handler.get("type") == "command" and isinstance(command, str) and _OURS.search(spoken(command)) is not None
+    return (
+        handler.get("type") == "command" and isinstance(command, str) and _OURS.search(decoded(command)) is not None
+    )

@@ -97,10 +97,10 @@ class HooksJson:
         return b"{}\n" if text is None else _proven(doc, text)
 
     def restore(self, current: bytes, before: bytes | None, edits: Sequence[KeyEdit]) -> Merged:
-        """Take our group out again, or give the group back that stood in its place.
+        """Remove our group, or give back the group that stood in its place.
 
-        Ours is what runs the very command that we wrote. A hook that runs our program in other words has been
-        edited: it stays, as a conflict. `notes` holds TOMBSTONE_LEFT where the group could not go without a trace.
+        A hook counts as ours if it runs exactly the command that we wrote. A hook that runs our program by another
+        command was edited: it stays, as a conflict. `notes` holds TOMBSTONE_LEFT where a tombstone remains.
         """
         if self._untouched(current, before, edits):
             return Merged(content=before)
@@ -114,7 +114,7 @@ class HooksJson:
 
 
 class _Restoration:
-    """A text on its way back, with the image before our edits to tell what was there."""
+    """One restoration: the current text, and the image from before our edits."""
 
     def __init__(self, current: bytes, before: bytes | None) -> None:
         self.doc = parse(current)
@@ -124,11 +124,11 @@ class _Restoration:
         self.conflicts: list[KeyPath] = []
 
     def run(self, edits: Sequence[KeyEdit]) -> Merged:
-        held = _tombstones(self.text, TOMBSTONE, HANDLER_TOMBSTONE)
+        tombstones_before = _tombstones(self.text, TOMBSTONE, HANDLER_TOMBSTONE)
         for edit in reversed(edits):
             self._give_back(edit)
         gone = self.was_absent and not json.loads(self.text)
-        left = _tombstones(self.text, TOMBSTONE, HANDLER_TOMBSTONE) > held
+        left = _tombstones(self.text, TOMBSTONE, HANDLER_TOMBSTONE) > tombstones_before
         return Merged(
             content=None if gone else _proven(self.doc, self.text),
             conflicts=tuple(self.conflicts),
@@ -139,14 +139,14 @@ class _Restoration:
         doc = json.loads(self.text)
         ours = find_ours(doc)
         changed = [at for at in ours if not same(groups_of(doc)[at.group], edit.before)]
-        found = [at for at in changed if at.command == command_of(edit.after)]
+        own = [at for at in changed if at.command == command_of(edit.after)]
         vanished = edit.before is not ABSENT and edit.after is not ABSENT and not ours
-        if vanished or len(changed) > len(found):
+        if vanished or len(changed) > len(own):
             self.conflicts.append(PATH)
         elif edit.before is not ABSENT and not ours:
             self._put_back(edit.before, edit.before_spelling)
-        for at in reversed(found):
-            if edit.before is ABSENT or at is not found[0]:
+        for at in reversed(own):
+            if edit.before is ABSENT or at is not own[0]:
                 self._take_out(at)
             else:
                 self.text = _with_group(self.text, at, edit.before, edit.before_spelling)
@@ -191,12 +191,12 @@ def _proven(doc: Mapping[str, Json], text: str) -> bytes:
 
 def _tombstones(text: str, *kinds: Json) -> int:
     groups = groups_of(json.loads(text))
-    found = [*groups, *(handler for held in groups for handler in held.get("hooks", ()))]
-    return sum(same(value, kind) for value in found for kind in kinds)
+    values = [*groups, *(handler for entry in groups for handler in entry.get("hooks", ()))]
+    return sum(same(value, kind) for value in values for kind in kinds)
 
 
 def _readable(data: bytes | None) -> str:
-    """Return the text of an earlier image; one that Codex would not read tells nothing."""
+    """Return the text of an earlier image; `{}` where Codex would not have read it."""
     try:
         parse(data)
     except Unparseable:

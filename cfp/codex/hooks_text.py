@@ -63,8 +63,8 @@ def replace_value(text: str, item: Item, value: Json, spelling: str | None) -> s
 
 def append_handler(text: str, group: int, handler: Json) -> str:
     """Add a handler as the last one of a group."""
-    held = member(text, group_items(text)[group], "hooks")
-    return append(text, held, "", handler) if held else text
+    handlers = member(text, group_items(text)[group], "hooks")
+    return append(text, handlers, "", handler) if handlers else text
 
 
 def take_out(text: str, group: int, handler: int, *, empty: str) -> str:
@@ -79,9 +79,9 @@ def take_out(text: str, group: int, handler: int, *, empty: str) -> str:
         if group == len(groups) - 1:
             return cut(text, event, group, empty=empty)
         return replace(text, groups[group], json.dumps(TOMBSTONE))
-    held = member(text, groups[group], "hooks")
-    if handler == len(handlers) - 1 and held:
-        return cut(text, held, handler, empty="")
+    handler_list = member(text, groups[group], "hooks")
+    if handler == len(handlers) - 1 and handler_list:
+        return cut(text, handler_list, handler, empty="")
     return replace(text, handlers[handler], json.dumps(HANDLER_TOMBSTONE))
 
 

@@ -1,4 +1,4 @@
-"""Where things stand in a JSON text, how it is laid out, and items put in or taken out of it by splicing."""
+"""A JSON text as text: the spans of its items, its layout, and items spliced in and out."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def replace(text: str, item: Item, value: str) -> str:
 def append(text: str, container: Item, name: str, value: Json) -> str:
     """Return the text with a last item more, laid out like the ones before it."""
     style = Style.of(text)
-    held = items(text, container)
-    if held:
-        last = held[-1]
-        gap = _gap(text, container, held, style)
+    siblings = items(text, container)
+    if siblings:
+        last = siblings[-1]
+        gap = _gap(text, container, siblings, style)
         indent = gap.rpartition("\n")[2] if "\n" in gap else None
         return text[: last.end] + "," + gap + style.render(name, value, indent) + text[last.end :]
     outer = _indent(text, container.value)
@@ -69,17 +69,17 @@ def append(text: str, container: Item, name: str, value: Json) -> str:
 
 def cut(text: str, container: Item, index: int, *, empty: str) -> str:
     """Return the text without one item; `empty` is what stands between the brackets where it was the only one."""
-    held = items(text, container)
-    if len(held) == 1:
+    siblings = items(text, container)
+    if len(siblings) == 1:
         return text[: container.value + 1] + empty + text[container.end - 1 :]
     if index:
-        return text[: held[index - 1].end] + text[held[index].end :]
-    return text[: held[0].start] + text[held[1].start :]
+        return text[: siblings[index - 1].end] + text[siblings[index].end :]
+    return text[: siblings[0].start] + text[siblings[1].start :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How a text is laid out.
+    """The layout of a text.
 
     lines     one item a line, indented by `unit` more than what holds it
     colon     what stands between a key and its value
@@ -92,13 +92,13 @@ class Style:
 
     @classmethod
     def of(cls, text: str) -> Style:
-        """Read the layout off the root object; an empty one says nothing and gets lines of two spaces."""
+        """Read the layout off the root object; an empty object gets lines indented by two spaces."""
         top = root(text)
-        held = items(text, top)
-        if not held:
+        members = items(text, top)
+        if not members:
             return cls(lines=True, unit="  ", colon=": ", newline=newline_of(text))
-        gap = text[top.value + 1 : held[0].start]
-        spaced = text[held[0].value - 1] != ":"
+        gap = text[top.value + 1 : members[0].start]
+        spaced = text[members[0].value - 1] != ":"
         return cls(
             lines="\n" in gap,
             unit=gap.rpartition("\n")[2] if "\n" in gap else "",
@@ -117,11 +117,11 @@ class Style:
         return f"{json.dumps(name)}{self.colon}{shown}" if name else shown
 
 
-def _gap(text: str, container: Item, held: list[Item], style: Style) -> str:
+def _gap(text: str, container: Item, siblings: list[Item], style: Style) -> str:
     """Return the white space before a next item: that before the last one, or what the layout asks for."""
-    last = held[-1]
-    if held[1:]:
-        return text[text.rindex(",", held[-2].end, last.start) + 1 : last.start]
+    last = siblings[-1]
+    if siblings[1:]:
+        return text[text.rindex(",", siblings[-2].end, last.start) + 1 : last.start]
     first = text[container.value + 1 : last.start]
     return first if "\n" in first else style.colon[1:]
 

@@ -1,4 +1,4 @@
-"""Bytes to text and back: byte order mark, UTF-8, newlines, and where a text stopped being legal."""
+"""Bytes to text and back: byte order mark, UTF-8, newlines, and the place of an error."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ BOM = b"\xef\xbb\xbf"
 
 
 class Unparseable(Unmergeable):
-    """A text that is not what its format asks for.
+    """A text that its format does not allow.
 
     line, column  1-based place, 0 where it is unknown
-    reason        says what is wrong without quoting the text, which may hold secrets
+    reason        names the error without a quote of the text, which may hold secrets
     """
 
     def __init__(self, reason: str, *, line: int = 0, column: int = 0) -> None:

@@ -1,6 +1,6 @@
-"""One key set, put in or taken out of a TOML text: every other byte stays.
+"""Sets, inserts and deletes one key of a TOML text; every other byte stays.
 
-What an insertion adds, a deletion takes away again, to the byte: a line with the newline before it, `, key = value`
+A deletion removes exactly the bytes that the insertion added: a line with the newline before it, `, key = value`
 in an inline table, a section with the blank line before it. A text without a final newline stays without one.
 """
 
@@ -19,19 +19,19 @@ _REST_OF_LINE = re.compile(r"[ \t]*+(#[^\n]*+)?")
 def set_value(text: str, path: KeyPath, spelled: str) -> str:
     """Return the text with `spelled` as the value at `path`, put in where there is none."""
     sections = scan(text)
-    found = _find(text, sections, path)
-    if found is None:
+    match = _find(text, sections, path)
+    if match is None:
         return _insert(text, sections, path, spelled)
-    start, end = found[1].value
+    start, end = match[1].value
     return text[:start] + spelled + text[end:]
 
 
 def delete(text: str, path: KeyPath) -> str:
     """Return the text without the entry at `path`; a comment on its line stays."""
-    found = _find(text, scan(text), path)
-    if found is None:
+    match = _find(text, scan(text), path)
+    if match is None:
         return text
-    scope, entry = found
+    scope, entry = match
     return _cut_inline(text, scope, entry) if scope.inline else _cut_line(text, entry.start, entry.end)
 
 
@@ -53,8 +53,8 @@ def headers(text: str) -> frozenset[Path]:
 
 def value_text(text: str, path: KeyPath) -> str | None:
     """Return a value as it is written, None where no single entry holds it."""
-    found = _find(text, scan(text), path)
-    return None if found is None else text[slice(*found[1].value)]
+    match = _find(text, scan(text), path)
+    return None if match is None else text[slice(*match[1].value)]
 
 
 def render(value: Json) -> str:

@@ -2,7 +2,7 @@ r"""TOML 1.1 for Python's parser of TOML 1.0.
 
 Codex 0.169 reads TOML 1.1: newlines, comments and a trailing comma in inline tables, the escapes `\e` and `\xHH`,
 times without seconds. The standard library (until 3.14) does not, so where it refuses a text, the text is
-rewritten in TOML 1.0 and tried once more. Only the meaning is taken from that; edits splice the original.
+rewritten in TOML 1.0 and tried once more. Only its meaning counts; edits splice the original.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _unparseable(error: ValueError) -> Unparseable:
 
 
 def _as_toml_1_0(text: str) -> str:
-    """Rewrite what is new in TOML 1.1. Newlines that go come back after the table, to keep later line numbers."""
+    """Rewrite the new syntax of TOML 1.1. Removed newlines come back after the table, to keep line numbers."""
     out: list[str] = []
     open_marks: list[str] = []
     owed = 0

@@ -1,6 +1,6 @@
-"""Where things stand in a TOML text: its sections and entries, and the span of each key and value.
+"""A TOML text as text: its sections and entries, and the span of each key and value.
 
-The text has been parsed before, so this only locates and never judges.
+The text was parsed before, so the scanner only locates and never validates.
 """
 
 from __future__ import annotations

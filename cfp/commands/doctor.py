@@ -10,7 +10,7 @@ from cfp.core.checks.table import run_checks
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
 from cfp.core.state import Pointing, answering, pointing, state_of
-from cfp.host.doctor_facts import look_around
+from cfp.host.doctor_facts import read_doctor_facts
 from cfp.host.home import Host
 from cfp.messages import message
 from cfp.result import Result
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Run all checks; `ok` is false where one that matters fails."""
     facts = host.survey(ask_codex=True)
-    machine = replace(look_around(host, facts), provider=args.provider)
+    machine = replace(read_doctor_facts(host, facts), provider=args.provider)
     checks = {name: _recover_first(verdict, facts) for name, verdict in run_checks(facts, machine).items()}
     fixes = [verdict.fix for verdict in checks.values() if not verdict.ok]
     at = answering(facts)

@@ -20,7 +20,7 @@ from cfp.core.state import state_of
 from cfp.errors import CfpError, UsageError
 from cfp.host.codex_cli import HOOKS_LIST_SINCE
 from cfp.host.home import LOCK_TIMEOUT_S, Host
-from cfp.host.survey import AskedAddress
+from cfp.host.survey import RequestedAddress
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
@@ -105,7 +105,7 @@ def run(args: Args, host: Host) -> Result:
     if not (args.start or args.prepare_only or args.dry_run):
         raise UsageError("start_required")
     recovered = {} if args.dry_run else settle(host, "install")
-    asked = AskedAddress(host=args.host, port=args.port)
+    asked = RequestedAddress(host=args.host, port=args.port)
     facts = host.survey(asked, ask_codex=True)
     plan = plan_install(facts, args.request())
     if args.dry_run:

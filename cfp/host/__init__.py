@@ -1,7 +1,8 @@
 """The machine: everything that reads files, asks ports, starts processes or runs the Codex CLI.
 
-survey     one look at one home
-worker     the proxy process; it is only ever signalled where it is proven ours
-probe      the question to a port: who are you?
-secret     a text that shows itself only where asked
+home       one Codex home with everything that a command may use of it
+survey     reads a home once, into facts
+worker     the proxy process; it gets a signal only once it is proven ours
+probe      a health request to a port
+secret     a text that only `reveal()` shows
 """

@@ -1,11 +1,11 @@
-"""What the Codex CLI on this machine says about itself: its version, the login, its hooks, its default model.
+"""The Codex CLI of this machine: its version, its login, its hooks, its models.
 
-Codex is asked rather than its files read wherever only Codex can know: which hooks it trusts and under which
-key, what a keyring holds, which model a config without `model` means. All of it is advisory. A command has to
-work without a CLI too, so `login_mode` answers UNKNOWN, and the others raise `Failed`, whose callers carry on.
+The CLI is run where only Codex knows the answer: which hooks it trusts and under which key, the login in a
+keyring, the model of a config without `model`. All of that is advisory. Every command works without a CLI, so
+`login_mode` returns UNKNOWN, and the other methods raise `Failed`, which their callers handle.
 
-    codex_cli_failed    it cannot be run, or answered something that we do not understand
-    codex_cli_timeout   no answer in time; the process was ended
+    codex_cli_failed    it cannot be run, or its answer has an unknown form
+    codex_cli_timeout   no answer in time; the process is killed
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HOOKS_LIST_SINCE = (0, 130)  # the first release whose app-server answers hooks/
 _TIMEOUT = 10.0  # seconds; app-server answers within 0.3 on a machine at rest
 _VERSION = re.compile(r"\b(\d+)\.(\d+)\.(\d+)")
 
-# What `codex login status` says, on stderr. "Logged in using an API key" until 0.165.
+# The output of `codex login status`, on stderr. "Logged in using an API key" until 0.165.
 _LOGINS = (
     (re.compile(r"\bChatGPT\b"), LoginMode.CHATGPT),
     (re.compile(r"\bAPI key\b"), LoginMode.API_KEY),
@@ -54,7 +54,7 @@ class HookEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HooksListing:
-    """All hooks that Codex would consider in a folder, and why it left files out."""
+    """All hooks of a session in one folder, and the warnings and errors about files that Codex skipped."""
 
     hooks: tuple[HookEntry, ...]
     warnings: tuple[str, ...]
@@ -63,7 +63,7 @@ class HooksListing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodexCli:
-    """A CLI together with the environment that tells it which home it serves."""
+    """A CLI, and the environment that names its Codex home."""
 
     program: Path
     environ: Mapping[str, str]
@@ -73,12 +73,12 @@ class CodexCli:
         done = self._run("--version", timeout=timeout)
         match = _VERSION.search(done.stdout)
         if match is None:
-            raise Failed("codex_cli_failed", reason="it did not tell its version")
+            raise Failed("codex_cli_failed", reason="it printed no version")
         major, minor, patch = match.groups()
         return int(major), int(minor), int(patch)
 
     def login_mode(self, *, timeout: float = _TIMEOUT) -> LoginMode:
-        """Return how Codex is signed in, wherever it keeps that; UNKNOWN where it is not or does not say."""
+        """Return the login mode, wherever Codex keeps it; UNKNOWN without a login or an answer."""
         try:
             done = self._run("login", "status", timeout=timeout)
         except Failed:
@@ -100,7 +100,7 @@ class CodexCli:
             )
 
     def tiers(self, model: str, *, timeout: float = _TIMEOUT) -> tuple[str, ...] | None:
-        """Return the service tiers that Codex's catalog gives a model; None for one that it does not list.
+        """Return the service tiers of a model in Codex's catalogue; None for a model that is not in it.
 
         Codex leaves a tier out that the model does not advertise (0.169). Raises Failed.
         """
@@ -157,14 +157,14 @@ def find_codex(environ: Mapping[str, str], codex_home: Path, *, program: Path | 
     Codex spells the keys of trusted hooks by CODEX_HOME where that is set and by `$HOME/.codex` where not, so
     the variable is set only for a home that Codex would not find by itself.
     """
-    found = program or shutil.which("codex", path=environ.get("PATH", os.defpath))
-    if found is None:
+    path = program or shutil.which("codex", path=environ.get("PATH", os.defpath))
+    if path is None:
         return None
     own = dict(environ)
     by_itself = locate(None, {"HOME": environ.get("HOME") or environ.get("USERPROFILE") or ""})
     if own.get("CODEX_HOME") or codex_home != by_itself.home:
         own["CODEX_HOME"] = str(codex_home)
-    return CodexCli(program=Path(found), environ=own)
+    return CodexCli(program=Path(path), environ=own)
 
 
 def _hook_entry(raw: Mapping[str, Any]) -> HookEntry:
@@ -192,7 +192,7 @@ def _message(answer: Mapping[str, Any]) -> str:
     return str(error.get("message", ""))[:200] if isinstance(error, Mapping) else ""
 
 
-# ---- One process, ended for sure -------------------------------------------------------------------------------
+# ---- The process, which never outlives its use ----------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -218,7 +218,7 @@ def _started(cli: CodexCli, *arguments: str, stderr: int) -> Iterator[subprocess
     finally:
         _close(process.stdin)
         try:
-            process.wait(1)  # at the end of its input it leaves by itself
+            process.wait(1)  # it exits by itself at the end of its input
         except subprocess.TimeoutExpired:
             _kill(process)
             process.wait()
@@ -238,9 +238,9 @@ def _expire(process: subprocess.Popen[str], expired: threading.Event) -> None:
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """End the CLI and its children: the npm package is a script around the program that does the work.
+    """Kill the CLI and its children: the npm package is a script that starts the real program.
 
-    Only while the process is not waited for: after that, its number may be somebody else's.
+    Callers must not have waited for the process: after that, its pid may belong to another one.
     """
     if os.name == "nt":
         process.kill()  # the program itself ends with its input, which is closed by now

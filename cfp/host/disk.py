@@ -1,7 +1,7 @@
-"""What a command reads with: bytes of files, names in folders, the time.
+"""Read access to the file system, and the clock.
 
-Reading only; whatever is written goes through the journal's port. A survey reads through here, so that a home can
-also be one that stands in memory.
+Nothing is written here: writes go through the journal. A survey reads through `Disk`, so that tests can bring a
+home in memory.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from typing import Protocol
 
 
 class Disk(Protocol):
-    """None of these raises for a file or folder that is missing or unreadable."""
+    """Reads files and folders; no method raises for one that is missing or unreadable."""
 
     def try_to_read(self, path: Path) -> tuple[bytes | None, str]:
-        """The file's bytes, or None and why; "" where there is no such file."""
+        """Return the file's bytes, or None and the reason; the reason is "" for a missing file."""
 
     def read(self, path: Path) -> bytes | None:
-        """The file's bytes, None where it cannot be read."""
+        """Return the file's bytes; None where it cannot be read."""
 
     def names(self, folder: Path) -> list[str]:
-        """What lies in a folder; nothing where it cannot be listed."""
+        """Return the names in a folder; none where it cannot be listed."""
 
     def is_folder(self, path: Path) -> bool: ...
 
     def is_locked(self, path: Path) -> bool:
-        """Whether somebody holds the kernel's lock on a file, as far as this system tells."""
+        """Whether a process holds the kernel's lock on a file, as far as this system shows it."""
 
     def now(self) -> datetime: ...
 
 
 class MachineDisk:
-    """This machine's."""
+    """The disk and clock of this machine."""
 
     def try_to_read(self, path: Path) -> tuple[bytes | None, str]:
         try:
@@ -75,7 +75,7 @@ class MachineDisk:
             except OSError:
                 return False
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go again with the descriptor
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # released with the descriptor
             except OSError as error:
                 return error.errno in {errno.EAGAIN, errno.EACCES}
             finally:
@@ -90,5 +90,5 @@ DISK = MachineDisk()
 
 
 def read_or_none(path: Path) -> bytes | None:
-    """The file's bytes on this machine, None where it cannot be read."""
+    """Return the bytes of a file on this machine; None where it cannot be read."""
     return DISK.read(path)

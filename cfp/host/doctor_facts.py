@@ -1,4 +1,4 @@
-"""What doctor looks at beside the home: the environment, the administrator's files, the CLI's own word."""
+"""The facts that only doctor reads: the environment, the administrator's files, the CLI's answers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _ROUTING = frozenset({"model_provider", "model_providers", "openai_base_url"})
 
 
-def look_around(host: Host, facts: Facts, *, system: Path = SYSTEM) -> DoctorFacts:
-    """Look once; what cannot be read or asked is left out. `system` is the administrator's folder."""
+def read_doctor_facts(host: Host, facts: Facts, *, system: Path = SYSTEM) -> DoctorFacts:
+    """Read them once; unreadable files and failed CLI calls are left out. `system` is the administrator's folder."""
     environ = {**host.environ, **keys.parse_dotenv(read_or_none(host.layout.dotenv), host.environ)}
     doc = facts.config.root
     model = doc.get("model") if isinstance(doc.get("model"), str) else ""
@@ -50,7 +50,7 @@ def look_around(host: Host, facts: Facts, *, system: Path = SYSTEM) -> DoctorFac
 
 
 def swallowing_proxies(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Proxy variables that Codex would use for the loopback address too (Codex 0.169)."""
+    """Return the proxy variables that Codex would apply to loopback requests, too (Codex 0.169)."""
     exempt = (environ.get("NO_PROXY") or environ.get("no_proxy") or "").replace(" ", "").split(",")
     if {"127.0.0.1", "*"} & set(exempt):
         return ()
@@ -65,7 +65,7 @@ def _doc(path: Path) -> dict[str, Any]:
 
 
 def _bars_hooks(requirements: Mapping[str, Any]) -> bool:
-    """Two ways in which requirements.toml keeps a user's hooks from running (Codex 0.169)."""
+    """Whether requirements.toml keeps users' hooks from running, in one of two ways (Codex 0.169)."""
     features = requirements.get("features")
     switched_off = isinstance(features, Mapping) and features.get("hooks") is False
     return switched_off or requirements.get("allow_managed_hooks_only") is True
@@ -79,7 +79,7 @@ def _tiers(host: Host, model: str) -> tuple[str, ...] | None:
 
 
 def _read_back(host: Host, facts: Facts) -> str:
-    """Codex's own verdict on the hook of ours; "" where there is nothing to ask, or nobody."""
+    """Return Codex's own verdict on our hook; "" without a hook or a CLI."""
     if not facts.hook_entries or host.codex is None or (facts.codex_version or (0,)) < HOOKS_LIST_SINCE:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""One Codex home on this machine, with everything that a command may use of it."""
+"""One Codex home on this machine: its paths, facts, journal, workers and CLI."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cfp.core.facts import Facts
 from cfp.errors import CfpError
 from cfp.host import codex_cli
 from cfp.host.disk import DISK, Disk
-from cfp.host.survey import AskedAddress, survey
+from cfp.host.survey import RequestedAddress, survey
 from cfp.layout import Layout, locate
 from journal.values import Unmergeable
 
@@ -26,7 +26,7 @@ LOCK_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Host:
-    """`environ` is the command's own environment, and `disk` what it reads with; tests give theirs."""
+    """`environ` is the command's environment; `disk` reads its files, and tests bring their own."""
 
     layout: Layout
     environ: Mapping[str, str]
@@ -37,17 +37,21 @@ class Host:
     def find(cls, codex_home: str | None, environ: Mapping[str, str], python: str) -> Host:
         return cls(layout=locate(codex_home, environ), environ=environ, python=python)
 
-    def survey(self, asked: AskedAddress | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
-        """Look at everything once; `ask_codex` also runs the Codex CLI for its version.
+    def survey(
+        self, address: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
+    ) -> Facts:
+        """Read everything once; `ask_codex` also runs the Codex CLI for its version.
 
-        locked  the caller holds the journal's lock: what is open is nobody's who is at work
+        locked  the caller holds the journal's lock: an open transaction belongs to no running command
         """
         version = self.codex_version if ask_codex else None
-        return survey(self.layout, self.environ, asked=asked, codex_version=version, disk=self.disk, locked=locked)
+        return survey(
+            self.layout, self.environ, address=address, codex_version=version, disk=self.disk, locked=locked
+        )
 
     @property
     def is_at_work(self) -> bool:
-        """Whether a command holds the journal's lock right now, as far as this system tells."""
+        """Whether a command holds the journal's lock now, as far as this system shows it."""
         return self.disk.is_locked(self.layout.journal_lock)
 
     @cached_property

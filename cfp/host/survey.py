@@ -1,4 +1,4 @@
-"""Reads everything about one Codex home once -> Facts. Looks only: writes nothing, locks nothing."""
+"""Reads everything about one Codex home once and returns Facts. It writes nothing and takes no lock."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ PROBE_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedAddress:
-    """What a command line says about the address; None for "as saved, else the default"."""
+class RequestedAddress:
+    """The address that the command line names; None for the saved one, else the default."""
 
     host: str | None = None
     port: int | None = None
@@ -38,10 +38,10 @@ class AskedAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
-    """Who else runs on this machine.
+    """Queries about the ports and worker processes of this machine.
 
-    at        who answers at an address
-    stray     the worker of a home that no address leads to
+    at        the listener at an address
+    stray     the worker of a home that no recorded address leads to
     draining  the workers of a home that have handed over and finish their streams
     """
 
@@ -54,29 +54,30 @@ def survey(
     layout: Layout,
     environ: Mapping[str, str],
     *,
-    asked: AskedAddress | None = None,
+    address: RequestedAddress | None = None,
     codex_version: tuple[int, ...] | None = None,
     neighbours: Neighbours | None = None,
     disk: Disk = DISK,
     locked: bool = False,
 ) -> Facts:
-    """Read one home. `codex_version` is the CLI's, where a command had reason to ask it.
+    """Read one home.
 
-    neighbours  the processes and ports of this machine, unless a test brings its own
-    disk        the same of its files and clock
-    locked      the caller holds the journal's lock
+    codex_version  the CLI's, where the command asked for it
+    neighbours     queries about ports and processes; None: those of this machine
+    disk           reads files and the clock
+    locked         the caller holds the journal's lock
     """
-    near = neighbours or Neighbours(at=_port, stray=_stray, draining=_draining)
+    queries = neighbours or Neighbours(at=_port, stray=_stray, draining=_draining)
     config = _text(disk, layout.config, config_toml.parse)
     hooks = _text(disk, layout.hooks, hooks_json.parse)
     record = _Record(disk)
     settings_data, settings, settings_error = _settings(record, layout.settings)
     manifest_data, manifest, manifest_error = _manifest(record, layout.manifest)
     recorded = settings or (manifest.settings if manifest else None)
-    worker = near.at(layout, recorded.host, recorded.port) if recorded else None
-    host, port = _candidate(asked or AskedAddress(), recorded)
+    worker = queries.at(layout, recorded.host, recorded.port) if recorded else None
+    host, port = _candidate(address or RequestedAddress(), recorded)
     known = worker is not None and (worker.host, worker.port) == (host, port)
-    candidate = worker if known else near.at(layout, host, port)
+    candidate = worker if known else queries.at(layout, host, port)
     dotenv = keys.parse_dotenv(disk.read(layout.dotenv), environ)
     auth = disk.read(layout.auth)
     backups = _backups(disk, layout)
@@ -105,8 +106,8 @@ def survey(
         auth_names=auth_json.names(auth),
         worker=worker,
         candidate=candidate,
-        stray=near.stray(layout, (worker, candidate)),
-        draining=near.draining(layout),
+        stray=queries.stray(layout, (worker, candidate)),
+        draining=queries.draining(layout),
         interrupted=_interrupted(disk, layout, locked=locked),
         kept_backups=_kept(record, layout, backups) if manifest is None else (),
         codex_version=codex_version,
@@ -115,7 +116,7 @@ def survey(
 
 
 class _Record:
-    """What we wrote down ourselves, read once: of each file that is there and could not be read, why."""
+    """Reads our own record; `refused` has the reason for each existing file that cannot be read."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
@@ -133,7 +134,7 @@ class _Record:
 
 @cache
 def running_code() -> Runtime:
-    """Describe the code that runs this very function."""
+    """Describe the code of this process."""
     return Runtime(
         runtime_id=code_id.runtime_id(),
         version=cfp.__version__,
@@ -142,9 +143,9 @@ def running_code() -> Runtime:
     )
 
 
-def _candidate(asked: AskedAddress, recorded: Settings | None) -> tuple[str, int]:
-    host = asked.host or (recorded.host if recorded else DEFAULT_HOST)
-    return host, asked.port or (recorded.port if recorded else DEFAULT_PORT)
+def _candidate(address: RequestedAddress, recorded: Settings | None) -> tuple[str, int]:
+    host = address.host or (recorded.host if recorded else DEFAULT_HOST)
+    return host, address.port or (recorded.port if recorded else DEFAULT_PORT)
 
 
 def _port(layout: Layout, host: str, port: int) -> PortFact:
@@ -165,21 +166,22 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
 
 
 def _stray(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
-    """The worker of this home that no recorded or asked address leads to; one that hangs has no more than a pid."""
+    """Return the worker of this home that no known address leads to; of a hanging one only the pid is known."""
     if any(at is not None and at.state is PortState.OURS for at in known):
         return None
     draining = {at.pid for at in _draining(layout)}
-    found = next((worker for worker in process.find_workers(layout.home) if worker.pid not in draining), None)
-    if found is None:
+    workers = process.find_workers(layout.home)
+    worker = next((one for one in workers if one.pid not in draining), None)
+    if worker is None:
         return _unrecorded_predecessor(layout)
-    asked_already = any(at is not None and (at.host, at.port) == (found.host, found.port) for at in known)
-    health = None if asked_already else process.health_at(found.host, found.port, PROBE_TIMEOUT_S)
-    if health is None or health.nonce != found.nonce:
-        answer = {"ok": False, "pid": found.pid, "nonce": found.nonce, "started": found.started}  # as far as known
-        return PortFact(host=found.host, port=found.port, state=PortState.OURS, health=parse_health(answer))
+    asked_already = any(at is not None and (at.host, at.port) == (worker.host, worker.port) for at in known)
+    health = None if asked_already else process.health_at(worker.host, worker.port, PROBE_TIMEOUT_S)
+    if health is None or health.nonce != worker.nonce:
+        answer = {"ok": False, "pid": worker.pid, "nonce": worker.nonce, "started": worker.started}  # as far as known
+        return PortFact(host=worker.host, port=worker.port, state=PortState.OURS, health=parse_health(answer))
     return PortFact(
-        host=found.host,
-        port=found.port,
+        host=worker.host,
+        port=worker.port,
         state=PortState.OURS,
         health=health,
         hands_over=_hands_over(health, layout),
@@ -199,7 +201,7 @@ def _draining(layout: Layout) -> tuple[PortFact, ...]:
 
 
 def _hands_over(health: WorkerHealth, layout: Layout) -> bool:
-    """Whether it says that it does, and the way to ask it is there: its home may have been deleted under it."""
+    """Whether the worker offers a handover and its control socket exists: its home may have been deleted."""
     return control_socket.CAN_HAND_OVER and health.hands_over and layout.control(health.nonce).exists()
 
 
@@ -254,8 +256,8 @@ def _backups(disk: Disk, layout: Layout) -> tuple[str, ...]:
 
 
 def _kept(record: _Record, layout: Layout, names: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
-    found = ((layout.backups / name, record.read(layout.backups / name)) for name in reversed(names))
-    return tuple((str(path), data) for path, data in found if data is not None)
+    backups = ((layout.backups / name, record.read(layout.backups / name)) for name in reversed(names))
+    return tuple((str(path), data) for path, data in backups if data is not None)
 
 
 def _interrupted(disk: Disk, layout: Layout, *, locked: bool) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfp.codex import hooks_json
-from cfp.codex.command_line import _LAUNCHER, posix_line, spoken, windows_line
+from cfp.codex.command_line import _LAUNCHER, decoded, posix_line, windows_line
 
 WORDS = st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1, max_size=6)
 OURS = ("-P", "-m", "codex_fast_proxy", "autostart", "--codex-home", r"C:\Users\me\.codex", "--quiet")
@@ -36,7 +36,7 @@ def test_every_word_arrives(words: list[str]) -> None:
     line = windows_line(words)
     if line.startswith(_LAUNCHER):
         assert re.fullmatch(r"[A-Za-z0-9+/=]+", line.removeprefix(_LAUNCHER))
-        assert words == powershell_words(spoken(line))
+        assert words == powershell_words(decoded(line))
     else:
         assert words == line.split(" ")
         assert not set(line) & set("\"'`$%&|<>^()@#;,{}!*?[]")

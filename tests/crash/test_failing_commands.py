@@ -16,7 +16,7 @@ import pytest
 
 from cfp import signals
 from cfp.core.facts import Facts
-from cfp.host.survey import AskedAddress
+from cfp.host.survey import RequestedAddress
 from tests.crash import invariants
 from tests.crash.commands import COMMANDS, Command, on
 from tests.crash.simfs import Fault, SimFs
@@ -122,7 +122,9 @@ def test_interrupted_at_any_operation(command: Command, numbers: Numbers) -> Non
 class _Impatient(StagedHost):
     """^C comes at the first look around after the commit, when the lock is free again."""
 
-    def survey(self, asked: AskedAddress | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
+    def survey(
+        self, asked: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
+    ) -> Facts:
         if self.journal.has_committed:
             raise KeyboardInterrupt
         return super().survey(asked, ask_codex=ask_codex, locked=locked)

@@ -22,7 +22,7 @@ import pytest
 from cfp.core.facts import Facts, PortFact
 from cfp.core.launch import Launch
 from cfp.host.home import Host
-from cfp.host.survey import AskedAddress
+from cfp.host.survey import RequestedAddress
 from cfp.host.worker.code_id import python_path
 from cfp.host.worker.process import WorkerProcesses, WorkerSpec
 from cfp.host.worker.supervisor import WorkerSupervisor
@@ -78,7 +78,9 @@ class ActingHost(Host):
 
     acts: Acts = field(default_factory=Acts)
 
-    def survey(self, asked: AskedAddress | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
+    def survey(
+        self, asked: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
+    ) -> Facts:
         return super().survey(asked, locked=locked)
 
     @cached_property

@@ -21,7 +21,7 @@ from cfp.core.settings import Settings
 from cfp.core.state import State, state_of
 from cfp.host.disk import Disk
 from cfp.host.home import Host
-from cfp.host.survey import AskedAddress, survey
+from cfp.host.survey import RequestedAddress, survey
 from journal import Journal, Recovery, Unmergeable
 from journal.context import Locks
 from journal.fs import Fs
@@ -93,7 +93,9 @@ class StagedHost(Host):
     codex = None
     codex_version = None
 
-    def survey(self, asked: AskedAddress | None = None, *, ask_codex: bool = False, locked: bool = False) -> Facts:
+    def survey(
+        self, asked: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
+    ) -> Facts:
         near = self.computer.neighbours()
         return survey(self.layout, self.environ, asked=asked, neighbours=near, disk=self.disk, locked=locked)
 

@@ -1,4 +1,4 @@
-"""The key that a program of the user's tells: a provider's `auth.command`, run as Codex runs it."""
+"""The key that a provider's `auth.command` prints; the command runs as Codex runs it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cfp.host.system.windows import NO_WINDOW
 _TIMEOUT_MS = 5000  # Codex's own patience where the table names none
 
 
-def told_key(auth: Mapping[str, Any], variables: Mapping[str, str]) -> str | None:
-    """Run `auth.command` with its `args` and return what it prints, stripped; None where it fails or says nothing.
+def printed_key(auth: Mapping[str, Any], variables: Mapping[str, str]) -> str | None:
+    """Run `auth.command` with its `args` and return its stripped stdout; None where it fails or prints nothing.
 
-    As Codex 0.169 does: in `auth.cwd`, else where we are; with $CODEX_HOME/.env in its environment; no longer than
-    `timeout_ms`. Its stderr may hold anything and is not read.
+    As with Codex 0.169, it runs in `auth.cwd`, else in the current folder, with $CODEX_HOME/.env in its environment,
+    for `timeout_ms` at most. Its stderr is not read.
     """
     command, arguments = auth.get("command"), auth.get("args", [])
     if not isinstance(command, str) or not isinstance(arguments, list):

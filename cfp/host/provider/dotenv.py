@@ -1,6 +1,6 @@
-"""How Codex reads $CODEX_HOME/.env: quotes, escapes, `export`, substitution, and its corner cases.
+"""The rules by which Codex reads $CODEX_HOME/.env: quotes, escapes, `export`, substitution, corner cases.
 
-Codex 0.169 was asked how it reads each of the cases in tests/host/provider/test_dotenv.py.
+They were observed: Codex 0.169 read each of the cases in tests/host/provider/test_dotenv.py.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _INSIDE = re.compile(rf"""(?P<plain>[^"\\$]+) | (?P<quote>") | {_ESCAPE} | {_SUB
 
 
 def parse_dotenv(data: bytes | None, environ: Mapping[str, str]) -> dict[str, str]:
-    """Read $CODEX_HOME/.env as Codex does: what it sets, over the environment that it finds.
+    """Return the variables that $CODEX_HOME/.env sets, read by Codex's rules on top of the environment.
 
-    A line that does not parse is left out, alone; names that begin with CODEX_ in any case are too.
+    A line that does not parse is skipped, and so are names that begin with CODEX_ in any case.
     """
     text = (data or b"").decode(errors="surrogateescape")
     read: dict[str, str] = {}
@@ -65,26 +65,26 @@ def _is_utf8(text: str) -> bool:
 
 
 def _value(text: str, variables: Mapping[str, str]) -> str | None:
-    """Unquote and substitute; None where it does not parse."""
+    """Return the value unquoted and with its substitutions; None where it does not parse."""
     if text.startswith("#"):
         return ""
     value = ""
     quoted = False
     position = 0
     while position < len(text):
-        piece = (_INSIDE if quoted else _OUTSIDE).match(text, position)
-        if piece is None:
+        match = (_INSIDE if quoted else _OUTSIDE).match(text, position)
+        if match is None:
             return None
-        position = piece.end()
-        found = piece.groupdict()
-        if found["quote"]:
+        position = match.end()
+        groups = match.groupdict()
+        if groups["quote"]:
             quoted = not quoted
-        elif found["escaped"]:
-            value += "\n" if found["escaped"] == "n" else found["escaped"]
-        elif found["braced"] is not None:
-            value += variables.get(found["braced"], "")
-        elif found["bare"] is not None:
-            value += variables.get(found["bare"], "") + found["after"]
+        elif groups["escaped"]:
+            value += "\n" if groups["escaped"] == "n" else groups["escaped"]
+        elif groups["braced"] is not None:
+            value += variables.get(groups["braced"], "")
+        elif groups["bare"] is not None:
+            value += variables.get(groups["bare"], "") + groups["after"]
         else:
-            value += found["plain"] or found.get("single") or ""
+            value += groups["plain"] or groups.get("single") or ""
     return None if quoted else value

@@ -1,7 +1,7 @@
-"""Which key Codex itself would send to a provider, and where it lies: that one, never another.
+"""The key that Codex itself would send to a provider, and its location.
 
-An OpenAI key must not reach a relay, so nothing here guesses: a provider's table names the places (`_places`), the
-first of them that holds a key gives it, and any other place must be named by the user (`Source`).
+An OpenAI key must not reach a relay, so nothing here guesses: the provider's table names the locations
+(`_locations`), and the first that holds a key counts. The user must name any other location (`KeySource`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cfp.codex import auth_json
 from cfp.core.bearer import bearer
 from cfp.core.provider import host_of
 from cfp.errors import Failed
-from cfp.host.provider.auth_command import told_key
+from cfp.host.provider.auth_command import printed_key
 from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.provider.secret import Secret, redact
 
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class KeyLocation(enum.StrEnum):
-    """Where a key lies."""
+    """The locations of keys."""
 
     DOTENV = "codex_dotenv"
     PROCESS_ENV = "process_env"
@@ -49,7 +49,7 @@ class KeyLocation(enum.StrEnum):
 
 
 # fmt: off
-_CLOSED_SET: Final = {                              # still there after a reboot, as far as the place tells?
+_CLOSED_SET: Final = {                              # survives a reboot, as far as the location shows?
     KeyLocation.DOTENV:             ("process_env",        True),   # Codex loads it into its own environment
     KeyLocation.PROCESS_ENV:        ("process_env",        False),
     KeyLocation.WINDOWS_USER_ENV:   ("windows_user_env",   True),
@@ -63,14 +63,17 @@ _CLOSED_SET: Final = {                              # still there after a reboot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySource:
-    """A place named by the user: an override candidate, --api-key-env, --source-auth-key."""
+    """A location that the user named: by an auth override, --api-key-env or --source-auth-key."""
 
     place: KeyLocation
     name: str = ""
 
     @classmethod
     def env(cls, name: str) -> KeySource:
-        """The variable as the worker will see it: .env, the environment, Windows' user environment, auth.json."""
+        """Return the source of a variable, read as the worker reads it.
+
+        The order is .env, the environment, Windows' user environment, auth.json.
+        """
         return cls(place=KeyLocation.PROCESS_ENV, name=name)
 
     @classmethod
@@ -84,7 +87,7 @@ class KeySource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundKey:
-    """A key and where it was found; the secret does not show."""
+    """A key and its location; the secret does not show."""
 
     secret: Secret
     place: KeyLocation
@@ -92,7 +95,7 @@ class FoundKey:
 
     @property
     def source(self) -> str:
-        """`process_env:NAME` and the like: a name, never a value."""
+        """The location and name, as in `process_env:NAME`; never a value."""
         return f"{self.place}:{self.name}" if self.name else str(self.place)
 
     @property
@@ -102,7 +105,7 @@ class FoundKey:
 
     @property
     def persistent(self) -> bool:
-        """Whether the key is still there after a reboot, as far as its place tells."""
+        """Whether the key survives a reboot, as far as its location shows."""
         return _CLOSED_SET[self.place][1]
 
 
@@ -122,7 +125,7 @@ def discover_key(
     source: KeySource | None = None,
     user_environ: Mapping[str, str] | None = None,
 ) -> FoundKey | None:
-    """Find the key that Codex would send to `provider`, or with `source`, the one that the user named.
+    """Return the key that Codex would send to `provider`, or with `source`, the one that the user named.
 
     config, auth, dotenv, provider_auth are the contents of config.toml (parsed), auth.json, .env and
     provider-auth.json; user_environ is `windows.user_environ()`. None: there is none (`sends_key` tells whether
@@ -136,11 +139,11 @@ def discover_key(
         KeyLocation.AUTH_JSON: lambda name: auth_json.api_key(auth, name),
         KeyLocation.PROVIDER_AUTH_FILE: lambda _: _provider_auth_key(provider_auth, provider),
         KeyLocation.BEARER_TOKEN: lambda _: _text(_table(config, provider).get("experimental_bearer_token")),
-        KeyLocation.AUTH_COMMAND: lambda _: told_key(
+        KeyLocation.AUTH_COMMAND: lambda _: printed_key(
             _table(config, provider)["auth"], {**environ, **parse_dotenv(dotenv, environ)}
         ),
     }
-    for place, name in _places(config, provider, auth) if source is None else _places_of(source):
+    for place, name in _locations(config, provider, auth) if source is None else _locations_of(source):
         value = read[place](name)
         if value is not None and value.strip():
             return FoundKey(secret=Secret(value), place=place, name=name)
@@ -161,20 +164,20 @@ def checked_bearer(found: FoundKey, upstream_base: str, *, verbatim: bool = Fals
 
 
 def sends_key(config: Mapping[str, Any], provider: str) -> bool:
-    """Whether Codex sends a key of the user's to this provider at all; a local one may want none."""
-    return bool(_places(config, provider, None))
+    """Whether Codex sends a key to this provider at all; a local provider may want none."""
+    return bool(_locations(config, provider, None))
 
 
 def sends_login(config: Mapping[str, Any], provider: str, auth: bytes | None) -> bool:
-    """Whether Codex would send this provider its ChatGPT login, which is not ours to send anywhere."""
+    """Whether Codex would send its ChatGPT login to this provider. We never send that login ourselves."""
     store = config.get("cli_auth_credentials_store")
     mode = auth_json.login_mode(auth, store if isinstance(store, str) else None)
     signed_in = mode.has_chatgpt
-    return signed_in and _places(config, provider, None) == [(KeyLocation.AUTH_JSON, _OPENAI_KEY)]
+    return signed_in and _locations(config, provider, None) == [(KeyLocation.AUTH_JSON, _OPENAI_KEY)]
 
 
-def _places(config: Mapping[str, Any], provider: str, auth: bytes | None) -> list[tuple[KeyLocation, str]]:
-    """Where the provider's table says that its key lies, first one first (Codex 0.169: env_key beats the rest)."""
+def _locations(config: Mapping[str, Any], provider: str, auth: bytes | None) -> list[tuple[KeyLocation, str]]:
+    """Return the locations that the provider's table names, in order (Codex 0.169: env_key beats the rest)."""
     table = _table(config, provider)
     env_key = _text(table.get("env_key"))
     if env_key:
@@ -193,7 +196,7 @@ def _named(name: str) -> list[tuple[KeyLocation, str]]:
     return [(KeyLocation.DOTENV, name), (KeyLocation.PROCESS_ENV, name), (KeyLocation.AUTH_JSON, name)]
 
 
-def _places_of(source: KeySource) -> list[tuple[KeyLocation, str]]:
+def _locations_of(source: KeySource) -> list[tuple[KeyLocation, str]]:
     if source.place is not KeyLocation.PROCESS_ENV:
         return [(source.place, source.name)]
     first, second, last = _named(source.name)
@@ -201,13 +204,13 @@ def _places_of(source: KeySource) -> list[tuple[KeyLocation, str]]:
 
 
 def _codex_reads_key(config: Mapping[str, Any], auth: bytes | None) -> bool:
-    """Whether Codex would send auth.json's key: not where it keeps logins elsewhere or signs in with ChatGPT."""
+    """Whether Codex would send auth.json's key: not with another credentials store or a ChatGPT login."""
     mode = auth_json.api_key(auth, "auth_mode") or ""
     return config.get("cli_auth_credentials_store") not in _STORES_WITHOUT_FILE and not mode.startswith("chatgpt")
 
 
 def _table(config: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
-    """The provider's table; a built-in one has none, whatever stands under its name."""
+    """Return the provider's table; a built-in provider has none, even if config.toml has a table of its name."""
     tables = config.get("model_providers")
     table = tables.get(provider) if isinstance(tables, Mapping) else None
     is_built_in = provider == _OPENAI or provider in _KEYLESS_BUILT_INS
@@ -229,7 +232,7 @@ def _provider_auth_key(data: bytes | None, provider: str) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extras:
-    """What else Codex sends to a provider: headers and query parameters from its table. Values may be secrets."""
+    """Headers and query parameters that the provider's table adds to requests. Values may be secrets."""
 
     headers: tuple[tuple[str, Secret], ...] = ()
     query: tuple[tuple[str, Secret], ...] = ()

@@ -1,4 +1,4 @@
-"""How a request leaves this machine: which proxy the environment asks for, and whom TLS trusts."""
+"""The way out of this machine: the outbound proxy of the environment, and the TLS trust."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _CA_VARIABLES = ("CODEX_CA_CERTIFICATE", "SSL_CERT_FILE")
 
 
 def outbound_environ(environ: Mapping[str, str], dotenv: bytes | None) -> Mapping[str, str]:
-    """The environment as Codex has it for the way out: $CODEX_HOME/.env is stronger than what it was started with.
+    """Return the environment with the proxies and authorities of $CODEX_HOME/.env, which Codex prefers.
 
-    Of the file only proxies and authorities: keys are looked up there when they are needed.
+    Keys of the file are not part of it: they are looked up when they are needed.
     """
     if dotenv is None:
         return environ
     from cfp.host.provider.dotenv import parse_dotenv  # noqa: PLC0415  few homes have one, and listening needs none
 
-    said = parse_dotenv(dotenv, environ)
-    return {**environ, **{name: value for name, value in said.items() if name.lower() in _FROM_DOTENV}}
+    variables = parse_dotenv(dotenv, environ)
+    return {**environ, **{name: value for name, value in variables.items() if name.lower() in _FROM_DOTENV}}
 
 
 def outbound_proxy(url: str, environ: Mapping[str, str]) -> str | None:
     """Return the proxy's URL for `url`, which may hold credentials, or None for a direct connection.
 
-    https_proxy or http_proxy by scheme, else all_proxy; lower case before upper. no_proxy takes hosts out, and a
-    loopback address is never proxied. The worker reads them in the same way.
+    https_proxy or http_proxy by scheme, else all_proxy; lower case before upper. no_proxy exempts hosts, and a
+    loopback address is never proxied. The worker applies the same rules.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
@@ -47,7 +47,7 @@ def _variable(name: str, environ: Mapping[str, str]) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the name stands for this machine itself, without asking a resolver."""
+    """Whether the name stands for this machine; no resolver is asked."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     address = _address(host)
@@ -87,7 +87,7 @@ def _holds(entry: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -
 def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     """Trust the system's authorities, and those of CODEX_CA_CERTIFICATE or else SSL_CERT_FILE; TLS 1.2 at least.
 
-    Raises Failed(upstream_tls; reason) where that file cannot be used: going on without it would only fail later.
+    Raises Failed(upstream_tls; reason) where that file cannot be used: without it, requests would only fail later.
     """
     import truststore  # noqa: PLC0415 - http upstreams do without
 

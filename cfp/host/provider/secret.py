@@ -1,4 +1,4 @@
-"""A text that must not show, and what to blank in a text that others wrote."""
+"""Texts that must not show, and the redaction of foreign texts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NoReturn, Self, final
 
 @final
 class Secret:
-    """A text that shows itself only where asked: `reveal()`."""
+    """A text that only `reveal()` shows."""
 
     __slots__ = ("_value",)
 
@@ -50,9 +50,9 @@ _TOKENS = re.compile(
 
 
 def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
-    """Blank the secrets, every part of them of 8 signs, and all that looks like a token; one line, printable.
+    """Return the text as one printable line, without the secrets, any 8 characters of them, and token-like words.
 
-    A "secret" of less than 4 signs is none: blanking every `1` would only hide the message.
+    A "secret" of less than 4 characters is kept: to blank every `1` would only hide the message.
     """
     line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
     for secret in secrets:

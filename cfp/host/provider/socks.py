@@ -1,4 +1,4 @@
-"""httpx over a SOCKS proxy, by python-socks: the library that the worker uses too."""
+"""httpx over a SOCKS proxy, by python-socks, the library that the worker uses, too."""
 # ruff: noqa: ARG002, ASYNC109 - httpcore's signatures
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _Backend(httpcore.AsyncNetworkBackend):
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """asyncio's streams as httpcore wants them; time is limited by whoever runs the request."""
+    """An httpcore stream on asyncio's streams; the caller limits the time of the request."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -70,7 +70,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             raise httpcore.WriteError from error
 
     async def aclose(self) -> None:
-        self._writer.transport.abort()  # a verification has seen enough: no farewell is waited for
+        self._writer.transport.abort()  # a verification needs no orderly close
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None

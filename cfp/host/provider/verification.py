@@ -10,9 +10,9 @@ from cfp.host.provider.keys import Extras, FoundKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationRequest:
-    """What the candidate would send.
+    """The request that tries a candidate route.
 
-    service_tier  the tier that the candidate policy would put there; None for none
+    service_tier  the tier that the candidate policy would add; None for none
     key           None where the provider wants none
     overrides     the key replaces Codex's own identity headers, as the worker's override mode does
     """
@@ -30,7 +30,7 @@ class VerificationRequest:
 class Verification:
     """The result field `verification`; times in milliseconds from the start, None where skipped.
 
-    response_service_tier  as the first event says it: the answer is not waited for
+    response_service_tier  the tier in the first event; later events are not read
     """
 
     status: str
@@ -53,7 +53,7 @@ class Verification:
 
 
 def skipped(request: VerificationRequest) -> Verification:
-    """The result of --no-verify, and of a change that needs no verification."""
+    """Return the result for --no-verify, and for a change that needs no verification."""
     return Verification(
         status="skipped",
         provider=request.provider,

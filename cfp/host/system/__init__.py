@@ -1,1 +1,1 @@
-"""What the operating system and other programs on it offer: browser, git, terminal, links, throw-away folders."""
+"""Services of the operating system and its programs: browser, git, terminal, links, temporary folders, Windows."""

@@ -1,4 +1,4 @@
-"""Opens a page in the user's browser, which then has nothing of ours: no output, no input."""
+"""Opens a page in the user's browser, which gets neither our input nor our output."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _OPEN: Final = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]
 
 
 def open_page(url: str, environ: Mapping[str, str], python: str = sys.executable) -> bool:
-    """Return whether a browser has taken it.
+    """Return whether a browser opened the page.
 
-    Without a screen there are only browsers for terminals, which would take this one. Another process asks, because
-    what browsers print would else end up on our stdout.
+    Without a screen there are only text browsers, which would take over the terminal. A process of its own starts
+    the browser, because the browser's output would end up on our stdout otherwise.
     """
     if sys.platform.startswith("linux") and not any(environ.get(name) for name in _SCREENS):
         return False
     silent = subprocess.DEVNULL
     try:
-        asked = subprocess.run(
+        opener = subprocess.run(
             [python, "-P", "-c", _OPEN, url],
             env=dict(environ),
             stdin=silent,
@@ -32,7 +32,7 @@ def open_page(url: str, environ: Mapping[str, str], python: str = sys.executable
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return True  # some are waited for until they are closed
+        return True  # some commands return only when the browser is closed
     except OSError:
         return False
-    return asked.returncode == 0
+    return opener.returncode == 0

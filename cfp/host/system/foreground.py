@@ -1,4 +1,4 @@
-"""A program in the foreground: it has our terminal, and the signals that come to us are for it."""
+"""Runs a program in the foreground: it gets our terminal, and we pass our signals on to it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-if sys.platform == "win32":  # a console's ^C reaches the program by itself, and no other signal exists
+if sys.platform == "win32":  # the console sends ^C to the program itself, and there is no other signal
     _SHARED: tuple[str, ...] = ("SIGINT", "SIGBREAK")
     _PASSED_ON: tuple[str, ...] = ()
 else:
-    # From the terminal, these reach every process of the job: the program decides, and we wait for it.
+    # The terminal sends these to every process of the job: the program decides, and we wait for it.
     _SHARED = ("SIGINT", "SIGQUIT")
-    # These are sent to one process, and mean the session.
+    # Somebody sends these to our process, and means the program.
     _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
 def run_in_foreground(program: Path, words: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run it to its end and return its exit code, as a shell counts: 128 and the number for a signal.
+    """Run the program and return its exit code as shells do: 128 plus the number for a signal.
 
     Raises OSError where it cannot be started.
     """
@@ -36,9 +36,9 @@ def run_in_foreground(program: Path, words: Sequence[str], environ: Mapping[str,
 
 @contextmanager
 def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
-    """Pass signals on to the program that is told; those that came before go to it then.
+    """Pass signals on to the program, once the yielded function has named it; earlier signals follow then.
 
-    Handlers rather than SIG_IGN: a program inherits what is ignored, but not what is handled.
+    Handlers, not SIG_IGN: a child inherits ignored signals, but no handlers.
     """
     programs: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
@@ -64,7 +64,7 @@ def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
 
 
 def _numbers(names: Sequence[str]) -> Iterator[Any]:
-    """Those of this system that are not ignored already: `nohup` means it."""
+    """Yield the signals that exist here and are not ignored: `nohup` relies on that."""
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     return (number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN)
 

@@ -1,4 +1,4 @@
-"""A git checkout and its remote, looked at without writing anything into it."""
+"""Reads a git checkout and its remote, and writes nothing into the checkout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMEOUT_S = 60.0
 
 
 class Relation(enum.StrEnum):
-    """How HEAD stands to the remote branch; a closed set of the contract."""
+    """The relation of HEAD to the remote branch; a closed set of the contract."""
 
     SAME = "same"
     REMOTE_AHEAD = "remote_ahead"
@@ -28,7 +28,7 @@ class Relation(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Commits as full hashes; None where there is none or it could not be learnt."""
+    """Two branches compared. Commits are full hashes; None where there is none or git cannot tell."""
 
     remote_url: str | None
     branch: str | None
@@ -45,10 +45,10 @@ def find_checkout(path: Path, environ: Mapping[str, str]) -> Path | None:
 
 
 def compare(repo: Path, remote: str, branch: str | None, environ: Mapping[str, str]) -> Comparison:
-    """Ask the remote for its branch and say how HEAD stands to it.
+    """Compare HEAD with the remote's branch.
 
-    Commits that are not here are fetched into a throw-away folder that borrows the checkout's objects, so not one
-    file of the checkout changes (`git fetch --dry-run` would store objects).
+    Missing commits are fetched into a temporary folder that borrows the checkout's objects, so that no file of the
+    checkout changes (`git fetch --dry-run` would store objects).
     """
     url = _git(repo, environ, "remote", "get-url", remote)
     local = _git(repo, environ, "rev-parse", "--verify", "HEAD")
@@ -86,7 +86,7 @@ def _relation(
 
 
 def shown_url(url: str) -> str:
-    """Return a remote's URL without user information, query and fragment; scp-like ones have no secrets to lose."""
+    """Return a remote's URL without user information, query and fragment; scp-like URLs hold no secrets."""
     parts = urlsplit(url)
     if not parts.scheme or not parts.netloc:
         return url.split("?", maxsplit=1)[0]
@@ -94,7 +94,7 @@ def shown_url(url: str) -> str:
 
 
 def _git(folder: Path, environ: Mapping[str, str], *arguments: str) -> str | None:
-    """Return what git said on stdout, None where it failed. It never asks: no terminal, no askpass."""
+    """Return git's stdout, None where it failed. Git never prompts: it has no terminal and no askpass."""
     quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes"}
     try:
         done = subprocess.run(

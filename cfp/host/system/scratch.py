@@ -1,4 +1,4 @@
-"""Throw-away folders: gone at the end, and those of runs that were killed are gone at the next run."""
+"""Temporary folders: removed at the end of their use, or, after a kill, at the next run."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _LOCK: Final = "in-use.lock"
 def scratch(purpose: str, environ: Mapping[str, str]) -> Iterator[Path]:
     """Yield an empty folder that only its owner can read (0700), in TMPDIR; `purpose` is a word of its name.
 
-    A lock beside it tells that it is in use, and the kernel lets go of it however this process ends.
+    A lock beside the folder marks it as in use; the kernel releases the lock however this process ends.
     """
-    place = _place(environ)
+    place = _parent(environ)
     for path in place.glob("codex-fast-proxy-*"):
         if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
             _remove_unless_used(path)
@@ -36,13 +36,13 @@ def scratch(purpose: str, environ: Mapping[str, str]) -> Iterator[Path]:
         shutil.rmtree(outer, ignore_errors=True)
 
 
-def _place(environ: Mapping[str, str]) -> Path:
-    asked = next((environ[name] for name in ("TMPDIR", "TEMP", "TMP") if environ.get(name)), None)
-    return Path(asked) if asked and Path(asked).is_dir() else Path(tempfile.gettempdir())
+def _parent(environ: Mapping[str, str]) -> Path:
+    named = next((environ[name] for name in ("TMPDIR", "TEMP", "TMP") if environ.get(name)), None)
+    return Path(named) if named and Path(named).is_dir() else Path(tempfile.gettempdir())
 
 
 def _remove_unless_used(path: Path) -> None:
-    """One without a lock is being made just now, or is another user's."""
+    """Remove a folder whose lock is free. One without a lock file is still being made, or is another user's."""
     try:
         if (path / _LOCK).exists():
             with FileLock(path / _LOCK, timeout=0):

@@ -26,7 +26,7 @@ class SkillLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """How this system links folders: `make(target, path)`, and `remove(path)`."""
+    """The functions that link folders on this system: `make(target, path)` and `remove(path)`."""
 
     kind: str
     make: Callable[[str, str], None]
@@ -47,13 +47,13 @@ def link(
         raise Refused("skill_missing", path=str(target))
     if _is_link(path):
         if _leads_to(path, target):
-            return _told("already_linked", path, target, links)
+            return _result("already_linked", path, target, links)
         raise Refused("skill_place_taken", path=str(path))
     if path.exists():
         raise Refused("skill_place_taken", path=str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     links.make(str(target), str(path))
-    return _told("linked", path, target, links)
+    return _result("linked", path, target, links)
 
 
 def unlink(
@@ -64,11 +64,11 @@ def unlink(
     if not _is_link(path):
         if path.exists():
             raise Refused("skill_place_taken", path=str(path))
-        return _told("missing", path, target, links)
+        return _result("missing", path, target, links)
     if not _leads_to(path, target):
         raise Refused("skill_place_taken", path=str(path))
     links.remove(str(path))
-    return _told("unlinked", path, target, links)
+    return _result("unlinked", path, target, links)
 
 
 def _ends(repo_root: str | None, skills_root: str | None, environ: Mapping[str, str]) -> tuple[Path, Path]:
@@ -77,7 +77,7 @@ def _ends(repo_root: str | None, skills_root: str | None, environ: Mapping[str, 
 
 
 def _is_link(path: Path) -> bool:
-    """A symbolic link or a junction: both can be read."""
+    """Whether it is a symbolic link or a junction: both can be read."""
     try:
         return bool(path.readlink())
     except OSError:
@@ -88,5 +88,5 @@ def _leads_to(path: Path, target: Path) -> bool:
     return os.path.realpath(path) == os.path.realpath(target)
 
 
-def _told(status: str, path: Path, target: Path, links: Links) -> SkillLink:
+def _result(status: str, path: Path, target: Path, links: Links) -> SkillLink:
     return SkillLink(status=status, path=path, target=target, link_type=links.kind)

@@ -1,17 +1,17 @@
-"""What Windows has of its own: the user's environment in the registry, junctions, programs without a window."""
+"""Windows only: the user's environment in the registry, junctions, programs without a window."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any, Final
 
-# A console program that is started where there is no console, as from a hook, would open one; 0 elsewhere.
-# It is subprocess.CREATE_NO_WINDOW, a module that a worker does without.
+# Without it, a console program that a hook starts would open a console window; 0 on other systems.
+# It is subprocess.CREATE_NO_WINDOW; the worker does not import that module.
 NO_WINDOW: Final[int] = 0x08000000 if sys.platform == "win32" else 0
 
 
 def user_environ(registry: Any = None) -> dict[str, str]:
-    """The variables that Windows keeps for new programs of this user, under HKCU/Environment; {} elsewhere.
+    """Return the variables that Windows keeps for new programs of this user (HKCU/Environment); {} elsewhere.
 
     registry  the module winreg, or one like it; None: the system's own
     """
@@ -36,7 +36,7 @@ def _registry() -> Any:
 
 
 def make_junction(target: str, path: str) -> None:
-    """Link a folder to another one; unlike a symbolic link, that needs no privilege. Raises OSError."""
+    """Make `path` a junction to the folder `target`, which needs no privilege. Raises OSError."""
     import _winapi  # noqa: PLC0415 - exists on Windows only
 
     create: Any = _winapi.CreateJunction  # type: ignore[attr-defined]  # there on Windows

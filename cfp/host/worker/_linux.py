@@ -1,4 +1,4 @@
-"""Processes as Linux shows them: /proc for identity, a pidfd for everything that must not meet a reused pid."""
+"""Processes on Linux: /proc identifies them, and a pidfd keeps a signal from reaching a reused pid."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def is_running(pid: int, expected: str) -> bool:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """The fields from the third on: the second is a name in parentheses that may hold anything."""
+    """Return the fields from the third on; the second is a name in parentheses that may hold anything."""
     try:
         text = (_PROC / str(pid) / "stat").read_bytes().decode(errors="replace")
     except OSError:
@@ -43,7 +43,7 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def uid(pid: int) -> int | None:
-    """The real user of the process."""
+    """Return the real user id of the process; None where it is gone."""
     with suppress(OSError):
         for line in (_PROC / str(pid) / "status").read_text(errors="replace").splitlines():
             if line.startswith("Uid:"):
@@ -52,12 +52,12 @@ def uid(pid: int) -> int | None:
 
 
 def pids() -> list[int]:
-    """All processes that there are."""
+    """Return the pids of all processes."""
     return [int(name) for name in os.listdir(_PROC) if name.isdecimal()]
 
 
 def cmdline(pid: int) -> tuple[str, ...]:
-    """Its arguments; () where we may not look or it is a zombie."""
+    """Return its arguments; () for a zombie and where /proc does not allow it."""
     try:
         raw = (_PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
@@ -66,7 +66,7 @@ def cmdline(pid: int) -> tuple[str, ...]:
 
 
 class Handle:
-    """A hold on one process: whatever becomes of its pid, signals reach this process or nobody."""
+    """A handle on one process: a signal reaches this process or none, even if its pid is reused."""
 
     def __init__(self, pid: int, fd: int) -> None:
         self.pid = pid
@@ -78,7 +78,7 @@ class Handle:
             signal.pidfd_send_signal(self._fd, signal.SIGKILL if kill else signal.SIGTERM)
 
     def wait(self, timeout: float) -> bool:
-        """Whether it ended within `timeout` seconds; a zombie has."""
+        """Whether it exits within `timeout` seconds; a zombie counts as exited."""
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
         return bool(poll.poll(max(0, math.ceil(timeout * 1000))))
@@ -93,7 +93,7 @@ class Handle:
 
 
 def hold(pid: int) -> Handle | None:
-    """Take hold of whatever has this pid now; the caller proves *after* that what it is. None: no such process."""
+    """Return a handle on the process with this pid; the caller proves its identity *after* that. None without one."""
     try:
         return Handle(pid, os.pidfd_open(pid))
     except OSError:
@@ -101,7 +101,7 @@ def hold(pid: int) -> Handle | None:
 
 
 def listener(port: int) -> tuple[int | None, int | None, tuple[str, ...]] | None:
-    """(pid, uid, cmdline) of the listener at `port`; pid is None where the process is another user's."""
+    """Return (pid, uid, cmdline) of the listener at `port`; pid is None for a process of another user."""
     for table in ("tcp", "tcp6"):
         try:
             lines = (_PROC / "net" / table).read_text().splitlines()[1:]
@@ -124,13 +124,13 @@ _MAPPED    = "0" * 16 + "FFFF0000"                  # ::ffff:a.b.c.d
 
 
 def _is_local(address: str) -> bool:
-    """Whether 127.0.0.0/8, ::1 or a wildcard: what a loopback client would reach."""
+    """Whether a loopback client reaches the address: 127.0.0.0/8, ::1 or a wildcard."""
     ipv4 = address.removeprefix(_MAPPED)
     return address in _WILDCARDS or address == _LOOPBACK6 or (len(ipv4) == 8 and ipv4.endswith("7F"))
 
 
 def _holder(link: str) -> int | None:
-    """The process with a descriptor of that name; only those of our own user can be looked into."""
+    """Return the process that has a descriptor of that name; /proc shows descriptors of our own user only."""
     # Thousands of descriptors: plain strings, no Path for each.
     for pid in filter(str.isdecimal, os.listdir(_PROC)):
         folder = f"{_PROC}/{pid}/fd"

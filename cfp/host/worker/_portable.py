@@ -1,4 +1,4 @@
-"""Processes as psutil shows them: the same names as `_linux`, for systems without /proc and pidfds."""
+"""Processes by psutil, for systems without /proc and pidfds; it has the same names as `_linux`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_running(pid: int, expected: str) -> bool:
 
 
 def uid(pid: int) -> int | None:
-    """The real user of the process; None on Windows, where opening a process of another user fails instead."""
+    """Return the real user id of the process; None on Windows, where other users' processes cannot be opened."""
     try:
         process = psutil.Process(pid)
         return process.uids().real if hasattr(process, "uids") else None
@@ -50,7 +50,7 @@ def cmdline(pid: int) -> tuple[str, ...]:
 
 
 class Handle:
-    """A hold on one process: psutil compares the creation time before it signals."""
+    """A handle on one process: psutil compares the creation time before it sends a signal."""
 
     def __init__(self, process: psutil.Process) -> None:
         self.pid = process.pid

@@ -1,4 +1,4 @@
-"""Which code runs: an identity that changes with any source file of ours, so that a stale worker is seen."""
+"""The identity of the running code; it changes with any source file of ours, so that a stale worker shows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def runtime_id() -> str:
     for root in (_PACKAGE, Path(journal.__file__).parent):
         for name in sorted(_sources(str(root))):
             state.update(f"{root.name}/{name}\0".encode())
-            with open(f"{root}/{name}", "rb", buffering=0) as file:  # noqa: PTH123  200 files, before the first answer
+            with open(f"{root}/{name}", "rb", buffering=0) as file:  # noqa: PTH123  200 files, before the first health response
                 state.update(file.read())
     return state.hexdigest()[:16]
 
@@ -42,9 +42,9 @@ def package_path() -> str:
 
 
 def python_path(executable: str = sys.executable) -> str:
-    """Return this interpreter under one name, however it was called.
+    """Return the path of this interpreter under one name, whichever of its names started it.
 
-    `python` and `python3` of one environment are the same program, and a hook that names either is the same hook.
+    `python` and `python3` of one environment are the same program, and hooks with either name are the same hook.
     """
     called = Path(executable)
     for name in ("python3", "python"):

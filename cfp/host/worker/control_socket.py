@@ -1,11 +1,11 @@
-"""A worker's control socket: how a manager asks it, and how a new worker takes its listener over.
+"""A worker's control socket: a manager reads its health there, and a new worker takes its listener over.
 
-One line of JSON is asked, one line is answered. With the answer to `take_over` come the listening sockets and the
-lifetime lock (SCM_RIGHTS, unix(7)), and the connection then is the *loan*: while both ends are open the former worker
-stands by. When the borrower's end closes, the former serves on as if nothing had been; when the former's end
+A request is one line of JSON, and so is the response. The response to `take_over` carries the listening sockets and
+the lifetime lock (SCM_RIGHTS, unix(7)); from then on the connection is the *loan*: as long as both ends are open the
+former worker stands by. When the borrower's end closes, the former worker serves again; when the former's end
 closes, the borrower is alone.
 
-Stdlib only and light: a worker that is waited for imports this before it listens.
+Standard library only: a worker imports this before it listens, and its start is waited for.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES = 0, 1, 76
 
 
 def listen(path: Path) -> socket.socket:
-    """Listen there, non-blocking. The name appears with a listener behind it, over one that a dead worker left."""
+    """Return a non-blocking listener. Its name appears only once it listens, and replaces a dead worker's name."""
     fresh = path.with_name(f"{path.name}.new")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -68,7 +68,7 @@ def connect(path: Path, timeout: float) -> socket.socket:
 
 @contextmanager
 def _reachable(path: Path) -> Iterator[str]:
-    """A name for the path that fits into sockaddr_un, however deep the home lies."""
+    """Yield a name of the path that fits into sockaddr_un, however deep the home lies."""
     if len(os.fsencode(path)) <= _LONGEST_PATH:
         yield str(path)
         return
@@ -85,7 +85,7 @@ def _reachable(path: Path) -> Iterator[str]:
 
 @contextmanager
 def _inside(folder: int) -> Iterator[None]:
-    """Be in that folder for a moment; every other path of a worker and of a manager is absolute."""
+    """Change into that folder for a moment; all other paths of a worker and a manager are absolute."""
     back = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fchdir(folder)
@@ -98,13 +98,13 @@ def _inside(folder: int) -> Iterator[None]:
 
 
 def is_own(connection: socket.socket) -> bool:
-    """Whether the process at the other end is of our user; the folder's mode, 0700, says so a second time."""
+    """Whether the process at the other end belongs to our user; the folder's mode, 0700, is the second guard."""
     if hasattr(socket, "SO_PEERCRED"):
-        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        uid = struct.unpack("3i", found)[1]
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        uid = struct.unpack("3i", credentials)[1]
     else:
-        found = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES)
-        uid = struct.unpack_from("=II", found)[1]
+        credentials = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES)
+        uid = struct.unpack_from("=II", credentials)[1]
     return bool(uid == os.getuid())
 
 
@@ -112,12 +112,12 @@ def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequen
     """Send one line, with descriptors where there are some; raises OSError."""
     line = json.dumps(message).encode() + b"\n"
     sent = socket.send_fds(connection, [line], list(descriptors)) if descriptors else 0
-    if sent < len(line):  # to send nothing fails where the peer has read all and gone
+    if sent < len(line):  # sending no bytes fails where the peer has read all and closed
         connection.sendall(line[sent:])
 
 
 def receive(connection: socket.socket, timeout: float) -> tuple[dict[str, Any], list[int]]:
-    """Read one line and the descriptors that came with it; raises OSError or ValueError, and keeps none then."""
+    """Read one line and its descriptors; raises OSError or ValueError, with all descriptors closed."""
     descriptors: list[int] = []
     try:
         return _message(_line(connection, time.monotonic() + timeout, descriptors)), descriptors
@@ -131,13 +131,13 @@ def _line(connection: socket.socket, deadline: float, descriptors: list[int]) ->
     line = b""
     while not line.endswith(b"\n"):
         connection.settimeout(max(0.001, deadline - time.monotonic()))
-        part, got, _, _ = socket.recv_fds(connection, LONGEST_LINE, _MOST_DESCRIPTORS)
-        descriptors += got
-        for descriptor in got:
+        chunk, new_descriptors, _, _ = socket.recv_fds(connection, LONGEST_LINE, _MOST_DESCRIPTORS)
+        descriptors += new_descriptors
+        for descriptor in new_descriptors:
             os.set_inheritable(descriptor, False)
-        if not part:
+        if not chunk:
             raise ConnectionResetError
-        line += part
+        line += chunk
         if len(line) > LONGEST_LINE:
             raise ValueError
     return line
@@ -154,7 +154,7 @@ def _message(line: bytes) -> dict[str, Any]:
 
 
 def read_health(path: Path, timeout: float) -> dict[str, Any] | None:
-    """Ask the worker behind a control socket; None unless one answers in time. It answers also when it drains."""
+    """Return the health of the worker behind a control socket, even a draining one; None without a response."""
     try:
         with connect(path, timeout) as connection:
             send(connection, {"ask": "health"})

@@ -1,4 +1,4 @@
-"""The worker of codex-fast-proxy 0.1.0, found and ended by other proofs than ours: it has no nonce."""
+"""The worker of codex-fast-proxy 0.1.0. It has no nonce, so other proofs find and end it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ else:
     from cfp.host.worker import _portable as system
 
 _HEALTH_TIMEOUT = 2.0
-_TERM = 2.0  # its shutdown deadlocks on SIGTERM, so waiting longer is in vain
+_TERM = 2.0  # its shutdown deadlocks on SIGTERM, so a longer wait is useless
 _KILL = 5.0
 
 
 def find_predecessor(layout: Layout, host: str, port: int) -> int | None:
-    """The pid of the predecessor's worker at its recorded address, or None unless everything says that it is it.
+    """Return the pid of the predecessor's worker at its recorded address; None unless every proof holds.
 
     Health without a nonce, pid file and listener name one pid, which is a process of our user with the
     command line `… codex_fast_proxy serve … --port PORT`.
@@ -41,7 +41,7 @@ def find_predecessor(layout: Layout, host: str, port: int) -> int | None:
 
 
 def find_unrecorded(layout: Layout) -> tuple[str, int] | None:
-    """Where the predecessor's worker serves when no settings tell it any more: its own command line does."""
+    """Return the address of the predecessor's worker from its command line, for a home without settings."""
     pid = _pid_file(layout)
     flags = dict(pairwise(system.cmdline(pid))) if pid is not None else {}
     host, port = flags.get("--host", DEFAULT_HOST), flags.get("--port", "")
@@ -51,7 +51,7 @@ def find_unrecorded(layout: Layout) -> tuple[str, int] | None:
 
 
 def stop_predecessor(layout: Layout, host: str, port: int) -> Stopped:
-    """End it: SIGTERM, 2 s, SIGKILL. What it serves is cut; how much that is, it does not tell.
+    """End it: SIGTERM, 2 s, SIGKILL. Its requests are cut; it does not report their number.
 
     Raises Failed(worker_did_not_stop; pid).
     """
@@ -61,7 +61,7 @@ def stop_predecessor(layout: Layout, host: str, port: int) -> Stopped:
     if pid is None or started is None or handle is None:
         return Stopped(was_running=False)
     with handle:
-        # Proven once more under the hold: the pid may have changed hands since.
+        # Proven once more under the hold: the pid may belong to another process by now.
         if find_predecessor(layout, host, port) != pid or not is_alive(pid, started):
             return Stopped(was_running=False)
         handle.signal(kill=False)
@@ -73,7 +73,7 @@ def stop_predecessor(layout: Layout, host: str, port: int) -> Stopped:
 
 
 def _pid_file(layout: Layout) -> int | None:
-    """The bare number that it writes."""
+    """Return the pid in its pid file; None where there is none."""
     with suppress(OSError, ValueError):
         return int(layout.pid_file.read_text())
     return None

@@ -1,6 +1,6 @@
-"""Who answers at a port: the worker's health, the listener's owner, whether a port is free.
+"""Questions about a port: the worker's health, the listener's owner, whether it is free.
 
-Imported by the SessionStart hook's no-op path, so: stdlib only, nothing heavier than socket and json at import.
+The no-op path of the SessionStart hook imports this: standard library only, nothing heavier than socket and json.
 """
 
 from __future__ import annotations
@@ -19,56 +19,56 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     class Watched(Protocol):
-        """What `wait_healthy` needs of a child: `cfp.host.worker.process.Child` is one."""
+        """The part of `cfp.host.worker.spawn.SpawnedWorker` that `wait_healthy` needs."""
 
         @property
         def stderr(self) -> Path: ...
 
         def wait(self, timeout: float) -> bool: ...
 
-        def last_words(self) -> str: ...
+        def last_stderr_line(self) -> str: ...
 
 
 HEALTH_PATH = "/__codex_fast_proxy/health"  # as in cfp.layout, which is too heavy to import here
 _LARGEST_ANSWER = 64 * 1024
-_FIRST_DELAY, _LONGEST_DELAY = 0.005, 0.01  # a hook waits for the end of this
+_FIRST_DELAY, _LONGEST_DELAY = 0.005, 0.01  # the hook waits for the worker to be healthy
 _ONE_TRY = 1.0
 
 
 class Status(enum.StrEnum):
-    """What a health request met."""
+    """The outcomes of a health request."""
 
     HEALTHY = "healthy"
     REFUSED = "refused"  # nobody listens
-    TIMED_OUT = "timed_out"  # somebody listens and does not answer in time
-    HUNG_UP = "hung_up"  # somebody accepted and left: a worker on its way out does
-    FOREIGN = "foreign"  # something else answers
+    TIMED_OUT = "timed_out"  # no response in time
+    HUNG_UP = "hung_up"  # the listener accepted and closed: a worker that exits does
+    FOREIGN = "foreign"  # another program responds
 
 
 def read_health(host: str, port: int, timeout: float) -> dict[str, Any] | None:
-    """Ask the worker at `host:port`, in `timeout` seconds in all; None unless it is a worker that answers."""
+    """Return the health of the worker at `host:port`; None unless a worker responds within `timeout` seconds."""
     return probe(host, port, timeout)[1]
 
 
 def probe(host: str, port: int, timeout: float) -> tuple[Status, dict[str, Any] | None]:
-    """The same, and why there is no health."""
+    """Send a health request; return its outcome and the health, if there is one."""
     deadline = time.monotonic() + timeout
-    met = Status.REFUSED
+    status = Status.REFUSED
     try:
         # As bytes: for text Python imports its tables of international names first, which costs the hook 2 ms.
         with socket.create_connection((host.encode(), port), timeout=timeout) as connection:  # type: ignore[arg-type]  # typeshed: text only
-            # A connect to an unused ephemeral port of our own machine can meet itself (TCP simultaneous open).
+            # A connection to an unused ephemeral port of this machine can reach itself (TCP simultaneous open).
             if connection.getsockname() != connection.getpeername():
-                met = Status.HUNG_UP
+                status = Status.HUNG_UP
                 answer = _ask(connection, _authority(host, port), deadline)
                 health = _parse(answer)
-                met = Status.HEALTHY if health else Status.FOREIGN if answer else Status.HUNG_UP
-                return met, health
+                status = Status.HEALTHY if health else Status.FOREIGN if answer else Status.HUNG_UP
+                return status, health
     except TimeoutError:
-        met = Status.TIMED_OUT
+        status = Status.TIMED_OUT
     except OSError:
-        pass  # as far as it went: nobody there, or gone in the middle
-    return met, None
+        pass  # the outcome so far holds: nobody listens, or the peer hung up
+    return status, None
 
 
 def _authority(host: str, port: int) -> str:
@@ -92,7 +92,7 @@ def _ask(connection: socket.socket, authority: str, deadline: float) -> bytes:
 
 
 def _is_complete(answer: bytes) -> bool:
-    """Whether a Content-Length says that all of it is here; without one, the end of the connection does."""
+    """Whether the response is complete by its Content-Length; without one, only the connection's end tells."""
     head, separator, body = answer.partition(b"\r\n\r\n")
     for line in head.split(b"\r\n")[1:] if separator else ():
         name, _, value = line.partition(b":")
@@ -119,7 +119,7 @@ def _parse(answer: bytes) -> dict[str, Any] | None:
 
 
 class Owner:
-    """The process behind a listener; None and () where the system does not tell us."""
+    """The process behind a listener; None and () where the system does not show them."""
 
     __slots__ = ("cmdline", "pid", "uid")
 
@@ -133,13 +133,13 @@ class Owner:
 
 
 def port_owner(port: int) -> Owner | None:
-    """Find who listens at `port` on a loopback or wildcard address; None where nobody does."""
+    """Return the owner of the listener at `port` on a loopback or wildcard address; None without a listener."""
     if sys.platform == "linux":
         from cfp.host.worker import _linux as system  # noqa: PLC0415 - the hook's no-op path never asks this
     else:
         from cfp.host.worker import _portable as system  # noqa: PLC0415 - the same
-    found = system.listener(port)
-    return None if found is None else Owner(*found)
+    listener = system.listener(port)
+    return None if listener is None else Owner(*listener)
 
 
 def port_free(host: str, port: int) -> bool:
@@ -148,12 +148,12 @@ def port_free(host: str, port: int) -> bool:
 
 
 def port_barred(host: str, port: int) -> bool:
-    """Whether the system does not give it away: a low port, an address that is not ours, a range of Windows' own."""
+    """Whether the system refuses the port: a low port, a foreign address, a range that Windows reserves."""
     return bool(_refusals(host, port) & {errno.EACCES, errno.EPERM, errno.EADDRNOTAVAIL})
 
 
 def _refusals(host: str, port: int) -> set[int]:
-    """The errno of a listener on each address of the name, 0 for none."""
+    """Return the errno of a test listener on each address of the name; 0 for success."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError:
@@ -164,7 +164,7 @@ def _refusals(host: str, port: int) -> set[int]:
 def _refusal(family: int, address: Any) -> int:
     try:
         probe_socket = socket.socket(family, socket.SOCK_STREAM)
-    except OSError:  # no such address family here: nobody will listen on it
+    except OSError:  # this system lacks the address family, so nobody listens on it
         return 0
     with probe_socket:
         try:
@@ -178,15 +178,15 @@ def _refusal(family: int, address: Any) -> int:
 
 
 def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Watched) -> dict[str, Any]:
-    """Wait until the worker with `nonce` answers, `timeout` seconds at most.
+    """Wait until the worker with `nonce` responds, `timeout` seconds at most.
 
-    Raises Failed(worker_did_not_start; reason, detail, log) when the child dies first (reason `exited`) or time is
-    up (`timed_out`, or `port_taken` where something else answered); stopping the child is then the caller's.
+    Raises Failed(worker_did_not_start; reason, detail, log) where the child exits first (reason `exited`) or time is
+    up (`timed_out`, or `port_taken` where another program responded); the caller must stop the child then.
     `detail` is the last line of the child's stderr, redacted.
     """
     deadline = time.monotonic() + timeout
     delay = _FIRST_DELAY
-    taken = False
+    port_taken = False
     while True:
         left = deadline - time.monotonic()
         status, health = probe(host, port, max(0.001, min(left, _ONE_TRY)))
@@ -194,14 +194,14 @@ def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Watche
             return health
         if child.wait(max(0.0, min(left, delay))):
             raise _did_not_start("exited", child)
-        if status is not Status.TIMED_OUT:  # the last try has little time, and then says nothing
-            taken = status in {Status.FOREIGN, Status.HEALTHY}
+        if status is not Status.TIMED_OUT:  # the last try may be too short to tell
+            port_taken = status in {Status.FOREIGN, Status.HEALTHY}
         if left <= 0:
-            raise _did_not_start("port_taken" if taken else "timed_out", child)
+            raise _did_not_start("port_taken" if port_taken else "timed_out", child)
         delay = min(delay * 2, _LONGEST_DELAY)
 
 
 def _did_not_start(reason: str, child: Watched) -> Exception:
     from cfp.errors import Failed  # noqa: PLC0415 - it imports typing, which the hook's no-op path does not pay
 
-    return Failed("worker_did_not_start", reason=reason, detail=child.last_words(), log=str(child.stderr))
+    return Failed("worker_did_not_start", reason=reason, detail=child.last_stderr_line(), log=str(child.stderr))

@@ -1,4 +1,4 @@
-"""The worker as a process: prove that a process is it, end it, bring it back. Nothing unproven is ever signalled."""
+"""The worker as a process: find it, prove it, end it, relaunch it. No unproven process ever gets a signal."""
 
 from __future__ import annotations
 
@@ -45,26 +45,26 @@ __all__ = [
 
 _HEALTH_TIMEOUT = 1.0
 _SECOND_TERM = 2.0  # from the second SIGTERM to SIGKILL
-_KILL = 5.0  # SIGKILL takes effect at once, save on a process that waits for a dead disk
+_KILL = 5.0  # SIGKILL acts at once, except on a process that waits for a dead disk
 _RELAUNCH = 10.0
-_RETRACT_GRACE = 1.0  # what is retracted has no request in flight, or does not answer at all
-_LET_GO = 3.0  # from SIGTERM until a worker of a handover says that it drains
+_RETRACT_GRACE = 1.0  # a retracted worker has no request in flight, or does not respond at all
+_LET_GO = 3.0  # from SIGTERM until a worker of a handover reports that it drains
 _LET_GO_PAUSE = 0.01
 _EXEC_LOOKS, _EXEC_PAUSE = 50, 0.002
 
 
 def boot_id() -> str:
-    """The kernel's id of this boot; "" where the system has none."""
+    """Return the kernel's id of this boot; "" where the system has none."""
     return system.boot_id()
 
 
 def process_started(pid: int) -> str | None:
-    """The process's start time as an opaque text that no later process with the same pid shares; None if gone."""
+    """Return the process's start time, which no later process with the same pid shares; None if it is gone."""
     return system.started(pid)
 
 
 def is_alive(pid: int, started: str) -> bool:
-    """Whether that very process runs. A zombie does not; one of our own children is reaped."""
+    """Whether exactly that process runs. A zombie does not; a zombie child of ours is reaped."""
     if system.is_running(pid, started):
         return True
     if system.started(pid) == started:
@@ -73,7 +73,7 @@ def is_alive(pid: int, started: str) -> bool:
 
 
 def _reap(pid: int) -> None:
-    """Take the exit status of a child of ours that has ended, so that its pid does not linger."""
+    """Collect the exit status of a child that has exited, so that its pid becomes free."""
     if sys.platform != "win32":
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
@@ -81,7 +81,7 @@ def _reap(pid: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundWorker:
-    """A worker known by its own command line, whatever it answers."""
+    """A worker identified by its command line."""
 
     pid: int
     started: str
@@ -91,10 +91,10 @@ class FoundWorker:
 
 
 def find_workers(home: Path) -> list[FoundWorker]:
-    """The workers of this home among our user's processes, the newest first."""
+    """Return the workers of this home among our user's processes, the newest first."""
     own_uid = os.getuid() if sys.platform != "win32" else None
     wanted = os.path.realpath(home)
-    found = []
+    workers = []
     for pid in system.pids():
         arguments = system.cmdline(pid)
         pairs = list(pairwise(arguments))
@@ -105,7 +105,7 @@ def find_workers(home: Path) -> list[FoundWorker]:
         if started is None or os.path.realpath(flags.get("--codex-home", "")) != wanted:
             continue
         if "--nonce" in flags and flags.get("--port", "").isdecimal() and is_alive(pid, started):
-            found.append(
+            workers.append(
                 FoundWorker(
                     pid=pid,
                     started=started,
@@ -114,11 +114,11 @@ def find_workers(home: Path) -> list[FoundWorker]:
                     port=int(flags["--port"]),
                 )
             )
-    return sorted(found, key=lambda worker: (float(worker.started), worker.pid), reverse=True)
+    return sorted(workers, key=lambda worker: (float(worker.started), worker.pid), reverse=True)
 
 
 def draining_workers(layout: Layout) -> list[WorkerHealth]:
-    """What the workers that have handed over, or were told to leave, say of themselves."""
+    """Return the health of the workers that drain: after a handover, or after SIGTERM."""
     if not control_socket.CAN_HAND_OVER:
         return []
     sockets = sorted(layout.worker.glob("fast_proxy.*.sock"))
@@ -128,7 +128,11 @@ def draining_workers(layout: Layout) -> list[WorkerHealth]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """was_running: a process proven ours was there; cut_streams: requests in flight when it was cut."""
+    """The result of a stop.
+
+    was_running  there was a process, proven ours
+    cut_streams  requests in flight when it was cut
+    """
 
     was_running: bool
     cut_streams: int = 0
@@ -139,15 +143,15 @@ def stop_worker(
 ) -> Stopped:
     """End the worker: it drains for `grace` seconds, then what is left is cut.
 
-    layout  of its home, where its control socket lies: the one way to ask a worker that has handed its port over
-    Nothing is signalled that is not proven to be this worker. Raises Failed(worker_did_not_stop; pid) where even
+    layout  of its home, where its control socket lies: a worker that has handed its port over responds only there
+    Only a process that is proven to be this worker gets a signal. Raises Failed(worker_did_not_stop; pid) where even
     SIGKILL does not end it.
     """
     health = health_of(record, host, layout)
-    found = _hold_proven(record, health)
-    if found is None:
+    handle = _hold_proven(record, health)
+    if handle is None:
         return Stopped(was_running=False)
-    with found as worker:
+    with handle as worker:
         drains = health is not None and health.draining
         cut = _end(worker, grace, lambda: health_of(record, host, layout) or health, drains=drains)
         _reap(worker.pid)
@@ -170,17 +174,17 @@ def _end(worker: system.Handle, grace: float, health: Callable[[], WorkerHealth 
 
 
 def release_worker(record: WorkerRecord, host: str, layout: Layout) -> Literal["stopped", "gone", "draining"]:
-    """Tell a worker to leave when its streams are done; one that takes part in a handover ends its part.
+    """Send SIGTERM, so that the worker exits when its streams end; a worker in a handover ends its part.
 
-    Returns once it accepts nothing more, "stopped" where it had nothing left to do.
+    Returns once it accepts no connections; "stopped" where it has already exited.
     """
     health = health_of(record, host, layout)
     if health is not None and health.draining:
         return "draining"
-    found = _hold_proven(record, health)
-    if found is None:
+    handle = _hold_proven(record, health)
+    if handle is None:
         return "gone"
-    with found as worker:
+    with handle as worker:
         worker.signal(kill=False)
         deadline = time.monotonic() + _LET_GO
         while not worker.wait(_LET_GO_PAUSE):
@@ -192,19 +196,19 @@ def release_worker(record: WorkerRecord, host: str, layout: Layout) -> Literal["
 
 
 def health_at(host: str, port: int, timeout: float) -> WorkerHealth | None:
-    """Return the health of the worker at an address; None unless one answers in `timeout` seconds."""
+    """Return the health of the worker at an address; None unless one responds within `timeout` seconds."""
     answer = read_health(host, port, timeout)
     return None if answer is None else parse_health(answer)
 
 
 def _health_behind(path: Path) -> WorkerHealth | None:
-    """Return the health of the worker behind a control socket; None unless one answers."""
+    """Return the health of the worker behind a control socket; None without a response."""
     answer = control_socket.read_health(path, _HEALTH_TIMEOUT)
     return None if answer is None else parse_health(answer)
 
 
 def health_of(record: WorkerRecord, host: str, layout: Layout | None = None) -> WorkerHealth | None:
-    """The worker's own health, by its control socket or at its port."""
+    """Return the worker's health, read at its control socket or its port; None without a response."""
     if not record.nonce:
         return None
     if layout is not None and control_socket.CAN_HAND_OVER:
@@ -212,16 +216,16 @@ def health_of(record: WorkerRecord, host: str, layout: Layout | None = None) -> 
         if health is not None and health.nonce == record.nonce:
             return health
     arguments = [] if record.pid is None else list(pairwise(system.cmdline(record.pid)))
-    if ("--nonce", record.nonce) in arguments:  # then it knows better than the caller where it listens
+    if ("--nonce", record.nonce) in arguments:  # its command line has the address that it listens at
         host = dict(arguments).get("--host", host)
     health = health_at(host, record.port, _HEALTH_TIMEOUT)
     return health if health is not None and health.nonce == record.nonce else None
 
 
 def _hold_proven(record: WorkerRecord, health: WorkerHealth | None) -> system.Handle | None:
-    """Take hold of the worker's process, or None unless it is proven to be that: see `_is_proven`.
+    """Return a handle on the worker's process; None unless `_is_proven` holds.
 
-    The proof comes after the hold, so that the process which was proven is the one that is held.
+    The proof comes after the handle is opened, so that the proven process is the one behind the handle.
     """
     if health is not None:
         pid = health.pid
@@ -239,7 +243,7 @@ def _hold_proven(record: WorkerRecord, health: WorkerHealth | None) -> system.Ha
 
 
 def _is_proven(record: WorkerRecord, health: WorkerHealth | None, pid: int) -> bool:
-    """Of our user, alive, started when the record says, and with the record's nonce in its command line."""
+    """Whether the process belongs to our user, is alive, and has the record's start time and nonce."""
     started = process_started(pid)
     if started is None or not is_alive(pid, started):
         return False
@@ -252,7 +256,7 @@ def _is_proven(record: WorkerRecord, health: WorkerHealth | None, pid: int) -> b
 
 
 def _arguments(pid: int, started: str) -> tuple[str, ...]:
-    """Its command line; that of a process in the middle of exec is empty for a moment after `spawn` returned."""
+    """Return its command line, which is empty for a moment while the process is in the middle of exec."""
     for _ in range(_EXEC_LOOKS):
         arguments = system.cmdline(pid)
         if arguments or not is_alive(pid, started):
@@ -264,7 +268,7 @@ def _arguments(pid: int, started: str) -> tuple[str, ...]:
 class WorkerProcesses:
     """`journal.Processes` on this machine.
 
-    still_wanted  whether config.toml points at the worker of that spec: a relaunch that nobody would use is none
+    still_wanted  whether config.toml points at the worker of that spec; any other relaunch would serve nobody
     """
 
     def __init__(
@@ -277,8 +281,8 @@ class WorkerProcesses:
     def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred", "draining"]:
         """End the worker if it is ours; a request in flight is never cut.
 
-        "deferred" where there is one, "draining" where it leaves by itself once there is none: whoever shares a
-        handover serves in its place.
+        Returns "deferred" where there is such a request, and "draining" where the worker exits by itself after its
+        last one: the other worker of a handover serves in its place.
         """
         health = health_of(worker, self._host, self._layout)
         if health is not None:
@@ -290,9 +294,9 @@ class WorkerProcesses:
         return "stopped" if stopped.was_running else "gone"
 
     def relaunch(self, spec: Json) -> bool:
-        """Start a previous worker again from its `relaunch_record`; True where one with its settings serves then.
+        """Start a previous worker again from its `relaunch_record`; return whether one with its settings serves now.
 
-        Not after a reboot (the hook starts it then), and not where config.toml has moved on.
+        It is not started after a reboot (the hook does that) or where config.toml points elsewhere.
         """
         worker = WorkerSpec.from_record(spec)
         if worker is None or spec.get("boot_id") != boot_id() or not self._still_wanted(worker):

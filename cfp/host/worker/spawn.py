@@ -1,4 +1,4 @@
-"""A worker that is started: its command line, its go byte, and the logs that it writes to."""
+"""Starts a worker: its command line, its go byte, and its stdout and stderr logs."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _TAIL = 8 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSpec:
-    """All that it takes to start a worker; no secret among it.
+    """Everything that a worker is started with; it holds no secret.
 
-    take_over  nonce of the worker that hands over to it; "" for none
+    take_over  nonce of the worker that hands over to this one; "" for none
     """
 
     settings: Settings
@@ -61,11 +61,11 @@ class WorkerSpec:
         ]
 
     def settings_hash(self) -> str:
-        """16 hex digits over settings.json as we would write it."""
+        """Return 16 hex digits over settings.json as we would write it."""
         return hashlib.sha256(self.settings.serialise()).hexdigest()[:16]
 
     def relaunch_record(self) -> Json:
-        """What `log_worker_stopping` records, for `HostProcesses.relaunch`."""
+        """Return the record that `log_worker_stopping` writes and `WorkerProcesses.relaunch` reads."""
         return {
             "settings": self.settings.to_json(),
             "codex_home": str(self.codex_home),
@@ -76,7 +76,7 @@ class WorkerSpec:
 
     @classmethod
     def from_record(cls, record: Json) -> WorkerSpec | None:
-        """Read such a record back, with a fresh nonce; None where it is not one."""
+        """Parse such a record, with a fresh nonce; None where it is no such record."""
         try:
             return cls(
                 settings=settings_from_json(record["settings"]),
@@ -90,7 +90,7 @@ class WorkerSpec:
 
 
 class _Detached(subprocess.Popen[bytes]):
-    """A child that outlives its parent by design, so that dropping its object is neither a leak nor a warning."""
+    """A child that outlives its parent by design: its object may be dropped without a ResourceWarning."""
 
     def __del__(self) -> None:
         pass
@@ -113,14 +113,14 @@ class SpawnedWorker:
         return self._stderr
 
     def go(self) -> None:
-        """Let it work. A child that is dead already is no error here: `wait_healthy` says why it died."""
+        """Send the go byte. A dead child is no error here: `wait_healthy` reports it."""
         pipe = self._process.stdin
         if pipe is not None and not pipe.closed:
             with suppress(BrokenPipeError), pipe:
                 pipe.write(_GO)
 
     def abandon(self) -> None:
-        """End it, gone ahead or not, and wait until it is gone. Idempotent."""
+        """End it, before or after the go byte, and wait until it has exited. Idempotent."""
         pipe = self._process.stdin
         if pipe is not None and not pipe.closed:
             pipe.close()
@@ -131,16 +131,16 @@ class SpawnedWorker:
             self._process.wait()
 
     def wait(self, timeout: float) -> bool:
-        """Whether it died within `timeout` seconds; it is reaped then."""
+        """Whether it exits within `timeout` seconds; it is reaped then."""
         if self._process.poll() is None:
-            handle = system.hold(self.pid)  # not reaped yet, so this pid is still this child
+            handle = system.hold(self.pid)  # not reaped yet, so the pid still belongs to this child
             if handle is not None:
                 with handle:
                     handle.wait(timeout)
         return self._process.poll() is not None
 
-    def last_words(self) -> str:
-        """The last line that it wrote to stderr, redacted."""
+    def last_stderr_line(self) -> str:
+        """Return its last line on stderr, redacted."""
         with suppress(OSError), self._stderr.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
             log.seek(max(self._stderr_from, end - _TAIL))
@@ -184,7 +184,7 @@ def spawn(spec: WorkerSpec, layout: Layout, *, env: Mapping[str, str] | None = N
 
 
 def _append(path: Path) -> IO[bytes]:
-    """Open a log of the worker, readable for its user only, also one that the predecessor left readable for all."""
+    """Open a log of the worker with mode 0600; the predecessor may have left it readable for all."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags, 0o600)
     if sys.platform != "win32":

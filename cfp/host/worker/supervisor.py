@@ -1,4 +1,4 @@
-"""Workers of one Codex home, as the lifecycle's effects need them."""
+"""Starts, stops and releases the workers of one Codex home for the effects of the lifecycle."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WorkerSupervisor:
         return self._spec(settings, "").settings_hash()
 
     def start(self, launch: Launch) -> WorkerHealth:
-        """Start a worker; raises Failed(worker_did_not_start). It waits for its go byte until that is journaled."""
+        """Start a worker; raises Failed(worker_did_not_start). The journal has its pid before its go byte is sent."""
         settings = launch.settings
         former = "" if launch.take_over is None else self.record(launch.take_over).nonce
         spec = self._spec(settings, launch.nonce, verbose=launch.verbose, take_over=former)
@@ -51,9 +51,9 @@ class WorkerSupervisor:
         return health
 
     def release(self, at: PortFact) -> None:
-        """Tell a worker that stands by to leave once its streams are done.
+        """Tell a worker that stands by to exit once its streams end.
 
-        One whose successor has died meanwhile serves on, which is better than nobody.
+        A worker whose successor has died in the meantime serves on: Codex still needs one.
         """
         record = self.record(at)
         health = process.health_of(record, at.host, self._layout)
@@ -80,13 +80,13 @@ class WorkerSupervisor:
         )
 
     def files(self) -> list[Path]:
-        """Every file that workers of this home have written; what others put beside them is not ours."""
+        """Return every file that workers of this home have written, and no file that others put beside them."""
         return sorted(self._layout.worker.glob("fast_proxy.*"))
 
     def relaunch_spec(self, at: PortFact) -> Json | None:
-        """What would bring that worker back: its settings, run by the installed code.
+        """Return the record that relaunches that worker: its settings, run by the installed code.
 
-        None for a predecessor's, and for one that does not answer: what it serves is not known.
+        None for the predecessor's worker and for one that does not respond: its settings are unknown.
         """
         if at.health is None or not at.health.nonce or not at.health.upstream_base:
             return None

@@ -232,17 +232,17 @@ class TestSpawn:
         for log in (workers.layout.worker_stdout, workers.layout.worker_stderr):
             assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
-    def test_last_words_are_this_workers_own_and_redacted(self, workers: Workers) -> None:
+    def test_last_stderr_line_is_its_own_and_redacted(self, workers: Workers) -> None:
         """The line for the user is of this run, and no key that a library may have printed is in it."""
         workers.layout.worker_stderr.write_text("older line\n")
         quiet = workers.spawn(workers.spec(), exit=1)
         quiet.go()
         assert quiet.wait(20)
-        assert quiet.last_words() == ""
+        assert quiet.last_stderr_line() == ""
         loud = workers.spawn(workers.spec(), say="bad header: Bearer sk-canary-0123456789", exit=1)
         loud.go()
         assert loud.wait(20)
-        assert loud.last_words() == "bad header: ***"
+        assert loud.last_stderr_line() == "bad header: ***"
 
     def test_going_on_after_death_is_no_error(self, workers: Workers) -> None:
         """The reason of the death is told by whoever waits for health, not by the pipe."""
@@ -274,7 +274,7 @@ class TestSpawn:
 
 
 class TestWaitHealthy:
-    def test_a_death_is_told_at_once_with_its_last_words(self, workers: Workers) -> None:
+    def test_a_death_is_reported_at_once_with_its_last_stderr_line(self, workers: Workers) -> None:
         """Nobody waits out a time limit for a worker that is dead."""
         spec = workers.spec()
         child = workers.spawn(spec, say="OSError: address in use", exit=1)
