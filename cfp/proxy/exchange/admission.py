@@ -1,4 +1,4 @@
-"""Who may be served: only a program on this machine that means us, and no page of a web browser."""
+"""Admission: only programs on this machine that address this proxy are served, and no other site's web page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OWN_SITE: Final = frozenset({b"", b"none", b"same-origin"})
 
 
 class Denial(enum.Enum):
-    """The value is the answer's code."""
+    """The reasons to deny a request; the value is the error code of the response."""
 
     HOST = "host_not_allowed"
     ORIGIN = "origin_not_allowed"
@@ -20,23 +20,24 @@ class Denial(enum.Enum):
 
 
 class Admission:
-    """Host, Origin and Sec-Fetch-Site against our own address, on every path.
+    """The check of Host, Origin and Sec-Fetch-Site against our own address, on every path.
 
-    A page that a browser loads from elsewhere can reach loopback ports; DNS rebinding gives it our address under its
-    own name. Exact names stop both. A link that somebody follows may lead to the dashboard's page: whoever made the
-    link cannot read it.
+    A page that a browser loads from another site can reach loopback ports; DNS rebinding even gives our address to
+    its own host name. Exact names stop both. A link on another site may lead to the dashboard's page, since that site
+    cannot read it.
     """
 
     def __init__(self, port: int, served: str) -> None:
-        """`served` is the loopback name or address that we listen at, which may be another one than the usual."""
+        """`served` is the loopback name or address that we listen at; it need not be 127.0.0.1."""
         names = {b"127.0.0.1", b"localhost", b"[::1]", (f"[{served}]" if ":" in served else served).encode()}
         self._hosts = frozenset(b"%s:%d" % (name, port) for name in names)
         self._origins = frozenset(b"http://" + host for host in self._hosts)
 
-    def refuse(self, head: RequestHead, authority: bytes | None = None, *, page: bool = False) -> Denial | None:
-        """None admits. `authority` is that of an absolute-form target, which then must be ours as well.
+    def check(self, head: RequestHead, authority: bytes | None = None, *, page: bool = False) -> Denial | None:
+        """Return the reason to deny a request; None admits it.
 
-        page  the dashboard's page is asked for, and that may be by a link of another site
+        authority  the host and port of an absolute-form target, which must be ours too
+        page       the request is for the dashboard's page, to which a link of another site may lead
         """
         fields = head.fields
         if fields.get(b"host", b"").lower() not in self._hosts:
@@ -52,5 +53,5 @@ class Admission:
 
 
 def _is_link(fields: Mapping[bytes, bytes]) -> bool:
-    """Whether a whole window goes there, by the mode and destination that browsers tell (Fetch Metadata)."""
+    """Whether the request opens a page in a window, by its mode and destination (Fetch Metadata)."""
     return fields.get(b"sec-fetch-mode") == b"navigate" and fields.get(b"sec-fetch-dest") == b"document"

@@ -280,7 +280,7 @@ class Exchange:
             self._fail(relay.malformed)
 
     def _retry_without_tier(self, relay: ResponseRelay) -> bool:
-        """Send the client's own body where the upstream has refused the tier that we added; return whether it had."""
+        """Send the client's own body where the upstream has refused our tier; return whether it has."""
         head = relay.head
         if head is None or self._body.body is None:
             return False

@@ -79,9 +79,9 @@ def head_rewrite(
 def _plan(services: WorkerServices, head: RequestHead) -> RequestPlan:
     fields, router = head.fields, services.router
     authority, target = (None, head.target) if head.target[:1] == b"/" else split_absolute(head.target)
-    page = router.asks_for_page(head.method, target, fields.get(b"accept", b""))
+    page = router.is_page_request(head.method, target, fields.get(b"accept", b""))
     route = router.page if page else router.route(target)
-    denial, looping = services.admission.refuse(head, authority, page=page), services.loop_id in fields.get(VIA, b"")
+    denial, looping = services.admission.check(head, authority, page=page), services.loop_id in fields.get(VIA, b"")
     answered_here = looping or denial is not None or route.destination in _OWN
     return RequestPlan(
         forwarded=not (answered_here or head.upgrade),

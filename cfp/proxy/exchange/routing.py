@@ -1,4 +1,4 @@
-"""Where a request goes: an answer of our own, or which target on the upstream."""
+"""The route of a request: a response of our own, or a target on the upstream."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Destination(enum.Enum):
 
 
 class Route(NamedTuple):
-    """`path` is the client's, without query; `target` is what the upstream is asked for."""
+    """The route: `path` is the client's, without query; `target` is the request target for the upstream."""
 
     destination: Destination
     path: bytes
@@ -33,7 +33,7 @@ class Route(NamedTuple):
 
 
 def split_absolute(target: bytes) -> tuple[bytes | None, bytes]:
-    """(authority, origin-form) of `http://host/path`, which a client behind HTTP_PROXY sends (RFC 9112 3.2.2)."""
+    """Return (authority, origin-form) of `http://host/path`, which clients with HTTP_PROXY send (RFC 9112 3.2.2)."""
     if target[:7].lower() != b"http://":
         return None, target
     rest = target[7:]
@@ -43,7 +43,7 @@ def split_absolute(target: bytes) -> tuple[bytes | None, bytes]:
 
 
 class Router:
-    """Maps targets below our base to targets below the upstream's."""
+    """Map targets below our base path to targets below the upstream's."""
 
     def __init__(self, proxy_base: str, origin: Origin) -> None:
         self._base = proxy_base.encode()
@@ -51,23 +51,23 @@ class Router:
         self._responses = self._base + b"/responses"
         self._pages = frozenset({b"/", self._base or b"/", self._base + b"/", _DASHBOARD})
         self.page = Route(Destination.DASHBOARD, _DASHBOARD)
-        self.route = lru_cache(_TARGETS)(self._route)  # a client asks for the same few targets again and again
+        self.route = lru_cache(_TARGETS)(self._route)  # a client requests the same few targets again and again
 
-    def asks_for_page(self, method: bytes, target: bytes, accept: bytes) -> bool:
-        """Whether a browser would open the dashboard: by its own path, or at the root of what is served."""
+    def is_page_request(self, method: bytes, target: bytes, accept: bytes) -> bool:
+        """Whether a browser requests the dashboard's page, by its own path or at the root."""
         return method == b"GET" and target.partition(b"?")[0] in self._pages and b"text/html" in accept.lower()
 
     def _route(self, target: bytes) -> Route:
-        """`target` is in origin-form; nothing is decoded or normalised on the way."""
+        """Return the route of a target in origin-form, which is neither decoded nor normalised."""
         path = target.partition(b"?")[0]
         if path == _HEALTH:
             return Route(Destination.HEALTH, path)
         if path.startswith(_OWN):
-            shown = path == _DASHBOARD or path.startswith(_DASHBOARD_BELOW)
-            return Route(Destination.DASHBOARD if shown else Destination.NOT_FOUND, path)
+            is_dashboard = path == _DASHBOARD or path.startswith(_DASHBOARD_BELOW)
+            return Route(Destination.DASHBOARD if is_dashboard else Destination.NOT_FOUND, path)
         base = self._base
-        behind = target[len(base) :]
-        if not target.startswith(base) or behind[:1] not in {b"/", b"?", b""} or b"#" in target:
+        rest = target[len(base) :]
+        if not target.startswith(base) or rest[:1] not in {b"/", b"?", b""} or b"#" in target:
             return Route(Destination.NOT_FOUND, path)
         destination = Destination.RESPONSES if path == self._responses else Destination.FORWARD
-        return Route(destination, path, self._upstream_base + behind or b"/")
+        return Route(destination, path, self._upstream_base + rest or b"/")

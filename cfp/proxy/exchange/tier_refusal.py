@@ -1,4 +1,4 @@
-"""Tells an upstream's refusal of the service tier from its other errors, by the names in the error's body."""
+"""Recognise an upstream's refusal of the service tier by the names in the error's body."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _NAMES: Final = (b"service_tier", b"service tier")
 
 
 def names_tier(body: bytes, coding: bytes) -> bool:
-    """Whether the body of a 4xx speaks of the tier."""
+    """Whether the body of a 4xx names the tier."""
     from cfp.proxy.http import content_coding  # noqa: PLC0415  not needed to listen
 
     if coding != b"identity":

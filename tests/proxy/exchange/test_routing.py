@@ -107,7 +107,7 @@ def test_only_exact_names_are_admitted(
     fields: dict[str, str], authority: bytes | None, expected: Denial | None
 ) -> None:
     """Our address under our own name, and no page of another origin."""
-    assert Admission(8787, "127.0.0.1").refuse(head(**fields), authority) == expected
+    assert Admission(8787, "127.0.0.1").check(head(**fields), authority) == expected
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,6 @@ def test_only_exact_names_are_admitted(
 )
 def test_the_address_that_is_served_is_admitted(served: str, named: str, expected: Denial | None) -> None:
     """Any loopback address may be chosen, and Codex then calls us by it."""
-    assert Admission(8787, served).refuse(head(host=named)) == expected
+    assert Admission(8787, served).check(head(host=named)) == expected
     origin = head(host="localhost:8787", origin=f"http://{named}")
-    assert Admission(8787, served).refuse(origin) == (expected and Denial.ORIGIN)
+    assert Admission(8787, served).check(origin) == (expected and Denial.ORIGIN)
