@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import enum
-import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cfp.host.provider.event_stream import service_tier
-
-_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
-_LARGEST_EVENT: Final = 32 * 1024 * 1024
+from cfp.codex.event_stream import EventStreamParser, json_object
+from cfp.host.provider.response_content import service_tier
 
 
 class Phase(enum.StrEnum):
@@ -41,38 +37,6 @@ _ENDINGS: Final = {
     "error": ErrorType.FAILED,
     "response.incomplete": ErrorType.INCOMPLETE,
 }
-
-
-class EventReader:
-    """Splits an event stream (WHATWG HTML 9.2.6) into its JSON objects as it arrives."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-        self._data: list[bytes] = []
-        self._begun = False
-
-    def feed(self, piece: bytes) -> list[dict[str, Any]]:
-        """Return the events that this piece completes; what is no JSON object is left out."""
-        read = self._rest + piece
-        if not self._begun and len(read) >= 3:
-            read, self._begun = read.removeprefix(b"\xef\xbb\xbf"), True
-        held = read[-1:] if read.endswith(b"\r") else b""  # half of a line end, perhaps
-        *lines, rest = _LINE_END.split(read[: len(read) - len(held)])
-        self._rest = (rest + held)[-_LARGEST_EVENT:]
-        return [event for line in lines if (event := self._line(line)) is not None]
-
-    def _line(self, line: bytes) -> dict[str, Any] | None:
-        name, _, value = line.partition(b":")
-        if name == b"data":
-            self._data.append(value.removeprefix(b" "))
-        elif not line and self._data:
-            text, self._data = b"\n".join(self._data), []
-            try:
-                event = json.loads(text)
-            except (ValueError, RecursionError):
-                return None
-            return event if isinstance(event, dict) else None
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +73,7 @@ class TimedRequest:
     error: str | None = None
     _completed: bool = False
     _ended: bool = False
-    _reader: EventReader = field(default_factory=EventReader)
+    _parser: EventStreamParser = field(default_factory=EventStreamParser)
 
     @property
     def streams(self) -> bool:
@@ -130,8 +94,10 @@ class TimedRequest:
     def feed(self, piece: bytes, at: float) -> None:
         """Note a piece of the body."""
         if self.streams:
-            for event in self._reader.feed(piece):
-                self._note(event, at)
+            for data in self._parser.feed(piece):
+                event = json_object(data)
+                if event is not None:
+                    self._note(event, at)
 
     def ended(self, at: float) -> None:
         """Note the end of the body: whether the answer was whole."""

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from cfp.codex.event_stream import format_event
 from cfp.demo.scripted_turns import Answer, ByTier, Cut, Event, NotSse, Reject, ScriptedTurn, Stall, events, model
 
 if sys.version_info >= (3, 14):
@@ -274,7 +275,7 @@ class Connection(BaseHTTPRequestHandler):
         for event in story:
             if between:
                 self.server.stopping.wait(between)
-            data = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+            data = format_event(event["type"], json.dumps(event).encode())
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
 

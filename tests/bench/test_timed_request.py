@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cfp.bench.sample import sample
-from cfp.bench.timed_request import ErrorType, EventReader, Phase, TimedRequest, Usage
+from cfp.bench.timed_request import ErrorType, Phase, TimedRequest, Usage
 from cfp.bench.workload import Tier
 from cfp.demo.scripted_turns import ScriptedTurn as AnsweredTurn
 from cfp.demo.scripted_turns import events
 from tests.bench.support import FIRST, an_exchange, sse
 
 EVENT_STREAM = "text/event-stream; charset=utf-8"
-
-json_events = st.lists(
-    st.fixed_dictionaries({"type": st.text(max_size=5), "x": st.none() | st.integers() | st.text(max_size=5)}),
-    max_size=6,
-)
-
-
-def _data(event: dict[str, Any], end: str) -> str:
-    """The event as data of several lines."""
-    return "".join(f"data: {line}{end}" for line in json.dumps(event, indent=1).split("\n"))
-
-
-@given(json_events, st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.data())
-def test_events_survive_any_cut(story: list[dict[str, Any]], end: str, bom: bool, data: st.DataObject) -> None:  # noqa: FBT001 - a generated value
-    """Any line end, any cut between bytes, comments in between: the same events."""
-    text = "".join(f": ping{end}event: e{end}{_data(event, end)}{end}" for event in story)
-    read = (b"\xef\xbb\xbf" if bom else b"") + text.encode() + b": the end\n"
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(read)), max_size=8)))
-    reader = EventReader()
-    pieces = [read[a:b] for a, b in zip([0, *cuts], [*cuts, len(read)], strict=True)]
-    assert story == [event for piece in pieces for event in reader.feed(piece)]
-
-
-def test_what_is_no_json_object_is_no_event() -> None:
-    """`[DONE]` and the like are passed over; data of several lines is one event."""
-    read = b'data: [DONE]\n\ndata: [1]\n\ndata: {"type":\ndata: "x"}\n\nevent: empty\n\n'
-    assert [{"type": "x"}] == EventReader().feed(read)
 
 
 def _streamed(story: list[Any], exchange: TimedRequest | None = None) -> TimedRequest:
@@ -53,6 +23,16 @@ def _streamed(story: list[Any], exchange: TimedRequest | None = None) -> TimedRe
     for number, event in enumerate(story, 1):
         exchange.feed(sse(event), 100.05 + number / 100)
     return exchange
+
+
+def test_what_is_no_json_object_is_no_event() -> None:
+    """`[DONE]` and the like are passed over."""
+    exchange = an_exchange()
+    exchange.answered(200, EVENT_STREAM, 100.05)
+    exchange.feed(b"data: [DONE]\n\ndata: [1]\n\n", 100.06)
+    assert exchange.first_event_ms is None
+    exchange.feed(b"data: {}\n\n", 100.07)
+    assert pytest.approx(70) == exchange.first_event_ms
 
 
 def test_a_whole_turn() -> None:

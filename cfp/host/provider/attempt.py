@@ -18,10 +18,11 @@ import httpcore
 import httpx
 
 import cfp
+from cfp.codex.event_stream import EventStreamParser, json_object
 from cfp.core.provider import host_of
 from cfp.errors import Failed
 from cfp.host.provider.client import ProviderClient
-from cfp.host.provider.event_stream import error_text, first_event, provider_message, service_tier
+from cfp.host.provider.response_content import error_text, provider_message, service_tier
 from cfp.host.provider.secret import Secret, redact
 from cfp.host.provider.verification import Verification, VerificationRequest
 
@@ -197,13 +198,17 @@ def _secrets(request: VerificationRequest) -> list[Secret]:
 
 
 async def _first(parts: AsyncIterator[bytes]) -> dict[str, Any] | None:
-    """Read up to the first event; None where the stream ends, or grows beyond reason, without one."""
-    read = b""
+    """Return the first event, {} where its data is no JSON object.
+
+    None where the stream ends without one, or the first one is larger than `_LARGEST_EVENT`.
+    """
+    parser, size = EventStreamParser(), 0
     async for part in parts:
-        read += part
-        event = first_event(read)
-        if event is not None or len(read) > _LARGEST_EVENT:
-            return event
+        for data in parser.feed(part):
+            return json_object(data) or {}
+        size += len(part)
+        if size > _LARGEST_EVENT:
+            break
     return None
 
 

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any, Final, Protocol
 
 from cfp.advice import home_flag
+from cfp.codex.event_stream import format_event
 from cfp.layout import API_PATH
 from cfp.proxy.dashboard import assets
 from cfp.proxy.dashboard.browser_request import BrowserRequest
@@ -124,7 +125,7 @@ class DashboardHandler:
             request.send(_FEED_HEAD)
             last = _json(await self.state())
             unsent.clear()  # the lines of the meantime are in the full state
-            request.send(_event("all", _json(await self._state_with_requests())))
+            request.send(format_event("all", _json(await self._state_with_requests())))
             sent = monotonic()
             while True:
                 with suppress(TimeoutError):
@@ -136,11 +137,11 @@ class DashboardHandler:
                 changed.clear()
                 parts = []
                 if unsent:
-                    parts.append(_event("requests", _json([request_row(line) for line in unsent])))
+                    parts.append(format_event("requests", _json([request_row(line) for line in unsent])))
                     unsent.clear()
                 now = _json(await self.state())
                 if now != last:
-                    parts.append(_event("state", now))
+                    parts.append(format_event("state", now))
                     last = now
                 if not parts and monotonic() - sent >= _HEARTBEAT_SECONDS:
                     parts.append(b":\n\n")
@@ -158,7 +159,3 @@ class DashboardHandler:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=True).encode()
-
-
-def _event(name: str, data: bytes) -> bytes:
-    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"

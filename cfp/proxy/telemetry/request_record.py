@@ -19,8 +19,9 @@ class StreamObserver:
     """Keeps the last event with a whole response, or a JSON response that is no stream, until its facts are read.
 
     Only `response.created`, `.in_progress` and the three ending events have a `"response":` member, and no text
-    inside a JSON string can look like one, since its quotes are escaped. So each piece costs one search. An event or
-    a body of more than 4 MiB is not kept.
+    inside a JSON string can look like one, since its quotes are escaped. So each piece costs one search, where
+    `EventStreamParser` would cut it into lines and build each event. An event or a body of more than 4 MiB is not
+    kept.
     """
 
     _tail = b""

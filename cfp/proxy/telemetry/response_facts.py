@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from cfp.codex.event_stream import parse_field
 from cfp.proxy.telemetry.request_record import StreamObserver
 
 
@@ -81,8 +82,8 @@ def read_facts(observer: StreamObserver) -> ResponseFacts | None:
 
 def read_event(line: bytes) -> ResponseFacts | None:
     """Return the facts of a `data:` line whose event has a response; None where it is another line."""
-    field, _, value = line.strip().partition(b":")
-    if field != b"data":
+    name, value = parse_field(line.strip())
+    if name != b"data":
         return None
     try:
         return _facts(_event_decoder.decode(value))
