@@ -1,6 +1,6 @@
-"""argv -> command -> one JSON object on stdout -> exit code; the only module that prints.
+"""Runs one command line: argv -> command -> one JSON object on stdout -> exit code. Only this module prints.
 
-Only the named verb's module is imported, so that each command pays for what it uses.
+Only the named verb's module is imported, so that each command pays only for the modules that it uses.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import pairwise, takewhile
 from typing import Any, TextIO
@@ -22,8 +22,9 @@ import cfp
 from cfp import signals
 from cfp.advice import completed, home_flag
 from cfp.commands import COMMANDS
+from cfp.commands.command import Command, ForegroundCommand, Outcome
 from cfp.commands.overview import overview
-from cfp.commands.parsing import module_of, page, parsed
+from cfp.commands.parsing import load, page, parsed
 from cfp.errors import CfpError, CutShort, UsageError
 from cfp.host.home import Host
 from cfp.host.worker.code_id import python_path
@@ -51,19 +52,19 @@ def run(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envir
     try:
         return main(arguments, environ, Streams(out=sys.stdout, err=sys.stderr))
     finally:
-        _say("", sys.stdout)
+        _print("", sys.stdout)
 
 
 def interrupted(argv: Sequence[str], interrupt: KeyboardInterrupt) -> int:
-    """Answer ^C, or another signal that ends a command, that came before any command ran."""
+    """Print the result for ^C, or another ending signal, that came before any command ran."""
     result = _interrupted(interrupt)
-    _say(render(next(iter(argv), "none"), result), sys.stdout)
+    _print(render(next(iter(argv), "none"), result), sys.stdout)
     return result.exit_code
 
 
 def _interrupted(interrupt: KeyboardInterrupt) -> Result:
-    told = message("interrupted_by_user")
-    return _error("interrupted_by_user", told.sentence, told.action, signals.exit_code(interrupt))
+    words = message("interrupted_by_user")
+    return _error("interrupted_by_user", words.sentence, words.action, signals.exit_code(interrupt))
 
 
 def main(
@@ -72,9 +73,9 @@ def main(
     streams: Streams,
     find: Callable[[str | None, Mapping[str, str], str], Host] = Host.find,
 ) -> int:
-    """Run one command line: whatever happens, the one JSON object is printed and the exit code says the same.
+    """Run one command line. Whatever happens, one JSON object is printed, and the exit code agrees with it.
 
-    find  which machine the command runs on, by `--codex-home`, environment and interpreter
+    find  returns the host for `--codex-home`, environment and interpreter
     """
     verb = _verb(argv)
     try:
@@ -86,7 +87,7 @@ def main(
     except Exception as error:  # noqa: BLE001  the one place: a bug must not print its traceback on stdout
         result = _bug(error, argv, environ)
     if argv[:1] == ["autostart"]:
-        # Codex gives what a hook prints to the model and calls a hook that fails broken: neither helps anyone.
+        # Codex passes a hook's output on to the model, and reports a failing hook as broken: neither helps the user.
         if "--quiet" not in argv:
             _answer(verb, result, argv, environ, streams.out)
         return 0
@@ -99,46 +100,46 @@ def _verb(argv: Sequence[str]) -> str:
 
 
 def _own(argv: Sequence[str]) -> list[str]:
-    """The words that are ours: those behind `--` are another program's."""
+    """Return our own words: the words behind `--` belong to another program."""
     return list(takewhile(lambda word: word != "--", argv))
 
 
 def _codex_home(argv: Sequence[str]) -> str | None:
-    """What `--codex-home` names, on a command line that may be wrong; None where it names nothing."""
-    named = None
+    """Return the value of `--codex-home` on a command line that may be wrong; None without one."""
+    home = None
     for word, after in pairwise([*_own(argv), ""]):
         if word == "--codex-home":
-            named = after
+            home = after
         elif word.startswith("--codex-home="):
-            named = word.partition("=")[2]
-    return named
+            home = word.partition("=")[2]
+    return home
 
 
 def _answer(verb: str, result: Result, argv: Sequence[str], environ: Mapping[str, str], out: TextIO) -> None:
-    """Print the result: JSON, or a page for people where the command line says so, wrong as the rest of it may be."""
-    named = _codex_home(argv)
-    if named and (flag := home_flag(locate(named, environ), environ)):
+    """Print the result as JSON, or as a page for people where the command line, right or wrong, asks for text."""
+    home = _codex_home(argv)
+    if home and (flag := home_flag(locate(home, environ), environ)):
         result = replace(result, fields=completed(result.fields, flag))
-    words = " ".join(_own(argv)).replace("--format=", "--format ")
-    if "--format text" not in words:
-        _say(render(verb, result), out)
+    flags = " ".join(_own(argv)).replace("--format=", "--format ")
+    if "--format text" not in flags:
+        _print(render(verb, result), out)
         return
     from cfp.views import shown  # noqa: PLC0415  100 ms that JSON does not pay
 
-    _say(shown(envelope(verb, result), terminal=out.isatty(), environ=environ), out)
+    _print(shown(envelope(verb, result), terminal=out.isatty(), environ=environ), out)
 
 
-def _say(text: str, out: TextIO) -> None:
-    """Print. A reader that has gone, or a full disk behind stdout, takes nothing from what the exit code says."""
+def _print(text: str, out: TextIO) -> None:
+    """Print the text. A closed pipe or a full disk behind stdout does not change the exit code."""
     try:
         print(text, end="", file=out, flush=True)
     except OSError:
-        with suppress(OSError, ValueError):  # what is still buffered must not fail again at the exit
+        with suppress(OSError, ValueError):  # the buffered rest must not fail again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _stream(result: Rows, streams: Streams) -> int:
-    """Print each row as it comes; ^C, or a reader that has gone, is the end that was meant."""
+    """Print each row as it comes; ^C or a closed pipe is the intended end."""
     in_columns = streams.out.isatty() if result.columns is None else result.columns
     if in_columns:
         from cfp.views.requests import columns, header  # noqa: PLC0415  JSON does not pay for it
@@ -146,16 +147,16 @@ def _stream(result: Rows, streams: Streams) -> int:
     try:
         for row in result.rows:
             if in_columns and none:
-                _say(header() + "\n", streams.out)
+                _print(header() + "\n", streams.out)
             none = False
             print(columns(row) if in_columns else json.dumps(row, ensure_ascii=False), file=streams.out, flush=True)
     except KeyboardInterrupt as interrupt:
         return signals.exit_code(interrupt)
     except OSError:
-        _say("", streams.out)
+        _print("", streams.out)
         return 0
     if none:
-        _say(message(result.none).sentence + "\n", streams.err)
+        _print(message(result.none).sentence + "\n", streams.err)
     return 0
 
 
@@ -167,30 +168,45 @@ def _dispatch(
 ) -> int:
     verb = _verb(argv)
     if not argv or argv[0] in {"help", *_HELP}:
-        _say(page(argv[1]) if argv[1:2] and argv[1] in COMMANDS else overview(), streams.out)
+        _print(page(argv[1]) if argv[1:2] and argv[1] in COMMANDS else overview(), streams.out)
         return 0
     if argv[0] == "--version":
-        _say(f"codex-fast-proxy {cfp.__version__}\n", streams.out)
+        _print(f"codex-fast-proxy {cfp.__version__}\n", streams.out)
         return 0
     if argv[0] != verb or verb not in COMMANDS:
         near = get_close_matches(argv[0], COMMANDS, n=1)
         meant = f"; perhaps `{near[0]}` is meant" if near else ""
         raise UsageError("usage", reason=f"the first word must be a command{meant}")
     if _HELP & set(_own(argv)):
-        _say(page(verb), streams.out)
+        _print(page(verb), streams.out)
         return 0
-    module = module_of(verb)
+    command = load(verb)
+    if isinstance(command, Command):
+        return _run(verb, command, argv, environ, streams, find)
+    if isinstance(command, ForegroundCommand):
+        return command.main(argv[1:])
+    raise TypeError(verb)
+
+
+def _run(
+    verb: str,
+    command: Command[Any],
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    streams: Streams,
+    find: Callable[[str | None, Mapping[str, str], str], Host],
+) -> int:
+    """Run a verb and print its outcome; return the exit code."""
     names = parsed(verb, argv[1:])
     host = find(names.pop("codex_home"), environ, python_path())
-    args = module.Args(**{item.name: names[item.name] for item in fields(module.Args)})
     with _truth_about_interrupts(host):
-        result: Result | Raw | Rows | Exit | None = module.run(args, host)
+        result: Outcome = command.run(command.parse(names), host)
     if result is None:
         return 0
     if isinstance(result, Exit):
         return result.code
     if isinstance(result, Raw):
-        _say(result.text, streams.out)
+        _print(result.text, streams.out)
         return 0
     if isinstance(result, Rows):
         return _stream(result, streams)
@@ -200,7 +216,7 @@ def _dispatch(
 
 @contextmanager
 def _truth_about_interrupts(host: Host) -> Iterator[None]:
-    """Whoever is too late with ^C is told so: once a transaction is committed, not all is as it was."""
+    """Turn a ^C that comes after a commit into a CutShort error, since the files are changed by then."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
@@ -211,12 +227,12 @@ def _truth_about_interrupts(host: Host) -> Iterator[None]:
 
 
 def _failure(error: CfpError) -> Result:
-    told = message(error.code, error.details)
+    words = message(error.code, error.details)
     status = str(error.details.get("status_name", "error"))
     extra = {name: value for name, value in error.details.items() if name not in _RESERVED}
     if isinstance(error, CutShort):
         extra["changed"] = error.details["changed"]
-    return _error(error.code, told.sentence, told.action, error.exit_code, status=status, extra=extra)
+    return _error(error.code, words.sentence, words.action, error.exit_code, status=status, extra=extra)
 
 
 _RESERVED = frozenset({"status", "status_name", "error", "code", "next_user_action", "changed"})
@@ -238,12 +254,12 @@ def _error(
 
 def _bug(error: Exception, argv: Sequence[str], environ: Mapping[str, str]) -> Result:
     log = _traceback_file(error, argv, environ)
-    told = message("bug", {"kind": type(error).__name__, "log": log})
-    return _error("bug", told.sentence, told.action, EXIT_BUG, extra={"log": log})
+    words = message("bug", {"kind": type(error).__name__, "log": log})
+    return _error("bug", words.sentence, words.action, EXIT_BUG, extra={"log": log})
 
 
 def _traceback_file(error: Exception, argv: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Write the traceback where only its owner can read it: beside the logs, else in the temporary folder."""
+    """Write the traceback to a file with mode 0600: beside the logs, else in the temporary folder."""
     text = "".join(traceback.format_exception(error))
     for folder in (_log_folder(argv, environ), None):
         with suppress(OSError):

@@ -1,15 +1,14 @@
-"""One module per verb, and the registry of them: a command is `Args`, `add_arguments(parser)`, `run(args, host)`.
+"""The verbs: one module each, with a `COMMAND` (see `command.Command`), and the registry of their names.
 
-To add one: write `commands/VERB.py` with its `EXAMPLES` and name it in `GROUPS`; if it changes something, add
-`core/plan/VERB.py` and a table in `lifecycle/tables.py`. `serve` alone owns its command line, because its start is
-waited for.
+To add a verb, write `commands/VERB.py` and name it in `GROUPS`; if it changes something, add `core/plan/VERB.py` and
+a table in `lifecycle/tables.py`. Only `serve` parses its own command line, because its start is waited for.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-# what a user wants -> verb -> (module, what it does in a line)
+# task -> verb -> (module, summary)
 GROUPS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Switch on and off": {
         "install": ("install", "enable the proxy: start it, then switch the Codex config"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from cfp.commands.command import Command
 from cfp.commands.start import begin_worker, worker_fields
 from cfp.core.facts import Facts
 from cfp.core.launch import Launch
@@ -134,3 +135,12 @@ def _log(host: Host, fields: dict[str, Any]) -> None:
             file.write(line.encode())
     except OSError:
         return
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

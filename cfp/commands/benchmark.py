@@ -18,6 +18,7 @@ from cfp.bench.sample import Sample
 from cfp.bench.statistics import Verdict
 from cfp.bench.workload import Mode, Profile, schedule
 from cfp.codex import config_toml
+from cfp.commands.command import Command
 from cfp.commands.settle import settle
 from cfp.commands.verification import candidate_key, candidate_model
 from cfp.core.facts import Facts
@@ -229,3 +230,12 @@ def _save(host: Host, facts: Facts, fields: dict[str, Any]) -> tuple[dict[str, A
         told = message(error.code, error.details).sentence
         return {"warnings": [*fields["warnings"], told]}, error.exit_code if isinstance(error, Stuck) else 0
     return {"saved_to": str(path)}, 0
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

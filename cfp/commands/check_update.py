@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cfp.commands.command import Command
 from cfp.errors import Refused
 from cfp.host.home import Host
 from cfp.host.system import git
@@ -75,3 +76,12 @@ def _package() -> Result:
             "next_user_action": told.action,
         },
     )
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cfp.commands import COMMANDS
+from cfp.commands.command import Command
 from cfp.commands.parsing import parser_of
 from cfp.host.home import Host
 from cfp.result import Raw
@@ -114,3 +115,14 @@ def _fish(verbs: Mapping[str, VerbSyntax]) -> str:
 
 def _choices(verbs: Mapping[str, VerbSyntax]) -> dict[str, tuple[str, ...]]:
     return {flag: values for of in verbs.values() for flag, values in of.flags.items() if values}
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    output="Prints the script.",
+    has_format=False,
+    run=run,
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+from cfp.commands.command import Command
 from cfp.core.facts import Facts, PortFact, PortState
 from cfp.errors import Refused
 from cfp.host.home import Host
@@ -52,3 +53,12 @@ def _worker(facts: Facts) -> PortFact:
     if facts.settings is None:
         raise Refused("settings_missing")
     raise Refused("proxy_not_running")
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

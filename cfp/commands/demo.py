@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cfp.commands.command import Command
 from cfp.demo.home import KEY, DemoHome
 from cfp.demo.provider import DemoProvider
 from cfp.demo.story import Story, StoryStep
@@ -65,3 +66,12 @@ def _tell(step: StoryStep) -> None:
     text = f"  {tick} {step.name}{': ' + step.detail if step.detail else ''}\n"
     sys.stderr.buffer.write(text.encode())
     sys.stderr.flush()
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 
+from cfp.commands.command import Command
 from cfp.core.checks.check import Verdict
 from cfp.core.checks.table import run_checks
 from cfp.core.diagnosis import diagnose
@@ -61,3 +62,12 @@ def run(args: Args, host: Host) -> Result:
 def _recover_first(verdict: Verdict, facts: Facts) -> Verdict:
     """Make `recover` the remedy of an interrupted home, where every other failure may go with the recovery."""
     return verdict if verdict.ok or not facts.interrupted else replace(verdict, fix=message("interrupted").action)
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

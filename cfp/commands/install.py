@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
+from cfp.commands.command import Command
 from cfp.commands.route_flags import add_route_arguments
 from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import skipped_verification, verify_candidate
@@ -227,3 +228,12 @@ def _start_result(plan: InstallPlan, switch: Switch) -> dict[str, Any]:
         "healthy": health is not None,
         "cut_streams": switch.cut_streams,
     }
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

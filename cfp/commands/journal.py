@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cfp.commands.command import Command
 from cfp.errors import UsageError
 from cfp.host.home import Host
 from cfp.lifecycle.session import translated
@@ -64,3 +65,12 @@ def _way_out(host: Host) -> Mapping[str, Any]:
         "at_work": at_work,
         "next_user_action": message("done.journal_at_work" if at_work else "interrupted").action,
     }
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+from cfp.commands.command import Command
 from cfp.host.home import Host
 from cfp.host.system.skill_link import SkillLink, link
 from cfp.messages import message
@@ -43,3 +44,12 @@ def told(found: SkillLink, done: str) -> Result:
             "next_user_action": "" if found.status == "missing" else said.action,
         },
     )
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cfp.commands.command import Command
 from cfp.host.home import Host
 from cfp.proxy.telemetry.log_reader import LogReader
 from cfp.result import Rows
@@ -73,3 +74,13 @@ def _objects(lines: list[bytes]) -> Iterator[dict[str, Any]]:
             continue  # cut off by a power loss, or not ours
         if isinstance(value, dict):
             yield value
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    has_format=False,
+    run=run,
+)

@@ -7,16 +7,15 @@ import importlib
 import shutil
 from collections.abc import Sequence
 from functools import cache, partial
-from types import ModuleType
 from typing import Any, Final, NoReturn
 
 from cfp.commands import COMMANDS
+from cfp.commands.command import CommandHelp
 from cfp.errors import UsageError
 from cfp.host.provider.secret import redact
 
 PROGRAM: Final = "codex-fast-proxy"
 FORMATS: Final = ("json", "text")
-_WITHOUT_RESULT: Final = frozenset({"completion", "logs", "serve"})
 _WIDEST: Final = 100  # longer lines are hard to read on any terminal
 _FLAGS_COLUMN: Final = 32
 
@@ -28,28 +27,32 @@ class Parser(argparse.ArgumentParser):
         raise UsageError("usage", reason=redact(text))  # a key that stands where no key belongs
 
 
-def module_of(verb: str) -> ModuleType:
-    return importlib.import_module(f"cfp.commands.{COMMANDS[verb][0]}")
+def load(verb: str) -> CommandHelp:
+    """Import the verb's module and return its command; no other verb's module is imported."""
+    command = importlib.import_module(f"cfp.commands.{COMMANDS[verb][0]}").COMMAND
+    if not isinstance(command, CommandHelp):
+        raise TypeError(f"cfp.commands.{COMMANDS[verb][0]}.COMMAND is no command")
+    return command
 
 
 def parser_of(verb: str) -> Parser:
     """Return the verb's parser: its own flags, then those of every command."""
-    module = module_of(verb)
+    command = load(verb)
     parser = Parser(
         prog=f"{PROGRAM} {verb}",
-        description=(module.__doc__ or "").partition("\n")[0],
+        description=command.description,
         usage=argparse.SUPPRESS,
-        epilog=_examples(verb, module),
+        epilog=_examples(verb, command),
         allow_abbrev=False,
         add_help=False,
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=width(), max_help_position=_FLAGS_COLUMN),
     )
     parser._positionals.title = "words"  # noqa: SLF001  argparse names its groups for itself
     parser._optionals.title = "flags"  # noqa: SLF001
-    module.add_arguments(parser)
+    command.add_arguments(parser)
     common = parser.add_argument_group("flags of every command")
     common.add_argument("--codex-home", metavar="DIR", help="the Codex home (default: CODEX_HOME, else ~/.codex)")
-    if verb not in _WITHOUT_RESULT:
+    if command.has_format:
         common.add_argument(
             "--format", choices=FORMATS, default="json", help="json for programs (default), text for people"
         )
@@ -63,9 +66,9 @@ _reader_of = cache(parser_of)  # that shows nothing, so no terminal's width coun
 def parsed(verb: str, words: Sequence[str]) -> dict[str, Any]:
     """Read the words behind a verb; raises UsageError.
 
-    A verb with a `TAIL` takes what stands behind `--` as it is, in the name `tail`.
+    A verb with a tail takes the words behind `--` unparsed, under the name `tail`.
     """
-    if not hasattr(module_of(verb), "TAIL"):
+    if not load(verb).tail:
         return vars(_reader_of(verb).parse_args(words))
     end = words.index("--") if "--" in words else len(words)
     return {**vars(_reader_of(verb).parse_args(words[:end])), "tail": tuple(words[end + 1 :])}
@@ -79,7 +82,7 @@ def page(verb: str) -> str:
         for action in parser._actions  # noqa: SLF001  argparse has no public way to list them
         if not action.option_strings
     )
-    tail = getattr(module_of(verb), "TAIL", "")
+    tail = load(verb).tail
     behind = f" -- {tail}" if tail else ""
     return f"usage: {parser.prog}{words} [flags]{behind}\n{parser.format_help()}"
 
@@ -90,8 +93,8 @@ def _name(action: argparse.Action) -> str:
     return str(action.metavar or action.dest.upper())
 
 
-def _examples(verb: str, module: ModuleType) -> str:
-    lines = [f"  {PROGRAM} {verb} {words}".rstrip() + f"\n      {what}" for words, what in module.EXAMPLES]
+def _examples(verb: str, command: CommandHelp) -> str:
+    lines = [f"  {PROGRAM} {verb} {words}".rstrip() + f"\n      {what}" for words, what in command.examples]
     return "examples:\n" + "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+from cfp.commands.command import Command
 from cfp.commands.settle import settle
 from cfp.core.facts import Facts
 from cfp.core.plan.install import check_readable
@@ -123,3 +124,12 @@ def _result(args: Args, facts: Facts, found: keys.FoundKey, plan: LoginPlan, rec
             **recovered,
         },
     )
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cfp.commands.command import Command
 from cfp.commands.settle import mend, recovery_fields
 from cfp.core.diagnosis import diagnose
 from cfp.core.plan.repair import Repair, check_recorded, plan_recovery
@@ -114,3 +115,12 @@ def _result(host: Host, kind: str, fields: dict[str, Any], *, would: str = "") -
             "next_user_action": told.action or diagnosis.next_user_action,
         },
     )
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

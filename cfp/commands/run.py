@@ -19,6 +19,7 @@ from typing import Any
 
 from cfp.codex import config_toml
 from cfp.codex.text import Unparseable
+from cfp.commands.command import Command
 from cfp.commands.route_flags import add_key_arguments, add_policy_argument, add_url_argument
 from cfp.core.facts import Facts
 from cfp.core.plan.baseline import baseline
@@ -69,9 +70,6 @@ class Args:
             upstream_api_key_env=self.upstream_api_key_env,
             use_provider_auth_file=self.use_provider_auth_file,
         )
-
-
-TAIL = "codex …"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -196,3 +194,14 @@ def _tell(host: Host, facts: Facts, settings: Settings) -> None:
         line += "; Codex's ChatGPT login goes to that provider"
     sys.stderr.write(f"codex-fast-proxy: {line}. Nothing on disk is changed.{os.linesep}")
     sys.stderr.flush()
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    tail="codex …",
+    output="Prints nothing of its own: stdout, stderr and the exit code are those of the program that it starts.",
+    run=run,
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from cfp.commands.command import ForegroundCommand
 from cfp.errors import CfpError
 
 if TYPE_CHECKING:
@@ -45,3 +46,13 @@ def main(argv: Sequence[str]) -> int:
         told = message(error.code, error.details)
         sys.stderr.write(f"codex-fast-proxy: {told.sentence} {told.action}\n")
         return error.exit_code
+
+
+COMMAND = ForegroundCommand(
+    doc=__doc__,
+    examples=EXAMPLES,
+    add_arguments=add_arguments,
+    output="Runs until SIGTERM or SIGINT has drained it; prints nothing on stdout.",
+    has_format=False,
+    main=main,
+)

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
+from cfp.commands.command import Command
 from cfp.commands.route_flags import add_clear_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import skipped_verification, verify_candidate
@@ -132,3 +133,12 @@ def _start_status(plan: UpstreamPlan, *, running_before: bool) -> str:
     if plan.restart_required:
         return "deferred"
     return "already_running" if running_before else "not_running"
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

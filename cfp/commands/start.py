@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
+from cfp.commands.command import Command
 from cfp.commands.settle import settle, switch_for
 from cfp.core.diagnosis import Diagnosis, diagnose
 from cfp.core.facts import Facts
@@ -113,3 +114,12 @@ def worker_fields(plan: StartPlan, switch: Switch, facts: Facts) -> dict[str, An
         "message": done.sentence,
         "next_user_action": done.action,
     }
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

@@ -8,6 +8,7 @@ from typing import Any
 
 from cfp.advice import commands_in
 from cfp.codex.hooks_feature import hooks_enabled
+from cfp.commands.command import Command
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
 from cfp.core.health import WorkerHealth
@@ -116,3 +117,12 @@ def _hook_trust(facts: Facts) -> dict[str, Any]:
         "ready": any(entry.runs for entry in facts.hook_entries) and enabled,
         "hooks": [entry.to_json() for entry in facts.hook_entries],
     }
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

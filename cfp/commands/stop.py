@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cfp.commands.command import Command
 from cfp.commands.settle import settle
 from cfp.core.facts import Facts, PortFact
 from cfp.core.plan.start import plan_stop
@@ -86,3 +87,12 @@ def _stopped(workers: Sequence[PortFact | None], cut_streams: int, recovered: di
             **recovered,
         },
     )
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

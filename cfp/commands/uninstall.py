@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cfp.commands.command import Command
 from cfp.commands.settle import mend, settle
 from cfp.core.facts import Facts
 from cfp.core.plan.repair import plan_repair
@@ -222,3 +223,12 @@ def _stop_status(plan: UninstallPlan, switch: Switch | None) -> str:
     if plan.retirement is Retirement.NEVER:
         return "not_attempted"
     return "stopped" if switch is not None and switch.stopped else "not_running"
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cfp.commands.command import Command
 from cfp.commands.link_skill import Args, add_arguments, told
 from cfp.host.home import Host
 from cfp.host.system.skill_link import unlink
@@ -10,9 +11,15 @@ from cfp.result import Result
 EXAMPLES = (("", "remove that link"),)
 
 
-__all__ = ["Args", "add_arguments", "run"]
-
-
 def run(args: Args, host: Host) -> Result:
     """Remove the link; `missing` where there is none."""
     return told(unlink(args.repo_root, args.skills_root, host.environ), "done.skill_unlinked")
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 
 from cfp.codex import config_toml
+from cfp.commands.command import Command
 from cfp.commands.route_flags import add_clear_argument, add_route_arguments
 from cfp.commands.verification import verify_candidate
 from cfp.core.plan.baseline import baseline
@@ -78,3 +79,12 @@ def run(args: Args, host: Host) -> Result:
         "next_user_action": done.action,
     }
     return Result(status=str(verification["status"]), fields=fields)
+
+
+COMMAND = Command(
+    doc=__doc__,
+    examples=EXAMPLES,
+    args=Args,
+    add_arguments=add_arguments,
+    run=run,
+)

@@ -12,17 +12,12 @@ from typing import Any
 from cfp import errors
 from cfp.commands import GROUPS
 from cfp.commands.overview import EXIT_CODES
-from cfp.commands.parsing import PROGRAM, module_of, parser_of
+from cfp.commands.parsing import PROGRAM, load, parser_of
 from cfp.messages import MESSAGES
 from tests.contract.promises import CLOSED, STATUSES
 from tests.house.source import REPOSITORY, dotted, modules
 
 _COMMON = frozenset({"codex_home", "format", "help"})
-_OWN_OUTPUT = {
-    "run": "Answers nothing of its own: stdout, stderr and the exit code are those of the program that it starts.",
-    "completion": "Prints the script.",
-    "serve": "Runs until SIGTERM or SIGINT has drained it; says nothing on stdout.",
-}
 
 
 def reference(schemas: dict[str, dict[str, Any]]) -> str:
@@ -54,18 +49,18 @@ def _commands(schemas: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def _command(verb: str, schema: dict[str, Any] | None) -> Iterator[str]:
-    module = module_of(verb)
+    command = load(verb)
     yield f"### `{verb}`"
     yield ""
-    yield (module.__doc__ or "").partition("\n")[0]
+    yield command.description
     yield ""
     yield "```bash"
-    yield from (f"{PROGRAM} {verb} {words}".rstrip() + f"  # {what}" for words, what in module.EXAMPLES)
+    yield from (f"{PROGRAM} {verb} {words}".rstrip() + f"  # {what}" for words, what in command.examples)
     yield "```"
     yield ""
     yield from _table(("flag", "what it does"), [_flag(action) for action in _actions(verb)])
-    if verb in _OWN_OUTPUT:
-        yield _OWN_OUTPUT[verb]
+    if command.output:
+        yield command.output
         yield ""
     if schema is not None and STATUSES[verb]:
         yield from _table(("status", "when"), [(f"`{name}`", when) for name, when in STATUSES[verb].items()])

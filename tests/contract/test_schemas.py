@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cfp.commands import COMMANDS
+from cfp.commands.parsing import load
 from tests.contract.promises import CLOSED, ERROR, FIELDS, SOMETIMES, STATUSES
 from tests.contract.schemas import schema
 from tests.house.source import REPOSITORY
@@ -19,7 +20,7 @@ GOLDEN = {
     path.stem: json.loads(path.read_text()) for path in sorted((REPOSITORY / "fixtures" / "results").glob("*.json"))
 }
 PUBLISHED = REPOSITORY / "docs" / "schemas"
-WITHOUT_RESULT = frozenset({"completion", "serve", "logs"})
+WITHOUT_RESULT = frozenset(verb for verb in COMMANDS if not load(verb).has_format)
 VERBS = [verb for verb in COMMANDS if verb in STATUSES]
 
 

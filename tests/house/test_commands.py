@@ -11,7 +11,8 @@ from itertools import takewhile
 import pytest
 
 from cfp.commands import COMMANDS
-from cfp.commands.parsing import module_of, parsed, parser_of
+from cfp.commands.command import Command, ForegroundCommand
+from cfp.commands.parsing import load, parsed, parser_of
 from tests.contract.promises import STATUSES
 from tests.house.source import REPOSITORY, modules
 
@@ -70,9 +71,10 @@ def _spoken(page: str) -> list[list[str]]:
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_a_command_has_its_parts(verb: str) -> None:
     """Flags, and what runs them: with parsed `Args`, or raw as the worker does, whose start must be fast."""
-    has = set(vars(module_of(verb)))
-    assert {"add_arguments", "EXAMPLES"} <= has
-    assert {"Args", "run"} <= has or "main" in has
+    command = load(verb)
+    assert command.description
+    assert command.examples
+    assert isinstance(command, Command if verb != "serve" else ForegroundCommand)
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
@@ -80,7 +82,7 @@ def test_its_help_tells_all(verb: str) -> None:
     """Each flag and word says what it is for, and each example is a command line that the program takes."""
     actions = parser_of(verb)._actions
     assert [] == [action.dest for action in actions if not action.help]
-    for words, what in module_of(verb).EXAMPLES:
+    for words, what in load(verb).examples:
         assert what
         parsed(verb, shlex.split(words.partition(" > ")[0]))
 
@@ -155,7 +157,7 @@ def test_the_contract_lists_what_the_code_says(verb: str) -> None:
 
 
 def _file(verb: str) -> str:
-    return module_of(verb).__name__.rpartition(".")[2]
+    return COMMANDS[verb][0]
 
 
 @pytest.mark.parametrize("verb", COMPUTED)

@@ -1,0 +1,64 @@
+"""The typed value that each verb's module defines: its help, its flags, and the function that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from cfp.result import Exit, Raw, Result, Rows
+
+if TYPE_CHECKING:
+    import argparse
+
+    from cfp.host.home import Host
+
+Outcome: TypeAlias = Result | Raw | Rows | Exit | None
+ArgsT = TypeVar("ArgsT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandHelp:
+    """The part of a command that `--help`, completion and the reference read.
+
+    doc            the module's docstring; its first line is the description
+    examples       pairs of the words behind the verb and their effect; each must parse
+    add_arguments  declares the flags
+    tail           the words behind `--`, which belong to another program; "" where the verb takes none
+    output         describes the output where it is not one JSON object
+    has_format     False where the output has one form only, so that --format has no use
+    """
+
+    doc: str | None
+    examples: Sequence[tuple[str, str]]
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    tail: str = ""
+    output: str = ""
+    has_format: bool = True
+
+    @property
+    def description(self) -> str:
+        return (self.doc or "").partition("\n")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command(CommandHelp, Generic[ArgsT]):
+    """A verb: `run` gets the parsed flags as `args`, a dataclass with a field for each flag.
+
+    `run` returns None to print nothing. It raises CfpError.
+    """
+
+    args: type[ArgsT]
+    run: Callable[[ArgsT, Host], Outcome]
+
+    def parse(self, names: Mapping[str, Any]) -> ArgsT:
+        """Return the flags as `args`, from argparse's names and values."""
+        values: dict[str, Any] = {item.name: names[item.name] for item in fields(self.args)}  # type: ignore[arg-type]  # a dataclass
+        return self.args(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForegroundCommand(CommandHelp):
+    """The verb that parses its command line itself, because its start is waited for: `serve`."""
+
+    main: Callable[[Sequence[str]], int]
