@@ -120,7 +120,7 @@ class RequestLog:
     on_lines     gets the lines on the loop, whether the disk takes them or not; before the first ones it gets the
                  lines that earlier workers left in the file
     on_error     gets the error of a write that failed
-    max_waiting  bytes that may wait for the disk; lines beyond them are dropped and counted
+    max_waiting  bytes that may wait for the disk; records beyond them are dropped
     """
 
     def __init__(
@@ -144,12 +144,10 @@ class RequestLog:
         self._writing: asyncio.Future[tuple[list[LogLine], OSError | None]] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._history_read = False  # used by the writing thread, of which there is one at a time
-        self.dropped = 0
 
     def add(self, record: RequestRecord) -> None:
         """Queue one line."""
         if self._size > self._max_waiting:
-            self.dropped += 1
             return
         self._pending.append(record)
         if len(self._pending) >= _BATCH_RECORDS:
@@ -198,7 +196,6 @@ class RequestLog:
             lines, self._undelivered = earlier + self._undelivered, None
             self._on_lines(lines)
         if error is not None:
-            self.dropped += 1
             self._on_error(error)
         if self._pending or self._texts:
             self._schedule()
