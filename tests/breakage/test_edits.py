@@ -1,4 +1,4 @@
-"""What users do to config.toml while the proxy is enabled, beyond editing their own keys."""
+"""Edits of config.toml by the user while the proxy is enabled, of more than their own keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.facts import CONFIG, UPSTREAM, facts, installed, text_fact
 
 
 def _edited(old: str, new: str) -> Facts:
-    """An enabled home in whose config the user has replaced `old`."""
+    """Return an enabled home in whose config the user has replaced `old`."""
     plain = facts()
     home = installed(plain, plan_install(plain, RouteRequest()))
     assert home.config.data is not None
@@ -31,7 +31,7 @@ TABLE = CONFIG.decode().partition("\n\n")[2].replace(UPSTREAM, "http://127.0.0.1
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_provider_that_was_deleted_does_not_come_back(*, force: bool) -> None:
-    """Nothing of ours is left in it; a table with a URL alone would make Codex refuse the whole file."""
+    """An uninstall leaves no key of ours; a table with a URL alone would make Codex refuse the whole file."""
     undo = plan_uninstall(_edited(TABLE, ""), UninstallRequest(force=force))
     config = next(change.after for change in undo.changes if change.path.name == "config.toml")
     assert {"model": "gpt-5.5", "model_provider": "relay"} == config_toml.parse(config)
@@ -39,7 +39,7 @@ def test_a_provider_that_was_deleted_does_not_come_back(*, force: bool) -> None:
 
 
 def test_a_provider_that_was_renamed_gets_its_url_back() -> None:
-    """Our URL goes with its table, whatever that is called now: the proxy behind it is about to end."""
+    """An uninstall restores the URL in the renamed table, since the proxy behind it is about to end."""
     undo = plan_uninstall(_edited("relay]", "mine]"), UninstallRequest())
     config = next(change.after for change in undo.changes if change.path.name == "config.toml")
     assert UPSTREAM == config_toml.lookup(config_toml.parse(config), ("model_providers", "mine", "base_url"))
@@ -47,7 +47,7 @@ def test_a_provider_that_was_renamed_gets_its_url_back() -> None:
 
 
 def test_nothing_is_prepared_beside_what_codex_uses() -> None:
-    """Another port in settings.json would leave Codex at one that nobody starts again after a reboot."""
+    """Another port in settings.json would leave Codex with a port that has no worker after a reboot."""
     plain = facts()
     home = installed(plain, plan_install(plain, RouteRequest()))
     assert State.PREPARED == plan_install(home, RouteRequest(prepare_only=True)).to_state

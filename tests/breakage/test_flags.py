@@ -1,4 +1,4 @@
-"""Flags used wrongly: refused in a sentence, with nothing touched."""
+"""Misused flags: each is refused with one sentence, and nothing changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UPSTREAM = "https://relay.example/v1"
 
 
 def run(home: Path, *argv: str) -> tuple[int, dict[str, Any]]:
-    """Run one command line in this process; its exit code and its one object."""
+    """Run one command line in this process; return its exit code and its JSON object."""
     out = io.StringIO()
     code = main([*argv, "--codex-home", str(home)], {"HOME": str(home.parent)}, Streams(out=out, err=io.StringIO()))
     return code, json.loads(out.getvalue())
@@ -27,7 +27,7 @@ def run(home: Path, *argv: str) -> tuple[int, dict[str, Any]]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A Codex home that nobody has switched."""
+    """Return a Codex home without the proxy."""
     folder = tmp_path / ".codex"
     folder.mkdir()
     (folder / "config.toml").write_text(relay_config(UPSTREAM))
@@ -48,8 +48,8 @@ def home(tmp_path: Path) -> Path:
         ("--verify-timeout", "inf", "usage"),
     ],
 )
-def test_an_empty_or_senseless_value_is_refused(home: Path, flag: str, value: str, code: str) -> None:
-    """A value that was given is never silently replaced by the saved one or the default."""
+def test_an_empty_or_invalid_value_is_refused(home: Path, flag: str, value: str, code: str) -> None:
+    """A flag's value is never silently replaced by the saved one or the default."""
     before = sorted(home.rglob("*"))
     exit_code, told = run(home, "install", "--start", f"{flag}={value}")
     assert (2, code) == (exit_code, told["code"])
@@ -60,7 +60,7 @@ def test_an_empty_or_senseless_value_is_refused(home: Path, flag: str, value: st
     "words", [("--api-key", "sk-canary-1234"), ("--port", "sk-canary-1234"), ("sk-canary-1234",)]
 )
 def test_a_key_on_the_command_line_is_not_repeated(home: Path, words: tuple[str, ...]) -> None:
-    """No flag takes a key; whoever passes one all the same does not find it in the answer."""
+    """No flag takes a key; an answer never repeats one from the command line."""
     code, told = run(home, "install", "--start", *words)
     assert (2, "usage") == (code, told["code"])
     assert "canary" not in json.dumps(told)
@@ -68,7 +68,7 @@ def test_a_key_on_the_command_line_is_not_repeated(home: Path, words: tuple[str,
 
 @pytest.mark.parametrize("words", [["--bogus"], ["--quiet", "--bogus"], ["--codex-home"]])
 def test_the_hook_never_fails_its_session(words: list[str]) -> None:
-    """Autostart exits 0 whatever is wrong, and with --quiet it says nothing."""
+    """Autostart exits 0 whatever is wrong, and with --quiet it prints nothing."""
     out = io.StringIO()
     code = main(["autostart", *words], {"HOME": "/nowhere"}, Streams(out=out, err=io.StringIO()))
     assert 0 == code
@@ -83,15 +83,15 @@ def test_the_hook_never_fails_its_session(words: list[str]) -> None:
         (["--codex-home", "/nonexistent", "--upstream-base", "https://a.example"], "codex_home_missing"),
     ],
 )
-def test_serve_names_what_is_wrong_on_its_own_command_line(words: list[str], code: str) -> None:
-    """No saved file is blamed for a flag."""
+def test_serve_reports_errors_of_its_own_command_line(words: list[str], code: str) -> None:
+    """The error of a flag names no saved file."""
     with pytest.raises(Refused) as refused:
         serve(words)
     assert code == refused.value.code
 
 
 def test_a_pipe_in_the_place_of_a_file_is_refused(home: Path) -> None:
-    """Reading it would never end."""
+    """Reading a pipe would never end."""
     (home / "config.toml").unlink()
     os.mkfifo(home / "config.toml")
     code, answer = run(home, "install", "--start")

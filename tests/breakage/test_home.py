@@ -1,4 +1,4 @@
-"""Homes that are no homes."""
+"""Codex homes that cannot be used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.end_to_end.harness import JOURNAL, relay_config
 
 @pytest.mark.parametrize("verb", [("recover",), ("journal", "list"), ("install", "--start"), ("stop",)])
 def test_a_journal_that_is_a_file_is_named(tmp_path: Path, verb: tuple[str, ...]) -> None:
-    """What the file system refuses is a failure with a path, not a bug."""
+    """A refusal of the file system is a failure with a path, not a bug."""
     (tmp_path / "config.toml").write_text(relay_config("https://relay.example/v1"))
     (tmp_path / JOURNAL).write_text("mine")
     code, told = run(tmp_path, *verb)
@@ -21,8 +21,8 @@ def test_a_journal_that_is_a_file_is_named(tmp_path: Path, verb: tuple[str, ...]
     assert "Not a directory" in told["error"]
 
 
-def test_a_home_that_no_text_can_name_is_refused(tmp_path: Path) -> None:
-    """Its path would stand in hooks.json and config.toml, which are UTF-8."""
+def test_a_home_whose_path_is_not_unicode_is_refused(tmp_path: Path) -> None:
+    """Its path would be written to hooks.json and config.toml, which are UTF-8."""
     home = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     home.mkdir()
     (home / "config.toml").write_text(relay_config("https://relay.example/v1"))

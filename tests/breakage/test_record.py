@@ -1,4 +1,4 @@
-"""Homes whose record is gone: Codex must never be left pointing at a proxy that does not run."""
+"""Homes without their record: Codex must never be left pointing at a proxy that does not run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.end_to_end.harness import BACKUPS, Machine
 
 
 @pytest.mark.parametrize("lost", ["state", "record", "both files"])
-def test_an_uninstall_without_a_record_gives_the_url_back(machine: Machine, lost: str) -> None:
-    """The backup tells where the provider pointed, also where that is a provider on this machine."""
+def test_an_uninstall_without_a_record_restores_the_url(machine: Machine, lost: str) -> None:
+    """The backup has the provider's URL, also where that is a provider on this machine."""
     machine.relay()
     before = machine.config.read_bytes()
     machine.install()
@@ -27,8 +27,8 @@ def test_an_uninstall_without_a_record_gives_the_url_back(machine: Machine, lost
     assert [] == machine.workers()
 
 
-def test_a_proxy_in_use_is_not_ended_where_nothing_tells_the_url(machine: Machine) -> None:
-    """Without record and backup, config.toml is the user's to mend; until then the proxy and its hook stay."""
+def test_a_proxy_in_use_is_not_ended_without_the_url(machine: Machine) -> None:
+    """Without record and backup the user has to edit config.toml; until then the proxy and its hook stay."""
     machine.relay()
     before = machine.config.read_bytes()
     machine.install()
@@ -44,8 +44,8 @@ def test_a_proxy_in_use_is_not_ended_where_nothing_tells_the_url(machine: Machin
     assert before == machine.config.read_bytes()
 
 
-def test_the_proxy_of_a_deleted_home_is_named_with_what_ends_it(machine: Machine) -> None:
-    """There is nothing to give back any more, and still something that runs."""
+def test_the_proxy_of_a_deleted_home_is_named_with_its_stop_command(machine: Machine) -> None:
+    """Nothing is left to restore, but a worker still runs."""
     machine.relay()
     machine.install()
     (worker,) = machine.workers()
@@ -71,8 +71,8 @@ def test_the_proxy_of_a_deleted_home_is_named_with_what_ends_it(machine: Machine
 
 
 @pytest.mark.parametrize("damage", ["", "{}", '{"version": "0.2.0", "for'])
-def test_an_uninstall_does_without_a_record_that_is_damaged(machine: Machine, damage: str) -> None:
-    """What cannot be read is worked out from the backup, and goes."""
+def test_an_uninstall_needs_no_readable_record(machine: Machine, damage: str) -> None:
+    """An unreadable record is rebuilt from the backup, and removed."""
     machine.relay()
     before = machine.config.read_bytes()
     machine.install()
@@ -86,8 +86,8 @@ def test_an_uninstall_does_without_a_record_that_is_damaged(machine: Machine, da
     assert not machine.state.exists()
 
 
-def test_a_lost_home_names_what_is_wrong_and_who_mends_it(machine: Machine) -> None:
-    """A URL of ours is never taken for the provider's; with the provider's own, it is on again, and given back."""
+def test_a_lost_home_names_its_problem_and_its_remedy(machine: Machine) -> None:
+    """Our URL is never mistaken for the provider's; with the provider's own, install and uninstall work again."""
     machine.relay()
     before = machine.config.read_bytes()
     machine.install()
@@ -115,8 +115,8 @@ def test_a_lost_home_names_what_is_wrong_and_who_mends_it(machine: Machine) -> N
     assert not machine.hooks.exists()
 
 
-def test_a_proxy_that_nobody_is_sent_to_is_started_and_says_so(machine: Machine) -> None:
-    """Its settings are saved, so `start` does what it is asked, and names what is missing for Codex to use it."""
+def test_an_unused_proxy_is_started_and_says_so(machine: Machine) -> None:
+    """Its settings are saved, so `start` starts it, and names the missing steps for Codex to use it."""
     machine.relay()
     assert 0 == machine.cfp("install", "--prepare-only", "--no-verify", "--port", str(machine.port)).code
     ran = machine.cfp("start")
@@ -127,7 +127,7 @@ def test_a_proxy_that_nobody_is_sent_to_is_started_and_says_so(machine: Machine)
 
 
 def test_a_proxy_whose_record_is_lost_is_started_and_says_so(machine: Machine) -> None:
-    """Codex is sent to it and works again; the way out of the rest is `recover`."""
+    """Codex points at it and works again; `recover` is the remedy for the rest."""
     machine.relay()
     machine.install()
     assert 0 == machine.cfp("stop", "--force").code
@@ -139,8 +139,8 @@ def test_a_proxy_whose_record_is_lost_is_started_and_says_so(machine: Machine) -
 
 
 @pytest.mark.parametrize("gone", [(), ("settings.json",)], ids=["deferred", "cut short"])
-def test_an_uninstall_that_is_not_done_has_one_next_command(machine: Machine, gone: tuple[str, ...]) -> None:
-    """Put off, or killed among its deletes: `status` and `doctor` name the same, and it is what ends it."""
+def test_an_unfinished_uninstall_has_one_next_command(machine: Machine, gone: tuple[str, ...]) -> None:
+    """`status` and `doctor` name the same command after a deferred or killed uninstall, and it completes it."""
     machine.relay()
     machine.install()
     assert 0 == machine.cfp("uninstall", "--defer-stop").code
@@ -155,7 +155,7 @@ def test_an_uninstall_that_is_not_done_has_one_next_command(machine: Machine, go
 
 
 def test_a_config_that_stopped_parsing_keeps_its_proxy(machine: Machine) -> None:
-    """Codex read it before and will again: `stop` refuses, the hook serves, `status` says what is wrong."""
+    """Codex read it before and will again: `stop` refuses, the hook starts the worker, `status` names the error."""
     machine.relay()
     machine.install()
     whole = machine.config.read_bytes()

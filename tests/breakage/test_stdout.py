@@ -1,4 +1,4 @@
-"""What stands on stdout, and what does not depend on who reads it."""
+"""The output on stdout, and its independence of the reader."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _shell(home: Path, script: str, **environ: str) -> subprocess.CompletedProce
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A Codex home of somebody with an umlaut in the provider's name."""
+    """Return a Codex home with an umlaut in the provider's name."""
     folder = tmp_path / ".codex"
     folder.mkdir()
     (folder / "config.toml").write_text(relay_config("https://relay.example/v1"))
@@ -32,13 +32,13 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("sink", ["| true", "> /dev/full", ">&-"])
 def test_a_lost_reader_changes_no_exit_code(home: Path, sink: str) -> None:
-    """The command did what it did, and says nothing of a pipe that nobody reads."""
+    """The exit code is that of the command, and a closed pipe causes no message."""
     done = _shell(home, f"$CFP status {sink}; exit ${{PIPESTATUS[0]}}")
     assert (0, b"") == (done.returncode, done.stderr)
 
 
 def test_stdout_is_utf8_in_every_locale(home: Path) -> None:
-    """The contract names the encoding; what no encoding has becomes an escape of JSON."""
+    """The contract names the encoding; a character without an encoding becomes a JSON escape."""
     done = _shell(home, "$CFP status --provider $'ü\\xff'", PYTHONIOENCODING="ascii")
     assert 0 == done.returncode
     assert "ü\udcff" == json.loads(done.stdout.decode())["provider"]
@@ -46,7 +46,7 @@ def test_stdout_is_utf8_in_every_locale(home: Path) -> None:
 
 @pytest.mark.parametrize("features", ["5", '"hooks"', '["hooks"]'])
 def test_doctor_reads_a_config_of_another_shape(home: Path, features: str) -> None:
-    """Valid TOML that Codex would refuse is an answer, not a bug."""
+    """Valid TOML that Codex would refuse is a finding, not a bug."""
     (home / "config.toml").write_text(f"features = {features}\n")
     code, told = run(home, "doctor")
     assert (2, 16) == (code, len(told["checks"]))

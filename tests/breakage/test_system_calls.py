@@ -1,7 +1,7 @@
-"""Real system calls that fail, and signals that arrive at them, in real commands: strace does it, nothing else.
+"""Real system calls that fail, and signals that arrive at them, in real commands, injected by strace.
 
-A child that has everything loaded waits until strace holds it, then runs one command; so a call is counted from the
-command's own beginning, and a cell costs a fork instead of an interpreter's start.
+A child that has loaded everything waits until strace is attached, then runs one command; so a call is counted from
+the start of the command, and a cell costs a fork instead of the start of an interpreter.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace i
 
 
 class SharedStreet(Street):
-    """Workers in memory that forks share: what a test does to them is no system call."""
+    """Workers in memory that forks share: a test changes them without a system call."""
 
     def __init__(self, path: Path, home: Path, memory: mmap.mmap) -> None:
         super().__init__(path, home)
@@ -74,7 +74,7 @@ class TracedStage(Stage):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What happens at which call, once or (`from_then_on`) at every later one too."""
+    """The failure of one call, once or (`from_then_on`) of every later one too."""
 
     call: str
     nth: int
@@ -91,7 +91,7 @@ class Cell:
 
 
 def traced(played: Play, *options: str) -> Said:
-    """Run the scene's command under strace; its exit code, or minus the signal that ended it, and its words."""
+    """Run the scene's command under strace; return its exit code, or minus its signal, and its output."""
     stage = played.stage
     reading, writing = os.pipe()
     said = stage.root / "said"
@@ -121,7 +121,7 @@ def traced(played: Play, *options: str) -> Said:
 
 
 def calls(played: Play) -> dict[str, int]:
-    """How often each call is made by the undisturbed command."""
+    """Return the number of each call in an undisturbed run of the command."""
     played.rewind()
     ran = traced(played, "-e", "trace=" + ",".join(f"?{call}" for call in CALLS))
     assert ran.code == played.scene.code, ran.out
@@ -133,7 +133,7 @@ def calls(played: Play) -> dict[str, int]:
 
 
 def cells(counted: dict[str, int], choose: random.Random) -> list[Cell]:
-    """Any call, any error of it or signal, at any time."""
+    """Draw any call, with any error of it or a signal, at any time."""
     every = [(call, nth) for call, many in counted.items() for nth in range(1, many + 1)]
     found = []
     for number, (call, nth) in enumerate(choose.sample(every, min(CELLS, len(every)))):
@@ -147,7 +147,7 @@ def cells(counted: dict[str, int], choose: random.Random) -> list[Cell]:
 
 
 def wrong(played: Play, cell: Cell, said: Said) -> list[str]:
-    """What is wrong with an answer, and with the home after a `recover`."""
+    """Return complaints about an answer, and about the home after a `recover`."""
     complaints = []
     if "error" in cell.what and said.code not in {0, 2, 3, 5, 6}:
         complaints.append(f"exits {said.code}: {said.out}")
@@ -165,7 +165,7 @@ def wrong(played: Play, cell: Cell, said: Said) -> list[str]:
 
 @pytest.mark.parametrize("scene", [scene for scene in SCENES if scene.name in CHOSEN], ids=lambda scene: scene.name)
 def test_a_system_call_fails(scene: Scene, tmp_path: Path, numbers: Numbers) -> None:
-    """Whatever call fails or is interrupted: all before or all after, said so, and one `recover` settles the rest."""
+    """After any failed or interrupted call the answer is true, and `recover` leaves all before or all after."""
     choose = random.Random(f"{SEED} {scene.name}")
     with mmap.mmap(-1, 64 * 1024) as memory:
         played = play_on(TracedStage(root=tmp_path / "stage", environ=ENVIRON, memory=memory), scene)

@@ -1,4 +1,4 @@
-"""Workers that die, hang or stand where nobody expects them."""
+"""Workers that die, hang or run at an unexpected place."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _kill(machine: Machine) -> None:
 
 
 def test_a_killed_worker_comes_back_by_start_and_by_the_hook(machine: Machine) -> None:
-    """`start` and `autostart` bring up a missing worker: a transaction without any file."""
+    """`start` and `autostart` start a missing worker: a transaction without any file."""
     machine.relay()
     machine.install()
     for verb in ("start", "autostart"):
@@ -40,7 +40,7 @@ def test_a_killed_worker_comes_back_by_start_and_by_the_hook(machine: Machine) -
 
 
 def test_a_worker_that_hangs_is_named_and_ended(machine: Machine) -> None:
-    """A stopped worker answers nothing; its own command line still says whose it is, to `doctor` and `uninstall`."""
+    """A stopped worker answers nothing; `doctor` and `uninstall` identify it by its command line."""
     machine.relay()
     before = machine.config.read_bytes()
     machine.install()
@@ -54,7 +54,7 @@ def test_a_worker_that_hangs_is_named_and_ended(machine: Machine) -> None:
 
 
 def test_start_replaces_a_worker_that_hangs() -> None:
-    """`start` replaces what holds the address and is proven ours; the hook, which has no time for that, does not."""
+    """`start` replaces a worker on the port that is proven ours; the hook, which has no time for that, does not."""
     plain = facts()
     home = installed(plain, plan_install(plain, RouteRequest()))
     assert home.worker is not None
@@ -68,8 +68,8 @@ def test_start_replaces_a_worker_that_hangs() -> None:
             decide(now)
 
 
-def test_an_uninstall_ends_a_worker_at_a_port_that_is_recorded_no_more(machine: Machine) -> None:
-    """Settings that were edited by hand do not hide the worker from those who have to end it."""
+def test_an_uninstall_ends_a_worker_at_an_unrecorded_port(machine: Machine) -> None:
+    """Hand-edited settings do not hide the worker from the commands that end it."""
     machine.relay()
     machine.install()
     saved = machine.state / "settings.json"
@@ -79,7 +79,7 @@ def test_an_uninstall_ends_a_worker_at_a_port_that_is_recorded_no_more(machine: 
 
 
 def test_stop_ends_a_worker_whose_home_is_gone(machine: Machine) -> None:
-    """`rm -rf ~/.codex` leaves a process; `stop` finds it and brings no folder back."""
+    """`rm -rf ~/.codex` leaves a process; `stop` finds it and makes no folder."""
     machine.relay()
     machine.install()
     shutil.rmtree(machine.home)
@@ -89,7 +89,7 @@ def test_stop_ends_a_worker_whose_home_is_gone(machine: Machine) -> None:
     assert not machine.home.exists()
 
 
-def test_the_hook_says_what_stands_in_its_way(machine: Machine) -> None:
+def test_the_hook_reports_its_obstacle(machine: Machine) -> None:
     """Without --quiet its failure has the fields of every other one, and still exits 0."""
     machine.relay()
     machine.install()
@@ -105,8 +105,8 @@ def test_the_hook_says_what_stands_in_its_way(machine: Machine) -> None:
     assert told["next_user_action"]
 
 
-def test_the_hook_starts_no_worker_beside_a_command_that_is_at_work(machine: Machine) -> None:
-    """An open transaction under a held lock is not an interrupted one: that command may be starting a worker."""
+def test_the_hook_starts_no_worker_beside_a_running_command(machine: Machine) -> None:
+    """An open transaction under a held lock is not interrupted: its command may be starting a worker."""
     machine.relay()
     machine.install()
     _kill(machine)

@@ -1,7 +1,7 @@
-"""Every command that changes something, as a line to run in a home in memory: the real program, crashed in the model.
+"""Every command that changes something, as a command line of the real program in a home in memory.
 
-A command's world before is made by the lines that lead there. What it should make of that world is what it makes of
-it when nobody disturbs it; so every file is as before or as then, and all of them agree.
+Earlier command lines make the world before a command. The world after an undisturbed run is the planned one; so every
+file is as before or as planned, and all of them agree.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def plain() -> tuple[SimFs, Computer]:
 
 
 def linked() -> tuple[SimFs, Computer]:
-    """config.toml is a link into a folder of the user's, and there is no hooks.json."""
+    """Return a home whose config.toml is a link into a folder of the user's, without hooks.json."""
     fs = SimFs()
     fs.add_folder(HOME)
     fs.add_folder(HOME / "dotfiles")
@@ -67,7 +67,7 @@ def linked() -> tuple[SimFs, Computer]:
 
 
 def of_0_1_0() -> tuple[SimFs, Computer]:
-    """A home that version 0.1.0 switched; its worker runs."""
+    """Return a home that version 0.1.0 enabled; its worker runs."""
     fs, computer = SimFs(), Computer(home=HOME)
     for folder in (HOME, LAYOUT.state, LAYOUT.worker, LAYOUT.backups.parent, LAYOUT.backups):
         fs.add_folder(folder)
@@ -79,7 +79,7 @@ def of_0_1_0() -> tuple[SimFs, Computer]:
 
 
 def leftover() -> tuple[SimFs, Computer]:
-    """What 0.1.0 leaves when it is killed at the wrong instant: a switched config, and nothing that knows of it."""
+    """Return the home of a 0.1.0 that was killed after it had switched the config: no record of that exists."""
     fs, computer = of_0_1_0()
     for path in (LAYOUT.settings, LAYOUT.manifest, LAYOUT.pid_file):
         fs.delete(path)
@@ -100,7 +100,7 @@ EDIT = b'\n[projects."/work"]\ntrust_level = "trusted"\n'
 
 
 def edit_by_codex(fs: SimFs, computer: Computer) -> None:
-    """Codex stores a setting of its own."""
+    """Store a setting as Codex does."""
     fs.edit(LAYOUT.config, (fs.data(LAYOUT.config) or b"") + EDIT)
 
 
@@ -114,15 +114,15 @@ USERS: dict[Home, tuple[bytes, frozenset[bytes | None]]] = {
 
 
 def on(fs: SimFs) -> MemoryHome:
-    """The home of every command here, with these files."""
+    """Return the home of every command here, with these files."""
     return MemoryHome(layout=LAYOUT, fs=fs)
 
 
 @dataclass(frozen=True)
 class Command:
-    """One line, run in a home that other acts have prepared; see `story.Story`.
+    """One command line, run in a prepared home; see `story.Story`.
 
-    cannot_relaunch  the worker that it stops cannot be brought back by anybody
+    cannot_relaunch  the worker that it stops cannot be started again
     """
 
     name: str
@@ -168,7 +168,7 @@ class Command:
         return recover_on(on(fs), machine)
 
     def targets(self) -> Iterator[tuple[str, FileChange]]:
-        """Every file that is another one afterwards; not what a worker writes, nor what only ever goes."""
+        """Return the files that the command changes, without the worker's and those that are only deleted."""
         return iter(self._targets)
 
     @cached_property
@@ -190,9 +190,9 @@ class Command:
         return self._end[0].node(path) is not None and not path.startswith(f"{LAYOUT.worker}/")
 
     def theirs(self) -> tuple[frozenset[bytes], frozenset[bytes | None]]:
-        """config.toml and hooks.json as their owner may find them after an uninstall, whatever went before.
+        """Return the images of config.toml and hooks.json that an uninstall may leave.
 
-        A set-upstream moves the URL for good, and spells it as it likes.
+        A set-upstream moves the URL for good, and in its own spelling.
         """
         text, hooks = USERS[self.home]
         texts = {text + EDIT if edit_by_codex in self.before else text}
@@ -203,14 +203,14 @@ class Command:
         return bool(self._targets) and all(now.data(path) == change.after for path, change in self._targets)
 
     def empty_folders(self, now: SimFs) -> list[str]:
-        """Folders that were not there before, hold nothing, and are not those of a command that is done."""
+        """Return new folders that are empty, and not those of a finished command."""
         if self.is_done(now):
             return []
         new = [path for path in now.folders() if now.is_empty(path) and self._start[0].node(path) is None]
         return [path for path in new if path != str(self.root)]
 
     def wrong_workers(self, now: SimFs, machine: Computer) -> list[str]:
-        """Codex is never pointed at nobody, and every worker is one from before or one that this command is for."""
+        """Check that config points at a running worker, and that every worker is from before or from this command."""
         before, after = self._start[1], self._end[1]
         known = {worker.settings for one in (before, after) for worker in one.workers.values()}
         running = machine.workers.items()

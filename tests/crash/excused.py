@@ -1,4 +1,4 @@
-"""Mutants of the journal that no test can notice, each with the reason: the code is right either way."""
+"""Mutants of the journal that no test can notice, each with the reason: the code is correct either way."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What must be true after a recovery, whatever happened before: I1 to I7, each as a function that returns complaints.
+"""The invariants after every recovery, I1 to I7, each as a function that returns complaints.
 
-An empty list is a pass. All of them look at a world from outside: none asks the journal how it thinks it did.
+An empty list is a pass. They inspect the world from outside, and never ask the journal.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LASTING = {"history.jsonl", "lock"}
 
 
 def i1_all_before_or_all_after(story: Story, was: SimFs, now: SimFs, outcome: Outcome | None) -> list[str]:
-    """Bytes and modes of all targets are as before, or all are as wanted; as wanted where the command said so."""
+    """Check that bytes and modes of all targets are as before, or all as planned; as planned after a success."""
     befores, afters = [], []
     for target, change in story.targets():
         node, old = now.node(target), was.node(target)
@@ -36,18 +36,18 @@ def i1_all_before_or_all_after(story: Story, was: SimFs, now: SimFs, outcome: Ou
 
 
 def i2_foreign_edits_survive(edits: dict[str, bytes], now: SimFs) -> list[str]:
-    """What others wrote is found again somewhere: in a file of theirs, or parked."""
+    """Check that every foreign edit is in a file or parked."""
     everything = [node.data for _, node in now.files()]
     return [f"I2: {key} is lost" for key, words in edits.items() if not any(words in data for data in everything)]
 
 
 def i3_no_proxied_config_without_worker(story: Story, now: SimFs, machine: Processes) -> list[str]:
-    """Where Codex is pointed at the proxy one serves, and no worker outlives the command that was rolled back."""
+    """Check that a proxied config has a worker, and that no worker of a rolled back command is left."""
     return [f"I3: {complaint}" for complaint in story.wrong_workers(now, machine)]
 
 
 def i4_nothing_left(story: Story, now: SimFs, *, parked: bool = False) -> list[str]:
-    """No staged file, image or open log; a folder that was made for nothing is gone; one history line at most."""
+    """Check that no staged file, image, open log or needless folder is left, and at most one history line."""
     complaints = []
     for path, _ in now.files():
         name = path.rpartition("/")[2]
@@ -64,7 +64,7 @@ def i4_nothing_left(story: Story, now: SimFs, *, parked: bool = False) -> list[s
 
 
 def i5_secrets_stay_private(now: SimFs, targets: set[str]) -> list[str]:
-    """Bytes of a secret are in private files only, and never in a log or the history."""
+    """Check that bytes of a secret are in private files only, and in no log or history."""
     complaints = []
     for path, node in now.files():
         if CANARY in node.data:
@@ -76,7 +76,7 @@ def i5_secrets_stay_private(now: SimFs, targets: set[str]) -> list[str]:
 
 
 def i6_recovered_for_good(now: SimFs, again: SimFs, second: Recovery) -> list[str]:
-    """A second recovery finds nothing to do and changes nothing."""
+    """Check that a second recovery decides nothing and changes nothing."""
     complaints = [] if second.kind == "clean" else [f"I6: the second recovery says {second.kind}"]
     if now.fingerprint() != again.fingerprint():
         complaints.append("I6: the second recovery changed something")
@@ -84,7 +84,7 @@ def i6_recovered_for_good(now: SimFs, again: SimFs, second: Recovery) -> list[st
 
 
 def i7_untouched_stays_itself(story: Story, was: SimFs, now: SimFs) -> list[str]:
-    """A file that no change is for keeps its inode and mtime; one that was given back keeps its mtime."""
+    """Check that an unchanged file keeps inode and mtime, and a restored one its mtime."""
     complaints = []
     changes = dict(story.targets())
     for path, node in was.files():
@@ -115,6 +115,6 @@ def history(fs: SimFs, root: Path = ROOT) -> list[dict[str, object]]:
 
 
 def _is_staged(path: str, targets: set[str]) -> bool:
-    """A staged file that is complete has its target's mode already."""
+    """Whether it is a complete staged file, which already has its target's mode."""
     folder, _, name = path.rpartition("/")
     return any(name.startswith(f".{target.rpartition('/')[2]}.") and target.startswith(folder) for target in targets)

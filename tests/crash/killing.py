@@ -1,12 +1,12 @@
-"""Real SIGKILL at every act of a real command, on real files; and again inside the recoveries that follow.
+"""Real SIGKILL at every operation of a real command, on real files, and again inside the recoveries that follow.
 
-A child runs the whole command (`tests.staged`) and dies before one of its acts, or half-way through a write. Then
-recovery runs in children that die as well, then `recover` once more and is let through; the home is judged after it.
+A child runs the whole command (`tests.staged`) and dies before one of its operations, or half-way through a write.
+Then recovery runs in children that die as well, then one `recover` completes; the home is checked after it.
 
-Planning costs more than acting. So a command is run up to where it holds the lock and has planned, and forks there:
-each child goes on alone, and takes the lock for itself, so that its death gives it back.
+Planning costs more than acting. So a command runs until it has the lock and its plan, and forks there: each child
+continues alone, and acquires the lock for itself, so that its death releases it.
 
-All of that is done by a process that has loaded this module and no test runner: a fork copies tables for all memory.
+All of that runs in a process that has loaded this module and no test runner: a fork copies tables for all memory.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ Point = tuple[int, Befall]
 
 
 def bare_fork() -> int:
-    """fork(2) and no more: half of what os.fork costs is for threads and dice, of which this process has neither."""
+    """Call fork(2) alone: half of the cost of os.fork is for threads and random numbers, which this process lacks."""
     return int(ctypes.pythonapi.fork())
 
 
 @dataclass(slots=True)
 class Tally:
-    """What the kills of one scene came to."""
+    """Counts of one scene's kills."""
 
     kills: int = 0
     nested: int = 0
@@ -54,7 +54,7 @@ class Tally:
 
 
 class Crossroads(Acts):
-    """A command that stops before act number `here`: from there, a child goes each of the roads alone."""
+    """A command that stops before operation `here`; from there, a child continues on each of the roads alone."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Crossroads(Acts):
         super().act(name, half)
 
     def _is_on_a_road(self) -> bool:
-        """True in each of the children; False in their parent, when all are dead."""
+        """Return True in each child; False in the parent, once all children are dead."""
         for at, befall in self._roads():
             child = bare_fork()
             if child == 0:
@@ -91,7 +91,7 @@ class Crossroads(Acts):
         return False
 
     def acquire(self, path: Path, timeout: float) -> Crossroads:
-        """A lock that only those hold who go on (`journal.context.Locks`)."""
+        """Return a lock that only the continuing children acquire (`journal.context.Locks`)."""
         self._lock_file = path
         return self
 
@@ -114,7 +114,7 @@ class Killing:
         self.planned = 1 + played.acts.index("create") + 2
 
     def run(self) -> NoReturn:
-        """Every point from the beginning on, then all that lie behind the plan, until there are enough."""
+        """Run every point from the beginning, then those after the plan, until there are enough."""
         for point in self.points(1, self.planned):
             self.play.rewind()
             self.judge(point, in_a_child(lambda: self.play.perform(Acts(*point)).code, fork=bare_fork))  # noqa: B023 - runs at once
@@ -128,7 +128,7 @@ class Killing:
         os._exit(0)
 
     def points(self, first: int, end: int) -> list[Point]:
-        """Before every act, and in the middle of every write."""
+        """Yield every operation, and the middle of every write."""
         acts = list(enumerate(self.play.acts, start=1))[first - 1 : end - 1]
         return [(at, killed) for at, _ in acts] + [(at, killed_half_way) for at, name in acts if name == "write"]
 
@@ -146,7 +146,7 @@ class Killing:
             self.choose.shuffle(points)
 
     def judge(self, point: Point, code: int) -> None:
-        """After a child's death: kill its recoveries, let one through, and look."""
+        """After a child's death kill its recoveries, let one complete, and check."""
         at, befall = point
         tally, played = self.tally, self.play
         now = photograph(played.stage)
@@ -176,13 +176,13 @@ class Killing:
 
 
 def recover(played: Play, acts: Acts) -> None:
-    """What the command `recover` does under its lock."""
+    """Recover as the command `recover` does under its lock."""
     with played.stage.host(acts).journal.acquire(command="recover", timeout=0) as lease:
         lease.recover()
 
 
 def recovered_for_good(played: Play) -> list[str]:
-    """I6: a second recovery finds nothing to do and changes nothing."""
+    """Check I6: a second recovery decides nothing and changes nothing."""
     before = photograph(played.stage)
     said = played.recover()
     if (said.json["status"], photograph(played.stage)) == ("clean", before):
@@ -191,7 +191,7 @@ def recovered_for_good(played: Play) -> list[str]:
 
 
 def whole(was: Photograph, then: Photograph, now: Photograph) -> list[str]:
-    """Even before a recovery, each of the user's own files is one of the two that it may be."""
+    """Check that even before a recovery each of the user's files is its before- or after-image."""
     return [
         f"{path} is neither old nor new"
         for path, entry in now.files()
@@ -210,7 +210,7 @@ def kills_of(scene: Scene, root: Path, kills_per_100_acts: int) -> Tally:
 
 
 def kill(name: str, folder: str, kills_per_100_acts: str) -> NoReturn:
-    """Kill the command of the scene `name`, in `folder`, and leave the tally there."""
+    """Kill the command of the scene `name`, in `folder`, and write the tally there."""
     (scene,) = (scene for scene in SCENES if scene.name == name)
     played = play(scene, Path(folder) / "stage")
     killing = Killing(played, int(kills_per_100_acts) * len(played.acts) // 100, told=Path(folder) / TALLY)

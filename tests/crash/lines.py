@@ -1,6 +1,6 @@
-"""A small format of shared files for tests: `key=value` lines, of which some are ours.
+"""A small format of shared files for tests: `key=value` lines, some of which are our own keys.
 
-It keeps the promises of `journal.Format` with no parser worth the name, so that a million crashes stay affordable.
+It keeps the promises of `journal.Format` with a trivial parser, so that a million crashes stay affordable.
 """
 
 from __future__ import annotations

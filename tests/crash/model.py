@@ -1,10 +1,10 @@
 """Crash a command at every operation, in every way, recover, and check; then crash the recovery as well.
 
-A world is counted as seen for each crash point and each fate of what no fsync covered. One that was checked before,
-under the same terms, is not recovered again: the program reads no clock and throws no dice.
+A world is counted for each crash point and each outcome of what no fsync covered. A world that was checked before,
+under the same terms, is not recovered again: the program reads no clock and no random numbers.
 
-No command runs twice for this: while one runs, every world in which it could stop is put aside. That is before each
-operation, half-way through each write, and after the last one.
+No command runs twice for this: while one runs, every world in which it could stop is saved: before each operation,
+half-way through each write, and after the last one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KILLED, POWERLESS = "boot-1", "boot-2"
 
 @dataclass
 class Tally:
-    """What an exploration has seen."""
+    """Counts of an exploration."""
 
     seen: int = 0
     states: int = 0
@@ -41,7 +41,7 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """A world in which a program stopped: before its last act, or with `outcome` as its last word."""
+    """A world in which a program stopped: before its last operation, or with `outcome` as its result."""
 
     fs: SimFs
     machine: Processes
@@ -65,10 +65,10 @@ class Ends:
 class Explorer:
     """One scenario's crashes.
 
-    depth   how many crashes in a row
-    cuts    how many power cuts are drawn at each
-    limit   stop after so many images; every first crash is seen in any case
-    broken  barriers to take away in command and recovery, as `SimFs.broken_barriers`
+    depth   number of crashes in a row
+    cuts    number of power cuts that are drawn at each
+    limit   stop after this number of images; every first crash is run in any case
+    broken  barriers to leave out in command and recovery, as `SimFs.broken_barriers`
     lame    numbers of the command's operations that do nothing though they should be barriers
     first_only  end with the first complaint
     """

@@ -1,12 +1,12 @@
-"""Break the journal on purpose, one small way at a time, and see whether its tests notice.
+"""Break the journal in one small way at a time, and see whether its tests notice.
 
     python -m tests.crash.mutants [--part N/M] [--only MODULE] [--survivors] [--resume]
 
-The tests are collected once, and run once to see which lines of the journal each of them reaches. Then every mutant
-gets a process of its own, forked from this one: the function that differs gets its other code, and the tests that
-reach it run, the one that noticed it last time first, then by how long they take, until one fails.
+The tests are collected once, and run once to record the lines of the journal that each of them runs. Then every
+mutant gets a process of its own, forked from this one: it replaces the code of the changed function, and runs the
+tests of its lines, the one that noticed it last time first, then the fastest first, until one fails.
 
-Survivors are printed as they come, and the score at the end; a survivor that is not listed in EXCUSED with its reason
+Survivors are printed at once, and the score at the end; a survivor that is not listed in EXCUSED with its reason
 makes the exit code 1, and so does an excuse that is not needed.
 """
 
@@ -64,7 +64,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Reach:
-    """What one test took, in seconds, and the lines of the journal that it ran."""
+    """The time of one test, in seconds, and the lines of the journal that it ran."""
 
     seconds: float
     lines: dict[str, set[int]]
@@ -72,7 +72,7 @@ class Reach:
 
 @dataclass
 class Notes:
-    """Who noticed which mutant last time, "" for nobody, and how long each test took. Kept from run to run."""
+    """The test that noticed each mutant last time, "" for none, and the time of each test. Kept between runs."""
 
     state: str
     seconds: dict[str, float] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Notes:
 
 
 def state_of_the_tree() -> str:
-    """A digest of the journal and of its tests: notes of another one only say where to begin."""
+    """Return a digest of the journal and its tests: notes of another digest only order the tests."""
     paths = sorted(
         path for folder in ("journal", "tests/journal", "tests/crash") for path in (REPOSITORY / folder).glob("*.py")
     )
@@ -105,7 +105,7 @@ def state_of_the_tree() -> str:
 
 
 class Trials:
-    """pytest's loop, which runs no test in this process and many in others."""
+    """A loop for pytest that runs no test in this process and many in others."""
 
     def __init__(self, mutants: Sequence[Mutant], notes: Notes, *, resume: bool, quick: float, say: Say) -> None:
         self.mutants = mutants
@@ -141,7 +141,7 @@ class Trials:
         return True
 
     def reaches(self, session: pytest.Session, items: Sequence[pytest.Item]) -> dict[str, Reach]:
-        """What each test that passes reaches; kept for the next run on the same tree."""
+        """Return lines and time of each passing test; kept for the next run on the same tree."""
         kept = NOTES.with_suffix(f".{self.notes.state}-{self.quick:g}")
         if not kept.exists():
             for old in NOTES.parent.glob(f"{NOTES.stem}.*-{self.quick:g}"):
@@ -172,14 +172,14 @@ class Trials:
 def in_order(
     items: Sequence[pytest.Item], reaches: dict[str, Reach], mutant: Mutant, last: dict[str, str]
 ) -> list[pytest.Item]:
-    """The tests that run the mutant's lines: the one that noticed it last time, then the quick ones."""
+    """Return the tests that run the mutant's lines: the one that noticed it last time, then the fastest first."""
     path = str(mutant.path)
     able = [item for item in items if not reaches[item.nodeid].lines.get(path, set()).isdisjoint(mutant.lines)]
     return sorted(able, key=lambda item: (item.nodeid != last.get(mutant.name), reaches[item.nodeid].seconds))
 
 
 def living_functions() -> dict[tuple[str, str, int], list[FunctionType]]:
-    """Every function of the journal by file, qualified name and first line."""
+    """Return every function object of the journal by file, qualified name and first line."""
     imported()
     found: dict[tuple[str, str, int], list[FunctionType]] = {}
     for one in gc.get_objects():
@@ -197,7 +197,7 @@ def imported() -> list[ModuleType]:
 
 
 def become(mutant: Mutant, functions: dict[tuple[str, str, int], list[FunctionType]]) -> None:
-    """Give the function that differs its other code, here and now."""
+    """Replace the code of the mutant's function in this process."""
     code = next(find_code(compile(mutant.code, str(mutant.path), "exec"), mutant.function))
     for function in functions[str(mutant.path), *mutant.function]:
         function.__code__ = code
@@ -212,7 +212,7 @@ def find_code(code: CodeType, wanted: tuple[str, int]):  # noqa: ANN201 - Iterat
 
 
 def failing(session: pytest.Session, items: Sequence[pytest.Item]) -> str:
-    """Run tests until one fails, and say which; "" where none does, or where there is none."""
+    """Run tests until one fails, and return its id; "" where none fails, or where there is none."""
     for item, following in itertools.zip_longest(items, items[1:]):
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
@@ -221,7 +221,7 @@ def failing(session: pytest.Session, items: Sequence[pytest.Item]) -> str:
 
 
 def baseline(session: pytest.Session, items: Sequence[pytest.Item]) -> bytes:
-    """What each test reaches and takes, of those that pass."""
+    """Return the lines and the time of each passing test, pickled."""
     watch = coverage.Coverage(data_file=None, config_file=False, include=[str(REPOSITORY / "journal" / "*")])
     caches = [one for module in imported() for one in vars(module).values() if hasattr(one, "cache_clear")]
     passed: dict[str, float] = {}
@@ -246,9 +246,9 @@ def baseline(session: pytest.Session, items: Sequence[pytest.Item]) -> bytes:
 
 
 def in_child(work: Callable[[], bytes]) -> bytes | None:
-    """What `work` returns in a fork of this process; None where that ended otherwise, or took too long.
+    """Return the result of `work` in a fork of this process; None where it ended otherwise, or timed out.
 
-    Raises RuntimeError for what `work` raises: that is our own mistake, and says nothing of a mutant.
+    Raises RuntimeError for an exception of `work`: that is an error of this harness, and says nothing of a mutant.
     """
     reader, writer = os.pipe()
     child = os.fork()

@@ -1,7 +1,7 @@
-"""The small ways in which a module can be broken: each mutant is one change in one function.
+"""The mutations of a module: each mutant is one small change in one function.
 
-Left out are, one at a time: every statement that is there for its effect (so every barrier), every branch, guard,
-handler, filter and context manager. Turned are neighbouring effects, comparisons, numbers, booleans, sums, answers.
+Left out, one at a time: every statement with an effect (so every barrier), every branch, guard, handler, filter and
+context manager. Changed: the order of neighbouring effects, comparisons, numbers, booleans, sums, return values.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ ChangeOfLines = tuple[range, str, Callable[[], None]]
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: `name` says where and what, and which of its kind in that function it is.
+    """One change: `name` says its place and kind, and its number of that kind in the function.
 
     function  qualified name and first line of the function that differs
-    lines     of the text that must run for the change to be felt
+    lines     of the text that must run for the change to have an effect
     """
 
     path: Path
@@ -47,7 +47,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Place:
-    """A node, the function it is in, and the lines of the statement that it is part of."""
+    """A node, its function, and the lines of its statement."""
 
     node: ast.AST
     where: str
@@ -56,7 +56,7 @@ class Place:
 
 
 def mutants_of(path: Path) -> Iterator[Mutant]:
-    """Every mutant of one module, in the order of the text."""
+    """Yield every mutant of one module, in the order of the text."""
     source = path.read_text()
     untested = {number for number, line in enumerate(source.splitlines(), 1) if "pragma: no cover" in line}
     seen: dict[str, int] = {}
@@ -84,7 +84,7 @@ def changes_in(tree: ast.Module, untested: set[int]) -> Iterator[tuple[Place, st
 
 
 def functions(node: ast.AST, prefix: str, untested: set[int]) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Functions and methods, also those that one platform has; none that stands inside another."""
+    """Yield functions and methods, also those of one platform, without nested functions."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef):
             yield prefix + child.name, child
@@ -97,7 +97,7 @@ def functions(node: ast.AST, prefix: str, untested: set[int]) -> Iterator[tuple[
 
 
 def inside(function: ast.FunctionDef, where: str, untested: set[int]) -> Iterator[Place]:
-    """What runs in a function: no annotation, no default, no branch that this platform never takes."""
+    """Yield the nodes that run in a function: no annotation, no default, no branch that this platform never takes."""
     first = min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
     pending: list[tuple[ast.AST, range]] = [(function, range(function.lineno, function.lineno + 1))]
     while pending:
@@ -118,14 +118,14 @@ def inside(function: ast.FunctionDef, where: str, untested: set[int]) -> Iterato
 
 
 def head_of(node: ast.stmt | ast.ExceptHandler) -> range:
-    """The lines of a statement, without those of the statements inside."""
+    """Return the lines of a statement, without those of the statements inside."""
     body = getattr(node, "body", None)
     last = body[0].lineno - 1 if isinstance(body, list) else node.end_lineno or node.lineno
     return range(node.lineno, max(last, node.lineno) + 1)
 
 
 def changes_of_lists(node: ast.AST) -> Iterator[ChangeOfLines]:
-    """Changes of the statements inside a statement: they are felt where those run, not where it begins."""
+    """Yield changes of the statements inside a statement; their lines are those of the inner statements."""
     for name, statements in ast.iter_fields(node):
         if isinstance(statements, list) and name in {"body", "orelse", "finalbody"}:
             yield from dropped(statements)
@@ -138,7 +138,7 @@ def changes_of(node: ast.AST) -> Iterator[Change]:
 
 
 def unguarded(node: ast.AST) -> Iterator[Change]:
-    """Take what a branch, a loop, a filter, a handler or a condition is there for."""
+    """Leave out a branch, a loop, a filter, a handler or a condition."""
     match node:
         case ast.If(test=test) | ast.IfExp(test=test):
             for value, word in ((True, "always"), (False, "never")):
@@ -159,7 +159,7 @@ def unguarded(node: ast.AST) -> Iterator[Change]:
 
 
 def other_values(node: ast.AST) -> Iterator[Change]:
-    """Another comparison, sum, number, truth or answer."""
+    """Use another comparison, sum, number, boolean or return value."""
     match node:
         case ast.Compare(ops=[op]) if type(op) in SWAPS:
             other = SWAPS[type(op)]
@@ -184,7 +184,7 @@ def replacing(nodes: list[ast.expr], at: int, value: ast.expr) -> Callable[[], N
 
 
 def is_effect(statement: ast.stmt) -> bool:
-    """Whether a statement is there for what it does to the world, and not for a local name."""
+    """Whether a statement has an effect other than on a local name."""
     match statement:
         case ast.Expr(value=value):
             return not isinstance(value, ast.Constant)
@@ -194,7 +194,7 @@ def is_effect(statement: ast.stmt) -> bool:
 
 
 def is_plain_store(statement: ast.stmt) -> bool:
-    """Whether it only keeps what was given or a constant in an attribute: two such statements know no order."""
+    """Whether it only stores a parameter or a constant in an attribute: two such statements have no order."""
     match statement:
         case ast.Assign(targets=[ast.Attribute(value=ast.Name())], value=value):
             return all(is_plain(node) for node in ast.walk(value))
@@ -213,7 +213,7 @@ def is_plain(node: ast.AST) -> bool:
 
 
 def dropped(statements: list[ast.stmt]) -> Iterator[ChangeOfLines]:
-    """Leave out a statement that is there for its effect; it stays in the text, so that names keep their scope."""
+    """Leave out a statement with an effect; it stays in the text, so that names keep their scope."""
     for at, statement in enumerate(statements):
         if is_effect(statement):
             never = ast.If(test=ast.Constant(value=False), body=[statement], orelse=[])
@@ -222,7 +222,7 @@ def dropped(statements: list[ast.stmt]) -> Iterator[ChangeOfLines]:
 
 
 def turned(statements: list[ast.stmt]) -> Iterator[ChangeOfLines]:
-    """Let two neighbouring effects change places."""
+    """Exchange two neighbouring effects."""
     for at, pair in enumerate(itertools.pairwise(statements)):
         if all(is_effect(one) and not isinstance(one, ast.Raise | ast.Continue | ast.Break) for one in pair):
             if all(is_plain_store(one) for one in pair):

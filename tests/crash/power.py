@@ -1,7 +1,7 @@
-"""What a power cut makes of a simulated file system: what no fsync covers is a gamble.
+"""Power cuts of a simulated file system: anything that no fsync covers may be lost.
 
-Of the name changes that no `fsync_folder` has covered a prefix survives in each folder, or any subset; a content that
-no `fsync` has covered is old, torn inside a line or behind one, full of zeros, empty or complete.
+Of the name changes that no `fsync_folder` has covered a prefix survives in each folder, or any subset; content that
+no `fsync` has covered is old, torn inside a line or after one, full of zeros, empty or complete.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Draw = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 class PowerCut:
-    """The worlds that one world may become; a draw names one: which steps survive, and each content's fate."""
+    """The worlds that one world may become; a draw chooses the surviving steps, and the state of each content."""
 
     def __init__(self, fs: SimFs) -> None:
         self._fs = fs
@@ -79,7 +79,7 @@ def _common_suffix(one: bytes, other: bytes) -> int:
 
 
 def _common_prefix(one: bytes, other: bytes) -> int:
-    """Bisected, since a log is mostly reserved zeros."""
+    """Return the length of the common prefix, by bisection, since a log is mostly reserved zeros."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2

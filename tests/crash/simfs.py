@@ -1,8 +1,8 @@
-"""A file system in memory that knows what would survive: stop it before any operation, fail one, or cut the power.
+"""A file system in memory that models durability: stop it before any operation, fail one, or cut the power.
 
-Names and contents exist twice, as a program sees them and as they are on the medium. `fsync` carries a content over,
-`fsync_folder` the changes of a folder's names; everything else may be lost, in any combination, when the power goes.
-Renames and exchanges inside a folder are one step, as on a journaling file system.
+Names and contents exist twice, as a program sees them and as they are on the medium. `fsync` copies a content to the
+medium, `fsync_folder` the changes of a folder's names; a power cut may lose anything else, in any combination.
+Renames and exchanges inside a folder are atomic, as on a journaling file system.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from journal.fs import FileType, Stat
 
 
 class Crash(BaseException):
-    """The program is gone. Not an Exception: no code may handle it."""
+    """The end of the program. Not an Exception: no code may handle it."""
 
 
 @dataclass(slots=True)
 class Node:
-    """One inode; nothing of it is changed in place but `stat`, so that copies of the whole file system are cheap."""
+    """One inode; only `stat` is changed in place, so that copies of the whole file system are cheap."""
 
     kind: FileType
     data: bytes = b""
@@ -57,7 +57,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Fail operation number `at`: once, from then on, or from then on if it takes space.
+    """Fail operation number `at`: once, permanently, or permanently where it needs space.
 
     `too_late` raises after the operation took effect, as a network file system may.
     """
@@ -78,7 +78,7 @@ Step = tuple[tuple[str, int | None], ...]
 
 @dataclass
 class SimFs:
-    """The port in memory. `step` numbers every operation that changes something; reads have numbers of their own.
+    """`journal.fs.Fs` in memory. `step` numbers every operation that changes something; reads have their own numbers.
 
     Its mappings are replaced, never changed in place: a copy of a whole world shares them, and one is made before
     each operation.
@@ -140,7 +140,7 @@ class SimFs:
         self._place(path, Node(kind=FileType.FILE, data=data, mode=kept if mode is None else mode).synced())
 
     def edit_in_place(self, path: str | Path, data: bytes) -> None:
-        """Write into a file and fsync it; on a journaling file system that takes earlier renames along."""
+        """Write into a file and fsync it; on a journaling file system that makes earlier renames durable too."""
         self._flush(str(path).rpartition("/")[0])
         number = self.seen[str(path)]
         self._set(number, self.nodes[number].but(data=data).synced())
@@ -162,11 +162,11 @@ class SimFs:
             self._rename(str(path), ((str(path), self._new(Node(kind=FileType.FILE))),))
 
     def go_on(self) -> None:
-        """New inodes get other numbers than those that are there."""
+        """Continue with inode numbers that are not in use."""
         self._next = max(self.nodes) + 1
 
     def sync_all(self) -> None:
-        """Let everything reach the medium, as it does when nobody is in a hurry."""
+        """Make everything durable."""
         self.disk, self.pending = self.seen, {}
         self.nodes = {n: node.synced() if node.kind is FileType.FILE else node for n, node in self.nodes.items()}
 
@@ -181,19 +181,19 @@ class SimFs:
         return None if number is None else self.nodes[number]
 
     def led_to(self, path: str | Path) -> str:
-        """Where a name leads, if that is a link or a link to a link."""
+        """Return the target of a path that may be a link, or a link to a link."""
         key = str(path)
         while (node := self.node(key)) is not None and node.kind is FileType.LINK:
             key = node.data.decode()
         return key
 
     def inside(self, folder: str) -> list[str]:
-        """What lies directly in a folder."""
+        """Return the names directly in a folder."""
         head = f"{folder}/"
         return [path[len(head) :] for path in self.seen if path.startswith(head) and "/" not in path[len(head) :]]
 
     def files(self) -> Iterator[tuple[str, Node]]:
-        """Everything that is not a folder."""
+        """Return everything that is not a folder."""
         found = ((path, self.nodes[number]) for path, number in self.seen.items())
         return ((path, node) for path, node in found if node.kind is not FileType.FOLDER)
 
@@ -204,7 +204,7 @@ class SimFs:
         return not any(path.startswith(f"{folder}/") for path in self.seen)
 
     def fingerprint(self) -> int:
-        """Equal for equal worlds as a program sees them; what no program reads may differ."""
+        """Return a hash that is equal for worlds that no program can distinguish."""
         nodes = self.nodes
         return hash(
             frozenset(
@@ -216,7 +216,7 @@ class SimFs:
     # --- after the end ------------------------------------------------------------------------------------------
 
     def after_kill(self) -> SimFs:
-        """The world after SIGKILL: everything done is seen, though not all of it would survive a power cut."""
+        """Return the world after SIGKILL: every operation is visible, though a power cut could still lose some."""
         return SimFs(
             nodes=self.nodes,
             seen=self.seen,
@@ -228,7 +228,7 @@ class SimFs:
         )
 
     def with_medium(self, nodes: dict[int, Node], names: Names) -> SimFs:
-        """The machine started again, with this on its medium."""
+        """Return the world after a reboot, with this on its medium."""
         return SimFs(
             nodes=nodes,
             seen=names,
@@ -441,7 +441,7 @@ class SimFs:
             self._late = fault.code
 
     def _end(self) -> None:
-        """The end of an operation that took effect: a late fault is told now."""
+        """End an operation that took effect: a late fault is raised now."""
         if self._late:
             code, self._late = self._late, 0
             raise _error(code)
@@ -453,7 +453,7 @@ class SimFs:
         self._end()
 
     def _is_broken(self, what: str, about: int | str) -> bool:
-        """Say whether a mutant has taken this barrier away: names like "fsync:.open" or "fsync_folder:/home/j"."""
+        """Whether a mutant has left out this barrier: names like "fsync:.open" or "fsync_folder:/home/j"."""
         if self.step in self.lame:
             return True
         if not self.broken_barriers:
@@ -515,7 +515,7 @@ def _folder_of(path: str) -> str:
 
 
 def _after(names: Names, *steps: Step) -> Names:
-    """These names when the steps are done."""
+    """Return these names after the steps."""
     new = dict(names)
     for step in steps:
         for name, number in step:

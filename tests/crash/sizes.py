@@ -1,4 +1,4 @@
-"""How much of what is endless a test run does: the ordinary gate, or a deep session (HYPOTHESIS_PROFILE=deep)."""
+"""The sizes of the unbounded tests: those of the gate, or of a deep session (HYPOTHESIS_PROFILE=deep)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
 
 def size(name: str, normal: int, deep: int) -> int:
-    """The number that CFP_TEST_<name> sets, or the one for this kind of session."""
+    """Return the number that CFP_TEST_<name> sets, or the one for this kind of session."""
     return int(os.environ.get(f"CFP_TEST_{name}", deep if DEEP else normal))
 
 

@@ -1,4 +1,4 @@
-"""What the crash model can play: a world, a command, and what that command may and may not leave."""
+"""The stories of the crash model: a world, a command, and the results that the command may leave."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ class Processes(Protocol):
     def copy(self) -> Self: ...
 
     def after_power_cut(self) -> Self:
-        """The machine as it comes up again."""
+        """Return the machine after a reboot."""
 
 
 class Story(Protocol):
-    """A `world.Scenario` is the journal's bare protocol; a `commands.Command` is one whole command line."""
+    """A `world.Scenario` is the journal's protocol alone; a `commands.Command` is one whole command line."""
 
     name: str
     root: Path
 
     def world(self) -> SimFs:
-        """A new copy of the world before."""
+        """Return a new copy of the world before."""
 
     def machine(self) -> Processes:
-        """A new copy of the processes before."""
+        """Return a new copy of the processes before."""
 
     def play(self, fs: SimFs, machine: Processes) -> Outcome | None:
-        """Run the command; returns what it says it came to, None where it says nothing certain."""
+        """Run the command; return its result, None where it reports nothing certain."""
 
     def recover(self, fs: SimFs, machine: Processes, *, boot: str) -> Recovery: ...
 
     def targets(self) -> Iterable[tuple[str, FileChange]]:
-        """Where each file that changes really lies, and its content before and after."""
+        """Return the target of each file that changes, and its content before and after."""
 
     def owned(self) -> set[str]:
-        """Files that their owner may have opened to others."""
+        """Return files that their owner may have opened to others."""
 
     def is_lasting(self, path: str) -> bool:
-        """Whether a file that is there before has to be there afterwards."""
+        """Whether an existing file has to exist afterwards."""
 
     def empty_folders(self, now: SimFs) -> list[str]:
-        """Folders that are there for nothing."""
+        """Return folders that are there for nothing."""
 
     def wrong_workers(self, now: SimFs, machine: Processes) -> list[str]:
-        """Complaints about the workers that run, after everything is recovered on the same boot."""
+        """Return complaints about the running workers, after a complete recovery in the same boot."""

@@ -1,4 +1,4 @@
-"""A log that the medium has damaged is never half-believed: it is right, or it is refused and nothing is touched."""
+"""Logs that the medium has damaged: recovery decides correctly, or refuses and changes no file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.numbers import Numbers
 
 
 def interrupted() -> list[SimFs]:
-    """The world at four instants with an open log: the first, just before and after the commit, the last."""
+    """Return the world at four instants with an open log: the first, just before and after the commit, the last."""
     fs, machine = RESTART.world(), RESTART.machine()
     ends = Ends(fs, machine)
     run(journal_on(fs, machine), RESTART, machine)
@@ -33,12 +33,12 @@ def open_log(fs: SimFs) -> bytes | None:
 
 
 def picture(fs: SimFs) -> dict[str, bytes]:
-    """Everything but the word of who holds the lock."""
+    """Return the content of every file but the lock holder's."""
     return {path: node.data for path, node in fs.files() if not path.endswith("holder.json")}
 
 
 def damaged(log: bytes) -> Iterator[tuple[str, bytes]]:
-    """Cut at every byte, filled with zeros from every byte, and with every single bit flipped."""
+    """Yield the log cut at every byte, zeroed from every byte, and with every single bit flipped."""
     end = log.rindex(b"\n") + 1
     for cut in range(end):
         yield "cut", log[:cut]
@@ -51,10 +51,10 @@ def damaged(log: bytes) -> Iterator[tuple[str, bytes]]:
 
 @pytest.mark.parametrize("moment", range(4), ids=["prepared", "swapped", "committed", "purged"])
 def test_every_damage_to_a_log(moment: int, numbers: Numbers) -> None:
-    """A right decision or a typed refusal, and the same where the recovery is killed and taken up again.
+    """Recovery decides correctly or raises a typed error, also where it is killed and repeated.
 
-    A log says what its valid prefix says. So every damage is read, and of those of one kind that leave the same
-    prefix one is recovered; a deep session recovers them all.
+    The decision depends on the valid prefix alone. So every damaged log is parsed, and one of each kind and prefix is
+    recovered; a deep session recovers them all.
     """
     start = interrupted()[moment]
     [path] = [path for path in start.seen if path.endswith(".open")]
@@ -75,7 +75,7 @@ def test_every_damage_to_a_log(moment: int, numbers: Numbers) -> None:
 
 
 def appended(start: SimFs, path: str) -> set[int]:
-    """How long the records are that a recovery adds to a log."""
+    """Return the lengths of the records that a recovery appends to a log."""
     fs, machine = start.after_kill(), RESTART.machine()
     ends = Ends(fs, machine)
     recover(fs, machine)
@@ -85,11 +85,11 @@ def appended(start: SimFs, path: str) -> set[int]:
 
 
 @pytest.mark.parametrize("shift", range(-1, 2), ids=["shorter", "same", "longer"])
-def test_a_commit_behind_a_torn_record_stays_dead(shift: int) -> None:
-    """A commit that no valid record leads to never counts, though recovery writes one of just that length before it.
+def test_a_commit_after_a_lost_record_does_not_count(shift: int) -> None:
+    """A commit after a lost record does not count, though recovery appends a record of the same length before it.
 
-    The disk has lost a record and kept the next, which is a commit: nobody was told of that, so the files go back. A
-    recovery that stops when it has put a record of its own into the gap must not make the next one see a commit.
+    The disk has lost a record and kept the commit after it: the command never returned, so the files are rolled back.
+    A recovery that dies after its own record in the gap must not make the next one read a commit.
     """
     start, choose = interrupted()[1], random.Random(SEED)
     [path] = [path for path in start.seen if path.endswith(".open")]
@@ -115,7 +115,7 @@ def test_a_commit_behind_a_torn_record_stays_dead(shift: int) -> None:
 
 
 def is_decided(start: SimFs, path: str, log: bytes) -> bool:
-    """Recover; False where that was refused. Whoever kills it at any operation changes nothing of the outcome."""
+    """Recover; return False for a refusal. A kill at any operation must not change the result."""
     fs, machine = start.after_kill(), RESTART.machine()
     fs.edit_in_place(path, log)
     before = picture(fs)

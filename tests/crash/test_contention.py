@@ -1,4 +1,4 @@
-"""A real writer without a lock, as Codex is one, hits the instant of a real swap; its edit survives."""
+"""A real writer without a lock, as Codex is one, edits at the instant of a real swap; its edit survives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BEFORE = b"url=upstream\nuser=1\n" + b"".join(b"filler%d=x\n" % n for n in range
 
 
 def store_a_setting(path: Path, delay: float) -> None:
-    """Read, modify, write beside, rename: no lock, no fsync (Codex 0.169 `write_atomically`)."""
+    """Read, modify, write a new file and rename it: no lock, no fsync (Codex 0.169 `write_atomically`)."""
     end = time.perf_counter() + delay
     while time.perf_counter() < end:
         pass
@@ -46,7 +46,7 @@ def switch(home: Home, path: Path) -> str:
 
 
 def test_one_edit_at_the_instant_of_the_swap(tmp_path: Path, numbers: Numbers) -> None:
-    """Whenever it happens, the other program's setting is in the file afterwards."""
+    """The other program's setting is in the file afterwards, at whatever instant it wrote."""
     choose = random.Random(SEED)
     lost = overwritten = 0
     for number in range(TRIALS):

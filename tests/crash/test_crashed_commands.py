@@ -1,4 +1,4 @@
-"""Whole commands, killed or without power at any operation: everything as before or everything as wanted.
+"""Whole commands, killed or without power at any operation: every file is as before or as planned.
 
 The real command line runs, with its real plans and tables, on files and processes in memory.
 """
@@ -25,7 +25,7 @@ NEXT = (INSTALL, SET, "start", "stop", "recover", LATER, "uninstall")
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_no_crash_of_a_command_leaves_a_mixture(command: Command, numbers: Numbers) -> None:
-    """Also where its recovery crashes again: all before or all after, nothing left, no worker astray."""
+    """All files are as before or all as planned, also after a crash of recovery; no file or worker is left."""
     tally = Tally()
     limit = 3 * IMAGES // (4 * len(COMMANDS))
     Explorer(command, tally, random.Random(SEED), depth=DEPTH, limit=limit).explore()
@@ -34,7 +34,7 @@ def test_no_crash_of_a_command_leaves_a_mixture(command: Command, numbers: Numbe
 
 
 def crashed(command: Command) -> Iterator[tuple[SimFs, Computer]]:
-    """Each kind of world that a kill or a power cut during the command leaves, unrecovered."""
+    """Yield each kind of world that a kill or a power cut during the command leaves, before recovery."""
     fs, computer = command.world(), command.machine()
     ends = Ends(fs, computer)
     command.play(fs, computer)
@@ -47,7 +47,7 @@ def crashed(command: Command) -> Iterator[tuple[SimFs, Computer]]:
 
 
 def settled(command: Command) -> Iterator[tuple[SimFs, Computer]]:
-    """The worlds after recovery; those that differ in the journal alone count as one."""
+    """Yield the worlds after recovery; those that differ in the journal alone count as one."""
     known = set()
     for fs, computer in crashed(command):
         command.recover(fs, computer, boot="boot-1")
@@ -57,13 +57,13 @@ def settled(command: Command) -> Iterator[tuple[SimFs, Computer]]:
 
 
 def picture(fs: SimFs) -> frozenset[tuple[str, bytes]]:
-    """Every file but the journal's own."""
+    """Return every file but the journal's own."""
     return frozenset((path, node.data) for path, node in fs.files() if not path.startswith(f"{LAYOUT.journal}/"))
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_every_command_works_after_every_outcome(command: Command, numbers: Numbers) -> None:
-    """After a crash and its recovery each command does its work or refuses with nothing changed; then all can go.
+    """After a crash and its recovery each command works or refuses without a change; an uninstall then succeeds.
 
     The gate tries two of them in each world, a deep session all.
     """
@@ -82,7 +82,7 @@ def test_every_command_works_after_every_outcome(command: Command, numbers: Numb
 
 
 def leaves_for_good(command: Command, fs: SimFs, computer: Computer) -> list[str]:
-    """Uninstall from here; complaints about what is not as it was before all of this."""
+    """Uninstall, and return complaints about files that differ from those before the install."""
     said = run_line(on(fs), computer, "uninstall")
     found = [] if said.code == 0 else [said.text]
     for path, theirs in zip((LAYOUT.config, LAYOUT.hooks), command.theirs(), strict=True):

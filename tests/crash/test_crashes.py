@@ -1,4 +1,4 @@
-"""A command that is killed, or loses power, at any operation leaves all files as they were or all as wanted."""
+"""A command that is killed, or loses power, at any operation leaves all files as before or all as planned."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Barrier = tuple[str, str, int]
 @pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "rename"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_no_crash_leaves_a_mixture(scenario: Scenario, exchanges: bool, numbers: Numbers) -> None:  # noqa: FBT001 - a parameter of the test
-    """Killed or without power at any operation, also inside recovery: all before or all after, and nothing left."""
+    """After a kill or power cut, also inside recovery, all files are as before or all planned; no other is left."""
     tally = Tally()
     limit = IMAGES // (8 * len(SCENARIOS))  # a quarter for these; the rest is for whole commands
     Explorer(scenario, tally, random.Random(SEED), depth=DEPTH, exchanges=exchanges, limit=limit).explore()
@@ -51,7 +51,7 @@ def test_no_crash_leaves_a_mixture(scenario: Scenario, exchanges: bool, numbers:
 
 
 def barriers(scenario: Scenario) -> list[tuple[Barrier, int]]:
-    """Each fsync of a scenario, named by what it is for and which of its kind it is, with its operation's number."""
+    """Return each fsync of a scenario by its purpose and its number of that purpose, with its operation's number."""
     fs, machine = scenario.world(), scenario.machine()
     fs.log = []
     run(journal_on(fs, machine), scenario, machine)
@@ -70,9 +70,9 @@ NEEDED = [one for one in ALL_BARRIERS if one[1] not in REDUNDANT]
 
 @pytest.mark.parametrize(("scenario", "barrier", "number"), NEEDED, ids=[" ".join(map(str, b)) for _, b, _ in NEEDED])
 def test_every_barrier_is_needed(scenario: Scenario, barrier: Barrier, number: int) -> None:
-    """With one fsync left out, the model finds a power cut that breaks a promise.
+    """Without any one fsync the model finds a power cut that breaks a promise.
 
-    Looked for with and without an atomic exchange: where it is, the displaced file is a second before-image.
+    It searches with and without atomic exchange: with it, the displaced file is a second before-image.
     """
     tally = Tally()
     for seed in range(12):
@@ -85,12 +85,12 @@ def test_every_barrier_is_needed(scenario: Scenario, barrier: Barrier, number: i
 
 
 def test_the_list_of_redundant_barriers_is_current() -> None:
-    """Each barrier that is excused from the test above still exists."""
+    """Each barrier that the test above excuses still exists."""
     assert set(REDUNDANT) <= {barrier for _, barrier, _ in ALL_BARRIERS}
 
 
 def test_commit_and_removal_of_the_log_back_each_other_up() -> None:
-    """The last fsync of the journal's folder is spare only as long as the commit has its own."""
+    """The last fsync of the journal's folder is redundant only while the commit has its own."""
     lame = frozenset(
         number
         for _, barrier, number in ALL_BARRIERS
@@ -107,7 +107,7 @@ def test_commit_and_removal_of_the_log_back_each_other_up() -> None:
     ["fsync:.part", "fsync_folder:/h", "fsync_folder:/h/state", "fsync_folder:/h/dotfiles", "fsync:.open"],
 )
 def test_barriers_of_the_recovery_are_needed_too(barrier: str) -> None:
-    """Without one kind of barrier in commands and recoveries alike, the model finds a broken promise."""
+    """Without one kind of barrier in commands and recoveries alike the model finds a broken promise."""
     tally = Tally()
     for scenario in (UNINSTALL, INSTALL):  # the first alone misses most of them, and it is the quicker one
         broken = frozenset({barrier})

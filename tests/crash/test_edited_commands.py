@@ -1,9 +1,9 @@
-"""Whole commands while others write: at every operation, to either file that we share, in every way.
+"""Whole commands with foreign edits: before every operation, of either shared file, in every way.
 
-A cell is a command, one of its file operations, one of the shared files, and what somebody does to that file just
-before that operation. The command then runs on, or is killed at a later one; recovery follows, and I1 to I7 are
-asked. The gate gives each operation two of the ten cells in turn, a deep session all. The bare protocol has all of
-them in the gate too (test_foreign_edits.py).
+A cell is a command, one of its file operations, one of the shared files, and an edit of that file just before the
+operation. The command then continues, or is killed at a later operation; recovery follows, and I1 to I7 are checked.
+The gate gives each operation two of the ten cells in turn, a deep session all. The gate runs all of them on the
+journal's protocol alone (test_foreign_edits.py).
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ NAMES = [command.name for command in COMMANDS]
 
 
 def marked(path: str, data: bytes | None) -> bytes:
-    """The same text with something of another program's in it."""
+    """Return the text with a setting of another program."""
     if path == CONFIG:
         return (data or b"") + TABLE
     return json.dumps({**json.loads(data or b"{}"), "description": MARK}).encode()
 
 
 def replace(fs: SimFs, path: str) -> None:
-    """Write a new file beside, and rename it, as Codex does."""
+    """Write a new file and rename it, as Codex does."""
     real = fs.led_to(path)
     fs.edit(real, marked(path, fs.data(real)))
 
@@ -104,7 +104,7 @@ class Stranger:
 
 
 class Rest:
-    """A command as its invariants see it, without the file that somebody else has written."""
+    """A command for the invariants, without the file that another program has edited."""
 
     def __init__(self, command: Command, stranger: Stranger, was: SimFs) -> None:
         self._command = command
@@ -124,7 +124,7 @@ class Rest:
 
 
 def own_side(command: Command, stranger: Stranger, was: SimFs, now: SimFs) -> set[str]:
-    """On which side our keys of the edited file are; both where the command does not change it."""
+    """Return the side of our keys in the edited file, "before" or "after"; both where it does not change."""
     real = was.led_to(stranger.path)
     changes = {path: (change.before, change.after) for path, change in command.targets()}
     before, after = changes.get(real, (was.data(real), was.data(real)))
@@ -144,7 +144,7 @@ def _values(path: str, data: bytes | None) -> object:
 
 
 def complaints(command: Command, stranger: Stranger, fs: SimFs, computer: Computer, said: Said | None) -> list[str]:
-    """Recover, and look; `said` is what the command came to, None where it was killed."""
+    """Recover, and check; `said` is the command's answer, None where it was killed."""
     command.recover(fs, computer, boot="")
     command = seen_by(command, stranger) or dataclasses.replace(command, line="status")
     was, rest = command.world(), Rest(command, stranger, command.world())
@@ -163,7 +163,7 @@ def complaints(command: Command, stranger: Stranger, fs: SimFs, computer: Comput
 
 
 def i1_one_side(command: Command, rest: Rest, stranger: Stranger, was: SimFs, now: SimFs) -> list[str]:
-    """All other files are as before or all as after, and so are our keys in the edited one."""
+    """Check that all other files are on one side, before or after, and our keys in the edited one too."""
     found = invariants.i1_all_before_or_all_after(rest, was, now, None)
     if found or stranger.edit is delete:
         return found
@@ -175,7 +175,7 @@ def i1_one_side(command: Command, rest: Rest, stranger: Stranger, was: SimFs, no
 
 
 def i2_theirs_stands(stranger: Stranger, now: SimFs) -> list[str]:
-    """What they wrote is in its file, the mode that they set, the link that they made."""
+    """Check that the foreign content, mode or link is in place."""
     node = now.node(now.led_to(stranger.path))
     if not stranger.acted or stranger.edit is delete:
         return []
@@ -188,7 +188,7 @@ def i2_theirs_stands(stranger: Stranger, now: SimFs) -> list[str]:
 
 
 def seen_by(command: Command, stranger: Stranger) -> Command | None:
-    """The command as it must go: one that is edited before it plans finds the edited home; None where it refuses."""
+    """Return the command, with an edit that precedes its plan made before it; None where it refuses."""
     if stranger.at > planned(command):
         return command
     edit = stranger.edit
@@ -198,7 +198,7 @@ def seen_by(command: Command, stranger: Stranger) -> Command | None:
 
 @functools.cache
 def planned(command: Command) -> int:
-    """The number of its last operation before it has planned for good: then its transaction begins."""
+    """Return the number of its last operation before its final plan: its transaction begins then."""
     fs = command.world()
     fs.log = []
     command.say(fs, command.machine())
@@ -214,7 +214,7 @@ def cells(command: Command) -> Iterator[tuple[int, str, Edit]]:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_an_edit_at_any_operation(command: Command, numbers: Numbers) -> None:
-    """Whatever somebody does to a shared file while a command runs: his word stands, and ours is whole or gone."""
+    """A foreign edit at any operation stays, and our edit is complete or absent."""
     tried, bad = 0, []
     for at, path, edit in cells(command):
         stranger = Stranger(at=at, path=path, edit=edit)
@@ -232,7 +232,7 @@ def test_an_edit_at_any_operation(command: Command, numbers: Numbers) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_an_edit_and_a_kill(command: Command, numbers: Numbers) -> None:
-    """The same where the command is killed at any operation after the edit."""
+    """An edit and a later kill of the command break no promise either."""
     tried, bad = 0, []
     number = COMMANDS.index(command)
     for turn, at in enumerate(operations(command)[:: 1 if DEEP else 8]):

@@ -1,8 +1,8 @@
-"""Whole commands on a machine that fails or interrupts them: their answers are true, and recovery puts it right.
+"""Whole commands on a machine that fails or interrupts them: their answers are true, and recovery restores order.
 
-A cell is a command, one of its file operations, an error code and how long it lasts. The gate gives each operation
-two of the four ways in turn, with one code each; a deep session gives it all ways and codes. The bare protocol has
-all of them in the gate too (test_faults.py).
+A cell is a command, one of its file operations, an error code and its duration. The gate gives each operation two of
+the four durations in turn, with one code each; a deep session gives it all. The gate runs all of them on the
+journal's protocol alone (test_faults.py).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def codes_for(number: int) -> tuple[int, ...]:
 
 
 def complaints_after(command: Command, fs: SimFs, computer: Computer, said: Said) -> list[str]:
-    """Heal the machine, recover, and look."""
+    """Heal the machine, recover, and check."""
     found = ["a bug"] if said.code == 70 else []
     found += ["I5: a secret in the answer"] if CANARY.decode() in said.text else []
     found += ["no sentence says what failed"] if said.code and not said.json.get("error") else []
@@ -71,7 +71,7 @@ def complaints_after(command: Command, fs: SimFs, computer: Computer, said: Said
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_failing_operations(command: Command, numbers: Numbers) -> None:
-    """Every operation fails in every way: the answer is true, and recovery leaves no mixture."""
+    """For every failing operation the answer is true, and recovery leaves no mixture."""
     cells, bad = 0, []
     for at in operations(command):
         for way_number, way in enumerate(WAYS):
@@ -91,7 +91,7 @@ def test_failing_operations(command: Command, numbers: Numbers) -> None:
 
 @pytest.fixture
 def _signals() -> Iterator[None]:
-    """SIGTERM ends a command as it does in a program of its own."""
+    """Let SIGTERM end a command as in a program of its own."""
     former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     signals.listen()
     yield
@@ -102,7 +102,7 @@ def _signals() -> Iterator[None]:
 @pytest.mark.usefixtures("_signals")
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_interrupted_at_any_operation(command: Command, numbers: Numbers) -> None:
-    """^C or SIGTERM before any operation: the answer is true, and nothing has to be recovered."""
+    """After ^C or SIGTERM before any operation the answer is true, and nothing has to be recovered."""
     bad = []
     for at in operations(command):
         number = signal.SIGINT if at % 2 else signal.SIGTERM
@@ -120,7 +120,7 @@ def test_interrupted_at_any_operation(command: Command, numbers: Numbers) -> Non
 
 
 class _Impatient(StagedHost):
-    """^C comes at the first look around after the commit, when the lock is free again."""
+    """A host with ^C at the first read after the commit, when the lock is free again."""
 
     def survey(
         self, asked: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
@@ -132,7 +132,7 @@ class _Impatient(StagedHost):
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_interrupted_between_the_change_and_the_answer(command: Command) -> None:
-    """Who was too late with ^C is not told that everything is as it was."""
+    """^C after the commit is not answered with "nothing changed"."""
     fs, computer = command.world(), command.machine()
     computer.seconds += 1
     staged = host_on(on(fs), computer)
@@ -144,7 +144,7 @@ def test_interrupted_between_the_change_and_the_answer(command: Command) -> None
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_short_writes(command: Command) -> None:
-    """A file system that takes half of what it is given each time changes nothing but the number of calls."""
+    """A file system that writes half of each request changes only the number of calls."""
     fs, computer = command.world(), command.machine()
     fs.short_writes = True
     said = command.say(fs, computer)

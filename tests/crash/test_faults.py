@@ -1,4 +1,4 @@
-"""An operation that fails, once or from then on, leaves nothing that a recovery does not put right."""
+"""An operation that fails, once or permanently: recovery restores order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WAYS = (
 
 
 def complaints_after(scenario: Scenario, was: SimFs, fs: SimFs, machine: Machine, outcome: Outcome) -> list[str]:
-    """Heal the file system, recover, and look."""
+    """Heal the file system, recover, and check."""
     fs.fault = fs.read_fault = None
     recover(fs, machine)
     told = None if outcome == "stuck" else outcome
@@ -45,7 +45,7 @@ def complaints_after(scenario: Scenario, was: SimFs, fs: SimFs, machine: Machine
 
 
 def attempt(scenario: Scenario, fs: SimFs, machine: Machine) -> Outcome:
-    """Run the command; a failure before its transaction began has touched nothing."""
+    """Run the command; a failure before its transaction began must have changed no file."""
     try:
         return run(journal_on(fs, machine), scenario, machine)
     except Damaged:
@@ -65,7 +65,7 @@ def steps(scenario: Scenario) -> tuple[int, int]:
 def test_failing_operations(
     scenario: Scenario, way: tuple[tuple[int, ...], dict[str, bool]], numbers: Numbers
 ) -> None:
-    """Every operation fails with every code: the command says what is true, and recovery leaves no mixture."""
+    """For every operation and error code the command's error is true, and recovery leaves no mixture."""
     was = scenario.world()
     codes, how = way
     bad = []
@@ -81,7 +81,7 @@ def test_failing_operations(
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_failing_recoveries(scenario: Scenario, numbers: Numbers) -> None:
-    """The disk fills for good at any operation, and the recovery fails at one of its own: the next one is enough."""
+    """The disk fills at any operation, and recovery fails at one of its own: the next recovery succeeds."""
     was, choose = scenario.world(), random.Random(SEED)
     bad, tried = [], 0
     for at in range(1, steps(scenario)[0] + 1):
@@ -108,7 +108,7 @@ def tell(numbers: Numbers, what: str, many: int, bad: list[object]) -> None:
 @pytest.mark.parametrize("sticky", [False, True], ids=["once", "sticky"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_failing_reads(scenario: Scenario, sticky: bool, numbers: Numbers) -> None:  # noqa: FBT001 - a parameter of the test
-    """Every look at a file fails: the same promise."""
+    """For every failing read the command's error is true, and recovery leaves no mixture."""
     was = scenario.world()
     bad = []
     for at in range(1, steps(scenario)[1] + 1):
@@ -123,7 +123,7 @@ def test_failing_reads(scenario: Scenario, sticky: bool, numbers: Numbers) -> No
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_short_writes(scenario: Scenario) -> None:
-    """A file system that takes half of what it is given each time changes nothing but the number of calls."""
+    """A file system that writes half of each request changes only the number of calls."""
     was, fs, machine = scenario.world(), scenario.world(), scenario.machine()
     fs.short_writes = True
     outcome = run(journal_on(fs, machine), scenario, machine)

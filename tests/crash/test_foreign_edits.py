@@ -1,7 +1,7 @@
-"""What others write while a command runs, or after it died, is still there in the end.
+"""Foreign edits while a command runs, or after it died, are there in the end.
 
-Codex takes no lock that we could share, so it may write config at any instant: before each operation of a command one
-edit happens, and then the command runs on, or is killed at a later operation and recovered.
+Codex takes no lock that we could share, so it may write config at any instant: one edit comes before each operation
+of a command, and then the command continues, or is killed at a later operation and recovered.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def operations(scenario: Scenario) -> range:
 
 
 def our_state(scenario: Scenario, fs: SimFs, path: str, at: str = "") -> str:
-    """Whether our keys in a file are "before", "after" or "other"; `at` is where it lies by now."""
+    """Return the state of our keys in a file: "before", "after" or "other"; `at` is its path by now."""
     change = next(change for target, change in scenario.targets() if target == path)
     data = fs.data(at or path)
     if data in {change.before, change.after} and not change.edits:
@@ -115,7 +115,7 @@ def our_state(scenario: Scenario, fs: SimFs, path: str, at: str = "") -> str:
 
 
 def complaints(scenario: Scenario, fs: SimFs, stranger: Stranger) -> list[str]:
-    """Marked text survives, our keys are all on one side, nothing of ours lies around."""
+    """Check that marked text survives, our keys are all on one side, and no file of ours is left."""
     found = invariants.i4_nothing_left(scenario, fs, parked=True)
     if stranger.act in {*KEY_ACTS, replace_by_prose}:
         found += invariants.i2_foreign_edits_survive({"the edit": MARK.encode()}, fs)
@@ -152,7 +152,7 @@ def test_an_edit_at_any_operation(
     act: Callable[[SimFs, str], bool],
     exchanges: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """Without a crash: the edit survives a command that goes through and one that gives up alike."""
+    """Without a crash the edit survives a command that commits and one that rolls back."""
     for at in operations(scenario):
         stranger = Stranger(at=at, path=path, act=act)
         fs, machine = watched(scenario, stranger, exchanges=exchanges)
@@ -162,7 +162,7 @@ def test_an_edit_at_any_operation(
 
 
 def ends_after(stranger: Stranger, fs: SimFs, scenario: Scenario, machine: Machine) -> list[End]:
-    """Run the command; every world in which it could stop from the stranger's act on."""
+    """Run the command, and return every world in which it could stop from the edit on."""
     ends = Ends(fs, machine)
 
     def both(fs: SimFs, what: str, about: str) -> None:
@@ -179,7 +179,7 @@ def ends_after(stranger: Stranger, fs: SimFs, scenario: Scenario, machine: Machi
     ("scenario", "path", "act"), [(s, p, a) for s, p, a, ex in CASES if ex and a in {*KEY_ACTS, change_mode}]
 )
 def test_an_edit_and_a_kill(scenario: Scenario, path: str, act: Callable[[SimFs, str], bool]) -> None:
-    """An edit before each operation, a kill at each later one, then recovery: the edit is in its file."""
+    """After an edit before any operation, a kill at any later one, and recovery, the edit is in its file."""
     for at in operations(scenario)[:: 1 if DEEP else 3]:
         stranger = Stranger(at=at, path=path, act=act)
         fs, machine = watched(scenario, stranger, exchanges=True)
@@ -191,7 +191,7 @@ def test_an_edit_and_a_kill(scenario: Scenario, path: str, act: Callable[[SimFs,
 
 @pytest.mark.parametrize(("scenario", "path", "act"), [(s, p, a) for s, p, a, ex in CASES if ex and a in KEY_ACTS])
 def test_an_edit_and_a_power_cut(scenario: Scenario, path: str, act: Callable[[SimFs, str], bool]) -> None:
-    """As above, but the power goes: an edit that its writer made durable is in its file."""
+    """After a power cut instead of a kill, an edit that its writer made durable is in its file."""
     choose = random.Random(SEED)
     for at in operations(scenario)[:: 1 if DEEP else 4]:
         stranger = Stranger(at=at, path=path, act=act)
@@ -207,7 +207,7 @@ def test_an_edit_and_a_power_cut(scenario: Scenario, path: str, act: Callable[[S
     ("scenario", "path", "act"), [(s, p, a) for s, p, a, ex in CASES if ex and a in {*KEY_ACTS, change_mode}]
 )
 def test_an_edit_after_a_kill(scenario: Scenario, path: str, act: Callable[[SimFs, str], bool]) -> None:
-    """A command is killed at each operation, others write, then recovery: the edit is in its file."""
+    """After a kill at any operation, an edit, and recovery, the edit is in its file."""
     fs, machine = scenario.world(), scenario.machine()
     ends = Ends(fs, machine)
     run(journal_on(fs, machine), scenario, machine)
@@ -218,7 +218,7 @@ def test_an_edit_after_a_kill(scenario: Scenario, path: str, act: Callable[[SimF
 
 
 def in_the_gap(scenario: Scenario, at: int, path: str) -> bool:
-    """Without exchange one instant stays open: between the comparison and the rename of this very file."""
+    """Whether the edit comes between comparison and rename of this very file: without exchange that gap remains."""
     fs, machine = scenario.world(), scenario.machine()
     fs.exchanges, fs.log = False, []
     run(journal_on(fs, machine), scenario, machine)
@@ -232,7 +232,7 @@ def change_our_key(fs: SimFs, path: str) -> bool:
 
 
 def test_a_change_of_our_own_key_is_left_alone() -> None:
-    """Somebody who changes the very key that we set wins, at whatever operation that happens."""
+    """A foreign change of an own key wins, at whatever operation it comes."""
     for at in operations(INSTALL):
         stranger = Stranger(at=at, path="/h/config", act=change_our_key)
         fs, machine = watched(INSTALL, stranger, exchanges=True)
@@ -242,8 +242,8 @@ def test_a_change_of_our_own_key_is_left_alone() -> None:
             assert fs.data("/h/state/settings") is None, at
 
 
-def test_drift_before_prepare_touches_nothing() -> None:
-    """A file that is not what the plan saw is reported by name, and nothing is written beside the lock."""
+def test_drift_before_prepare_changes_nothing() -> None:
+    """A file that no longer holds what the plan read is reported by path, and nothing but the lock is written."""
     fs, machine = INSTALL.world(), INSTALL.machine()
     fs.edit("/h/config", b"url=other\n")
     with journal_on(fs, machine).acquire(command="x", timeout=0) as lease:
@@ -268,7 +268,7 @@ def turn_into_a_link(fs: SimFs, path: str) -> bool:
 
 @pytest.mark.parametrize("path", SHARED[INSTALL.name])
 def test_a_link_in_place_of_the_file(path: str) -> None:
-    """A file that becomes a link at any operation stays a link, and its text keeps none of our keys alone."""
+    """A file that becomes a link at any operation stays a link, and its text has all of our keys or none."""
     for at in operations(INSTALL):
         stranger = Stranger(at=at, path=path, act=turn_into_a_link)
         fs, machine = watched(INSTALL, stranger, exchanges=True)
@@ -291,7 +291,7 @@ def turn_into_a_folder(fs: SimFs, path: str) -> bool:
 
 @pytest.mark.parametrize("path", SHARED[INSTALL.name])
 def test_a_folder_in_place_of_the_file(path: str) -> None:
-    """A folder that takes the file's name at any operation stays, and the other files are on one side."""
+    """A folder that replaces the file at any operation stays, and the other files are on one side."""
     for at in operations(INSTALL):
         stranger = Stranger(at=at, path=path, act=turn_into_a_folder)
         fs, machine = watched(INSTALL, stranger, exchanges=True)
@@ -304,7 +304,7 @@ def test_a_folder_in_place_of_the_file(path: str) -> None:
 
 @dataclass
 class Crowd:
-    """Several strangers; each edit carries a mark of its own."""
+    """Several other programs; each edit has its own mark."""
 
     plans: list[tuple[int, str, bool]]
     done: list[str]
@@ -320,7 +320,7 @@ class Crowd:
 
 @given(data=st.data(), scenario=st.sampled_from([INSTALL, UNINSTALL]), kill=st.integers(1, 70))
 def test_a_crowd_and_a_kill(data: st.DataObject, scenario: Scenario, kill: int) -> None:
-    """Up to four edits at any operations, and a kill or none: every edit is found again, in its file or parked."""
+    """Up to four edits at any operations, with a kill or without: every edit is in its file or parked."""
     plan = st.tuples(st.integers(1, 60), st.sampled_from(SHARED[scenario.name]), st.booleans())
     crowd = Crowd(plans=data.draw(st.lists(plan, min_size=1, max_size=4)), done=[])
     fs, machine = scenario.world(), scenario.machine()

@@ -1,4 +1,4 @@
-"""Every scene's command is killed at each of its acts, and so are the recoveries: see `tests.crash.killing`."""
+"""The command of every scene is killed at each operation, and so are its recoveries; see `tests.crash.killing`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder whose file system waits for no disk: a kill takes nothing from the page cache, there or elsewhere."""
+    """Return a folder in memory: a kill loses nothing of the page cache, there or on a disk, and no fsync waits."""
     if not os.access(MEMORY, os.W_OK):
         yield tmp_path
         return
@@ -44,10 +44,10 @@ def tell(numbers: Numbers, tally: Tally) -> None:
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_killed_for_good(scene: Scene, memory: Path, numbers: Numbers) -> None:
-    """After any kill, and more inside recovery, one `recover` leaves all before or all after, and nothing else."""
+    """After any kill, and more inside recovery, one `recover` leaves all files before or all after, and no other."""
     tell(numbers, kills_of(scene, memory, KILLS_PER_100_ACTS))
 
 
 def test_killed_for_good_on_a_disk(tmp_path: Path, numbers: Numbers) -> None:
-    """The same where the disk is waited for."""
+    """A disk that fsync waits for gives no other result."""
     tell(numbers, kills_of(SCENES[1], tmp_path, kills_per_100_acts=200))

@@ -1,4 +1,4 @@
-"""The mutator breaks code in the ways that it says, one at a time."""
+"""The mutator makes the changes that it names, one at a time."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if folder:
 
 
 def test_each_mutant_is_one_change(tmp_path: Path) -> None:
-    """Dropped effects and guards, turned effects, other numbers and answers, nothing returned; no two are alike.
+    """Effects and guards dropped, effects exchanged, other numbers and results; no two mutants are alike.
 
-    Two plain values are not stored in another order: nobody could tell.
+    Two plain assignments are not exchanged: no test could notice.
     """
     path = tmp_path / "module.py"
     path.write_text(SOURCE)
@@ -63,21 +63,21 @@ def test_each_mutant_is_one_change(tmp_path: Path) -> None:
     assert len(mutants) == len(texts | {ast.unparse(ast.parse(SOURCE))}) - 1
 
 
-def test_a_change_is_felt_where_it_is() -> None:
-    """No mutant waits for the line of a `def`, which no test runs: it would meet no test at all."""
+def test_a_mutant_has_the_lines_of_its_change() -> None:
+    """No mutant has the line of a `def`: a function's tests do not run that line, so it would have no tests."""
     for path in journal_modules():
         tree = ast.parse(path.read_text())
         heads = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
         assert [what for place, what, _ in changes_in(tree, set()) if not heads.isdisjoint(place.lines)] == []
 
 
-def test_a_mutant_that_meets_no_test_survives(request: pytest.FixtureRequest) -> None:
-    """Where nothing runs, nothing has failed."""
+def test_a_mutant_without_tests_survives(request: pytest.FixtureRequest) -> None:
+    """Without a test nothing fails."""
     assert failing(request.session, []) == ""
 
 
-def test_our_own_mistake_is_no_answer() -> None:
-    """What goes wrong in the child before a test says anything is raised: no mutant was noticed."""
+def test_an_error_of_the_harness_is_raised() -> None:
+    """An exception in the child outside of a test is raised in the parent: it says nothing of the mutant."""
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         in_child(lambda: b"%d" % (1 // 0))
     assert in_child(lambda: b"answer") == b"answer"

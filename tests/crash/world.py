@@ -1,4 +1,4 @@
-"""A home with files in it, the commands that change them, and what a crash or a fault makes of those."""
+"""A home with files, the commands that change them, and the same after a crash or a fault."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NoLock:
 
 
 class NoLocks:
-    """In one thread and one simulated process there is nobody to lock out."""
+    """Locks for one thread in one simulated process, with no other process to exclude."""
 
     def acquire(self, path: Path, timeout: float) -> NoLock:
         return NoLock()
@@ -36,7 +36,7 @@ class NoLocks:
 
 @dataclass
 class Machine:
-    """Processes that exist by record only."""
+    """Processes that exist as records only."""
 
     alive: set[str] = field(default_factory=set)
     deferring: bool = False
@@ -62,12 +62,12 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """Files before, and one command's changes to them.
+    """The files before, and one command's changes to them.
 
-    folders   are there before
+    folders   exist before
     worker    the command starts one
     previous  one runs before, and the command stops it
-    fails     the command turns back after its swap
+    fails     the command rolls back after its swap
     """
 
     name: str
@@ -110,12 +110,12 @@ class Scenario:
         return True
 
     def empty_folders(self, now: SimFs) -> list[str]:
-        """Folders that were made for files, and hold none."""
+        """Return folders that were made for files, and are empty."""
         made = now.node("/h/state") is not None
         return ["/h/state"] if made and not any(path.startswith("/h/state/") for path, _ in now.files()) else []
 
     def wrong_workers(self, now: SimFs, machine: Machine) -> list[str]:
-        """A worker that a rolled back command started is gone, and the one that it stopped runs again."""
+        """Check that a worker of a rolled back command is gone, and that the one that it stopped runs again."""
         target, change = list(self.targets())[-1]
         if not self.worker or now.data(target) == change.after:
             return []
@@ -130,7 +130,7 @@ class Scenario:
         return Machine(alive={"previous"} if self.previous else set())
 
     def targets(self) -> Iterator[tuple[str, FileChange]]:
-        """Where each change really lies."""
+        """Return the target of each change."""
         return ((self.links.get(str(change.path), str(change.path)), change) for change in self.changes)
 
 
@@ -152,7 +152,7 @@ def journal_on(
 
 
 def run(journal: Journal, scenario: Scenario, machine: Machine) -> Outcome:
-    """Run the scenario's command as a caller does: step by step, and back again from where it failed."""
+    """Run the scenario's command as a caller does: step by step, with a roll back after a failure."""
     with journal.acquire(command=scenario.name, timeout=0) as lease:
         lease.recover()
         return run_in(lease, scenario, machine)

@@ -297,7 +297,8 @@ def interrupted_by(act: Callable[[SimFs], None], what: str, about: str) -> SimFs
 @pytest.mark.parametrize(("theirs", "unknown"), [(b"x=2\n", b"x=2\n"), (b"x=2\nours=1\n", b"x=2\n")])
 def test_a_failed_merge_keeps_the_foreign_content(theirs: bytes, unknown: bytes) -> None:
     """The target holds the foreign content after the roll back.
-    // A key in it with our value is foreign only where the log has the re-intent: recovery has no other source.
+
+    A key in it with our value is foreign only where the log has the re-intent: recovery has no other source.
     """
 
     def edited() -> SimFs:

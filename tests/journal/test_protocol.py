@@ -53,7 +53,8 @@ def transcript(scenario: Scenario) -> str:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_the_protocol_is_as_written(scenario: Scenario) -> None:
     """No barrier is missing, added or moved, and the log has format 1, which every version must read.
-    // CFP_TEST_WRITE_GOLDEN=1 writes the fixtures anew; read the difference before committing it.
+
+    CFP_TEST_WRITE_GOLDEN=1 writes the fixtures anew; read the difference before committing it.
     """
     path = FIXTURES / f"{scenario.name}.txt"
     if os.environ.get("CFP_TEST_WRITE_GOLDEN") == "1":

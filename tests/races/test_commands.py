@@ -1,6 +1,6 @@
-"""Commands that run at once: what comes of them is what some order of them, one after the other, would have made.
+"""Concurrent commands: their result is that of the same commands in some serial order.
 
-The order is that in which they took the lock: the same commands are played again in it, and the homes compared.
+The order is that in which they acquired the lock: the same commands run again in it, and the homes are compared.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 @dataclass(frozen=True, slots=True)
 class Turnstile:
-    """The real lock, which writes down who passed."""
+    """The real lock, which records the order of its holders."""
 
     record: Path
     name: str
@@ -72,7 +72,7 @@ def staged(root: Path, number: int) -> Stage:
 
 
 def run_at_once(stage: Stage, commands: Sequence[tuple[str, ...]]) -> list[int]:
-    """Run each in a process of its own, all let go by one event; their exit codes."""
+    """Run each command in a process of its own, all started by one event; return their exit codes."""
     reading, writing = os.pipe()
 
     def one(number: int) -> int:
@@ -89,7 +89,7 @@ def run_at_once(stage: Stage, commands: Sequence[tuple[str, ...]]) -> list[int]:
 
 
 def in_order(stage: Stage, commands: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The commands as they took the lock for the last time; one that never did changed nothing."""
+    """Return the commands in the order of their last lock; a command that never acquired it changed nothing."""
     record = stage.root / "order"
     passed = [int(name) for name in record.read_text().split()] if record.exists() else []
     last = {number: place for place, number in enumerate(passed)}
@@ -97,7 +97,7 @@ def in_order(stage: Stage, commands: Sequence[tuple[str, ...]]) -> list[tuple[st
 
 
 def race(root: Path, number: int, choose: random.Random) -> list[str]:
-    """One round; what is wrong after it."""
+    """Run one round, and return complaints."""
     stage = staged(root, number)
     was = photograph(stage)
     commands = [choose.choice(WORDS) for _ in range(CROWDS[number % len(CROWDS)])]
@@ -128,7 +128,7 @@ def race(root: Path, number: int, choose: random.Random) -> list[str]:
 
 
 def test_commands_at_once(tmp_path: Path, numbers: Numbers) -> None:
-    """2, 8 or 32 processes end in a state that one serial order explains: none is lost, none is stuck, one worker."""
+    """The result of 2, 8 or 32 processes is that of a serial order: none is lost or hangs, and one worker runs."""
     choose = random.Random(SEED)
     complaints = []
     for number in range(ROUNDS):
@@ -156,7 +156,7 @@ def test_twelve_hooks_at_once(tmp_path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Knocking:
-    """The real lock; who is about to wait for it says so on a pipe."""
+    """The real lock; a process that is about to wait for it reports that on a pipe."""
 
     pipe: int
 
@@ -166,7 +166,7 @@ class Knocking:
 
 
 def settled_after_a_killed_holder(words: tuple[str, ...], stage: Stage) -> Said:
-    """What a command comes to that waits for the lock while its holder is killed in the middle of an install."""
+    """Return the result of a command that waits for the lock while its holder is killed in an install."""
 
     def stopped(_: object) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -199,7 +199,7 @@ def settled_after_a_killed_holder(words: tuple[str, ...], stage: Stage) -> Said:
     "words", [INSTALL, MOVE, ("start",), ("stop",), ("uninstall",), ("recover",)], ids=lambda words: words[0]
 )
 def test_a_killed_holder_of_the_lock_blocks_nobody(words: tuple[str, ...], tmp_path: Path) -> None:
-    """Who waits for the lock of a process that is killed goes on at once, and settles what it left."""
+    """A command that waits for the lock of a killed process continues at once, and recovers its transaction."""
     stage = staged(tmp_path / "stage", 2)
     said = settled_after_a_killed_holder(words, stage)
     assert said.code == 0, said.out
@@ -208,7 +208,7 @@ def test_a_killed_holder_of_the_lock_blocks_nobody(words: tuple[str, ...], tmp_p
 
 
 def test_a_killed_holder_of_the_lock_leaves_a_session_its_proxy(tmp_path: Path) -> None:
-    """The hook that waits goes on at once too: it starts the worker, and leaves what is interrupted to `recover`."""
+    """A waiting hook continues at once too: it starts the worker, and leaves the transaction to `recover`."""
     stage = staged(tmp_path / "stage", 2)
     said = settled_after_a_killed_holder(("autostart",), stage)
     assert (said.code, said.status, said.json["reason"]) == (0, "started", "interrupted"), said.out

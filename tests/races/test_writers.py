@@ -1,4 +1,4 @@
-"""Programs that write config.toml without a lock, as Codex does, while a command of ours switches it."""
+"""Programs that write config.toml without a lock, as Codex does, while a command of ours changes it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wait(seconds: float) -> None:
 
 
 def by_rename(config: Path, thinking: float) -> None:
-    """Read, think, write beside, rename: no lock, no fsync, links followed (Codex 0.169 `write_atomically`)."""
+    """Read, modify and replace the target of a link, without lock or fsync (Codex 0.169 `write_atomically`)."""
     target = config.resolve()
     text = target.read_bytes()
     wait(thinking)
@@ -42,7 +42,7 @@ def by_rename(config: Path, thinking: float) -> None:
 
 
 def in_place(config: Path, thinking: float) -> None:
-    """Append to the very file, as an editor or a script does."""
+    """Append to the file itself, as an editor or a script does."""
     with config.open("ab") as file:
         wait(thinking / 10)
         file.write(EDIT)
@@ -55,7 +55,7 @@ def in_place(config: Path, thinking: float) -> None:
 def one_round(
     stage: Stage, words: tuple[str, ...], write: Callable[[Path, float], None], choose: random.Random
 ) -> str:
-    """Let a program write once while a command runs; "" or what went wrong."""
+    """Let a program write once while a command runs; return "" or the complaint."""
     delay, thinking = choose.random() * LONGEST_S, choose.random() * 0.003
     config = stage.home / "config.toml"
     child = os.fork()
@@ -87,7 +87,7 @@ def one_round(
 def test_no_edit_that_we_displaced_is_lost(
     write: Callable[[Path, float], None], tmp_path: Path, numbers: Numbers
 ) -> None:
-    """Whenever somebody writes, his words are in the file afterwards, and the file parses."""
+    """A foreign write is in the file afterwards, at whatever instant it came, and the file parses."""
     choose = random.Random(SEED)
     complaints = []
     for number in range(ROUNDS):
