@@ -1,4 +1,4 @@
-"""A real browser at the page: chromium in the hands of Playwright, and a record of what it should not do."""
+"""A real browser on the page: chromium driven by Playwright, with a record of its errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMELESS = (Path(__file__).parent / "nameless.js").read_text()
 
 
 def missing(reason: str) -> None:
-    """Skip, or fail where a browser is required."""
+    """Skip the test, or fail it where a browser is required."""
     if os.environ.get("CFP_REQUIRE_BROWSER") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -32,7 +32,7 @@ def missing(reason: str) -> None:
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """A browser process; skips the test where there is none."""
+    """Launch a browser process; skip the test where there is none."""
     program = os.environ.get("CFP_TEST_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         missing("no chromium is installed")
@@ -51,7 +51,7 @@ def launched() -> Iterator[Browser]:
 
 
 class Watched:
-    """A page and what it did: `complaints` are console errors, exceptions and requests that left loopback."""
+    """A page and its `complaints`: console errors, exceptions, and requests that left loopback."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -65,7 +65,7 @@ class Watched:
             self.complaints.append(f"asked for {request.url}")
 
     def open(self, url: str) -> Page:
-        """Go there and return once the page is told by the worker."""
+        """Open a URL, and return once the page has the worker's state."""
         self.page.goto(url)
         self.page.locator("body[data-live=yes]").wait_for()
         return self.page
@@ -73,7 +73,7 @@ class Watched:
 
 @contextmanager
 def window(browser: Browser, *, width: int = 1280, height: int = 800, scheme: Any = "light") -> Iterator[Watched]:
-    """One window of its own."""
+    """Open a window of its own."""
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme=scheme,

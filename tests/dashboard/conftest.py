@@ -1,4 +1,4 @@
-"""The machine of the end-to-end tests, here with a dashboard to look at."""
+"""The machine of the end-to-end tests, with a dashboard."""
 
 from tests.end_to_end.conftest import machine
 

@@ -1,4 +1,4 @@
-"""A real, installed home with a past of our own choosing: requests in its log, a benchmark, and a worker."""
+"""A real, installed home with a past: requests in its log, a benchmark, and a worker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def url(machine: Machine, path: str = DASHBOARD_PATH) -> str:
 
 
 def line(at: datetime, number: int, **fields: Any) -> dict[str, Any]:
-    """One line of the request log: a turn that went well, unless the fields say otherwise."""
+    """Return a line of the request log: a successful turn, unless the fields change it."""
     return {
         "ts": at.isoformat(timespec="milliseconds"),
         "request_id": f"5eed{number:012x}",
@@ -50,7 +50,7 @@ def line(at: datetime, number: int, **fields: Any) -> dict[str, Any]:
 
 
 def past(base: str, until: datetime, turns: int = 64) -> list[dict[str, Any]]:
-    """An afternoon's work: two models, most turns with the tier, one refused for its rate, one interrupted."""
+    """Return an afternoon's lines: two models, most turns with the tier, one rate-limited, one interrupted."""
     chance = random.Random(11)
     found: list[dict[str, Any]] = []
     gaps = [chance.uniform(0.2, 1.7) * 3.1 for _ in range(turns)]
@@ -95,7 +95,7 @@ def past(base: str, until: datetime, turns: int = 64) -> list[dict[str, Any]]:
 
 
 def models(at: datetime, number: int, base: str, **fields: Any) -> dict[str, Any]:
-    """A check of the list of models, as Codex makes before a session."""
+    """Return the line of a request for the list of models, as Codex sends it before a session."""
     nothing = dict.fromkeys(
         ("model", "service_tier_after", "service_tier_effective_policy", "response_service_tier", "usage", "stream")
     )
@@ -117,7 +117,7 @@ def models(at: datetime, number: int, base: str, **fields: Any) -> dict[str, Any
 
 
 def benchmark(base: str, at: datetime) -> dict[str, Any]:
-    """What `benchmark` saves."""
+    """Return a saved benchmark."""
     side = {"count": 8, "ok": 8, "median_output_chars": 1480, "median_first_output_ms": 900.0}
     return {
         "command": "benchmark",
@@ -145,7 +145,7 @@ def benchmark(base: str, at: datetime) -> dict[str, Any]:
 
 
 def install(machine: Machine, lines: list[dict[str, Any]], saved: dict[str, Any] | None = None, *flags: str) -> None:
-    """Switch the proxy on where the log already holds these lines, which is what the worker then remembers."""
+    """Install and start the proxy where the log already holds these lines."""
     layout = Layout(machine.home)
     machine.relay()
     machine.write("auth.json", api_key_login())
@@ -164,7 +164,7 @@ def now() -> datetime:
 
 
 def turn(machine: Machine, *, tier: str | None = None, model: str = FAST) -> int:
-    """Send one request as Codex would and return its status; reads to the end."""
+    """Send one request as Codex would, read its response to the end, and return the status."""
     with _sent(machine, tier=tier, model=model) as connection:
         answer = b""
         while piece := connection.recv(65536):
@@ -173,7 +173,7 @@ def turn(machine: Machine, *, tier: str | None = None, model: str = FAST) -> int
 
 
 def upgrade(machine: Machine) -> int:
-    """Ask for a WebSocket as Codex does, return the status of the answer, and hang up."""
+    """Send a WebSocket handshake as Codex does, return the status, and close."""
     head = (
         f"GET /v1/responses HTTP/1.1\r\nHost: 127.0.0.1:{machine.port}\r\nAuthorization: Bearer {KEY}\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -186,7 +186,7 @@ def upgrade(machine: Machine) -> int:
 
 @contextmanager
 def running(machine: Machine, count: int) -> Iterator[None]:
-    """So many requests on their way; they are dropped at the end."""
+    """Keep some requests running until the context ends."""
     held = []
     try:
         for _ in range(count):

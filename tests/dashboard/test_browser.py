@@ -1,4 +1,4 @@
-"""The page in a real browser: each state of a proxy, what changes while one looks, and who can read it."""
+"""The page in a real browser: each state of a proxy, live changes, and accessibility."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def watched(browser: Browser) -> Iterator[Watched]:
-    """A window whose page may complain of nothing."""
+    """A window whose page may report no error."""
     with window(browser) as found:
         yield found
         assert [] == found.complaints
@@ -37,7 +37,7 @@ def watched(browser: Browser) -> Iterator[Watched]:
 
 @pytest.fixture(scope="module")
 def quiet_home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine whose tests leave it as they found it, but for some more requests."""
+    """A shared machine whose tests leave it as it was, except for some more requests."""
     with DemoProvider(key=KEY) as upstream:
         machine = Machine(root=tmp_path_factory.mktemp("machine") / "m", upstream=upstream)
         try:
@@ -49,7 +49,7 @@ def quiet_home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="module")
 def busy_home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine with a past, which the tests that only look share."""
+    """A shared machine with a past, for tests that only read the page."""
     with DemoProvider(key=KEY) as upstream:
         machine = Machine(root=tmp_path_factory.mktemp("machine") / "m", upstream=upstream)
         try:
@@ -60,8 +60,8 @@ def busy_home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
             machine.end_everything()
 
 
-def test_an_empty_proxy_tells_what_to_do(watched: Watched, machine: Machine) -> None:
-    """All is well, nothing has come, and each panel says how it gets something; then a turn, without reloading."""
+def test_an_empty_page_says_what_to_do(watched: Watched, machine: Machine) -> None:
+    """Without requests each panel says how it gets some; then a turn appears without a reload."""
     stage.install(machine, [])
     page = watched.open(stage.url(machine))
     assert "Ready: requests go through the proxy." == page.locator(".sentence").text_content()
@@ -85,7 +85,7 @@ def test_an_empty_proxy_tells_what_to_do(watched: Watched, machine: Machine) -> 
 
 
 def test_a_failing_provider_is_named_with_the_command(watched: Watched, quiet_home: Machine) -> None:
-    """The verdict turns while one looks, says the exact command, copies it, and turns back with the next turn."""
+    """The verdict changes live, offers the command to copy, and changes back with the next turn."""
     page = watched.open(stage.url(quiet_home))
     quiet_home.upstream.script(Reject(status=401))
     assert 401 == stage.turn(quiet_home)
@@ -101,8 +101,8 @@ def test_a_failing_provider_is_named_with_the_command(watched: Watched, quiet_ho
     page.get_by_text("Ready: requests go through the proxy.").wait_for()
 
 
-def test_whether_the_provider_serves_websocket_is_told(watched: Watched, machine: Machine) -> None:
-    """Nothing is claimed before Codex has asked for it; what then came of it is seen while one looks."""
+def test_the_support_of_websocket_is_shown(watched: Watched, machine: Machine) -> None:
+    """The route says whether Codex has used WebSocket and whether the provider supports it, live."""
     stage.install(machine, [])
     page = watched.open(stage.url(machine))
     route = page.locator("#route")
@@ -115,8 +115,8 @@ def test_whether_the_provider_serves_websocket_is_told(watched: Watched, machine
     route.get_by_text("not supported by the provider; Codex uses HTTP instead").wait_for()
 
 
-def test_what_is_under_way_is_counted(watched: Watched, quiet_home: Machine) -> None:
-    """Requests in flight, but never the page's own."""
+def test_running_requests_are_counted(watched: Watched, quiet_home: Machine) -> None:
+    """Running requests are counted, without the page's own."""
     page = watched.open(stage.url(quiet_home))
     assert "Live" == page.locator("#live").text_content()
     quiet_home.upstream.script(*[Stall(after_first_event=True)] * 3)
@@ -126,8 +126,8 @@ def test_what_is_under_way_is_counted(watched: Watched, quiet_home: Machine) -> 
     assert page.locator("tr.request.left").count() >= 3
 
 
-def test_a_proxy_that_ends_is_missed_and_comes_back(browser: Browser, machine: Machine) -> None:
-    """The page says that nobody answers and what starts one; it goes on by itself with the next worker."""
+def test_the_page_reconnects_to_the_next_worker(browser: Browser, machine: Machine) -> None:
+    """The page says that the proxy does not respond, with the command to start it, and reconnects by itself."""
     stage.install(machine, [])
     with window(browser) as watched:
         page = watched.open(stage.url(machine))
@@ -139,8 +139,8 @@ def test_a_proxy_that_ends_is_missed_and_comes_back(browser: Browser, machine: M
         assert [] == [said for said in watched.complaints if "ERR_" not in said]
 
 
-def test_files_that_change_are_seen(watched: Watched, quiet_home: Machine) -> None:
-    """config.toml led elsewhere, or the tier declined there, while one looks: told without a request."""
+def test_changed_files_appear(watched: Watched, quiet_home: Machine) -> None:
+    """A changed route or a declined tier in config.toml appears without a request."""
     page = watched.open(stage.url(quiet_home))
     before = quiet_home.config.read_bytes()
     quiet_home.config.write_bytes(before.replace(b":%d/" % quiet_home.port, b":9/"))
@@ -153,7 +153,7 @@ def test_files_that_change_are_seen(watched: Watched, quiet_home: Machine) -> No
 
 
 def test_the_past_is_shown(watched: Watched, busy_home: Machine) -> None:
-    """Counts of the chain, rows, medians, the benchmark's interval, metadata apart from turns, the journal."""
+    """The page shows counts, rows, medians, the benchmark's interval, metadata requests and the journal."""
     page = watched.open(stage.url(busy_home))
     chain = page.locator(".chain strong").all_text_contents()
     assert ["47 of 63", "46 of 47", "46 of 46", "1.46 \u00d7"] == chain
@@ -170,7 +170,7 @@ def test_the_past_is_shown(watched: Watched, busy_home: Machine) -> None:
 
 
 def test_a_request_opens_to_what_is_known(watched: Watched, busy_home: Machine) -> None:
-    """By keyboard alone; the focus stays, and a turn that comes meanwhile closes nothing."""
+    """A row opens by keyboard; the focus stays, and a new turn does not close it."""
     page = watched.open(stage.url(busy_home))
     page.keyboard.press("Tab")
     assert "Skip to the last responses" == page.evaluate("document.activeElement.textContent")
@@ -192,7 +192,7 @@ def test_a_request_opens_to_what_is_known(watched: Watched, busy_home: Machine) 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everyone_can_read_it(browser: Browser, busy_home: Machine, scheme: str) -> None:
-    """AA contrast of every text, open rows included, and a name for whatever a screen reader meets."""
+    """Every text has AA contrast, open rows too, and every element has an accessible name."""
     with window(browser, scheme=scheme) as watched:
         page = watched.open(stage.url(busy_home))
         page.locator("button.opener").first.click()
@@ -207,7 +207,7 @@ def test_everyone_can_read_it(browser: Browser, busy_home: Machine, scheme: str)
 
 
 def test_it_fits_every_window(browser: Browser, busy_home: Machine) -> None:
-    """From a phone's width on nothing has to be scrolled sideways, an open row included."""
+    """No window from a phone's width on scrolls sideways, with an open row too."""
     with window(browser) as watched:
         page = watched.open(stage.url(busy_home))
         page.locator("button.opener").first.click()
@@ -219,7 +219,7 @@ def test_it_fits_every_window(browser: Browser, busy_home: Machine) -> None:
 
 
 def test_a_link_from_elsewhere_opens_it(browser: Browser, busy_home: Machine) -> None:
-    """A page of another site may lead to it, and may neither frame it nor ask its data."""
+    """Another site may link to the page, but neither frame it nor read its data."""
     url = stage.url(busy_home)
     with window(browser) as watched:
         page = watched.page

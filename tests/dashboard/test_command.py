@@ -1,4 +1,4 @@
-"""`dashboard`: a browser is sent to the worker's page, or the user is told where it is, or why there is none."""
+"""The `dashboard` command: it opens the page in a browser, or prints its URL, or says why there is none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ URL = "http://127.0.0.1:9/__codex_fast_proxy/dashboard"
 
 
 def browser(folder: Path, end: str = "") -> tuple[str, Path]:
-    """A browser that notes where it was sent, and talks as browsers do; and its note."""
+    """Return a browser program that prints noise, and the file to which it writes its URL."""
     note = folder / "note"
     program = folder / "browser"
     program.write_text(f'#!/bin/sh\necho "noise"; echo "noise" >&2\nprintf %s "$1" > {shlex.quote(str(note))}\n{end}')
@@ -34,7 +34,7 @@ def asked(url: str) -> bytes:
 
 
 def test_the_running_proxy_has_a_page(machine: Machine, tmp_path: Path) -> None:
-    """The browser is sent there, and what it prints is not ours; no key is told; without a proxy, a refusal."""
+    """The browser gets the page's URL; its own output is dropped, no key is sent, and a stopped proxy is refused."""
     refused = machine.cfp("dashboard")
     assert (2, "settings_missing") == (refused.code, refused.json["code"])
     stage.install(machine, [])
@@ -62,8 +62,8 @@ def test_the_running_proxy_has_a_page(machine: Machine, tmp_path: Path) -> None:
     assert (2, "proxy_not_running") == (stopped.code, stopped.json["code"])
 
 
-def test_a_browser_that_fails_is_told(tmp_path: Path) -> None:
-    """Its exit code is believed."""
+def test_a_browser_that_fails_is_reported(tmp_path: Path) -> None:
+    """The browser's exit code is reported."""
     program, note = browser(tmp_path, end="exit 3\n")
     assert not open_page(URL, {"BROWSER": program, "PATH": "/usr/bin:/bin"})
     assert URL == note.read_text()
@@ -71,7 +71,7 @@ def test_a_browser_that_fails_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the screen's variables are Linux's")
 def test_without_a_screen_nothing_is_opened(tmp_path: Path) -> None:
-    """A browser for terminals would take this one."""
+    """Without a display no browser is started: one for terminals would take this one."""
     program, note = browser(tmp_path)
     (tmp_path / "www-browser").symlink_to(program)
     assert not open_page(URL, {"PATH": f"{tmp_path}:/usr/bin:/bin"})
@@ -81,7 +81,7 @@ def test_without_a_screen_nothing_is_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]")]
 )
-def test_the_url_is_one(host: str, shown: str) -> None:
-    """Also of an IPv6 address."""
+def test_the_url_is_valid(host: str, shown: str) -> None:
+    """The page's URL is valid for IPv6 addresses too."""
     worker = PortFact(host=host, port=9, state=PortState.OURS)
     assert f"http://{shown}:9/__codex_fast_proxy/dashboard" == page_url(worker)

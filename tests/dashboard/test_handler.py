@@ -1,4 +1,4 @@
-"""A browser at a running worker: what it is served, who else is not, and what looking on costs the worker."""
+"""A browser at a running worker: its responses, the denial of other sites, and the cost for the worker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = sorted(item.name for item in files("cfp.proxy.dashboard").joinpath("stat
 
 
 async def next_event(client: Client) -> tuple[str, Any]:
-    """(name, data) of the next event; beats and the time to wait are passed over."""
+    """Return (name, data) of the next event, without heartbeats."""
     while True:
         block = (await client.reader.readuntil(b"\n\n")).decode()
         fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
@@ -32,7 +32,7 @@ async def next_event(client: Client) -> tuple[str, Any]:
 
 
 async def look_on(running: Running) -> tuple[Client, dict[str, Any]]:
-    """A browser that keeps the events open, and what it was told first."""
+    """Open the event stream; return the client and the first event's data."""
     client = await running.client(limit=1 << 24)
     client.get(EVENTS)
     assert b"HTTP/1.1 200 OK" == (await client.head()).start
@@ -42,7 +42,7 @@ async def look_on(running: Running) -> tuple[Client, dict[str, Any]]:
 
 
 async def until(client: Client, wanted: str) -> Any:
-    """The data of the next event of that name."""
+    """Return the data of the next event of that name."""
     while True:
         name, data = await next_event(client)
         if name == wanted:
@@ -52,7 +52,7 @@ async def until(client: Client, wanted: str) -> Any:
 @pytest.mark.parametrize("path", [b"/", b"/v1", b"/v1/", b"/v1?x=1", PAGE])
 @asynchronous
 async def test_a_browser_gets_the_page(tmp_path: Path, path: bytes) -> None:
-    """At the root of what is served, too: that is the URL which config.toml shows."""
+    """A browser gets the page at its path, and at the root and the base, which is the URL in config.toml."""
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
         client = await running.client()
         client.get(path, HTML)
@@ -67,7 +67,7 @@ async def test_a_browser_gets_the_page(tmp_path: Path, path: bytes) -> None:
 @pytest.mark.parametrize("path", [b"/v1", b"/v1/", b"/v1/models"])
 @asynchronous
 async def test_a_program_reaches_the_provider(tmp_path: Path, path: bytes) -> None:
-    """Who does not ask for HTML is forwarded, as ever."""
+    """A request that does not accept HTML is forwarded."""
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
         client = await running.client()
         client.get(path, b"Accept: application/json")
@@ -79,7 +79,7 @@ async def test_a_program_reaches_the_provider(tmp_path: Path, path: bytes) -> No
 @pytest.mark.parametrize("name", NAMES)
 @asynchronous
 async def test_every_file_of_the_page_is_served(tmp_path: Path, name: str) -> None:
-    """As the package has it, with its own type, on HEAD without the body."""
+    """Each file is served with its content type, and without its body on HEAD."""
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
         client = await running.client()
         path = PAGE + b"/" + name.encode()
@@ -96,7 +96,7 @@ async def test_every_file_of_the_page_is_served(tmp_path: Path, name: str) -> No
 
 @asynchronous
 async def test_an_offer_of_http2_is_declined(tmp_path: Path) -> None:
-    """`curl --http2` gets the page over HTTP/1.1, and the connection ends: nothing is read behind an Upgrade."""
+    """`curl --http2` gets the page over HTTP/1.1, and the connection closes: nothing behind an Upgrade is parsed."""
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
         client = await running.client()
         client.get(PAGE, b"Connection: Upgrade", b"Upgrade: h2c")
@@ -107,7 +107,7 @@ async def test_an_offer_of_http2_is_declined(tmp_path: Path) -> None:
 
 
 def asked(home: Path, path: bytes, *fields: bytes, method: bytes = b"GET") -> str:
-    """The status of the answer to one request."""
+    """Return the start line of the response to one request."""
     found: list[bytes] = []
 
     @asynchronous
@@ -125,7 +125,7 @@ def asked(home: Path, path: bytes, *fields: bytes, method: bytes = b"GET") -> st
 
 @pytest.mark.parametrize("path", [b"/", b"/v1", PAGE])
 def test_a_link_leads_to_the_page(tmp_path: Path, path: bytes) -> None:
-    """A window that goes there from another site; what made it go cannot read what it shows."""
+    """A link of another site opens the page: that site cannot read it."""
     assert "200 OK" == asked(tmp_path, path, *LINK)
 
 
@@ -145,7 +145,7 @@ def test_a_link_leads_to_the_page(tmp_path: Path, path: bytes) -> None:
     ],
 )
 def test_other_sites_get_nothing(tmp_path: Path, path: bytes, fields: tuple[bytes, ...]) -> None:
-    """Frames, scripts, fetches, and links to anything but the page."""
+    """Frames, scripts, fetches, and links to anything but the page are denied."""
     assert "403 Forbidden" == asked(tmp_path, path, *fields)
 
 
@@ -164,13 +164,13 @@ def test_other_sites_get_nothing(tmp_path: Path, path: bytes, fields: tuple[byte
     ],
 )
 def test_the_page_only_reads(tmp_path: Path, path: bytes, method: bytes, expected: str) -> None:
-    """GET and HEAD of what is there, and nothing else."""
+    """Only GET and HEAD are served."""
     assert expected == asked(tmp_path, path, method=method)
 
 
 @asynchronous
-async def test_a_turn_is_told_as_it_ends(tmp_path: Path) -> None:
-    """Looking on is no request: not in flight, not served, not logged; the turn is all three."""
+async def test_a_turn_is_an_event(tmp_path: Path) -> None:
+    """A turn is sent as an event; the page's own requests are not counted as running or served, and not logged."""
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
         watcher, told = await look_on(running)
         assert [] == told["requests"]
@@ -194,8 +194,8 @@ async def test_a_turn_is_told_as_it_ends(tmp_path: Path) -> None:
 
 
 @asynchronous
-async def test_the_state_is_told_once_too(tmp_path: Path) -> None:
-    """For programs, on a connection that can be used again."""
+async def test_the_state_can_be_requested(tmp_path: Path) -> None:
+    """Programs can request the state, on a connection that stays usable."""
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
         client = await running.client()
         for _ in range(2):
@@ -207,8 +207,8 @@ async def test_the_state_is_told_once_too(tmp_path: Path) -> None:
 
 
 @asynchronous
-async def test_draining_ends_what_looks_on(tmp_path: Path) -> None:
-    """At once, also one that has not been told anything yet: the page asks the next worker."""
+async def test_a_drain_closes_event_streams(tmp_path: Path) -> None:
+    """A drain closes event streams at once, also one without an event so far: the page then reconnects."""
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
         watcher, _ = await look_on(running)
         fresh = await running.client()
@@ -225,8 +225,8 @@ async def test_draining_ends_what_looks_on(tmp_path: Path) -> None:
 
 
 @asynchronous
-async def test_windows_are_bounded(tmp_path: Path) -> None:
-    """With one too many the oldest is closed; one that leaves makes room."""
+async def test_event_streams_are_bounded(tmp_path: Path) -> None:
+    """One stream too many closes the oldest one; a closed one makes room."""
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
         watchers = [(await look_on(running))[0] for _ in range(handler.MOST_FEEDS + 1)]
         await watchers[0].closed()
@@ -239,8 +239,8 @@ async def test_windows_are_bounded(tmp_path: Path) -> None:
 
 
 @asynchronous
-async def test_a_window_that_does_not_read_costs_nothing_more(tmp_path: Path) -> None:
-    """What it has not read is not added to: the last requests are kept, the rest is dropped."""
+async def test_a_slow_page_costs_no_more_memory(tmp_path: Path) -> None:
+    """A page that does not read gets no further events; the last requests are kept for it, the rest is dropped."""
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
         watcher, _ = await look_on(running)
         (feed,) = running.worker.dashboard._feeds
@@ -259,7 +259,7 @@ async def test_a_window_that_does_not_read_costs_nothing_more(tmp_path: Path) ->
 
 
 def test_files_name_only_files_that_are_there() -> None:
-    """Each import and link of the page leads to one of its files; nothing is inline, nothing comes from elsewhere."""
+    """Each import and link leads to a file of the page; nothing is inline, nothing comes from elsewhere."""
     static = files("cfp.proxy.dashboard").joinpath("static")
     page = static.joinpath("index.html").read_text()
     texts = {name: static.joinpath(name).read_text() for name in NAMES}

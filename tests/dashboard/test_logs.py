@@ -1,4 +1,4 @@
-"""`logs`: the newest requests, each new one across rotations, as columns or JSON lines, ended by ^C."""
+"""The `logs` command: the newest requests, followed across rotations, as columns or JSON lines."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def numbers(lines: list[bytes]) -> list[int]:
 
 
 def written(home: Path, *lines: dict[str, Any]) -> Path:
-    """A home whose log has these lines."""
+    """Write a home whose log has these lines."""
     layout = Layout(home)
     layout.worker.mkdir(parents=True)
     layout.request_log.write_text("".join(json.dumps(one) + "\n" for one in lines))
@@ -49,14 +49,14 @@ def written(home: Path, *lines: dict[str, Any]) -> Path:
 
 
 def ran(home: Path, *words: str, out: io.StringIO | None = None) -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of the command."""
+    """Return (exit code, stdout, stderr) of the command."""
     streams = Streams(out=out or io.StringIO(), err=io.StringIO())
     code = main(["logs", *words, "--codex-home", str(home)], {}, streams)
     return code, streams.out.getvalue(), streams.err.getvalue()  # type: ignore[attr-defined]  # StringIO both
 
 
 def test_json_lines_for_programs(tmp_path: Path) -> None:
-    """One object a line, as the log has them; twenty unless asked otherwise."""
+    """One JSON object a line, as the log has them; twenty by default."""
     home = written(tmp_path, *(line(AT, number) for number in range(30)))
     code, out, err = ran(home)
     assert (0, "") == (code, err)
@@ -67,7 +67,7 @@ def test_json_lines_for_programs(tmp_path: Path) -> None:
 
 
 def test_columns_for_people(tmp_path: Path) -> None:
-    """On a terminal, or where asked for; a header, then one line a request."""
+    """On a terminal, or on request: a header, then one line a request."""
     home = written(tmp_path, line(AT, 1), line(AT, 2, status=502, error_type="upstream_unreachable", usage=None))
     _, out, _ = ran(home, out=Terminal())
     head, fine, failed = out.splitlines()
@@ -81,21 +81,21 @@ def test_columns_for_people(tmp_path: Path) -> None:
     assert 2 == len(ran(home, "--format", "json", out=Terminal())[1].splitlines())
 
 
-def test_nothing_logged_is_said_beside(tmp_path: Path) -> None:
-    """Nothing on stdout, as a program expects of no lines; a person reads why."""
+def test_an_empty_log_is_explained_on_stderr(tmp_path: Path) -> None:
+    """Without lines stdout stays empty, and stderr says why."""
     assert (0, "", "No request has been logged yet.\n") == ran(tmp_path)
 
 
 @pytest.mark.parametrize("words", [("--lines", "x"), ("--lines", "-1"), ("--format", "xml")])
 def test_a_wrong_flag_is_an_error(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """Told as by every command."""
+    """A wrong flag is reported as by every command."""
     code, out, _ = ran(tmp_path, *words)
     assert 2 == code
     assert "usage" == json.loads(out)["code"]
 
 
-def test_lines_that_are_none_are_passed_over(tmp_path: Path) -> None:
-    """A torn line, a line of something else: the rest is shown."""
+def test_other_lines_are_skipped(tmp_path: Path) -> None:
+    """Torn lines and lines of other programs are skipped."""
     layout = Layout(written(tmp_path))
     layout.request_log.write_bytes(numbered(1) + b'{"request_id": \n[]\n\xff\n' + numbered(2) + b'{"half')
     assert [1, 2] == [json.loads(one)["request_id"] for one in ran(tmp_path)[1].splitlines()]
@@ -108,7 +108,7 @@ def test_lines_that_are_none_are_passed_over(tmp_path: Path) -> None:
     )
 )
 def test_any_line_has_columns(row: dict[str, Any]) -> None:
-    """Whatever stands in the log: one line, and nothing that steers a terminal."""
+    """Any value in the log prints on one line, without control characters."""
     assert columns(row).isprintable()
 
 
@@ -116,10 +116,10 @@ ACTS = st.lists(st.one_of(st.integers(1, 12), st.just("read")), min_size=1, max_
 
 
 @given(ACTS, st.integers(0, 40), st.integers(60, 400))
-def test_nothing_is_lost_or_told_twice(
+def test_each_line_is_read_once(
     tmp_path_factory: pytest.TempPathFactory, acts: list[int | str], past: int, limit: int
 ) -> None:
-    """However writing, rotating and reading interleave, as long as what was not read yet is still there."""
+    """Each line is read once, however writing, rotating and reading interleave."""
     path = tmp_path_factory.mktemp("log") / "requests.jsonl"
     file = RotatingFile(path, limit=limit)
     reader = LogReader(path)
@@ -151,8 +151,8 @@ def test_nothing_is_lost_or_told_twice(
         file.close()
 
 
-def test_a_line_is_told_when_it_is_whole(tmp_path: Path) -> None:
-    """Half a line is waited for; a file that was removed and made anew is read from its beginning."""
+def test_a_line_is_read_when_it_is_complete(tmp_path: Path) -> None:
+    """An incomplete line is read once it is complete; a new file is read from its beginning."""
     path = tmp_path / "requests.jsonl"
     reader = LogReader(path)
     assert [] == reader.last_lines(5)
@@ -168,7 +168,7 @@ def test_a_line_is_told_when_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_following_goes_on(tmp_path: Path) -> None:
-    """What is there, then what comes between two looks."""
+    """Existing lines come first, then new ones."""
     path = tmp_path / "requests.jsonl"
     path.write_bytes(numbered(1))
     coming = iter(range(2, 5))
@@ -183,7 +183,7 @@ def test_following_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    """On a real terminal: columns, then a new request while it runs, and no trace of the end but the exit code."""
+    """On a real terminal: columns, a new request while it runs, and only the exit code after ^C."""
     home = written(tmp_path, line(AT, 1))
     ours, theirs = pty.openpty()
     command = [sys.executable, "-P", "-m", "codex_fast_proxy", "logs", "--follow", "--codex-home", str(home)]

@@ -1,6 +1,6 @@
-"""The pictures of the documents: each state of the dashboard, taken anew by `nox -s screenshots`.
+"""The screenshots of the documents: each state of the dashboard, made by `nox -s screenshots`.
 
-Whoever takes them looks at each before committing it.
+Look at each picture before you commit it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ SHOTS: dict[str, tuple[Callable[[Machine], None], int, int, str, int]] = {
 @pytest.mark.skipif(os.environ.get("CFP_TEST_WRITE_SCREENSHOTS") != "1", reason="taken by nox -s screenshots")
 @pytest.mark.parametrize("name", SHOTS)
 def test_take(name: str, tmp_path: Path) -> None:
-    """The state is reached by the real program, and the picture is what a real browser shows of it."""
+    """The real program reaches the state, and a real browser takes the picture."""
     prepare, width, height, scheme, opened = SHOTS[name]
     with ExitStack() as stack:
         machine = Machine(root=tmp_path / "machine", upstream=stack.enter_context(DemoProvider(key=KEY)))
@@ -98,7 +98,7 @@ def test_take(name: str, tmp_path: Path) -> None:
 
 
 def test_the_pictures_are_there() -> None:
-    """Each state has its picture, none is stray, and none is heavy."""
+    """Each state has its picture, no other picture is there, and none is large."""
     assert set(SHOTS) == {path.stem for path in IMAGES.glob("dashboard*.png")}
     assert {} == {path.name: size for path in IMAGES.iterdir() if (size := path.stat().st_size) > LARGEST}
 

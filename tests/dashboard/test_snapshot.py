@@ -1,4 +1,4 @@
-"""How often files are looked at while somebody watches, and what a worker sees of its own home."""
+"""The cache of the snapshot, and a worker's snapshot of its own home."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEALTH = {"host": "127.0.0.1", "port": 8787, "codex_home": "", "runtime_id": "co
 
 @asynchronous
 async def test_files_are_read_again_only_where_one_changed(tmp_path: Path) -> None:
-    """Within two seconds not even asked; after that some stats, and a look only where one of them differs."""
+    """For two seconds no file is checked; then their stats, and the files only where a stat changed."""
     now = 0.0
     looks: list[Snapshot] = []
 
@@ -43,12 +43,12 @@ async def test_files_are_read_again_only_where_one_changed(tmp_path: Path) -> No
 
 
 def test_a_worker_knows_its_home(tmp_path: Path) -> None:
-    """Served by hand from an empty home: not enabled, and nothing to tell besides."""
+    """A worker that serves by hand from an empty home: not enabled, and nothing else to report."""
     assert Snapshot(code="not_enabled", level="attention") == take_snapshot(Layout(tmp_path), {}, HEALTH, "code")
 
 
 def test_an_interrupted_command_comes_first(tmp_path: Path) -> None:
-    """Whatever else holds."""
+    """An interrupted command comes before any other diagnosis."""
     layout = Layout(tmp_path)
     layout.journal.mkdir()
     (layout.journal / "20260102T030405Z-0123abcd.open").write_text("")
@@ -69,7 +69,7 @@ def test_an_interrupted_command_comes_first(tmp_path: Path) -> None:
 def test_a_saved_benchmark_is_shown_without_samples(
     tmp_path: Path, text: str, expected: Mapping[str, Any] | None
 ) -> None:
-    """And one that cannot be read is none."""
+    """The page gets a benchmark without its samples, and none that cannot be parsed."""
     layout = Layout(tmp_path)
     layout.worker.mkdir(parents=True)
     layout.benchmark.write_text(text)
@@ -77,7 +77,7 @@ def test_a_saved_benchmark_is_shown_without_samples(
 
 
 def test_listening_needs_nothing_of_the_page() -> None:
-    """A hook waits for the worker to listen; the page is loaded with the first visit."""
+    """Listening imports nothing of the dashboard, which the first browser request loads."""
     code = "import sys, cfp.proxy.worker.process; print([name for name in sys.modules if 'dashboard' in name])"
     asked = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert "[]\n" == asked.stdout

@@ -1,4 +1,4 @@
-"""What the page is told: the verdict with the exact command, the route, and nothing that is secret."""
+"""The page's state: the verdict with its command, the route, and no secret."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ REFUSED = line(AT, 1, status=401)
     ],
 )
 def test_the_graver_finding_comes_first(code: str, level: str, last: dict[str, Any] | None, expected: str) -> None:
-    """What the files say, and what the last request says; the files where both are as grave."""
+    """The graver of diagnosis and last request counts; the diagnosis where both are equal."""
     found = verdict(Snapshot(code=code, level=level), [] if last is None else [last], "")
     assert expected == found["code"]
 
 
 def test_a_verdict_names_what_was_answered() -> None:
-    """The status stands in the sentence, and the commands in the action are listed to be copied."""
+    """The sentence has the status, and the commands of the action are listed to be copied."""
     found = verdict(READY, [REFUSED], "")
     assert "401" in found["sentence"]
     assert ["codex-fast-proxy verify-upstream"] == found["commands"]
     assert "risk" == found["level"]
 
 
-def test_before_the_first_look_nothing_is_claimed() -> None:
-    """The page says nothing rather than that all is well."""
+def test_before_the_first_snapshot_nothing_is_claimed() -> None:
+    """Before the first snapshot the verdict is empty."""
     assert None is verdict(Snapshot(), [], "")["level"]
 
 
 @pytest.mark.parametrize("code", [code for code in MESSAGES if code.startswith("diagnosis.")])
 def test_commands_mean_this_home(code: str) -> None:
-    """Every command of ours that a verdict shows carries the home's flag behind its verb; others stay as they are."""
+    """Our own commands in a verdict get the home's flag behind their verb; others stay unchanged."""
     found = verdict(Snapshot(code=code.removeprefix("diagnosis."), level="risk"), [], " --codex-home '/a b'")
     for command in found["commands"]:
         assert f"`{command}`" in found["action"]
@@ -59,7 +59,7 @@ def test_commands_mean_this_home(code: str) -> None:
 
 
 def test_the_state_tells_the_route_and_no_secret() -> None:
-    """Names of keys and where they are, as health has them."""
+    """The state has the names and places of keys, as health has them."""
     health = {"pid": 7, "login_mode": "chatgpt", "upstream_api_key_available": True, "nonce": "n0nce"}
     health |= {"upstream_websocket": "served"}
     told = state(SETTINGS, health, READY, evidence=[{"model": "m"}], lines=[])

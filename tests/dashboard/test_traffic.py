@@ -1,4 +1,4 @@
-"""What requests were for, how they ended, and what the last of them says about the route."""
+"""The purpose and outcome of requests, and the trouble that the last one points to."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ LINES = st.lists(
         ({"status": 403, "error_type": "origin_not_allowed", "eligible": False}, Purpose.OTHER),
     ],
 )
-def test_requests_are_told_apart(fields: dict[str, Any], expected: Purpose) -> None:
-    """Turns are one thing, metadata another; what a web page tried is neither."""
+def test_each_request_has_a_purpose(fields: dict[str, Any], expected: Purpose) -> None:
+    """Model requests are one purpose, metadata another; a denied web page's request is neither."""
     assert expected == purpose(line(AT, 1, **fields))
 
 
@@ -64,8 +64,8 @@ def test_requests_are_told_apart(fields: dict[str, Any], expected: Purpose) -> N
         ({"error_type": "client_left", "status": None}, Outcome.LEFT),
     ],
 )
-def test_ends_are_told_apart(fields: dict[str, Any], expected: Outcome) -> None:
-    """A stream that was cut failed though it began with 200; one that the user left did not fail."""
+def test_each_request_has_an_outcome(fields: dict[str, Any], expected: Outcome) -> None:
+    """A cut stream failed although its status is 200; a request that the user left did not fail."""
     assert expected == outcome(line(AT, 1, **fields))
 
 
@@ -87,7 +87,7 @@ def test_ends_are_told_apart(fields: dict[str, Any], expected: Outcome) -> None:
     ],
 )
 def test_the_last_failure_has_a_name(fields: dict[str, Any], expected: tuple[str, str]) -> None:
-    """Each way of failing leads to what can be done about it."""
+    """Each way to fail has a code with an action."""
     found = trouble([line(AT, 1), line(AT, 2, **fields)])
     assert found is not None
     assert expected == found[:2]
@@ -103,13 +103,13 @@ def test_the_last_failure_has_a_name(fields: dict[str, Any], expected: tuple[str
     ],
 )
 def test_what_works_again_is_no_trouble(later: list[dict[str, Any]]) -> None:
-    """One turn that went well ends it; metadata, an interrupted turn and a stranger's request say nothing."""
+    """One successful turn ends the trouble; metadata, interrupted turns and denied requests do not count."""
     assert trouble([line(AT, 1, status=500), *later]) is None
 
 
 @given(LINES)
 def test_every_line_is_judged(lines: list[dict[str, Any]]) -> None:
-    """Whatever the log holds: each line has a kind and an end, and trouble is a turn that failed."""
+    """Any log line has a purpose and an outcome, and trouble is a failed model request."""
     rows = [request_row(one) for one in lines]
     found = trouble(lines)
     turns = [row for row in rows if row["kind"] is Purpose.GENERATION and row["outcome"] is not Outcome.LEFT]

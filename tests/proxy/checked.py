@@ -1,4 +1,4 @@
-"""The worker's classes, held to the tables that stand in the docstrings of their phases."""
+"""The worker's classes, checked against the tables in the docstrings of their phases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROW = re.compile(r"^ +(?P<phase>[A-Z_]+)  .*?  +(?P<followers>-|[A-Z_]+(?: [A-Z
 
 
 def transitions(phases: type[enum.Enum]) -> frozenset[Transition]:
-    """The transitions that the docstring's table allows."""
+    """Return the transitions that a docstring's table allows."""
     rows = {match["phase"]: match["followers"] for match in _ROW.finditer(phases.__doc__ or "")}
     assert [phase.name for phase in phases] == list(rows)
     return frozenset(
@@ -34,7 +34,7 @@ _ALLOWED: Mapping[type[enum.Enum], frozenset[Transition]] = {
 
 
 def checked(cls: Any, violations: list[str], performed: list[Transition] | None = None) -> Any:
-    """The class, with every transition of its instances noted, and those that the table does not allow."""
+    """Return a subclass that records its transitions, and those that the table does not allow."""
 
     class Checked(cls):  # type: ignore[misc]  # any of the three
         def __setattr__(self, name: str, value: Any) -> None:
@@ -50,7 +50,7 @@ def checked(cls: Any, violations: list[str], performed: list[Transition] | None 
 
 
 def checked_worker(violations: list[str], performed: list[Transition] | None = None) -> type[Worker]:
-    """A worker whose connections, exchanges and tunnels are checked."""
+    """Return a worker class whose connections, exchanges and tunnels are checked."""
     tunnel = checked(WebSocketTunnel, violations, performed)
 
     class CheckedLocalExchange(LocalExchange):

@@ -1,4 +1,4 @@
-"""A worker between a scripted upstream and a plain client, all in one event loop; whatever happens can be awaited."""
+"""A worker between a scripted upstream and a plain client, all in one event loop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECONDS = 20.0
 
 
 def asynchronous(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run a coroutine test in a loop of its own; whatever it awaits must come within some seconds."""
+    """Run a coroutine test in a loop of its own, with a time limit."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -54,7 +54,7 @@ class Request:
 
 @dataclass(slots=True)
 class Call:
-    """One connection's current request, in the hands of the script that answers it."""
+    """A connection and its current request, which the script answers."""
 
     request: Request
     reader: asyncio.StreamReader
@@ -90,7 +90,7 @@ async def read_body(reader: asyncio.StreamReader, head: Request) -> bytes:
 
 
 def merged(events: Sequence[Event]) -> list[Event]:
-    """Pieces of data that follow one another, joined: how they were cut says nothing."""
+    """Join adjacent pieces of data: tests do not depend on how reads cut them."""
     out: list[Any] = []
     for event in events:
         if isinstance(event, bytes) and out and isinstance(out[-1], bytes):
@@ -101,10 +101,10 @@ def merged(events: Sequence[Event]) -> list[Event]:
 
 
 def read_by_h11(text: bytes, count: int) -> list[tuple[bytes, bytes, bytes]]:
-    """(method, target, body) of the first requests in the text, as another parser reads them.
+    """Return (method, target, body) of the first requests in the text, as h11 parses them.
 
-    Line ends before a request are left out (RFC 9112 2.2 wants empty lines ignored there), and so are further spaces
-    around its target (section 3 allows it): h11 refuses them, llhttp skips them, and they are never passed on.
+    Line ends before a request are removed (RFC 9112 2.2 has a server ignore empty lines there), and so are further
+    spaces around its target (section 3 allows it): h11 refuses them, llhttp skips them, and they are never passed on.
     """
     found = []
     while len(found) < count:
@@ -135,7 +135,7 @@ async def say_ok(call: Call) -> None:
 
 @dataclass(slots=True)
 class Upstream:
-    """A provider on loopback: reads whole requests, keeps them, and lets the script answer."""
+    """A provider on loopback that reads whole requests, records them, and lets the script answer."""
 
     script: Script = say_ok
     requests: list[Request] = field(default_factory=list)
@@ -228,12 +228,12 @@ class Client:
         return head
 
     async def error(self) -> tuple[bytes, str]:
-        """(start line, error code) of an answer of the worker's own."""
+        """Return (start line, error code) of a response of the worker's own."""
         head = await self.response()
         return head.start, json.loads(head.body)["error"]["code"]
 
     async def closed(self) -> bytes:
-        """What is still to be read before the worker closes."""
+        """Return the bytes that arrive until the worker closes."""
         return await self.reader.read()
 
     async def close(self) -> None:
@@ -244,7 +244,7 @@ class Client:
 
 @dataclass(slots=True)
 class Running:
-    """A worker, and where its files are."""
+    """A running worker and the layout of its files."""
 
     worker: Worker
     layout: Layout
@@ -255,7 +255,7 @@ class Running:
         return Client(port, reader, writer)
 
     def log(self) -> list[dict[str, Any]]:
-        """The request log; complete once the worker has stopped."""
+        """Return the request log, which is complete once the worker has stopped."""
         return [json.loads(line) for line in self.layout.request_log.read_text().splitlines()]
 
 

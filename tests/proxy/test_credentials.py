@@ -1,4 +1,4 @@
-"""What the user's files and environment say, at the moment of asking."""
+"""The credentials that the user's files and environment hold at the moment of a request."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def credentials(home: Path, policy: Policy = Policy.AUTO, **settings: object) ->
 
 
 def test_a_file_is_read_again_only_when_it_changed(tmp_path: Path) -> None:
-    """Same stat, same value; replaced, rewritten or gone is seen at once."""
+    """An unchanged stat returns the cached value; a replaced, rewritten or removed file is noticed at once."""
     path, reads = tmp_path / "f", []
 
     def parse(data: bytes | None) -> bytes | None:
@@ -51,7 +51,7 @@ def test_a_file_is_read_again_only_when_it_changed(tmp_path: Path) -> None:
 
 
 def test_keys_come_from_where_the_settings_say(tmp_path: Path) -> None:
-    """From the variable, stripped; from provider-auth.json under the provider's name, as it is now; or not at all."""
+    """The key comes from the variable, or from the provider's entry in provider-auth.json, or there is none."""
     passed_on = credentials(tmp_path)
     assert (None, True) == (passed_on.authorization(), passed_on.key_available())
     assert credentials(tmp_path, upstream_api_key_env="RELAY_KEY").authorization() == b"Bearer sk-env"
@@ -68,7 +68,7 @@ def test_keys_come_from_where_the_settings_say(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "missing"), [("ABSENT", True), ("EMPTY", True), ("BAD", False)])
 def test_keys_that_cannot_be_sent(tmp_path: Path, name: str, *, missing: bool) -> None:
-    """Absent and unusable are told apart, by the source's name and never by the value."""
+    """A missing key and an unusable one are reported differently, with the source's name and without the value."""
     chosen = credentials(tmp_path, upstream_api_key_env=name)
     with pytest.raises(KeyUnusable) as caught:
         chosen.authorization()
@@ -79,7 +79,7 @@ def test_keys_that_cannot_be_sent(tmp_path: Path, name: str, *, missing: bool) -
     "text", ["", "[]", "{", '{"providers":{"relay":{}}}', '{"providers":{"relay":{"api_key":7}}}']
 )
 def test_a_damaged_key_file_is_a_missing_key(tmp_path: Path, text: str) -> None:
-    """No traceback, no half-read key."""
+    """A damaged key file raises no exception and yields no key."""
     path = Layout(tmp_path).provider_auth
     path.parent.mkdir()
     path.write_text(text)
@@ -105,10 +105,10 @@ def test_a_damaged_key_file_is_a_missing_key(tmp_path: Path, text: str) -> None:
         (Policy.PRESERVE, KEY, None, EffectivePolicy.PRESERVE),
     ],
 )
-def test_who_decides(
+def test_the_policy_decides_who_adds_the_tier(
     tmp_path: Path, policy: Policy, auth: str | None, config: str | None, expected: EffectivePolicy
 ) -> None:
-    """`auto` follows the login and the opt-out; the other two follow nobody."""
+    """`auto` follows the login and the opt-out; the other two policies depend on neither."""
     for path, text in ((Layout(tmp_path).auth, auth), (Layout(tmp_path).config, config)):
         if text is not None:
             path.write_bytes(text.encode())
@@ -116,7 +116,7 @@ def test_who_decides(
 
 
 def test_a_half_written_config_does_not_undo_the_opt_out(tmp_path: Path) -> None:
-    """The last good reading stands until there is a better one."""
+    """While config.toml cannot be parsed, the last parsed version counts."""
     chosen, config = credentials(tmp_path), Layout(tmp_path).config
     Layout(tmp_path).auth.write_text(KEY)
     for text, expected in (
@@ -130,7 +130,7 @@ def test_a_half_written_config_does_not_undo_the_opt_out(tmp_path: Path) -> None
 
 
 def test_a_named_key_is_looked_for_where_codex_looks(tmp_path: Path) -> None:
-    """.env goes before the environment, auth.json under that very name is the last resort; each change is seen."""
+    """.env comes before the environment, and auth.json is the last resort; each change is noticed."""
     layout, chosen = Layout(tmp_path), credentials(tmp_path, upstream_api_key_env="RELAY_KEY")
     assert (b"Bearer sk-env", "process_env") == (chosen.authorization(), chosen.key_source)
     layout.dotenv.write_text('export RELAY_KEY="sk-dotenv"\n')
@@ -142,7 +142,7 @@ def test_a_named_key_is_looked_for_where_codex_looks(tmp_path: Path) -> None:
 
 
 def test_a_key_is_looked_for_once_a_turn(tmp_path: Path) -> None:
-    """What is found good counts until the turn ends; what is not is looked for again."""
+    """A key is read once in a turn of the loop; a missing key is looked up again."""
     turn = [1]
     chosen = Settings(provider="relay", upstream_base="https://relay.example", upstream_api_key_env="NEW_KEY")
     here = Credentials(chosen, Layout(tmp_path), ENVIRON, lambda: turn[0])
@@ -184,5 +184,5 @@ def accepted_by_a_command(key: str) -> bytes | None:
 
 @given(KEYS)
 def test_worker_and_commands_agree_on_every_key(key: str) -> None:
-    """A key that a command verifies or keeps is what the worker sends; one that it refuses is not sent."""
+    """The worker sends exactly the keys that the commands verify or save."""
     assert accepted_by_a_command(key) == sent_by_the_worker(key)

@@ -1,4 +1,4 @@
-"""What HTTP/1.1 can do besides a request and its answer, between real sockets: each of it passes, or ends clearly."""
+"""The less usual features of HTTP/1.1 between real sockets: each is passed on, or ends with a clear error."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ CHUNKED = b"Transfer-Encoding: chunked"
 
 
 def begin(client: Client, *fields: bytes, path: bytes = b"/v1/files") -> None:
-    """A POST that streams: its head only."""
+    """Send the head of a POST whose body is streamed."""
     lines = [b"POST " + path + b" HTTP/1.1", b"Host: 127.0.0.1:%d" % client.port, *fields, b"", b""]
     client.send(b"\r\n".join(lines))
 
 
 @asynchronous
 async def test_trailers_pass_in_both_directions(tmp_path: Path) -> None:
-    """Behind a chunked body, but for fields that would mean something in a head (RFC 9110 6.5.1)."""
+    """Trailer fields pass behind a chunked body, except those that only mean something in a head (RFC 9110 6.5.1)."""
     forbidden = b"Host: evil.example\r\nAuthorization: x\r\nSet-Cookie: x\r\nContent-Encoding: gzip\r\n"
 
     async def script(call: Call) -> None:
@@ -67,7 +67,7 @@ async def test_trailers_pass_in_both_directions(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_early_hints_pass(tmp_path: Path) -> None:
-    """1xx heads reach an HTTP/1.1 client at once, one of HTTP/1.0 never; a 100 that nobody waits for is dropped."""
+    """1xx heads reach HTTP/1.1 clients at once, HTTP/1.0 clients never; an unexpected 100 is dropped."""
     go_on = asyncio.Event()
 
     async def script(call: Call) -> None:
@@ -92,7 +92,7 @@ async def test_early_hints_pass(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_expect_reaches_the_upstream_of_a_streamed_body(tmp_path: Path) -> None:
-    """The client sends its body on the upstream's own 100, or never, where the upstream refuses without it."""
+    """The client sends its body after the upstream's 100, and never where the upstream refuses before."""
 
     async def script(call: Call) -> None:
         assert call.request.get(b"expect") == b"100-continue"
@@ -118,7 +118,7 @@ async def test_expect_reaches_the_upstream_of_a_streamed_body(tmp_path: Path) ->
 
 @asynchronous
 async def test_http_1_0_expects_nothing(tmp_path: Path) -> None:
-    """It has no interim responses: an Expect of such a client is no Expect (RFC 9110 10.1.1)."""
+    """HTTP/1.0 has no interim responses: the Expect of such a client is ignored (RFC 9110 10.1.1)."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         for path in (b"/v1/responses", b"/v1/files"):
             client = await running.client()
@@ -131,7 +131,7 @@ async def test_http_1_0_expects_nothing(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_an_answer_may_come_before_the_body(tmp_path: Path) -> None:
-    """An upstream that has read enough is heard at once; neither connection is used again."""
+    """A response before the end of the request is passed on at once; neither connection is used again."""
 
     async def script(call: Call) -> None:
         await call.send(answer(b"enough", b"401 Unauthorized"))
@@ -153,7 +153,7 @@ async def test_an_answer_may_come_before_the_body(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_pipelined_bodies_are_told_apart(tmp_path: Path) -> None:
-    """Requests in one write, with bodies of every framing, each go out alone and are answered in order."""
+    """Requests in one write, with bodies of every framing, are forwarded one by one and answered in order."""
 
     async def script(call: Call) -> None:
         await call.send(answer(call.request.start.split()[1][-1:] + b":" + call.request.body))
@@ -177,7 +177,7 @@ async def test_pipelined_bodies_are_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize("leave", [lambda client: client.writer.write_eof(), lambda client: client.writer.close()])
 @asynchronous
 async def test_a_client_that_closes_its_side_has_left(tmp_path: Path, leave: Callable[[Client], None]) -> None:
-    """Its upstream connection is freed at once: nobody half-closes and then waits for a model."""
+    """A client's FIN frees the upstream connection at once: no client half-closes and waits for a response."""
     hold = asyncio.Event()
 
     async def script(call: Call) -> None:
@@ -197,7 +197,7 @@ async def test_a_client_that_closes_its_side_has_left(tmp_path: Path, leave: Cal
 
 @asynchronous
 async def test_an_upstream_that_closes_its_side_has_answered(tmp_path: Path) -> None:
-    """Bytes before its FIN are the answer, whole where its framing says so; the request's rest is not waited for."""
+    """Bytes before the upstream's FIN are the response if its framing is complete; the request's rest is dropped."""
 
     async def script(call: Call) -> None:
         await call.send(b"HTTP/1.1 200 OK\r\n\r\nuntil the end")
@@ -213,7 +213,7 @@ async def test_an_upstream_that_closes_its_side_has_answered(tmp_path: Path) -> 
 
 @asynchronous
 async def test_closed_connections_are_replaced_without_error(tmp_path: Path) -> None:
-    """An upstream that closes after each answer, without a word, is dialled anew for each request, POST or GET."""
+    """An upstream that closes after each response is dialled again for each request, POST or GET."""
 
     async def script(call: Call) -> None:
         await call.send(answer(b"fine"))
@@ -230,7 +230,7 @@ async def test_closed_connections_are_replaced_without_error(tmp_path: Path) -> 
 
 @asynchronous
 async def test_a_close_that_crosses_a_request(tmp_path: Path) -> None:
-    """A kept connection that ends while a GET is on its way costs one more try; to repeat a POST is not for us."""
+    """A GET is sent once more where a reused connection closes under it; a POST is never repeated."""
 
     async def script(call: Call) -> None:
         if len(up.requests) in {1, 3, 4}:
@@ -252,7 +252,7 @@ async def test_a_close_that_crosses_a_request(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_connection_goes_on_after_a_streamed_body(tmp_path: Path) -> None:
-    """A body that was all there before the upstream could be dialled leaves a connection that is read from."""
+    """The client is read again after a streamed body that had arrived before the upstream was dialled."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         for _ in range(3):
             client = await running.client()
@@ -266,7 +266,7 @@ async def test_a_connection_goes_on_after_a_streamed_body(tmp_path: Path) -> Non
 
 @asynchronous
 async def test_a_body_that_stalls_is_given_up(tmp_path: Path) -> None:
-    """A client that owes the rest of its request for 300 s is cut; one that is only made to wait is not."""
+    """A client that sends nothing of its body for 300 s is cut, unless the worker does not read from it."""
     async with upstream() as up, worker(tmp_path, up.base, limits=Limits(keep_alive_seconds=300)) as running:
         client = await running.client()
         begin(client, b"Content-Length: 10", b"Content-Type: application/json", path=b"/v1/responses")
@@ -285,7 +285,7 @@ async def test_a_body_that_stalls_is_given_up(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_body_is_held_until_its_answer_begins(tmp_path: Path) -> None:
-    """Before that it may have to go out once more; behind it may come a stream of many minutes."""
+    """An inspected body is kept until the response begins, since it may be sent again, and freed then."""
     asked, go_on, end = (asyncio.Event() for _ in range(3))
 
     async def script(call: Call) -> None:
@@ -312,7 +312,7 @@ async def test_a_body_is_held_until_its_answer_begins(tmp_path: Path) -> None:
 
 
 class Watching(set[str | None]):
-    """Models, none of them; notes in which thread a body is judged."""
+    """A set of models that is empty, and records the threads that read it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -325,7 +325,7 @@ class Watching(set[str | None]):
 
 @asynchronous
 async def test_a_large_body_does_not_hold_up_others(tmp_path: Path) -> None:
-    """Decoding and coding again is done beside the event loop from 1 MiB on, or where so much comes out of less."""
+    """Bodies are decoded and coded in a thread from 1 MiB on, also where a smaller one decodes to much more."""
     noise = base64.b64encode(random.Random(7).randbytes(2_000_000))
     async with upstream() as up, worker(tmp_path, up.base) as running:
         watching = running.worker.tier_refusals.models = Watching()
@@ -342,7 +342,7 @@ async def test_a_large_body_does_not_hold_up_others(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_requests_wait_in_the_socket_for_those_before_them(tmp_path: Path) -> None:
-    """What is sent ahead of an answer is not read on and on into the worker's memory, however it is cut."""
+    """Requests behind a running one are not read into the worker's memory without limit, however reads cut them."""
     asked, go_on = asyncio.Event(), asyncio.Event()
 
     async def script(call: Call) -> None:
@@ -372,7 +372,7 @@ async def test_requests_wait_in_the_socket_for_those_before_them(tmp_path: Path)
 
 @asynchronous
 async def test_a_slow_writer_is_read_as_it_writes(tmp_path: Path) -> None:
-    """One byte at a time: the request is the same, and nothing is sent before it can be judged."""
+    """A request that arrives byte by byte is the same request, and is forwarded once it is complete."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         client = await running.client()
         client.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -391,7 +391,7 @@ async def test_a_slow_writer_is_read_as_it_writes(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_an_upload_is_paused_by_a_slow_upstream(tmp_path: Path) -> None:
-    """A streamed body waits in the client's socket, not in the worker's memory."""
+    """The streamed body for a slow upstream waits in the client's socket, not in the worker's memory."""
     total = 32 * 1024 * 1024
     go_on = asyncio.Event()
 
@@ -422,8 +422,8 @@ async def test_an_upload_is_paused_by_a_slow_upstream(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not known which end a hang-up is of")
 @asynchronous
-async def test_a_client_that_left_unread_is_seen(tmp_path: Path) -> None:
-    """While it is made to wait nothing is read from it, not even its end: the kernel is asked now and then."""
+async def test_a_client_that_leaves_unread_is_noticed(tmp_path: Path) -> None:
+    """A client that leaves while it is not read from is noticed at the next sweep, by a question to the kernel."""
 
     async def script(call: Call) -> None:
         if await call.reader.read(1) == b"":
@@ -445,8 +445,8 @@ async def test_a_client_that_left_unread_is_seen(tmp_path: Path) -> None:
 
 
 @asynchronous
-async def test_a_client_that_went_unseen_is_let_go(tmp_path: Path) -> None:
-    """It left while it was made to wait: an answer that nobody takes any more does not keep a worker from leaving."""
+async def test_a_response_to_a_client_that_left_does_not_keep_the_worker(tmp_path: Path) -> None:
+    """A response to a client that has left while it was not read from does not keep a drained worker alive."""
     total = 64 * 1024 * 1024
     break_off = asyncio.Event()
 
@@ -470,7 +470,7 @@ async def test_a_client_that_went_unseen_is_let_go(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_length_that_connection_names_stays(tmp_path: Path) -> None:
-    """An upstream that lists Content-Length as its connection's own ends no body elsewhere for the client."""
+    """Content-Length is passed on even where the upstream lists it in Connection: the body's end must not move."""
 
     async def script(call: Call) -> None:
         await call.send(answer(b"five!", b"200 OK", b"Connection: content-length"))
@@ -485,7 +485,7 @@ async def test_a_length_that_connection_names_stays(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_an_ipv6_client_is_served(tmp_path: Path) -> None:
-    """On ::1, under its own name, and its process is known."""
+    """A client on ::1 is served, and the owner of its process is found."""
     async with upstream() as up:
         try:
             async with worker(tmp_path, up.base, host="::1") as running:
@@ -499,8 +499,8 @@ async def test_an_ipv6_client_is_served(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hints", [(), (b"x-codex-routing-hint: model=m",)], ids=["plain", "hint"])
 @asynchronous
-async def test_a_repeated_head_says_what_is_true_now(tmp_path: Path, hints: tuple[bytes, ...]) -> None:
-    """Requests with the same head, as of one turn: key, tier, hint and length are those of each one's own moment."""
+async def test_a_cached_head_uses_the_current_key_and_tier(tmp_path: Path, hints: tuple[bytes, ...]) -> None:
+    """Requests with equal heads get the key, tier, hint and length of their own moment."""
     home = tmp_path / "home"
     settings = {"upstream_api_key_file": True, "policy": Policy.AUTO}
     async with upstream() as up, worker(home, up.base, **settings) as running:

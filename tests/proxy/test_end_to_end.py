@@ -22,7 +22,7 @@ def chunk(data: bytes) -> bytes:
 
 @asynchronous
 async def test_events_arrive_one_by_one(tmp_path: Path) -> None:
-    """Each event is with the client before the upstream writes the next one."""
+    """The client has each event before the upstream writes the next one."""
     received: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def script(call: Call) -> None:
@@ -45,7 +45,7 @@ async def test_events_arrive_one_by_one(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_the_tier_is_added_and_nothing_else_changes(tmp_path: Path) -> None:
-    """One member more, every other byte and every end-to-end header as sent; path and host are the upstream's."""
+    """The body gets one member, every other byte and end-to-end header stays; path and host are the upstream's."""
     body = b'{ "input":"1e400 \xc3\xa9", "n":1e400,"model":"m" }'
     async with upstream() as up, worker(tmp_path, up.base) as running:
         client = await running.client()
@@ -66,7 +66,7 @@ async def test_the_tier_is_added_and_nothing_else_changes(tmp_path: Path) -> Non
 
 @asynchronous
 async def test_a_compressed_body_keeps_its_coding(tmp_path: Path) -> None:
-    """A zstd body gets the member and goes out as zstd; one that has a tier goes out byte for byte."""
+    """A zstd body gets the member and is sent as zstd; one with a tier is sent byte for byte."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         client = await running.client()
         kept = zstd.compress(b'{"service_tier":"flex"}')
@@ -82,7 +82,7 @@ async def test_a_compressed_body_keeps_its_coding(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_body_beyond_the_cap_is_refused(tmp_path: Path) -> None:
-    """413 with a clear code, plain or unpacked, told in advance or not; nothing reaches the upstream."""
+    """413 for a body that is too large as sent or decoded, with or without a length; nothing reaches the upstream."""
     plain = b'{"input":"%s"}' % (b"x" * 5000)
     async with upstream() as up, worker(tmp_path, up.base, limits=Limits(body=1000)) as running:
         for fields, body in (((), plain), ((b"Content-Encoding: zstd",), zstd.compress(plain))):
@@ -101,7 +101,7 @@ async def test_a_body_beyond_the_cap_is_refused(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_other_requests_stream_through(tmp_path: Path) -> None:
-    """A body that is not looked into reaches the upstream piece by piece, in its own framing."""
+    """A body that is not inspected reaches the upstream piece by piece, in its own framing."""
     seen: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def script(call: Call) -> None:
@@ -124,7 +124,7 @@ async def test_other_requests_stream_through(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_slow_reader_pauses_the_upstream(tmp_path: Path) -> None:
-    """A client that does not read stops the upstream's writing, and gets every byte once it reads."""
+    """A client that does not read pauses the upstream, and gets every byte once it reads."""
     total = 64 * 1024 * 1024
     sent = 0
     stalled = asyncio.Event()
@@ -155,7 +155,7 @@ async def test_a_slow_reader_pauses_the_upstream(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_cut_stream_is_cut(tmp_path: Path) -> None:
-    """An upstream that closes in the middle ends the client's connection without a last chunk."""
+    """An upstream that closes within a stream ends the client's connection without a last chunk."""
 
     async def script(call: Call) -> None:
         await call.send(SSE_HEAD + chunk(b"data: 1\n\n"))
@@ -174,7 +174,7 @@ async def test_a_cut_stream_is_cut(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_client_that_leaves_frees_its_upstream_connection(tmp_path: Path) -> None:
-    """The upstream sees the end of the connection while it still streams."""
+    """The upstream's connection closes while it still streams."""
 
     async def script(call: Call) -> None:
         await call.send(SSE_HEAD + chunk(b"data: 1\n\n"))
@@ -194,7 +194,7 @@ async def test_a_client_that_leaves_frees_its_upstream_connection(tmp_path: Path
 
 @asynchronous
 async def test_connections_are_reused_and_stale_ones_replaced(tmp_path: Path) -> None:
-    """Requests share one upstream connection; when the upstream closes it, the next request sees no error."""
+    """Requests share one upstream connection; after the upstream closes it, the next request has no error."""
     close_now = asyncio.Event()
 
     async def script(call: Call) -> None:
@@ -218,7 +218,7 @@ async def test_connections_are_reused_and_stale_ones_replaced(tmp_path: Path) ->
 
 @asynchronous
 async def test_an_unreachable_upstream_is_named(tmp_path: Path) -> None:
-    """502, a message with host and reason, and the connection stays usable."""
+    """502 with host and reason, and the client's connection stays usable."""
     async with upstream() as up:
         base = up.base
     async with worker(tmp_path, base) as running:
@@ -234,7 +234,7 @@ async def test_an_unreachable_upstream_is_named(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_an_upstream_without_an_answer_is_a_502(tmp_path: Path) -> None:
-    """Closing before a response head, and what is not HTTP, are told as the upstream's fault."""
+    """A close before the response head, and bytes that are not HTTP, are reported as the upstream's fault."""
 
     async def script(call: Call) -> None:
         if call.request.get(b"x-garbage"):
@@ -252,7 +252,7 @@ async def test_an_upstream_without_an_answer_is_a_502(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_foreign_hosts_and_origins_are_refused(tmp_path: Path) -> None:
-    """On every path, health too; nothing reaches the upstream, and no CORS header is ever sent."""
+    """403 on every path, health too; nothing reaches the upstream, and there is never a CORS header."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         for path in (b"/__codex_fast_proxy/health", b"/v1/models", b"/"):
             for host, fields in (
@@ -273,7 +273,7 @@ async def test_foreign_hosts_and_origins_are_refused(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_identity_stays_here_when_the_key_is_replaced(tmp_path: Path) -> None:
-    """In override mode the upstream sees the provider's key and nothing of who the user is at OpenAI."""
+    """In override mode the upstream gets the provider's key and no header that identifies the user at OpenAI."""
     identity = [
         b"Authorization: Bearer user-token",
         b"Cookie: session=1",
@@ -304,7 +304,7 @@ async def test_identity_stays_here_when_the_key_is_replaced(tmp_path: Path) -> N
 
 @asynchronous
 async def test_no_secret_is_logged_or_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Neither key nor token nor body nor query reaches the log, health or stderr."""
+    """No key, token, body or query reaches the log, health or stderr."""
     canaries = ("canary-key", "canary-token", "canary-body", "canary-query")
     environ = {KEY_ENV: "canary-key"}
     async with upstream() as up, worker(tmp_path, up.base, environ=environ, upstream_api_key_env=KEY_ENV) as running:
@@ -326,7 +326,7 @@ async def test_no_secret_is_logged_or_shown(tmp_path: Path, capfd: pytest.Captur
 
 @asynchronous
 async def test_a_missing_key_is_the_users_to_set(tmp_path: Path) -> None:
-    """400, shown by Codex at once, names the variable; the request goes nowhere."""
+    """400, which Codex shows at once, names the variable; nothing reaches the upstream."""
     async with upstream() as up, worker(tmp_path, up.base, upstream_api_key_env=KEY_ENV) as running:
         client = await running.client()
         client.get(b"/v1/models")
@@ -339,7 +339,7 @@ async def test_a_missing_key_is_the_users_to_set(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_draining_finishes_what_runs(tmp_path: Path) -> None:
-    """A running stream ends whole, idle connections close at once, and no new connection is taken."""
+    """A running stream ends whole, idle connections close at once, and no new connection is accepted."""
     go_on = asyncio.Event()
 
     async def script(call: Call) -> None:
@@ -367,7 +367,7 @@ async def test_draining_finishes_what_runs(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_websockets_are_answered_426(tmp_path: Path) -> None:
-    """Codex falls back to HTTP silently on 426, and on nothing else."""
+    """Codex falls back to HTTP silently on 426, and on no other status."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         client = await running.client()
         client.get(b"/v1/responses", b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13")
@@ -379,7 +379,7 @@ async def test_websockets_are_answered_426(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_loop_is_broken(tmp_path: Path) -> None:
-    """What comes back to the worker that sent it is answered 508 instead of going round for ever."""
+    """A request that returns to its worker is answered 508."""
 
     async def script(call: Call) -> None:
         hop = call.request.get(b"via")
@@ -398,7 +398,7 @@ async def test_a_loop_is_broken(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_refused_tier_is_learned(tmp_path: Path) -> None:
-    """A 4xx that names service_tier is tried once more without it; the model is remembered; others keep the tier."""
+    """After a 4xx that names service_tier the request is sent without it; only this model stays without it."""
 
     async def script(call: Call) -> None:
         body = json.loads(call.request.body)
@@ -427,7 +427,7 @@ async def test_a_refused_tier_is_learned(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_other_refusals_reach_the_client_unchanged(tmp_path: Path) -> None:
-    """A 4xx about something else is passed on, whole, small or large, and never tried again."""
+    """Any other 4xx is passed on, small or large, and the request is not sent again."""
     bodies = (b'{"error":"quota"}', b"x" * 200_000)
 
     async def script(call: Call) -> None:
@@ -446,7 +446,7 @@ async def test_other_refusals_reach_the_client_unchanged(tmp_path: Path) -> None
 
 @asynchronous
 async def test_the_policy_follows_the_login(tmp_path: Path) -> None:
-    """Under `auto` the tier is added with an API key login only, and signing in takes effect at once."""
+    """Under `auto` the tier is added with an API key login only, and a new login counts at once."""
     key, chatgpt = '{"OPENAI_API_KEY":"sk-x"}', '{"tokens":{"access_token":"t"}}'
     async with upstream() as up, worker(tmp_path, up.base, policy=Policy.AUTO) as running:
         client = await running.client()
@@ -461,7 +461,7 @@ async def test_the_policy_follows_the_login(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
-    """Requests that arrive together get their answers one after the other."""
+    """Requests that arrive together get their responses one after the other."""
 
     async def script(call: Call) -> None:
         await call.send(answer(call.request.start))
@@ -477,7 +477,7 @@ async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_expect_is_answered_here(tmp_path: Path) -> None:
-    """100 Continue comes at once, and the upstream is not asked again."""
+    """The worker sends 100 Continue at once, and the upstream gets no Expect."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         client = await running.client()
         host = b"Host: 127.0.0.1:%d\r\n" % client.port
@@ -492,7 +492,7 @@ async def test_expect_is_answered_here(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_bodies_without_length_end_by_closing(tmp_path: Path) -> None:
-    """A response that ends where its connection ends is chunked for HTTP/1.1 and closed for HTTP/1.0."""
+    """A response that ends with its connection is chunked for HTTP/1.1, and closed for HTTP/1.0."""
 
     async def script(call: Call) -> None:
         await call.send(b"HTTP/1.1 200 OK\r\n\r\nall of it")
@@ -513,7 +513,7 @@ async def test_bodies_without_length_end_by_closing(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_head_and_empty_answers_have_no_body(tmp_path: Path) -> None:
-    """HEAD keeps its length and has no body; 204 and 304 have none either; the connection goes on."""
+    """Responses to HEAD keep their length without a body; 204 and 304 have none; the connection stays usable."""
 
     async def script(call: Call) -> None:
         if call.request.start.startswith(b"HEAD"):
@@ -550,7 +550,7 @@ async def test_head_and_empty_answers_have_no_body(tmp_path: Path) -> None:
 def test_a_method_that_is_not_served_is_told_which_are(
     tmp_path: Path, method: bytes, path: bytes, allow: bytes
 ) -> None:
-    """As RFC 9110 15.5.6 asks of every 405."""
+    """405 lists the methods that are served (RFC 9110 15.5.6)."""
 
     @asynchronous
     async def ask() -> None:
@@ -566,7 +566,7 @@ def test_a_method_that_is_not_served_is_told_which_are(
 
 @asynchronous
 async def test_health_tells_who_it_is(tmp_path: Path) -> None:
-    """Health carries the nonce, the settings and the port that it really listens on; it is not in the log."""
+    """Health reports the nonce, the settings and the real port; it is not logged."""
     async with worker(tmp_path, "https://relay.example/v1") as running:
         client = await running.client()
         client.get(b"/__codex_fast_proxy/health")

@@ -1,4 +1,4 @@
-"""What one client or upstream may take: connections, time for a head, silence; and how a refused one is told."""
+"""The limits of one client or upstream: connections, the time for a head, silence; and the responses at a limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.proxy.support import Call, answer, asynchronous, upstream, worker
 
 @asynchronous
 async def test_idle_connections_make_room(tmp_path: Path) -> None:
-    """At the limit the one idle for longest goes; with none idle, the newcomer is told."""
+    """At the limit the connection that was idle for longest closes; without an idle one the new client gets 503."""
     hold = asyncio.Event()
 
     async def script(call: Call) -> None:
@@ -42,7 +42,7 @@ async def test_idle_connections_make_room(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_head_must_end_in_time(tmp_path: Path) -> None:
-    """A connection whose head trickles is closed; an idle one lives longer, and then goes too."""
+    """A connection whose head does not end is closed; an idle one lives longer, and is closed then."""
     limits = Limits(head_seconds=30, keep_alive_seconds=300)
     async with upstream() as up, worker(tmp_path, up.base, limits=limits) as running:
         now = asyncio.get_running_loop().time()
@@ -65,7 +65,7 @@ async def test_a_head_must_end_in_time(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_silence_has_a_limit(tmp_path: Path) -> None:
-    """An upstream that says nothing for long is a 504 before its head, and a cut after it."""
+    """A silent upstream is a 504 before its head, and a cut after it."""
     begun: asyncio.Queue[None] = asyncio.Queue()
 
     async def script(call: Call) -> None:
@@ -91,7 +91,7 @@ async def test_silence_has_a_limit(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_refused_request_is_told_before_the_connection_ends(tmp_path: Path) -> None:
-    """The answer arrives even while the client still sends what nobody reads."""
+    """The response arrives although the client still sends bytes that are not read."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         client = await running.client()
         host = b"Host: 127.0.0.1:%d\r\n" % client.port
@@ -111,7 +111,7 @@ async def test_a_refused_request_is_told_before_the_connection_ends(tmp_path: Pa
 
 @asynchronous
 async def test_a_body_that_goes_bad_is_never_completed_upstream(tmp_path: Path) -> None:
-    """The upstream sees the streamed part and then a cut; the client a 400."""
+    """A malformed chunk: the upstream gets the part before it and a cut, the client a 400."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         client = await running.client()
         host = b"Host: 127.0.0.1:%d\r\n" % client.port
@@ -126,12 +126,12 @@ async def test_a_body_that_goes_bad_is_never_completed_upstream(tmp_path: Path) 
 
 
 def test_every_fault_has_its_answer() -> None:
-    """The status that the parser means is the one that the client gets."""
+    """The client gets the status of the parser's fault."""
     assert {fault: response_to(fault).status for fault in Fault} == {fault: fault.value for fault in Fault}
 
 
 def test_answers_are_told_apart() -> None:
-    """Codes are unique, 500 is never used (Codex hides its body), and every sentence can be filled in."""
+    """Codes are unique, no status is 500 (Codex hides its body), and every sentence can be formatted."""
     assert len({answer.code for answer in LocalResponse}) == len(LocalResponse)
     assert 500 not in {answer.status for answer in LocalResponse}
     details = dict.fromkeys(("reason", "source", "base", "limit", "host", "seconds"), "x")

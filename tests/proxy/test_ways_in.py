@@ -1,4 +1,4 @@
-"""Each way in to somebody else's use of the proxy, tried over real sockets; none may reach the provider."""
+"""Attempts of others to use the proxy, over real sockets; none may reach the provider."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ BROWSERS = {
 
 @asynchronous
 async def test_no_page_of_another_site_gets_in(tmp_path: Path) -> None:
-    """Each is refused with 403 and without any word of CORS, and nothing of it reaches the provider."""
+    """Another site's page gets 403 without a CORS header, and nothing reaches the provider."""
     environ = {KEY_ENV: KEY}
     async with upstream() as up, worker(tmp_path, up.base, environ=environ, upstream_api_key_env=KEY_ENV) as running:
         port = running.worker.port
@@ -98,7 +98,7 @@ async def test_no_page_of_another_site_gets_in(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "text"), [(path.stem, path.read_bytes()) for path in sorted(REFUSED.iterdir())])
 @asynchronous
 async def test_nothing_is_smuggled(tmp_path: Path, name: str, text: bytes) -> None:
-    """A request that two readers could read differently ends its connection; what hides behind it goes nowhere."""
+    """An ambiguous request ends its connection; bytes behind it are not served."""
     hidden = b"GET /v1/hidden HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n"
     async with upstream() as up, worker(tmp_path, up.base) as running:
         client = await running.client()
@@ -123,7 +123,7 @@ FRAMINGS = (
 @settings(max_examples=20)
 @given(st.lists(st.sampled_from(FRAMINGS), max_size=3))
 def test_no_mix_of_lengths_makes_two_requests_of_one(fields: list[bytes]) -> None:
-    """However lengths and codings are mixed, the provider sees what another parser reads of them, or nothing."""
+    """With any mix of lengths and codings the provider gets the requests that h11 parses, or nothing."""
     with tempfile.TemporaryDirectory() as folder:
         _send_mixed(Path(folder), fields)
 
@@ -148,7 +148,7 @@ async def _send_mixed(home: Path, fields: list[bytes]) -> None:
 
 @asynchronous
 async def test_a_loop_of_two_is_broken(tmp_path: Path) -> None:
-    """What goes through two proxies and back to the first is answered 508; their names in Via say nothing of us."""
+    """A request that returns through another proxy is answered 508; foreign names in Via have no effect."""
     async with (
         upstream() as up,
         worker(tmp_path / "a", up.base) as second,
@@ -172,7 +172,7 @@ async def test_a_loop_of_two_is_broken(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_loop_by_another_name_is_called_one(tmp_path: Path) -> None:
-    """An upstream whose name leads back here: 508 says what to change, where a refused Host would not."""
+    """Where the upstream's name leads back here, the response is 508, not the 403 for its Host."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
 
         async def back_under_its_name(call: Call) -> None:
@@ -191,7 +191,7 @@ async def test_a_loop_by_another_name_is_called_one(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="only root can become somebody else")
 @asynchronous
 async def test_another_user_of_the_machine_spends_nothing(tmp_path: Path) -> None:
-    """A process of another uid is answered 403 by the very worker that serves us, on every path."""
+    """A process of another uid gets 403 on every path from a worker that serves our own user."""
     program = (
         "import encodings.idna, os, socket, sys; os.setuid(12345)\n"
         "port, path = int(sys.argv[1]), sys.argv[2].encode(); s = socket.create_connection(('127.0.0.1', port))\n"

@@ -1,4 +1,4 @@
-"""A client connection in each of its phases, against everything that can happen there."""
+"""A client connection in each of its phases, under each event that can happen there."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.proxy.checked import Transition, checked, transitions
 
 
 class Conversation:
-    """Keeps what it is given, and leaves the end to the test."""
+    """A conversation that records its request, and ends when the test says so."""
 
     idle = False
 
@@ -70,7 +70,7 @@ class Conversation:
 
 
 class Transport:
-    """A transport that notes nothing but whether it reads."""
+    """A transport that records whether it reads and whether it is closing."""
 
     def __init__(self) -> None:
         self.reading = True
@@ -113,7 +113,7 @@ class Registry:
 
 
 class Stage:
-    """One connection without a socket."""
+    """One connection on a fake transport."""
 
     def __init__(self) -> None:
         self.violations: list[str] = []
@@ -219,8 +219,8 @@ EXPECTED: dict[ConnectionPhase, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("phase", ConnectionPhase)
-def test_every_act_in_every_phase(phase: ConnectionPhase) -> None:
-    """What follows is known for each of them, and the table in the docstring allows nothing else."""
+def test_every_event_in_every_phase(phase: ConnectionPhase) -> None:
+    """Each event leads to the expected phase, and only along the table in the docstring."""
 
     async def play(act: str) -> ConnectionPhase:
         stage = Stage()
@@ -237,7 +237,7 @@ def test_every_act_in_every_phase(phase: ConnectionPhase) -> None:
 
 
 def test_the_table_allows_no_more_than_happens() -> None:
-    """Each transition of the table happens in some way; the ones of the acts above are all there are."""
+    """The table has exactly the transitions of these events."""
     happening = {
         (phase, after) for phase, acts in EXPECTED.items() for after in acts.values() if after not in {phase, STAYS}
     }
@@ -254,7 +254,7 @@ BODIES = (b"", b"abcd", b"abcd")
 
 @given(data=st.data(), kinds=st.lists(st.sampled_from(range(3)), min_size=1, max_size=5))
 def test_requests_are_served_in_turn(data: st.DataObject, kinds: list[int]) -> None:
-    """However pipelined requests are cut, and whenever a response ends: one at a time, whole, in their order."""
+    """Pipelined requests are served one at a time, whole and in order, however reads cut them."""
 
     async def play() -> None:
         stage = Stage()

@@ -1,4 +1,4 @@
-"""An exchange under every sequence of some events: its phases follow the table, and its end frees everything once."""
+"""An exchange under every sequence of events: its phases follow the table, and its end frees everything once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CUT = Malformed(Fault.CLOSED, "closed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """One kind of request, and what it meets."""
+    """A kind of request, the idle upstream connections, and the place of the inspection."""
 
     inspected: bool
     whole: bool
@@ -52,7 +52,7 @@ SETUPS = [
 
 @dataclass(slots=True)
 class Connection:
-    """A connection to the upstream that another exchange has used before."""
+    """A connection to the upstream."""
 
     freed: int = 0
     responded: bool = False
@@ -72,7 +72,7 @@ class Connection:
 
 
 class World:
-    """Everything around one exchange: its client, its upstream, its worker."""
+    """One exchange with fakes of its client, its upstream and its worker."""
 
     def __init__(self, setup: Setup) -> None:
         self.violations: list[str] = []
@@ -203,7 +203,7 @@ class World:
             await asyncio.sleep(0)
 
     def check(self) -> None:
-        """What holds after every event."""
+        """Assert what holds after every event."""
         assert [] == self.violations
         done = self.exchange.phase is DONE
         assert (done, done) == (bool(self.logged), bool(self.counted))
@@ -220,7 +220,7 @@ def response(status: int) -> ResponseHead:
 
 
 async def explore(setup: Setup, path: tuple[str, ...] = ()) -> set[Transition]:
-    """Every sequence of possible events that begins with this one; return the transitions of all of them."""
+    """Play every sequence of possible events that begins with `path`; return all transitions."""
     world = World(setup)
     await world.rest()
     world.check()
@@ -239,12 +239,12 @@ async def explore(setup: Setup, path: tuple[str, ...] = ()) -> set[Transition]:
 
 @pytest.mark.parametrize("setup", SETUPS, ids=str)
 def test_every_sequence_of_events_ends_well(setup: Setup) -> None:
-    """Whatever comes in whatever order: allowed phases, one log line, one end for the client, nothing left open."""
+    """Only allowed phases, one log line, one end for the client, and nothing left open."""
     assert asyncio.run(explore(setup)) <= transitions(ExchangePhase)
 
 
 def test_the_table_allows_no_more_than_happens() -> None:
-    """Each transition of the table happens in one of these sequences, but for those of a request that is refused."""
+    """Each transition of the table happens, except JUDGING to DONE: refused requests are not among the setups."""
 
     async def performed() -> set[Transition]:
         return set().union(*[await explore(setup) for setup in SETUPS])

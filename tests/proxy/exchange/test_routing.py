@@ -1,4 +1,4 @@
-"""Which path leads where, and who may ask."""
+"""The route of each path, and the admission of requests."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from cfp.proxy.upstream.origin import Origin, parse_origin
     ],
 )
 def test_targets_map_below_the_upstream(target: bytes, kind: Destination, upstream: bytes) -> None:
-    """The base is replaced at a segment's boundary; everything behind it stays as it was sent."""
+    """The base is replaced at a segment's boundary; the rest stays as it was sent."""
     router = Router("/v1", parse_origin("https://relay.example/api"))
     assert router.route(target) == Route(kind, target.partition(b"?")[0], upstream)
 
 
 def test_an_empty_base_takes_every_path() -> None:
-    """Our own paths stay ours."""
+    """An empty base forwards every path except our own ones."""
     router = Router("", parse_origin("https://relay.example"))
     assert router.route(b"/responses").destination is Destination.RESPONSES
     assert router.route(b"/x?y") == Route(Destination.FORWARD, b"/x", b"/x?y")
@@ -56,7 +56,7 @@ def test_an_empty_base_takes_every_path() -> None:
     ],
 )
 def test_origins_are_taken_apart(base: str, hostname: str, port: int, field: bytes, path: bytes) -> None:
-    """Where to connect and what to call it."""
+    """An upstream URL is parsed into scheme, host name, port, Host field and base path."""
     scheme = base.partition(":")[0]
     assert parse_origin(base) == Origin(scheme=scheme, hostname=hostname, port=port, host_field=field, base_path=path)
 
@@ -71,7 +71,7 @@ def test_origins_are_taken_apart(base: str, hostname: str, port: int, field: byt
     ],
 )
 def test_absolute_targets_are_split(target: bytes, expected: tuple[bytes | None, bytes]) -> None:
-    """A client that is told to use a proxy sends them."""
+    """An absolute-form target, as clients send it to a proxy, is split into authority and origin-form."""
     assert split_absolute(target) == expected
 
 
@@ -106,7 +106,7 @@ def head(**fields: str) -> RequestHead:
 def test_only_exact_names_are_admitted(
     fields: dict[str, str], authority: bytes | None, expected: Denial | None
 ) -> None:
-    """Our address under our own name, and no page of another origin."""
+    """Only our own address under our own names is admitted, and no page of another origin."""
     assert Admission(8787, "127.0.0.1").check(head(**fields), authority) == expected
 
 
@@ -122,7 +122,7 @@ def test_only_exact_names_are_admitted(
     ],
 )
 def test_the_address_that_is_served_is_admitted(served: str, named: str, expected: Denial | None) -> None:
-    """Any loopback address may be chosen, and Codex then calls us by it."""
+    """Any loopback address may be served, and a Host with it is admitted."""
     assert Admission(8787, served).check(head(host=named)) == expected
     origin = head(host="localhost:8787", origin=f"http://{named}")
     assert Admission(8787, served).check(origin) == (expected and Denial.ORIGIN)

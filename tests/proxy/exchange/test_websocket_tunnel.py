@@ -1,4 +1,4 @@
-"""WebSocket through the worker: the handshake, the tier, both directions, and every way in which it can end."""
+"""WebSocket through the worker: the handshake, the tier, both directions, and each way to end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REFUSED_426 = (b"HTTP/1.1 426 Upgrade Required", "upgrade_not_served")
 
 @dataclass(slots=True)
 class Socket:
-    """One end of a WebSocket as another implementation speaks it."""
+    """One end of a WebSocket, in wsproto's implementation."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -46,7 +46,7 @@ class Socket:
         await self.writer.drain()
 
     async def receive(self) -> Any:
-        """The next message or control frame: a parsed text, bytes, or (opcode, payload)."""
+        """Return the next message or control frame: a parsed text, bytes, or (opcode, payload)."""
         while True:
             for frame in self.frames.received_frames():
                 if frame.opcode.iscontrol():
@@ -72,7 +72,7 @@ def accept(request: Request, *fields: bytes) -> bytes:
 
 
 def serving(script: Callable[[Socket], Awaitable[None]]) -> Callable[[Call], Awaitable[None]]:
-    """A script for an upstream that takes every WebSocket and gives it to `script`."""
+    """Return a script for an upstream that accepts every WebSocket and gives it to `script`."""
 
     async def taken(call: Call) -> None:
         await call.send(accept(call.request, b"X-Codex-Turn-State: s"))
@@ -85,7 +85,7 @@ def serving(script: Callable[[Socket], Awaitable[None]]) -> Callable[[Call], Awa
 
 
 async def under_way(running: Running) -> None:
-    """Wait until the worker has a turn: nothing else tells that it has taken one."""
+    """Wait until the worker has a turn; it has no event for that."""
     while not running.worker.requests_in_flight:  # noqa: ASYNC110  the worker has no event for it
         await asyncio.sleep(0)
 
@@ -122,7 +122,7 @@ async def connected(running: Running, *fields: bytes) -> tuple[Client, Socket]:
 
 @asynchronous
 async def test_a_turn_gets_the_tier(tmp_path: Path) -> None:
-    """`response.create` gets the member as bodies do; each turn has a line with tiers, first event and usage."""
+    """`response.create` gets the tier as bodies do; each turn has a log line with tiers, first event and usage."""
     fields = (b"X-Codex-Routing-Hint: model=m", b"Authorization: Bearer user")
     async with upstream(serving(say_completed)) as up, worker(tmp_path, up.base) as running:
         client, socket = await connected(running, *fields)
@@ -151,7 +151,7 @@ async def test_a_turn_gets_the_tier(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_session_of_codex_as_it_was_recorded(tmp_path: Path) -> None:
-    """Handshake and messages of Codex 0.169 without their texts: the upstream sees them with the tier in front."""
+    """A recorded session of Codex 0.169, without its texts, reaches the upstream with the tier added."""
     async with upstream(serving(say_completed)) as up, worker(tmp_path, up.base) as running:
         client = await running.client()
         client.send(HANDSHAKE.replace(b"127.0.0.1:8787", b"127.0.0.1:%d" % client.port))
@@ -175,7 +175,7 @@ async def test_a_session_of_codex_as_it_was_recorded(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_everything_else_passes_as_it_is(tmp_path: Path) -> None:
-    """Other texts, binary, fragments, pings and closes, in both directions."""
+    """Other texts, binary frames, fragments, pings and closes pass unchanged in both directions."""
     seen: asyncio.Queue[Any] = asyncio.Queue()
 
     async def script(socket: Socket) -> None:
@@ -218,7 +218,7 @@ async def test_everything_else_passes_as_it_is(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_frame_too_large_to_hold_passes(tmp_path: Path) -> None:
-    """As it is, without the tier; its turn is known by the upstream's answer and noted as not looked into."""
+    """An oversized frame passes without the tier; its turn is logged by the upstream's events, as not inspected."""
     async with (
         upstream(serving(say_completed)) as up,
         worker(tmp_path, up.base, limits=Limits(frame=1000)) as running,
@@ -236,7 +236,7 @@ async def test_a_frame_too_large_to_hold_passes(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_policy_that_preserves_adds_nothing(tmp_path: Path) -> None:
-    """Neither to the message nor to the routing hint."""
+    """`preserve` adds nothing to messages, and nothing to the routing hint."""
     async with upstream(serving(say_completed)) as up, worker(tmp_path, up.base, policy=Policy.PRESERVE) as running:
         client, socket = await connected(running, b"X-Codex-Routing-Hint: model=m")
         await socket.send(CREATE)
@@ -249,7 +249,7 @@ async def test_a_policy_that_preserves_adds_nothing(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_identity_stays_here_when_the_key_is_replaced(tmp_path: Path) -> None:
-    """In override mode the handshake carries the provider's key and nothing of who the user is."""
+    """In override mode the handshake has the provider's key and no header that identifies the user."""
     environ = {KEY_ENV: "sk-canary"}
     async with (
         upstream(serving(say_completed)) as up,
@@ -279,7 +279,7 @@ async def test_identity_stays_here_when_the_key_is_replaced(tmp_path: Path) -> N
 )
 @asynchronous
 async def test_an_upstream_that_refuses_is_remembered(tmp_path: Path, status: bytes, *, remembered: bool) -> None:
-    """426 at once, whatever it said; a clear no is not asked for twice, a fault of the moment is."""
+    """426 at once; a clear refusal is remembered, a momentary fault is not."""
 
     async def script(call: Call) -> None:
         await call.send(answer(b"{}", status))
@@ -301,7 +301,7 @@ async def test_an_upstream_that_refuses_is_remembered(tmp_path: Path, status: by
 @pytest.mark.parametrize("interim", [b"100 Continue", b"103 Early Hints"])
 @asynchronous
 async def test_an_interim_response_is_no_answer_to_a_handshake(tmp_path: Path, interim: bytes) -> None:
-    """What comes behind it is."""
+    """The final response behind an interim one decides."""
 
     async def script(call: Call) -> None:
         await call.send(b"HTTP/1.1 " + interim + b"\r\n\r\n")
@@ -315,7 +315,7 @@ async def test_an_interim_response_is_no_answer_to_a_handshake(tmp_path: Path, i
 
 @asynchronous
 async def test_a_close_that_crosses_a_handshake(tmp_path: Path) -> None:
-    """A kept connection that ends as it is asked costs one more try, not WebSocket; a new one costs that."""
+    """A handshake is sent once more where a reused connection closes under it; a new connection's close is a 426."""
     served = asyncio.Event()
 
     async def script(call: Call) -> None:
@@ -344,7 +344,7 @@ async def test_a_close_that_crosses_a_handshake(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_an_upstream_that_breaks_the_handshake_is_a_426(tmp_path: Path) -> None:
-    """Closing, garbage, a wrong answer, an extension that nobody offered, silence; and one that is not there."""
+    """A close, garbage, a wrong accept key, an extension not offered, silence, and no upstream at all."""
 
     async def script(call: Call) -> None:
         match call.request.get(b"x-way"):
@@ -376,7 +376,7 @@ async def test_an_upstream_that_breaks_the_handshake_is_a_426(tmp_path: Path) ->
 
 @asynchronous
 async def test_what_is_no_websocket_of_ours_is_a_426(tmp_path: Path) -> None:
-    """Another path, another version; and a foreign page is refused before anything is asked."""
+    """Another path or version is a 426; a foreign page is denied before any connection is opened."""
     async with upstream(serving(say_completed)) as up, worker(tmp_path, up.base) as running:
         for path, fields, expected in (
             (b"/v1/realtime", (), b"HTTP/1.1 426 Upgrade Required"),
@@ -391,7 +391,7 @@ async def test_what_is_no_websocket_of_ours_is_a_426(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_refused_tier_is_learned(tmp_path: Path) -> None:
-    """An error that names the tier is not passed on: the turn goes out as it was written, and so does the next."""
+    """An error that names the tier is not passed on: the turn is sent unchanged, and so is the next one."""
     error = {"type": "error", "status": 400, "error": {"param": "service_tier", "message": "no"}}
 
     async def script(socket: Socket) -> None:
@@ -416,7 +416,7 @@ async def test_a_refused_tier_is_learned(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_the_ends_reach_each_other(tmp_path: Path) -> None:
-    """A client that leaves frees the upstream, a cut upstream cuts the client; a turn under way says which it was."""
+    """A client that leaves frees the upstream, and a cut upstream cuts the client; the turn's log line says which."""
     cut = asyncio.Event()
 
     async def script(socket: Socket) -> None:
@@ -443,7 +443,7 @@ async def test_the_ends_reach_each_other(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_drain_lets_the_turn_end(tmp_path: Path) -> None:
-    """A turn under way ends whole, and then both ends are told to go; of an idle one they are told at once."""
+    """A running turn ends whole before both ends get Close; an idle tunnel gets Close at once."""
     go_on = asyncio.Event()
 
     async def script(socket: Socket) -> None:
@@ -472,7 +472,7 @@ async def test_a_drain_lets_the_turn_end(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_turn_in_one_read_is_passed_on_before_the_close(tmp_path: Path) -> None:
-    """A drain closes the tunnel behind the last event of a turn, also where the whole turn arrives at once."""
+    """A drain sends Close behind the last event of a turn, also where the whole turn arrives in one read."""
     go_on = asyncio.Event()
 
     async def script(socket: Socket) -> None:
@@ -497,7 +497,7 @@ async def test_a_turn_in_one_read_is_passed_on_before_the_close(tmp_path: Path) 
 
 @asynchronous
 async def test_a_slow_end_pauses_the_other(tmp_path: Path) -> None:
-    """In both directions: what is not read is not read from the other end either, and then all of it arrives."""
+    """A peer that does not read pauses the other one, in both directions, and then gets every byte."""
     total = 32 * 1024 * 1024
     stalled = {True: asyncio.Event(), False: asyncio.Event()}
     read = {True: asyncio.Event(), False: asyncio.Event()}
@@ -533,7 +533,7 @@ async def test_a_slow_end_pauses_the_other(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_silence_in_a_turn_has_a_limit(tmp_path: Path) -> None:
-    """An upstream that owes events for too long is given up; between turns silence is what is wanted."""
+    """An upstream that is silent in a turn for too long is cut; between turns it may be silent."""
 
     async def script(socket: Socket) -> None:
         while True:
@@ -557,7 +557,7 @@ async def test_silence_in_a_turn_has_a_limit(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_frames_sent_before_the_answer_wait_for_it(tmp_path: Path) -> None:
-    """They are not HTTP and reach the upstream behind its 101 only: a refused upgrade never smuggles a request."""
+    """Frames behind the handshake wait for the upstream's 101: a refused upgrade never smuggles a request."""
     seen: asyncio.Queue[Any] = asyncio.Queue()
 
     async def script(call: Call) -> None:

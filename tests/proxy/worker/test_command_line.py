@@ -1,4 +1,4 @@
-"""The worker as a process: flags, go byte, lock, signals, and what a planted module cannot do."""
+"""The worker as a process: flags, go byte, lock and signals."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def process(home: Path, *flags: str, cwd: Path | str = "/", under: Sequence[str]
 
 
 def wait_for_pid_file(running: Process, home: Path) -> None:
-    """It is written once the port listens; there is nothing else that a stranger could wait for."""
+    """Wait for the pid file, which is written once the port listens."""
     while not (Layout(home).pid_file.exists() and Layout(home).pid_file.read_text().endswith("\n")):
         assert running.popen.poll() is None
         time.sleep(0.01)
 
 
 def test_without_the_go_byte_nothing_happens(tmp_path: Path) -> None:
-    """A parent that dies before it wrote the byte leaves no process, no file, no word."""
+    """Where the parent dies before it writes the go byte, no process, file or output remains."""
     with process(tmp_path, "--await-go") as running:
         out, _ = running.popen.communicate(timeout=20)
         assert (running.popen.returncode, out) == (0, b"")
@@ -92,7 +92,7 @@ def test_without_the_go_byte_nothing_happens(tmp_path: Path) -> None:
 
 
 def test_it_serves_and_leaves(tmp_path: Path) -> None:
-    """After the byte it answers with its nonce, pid and start time; SIGTERM ends it and takes the pid file along."""
+    """After the go byte health has nonce, pid and start time; SIGTERM ends the worker and removes the pid file."""
     with process(tmp_path, "--await-go", "--nonce", "ab12") as running:
         assert running.popen.stdin is not None
         running.popen.stdin.write(b"g")
@@ -109,7 +109,7 @@ def test_it_serves_and_leaves(tmp_path: Path) -> None:
 
 
 def test_one_worker_per_home(tmp_path: Path) -> None:
-    """A second one is refused for as long as the first lives, and SIGKILL of the first leaves nothing in the way."""
+    """A second worker is refused while the first runs; a SIGKILL of the first leaves no obstacle."""
     with process(tmp_path) as first:
         wait_for_pid_file(first, tmp_path)
         with process(tmp_path) as second:
@@ -124,7 +124,7 @@ def test_one_worker_per_home(tmp_path: Path) -> None:
 
 
 def test_it_serves_without_a_pid_file(tmp_path: Path) -> None:
-    """A disk that takes no pid file, as a full one, keeps nobody from serving: lock and health tell who serves."""
+    """A worker serves although its pid file cannot be written, as on a full disk."""
     Layout(tmp_path).pid_file.mkdir(parents=True)  # nobody can write a folder
     with process(tmp_path, "--nonce", "ab12") as running:
         while True:
@@ -140,7 +140,7 @@ def test_it_serves_without_a_pid_file(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on descriptors there")
 def test_a_shells_limit_on_descriptors_is_raised(tmp_path: Path) -> None:
-    """Who starts it allows few open files, as many sessions do: each of many clients is served all the same."""
+    """More clients are served than the shell's limit on open files allows."""
     with process(tmp_path, under=("sh", "-c", 'ulimit -Sn 64; exec "$@"', "sh")) as running, ExitStack() as opened:
         wait_for_pid_file(running, tmp_path)
         for _ in range(150):
@@ -150,7 +150,7 @@ def test_a_shells_limit_on_descriptors_is_raised(tmp_path: Path) -> None:
 
 
 def test_a_planted_module_is_not_executed(tmp_path: Path) -> None:
-    """A json.py in the folder that it starts in is never imported."""
+    """A json.py in the current folder is not imported."""
     planted = tmp_path / "project"
     planted.mkdir()
     for name in ("json.py", "asyncio.py", "httptools.py", "cfp.py"):
@@ -161,7 +161,7 @@ def test_a_planted_module_is_not_executed(tmp_path: Path) -> None:
 
 
 def test_all_flags_are_read(tmp_path: Path) -> None:
-    """Every flag of the contract arrives in the settings; those that scripts for the predecessor add do no harm."""
+    """Each flag reaches the settings; flags of the predecessor's scripts are accepted."""
     argv = [
         *("--codex-home", str(tmp_path), "--provider", "relay", "--host", "127.0.0.1", "--port", "8787"),
         *("--proxy-base", "/v1", "--upstream-base=https://relay.example/v1", "--service-tier", "priority"),
@@ -184,8 +184,8 @@ def test_all_flags_are_read(tmp_path: Path) -> None:
     assert (settings.service_tier_policy, settings.upstream_api_key_env) == (Policy.PRESERVE, "RELAY_KEY")
 
 
-def test_the_way_out_is_codexs_own(tmp_path: Path) -> None:
-    """A proxy that stands in .env is the worker's too, over the one that it was started with."""
+def test_the_outbound_proxy_is_the_one_of_codex(tmp_path: Path) -> None:
+    """An outbound proxy in .env counts for the worker, and overrides the environment."""
     args = parse([*BASE, "--codex-home", str(tmp_path)], {})
     environ = {"HTTPS_PROXY": "http://p:1", "PATH": "/bin"}
     assert worker_config(args, environ).environ.items() >= environ.items()
@@ -209,7 +209,7 @@ def test_the_way_out_is_codexs_own(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_flags_are_refused(argv: list[str], code: str) -> None:
-    """Each with a code of its own, before anything else is done."""
+    """Each wrong flag has its own error code, before anything is started."""
     with pytest.raises(CfpError) as caught:
         parse([*BASE, *argv], {})
     assert caught.value.code == code

@@ -1,4 +1,4 @@
-"""Turns are told apart, and names looked up beside the loop: a resolver that hangs holds up only those who asked."""
+"""The event loop: its turns are counted, and host names are resolved in threads of their own."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ async def ask(name: str = "provider.example") -> Addresses:
     return await asyncio.get_running_loop().getaddrinfo(name, 1, type=socket.SOCK_STREAM)
 
 
-def test_a_resolver_that_hangs_keeps_nobody() -> None:
-    """Who asked may give up, and the loop may end, while it has no answer; threads are left for other work."""
+def test_a_resolver_that_hangs_delays_nothing_else() -> None:
+    """While a resolver hangs, a caller can give up, the loop can end, and the thread pool stays free."""
     answers = threading.Event()
 
     def hanging(*_: Any) -> Addresses:
@@ -39,8 +39,8 @@ def test_a_resolver_that_hangs_keeps_nobody() -> None:
     answers.set()
 
 
-def test_a_question_is_asked_once_at_a_time() -> None:
-    """Connections that are opened together share an answer; the next one asks anew."""
+def test_equal_queries_share_a_result() -> None:
+    """Equal queries at one time share one result; a later query runs again."""
     queries: list[tuple[Any, ...]] = []
     answers = threading.Event()
 
@@ -61,8 +61,8 @@ def test_a_question_is_asked_once_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_NONAME, "no such name"), UnicodeError("no name")])
-def test_who_asked_hears_why_there_is_no_answer(error: OSError | UnicodeError) -> None:
-    """As from the resolver itself."""
+def test_a_resolvers_error_is_raised(error: OSError | UnicodeError) -> None:
+    """The resolver's error reaches the caller."""
 
     def failing(*_: Any) -> Addresses:
         raise error
@@ -75,7 +75,7 @@ def test_who_asked_hears_why_there_is_no_answer(error: OSError | UnicodeError) -
 
 
 def test_the_usual_resolver_is_the_systems() -> None:
-    """The name localhost has an address everywhere."""
+    """Without another resolver, localhost resolves."""
 
     async def main() -> None:
         assert "127.0.0.1" in [address[0] for *_, address in await ask("localhost")]
@@ -84,8 +84,8 @@ def test_the_usual_resolver_is_the_systems() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nobody counts the turns of a proactor")
-def test_turns_are_told_apart() -> None:
-    """What runs in one turn sees the same; on a loop that does not count, every look is a turn of its own."""
+def test_turns_are_counted() -> None:
+    """Calls in one turn return one number; on a loop that does not count, every call returns another."""
 
     async def main() -> list[int]:
         turn, seen = turns(), []

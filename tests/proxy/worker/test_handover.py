@@ -1,4 +1,4 @@
-"""A worker hands its listener to the next one: nobody is refused, reset or cut, whoever ends when."""
+"""A handover between two workers: no connection is refused or reset and no stream cut, whichever worker ends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIRST, NEXT = "aa", "bb"
 
 @dataclass(slots=True, kw_only=True)
 class Life:
-    """What `cfp.proxy.worker.process` does, in the test's own event loop."""
+    """The steps of `cfp.proxy.worker.process`, in the test's own event loop."""
 
     config: WorkerConfig
     lifetime: SingleInstance
@@ -40,7 +40,7 @@ class Life:
         return Client(self.worker.port, reader, writer)
 
     async def served_by(self) -> str:
-        """The nonce of who answers at the port."""
+        """Return the nonce of the worker that answers at the port."""
         client = await self.client()
         client.get(b"/__codex_fast_proxy/health", b"Connection: close")
         head = await client.response()
@@ -82,7 +82,7 @@ async def successor(former: Life, **changes: object) -> AsyncIterator[Life]:
 
 @asynccontextmanager
 async def first(home: Path, double: Upstream, *, limits: Limits | None = None) -> AsyncIterator[Life]:
-    """A worker at a port of the kernel's choice, recorded in its settings as a real one's is."""
+    """Start a worker at a port of the kernel's choice, and put the port into its settings."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -94,7 +94,7 @@ async def first(home: Path, double: Upstream, *, limits: Limits | None = None) -
 
 @asynchronous
 async def test_the_next_worker_accepts_and_the_former_leaves(tmp_path: Path) -> None:
-    """During the loan and after it the port is answered by the next worker alone; the lock is always held."""
+    """During the loan and after it only the next worker accepts; one of the two always holds the lock."""
     async with upstream() as double, first(tmp_path, double) as former:
         assert FIRST == await former.served_by()
         async with successor(former) as following:
@@ -114,7 +114,7 @@ async def test_the_next_worker_accepts_and_the_former_leaves(tmp_path: Path) -> 
 
 @asynchronous
 async def test_a_stream_survives_and_the_next_request_is_the_new_workers(tmp_path: Path) -> None:
-    """The former worker finishes what it has, event by event, and only then leaves."""
+    """The former worker finishes its stream event by event, and ends only then."""
     more: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def stream(call: Call) -> None:
@@ -157,8 +157,8 @@ def former_health(life: Life) -> control_socket.Health:
 
 
 @asynchronous
-async def test_when_the_next_worker_ends_the_former_serves_on(tmp_path: Path) -> None:
-    """SIGTERM or death of the borrower gives everything back: pid file, port and all; and it can be tried again."""
+async def test_when_the_next_worker_ends_the_former_accepts_again(tmp_path: Path) -> None:
+    """SIGTERM or death of the borrower returns port and pid file to the former worker; a second handover works."""
     async with upstream() as double, first(tmp_path, double) as former:
         for ending in ("sigterm", "death"):
             async with successor(former) as following:
@@ -179,8 +179,8 @@ async def test_when_the_next_worker_ends_the_former_serves_on(tmp_path: Path) ->
 
 
 @asynchronous
-async def test_who_comes_while_nobody_accepts_is_served_later(tmp_path: Path) -> None:
-    """Between the loan and its end connections wait; none is refused, none reset, whoever accepts in the end."""
+async def test_connections_wait_while_no_worker_accepts(tmp_path: Path) -> None:
+    """Connections that come while no worker accepts wait in the queue; none is refused or reset."""
     async with upstream() as double, first(tmp_path, double) as former:
         config = replace(former.config, nonce=NEXT, take_over=FIRST)
         for taken in (False, True):
@@ -205,7 +205,7 @@ async def test_who_comes_while_nobody_accepts_is_served_later(tmp_path: Path) ->
 
 @asynchronous
 async def test_an_idle_connection_may_send_its_last_request(tmp_path: Path) -> None:
-    """A request that is on its way when the former worker leaves is answered, and the answer says that it is over."""
+    """A request on its way while the former worker drains is answered, with Connection: close."""
     async with upstream() as double, first(tmp_path, double, limits=Limits(last_request_seconds=0.3)) as former:
         kept, unused = await former.client(), await former.client()
         kept.post()
@@ -221,8 +221,8 @@ async def test_an_idle_connection_may_send_its_last_request(tmp_path: Path) -> N
             await client.close()
 
 
-def test_patience_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What still runs at the drain limit is cut, and the worker's own log says how much that was."""
+def test_the_drain_limit_cuts_requests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At the drain limit running requests are cut, and the event log has their number."""
 
     @asynchronous
     async def drain() -> None:
@@ -246,7 +246,7 @@ def test_patience_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 @asynchronous
 async def test_another_address_is_served_beside(tmp_path: Path) -> None:
-    """Where the next worker has a port of its own, the former goes on accepting at the old one until it leaves."""
+    """Where the next worker has another port, the former one accepts at its own until it ends."""
     async with upstream() as double, first(tmp_path, double) as former:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -260,8 +260,8 @@ async def test_another_address_is_served_beside(tmp_path: Path) -> None:
 
 
 @asynchronous
-async def test_who_is_not_lent_to(tmp_path: Path) -> None:
-    """Another nonce, a second borrower, one that takes over itself: each is refused, and nothing moves."""
+async def test_some_requests_for_a_loan_are_refused(tmp_path: Path) -> None:
+    """Another nonce, a second borrower, and a worker that is itself borrowing: each request is refused."""
     async with upstream() as double, first(tmp_path, double) as former:
         config = replace(former.config, nonce=NEXT, take_over=FIRST)
 
@@ -289,7 +289,7 @@ async def test_who_is_not_lent_to(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_nonsense_on_the_control_socket_does_nothing(tmp_path: Path) -> None:
-    """Whatever is written there, the worker serves on and forgets the asker."""
+    """Any garbage on the control socket is ignored, and its connection closed."""
     async with upstream() as double, first(tmp_path, double) as former:
         path = Layout(tmp_path).control(FIRST)
         for line in (b"", b"\n", b"{", b"[]\n", b'{"ask": "sing"}\n', b"\xff\n", b"x" * 9999, b"[" * 4000 + b"\n"):
@@ -307,7 +307,7 @@ async def test_nonsense_on_the_control_socket_does_nothing(tmp_path: Path) -> No
 
 @asynchronous
 async def test_start_follows_stop_at_the_same_port(tmp_path: Path) -> None:
-    """A hundred times, with connections that the worker closed first: no TIME_WAIT is in the way."""
+    """A hundred restarts with connections that the worker closed first: TIME_WAIT does not block the port."""
     async with upstream() as double, first(tmp_path, double) as made:
         config, port = made.config, made.worker.port
     for _ in range(100):
@@ -320,7 +320,7 @@ async def test_start_follows_stop_at_the_same_port(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_is_gone_needs_no_taking_over(tmp_path: Path) -> None:
-    """The next one then starts as any first one does."""
+    """Where the former worker has ended, the next one starts as a first one does."""
     Layout(tmp_path).worker.mkdir(parents=True)
     settings = Settings(provider="relay", upstream_base="https://relay.example/v1")
     config = WorkerConfig(settings=settings, layout=Layout(tmp_path), environ={}, nonce=NEXT, take_over=FIRST)

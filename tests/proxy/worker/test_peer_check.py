@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection."""
+"""The owner of a connection's other end."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ def pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket
 @linux
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-def test_the_owner_is_told(way: Callable[[], PeerCheck], family: socket.AddressFamily, host: str) -> None:
-    """Our own connection is our own uid's; one that does not exist is nobody's."""
+def test_the_owner_of_a_connection_is_found(
+    way: Callable[[], PeerCheck], family: socket.AddressFamily, host: str
+) -> None:
+    """Our own connection has our uid; one that does not exist has no owner."""
     try:
         client, server = pair(family, host)
     except OSError:
@@ -51,8 +53,8 @@ def test_the_owner_is_told(way: Callable[[], PeerCheck], family: socket.AddressF
 @linux
 @pytest.mark.skipif(sys.platform == "win32" or os.getuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("way", WAYS)
-def test_another_user_is_seen(way: Callable[[], PeerCheck]) -> None:
-    """A process of another uid is told as such, for as long as it holds its end and after it has gone."""
+def test_another_users_uid_is_reported(way: Callable[[], PeerCheck]) -> None:
+    """The uid of another user's process is reported while it runs; afterwards its socket has no owner."""
     program = (
         "import encodings.idna, os, socket, sys; os.setuid(12345)\n"
         "s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); print('up', flush=True); sys.stdin.read()"
@@ -73,7 +75,7 @@ def test_another_user_is_seen(way: Callable[[], PeerCheck]) -> None:
 
 
 class Fake:
-    """Answers one uid, or fails."""
+    """A check that returns one uid, or fails."""
 
     name = "fake"
 
@@ -102,7 +104,7 @@ class Fake:
 def test_only_our_own_user_is_trusted(
     answers: list[int | OSError | None], *, trusted: bool | None, name: str
 ) -> None:
-    """A way that fails gives way to the next for good; where none is left, health says so; who has left is nobody."""
+    """The next check replaces one that fails; without any, health says so. A peer that has left has no owner."""
     guard = PeerGuard([lambda answer=answer: Fake(answer) for answer in answers], 7)  # type: ignore[misc]  # a lambda
     assert [guard.trusts(("h", 1), ("h", 2)) for _ in range(2)] == [trusted, trusted]
     assert guard.name == name
@@ -110,7 +112,7 @@ def test_only_our_own_user_is_trusted(
 
 @asynchronous
 async def test_who_has_left_is_not_called_another_user(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A connection that is closed as soon as it is made is nobody's: it is not served, and no alarm is raised."""
+    """A connection that closes at once is not served, and no warning is logged."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         guarded = Worker(running.worker.config, guard=PeerGuard([lambda: Fake(None)], 7))
         await guarded.start()
@@ -125,7 +127,7 @@ async def test_who_has_left_is_not_called_another_user(tmp_path: Path, capfd: py
 
 @asynchronous
 async def test_another_users_request_goes_nowhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """403 on every path, health too; the provider's key is not spent."""
+    """403 on every path, health too; nothing reaches the provider."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         config: WorkerConfig = running.worker.config
         guarded = Worker(config, guard=PeerGuard([lambda: Fake(8)], 7))

@@ -1,4 +1,4 @@
-"""What a worker does with the memory of bodies that it has passed on."""
+"""The memory of a worker process after it has passed on bodies."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / (50 * 64))
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have ways of their own")
 def test_memory_is_not_given_back_between_bodies() -> None:
-    """Each page that was given back costs a fault when it is taken again: ten for a body of 40 KB."""
+    """Freed memory stays with the process: each returned page costs a fault later, ten for a body of 40 KB."""
     done = subprocess.run([sys.executable, "-c", BODIES], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 0.5
