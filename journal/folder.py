@@ -70,7 +70,7 @@ class Journal:
         return open_transactions(self._fs, self.root)
 
     def is_clean(self) -> bool:
-        """Whether no file of an interrupted transaction is there, not even of one that was never prepared."""
+        """Whether the folder holds no file of an interrupted transaction, prepared or not."""
         with storage_errors(self.root):
             try:
                 names = self._fs.names(self.root)
@@ -150,7 +150,7 @@ class Journal:
             self._fs.fsync_folder(self.root.parent)
 
     def _write_holder(self, command: str) -> None:
-        """Describe this process for people who meet the lock; no decision depends on it."""
+        """Describe this process to users who find the journal locked; no decision depends on it."""
         holder = {
             "pid": os.getpid(),
             "command": command,

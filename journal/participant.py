@@ -102,7 +102,7 @@ class Participant:
         return area.observe(self.intents, names=()).digest == observation.digest
 
     def move_aside(self, area: StagingArea, staged: Path) -> None:
-        """Delete the target by renaming it to a staged name, so that a foreign write can come back."""
+        """Delete the target by renaming it to a staged name, so that a foreign write is not lost."""
         try:
             self.context.fs.move_new(area.target, staged)
         except FileNotFoundError:

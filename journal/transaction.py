@@ -176,7 +176,7 @@ class Transaction:
         raise Drifted([participant.intent.path for participant in unsettled])
 
     def commit(self) -> None:
-        """Append the commit record, durably. From then on the transaction can only be finished."""
+        """Append the commit record, durably: from then on recovery finishes the transaction."""
         if self._stage is Stage.PREPARED and not self._participants:
             self.swap()  # a transaction of workers alone has no file to swap
         self._expect(Stage.SWAPPING)
@@ -232,7 +232,7 @@ class Transaction:
         self._close("rolled_back", reason)
 
     def rewrite_log(self) -> None:
-        """Make a commit that recovery read durable in a new file, without a second fsync of the old one."""
+        """Write a commit that recovery has read to a new file: it may not be durable, and fsync is not repeated."""
         self._open_log.rewrite(self._open_log.records)
 
     def summary(self, outcome: str, reason: str = "") -> Json:

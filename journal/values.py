@@ -51,7 +51,7 @@ class FileChange:
     before  content that the plan read; None where there was no file. Any other content at the swap is drift.
     after   content to write; None deletes the file.
     mode    permission bits of a new file; an existing file keeps its own.
-    secret  marks a file with secrets in the log. History and inspections show no value of any file.
+    secret  whether the file can hold secrets, for the log. History and inspections show no value of any file.
     format  name of the `Format` that merges `edits` into a drifted file; "" where the file is replaced as a whole.
     """
 
@@ -93,7 +93,7 @@ class Format(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRecord:
-    """A worker process. `started` is the kernel's start time of it, so that a reused pid never matches."""
+    """A worker process. `started` is its start time by the kernel, so that a reused pid never matches."""
 
     nonce: str
     port: int
@@ -103,7 +103,7 @@ class WorkerRecord:
 
 
 class Processes(Protocol):
-    """The operations of recovery on worker processes. It never signals one that is not proven ours."""
+    """The operations of recovery on worker processes; they signal only a process that is proven to be the worker."""
 
     def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred", "draining"]:
         """End the worker if it is ours, without cutting a request.
@@ -112,4 +112,4 @@ class Processes(Protocol):
         """
 
     def relaunch(self, spec: Json) -> bool:
-        """Start a previous worker from the record of `log_worker_stopping`; return False where that is impossible."""
+        """Start a stopped worker from its `relaunch` value; return False where that is impossible."""

@@ -23,7 +23,7 @@ def started_workers(log: Log) -> Iterator[WorkerRecord]:
 
 
 def stopped_workers(log: Log) -> Iterator[tuple[WorkerRecord, Json | None]]:
-    """Yield every earlier worker that was stopped or may have been, with the record that relaunches it."""
+    """Yield every earlier worker that was stopped or may have been, with its `relaunch` value."""
     for record in log.records:
         if record["t"] == STOPPING:
             yield _worker(record, None), record["relaunch"]
