@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from cfp.proxy.exchange.client_connection import ClientConnection
@@ -67,8 +67,3 @@ def checked_worker(violations: list[str], performed: list[Transition] | None = N
         connection_class = CheckedConnection
 
     return CheckedWorker
-
-
-def followers(performed: Sequence[Transition], phases: type[enum.Enum]) -> frozenset[Transition]:
-    """The transitions between these phases."""
-    return frozenset(one for one in performed if isinstance(one[0], phases))

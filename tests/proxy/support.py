@@ -18,7 +18,7 @@ from cfp.core.settings import Policy, Settings
 from cfp.layout import Layout
 from cfp.proxy.config import Limits, WorkerConfig
 from cfp.proxy.worker.worker import Worker
-from tests.proxy.checked import checked_worker
+from tests.proxy.checked import Transition, checked_worker
 
 P = ParamSpec("P")
 Event = TypeVar("Event")
@@ -244,10 +244,11 @@ class Client:
 
 @dataclass(slots=True)
 class Running:
-    """A running worker and the layout of its files."""
+    """A running worker, the layout of its files, and the transitions of its phases."""
 
     worker: Worker
     layout: Layout
+    performed: list[Transition] = field(default_factory=list)
 
     async def client(self, limit: int = 1 << 20, port: int | None = None) -> Client:
         port = port or self.worker.port
@@ -277,10 +278,11 @@ async def worker(
         settings=chosen, layout=layout, environ=environ or {}, limits=limits or Limits(), nonce="ab12"
     )
     violations: list[str] = []
-    running = checked_worker(violations)(config)
+    performed: list[Transition] = []
+    running = checked_worker(violations, performed)(config)
     await running.start()
     try:
-        yield Running(running, layout)
+        yield Running(running, layout, performed)
     finally:
         await running.stop()
     assert [] == violations

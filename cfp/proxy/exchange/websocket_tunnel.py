@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Sequence
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final
 
 from cfp.proxy.credentials import KeyUnusable
 from cfp.proxy.exchange.interfaces import Client, WorkerServices
 from cfp.proxy.exchange.phases import ENDED, HANDSHAKE, OPEN, TunnelPhase
-from cfp.proxy.exchange.tier_refusal import names_tier
+from cfp.proxy.exchange.websocket_turns import LARGEST_MESSAGE, Turns
 from cfp.proxy.http import headers
 from cfp.proxy.http.headers import HINT, with_tier
 from cfp.proxy.http.local_responses import LocalResponse, response
@@ -30,28 +29,14 @@ from cfp.proxy.http.websocket_frames import (
     Frame,
     FrameEvent,
     FrameReader,
-    MessageAssembler,
     accepts_handshake,
     close_frame,
 )
-from cfp.proxy.telemetry.request_record import RequestRecord, StreamObserver
-from cfp.proxy.telemetry.response_facts import read_kind
+from cfp.proxy.telemetry.request_record import RequestRecord
 from cfp.proxy.upstream.dial import DialFailed
 from cfp.proxy.upstream.pool import UpstreamConnection
 
-_ENDINGS: Final = frozenset(
-    {"response.completed", "response.failed", "response.incomplete", "response.cancelled", "error"}
-)
 _GOING_AWAY: Final = 1001
-_OBSERVED: Final = 4 * 1024 * 1024
-
-
-class Turn(NamedTuple):
-    """A turn that has not ended. `original` is the frame as the client wrote it, where the tier in it is ours."""
-
-    record: RequestRecord
-    model: str | None
-    original: bytes | None
 
 
 class WebSocketTunnel:
@@ -73,10 +58,9 @@ class WebSocketTunnel:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._up = FrameReader(services.config.limits.frame)
-        self._down = FrameReader(_OBSERVED)
+        self._down = FrameReader(LARGEST_MESSAGE)
         self._passed = 0  # how many of the bytes pending in `_down` the client has already
-        self._messages = MessageAssembler(_OBSERVED)
-        self._turns: deque[Turn] = deque()
+        self._turns = Turns(services, head.target)
 
     # -- the handshake
 
@@ -197,27 +181,11 @@ class WebSocketTunnel:
         out: list[Piece] = []
         for event in self._up.feed(piece):
             if isinstance(event, Frame) and event.is_text and event.key:
-                out += self._take_text(event)
+                out += self._turns.take_text(event)
             else:
                 out.append(event if isinstance(event, bytes) else event.raw)
         if out:
             connection.send(out)
-
-    def _take_text(self, frame: Frame) -> list[Piece]:
-        message = self._services.tier_injection.inject_into_message(frame, self._new_record)
-        if message is None:
-            return [frame.raw]
-        self._begin_turn(message.record, message.model, frame.raw if message.record.injected else None)
-        return message.parts
-
-    def _new_record(self) -> RequestRecord:
-        return self._services.new_record(b"GET", self._head.target)
-
-    def _begin_turn(self, record: RequestRecord, model: str | None, original: bytes | None) -> None:
-        record.sent_at = monotonic()
-        record.observer = StreamObserver(sse=True)
-        self._turns.append(Turn(record, model, original))
-        self._services.request_started()
 
     def on_trailers(self, headers: Headers) -> None:
         """Do nothing: a handshake has no trailer fields."""
@@ -256,7 +224,7 @@ class WebSocketTunnel:
                 self._client.end_conversation(close=True)
 
     def _from_upstream(self, piece: bytes) -> None:
-        hold = self._awaits_verdict
+        hold = self._turns.awaits_verdict
         events = self._down.feed(piece)
         if not hold:
             self._client.write([piece])
@@ -270,58 +238,24 @@ class WebSocketTunnel:
             if passed or not self._retry_without_tier(event):
                 self._client.write([raw[passed:]])
                 self._observe(event)
-        if self._down.pending and not self._awaits_verdict and self.phase is OPEN:
+            if self.phase is ENDED:  # by the last event of a turn, in a drain
+                return
+        if self._down.pending and not self._turns.awaits_verdict:
             self._client.write([self._down.pending])
             self._passed = len(self._down.pending)
 
-    @property
-    def _awaits_verdict(self) -> bool:
-        """Whether the next message may be the upstream's refusal of our tier."""
-        return (
-            len(self._turns) == 1
-            and self._turns[0].original is not None
-            and self._turns[0].record.first_byte_at is None
-        )
-
     def _retry_without_tier(self, event: FrameEvent) -> bool:
-        """Send the turn as the client wrote it where this error refuses our tier; return whether it does."""
-        if not (self._awaits_verdict and isinstance(event, Frame) and event.is_text):
+        """Send the turn as the client wrote it where this frame refuses our tier; return whether it does."""
+        original = self._turns.take_refusal(event)
+        if original is None:
             return False
-        text = event.payload()
-        if read_kind(text).type != "error" or not names_tier(text, b"identity"):
-            return False
-        turn = self._turns.popleft()
-        assert turn.original is not None  # noqa: S101  a turn that awaits the verdict has it
-        self._services.tier_refusals.add(turn.model)
-        turn.record.injected, turn.record.tier_after = False, None
-        self._turns.append(turn._replace(original=None))
         if self._connection is not None:
-            self._connection.send([turn.original])
+            self._connection.send([original])
         return True
 
     def _observe(self, event: FrameEvent) -> None:
-        """Record the upstream's messages, and end the turn with the event that ends it."""
-        text = self._messages.add(event)
-        if text is None:
-            return
-        kind = read_kind(text)
-        if not self._turns:
-            if kind.type != "response.created":
-                return
-            # Its `response.create` came in fragments, or was too large to be inspected.
-            record = self._new_record()
-            record.transport, record.json_error = "websocket", "not_looked_into"
-            self._begin_turn(record, None, None)
-        record = self._turns[0].record
-        if record.first_byte_at is None:
-            record.first_byte_at = record.response_at = monotonic()
-        if record.observer is not None:
-            record.observer.feed(b"data: " + text + b"\n")
-        if kind.type in _ENDINGS:
-            record.status = kind.status or (400 if kind.type == "error" else 200)
-            self._end_turn("upstream_error" if kind.type == "error" else None)
-            if not self._turns and self._services.draining:
-                self.close_if_idle()
+        if self._turns.observe(event) and self._services.draining:
+            self.close_if_idle()
 
     def pause_upload(self) -> None:
         self._client.pause_input()
@@ -358,18 +292,11 @@ class WebSocketTunnel:
             self._end("upstream_silent")
             self._client.break_off(reset=False)
 
-    def _end_turn(self, error_type: str | None) -> None:
-        record = self._turns.popleft().record
-        record.error_type = error_type
-        self._services.request_ended()
-        self._services.log(record)
-
     def _end(self, error_type: str | None) -> None:
         if self.phase is HANDSHAKE:
             self._record.error_type = error_type
             self._services.log(self._record)
-        while self._turns:
-            self._end_turn(error_type)
+        self._turns.end_all(error_type)
         self._free()
 
     def _free(self) -> None:

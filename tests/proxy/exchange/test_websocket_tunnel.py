@@ -17,7 +17,20 @@ from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode
 
 from cfp.core.settings import Policy
 from cfp.proxy.config import Limits
-from tests.proxy.support import KEY_ENV, Call, Client, Request, Running, answer, asynchronous, upstream, worker
+from cfp.proxy.exchange.phases import TunnelPhase
+from tests.proxy.checked import transitions
+from tests.proxy.support import (
+    KEY_ENV,
+    Call,
+    Client,
+    Request,
+    Running,
+    answer,
+    asynchronous,
+    say_ok,
+    upstream,
+    worker,
+)
 
 CREATE = {"type": "response.create", "model": "m", "input": []}
 RECORDED = Path(__file__).parents[3] / "fixtures" / "wire" / "codex_0_169"
@@ -118,6 +131,21 @@ async def connected(running: Running, *fields: bytes) -> tuple[Client, Socket]:
     assert head.get(b"sec-websocket-extensions") is None
     assert (head.get(b"upgrade"), head.get(b"x-codex-turn-state")) == (b"websocket", b"s")
     return client, Socket.of(client.reader, client.writer, client=True)
+
+
+@asynchronous
+async def test_the_phases_of_a_tunnel(tmp_path: Path) -> None:
+    """The table has exactly the transitions of an accepted handshake and of a refused one."""
+    async with upstream(serving(say_completed)) as up, worker(tmp_path, up.base) as running:
+        client, _ = await connected(running)
+        await client.close()
+        await up.gone.get()
+        up.script = say_ok
+        refused = await running.client()
+        handshake(refused)
+        assert (await refused.error())[0].startswith(b"HTTP/1.1 426")
+        await refused.close()
+        assert transitions(TunnelPhase) == {one for one in running.performed if isinstance(one[0], TunnelPhase)}
 
 
 @asynchronous

@@ -1,0 +1,111 @@
+"""The turns of one WebSocket tunnel: each is one `response.create` until the event that ends it, with a log line."""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic
+from typing import Final, NamedTuple
+
+from cfp.proxy.exchange.interfaces import WorkerServices
+from cfp.proxy.exchange.tier_refusal import names_tier
+from cfp.proxy.http.messages import Piece
+from cfp.proxy.http.websocket_frames import Frame, FrameEvent, MessageAssembler
+from cfp.proxy.telemetry.request_record import RequestRecord, StreamObserver
+from cfp.proxy.telemetry.response_facts import read_kind
+
+LARGEST_MESSAGE: Final = 4 * 1024 * 1024  # of the upstream's messages that are read
+_ENDINGS: Final = frozenset(
+    {"response.completed", "response.failed", "response.incomplete", "response.cancelled", "error"}
+)
+
+
+class Turn(NamedTuple):
+    """A turn that has not ended. `original` is the frame as the client wrote it, where the tier in it is ours."""
+
+    record: RequestRecord
+    model: str | None
+    original: bytes | None
+
+
+class Turns:
+    """The turns that have not ended, in their order; false while there is none."""
+
+    def __init__(self, services: WorkerServices, target: bytes) -> None:
+        self._services = services
+        self._target = target
+        self._turns: deque[Turn] = deque()
+        self._messages = MessageAssembler(LARGEST_MESSAGE)
+
+    def __bool__(self) -> bool:
+        return bool(self._turns)
+
+    @property
+    def awaits_verdict(self) -> bool:
+        """Whether the next message may be the upstream's refusal of our tier."""
+        turns = self._turns
+        return len(turns) == 1 and turns[0].original is not None and turns[0].record.first_byte_at is None
+
+    def take_text(self, frame: Frame) -> list[Piece]:
+        """Return a client's text frame for the upstream; a `response.create` begins a turn, and may get the tier."""
+        message = self._services.tier_injection.inject_into_message(frame, self._new_record)
+        if message is None:
+            return [frame.raw]
+        self._begin(message.record, message.model, frame.raw if message.record.injected else None)
+        return message.parts
+
+    def take_refusal(self, event: FrameEvent) -> bytes | None:
+        """Return the turn's frame as the client wrote it where the upstream refuses our tier with this frame."""
+        if not (self.awaits_verdict and isinstance(event, Frame) and event.is_text):
+            return None
+        text = event.payload()
+        if read_kind(text).type != "error" or not names_tier(text, b"identity"):
+            return None
+        turn = self._turns.popleft()
+        self._services.tier_refusals.add(turn.model)
+        turn.record.injected, turn.record.tier_after = False, None
+        self._turns.append(turn._replace(original=None))
+        return turn.original
+
+    def observe(self, event: FrameEvent) -> bool:
+        """Record the upstream's message, and end the turn that it ends; return whether that was the last one."""
+        text = self._messages.add(event)
+        if text is None:
+            return False
+        kind = read_kind(text)
+        if not self._turns:
+            if kind.type != "response.created":
+                return False
+            # Its `response.create` came in fragments, or was too large to be inspected.
+            record = self._new_record()
+            record.transport, record.json_error = "websocket", "not_looked_into"
+            self._begin(record, None, None)
+        record = self._turns[0].record
+        if record.first_byte_at is None:
+            record.first_byte_at = record.response_at = monotonic()
+        if record.observer is not None:
+            record.observer.feed(b"data: " + text + b"\n")
+        if kind.type not in _ENDINGS:
+            return False
+        record.status = kind.status or (400 if kind.type == "error" else 200)
+        self._end("upstream_error" if kind.type == "error" else None)
+        return not self._turns
+
+    def end_all(self, error_type: str | None) -> None:
+        """End the turns of a tunnel that ends."""
+        while self._turns:
+            self._end(error_type)
+
+    def _new_record(self) -> RequestRecord:
+        return self._services.new_record(b"GET", self._target)
+
+    def _begin(self, record: RequestRecord, model: str | None, original: bytes | None) -> None:
+        record.sent_at = monotonic()
+        record.observer = StreamObserver(sse=True)
+        self._turns.append(Turn(record, model, original))
+        self._services.request_started()
+
+    def _end(self, error_type: str | None) -> None:
+        record = self._turns.popleft().record
+        record.error_type = error_type
+        self._services.request_ended()
+        self._services.log(record)
