@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of what reads bytes from outside, against second parsers: `nox -s fuzz`."""
+"""Coverage-guided fuzzing of the parsers of foreign bytes, compared with other parsers: `nox -s fuzz`."""

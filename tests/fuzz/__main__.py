@@ -16,7 +16,7 @@ FOUND = Path(__file__).parents[2] / ".cache" / "fuzz"
 
 
 def main(name: str, seconds: str) -> None:
-    """Fuzz until the time is over; ends with an error at the first input that breaks its target, and keeps it."""
+    """Fuzz until the time is over; the first input that breaks the target is kept and ends the run with an error."""
     FOUND.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder)

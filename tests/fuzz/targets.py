@@ -1,4 +1,4 @@
-"""What must hold for any bytes whatever: one function a reader, which raises where it does not."""
+"""Properties that hold for any bytes: one function per parser, which raises where its property fails."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _cut(data: bytes, at: int) -> tuple[bytes, bytes]:
 
 
 def request(data: bytes) -> None:
-    """Cuts change nothing, nothing follows a fault, and what is completed is read alike by h11."""
+    """Cuts change nothing, no event follows a fault, and h11 reads every complete request in the same way."""
     text, at = data[1:], data[0] if data else 0
     whole, pieces = RequestParser(), RequestParser()
     events = merged(whole.feed(text))
@@ -63,7 +63,7 @@ def request(data: bytes) -> None:
 
 
 def response(data: bytes) -> None:
-    """Cuts change nothing, and a response that we complete is complete for h11 too, with the same body."""
+    """Cuts change nothing, and a complete response is complete for h11 too, with the same body."""
     text, at = data[2:], data[0] if data else 0
     bodiless = len(data) > 1 and bool(data[1] & 1)
     outcomes = []
@@ -82,7 +82,7 @@ def response(data: bytes) -> None:
 
 
 def _body_by_h11(text: bytes, *, bodiless: bool) -> bytes:
-    """What h11 reads behind the final head; empty lines before a head, which llhttp skips, are left out."""
+    """Return the body that h11 reads behind the final head, without the empty lines before it, which llhttp skips."""
     text = text.lstrip(b"\r\n")
     while text[9:10] == b"1":
         text = text.partition(b"\r\n\r\n")[2].lstrip(b"\r\n")
@@ -101,15 +101,15 @@ def _body_by_h11(text: bytes, *, bodiless: bool) -> bytes:
 
 
 def body(data: bytes) -> None:
-    """One member more and nothing else, in every coding; whatever cannot be read goes out as it came."""
+    """One more member and no other change, in every coding; a body that cannot be read does not change."""
     coding, plain = CODINGS[data[0] % 4 if data else 0], data[1:]
     packed = plain if coding == b"identity" or not data or data[0] & 4 else content_coding.encode(coding, [plain])
     try:
-        found = inject_tier(packed, "priority", coding=coding, cap=1 << 16)
+        spliced = inject_tier(packed, "priority", coding=coding, cap=1 << 16)
     except content_coding.TooLarge:
         return
-    after = b"".join(map(bytes, found.parts))
-    if not found.injected:
+    after = b"".join(map(bytes, spliced.parts))
+    if not spliced.injected:
         assert after == packed
         return
     before = packed if coding == b"identity" else content_coding.decode(coding, packed, 1 << 16)
@@ -126,7 +126,7 @@ def body(data: bytes) -> None:
 
 
 def frames(data: bytes) -> None:
-    """What passes is what came; messages are those of wsproto; a member more is what wsproto reads in them."""
+    """Frames pass unchanged, messages are those of wsproto, and wsproto reads the spliced member in them."""
     text, at = data[1:], data[0] if data else 0
     reader, messages = FrameReader(HOLD), MessageAssembler(HOLD)
     events = [event for piece in _cut(text, at * 7) for event in reader.feed(piece)]
@@ -141,38 +141,38 @@ def frames(data: bytes) -> None:
             assert ours[: len(theirs)] == theirs
     for event in events:
         if isinstance(event, Frame) and event.is_text:
-            found = inject_tier(event.payload(), "priority")
-            if found.injected:
-                parts = splice_member(event, len(found.parts[0]), bytes(found.parts[1]))
+            spliced = inject_tier(event.payload(), "priority")
+            if spliced.injected:
+                parts = splice_member(event, len(spliced.parts[0]), bytes(spliced.parts[1]))
                 (again,) = FrameReader(1 << 20).feed(b"".join(map(bytes, parts)))
                 assert isinstance(again, Frame)
                 assert inject_tier(again.payload(), None).members is not None
-                assert again.payload().endswith(event.payload()[len(found.parts[0]) :])
+                assert again.payload().endswith(event.payload()[len(spliced.parts[0]) :])
 
 
 def _texts(text: bytes, *, client: bool) -> list[bytes]:
     protocol = FrameProtocol(client=client, extensions=[])
     protocol.receive_bytes(text)
-    found, parts = [], b""
+    messages, parts = [], b""
     for seen in protocol.received_frames():
         if seen.opcode is Opcode.TEXT:
             parts += str(seen.payload).encode()
             if seen.message_finished:
-                found.append(parts)
+                messages.append(parts)
                 parts = b""
-    return found
+    return messages
 
 
 def stream(data: bytes) -> None:
-    """Whatever an upstream streams and however it is cut, observing never fails and always tells the same."""
+    """For any stream and any cuts, observing never fails and reports the same facts."""
     text, at = data[1:], data[0] if data else 0
-    found = []
+    facts = []
     for pieces in ((text,), _cut(text, at * 7)):
         observer = StreamObserver(sse=True)
         for piece in pieces:
             observer.feed(piece)
-        found.append(read_facts(observer))
-    assert found[0] == found[1]
+        facts.append(read_facts(observer))
+    assert facts[0] == facts[1]
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -186,6 +186,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 
 @cache
 def seeds(name: str) -> list[bytes]:
-    """Where fuzzing starts: the fixtures behind two bytes of choice, and some texts of its own."""
+    """Return the first inputs: the fixtures behind two bytes of choice, and some texts of its own."""
     files = sorted((FIXTURES / SEEDS[name]).glob("*")) if name in SEEDS else []
     return [*STARTS[name], *(b"\0\0" + path.read_bytes() for path in files if path.is_file())]

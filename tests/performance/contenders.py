@@ -1,7 +1,7 @@
 """Who is measured: the worker, and every peer that is found here, all set up for the same work.
 
 That work is what Codex's requests need: forward, swap the key, keep connections alive, stream without buffering,
-write one log line. The worker alone also looks into the body and adds the tier.
+write one log line. The worker alone also inspects the body and adds the tier.
 """
 
 from __future__ import annotations

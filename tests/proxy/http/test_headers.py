@@ -1,4 +1,4 @@
-"""Which header fields go on, in both directions."""
+"""The heads that the worker forwards, in both directions."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ def test_nothing_hop_by_hop_and_no_identity(
     fields: list[tuple[bytes, object, bytes]],
     override: bool,  # noqa: FBT001  hypothesis fills it in
 ) -> None:
-    """The rest goes on in order and spelling; with another key the one Authorization is ours."""
+    """All other fields are forwarded in their order and spelling; with another key the only Authorization is ours."""
     sent = [(case(name), value) for name, case, value in fields]  # type: ignore[operator]  # a method of bytes
     head = parsed([pair for pair in sent if pair[0].lower() != b"connection"])
-    out = HeadRewrite(target=b"/y", host=b"up", via=b"id", authorization=b"Bearer k" if override else None)
+    rewrite = HeadRewrite(target=b"/y", host=b"up", via=b"id", authorization=b"Bearer k" if override else None)
     dropped = HOP_BY_HOP | (IDENTITY if override else frozenset())
     expected = [(b"Host", b"up")]
     expected += [pair for pair in sent if pair[0].lower() not in dropped]
     expected += [(b"Authorization", b"Bearer k")] if override else []
     expected += [(b"Content-Length", b"3"), (b"Via", b"1.1 id")]
-    assert lines(request_head(head, out, 3)) == expected
+    assert lines(request_head(head, rewrite, 3)) == expected
 
 
 def test_what_connection_names_goes_no_further() -> None:
-    """In both directions (RFC 9110 7.6.1)."""
+    """Fields that Connection names are dropped in both directions (RFC 9110 7.6.1)."""
     head = parsed([(b"Connection", b"keep-alive, X-Gone"), (b"x-gone", b"1"), (b"x-kept", b"1")])
-    out = HeadRewrite(target=b"/", host=b"h", via=b"id")
-    assert [name for name, _ in lines(request_head(head, out, None))] == [b"Host", b"x-kept", b"Via"]
+    rewrite = HeadRewrite(target=b"/", host=b"h", via=b"id")
+    assert [name for name, _ in lines(request_head(head, rewrite, None))] == [b"Host", b"x-kept", b"Via"]
     parser = ResponseParser()
     parser.expect()
     text = b"HTTP/1.1 200 Fine\r\nConnection: x-gone\r\nX-Gone: 1\r\nDate: d\r\nServer: s\r\nKeep-Alive: 5\r\n\r\n"
@@ -63,10 +63,10 @@ def test_what_connection_names_goes_no_further() -> None:
 
 
 def test_hops_add_up() -> None:
-    """A chain of proxies names each one, so that any of them sees itself again."""
+    """Via lists every proxy of a chain, so that each recognises a request that comes back."""
     head = parsed([(b"VIA", b"1.0 first")])
-    out = HeadRewrite(target=b"/", host=b"h", via=b"second")
-    assert lines(request_head(head, out, None))[-1] == (b"Via", b"1.0 first, 1.1 second")
+    rewrite = HeadRewrite(target=b"/", host=b"h", via=b"second")
+    assert lines(request_head(head, rewrite, None))[-1] == (b"Via", b"1.0 first, 1.1 second")
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_hops_add_up() -> None:
     ],
 )
 def test_the_routing_hint_agrees(hint: bytes, expected: bytes) -> None:
-    """What routes a request says the tier that its body says."""
+    """The routing hint has the tier that the body has."""
     assert with_tier(hint, b"priority") == expected
-    out = HeadRewrite(target=b"/", host=b"h", via=b"id", hint=with_tier(hint, b"priority"))
-    sent = dict(lines(request_head(parsed([(b"x-codex-routing-hint", hint)]), out, None)))
+    rewrite = HeadRewrite(target=b"/", host=b"h", via=b"id", hint=with_tier(hint, b"priority"))
+    sent = dict(lines(request_head(parsed([(b"x-codex-routing-hint", hint)]), rewrite, None)))
     assert sent[b"x-codex-routing-hint"] == expected

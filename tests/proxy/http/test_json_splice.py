@@ -1,4 +1,4 @@
-"""The splice: one member more, every other byte as it was, or nothing at all."""
+"""The splice: one more member and no other change, or no change at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NUMBERS = st.sampled_from(["0", "-0", "1e400", "1E-5", "12345678901234567890123"
 
 
 def spelled(text: str) -> st.SearchStrategy[str]:
-    """The ways in which JSON can write one string: as it is, or with any characters escaped."""
+    """Spellings of one string in JSON: plain, or with any characters escaped."""
     forms = [st.sampled_from([json.dumps(c)[1:-1], f"\\u{ord(c):04x}"]) for c in text if ord(c) < 0x10000]
     return st.tuples(*forms).map(lambda parts: '"' + "".join(parts) + '"')
 
@@ -51,25 +51,25 @@ DOCUMENTS = st.tuples(SPACES, objects(VALUES), SPACES).map(lambda parts: "".join
 
 
 def pairs(text: bytes) -> list[tuple[str, Any]]:
-    """The top-level members in order, duplicates kept, numbers by their spelling."""
-    found = json.loads(text, object_pairs_hook=list, parse_int=str, parse_float=str)
-    assert isinstance(found, list)
-    return [tuple(pair) for pair in found]
+    """Return the top-level members in order, with duplicates, numbers by their spelling."""
+    pairs = json.loads(text, object_pairs_hook=list, parse_int=str, parse_float=str)
+    assert isinstance(pairs, list)
+    return [tuple(pair) for pair in pairs]
 
 
-def joined(found: SplicedBody) -> bytes:
-    return b"".join(map(bytes, found.parts))
+def joined(spliced: SplicedBody) -> bytes:
+    return b"".join(map(bytes, spliced.parts))
 
 
 @given(DOCUMENTS)
 def test_one_member_more_and_nothing_else(body: bytes) -> None:
-    """A text without the key gets it in front, and is the same text behind it; a text with the key stays."""
-    found = inject_tier(body, "priority")
-    after = joined(found)
+    """A text without the key gets it as the first member and does not change otherwise; a text with the key stays."""
+    spliced = inject_tier(body, "priority")
+    after = joined(spliced)
     if "service_tier" in dict(pairs(body)):
-        assert (found.injected, after) == (False, body)
+        assert (spliced.injected, after) == (False, body)
         return
-    assert found.injected
+    assert spliced.injected
     assert pairs(after) == [("service_tier", "priority"), *pairs(body)]
     start = body.index(b"{") + 1
     assert after[:start] == body[:start]
@@ -79,22 +79,22 @@ def test_one_member_more_and_nothing_else(body: bytes) -> None:
 
 @given(DOCUMENTS, st.sampled_from(["zstd", "gzip", "deflate"]))
 def test_a_coding_changes_nothing(body: bytes, coding: str) -> None:
-    """Compressed, the same happens inside; a body that stays goes out byte for byte."""
+    """Compressed bodies are decoded for it; one that does not change is sent byte for byte as it came."""
     pack = {"zstd": zstd.compress, "gzip": gzip.compress, "deflate": zlib.compress}[coding]
     unpack = {"zstd": zstd.decompress, "gzip": gzip.decompress, "deflate": zlib.decompress}[coding]
     packed = pack(body)
-    found = inject_tier(packed, "priority", coding=coding.encode())
+    spliced = inject_tier(packed, "priority", coding=coding.encode())
     plain = inject_tier(body, "priority")
-    assert (found.injected, found.members) == (plain.injected, plain.members)
-    assert unpack(joined(found)) == joined(plain)
-    assert found.injected or joined(found) == packed
+    assert (spliced.injected, spliced.members) == (plain.injected, plain.members)
+    assert unpack(joined(spliced)) == joined(plain)
+    assert spliced.injected or joined(spliced) == packed
 
 
 @given(DOCUMENTS)
 def test_looking_changes_nothing(body: bytes) -> None:
-    """Without a tier to add, the body is passed on as it is."""
-    found = inject_tier(bytearray(body), None)
-    assert (joined(found), found.injected) == (body, False)
+    """Without a tier to add, the body does not change."""
+    spliced = inject_tier(bytearray(body), None)
+    assert (joined(spliced), spliced.injected) == (body, False)
 
 
 @pytest.mark.parametrize(
@@ -112,12 +112,12 @@ def test_looking_changes_nothing(body: bytes) -> None:
     ],
 )
 def test_what_cannot_be_read_stays(body: bytes, error: str) -> None:
-    """Passed on untouched, and noted."""
+    """It is passed on unchanged, with the reason."""
     assert inject_tier(body, "priority") == SplicedBody([body], None, error)
 
 
-def test_members_are_told() -> None:
-    """The caller says which models get none; odd values are told as their JSON."""
+def test_members_are_read() -> None:
+    """The caller lists models that get no tier; values of other types are reported as JSON."""
     body = b'{"model":"gp\\u0074","stream":true,"service_tier":7}'
     assert inject_tier(body, "priority").members == Members("7", stream=True, model="gpt")
     refused = {"a", None}
@@ -147,15 +147,15 @@ def test_members_are_told() -> None:
     ],
 )
 def test_odd_members_are_read(body: bytes, members: Members) -> None:
-    """Whatever the types, and whatever is no text in a text: the upstream judges, and the tier goes by the key."""
-    found = inject_tier(body, "priority")
-    assert (found.members, found.error) == (members, None)
-    assert found.injected == (b"service_tier" not in body)
+    """Values of any type and invalid UTF-8 are for the upstream to judge; only the key decides about the tier."""
+    spliced = inject_tier(body, "priority")
+    assert (spliced.members, spliced.error) == (members, None)
+    assert spliced.injected == (b"service_tier" not in body)
 
 
 @pytest.mark.parametrize("coding", ["zstd", "gzip", "deflate"])
 def test_bombs_are_stopped(coding: str) -> None:
-    """Unpacking stops at the cap, whatever the body claims; several members or frames count together."""
+    """Decoding stops at the cap, whatever size the body declares; several members or frames count together."""
     pack = {"zstd": zstd.compress, "gzip": gzip.compress, "deflate": zlib.compress}[coding]
     with pytest.raises(content_coding.TooLarge):
         inject_tier(pack(bytes(1 << 20)), "priority", coding=coding.encode(), cap=1000)
@@ -168,30 +168,30 @@ def test_bombs_are_stopped(coding: str) -> None:
     ("coding", "body"), [("br", b"x"), ("zstd", b"x"), ("gzip", b"\x1f\x8b"), ("gzip, zstd", b"x")]
 )
 def test_unknown_and_broken_codings_stay(coding: str, body: bytes) -> None:
-    """What we cannot unpack is not ours to judge."""
-    found = inject_tier(body, "priority", coding=coding.encode())
-    assert found == SplicedBody([body], None, "content_coding")
+    """A body that cannot be decoded is passed on for the upstream to judge."""
+    spliced = inject_tier(body, "priority", coding=coding.encode())
+    assert spliced == SplicedBody([body], None, "content_coding")
 
 
 def test_a_body_of_many_streams_stays() -> None:
-    """Each costs a copy of all that is behind it: some are read, thousands are nobody's body."""
+    """Each costs a copy of the bytes behind it: some are read, thousands are refused."""
     for count, read in ((100, True), (10_000, False)):
         body = gzip.compress(b"") * count + gzip.compress(b"{}")
-        found = inject_tier(body, "priority", coding=b"gzip")
-        assert (found.injected, found.error) == (read, None if read else "content_coding")
+        spliced = inject_tier(body, "priority", coding=b"gzip")
+        assert (spliced.injected, spliced.error) == (read, None if read else "content_coding")
 
 
 @pytest.mark.parametrize("bits", range(9, 16))
 def test_deflate_with_any_window_is_read(bits: int) -> None:
-    """Its first byte has the window's size (RFC 1950 2.2)."""
+    """A zlib header may have any window size in its first byte (RFC 1950 2.2)."""
     deflater = zlib.compressobj(wbits=bits)
-    found = inject_tier(deflater.compress(b"{}") + deflater.flush(), "priority", coding=b"deflate")
-    assert zlib.decompress(joined(found)) == b"{" + MEMBER + b"}"
+    spliced = inject_tier(deflater.compress(b"{}") + deflater.flush(), "priority", coding=b"deflate")
+    assert zlib.decompress(joined(spliced)) == b"{" + MEMBER + b"}"
 
 
 def test_raw_deflate_is_read() -> None:
-    """Some senders leave the zlib wrapper out; it then goes out with one, as the standard wants."""
+    """Some senders omit the zlib wrapper; the encoded body has one, as the standard requires."""
     deflater = zlib.compressobj(wbits=-15)
     raw = deflater.compress(b"{}") + deflater.flush()
-    found = inject_tier(raw, "priority", coding=b"deflate")
-    assert zlib.decompress(joined(found)) == b"{" + MEMBER + b"}"
+    spliced = inject_tier(raw, "priority", coding=b"deflate")
+    assert zlib.decompress(joined(spliced)) == b"{" + MEMBER + b"}"

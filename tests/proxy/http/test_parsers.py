@@ -1,4 +1,4 @@
-"""The two parsers: what they read, what they refuse, and that cuts between reads change nothing."""
+"""The two parsers: valid and refused messages, and independence of the cuts between reads."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ requests = st.builds(
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """Bytes that are nearly requests: a sound sequence with some of it replaced, repeated or left out."""
+    """Draw bytes that are nearly requests: a valid sequence with some of it replaced, repeated or left out."""
     text = b"".join(draw(st.lists(requests, min_size=1, max_size=3)))
     for _ in range(draw(st.integers(0, 3))):
         at, length = draw(st.integers(0, len(text))), draw(st.integers(0, 6))
@@ -81,7 +81,7 @@ def responses_in(pieces: list[bytes], *, bodiless: bool = False) -> list[Respons
 
 @pytest.mark.parametrize("path", sorted((WIRE / "refused").iterdir()), ids=lambda path: path.stem)
 def test_ambiguous_requests_are_refused(path: Path) -> None:
-    """The last event says why, and no END ever stands behind the request that is refused."""
+    """The last event has the reason, and a refused request never gets an END."""
     events = requests_in([path.read_bytes()])
     assert isinstance(events[-1], Malformed)
     heads = sum(isinstance(event, RequestHead) for event in events)
@@ -91,7 +91,7 @@ def test_ambiguous_requests_are_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((WIRE / "refused_responses").iterdir()), ids=lambda path: path.stem)
 def test_ambiguous_responses_are_refused(path: Path) -> None:
-    """A response that two readers could read differently is never completed."""
+    """A response that two parsers could read differently never gets an END."""
     events = responses_in([path.read_bytes()])
     assert isinstance(events[-1], Malformed)
     assert END not in events
@@ -99,7 +99,7 @@ def test_ambiguous_responses_are_refused(path: Path) -> None:
 
 @given(st.lists(requests, min_size=1, max_size=3), st.lists(st.integers(0, 10_000), max_size=8), st.data())
 def test_cuts_change_nothing(sequence: list[bytes], at: list[int], data: st.DataObject) -> None:
-    """However the bytes are cut into reads, the events are the same, also those of a last request."""
+    """The events do not depend on how the bytes are cut into reads, not even for a connection's last request."""
     if data.draw(st.booleans()):
         sequence[-1] = sequence[-1].replace(HOST, HOST + b"Connection: close\r\n")
     text = b"".join(sequence)
@@ -111,7 +111,7 @@ def test_cuts_change_nothing(sequence: list[bytes], at: list[int], data: st.Data
 
 @given(damaged(), st.lists(st.integers(0, 10_000), max_size=8))
 def test_cuts_change_nothing_in_damaged_requests(text: bytes, at: list[int]) -> None:
-    """The same for what is refused: no cut makes a bad request good."""
+    """No cut makes a refused request valid."""
     assert requests_in(cut(text, at)) == requests_in([text])
 
 
@@ -121,7 +121,7 @@ LENGTHS = (b"+1", b"01", b"1 ", b"1_0", b"", b"1\r\nX: y", b"1\r\nContent-Length
 
 @st.composite
 def repeated(draw: st.DrawFn) -> list[list[bytes]]:
-    """What comes on several connections, in reads: few heads again and again, and odd things between them."""
+    """Draw the reads of several connections: few heads in many requests, and invalid bytes between them."""
     lines = st.tuples(st.lists(st.tuples(tokens, values), max_size=2), st.sampled_from(SPECIAL))
     heads = draw(st.lists(lines, min_size=1, max_size=2))
     connections = []
@@ -143,7 +143,7 @@ def repeated(draw: st.DrawFn) -> list[list[bytes]]:
 
 @given(repeated())
 def test_known_heads_change_nothing(connections: list[list[bytes]]) -> None:
-    """Whatever was read before, here or elsewhere, the events are those of a parser that knows nothing."""
+    """Whatever other requests the cache has seen, the events are those of a parser without a cache."""
     head_cache = HeadCache()
     for pieces in connections:
         assert requests_in(pieces, head_cache) == requests_in(pieces)
@@ -151,7 +151,7 @@ def test_known_heads_change_nothing(connections: list[list[bytes]]) -> None:
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_known_heads_take_lengths_only(length: bytes) -> None:
-    """What is no number, or no number that llhttp would take, is for llhttp to judge."""
+    """A length that is no number, or one that llhttp would refuse, is for llhttp to judge."""
     head_cache = HeadCache()
     text = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %b\r\n\r\nabc"
     assert requests_in([text % b"3"], head_cache)[-1] is END
@@ -160,42 +160,42 @@ def test_known_heads_take_lengths_only(length: bytes) -> None:
 
 @given(st.lists(damaged(), min_size=2, max_size=4), st.lists(st.integers(0, 10_000), max_size=2))
 def test_known_heads_make_no_bad_request_good(texts: list[bytes], at: list[int]) -> None:
-    """Nor the other way round."""
+    """A cached head makes no bad request good, and no good one bad."""
     head_cache = HeadCache()
     for text in [*texts, *texts]:
         assert requests_in(cut(text, at), head_cache) == requests_in([text])
 
 
-def test_what_was_found_out_about_a_head_is_found_once() -> None:
-    """The next head of these bytes shares the notes on the first, whatever its length; another one has its own."""
+def test_heads_of_the_same_bytes_share_their_cache() -> None:
+    """Heads that differ in their length alone share one cache; another head has its own."""
     head_cache = HeadCache()
     text = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\nX: y\r\n\r\n%b"
     bodies = [b"a", b"", b"abc" * 500]
-    found = [requests_in([text % (len(body), body)], head_cache)[0] for body in bodies]
+    cached = [requests_in([text % (len(body), body)], head_cache)[0] for body in bodies]
     other = requests_in([text.replace(b"y", b"z") % (1, b"a")], head_cache)[0]
-    assert all(isinstance(head, RequestHead) for head in (*found, other))
-    first, *rest = (head.cache for head in found if isinstance(head, RequestHead))
+    assert all(isinstance(head, RequestHead) for head in (*cached, other))
+    first, *rest = (head.cache for head in cached if isinstance(head, RequestHead))
     assert all(notes is first for notes in rest)
     assert isinstance(other, RequestHead)
     assert other.cache is not first
-    assert [head.length for head in found if isinstance(head, RequestHead)] == [1, 0, 1500]
+    assert [head.length for head in cached if isinstance(head, RequestHead)] == [1, 0, 1500]
 
 
 def complete(events: list[RequestEvent]) -> list[tuple[bytes, bytes, bytes]]:
-    found, head, body = [], None, b""
+    completed, head, body = [], None, b""
     for event in events:
         if isinstance(event, RequestHead):
             head, body = event, b""
         elif isinstance(event, bytes):
             body += event
         elif event is END and head is not None:
-            found.append((head.method, head.target, body))
-    return found
+            completed.append((head.method, head.target, body))
+    return completed
 
 
 @given(damaged())
 def test_what_is_taken_is_read_alike_by_another_parser(text: bytes) -> None:
-    """No request that we complete ends elsewhere for h11: the difference is what smuggling lives on."""
+    """Every complete request ends at the same byte for h11: request smuggling needs a difference there."""
     events = requests_in([text])
     ours = complete(events)
     if any(isinstance(event, RequestHead) and (event.upgrade or event.minor == 0) for event in events):
@@ -208,14 +208,14 @@ def test_what_is_taken_is_read_alike_by_another_parser(text: bytes) -> None:
     [(b"/", b"/"), (b"http://h/x?y", b"http://h/x?y"), (b"*", b"*"), (b"/%2e%2e/", b"/%2e%2e/")],
 )
 def test_targets_are_kept_as_sent(target: bytes, expected: bytes) -> None:
-    """Nothing is decoded or normalised here."""
+    """Targets are neither decoded nor normalised."""
     (head, end) = requests_in([b"OPTIONS " + target + b" HTTP/1.1\r\n" + HOST + b"\r\n"])
     assert isinstance(head, RequestHead)
     assert (head.target, end) == (expected, END)
 
 
 def test_a_head_says_all_about_its_body() -> None:
-    """Length, coding, persistence and upgrade come from the head; values lose their outer white space only."""
+    """Length, coding, persistence and upgrade come from the head; values lose only the white space around them."""
     text = b"POST / HTTP/1.1\r\nHost:  h \t\r\nContent-Length: 3\r\nConnection: close\r\nA: x\r\na: y\r\n\r\nabc"
     head, data, end = requests_in([text])
     assert isinstance(head, RequestHead)
@@ -225,7 +225,7 @@ def test_a_head_says_all_about_its_body() -> None:
 
 
 def test_nothing_is_read_behind_close_or_upgrade() -> None:
-    """After a request that ends the connection, and after an upgrade, bytes are not HTTP to us."""
+    """Bytes behind a request that ends the connection, or behind an upgrade, are not parsed as HTTP."""
     for field in (b"Connection: close\r\n", b"Connection: upgrade\r\nUpgrade: websocket\r\n"):
         text = b"GET / HTTP/1.1\r\n" + HOST + field + b"\r\nGET / HTTP/1.1\r\n" + HOST + b"\r\n"
         for pieces in ([text], [bytes([byte]) for byte in text]):
@@ -236,7 +236,7 @@ def test_nothing_is_read_behind_close_or_upgrade() -> None:
 
 @pytest.mark.parametrize("fill", [b"X: " + b"a" * 70_000 + b"\r\n", b"X: y\r\n" * 20_000])
 def test_heads_are_bounded(fill: bytes) -> None:
-    """64 KiB and no more, in one line or many, in one read or many; trailers too; nothing piles up meanwhile."""
+    """The limit is 64 KiB, in one line or many, in one read or many, for trailers too; memory stays bounded."""
     head = b"POST / HTTP/1.1\r\n" + HOST + fill + b"\r\n"
     trailer = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + fill + b"\r\n"
     endless = b"POST / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 200_000
@@ -248,13 +248,13 @@ def test_heads_are_bounded(fill: bytes) -> None:
 
 
 def test_a_head_below_the_bound_passes_with_a_large_body() -> None:
-    """The bound is on heads: a body in the same read does not count."""
+    """The limit is for heads: a body in the same read does not count."""
     head = b"POST / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 60_000 + b"\r\nContent-Length: 300000\r\n\r\n"
     assert requests_in([head + bytes(300_000)])[-1] is END
 
 
 def test_what_comes_before_a_head_does_not_make_it_smaller() -> None:
-    """The bound holds for a head that has begun in the read in which the request before it ended."""
+    """The limit holds for a head that begins in the read in which the request before it ends."""
     first = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\n\r\na"
     for size, bad in ((60_000, False), (70_000, True)):
         second = b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * size + b"\r\n\r\n"
@@ -263,7 +263,7 @@ def test_what_comes_before_a_head_does_not_make_it_smaller() -> None:
 
 
 def test_a_switch_is_an_answer_where_it_was_asked_for() -> None:
-    """A 101 has an end like any answer, and what stands behind it is kept; unasked or half said it is refused."""
+    """A 101 has an END like any response, and the bytes behind it are kept; one that was not requested is refused."""
     head = b"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
     for rest in (b"", b"\x81\x01a"):
         parser = ResponseParser()
@@ -278,7 +278,7 @@ def test_a_switch_is_an_answer_where_it_was_asked_for() -> None:
 
 
 def test_interim_responses_come_before_the_final_one() -> None:
-    """1xx heads have no body and no end of their own."""
+    """1xx heads have neither a body nor an END of their own."""
     text = (
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
@@ -291,9 +291,9 @@ def test_interim_responses_come_before_the_final_one() -> None:
 @pytest.mark.parametrize("field", [b"Content-Length: 2", b"Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("status", [b"100", b"103", b"104"])
 def test_an_interim_response_with_a_body_is_refused(status: bytes, field: bytes) -> None:
-    """It can have none (RFC 9110 8.6, RFC 9112 6.1): where the next head begins would be a matter of taste."""
-    (found,) = responses_in([b"HTTP/1.1 " + status + b" X\r\n" + field + b"\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"])
-    assert found == Malformed(Fault.FRAMING, "an interim response has a body")
+    """A 1xx has no body (RFC 9110 8.6, RFC 9112 6.1): with one, parsers would disagree where the next head begins."""
+    (event,) = responses_in([b"HTTP/1.1 " + status + b" X\r\n" + field + b"\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"])
+    assert event == Malformed(Fault.FRAMING, "an interim response has a body")
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_an_interim_response_with_a_body_is_refused(status: bytes, field: bytes)
     ],
 )
 def test_answers_without_a_body_end_with_their_head(head: bytes, *, bodiless: bool) -> None:
-    """HEAD, 204 and 304, whatever their fields say (RFC 9112 6.3)."""
+    """Responses to HEAD, and 204 and 304, have no body whatever their fields declare (RFC 9112 6.3)."""
     for pieces in ([head], [bytes([byte]) for byte in head]):
         first, last = responses_in(pieces, bodiless=bodiless)
         assert isinstance(first, ResponseHead)
@@ -315,7 +315,7 @@ def test_answers_without_a_body_end_with_their_head(head: bytes, *, bodiless: bo
 
 
 def test_a_body_without_length_ends_with_the_connection() -> None:
-    """And only there is the connection's end an end."""
+    """Only for such a body is the connection's end the end of the response."""
     head, data, end = responses_in([b"HTTP/1.1 200 OK\r\n\r\n", b"ab", b"c"])
     assert isinstance(head, ResponseHead)
     assert (head.until_close, head.keep_alive, data, end) == (True, False, b"abc", END)
@@ -324,7 +324,7 @@ def test_a_body_without_length_ends_with_the_connection() -> None:
 
 
 def test_what_nobody_asked_for_is_refused() -> None:
-    """Bytes behind a response spoil the connection, not the response."""
+    """Bytes behind a response make the connection unusable, not the response."""
     parser = ResponseParser()
     parser.expect()
     _, end, unasked = parser.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")
@@ -335,7 +335,7 @@ def test_what_nobody_asked_for_is_refused() -> None:
 
 @given(bodies, st.lists(st.integers(0, 10_000), max_size=8), st.booleans())
 def test_chunks_are_read_as_written(body: list[bytes], at: list[int], trailer: bool) -> None:  # noqa: FBT001  hypothesis fills it in
-    """What `chunk` frames comes back, however it is cut; trailers stand between the data and the end."""
+    """A body framed by `chunk` is parsed back under any cuts; trailers come between the data and the END."""
     framed = b"".join(b"".join(map(bytes, chunk([piece, b""]))) for piece in body)
     end = b"0\r\nX-Sum: 1\r\n\r\n" if trailer else b"0\r\n\r\n"
     events = responses_in(cut(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + framed + end, at))

@@ -1,4 +1,4 @@
-"""A body that lies where the next read is going to be: nothing of it is lost, whatever is read there."""
+"""A body that lies in the read buffer: no byte of it is lost when the next read overwrites it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def head(length: int) -> RequestHead:
 
 
 def borrowed(body: bytes, opening: int | None) -> tuple[RequestBody, bytearray, bytes]:
-    """One that is looked into and gets a member, or goes on as it came; its buffer, and what is to go out."""
+    """Return a borrowed body, its buffer and the bytes to send; `opening`: it is inspected and spliced there."""
     buffer = bytearray(body)
     view = memoryview(buffer)
-    upload = RequestBody(head(len(body)), view, complete=True)
+    request_body = RequestBody(head(len(body)), view, complete=True)
     if opening is None:
-        return upload, buffer, body
-    upload.body, upload.parts = view, [view[:opening], MEMBER, view[opening:]]
-    return upload, buffer, body[:opening] + MEMBER + body[opening:]
+        return request_body, buffer, body
+    request_body.body, request_body.parts = view, [view[:opening], MEMBER, view[opening:]]
+    return request_body, buffer, body[:opening] + MEMBER + body[opening:]
 
 
-def outgoing(upload: RequestBody) -> tuple[int | None, bytes]:
-    length, parts = upload.opening()
+def outgoing(request_body: RequestBody) -> tuple[int | None, bytes]:
+    length, parts = request_body.opening()
     return length, b"".join(parts)
 
 
@@ -41,32 +41,32 @@ BODIES = st.binary(min_size=1).flatmap(lambda body: st.tuples(st.just(body), st.
 
 @given(BODIES)
 def test_what_is_sent_can_be_sent_again_as_it_came(drawn: tuple[bytes, int]) -> None:
-    """With the head in one piece; without the member behind that."""
+    """First in one piece with the head; the second time without the member."""
     body, opening = drawn
-    upload, buffer, sent = borrowed(body, opening)
-    assert upload.join(b"HEAD") == b"HEAD" + sent
-    assert not upload.borrowed
+    request_body, buffer, sent = borrowed(body, opening)
+    assert request_body.join(b"HEAD") == b"HEAD" + sent
+    assert not request_body.borrowed
     buffer[:] = bytes(len(buffer))
-    upload.restore_original()
-    assert outgoing(upload) == (len(body), body)
+    request_body.restore_original()
+    assert outgoing(request_body) == (len(body), body)
 
 
 @given(BODIES, st.booleans())
-def test_what_cannot_be_sent_at_once_is_copied(drawn: tuple[bytes, int], looked_into: bool) -> None:  # noqa: FBT001  hypothesis fills it in
-    """It goes out the same later."""
+def test_what_cannot_be_sent_at_once_is_copied(drawn: tuple[bytes, int], inspected: bool) -> None:  # noqa: FBT001  hypothesis fills it in
+    """The same bytes are sent later."""
     body, opening = drawn
-    upload, buffer, sent = borrowed(body, opening if looked_into else None)
-    assert upload.copy_borrowed() == body
-    assert not upload.borrowed
+    request_body, buffer, sent = borrowed(body, opening if inspected else None)
+    assert request_body.copy_borrowed() == body
+    assert not request_body.borrowed
     buffer[:] = bytes(len(buffer))
-    assert outgoing(upload) == (len(sent), sent)
-    upload.restore_original()
-    assert upload.parts == ((body,) if looked_into else (b"",))
+    assert outgoing(request_body) == (len(sent), sent)
+    request_body.restore_original()
+    assert request_body.parts == ((body,) if inspected else (b"",))
 
 
 @asynchronous
 async def test_bodies_of_many_at_once_stay_apart(tmp_path: Path) -> None:
-    """All come while the first connection is dialled, and all are refused once: each is sent as it was, twice."""
+    """All come while the first connection is dialled, and all are refused once: each is sent again unchanged."""
 
     async def script(call: Call) -> None:
         if b'"service_tier"' in call.request.body:

@@ -1,4 +1,4 @@
-"""How pieces are handed to a transport."""
+"""Pieces written to a transport."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LARGE = bytes(200_000)
 
 
 class Noting(asyncio.WriteTransport):
-    """Takes what is written; `writelines` knows no back-pressure on CPython 3.12.0 to 3.12.8, 3.13.0 and 3.13.1."""
+    """Records writes; `writelines` has no back-pressure in CPython 3.12.0 to 3.12.8, 3.13.0 and 3.13.1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Noting(asyncio.WriteTransport):
 
 @given(st.lists(st.one_of(st.binary(max_size=20), st.just(LARGE)), min_size=1, max_size=5))
 def test_pieces_are_written_in_order_and_a_large_last_one_is_not_copied(parts: list[bytes]) -> None:
-    """Small ones take one call, and so one system call."""
+    """Small pieces are written with one call, and so with one system call."""
     transport = Noting()
     write(transport, parts)
     assert b"".join(transport.written) == b"".join(parts)

@@ -1,4 +1,4 @@
-"""Frames: what passes is what came, and a text gets one member more, as another parser of frames reads it."""
+"""Frames: they are passed on unchanged, and a text gets one more member, as another parser confirms."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def frame(first: int, payload: bytes, key: bytes = b"") -> bytes:
 
 @st.composite
 def conversations(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """(frames, key) of a sound sequence: messages whole and in fragments, control frames anywhere between."""
+    """Draw (frames, key) of a valid sequence: whole and fragmented messages, control frames anywhere between."""
     key = draw(st.one_of(st.just(b""), KEYS))
     out = []
     for _ in range(draw(st.integers(0, 6))):
@@ -74,7 +74,7 @@ def cut(data: bytes, at: list[int]) -> list[bytes]:
 
 @given(st.binary(max_size=400), st.lists(st.integers(0, 500), max_size=6))
 def test_what_passes_is_what_came(data: bytes, at: list[int]) -> None:
-    """Whatever the bytes are and however they are cut: joined again they are the same, and each frame is whole."""
+    """For any bytes and any cuts: the events joined are the bytes, and each frame is whole."""
     reader = FrameReader(HOLD)
     events = [event for piece in cut(data, at) for event in reader.feed(piece)]
     assert b"".join(map(raw, events)) + reader.pending == data
@@ -87,28 +87,28 @@ def test_what_passes_is_what_came(data: bytes, at: list[int]) -> None:
 
 
 def read_by_wsproto(data: bytes, *, client: bool) -> list[tuple[Opcode, bytes | str]]:
-    """(opcode, payload) of every message and control frame, as another parser reads them."""
+    """Return (opcode, payload) of every message and control frame, as another parser reads them."""
     protocol = FrameProtocol(client=client, extensions=[])
     protocol.receive_bytes(data)
-    found: list[tuple[Opcode, bytes | str]] = []
+    messages: list[tuple[Opcode, bytes | str]] = []
     parts: list[bytes | str] = []
     for seen in protocol.received_frames():
         payload = bytes(seen.payload) if isinstance(seen.payload, bytearray) else seen.payload
         if seen.opcode.iscontrol():
-            found.append((seen.opcode, payload))  # type: ignore[arg-type]  # no close frame is ever sent here
+            messages.append((seen.opcode, payload))  # type: ignore[arg-type]  # no close frame is ever sent here
             continue
         parts.append(payload)  # type: ignore[arg-type]  # text or bytes for data frames
         if seen.message_finished:
             whole = "".join(map(str, parts)) if isinstance(payload, str) else b"".join(map(bytes, parts))  # type: ignore[arg-type]  # one type a message
-            found.append((seen.opcode, whole))
+            messages.append((seen.opcode, whole))
             parts = []
-    return found
+    return messages
 
 
 @given(conversations(), st.lists(st.integers(0, 3000), max_size=8))
-def test_messages_are_read_alike_by_another_parser(told: tuple[bytes, bytes], at: list[int]) -> None:
-    """The text messages that we put together are those that wsproto reads, but for those that are too large."""
-    data, key = told
+def test_messages_are_read_alike_by_another_parser(conversation: tuple[bytes, bytes], at: list[int]) -> None:
+    """The assembled text messages are those that wsproto reads, without those that are too large."""
+    data, key = conversation
     reader, messages = FrameReader(HOLD), MessageAssembler(HOLD)
     seen = [messages.add(event) for piece in cut(data, at) for event in reader.feed(piece)]
     theirs = [text for opcode, text in read_by_wsproto(data, client=not key) if opcode is Opcode.TEXT]
@@ -117,16 +117,16 @@ def test_messages_are_read_alike_by_another_parser(told: tuple[bytes, bytes], at
 
 
 @given(conversations(), st.lists(st.integers(0, 3000), max_size=8))
-def test_a_member_more_and_nothing_else(told: tuple[bytes, bytes], at: list[int]) -> None:
-    """After the splice another parser reads the same messages, and in each whole text object one member more."""
-    data, key = told
+def test_a_member_more_and_nothing_else(conversation: tuple[bytes, bytes], at: list[int]) -> None:
+    """After the splice another parser reads the same messages, with one more member in each whole text object."""
+    data, key = conversation
     reader = FrameReader(1 << 20)
     out = b""
     for piece in cut(data, at):
         for event in reader.feed(piece):
-            found = inject_tier(event.payload(), "priority") if isinstance(event, Frame) and event.is_text else None
-            if found is not None and found.injected and isinstance(event, Frame):
-                out += joined(splice_member(event, len(found.parts[0]), bytes(found.parts[1])))
+            spliced = inject_tier(event.payload(), "priority") if isinstance(event, Frame) and event.is_text else None
+            if spliced is not None and spliced.injected and isinstance(event, Frame):
+                out += joined(splice_member(event, len(spliced.parts[0]), bytes(spliced.parts[1])))
             else:
                 out += raw(event)
     assert reader.at_boundary
@@ -142,7 +142,7 @@ def test_a_member_more_and_nothing_else(told: tuple[bytes, bytes], at: list[int]
 
 @given(KEYS, st.integers(0, 70_000), st.integers(0, 60), st.binary(min_size=1, max_size=40))
 def test_the_mask_fits_behind_the_member(key: bytes, size: int, opening: int, member: bytes) -> None:
-    """The length in the header is right for every size class, and every byte unmasks to what it was."""
+    """The header's length is right for every size class, and every byte unmasks to its old value."""
     text = bytes(index * 7 % 251 for index in range(size))
     opening = min(opening, size)
     (whole,) = FrameReader(1 << 20).feed(frame(0x81, text, key))
@@ -157,7 +157,7 @@ def test_the_mask_fits_behind_the_member(key: bytes, size: int, opening: int, me
 
 @given(KEYS, st.binary(max_size=50), st.integers(0, 9))
 def test_masking_is_its_own_inverse(key: bytes, data: bytes, offset: int) -> None:
-    """And is byte by byte what RFC 6455 5.3 says."""
+    """Masking follows RFC 6455 5.3 byte by byte."""
     expected = bytes(byte ^ key[(offset + index) % 4] for index, byte in enumerate(data))
     assert apply_mask(data, key, offset) == expected
     assert apply_mask(expected, key, offset) == data
@@ -165,7 +165,7 @@ def test_masking_is_its_own_inverse(key: bytes, data: bytes, offset: int) -> Non
 
 @pytest.mark.parametrize("key", [b"", b"abcd"])
 def test_a_close_is_read_by_another_parser(key: bytes) -> None:
-    """With its code, masked or not."""
+    """A Close frame has its code, masked or not."""
     protocol = FrameProtocol(client=not key, extensions=[])
     protocol.receive_bytes(close_frame(1001, key))
     (seen,) = protocol.received_frames()
@@ -173,7 +173,7 @@ def test_a_close_is_read_by_another_parser(key: bytes) -> None:
 
 
 def test_large_frames_pass_as_they_come() -> None:
-    """Beyond `hold` nothing is kept, whatever length a header claims; their messages are left out."""
+    """Frames larger than `hold` are not kept, whatever length a header declares; their messages are left out."""
     reader, messages = FrameReader(4), MessageAssembler(4)
     large = frame(0x01, b"x" * 5) + frame(0x80, b"y") + frame(0x81, b"z")
     seen = [messages.add(event) for event in reader.feed(large)]
@@ -184,7 +184,7 @@ def test_large_frames_pass_as_they_come() -> None:
     assert endless.pending == b""
 
 
-def asked(*fields: bytes, method: bytes = b"GET", minor: bytes = b"1") -> RequestHead:
+def request(*fields: bytes, method: bytes = b"GET", minor: bytes = b"1") -> RequestHead:
     lines = [method + b" /v1/responses HTTP/1." + minor, b"Host: h", b"Connection: Upgrade", *fields, b"", b""]
     head = RequestParser().feed(b"\r\n".join(lines))[0]
     assert isinstance(head, RequestHead)
@@ -198,18 +198,18 @@ KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="  # with its answer, RFC 645
 @pytest.mark.parametrize(
     ("head", "expected"),
     [
-        (asked(UPGRADE, VERSION, KEY), True),
-        (asked(UPGRADE.upper(), VERSION, KEY), True),
-        (asked(b"Upgrade: h2c", VERSION, KEY), False),
-        (asked(UPGRADE, b"Sec-WebSocket-Version: 8", KEY), False),
-        (asked(UPGRADE, VERSION), False),
-        (asked(UPGRADE, VERSION, KEY, method=b"POST"), False),
-        (asked(UPGRADE, VERSION, KEY, b"Content-Length: 1"), False),
-        (asked(UPGRADE, VERSION, KEY, minor=b"0"), False),
+        (request(UPGRADE, VERSION, KEY), True),
+        (request(UPGRADE.upper(), VERSION, KEY), True),
+        (request(b"Upgrade: h2c", VERSION, KEY), False),
+        (request(UPGRADE, b"Sec-WebSocket-Version: 8", KEY), False),
+        (request(UPGRADE, VERSION), False),
+        (request(UPGRADE, VERSION, KEY, method=b"POST"), False),
+        (request(UPGRADE, VERSION, KEY, b"Content-Length: 1"), False),
+        (request(UPGRADE, VERSION, KEY, minor=b"0"), False),
     ],
 )
 def test_only_a_whole_handshake_is_one(head: RequestHead, *, expected: bool) -> None:
-    """RFC 6455 4.2.1; a body would hide what stands behind it."""
+    """RFC 6455 4.2.1; a request with a body is none, since the body would hide the bytes behind it."""
     assert is_handshake(head) is expected
 
 
@@ -228,10 +228,10 @@ def test_only_a_whole_handshake_is_one(head: RequestHead, *, expected: bool) -> 
     ],
 )
 def test_only_what_was_offered_is_accepted(status: bytes, fields: tuple[bytes, ...], *, expected: bool) -> None:
-    """The answer to our client's key, and no extension: it was not offered any."""
+    """It must answer the client's key and have no extension, since none was offered."""
     parser = ResponseParser()
     parser.expect(switch=True)
     lines = [b"HTTP/1.1 " + status, b"Connection: Upgrade", *fields, b"Content-Length: 0", b"", b""]
     head = parser.feed(b"\r\n".join(lines))[0]
     assert isinstance(head, ResponseHead)
-    assert accepts_handshake(asked(UPGRADE, VERSION, KEY), head) is expected
+    assert accepts_handshake(request(UPGRADE, VERSION, KEY), head) is expected

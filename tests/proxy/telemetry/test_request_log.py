@@ -1,4 +1,4 @@
-"""The request log: its lines, its size, and that a disk in trouble stops nothing."""
+"""The request log: its lines, its size, and full or hanging disks, which stop nothing."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ LINES = fresh_lines()
 
 
 def test_a_line_has_the_fields_of_the_contract() -> None:
-    """Those and no others; no query; durations in milliseconds."""
+    """A line has these fields and no others; no query; durations are milliseconds."""
     entry = record(7)
     entry.began_at, entry.sent_at, entry.response_at, entry.first_byte_at, entry.ended_at = 1.0, 1.5, 1.75, 2.0, 3.0
     entry.wall_time, entry.status, entry.content_type = 1_700_000_000.5, 200, b"text/event-stream"
     entry.observer = StreamObserver(sse=True)
     entry.observer.feed(b'data: {"response":{"service_tier":"flex","usage":{"input_tokens":3}}}\n\n')
     (line,) = encode([LINES.build(entry)]).splitlines()
-    found = json.loads(line)
-    assert set(found) == CONTRACT
+    fields = json.loads(line)
+    assert set(fields) == CONTRACT
     expected = {
         "ts": "2023-11-14T22:13:20.500+00:00",
         "request_id": "id00000007",
@@ -70,12 +70,12 @@ def test_a_line_has_the_fields_of_the_contract() -> None:
         "transport": "http",
         "upstream_base": "https://relay.example/v1",
     }
-    assert {name: found[name] for name in expected} == expected
-    assert found["usage"]["input_tokens"] == 3
+    assert {name: fields[name] for name in expected} == expected
+    assert fields["usage"]["input_tokens"] == 3
 
 
 def test_a_line_is_short() -> None:
-    """What a request or an upstream may spell at any length is cut, so that 50 MB hold many requests."""
+    """Texts whose length a request or an upstream chooses are cut, so that 50 MB hold many requests."""
     entry = RequestRecord(1, b"POST", b"/v1/" + b"p" * 60_000)
     entry.model = entry.tier_before = entry.tier_after = "m" * 60_000
     entry.content_type = b"c" * 60_000
@@ -125,7 +125,7 @@ def facts(**changed: object) -> RequestRecord:
 
 @pytest.mark.parametrize("name", FACTS)
 def test_lines_forget_nothing_of_a_request(name: str) -> None:
-    """A request that differs from the one before it in one fact is told as if it had come alone."""
+    """A request that differs from the one before it in one fact gets the line that it would get alone."""
     one, other = facts(), facts(**{name: FACTS[name][1]})
     for first, second in ((one, other), (other, one)):
         lines, alone = (
@@ -137,13 +137,13 @@ def test_lines_forget_nothing_of_a_request(name: str) -> None:
 
 
 def test_every_fact_of_a_request_is_tried() -> None:
-    """What a record says by default, or is made with, stands in the list above."""
+    """Every attribute of a record is in the list above."""
     names = {*RequestRecord.__annotations__, *vars(record())} - {"began_at"}
     assert names == set(FACTS)
 
 
 def test_lines_are_made_of_few_kinds() -> None:
-    """However many kinds of requests there are, few are remembered."""
+    """The number of cached templates is bounded, however many kinds of requests there are."""
     lines = fresh_lines()
     for status in range(200, 500):
         assert lines.build(facts(status=status)).status == status
@@ -151,7 +151,7 @@ def test_lines_are_made_of_few_kinds() -> None:
 
 
 def test_lines_read_back() -> None:
-    """A line says the same after reading it; torn and foreign ones are passed over."""
+    """A line is the same after decoding; torn and foreign ones are left out."""
     line = LINES.build(record(3))
     text = encode([line])
     assert decode(text[:40] + b"\n" + text + b"[]\n{}\n\xff\n" + text) == [line, line]
@@ -165,14 +165,14 @@ def test_the_tail_has_whole_lines(tmp_path: Path, limit: int) -> None:
         file.write(b"%09d\n" % number)
     file.close()
     whole = b"".join(b"%09d\n" % number for number in range(8))
-    found = file.tail(limit)
-    assert whole.endswith(found)
-    assert len(found) % 10 == 0
-    assert min(limit, len(whole)) - 20 <= len(found) <= limit
+    tail = file.tail(limit)
+    assert whole.endswith(tail)
+    assert len(tail) % 10 == 0
+    assert min(limit, len(whole)) - 20 <= len(tail) <= limit
 
 
 def test_files_rotate_by_size(tmp_path: Path) -> None:
-    """At the limit the file moves up; there are never more than five, and no line is in two of them."""
+    """At the limit the file is rotated; there are never more than five, and no line is in two of them."""
     file = RotatingFile(tmp_path / "log", limit=100, file_count=5)
     for number in range(100):
         file.write(b"%09d\n" % number)
@@ -184,7 +184,7 @@ def test_files_rotate_by_size(tmp_path: Path) -> None:
 
 
 def test_an_older_file_is_continued(tmp_path: Path) -> None:
-    """A new worker appends, and counts what stands there."""
+    """A new worker appends, and the lines already there count towards the limit."""
     (tmp_path / "log").write_bytes(b"x" * 95 + b"\n")
     file = RotatingFile(tmp_path / "log", limit=100)
     file.write(b"1\n")
@@ -195,7 +195,7 @@ def test_an_older_file_is_continued(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", ["moved", "removed", "rotated", "emptied"])
 def test_others_may_move_the_file(tmp_path: Path, way: str) -> None:
-    """The next line is in the file of that name, where readers look for it; what counts is the size that it has."""
+    """The next line is in the file of that name, where readers expect it; that file's size counts."""
     path = tmp_path / "log"
     file, other = RotatingFile(path, limit=20), RotatingFile(path, limit=20)
     file.write(b"111111111\n")
@@ -228,7 +228,7 @@ def test_two_workers_rotate_one_file(tmp_path: Path) -> None:
 
 
 def test_a_torn_line_harms_no_other(tmp_path: Path) -> None:
-    """Where a disk took a line in part, the next one begins on a line of its own."""
+    """After a line that was written in part, the next one begins on a line of its own."""
     path = tmp_path / "log"
     file = RotatingFile(path)
     file.write(b"1\n")
@@ -267,12 +267,12 @@ class Broken(RotatingFile):
 
 @asynchronous
 async def test_a_full_disk_costs_lines_only(tmp_path: Path) -> None:
-    """The trouble is told, and writing goes on when there is room again."""
-    told: asyncio.Queue[OSError] = asyncio.Queue()
+    """The error is reported, and writing continues when there is room again."""
+    errors: asyncio.Queue[OSError] = asyncio.Queue()
     file = Broken(tmp_path / "log")
-    log = RequestLog(file, LINES.build, on_error=told.put_nowait)
+    log = RequestLog(file, LINES.build, on_error=errors.put_nowait)
     log.add(record(1))
-    assert (await told.get()).errno == errno.ENOSPC
+    assert (await errors.get()).errno == errno.ENOSPC
     file.full = False
     log.add(record(2))
     await log.close()
@@ -281,7 +281,7 @@ async def test_a_full_disk_costs_lines_only(tmp_path: Path) -> None:
 
 
 class Hanging(RotatingFile):
-    """A disk that takes nothing until it goes on."""
+    """A disk that blocks until it is released."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -325,27 +325,27 @@ async def test_a_disk_that_hangs_costs_lines_only(tmp_path: Path) -> None:
 
 
 @asynchronous
-async def test_each_line_is_told(tmp_path: Path) -> None:
+async def test_each_line_is_delivered(tmp_path: Path) -> None:
     """First what earlier workers left, then each line once, in order, whether the disk took it or not."""
     earlier = LINES.build(record(1))
     (tmp_path / "log").write_bytes(encode([earlier]))
-    told: asyncio.Queue[list[LogLine]] = asyncio.Queue()
+    batches: asyncio.Queue[list[LogLine]] = asyncio.Queue()
     file = Broken(tmp_path / "log")
-    log = RequestLog(file, LINES.build, on_lines=told.put_nowait)
+    log = RequestLog(file, LINES.build, on_lines=batches.put_nowait)
     log.remember()
-    assert await told.get() == [earlier]
+    assert await batches.get() == [earlier]
     log.add(record(2))
-    assert [line.request_id for line in await told.get()] == ["id00000002"]
+    assert [line.request_id for line in await batches.get()] == ["id00000002"]
     file.full = False
     log.add(record(3))
     log.remember()
     await log.close()
-    assert [line.request_id for line in await told.get()] == ["id00000003"]
-    assert told.empty()
+    assert [line.request_id for line in await batches.get()] == ["id00000003"]
+    assert batches.empty()
 
 
 def test_events_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    """Warnings always, but not over and over; detail on request only."""
+    """Warnings are always logged, but not over and over; details with --verbose only."""
     quiet = EventLog(verbose=False)
     quiet.info("listening", port=1)
     EventLog(verbose=True).info("listening", port=1)
@@ -356,8 +356,8 @@ def test_events_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert (second["event"], second["level"], second["errno"]) == ("trouble", "warning", 28)
 
 
-def test_an_event_that_cannot_be_told_harms_nobody() -> None:
-    """Without a descriptor left even the words for it cannot be loaded: it is left out, and the next one is told."""
+def test_an_event_that_cannot_be_logged_harms_nobody() -> None:
+    """Without a free descriptor the logger cannot be imported: that event is left out, and the next one is logged."""
     program = (
         "import resource\n"
         "from cfp.proxy.telemetry.request_log import EventLog\n"
@@ -375,7 +375,7 @@ def test_an_event_that_cannot_be_told_harms_nobody() -> None:
 
 @asynchronous
 async def test_a_burst_needs_few_writes(tmp_path: Path) -> None:
-    """Each write costs a turn of the thread: of few lines each, a busy worker would queue more than it writes."""
+    """Each write takes a turn of the thread: with few lines each, a busy worker would queue more than it writes."""
     sizes: list[int] = []
 
     class Counting(RotatingFile):
@@ -392,20 +392,20 @@ async def test_a_burst_needs_few_writes(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_lines_hold_nobody_up(tmp_path: Path) -> None:
-    """Few are made at once, whether the next request's end makes them or the writing does; and none is forgotten."""
-    made, over, told = 0, asyncio.Event(), list[LogLine]()
+    """Lines are made in small batches, whether a request's end or a write makes them, and none is lost."""
+    made, over, delivered = 0, asyncio.Event(), list[LogLine]()
 
     def line(of: RequestRecord) -> LogLine:
         nonlocal made
         made += 1
         return LINES.build(of)
 
-    def tell(lines: list[LogLine]) -> None:
-        told.extend(lines)
-        if len(told) == 200:
+    def deliver(lines: list[LogLine]) -> None:
+        delivered.extend(lines)
+        if len(delivered) == 200:
             over.set()
 
-    log = RequestLog(RotatingFile(tmp_path / "log"), line, on_lines=tell)
+    log = RequestLog(RotatingFile(tmp_path / "log"), line, on_lines=deliver)
     at_once = []
     for number in range(200):
         before = made

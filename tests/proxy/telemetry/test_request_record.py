@@ -1,4 +1,4 @@
-"""What is read out of a stream on its way: the tier it was served at and its token counts."""
+"""The facts read from a stream on its way: the tier that served it and its token counts."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ NAMES = sorted(EXPECTED)
 
 
 def expected(name: str) -> ResponseFacts | None:
-    found = EXPECTED[name]
-    return None if found is None else ResponseFacts(found[0], None if found[1] is None else Usage(**found[1]))
+    facts = EXPECTED[name]
+    return None if facts is None else ResponseFacts(facts[0], None if facts[1] is None else Usage(**facts[1]))
 
 
 def told_of(pieces: list[bytes], *, sse: bool = True) -> ResponseFacts | None:
@@ -33,13 +33,13 @@ def told_of(pieces: list[bytes], *, sse: bool = True) -> ResponseFacts | None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_streams_tell_tier_and_usage(name: str) -> None:
-    """The last event with a response counts, and words of the answer that look like one do not."""
+    """The last event with a response counts; text of the response that looks like one does not."""
     assert told_of([(SSE / f"{name}.sse").read_bytes()]) == expected(name)
 
 
 @given(st.sampled_from(NAMES), st.lists(st.integers(0, 10_000), max_size=12))
 def test_cuts_change_nothing(name: str, at: list[int]) -> None:
-    """However the stream is cut into pieces, the same is told."""
+    """The facts do not depend on how the stream is cut into pieces."""
     text = (SSE / f"{name}.sse").read_bytes()
     marks = [0, *sorted(mark % (len(text) + 1) for mark in at), len(text)]
     assert told_of([text[start:end] for start, end in pairwise(marks)]) == expected(name)
@@ -52,7 +52,7 @@ def test_byte_by_byte() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """An event larger than the bound is not told, and is not kept either."""
+    """An event larger than the limit is neither reported nor kept."""
     observer = StreamObserver(sse=True)
     observer.feed(b'data: {"type":"response.completed","response":{"output":"')
     for _ in range(100):
@@ -80,6 +80,6 @@ def test_an_answer_without_a_stream_is_read_too() -> None:
     ],
 )
 def test_only_readable_answers_are_watched(fields: dict[bytes, bytes], *, watched: bool) -> None:
-    """Other types and packed bodies cost nothing."""
+    """Bodies of other types or with a content coding are not observed."""
     head = ResponseHead(200, b"OK", [], fields, 1, keep_alive=True, length=None, chunked=True, until_close=False)
     assert (StreamObserver.of(head) is not None) == watched

@@ -1,4 +1,4 @@
-"""What the tier has been worth so far, and the last requests: in bounded memory, across restarts, on a full disk."""
+"""Statistics by tier and the newest requests: in bounded memory, across restarts, on a full disk."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_medians_are_those_of_the_samples(samples: list[tuple[float, float, int]
 
 
 def test_tiers_models_and_upstreams_are_apart() -> None:
-    """Each has a row; the one fed last is the first."""
+    """Each has a row; the row of the newest line is the first."""
     evidence = fed(
         line(service_tier_after="priority", service_tier_injected=True, response_service_tier="priority"),
         line(service_tier_after="priority", response_service_tier="default"),
@@ -66,21 +66,21 @@ def test_tiers_models_and_upstreams_are_apart() -> None:
         line(service_tier_after="priority", status=429),
         line(service_tier_after="priority", error_type="upstream_cut"),
     )
-    found = [(row["upstream_base"], row["model"], row["service_tier"], row["count"]) for row in evidence.report()]
-    assert found == [("u", "m", "priority", 4), ("v", "m", None, 1), ("u", "n", None, 1), ("u", "m", None, 1)]
+    rows = [(row["upstream_base"], row["model"], row["service_tier"], row["count"]) for row in evidence.report()]
+    assert rows == [("u", "m", "priority", 4), ("v", "m", None, 1), ("u", "n", None, 1), ("u", "m", None, 1)]
     first = evidence.report("u")[0]
     assert (first["failed"], first["injected"]) == (2, 1)
     assert first["echoed"] == {"priority": 1, "default": 1}
 
 
 def test_what_says_nothing_about_a_tier_is_left_out() -> None:
-    """Other paths, requests that were never answered, and turns that the user broke off."""
+    """Other paths, requests without a response, and turns that the user interrupted are not counted."""
     evidence = fed(line(eligible=False), line(status=None), line(error_type="client_left"))
     assert evidence.report() == []
 
 
 def test_memory_is_bounded() -> None:
-    """Models, echoed tiers and samples may be as many as an upstream likes."""
+    """The numbers of rows, echoed tiers and samples are bounded, whatever an upstream sends."""
     evidence, recent = TierStatistics(), RecentRequests()
     for number in range(5_000):
         one = line(model=f"m{number % 100}", response_service_tier=f"t{number}", first_byte_ms=1.0)
@@ -93,15 +93,15 @@ def test_memory_is_bounded() -> None:
 
 
 def test_listeners_hear_of_new_lines() -> None:
-    """In order, until they leave, which one may do while it is being told."""
-    recent, heard = RecentRequests(), list[str]()
+    """Listeners get lines in order until they unsubscribe, which one may do while it is called."""
+    recent, delivered = RecentRequests(), list[str]()
     recent.add([line(ts="1")])
-    leave = recent.subscribe(lambda lines: heard.extend(one["ts"] for one in lines))
+    unsubscribe = recent.subscribe(lambda lines: delivered.extend(one["ts"] for one in lines))
     once = recent.subscribe(lambda _: once())
     recent.add([line(ts="2"), line(ts="3")])
-    leave()
+    unsubscribe()
     recent.add([line(ts="4")])
-    assert heard == ["2", "3"]
+    assert delivered == ["2", "3"]
     assert [one["ts"] for one in recent.lines()] == ["1", "2", "3", "4"]
 
 
@@ -113,7 +113,7 @@ async def ask(running: Running) -> None:
 
 
 async def stream(call: Call) -> None:
-    """An answer whose end comes a little after its first byte."""
+    """A response whose end comes a little after its first byte."""
     await call.send(STREAM[:-1])
     await asyncio.sleep(0.002)
     await call.send(STREAM[-1:])
@@ -121,7 +121,7 @@ async def stream(call: Call) -> None:
 
 @asynchronous
 async def test_evidence_survives_a_restart(tmp_path: Path) -> None:
-    """The next worker knows what the last one saw, and counts on; health tells it."""
+    """The next worker continues the counts of the last one; health reports them."""
     async with upstream(stream) as double:
         for count in (1, 2):
             async with worker(tmp_path, double.base) as running:
@@ -146,16 +146,16 @@ def fail_once(running: Process) -> None:
 
 
 def counted(running: Process, count: int) -> None:
-    """Wait until health's evidence has so many turns: a line is told within a twentieth of a second."""
-    told: Any = []
-    while not (told and told[0]["count"] == count):
+    """Wait until health's evidence has so many turns: a line is delivered within a twentieth of a second."""
+    rows: Any = []
+    while not (rows and rows[0]["count"] == count):
         time.sleep(0.02)
-        told = running.health()["service_tier_evidence"]
-    assert told[0]["failed"] == count
+        rows = running.health()["service_tier_evidence"]
+    assert rows[0]["failed"] == count
 
 
 def test_a_killed_worker_leaves_log_and_evidence(tmp_path: Path) -> None:
-    """At 10 MB the log moves up, of five files the oldest goes, and the next worker's evidence counts on."""
+    """At 10 MB the log is rotated, the oldest of five files goes, and the next worker's statistics continue."""
     layout = Layout(tmp_path)
     log = layout.request_log
     log.parent.mkdir(parents=True)
@@ -169,7 +169,7 @@ def test_a_killed_worker_leaves_log_and_evidence(tmp_path: Path) -> None:
             wait_for_pid_file(running, tmp_path)
             fail_once(running)
             counted(running, count)
-            while log.read_bytes().count(b'"status":502') < count:  # it is told before the disk has it
+            while log.read_bytes().count(b'"status":502') < count:  # it is delivered before the disk has it
                 time.sleep(0.01)
         layout.pid_file.unlink()  # it was killed
     assert sorted(log.parent.glob("fast_proxy.jsonl*")) == sorted(names)
@@ -179,7 +179,7 @@ def test_a_killed_worker_leaves_log_and_evidence(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_stops_no_request(tmp_path: Path) -> None:
-    """Every request is answered, and what could not be written is known while the worker lives."""
+    """Every request is answered, and lines that could not be written are known while the worker lives."""
     with process(tmp_path) as running:
         wait_for_pid_file(running, tmp_path)
         resource.prlimit(running.popen.pid, resource.RLIMIT_FSIZE, (4096, 4096))

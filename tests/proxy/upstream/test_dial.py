@@ -1,4 +1,4 @@
-"""How the upstream is reached: TLS with the user's authorities, outbound proxies, and words for every failure."""
+"""Connections to the upstream: TLS with the user's authorities, outbound proxies, and a reason for every failure."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def tls_upstream(certificate: tuple[Path, Path]) -> AsyncIterator[Upstream
 
 
 async def ask(running: Running) -> tuple[bytes, str]:
-    """(start line, error message or "")."""
+    """Return (start line, error message or "")."""
     client = await running.client()
     client.post()
     response = await client.response()
@@ -57,7 +57,7 @@ async def ask(running: Running) -> tuple[bytes, str]:
 
 
 async def closing(double: Upstream) -> None:
-    """Wait until the upstream has seen the end of its connection, so that no socket outlives the loop."""
+    """Wait until the upstream has read the end of its connection, so that no socket outlives the loop."""
     await double.gone.get()
     await asyncio.sleep(0)
 
@@ -81,7 +81,7 @@ async def test_the_users_authority_is_trusted_and_connections_are_kept(
 async def test_only_tls_itself_ends_a_body_without_length(
     tmp_path: Path, certificate: tuple[Path, Path], *, cut: bool
 ) -> None:
-    """An end of the connection that TLS does not announce is a cut, and no end is made up for the client."""
+    """A close without TLS's close_notify is a cut, and the client gets no END."""
 
     async def script(call: Call) -> None:
         await call.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
@@ -115,7 +115,7 @@ async def test_only_tls_itself_ends_a_body_without_length(
 async def test_a_certificate_that_is_not_good_is_refused(
     tmp_path: Path, certificate: tuple[Path, Path], kind: str, host: str, words: str
 ) -> None:
-    """502 that says what is wrong, also where the user trusts its authority; no byte of the request was sent."""
+    """A 502 with the reason, also where the user trusts its authority; no byte of the request is sent."""
     made = expired(tmp_path) if kind == "expired" else certificate
     environ = {} if kind == "unknown" else {"CODEX_CA_CERTIFICATE": str(made[0])}
     async with tls_upstream(made) as up, worker(tmp_path, f"https://{host}:{up.port}/v1", environ=environ) as running:
@@ -127,7 +127,7 @@ async def test_a_certificate_that_is_not_good_is_refused(
 
 @asynchronous
 async def test_an_upstream_that_speaks_no_tls_is_named(tmp_path: Path) -> None:
-    """Not a certificate's fault, and told as what it is."""
+    """It is not reported as a fault of the certificate."""
 
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -145,7 +145,7 @@ async def test_an_upstream_that_speaks_no_tls_is_named(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_broken_authority_file_is_the_users_to_repair(tmp_path: Path) -> None:
-    """400, naming the variable and not its value."""
+    """A 400 that names the variable and not its value."""
     environ = {"CODEX_CA_CERTIFICATE": str(tmp_path / "canary.pem")}
     async with worker(tmp_path, "https://127.0.0.1:9/v1", environ=environ) as running:
         start, message = await ask(running)
@@ -159,17 +159,17 @@ TUNNELLED = b"HTTP/1.1 200 Connected\r\nContent-Length: 5\r\n\r\n"  # RFC 9110 9
 
 @dataclass(slots=True)
 class Outlet:
-    """An outbound proxy on loopback: it notes how it is asked, and leads every tunnel to the upstream."""
+    """An outbound proxy on loopback: it records its requests, and leads every tunnel to the upstream."""
 
     double: Upstream
     to: int = 0
-    asked: list[Request] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self.to:  # absolute-form: be the upstream
             await self.double.serve(reader, writer)
             return
-        self.asked.append(await read_head(reader))
+        self.requests.append(await read_head(reader))
         writer.write(TUNNELLED)
         await self.join(reader, writer)
 
@@ -196,17 +196,17 @@ class Outlet:
         assert (await reader.readexactly(4))[3] == 3  # a name, and not an address that was looked up here
         name = await reader.readexactly((await reader.readexactly(1))[0])
         port = int.from_bytes(await reader.readexactly(2), "big")
-        self.asked.append(Request(b"%s:%d %s %s" % (name, port, user, password), []))
+        self.requests.append(Request(b"%s:%d %s %s" % (name, port, user, password), []))
         writer.write(b"\x05\x00\x00\x01" + bytes(6))
         await self.join(reader, writer)
 
 
 @asynccontextmanager
 async def outlet(double: Upstream, certificate: tuple[Path, Path] | None = None, **how: Any) -> AsyncIterator[Any]:
-    """(the proxy, its address); over TLS where it has a certificate."""
-    found = Outlet(double, **how)
-    server = await asyncio.start_server(found.serve, "127.0.0.1", 0, ssl=certificate and server_context(certificate))
-    yield found, f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    """Yield (the proxy, its address); it speaks TLS where it has a certificate."""
+    proxy = Outlet(double, **how)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=certificate and server_context(certificate))
+    yield proxy, f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     server.close()
 
 
@@ -215,7 +215,7 @@ async def outlet(double: Upstream, certificate: tuple[Path, Path] | None = None,
 async def test_a_plain_upstream_is_asked_for_in_absolute_form(
     tmp_path: Path, certificate: tuple[Path, Path], scheme: str
 ) -> None:
-    """An HTTP proxy gets the whole URL, its own password, and several requests on one connection; over TLS too."""
+    """An HTTP proxy gets the absolute URL, its own password, and several requests on one connection; over TLS too."""
     double = Upstream()
     async with outlet(double, certificate if scheme == "https" else None) as (_, address):
         ca = {"CODEX_CA_CERTIFICATE": str(certificate[0])}
@@ -239,7 +239,7 @@ async def test_a_tls_upstream_is_reached_through_a_tunnel(
     """CONNECT with the upstream's name and the proxy's password; then TLS, in TLS where the proxy has it."""
     async with (
         tls_upstream(certificate) as up,
-        outlet(up, certificate if scheme == "https" else None, to=up.port) as (found, address),
+        outlet(up, certificate if scheme == "https" else None, to=up.port) as (proxy, address),
     ):
         ca = {"CODEX_CA_CERTIFICATE": str(certificate[0])}
         environ = {"HTTPS_PROXY": f"{scheme}://user:pass%21@{address}", **ca}
@@ -247,33 +247,33 @@ async def test_a_tls_upstream_is_reached_through_a_tunnel(
             for _ in range(2):
                 assert await ask(running) == (b"HTTP/1.1 200 OK", "")
         await closing(up)
-    (asked,) = found.asked
-    assert asked.start == b"CONNECT relay.test:444 HTTP/1.1"
-    assert asked.get(b"proxy-authorization") == b"Basic dXNlcjpwYXNzIQ=="
+    (connect,) = proxy.requests
+    assert connect.start == b"CONNECT relay.test:444 HTTP/1.1"
+    assert connect.get(b"proxy-authorization") == b"Basic dXNlcjpwYXNzIQ=="
     assert [request.get(b"proxy-authorization") for request in up.requests] == [None, None]
     assert up.requests[0].start == b"POST /v1/responses HTTP/1.1"
 
 
 @asynchronous
 async def test_socks_is_given_the_name(tmp_path: Path) -> None:
-    """User and password are said to the proxy, which looks the name up; requests flow behind."""
+    """The proxy gets user and password and resolves the name; requests follow."""
     async with upstream() as up:
-        found = Outlet(up, to=up.port)
-        server = await asyncio.start_server(found.socks, "127.0.0.1", 0)
+        proxy = Outlet(up, to=up.port)
+        server = await asyncio.start_server(proxy.socks, "127.0.0.1", 0)
         address = f"user:pw@127.0.0.1:{server.sockets[0].getsockname()[1]}"
         environ = {"ALL_PROXY": f"socks5h://{address}"}
         async with worker(tmp_path, "http://relay.invalid:8080/v1", environ=environ) as running:
             assert await ask(running) == (b"HTTP/1.1 200 OK", "")
         await closing(up)
         server.close()
-    assert [asked.start for asked in found.asked] == [b"relay.invalid:8080 user pw"]
+    assert [connect.start for connect in proxy.requests] == [b"relay.invalid:8080 user pw"]
     assert up.requests[0].start == b"POST /v1/responses HTTP/1.1"
 
 
 @asynchronous
 async def test_a_websocket_needs_a_tunnel(tmp_path: Path) -> None:
-    """An upgrade is not asked of a proxy, plain as the upstream may be: it would answer for itself."""
-    async with upstream() as up, outlet(up, to=up.port) as (found, address):
+    """A WebSocket goes through a tunnel even to a plain-http upstream: a proxy would answer the upgrade itself."""
+    async with upstream() as up, outlet(up, to=up.port) as (proxy, address):
         environ = {"HTTP_PROXY": f"http://{address}"}
         async with worker(tmp_path, "http://relay.invalid:8080/v1", environ=environ) as running:
             client = await running.client()
@@ -282,13 +282,13 @@ async def test_a_websocket_needs_a_tunnel(tmp_path: Path) -> None:
             assert (await client.response()).start == b"HTTP/1.1 426 Upgrade Required"
             await client.close()
         await closing(up)
-    assert found.asked[0].start == b"CONNECT relay.invalid:8080 HTTP/1.1"
+    assert proxy.requests[0].start == b"CONNECT relay.invalid:8080 HTTP/1.1"
     assert up.requests[0].start == b"GET /v1/responses HTTP/1.1"
 
 
 @asynchronous
 async def test_the_other_family_is_tried_beside_the_first(tmp_path: Path) -> None:
-    """A name with addresses of both families is reached by the one that answers (RFC 8305)."""
+    """A name with addresses of both families is reached at the one that accepts (RFC 8305)."""
     families = {info[0] for info in socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)}
     double = Upstream()
     for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
@@ -304,7 +304,7 @@ async def test_the_other_family_is_tried_beside_the_first(tmp_path: Path) -> Non
 
 @asynchronous
 async def test_an_ipv6_literal_is_reached(tmp_path: Path) -> None:
-    """With its brackets in Host and without them where it is dialled."""
+    """Host has the brackets; the dialled address does not."""
     double = Upstream()
     try:
         server = await asyncio.start_server(double.serve, "::1", 0)
@@ -327,7 +327,7 @@ async def failure(base: str, environ: Mapping[str, str] | None = None, limits: L
 
 @asynchronous
 async def test_a_proxy_that_refuses_is_named_without_its_password() -> None:
-    """Refusing, silent and absent proxies; never the user's part of the URL."""
+    """Proxies that refuse, are silent or absent; the message never has the URL's user information."""
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -356,13 +356,13 @@ async def test_proxy_urls_that_cannot_be_used() -> None:
 
 @asynchronous
 async def test_a_name_that_is_none() -> None:
-    """A label too long for a host name is told, not a bug."""
+    """A label too long for a host name gets its own reason and is no bug."""
     assert (await failure(f"http://{'a' * 70}.invalid/v1")).details["reason"] == "its name is not a host name"
 
 
 @asynchronous
 async def test_a_silent_handshake_is_given_up(tmp_path: Path) -> None:
-    """The whole way to a usable connection has one limit."""
+    """One time limit covers everything up to a usable connection."""
     hold = asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""The pool: which connection is used next, and which never again."""
+"""The pool: the choice of the next connection, and connections that are closed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.proxy.support import asynchronous
 
 
 class Listening:
-    """A caller that keeps what it hears."""
+    """A caller that records its events."""
 
     def __init__(self) -> None:
-        self.heard: asyncio.Queue[list[ResponseEvent]] = asyncio.Queue()
+        self.received: asyncio.Queue[list[ResponseEvent]] = asyncio.Queue()
 
     def on_response(self, events: list[ResponseEvent]) -> None:
-        self.heard.put_nowait(events)
+        self.received.put_nowait(events)
 
     def pause_upload(self) -> None: ...
 
@@ -56,7 +56,7 @@ async def bench(limits: Limits | None = None) -> AsyncIterator[Bench]:
 
 @asynchronous
 async def test_a_close_that_the_loop_has_not_seen_is_seen() -> None:
-    """A connection closed in this very moment is not used; one with bytes that nobody asked for is not either."""
+    """A connection that has just been closed is not used; nor is one with unexpected bytes."""
     async with bench() as here:
         for spoil in (lambda far: far.close(), lambda far: far.sendall(b"HTTP/1.1 408 Too Late\r\n\r\n")):
             connection, far = await here.connect()
@@ -68,7 +68,7 @@ async def test_a_close_that_the_loop_has_not_seen_is_seen() -> None:
 
 @asynchronous
 async def test_the_last_one_used_is_used_next() -> None:
-    """So that spare ones grow old."""
+    """The connection used last is used next, so that spare ones grow old."""
     async with bench() as here:
         (first, far_1), (second, far_2) = await here.connect(), await here.connect()
         first.release()
@@ -82,7 +82,7 @@ async def test_the_last_one_used_is_used_next() -> None:
 
 @asynchronous
 async def test_old_connections_go() -> None:
-    """Idle ones and forgotten ones after a while, never one that is in use."""
+    """Idle and forgotten connections are closed after a while, never one in use."""
     async with bench(Limits(upstream_keep_alive_seconds=75)) as here:
         (idle, far_1), (forgotten, far_2), (used, far_3) = [await here.connect() for _ in range(3)]
         idle.release()
@@ -99,7 +99,7 @@ async def test_old_connections_go() -> None:
 
 @asynchronous
 async def test_no_more_are_kept_than_wanted() -> None:
-    """The oldest goes first."""
+    """The oldest connection is closed first."""
     async with bench(Limits(upstream_pool=1)) as here:
         (first, far_1), (second, far_2) = await here.connect(), await here.connect()
         first.release()
@@ -118,7 +118,7 @@ async def test_a_paused_connection_is_not_kept_paused() -> None:
         caller = Listening()
         connection.call(caller, bodiless=False)
         far.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        assert (await caller.heard.get())[-1] is END
+        assert (await caller.received.get())[-1] is END
         connection.transport.pause_reading()
         connection.release()
         assert connection.transport.is_reading()
