@@ -123,11 +123,11 @@ class _Impatient(StagedHost):
     """A host with ^C at the first read after the commit, when the lock is free again."""
 
     def survey(
-        self, asked: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
+        self, address: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
     ) -> Facts:
         if self.journal.has_committed:
             raise KeyboardInterrupt
-        return super().survey(asked, ask_codex=ask_codex, locked=locked)
+        return super().survey(address, ask_codex=ask_codex, locked=locked)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)

@@ -79,9 +79,9 @@ class ActingHost(Host):
     acts: Acts = field(default_factory=Acts)
 
     def survey(
-        self, asked: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
+        self, address: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
     ) -> Facts:
-        return super().survey(asked, locked=locked)
+        return super().survey(address, locked=locked)
 
     @cached_property
     def codex(self) -> None:

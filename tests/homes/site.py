@@ -94,10 +94,10 @@ class StagedHost(Host):
     codex_version = None
 
     def survey(
-        self, asked: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
+        self, address: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
     ) -> Facts:
         near = self.computer.neighbours()
-        return survey(self.layout, self.environ, asked=asked, neighbours=near, disk=self.disk, locked=locked)
+        return survey(self.layout, self.environ, address=address, neighbours=near, disk=self.disk, locked=locked)
 
     @cached_property
     def workers(self) -> Crew:

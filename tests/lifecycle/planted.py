@@ -42,7 +42,7 @@ EFFECTS, TABLES = "cfp.lifecycle.effects", "cfp.lifecycle.tables"
 # fmt: off
 BUGS = (
     Bug(name="no folder is made durable", module="journal.transaction",
-        right="self._ports.fs.fsync_folder(folder)", wrong="pass"),
+        right="self._context.fs.fsync_folder(folder)", wrong="pass"),
     Bug(name="files are not given back when a command fails", module=EFFECTS,
         right="switch.conflicts.extend(switch.tx.restore_files())", wrong="pass"),
     Bug(name="a failed command's worker stays", module=EFFECTS,
