@@ -292,12 +292,12 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def _refuse(self, malformed: Malformed) -> None:
         """Answer a request whose head cannot be parsed."""
-        answer = response_to(malformed.fault)
-        body = answer.body(reason=malformed.reason, limit=self._limits.head)
+        local_response = response_to(malformed.fault)
+        body = local_response.body(reason=malformed.reason, limit=self._limits.head)
         record = self._services.new_record(b"", b"")
-        record.status, record.error_type = answer.status, answer.code
+        record.status, record.error_type = local_response.status, local_response.code
         self._services.log(record)
-        self.write([response(answer.status, body, close=True, allow=ALLOW)])
+        self.write([response(local_response.status, body, close=True, allow=ALLOW)])
         self._close(linger=True)
 
     def _adjust_reading(self) -> None:

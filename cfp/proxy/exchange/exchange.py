@@ -90,8 +90,8 @@ class Exchange:
         try:
             self._authorization = self._services.credentials.authorization()
         except KeyUnusable as error:
-            answer = LocalResponse.KEY_MISSING if error.missing else LocalResponse.KEY_UNUSABLE
-            self._answer(answer, source=error.source)
+            local_response = LocalResponse.KEY_MISSING if error.missing else LocalResponse.KEY_UNUSABLE
+            self._answer(local_response, source=error.source)
             return
         if not plan.inspected:
             self._awaits_continue = plan.awaits_continue and not request_body.complete
@@ -313,8 +313,8 @@ class Exchange:
             self._start_dialling()
         else:
             closed = malformed.fault is messages.Fault.CLOSED
-            answer = LocalResponse.BROKE_OFF if closed else LocalResponse.BAD_RESPONSE
-            self._answer(answer, host=self._services.origin.host_field.decode(), reason=malformed.reason)
+            local_response = LocalResponse.BROKE_OFF if closed else LocalResponse.BAD_RESPONSE
+            self._answer(local_response, host=self._services.origin.host_field.decode(), reason=malformed.reason)
 
     def _may_repeat(self, malformed: Malformed) -> bool:
         """Whether a reused connection was closed while an idempotent request was on its way: RFC 9112 9.3.1."""
@@ -336,11 +336,11 @@ class Exchange:
     def _answer_too_large(self) -> None:
         self._answer(LocalResponse.BODY_TOO_LARGE, limit=self._services.config.limits.body)
 
-    def _answer(self, answer: LocalResponse, **details: str | int) -> None:
+    def _answer(self, local_response: LocalResponse, **details: str | int) -> None:
         """Send a response of our own in the place of the upstream's."""
         close = self._must_close()
-        self._record.status, self._record.error_type = answer.status, answer.code
-        write_local(self._client, self._head, answer.status, answer.body(**details), close=close)
+        self._record.status, self._record.error_type = local_response.status, local_response.code
+        write_local(self._client, self._head, local_response.status, local_response.body(**details), close=close)
         self._end()
         self._client.end_conversation(close=close)
 

@@ -68,11 +68,11 @@ class LocalExchange:
         else:
             self._answer(LocalResponse.METHOD)
 
-    def _answer(self, answer: LocalResponse, *, error_type: str | None = None, **details: str | int) -> None:
+    def _answer(self, local_response: LocalResponse, *, error_type: str | None = None, **details: str | int) -> None:
         close = self._must_close()
-        self._record.status = answer.status
-        self._record.error_type = error_type or answer.code
-        write_local(self._client, self._head, answer.status, answer.body(**details), close=close)
+        self._record.status = local_response.status
+        self._record.error_type = error_type or local_response.code
+        write_local(self._client, self._head, local_response.status, local_response.body(**details), close=close)
         self._services.log(self._record)
         self._client.end_conversation(close=close)
 

@@ -38,14 +38,14 @@ class TierInjection:
 
     tier     the service tier of the settings
     refused  models for which the upstream refused the tier: their requests go out without it; may grow
-    cap      limit on the size of a decoded body, in bytes
+    limit    the largest decoded body, in bytes
     """
 
-    def __init__(self, credentials: Credentials, *, tier: str, refused: Collection[str | None], cap: int) -> None:
+    def __init__(self, credentials: Credentials, *, tier: str, refused: Collection[str | None], limit: int) -> None:
         self._credentials = credentials
         self._tier = tier
         self._refused = refused
-        self._cap = cap
+        self._limit = limit
 
     def tier_now(self) -> tuple[EffectivePolicy, str | None]:
         """Return the effective policy of this moment, and the tier that is added to a request without one."""
@@ -54,23 +54,23 @@ class TierInjection:
 
     def inject(self, body: Body, coding: bytes, record: RequestRecord) -> SplicedBody | None:
         """Add the tier where the policy says so; None where the body is too large for the event loop."""
-        cap = self._cap
+        limit = self._limit
         if coding != b"identity":
             if len(body) > LARGEST_CODED_IN_LOOP:
                 return None
-            cap = min(cap, _LARGEST_DECODED_IN_LOOP)
+            limit = min(limit, _LARGEST_DECODED_IN_LOOP)
         record.effective_policy, tier = self.tier_now()
         try:
-            spliced = inject_tier(body, tier, coding=coding, cap=cap, refused_models=self._refused)
+            spliced = inject_tier(body, tier, coding=coding, cap=limit, refused_models=self._refused)
         except TooLarge:
             return None
         _record(spliced, tier, record)
         return spliced
 
     async def inject_in_thread(self, body: Body, coding: bytes, record: RequestRecord) -> SplicedBody | None:
-        """Add the tier in a thread; None where the body is larger than the cap."""
+        """Add the tier in a thread; None where the body is larger than the limit."""
         record.effective_policy, tier = self.tier_now()
-        work = partial(inject_tier, body, tier, coding=coding, cap=self._cap, refused_models=self._refused)
+        work = partial(inject_tier, body, tier, coding=coding, cap=self._limit, refused_models=self._refused)
         try:
             spliced = await asyncio.get_running_loop().run_in_executor(None, work)
         except TooLarge:

@@ -57,9 +57,9 @@ class WebSocketTunnel:
         self._connection: UpstreamConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._up = FrameReader(services.config.limits.frame)
-        self._down = FrameReader(LARGEST_MESSAGE)
-        self._passed = 0  # how many of the bytes pending in `_down` the client has already
+        self._client_frames = FrameReader(services.config.limits.frame)
+        self._upstream_frames = FrameReader(LARGEST_MESSAGE)
+        self._passed_bytes = 0  # of those pending in `_upstream_frames`, as the client has them already
         self._turns = Turns(services, head.target)
 
     # -- the handshake
@@ -179,7 +179,7 @@ class WebSocketTunnel:
         if connection is None:
             return
         out: list[Piece] = []
-        for event in self._up.feed(piece):
+        for event in self._client_frames.feed(piece):
             if isinstance(event, Frame) and event.is_text and event.key:
                 out += self._turns.take_text(event)
             else:
@@ -225,24 +225,24 @@ class WebSocketTunnel:
 
     def _from_upstream(self, piece: bytes) -> None:
         hold = self._turns.awaits_verdict
-        events = self._down.feed(piece)
+        events = self._upstream_frames.feed(piece)
         if not hold:
             self._client.write([piece])
-            self._passed = len(self._down.pending)
+            self._passed_bytes = len(self._upstream_frames.pending)
             for event in events:
                 self._observe(event)
             return
         for event in events:
             raw = event if isinstance(event, bytes) else event.raw
-            passed, self._passed = self._passed, 0
+            passed, self._passed_bytes = self._passed_bytes, 0
             if passed or not self._retry_without_tier(event):
                 self._client.write([raw[passed:]])
                 self._observe(event)
             if self.phase is ENDED:  # by the last event of a turn, in a drain
                 return
-        if self._down.pending and not self._turns.awaits_verdict:
-            self._client.write([self._down.pending])
-            self._passed = len(self._down.pending)
+        if self._upstream_frames.pending and not self._turns.awaits_verdict:
+            self._client.write([self._upstream_frames.pending])
+            self._passed_bytes = len(self._upstream_frames.pending)
 
     def _retry_without_tier(self, event: FrameEvent) -> bool:
         """Send the turn as the client wrote it where this frame refuses our tier; return whether it does."""
@@ -274,9 +274,9 @@ class WebSocketTunnel:
         """Send Close 1001 (going away) to both ends of an idle tunnel; Codex connects again for its next turn."""
         if not self.idle:
             return
-        if self._down.at_boundary:
+        if self._upstream_frames.at_boundary:
             self._client.write([close_frame(_GOING_AWAY)])
-        if self._connection is not None and self._up.at_boundary:
+        if self._connection is not None and self._client_frames.at_boundary:
             self._connection.send([close_frame(_GOING_AWAY, os.urandom(4))])
         self._end(None)
         self._client.end_conversation(close=True)

@@ -23,11 +23,11 @@ Factory = Callable[[], asyncio.BaseProtocol]
 
 def bind(host: str, port: int) -> list[socket.socket]:
     """Listen at every address of a loopback name or literal; raises OSError where one is taken."""
-    opened: list[socket.socket] = []
+    sockets: list[socket.socket] = []
     try:
         for family, address in _addresses(host, port):
             listening = socket.socket(family, socket.SOCK_STREAM)
-            opened.append(listening)
+            sockets.append(listening)
             if os.name == "posix":  # on Windows the option would let another program in beside us
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
@@ -35,10 +35,10 @@ def bind(host: str, port: int) -> list[socket.socket]:
             listening.bind(address)
             listening.listen(_BACKLOG)
     except BaseException:
-        for listening in opened:
+        for listening in sockets:
             listening.close()
         raise
-    return opened
+    return sockets
 
 
 def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:

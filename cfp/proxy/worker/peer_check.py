@@ -52,15 +52,15 @@ class SockDiag:
         identity = ports + source.ljust(16, b"\0") + target.ljust(16, b"\0") + struct.pack("=I", 0) + b"\xff" * 8
         request = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, _ALL_STATES) + identity
         self._socket.send(struct.pack("=IHHII", 16 + len(request), _DIAG_REQUEST, 1, 0, 0) + request)
-        answer = self._socket.recv(4096)
-        kind = struct.unpack_from("=H", answer, 4)[0]
+        message = self._socket.recv(4096)
+        kind = struct.unpack_from("=H", message, 4)[0]
         if kind == _NLMSG_ERROR:
-            number = -struct.unpack_from("=i", answer, 16)[0]
+            number = -struct.unpack_from("=i", message, 16)[0]
             if number == 2:  # ENOENT: no such socket
                 return None
             raise OSError(number, os.strerror(number))
-        state = answer[16 + 1]
-        uid, inode = struct.unpack_from("=II", answer, 16 + 4 + 48 + 12)
+        state = message[16 + 1]
+        uid, inode = struct.unpack_from("=II", message, 16 + 4 + 48 + 12)
         # A socket without an inode has no owner any more; the kernel then reports uid 0.
         return None if state == _TIME_WAIT or inode == 0 else int(uid)
 

@@ -268,7 +268,7 @@ class Worker:
             self.credentials,
             tier=self.config.settings.service_tier,
             refused=self.tier_refusals.models,
-            cap=self.config.limits.body,
+            limit=self.config.limits.body,
         )
 
     @cached_property
