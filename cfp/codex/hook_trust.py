@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from cfp.codex.hooks_json import Position, find_ours
 from journal.values import Json, KeyPath
@@ -59,6 +60,9 @@ class HookTrust:
 def trust_key(hooks_path: str, group: int, handler: int) -> str:
     """Name a SessionStart hook; `hooks_path` as Codex spells it (see layout.Layout.home)."""
     return f"{hooks_path}:session_start:{group}:{handler}"
+
+
+STATE_KEYS: Final = ("trusted_hash", "enabled")  # of a hook's table in config.toml
 
 
 def stands(hooks_doc: Mapping[str, Json], key: str, hooks_path: str) -> bool:

@@ -16,7 +16,6 @@ from cfp.core.facts import Facts
 from cfp.core.launch import Launch
 from cfp.core.plan.start import StartPlan, plan_autostart
 from cfp.core.plan.worker import WorkerAction
-from cfp.core.unrecorded import running
 from cfp.errors import Busy, CfpError, Refused
 from cfp.host.home import Host
 from cfp.lifecycle.effects import Switch
@@ -101,12 +100,12 @@ def _beside_an_interrupted_command(args: Args, host: Host, facts: Facts, plan: S
 
     No transaction: recovery finds this worker by its lifetime lock and nonce. A worker that runs is left alone.
     """
-    if running(facts) is not None:
+    if facts.running_worker is not None:
         return {"status": "already_running", "reason": "interrupted"}
     launch = Launch(
         settings=plan.settings,
         nonce=secrets.token_hex(16),
-        journaled=lambda _pid, _started: None,
+        record_start=lambda _pid, _started: None,
         patience=START_TIMEOUT_S,
         verbose=args.verbose_proxy,
     )

@@ -22,7 +22,7 @@ from cfp.commands.command import Command
 from cfp.commands.settle import settle
 from cfp.commands.verification import candidate_key, candidate_model
 from cfp.core.facts import Facts
-from cfp.core.plan.baseline import baseline
+from cfp.core.plan.baseline import derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings
 from cfp.core.plan.install import check_readable
 from cfp.core.provider import choose_provider
@@ -168,7 +168,7 @@ def _subject(args: Args, host: Host, facts: Facts) -> _Subject:
     check_readable(facts)
     doc = facts.config.root
     recorded = facts.settings.provider if facts.settings else None
-    target = choose_provider(config_toml.parse(baseline(facts).config.content), recorded)
+    target = choose_provider(config_toml.parse(derive_baseline(facts).config.content), recorded)
     settings = candidate_settings(facts, RouteRequest(upstream_api_key_env=args.api_key_env), target)
     model, effort = (
         args.model or candidate_model(host, doc, unknown="benchmark_model_unknown"),

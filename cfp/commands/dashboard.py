@@ -47,7 +47,9 @@ def page_url(worker: PortFact) -> str:
 
 
 def _worker(facts: Facts) -> PortFact:
-    found = next((at for at in (facts.worker, facts.stray) if at is not None and at.state is PortState.OURS), None)
+    found = next(
+        (at for at in (facts.worker, facts.worker_by_process) if at is not None and at.state is PortState.OURS), None
+    )
     if found is not None and found.health is not None and found.health.ok:
         return found
     if facts.settings is None:

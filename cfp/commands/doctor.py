@@ -10,7 +10,7 @@ from cfp.core.checks.check import Verdict
 from cfp.core.checks.table import run_checks
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
-from cfp.core.state import Pointing, answering, pointing, state_of
+from cfp.core.state import state_of, uses_proxy
 from cfp.host.doctor_facts import read_doctor_facts
 from cfp.host.home import Host
 from cfp.messages import message
@@ -38,7 +38,7 @@ def run(args: Args, host: Host) -> Result:
     machine = replace(read_doctor_facts(host, facts), provider=args.provider)
     checks = {name: _recover_first(verdict, facts) for name, verdict in run_checks(facts, machine).items()}
     fixes = [verdict.fix for verdict in checks.values() if not verdict.ok]
-    at = answering(facts)
+    at = facts.answering_worker
     health = None if at is None else at.health
     diagnosis = diagnose(facts)
     return Result(
@@ -47,7 +47,7 @@ def run(args: Args, host: Host) -> Result:
         fields={
             "ok": not fixes,
             "checks": [{"name": name, **verdict.to_json()} for name, verdict in checks.items()],
-            "installed": facts.manifest is not None and pointing(facts) is Pointing.PROXIED,
+            "installed": facts.manifest is not None and uses_proxy(facts),
             "running": health is not None,
             "pid": None if health is None else health.pid,
             "provider": facts.settings.provider if facts.settings else None,

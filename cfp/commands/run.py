@@ -22,7 +22,7 @@ from cfp.codex.text import Unparseable
 from cfp.commands.command import Command
 from cfp.commands.route_flags import add_key_arguments, add_policy_argument, add_url_argument
 from cfp.core.facts import Facts
-from cfp.core.plan.baseline import baseline
+from cfp.core.plan.baseline import derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.install import check_readable
 from cfp.core.policy import EffectivePolicy, effective_policy
@@ -88,7 +88,7 @@ def run(args: Args, host: Host) -> Exit:
     facts = host.survey()
     check_readable(facts)
     target = choose_provider(
-        config_toml.parse(baseline(facts).config.content), args.provider or _chosen(args.tail[1:], host)
+        config_toml.parse(derive_baseline(facts).config.content), args.provider or _chosen(args.tail[1:], host)
     )
     settings = candidate_settings(facts, args.request(), target)
     check_key(facts, settings)

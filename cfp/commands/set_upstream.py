@@ -16,8 +16,7 @@ from cfp.core.plan.set_upstream import UpstreamPlan, plan_set_upstream
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.route_report import route_and_auth
 from cfp.core.settings import Policy
-from cfp.core.state import Pointing, pointing, state_of
-from cfp.core.unrecorded import running
+from cfp.core.state import state_of, uses_proxy
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Table
@@ -100,7 +99,7 @@ def run(args: Args, host: Host) -> Result:
 
 
 def _fields(facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts) -> dict[str, Any]:
-    before = running(facts)
+    before = facts.running_worker
     outcome = _start_status(plan, running_before=before is not None)
     done = message(
         {"deferred": "done.upstream_deferred", "not_running": "done.upstream_saved"}.get(
@@ -113,7 +112,7 @@ def _fields(facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts) -> d
         **route_and_auth(after, plan.settings, pending=plan.restart_required),
         "state": state_of(after),
         "previous_upstream_base": plan.previous.upstream_base,
-        "config_matches": pointing(after) is Pointing.PROXIED,
+        "config_matches": uses_proxy(after),
         "restart_required": plan.restart_required,
         "start_result": {
             "status": outcome,

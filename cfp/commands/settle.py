@@ -10,7 +10,6 @@ from cfp.core.facts import Facts
 from cfp.core.plan.repair import Repair, plan_repair
 from cfp.core.settings import Settings
 from cfp.core.state import state_of
-from cfp.core.unrecorded import running
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact, translated
@@ -37,7 +36,7 @@ def switch_for(
         layout=host.layout,
         workers=host.workers,
         settings=settings,
-        previous=running(facts),
+        previous=facts.running_worker,
         verbose=verbose,
         prune=prune,
     )

@@ -13,7 +13,6 @@ from cfp.core.facts import Facts
 from cfp.core.plan.start import StartPlan, plan_start
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.route_report import route_and_auth
-from cfp.core.unrecorded import running
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import START_TIMEOUT_S, Switch
 from cfp.lifecycle.machine import Table
@@ -100,7 +99,7 @@ _STATUS = {
 
 def worker_fields(plan: StartPlan, switch: Switch, facts: Facts) -> dict[str, Any]:
     """What became of the worker."""
-    before = running(facts)
+    before = facts.running_worker
     old = before.health if before is not None else None
     health = switch.health or old
     done = message("done.started")

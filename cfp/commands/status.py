@@ -15,7 +15,7 @@ from cfp.core.health import WorkerHealth
 from cfp.core.plan.hook import hook_command
 from cfp.core.provider import active_provider, provider_url
 from cfp.core.route_report import route_and_auth
-from cfp.core.state import Hook, Pointing, answering, hook, pointing, settings_pending, state_of
+from cfp.core.state import HookState, hook_state, settings_pending, state_of, uses_proxy
 from cfp.host.home import Host
 from cfp.result import Result
 
@@ -43,7 +43,7 @@ def run(args: Args, host: Host) -> Result:
 def status_result(facts: Facts, provider: str | None = None) -> Result:
     """Turn facts into the result of `status`."""
     diagnosis = diagnose(facts)
-    at = answering(facts)
+    at = facts.answering_worker
     health = None if at is None else at.health
     name = provider or _provider(facts)
     route: dict[str, Any] = {"provider": name, "login_mode": facts.login}
@@ -65,11 +65,11 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
             "api_key_auth": facts.login.has_api_key,
             "codex_home": str(facts.layout.home),
             "config_base_url": provider_url(facts.config.root, name) if name else None,
-            "config_matches": pointing(facts) is Pointing.PROXIED,
+            "config_matches": uses_proxy(facts),
             **_runtime(facts, health),
             "pending_restart": settings_pending(facts),
             "draining": _draining(facts),
-            "startup_hook": hook(facts) is Hook.TRUSTED,
+            "startup_hook": hook_state(facts) is HookState.TRUSTED,
             "startup_hook_trust": _hook_trust(facts),
             "port_available": facts.candidate is not None and facts.candidate.state is PortState.FREE,
             "health": None if health is None else dict(health.raw),

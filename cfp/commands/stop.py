@@ -11,7 +11,6 @@ from cfp.commands.command import Command
 from cfp.commands.settle import settle
 from cfp.core.facts import Facts, PortFact
 from cfp.core.plan.start import plan_stop
-from cfp.core.unrecorded import running
 from cfp.errors import CutShort
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import STOP_GRACE_S, Switch
@@ -43,14 +42,14 @@ def run(args: Args, host: Host) -> Result:
     facts = host.survey()
     plan_stop(facts, force=args.force)
     recovered = settle(host, "stop")
-    if not host.disk.is_folder(host.layout.state) and running(facts) is None:
+    if not host.disk.is_folder(host.layout.state) and facts.running_worker is None:
         return Result(status="not_running", fields={"pid": None, "cut_streams": 0, **recovered})
     if not facts.home_exists:
         return _stop_without_home(host, facts)
     with locked(host.journal, "stop", LOCK_TIMEOUT_S) as (lease, _):
         facts = host.survey()
         stops = plan_stop(facts, force=args.force)
-        previous = running(facts) if stops else None
+        previous = facts.running_worker if stops else None
         draining = facts.draining if stops else ()
         switch = Switch(lease=lease, layout=host.layout, workers=host.workers, previous=previous, draining=draining)
         try:
@@ -64,11 +63,11 @@ def run(args: Args, host: Host) -> Result:
 
 def _stop_without_home(host: Host, facts: Facts) -> Result:
     """The home was deleted under its workers: there is no place for a lock, and nobody whom it would keep out."""
-    first = at = running(facts)
+    first = at = facts.running_worker
     cut = 0
     while at is not None:
         cut += host.workers.stop((at,), STOP_GRACE_S)
-        at = running(host.survey())
+        at = host.survey().running_worker
     return _stopped((first,), cut, {})
 
 

@@ -20,7 +20,6 @@ from cfp.core.plan.uninstall import (
     plan_uninstall,
 )
 from cfp.core.state import State, state_of
-from cfp.core.unrecorded import running
 from cfp.errors import CutShort, Failed, Refused
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.effects import Switch
@@ -74,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Uninstall, or say what needs a yes first."""
     facts = host.survey()
-    alone = running(facts)
+    alone = facts.running_worker
     if not facts.home_exists and alone is not None:  # `stop` can do without a home, and so without a lock
         raise Refused("codex_home_deleted", path=str(facts.layout.home), pid=alone.pid)
     if not facts.interrupted:
@@ -105,7 +104,7 @@ def run(args: Args, host: Host) -> Result:
 def nothing_there(host: Host, facts: Facts, plan: UninstallPlan) -> bool:
     """True where there is nothing of ours to give back, stop or remove."""
     left = any(host.disk.is_folder(folder) for folder in (facts.layout.state, facts.layout.journal))
-    return not plan.changes and not left and running(facts) is None
+    return not plan.changes and not left and facts.running_worker is None
 
 
 _GIVEN_BACK = "config and hooks are given back"
@@ -116,7 +115,7 @@ def _transact(host: Host, lease: Lease, facts: Facts, plan: UninstallPlan) -> Sw
         lease=lease,
         layout=host.layout,
         workers=host.workers,
-        previous=running(facts),
+        previous=facts.running_worker,
         draining=facts.draining,
         remove=plan.remove,
     )

@@ -9,7 +9,7 @@ from cfp.codex import config_toml
 from cfp.commands.command import Command
 from cfp.commands.route_flags import add_clear_argument, add_route_arguments
 from cfp.commands.verification import verify_candidate
-from cfp.core.plan.baseline import baseline
+from cfp.core.plan.baseline import derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.install import check_readable
 from cfp.core.provider import choose_provider
@@ -63,7 +63,7 @@ def run(args: Args, host: Host) -> Result:
     facts = host.survey()
     check_readable(facts)
     recorded = facts.settings.provider if facts.settings else None
-    doc = config_toml.parse(baseline(facts).config.content)
+    doc = config_toml.parse(derive_baseline(facts).config.content)
     target = choose_provider(doc, args.provider or recorded)
     settings = candidate_settings(facts, args.request(), target)
     check_key(facts, settings)

@@ -1,4 +1,4 @@
-"""The one thing to know about an installation: the first row of an ordered table that holds."""
+"""The diagnosis of an installation: the first row of an ordered table that holds."""
 
 from __future__ import annotations
 
@@ -7,33 +7,48 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cfp.core.facts import Facts, PortState
-from cfp.core.plan.repair import lost, plan_recovery
+from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.policy import FastBehavior, fast_behavior
 from cfp.core.provider import BUILT_IN
 from cfp.core.route_report import key_available, key_persistent
 from cfp.core.settings import Settings
-from cfp.core.state import Hook, Pointing, Proxy, State, hook, pointing, proxy, settings_pending, state_of
-from cfp.core.unrecorded import running
-from cfp.messages import message
+from cfp.core.state import (
+    HookState,
+    State,
+    WorkerState,
+    hook_state,
+    settings_pending,
+    state_of,
+    uses_proxy,
+    worker_state,
+)
+from cfp.messages import Message, message
 
 Test = Callable[[Facts, Settings], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """`level` is ok, attention or risk; `told` names the sentence where it is not that of the code."""
+    """The first thing that is not as it should be.
+
+    level         ok, attention or risk
+    message_code  of the sentence, where it is not that of `code`
+    """
 
     code: str
     level: str
-    told: str = ""
+    message_code: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        found = message(f"diagnosis.{self.told or self.code}")
-        return {"level": self.level, "code": self.code, "message": found.sentence}
+        return {"level": self.level, "code": self.code, "message": self.message.sentence}
 
     @property
     def next_user_action(self) -> str:
-        return message(f"diagnosis.{self.told or self.code}").action
+        return self.message.action
+
+    @property
+    def message(self) -> Message:
+        return message(f"diagnosis.{self.message_code or self.code}")
 
 
 def _passes_chatgpt_on(facts: Facts, settings: Settings) -> bool:
@@ -43,7 +58,7 @@ def _passes_chatgpt_on(facts: Facts, settings: Settings) -> bool:
 
 def _answers_wrongly(facts: Facts, _: Settings) -> bool:
     worker = facts.worker
-    return worker is not None and worker.state is not PortState.FREE and proxy(facts) is Proxy.FOREIGN
+    return worker is not None and worker.state is not PortState.FREE and worker_state(facts) is WorkerState.FOREIGN
 
 
 def _unknown_fast(facts: Facts, settings: Settings) -> bool:
@@ -51,24 +66,24 @@ def _unknown_fast(facts: Facts, settings: Settings) -> bool:
 
 
 def cuts(facts: Facts, code: str) -> bool:
-    """True where the way out of a diagnosis replaces a worker that cannot hand its streams over."""
+    """Whether the remedy of a diagnosis replaces a worker that cannot hand over, which cuts its streams."""
     refreshed = code in {"settings_pending_restart", "runtime_stale"}
     return refreshed and facts.worker is not None and not facts.worker.hands_over
 
 
 # fmt: off
-# Everything below the first two rows speaks of an installation that has settings and a manifest.
+# Settings are saved, and the manifest or config.toml says that the proxy is installed.
 _ROWS: Final[tuple[tuple[str, str, Test], ...]] = (
     #    code                     level        holds when
-    ("config_not_proxy",          "attention", lambda f, _: pointing(f) is not Pointing.PROXIED),
-    ("proxy_stopped",             "risk",      lambda f, _: proxy(f) is Proxy.DOWN),
+    ("config_not_proxy",          "attention", lambda f, _: not uses_proxy(f)),
+    ("proxy_stopped",             "risk",      lambda f, _: worker_state(f) is WorkerState.DOWN),
     ("chatgpt_auth_preserved",    "risk",      _passes_chatgpt_on),
     ("upstream_auth_missing",     "risk",      lambda f, s: not key_available(f, s)),
     ("upstream_auth_not_persistent", "attention", lambda f, s: not key_persistent(f, s)),
     ("settings_pending_restart",  "attention", lambda f, _: settings_pending(f)),
     ("proxy_unhealthy",           "risk",      _answers_wrongly),
-    ("runtime_stale",             "attention", lambda f, _: proxy(f) is Proxy.STALE),
-    ("startup_hook_not_ready",    "attention", lambda f, _: hook(f) is not Hook.TRUSTED),
+    ("runtime_stale",             "attention", lambda f, _: worker_state(f) is WorkerState.STALE),
+    ("startup_hook_not_ready",    "attention", lambda f, _: hook_state(f) is not HookState.TRUSTED),
     ("fast_policy_unknown",       "attention", _unknown_fast),
 )
 # fmt: on
@@ -77,21 +92,22 @@ _ROWS: Final[tuple[tuple[str, str, Test], ...]] = (
 def diagnose(facts: Facts) -> Diagnosis:
     """Return the first diagnosis that holds; `ready` where none does."""
     if not facts.home_exists:
-        told = "home_missing" if running(facts) is None else "home_deleted"
-        return Diagnosis(code="not_enabled", level="attention", told=told)
+        message_code = "home_missing" if facts.running_worker is None else "home_deleted"
+        return Diagnosis(code="not_enabled", level="attention", message_code=message_code)
     if facts.interrupted:
         return Diagnosis(code="interrupted", level="risk")
     if facts.config.is_unparseable:
         return Diagnosis(code="config_unparseable", level="risk")
     if plan_recovery(facts) is not None:
         return Diagnosis(code="unrecorded", level="risk")
-    if lost(facts) is not None:
-        return Diagnosis(code="unrecorded", level="risk", told="unrecorded_and_lost")
+    if unrepairable(facts) is not None:
+        return Diagnosis(code="unrecorded", level="risk", message_code="unrecorded_and_lost")
     settings = facts.settings
-    if settings is None or not (facts.is_installed or pointing(facts) is Pointing.PROXIED):
+    if settings is None or not (facts.is_installed or uses_proxy(facts)):
         unfinished = state_of(facts) is State.RESTORED_DEFERRED
-        return Diagnosis(code="not_enabled", level="attention", told="uninstall_unfinished" if unfinished else "")
+        message_code = "uninstall_unfinished" if unfinished else ""
+        return Diagnosis(code="not_enabled", level="attention", message_code=message_code)
     for code, level, holds in _ROWS:
         if holds(facts, settings):
-            return Diagnosis(code=code, level=level, told=f"{code}_cut" if cuts(facts, code) else "")
+            return Diagnosis(code=code, level=level, message_code=f"{code}_cut" if cuts(facts, code) else "")
     return Diagnosis(code="ready", level="ok")

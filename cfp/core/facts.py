@@ -1,4 +1,4 @@
-"""All that was observed of one Codex home, once, before anything is decided; nothing here is derived."""
+"""The facts of one Codex home: read once, before anything is decided."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cfp.layout import Layout
 
 
 class PortState(enum.StrEnum):
-    """Who answers at an address."""
+    """The kind of program that answers at an address."""
 
     FREE = "free"
     OURS = "ours"  # a worker of this Codex home
@@ -27,7 +27,7 @@ class PortState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFact:
-    """A file whose format we read: `doc` None where it is not there or does not parse; then `error` says where."""
+    """A parsed file; `doc` None where it is missing or does not parse, then `error` has the reason."""
 
     data: bytes | None
     doc: Mapping[str, Any] | None
@@ -35,7 +35,7 @@ class TextFact:
 
     @property
     def root(self) -> Mapping[str, Any]:
-        """The document's top-level members; none where it is not there or does not parse."""
+        """The document's top-level members; none where it is missing or does not parse."""
         return self.doc or {}
 
     @property
@@ -46,10 +46,11 @@ class TextFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortFact:
-    """What is found at one loopback address.
+    """One loopback address and the program that listens there.
 
-    health      the worker's own answer, also where it is another home's
-    hands_over  a next worker can take its listener over, so that nobody is cut off or refused
+    health      the worker's health, also of another home's worker
+    owner       the program in words, for a refusal
+    hands_over  a next worker can take its listener over, so that no client is cut off or refused
     barred      FOREIGN, but nobody listens there: the system does not give the address away
     """
 
@@ -74,7 +75,7 @@ class PortFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """The code and interpreter that run right now."""
+    """The code and interpreter of this process."""
 
     runtime_id: str
     version: str
@@ -92,24 +93,25 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """One look at one Codex home.
+    """One Codex home at one moment.
 
-    worker         the address in settings.json; None without settings
-    candidate      the address that an install asks for; equal to `worker` where it asks for none
-    stray          a worker of this home that is not found at those: it hangs, or serves where nothing is recorded
-    draining       workers of this home that have handed over, and finish the streams that they have
-    backup         the bytes behind manifest.backup_path, None where there is no such file
-    backups        names of the backups there are, oldest first
-    kept_backups   path and bytes of each of them, newest first; read only where there is no manifest
-    user_environment  names that Windows keeps for new programs of this user; none elsewhere
-    environment    names of the variables that are set and not empty, $CODEX_HOME/.env included
-    dotenv         those of them that .env sets, and that a reboot therefore leaves
-    provider_keys  providers that provider-auth.json holds a key for
-    auth_names     names under which auth.json holds a text, a key among them
-    interrupted    ids of the interrupted transactions, oldest first
-    unreadable     path of each file of our own record that is there and could not be read, and why; the disk's fault,
-                   not the content's, so another try may do better
-    codex_version  of the CLI on PATH; None where there is none or nobody asked
+    worker             the address in settings.json; None without settings
+    candidate          the address that an install requests; equal to `worker` where it requests none
+    worker_by_process  the worker of this home, found by its process, that answers at neither: it hangs, or serves at
+                       an address that is recorded nowhere
+    draining           workers of this home that have handed over, and finish the streams that they have
+    backup             the bytes behind manifest.backup_path, None where there is no such file
+    backups            names of the backups, oldest first
+    backup_contents    path and bytes of each of them, newest first; read only where there is no manifest
+    user_environment   names that Windows keeps for new programs of this user; none elsewhere
+    environment        names of the variables that are set and not empty, $CODEX_HOME/.env included
+    dotenv             those of them that .env sets, which a reboot therefore leaves
+    provider_keys      providers with a key in provider-auth.json
+    auth_names         names of the texts in auth.json, a key's among them
+    interrupted        ids of the interrupted transactions, oldest first
+    unreadable         path of each file of our own record that cannot be read, and the reason: the disk's fault, not
+                       the content's, so another try may succeed
+    codex_version      of the CLI on PATH; None where there is none, or it was not run
     """
 
     layout: Layout
@@ -137,9 +139,9 @@ class Facts:
     worker: PortFact | None
     candidate: PortFact | None
     interrupted: tuple[str, ...] = field(default=())
-    kept_backups: tuple[tuple[str, bytes], ...] = ()
+    backup_contents: tuple[tuple[str, bytes], ...] = ()
     codex_version: tuple[int, ...] | None = None
-    stray: PortFact | None = None
+    worker_by_process: PortFact | None = None
     draining: tuple[PortFact, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
 
@@ -164,3 +166,19 @@ class Facts:
     def own_worker(self) -> PortFact | None:
         """The worker of this home at the saved address."""
         return self.worker if self.worker is not None and self.worker.state is PortState.OURS else None
+
+    @property
+    def running_worker(self) -> PortFact | None:
+        """The worker of this home: at the saved address, at the requested one, or where its process serves."""
+        for worker in (self.worker, self.candidate, self.worker_by_process):
+            if worker is not None and worker.state is PortState.OURS:
+                return worker
+        return None
+
+    @property
+    def answering_worker(self) -> PortFact | None:
+        """The worker of this home that answers: at the saved address, or anywhere where no settings are saved."""
+        if self.worker is not None:
+            return self.own_worker
+        worker = self.running_worker
+        return worker if worker is not None and worker.health is not None and worker.health.ok else None

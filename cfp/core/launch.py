@@ -1,4 +1,4 @@
-"""What a worker is to be started with: what the lifecycle asks for and the machine does, in one value."""
+"""The order to start a worker, which the lifecycle gives and the host carries out."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from cfp.core.settings import Settings
 class Launch:
     """One start of a worker.
 
-    nonce      names it from before it exists
-    journaled  is told its pid and start time before it does anything; a worker whose parent dies before this has
-               returned ends by itself
-    patience   seconds until it must be healthy
-    take_over  the worker that lends it its listener, and stands by until it is released or the new one ends
+    nonce         its name, chosen before it exists
+    record_start  journals its pid and start time before it does anything; if the parent dies before that returns, the
+                  worker ends by itself
+    patience      seconds until it must be healthy
+    take_over     the worker that lends it its listener, and stands by until it is released or the new one ends
     """
 
     settings: Settings
     nonce: str
-    journaled: Callable[[int, str], None]
+    record_start: Callable[[int, str], None]
     patience: float
     verbose: bool = False
     take_over: PortFact | None = None

@@ -1,8 +1,8 @@
-"""The durable record of an installation: what stood before, what we wrote, and how to give it back.
+"""install-manifest.json: the record of an installation, by which an uninstall gives the files back.
 
-Per file it keeps the hash of both images; per own key the value and spelling that stood before. The whole
-before-image of hooks.json is inside, that of config.toml is the user's backup. The predecessor's manifests
-(0.1.0) have hashes and settings only: `edits` is None there, and giving back derives them from the backup.
+For each file it has the hash of both images, for each own key the value and spelling before. The whole before-image
+of hooks.json is inside, that of config.toml is the user's backup. Manifests of version 0.1.0 have hashes and settings
+only: `edits` is None then, and follows from the backup.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from journal.values import ABSENT, KeyEdit
 
 
 class ManifestState(enum.StrEnum):
+    """Whether the files of the installation were given back."""
+
     INSTALLED = "installed"
     RESTORED = "restored"
 
@@ -32,7 +34,7 @@ def digest(data: bytes | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRecord:
-    """One file's share of the installation; `edits` None where an older record did not keep them."""
+    """One file of the installation; `edits` None in a manifest of 0.1.0."""
 
     hash_before: str
     hash_after: str
@@ -41,7 +43,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """`hooks_before` is the whole hooks.json that stood before, None where there was none."""
+    """One installation; `hooks_before` is the whole hooks.json before it, None for no file."""
 
     version: str
     state: ManifestState
@@ -55,14 +57,14 @@ class Manifest:
     settings: Settings
 
     def restored(self) -> Manifest:
-        """The same record after the files were given back."""
+        """Return the record of an installation whose files were given back."""
         return replace(self, state=ManifestState.RESTORED)
 
     def serialise(self) -> bytes:
         before = None if self.hooks_before is None else base64.b64encode(self.hooks_before).decode()
         fields = {
             "version": self.version,
-            # A record of version 0.1.0 that is written again still has no keys, which is not the same as none.
+            # A manifest of 0.1.0 that is written again still lacks the keys, which is not the same as having none.
             "format": 1 if self.config.edits is None else 2,
             "state": self.state,
             "installed_at": self.installed_at,
@@ -83,7 +85,7 @@ class Manifest:
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """Read install-manifest.json, ours or the predecessor's; raises Refused(manifest_invalid)."""
+    """Parse install-manifest.json, of this format or of 0.1.0's; raises Refused(manifest_invalid)."""
     try:
         raw = json.loads(data)
         if not isinstance(raw, Mapping):

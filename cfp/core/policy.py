@@ -1,4 +1,4 @@
-"""(policy, login, opt-out) -> what happens to a request that names no tier."""
+"""The effect of policy, login and opt-out on a request that names no tier."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ __all__ = ["EffectivePolicy", "FastBehavior", "LoginMode", "effective_policy", "
 
 
 class EffectivePolicy(enum.StrEnum):
+    """The effect of a policy on a request without a tier; a closed set of the results."""
+
     INJECT_MISSING = "inject_missing"
     PRESERVE = "preserve"
 
 
 class FastBehavior(enum.StrEnum):
+    """The same effect in the terms of a user; a closed set of the results."""
+
     APP_CONTROLLED = "app_controlled"
     AUTO_GLOBAL_PRIORITY = "auto_global_priority"
     GLOBAL_PRIORITY = "global_priority"
@@ -39,12 +43,12 @@ _FIXED = {
 
 
 def effective_policy(policy: Policy, login: LoginMode, *, opted_out: bool = False) -> EffectivePolicy:
-    """Decide for a request without a tier. `opted_out`: config.toml says `service_tier = "default"`."""
+    """Decide for a request without a tier. `opted_out`: config.toml has `service_tier = "default"`."""
     if policy is Policy.AUTO:
         return EffectivePolicy.PRESERVE if opted_out else _AUTO[login][0]
     return _FIXED[policy][0]
 
 
 def fast_behavior(policy: Policy, login: LoginMode) -> FastBehavior:
-    """Name that behaviour for the user."""
+    """Return the behaviour that a user notices."""
     return _AUTO[login][1] if policy is Policy.AUTO else _FIXED[policy][1]

@@ -1,4 +1,4 @@
-"""Which provider of config.toml is meant, and which key holds its URL."""
+"""The provider in config.toml that a command is about, and the key of its URL."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ RESERVED = frozenset({BUILT_IN, "ollama", "lmstudio", "amazon-bedrock", "amazon-
 class Target:
     """The provider to switch.
 
-    url_key    the own key that holds its URL
-    url        what stands there, None where nothing does
+    url_key    the key in config.toml that holds its URL
+    url        the value of that key, None for none
     active     Codex uses this provider already
     activate   `model_provider` is to be set to it
     """
@@ -43,7 +43,7 @@ class Target:
 
 
 def providers(doc: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """The custom providers of a config, by id."""
+    """Return the custom providers of a config, by id."""
     table = doc.get("model_providers")
     if not isinstance(table, Mapping):
         return {}
@@ -51,41 +51,41 @@ def providers(doc: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
 
 
 def url_key(provider: str) -> KeyPath:
-    """Where the provider's URL stands: Codex takes the built-in one's at top level (>= 0.116)."""
+    """Return the key of the provider's URL: Codex reads the built-in one's at top level (>= 0.116)."""
     return ("openai_base_url",) if provider == BUILT_IN else ("model_providers", provider, "base_url")
 
 
 def provider_url(doc: Mapping[str, Any], provider: str) -> str | None:
-    """The provider's URL in this config, None where it has none."""
+    """Return the provider's URL in this config, None where it has none."""
     url = doc.get("openai_base_url") if provider == BUILT_IN else providers(doc).get(provider, {}).get("base_url")
     return url if isinstance(url, str) else None
 
 
 def active_provider(doc: Mapping[str, Any]) -> str | None:
-    """What Codex would use: `model_provider`, else the built-in one; None where that is ambiguous for us."""
-    chosen = doc.get("model_provider")
-    if isinstance(chosen, str):
-        return chosen
+    """Return the provider that Codex uses: `model_provider`, else the built-in one; None where that is ambiguous."""
+    provider = doc.get("model_provider")
+    if isinstance(provider, str):
+        return provider
     return None if providers(doc) and "openai_base_url" not in doc else BUILT_IN
 
 
-def choose_provider(doc: Mapping[str, Any], asked: str | None, *, activate: bool = False) -> Target:
-    """Return the provider to switch.
+def choose_provider(doc: Mapping[str, Any], requested: str | None, *, activate: bool = False) -> Target:
+    """Return the provider to switch: the requested, else the active one.
 
     Raises Refused: ambiguous_provider, unknown_provider, reserved_provider, activate_without_provider.
     """
-    known = providers(doc)
-    if activate and asked is None:
-        raise Refused("activate_without_provider", choices=sorted(known))
+    names = sorted(providers(doc))
+    if activate and requested is None:
+        raise Refused("activate_without_provider", choices=names)
     active = active_provider(doc)
-    provider = active if asked is None else asked
+    provider = active if requested is None else requested
     if provider is None:
-        raise Refused("ambiguous_provider", choices=[*sorted(known), BUILT_IN])
+        raise Refused("ambiguous_provider", choices=[*names, BUILT_IN])
     if provider != BUILT_IN:
         if provider in RESERVED:
             raise Refused("reserved_provider", provider=provider)
-        if provider not in known:
-            raise Refused("unknown_provider", provider=provider, choices=[*sorted(known), BUILT_IN])
+        if provider not in names:
+            raise Refused("unknown_provider", provider=provider, choices=[*names, BUILT_IN])
     return Target(
         provider=provider,
         url_key=url_key(provider),

@@ -22,7 +22,7 @@ def stored_keys(data: bytes | None) -> dict[str, str]:
 
 
 def with_key(data: bytes | None, provider: str, key: str) -> bytes:
-    """Return the file with this provider's key set and all else kept; raises Refused(provider_auth_invalid)."""
+    """Return the file with this provider's key, and the rest as it was; raises Refused(provider_auth_invalid)."""
     try:
         raw = json.loads(data) if data is not None else {"version": 1, "providers": {}}
     except (ValueError, RecursionError) as error:
@@ -31,6 +31,10 @@ def with_key(data: bytes | None, provider: str, key: str) -> bytes:
     if not isinstance(raw, dict) or not isinstance(entries, dict):
         raise Refused("provider_auth_invalid", reason="it has another shape")
     entry = entries.get(provider)
-    kept = entry if isinstance(entry, dict) else {}
-    changed = {**raw, "version": raw.get("version", 1), "providers": {**entries, provider: {**kept, "api_key": key}}}
+    fields = entry if isinstance(entry, dict) else {}
+    changed = {
+        **raw,
+        "version": raw.get("version", 1),
+        "providers": {**entries, provider: {**fields, "api_key": key}},
+    }
     return json.dumps(changed, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""The saved settings of an installation: parsed once at the edge, valid from then on."""
+"""settings.json: the saved settings of an installation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 class Policy(enum.StrEnum):
-    """Who decides about `service_tier` where Codex leaves it out."""
+    """The policy for a request in which Codex leaves `service_tier` out."""
 
     AUTO = "auto"
     INJECT_MISSING = "inject_missing"
@@ -30,7 +30,7 @@ class Policy(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the worker serves. Field names are those of settings.json, which the predecessor shares.
+    """The settings that the worker serves. Field names are those of settings.json, which version 0.1.0 shares.
 
     proxy_base               path prefix on our side, "/v1"
     upstream_base            the provider's base URL, without userinfo, query, fragment or trailing slash
@@ -50,7 +50,7 @@ class Settings:
 
     @property
     def base_url(self) -> str:
-        """The URL that Codex is given."""
+        """The proxy's URL in config.toml."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}{self.proxy_base}"
 
@@ -70,7 +70,7 @@ class Settings:
 
 
 def upstream_url(text: str) -> str:
-    """Return the URL in the one form that is stored; raises Refused(invalid_upstream_url)."""
+    """Return the URL as it is stored; raises Refused(invalid_upstream_url)."""
     try:
         parts = urlsplit(text.strip())
         port = parts.port
@@ -103,7 +103,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def validate(settings: Settings) -> Settings:
-    """Return the settings if every value is one that we can serve; raises Refused with the field's own code."""
+    """Return the settings if the worker can serve every value; raises Refused with the field's own code."""
     if not settings.provider:
         raise Refused("invalid_settings", field="provider", reason="it is empty")
     if not _is_loopback(settings.host):
@@ -128,7 +128,7 @@ def validate(settings: Settings) -> Settings:
 
 
 def parse_settings(data: bytes) -> Settings:
-    """Read settings.json, ours or the predecessor's; raises Refused(settings_invalid) naming the field.
+    """Parse settings.json, also 0.1.0's; raises Refused(settings_invalid) with the field.
 
     Settings without a policy come from before policies: they mean `inject_missing`, or `preserve` where an
     upstream auth source is set.
@@ -141,7 +141,7 @@ def parse_settings(data: bytes) -> Settings:
 
 
 def settings_from_json(raw: Any) -> Settings:
-    """The same for an object that is already parsed."""
+    """Return the settings of a JSON object; raises Refused(settings_invalid) with the field."""
     if not isinstance(raw, Mapping):
         raise Refused("settings_invalid", reason="it is not a JSON object")
     values: dict[str, Any] = {"provider": None, "upstream_base": None}

@@ -8,124 +8,126 @@ from __future__ import annotations
 
 import enum
 
-from cfp.core.facts import Facts, PortFact, PortState
+from cfp.core.facts import Facts, PortState
 from cfp.core.manifest import ManifestState
 from cfp.core.provider import provider_url
-from cfp.core.unrecorded import running, unrecorded
+from cfp.core.unrecorded import find_unrecorded_proxy
 
 
 class State(enum.StrEnum):
+    """The state of an installation; a closed set of the results."""
+
     ABSENT = "absent"
-    PREPARED = "prepared"  # settings or key saved, config direct
+    PREPARED = "prepared"  # settings or key saved, config.toml points at the provider
     ENABLED = "enabled"
-    ENABLED_PENDING = "enabled_pending"  # a worker serves older settings or older code
-    ENABLED_DOWN = "enabled_down"  # config points at the proxy, none is running
-    DRIFTED = "drifted"  # the manifest says installed, config or hook says otherwise
+    ENABLED_PENDING = "enabled_pending"  # the worker serves older settings or runs older code
+    ENABLED_DOWN = "enabled_down"  # config.toml points at the proxy, no worker runs
+    DRIFTED = "drifted"  # the manifest says installed, config.toml or hook differ
     RESTORED_DEFERRED = "restored_deferred"  # files given back, worker and state still there
-    FOREIGN = "foreign"  # config points at our address, and somebody else answers there
+    FOREIGN = "foreign"  # config.toml points at our address, and another program answers there
 
 
-class Pointing(enum.Enum):
-    """Where the recorded provider's URL leads."""
+class ConfiguredUrl(enum.Enum):
+    """The URL of the recorded provider in config.toml."""
 
-    DIRECT = "direct"
-    PROXIED = "proxied"
-    FOREIGN = "foreign"
+    DIRECT = "direct"  # the provider's own, or none
+    PROXIED = "proxied"  # the proxy's
+    FOREIGN = "foreign"  # another one
 
 
-class Hook(enum.Enum):
+class HookState(enum.Enum):
+    """The state of our SessionStart hook."""
+
     ABSENT = "absent"
-    UNTRUSTED = "untrusted"
+    UNTRUSTED = "untrusted"  # Codex will not run it
     TRUSTED = "trusted"
 
 
-class Proxy(enum.Enum):
+class WorkerState(enum.Enum):
+    """The state of the worker at the saved address."""
+
     DOWN = "down"
     HEALTHY = "healthy"
-    STALE = "stale"
-    FOREIGN = "foreign"
+    STALE = "stale"  # it serves older settings or runs older code
+    FOREIGN = "foreign"  # another program answers, or nothing does
 
 
 def classify(
-    pointing: Pointing, hook: Hook, proxy: Proxy, *, settings: bool, manifest: ManifestState | None
+    url: ConfiguredUrl, hook: HookState, worker: WorkerState, *, settings: bool, manifest: ManifestState | None
 ) -> State:
-    """Name the state; total over all 216 combinations."""
-    if pointing is Pointing.PROXIED:
-        if proxy is Proxy.FOREIGN:
+    """Return the state; total over all 216 combinations. `settings`: whether any are saved."""
+    if url is ConfiguredUrl.PROXIED:
+        if worker is WorkerState.FOREIGN:
             return State.FOREIGN
-        if not settings or manifest is not ManifestState.INSTALLED or hook is Hook.ABSENT:
+        if not settings or manifest is not ManifestState.INSTALLED or hook is HookState.ABSENT:
             return State.DRIFTED
         return {
-            Proxy.DOWN: State.ENABLED_DOWN,
-            Proxy.STALE: State.ENABLED_PENDING,
-            Proxy.HEALTHY: State.ENABLED,
-        }[proxy]
+            WorkerState.DOWN: State.ENABLED_DOWN,
+            WorkerState.STALE: State.ENABLED_PENDING,
+            WorkerState.HEALTHY: State.ENABLED,
+        }[worker]
     if manifest is ManifestState.INSTALLED:
         return State.DRIFTED
     if manifest is ManifestState.RESTORED:
         return State.RESTORED_DEFERRED
     if settings:
         return State.PREPARED
-    return State.RESTORED_DEFERRED if proxy in {Proxy.HEALTHY, Proxy.STALE} else State.ABSENT
+    return State.RESTORED_DEFERRED if worker in {WorkerState.HEALTHY, WorkerState.STALE} else State.ABSENT
 
 
-def pointing(facts: Facts) -> Pointing:
-    """Where the recorded provider leads now; where nothing is recorded, DIRECT unless a proxy of ours is there."""
-    if unrecorded(facts) is not None:
-        return Pointing.PROXIED
+def state_of(facts: Facts) -> State:
+    """Return the state of a home."""
+    return classify(
+        configured_url(facts),
+        hook_state(facts),
+        worker_state(facts),
+        settings=facts.settings is not None,
+        manifest=facts.manifest.state if facts.manifest else None,
+    )
+
+
+def configured_url(facts: Facts) -> ConfiguredUrl:
+    """Compare config.toml's URL with the recorded ones; without a record it is DIRECT or that of a proxy of ours."""
+    if find_unrecorded_proxy(facts) is not None:
+        return ConfiguredUrl.PROXIED
     settings = facts.recorded_settings
     if settings is None:
-        return Pointing.DIRECT
-    if facts.config.doc is None:  # it does not parse: Codex may have read it before, and will when it is mended
-        proxied = settings.base_url.encode() in (facts.config.data or b"")
-        return Pointing.PROXIED if proxied else Pointing.DIRECT
+        return ConfiguredUrl.DIRECT
+    if facts.config.doc is None:  # not TOML now: Codex may have read it before, and will once it is repaired
+        is_in_text = settings.base_url.encode() in (facts.config.data or b"")
+        return ConfiguredUrl.PROXIED if is_in_text else ConfiguredUrl.DIRECT
     url = provider_url(facts.config.doc, settings.provider)
     if url == settings.base_url:
-        return Pointing.PROXIED
-    return Pointing.DIRECT if url in {settings.upstream_base, None} else Pointing.FOREIGN
+        return ConfiguredUrl.PROXIED
+    return ConfiguredUrl.DIRECT if url in {settings.upstream_base, None} else ConfiguredUrl.FOREIGN
 
 
-def proxy(facts: Facts) -> Proxy:
-    """How the worker at the recorded address relates to the saved settings and the installed code."""
+def uses_proxy(facts: Facts) -> bool:
+    """Whether config.toml sends Codex to the proxy."""
+    return configured_url(facts) is ConfiguredUrl.PROXIED
+
+
+def hook_state(facts: Facts) -> HookState:
+    """Return the state of our hook: trusted where Codex will run one of its entries."""
+    if not facts.hook_entries:
+        return HookState.ABSENT
+    return HookState.TRUSTED if any(entry.runs for entry in facts.hook_entries) else HookState.UNTRUSTED
+
+
+def worker_state(facts: Facts) -> WorkerState:
+    """Compare the worker at the saved address with the saved settings and the installed code."""
     worker = facts.worker
     if worker is None or worker.state is PortState.FREE:
-        return Proxy.DOWN
+        return WorkerState.DOWN
     if worker.state is not PortState.OURS or worker.health is None:
-        return Proxy.FOREIGN
+        return WorkerState.FOREIGN
     stale = settings_pending(facts) or worker.health.runtime_id != facts.runtime.runtime_id
-    return Proxy.STALE if stale else Proxy.HEALTHY
-
-
-def answering(facts: Facts) -> PortFact | None:
-    """The worker of this home that answers: at the recorded address, or anywhere where none is recorded any more."""
-    if facts.worker is not None:
-        return facts.own_worker
-    at = running(facts)
-    return at if at is not None and at.health is not None and at.health.ok else None
+    return WorkerState.STALE if stale else WorkerState.HEALTHY
 
 
 def settings_pending(facts: Facts) -> bool:
-    """True where a worker of ours serves other settings than the saved ones; 0.1.0's does not tell all."""
+    """Whether the worker reports a setting that differs from the saved one; 0.1.0's does not report all of them."""
     worker, settings = facts.own_worker, facts.settings
     if worker is None or worker.health is None or settings is None:
         return False
     return worker.health.differs_from(settings)
-
-
-def hook(facts: Facts) -> Hook:
-    """Whether a hook of ours is there, and whether Codex will run it."""
-    if not facts.hook_entries:
-        return Hook.ABSENT
-    ready = any(entry.runs for entry in facts.hook_entries)
-    return Hook.TRUSTED if ready else Hook.UNTRUSTED
-
-
-def state_of(facts: Facts) -> State:
-    """`classify` for one set of facts."""
-    return classify(
-        pointing(facts),
-        hook(facts),
-        proxy(facts),
-        settings=facts.settings is not None,
-        manifest=facts.manifest.state if facts.manifest else None,
-    )

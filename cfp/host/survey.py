@@ -40,13 +40,13 @@ class RequestedAddress:
 class Neighbours:
     """Queries about the ports and worker processes of this machine.
 
-    at        the listener at an address
-    stray     the worker of a home that no recorded address leads to
-    draining  the workers of a home that have handed over and finish their streams
+    at          the listener at an address
+    by_process  the worker of a home that no recorded address leads to, found by its process
+    draining    the workers of a home that have handed over and finish their streams
     """
 
     at: Callable[[Layout, str, int], PortFact]
-    stray: Callable[[Layout, tuple[PortFact | None, ...]], PortFact | None]
+    by_process: Callable[[Layout, tuple[PortFact | None, ...]], PortFact | None]
     draining: Callable[[Layout], tuple[PortFact, ...]]
 
 
@@ -67,7 +67,7 @@ def survey(
     disk           reads files and the clock
     locked         the caller holds the journal's lock
     """
-    queries = neighbours or Neighbours(at=_port, stray=_stray, draining=_draining)
+    queries = neighbours or Neighbours(at=_port, by_process=_by_process, draining=_draining)
     config = _text(disk, layout.config, config_toml.parse)
     hooks = _text(disk, layout.hooks, hooks_json.parse)
     record = _Record(disk)
@@ -106,10 +106,10 @@ def survey(
         auth_names=auth_json.names(auth),
         worker=worker,
         candidate=candidate,
-        stray=queries.stray(layout, (worker, candidate)),
+        worker_by_process=queries.by_process(layout, (worker, candidate)),
         draining=queries.draining(layout),
         interrupted=_interrupted(disk, layout, locked=locked),
-        kept_backups=_kept(record, layout, backups) if manifest is None else (),
+        backup_contents=_kept(record, layout, backups) if manifest is None else (),
         codex_version=codex_version,
         unreadable=tuple((str(path), why) for path, why in record.refused.items()),
     )
@@ -165,7 +165,7 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
     return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=owner, barred=barred)
 
 
-def _stray(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
+def _by_process(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
     """Return the worker of this home that no known address leads to; of a hanging one only the pid is known."""
     if any(at is not None and at.state is PortState.OURS for at in known):
         return None

@@ -136,7 +136,7 @@ def _start(switch: Switch, *, take_over: PortFact | None) -> None:
     launch = Launch(
         settings=settings,
         nonce=nonce,
-        journaled=lambda pid, started: switch.tx.log_worker_started(
+        record_start=lambda pid, started: switch.tx.log_worker_started(
             nonce=nonce, pid=pid, started=started, boot_id=workers.boot_id
         ),
         patience=switch.patience,

@@ -12,7 +12,7 @@ from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.provider import BUILT_IN, RESERVED, provider_url, providers
-from cfp.core.unrecorded import unrecorded
+from cfp.core.unrecorded import find_unrecorded_proxy
 from tests.facts import UPSTREAM, after, facts, installed
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -34,7 +34,7 @@ def legal(path: Path | None) -> bytes | None:
 
 def mine(path: Path) -> bool:
     """Whether it is a user's; one that points at a dead proxy is given back as another text than it has."""
-    return unrecorded(facts(path.read_bytes())) is None
+    return find_unrecorded_proxy(facts(path.read_bytes())) is None
 
 
 @pytest.mark.parametrize("path", [*filter(mine, CONFIGS)], ids=lambda path: path.relative_to(FIXTURES).as_posix())

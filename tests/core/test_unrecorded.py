@@ -14,7 +14,7 @@ from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.provider import BUILT_IN, provider_url
 from cfp.core.settings import Settings
 from cfp.core.state import State, state_of
-from cfp.core.unrecorded import unrecorded
+from cfp.core.unrecorded import find_unrecorded_proxy
 from cfp.errors import ConfigDrift
 from tests.facts import CONFIG, UPSTREAM, after, facts, installed
 
@@ -46,7 +46,7 @@ def test_the_url_that_the_user_tells_is_given_back() -> None:
     assert UPSTREAM == provider_url(off.config.doc, "relay")
     assert "hooks" not in off.config.doc
     assert None is off.hooks.data
-    assert None is unrecorded(off)
+    assert None is find_unrecorded_proxy(off)
 
 
 def test_a_url_is_taken_for_the_provider_only_that_was_named() -> None:
@@ -57,7 +57,7 @@ def test_a_url_is_taken_for_the_provider_only_that_was_named() -> None:
 
 def test_a_backup_knows_better_than_the_command_line() -> None:
     """The new upstream is what was asked for; what comes back is the user's own, letter by letter."""
-    home = replace(forgotten(), kept_backups=(("/b/config.toml.1.bak", CONFIG),))
+    home = replace(forgotten(), backup_contents=(("/b/config.toml.1.bak", CONFIG),))
     on = installed(home, plan_install(home, RouteRequest(upstream_base="https://other.example/v1")))
     assert "https://other.example/v1" == on.settings.upstream_base
     off = after(on, plan_uninstall(on, UninstallRequest()).changes)
@@ -70,7 +70,7 @@ def test_a_model_server_of_the_users_own_is_not_ours(state: PortState) -> None:
     text = CONFIG.replace(UPSTREAM.encode(), OTHER.encode())
     home = facts(text)
     home = replace(home, candidate=replace(home.candidate, state=state))
-    assert None is unrecorded(home)
+    assert None is find_unrecorded_proxy(home)
     if state is PortState.FREE:
         assert OTHER == plan_install(home, RouteRequest()).settings.upstream_base
 

@@ -93,11 +93,11 @@ class FatedWorkers(WorkerSupervisor):
             self.fate.name("new", pid)
             self.fate.name("old", former.pid)
             self.fate.meet("early")
-            launch.journaled(pid, started)
+            launch.record_start(pid, started)
             self.fate.meet("late")
             self.fate.soon()
 
-        health = super().start(replace(launch, journaled=tell))
+        health = super().start(replace(launch, record_start=tell))
         self.fate.meet("up")
         return health
 

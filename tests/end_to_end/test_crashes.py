@@ -52,11 +52,11 @@ class ActingWorkers(WorkerSupervisor):
     def start(self, launch: Launch) -> dict[str, Any]:
         def record(pid: int, started: str) -> None:
             self._acts.act("spawned")
-            launch.journaled(pid, started)
+            launch.record_start(pid, started)
             self._acts.act("go")
 
         self._acts.act("spawn")
-        health = super().start(replace(launch, journaled=record))
+        health = super().start(replace(launch, record_start=record))
         self._acts.act("healthy")
         return health
 

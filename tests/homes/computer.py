@@ -163,7 +163,7 @@ class Computer:
     # --- what a survey asks -------------------------------------------------------------------------------------
 
     def neighbours(self) -> Neighbours:
-        return Neighbours(at=self._who_answers, stray=self._stray, draining=self._draining)
+        return Neighbours(at=self._who_answers, by_process=self._by_process, draining=self._draining)
 
     def _who_answers(self, _: Layout, host: str, port: int) -> PortFact:
         worker = self.at(port)
@@ -174,7 +174,7 @@ class Computer:
         state = PortState.FOREIGN if taken else PortState.FREE
         return PortFact(host=host, port=port, state=state)
 
-    def _stray(self, _: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
+    def _by_process(self, _: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
         if any(at is not None and at.state is PortState.OURS for at in known):
             return None
         return next((self._fact(worker) for worker in self.serving()), None)
@@ -230,7 +230,7 @@ class Crew:
         self.act("spawn")
         computer, settings = self.computer, launch.settings
         worker = computer.new(settings, launch.nonce)
-        launch.journaled(worker.pid, worker.started)
+        launch.record_start(worker.pid, worker.started)
         self.act("go")
         before = computer.workers
         if launch.take_over is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
 from cfp.core.provider import provider_url
-from cfp.core.state import Pointing, Proxy, State, pointing, proxy, state_of
+from cfp.core.state import State, WorkerState, state_of, uses_proxy, worker_state
 from cfp.errors import Failed
 from journal import Recovery
 from tests.crash import invariants
@@ -425,8 +425,8 @@ def i3_codex_is_served_or_told(site: Site, facts: Facts, *, robbed: bool = False
     orphans = [one for one in site.computer.serving() if not one.busy]
     if orphans and not robbed and not facts.settings_data and not facts.manifest_data:
         complaints.append("I3: a worker outlives what it was started for")
-    served = proxy(facts) in {Proxy.HEALTHY, Proxy.STALE}
-    if pointing(facts) is Pointing.PROXIED and not served and diagnose(facts).code == "ready":
+    served = worker_state(facts) in {WorkerState.HEALTHY, WorkerState.STALE}
+    if uses_proxy(facts) and not served and diagnose(facts).code == "ready":
         complaints.append("I3: Codex points at nothing, and status is content")
     return complaints
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from cfp.core.checks.check import DoctorFacts, Verdict, advice, failure, success
 from cfp.core.facts import Facts
-from cfp.core.plan.repair import lost, plan_recovery
+from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.policy import LoginMode
 from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url
-from cfp.core.unrecorded import running
 from cfp.errors import Refused
 from cfp.messages import Message, message
 
@@ -19,10 +18,10 @@ def codex_config(facts: Facts, _: DoctorFacts) -> Verdict:
         return failure("interrupted", message("diagnosis.interrupted"), transactions=list(facts.interrupted))
     if plan_recovery(facts) is not None:
         return failure("unrecorded", message("diagnosis.unrecorded"))
-    if lost(facts) is not None:
+    if unrepairable(facts) is not None:
         return failure("proxy_unrecorded", message("diagnosis.unrecorded_and_lost"))
     if not facts.home_exists:
-        worker = running(facts)
+        worker = facts.running_worker
         code = "codex_home_missing" if worker is None else "codex_home_deleted"
         return failure(code, message(code, {"path": home, "pid": worker.pid if worker else None}))
     if facts.config.is_unparseable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cfp.core.checks.check import DoctorFacts, Verdict, advice, failure, success
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
-from cfp.core.state import Pointing, pointing
+from cfp.core.state import uses_proxy
 from cfp.messages import Message, message
 
 
@@ -48,7 +48,7 @@ def proxy_settings(facts: Facts, machine: DoctorFacts) -> Verdict:
 
 def config_points_to_proxy(facts: Facts, _: DoctorFacts) -> Verdict:
     """Check that config.toml points at the proxy."""
-    if pointing(facts) is Pointing.PROXIED:
+    if uses_proxy(facts):
         return success("config.toml points at the proxy.")
     if not facts.is_installed:
         return _not_enabled(facts)
@@ -58,5 +58,5 @@ def config_points_to_proxy(facts: Facts, _: DoctorFacts) -> Verdict:
 def _not_enabled(facts: Facts) -> Verdict:
     """Return the failure in the words of `status`: an unfinished uninstall has another next command."""
     diagnosis = diagnose(facts)
-    code = diagnosis.told if diagnosis.code == "not_enabled" and diagnosis.told else "not_enabled"
-    return failure("not_enabled", message(f"diagnosis.{code}"))
+    text = diagnosis.message if diagnosis.code == "not_enabled" else message("diagnosis.not_enabled")
+    return failure("not_enabled", text)

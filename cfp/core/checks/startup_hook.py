@@ -6,7 +6,7 @@ from cfp.codex.hooks_feature import hook_flags, hooks_enabled
 from cfp.core.checks.check import DoctorFacts, Verdict, advice, failure, success
 from cfp.core.facts import Facts
 from cfp.core.plan.hook import hook_command
-from cfp.core.state import Hook, Pointing, hook, pointing
+from cfp.core.state import HookState, hook_state, uses_proxy
 from cfp.messages import CLI, Message, message
 
 
@@ -30,14 +30,14 @@ def hooks_enabled_check(facts: Facts, machine: DoctorFacts) -> Verdict:
 
 def startup_hook(facts: Facts, machine: DoctorFacts) -> Verdict:
     """Check that the hook is there, that Codex trusts it, and that it starts this installation."""
-    if facts.settings is None or pointing(facts) is not Pointing.PROXIED:
+    if facts.settings is None or not uses_proxy(facts):
         return success("None is needed.")
     entries = [entry.to_json() for entry in facts.hook_entries]
     not_ready = message("diagnosis.startup_hook_not_ready")
-    match hook(facts):
-        case Hook.ABSENT:
+    match hook_state(facts):
+        case HookState.ABSENT:
             return failure("startup_hook_missing", not_ready, hooks=entries)
-        case Hook.UNTRUSTED:
+        case HookState.UNTRUSTED:
             return failure("startup_hook_untrusted", not_ready, hooks=entries)
     if machine.read_back and machine.read_back != "trusted":
         return failure("startup_hook_untrusted", not_ready, codex_says=machine.read_back)

@@ -6,22 +6,22 @@ from cfp.core.checks.check import DoctorFacts, Verdict, failure, success
 from cfp.core.diagnosis import cuts
 from cfp.core.facts import Facts
 from cfp.core.plan.worker import hangs
-from cfp.core.state import Pointing, Proxy, pointing, proxy, settings_pending
+from cfp.core.state import WorkerState, settings_pending, uses_proxy, worker_state
 from cfp.messages import Message, message
 
 
 def proxy_health(facts: Facts, _: DoctorFacts) -> Verdict:
     """Check that a worker of this home answers, where Codex is sent to one."""
-    state, worker = proxy(facts), facts.worker
-    if state in {Proxy.HEALTHY, Proxy.STALE} and worker is not None:
+    state, worker = worker_state(facts), facts.worker
+    if state in {WorkerState.HEALTHY, WorkerState.STALE} and worker is not None:
         return success(f"It answers at {worker.host}:{worker.port}.", pid=worker.pid)
-    if hangs(facts, worker) and facts.stray is not None:
-        return failure("worker_hangs", message("worker_hangs", {"pid": facts.stray.pid}))
-    if state is Proxy.FOREIGN and worker is not None:
+    if hangs(facts, worker) and facts.worker_by_process is not None:
+        return failure("worker_hangs", message("worker_hangs", {"pid": facts.worker_by_process.pid}))
+    if state is WorkerState.FOREIGN and worker is not None:
         address = {"host": worker.host, "port": worker.port, "owner": worker.owner}
         code = "port_not_available" if worker.barred else "port_in_use"
         return failure(code, message(code, address), **address)
-    if facts.settings is None or pointing(facts) is not Pointing.PROXIED:
+    if facts.settings is None or not uses_proxy(facts):
         return success("None runs, and none is needed.")
     return failure("proxy_stopped", message("diagnosis.proxy_stopped"))
 

@@ -1,19 +1,18 @@
-"""The user's files without us: what an install builds on and what an uninstall leaves.
+"""The baseline: config.toml and hooks.json without the changes of an install.
 
-Every plan starts from here, so a second install never takes a file that already points at the proxy for the
-user's own (and never backs one up).
+An install builds on it and an uninstall leaves it. Every plan starts from here, so a second install never takes a
+file that already points at the proxy for the user's own, and never backs one up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cfp.codex import hook_trust
 from cfp.codex.config_toml import CONFIG_TOML, lookup
 from cfp.codex.config_toml import parse as parse_config
-from cfp.codex.hook_trust import stands
+from cfp.codex.hook_trust import STATE_KEYS, stands, state_path
 from cfp.codex.hooks_feature import FLAGS
 from cfp.codex.hooks_json import HOOKS_JSON, find_ours
 from cfp.codex.hooks_json import edit_for as hooks_edit_for
@@ -27,7 +26,7 @@ from journal.values import ABSENT, KeyEdit, KeyPath
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """Both shared files as they should be without us, and how each was arrived at."""
+    """Both shared files without our changes; `recorded`: by the manifest, rather than by recognition."""
 
     config: GivenBack
     hooks: GivenBack
@@ -38,8 +37,8 @@ class Baseline:
         return self.config.conflicts + self.hooks.conflicts
 
 
-def baseline(facts: Facts) -> Baseline:
-    """Work out the files without us, from the manifest where there is one, else from what can be recognised."""
+def derive_baseline(facts: Facts) -> Baseline:
+    """Return the baseline by the manifest where an installation is recorded, else by what can be recognised."""
     manifest = facts.manifest
     if manifest is None or not facts.is_installed:
         return Baseline(config=_unrecorded_config(facts), hooks=_unrecorded_hooks(facts), recorded=False)
@@ -63,45 +62,48 @@ def baseline(facts: Facts) -> Baseline:
 
 
 def config_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
-    """Our keys in config.toml; for a predecessor's record, derived by comparing with its backup."""
+    """Return our keys in config.toml; 0.1.0's manifest has none, and they follow from its backup."""
     edits = _recorded_edits(facts, manifest)
     doc = facts.config.doc
-    return edits if doc is None else _followed(doc, edits, manifest.settings)
+    return edits if doc is None else _follow_providers(doc, edits, manifest.settings)
 
 
-def _followed(doc: Mapping[str, Any], edits: tuple[KeyEdit, ...], settings: Settings) -> tuple[KeyEdit, ...]:
-    """The same keys where the user has moved them: a provider that was deleted, or goes by another name now.
+def _follow_providers(doc: Mapping[str, Any], edits: tuple[KeyEdit, ...], settings: Settings) -> tuple[KeyEdit, ...]:
+    """Return the same edits for providers that the user has deleted or renamed since.
 
-    A table that is gone has nothing of ours, and half of it must not come back. Our URL under another provider was
-    carried there with the rest of its table, and would lead nowhere.
+    A deleted table has nothing of ours, and half of it must not come back. Our URL under another provider was copied
+    there with the rest of its table, and would lead nowhere.
     """
-    known = providers(doc)
-    kept = tuple(edit for edit in edits if edit.path[0] != "model_providers" or edit.path[1] in known)
-    ours = {edit.path for edit in kept}
-    carried = (
+    tables = providers(doc)
+    present = tuple(edit for edit in edits if edit.path[0] != "model_providers" or edit.path[1] in tables)
+    paths = {edit.path for edit in present}
+    copied = (
         KeyEdit(path=url_key(name), before=settings.upstream_base, after=settings.base_url)
-        for name, table in known.items()
-        if table.get("base_url") == settings.base_url and url_key(name) not in ours
+        for name, table in tables.items()
+        if table.get("base_url") == settings.base_url and url_key(name) not in paths
     )
-    return (*kept, *carried)
+    return (*present, *copied)
 
 
 def _trust_of_ours(facts: Facts, recorded: tuple[KeyEdit, ...]) -> tuple[KeyEdit, ...]:
-    """What Codex or the user wrote about our hook: it goes with the hook.
+    """Return the keys that Codex or the user wrote about our hook, which go with the hook.
 
-    Codex keeps trust by position, so a leftover would speak of whatever hook stands there next: one that the user
-    switched off for ours would be off for theirs.
+    Codex keeps trust by position, so a remaining key would apply to the hook that stands there next: if the user had
+    switched ours off, theirs would be off.
     """
-    known = {edit.path for edit in recorded}
-    now = {entry.key for entry in facts.hook_entries}
-    then = {edit.path[2] for edit in recorded if edit.path[:2] == ("hooks", "state")}
-    vacant = {key for key in then - now if not stands(facts.hooks.root, key, str(facts.layout.hooks))}
-    paths = (hook_trust.state_path(key, leaf) for key in sorted(now | vacant) for leaf in ("trusted_hash", "enabled"))
-    return tuple(
-        KeyEdit(path=path, before=ABSENT, after=value)
-        for path in paths
-        if path not in known and (value := lookup(facts.config.root, path)) is not ABSENT
-    )
+    paths = {edit.path for edit in recorded}
+    present = {entry.key for entry in facts.hook_entries}
+    former = {edit.path[2] for edit in recorded if edit.path[:2] == ("hooks", "state")}
+    vacant = {key for key in former - present if not stands(facts.hooks.root, key, str(facts.layout.hooks))}
+    return tuple(edit for edit in trust_edits(facts, sorted(present | vacant)) if edit.path not in paths)
+
+
+def trust_edits(facts: Facts, keys: Iterable[str] | None = None) -> tuple[KeyEdit, ...]:
+    """Return the edits that set the trust of hooks as config.toml has it; `keys` None for those of ours."""
+    entries = (entry.key for entry in facts.hook_entries) if keys is None else keys
+    paths = (state_path(key, name) for key in entries for name in STATE_KEYS)
+    values = ((path, lookup(facts.config.root, path)) for path in paths)
+    return tuple(KeyEdit(path=path, before=ABSENT, after=value) for path, value in values if value is not ABSENT)
 
 
 def _recorded_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
@@ -110,31 +112,25 @@ def _recorded_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
     settings = manifest.settings
     edits = [KeyEdit(path=url_key(settings.provider), before=settings.upstream_base, after=settings.base_url)]
     doc = facts.config.root
-    before = parse_config(facts.backup) if facts.backup is not None else None
-    if before is not None:
+    if facts.backup is not None:
+        backup = parse_config(facts.backup)
         edits += [
-            KeyEdit(path=path, before=lookup(before, path), after=lookup(doc, path))
+            KeyEdit(path=path, before=lookup(backup, path), after=lookup(doc, path))
             for path in FLAGS
-            if lookup(before, path) != lookup(doc, path) and lookup(doc, path) is True
+            if lookup(backup, path) != lookup(doc, path) and lookup(doc, path) is True
         ]
-    edits += [
-        KeyEdit(path=("hooks", "state", entry.key, leaf), before=ABSENT, after=lookup(doc, path))
-        for entry in facts.hook_entries
-        for leaf in ("trusted_hash", "enabled")
-        if lookup(doc, path := ("hooks", "state", entry.key, leaf)) is not ABSENT
-    ]
-    return tuple(edits)
+    return (*edits, *trust_edits(facts))
 
 
 def hooks_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
-    """Our group in hooks.json, recognised by content where the record does not name it."""
+    """Return our group in hooks.json, recognised by its content where the manifest does not name it."""
     if manifest.hooks.edits is not None:
         return manifest.hooks.edits
     return recognised_hooks(facts.hooks)
 
 
 def _unrecorded_config(facts: Facts) -> GivenBack:
-    """Without a record, a URL that equals our saved base_url is ours; everything else is the user's."""
+    """Return config.toml without a URL that equals the saved settings' one; everything else is the user's."""
     settings = facts.settings
     current = facts.config.data
     if settings is None or current is None or facts.config.doc is None:
@@ -153,7 +149,7 @@ def _unrecorded_hooks(facts: Facts) -> GivenBack:
 
 
 def recognised_hooks(hooks: TextFact) -> tuple[KeyEdit, ...]:
-    """The edit that some install must have made for our group to stand there now."""
+    """Return the edit that an install must have made for our group to stand there now."""
     if hooks.doc is None or not find_ours(hooks.doc):
         return ()
     present = hooks_edit_for(hooks.data, ABSENT)

@@ -1,4 +1,4 @@
-"""Where requests are to go, with which key and policy: what was asked for, else what was saved, else the default."""
+"""The settings that a command line leads to: its flags, else the saved settings, else the defaults."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEY_LENGTH = 16  # no provider's key is shorter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRequest:
-    """What the command line asks for; None means "as saved, else the default"."""
+    """The flags of the command line; None means "as saved, else the default"."""
 
     prepare_only: bool = False
     provider: str | None = None
@@ -35,22 +35,22 @@ class RouteRequest:
 
 
 def check_key(facts: Facts, settings: Settings) -> None:
-    """Refuse an auth override whose key is not there: every request would fail."""
+    """Refuse an auth override whose key is missing: every request would fail. Raises Refused."""
     if settings.upstream_api_key_file and settings.provider not in facts.provider_keys:
         raise Refused("provider_key_missing", provider=settings.provider)
     env = settings.upstream_api_key_env
     if env is not None and env not in facts.environment | facts.user_environment | facts.auth_names:
         if _may_be_a_key(env):
-            raise Refused("invalid_env_name")  # which does not repeat it
+            raise Refused("invalid_env_name")  # its sentence does not repeat the name
         raise Refused("upstream_key_missing", variable=env)
 
 
 def _may_be_a_key(name: str) -> bool:
-    """Whether a name of no variable looks like what should lie in one: long, with digits, not spelled like names."""
+    """Whether a variable's name looks like a key: a key's prefix, or long, with digits, unlike a name."""
     prefixed = re.match(r"(?:sk|rk|pk|gsk|xai)_", name) is not None
-    spelled = re.fullmatch(r"[A-Z]+(?:_[A-Z0-9]+)*|[a-z]+(?:_[a-z0-9]+)*", name) is not None
+    name_like = re.fullmatch(r"[A-Z]+(?:_[A-Z0-9]+)*|[a-z]+(?:_[a-z0-9]+)*", name) is not None
     digits = any(sign.isdigit() for sign in name)
-    return prefixed or (len(name) >= _KEY_LENGTH and digits and not spelled)
+    return prefixed or (len(name) >= _KEY_LENGTH and digits and not name_like)
 
 
 def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> Settings:
@@ -60,34 +60,32 @@ def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> S
         raise UsageError("two_auth_sources")
     recorded = facts.recorded_settings
     saved = recorded if recorded is not None and recorded.provider == target.provider else None
-    asks_auth = any(sources)
-    place = recorded or Settings(provider=target.provider, upstream_base=BUILT_IN_URL)
+    if saved is None or any(sources):
+        key_env, key_file = request.upstream_api_key_env, request.use_provider_auth_file
+    else:
+        key_env, key_file = saved.upstream_api_key_env, saved.upstream_api_key_file
     return validate(
         Settings(
             provider=target.provider,
             upstream_base=_upstream(facts, request, target, saved),
-            host=_asked(request.host, place.host if recorded else DEFAULT_HOST),
-            port=_asked(request.port, place.port if recorded else DEFAULT_PORT),
-            proxy_base=_asked(request.proxy_base, place.proxy_base if recorded else DEFAULT_PROXY_BASE),
-            service_tier=_asked(request.service_tier, saved.service_tier if saved else DEFAULT_TIER),
+            host=_flag_or(request.host, recorded.host if recorded else DEFAULT_HOST),
+            port=_flag_or(request.port, recorded.port if recorded else DEFAULT_PORT),
+            proxy_base=_flag_or(request.proxy_base, recorded.proxy_base if recorded else DEFAULT_PROXY_BASE),
+            service_tier=_flag_or(request.service_tier, saved.service_tier if saved else DEFAULT_TIER),
             service_tier_policy=request.service_tier_policy or (saved.service_tier_policy if saved else Policy.AUTO),
-            upstream_api_key_env=request.upstream_api_key_env
-            if asks_auth or saved is None
-            else saved.upstream_api_key_env,
-            upstream_api_key_file=request.use_provider_auth_file
-            if asks_auth or saved is None
-            else saved.upstream_api_key_file,
+            upstream_api_key_env=key_env,
+            upstream_api_key_file=key_file,
         )
     )
 
 
-def _asked(value: Value | None, otherwise: Value) -> Value:
-    """What the flag says, also where that is empty or 0: `validate` refuses those, and nothing is guessed."""
-    return otherwise if value is None else value
+def _flag_or(value: Value | None, default: Value) -> Value:
+    """Return the flag's value, also an empty text or 0, which `validate` refuses."""
+    return default if value is None else value
 
 
 def _upstream(facts: Facts, request: RouteRequest, target: Target, saved: Settings | None) -> str:
-    """The provider's URL: asked for, else saved by an install that holds, else what config.toml says."""
+    """Return the provider's URL: the flag's, else that of the recorded installation, else config.toml's."""
     if request.upstream_base is not None:
         return upstream_url(request.upstream_base)
     if saved is not None and facts.is_installed:

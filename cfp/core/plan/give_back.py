@@ -1,4 +1,4 @@
-"""What one recorded file should become when its owner gets it back: as is, the bytes before, or our keys only."""
+"""The decision how a recorded file is given back: as it is, as the bytes before, or without our keys only."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from journal.values import Format, KeyEdit, KeyPath, Unmergeable
 
 
 class Level(enum.Enum):
-    """How much was needed."""
+    """The way in which a file is given back."""
 
-    ALREADY = "already"  # the file is as it was before us
-    BYTES = "bytes"  # nobody touched it since: the bytes before
+    ALREADY = "already"  # the file is as it was before the install
+    BYTES = "bytes"  # nobody has written it since: the bytes before
     KEYS = "keys"  # others edited it: our own keys only
     ALREADY_KEYS = "already_keys"  # others edited it and our keys are back already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenBack:
-    """`content` None means that there should be no file. `conflicts` are own keys that others changed."""
+    """A file without our changes; `content` None for no file. `conflicts` are own keys that others changed."""
 
     content: bytes | None
     level: Level
@@ -49,12 +49,12 @@ def give_back(
     if before_known and digest(current) == record.hash_after:
         return GivenBack(content=before, level=Level.BYTES)
     if current is None:
-        # Its owner deleted the file with our keys in it: nothing of ours is left to take out.
+        # The user deleted the file with our keys in it, so there is nothing of ours to remove.
         return GivenBack(content=None, level=Level.ALREADY_KEYS)
     try:
-        # Bytes that are lost stand for an empty file: None would say that there was none, and take the file away.
-        lost = b"" if record.hash_before else None
-        merged = form.restore(current, before if before_known else lost, edits)
+        # An empty file stands in for lost bytes: None would mean that there was no file, and remove this one.
+        substitute = b"" if record.hash_before else None
+        merged = form.restore(current, before if before_known else substitute, edits)
     except Unmergeable as error:
         raise Refused("file_not_editable", reason=str(error)) from error
     level = Level.ALREADY_KEYS if merged.content == current and not merged.conflicts else Level.KEYS

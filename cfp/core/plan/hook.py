@@ -1,4 +1,4 @@
-"""Our SessionStart hook: its command line, its place in hooks.json, its trust."""
+"""The plan of our SessionStart hook: its command line, its position in hooks.json, its trust."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOOK_TIMEOUT_S = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookPlan:
-    """Our hook as it will stand: `status` is installed, updated or already_installed."""
+    """Our hook after the install; `status` is installed, updated or already_installed."""
 
     status: str
     command: str
@@ -26,7 +26,7 @@ class HookPlan:
 
 
 def hook_command(facts: Facts, *, windows: bool = sys.platform == "win32") -> str:
-    """The command line of our SessionStart hook.
+    """Return the command line of our SessionStart hook.
 
     `-P` because Codex runs hooks in the session's folder: without it a `json.py` there would be imported.
     """
@@ -35,8 +35,8 @@ def hook_command(facts: Facts, *, windows: bool = sys.platform == "win32") -> st
     return line((facts.runtime.python, *words))
 
 
-def plan_hook(facts: Facts, base: Baseline) -> tuple[bytes, HookPlan]:
-    """Return hooks.json as it should be; a hook of ours that already says the right thing keeps its place."""
+def plan_hook(facts: Facts, baseline: Baseline) -> tuple[bytes, HookPlan]:
+    """Return the bytes of hooks.json and our hook in it; a hook with the right command keeps its position."""
     command = hook_command(facts)
     present = hooks_json.find_ours(facts.hooks.doc) if facts.hooks.doc is not None else ()
     right = [at for at in present if at.command == command and at.timeout == HOOK_TIMEOUT_S and at.matcher is None]
@@ -44,8 +44,8 @@ def plan_hook(facts: Facts, base: Baseline) -> tuple[bytes, HookPlan]:
         after, status = facts.hooks.data, "already_installed"
     else:
         group = hooks_json.group(command, HOOK_TIMEOUT_S)
-        edit = hooks_json.edit_for(base.hooks.content, group)
-        after = hooks_json.HOOKS_JSON.apply(base.hooks.content, (edit,))
+        edit = hooks_json.edit_for(baseline.hooks.content, group)
+        after = hooks_json.HOOKS_JSON.apply(baseline.hooks.content, (edit,))
         status = "updated" if present else "installed"
     position = hooks_json.position_after(after)
     if position is None:
@@ -60,5 +60,5 @@ def plan_hook(facts: Facts, base: Baseline) -> tuple[bytes, HookPlan]:
 
 
 def current_edits(edits: tuple[KeyEdit, ...], hooks: TextFact) -> tuple[KeyEdit, ...]:
-    """The same edits told against the file as it is now, which is what a rollback goes back to."""
+    """Return the edits relative to the file as it is now, which a rollback restores."""
     return tuple(hooks_json.edit_for(hooks.data, edit.after) for edit in edits)

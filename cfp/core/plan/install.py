@@ -1,4 +1,4 @@
-"""`install`: every branch of it, decided from facts; the result is bytes to write and a worker to run."""
+"""The decision of `install`: the bytes of every file, and the worker to run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from cfp.codex import config_toml, hook_trust, hooks_feature, hooks_json
 from cfp.core.facts import Facts
 from cfp.core.manifest import FileRecord, Manifest, ManifestState, digest
-from cfp.core.plan.baseline import Baseline, baseline, config_edits
+from cfp.core.plan.baseline import Baseline, config_edits, derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key, route_changed
 from cfp.core.plan.changes import config_change, hooks_change, manifest_change, settings_change
 from cfp.core.plan.give_back import GivenBack, Level
@@ -19,8 +19,8 @@ from cfp.core.plan.repair import check_recorded, plan_repair
 from cfp.core.plan.worker import WorkerAction, worker_action
 from cfp.core.provider import Target, choose_provider
 from cfp.core.settings import Settings, upstream_url
-from cfp.core.state import Pointing, State, pointing, state_of
-from cfp.core.unrecorded import unrecorded
+from cfp.core.state import State, state_of, uses_proxy
+from cfp.core.unrecorded import find_unrecorded_proxy
 from cfp.errors import Refused
 from journal.values import ABSENT, FileChange, KeyEdit, KeyPath, Unmergeable
 
@@ -31,9 +31,9 @@ BACKUPS_KEPT = 5
 class InstallPlan:
     """The whole effect of an install.
 
-    changes    in the order of swapping; config.toml last, so that Codex never points at what is not there yet
-    prune      backups beyond the newest five, removed after the commit
-    changed_route  URL, tier, policy or auth differ from what was saved, or nothing was
+    changes        in the order of swapping; config.toml last, so that Codex never points at a proxy that is not there
+    prune          backups beyond the newest five, removed after the commit
+    changed_route  URL, tier, policy or auth differ from the saved ones, or none are saved
     """
 
     target: Target
@@ -52,16 +52,16 @@ class InstallPlan:
 def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
     """Decide an install; raises Refused with the code of the first thing that stands in its way."""
     check_readable(facts)
-    base = _baseline(facts, request)
-    base_doc = config_toml.parse(base.config.content)
-    target = choose_provider(base_doc, request.provider, activate=request.activate_provider)
+    baseline = _baseline(facts, request)
+    doc = config_toml.parse(baseline.config.content)
+    target = choose_provider(doc, request.provider, activate=request.activate_provider)
     settings = candidate_settings(facts, request, target)
     check_key(facts, settings)
     from_state = state_of(facts)
     action = WorkerAction.NONE if request.prepare_only else worker_action(facts, settings, facts.candidate)
     changed_route = route_changed(facts, settings)
     if request.prepare_only:
-        if pointing(facts) is Pointing.PROXIED and settings != facts.settings:
+        if uses_proxy(facts) and settings != facts.settings:
             raise Refused("already_enabled")
         return InstallPlan(
             target=target,
@@ -76,7 +76,8 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
             from_state=from_state,
             to_state=State.PREPARED,
         )
-    draft = _draft(facts, base, base_doc, target, settings)
+    draft = _draft(facts, baseline, doc, target, settings)
+    new_backup = None if draft.backup is None or _is_recorded(facts, draft.backup) else draft.backup
     return InstallPlan(
         target=target,
         settings=settings,
@@ -84,31 +85,34 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
         worker=action,
         hook=draft.hook,
         backup_path=draft.backup,
-        prune=prune_backups(facts, None if draft.backup is None or _is_kept(facts, draft.backup) else draft.backup),
+        prune=prune_backups(facts, new_backup),
         changed_route=changed_route,
-        warnings=_warnings(base_doc, target),
+        warnings=_warnings(doc, target),
         from_state=from_state,
         to_state=State.ENABLED,
     )
 
 
 def _baseline(facts: Facts, request: RouteRequest) -> Baseline:
-    """The files without us; raises ConfigDrift(proxy_unrecorded) where not even --upstream-base tells the URL."""
-    broken = unrecorded(facts)
-    told = request.upstream_base is not None and broken is not None and request.provider in {None, broken[0]}
-    repair = plan_repair(facts, upstream_url(request.upstream_base or "") if told else None)
+    """Return the baseline; raises ConfigDrift(proxy_unrecorded) where the provider's URL is recorded nowhere.
+
+    --upstream-base is then the URL of the provider that points at the proxy.
+    """
+    proxy, url = find_unrecorded_proxy(facts), request.upstream_base
+    is_meant = proxy is not None and request.provider in {None, proxy.provider}
+    repair = plan_repair(facts, upstream_url(url) if url is not None and is_meant else None)
     if repair is None:
         check_recorded(facts)
-        return baseline(facts)
-    return replace(baseline(facts), config=GivenBack(content=repair.config, level=Level.KEYS))
+        return derive_baseline(facts)
+    return replace(derive_baseline(facts), config=GivenBack(content=repair.config, level=Level.KEYS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
-    """The after-images of the shared files, and what they were made from."""
+    """The after-images of the shared files, and their sources."""
 
     facts: Facts
-    base: Baseline
+    baseline: Baseline
     settings: Settings
     hook: HookPlan
     hooks_after: bytes
@@ -117,24 +121,25 @@ class _Draft:
     backup: Path | None
 
 
-def _draft(facts: Facts, base: Baseline, doc: Mapping[str, Any], target: Target, settings: Settings) -> _Draft:
-    hooks_after, hook = plan_hook(facts, base)
-    wanted = _wanted(facts, doc, target, settings, hook)
-    edits = tuple(config_toml.edit_for(base.config.content, path, after) for path, after in wanted)
+def _draft(facts: Facts, baseline: Baseline, doc: Mapping[str, Any], target: Target, settings: Settings) -> _Draft:
+    hooks_after, hook = plan_hook(facts, baseline)
+    content = baseline.config.content
+    keys = _own_keys(facts, doc, target, settings, hook)
+    edits = tuple(config_toml.edit_for(content, path, value) for path, value in keys)
     return _Draft(
         facts=facts,
-        base=base,
+        baseline=baseline,
         settings=settings,
         hook=hook,
         hooks_after=hooks_after,
         config_edits=edits,
-        config_after=_apply_config(base.config.content, edits),
-        backup=_backup_path(facts, base.config.content),
+        config_after=_apply_config(content, edits),
+        backup=_backup_path(facts, content),
     )
 
 
-def _has_text(path: str) -> bool:
-    """Whether UTF-8 can say it: the hook's command and the key of its trust hold the home's path."""
+def _is_utf8(path: str) -> bool:
+    """Whether UTF-8 can encode the path, which is part of the hook's command and of the key of its trust."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -143,16 +148,16 @@ def _has_text(path: str) -> bool:
 
 
 def check_readable(facts: Facts, *, leaving: bool = False) -> None:
-    """Refuse what cannot be edited safely, with the file untouched.
+    """Refuse a home whose files cannot be edited safely; raises Refused.
 
-    leaving  an uninstall does without our own files: what they said is worked out from the backups, and they go
+    leaving  an uninstall does without our own files, which it removes: the backups stand in for them
     """
     if not facts.home_exists:
         raise Refused("codex_home_missing", path=str(facts.layout.home))
-    if not _has_text(str(facts.layout.home)):
+    if not _is_utf8(str(facts.layout.home)):
         raise Refused("codex_home_not_text", path=str(facts.layout.home))
-    for unread, why in facts.unreadable:  # a record that cannot be read now is not one that is gone
-        raise Refused("record_unreadable", path=unread, reason=why)
+    for record, reason in facts.unreadable:  # it may be readable later, so it is not lost
+        raise Refused("record_unreadable", path=record, reason=reason)
     for code, fact, path in (
         ("config_unparseable", facts.config, facts.layout.config),
         ("hooks_unparseable", facts.hooks, facts.layout.hooks),
@@ -165,22 +170,22 @@ def check_readable(facts: Facts, *, leaving: bool = False) -> None:
         raise Refused("settings_invalid", path=str(facts.layout.settings), reason=facts.settings_error)
 
 
-def _wanted(
+def _own_keys(
     facts: Facts, doc: Mapping[str, Any], target: Target, settings: Settings, hook: HookPlan
 ) -> list[tuple[KeyPath, Any]]:
-    """Our keys in config.toml and what they should say; one that says so already is not ours."""
-    wanted: list[tuple[KeyPath, Any]] = [(target.url_key, settings.base_url)]
+    """Return our keys in config.toml with their values; a key that has its value already is the user's."""
+    keys: list[tuple[KeyPath, Any]] = [(target.url_key, settings.base_url)]
     if target.activate:
-        wanted.append((("model_provider",), target.provider))
+        keys.append((("model_provider",), target.provider))
     if config_toml.lookup(doc, hooks_feature.FLAG) is not True:
-        wanted.append((hooks_feature.FLAG, True))
+        keys.append((hooks_feature.FLAG, True))
     old_codex = facts.codex_version is None or facts.codex_version < hooks_feature.RENAMED_IN
     if old_codex and config_toml.lookup(doc, hooks_feature.OLD_FLAG) is not True:
-        wanted.append((hooks_feature.OLD_FLAG, True))
+        keys.append((hooks_feature.OLD_FLAG, True))
     trust_path = hook_trust.state_path(hook.key, "trusted_hash")
     if config_toml.lookup(doc, trust_path) != hook.trusted_hash:
-        wanted.append((trust_path, hook.trusted_hash))
-    return wanted
+        keys.append((trust_path, hook.trusted_hash))
+    return keys
 
 
 def _apply_config(content: bytes | None, edits: tuple[KeyEdit, ...]) -> bytes:
@@ -191,7 +196,7 @@ def _apply_config(content: bytes | None, edits: tuple[KeyEdit, ...]) -> bytes:
 
 
 def _backup_path(facts: Facts, content: bytes | None) -> Path | None:
-    """Where the user's config is kept: the backup there is, where it holds these very bytes, else a new one."""
+    """Return the path of the user's config.toml: the recorded backup where it has these bytes, else a new one."""
     if content is None:
         return None
     if facts.manifest is not None and facts.manifest.backup_path and facts.backup == content:
@@ -199,19 +204,19 @@ def _backup_path(facts: Facts, content: bytes | None) -> Path | None:
     return facts.layout.backup(facts.now)
 
 
-def _is_kept(facts: Facts, backup: Path) -> bool:
+def _is_recorded(facts: Facts, backup: Path) -> bool:
     return facts.manifest is not None and facts.manifest.backup_path == str(backup)
 
 
 def prune_backups(facts: Facts, added: Path | None) -> tuple[Path, ...]:
-    """The backups to remove once `added` is there: all but the newest five."""
+    """Return the backups to remove once `added` is there: all but the newest five."""
     if added is None:
         return ()
     return tuple(facts.layout.backups / name for name in facts.backups[: -(BACKUPS_KEPT - 1)])
 
 
 def _manifest(draft: _Draft) -> Manifest:
-    facts, base = draft.facts, draft.base
+    facts, baseline = draft.facts, draft.baseline
     group = hooks_json.edit_for(draft.hooks_after, ABSENT)
     return Manifest(
         version=facts.runtime.version,
@@ -220,14 +225,14 @@ def _manifest(draft: _Draft) -> Manifest:
         config_path=str(facts.layout.config),
         backup_path=str(draft.backup) if draft.backup else None,
         hooks_path=str(facts.layout.hooks),
-        hooks_before=base.hooks.content,
+        hooks_before=baseline.hooks.content,
         config=FileRecord(
-            hash_before=digest(base.config.content),
+            hash_before=digest(baseline.config.content),
             hash_after=digest(draft.config_after),
             edits=draft.config_edits,
         ),
         hooks=FileRecord(
-            hash_before=digest(base.hooks.content),
+            hash_before=digest(baseline.hooks.content),
             hash_after=digest(draft.hooks_after),
             edits=(KeyEdit(path=group.path, before=ABSENT, after=group.before),),
         ),
@@ -239,11 +244,11 @@ def _changes(draft: _Draft) -> tuple[FileChange, ...]:
     facts = draft.facts
     manifest = _manifest(draft)
     rows = [settings_change(facts, draft.settings)]
-    if draft.backup is not None and not _is_kept(facts, draft.backup):
-        rows.append(FileChange(path=draft.backup, before=None, after=draft.base.config.content, secret=True))
-    # Keys of an earlier install that go, or go elsewhere, are told too: others may write while this is under way.
-    known = config_edits(facts, facts.manifest) if facts.manifest else ()
-    keys = [edit.path for edit in (*draft.config_edits, *known)]
+    if draft.backup is not None and not _is_recorded(facts, draft.backup):
+        rows.append(FileChange(path=draft.backup, before=None, after=draft.baseline.config.content, secret=True))
+    # The keys of an earlier install that go or move are merged too: others may write while this is under way.
+    former = config_edits(facts, facts.manifest) if facts.manifest else ()
+    keys = [edit.path for edit in (*draft.config_edits, *former)]
     edits = config_toml.edits_between(facts.config.data, draft.config_after, keys)
     rows += [
         manifest_change(facts, manifest),
@@ -254,13 +259,13 @@ def _changes(draft: _Draft) -> tuple[FileChange, ...]:
 
 
 def _warnings(doc: Mapping[str, Any], target: Target) -> tuple[str, ...]:
-    found = []
+    codes = []
     if any(value is False for value in hooks_feature.hook_flags(doc).values()):
-        found.append("hooks_opt_out_overridden")
+        codes.append("hooks_opt_out_overridden")
     if doc.get("service_tier") == "default":
-        found.append("service_tier_opt_out_kept")
+        codes.append("service_tier_opt_out_kept")
     if target.activate:
-        found.append("history_is_filed_by_provider")
+        codes.append("history_is_filed_by_provider")
     elif not target.active:
-        found.append("provider_not_active")
-    return tuple(found)
+        codes.append("provider_not_active")
+    return tuple(codes)

@@ -1,4 +1,4 @@
-"""`prepare-chatgpt-login`: the provider's key, copied to where the proxy keeps it."""
+"""The decision of `prepare-chatgpt-login`: the provider's key, copied into provider-auth.json."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from journal.values import FileChange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginPlan:
-    """`change` None where the file holds that very key already."""
+    """The whole effect; `change` None where the file has this key already."""
 
     provider: str
     target_exists: bool
@@ -20,10 +20,10 @@ class LoginPlan:
     change: FileChange | None
 
 
-def login_provider(facts: Facts, asked: str | None) -> str:
-    """The provider whose key is meant: asked for, else the recorded one, else Codex's; raises Refused."""
-    recorded = facts.settings.provider if facts.settings else None
-    return choose_provider(facts.config.root, asked or recorded).provider
+def login_provider(facts: Facts, requested: str | None) -> str:
+    """Return the provider whose key is copied: the requested, else the saved, else the active one; raises Refused."""
+    saved = facts.settings.provider if facts.settings else None
+    return choose_provider(facts.config.root, requested or saved).provider
 
 
 def plan_prepare_login(facts: Facts, provider: str, key: str, present: bytes | None) -> LoginPlan:

@@ -1,7 +1,7 @@
-"""A config that points at a proxy nobody recorded: what an older version, or a lost state folder, leaves behind.
+"""The repair of a config.toml that points at a proxy without a record: an older version or a lost state folder.
 
-`recover` gives such a home back from what there is: the newest backup whose URL is another one, else the saved
-settings. Only our own keys go back; everything else of the file is newer than the backup.
+`recover` restores the URL of the newest backup that has another one, else that of the saved settings. Only our own
+keys go back; everything else of the file is newer than the backup.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-from cfp.codex import config_toml, hook_trust
+from cfp.codex import config_toml
 from cfp.codex.hooks_feature import FLAGS
 from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.core.facts import Facts
-from cfp.core.plan.baseline import baseline, config_edits, recognised_hooks
+from cfp.core.plan.baseline import config_edits, derive_baseline, recognised_hooks, trust_edits
 from cfp.core.plan.changes import config_change, manifest_change
 from cfp.core.provider import provider_url, url_key
-from cfp.core.unrecorded import OUR_URL, unrecorded
+from cfp.core.unrecorded import OUR_URL, UnrecordedProxy, find_unrecorded_proxy
 from cfp.errors import ConfigDrift
-from journal.values import ABSENT, FileChange, KeyEdit, Merged, Unmergeable
+from journal.values import FileChange, KeyEdit, Merged, Unmergeable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """`source` names where the URL came from: the backup's path, the settings, or the command line.
+    """The restored home.
 
-    config     config.toml with it, and without what else is ours
+    url      the provider's own
+    source   of the URL: the backup's path, the settings, or the command line
+    config   config.toml with that URL, and without our other keys
     """
 
     provider: str
@@ -35,99 +37,118 @@ class Repair:
     changes: tuple[FileChange, ...]
 
 
-def plan_repair(facts: Facts, asked: str | None = None) -> Repair | None:
-    """Return what mends the home; None where nothing is broken, or nothing tells the right URL.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """A URL of the provider, the place that it was read from, and the edits of config.toml that restore it."""
 
-    asked  the provider's URL as the user tells it, for where nothing else does
+    url: str
+    name: str
+    edits: tuple[KeyEdit, ...]
+
+
+def plan_repair(facts: Facts, requested_url: str | None = None) -> Repair | None:
+    """Return the repair of an unrecorded proxy; None where there is none, or the provider's URL is unknown.
+
+    requested_url  the provider's URL on the command line, for a home that records it nowhere
     """
-    broken = unrecorded(facts)
-    if broken is None or facts.unreadable:  # what cannot be read now is not lost
+    proxy = find_unrecorded_proxy(facts)
+    if proxy is None or facts.unreadable:  # a record that cannot be read now is not lost
         return None
-    provider, now = broken
-    found = _url_before(facts, provider, now, asked)
-    if found is None:
+    source = _url_source(facts, proxy, requested_url)
+    if source is None:
         return None
-    url, source, edits = found
-    config = config_toml.CONFIG_TOML.restore(facts.config.data or b"", None, edits)
-    changes = _changes(facts, config, edits)
-    return Repair(provider=provider, url=url, source=source, config=config.content, changes=changes)
+    config = config_toml.CONFIG_TOML.restore(facts.config.data or b"", None, source.edits)
+    return Repair(
+        provider=proxy.provider,
+        url=source.url,
+        source=source.name,
+        config=config.content,
+        changes=_changes(facts, config, source.edits),
+    )
 
 
 def plan_recovery(facts: Facts) -> Repair | None:
-    """Return what `recover` mends: a lost record as above, and lost settings, without which no proxy can start."""
-    manifest, doc = facts.manifest, facts.config.doc
+    """Return the repair that `recover` makes: of an unrecorded proxy, or of a home whose settings are lost.
+
+    Without settings no proxy can start, so the manifest's files go back.
+    """
+    manifest = facts.manifest
     if manifest is None:
         return plan_repair(facts)
     recorded = manifest.settings
-    installed = facts.is_installed and doc is not None and not facts.unreadable
-    if facts.settings is not None or not installed or provider_url(doc or {}, recorded.provider) != recorded.base_url:
+    if facts.settings is not None or facts.unreadable or facts.config.doc is None or not facts.is_installed:
         return None
-    if facts.hooks.data is not None and facts.hooks.doc is None:  # its owner mends it first
+    if provider_url(facts.config.doc, recorded.provider) != recorded.base_url:
         return None
-    base = baseline(facts)
-    url = provider_url(config_toml.parse(base.config.content), recorded.provider) or "Codex's own default"
-    layout = facts.layout
+    if facts.hooks.data is not None and facts.hooks.doc is None:  # the user has to repair hooks.json first
+        return None
+    baseline = derive_baseline(facts)
+    config, hooks = baseline.config.content, baseline.hooks.content
     keys = [edit.path for edit in config_edits(facts, manifest)]
-    edits = config_toml.edits_between(facts.config.data, base.config.content, keys)
-    rows = [config_change(facts, base.config.content, edits)]
-    if base.hooks.content != facts.hooks.data:
-        rows.append(FileChange(path=layout.hooks, before=facts.hooks.data, after=base.hooks.content, secret=True))
-    rows.append(manifest_change(facts, manifest.restored()))
-    source = manifest.backup_path if facts.backup is not None else str(layout.manifest)
+    changes = [config_change(facts, config, config_toml.edits_between(facts.config.data, config, keys))]
+    if hooks != facts.hooks.data:
+        changes.append(FileChange(path=facts.layout.hooks, before=facts.hooks.data, after=hooks, secret=True))
+    changes.append(manifest_change(facts, manifest.restored()))
+    source = manifest.backup_path if facts.backup is not None else str(facts.layout.manifest)
     return Repair(
-        provider=recorded.provider, url=url, source=source or "", config=base.config.content, changes=tuple(rows)
+        provider=recorded.provider,
+        url=provider_url(config_toml.parse(config), recorded.provider) or "Codex's own default",
+        source=source or "",
+        config=config,
+        changes=tuple(changes),
     )
 
 
-def lost(facts: Facts) -> tuple[str, str] | None:
-    """The provider that points at a proxy of ours and its URL, where nothing tells where it pointed before."""
-    broken = None if facts.unreadable else unrecorded(facts)  # what cannot be read now is not lost
-    return broken if broken is not None and plan_repair(facts) is None else None
+def unrepairable(facts: Facts) -> UnrecordedProxy | None:
+    """Return the unrecorded proxy whose provider's URL is unknown; None where there is none."""
+    proxy = None if facts.unreadable else find_unrecorded_proxy(facts)  # a record that cannot be read is not lost
+    return proxy if proxy is not None and plan_repair(facts) is None else None
 
 
 def check_recorded(facts: Facts) -> None:
-    """Raise ConfigDrift(proxy_unrecorded) where `lost`: what config.toml says is then the user's to mend."""
-    broken = lost(facts)
-    if broken is not None:
-        raise ConfigDrift("proxy_unrecorded", provider=broken[0], url=broken[1], key=".".join(url_key(broken[0])))
+    """Raise ConfigDrift(proxy_unrecorded) for an unrepairable proxy: the user has to set the provider's URL."""
+    proxy = unrepairable(facts)
+    if proxy is not None:
+        key = ".".join(url_key(proxy.provider))
+        raise ConfigDrift("proxy_unrecorded", provider=proxy.provider, url=proxy.url, key=key)
 
 
-def _url_before(
-    facts: Facts, provider: str, now: str, asked: str | None
-) -> tuple[str, str, tuple[KeyEdit, ...]] | None:
-    key = url_key(provider)
-    trust = tuple(
-        KeyEdit(path=hook_trust.state_path(entry.key, leaf), before=ABSENT, after=value)
-        for entry in facts.hook_entries
-        for leaf in ("trusted_hash", "enabled")
-        if (value := config_toml.lookup(facts.config.root, hook_trust.state_path(entry.key, leaf))) is not ABSENT
-    )
-    # A provider on this machine has a URL like ours, and older versions backed up their own: such a one counts last.
-    saved = facts.settings.upstream_base if facts.settings else None
-    for loopback, (path, data) in product((False, True), facts.kept_backups):
-        try:
-            before = config_toml.parse(data)
-        except Unmergeable:
-            continue
-        url = provider_url(before, provider)
-        if url is None or url == now or bool(OUR_URL.match(url)) is not loopback:
-            continue
-        if loopback and saved not in {None, url}:
-            continue
-        spelt = KeyEdit(path=key, before=url, after=now, before_spelling=config_toml.spelling(data, key))
-        flags = tuple(
-            KeyEdit(path=flag, before=config_toml.lookup(before, flag), after=True)
-            for flag in FLAGS
-            if config_toml.lookup(facts.config.root, flag) is True and config_toml.lookup(before, flag) is not True
-        )
-        return url, path, (spelt, *flags, *trust)
+def _url_source(facts: Facts, proxy: UnrecordedProxy, requested_url: str | None) -> _Source | None:
+    trust = trust_edits(facts)
+    # A provider on this machine has a URL like ours, and older versions backed up their own: loopback counts last.
+    for loopback, (path, data) in product((False, True), facts.backup_contents):
+        source = _backup_source(facts, proxy, path, data, loopback=loopback)
+        if source is not None:
+            return _Source(url=source.url, name=source.name, edits=(*source.edits, *trust))
     if facts.settings is not None:
-        url, source = facts.settings.upstream_base, "settings.json"
-    elif asked is not None:
-        url, source = asked, "--upstream-base"
+        url, name = facts.settings.upstream_base, "settings.json"
+    elif requested_url is not None:
+        url, name = requested_url, "--upstream-base"
     else:
         return None
-    return url, source, (KeyEdit(path=key, before=url, after=now), *trust)
+    edit = KeyEdit(path=url_key(proxy.provider), before=url, after=proxy.url)
+    return _Source(url=url, name=name, edits=(edit, *trust))
+
+
+def _backup_source(facts: Facts, proxy: UnrecordedProxy, path: str, data: bytes, *, loopback: bool) -> _Source | None:
+    """Return the backup's URL where it is another one; with `loopback`, only one on this machine."""
+    try:
+        backup = config_toml.parse(data)
+    except Unmergeable:
+        return None
+    url = provider_url(backup, proxy.provider)
+    if url is None or url == proxy.url or bool(OUR_URL.match(url)) is not loopback:
+        return None
+    if loopback and facts.settings is not None and facts.settings.upstream_base != url:
+        return None
+    key = url_key(proxy.provider)
+    url_edit = KeyEdit(path=key, before=url, after=proxy.url, before_spelling=config_toml.spelling(data, key))
+    flags = tuple(
+        KeyEdit(path=flag, before=config_toml.lookup(backup, flag), after=True)
+        for flag in FLAGS
+        if config_toml.lookup(facts.config.root, flag) is True and config_toml.lookup(backup, flag) is not True
+    )
+    return _Source(url=url, name=path, edits=(url_edit, *flags))
 
 
 def _changes(facts: Facts, config: Merged, edits: tuple[KeyEdit, ...]) -> tuple[FileChange, ...]:

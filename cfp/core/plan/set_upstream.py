@@ -1,4 +1,4 @@
-"""`set-upstream`: another URL, key or policy for an enabled home, with the uninstall's baseline moved along."""
+"""The decision of `set-upstream`: another URL, key or policy, and the URL that an uninstall gives back."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cfp.core.plan.install import check_readable, prune_backups
 from cfp.core.plan.worker import WorkerAction, refresh, serves
 from cfp.core.provider import choose_provider, url_key
 from cfp.core.settings import Settings
-from cfp.core.state import Pointing, State, pointing, state_of
+from cfp.core.state import State, state_of, uses_proxy
 from cfp.errors import ConfigDrift, Refused, UsageError
 from journal.values import FileChange, KeyEdit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamPlan:
-    """`worker` is KEEP where a running one goes on with the old settings, or has the new ones already."""
+    """The whole effect; `worker` is KEEP where the running one has the new settings, or is to keep its old ones."""
 
     settings: Settings
     previous: Settings
@@ -41,12 +41,12 @@ def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> 
     previous, manifest = facts.settings, facts.manifest
     if previous is None or manifest is None:
         raise Refused("not_enabled")
-    if pointing(facts) is not Pointing.PROXIED:
+    if not uses_proxy(facts):
         raise ConfigDrift("provider_repointed", provider=previous.provider)
     target = choose_provider(facts.config.root, previous.provider)
     settings = candidate_settings(facts, replace(request, provider=previous.provider), target)
     check_key(facts, settings)
-    moved, backup = _moved(facts, manifest, previous, settings)
+    record, backup = _record_settings(facts, manifest, previous, settings)
     worker_now = facts.own_worker
     running = worker_now is not None
     current = worker_now is not None and serves(worker_now, settings, facts.runtime.runtime_id)
@@ -54,7 +54,7 @@ def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> 
     worker = WorkerAction.KEEP if replaced is None else refresh(replaced)
     changes = [
         settings_change(facts, settings),
-        manifest_change(facts, moved),
+        manifest_change(facts, record),
     ]
     if backup is not None:
         changes.insert(0, backup)
@@ -72,38 +72,35 @@ def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> 
     )
 
 
-def _moved(
+def _record_settings(
     facts: Facts, manifest: Manifest, previous: Settings, settings: Settings
 ) -> tuple[Manifest, FileChange | None]:
-    """The record with the new URL as what stood before, and the backup that says the same."""
-    moved = replace(manifest, settings=settings)
+    """Return the manifest with the new settings, and the backup with the URL that an uninstall gives back then."""
+    record = replace(manifest, settings=settings)
     if settings.upstream_base == previous.upstream_base:
-        return moved, None
-    key = url_key(settings.provider)
-    record = manifest.config
-    if record.edits is not None:  # version 0.1.0 recorded no keys: there the settings say where the URL goes back to
+        return record, None
+    key, url = url_key(settings.provider), settings.upstream_base
+    config = manifest.config
+    if config.edits is not None:  # 0.1.0 recorded no keys: its uninstall takes the URL from the settings
         edits = tuple(
-            replace(edit, before=settings.upstream_base, before_spelling=_spelled_like(edit, settings.upstream_base))
-            if edit.path == key
-            else edit
-            for edit in record.edits
+            replace(edit, before=url, before_spelling=_in_quotes_of(edit, url)) if edit.path == key else edit
+            for edit in config.edits
         )
-        record = replace(record, edits=edits)
+        config = replace(config, edits=edits)
     if facts.recorded_backup is None:
-        return replace(moved, config=record), None
-    edit = config_toml.edit_for(facts.recorded_backup, key, settings.upstream_base)
-    edit = replace(edit, after_spelling=_spelled_like(edit, settings.upstream_base))
-    baseline = config_toml.CONFIG_TOML.apply(facts.recorded_backup, (edit,))
+        return replace(record, config=config), None
+    edit = config_toml.edit_for(facts.recorded_backup, key, url)
+    edit = replace(edit, after_spelling=_in_quotes_of(edit, url))
+    content = config_toml.CONFIG_TOML.apply(facts.recorded_backup, (edit,))
     path = facts.layout.backup(facts.now)
-    record = replace(record, hash_before=digest(baseline))
     return (
-        replace(moved, config=record, backup_path=str(path)),
-        FileChange(path=path, before=None, after=baseline, secret=True),
+        replace(record, config=replace(config, hash_before=digest(content)), backup_path=str(path)),
+        FileChange(path=path, before=None, after=content, secret=True),
     )
 
 
-def _spelled_like(edit: KeyEdit, url: str) -> str | None:
-    """The new URL in the user's own quotes, so that a way there and back leaves their bytes; None where unsure."""
+def _in_quotes_of(edit: KeyEdit, url: str) -> str | None:
+    """Return the URL in the user's own quotes, so that a change and its reversal leave their bytes, or None."""
     quote = (edit.before_spelling or "")[:1]
     plain = isinstance(edit.before, str) and edit.before_spelling == f"{quote}{edit.before}{quote}"
     return f"{quote}{url}{quote}" if plain and not {"'", '"', "\\"} & set(url) else None

@@ -9,8 +9,7 @@ from cfp.core.facts import Facts
 from cfp.core.plan.candidate import check_key
 from cfp.core.plan.worker import WorkerAction, hangs, port_taken, worker_action
 from cfp.core.settings import Settings
-from cfp.core.state import Pointing, State, pointing, settings_pending, state_of
-from cfp.core.unrecorded import running
+from cfp.core.state import State, settings_pending, state_of, uses_proxy
 from cfp.errors import Refused
 
 # The states in which a home lacks nothing but the right worker.
@@ -43,7 +42,7 @@ def plan_autostart(facts: Facts) -> StartPlan:
     is replaced only where it serves no request. Raises what `plan_start` raises, and Refused(config_not_proxy).
     """
     # First of all: a session that does not use the proxy needs neither its port nor its keys.
-    if facts.settings is not None and pointing(facts) is not Pointing.PROXIED:
+    if facts.settings is not None and not uses_proxy(facts):
         raise Refused("config_not_proxy")
     plan = _plan(facts, replaces_hung=False)
     worker = facts.own_worker
@@ -83,7 +82,7 @@ def plan_stop(facts: Facts, *, force: bool) -> bool:
     Raises Refused(config_points_to_proxy) without `force` where config.toml points at the running worker: Codex would
     be cut off.
     """
-    runs = running(facts) is not None
-    if runs and pointing(facts) is Pointing.PROXIED and not force:
+    runs = facts.running_worker is not None
+    if runs and uses_proxy(facts) and not force:
         raise Refused("config_points_to_proxy")
     return runs or bool(facts.draining)

@@ -1,4 +1,4 @@
-"""The correction after Codex itself was asked: its own key and hash for our hook, where ours were different."""
+"""The correction of our hook's trust, where Codex reads it back under another key or hash."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def plan_trust(facts: Facts, key: str, trusted_hash: str) -> tuple[FileChange, .
     path = hook_trust.state_path(key, "trusted_hash")
     edit = config_toml.edit_for(facts.config.data, path, trusted_hash)
     after = config_toml.CONFIG_TOML.apply(facts.config.data, (edit,))
-    known = next((own for own in manifest.config.edits if own.path == path), None)
-    recorded = replace(known, after=trusted_hash) if known else edit
+    former = next((own for own in manifest.config.edits if own.path == path), None)
+    recorded = replace(former, after=trusted_hash) if former else edit
     edits = (*(own for own in manifest.config.edits if own.path != path), recorded)
     config = replace(manifest.config, hash_after=digest(after), edits=edits)
     return manifest_change(facts, replace(manifest, config=config)), config_change(facts, after, (edit,))

@@ -1,4 +1,4 @@
-"""`uninstall`: what goes back, what needs a yes first, and what is left alone because others changed it."""
+"""The decision of `uninstall`: the files to give back, the state to remove, the confirmation to require."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from cfp.codex import config_toml, hooks_json
 from cfp.core.facts import Facts
-from cfp.core.plan.baseline import Baseline, baseline, config_edits
+from cfp.core.plan.baseline import Baseline, config_edits, derive_baseline
 from cfp.core.plan.changes import config_change, hooks_change, manifest_change
 from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.repair import check_recorded
 from cfp.core.provider import BUILT_IN, url_key
 from cfp.core.settings import Settings
-from cfp.core.state import Pointing, State, pointing, state_of
+from cfp.core.state import State, state_of, uses_proxy
 from cfp.errors import Refused
 from journal.values import ABSENT, FileChange, KeyEdit, KeyPath
 
@@ -29,7 +29,7 @@ class UninstallRequest:
 
 
 class ConfigRestore(enum.StrEnum):
-    """What became of config.toml; a closed set of the contract."""
+    """The result for config.toml; a closed set of the results."""
 
     RESTORED = "restored"
     RESTORED_BASE_URL = "restored_base_url"
@@ -41,6 +41,8 @@ class ConfigRestore(enum.StrEnum):
 
 
 class HookRemoval(enum.StrEnum):
+    """The result for hooks.json; a closed set of the results."""
+
     UPDATED = "updated"
     REMOVED_FILE = "removed_file"
     MISSING = "missing"
@@ -49,7 +51,7 @@ class HookRemoval(enum.StrEnum):
 
 
 class Retirement(enum.StrEnum):
-    """What happens after the files are back."""
+    """The end of worker and state, once the files are given back."""
 
     NOW = "now"  # worker stopped, state removed
     DEFERRED = "deferred"  # both wait for the second run
@@ -58,7 +60,12 @@ class Retirement(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UninstallPlan:
-    """changes is empty where the files are back already; conflicts are own keys left as others set them."""
+    """The whole effect of an uninstall.
+
+    changes      empty where the files are given back already
+    conflicts    own keys that others changed, left as they are
+    risky_login  the provider's URL would receive a ChatGPT login
+    """
 
     settings: Settings | None
     changes: tuple[FileChange, ...]
@@ -76,32 +83,32 @@ class UninstallPlan:
 def plan_uninstall(facts: Facts, request: UninstallRequest) -> UninstallPlan:
     """Decide an uninstall.
 
-    Raises Refused where a file cannot be edited safely, and ConfigDrift(proxy_unrecorded) where it would end the very
-    proxy that Codex is pointed at, with nothing left that tells where Codex pointed before.
+    Raises Refused where a file cannot be edited safely, and ConfigDrift(proxy_unrecorded) where it would end the
+    proxy that config.toml points at, and the provider's URL is recorded nowhere.
     """
     if not request.force:
         check_readable(facts, leaving=True)
         check_recorded(facts)
     settings = facts.recorded_settings
-    if _forced_bytes(facts, request):
-        return _plan(facts, request, settings, _bytes_from_backup(facts))
-    check_readable(replace(facts, unreadable=()), leaving=True)  # for --force, they are lost
-    base = baseline(facts)
-    if base.conflicts and request.force:
-        base = _overruled(facts, base)
-    return _plan(facts, request, settings, base)
+    if _restores_backup(facts, request):
+        return _plan(facts, request, settings, _backup_baseline(facts))
+    check_readable(replace(facts, unreadable=()), leaving=True)  # with --force, an unreadable record is a lost one
+    baseline = derive_baseline(facts)
+    if baseline.conflicts and request.force:
+        baseline = _overrule_conflicts(facts, baseline)
+    return _plan(facts, request, settings, baseline)
 
 
-def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, base: Baseline) -> UninstallPlan:
-    repointed = settings is not None and url_key(settings.provider) in base.config.conflicts
-    changes = _changes(facts, request, base, repointed=repointed)
+def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, baseline: Baseline) -> UninstallPlan:
+    repointed = settings is not None and url_key(settings.provider) in baseline.config.conflicts
+    changes = _changes(facts, request, baseline, repointed=repointed)
     retirement = Retirement.DEFERRED if request.defer_stop else Retirement.NOW
     return UninstallPlan(
         settings=settings,
         changes=changes,
-        config_restore=_config_restore(facts, base, repointed=repointed),
-        hook_removal=_hook_removal(facts, base.hooks),
-        conflicts=base.conflicts,
+        config_restore=_config_restore(facts, baseline, repointed=repointed),
+        hook_removal=_hook_removal(facts, baseline.hooks),
+        conflicts=baseline.conflicts,
         retirement=Retirement.NEVER if repointed else retirement,
         remove=_state_files(facts, keep_state=request.keep_state),
         keep_state=request.keep_state,
@@ -112,60 +119,57 @@ def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, ba
 
 
 def _risky_login(facts: Facts, settings: Settings | None) -> bool:
-    """True where giving the URL back would send a ChatGPT login to a third party, which answers 401."""
-    return (
-        settings is not None
-        and settings.provider != BUILT_IN
-        and facts.login.has_chatgpt
-        and pointing(facts) is Pointing.PROXIED
-    )
+    """Whether giving the URL back would send a ChatGPT login to a third party, which answers 401."""
+    return settings is not None and settings.provider != BUILT_IN and facts.login.has_chatgpt and uses_proxy(facts)
 
 
-def _forced_bytes(facts: Facts, request: UninstallRequest) -> bool:
-    """With --force and a config that does not parse, the user's backup is better than nothing."""
+def _restores_backup(facts: Facts, request: UninstallRequest) -> bool:
+    """Whether --force restores the user's backup over a config.toml that does not parse."""
     return request.force and facts.config.doc is None and facts.config.data is not None
 
 
-def _bytes_from_backup(facts: Facts) -> Baseline:
+def _backup_baseline(facts: Facts) -> Baseline:
     if facts.recorded_backup is None:
         raise Refused("config_unparseable", path=str(facts.layout.config), reason=facts.config.error)
     hooks = facts.hooks if facts.hooks.doc is not None else replace(facts.hooks, data=None, doc=None)
     readable = replace(facts, config=replace(facts.config, data=facts.recorded_backup, doc={}), hooks=hooks)
     back = GivenBack(content=facts.recorded_backup, level=Level.BYTES)
-    return Baseline(config=back, hooks=baseline(readable).hooks, recorded=True)
+    return Baseline(config=back, hooks=derive_baseline(readable).hooks, recorded=True)
 
 
-def _overruled(facts: Facts, base: Baseline) -> Baseline:
-    """--force: take the values that stand there now for ours, so that our keys go back whoever set them."""
+def _overrule_conflicts(facts: Facts, baseline: Baseline) -> Baseline:
+    """Return the baseline of --force: the present values count as ours, so that our keys go back whoever set them."""
     manifest = facts.manifest
     if manifest is None:
-        return base
+        return baseline
     doc = facts.config.root
     edits = tuple(
         KeyEdit(
             path=edit.path,
             before=edit.before,
-            after=config_toml.lookup(doc, edit.path) if edit.path in base.config.conflicts else edit.after,
+            after=config_toml.lookup(doc, edit.path) if edit.path in baseline.config.conflicts else edit.after,
             before_spelling=edit.before_spelling,
         )
         for edit in config_edits(facts, manifest)
     )
     forced = replace(facts, manifest=replace(manifest, config=replace(manifest.config, edits=edits)))
-    return baseline(forced)
+    return derive_baseline(forced)
 
 
-def _changes(facts: Facts, request: UninstallRequest, base: Baseline, *, repointed: bool) -> tuple[FileChange, ...]:
-    """config.toml first: from then on Codex needs nothing of ours."""
+def _changes(
+    facts: Facts, request: UninstallRequest, baseline: Baseline, *, repointed: bool
+) -> tuple[FileChange, ...]:
+    """Return the changes, config.toml first: after it Codex needs nothing of ours."""
     layout, manifest = facts.layout, facts.manifest
     rows = []
-    if request.force and base.config.content != facts.config.data and facts.config.data is not None:
+    if request.force and baseline.config.content != facts.config.data and facts.config.data is not None:
         rows.append(FileChange(path=layout.backup(facts.now), before=None, after=facts.config.data, secret=True))
     keys = [edit.path for edit in config_edits(facts, manifest)] if manifest else []
-    edits = config_toml.edits_between(facts.config.data, base.config.content, keys) if facts.config.doc else ()
+    edits = config_toml.edits_between(facts.config.data, baseline.config.content, keys) if facts.config.doc else ()
     groups = (hooks_json.edit_for(facts.hooks.data, ABSENT),) if facts.hooks.doc is not None else ()
     candidates = (
-        config_change(facts, base.config.content, edits),
-        hooks_change(facts, base.hooks.content, groups),
+        config_change(facts, baseline.config.content, edits),
+        hooks_change(facts, baseline.hooks.content, groups),
     )
     rows += [change for change in candidates if change.before != change.after]
     if manifest is not None and facts.is_installed and not repointed:
@@ -173,17 +177,17 @@ def _changes(facts: Facts, request: UninstallRequest, base: Baseline, *, repoint
     return tuple(rows)
 
 
-def _config_restore(facts: Facts, base: Baseline, *, repointed: bool) -> ConfigRestore:
+def _config_restore(facts: Facts, baseline: Baseline, *, repointed: bool) -> ConfigRestore:
     if repointed:
         return ConfigRestore.SKIPPED_CONFIG_CHANGED
-    if facts.manifest is None and base.config.level is Level.ALREADY:
+    if facts.manifest is None and baseline.config.level is Level.ALREADY:
         return ConfigRestore.NO_MANIFEST
     return {
         Level.ALREADY: ConfigRestore.ALREADY_RESTORED,
         Level.BYTES: ConfigRestore.RESTORED,
         Level.KEYS: ConfigRestore.RESTORED_BASE_URL,
         Level.ALREADY_KEYS: ConfigRestore.ALREADY_RESTORED_BASE_URL,
-    }[base.config.level]
+    }[baseline.config.level]
 
 
 def _hook_removal(facts: Facts, hooks: GivenBack) -> HookRemoval:
@@ -198,7 +202,8 @@ def _hook_removal(facts: Facts, hooks: GivenBack) -> HookRemoval:
 
 
 def _state_files(facts: Facts, *, keep_state: bool) -> tuple[Path, ...]:
-    """Everything of ours, the manifest last: as long as it stands, a second run knows what is left to do."""
+    """Return the paths to remove, the manifest late: while it is there, a second run can finish this one."""
     layout = facts.layout
-    kept = () if keep_state else (layout.settings, layout.provider_auth)
-    return (layout.worker, *kept, layout.manifest, *(() if keep_state else (layout.state,)))
+    if keep_state:
+        return (layout.worker, layout.manifest)
+    return (layout.worker, layout.settings, layout.provider_auth, layout.manifest, layout.state)

@@ -1,4 +1,4 @@
-"""What to do about the worker: start one, replace one, or leave it alone."""
+"""The decision about the worker: start one, replace one, or leave it alone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import enum
 
 from cfp.core.facts import Facts, PortFact, PortState
 from cfp.core.settings import Settings
-from cfp.core.unrecorded import running
 from cfp.errors import Refused
 
 
 class WorkerAction(enum.StrEnum):
+    """The action on the worker; `worker` of a dry run."""
+
     NONE = "none"
     KEEP = "keep"
     START = "start"
@@ -19,7 +20,7 @@ class WorkerAction(enum.StrEnum):
 
     @property
     def refreshes(self) -> bool:
-        """True where another worker is to serve in the place of the one that runs."""
+        """Whether another worker is to serve in the place of the running one."""
         return self in {WorkerAction.HAND_OVER, WorkerAction.REPLACE}
 
 
@@ -32,10 +33,10 @@ def worker_action(facts: Facts, settings: Settings, at: PortFact | None) -> Work
             raise Refused("port_not_available", host=at.host, port=at.port)
         raise port_taken(at)
     if at is not None and at.state is PortState.OURS:
-        right = serves(at, settings, facts.runtime.runtime_id) and not has_lost_its_home(at)
-        return WorkerAction.KEEP if right else refresh(at)
-    former = running(facts)
-    return WorkerAction.START if former is None else refresh(former)
+        fits = serves(at, settings, facts.runtime.runtime_id) and not home_was_deleted(at)
+        return WorkerAction.KEEP if fits else refresh(at)
+    elsewhere = facts.running_worker
+    return WorkerAction.START if elsewhere is None else refresh(elsewhere)
 
 
 def port_taken(at: PortFact) -> Refused:
@@ -44,21 +45,21 @@ def port_taken(at: PortFact) -> Refused:
 
 
 def refresh(at: PortFact) -> WorkerAction:
-    """How the worker there gives way to a next one."""
+    """Return the way in which the worker there gives way to a next one."""
     return WorkerAction.HAND_OVER if at.hands_over else WorkerAction.REPLACE
 
 
 def hangs(facts: Facts, at: PortFact | None) -> bool:
-    """True where a worker of this home holds the address and does not answer there."""
-    stray = facts.stray
-    return at is not None and stray is not None and (stray.host, stray.port) == (at.host, at.port)
+    """Whether a worker of this home holds the address and does not answer there."""
+    worker = facts.worker_by_process
+    return at is not None and worker is not None and (worker.host, worker.port) == (at.host, at.port)
 
 
-def has_lost_its_home(at: PortFact) -> bool:
-    """True where its folder was deleted under it: nobody can talk to it there, and its logs go nowhere."""
+def home_was_deleted(at: PortFact) -> bool:
+    """Whether its folder was deleted while it runs: its control socket is gone, and its logs go nowhere."""
     return at.health is not None and at.health.hands_over and not at.hands_over
 
 
 def serves(at: PortFact, settings: Settings, runtime_id: str) -> bool:
-    """True where the worker there has exactly these settings and this code."""
+    """Whether the worker there serves these settings and runs this code."""
     return at.health is not None and at.health.runtime_id == runtime_id and at.health.serves(settings)

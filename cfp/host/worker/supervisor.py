@@ -40,7 +40,7 @@ class WorkerSupervisor:
         spec = self._spec(settings, launch.nonce, verbose=launch.verbose, take_over=former)
         child = process.spawn(spec, self._layout)
         try:
-            launch.journaled(child.pid, child.started)
+            launch.record_start(child.pid, child.started)
         except BaseException:
             child.abandon()
             raise

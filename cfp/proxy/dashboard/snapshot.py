@@ -116,7 +116,7 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
         """Probe no other port: its answer would change nothing about this worker."""
         return own if port == own.port else PortFact(host=host, port=port, state=PortState.FREE)
 
-    facts = survey(layout, environ, neighbours=Neighbours(at=at, stray=lambda *_: None, draining=lambda _: ()))
+    facts = survey(layout, environ, neighbours=Neighbours(at=at, by_process=lambda *_: None, draining=lambda _: ()))
     facts = replace(facts, runtime=replace(facts.runtime, runtime_id=code))
     diagnosis = diagnose(facts)
     return Snapshot(

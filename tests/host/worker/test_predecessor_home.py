@@ -104,7 +104,7 @@ def test_leftovers_are_mended_from_the_newest_usable_backup(layout: Layout, lost
     mended = after(facts, repair.changes)
     assert config_toml.parse(BEFORE) == mended.config.doc
     assert mended.hooks.data is None
-    assert plan_repair(replace(mended, kept_backups=facts.kept_backups, layout=layout)) is None
+    assert plan_repair(replace(mended, backup_contents=facts.backup_contents, layout=layout)) is None
 
 
 def test_lost_settings_are_mended_by_the_record(layout: Layout) -> None:
