@@ -12,7 +12,23 @@ from cfp.layout import Layout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bytes, seconds and counts that keep one client or upstream from using up the worker."""
+    """Bytes, seconds and counts that keep one client or upstream from using up the worker.
+
+    head                         bytes of a head
+    body                         bytes of an inspected body, encoded and decoded
+    connections                  client connections that may be open
+    head_seconds                 from a head's first byte to its last
+    keep_alive_seconds           silence of a client between requests, or within one that it is sending
+    upstream_idle_seconds        silence of the upstream while it owes a response
+    upstream_keep_alive_seconds  age of an idle upstream connection
+    upstream_pool                idle upstream connections
+    connect_seconds              for a new upstream connection, with proxy and TLS
+    drain_seconds                for running requests once the worker drains
+    linger_seconds               for reading on after an early response, so that a reset does not overtake it
+    last_request_seconds         for one more request on an idle connection, once another worker has taken over
+    switch_seconds               for the upstream's response to a WebSocket handshake
+    frame                        bytes of an inspected WebSocket frame
+    """
 
     head: int = 64 * 1024
     body: int = 256 * 1024 * 1024

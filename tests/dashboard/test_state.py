@@ -62,7 +62,7 @@ def test_the_state_tells_the_route_and_no_secret() -> None:
     """The state has the names and places of keys, as health has them."""
     health = {"pid": 7, "login_mode": "chatgpt", "upstream_api_key_available": True, "nonce": "n0nce"}
     health |= {"upstream_websocket": "served"}
-    told = state(SETTINGS, health, READY, evidence=[{"model": "m"}], lines=[])
+    told = state(SETTINGS, health, READY, tier_statistics=[{"model": "m"}], lines=[])
     assert "RELAY_KEY" == told["route"]["key_env"]
     assert "served" == told["route"]["websocket"]
     assert "app_controlled" == told["fast"]["behavior"]

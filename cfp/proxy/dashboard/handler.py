@@ -98,7 +98,7 @@ class DashboardHandler:
                 health.report(worker),
                 snapshot,
                 home_flag=self._home_flag,
-                evidence=worker.tier_statistics.report(worker.config.settings.upstream_base),
+                tier_statistics=worker.tier_statistics.report(worker.config.settings.upstream_base),
                 lines=worker.recent_requests.lines(),
             )
         return self._state

@@ -21,20 +21,20 @@ def state(
     snapshot: Snapshot,
     *,
     home_flag: str = "",
-    evidence: Sequence[Mapping[str, Any]] = (),
+    tier_statistics: Sequence[Mapping[str, Any]] = (),
     lines: Sequence[Line] = (),
 ) -> dict[str, Any]:
     """Return the page's state.
 
-    home_flag  the flag that a command needs to act on this Codex home: "", or " --codex-home DIR"
-    evidence   request counts by model and tier at this upstream, newest first
-    lines      log lines of the last finished requests, in order of time
+    home_flag        the flag that a command needs to act on this Codex home: "", or " --codex-home DIR"
+    tier_statistics  request counts by model and tier at this upstream, newest first
+    lines            log lines of the last finished requests, in order of time
     """
     return {
         "worker": {name: health.get(name) for name in _WORKER},
         "verdict": verdict(snapshot, lines, home_flag),
         "route": _route(settings, health),
-        "fast": _fast(settings, health, evidence),
+        "fast": _fast(settings, health, tier_statistics),
         "benchmark": snapshot.benchmark,
         "journal": {"interrupted": list(snapshot.interrupted), "transactions": list(snapshot.transactions)},
         "home_flag": home_flag,
@@ -81,7 +81,9 @@ def _route(settings: Settings, health: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fast(settings: Settings, health: Mapping[str, Any], evidence: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _fast(
+    settings: Settings, health: Mapping[str, Any], tier_statistics: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     login = health.get("login_mode")
     login_mode = LoginMode(login) if login in list(LoginMode) else LoginMode.UNKNOWN
     behavior: FastBehavior = fast_behavior(settings.service_tier_policy, login_mode)
@@ -91,5 +93,5 @@ def _fast(settings: Settings, health: Mapping[str, Any], evidence: Sequence[Mapp
         "effective_policy": health.get("service_tier_effective_policy"),
         "behavior": behavior,
         "refused_by": health.get("service_tier_refused_by") or [],
-        "evidence": list(evidence),
+        "evidence": list(tier_statistics),
     }

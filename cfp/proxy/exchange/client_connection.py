@@ -52,7 +52,7 @@ class ClientConnection(asyncio.BufferedProtocol):
     phase         the current phase
     trusted       the peer's process belongs to our own user
     write_paused  the client reads more slowly than we write
-    touched       time of the last byte of a request, or of the end of a response
+    last_active   time of the last byte of a request, or of the end of a response
 
     A conversation is present in RECEIVING, RESPONDING and OPAQUE, except while a `LocalExchange` runs.
     """
@@ -79,7 +79,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.phase: ConnectionPhase = IDLE
         self.trusted = False
         self.write_paused = False
-        self.touched = monotonic()
+        self.last_active = monotonic()
 
     # -- called by asyncio
 
@@ -106,7 +106,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._deliver(events)
         phase = self.phase
         if phase is RECEIVING or phase is OPAQUE:
-            self.touched = monotonic()
+            self.last_active = monotonic()
         if not self._parser.mid_head:
             self._head_since = None
         elif self._head_since is None:
@@ -142,7 +142,7 @@ class ClientConnection(asyncio.BufferedProtocol):
     def end_conversation(self, *, close: bool) -> None:
         self._conversation = None
         self._input_paused = False
-        self.touched = monotonic()
+        self.last_active = monotonic()
         if close or self._services.leaving:
             self._close(linger=self.phase is not RESPONDING or bool(self._backlog))
             return
@@ -169,7 +169,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._adjust_reading()
 
     def silent_for(self, now: float) -> float:
-        return now - self.touched if self._reading else 0.0
+        return now - self.last_active if self._reading else 0.0
 
     def hand_to(self, conversation: Conversation) -> None:
         self._conversation = conversation
@@ -205,7 +205,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         elif self._conversation is not None:
             self._conversation.check_time_limits(now)
         elif (self._head_since is not None and now - self._head_since > self._limits.head_seconds) or (
-            now - self.touched > self._limits.keep_alive_seconds
+            now - self.last_active > self._limits.keep_alive_seconds
         ):
             self.transport.abort()
 
@@ -306,7 +306,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         if reading != self._reading:
             self._reading = reading
             if reading:
-                self.touched = monotonic()
+                self.last_active = monotonic()
                 self.transport.resume_reading()
             else:
                 self.transport.pause_reading()

@@ -164,7 +164,7 @@ class Exchange:
             self._break_off("client_silent")
             return
         connection, limit = self._connection, limits.upstream_idle_seconds
-        if connection is None or not connection.transport.is_reading() or now - connection.touched < limit:
+        if connection is None or not connection.transport.is_reading() or now - connection.last_active < limit:
             return
         if relaying:
             self._break_off("upstream_silent")
@@ -240,7 +240,7 @@ class Exchange:
         connection.call(self, bodiless=head.method == b"HEAD")
         opening = headers.request_head(head, out, length)
         connection.send([request_body.join(opening)] if request_body.borrowed else [opening, *body])
-        record.sent_at = connection.touched
+        record.sent_at = connection.last_active
         if self._client.write_paused:
             connection.transport.pause_reading()
         if request_body.body is None:

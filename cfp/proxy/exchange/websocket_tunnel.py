@@ -288,7 +288,7 @@ class WebSocketTunnel:
             self.close_if_idle()
         if connection is None or not self._turns or not connection.transport.is_reading():
             return
-        if now - connection.touched > self._services.config.limits.upstream_idle_seconds:
+        if now - connection.last_active > self._services.config.limits.upstream_idle_seconds:
             self._end("upstream_silent")
             self._client.break_off(reset=False)
 

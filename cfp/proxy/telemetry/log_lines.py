@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cfp.proxy.telemetry.request_record import RequestRecord
-from cfp.proxy.telemetry.response_facts import Usage, read_facts
+from cfp.proxy.telemetry.response_facts import TokenCounts, read_facts
 
 _MAX_TEXT: Final = 200  # characters of a text whose length a request or an upstream chooses
 _MAX_TEMPLATES: Final = 32
@@ -43,7 +43,7 @@ class LogLine(msgspec.Struct, kw_only=True):
     stream: bool | None = None
     json_error: str | None = None
     response_content_type: str | None = None
-    usage: Usage | None = None
+    usage: TokenCounts | None = None
     error_type: str | None = None
     transport: str = "http"
     upstream_base: str | None = None

@@ -10,7 +10,7 @@ from cfp.codex.event_stream import parse_field
 from cfp.proxy.telemetry.request_record import StreamObserver
 
 
-class Usage(msgspec.Struct, kw_only=True):
+class TokenCounts(msgspec.Struct, kw_only=True):
     """Token counts as the upstream reports them; None where it does not."""
 
     input_tokens: int | None = None
@@ -24,7 +24,7 @@ class ResponseFacts(msgspec.Struct):
     """The facts of a response's last event."""
 
     service_tier: str | None
-    usage: Usage | None
+    usage: TokenCounts | None
 
 
 class _InputDetails(msgspec.Struct):
@@ -105,7 +105,7 @@ def _facts(event: _Event) -> ResponseFacts:
         return ResponseFacts(response.service_tier, None)
     return ResponseFacts(
         response.service_tier,
-        Usage(
+        TokenCounts(
             input_tokens=usage.input_tokens,
             cached_tokens=usage.input_tokens_details.cached_tokens if usage.input_tokens_details else None,
             output_tokens=usage.output_tokens,

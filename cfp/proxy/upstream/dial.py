@@ -90,7 +90,7 @@ class Dialer:
             return await self._open(factory, origin.hostname, origin.port, self._tls() if origin.tls else None)
         try:
             if not proxy.speaks_http:
-                return await self._socks(proxy, factory)
+                return await self._connect_by_socks(proxy, factory)
             context = self._tls() if proxy.tls else None
             if self.forward_proxy is not None and not tunnel:
                 return await self._open(factory, proxy.host, proxy.port, context)
@@ -134,7 +134,7 @@ class Dialer:
             raise
         return protocol
 
-    async def _socks(self, proxy: OutboundProxy, factory: Callable[[], P]) -> P:
+    async def _connect_by_socks(self, proxy: OutboundProxy, factory: Callable[[], P]) -> P:
         from python_socks import ProxyError  # noqa: PLC0415  most workers have no outbound proxy
 
         try:

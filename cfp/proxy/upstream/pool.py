@@ -31,8 +31,8 @@ class Caller(Protocol):
 class UpstreamConnection(asyncio.BufferedProtocol):
     """One connection. Without a caller it is idle, and any byte or close makes it unusable.
 
-    reused   it has had a response before: a close without a response may only mean that it was idle for too long
-    touched  monotonic time of its last read or write
+    reused       it has had a response before: a close without a response may only mean that it was idle too long
+    last_active  monotonic time of its last read or write
     """
 
     transport: asyncio.Transport
@@ -43,7 +43,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._parser: ResponseParser | OpaqueParser = ResponseParser(limits.head)
         self._caller: Caller | None = None
         self.reused = False
-        self.touched = monotonic()
+        self.last_active = monotonic()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
@@ -67,12 +67,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         return rest
 
     def send(self, parts: list[Piece]) -> None:
-        self.touched = monotonic()
+        self.last_active = monotonic()
         write(self.transport, parts)
 
     def resume(self) -> None:
         """Resume reading after a pause, which does not count as the upstream's silence."""
-        self.touched = monotonic()
+        self.last_active = monotonic()
         self.transport.resume_reading()
 
     def release(self) -> None:
@@ -102,7 +102,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.touched = monotonic()
+        self.last_active = monotonic()
         if self._caller is None:
             self.abort()
             return
@@ -186,7 +186,7 @@ class Pool:
     def sweep(self, now: float) -> None:
         """Close connections that have been idle too long, and those whose client left before they were open."""
         oldest = now - self._limits.upstream_keep_alive_seconds
-        for connection in [each for each in self._all if not each.busy and each.touched < oldest]:
+        for connection in [each for each in self._all if not each.busy and each.last_active < oldest]:
             connection.abort()
 
     def close(self) -> None:

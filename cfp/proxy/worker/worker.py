@@ -227,7 +227,7 @@ class Worker:
 
     def _close_idle(self, unused_since: float = math.inf) -> None:
         for connection in list(self._connections):
-            if connection.is_idle and connection.touched <= unused_since:
+            if connection.is_idle and connection.last_active <= unused_since:
                 connection.close()
 
     def _close_unused(self, since: float) -> None:
@@ -246,7 +246,7 @@ class Worker:
         idle = [connection for connection in self._connections if connection.is_idle]
         if not idle:
             return False
-        min(idle, key=lambda connection: connection.touched).close()
+        min(idle, key=lambda connection: connection.last_active).close()
         return True
 
     def sweep(self, now: float) -> None:

@@ -57,7 +57,7 @@ class Connection:
     freed: int = 0
     responded: bool = False
     reused: bool = True
-    touched: float = 0.0
+    last_active: float = 0.0
     transport: Any = field(default_factory=lambda: SimpleNamespace(is_reading=lambda: True))
 
     def call(self, caller: Any, *, bodiless: bool) -> None: ...

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cfp.proxy.http.messages import ResponseHead
 from cfp.proxy.telemetry.request_record import StreamObserver
-from cfp.proxy.telemetry.response_facts import ResponseFacts, Usage, read_facts
+from cfp.proxy.telemetry.response_facts import ResponseFacts, TokenCounts, read_facts
 
 SSE = Path(__file__).parents[3] / "fixtures" / "sse"
 EXPECTED = json.loads((SSE / "expected.json").read_text())
@@ -21,7 +21,7 @@ NAMES = sorted(EXPECTED)
 
 def expected(name: str) -> ResponseFacts | None:
     facts = EXPECTED[name]
-    return None if facts is None else ResponseFacts(facts[0], None if facts[1] is None else Usage(**facts[1]))
+    return None if facts is None else ResponseFacts(facts[0], None if facts[1] is None else TokenCounts(**facts[1]))
 
 
 def told_of(pieces: list[bytes], *, sse: bool = True) -> ResponseFacts | None:

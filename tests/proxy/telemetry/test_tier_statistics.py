@@ -18,7 +18,7 @@ from cfp.layout import Layout
 from cfp.proxy.telemetry.log_lines import LogLine
 from cfp.proxy.telemetry.recent_requests import MAX_LINES, RecentRequests
 from cfp.proxy.telemetry.request_log import KEPT_FILES, ROTATE_BYTES
-from cfp.proxy.telemetry.response_facts import Usage
+from cfp.proxy.telemetry.response_facts import TokenCounts
 from cfp.proxy.telemetry.tier_statistics import TierStatistics
 from tests.proxy.support import Call, Running, answer, asynchronous, upstream, worker
 from tests.proxy.worker.test_command_line import Process, process, wait_for_pid_file
@@ -44,7 +44,7 @@ def test_medians_are_those_of_the_samples(samples: list[tuple[float, float, int]
     """First byte in milliseconds; output tokens over the seconds from the first byte to the end."""
     evidence = fed(
         *(
-            line(first_byte_ms=first, duration_ms=first + streamed, usage=Usage(output_tokens=tokens))
+            line(first_byte_ms=first, duration_ms=first + streamed, usage=TokenCounts(output_tokens=tokens))
             for first, streamed, tokens in samples
         )
     )

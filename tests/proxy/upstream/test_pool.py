@@ -87,9 +87,9 @@ async def test_old_connections_go() -> None:
         (idle, far_1), (forgotten, far_2), (used, far_3) = [await here.connect() for _ in range(3)]
         idle.release()
         used.call(Listening(), bodiless=False)
-        here.pool.sweep(idle.touched + 70)
+        here.pool.sweep(idle.last_active + 70)
         assert not idle.transport.is_closing()
-        here.pool.sweep(used.touched + 76)
+        here.pool.sweep(used.last_active + 76)
         closing = [connection.transport.is_closing() for connection in (idle, forgotten, used)]
         assert closing == [True, True, False]
         assert here.pool.take() is None
