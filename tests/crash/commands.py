@@ -104,7 +104,7 @@ def edit_by_codex(fs: SimFs, computer: Computer) -> None:
     fs.edit(LAYOUT.config, (fs.data(LAYOUT.config) or b"") + EDIT)
 
 
-# What is the user's own in each home: config.toml, and what hooks.json may be.
+# The user's own files in each home: config.toml, and the possible contents of hooks.json.
 USERS: dict[Home, tuple[bytes, frozenset[bytes | None]]] = {
     plain: (CONFIG, frozenset({HOOKS})),
     linked: (CONFIG, frozenset({None})),

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-LOCAL = "a local list and the disk know nothing of each other; where the disk fails, the list is dropped"
+LOCAL = "a local list and the disk are independent; where the disk fails, the list is dropped"
 SAME_LENGTH = "both lists are made from the same participants, one for one: there is nothing that strict could refuse"
-NEITHER_FAILS = "neither can fail, and neither looks at the other"
-TEXT_ALONE = "an exception keeps its text and touches no attribute of ours"
-UNMADE = "neither looks at the other, and an object that is being made is seen by nobody"
+NEITHER_FAILS = "neither can fail, and neither reads the other"
+TEXT_ALONE = "an exception keeps its text and changes no attribute of ours"
+UNMADE = "neither reads the other, and nothing else has the new object yet"
 NEXT_ROUND = "nothing has its name yet, so `swap_in` does nothing; the next round observes it staged, and swaps it in"
 
 EXCUSED: dict[str, str] = {
     "codec._bodies: 16 for 15": "int() passes over the space behind the digits; another byte there fails either way",
     "errors.StorageFailed.__init__: without 0 in errno or 0": "False is 0 to a dict",
-    "folder.Journal._lock: Gt in time.monotonic() >= deadline": "at that very instant there is one more try, of 0 s",
+    "folder.Journal._lock: Gt in time.monotonic() >= deadline": "at that instant there is one more attempt, of 0 s",
     "folder.Journal.acquire: self._write_holder(command) before sweep_orphans(self._fs, self.root)": (
         "the sweep never touches the holder's file, and where it fails the file goes with the lease"
     ),
     "history._entries: entry['id'] before _moment(entry)": "both only raise, for one handler",
     "history._is_overdue: 2 for 1": "one byte of the next line is no entry",
     "lease.Lease.remove_journal: fs.unlink(root / LOCK) before self._journal_removed = True": (
-        "they differ only where the unlink fails: the lock is ours still, and the lease may clean up at its end"
+        "they differ only where the unlink fails: the lock is still ours, so the lease may clean up at its end"
     ),
     "lock._native: True for False": "no file system at hand lacks flock, so the soft lock is never fallen back to",
     "log.Log.append: self.records.append(record) before self._length += len(data)": NEITHER_FAILS,
@@ -45,10 +45,10 @@ EXCUSED: dict[str, str] = {
     "target._resolve: never text.anchor #2": "joining an absolute part starts at the root again",
     "transaction.Transaction._write_images: False for True": SAME_LENGTH,
     "transaction.Transaction.restore_files: self.conflicts = tuple(dict.fromkeys(... before self._fsync_targets()": (
-        "where the fsync fails all is restored again, and its conflicts are found anew"
+        "where the fsync fails the roll back is repeated, with its conflicts"
     ),
     "transaction.Transaction.swap: self._signal_mask.block() before self._stage = Stage.SWAPPING": (
-        "a signal that comes between the two finds nothing swapped, and either stage turns back alike"
+        "a signal between the two finds no file swapped, and both stages roll back alike"
     ),
     "transaction.Transaction.swap: False for True": SAME_LENGTH,
     **{

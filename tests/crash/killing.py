@@ -31,7 +31,7 @@ from tests.homes.acts import Acts, Befall, killed, killed_half_way
 from tests.scenes import SCENES, Photograph, Play, Scene, photograph, play
 from tests.staged import exit_of, in_a_child
 
-LATEST_ACT = 12  # of a recovery, in which a kill is tried; the next one comes further
+LATEST_ACT = 12  # the last operation of a recovery at which it is killed; the next recovery gets further
 REPOSITORY = Path(__file__).parents[2]
 TALLY = "tally.json"
 
@@ -109,8 +109,8 @@ class Killing:
         self.told = told
         self.choose = random.Random(f"{SEED} {played.scene.name}")
         self.tally = Tally()
-        self.nested = 0  # how many kills in recoveries may follow one in the command
-        # The folder of the journal, its lock and the word of who holds it come before the second plan.
+        self.nested = 0  # number of kills in recoveries that may follow one in the command
+        # The journal's folder, its lock and the holder's file are written before the second plan.
         self.planned = 1 + played.acts.index("create") + 2
 
     def run(self) -> NoReturn:
@@ -215,5 +215,5 @@ def kill(name: str, folder: str, kills_per_100_acts: str) -> NoReturn:
     played = play(scene, Path(folder) / "stage")
     killing = Killing(played, int(kills_per_100_acts) * len(played.acts) // 100, told=Path(folder) / TALLY)
     gc.collect()
-    gc.freeze()  # what children share is not to be copied for the sake of collecting it
+    gc.freeze()  # a collection would copy the memory that the children share
     killing.run()

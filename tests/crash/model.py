@@ -105,7 +105,7 @@ class Explorer:
             if not self.enough:
                 self.after(end, boot=KILLED, depth=1)
         while self.frontier and self.tally.seen < self.limit and not self.enough:
-            # Any order would do; a random one spreads a small budget over all of the first crashes.
+            # A random order spreads a small budget over all of the first crashes.
             index = self.choose.randrange(len(self.frontier))
             self.frontier[index], self.frontier[-1] = self.frontier[-1], self.frontier[index]
             end, boot, depth = self.frontier.pop()
@@ -127,7 +127,7 @@ class Explorer:
     def check(self, end: End, *, boot: str, depth: int) -> None:
         self.tally.seen += 1
         world = (end.fs.fingerprint(), end.outcome, boot, frozenset(end.machine.alive))
-        # In the last depth nobody asks what of it is durable: it was checked if it was met in any depth.
+        # Durability does not count at the last depth: a world that was checked at any depth is not checked again.
         if (*world, depth) in self.done or (depth == self.depth and world in self.checked):
             return
         self.done.add((*world, depth))

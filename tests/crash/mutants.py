@@ -44,7 +44,7 @@ TESTS = (
     "tests/journal",
     *(f"tests/crash/test_{name}.py" for name in ("broken_logs", "faults", "crashes", "foreign_edits")),
 )
-# These break barriers themselves, and look for a complaint: of a mutant they say nothing.
+# These break barriers themselves, and expect a complaint: they cannot notice a mutant.
 OTHERS = (
     *("test_every_barrier_is_needed", "test_commit_and_removal_of_the_log_back_each_other_up"),
     *("test_barriers_of_the_recovery_are_needed_too", "test_the_list_of_redundant_barriers_is_current"),
@@ -55,9 +55,9 @@ SMALL = {
     "CFP_TEST_FAULT_CODES": "1",
     "HYPOTHESIS_PROFILE": "ci",
 }
-LONGEST = 300.0  # seconds; a mutant that never ends is noticed
-MOST_MEMORY = 4 << 30  # bytes; so is one that grows
-MOST_WORK = 60  # seconds of a processor; so is one that spins
+LONGEST = 300.0  # seconds; a mutant that never ends counts as noticed
+MOST_MEMORY = 4 << 30  # bytes; so does one that grows
+MOST_WORK = 60  # seconds of CPU time; so does one that spins
 WRONG = b"\0wrong: "
 Say = Callable[[str], None]
 
@@ -227,7 +227,7 @@ def baseline(session: pytest.Session, items: Sequence[pytest.Item]) -> bytes:
     passed: dict[str, float] = {}
     watch.start()
     for item, following in zip(items, [*items[1:], None], strict=True):
-        for cache in caches:  # what the first test has filled is reached by every later one that asks it
+        for cache in caches:  # a cache hit would hide the lines that a later test needs
             cache.cache_clear()
         watch.switch_context(item.nodeid)
         began, failed = time.perf_counter(), session.testsfailed
@@ -308,7 +308,7 @@ def main() -> int:
     os.environ.update(SMALL)
     os.chdir(REPOSITORY)
     NOTES.parent.mkdir(exist_ok=True)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born deaf to it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with SIGINT ignored
     notes = Notes(state_of_the_tree())
     notes.read()
     every = [one for path in journal_modules() if arguments.only in {"", path.stem} for one in mutants_of(path)]

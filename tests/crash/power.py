@@ -60,7 +60,7 @@ def _fallen(node: Node, fate: int) -> Node:
     old = node.disk or Node(kind=node.kind, mode=node.mode, uid=node.uid, gid=node.gid)
     if fate == 0:
         return old.but(disk=None).synced()
-    same = _common_prefix(old.data, node.data)  # what is durable stays, whatever is written behind it
+    same = _common_prefix(old.data, node.data)  # durable bytes stay, whatever is written after them
     if fate in {1, 5}:
         end = len(node.data) - (_common_suffix(old.data, node.data) if len(old.data) == len(node.data) else 0)
         middle = (same + end) // 2

@@ -31,8 +31,8 @@ class Node:
     gid: int = 0
     mtime_ns: int = 0
     xattrs: tuple[tuple[str, bytes], ...] = ()
-    disk: Node | None = None  # what an fsync has made durable; None for never
-    stat: Stat | None = None  # what lstat said of it last
+    disk: Node | None = None  # the durable state; None before the first fsync
+    stat: Stat | None = None  # the last result of lstat
 
     def but(self, **changes: object) -> Node:
         new = Node(self.kind, self.data, self.mode, self.uid, self.gid, self.mtime_ns, self.xattrs, self.disk)
@@ -69,7 +69,7 @@ class Fault:
     too_late: bool = False
 
 
-UNREAD = (".part", ".new", "holder.json")  # being written, or for people only
+UNREAD = (".part", ".new", "holder.json")  # incomplete, or for people only
 WRITES = {"create", "write", "reserve", "fsync", "make_folder", "set_xattr"}
 READS = {"names", "lstat", "readlink", "read", "xattrs", "open"}
 Names = dict[str, int]

@@ -71,7 +71,9 @@ def test_every_damage_to_a_log(moment: int, numbers: Numbers) -> None:
     numbers.count("damaged logs", "cut, zeroed or with a bit flipped, and read", number + 1)
     numbers.count("damaged logs", "recovered, and their recoveries killed", len(verdicts))
     assert not all(verdicts)
-    assert any(verdicts) == (moment in {1, 2})  # nothing may follow `prepared` yet, or the images are gone already
+    assert any(verdicts) == (
+        moment in {1, 2}
+    )  # else no record follows `prepared` yet, or the images are gone already
 
 
 def appended(start: SimFs, path: str) -> set[int]:

@@ -62,7 +62,7 @@ def test_one_edit_at_the_instant_of_the_swap(tmp_path: Path, numbers: Numbers) -
         os.waitpid(child, 0)
         values = parse(path.read_bytes())
         lost += "theirs" not in values
-        # A text that they read before our swap and wrote after our last look is theirs to write: `status` tells.
+        # A writer that read before our swap and wrote after our last observation undoes ours: `status` reports drift.
         overwritten += outcome == "committed" and values["url"] != "proxy"
         assert [] == [name for name in home.names() if name not in {"config", "tmp-of-codex"}]
     numbers.count("edits at the instant of a swap", "edits", TRIALS)

@@ -11,7 +11,7 @@ from tests.crash.sizes import DEPTH, IMAGES, SEED
 from tests.crash.world import GIVEN_UP, INSTALL, PREPARE, RESTART, SCENARIOS, UNINSTALL, Scenario, journal_on, run
 from tests.numbers import Numbers
 
-# Barriers that the model lets fall, as (scenario, operation). Each is kept for the reason beside it.
+# Barriers that the model does not need, as (scenario, operation), each with the reason to keep it.
 WORKER_DIES_TOO = "what a power cut takes from the record of a worker, it takes from the worker"
 COMMIT_SAYS_IT = "the log that would come back holds the commit, or says what the files say anyway"
 ONLY_FOR_PEOPLE = "nothing is decided from the history"
@@ -109,7 +109,7 @@ def test_commit_and_removal_of_the_log_back_each_other_up() -> None:
 def test_barriers_of_the_recovery_are_needed_too(barrier: str) -> None:
     """Without one kind of barrier in commands and recoveries alike the model finds a broken promise."""
     tally = Tally()
-    for scenario in (UNINSTALL, INSTALL):  # the first alone misses most of them, and it is the quicker one
+    for scenario in (UNINSTALL, INSTALL):  # the first one is faster, but misses most of them
         broken = frozenset({barrier})
         Explorer(scenario, tally, random.Random(SEED), cuts=8, broken=broken, first_only=True, limit=8000).explore()
     assert tally.complaints != []

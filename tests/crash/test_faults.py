@@ -20,7 +20,7 @@ CODES = (
     *(errno.EMFILE, errno.EINTR, errno.ESTALE, errno.EXDEV, errno.EBUSY),
 )[:FAULT_CODES]
 READ_CODES = CODES if DEEP else (errno.EIO, errno.EACCES)
-# An operation that takes effect and says that it failed is a network file system's: one code stands for all there.
+# An operation that takes effect and reports a failure is typical of network file systems: one code is enough.
 WAYS = (
     (CODES, {"sticky": False}),
     (CODES, {"sticky": True}),

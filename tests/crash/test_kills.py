@@ -15,7 +15,7 @@ from tests.crash.sizes import size
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import SCENES, Scene
 
-# All scenes together have some 1,000 acts: at least 10,000 kills, or 250,000.
+# All scenes together have some 1,000 operations: at least 10,000 kills, or 250,000.
 KILLS_PER_100_ACTS = size("KILLS_PER_100_ACTS", 960, 26_000)
 MEMORY = Path("/dev/shm")
 

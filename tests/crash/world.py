@@ -183,7 +183,7 @@ def run_in(lease: Lease, scenario: Scenario, machine: Machine) -> Outcome:
         except JournalError:
             return "stuck"
         return "rolled_back"
-    with suppress(JournalError):  # it is decided: recovery has to finish what this could not
+    with suppress(JournalError):  # it is committed: recovery has to finish it
         transaction.finish()
     return "committed"
 

@@ -134,7 +134,7 @@ def test_workers_are_retracted_and_relaunched_once(home: Home) -> None:
         transaction.retract_workers()
         assert ["stopped", "relaunched"] == [worker["outcome"] for worker in transaction.workers]
         assert {"old"} == home.machine.alive
-        home.machine.alive.clear()  # it died by itself: nobody asked for it a second time
+        home.machine.alive.clear()  # it ended by itself: no second retraction
     with home.journal.acquire(command="recover", timeout=5) as lease:
         lease.recover()
     assert set() == home.machine.alive

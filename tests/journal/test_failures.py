@@ -105,7 +105,7 @@ def test_a_failed_acquire_releases_the_lock() -> None:
         journal_on(fs, Machine(), locks=lock).acquire(command="x", timeout=0).__exit__(None, None, None)
 
     failures = [lock.held for _ in each_failure(littered, acquire, errno.EIO)]
-    assert failures == [False] * 4  # making the folder, both listings, the orphan's end
+    assert failures == [False] * 4  # making the folder, both listings, removing the orphan
 
 
 def test_an_interrupted_acquire_releases_the_lock() -> None:
@@ -509,7 +509,7 @@ def test_a_failed_recovery_is_repeatable(act: Callable[[SimFs], None], config: b
     for fs in failures:
         recover(fs, Machine())
         assert fs.data("/h/config") == config
-        kept = {path for path in left(fs) if ".x" not in path}  # parked at worst, where it failed at its end
+        kept = {path for path in left(fs) if ".x" not in path}  # parked content may stay where the last step failed
         assert kept - {"/h/config"} == {"/h/old", "/h/journal/history.jsonl"}
 
 

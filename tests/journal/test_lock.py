@@ -88,7 +88,7 @@ def test_a_waiting_command_survives_the_removal_of_the_journal(tmp_path: Path, p
     home = home_at(tmp_path / "home")
     with home.journal.acquire(command="uninstall", timeout=5) as lease, holder(home.path) as process:
         wait_for(process, b"waits")
-        time.sleep(pause)  # where in its attempts the waiter is hit is the point, and cannot be awaited
+        time.sleep(pause)  # the folder must go at a random point of the waiting, for which there is no event
         lease.remove_journal()
         lease.__exit__(None, None, None)
         wait_for(process, b"held")

@@ -267,7 +267,7 @@ FRESH, LAST_DAY, TOO_OLD = timedelta(0), MAX_AGE, MAX_AGE + timedelta(microsecon
         ([FRESH], [0]),
         ([LAST_DAY, FRESH], [0, 1]),
         ([TOO_OLD, FRESH], [1]),
-        ([FRESH, TOO_OLD], [0, 1]),  # only the first line is looked at; it goes when its turn comes
+        ([FRESH, TOO_OLD], [0, 1]),  # only the age of the first line counts
         ([TOO_OLD, LAST_DAY, TOO_OLD], [1]),
         ([FRESH] * (2 * MAX_LINES - 1), range(2 * MAX_LINES - 1)),
         ([FRESH] * 2 * MAX_LINES, range(MAX_LINES + 1, 2 * MAX_LINES)),

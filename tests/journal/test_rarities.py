@@ -62,7 +62,7 @@ class Locks:
     ("error", "expected"),
     [
         (TimeoutError(), LockBusy),
-        (FileNotFoundError(), LockBusy),  # its folder went again and again, until there was no time left
+        (FileNotFoundError(), LockBusy),  # its folder was removed again and again until the timeout
         (OSError(errno.ENOLCK, "no locks here"), StorageFailed),
     ],
 )
@@ -136,7 +136,7 @@ def test_reserving_in_a_pipe() -> None:
 def test_reserving_is_best_effort(tmp_path: Path) -> None:
     """A file system without preallocation is no error."""
     fd = RealFs().create(tmp_path / "file", 0o600)
-    RealFs().reserve(fd, 0)  # EINVAL, as a kernel without it answers
+    RealFs().reserve(fd, 0)  # EINVAL, as from a kernel without preallocation
     RealFs().close(fd)
 
 

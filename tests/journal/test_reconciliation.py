@@ -66,7 +66,7 @@ def rollback(observed: Observation, *, rebooted: bool = False, edits: tuple[KeyE
 @pytest.mark.parametrize(
     ("observed", "data", "conflicts"),
     [
-        # what is in place, and what lies beside it   # what should be       # whose keys are others'
+        # target, and staged files                   # image                # conflicts
         (observation(BEFORE), BEFORE, ()),
         (observation(BEFORE, staged_file(AFTER)), BEFORE, ()),
         (observation(AFTER, staged_file(BEFORE)), BEFORE, ()),
@@ -158,7 +158,7 @@ def test_a_file_without_own_keys_is_named_by_its_path(
 @pytest.mark.parametrize(
     ("current", "swapped", "merged", "before", "theirs"),
     [
-        # what stands there, whether the re-intent was, whether its before-image differs from theirs; what may go
+        # target, whether the re-intent was swapped in, whether its before-image was merged; removable digests
         ("again", False, False, True, True),
         ("again", False, True, True, True),
         ("other", True, False, True, True),

@@ -86,7 +86,7 @@ def test_an_empty_folder_is_removed(error: int | None, went: bool | None) -> Non
         assert went is remove_if_empty(fs, H / "a")
 
 
-GONE = {"a", "gone"}  # an fsync of a folder that is not there fails, and that is fine
+GONE = {"a", "gone"}  # an fsync of a missing folder fails, which is no error
 
 
 def test_removal_is_durable_in_every_folder() -> None:
@@ -387,10 +387,10 @@ class Unlinking(RealFs):
     ("after", "edits", "form", "theirs"),
     [
         (b"ours=1\n", (), "", b"theirs=1\n"),  # no format
-        (b"ours=1\n", (), "lines", b"theirs=1\n"),  # no key of ours
+        (b"ours=1\n", (), "lines", b"theirs=1\n"),  # no own key
         (None, (OURS,), "lines", b"theirs=1\n"),  # we delete what they write
         (b"ours=1\n", (OURS,), "lines", None),  # they deleted it
-        (b"ours=1\n", (OURS,), "lines", b"ours=2\n"),  # our key is theirs
+        (b"ours=1\n", (OURS,), "lines", b"ours=2\n"),  # they changed our key
         (b"ours=1\n", (OURS,), "lines", b"no text of this format"),
         (b"ours=1\n", (OURS,), "unknown", b"theirs=1\n"),
     ],
@@ -513,7 +513,7 @@ def test_a_missing_image_stops_everything(home: Home) -> None:
     one, two = home.write("one", b"a"), home.write("two", b"a")
     txid = killed(home, change(one, b"a", b"b"), change(two, b"a", b"b"))
     (home.path / "journal" / f"{txid}.b").unlink()
-    for path in home.path.glob(".one.*"):  # what the swap displaced is a second image
+    for path in home.path.glob(".one.*"):  # the displaced file is a second copy of the image
         path.unlink()
     assert ("damaged", "refuse") == tuple(home.journal.inspect(txid)[key] for key in ("state", "decision"))
     with home.journal.acquire(command="recover", timeout=5) as lease, pytest.raises(Damaged):
@@ -556,7 +556,7 @@ def test_images_of_a_restored_transaction_are_not_needed(home: Home, commit: boo
     known = parse(written)
     rolled = b"" if commit else frame(len(known.records), {"t": "rolled"})
     log.write_bytes(written[: known.length] + rolled)
-    config.write_bytes(b"b")  # wanted, or by the hand of somebody since
+    config.write_bytes(b"b")  # the after-image, or a foreign write
     assert (state, decision) == tuple(home.journal.inspect(txid)[key] for key in ("state", "decision"))
     with home.journal.acquire(command="recover", timeout=5) as lease:
         (done,) = lease.recover().transactions

@@ -40,7 +40,7 @@ WORDS = (
     ("prepare-chatgpt-login", "--apply"),
     ("recover",),
 )
-EXPECTED = {0, 2, 3}  # done, refused as things stand, conflict; never busy, stuck or a bug
+EXPECTED = {0, 2, 3}  # done, refused, conflict; never busy, interrupted or a bug
 CROWDS = (2, 2, 8, 2, 8, 2, 32)
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -77,7 +77,7 @@ def run_at_once(stage: Stage, commands: Sequence[tuple[str, ...]]) -> list[int]:
 
     def one(number: int) -> int:
         os.close(writing)
-        os.read(reading, 1)  # the end of the file lets everybody go
+        os.read(reading, 1)  # the end of the file starts them all
         said = stage.run(*commands[number], locks=Turnstile(stage.root / "order", str(number)))
         (stage.root / f"said-{number}").write_text(said.out)
         return said.code
@@ -146,7 +146,7 @@ def test_twelve_hooks_at_once(tmp_path: Path) -> None:
     stage = staged(tmp_path / "stage", 2)
     began = time.monotonic()
     assert [0] * 12 == run_at_once(stage, [("autostart", "--quiet")] * 12)
-    assert time.monotonic() - began < 10  # what hooks.json grants it
+    assert time.monotonic() - began < 10  # the hook's timeout in hooks.json
     assert 1 == len(stage.street.workers)
     log = stage.layout.autostart_log.read_text().splitlines()
     unexpected = [line for line in log if json.loads(line)["status"] not in {"started", "already_running", "busy"}]

@@ -19,7 +19,7 @@ from tests.staged import Stage
 
 ROUNDS = size("WRITER_ROUNDS", 20, 2000)
 EDIT = b"\n[theirs]\nnumber = 1\n"
-LONGEST_S = 0.05  # a command's whole length on a quiet machine
+LONGEST_S = 0.05  # the duration of a command on an idle machine
 COMMANDS = (INSTALL, MOVE, ("uninstall", "--defer-stop"), ("uninstall",), (*MOVE, "--restart"))
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -48,7 +48,7 @@ def in_place(config: Path, thinking: float) -> None:
         file.write(EDIT)
         file.flush()
         gone = os.fstat(file.fileno()).st_nlink == 0
-    if gone:  # the file that was opened had been replaced and removed before the word was written: nobody can keep it
+    if gone:  # the open file was replaced and removed before the write: nothing can keep that edit
         in_place(config, thinking)
 
 
@@ -72,7 +72,7 @@ def one_round(
         return f"{words[0]}: their edit is gone, and {said.json['status']}"
     if said.code not in {0, 2, 3}:
         return f"{words[0]} exits {said.code}: {said.out}"
-    # A text that they read before our swap and wrote after our last look undoes ours: then a command says so.
+    # A writer that read before our swap and wrote after our last observation undoes ours: then a command reports it.
     told = stage.run("status").json["state"] if said.code == 0 else "refused"
     url = doc["model_providers"]["relay"]["base_url"]
     proxied = url.startswith("http://127.0.0.1")
