@@ -156,7 +156,7 @@ def _stream(result: Rows, streams: Streams) -> int:
         _print("", streams.out)
         return 0
     if none:
-        _print(message(result.none).sentence + "\n", streams.err)
+        _print(result.none + "\n", streams.err)
     return 0
 
 

@@ -11,26 +11,29 @@ CfpError
 └─ Stuck     undo is incomplete
    └─ RecoveryRequired   (6)
 
-The `code` is the contract: `messages.py` has one sentence and one next action for each, `docs/` one anchor.
+The `code` is the contract: `cfp.messages` has one sentence and one next action for each, `docs/` one anchor.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the light paths raise errors and read no messages
+    from cfp.messages import ErrorCode
 
 
 class CfpError(Exception):
     """A failure that the user can act on.
 
-    code     stable snake_case name, a key of `messages.MESSAGES`
+    code     stable snake_case name, a key of `messages.ERRORS`
     details  JSON values for the message's placeholders and the result; never a secret
     """
 
     exit_code: int = 2
 
-    def __init__(self, code: str, **details: Any) -> None:
+    def __init__(self, code: ErrorCode, **details: Any) -> None:
         super().__init__(code)
-        self.code = code
+        self.code: ErrorCode = code
         self.details = details
 
 
@@ -70,7 +73,7 @@ class CutShort(CfpError):
     changed  what is changed already, for the result field of that name
     """
 
-    def __init__(self, code: str, *, exit_code: int, changed: str, **details: Any) -> None:
+    def __init__(self, code: ErrorCode, *, exit_code: int, changed: str, **details: Any) -> None:
         super().__init__(code, changed=changed, **details)
         self.exit_code = exit_code
 

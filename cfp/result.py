@@ -36,7 +36,7 @@ class Rows:
     """A stream of objects, perhaps without end; each is one line of output.
 
     columns  columns for people, or JSON lines; None: columns on a terminal
-    none     the code of the message on stderr for an empty stream
+    none     the sentence for stderr where the stream is empty
     """
 
     rows: Iterator[Mapping[str, Any]]

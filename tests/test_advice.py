@@ -14,8 +14,8 @@ from cfp.advice import at_home, commands_in, home_flag
 from cfp.commands import COMMANDS
 from cfp.commands.parsing import parsed
 from cfp.layout import Layout
-from cfp.messages import MESSAGES
 from tests.commands.test_cli import told
+from tests.house.message_tables import all_messages
 
 
 def test_the_usual_home_needs_no_flag(tmp_path: Path) -> None:
@@ -27,10 +27,10 @@ def test_the_usual_home_needs_no_flag(tmp_path: Path) -> None:
     assert f" --codex-home '{tmp_path}/my home'" == home_flag(Layout(tmp_path / "my home"), environ)
 
 
-@pytest.mark.parametrize("code", [code for code, of in MESSAGES.items() if commands_in(of.action)])
-def test_every_command_takes_the_flag(code: str) -> None:
+@pytest.mark.parametrize("action", sorted({text.action for text in all_messages() if commands_in(text.action)}))
+def test_every_command_takes_the_flag(action: str) -> None:
     """Behind its verb and once, so that the line is one that the program takes; other programs' are left alone."""
-    for command in commands_in(at_home(MESSAGES[code].action, " --codex-home '/a b'")):
+    for command in commands_in(at_home(action, " --codex-home '/a b'")):
         program, verb, *rest = shlex.split(command)
         if program != "codex-fast-proxy" or verb not in COMMANDS or "--help" in rest:
             assert "--codex-home" not in rest

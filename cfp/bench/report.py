@@ -21,6 +21,7 @@ from cfp.bench.statistics import (
 )
 from cfp.bench.timed_request import ErrorType
 from cfp.bench.workload import PRIORITY_VALUE, Tier
+from cfp.messages.benchmark import BenchmarkCode
 
 _REFUSED: Final = {ErrorType.HTTP, ErrorType.FAILED}
 _SIMILAR: Final = 1.25  # answers whose lengths differ by more than this are not the same work
@@ -32,7 +33,7 @@ class Report:
 
     fields: dict[str, Any]
     verdict: Verdict
-    warnings: tuple[str, ...]
+    warnings: tuple[BenchmarkCode, ...]
     counted: int
 
 
@@ -166,11 +167,11 @@ def _confirmed(priority: Sequence[Sample]) -> bool | None:
     return all(echo == PRIORITY_VALUE for echo in echoes)
 
 
-def _warnings(default: Sequence[Sample], priority: Sequence[Sample]) -> tuple[str, ...]:
+def _warnings(default: Sequence[Sample], priority: Sequence[Sample]) -> tuple[BenchmarkCode, ...]:
     lengths = [statistics.median([one.output_chars for one in side if one.ok] or [0]) for side in (default, priority)]
-    found = {
+    holds: dict[BenchmarkCode, bool] = {
         "benchmark_samples_failed": not all(one.ok for one in (*default, *priority)),
         "benchmark_lengths_differ": min(lengths) > 0 and max(lengths) > _SIMILAR * min(lengths),
         "benchmark_several_requests": any(one.requests > 1 for one in (*default, *priority)),
     }
-    return tuple(code for code, holds in found.items() if holds)
+    return tuple(code for code, warned in holds.items() if warned)

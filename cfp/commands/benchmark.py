@@ -36,6 +36,7 @@ from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE
 from cfp.messages import message
+from cfp.messages.benchmark import BENCHMARK, BenchmarkCode
 from cfp.result import SCHEMA_VERSION, Result
 from cfp.signals import exit_code
 from journal.values import FileChange
@@ -43,15 +44,15 @@ from journal.values import FileChange
 _MOST_PAIRS = 100
 _LONGEST_S = 86400
 
-_VERDICTS: Final = {
+_VERDICTS: Final[dict[Verdict, BenchmarkCode]] = {
     Verdict.FASTER: "benchmark_faster",
     Verdict.NO_EFFECT: "benchmark_no_effect",
     Verdict.SLOWER: "benchmark_slower",
     Verdict.NOT_ENOUGH_DATA: "benchmark_not_enough_data",
 }
 _PROFILES: Final = {
-    Profile.FULL: "benchmark.profile.full",
-    Profile.SMOKE: "benchmark.profile.smoke",
+    Profile.FULL: BENCHMARK["profile_full"],
+    Profile.SMOKE: BENCHMARK["profile_smoke"],
 }
 
 
@@ -120,18 +121,18 @@ def run(args: Args, host: Host) -> Result:
     facts = host.survey()
     subject = _subject(args, host, facts)
     interrupt, measured = _measure(args, _probe(args, host, subject))
-    told = message(_outcome(measured, finished=interrupt is None))
+    told = BENCHMARK[_outcome(measured, finished=interrupt is None)]
     fields = {
         "ts": facts.now.isoformat(),
         **subject.fields,
         "profile": args.profile,
-        "profile_description": message(_PROFILES[Profile(args.profile)]).sentence,
+        "profile_description": _PROFILES[Profile(args.profile)].sentence,
         "benchmark_mode": args.mode,
         "max_output_tokens": None,
         "pairs": args.pairs,
         **measured.fields,
-        "privacy": message("benchmark.privacy").sentence,
-        "warnings": [message(code).sentence for code in measured.warnings],
+        "privacy": BENCHMARK["privacy"].sentence,
+        "warnings": [BENCHMARK[code].sentence for code in measured.warnings],
         "message": told.sentence,
         "next_user_action": told.action,
     }
@@ -144,7 +145,7 @@ def run(args: Args, host: Host) -> Result:
     return _result("completed", code, {**fields, **saved}, recovered)
 
 
-def _outcome(measured: Report, *, finished: bool) -> str:
+def _outcome(measured: Report, *, finished: bool) -> BenchmarkCode:
     if not finished:
         return "benchmark_incomplete"
     return _VERDICTS[measured.verdict] if measured.counted else "benchmark_nothing_measured"

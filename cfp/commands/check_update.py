@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from cfp.commands.command import Command
 from cfp.errors import Refused
 from cfp.host.home import Host
 from cfp.host.system import git
 from cfp.host.worker import code_id
-from cfp.messages import message
+from cfp.messages import Message
+from cfp.messages.updates import UPDATES
 from cfp.result import Result
 
 EXAMPLES = (
@@ -43,7 +45,7 @@ def run(args: Args, host: Host) -> Result:
     if repo is None:
         return _package()
     compared = git.compare(repo, args.remote, args.branch, host.environ)
-    told = message(f"update.{compared.relation}")
+    told = _MESSAGES[compared.relation]
     return Result(
         status="checked",
         fields={
@@ -60,8 +62,17 @@ def run(args: Args, host: Host) -> Result:
     )
 
 
+_MESSAGES: Final[dict[git.Relation, Message]] = {
+    git.Relation.SAME: UPDATES["same"],
+    git.Relation.REMOTE_AHEAD: UPDATES["remote_ahead"],
+    git.Relation.LOCAL_AHEAD: UPDATES["local_ahead"],
+    git.Relation.DIVERGED: UPDATES["diverged"],
+    git.Relation.REMOTE_UNKNOWN: UPDATES["remote_unknown"],
+}
+
+
 def _package() -> Result:
-    told = message("update.package")
+    told = UPDATES["package"]
     return Result(
         status="checked",
         fields={

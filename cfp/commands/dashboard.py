@@ -11,7 +11,7 @@ from cfp.errors import Refused
 from cfp.host.home import Host
 from cfp.host.system.browser import open_page
 from cfp.layout import DASHBOARD_PATH
-from cfp.messages import message
+from cfp.messages.results import RESULTS
 from cfp.result import Result
 
 EXAMPLES = (
@@ -34,10 +34,10 @@ def run(args: Args, host: Host) -> Result:
     """Find the worker, and send the browser there; raises Refused where none runs."""
     url = page_url(_worker(host.survey()))
     opened = not args.no_open and open_page(url, host.environ, host.python)
-    told = message("done.dashboard_opened" if opened else "done.dashboard_found")
+    text = RESULTS["dashboard_opened" if opened else "dashboard_found"]
     return Result(
         status="opened" if opened else "found",
-        fields={"url": url, "opened": opened, "message": told.sentence, "next_user_action": told.action},
+        fields={"url": url, "opened": opened, "message": text.sentence, "next_user_action": text.action},
     )
 
 

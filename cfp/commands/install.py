@@ -26,7 +26,7 @@ from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import INSTALL, INSTALL_FILES, INSTALL_HANDOVER, INSTALL_OVER, SAVE
-from cfp.messages import message
+from cfp.messages.results import EFFECTS, RESULTS
 from cfp.result import Result
 from journal import Lease
 
@@ -180,7 +180,7 @@ def _planned(facts: Facts, plan: InstallPlan) -> dict[str, Any]:
 
 def _fields(host: Host, plan: InstallPlan, switch: Switch) -> dict[str, Any]:
     facts = host.survey()
-    done = message("done.prepared" if plan.hook is None else "done.installed")
+    done = RESULTS["prepared" if plan.hook is None else "installed"]
     started = plan.worker is WorkerAction.START or plan.worker.refreshes
     return {
         **route_and_auth(facts, plan.settings),
@@ -195,7 +195,7 @@ def _fields(host: Host, plan: InstallPlan, switch: Switch) -> dict[str, Any]:
         "hooks_opt_out_overridden": "hooks_opt_out_overridden" in plan.warnings,
         "message": done.sentence,
         "next_user_action": done.action,
-        "current_session_effect": message("effect.new_processes").sentence,
+        "current_session_effect": EFFECTS["new_processes"].sentence,
     }
 
 

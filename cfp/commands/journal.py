@@ -12,6 +12,7 @@ from cfp.errors import UsageError
 from cfp.host.home import Host
 from cfp.lifecycle.session import translated
 from cfp.messages import message
+from cfp.messages.results import RESULTS
 from cfp.result import Result
 
 EXAMPLES = (
@@ -63,7 +64,7 @@ def _way_out(host: Host) -> Mapping[str, Any]:
     at_work = host.is_at_work
     return {
         "at_work": at_work,
-        "next_user_action": message("done.journal_at_work" if at_work else "interrupted").action,
+        "next_user_action": (RESULTS["journal_at_work"] if at_work else message("interrupted")).action,
     }
 
 

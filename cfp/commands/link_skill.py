@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from cfp.commands.command import Command
 from cfp.host.home import Host
-from cfp.host.system.skill_link import SkillLink, link
-from cfp.messages import message
+from cfp.host.system.skill_link import SkillLink
+from cfp.host.system.skill_link import link as make_link
+from cfp.messages import Message
+from cfp.messages.results import RESULTS
 from cfp.result import Result
 
 EXAMPLES = (("", "link this checkout into ~/.agents/skills"),)
@@ -28,20 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: Args, host: Host) -> Result:
     """Make the link; raises Refused where there is no SKILL.md or something else stands at the place."""
-    return told(link(args.repo_root, args.skills_root, host.environ), "done.skill_linked")
+    return skill_result(make_link(args.repo_root, args.skills_root, host.environ), RESULTS["skill_linked"])
 
 
-def told(found: SkillLink, done: str) -> Result:
-    """The result of both ways."""
-    said = message(done)
+def skill_result(link: SkillLink, text: Message) -> Result:
+    """Return the result of making or removing a link."""
     return Result(
-        status=found.status,
+        status=link.status,
         fields={
-            "path": str(found.path),
-            "target": str(found.target),
-            "link_type": found.link_type,
-            "message": said.sentence,
-            "next_user_action": "" if found.status == "missing" else said.action,
+            "path": str(link.path),
+            "target": str(link.target),
+            "link_type": link.link_type,
+            "message": text.sentence,
+            "next_user_action": "" if link.status == "missing" else text.action,
         },
     )
 

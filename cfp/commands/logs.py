@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from cfp.commands.command import Command
 from cfp.host.home import Host
+from cfp.messages.results import RESULTS
 from cfp.proxy.telemetry.log_reader import LogReader
 from cfp.result import Rows
 
@@ -53,7 +54,11 @@ def _count(text: str) -> int:
 def run(args: Args, host: Host) -> Rows:
     """Read the worker's request log; a proxy need not be running."""
     rows = requests(LogReader(host.layout.request_log), args.lines, follow=args.follow)
-    return Rows(rows=rows, columns=None if args.format is None else args.format == "text", none="no_requests_logged")
+    return Rows(
+        rows=rows,
+        columns=None if args.format is None else args.format == "text",
+        none=RESULTS["no_requests_logged"].sentence,
+    )
 
 
 def requests(

@@ -19,7 +19,7 @@ from cfp.host.provider.secret import redact
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE
-from cfp.messages import message
+from cfp.messages.results import RESULTS
 from cfp.result import Result
 
 EXAMPLES = (
@@ -101,9 +101,7 @@ def _upstream(facts: Facts, provider: str) -> str:
 def _result(args: Args, facts: Facts, found: keys.FoundKey, plan: LoginPlan, recovered: dict[str, object]) -> Result:
     status = "already_prepared" if plan.matches else "prepared" if args.apply else "dry_run"
     in_use = facts.settings is not None and facts.settings.upstream_api_key_file
-    done = message(
-        "done.login_dry_run" if status == "dry_run" else "done.login_ready" if in_use else "done.login_prepared"
-    )
+    done = RESULTS["login_dry_run" if status == "dry_run" else "login_ready" if in_use else "login_prepared"]
     return Result(
         status=status,
         fields={

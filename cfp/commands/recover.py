@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cfp.commands.command import Command
 from cfp.commands.settle import mend, recovery_fields
@@ -15,7 +15,8 @@ from cfp.core.state import state_of
 from cfp.errors import Busy
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.session import locked, translated
-from cfp.messages import message
+from cfp.messages import Message, message
+from cfp.messages.results import RESULTS
 from cfp.result import Result
 
 EXAMPLES = (
@@ -70,6 +71,14 @@ _DECISIONS = {
 }
 
 
+_DONE: Final[dict[str, Message]] = {
+    "clean": RESULTS["recover_clean"],
+    "rolled_back": RESULTS["recover_rolled_back"],
+    "finished": RESULTS["recover_finished"],
+    "repaired": RESULTS["recover_repaired"],
+}
+
+
 def _would(transactions: Sequence[Mapping[str, Any]], repair: Repair | None) -> str:
     """What a recovery would do, in words; "" for nothing."""
     work = [_DECISIONS[tx["decision"]].format_map({"command": "?", "at": "?", **tx}) for tx in transactions]
@@ -101,9 +110,11 @@ def _result(host: Host, kind: str, fields: dict[str, Any], *, would: str = "") -
     elif would:
         damaged = [tx["id"] for tx in fields["transactions"] if tx["decision"] == "refuse"]
         records = [f"{host.layout.journal / tx}.open" for tx in damaged]
-        told = message(f"done.recover_would_{'refuse' if damaged else 'settle'}", {"work": would, "records": records})
+        told = RESULTS["recover_would_refuse" if damaged else "recover_would_settle"].filled(
+            {"work": would, "records": records}
+        )
     else:
-        told = message(f"done.recover_{kind}", fields.get("repair") or {})
+        told = _DONE[kind].filled(fields.get("repair") or {})
     return Result(
         status=kind,
         exit_code=3 if conflict else 0,

@@ -22,7 +22,7 @@ from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import INSTALL_HANDOVER, INSTALL_OVER, SAVE
-from cfp.messages import message
+from cfp.messages.results import EFFECTS, RESULTS
 from cfp.result import Result
 
 EXAMPLES = (
@@ -101,12 +101,9 @@ def run(args: Args, host: Host) -> Result:
 def _fields(facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts) -> dict[str, Any]:
     before = facts.running_worker
     outcome = _start_status(plan, running_before=before is not None)
-    done = message(
-        {"deferred": "done.upstream_deferred", "not_running": "done.upstream_saved"}.get(
-            outcome, "done.upstream_updated"
-        )
+    done = {"deferred": RESULTS["upstream_deferred"], "not_running": RESULTS["upstream_saved"]}.get(
+        outcome, RESULTS["upstream_updated"]
     )
-    effect = "effect.interrupted" if switch.cut_streams else "effect.none"
     health = switch.health or (before.health if before else None)
     return {
         **route_and_auth(after, plan.settings, pending=plan.restart_required),
@@ -122,7 +119,7 @@ def _fields(facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts) -> d
         "startup_hook": {"status": "unchanged", "path": str(facts.layout.hooks)},
         "message": done.sentence,
         "next_user_action": done.action,
-        "current_session_effect": message(effect).sentence,
+        "current_session_effect": EFFECTS["interrupted" if switch.cut_streams else "none"].sentence,
     }
 
 

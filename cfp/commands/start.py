@@ -18,7 +18,7 @@ from cfp.lifecycle.effects import START_TIMEOUT_S, Switch
 from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import HANDOVER, RESTART, START
-from cfp.messages import message
+from cfp.messages.results import RESULTS
 from cfp.result import Result
 from journal import Lease
 
@@ -52,7 +52,7 @@ def _use(found: Diagnosis) -> dict[str, str]:
     if found.code == "unrecorded":
         return {"next_user_action": found.next_user_action}
     if found.code in {"not_enabled", "config_not_proxy"}:
-        return {"message": message("done.started_unused").sentence, "next_user_action": found.next_user_action}
+        return {"message": RESULTS["started_unused"].sentence, "next_user_action": found.next_user_action}
     return {}
 
 
@@ -102,7 +102,7 @@ def worker_fields(plan: StartPlan, switch: Switch, facts: Facts) -> dict[str, An
     before = facts.running_worker
     old = before.health if before is not None else None
     health = switch.health or old
-    done = message("done.started")
+    done = RESULTS["started"]
     return {
         "status": _STATUS[plan.worker],
         "healthy": health is not None,

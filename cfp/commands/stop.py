@@ -17,7 +17,7 @@ from cfp.lifecycle.effects import STOP_GRACE_S, Switch
 from cfp.lifecycle.machine import Run
 from cfp.lifecycle.session import locked
 from cfp.lifecycle.tables import STOP
-from cfp.messages import message
+from cfp.messages.results import EFFECTS, RESULTS
 from cfp.result import Result
 from cfp.signals import exit_code
 
@@ -72,9 +72,9 @@ def _stop_without_home(host: Host, facts: Facts) -> Result:
 
 
 def _stopped(workers: Sequence[PortFact | None], cut_streams: int, recovered: dict[str, Any]) -> Result:
-    done = message("done.stopped")
+    done = RESULTS["stopped"]
     ended = [at for at in workers if at is not None]
-    effect = message("effect.interrupted" if cut_streams else "effect.none")
+    effect = EFFECTS["interrupted" if cut_streams else "none"]
     return Result(
         status="stopped" if ended else "not_running",
         fields={

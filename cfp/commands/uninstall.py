@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from cfp.commands.command import Command
 from cfp.commands.settle import mend, settle
@@ -26,7 +26,8 @@ from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Run
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import GIVE_BACK, RETIRE
-from cfp.messages import message
+from cfp.messages import Message, message
+from cfp.messages.results import EFFECTS, RESULTS
 from cfp.result import Result
 from cfp.signals import exit_code
 from journal import Lease, StorageFailed
@@ -180,10 +181,10 @@ def _warning(facts: Facts, plan: UninstallPlan) -> dict[str, Any] | None:
     }
 
 
-_DONE = {
-    Retirement.NOW: "done.uninstalled",
-    Retirement.DEFERRED: "done.uninstall_deferred",
-    Retirement.NEVER: "done.uninstall_skipped",
+_DONE: Final[dict[Retirement, Message]] = {
+    Retirement.NOW: RESULTS["uninstalled"],
+    Retirement.DEFERRED: RESULTS["uninstall_deferred"],
+    Retirement.NEVER: RESULTS["uninstall_skipped"],
 }
 
 
@@ -191,7 +192,7 @@ def _result(
     facts: Facts, plan: UninstallPlan, switch: Switch | None, recovered: dict[str, Any], after: State
 ) -> Result:
     warning = _warning(facts, plan)
-    done = message(_DONE[plan.retirement])
+    done = _DONE[plan.retirement]
     cut = switch.cut_streams if switch else 0
     return Result(
         status="uninstalled",
@@ -209,7 +210,7 @@ def _result(
             "direct_upstream_auth_warning": warning,
             "message": done.sentence,
             "next_user_action": f"{warning['next_user_action']} {done.action}".strip() if warning else done.action,
-            "current_session_effect": message("effect.interrupted" if cut else "effect.new_processes").sentence,
+            "current_session_effect": EFFECTS["interrupted" if cut else "new_processes"].sentence,
             "state": after,
             **recovered,
         },

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cfp.commands.command import Command
-from cfp.commands.link_skill import Args, add_arguments, told
+from cfp.commands.link_skill import Args, add_arguments, skill_result
 from cfp.host.home import Host
 from cfp.host.system.skill_link import unlink
+from cfp.messages.results import RESULTS
 from cfp.result import Result
 
 EXAMPLES = (("", "remove that link"),)
@@ -13,7 +14,7 @@ EXAMPLES = (("", "remove that link"),)
 
 def run(args: Args, host: Host) -> Result:
     """Remove the link; `missing` where there is none."""
-    return told(unlink(args.repo_root, args.skills_root, host.environ), "done.skill_unlinked")
+    return skill_result(unlink(args.repo_root, args.skills_root, host.environ), RESULTS["skill_unlinked"])
 
 
 COMMAND = Command(

@@ -13,6 +13,7 @@ from cfp.host.home import Host
 from cfp.host.provider import keys, verification
 from cfp.host.provider.outbound import outbound_environ
 from cfp.host.system import windows
+from cfp.messages import ErrorCode
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -50,7 +51,7 @@ def skipped_verification(host: Host, facts: Facts, settings: Settings) -> dict[s
     return verification.skipped(request).to_json()
 
 
-def candidate_model(host: Host, doc: Mapping[str, Any], *, unknown: str = "model_unknown") -> str:
+def candidate_model(host: Host, doc: Mapping[str, Any], *, unknown: ErrorCode = "model_unknown") -> str:
     """Return the model of config.toml, else Codex's default; raises Refused(`unknown`) where nobody tells one."""
     model = doc.get("model")
     if isinstance(model, str) and model:
@@ -74,7 +75,7 @@ def _tier(facts: Facts, doc: Mapping[str, Any], settings: Settings) -> str | Non
 
 
 def candidate_key(
-    host: Host, doc: Mapping[str, Any], settings: Settings, *, unknown: str = "key_unknown"
+    host: Host, doc: Mapping[str, Any], settings: Settings, *, unknown: ErrorCode = "key_unknown"
 ) -> keys.FoundKey | None:
     """Return the key that this route would send; None where it sends none.
 

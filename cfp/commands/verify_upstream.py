@@ -15,7 +15,7 @@ from cfp.core.plan.install import check_readable
 from cfp.core.provider import choose_provider
 from cfp.core.settings import Policy
 from cfp.host.home import Host
-from cfp.messages import message
+from cfp.messages.results import RESULTS
 from cfp.result import Result
 
 EXAMPLES = (
@@ -68,7 +68,7 @@ def run(args: Args, host: Host) -> Result:
     settings = candidate_settings(facts, args.request(), target)
     check_key(facts, settings)
     verification = verify_candidate(host, facts, settings, args.verify_timeout)
-    done = message("done.verified")
+    done = RESULTS["verified"]
     untouched = {"settings_changed": False, "config_changed": False, "proxy_restarted": False}
     fields = {
         **verification,

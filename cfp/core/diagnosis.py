@@ -22,7 +22,8 @@ from cfp.core.state import (
     uses_proxy,
     worker_state,
 )
-from cfp.messages import Message, message
+from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode
+from cfp.messages.message import Message
 
 Test = Callable[[Facts, Settings], bool]
 
@@ -35,9 +36,9 @@ class Diagnosis:
     message_code  of the sentence, where it is not that of `code`
     """
 
-    code: str
+    code: DiagnosisCode
     level: str
-    message_code: str = ""
+    message_code: DiagnosisCode | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {"level": self.level, "code": self.code, "message": self.message.sentence}
@@ -48,7 +49,7 @@ class Diagnosis:
 
     @property
     def message(self) -> Message:
-        return message(f"diagnosis.{self.message_code or self.code}")
+        return DIAGNOSES[self.message_code or self.code]
 
 
 def _passes_chatgpt_on(facts: Facts, settings: Settings) -> bool:
@@ -65,15 +66,22 @@ def _unknown_fast(facts: Facts, settings: Settings) -> bool:
     return fast_behavior(settings.service_tier_policy, facts.login) is FastBehavior.UNKNOWN_CONSERVATIVE
 
 
-def cuts(facts: Facts, code: str) -> bool:
-    """Whether the remedy of a diagnosis replaces a worker that cannot hand over, which cuts its streams."""
-    refreshed = code in {"settings_pending_restart", "runtime_stale"}
-    return refreshed and facts.worker is not None and not facts.worker.hands_over
+# The diagnoses whose remedy replaces the worker, and their message where that cuts running streams.
+_CUT: Final[dict[DiagnosisCode, DiagnosisCode]] = {
+    "settings_pending_restart": "settings_pending_restart_cut",
+    "runtime_stale": "runtime_stale_cut",
+}
+
+
+def message_code_for(facts: Facts, code: DiagnosisCode) -> DiagnosisCode:
+    """Return the code of the message, which warns where the remedy cuts streams."""
+    cuts = facts.worker is not None and not facts.worker.hands_over
+    return _CUT.get(code, code) if cuts else code
 
 
 # fmt: off
 # Settings are saved, and the manifest or config.toml says that the proxy is installed.
-_ROWS: Final[tuple[tuple[str, str, Test], ...]] = (
+_ROWS: Final[tuple[tuple[DiagnosisCode, str, Test], ...]] = (
     #    code                     level        holds when
     ("config_not_proxy",          "attention", lambda f, _: not uses_proxy(f)),
     ("proxy_stopped",             "risk",      lambda f, _: worker_state(f) is WorkerState.DOWN),
@@ -92,7 +100,7 @@ _ROWS: Final[tuple[tuple[str, str, Test], ...]] = (
 def diagnose(facts: Facts) -> Diagnosis:
     """Return the first diagnosis that holds; `ready` where none does."""
     if not facts.home_exists:
-        message_code = "home_missing" if facts.running_worker is None else "home_deleted"
+        message_code: DiagnosisCode | None = "home_missing" if facts.running_worker is None else "home_deleted"
         return Diagnosis(code="not_enabled", level="attention", message_code=message_code)
     if facts.interrupted:
         return Diagnosis(code="interrupted", level="risk")
@@ -105,9 +113,9 @@ def diagnose(facts: Facts) -> Diagnosis:
     settings = facts.settings
     if settings is None or not (facts.is_installed or uses_proxy(facts)):
         unfinished = state_of(facts) is State.RESTORED_DEFERRED
-        message_code = "uninstall_unfinished" if unfinished else ""
+        message_code = "uninstall_unfinished" if unfinished else None
         return Diagnosis(code="not_enabled", level="attention", message_code=message_code)
     for code, level, holds in _ROWS:
         if holds(facts, settings):
-            return Diagnosis(code=code, level=level, message_code=f"{code}_cut" if cuts(facts, code) else "")
+            return Diagnosis(code=code, level=level, message_code=message_code_for(facts, code))
     return Diagnosis(code="ready", level="ok")

@@ -9,7 +9,7 @@ from cfp.core.facts import Facts
 from cfp.core.policy import effective_policy, fast_behavior
 from cfp.core.provider import BUILT_IN
 from cfp.core.settings import Settings
-from cfp.messages import message
+from cfp.messages.chatgpt_login import HINTS, PREPARATIONS, HintCode, PreparationCode
 
 
 def key_available(facts: Facts, settings: Settings) -> bool:
@@ -28,14 +28,14 @@ def key_persistent(facts: Facts, settings: Settings) -> bool:
     return env not in facts.environment and env in facts.auth_names
 
 
-def hint_code(facts: Facts, settings: Settings) -> str:
+def hint_code(facts: Facts, settings: Settings) -> HintCode:
     """What a ChatGPT login would need; a closed set."""
     if settings.overrides_auth and key_available(facts, settings):
         return "ready" if key_persistent(facts, settings) else "needs_persistent_env"
     return "needs_auth_split" if facts.login.has_chatgpt else "optional_setup_available"
 
 
-def preparation_code(facts: Facts, settings: Settings) -> str:
+def preparation_code(facts: Facts, settings: Settings) -> PreparationCode:
     """Whether the provider's key is kept by the proxy; a closed set."""
     if settings.provider in facts.provider_keys:
         return "prepared"
@@ -52,9 +52,9 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
     effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
     available = key_available(facts, settings)
     preparation, hint = preparation_code(facts, settings), hint_code(facts, settings)
-    hinted = message(f"hint.{hint}")
+    hinted = HINTS[hint]
     if pending and hint == "ready":
-        hint, hinted = "needs_auth_split", message("hint.not_loaded_yet")
+        hint, hinted = "needs_auth_split", HINTS["not_loaded_yet"]
     block: dict[str, Any] = {
         "provider": settings.provider,
         "base_url": settings.base_url,
@@ -75,7 +75,7 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
         or (settings.overrides_auth and available and not pending),
         "provider_auth_preparation": {
             "status": preparation,
-            "message": message(f"preparation.{preparation}").sentence,
+            "message": PREPARATIONS[preparation].sentence,
         },
         "chatgpt_login_hint": {
             "status": hint,

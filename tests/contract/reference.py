@@ -13,7 +13,8 @@ from cfp import errors
 from cfp.commands import GROUPS
 from cfp.commands.overview import EXIT_CODES
 from cfp.commands.parsing import PROGRAM, load, parser_of
-from cfp.messages import MESSAGES
+from cfp.messages import ERRORS, Message
+from cfp.messages.benchmark import BENCHMARK
 from tests.contract.promises import CLOSED, STATUSES
 from tests.house.source import REPOSITORY, dotted, modules
 
@@ -108,8 +109,9 @@ def _error_codes() -> Iterator[str]:
     yield "## Error codes"
     yield ""
     rows, places, raised = [], _places(), _raised()
-    for code in sorted(code for code in MESSAGES if code in places):
-        told = MESSAGES[code]
+    messages: dict[str, Message] = {**ERRORS, **BENCHMARK}
+    for code in sorted(code for code in messages if code in places):
+        told = messages[code]
         link = f'<a id="{code}"></a>[`{code}`](troubleshooting.md#{places[code]})'
         rows.append(
             (link, str(raised.get(code, errors.CfpError.exit_code)), f"{told.sentence} {told.action}".strip())
@@ -135,7 +137,7 @@ def _raised() -> dict[str, int]:
     for call in (call for module in modules("cfp") for call in module.calls()):
         kind = kinds.get(dotted(call.func).rpartition(".")[2])
         code = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
-        if kind is not None and isinstance(code, str) and code in MESSAGES:
+        if kind is not None and isinstance(code, str) and code in ERRORS:
             found[code] = 130 if kind is errors.CutShort else kind.exit_code
     return found
 

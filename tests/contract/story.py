@@ -175,5 +175,5 @@ def _named(value: Any, key: str = "") -> Any:
     if isinstance(value, str):
         if key in _TEXTS:
             return key.upper()
-        return re.sub(r"\S*/python3?(?=\s|$)", "PYTHON", re.sub(r"from \S*/cfp;", "from PACKAGE;", value))
+        return re.sub(r"\S*/python3?(?=\.?(?:\s|$))", "PYTHON", re.sub(r"from \S*/cfp;", "from PACKAGE;", value))
     return value

@@ -15,7 +15,7 @@ from cfp.core.manifest import ManifestState
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.settings import Policy
-from cfp.messages import MESSAGES
+from cfp.messages.diagnoses import DIAGNOSES
 from tests.facts import facts, installed, worker_of
 
 ENABLED = installed(facts(), plan_install(facts(), RouteRequest()))
@@ -57,7 +57,7 @@ def test_the_first_that_holds_is_said() -> None:
 @pytest.mark.parametrize("code", [code for code, _ in ORDER])
 def test_each_diagnosis_has_a_sentence(code: str) -> None:
     """And, unless all is well, something to do."""
-    told = MESSAGES[f"diagnosis.{code}"]
+    told = DIAGNOSES[code]
     assert told.sentence
     assert bool(told.action) == (code != "ready")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cfp.core.settings import Settings
-from cfp.messages import MESSAGES
+from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode
 from cfp.proxy.dashboard.snapshot import Snapshot
 from cfp.proxy.dashboard.state import state, verdict
 from tests.dashboard.stage import line
@@ -49,10 +49,10 @@ def test_before_the_first_snapshot_nothing_is_claimed() -> None:
     assert None is verdict(Snapshot(), [], "")["level"]
 
 
-@pytest.mark.parametrize("code", [code for code in MESSAGES if code.startswith("diagnosis.")])
-def test_commands_mean_this_home(code: str) -> None:
+@pytest.mark.parametrize("code", DIAGNOSES)
+def test_commands_mean_this_home(code: DiagnosisCode) -> None:
     """Our own commands in a verdict get the home's flag behind their verb; others stay unchanged."""
-    found = verdict(Snapshot(code=code.removeprefix("diagnosis."), level="risk"), [], " --codex-home '/a b'")
+    found = verdict(Snapshot(code=code, level="risk"), [], " --codex-home '/a b'")
     for command in found["commands"]:
         assert f"`{command}`" in found["action"]
         assert (" --codex-home '/a b'" in command) == command.startswith("codex-fast-proxy")

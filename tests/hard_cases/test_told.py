@@ -11,6 +11,7 @@ import pytest
 
 from cfp.advice import commands_in
 from cfp.messages import message
+from cfp.messages.results import RESULTS
 from tests.crash.sizes import DEEP
 from tests.homes.acts import Acts, killed
 from tests.homes.site import Said
@@ -91,7 +92,7 @@ def test_a_command_at_work_is_not_interrupted(tmp_path: Path) -> None:
         assert ([], "not_enabled") == (status["interrupted"], status["diagnosis"]["code"])
         for words in (("journal", "list"), ("journal", "show")):
             answer = look(played, words, transaction).json
-            assert (True, message("done.journal_at_work").action) == (answer["at_work"], answer["next_user_action"])
+            assert (True, RESULTS["journal_at_work"].action) == (answer["at_work"], answer["next_user_action"])
             page = look(played, words, transaction, "--format", "text").out
             assert "at work" in page
             assert "recover" not in page

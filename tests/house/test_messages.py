@@ -1,62 +1,58 @@
-"""Every code has a sentence, every sentence a use, and every placeholder a value."""
+"""Every code has a sentence, every sentence a use, and only some modules hold sentences."""
 
 from __future__ import annotations
 
 import ast
 import string
 
-from cfp.host.system.git import Relation
-from cfp.messages import MESSAGES
-from tests.house.source import dotted, modules
+import pytest
 
-ERRORS = frozenset(
-    {"Refused", "UsageError", "ConfigDrift", "ConfirmationRequired", "Busy", "Failed", "Stuck", "RecoveryRequired"}
-)
-# Codes that are put together from closed sets of other modules.
-COMPOSED = {
-    *(f"update.{relation}" for relation in Relation),
-    *(code for code in MESSAGES if code.startswith(("diagnosis.", "hint.", "preparation.", "done.", "effect."))),
-}
+from cfp.messages import ERRORS, message
+from tests.house.message_tables import MessageTable, message_tables
+from tests.house.source import modules
 
-
-def raised() -> dict[str, str]:
-    """Each literal code that is raised, and where."""
-    return {
-        call.args[0].value: f"{module.name}:{call.lineno}"
-        for module in modules("cfp")
-        for call in module.calls()
-        if dotted(call.func).rpartition(".")[2] in ERRORS
-        and call.args
-        and isinstance(call.args[0], ast.Constant)
-        and isinstance(call.args[0].value, str)
-    }
+TABLES = tuple(message_tables())
 
 
 def mentioned() -> set[str]:
-    """Each text in the code, besides the table itself."""
+    """Each text in the code outside the tables."""
     return {
         node.value
         for module in modules("cfp")
-        if module.name != "cfp/messages.py"
+        if not module.name.startswith("cfp/messages/")
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
 
 
-def test_every_code_has_a_sentence() -> None:
-    """A user never reads a bare code."""
-    assert {} == {code: where for code, where in raised().items() if code not in MESSAGES}
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_code_has_a_message(table: MessageTable) -> None:
+    """The type of a table's codes lists exactly its keys, in their order."""
+    assert table.codes == tuple(table.table)
+
+
+def test_no_error_code_has_two_messages() -> None:
+    """The tables of errors have no key in common."""
+    parts = [code for table in TABLES for code in table.codes if table.table.items() <= ERRORS.items()]
+    assert sorted(ERRORS) == sorted(parts)
+
+
+def test_an_unknown_code_is_refused() -> None:
+    """It makes no sentence at run time; in the code, mypy refuses it."""
+    with pytest.raises(KeyError):
+        message("no_such_code")
 
 
 def test_every_sentence_has_a_use() -> None:
-    """Words that nobody can meet are dropped."""
-    assert set() == set(MESSAGES) - mentioned() - {str(code) for code in COMPOSED}
+    """A code that no other module mentions is dropped."""
+    assert set() == {code for table in TABLES for code in table.codes} - mentioned()
 
 
-def test_sentences_are_sentences() -> None:
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_sentences_are_sentences(table: MessageTable) -> None:
     """They end, they hold no line break, and placeholders are plain names."""
-    for code, told in MESSAGES.items():
-        for text in (told.sentence, *([told.action] if told.action else [])):
+    for code, entry in table.table.items():
+        for text in (entry.sentence, *([entry.action] if entry.action else [])):
             assert text.strip() == text, code
             assert text.endswith((".", "?", ":", "{message}")), code
             assert "\n" not in text, code

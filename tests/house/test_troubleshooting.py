@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 
-from cfp.messages import MESSAGES
+from cfp.messages import ERRORS
+from cfp.messages.benchmark import BENCHMARK
+from cfp.messages.diagnoses import DIAGNOSES
+from cfp.messages.traffic import TRAFFIC
 from tests.house.source import REPOSITORY, modules
 
 PAGE = (REPOSITORY / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 
-# What is said after a success, or belongs to a field of its own, is no trouble.
-NO_TROUBLE = re.compile(
-    r"(done|hint|effect|update|preparation|benchmark)\.|benchmark_(faster|slower|no_effect|not_enough_data)$|diagnosis\.ready$"
-)
+# Codes that are no trouble.
+FINE = {
+    "ready",
+    *("benchmark_faster", "benchmark_slower", "benchmark_no_effect", "benchmark_not_enough_data"),
+    *("profile_full", "profile_smoke", "privacy"),
+}
 # The sentence's name where the code of the contract is another one.
 TOLD_AS = {"confirmation_required": "chatgpt_auth_direct_upstream_uninstall_requires_confirmation"}
 _CHECK = re.compile(r"\b(?:failure|advice)\(\s*\"(\w+)\"")
@@ -25,10 +30,8 @@ def _explained() -> set[str]:
 
 def _met() -> set[str]:
     checks = "".join(module.text for module in modules("cfp") if module.name.startswith("cfp/core/checks/"))
-    said = {
-        code.removeprefix("diagnosis.").removeprefix("traffic.") for code in MESSAGES if not NO_TROUBLE.match(code)
-    }
-    return {TOLD_AS.get(code, code) for code in said} | set(_CHECK.findall(checks))
+    codes = {*ERRORS, *DIAGNOSES, *TRAFFIC, *BENCHMARK} - FINE
+    return {TOLD_AS.get(code, code) for code in codes} | set(_CHECK.findall(checks))
 
 
 def test_every_code_has_its_place() -> None:

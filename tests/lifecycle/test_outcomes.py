@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cfp.core.state import State
-from cfp.messages import MESSAGES
+from cfp.messages import ERRORS
 from tests.lifecycle.outcomes import OUTCOMES, Refusal, Verb
 
 
@@ -25,4 +25,4 @@ def test_no_command_but_uninstall_leads_to_absent() -> None:
 
 def test_every_refusal_has_a_sentence() -> None:
     """A refusal that no message explains is a code that the product does not know."""
-    assert set() == {str(refusal) for refusal in Refusal} - set(MESSAGES)
+    assert set() == {str(refusal) for refusal in Refusal} - set(ERRORS)

@@ -69,9 +69,9 @@ class Verdict:
 Check = Callable[[Facts, DoctorFacts], Verdict]
 
 
-def success(detail: str, **evidence: Any) -> Verdict:
+def success(text: Message, **evidence: Any) -> Verdict:
     """Return a verdict with nothing to mend."""
-    return Verdict(ok=True, detail=detail, evidence=evidence)
+    return Verdict(ok=True, detail=text.sentence, evidence=evidence)
 
 
 def advice(code: str, text: Message, **evidence: Any) -> Verdict:

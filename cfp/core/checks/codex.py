@@ -8,29 +8,31 @@ from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.policy import LoginMode
 from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url
 from cfp.errors import Refused
-from cfp.messages import Message, message
+from cfp.messages import ErrorCode, message
+from cfp.messages.diagnoses import DIAGNOSES
+from cfp.messages.doctor import FINDINGS, PASSES
 
 
 def codex_config(facts: Facts, _: DoctorFacts) -> Verdict:
     """Check that config.toml parses and that its changes are all recorded."""
     path, home = str(facts.layout.config), str(facts.layout.home)
     if facts.interrupted:
-        return failure("interrupted", message("diagnosis.interrupted"), transactions=list(facts.interrupted))
+        return failure("interrupted", DIAGNOSES["interrupted"], transactions=list(facts.interrupted))
     if plan_recovery(facts) is not None:
-        return failure("unrecorded", message("diagnosis.unrecorded"))
+        return failure("unrecorded", DIAGNOSES["unrecorded"])
     if unrepairable(facts) is not None:
-        return failure("proxy_unrecorded", message("diagnosis.unrecorded_and_lost"))
+        return failure("proxy_unrecorded", DIAGNOSES["unrecorded_and_lost"])
     if not facts.home_exists:
         worker = facts.running_worker
-        code = "codex_home_missing" if worker is None else "codex_home_deleted"
+        code: ErrorCode = "codex_home_missing" if worker is None else "codex_home_deleted"
         return failure(code, message(code, {"path": home, "pid": worker.pid if worker else None}))
     if facts.config.is_unparseable:
         return failure(
             "config_unparseable", message("config_unparseable", {"path": path, "reason": facts.config.error})
         )
     if facts.config.data is None:
-        return success(f"There is no {path}; Codex uses its defaults.", codex_home=home)
-    return success(f"{path} is valid TOML.", codex_home=home)
+        return success(PASSES["config_absent"].filled({"path": path}), codex_home=home)
+    return success(PASSES["config_valid"].filled({"path": path}), codex_home=home)
 
 
 def active_provider_check(facts: Facts, machine: DoctorFacts) -> Verdict:
@@ -40,18 +42,12 @@ def active_provider_check(facts: Facts, machine: DoctorFacts) -> Verdict:
     except Refused as error:
         return failure(error.code, message(error.code, error.details))
     if machine.managed:
-        text = Message(
-            f"The administrator's {', '.join(machine.managed)} names a provider and wins over config.toml.",
-            "Ask the administrator.",
-        )
+        text = FINDINGS["managed_config_may_bypass"].filled({"files": machine.managed})
         return advice("managed_config_may_bypass", text, provider=target.provider)
     if machine.profiles:
-        text = Message(
-            f"Profile files set a provider or URL of their own: {', '.join(machine.profiles)}.",
-            "Start Codex without these profiles: no --profile, and no `profile` in config.toml.",
-        )
+        text = FINDINGS["profile_may_bypass"].filled({"files": machine.profiles})
         return advice("profile_may_bypass", text, provider=target.provider)
-    return success(f"Codex uses the provider {target.provider}.", provider=target.provider)
+    return success(PASSES["provider"].filled({"provider": target.provider}), provider=target.provider)
 
 
 def provider_base_url(facts: Facts, machine: DoctorFacts) -> Verdict:
@@ -62,7 +58,7 @@ def provider_base_url(facts: Facts, machine: DoctorFacts) -> Verdict:
     if url is None and provider != BUILT_IN:
         return failure("upstream_unknown", message("upstream_unknown", {"provider": provider}))
     shown = None if url is None else _without_secrets(url)
-    return success(f"Its URL is {shown}." if url else "It uses OpenAI's own URL.", url=shown)
+    return success(PASSES["url" if url else "url_built_in"].filled({"url": shown}), url=shown)
 
 
 def _without_secrets(url: str) -> str:
@@ -75,15 +71,9 @@ def _without_secrets(url: str) -> str:
 def login_mode(facts: Facts, machine: DoctorFacts) -> Verdict:
     """Check that the login is known, by which the policy auto decides."""
     if facts.login is not LoginMode.UNKNOWN:
-        return success(f"Codex is signed in by {facts.login}.", login_mode=facts.login)
-    fix = message("diagnosis.fast_policy_unknown").action
+        return success(PASSES["login"].filled({"login": facts.login}), login_mode=facts.login)
     if machine.cli_login not in {None, LoginMode.UNKNOWN}:
-        text = Message(
-            f"The Codex CLI says {machine.cli_login}, but not in auth.json, where the proxy looks for each request: "
-            "the policy auto leaves requests alone.",
-            fix,
-        )
+        text = FINDINGS["login_in_keyring"].filled({"login": machine.cli_login})
         return advice("login_in_keyring", text, login_mode=facts.login, codex_says=machine.cli_login)
-    hidden = "No login is visible in auth.json; it may be in the keyring."
-    text = Message(hidden if machine.keyring else "Nobody is signed in.", fix)
+    text = FINDINGS["login_unreadable" if machine.keyring else "login_unknown"]
     return advice("login_unknown", text, login_mode=facts.login)

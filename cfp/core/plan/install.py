@@ -158,12 +158,10 @@ def check_readable(facts: Facts, *, leaving: bool = False) -> None:
         raise Refused("codex_home_not_text", path=str(facts.layout.home))
     for record, reason in facts.unreadable:  # it may be readable later, so it is not lost
         raise Refused("record_unreadable", path=record, reason=reason)
-    for code, fact, path in (
-        ("config_unparseable", facts.config, facts.layout.config),
-        ("hooks_unparseable", facts.hooks, facts.layout.hooks),
-    ):
-        if fact.is_unparseable:
-            raise Refused(code, path=str(path), reason=fact.error)
+    if facts.config.is_unparseable:
+        raise Refused("config_unparseable", path=str(facts.layout.config), reason=facts.config.error)
+    if facts.hooks.is_unparseable:
+        raise Refused("hooks_unparseable", path=str(facts.layout.hooks), reason=facts.hooks.error)
     if facts.manifest_error and not leaving:
         raise Refused("manifest_invalid", path=str(facts.layout.manifest), reason=facts.manifest_error)
     if facts.settings_error and facts.manifest is None and not leaving:

@@ -25,6 +25,7 @@ from cfp.host.provider.client import ProviderClient
 from cfp.host.provider.response_content import error_text, provider_message, service_tier
 from cfp.host.provider.secret import Secret, redact
 from cfp.host.provider.verification import Verification, VerificationRequest
+from cfp.messages import ErrorCode
 
 _CONNECT = 15.0
 _ERROR_BODY_TIME = 2.0
@@ -163,18 +164,18 @@ class Attempt:
         if self._handshaking:
             return self._failed("upstream_tls", "it hung up during the handshake")
         if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
-            code = "upstream_stalled" if self._asked else "upstream_unreachable"
+            code: ErrorCode = "upstream_stalled" if self._asked else "upstream_unreachable"
             return self._failed(code, "it hung up before its first event")
         numbers = [cause.errno for cause in _causes(error) if isinstance(cause, OSError) and cause.errno]
         return self._failed("upstream_unreachable", os.strerror(numbers[-1]) if numbers else "no connection")
 
-    def _not_reached(self, code: str, reason: str) -> Failed:
+    def _not_reached(self, code: ErrorCode, reason: str) -> Failed:
         """Whoever was to be reached: with an outbound proxy, that is the proxy."""
         if self._route.proxy is None:
             return self._failed(code, reason)
         return self._failed("upstream_unreachable", f"the outbound proxy: {reason}")
 
-    def _failed(self, code: str, reason: str, **more: Any) -> Failed:
+    def _failed(self, code: ErrorCode, reason: str, **more: Any) -> Failed:
         proxy = self._route.proxy
         through = {} if proxy is None else {"outbound_proxy": host_of(proxy)}
         return Failed(code, host=self._route.host, reason=reason, **through, **more)

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any, Final
 
 from cfp.layout import Layout
+from cfp.messages.diagnoses import DiagnosisCode
 
 _CHECK_SECONDS: Final = 2.0
 _CODE_SECONDS: Final = 60.0
@@ -33,7 +34,7 @@ class Snapshot:
     code, level  the diagnosis of `status`; None before the first snapshot
     """
 
-    code: str | None = None
+    code: DiagnosisCode | None = None
     level: str | None = None
     interrupted: tuple[str, ...] = ()
     transactions: tuple[Mapping[str, Any], ...] = ()

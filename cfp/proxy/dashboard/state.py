@@ -8,7 +8,8 @@ from typing import Any, Final
 from cfp.advice import at_home, commands_in
 from cfp.core.policy import FastBehavior, LoginMode, fast_behavior
 from cfp.core.settings import Settings
-from cfp.messages import message
+from cfp.messages.diagnoses import DIAGNOSES
+from cfp.messages.traffic import TRAFFIC
 from cfp.proxy.dashboard.snapshot import Snapshot
 from cfp.proxy.dashboard.traffic import Line, trouble
 
@@ -46,19 +47,19 @@ _WORKER: Final = ("pid", "version", "requests_in_flight", "requests_served", "dr
 
 def verdict(snapshot: Snapshot, lines: Sequence[Line], home_flag: str) -> dict[str, Any]:
     """Return the graver finding with its sentence and action: the diagnosis, or the trouble of the last request."""
-    code, level, details = snapshot.code, snapshot.level or "ok", {}
+    level = snapshot.level or "ok"
     finding = trouble(lines)
     if finding is not None and _RANKS[finding[1]] > _RANKS[level]:
-        code, level, line = finding
-        details = {"status": line.get("status"), "error_type": line.get("error_type")}
-    elif code is not None:
-        code = f"diagnosis.{code}"
-    if code is None:
+        code: str = finding[0]
+        text = TRAFFIC[finding[0]].filled({name: finding[2].get(name) for name in ("status", "error_type")})
+        level = finding[1]
+    elif snapshot.code is not None:
+        code, text = snapshot.code, DIAGNOSES[snapshot.code]
+    else:
         return {"code": None, "level": None, "sentence": "", "action": "", "commands": []}
-    text = message(code, details)
     action = at_home(text.action, home_flag)
     return {
-        "code": code.rpartition(".")[2],
+        "code": code,
         "level": level,
         "sentence": text.sentence,
         "action": action,

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from cfp.messages.traffic import TrafficCode
 from cfp.proxy.exchange.admission import Denial
 
 Line = Mapping[str, Any]
@@ -60,23 +61,23 @@ _UNREACHABLE: Final = ("upstream_unreachable", "ca_file_unreadable", "outbound_p
 _INCOMPLETE: Final = ("upstream_broke_off", "upstream_cut", "upstream_silent", "upstream_bad_response")
 
 # fmt: off
-_ROWS: Final[tuple[tuple[str, str, Callable[[Line], bool]], ...]] = (
-    # code                               level        holds for the last request
-    ("traffic.request_key_missing",       "risk",      _error("upstream_key_missing", "upstream_key_unusable")),
-    ("traffic.provider_unreachable",      "risk",      _error(*_UNREACHABLE)),
-    ("traffic.upstream_loops",            "risk",      _error("proxy_loop")),
-    ("traffic.provider_broke_off",        "attention", _error(*_INCOMPLETE)),
-    ("traffic.provider_limits",           "attention", lambda line: line.get("status") in {402, 429}),
-    ("traffic.provider_key_refused",      "risk",      _status(401, 403)),
-    ("traffic.provider_path_unknown",     "risk",      _status(404, 405)),
-    ("traffic.provider_failing",          "attention", _status(500, 599)),
-    ("traffic.provider_refused",          "attention", _status(400, 499)),
-    ("traffic.request_failing",           "attention", lambda _: True),
+_ROWS: Final[tuple[tuple[TrafficCode, str, Callable[[Line], bool]], ...]] = (
+    # code                       level        holds for the last request
+    ("request_key_missing",       "risk",      _error("upstream_key_missing", "upstream_key_unusable")),
+    ("provider_unreachable",      "risk",      _error(*_UNREACHABLE)),
+    ("upstream_loops",            "risk",      _error("proxy_loop")),
+    ("provider_broke_off",        "attention", _error(*_INCOMPLETE)),
+    ("provider_limits",           "attention", lambda line: line.get("status") in {402, 429}),
+    ("provider_key_refused",      "risk",      _status(401, 403)),
+    ("provider_path_unknown",     "risk",      _status(404, 405)),
+    ("provider_failing",          "attention", _status(500, 599)),
+    ("provider_refused",          "attention", _status(400, 499)),
+    ("request_failing",           "attention", lambda _: True),
 )
 # fmt: on
 
 
-def trouble(lines: Sequence[Line]) -> tuple[str, str, Line] | None:
+def trouble(lines: Sequence[Line]) -> tuple[TrafficCode, str, Line] | None:
     """Return (code, level, line) where the newest generation failed, else None; `lines` are in order of time."""
     for line in reversed(lines):
         if purpose(line) is not Purpose.GENERATION or outcome(line) is Outcome.LEFT:

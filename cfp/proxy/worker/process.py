@@ -8,6 +8,7 @@ import gc
 import signal
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from cfp.errors import Failed
 from cfp.proxy.config import WorkerConfig
@@ -15,6 +16,9 @@ from cfp.proxy.worker.event_loop import run
 from cfp.proxy.worker.handover import Handover, Loan, borrow
 from cfp.proxy.worker.single_instance import SingleInstance
 from cfp.proxy.worker.worker import Worker
+
+if TYPE_CHECKING:  # serving needs no messages
+    from cfp.messages import ErrorCode
 
 # Descriptors besides those of connections: log, lock, sockets and files that are open for a moment.
 _OTHER_DESCRIPTORS = 64
@@ -43,7 +47,7 @@ async def _serve(config: WorkerConfig, lifetime: SingleInstance, loan: Loan | No
         await worker.start(() if loan is None else loan.sockets)
     except OSError as error:
         settings = config.settings
-        code = "port_in_use" if error.errno == errno.EADDRINUSE else "port_not_available"
+        code: ErrorCode = "port_in_use" if error.errno == errno.EADDRINUSE else "port_not_available"
         raise Failed(code, host=settings.host, port=settings.port) from error
     handover.open()
     lifetime.write_pid()

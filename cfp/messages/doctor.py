@@ -1,0 +1,118 @@
+"""Findings of `doctor`: those that `status` has not, and the details of checks that pass."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from cfp.messages.message import CLI, Message
+
+FindingCode = Literal[
+    "managed_config_may_bypass",
+    "profile_may_bypass",
+    "login_in_keyring",
+    "login_unreadable",
+    "login_unknown",
+    "codex_cli_missing",
+    "loopback_through_proxy",
+    "model_without_tier",
+    "hooks_disabled_by_policy",
+    "hooks_disabled",
+    "startup_hook_elsewhere",
+]
+
+PassCode = Literal[
+    "python",
+    "config_absent",
+    "config_valid",
+    "provider",
+    "url",
+    "url_built_in",
+    "login",
+    "runtime",
+    "settings",
+    "config_points_to_proxy",
+    "upstream",
+    "policy",
+    "key_not_configured",
+    "key_of_codex",
+    "key_of_provider",
+    "proxy_answers",
+    "proxy_not_needed",
+    "proxy_not_running",
+    "settings_in_use",
+    "code_in_use",
+    "hooks_enabled",
+    "hook_not_needed",
+    "hook_trusted",
+]
+
+# fmt: off
+FINDINGS: Final[dict[FindingCode, Message]] = {
+    "managed_config_may_bypass": Message(
+        "The administrator's {files} names a provider and takes precedence over config.toml.", "Ask the administrator."),
+    "profile_may_bypass": Message(
+        "Profile files set a provider or URL of their own: {files}.",
+        "Start Codex without these profiles: no --profile, and no `profile` in config.toml."),
+    "login_in_keyring": Message(
+        "The Codex CLI reports the login {login}, but auth.json does not have it. The proxy reads auth.json for each request, "
+        "so the policy auto adds no tier.",
+        f"Sign in, or choose with `{CLI} set-upstream --service-tier-policy inject_missing`."),
+    "login_unreadable": Message(
+        "auth.json has no login; it may be in the keyring.",
+        f"Sign in, or choose with `{CLI} set-upstream --service-tier-policy inject_missing`."),
+    "login_unknown": Message(
+        "Nobody is signed in.", f"Sign in, or choose with `{CLI} set-upstream --service-tier-policy inject_missing`."),
+    "codex_cli_missing": Message(
+        "codex-fast-proxy {version} runs from {package}; no Codex CLI was found on PATH.",
+        "If you use only the Codex App, there is nothing to do."),
+    "loopback_through_proxy": Message(
+        "{variables} is set and NO_PROXY does not name 127.0.0.1: Codex would send its requests for this proxy to the "
+        "outbound proxy.",
+        "Add NO_PROXY=127.0.0.1,localhost to the environment or to {dotenv}."),
+    "model_without_tier": Message(
+        "{detail} Codex leaves the tier out for {model}, because the model's catalog entry does not list it.",
+        f"Choose another model, or run `{CLI} set-upstream --service-tier-policy inject_missing`."),
+    "hooks_disabled_by_policy": Message(
+        "The administrator's {file} keeps users' hooks from running.", f"Run `{CLI} start` yourself after a reboot."),
+    "hooks_disabled": Message(
+        "config.toml switches hooks off, so Codex will not start the proxy.",
+        f"Run `{CLI} install --start`, or set features.hooks = true."),
+    "startup_hook_elsewhere": Message(
+        "The hook starts another installation of codex-fast-proxy.", f"Run `{CLI} install --start` to use this one."),
+}
+
+PASSES: Final[dict[PassCode, Message]] = {
+    "python": Message("Python {version} at {executable}."),
+    "config_absent": Message("There is no {path}; Codex uses its defaults."),
+    "config_valid": Message("{path} is valid TOML."),
+    "provider": Message("Codex uses the provider {provider}."),
+    "url": Message("Its URL is {url}."),
+    "url_built_in": Message("It uses OpenAI's own URL."),
+    "login": Message("Codex is signed in by {login}."),
+    "runtime": Message("codex-fast-proxy {version} runs from {package}; the Codex CLI is {codex_version}."),
+    "settings": Message("Settings are saved for {provider}."),
+    "config_points_to_proxy": Message("config.toml points at the proxy."),
+    "upstream": Message("The proxy sends requests to {upstream_base}."),
+    "policy": Message("The policy is {policy}; with the current login it means {effective}."),
+    "key_not_configured": Message("No key of the provider is configured."),
+    "key_of_codex": Message("The proxy passes on the key or login that Codex sends."),
+    "key_of_provider": Message("The proxy sends the provider's own key."),
+    "proxy_answers": Message("The proxy answers at {host}:{port}."),
+    "proxy_not_needed": Message("No proxy is running, and none is needed."),
+    "proxy_not_running": Message("No proxy is running."),
+    "settings_in_use": Message("The running proxy uses the saved settings."),
+    "code_in_use": Message("The running proxy is the installed code."),
+    "hooks_enabled": Message("Codex runs hooks."),
+    "hook_not_needed": Message("No hook is needed."),
+    "hook_trusted": Message("Codex will start the proxy if it is not running."),
+}
+
+# What follows the sentence of `upstream`, by the WebSocket support that the proxy knows of.
+WEBSOCKET: Final[dict[str, str]] = {
+    "served": " The provider serves WebSocket.",
+    "not_served": " The provider serves no WebSocket: the proxy refuses it at once, and Codex continues over HTTP.",
+    "untried": " Codex has not requested WebSocket yet.",
+}
+# What follows the sentence of `policy` where config.toml says service_tier = "default".
+OPTED_OUT: Final = ' config.toml says service_tier = "default", which the policy auto respects.'
+# fmt: on
