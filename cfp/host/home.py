@@ -17,7 +17,7 @@ from cfp.layout import Layout, locate
 from journal.values import Unmergeable
 
 if TYPE_CHECKING:
-    from cfp.host.worker.process import WorkerSpec
+    from cfp.host.worker.spawn import WorkerSpec
     from cfp.host.worker.supervisor import WorkerSupervisor
     from journal import Journal
 
@@ -76,7 +76,7 @@ class Host:
         """The write-ahead journal of this home; opening it writes nothing."""
         from cfp.codex.config_toml import CONFIG_TOML  # noqa: PLC0415  only mutating commands pay for these
         from cfp.codex.hooks_json import HOOKS_JSON  # noqa: PLC0415
-        from cfp.host.worker.process import WorkerProcesses  # noqa: PLC0415
+        from cfp.host.worker.journal_processes import WorkerProcesses  # noqa: PLC0415
         from journal import Journal, RealFs  # noqa: PLC0415
 
         return Journal(

@@ -21,7 +21,8 @@ from cfp.errors import Refused
 from cfp.host.disk import DISK, Disk
 from cfp.host.provider import keys
 from cfp.host.system import windows
-from cfp.host.worker import code_id, control_socket, probe, process
+from cfp.host.worker import code_id, control_socket, discovery, probe
+from cfp.host.worker.health import health_at
 from cfp.host.worker.predecessor import find_predecessor, find_unrecorded
 from cfp.layout import Layout
 
@@ -149,7 +150,7 @@ def _candidate(address: RequestedAddress, recorded: Settings | None) -> tuple[st
 
 
 def _port(layout: Layout, host: str, port: int) -> PortFact:
-    health = process.health_at(host, port, PROBE_TIMEOUT_S)
+    health = health_at(host, port, PROBE_TIMEOUT_S)
     if health is not None:
         home = health.codex_home
         ours = _is_this_home(home, layout) if home else find_predecessor(layout, host, port) is not None
@@ -170,12 +171,12 @@ def _by_process(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact 
     if any(at is not None and at.state is PortState.OURS for at in known):
         return None
     draining = {at.pid for at in _draining(layout)}
-    workers = process.find_workers(layout.home)
+    workers = discovery.find_workers(layout.home)
     worker = next((one for one in workers if one.pid not in draining), None)
     if worker is None:
         return _unrecorded_predecessor(layout)
     asked_already = any(at is not None and (at.host, at.port) == (worker.host, worker.port) for at in known)
-    health = None if asked_already else process.health_at(worker.host, worker.port, PROBE_TIMEOUT_S)
+    health = None if asked_already else health_at(worker.host, worker.port, PROBE_TIMEOUT_S)
     if health is None or health.nonce != worker.nonce:
         answer = {"ok": False, "pid": worker.pid, "nonce": worker.nonce, "started": worker.started}  # as far as known
         return PortFact(host=worker.host, port=worker.port, state=PortState.OURS, health=parse_health(answer))
@@ -196,7 +197,7 @@ def _unrecorded_predecessor(layout: Layout) -> PortFact | None:
 def _draining(layout: Layout) -> tuple[PortFact, ...]:
     return tuple(
         PortFact(host=health.host, port=health.port, state=PortState.OURS, health=health)
-        for health in process.draining_workers(layout)
+        for health in discovery.draining_workers(layout)
     )
 
 

@@ -25,7 +25,7 @@ from cfp.core.facts import PortFact
 from cfp.core.launch import Launch
 from cfp.errors import CfpError
 from cfp.host.home import Host
-from cfp.host.worker.process import WorkerProcesses
+from cfp.host.worker.journal_processes import WorkerProcesses
 from cfp.host.worker.supervisor import WorkerSupervisor
 from journal import Journal, RealFs
 

@@ -24,7 +24,8 @@ from cfp.core.launch import Launch
 from cfp.host.home import Host
 from cfp.host.survey import RequestedAddress
 from cfp.host.worker.code_id import python_path
-from cfp.host.worker.process import WorkerProcesses, WorkerSpec
+from cfp.host.worker.journal_processes import WorkerProcesses
+from cfp.host.worker.spawn import WorkerSpec
 from cfp.host.worker.supervisor import WorkerSupervisor
 from cfp.layout import locate
 from journal import Journal

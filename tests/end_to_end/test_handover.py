@@ -19,7 +19,7 @@ from cfp.core.settings import Policy
 from cfp.demo.provider import DemoProvider
 from cfp.demo.scripted_turns import ScriptedTurn, Stall
 from cfp.host.home import Host
-from cfp.host.worker import _linux as system
+from cfp.host.worker import processes
 from tests.end_to_end.harness import KEY, Machine
 from tests.numbers import Numbers
 
@@ -177,7 +177,7 @@ def test_a_worker_that_is_told_to_leave_is_gone_at_once(machine: Machine) -> Non
     took = []
     for _ in range(3):  # the best of three: the machine may be busy with other things
         (worker,) = machine.workers()
-        with socket.create_connection(("127.0.0.1", machine.port)), system.hold(worker.pid) as held:
+        with socket.create_connection(("127.0.0.1", machine.port)), processes.hold(worker.pid) as held:
             began = time.monotonic()
             held.signal(kill=False)
             assert held.wait(10)

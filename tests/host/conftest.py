@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ import pytest
 
 from cfp.core.settings import Settings
 from cfp.host.worker.probe import wait_healthy
-from cfp.host.worker.process import SpawnedWorker, WorkerSpec, boot_id, spawn
+from cfp.host.worker.processes import boot_id
+from cfp.host.worker.spawn import SpawnedWorker, WorkerSpec, spawn
 from cfp.layout import Layout
 from journal.values import WorkerRecord
 
@@ -26,6 +28,22 @@ STAND_IN = Path(__file__).parent / "stand_in.py"
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+def sleeper(*arguments: str) -> subprocess.Popen[bytes]:
+    """Start a process of ours that is no worker; its program runs already, so its command line is complete."""
+    code = "import os, sys; os.write(1, b'.'); sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert b"." == process.stdout.read(1)
+    return process
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
 
 
 class Workers:

@@ -1,4 +1,4 @@
-"""Processes on Linux: /proc identifies them, and a pidfd keeps a signal from reaching a reused pid."""
+"""The contract of `processes` on Linux: /proc identifies a process, and a pidfd keeps signals from a reused pid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def boot_id() -> str:
 
 
 def started(pid: int) -> str | None:
-    """Field 22 of /proc/PID/stat, in clock ticks since boot; None where there is no such process."""
+    """Return field 22 of /proc/PID/stat: clock ticks since boot."""
     fields = _stat(pid)
     return None if fields is None else fields[19]
 
@@ -43,7 +43,6 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def uid(pid: int) -> int | None:
-    """Return the real user id of the process; None where it is gone."""
     with suppress(OSError):
         for line in (_PROC / str(pid) / "status").read_text(errors="replace").splitlines():
             if line.startswith("Uid:"):
@@ -52,12 +51,10 @@ def uid(pid: int) -> int | None:
 
 
 def pids() -> list[int]:
-    """Return the pids of all processes."""
     return [int(name) for name in os.listdir(_PROC) if name.isdecimal()]
 
 
 def cmdline(pid: int) -> tuple[str, ...]:
-    """Return its arguments; () for a zombie and where /proc does not allow it."""
     try:
         raw = (_PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
@@ -66,19 +63,17 @@ def cmdline(pid: int) -> tuple[str, ...]:
 
 
 class Handle:
-    """A handle on one process: a signal reaches this process or none, even if its pid is reused."""
+    """A process by its pidfd (pidfd_open(2))."""
 
     def __init__(self, pid: int, fd: int) -> None:
         self.pid = pid
         self._fd = fd
 
     def signal(self, *, kill: bool) -> None:
-        """Send SIGTERM, or SIGKILL; a process that has ended is no error."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._fd, signal.SIGKILL if kill else signal.SIGTERM)
 
     def wait(self, timeout: float) -> bool:
-        """Whether it exits within `timeout` seconds; a zombie counts as exited."""
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
         return bool(poll.poll(max(0, math.ceil(timeout * 1000))))
@@ -93,7 +88,6 @@ class Handle:
 
 
 def hold(pid: int) -> Handle | None:
-    """Return a handle on the process with this pid; the caller proves its identity *after* that. None without one."""
     try:
         return Handle(pid, os.pidfd_open(pid))
     except OSError:
@@ -101,7 +95,7 @@ def hold(pid: int) -> Handle | None:
 
 
 def listener(port: int) -> tuple[int | None, int | None, tuple[str, ...]] | None:
-    """Return (pid, uid, cmdline) of the listener at `port`; pid is None for a process of another user."""
+    """Read the tables of /proc/net; the pid of another user's process is not shown."""
     for table in ("tcp", "tcp6"):
         try:
             lines = (_PROC / "net" / table).read_text().splitlines()[1:]

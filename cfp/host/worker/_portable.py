@@ -1,4 +1,4 @@
-"""Processes by psutil, for systems without /proc and pidfds; it has the same names as `_linux`."""
+"""The contract of `processes` by psutil, for systems without /proc and pidfds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_running(pid: int, expected: str) -> bool:
 
 
 def uid(pid: int) -> int | None:
-    """Return the real user id of the process; None on Windows, where other users' processes cannot be opened."""
+    """Return the real user id; Windows has none, and lets nobody open the processes of other users."""
     try:
         process = psutil.Process(pid)
         return process.uids().real if hasattr(process, "uids") else None
@@ -50,7 +50,7 @@ def cmdline(pid: int) -> tuple[str, ...]:
 
 
 class Handle:
-    """A handle on one process: psutil compares the creation time before it sends a signal."""
+    """A process by psutil, which compares the creation time before it sends a signal."""
 
     def __init__(self, process: psutil.Process) -> None:
         self.pid = process.pid

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from contextlib import suppress
 from itertools import pairwise
 
 from cfp.core.settings import DEFAULT_HOST
 from cfp.errors import Failed
+from cfp.host.worker import processes
+from cfp.host.worker.health import health_at
 from cfp.host.worker.probe import port_owner
-from cfp.host.worker.process import Stopped, health_at, is_alive, process_started
+from cfp.host.worker.shutdown import StopResult
 from cfp.layout import Layout
-
-if sys.platform == "linux":
-    from cfp.host.worker import _linux as system
-else:
-    from cfp.host.worker import _portable as system
 
 _HEALTH_TIMEOUT = 2.0
 _TERM = 2.0  # its shutdown deadlocks on SIGTERM, so a longer wait is useless
@@ -33,8 +28,7 @@ def find_predecessor(layout: Layout, host: str, port: int) -> int | None:
     if health is None or health.nonce or health.pid != _pid_file(layout):
         return None
     owner = port_owner(port)
-    own_uid = os.getuid() if sys.platform != "win32" else None
-    if owner is None or owner.pid != health.pid or owner.uid != own_uid:
+    if owner is None or owner.pid != health.pid or owner.uid != processes.own_uid():
         return None
     pairs = set(pairwise(owner.cmdline))
     return owner.pid if {("codex_fast_proxy", "serve"), ("--port", str(port))} <= pairs else None
@@ -43,33 +37,33 @@ def find_predecessor(layout: Layout, host: str, port: int) -> int | None:
 def find_unrecorded(layout: Layout) -> tuple[str, int] | None:
     """Return the address of the predecessor's worker from its command line, for a home without settings."""
     pid = _pid_file(layout)
-    flags = dict(pairwise(system.cmdline(pid))) if pid is not None else {}
+    flags = dict(pairwise(processes.cmdline(pid))) if pid is not None else {}
     host, port = flags.get("--host", DEFAULT_HOST), flags.get("--port", "")
     if not port.isdecimal() or find_predecessor(layout, host, int(port)) is None:
         return None
     return host, int(port)
 
 
-def stop_predecessor(layout: Layout, host: str, port: int) -> Stopped:
+def stop_predecessor(layout: Layout, host: str, port: int) -> StopResult:
     """End it: SIGTERM, 2 s, SIGKILL. Its requests are cut; it does not report their number.
 
     Raises Failed(worker_did_not_stop; pid).
     """
     pid = find_predecessor(layout, host, port)
-    started = None if pid is None else process_started(pid)
-    handle = None if pid is None else system.hold(pid)
+    started = None if pid is None else processes.started(pid)
+    handle = None if pid is None else processes.hold(pid)
     if pid is None or started is None or handle is None:
-        return Stopped(was_running=False)
+        return StopResult(was_running=False)
     with handle:
         # Proven once more under the hold: the pid may belong to another process by now.
-        if find_predecessor(layout, host, port) != pid or not is_alive(pid, started):
-            return Stopped(was_running=False)
+        if find_predecessor(layout, host, port) != pid or not processes.is_alive(pid, started):
+            return StopResult(was_running=False)
         handle.signal(kill=False)
         if not handle.wait(_TERM):
             handle.signal(kill=True)
             if not handle.wait(_KILL):
                 raise Failed("worker_did_not_stop", pid=pid)
-    return Stopped(was_running=True)
+    return StopResult(was_running=True)
 
 
 def _pid_file(layout: Layout) -> int | None:

@@ -10,7 +10,6 @@ import errno
 import json
 import os
 import socket
-import sys
 import time
 
 TYPE_CHECKING = False  # importing typing would cost the hook more than this module does
@@ -134,11 +133,9 @@ class Owner:
 
 def port_owner(port: int) -> Owner | None:
     """Return the owner of the listener at `port` on a loopback or wildcard address; None without a listener."""
-    if sys.platform == "linux":
-        from cfp.host.worker import _linux as system  # noqa: PLC0415 - the hook's no-op path never asks this
-    else:
-        from cfp.host.worker import _portable as system  # noqa: PLC0415 - the same
-    listener = system.listener(port)
+    from cfp.host.worker import processes  # noqa: PLC0415 - the hook's no-op path never calls this
+
+    listener = processes.listener(port)
     return None if listener is None else Owner(*listener)
 
 

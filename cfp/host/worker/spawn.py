@@ -17,18 +17,12 @@ from cfp.core.served_settings import arguments
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import CfpError, Failed
 from cfp.host.provider.secret import redact
+from cfp.host.worker import processes
 from cfp.layout import Layout
 from journal.values import Json
 
-if sys.platform == "linux":
-    from cfp.host.worker import _linux as system
-
-    _SPAWN_FLAGS = 0
-else:
-    from cfp.host.worker import _portable as system
-
-    _SPAWN_FLAGS = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-
+# 0 except on Windows
+_SPAWN_FLAGS = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 _GO = b"g"
 _ABANDON = 5.0  # a worker without the go byte leaves as soon as its interpreter has started
 _TAIL = 8 * 1024
@@ -71,7 +65,7 @@ class WorkerSpec:
             "codex_home": str(self.codex_home),
             "python": self.python,
             "verbose": self.verbose,
-            "boot_id": system.boot_id(),
+            "boot_id": processes.boot_id(),
         }
 
     @classmethod
@@ -102,7 +96,7 @@ class SpawnedWorker:
     def __init__(self, process: _Detached, stderr: Path, stderr_from: int) -> None:
         self.pid = process.pid
         # Unreaped, so /proc shows it even if it died at once.
-        self.started = system.started(process.pid) or ""
+        self.started = processes.started(process.pid) or ""
         self._process = process
         self._stderr = stderr
         self._stderr_from = stderr_from
@@ -133,7 +127,7 @@ class SpawnedWorker:
     def wait(self, timeout: float) -> bool:
         """Whether it exits within `timeout` seconds; it is reaped then."""
         if self._process.poll() is None:
-            handle = system.hold(self.pid)  # not reaped yet, so the pid still belongs to this child
+            handle = processes.hold(self.pid)  # not reaped yet, so the pid still belongs to this child
             if handle is not None:
                 with handle:
                     handle.wait(timeout)

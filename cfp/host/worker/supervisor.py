@@ -10,7 +10,10 @@ from cfp.core.facts import PortFact
 from cfp.core.health import WorkerHealth, parse_health
 from cfp.core.launch import Launch
 from cfp.core.settings import Settings, settings_from_json
-from cfp.host.worker import predecessor, probe, process
+from cfp.host.worker import predecessor, probe, processes
+from cfp.host.worker.health import health_of
+from cfp.host.worker.shutdown import release_worker, stop_worker
+from cfp.host.worker.spawn import WorkerSpec, spawn
 from cfp.layout import Layout
 from journal.values import Json, WorkerRecord
 
@@ -28,7 +31,7 @@ class WorkerSupervisor:
 
     @property
     def boot_id(self) -> str:
-        return process.boot_id()
+        return processes.boot_id()
 
     def settings_hash(self, settings: Settings) -> str:
         return self._spec(settings, "").settings_hash()
@@ -38,7 +41,7 @@ class WorkerSupervisor:
         settings = launch.settings
         former = "" if launch.take_over is None else self.record(launch.take_over).nonce
         spec = self._spec(settings, launch.nonce, verbose=launch.verbose, take_over=former)
-        child = process.spawn(spec, self._layout)
+        child = spawn(spec, self._layout)
         try:
             launch.record_start(child.pid, child.started)
         except BaseException:
@@ -56,9 +59,9 @@ class WorkerSupervisor:
         A worker whose successor has died in the meantime serves on: Codex still needs one.
         """
         record = self.record(at)
-        health = process.health_of(record, at.host, self._layout)
+        health = health_of(record, at.host, self._layout)
         if health is None or health.standing_by:
-            process.release_worker(record, at.host, self._layout)
+            release_worker(record, at.host, self._layout)
 
     def stop(self, workers: Sequence[PortFact], grace: float) -> int:
         """End them all and return the count of streams that were cut; raises Failed(worker_did_not_stop)."""
@@ -68,7 +71,7 @@ class WorkerSupervisor:
     def _stop(self, at: PortFact, grace: float) -> int:
         if not at.nonce:
             return predecessor.stop_predecessor(self._layout, at.host, at.port).cut_streams
-        return process.stop_worker(self.record(at), grace, host=at.host, layout=self._layout).cut_streams
+        return stop_worker(self.record(at), grace, host=at.host, layout=self._layout).cut_streams
 
     def record(self, at: PortFact) -> WorkerRecord:
         return WorkerRecord(
@@ -93,10 +96,8 @@ class WorkerSupervisor:
         settings = settings_from_json(at.health.raw)
         return self._spec(settings, "").relaunch_record()
 
-    def _spec(
-        self, settings: Settings, nonce: str, *, verbose: bool = False, take_over: str = ""
-    ) -> process.WorkerSpec:
-        return process.WorkerSpec(
+    def _spec(self, settings: Settings, nonce: str, *, verbose: bool = False, take_over: str = "") -> WorkerSpec:
+        return WorkerSpec(
             settings=settings,
             codex_home=self._layout.home,
             python=self._python,

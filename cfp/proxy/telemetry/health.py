@@ -42,16 +42,11 @@ class ReportingWorker(Protocol):
 def identity() -> dict[str, Any]:
     """Return the facts that stay the same for the whole process; hashing our own sources takes some milliseconds."""
     from cfp.host.worker.code_id import package_path, runtime_id  # noqa: PLC0415  not needed to listen
-
-    # cfp.host.worker.process would also import the code that starts processes: 10 ms before the first response.
-    if sys.platform == "linux":
-        from cfp.host.worker import _linux as system  # noqa: PLC0415  not needed to listen
-    else:
-        from cfp.host.worker import _portable as system  # noqa: PLC0415  not needed to listen
+    from cfp.host.worker.processes import started  # noqa: PLC0415  not needed to listen
 
     return {
         "pid": os.getpid(),
-        "started": system.started(os.getpid()),
+        "started": started(os.getpid()),
         "version": cfp.__version__,
         "runtime_id": runtime_id(),
         "runtime": {

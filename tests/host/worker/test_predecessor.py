@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from cfp.host.worker.predecessor import find_predecessor, stop_predecessor
-from cfp.host.worker.process import Stopped
+from cfp.host.worker.shutdown import StopResult
 from tests.host.conftest import Workers, free_port
 from tests.host.servers import says, serving
 
@@ -44,9 +44,9 @@ def test_it_is_ended_though_it_ignores_sigterm(
     workers: Workers, port: int, predecessor: subprocess.Popen[bytes]
 ) -> None:
     """Afterwards there is nothing to stop."""
-    assert Stopped(was_running=True) == stop_predecessor(workers.layout, "127.0.0.1", port)
+    assert StopResult(was_running=True) == stop_predecessor(workers.layout, "127.0.0.1", port)
     assert predecessor.wait(20) is not None
-    assert Stopped(was_running=False) == stop_predecessor(workers.layout, "127.0.0.1", port)
+    assert StopResult(was_running=False) == stop_predecessor(workers.layout, "127.0.0.1", port)
 
 
 @pytest.mark.parametrize("content", ["", "1", "not a number", None])
@@ -57,7 +57,7 @@ def test_another_pid_file_protects_it(
     workers.layout.pid_file.unlink()
     if content is not None:
         workers.layout.pid_file.write_text(content)
-    assert Stopped(was_running=False) == stop_predecessor(workers.layout, "127.0.0.1", port)
+    assert StopResult(was_running=False) == stop_predecessor(workers.layout, "127.0.0.1", port)
     assert predecessor.poll() is None
 
 
@@ -73,9 +73,9 @@ def test_somebody_who_merely_says_so_is_left_alone(workers: Workers) -> None:
     body = b'{"ok": true, "pid": %d, "upstream_base": "https://relay.example/v1"}' % os.getpid()
     workers.layout.pid_file.write_text(str(os.getpid()))
     with serving(says(b"HTTP/1.1 200 OK\r\n\r\n" + body)) as server:
-        assert Stopped(was_running=False) == stop_predecessor(workers.layout, "127.0.0.1", server.port)
+        assert StopResult(was_running=False) == stop_predecessor(workers.layout, "127.0.0.1", server.port)
 
 
 def test_nobody_is_nobody(workers: Workers, port: int) -> None:
     """Neither file nor listener."""
-    assert Stopped(was_running=False) == stop_predecessor(workers.layout, "127.0.0.1", port)
+    assert StopResult(was_running=False) == stop_predecessor(workers.layout, "127.0.0.1", port)

@@ -10,17 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from cfp.host.worker.health import health_at
+from cfp.host.worker.journal_processes import WorkerProcesses
 from cfp.host.worker.probe import port_owner, wait_healthy
-from cfp.host.worker.process import (
-    SpawnedWorker,
-    Stopped,
-    WorkerProcesses,
-    WorkerSpec,
-    health_at,
-    is_alive,
-    spawn,
-    stop_worker,
-)
+from cfp.host.worker.processes import is_alive
+from cfp.host.worker.shutdown import StopResult, stop_worker
+from cfp.host.worker.spawn import SpawnedWorker, WorkerSpec, spawn
 from journal.values import WorkerRecord
 from tests.host.conftest import Workers, record_of
 from tests.host.servers import Served, says_and_stays, serving
@@ -70,7 +65,7 @@ def test_it_is_what_the_record_says(workers: Workers, spec: WorkerSpec) -> None:
     again = health_at("127.0.0.1", spec.settings.port, 5)
     assert again is not None
     assert spec.nonce == again.nonce
-    assert Stopped(was_running=True) == stop_worker(record, 20)
+    assert StopResult(was_running=True) == stop_worker(record, 20)
     assert not is_alive(child.pid, child.started)
 
 
@@ -91,7 +86,7 @@ def test_a_request_in_flight_defers_the_retraction_and_is_counted_by_a_stop(
     try:
         assert WorkerProcesses(workers.layout).retract(record) == "deferred"
         assert is_alive(child.pid, child.started)
-        assert Stopped(was_running=True, cut_streams=1) == stop_worker(record, 0.2)
+        assert StopResult(was_running=True, cut_streams=1) == stop_worker(record, 0.2)
     finally:
         connection.close()
     assert not is_alive(child.pid, child.started)

@@ -1,0 +1,61 @@
+"""The processes of this machine: one contract, by /proc and pidfds on Linux, by psutil elsewhere.
+
+boot_id()     the kernel's id of this boot; "" where the system has none
+started(pid)  the start time, which no later process with this pid shares; None without such a process
+is_running(pid, started)  whether exactly that process runs; a zombie does not
+uid(pid)      the real user id; None for a process that is gone, and on Windows
+pids()        the pids of all processes
+cmdline(pid)  the arguments; () for a zombie, and where the system does not show them
+hold(pid)     a Handle; the caller proves the process's identity *after* that. None without such a process
+Handle        `signal(kill=…)` reaches this process or none, even if its pid is reused; an ended process is no error.
+              `wait(timeout)`: whether it exits within that many seconds; a zombie counts as exited
+listener(port)  (pid, uid, arguments) of the listener at a loopback or wildcard address, None and () where the
+              system does not show them; None without a listener
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+if sys.platform == "linux":
+    from cfp.host.worker._linux import Handle, boot_id, cmdline, hold, is_running, listener, pids, started, uid
+else:
+    from cfp.host.worker._portable import Handle, boot_id, cmdline, hold, is_running, listener, pids, started, uid
+
+__all__ = [
+    "Handle",
+    "boot_id",
+    "cmdline",
+    "hold",
+    "is_alive",
+    "is_running",
+    "listener",
+    "own_uid",
+    "pids",
+    "reap",
+    "started",
+    "uid",
+]
+
+
+def own_uid() -> int | None:
+    """Return the user id that `uid` returns for processes of our user."""
+    return os.getuid() if sys.platform != "win32" else None
+
+
+def is_alive(pid: int, start_time: str) -> bool:
+    """Whether exactly that process runs. A zombie does not; a zombie child of ours is reaped."""
+    if is_running(pid, start_time):
+        return True
+    if started(pid) == start_time:
+        reap(pid)
+    return False
+
+
+def reap(pid: int) -> None:
+    """Collect the exit status of a child that has exited, so that its pid becomes free."""
+    if sys.platform != "win32":
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)

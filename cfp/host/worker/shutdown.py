@@ -1,0 +1,133 @@
+"""Ends a worker. Only a process that is proven to be this worker ever gets a signal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from cfp.core.health import WorkerHealth
+from cfp.errors import Failed
+from cfp.host.worker import processes
+from cfp.host.worker.health import health_of
+from cfp.layout import Layout
+from journal.values import WorkerRecord
+
+_SECOND_TERM = 2.0  # from the second SIGTERM to SIGKILL
+_KILL = 5.0  # SIGKILL acts at once, except on a process that waits for a dead disk
+_DRAIN_REPORT = 3.0  # from SIGTERM until a worker of a handover reports that it drains
+_DRAIN_POLL = 0.01
+_EXEC_POLLS, _EXEC_PAUSE = 50, 0.002
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopResult:
+    """The result of a stop.
+
+    was_running  there was a process, proven ours
+    cut_streams  requests in flight when it was cut
+    """
+
+    was_running: bool
+    cut_streams: int = 0
+
+
+def stop_worker(
+    record: WorkerRecord, grace: float, *, host: str = "127.0.0.1", layout: Layout | None = None
+) -> StopResult:
+    """End the worker: it drains for `grace` seconds, then what is left is cut.
+
+    layout  of its home, where its control socket lies: a worker that has handed its port over responds only there
+    Only a process that is proven to be this worker gets a signal. Raises Failed(worker_did_not_stop; pid) where even
+    SIGKILL does not end it.
+    """
+    health = health_of(record, host, layout)
+    handle = _hold_proven(record, health)
+    if handle is None:
+        return StopResult(was_running=False)
+    with handle as worker:
+        drains = health is not None and health.draining
+        cut = _end(worker, grace, lambda: health_of(record, host, layout) or health, drains=drains)
+        processes.reap(worker.pid)
+    return StopResult(was_running=True, cut_streams=cut)
+
+
+def _end(worker: processes.Handle, grace: float, health: Callable[[], WorkerHealth | None], *, drains: bool) -> int:
+    """SIGTERM, `grace` seconds, SIGTERM, SIGKILL; returns the requests in flight at the second one."""
+    if not drains:  # where it does, a SIGTERM now would be the second one
+        worker.signal(kill=False)
+    if worker.wait(grace):
+        return 0
+    last = health()
+    worker.signal(kill=False)
+    if not worker.wait(_SECOND_TERM):
+        worker.signal(kill=True)
+        if not worker.wait(_KILL):
+            raise Failed("worker_did_not_stop", pid=worker.pid)
+    return 0 if last is None else last.requests_in_flight or 0
+
+
+def release_worker(record: WorkerRecord, host: str, layout: Layout) -> Literal["stopped", "gone", "draining"]:
+    """Send SIGTERM, so that the worker exits when its streams end; a worker in a handover ends its part.
+
+    Returns once it accepts no connections; "stopped" where it has already exited.
+    """
+    health = health_of(record, host, layout)
+    if health is not None and health.draining:
+        return "draining"
+    handle = _hold_proven(record, health)
+    if handle is None:
+        return "gone"
+    with handle as worker:
+        worker.signal(kill=False)
+        deadline = time.monotonic() + _DRAIN_REPORT
+        while not worker.wait(_DRAIN_POLL):
+            now = health_of(record, host, layout)
+            if time.monotonic() > deadline or (now is not None and now.draining):
+                return "draining"
+        processes.reap(worker.pid)
+    return "stopped"
+
+
+def _hold_proven(record: WorkerRecord, health: WorkerHealth | None) -> processes.Handle | None:
+    """Return a handle on the worker's process; None unless `_is_proven` holds.
+
+    The proof comes after the handle is opened, so that the proven process is the one behind the handle.
+    """
+    if health is not None:
+        pid = health.pid
+    elif record.pid is not None and record.boot_id in {None, "", processes.boot_id()}:
+        pid = record.pid
+    else:
+        return None
+    handle = processes.hold(pid)
+    if handle is None:
+        return None
+    if _is_proven(record, health, pid):
+        return handle
+    with handle:
+        return None
+
+
+def _is_proven(record: WorkerRecord, health: WorkerHealth | None, pid: int) -> bool:
+    """Whether the process belongs to our user, is alive, and has the record's start time and nonce."""
+    started = processes.started(pid)
+    if started is None or not processes.is_alive(pid, started):
+        return False
+    if health is None and record.started not in {None, started}:
+        return False
+    if not record.nonce or processes.uid(pid) != processes.own_uid():
+        return False
+    return ("--nonce", record.nonce) in pairwise(_arguments(pid, started))
+
+
+def _arguments(pid: int, started: str) -> tuple[str, ...]:
+    """Return its command line, which is empty for a moment while the process is in the middle of exec."""
+    for _ in range(_EXEC_POLLS):
+        arguments = processes.cmdline(pid)
+        if arguments or not processes.is_alive(pid, started):
+            return arguments
+        time.sleep(_EXEC_PAUSE)
+    return ()
