@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cfp.core.header_names import IDENTITY
 from cfp.demo.home import KEY, DemoHome
 from cfp.demo.provider import DemoProvider
 from cfp.demo.websocket import Speaker, ask
 
-IDENTITY_HEADERS = {
-    "authorization": "Bearer demo-chatgpt-token",
-    "cookie": "session=demo",
-    "chatgpt-account-id": "demo-account",
-}
+_IDENTITY_HEADERS = {name: f"demo {name}" for name in sorted(IDENTITY)}
 _TURN = {
     "model": "gpt-5.5",
     "stream": True,
@@ -136,11 +133,11 @@ class Story:
         self._cfp("prepared", 0, "prepare-chatgpt-login", "--apply")
         self._cfp("upstream_updated", 0, "set-upstream", "--use-provider-auth-file", "--restart")
         self.home.sign_in_with_chatgpt()
-        self._post(_TURN, IDENTITY_HEADERS)
+        self._post(_TURN, _IDENTITY_HEADERS)
         seen = self.upstream.turns[-1]
         if seen.header("authorization") != f"Bearer {KEY}":
             raise StepFailed("the upstream did not get the provider's key")
-        if seen.header("cookie") or seen.header("chatgpt-account-id"):
+        if any(seen.header(name) for name in IDENTITY - {"authorization"}):
             raise StepFailed("identity headers reached the upstream")
 
     def _asks_first(self) -> None:

@@ -31,7 +31,7 @@ def parsed(fields: list[tuple[bytes, bytes]], framing: bytes = b"Content-Length:
 
 
 @given(st.lists(st.tuples(NAMES, CASES, st.sampled_from([b"v", b"w, x"])), max_size=8), st.booleans())
-def test_nothing_hop_by_hop_and_no_identity(
+def test_hop_by_hop_fields_and_the_identity_are_dropped(
     fields: list[tuple[bytes, object, bytes]],
     override: bool,  # noqa: FBT001  hypothesis fills it in
 ) -> None:
@@ -47,7 +47,7 @@ def test_nothing_hop_by_hop_and_no_identity(
     assert lines(request_head(head, rewrite, 3)) == expected
 
 
-def test_what_connection_names_goes_no_further() -> None:
+def test_fields_that_connection_names_are_dropped() -> None:
     """Fields that Connection names are dropped in both directions (RFC 9110 7.6.1)."""
     head = parsed([(b"Connection", b"keep-alive, X-Gone"), (b"x-gone", b"1"), (b"x-kept", b"1")])
     rewrite = HeadRewrite(target=b"/", host=b"h", via=b"id")
@@ -62,7 +62,7 @@ def test_what_connection_names_goes_no_further() -> None:
     )
 
 
-def test_hops_add_up() -> None:
+def test_via_lists_every_proxy() -> None:
     """Via lists every proxy of a chain, so that each recognises a request that comes back."""
     head = parsed([(b"VIA", b"1.0 first")])
     rewrite = HeadRewrite(target=b"/", host=b"h", via=b"second")
@@ -77,7 +77,7 @@ def test_hops_add_up() -> None:
         (b"model=gpt; TIER=x;more=1", b"model=gpt;more=1;tier=priority"),
     ],
 )
-def test_the_routing_hint_agrees(hint: bytes, expected: bytes) -> None:
+def test_the_routing_hint_has_the_tier_of_the_body(hint: bytes, expected: bytes) -> None:
     """The routing hint has the tier that the body has."""
     assert with_tier(hint, b"priority") == expected
     rewrite = HeadRewrite(target=b"/", host=b"h", via=b"id", hint=with_tier(hint, b"priority"))

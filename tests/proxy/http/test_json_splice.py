@@ -62,7 +62,7 @@ def joined(spliced: SplicedBody) -> bytes:
 
 
 @given(DOCUMENTS)
-def test_one_member_more_and_nothing_else(body: bytes) -> None:
+def test_only_the_member_is_added(body: bytes) -> None:
     """A text without the key gets it as the first member and does not change otherwise; a text with the key stays."""
     spliced = inject_tier(body, "priority")
     after = joined(spliced)
@@ -91,7 +91,7 @@ def test_a_coding_changes_nothing(body: bytes, coding: str) -> None:
 
 
 @given(DOCUMENTS)
-def test_looking_changes_nothing(body: bytes) -> None:
+def test_inspecting_changes_nothing(body: bytes) -> None:
     """Without a tier to add, the body does not change."""
     spliced = inject_tier(bytearray(body), None)
     assert (joined(spliced), spliced.injected) == (body, False)
@@ -111,7 +111,7 @@ def test_looking_changes_nothing(body: bytes) -> None:
         (b'{"a":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001, "nested_too_deep"),
     ],
 )
-def test_what_cannot_be_read_stays(body: bytes, error: str) -> None:
+def test_an_unreadable_body_does_not_change(body: bytes, error: str) -> None:
     """It is passed on unchanged, with the reason."""
     assert inject_tier(body, "priority") == SplicedBody([body], None, error)
 
@@ -167,13 +167,13 @@ def test_bombs_are_stopped(coding: str) -> None:
 @pytest.mark.parametrize(
     ("coding", "body"), [("br", b"x"), ("zstd", b"x"), ("gzip", b"\x1f\x8b"), ("gzip, zstd", b"x")]
 )
-def test_unknown_and_broken_codings_stay(coding: str, body: bytes) -> None:
+def test_a_body_that_cannot_be_decoded_does_not_change(coding: str, body: bytes) -> None:
     """A body that cannot be decoded is passed on for the upstream to judge."""
     spliced = inject_tier(body, "priority", coding=coding.encode())
     assert spliced == SplicedBody([body], None, "content_coding")
 
 
-def test_a_body_of_many_streams_stays() -> None:
+def test_a_body_of_too_many_streams_does_not_change() -> None:
     """Each costs a copy of the bytes behind it: some are read, thousands are refused."""
     for count, read in ((100, True), (10_000, False)):
         body = gzip.compress(b"") * count + gzip.compress(b"{}")

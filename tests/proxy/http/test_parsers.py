@@ -142,7 +142,7 @@ def repeated(draw: st.DrawFn) -> list[list[bytes]]:
 
 
 @given(repeated())
-def test_known_heads_change_nothing(connections: list[list[bytes]]) -> None:
+def test_the_head_cache_changes_no_event(connections: list[list[bytes]]) -> None:
     """Whatever other requests the cache has seen, the events are those of a parser without a cache."""
     head_cache = HeadCache()
     for pieces in connections:
@@ -150,7 +150,7 @@ def test_known_heads_change_nothing(connections: list[list[bytes]]) -> None:
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_known_heads_take_lengths_only(length: bytes) -> None:
+def test_the_head_cache_accepts_only_lengths(length: bytes) -> None:
     """A length that is no number, or one that llhttp would refuse, is for llhttp to judge."""
     head_cache = HeadCache()
     text = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %b\r\n\r\nabc"
@@ -159,7 +159,7 @@ def test_known_heads_take_lengths_only(length: bytes) -> None:
 
 
 @given(st.lists(damaged(), min_size=2, max_size=4), st.lists(st.integers(0, 10_000), max_size=2))
-def test_known_heads_make_no_bad_request_good(texts: list[bytes], at: list[int]) -> None:
+def test_the_head_cache_accepts_no_refused_request(texts: list[bytes], at: list[int]) -> None:
     """A cached head makes no bad request good, and no good one bad."""
     head_cache = HeadCache()
     for text in [*texts, *texts]:
@@ -194,7 +194,7 @@ def complete(events: list[RequestEvent]) -> list[tuple[bytes, bytes, bytes]]:
 
 
 @given(damaged())
-def test_what_is_taken_is_read_alike_by_another_parser(text: bytes) -> None:
+def test_another_parser_reads_the_same_requests(text: bytes) -> None:
     """Every complete request ends at the same byte for h11: request smuggling needs a difference there."""
     events = requests_in([text])
     ours = complete(events)
@@ -214,7 +214,7 @@ def test_targets_are_kept_as_sent(target: bytes, expected: bytes) -> None:
     assert (head.target, end) == (expected, END)
 
 
-def test_a_head_says_all_about_its_body() -> None:
+def test_a_head_has_the_framing_of_its_body() -> None:
     """Length, coding, persistence and upgrade come from the head; values lose only the white space around them."""
     text = b"POST / HTTP/1.1\r\nHost:  h \t\r\nContent-Length: 3\r\nConnection: close\r\nA: x\r\na: y\r\n\r\nabc"
     head, data, end = requests_in([text])
@@ -224,7 +224,7 @@ def test_a_head_says_all_about_its_body() -> None:
     assert (data, end) == (b"abc", END)
 
 
-def test_nothing_is_read_behind_close_or_upgrade() -> None:
+def test_bytes_behind_a_close_or_upgrade_are_ignored() -> None:
     """Bytes behind a request that ends the connection, or behind an upgrade, are not parsed as HTTP."""
     for field in (b"Connection: close\r\n", b"Connection: upgrade\r\nUpgrade: websocket\r\n"):
         text = b"GET / HTTP/1.1\r\n" + HOST + field + b"\r\nGET / HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -253,7 +253,7 @@ def test_a_head_below_the_bound_passes_with_a_large_body() -> None:
     assert requests_in([head + bytes(300_000)])[-1] is END
 
 
-def test_what_comes_before_a_head_does_not_make_it_smaller() -> None:
+def test_a_head_behind_another_request_is_bounded_too() -> None:
     """The limit holds for a head that begins in the read in which the request before it ends."""
     first = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\n\r\na"
     for size, bad in ((60_000, False), (70_000, True)):
@@ -262,7 +262,7 @@ def test_what_comes_before_a_head_does_not_make_it_smaller() -> None:
         assert (events[-1] == Malformed(Fault.HEAD_TOO_LARGE, "the head is too large")) is bad
 
 
-def test_a_switch_is_an_answer_where_it_was_asked_for() -> None:
+def test_a_101_is_final_where_a_switch_was_requested() -> None:
     """A 101 has an END like any response, and the bytes behind it are kept; one that was not requested is refused."""
     head = b"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
     for rest in (b"", b"\x81\x01a"):
@@ -306,7 +306,7 @@ def test_an_interim_response_with_a_body_is_refused(status: bytes, field: bytes)
         (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", False),
     ],
 )
-def test_answers_without_a_body_end_with_their_head(head: bytes, *, bodiless: bool) -> None:
+def test_responses_without_a_body_end_with_their_head(head: bytes, *, bodiless: bool) -> None:
     """Responses to HEAD, and 204 and 304, have no body whatever their fields declare (RFC 9112 6.3)."""
     for pieces in ([head], [bytes([byte]) for byte in head]):
         first, last = responses_in(pieces, bodiless=bodiless)
@@ -323,7 +323,7 @@ def test_a_body_without_length_ends_with_the_connection() -> None:
         assert isinstance(responses_in([text])[-1], Malformed)
 
 
-def test_what_nobody_asked_for_is_refused() -> None:
+def test_a_response_without_a_request_is_refused() -> None:
     """Bytes behind a response make the connection unusable, not the response."""
     parser = ResponseParser()
     parser.expect()

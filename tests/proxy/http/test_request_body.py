@@ -40,7 +40,7 @@ BODIES = st.binary(min_size=1).flatmap(lambda body: st.tuples(st.just(body), st.
 
 
 @given(BODIES)
-def test_what_is_sent_can_be_sent_again_as_it_came(drawn: tuple[bytes, int]) -> None:
+def test_a_sent_body_can_be_sent_again_without_the_member(drawn: tuple[bytes, int]) -> None:
     """First in one piece with the head; the second time without the member."""
     body, opening = drawn
     request_body, buffer, sent = borrowed(body, opening)
@@ -52,7 +52,7 @@ def test_what_is_sent_can_be_sent_again_as_it_came(drawn: tuple[bytes, int]) -> 
 
 
 @given(BODIES, st.booleans())
-def test_what_cannot_be_sent_at_once_is_copied(drawn: tuple[bytes, int], inspected: bool) -> None:  # noqa: FBT001  hypothesis fills it in
+def test_a_body_that_is_sent_later_is_copied(drawn: tuple[bytes, int], inspected: bool) -> None:  # noqa: FBT001  hypothesis fills it in
     """The same bytes are sent later."""
     body, opening = drawn
     request_body, buffer, sent = borrowed(body, opening if inspected else None)
@@ -65,7 +65,7 @@ def test_what_cannot_be_sent_at_once_is_copied(drawn: tuple[bytes, int], inspect
 
 
 @asynchronous
-async def test_bodies_of_many_at_once_stay_apart(tmp_path: Path) -> None:
+async def test_concurrent_bodies_are_not_mixed_up(tmp_path: Path) -> None:
     """All come while the first connection is dialled, and all are refused once: each is sent again unchanged."""
 
     async def script(call: Call) -> None:

@@ -73,7 +73,7 @@ def cut(data: bytes, at: list[int]) -> list[bytes]:
 
 
 @given(st.binary(max_size=400), st.lists(st.integers(0, 500), max_size=6))
-def test_what_passes_is_what_came(data: bytes, at: list[int]) -> None:
+def test_frames_pass_unchanged(data: bytes, at: list[int]) -> None:
     """For any bytes and any cuts: the events joined are the bytes, and each frame is whole."""
     reader = FrameReader(HOLD)
     events = [event for piece in cut(data, at) for event in reader.feed(piece)]
@@ -106,7 +106,7 @@ def read_by_wsproto(data: bytes, *, client: bool) -> list[tuple[Opcode, bytes | 
 
 
 @given(conversations(), st.lists(st.integers(0, 3000), max_size=8))
-def test_messages_are_read_alike_by_another_parser(conversation: tuple[bytes, bytes], at: list[int]) -> None:
+def test_another_parser_reads_the_same_messages(conversation: tuple[bytes, bytes], at: list[int]) -> None:
     """The assembled text messages are those that wsproto reads, without those that are too large."""
     data, key = conversation
     reader, messages = FrameReader(HOLD), MessageAssembler(HOLD)
@@ -117,7 +117,7 @@ def test_messages_are_read_alike_by_another_parser(conversation: tuple[bytes, by
 
 
 @given(conversations(), st.lists(st.integers(0, 3000), max_size=8))
-def test_a_member_more_and_nothing_else(conversation: tuple[bytes, bytes], at: list[int]) -> None:
+def test_the_splice_adds_the_member_only(conversation: tuple[bytes, bytes], at: list[int]) -> None:
     """After the splice another parser reads the same messages, with one more member in each whole text object."""
     data, key = conversation
     reader = FrameReader(1 << 20)
@@ -227,7 +227,9 @@ def test_only_a_whole_handshake_is_one(head: RequestHead, *, expected: bool) -> 
         (b"200 OK", (UPGRADE, b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), False),
     ],
 )
-def test_only_what_was_offered_is_accepted(status: bytes, fields: tuple[bytes, ...], *, expected: bool) -> None:
+def test_only_the_requested_websocket_is_accepted(
+    status: bytes, fields: tuple[bytes, ...], *, expected: bool
+) -> None:
     """It must answer the client's key and have no extension, since none was offered."""
     parser = ResponseParser()
     parser.expect(switch=True)

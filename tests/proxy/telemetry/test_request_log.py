@@ -124,7 +124,7 @@ def facts(**changed: object) -> RequestRecord:
 
 
 @pytest.mark.parametrize("name", FACTS)
-def test_lines_forget_nothing_of_a_request(name: str) -> None:
+def test_templates_lose_no_fact_of_a_request(name: str) -> None:
     """A request that differs from the one before it in one fact gets the line that it would get alone."""
     one, other = facts(), facts(**{name: FACTS[name][1]})
     for first, second in ((one, other), (other, one)):
@@ -142,7 +142,7 @@ def test_every_fact_of_a_request_is_tried() -> None:
     assert names == set(FACTS)
 
 
-def test_lines_are_made_of_few_kinds() -> None:
+def test_the_number_of_templates_is_bounded() -> None:
     """The number of cached templates is bounded, however many kinds of requests there are."""
     lines = fresh_lines()
     for status in range(200, 500):
@@ -244,7 +244,7 @@ def test_a_torn_line_harms_no_other(tmp_path: Path) -> None:
     assert path.read_bytes() == b"1\n222\n3\n"
 
 
-def test_the_log_is_ours_alone(tmp_path: Path) -> None:
+def test_only_the_user_can_read_the_log(tmp_path: Path) -> None:
     """Mode 0600, also where an older program made the file."""
     path = tmp_path / "log"
     path.touch(mode=0o644)
@@ -356,7 +356,7 @@ def test_events_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert (second["event"], second["level"], second["errno"]) == ("trouble", "warning", 28)
 
 
-def test_an_event_that_cannot_be_logged_harms_nobody() -> None:
+def test_an_event_that_cannot_be_logged_is_left_out() -> None:
     """Without a free descriptor the logger cannot be imported: that event is left out, and the next one is logged."""
     program = (
         "import resource\n"
@@ -391,7 +391,7 @@ async def test_a_burst_needs_few_writes(tmp_path: Path) -> None:
 
 
 @asynchronous
-async def test_lines_hold_nobody_up(tmp_path: Path) -> None:
+async def test_lines_are_made_in_small_batches(tmp_path: Path) -> None:
     """Lines are made in small batches, whether a request's end or a write makes them, and none is lost."""
     made, over, delivered = 0, asyncio.Event(), list[LogLine]()
 

@@ -32,7 +32,7 @@ def told_of(pieces: list[bytes], *, sse: bool = True) -> ResponseFacts | None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_streams_tell_tier_and_usage(name: str) -> None:
+def test_tier_and_usage_are_read_from_streams(name: str) -> None:
     """The last event with a response counts; text of the response that looks like one does not."""
     assert told_of([(SSE / f"{name}.sse").read_bytes()]) == expected(name)
 
@@ -64,7 +64,7 @@ def test_memory_is_bounded() -> None:
     assert read_facts(observer) == expected("completed")
 
 
-def test_an_answer_without_a_stream_is_read_too() -> None:
+def test_a_response_without_a_stream_is_read_too() -> None:
     """`stream: false` gives one JSON object."""
     assert told_of([b'{"service_tier":"flex",', b'"usage":null}'], sse=False) == ResponseFacts("flex", None)
 
@@ -79,7 +79,7 @@ def test_an_answer_without_a_stream_is_read_too() -> None:
         ({}, False),
     ],
 )
-def test_only_readable_answers_are_watched(fields: dict[bytes, bytes], *, watched: bool) -> None:
+def test_only_readable_responses_are_observed(fields: dict[bytes, bytes], *, watched: bool) -> None:
     """Bodies of other types or with a content coding are not observed."""
     head = ResponseHead(200, b"OK", [], fields, 1, keep_alive=True, length=None, chunked=True, until_close=False)
     assert (StreamObserver.of(head) is not None) == watched

@@ -73,7 +73,7 @@ def test_tiers_models_and_upstreams_are_apart() -> None:
     assert first["echoed"] == {"priority": 1, "default": 1}
 
 
-def test_what_says_nothing_about_a_tier_is_left_out() -> None:
+def test_requests_without_a_verdict_on_a_tier_are_left_out() -> None:
     """Other paths, requests without a response, and turns that the user interrupted are not counted."""
     evidence = fed(line(eligible=False), line(status=None), line(error_type="client_left"))
     assert evidence.report() == []
@@ -92,7 +92,7 @@ def test_memory_is_bounded() -> None:
     assert len(recent.lines()) == MAX_LINES
 
 
-def test_listeners_hear_of_new_lines() -> None:
+def test_listeners_get_new_lines() -> None:
     """Listeners get lines in order until they unsubscribe, which one may do while it is called."""
     recent, delivered = RecentRequests(), list[str]()
     recent.add([line(ts="1")])
@@ -120,7 +120,7 @@ async def stream(call: Call) -> None:
 
 
 @asynchronous
-async def test_evidence_survives_a_restart(tmp_path: Path) -> None:
+async def test_statistics_survive_a_restart(tmp_path: Path) -> None:
     """The next worker continues the counts of the last one; health reports them."""
     async with upstream(stream) as double:
         for count in (1, 2):
@@ -154,7 +154,7 @@ def counted(running: Process, count: int) -> None:
     assert rows[0]["failed"] == count
 
 
-def test_a_killed_worker_leaves_log_and_evidence(tmp_path: Path) -> None:
+def test_a_killed_worker_leaves_log_and_statistics(tmp_path: Path) -> None:
     """At 10 MB the log is rotated, the oldest of five files goes, and the next worker's statistics continue."""
     layout = Layout(tmp_path)
     log = layout.request_log

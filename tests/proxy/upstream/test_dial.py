@@ -212,7 +212,7 @@ async def outlet(double: Upstream, certificate: tuple[Path, Path] | None = None,
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @asynchronous
-async def test_a_plain_upstream_is_asked_for_in_absolute_form(
+async def test_a_plain_upstream_is_requested_in_absolute_form(
     tmp_path: Path, certificate: tuple[Path, Path], scheme: str
 ) -> None:
     """An HTTP proxy gets the absolute URL, its own password, and several requests on one connection; over TLS too."""
@@ -255,7 +255,7 @@ async def test_a_tls_upstream_is_reached_through_a_tunnel(
 
 
 @asynchronous
-async def test_socks_is_given_the_name(tmp_path: Path) -> None:
+async def test_socks_gets_the_host_name(tmp_path: Path) -> None:
     """The proxy gets user and password and resolves the name; requests follow."""
     async with upstream() as up:
         proxy = Outlet(up, to=up.port)
@@ -355,7 +355,7 @@ async def test_proxy_urls_that_cannot_be_used() -> None:
 
 
 @asynchronous
-async def test_a_name_that_is_none() -> None:
+async def test_an_invalid_host_name() -> None:
     """A label too long for a host name gets its own reason and is no bug."""
     assert (await failure(f"http://{'a' * 70}.invalid/v1")).details["reason"] == "its name is not a host name"
 

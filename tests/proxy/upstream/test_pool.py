@@ -55,7 +55,7 @@ async def bench(limits: Limits | None = None) -> AsyncIterator[Bench]:
 
 
 @asynchronous
-async def test_a_close_that_the_loop_has_not_seen_is_seen() -> None:
+async def test_a_close_that_the_loop_has_not_read_is_noticed() -> None:
     """A connection that has just been closed is not used; nor is one with unexpected bytes."""
     async with bench() as here:
         for spoil in (lambda far: far.close(), lambda far: far.sendall(b"HTTP/1.1 408 Too Late\r\n\r\n")):
@@ -81,7 +81,7 @@ async def test_the_last_one_used_is_used_next() -> None:
 
 
 @asynchronous
-async def test_old_connections_go() -> None:
+async def test_old_connections_are_closed() -> None:
     """Idle and forgotten connections are closed after a while, never one in use."""
     async with bench(Limits(upstream_keep_alive_seconds=75)) as here:
         (idle, far_1), (forgotten, far_2), (used, far_3) = [await here.connect() for _ in range(3)]
@@ -98,7 +98,7 @@ async def test_old_connections_go() -> None:
 
 
 @asynchronous
-async def test_no_more_are_kept_than_wanted() -> None:
+async def test_the_pool_is_bounded() -> None:
     """The oldest connection is closed first."""
     async with bench(Limits(upstream_pool=1)) as here:
         (first, far_1), (second, far_2) = await here.connect(), await here.connect()
@@ -111,7 +111,7 @@ async def test_no_more_are_kept_than_wanted() -> None:
 
 
 @asynchronous
-async def test_a_paused_connection_is_not_kept_paused() -> None:
+async def test_a_paused_connection_is_resumed() -> None:
     """A response that ended while its client was slow leaves a connection that reads."""
     async with bench() as here:
         connection, far = await here.connect()
