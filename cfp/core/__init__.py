@@ -1,8 +1,9 @@
 """Decisions: pure functions from facts to plans, states and reports.
 
-facts      all that was observed of one home, nothing derived
-plan       the final bytes of every file and what to do about the worker, or a refusal
-baseline   the user's files without us
+facts      one home as it was read at one moment
+plan       the final bytes of every file and the action on the worker, or a refusal
+baseline   the user's files without our changes
 state      of the installation, derived from facts and never read from a file
-diagnosis  the one thing to know, with the one thing to do
+diagnosis  the first thing that is not as it should be, with its remedy
+check      one of doctor's questions to the facts, with its verdict
 """

@@ -1,4 +1,4 @@
-"""The block "route and auth" that install, set-upstream and status share: what goes where, with whose key."""
+"""The block of a result that install, set-upstream and status share: the route, the tier and the key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cfp.messages.chatgpt_login import HINTS, PREPARATIONS, HintCode, Preparatio
 
 
 def key_available(facts: Facts, settings: Settings) -> bool:
-    """Whether the key that the proxy should send is there; True where Codex's own is passed on."""
+    """Whether the key that the proxy sends is there; True where it passes Codex's on."""
     if settings.upstream_api_key_file:
         return settings.provider in facts.provider_keys
     env = settings.upstream_api_key_env
@@ -21,7 +21,7 @@ def key_available(facts: Facts, settings: Settings) -> bool:
 
 
 def key_persistent(facts: Facts, settings: Settings) -> bool:
-    """Whether it will still be there in a new login session."""
+    """Whether that key will be there in a new login session."""
     env = settings.upstream_api_key_env
     if env is None or env in facts.dotenv | facts.user_environment:
         return True
@@ -29,14 +29,14 @@ def key_persistent(facts: Facts, settings: Settings) -> bool:
 
 
 def hint_code(facts: Facts, settings: Settings) -> HintCode:
-    """What a ChatGPT login would need; a closed set."""
+    """Return the requirement of a ChatGPT login; a closed set of the results."""
     if settings.overrides_auth and key_available(facts, settings):
         return "ready" if key_persistent(facts, settings) else "needs_persistent_env"
     return "needs_auth_split" if facts.login.has_chatgpt else "optional_setup_available"
 
 
 def preparation_code(facts: Facts, settings: Settings) -> PreparationCode:
-    """Whether the provider's key is kept by the proxy; a closed set."""
+    """Return the state of the provider's key in provider-auth.json; a closed set of the results."""
     if settings.provider in facts.provider_keys:
         return "prepared"
     if settings.upstream_api_key_env is not None and key_available(facts, settings):
@@ -45,16 +45,16 @@ def preparation_code(facts: Facts, settings: Settings) -> PreparationCode:
 
 
 def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -> dict[str, Any]:
-    """Return the shared block; names and places of keys only, never a key.
+    """Return the shared block, with names and places of keys, never a key.
 
-    pending  the running worker serves older settings: a key that is split off in these is not on the wire yet
+    pending  the running worker serves older settings: the key of the saved ones is not on the wire yet
     """
     effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
     available = key_available(facts, settings)
     preparation, hint = preparation_code(facts, settings), hint_code(facts, settings)
-    hinted = HINTS[hint]
+    text = HINTS[hint]
     if pending and hint == "ready":
-        hint, hinted = "needs_auth_split", HINTS["not_loaded_yet"]
+        hint, text = "needs_auth_split", HINTS["not_loaded_yet"]
     block: dict[str, Any] = {
         "provider": settings.provider,
         "base_url": settings.base_url,
@@ -79,8 +79,8 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
         },
         "chatgpt_login_hint": {
             "status": hint,
-            "message": hinted.sentence,
-            "next_user_action": hinted.action,
+            "message": text.sentence,
+            "next_user_action": text.action,
         },
     }
     if hint == "ready" and sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""The settings that travel to the worker: one row each, for its command line, its health answer and their comparison.
+"""The settings that the worker serves: a row each, for its command line, its health answer and their comparison.
 
 Imported by the SessionStart hook's no-op path, so it imports nothing.
 """
@@ -22,8 +22,8 @@ class ServedSetting:
     flag      on the worker's command line
     kind      TEXT, NUMBER or SWITCH
     metavar   the value's name in `serve --help`
-    help      the sentence behind it
-    compared  whether a worker with another value serves other settings; the address is compared by asking there
+    help      its sentence there
+    compared  whether a worker with another value serves other settings; the address is that of the health request
     """
 
     __slots__ = ("compared", "flag", "help", "kind", "metavar", "name")

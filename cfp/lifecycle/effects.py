@@ -1,4 +1,4 @@
-"""Effects and their inverses that the tables share. Each is idempotent: a crash may repeat any of them."""
+"""The effects of the tables, and their inverses. Each is idempotent: a crash may repeat any of them."""
 
 from __future__ import annotations
 
@@ -22,27 +22,28 @@ START_TIMEOUT_S = 15.0
 
 
 class Workers(Protocol):
-    """What the effects need of the machine about workers; `cfp.host.worker.supervisor` is the real one."""
+    """The worker processes of a home, as the effects use them; implemented in `cfp.host.worker.supervisor`."""
 
     def start(self, launch: Launch) -> WorkerHealth:
         """Start a worker and return its health."""
 
     def release(self, at: PortFact) -> None:
-        """Tell a worker that stands by to leave when its streams are done; does not wait for that."""
+        """Let a worker that stands by end once its streams are done; do not wait for that."""
 
     def stop(self, workers: Sequence[PortFact], grace: float) -> int:
-        """End them and return the count of streams that were cut; `grace` seconds for all of them together."""
+        """End workers, within `grace` seconds for all of them together, and return the number of streams cut."""
 
     def record(self, at: PortFact) -> WorkerRecord:
-        """The identity of a worker that answered at a port."""
+        """Return the identity of a worker that answered at a port."""
 
     def relaunch_spec(self, at: PortFact) -> Json | None:
-        """What would bring that worker back; None where nothing can."""
+        """Return the record by which recovery starts that worker again; None where it cannot."""
 
-    def settings_hash(self, settings: Settings) -> str: ...
+    def settings_hash(self, settings: Settings) -> str:
+        """Return the hash under which the journal names the settings."""
 
     def files(self) -> Sequence[Path]:
-        """Every file that workers of this home have written."""
+        """Return the files that workers of this home have written."""
 
     @property
     def executable(self) -> str: ...
@@ -53,14 +54,15 @@ class Workers(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Switch:
-    """The subject of a run: what it was given, and what it has come to.
+    """The subject of a run: its input, and its results.
 
     previous  the worker to replace or stop
     draining  workers that have handed over and that a stop ends too
     patience  seconds that a new worker has to become healthy
     prune     files that go after the commit
     remove    files and folders that a retirement removes
-    stopped   `previous` and what drained are ended: that was what was asked for
+    health    of the worker that the run started
+    stopped   `previous` and the draining workers are ended, as requested
     replaced  `previous` is ended, to make room for another
     """
 
@@ -95,12 +97,12 @@ class Switch:
 
 
 def journal_images(switch: Switch) -> None:
-    """Make the before-images and intents durable, and stage what is to come."""
+    """Make the before-images and intents durable, and stage the after-images."""
     switch.tx.prepare()
 
 
 def start_worker(switch: Switch) -> None:
-    """Start a worker that Codex can use before any file points to it."""
+    """Start a worker before any file points to it."""
     _start(switch, take_over=None)
 
 
@@ -112,7 +114,7 @@ def hand_over(switch: Switch) -> None:
 
 
 def replace_worker(switch: Switch) -> None:
-    """Stop the worker that runs, which cannot hand over, then start the new one."""
+    """Stop the running worker, which cannot hand over, then start the new one."""
     previous = _previous(switch)
     _record_stopping(switch, previous)
     switch.cut_streams = switch.workers.stop((previous,), STOP_GRACE_S)
@@ -121,7 +123,7 @@ def replace_worker(switch: Switch) -> None:
 
 
 def release_previous(switch: Switch) -> None:
-    """Let the old worker leave when its streams are done."""
+    """Let the old worker end once its streams are done."""
     switch.workers.release(_previous(switch))
 
 
@@ -159,7 +161,7 @@ def _previous(switch: Switch) -> PortFact:
 
 
 def retract_worker(switch: Switch) -> None:
-    """End the worker that this run started, and bring back the one that it stopped or that stands by."""
+    """End the worker that this run started; the one before serves again, or is started again."""
     switch.tx.retract_workers()
 
 
@@ -169,17 +171,17 @@ def swap_files(switch: Switch) -> None:
 
 
 def restore_files(switch: Switch) -> None:
-    """Give every file back; own keys that others changed meanwhile stay as they set them."""
+    """Restore every before-image; own keys that others changed meanwhile stay as they set them."""
     switch.conflicts.extend(switch.tx.restore_files())
 
 
 def commit(switch: Switch) -> None:
-    """From here on, a crash is finished forward."""
+    """Commit the transaction: from here on a crash is finished forward."""
     switch.tx.commit()
 
 
 def purge(switch: Switch) -> None:
-    """Remove images and log, and what the commit made superfluous."""
+    """Remove images and log, and the files that the commit made superfluous."""
     switch.tx.finish()
     if switch.prune:
         switch.lease.remove(switch.prune)
@@ -191,7 +193,7 @@ def close_rolled_back(switch: Switch) -> None:
 
 
 def stop_worker(switch: Switch) -> None:
-    """Stop the worker and those that drain: they may finish, then what is left is cut."""
+    """Stop the worker and the draining ones: they may finish for some seconds, then the rest is cut."""
     workers = (*(() if switch.previous is None else (switch.previous,)), *switch.draining)
     if workers:
         switch.cut_streams = switch.workers.stop(workers, STOP_GRACE_S)
@@ -199,12 +201,12 @@ def stop_worker(switch: Switch) -> None:
 
 
 def remove_state(switch: Switch) -> None:
-    """Remove what is ours, once nothing writes it any more; every delete can be repeated."""
+    """Remove our files, which no worker writes any more; every delete can be repeated."""
     with storage_errors(switch.layout.worker):
         written = switch.workers.files()
     switch.lease.remove((*written, *switch.remove))
 
 
 def dismantle_journal(switch: Switch) -> None:
-    """Remove the journal's own folder, the last thing of ours."""
+    """Remove the journal's own folder, the last one of ours."""
     switch.lease.remove_journal()

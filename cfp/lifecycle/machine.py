@@ -1,10 +1,10 @@
 """A transaction as a straight table of steps, run by `transitions`: the one importer of that library.
 
-A row is one function, one trigger, one edge of the drawn diagram. An effect runs in `before`, so an error leaves
-the machine in the state that it came from. Why so plain (transitions 0.9.3, each seen when run): a false guard
-returns False silently, `queued` always returns True, an exception in `after` leaves the state moved,
-`on_exception` swallows KeyboardInterrupt, string callbacks resolve only when fired, and triggers that share a
-name with a model's method are not bound at all.
+A row is one function, one trigger, one edge of the diagram. An effect runs in `before`, so an error leaves the
+machine in the state before it. No other feature is used, for these reasons (each seen with transitions 0.9.3): a
+false guard returns False silently, `queued` always returns True, an exception in `after` leaves the machine in the
+next state, `on_exception` swallows KeyboardInterrupt, string callbacks resolve only when fired, and a trigger with
+the name of a model's method is not bound at all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Subject = TypeVar("Subject")
 
 
 class RunState(enum.StrEnum):
-    """Where a run stands."""
+    """The states of all runs; a table walks through some of them."""
 
     PLANNED = "planned"
     PREPARED = "prepared"  # images and intents are durable; nothing is touched
@@ -47,8 +47,7 @@ Effect = Callable[[Subject], None]
 class Step(Generic[Subject]):
     """One row: an effect, its edge, and its inverse.
 
-    undo  must be idempotent and must cope with an effect that happened only in part; None where rollback has
-          nothing to do at this point
+    undo     idempotent, also after an effect that happened only in part; None where there is nothing to undo
     commits  True on the one row after which nothing is undone any more
     """
 
@@ -63,7 +62,7 @@ Table = Sequence[Step[Subject]]
 
 
 class _Position:
-    """The model that `transitions` moves; nothing but its state."""
+    """The model of `transitions`, which has a state and nothing else."""
 
     state: RunState
 
@@ -72,7 +71,7 @@ class Run(Generic[Subject]):
     """One walk through a table with one subject."""
 
     def __init__(self, table: Table[Subject], subject: Subject, *, abandon: Effect[Subject] | None = None) -> None:
-        """`abandon` closes what the undos leave open (the transaction's log)."""
+        """Prepare a walk; `abandon` closes the transaction's log after the undos."""
         self._table = table
         self._subject = subject
         self._abandon = abandon
@@ -99,10 +98,10 @@ class Run(Generic[Subject]):
         return self._position.state
 
     def finish(self) -> RunState:
-        """Walk to the end, or back to the beginning and raise what went wrong.
+        """Walk to the end and return the last state, or undo everything and raise.
 
-        Raises what the failing effect raised once everything is undone; RecoveryRequired where the undo itself
-        fails, or where the effect failed after the commit: then `recover` has the rest.
+        Raises the error of the failed effect once everything is undone; RecoveryRequired where an undo fails, or an
+        effect after the commit: the rest is then for `recover`.
         """
         for index, step in enumerate(self._table):
             try:
@@ -124,14 +123,14 @@ class Run(Generic[Subject]):
         return lambda: step.effect(self._subject)
 
     def _walk_back(self, failed: int, error: BaseException) -> None:
-        """Undo the failed row first: what raised may have happened all the same."""
+        """Undo the rows, beginning with the failed one, whose effect may have happened all the same."""
         try:
             for step in reversed(self._table[: failed + 1]):
                 if step.undo is not None:
                     step.undo(self._subject)
             if self._abandon is not None:
                 self._abandon(self._subject)
-        except BaseException as second:  # noqa: BLE001  whatever it is, the undo is incomplete
+        except BaseException as second:  # noqa: BLE001  after any error the undo is incomplete
             raise RecoveryRequired(
                 "rollback_incomplete", reason=type(second).__name__, after=type(error).__name__
             ) from error
@@ -143,5 +142,5 @@ def _trigger(index: int) -> str:
 
 
 def _states(table: Table[Any]) -> list[RunState]:
-    seen = [table[0].source, *(step.target for step in table), RunState.ROLLED_BACK]
-    return list(dict.fromkeys(seen))
+    states = [table[0].source, *(step.target for step in table), RunState.ROLLED_BACK]
+    return list(dict.fromkeys(states))

@@ -1,4 +1,4 @@
-"""The frame around every mutating command: the lock, the recovery that comes first, and errors in our own words."""
+"""The frame around every mutating command: the lock, the recovery before it, and the journal's errors as ours."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from journal.values import FileChange
 def locked(
     journal: Journal, command: str, timeout: float, *, recover: bool = True
 ) -> Iterator[tuple[Lease, Recovery | None]]:
-    """Hold the lock, with every interrupted transaction settled unless `recover` is off (the hook never does it).
+    """Hold the lock, after a recovery of the interrupted transactions unless `recover` is off, as it is for the hook.
 
     Raises Busy after `timeout` seconds, and RecoveryRequired where something interrupted cannot be settled.
     """
@@ -49,8 +49,8 @@ def transact(
 ) -> None:
     """Run a table over one transaction.
 
-    Raises what went wrong, with everything undone; CutShort(worker_lost) where a worker that was stopped to be
-    replaced could not be brought back.
+    Raises the error of the failed effect, with everything undone; CutShort(worker_lost) where a worker that was
+    stopped to be replaced could not be started again.
     """
     try:
         with translated():
@@ -74,7 +74,7 @@ def transact(
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """The one place where the journal's errors become ours."""
+    """Raise the journal's errors as those of `cfp.errors`."""
     try:
         yield
     except CfpError:

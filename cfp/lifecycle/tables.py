@@ -1,4 +1,4 @@
-"""One table per command: read top to bottom, that is what happens; read bottom to top, that is how it is undone."""
+"""The tables of the commands: from top to bottom the order of the effects, from bottom to top that of the undos."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def _worker_only(bring_up: Effect[Switch]) -> Table[Switch]:
 INSTALL = _files_behind(start_worker)
 START = _worker_only(start_worker)
 
-# An older worker of ours that cannot hand over (it hangs, it is the predecessor's, or the system cannot pass sockets)
-# is stopped first.
+# An older worker of ours that cannot hand over is stopped first: it hangs, it is 0.1.0's, or the system cannot pass
+# sockets.
 INSTALL_OVER = _files_behind(replace_worker)
 RESTART = _worker_only(replace_worker)
 
@@ -86,7 +86,7 @@ HANDOVER: Final[Table[Switch]] = (
     Step(purge,            RunState.HANDED_OVER, RunState.RUNNING,     None),
 )
 
-# No worker to touch: the one that runs is the right one already, or none is wanted.
+# No worker to touch: the running one has the right settings already, or none is required.
 INSTALL_FILES = _files_only(RunState.ENABLED)
 SAVE = _files_only(RunState.SAVED)
 
@@ -94,11 +94,11 @@ STOP: Final[Table[Switch]] = (
     Step(stop_worker,    RunState.PLANNED,    RunState.STOPPED,    None),
 )
 
-# Uninstall is two tables: the files go back first; worker and state retire in the same run or, with
+# Uninstall is two tables: first the files are given back; worker and state retire in the same run or, with
 # --defer-stop, in a second one.
 GIVE_BACK = _files_only(RunState.GIVEN_BACK)
 
-# Forward only: each row can be repeated, and nothing here is worth bringing back.
+# Forward only: each row can be repeated, and nothing here needs an undo.
 RETIRE: Final[Table[Switch]] = (
     Step(stop_worker,       RunState.GIVEN_BACK, RunState.STOPPED, None),
     Step(remove_state,      RunState.STOPPED,    RunState.RETIRED, None),

@@ -57,8 +57,8 @@ def provider_base_url(facts: Facts, machine: DoctorFacts) -> Verdict:
     url = provider_url(doc, provider)
     if url is None and provider != BUILT_IN:
         return failure("upstream_unknown", message("upstream_unknown", {"provider": provider}))
-    shown = None if url is None else _without_secrets(url)
-    return success(PASSES["url" if url else "url_built_in"].filled({"url": shown}), url=shown)
+    url = None if url is None else _without_secrets(url)
+    return success(PASSES["url" if url else "url_built_in"].filled({"url": url}), url=url)
 
 
 def _without_secrets(url: str) -> str:

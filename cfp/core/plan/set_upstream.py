@@ -47,28 +47,23 @@ def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> 
     settings = candidate_settings(facts, replace(request, provider=previous.provider), target)
     check_key(facts, settings)
     record, backup = _record_settings(facts, manifest, previous, settings)
-    worker_now = facts.own_worker
-    running = worker_now is not None
-    current = worker_now is not None and serves(worker_now, settings, facts.runtime.runtime_id)
-    replaced = worker_now if restart and not current else None
-    worker = WorkerAction.KEEP if replaced is None else refresh(replaced)
-    changes = [
-        settings_change(facts, settings),
-        manifest_change(facts, record),
-    ]
+    worker = facts.own_worker
+    is_outdated = worker is not None and not serves(worker, settings, facts.runtime.runtime_id)
+    action = refresh(worker) if worker is not None and is_outdated and restart else WorkerAction.KEEP
+    restart_required = is_outdated and not restart
+    state = state_of(facts)
+    changes = [settings_change(facts, settings), manifest_change(facts, record)]
     if backup is not None:
         changes.insert(0, backup)
     return UpstreamPlan(
         settings=settings,
         previous=previous,
         changes=tuple(changes),
-        worker=worker,
-        restart_required=running and not current and worker is WorkerAction.KEEP,
+        worker=action,
+        restart_required=restart_required,
         prune=prune_backups(facts, backup.path if backup else None),
-        from_state=state_of(facts),
-        to_state=State.ENABLED_PENDING
-        if running and worker is WorkerAction.KEEP and not current
-        else state_of(facts),
+        from_state=state,
+        to_state=State.ENABLED_PENDING if restart_required else state,
     )
 
 
