@@ -52,7 +52,7 @@ def line(at: datetime, number: int, **fields: Any) -> dict[str, Any]:
 def past(base: str, until: datetime, turns: int = 64) -> list[dict[str, Any]]:
     """Return an afternoon's lines: two models, most turns with the tier, one rate-limited, one interrupted."""
     chance = random.Random(11)
-    found: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
     gaps = [chance.uniform(0.2, 1.7) * 3.1 for _ in range(turns)]
     at = until - timedelta(minutes=sum(gaps))
     for number, gap in enumerate(gaps):
@@ -79,9 +79,9 @@ def past(base: str, until: datetime, turns: int = 64) -> list[dict[str, Any]]:
             fields |= {"service_tier_after": None, "service_tier_injected": False, "response_service_tier": "default"}
         elif number % 3 == 0:
             fields |= {"service_tier_before": "priority", "service_tier_injected": False}
-        found.append(line(at, number, **fields))
+        lines.append(line(at, number, **fields))
         if number % 9 == 0:
-            found.append(models(at - timedelta(seconds=4), 1000 + number, base))
+            lines.append(models(at - timedelta(seconds=4), 1000 + number, base))
     limited = {
         "status": 429,
         "response_service_tier": None,
@@ -89,9 +89,9 @@ def past(base: str, until: datetime, turns: int = 64) -> list[dict[str, Any]]:
         "duration_ms": 212.4,
         "first_byte_ms": 211.0,
     }
-    found[-9] |= {**limited, "response_content_type": "application/json", "upstream_ms": 208.8}
-    found[-4] |= {"error_type": "client_left", "response_service_tier": None, "usage": None, "duration_ms": 1930.7}
-    return sorted(found, key=lambda one: str(one["ts"]))
+    lines[-9] |= {**limited, "response_content_type": "application/json", "upstream_ms": 208.8}
+    lines[-4] |= {"error_type": "client_left", "response_service_tier": None, "usage": None, "duration_ms": 1930.7}
+    return sorted(lines, key=lambda one: str(one["ts"]))
 
 
 def models(at: datetime, number: int, base: str, **fields: Any) -> dict[str, Any]:
@@ -187,14 +187,14 @@ def upgrade(machine: Machine) -> int:
 @contextmanager
 def running(machine: Machine, count: int) -> Iterator[None]:
     """Keep some requests running until the context ends."""
-    held = []
+    contexts = []
     try:
         for _ in range(count):
             context = _sent(machine, tier=None, model=FAST)
-            held.append((context, context.__enter__()))
+            contexts.append((context, context.__enter__()))
         yield
     finally:
-        for context, _ in held:
+        for context, _ in contexts:
             context.__exit__(None, None, None)
 
 

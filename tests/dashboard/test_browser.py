@@ -23,16 +23,16 @@ WIDTHS = (360, 768, 1280, 1920)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with launched() as found:
-        yield found
+    with launched() as instance:
+        yield instance
 
 
 @pytest.fixture
 def watched(browser: Browser) -> Iterator[Watched]:
     """A window whose page may report no error."""
-    with window(browser) as found:
-        yield found
-        assert [] == found.complaints
+    with window(browser) as page:
+        yield page
+        assert [] == page.complaints
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +66,14 @@ def test_an_empty_page_says_what_to_do(watched: Watched, machine: Machine) -> No
     page = watched.open(stage.url(machine))
     assert "Ready: requests go through the proxy." == page.locator(".sentence").text_content()
     assert "All is well" == page.locator(".sign").get_attribute("aria-label")
-    for panel, said in (
+    for panel, text in (
         ("requests", "No model request yet."),
         ("times", "appear with the first response"),
         ("benchmark", "No benchmark yet."),
         ("checks", "when a session starts"),
         ("fast", "codex-fast-proxy benchmark"),
     ):
-        assert said in (page.locator(f"#{panel}").text_content() or "")
+        assert text in (page.locator(f"#{panel}").text_content() or "")
     page.evaluate("window.same = true")
     assert 200 == stage.turn(machine)
     row = page.locator("tr.request")
@@ -136,7 +136,7 @@ def test_the_page_reconnects_to_the_next_worker(browser: Browser, machine: Machi
         assert page.get_by_role("button", name="Copy codex-fast-proxy start").is_visible()
         assert 0 == machine.cfp("start").code
         page.get_by_text("Ready: requests go through the proxy.").wait_for()
-        assert [] == [said for said in watched.complaints if "ERR_" not in said]
+        assert [] == [complaint for complaint in watched.complaints if "ERR_" not in complaint]
 
 
 def test_changed_files_appear(watched: Watched, quiet_home: Machine) -> None:
@@ -181,8 +181,8 @@ def test_a_request_opens_to_what_is_known(watched: Watched, busy_home: Machine) 
             break
     page.keyboard.press("Enter")
     detail = page.locator("tr.detail")
-    told = detail.text_content() or ""
-    assert all(word in told for word in ("/v1/responses", "Policy in effect", "Tokens", "Tier in the response"))
+    text = detail.text_content() or ""
+    assert all(word in text for word in ("/v1/responses", "Policy in effect", "Tokens", "Tier in the response"))
     opener = page.locator("button.opener[aria-expanded=true]")
     assert opener.get_attribute("aria-controls") == detail.get_attribute("id")
     assert page.evaluate("document.activeElement.getAttribute('aria-expanded') === 'true'")
@@ -228,10 +228,10 @@ def test_a_link_from_elsewhere_opens_it(browser: Browser, busy_home: Machine) ->
             lambda route: route.fulfill(body=f'<a href="{url}">x</a>', content_type="text/html"),
         )
         page.goto("http://elsewhere.example/")
-        asked = page.evaluate(
+        status = page.evaluate(
             "async (url) => { try { return (await fetch(url)).status } catch (error) { return 'refused' } }",
             stage.url(busy_home, "/__codex_fast_proxy/api/state"),
         )
-        assert "refused" == asked
+        assert "refused" == status
         page.click("a")
         page.locator("body[data-live=yes]").wait_for()

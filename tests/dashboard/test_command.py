@@ -28,7 +28,7 @@ def browser(folder: Path, end: str = "") -> tuple[str, Path]:
     return str(program), note
 
 
-def asked(url: str) -> bytes:
+def body_of(url: str) -> bytes:
     with urllib.request.urlopen(url) as answer:  # noqa: S310  a loopback URL of our own
         return bytes(answer.read())
 
@@ -38,24 +38,24 @@ def test_the_running_proxy_has_a_page(machine: Machine, tmp_path: Path) -> None:
     refused = machine.cfp("dashboard")
     assert (2, "settings_missing") == (refused.code, refused.json["code"])
     stage.install(machine, [])
-    found = machine.cfp("dashboard", "--no-open")
+    printed = machine.cfp("dashboard", "--no-open")
     assert (0, "found", stage.url(machine), False) == (
-        found.code,
-        found.json["status"],
-        found.json["url"],
-        found.json["opened"],
+        printed.code,
+        printed.json["status"],
+        printed.json["url"],
+        printed.json["opened"],
     )
     machine.environ["BROWSER"], note = browser(tmp_path)
     opened = machine.cfp("dashboard")
     assert ("opened", True, "") == (opened.json["status"], opened.json["opened"], opened.stderr)
     assert stage.url(machine) == note.read_text()
-    assert b"codex-fast-proxy" in asked(found.json["url"])
+    assert b"codex-fast-proxy" in body_of(printed.json["url"])
     assert 200 == stage.turn(machine)
     with urllib.request.urlopen(stage.url(machine, f"{API_PATH}/events")) as events:  # noqa: S310  the same
-        told = b""
-        while b'"path":"/v1/responses"' not in told:
-            told += events.readline()
-    assert KEY.encode() not in told + asked(stage.url(machine, f"{API_PATH}/state"))
+        received = b""
+        while b'"path":"/v1/responses"' not in received:
+            received += events.readline()
+    assert KEY.encode() not in received + body_of(stage.url(machine, f"{API_PATH}/state"))
     assert KEY not in machine.cfp("logs").stdout
     assert 0 == machine.cfp("stop", "--force").code
     stopped = machine.cfp("dashboard")
@@ -79,9 +79,9 @@ def test_without_a_screen_nothing_is_opened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]")]
+    ("host", "url_host"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]")]
 )
-def test_the_url_is_valid(host: str, shown: str) -> None:
+def test_the_url_is_valid(host: str, url_host: str) -> None:
     """The page's URL is valid for IPv6 addresses too."""
     worker = PortFact(host=host, port=9, state=PortState.OURS)
-    assert f"http://{shown}:9/__codex_fast_proxy/dashboard" == page_url(worker)
+    assert f"http://{url_host}:9/__codex_fast_proxy/dashboard" == page_url(worker)

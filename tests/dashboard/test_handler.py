@@ -36,16 +36,16 @@ async def look_on(running: Running) -> tuple[Client, dict[str, Any]]:
     client = await running.client(limit=1 << 24)
     client.get(EVENTS)
     assert b"HTTP/1.1 200 OK" == (await client.head()).start
-    name, told = await next_event(client)
+    name, state = await next_event(client)
     assert "all" == name
-    return client, told
+    return client, state
 
 
-async def until(client: Client, wanted: str) -> Any:
+async def until(client: Client, event_name: str) -> Any:
     """Return the data of the next event of that name."""
     while True:
         name, data = await next_event(client)
-        if name == wanted:
+        if name == event_name:
             return data
 
 
@@ -56,10 +56,10 @@ async def test_a_browser_gets_the_page(tmp_path: Path, path: bytes) -> None:
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
         client = await running.client()
         client.get(path, HTML)
-        told = await client.response()
-        assert b"HTTP/1.1 200 OK" == told.start
-        assert b"text/html; charset=utf-8" == told.get(b"content-type")
-        assert assets.POLICY.encode() == told.get(b"content-security-policy")
+        response = await client.response()
+        assert b"HTTP/1.1 200 OK" == response.start
+        assert b"text/html; charset=utf-8" == response.get(b"content-type")
+        assert assets.POLICY.encode() == response.get(b"content-security-policy")
         assert [] == provider.requests
         await client.close()
 
@@ -84,13 +84,13 @@ async def test_every_file_of_the_page_is_served(tmp_path: Path, name: str) -> No
         client = await running.client()
         path = PAGE + b"/" + name.encode()
         client.get(path)
-        told = await client.response()
-        assert files("cfp.proxy.dashboard").joinpath("static", name).read_bytes() == told.body
-        assert b"nosniff" == told.get(b"x-content-type-options")
+        response = await client.response()
+        assert files("cfp.proxy.dashboard").joinpath("static", name).read_bytes() == response.body
+        assert b"nosniff" == response.get(b"x-content-type-options")
         client.send(b"HEAD %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (path, client.port))
-        assert str(len(told.body)).encode() == (await client.head()).get(b"content-length")
+        assert str(len(response.body)).encode() == (await client.head()).get(b"content-length")
         client.get(path)
-        assert told.body == (await client.response()).body
+        assert response.body == (await client.response()).body
         await client.close()
 
 
@@ -106,9 +106,9 @@ async def test_an_offer_of_http2_is_declined(tmp_path: Path) -> None:
         await client.close()
 
 
-def asked(home: Path, path: bytes, *fields: bytes, method: bytes = b"GET") -> str:
+def start_line(home: Path, path: bytes, *fields: bytes, method: bytes = b"GET") -> str:
     """Return the start line of the response to one request."""
-    found: list[bytes] = []
+    lines_read: list[bytes] = []
 
     @asynchronous
     async def ask() -> None:
@@ -116,17 +116,17 @@ def asked(home: Path, path: bytes, *fields: bytes, method: bytes = b"GET") -> st
             client = await running.client()
             lines = [b"%s %s HTTP/1.1" % (method, path), b"Host: 127.0.0.1:%d" % client.port, *fields, b"", b""]
             client.send(b"\r\n".join(lines))
-            found.append((await client.head()).start)
+            lines_read.append((await client.head()).start)
             await client.close()
 
     ask()
-    return found[0].decode().partition(" ")[2]
+    return lines_read[0].decode().partition(" ")[2]
 
 
 @pytest.mark.parametrize("path", [b"/", b"/v1", PAGE])
 def test_a_link_leads_to_the_page(tmp_path: Path, path: bytes) -> None:
     """A link of another site opens the page: that site cannot read it."""
-    assert "200 OK" == asked(tmp_path, path, *LINK)
+    assert "200 OK" == start_line(tmp_path, path, *LINK)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_link_leads_to_the_page(tmp_path: Path, path: bytes) -> None:
 )
 def test_other_sites_get_nothing(tmp_path: Path, path: bytes, fields: tuple[bytes, ...]) -> None:
     """Frames, scripts, fetches, and links to anything but the page are denied."""
-    assert "403 Forbidden" == asked(tmp_path, path, *fields)
+    assert "403 Forbidden" == start_line(tmp_path, path, *fields)
 
 
 @pytest.mark.parametrize(
@@ -165,16 +165,16 @@ def test_other_sites_get_nothing(tmp_path: Path, path: bytes, fields: tuple[byte
 )
 def test_the_page_only_reads(tmp_path: Path, path: bytes, method: bytes, expected: str) -> None:
     """Only GET and HEAD are served."""
-    assert expected == asked(tmp_path, path, method=method)
+    assert expected == start_line(tmp_path, path, method=method)
 
 
 @asynchronous
 async def test_a_turn_is_an_event(tmp_path: Path) -> None:
     """A turn is sent as an event; the page's own requests are not counted as running or served, and not logged."""
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
-        watcher, told = await look_on(running)
-        assert [] == told["requests"]
-        assert 0 == told["worker"]["requests_in_flight"]
+        watcher, state = await look_on(running)
+        assert [] == state["requests"]
+        assert 0 == state["worker"]["requests_in_flight"]
         client = await running.client()
         client.post(b'{"model":"m"}')
         await client.response()
@@ -200,9 +200,9 @@ async def test_the_state_can_be_requested(tmp_path: Path) -> None:
         client = await running.client()
         for _ in range(2):
             client.get(STATE)
-            told = json.loads((await client.response()).body)
-            assert "not_enabled" == told["verdict"]["code"]
-            assert provider.base == told["route"]["upstream_base"]
+            state = json.loads((await client.response()).body)
+            assert "not_enabled" == state["verdict"]["code"]
+            assert provider.base == state["route"]["upstream_base"]
         await client.close()
 
 
@@ -268,4 +268,4 @@ def test_files_name_only_files_that_are_there() -> None:
     assert set(NAMES) - {"index.html"} == {*linked, *imported}
     assert [] == re.findall(r"<style|\sstyle=|\son\w+=|<script(?! type=\"module\" src=)", page)
     outside = {name: re.findall(r"https?://[^\s\"']+", text) for name, text in texts.items()}
-    assert {"http://www.w3.org/2000/svg"} == {link for found in outside.values() for link in found}
+    assert {"http://www.w3.org/2000/svg"} == {link for links in outside.values() for link in links}

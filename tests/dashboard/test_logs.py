@@ -123,7 +123,7 @@ def test_each_line_is_read_once(
     path = tmp_path_factory.mktemp("log") / "requests.jsonl"
     file = RotatingFile(path, limit=limit)
     reader = LogReader(path)
-    told: list[int] = []
+    numbers_read: list[int] = []
     count = unread = 0
     begun = False
     try:
@@ -135,18 +135,18 @@ def test_each_line_is_read_once(
                         count += 1
                         unread += 1
             elif begun:
-                told += numbers(reader.new_lines())
+                numbers_read += numbers(reader.new_lines())
                 unread = 0
             else:
                 first = numbers(reader.last_lines(past))
-                kept = sum(
+                stored = sum(
                     len(part.read_bytes().splitlines())
                     for part in (path, path.with_suffix(".jsonl.1"))
                     if part.exists()
                 )
-                assert list(range(count))[-min(past, kept) :][: min(past, kept)] == first
-                told, begun, unread = list(range(count)), True, 0
-        assert list(range(count)) == told
+                assert list(range(count))[-min(past, stored) :][: min(past, stored)] == first
+                numbers_read, begun, unread = list(range(count)), True, 0
+        assert list(range(count)) == numbers_read
     finally:
         file.close()
 
@@ -190,21 +190,21 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> Non
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, close_fds=True)
     os.close(theirs)
     with os.fdopen(ours, "rb", buffering=0) as terminal:
-        told = b""
-        while told.count(b"\n") < 2:
-            told += terminal.read(4096)
+        output = b""
+        while output.count(b"\n") < 2:
+            output += terminal.read(4096)
         with Layout(home).request_log.open("a") as log:
             log.write(json.dumps(line(AT, 2, model="a-new-one")) + "\n")
-        while told.count(b"\n") < 3:
-            told += terminal.read(4096)
+        while output.count(b"\n") < 3:
+            output += terminal.read(4096)
         process.send_signal(number)
         assert 128 + number == process.wait(20)
         try:
             rest = terminal.read(4096)
         except OSError:  # Linux says so of a terminal whose program is gone
             rest = b""
-    assert b"a-new-one" in told
-    assert 3 == (told + rest).count(b"\n")
+    assert b"a-new-one" in output
+    assert 3 == (output + rest).count(b"\n")
 
 
 def test_a_reader_that_leaves_ends_it(tmp_path: Path) -> None:

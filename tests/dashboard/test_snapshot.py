@@ -52,8 +52,12 @@ def test_an_interrupted_command_comes_first(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.journal.mkdir()
     (layout.journal / "20260102T030405Z-0123abcd.open").write_text("")
-    found = take_snapshot(layout, {}, HEALTH, "code")
-    assert ("interrupted", "risk", ("20260102T030405Z-0123abcd",)) == (found.code, found.level, found.interrupted)
+    snapshot = take_snapshot(layout, {}, HEALTH, "code")
+    assert ("interrupted", "risk", ("20260102T030405Z-0123abcd",)) == (
+        snapshot.code,
+        snapshot.level,
+        snapshot.interrupted,
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,5 +83,5 @@ def test_a_saved_benchmark_is_shown_without_samples(
 def test_listening_needs_nothing_of_the_page() -> None:
     """Listening imports nothing of the dashboard, which the first browser request loads."""
     code = "import sys, cfp.proxy.worker.process; print([name for name in sys.modules if 'dashboard' in name])"
-    asked = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
-    assert "[]\n" == asked.stdout
+    process = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert "[]\n" == process.stdout

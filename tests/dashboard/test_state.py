@@ -32,16 +32,16 @@ REFUSED = line(AT, 1, status=401)
 )
 def test_the_graver_finding_comes_first(code: str, level: str, last: dict[str, Any] | None, expected: str) -> None:
     """The graver of diagnosis and last request counts; the diagnosis where both are equal."""
-    found = verdict(Snapshot(code=code, level=level), [] if last is None else [last], "")
-    assert expected == found["code"]
+    finding = verdict(Snapshot(code=code, level=level), [] if last is None else [last], "")
+    assert expected == finding["code"]
 
 
 def test_a_verdict_names_what_was_answered() -> None:
     """The sentence has the status, and the commands of the action are listed to be copied."""
-    found = verdict(READY, [REFUSED], "")
-    assert "401" in found["sentence"]
-    assert ["codex-fast-proxy verify-upstream"] == found["commands"]
-    assert "risk" == found["level"]
+    finding = verdict(READY, [REFUSED], "")
+    assert "401" in finding["sentence"]
+    assert ["codex-fast-proxy verify-upstream"] == finding["commands"]
+    assert "risk" == finding["level"]
 
 
 def test_before_the_first_snapshot_nothing_is_claimed() -> None:
@@ -52,9 +52,9 @@ def test_before_the_first_snapshot_nothing_is_claimed() -> None:
 @pytest.mark.parametrize("code", DIAGNOSES)
 def test_commands_mean_this_home(code: DiagnosisCode) -> None:
     """Our own commands in a verdict get the home's flag behind their verb; others stay unchanged."""
-    found = verdict(Snapshot(code=code, level="risk"), [], " --codex-home '/a b'")
-    for command in found["commands"]:
-        assert f"`{command}`" in found["action"]
+    finding = verdict(Snapshot(code=code, level="risk"), [], " --codex-home '/a b'")
+    for command in finding["commands"]:
+        assert f"`{command}`" in finding["action"]
         assert (" --codex-home '/a b'" in command) == command.startswith("codex-fast-proxy")
 
 
@@ -62,9 +62,9 @@ def test_the_state_tells_the_route_and_no_secret() -> None:
     """The state has the names and places of keys, as health has them."""
     health = {"pid": 7, "login_mode": "chatgpt", "upstream_api_key_available": True, "nonce": "n0nce"}
     health |= {"upstream_websocket": "served"}
-    told = state(SETTINGS, health, READY, tier_statistics=[{"model": "m"}], lines=[])
-    assert "RELAY_KEY" == told["route"]["key_env"]
-    assert "served" == told["route"]["websocket"]
-    assert "app_controlled" == told["fast"]["behavior"]
-    assert [{"model": "m"}] == told["fast"]["evidence"]
-    assert "n0nce" not in str(told)
+    page_state = state(SETTINGS, health, READY, tier_statistics=[{"model": "m"}], lines=[])
+    assert "RELAY_KEY" == page_state["route"]["key_env"]
+    assert "served" == page_state["route"]["websocket"]
+    assert "app_controlled" == page_state["fast"]["behavior"]
+    assert [{"model": "m"}] == page_state["fast"]["evidence"]
+    assert "n0nce" not in str(page_state)

@@ -88,9 +88,9 @@ def test_each_request_has_an_outcome(fields: dict[str, Any], expected: Outcome) 
 )
 def test_the_last_failure_has_a_name(fields: dict[str, Any], expected: tuple[str, str]) -> None:
     """Each way to fail has a code with an action."""
-    found = trouble([line(AT, 1), line(AT, 2, **fields)])
-    assert found is not None
-    assert expected == found[:2]
+    finding = trouble([line(AT, 1), line(AT, 2, **fields)])
+    assert finding is not None
+    assert expected == finding[:2]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,6 @@ def test_what_works_again_is_no_trouble(later: list[dict[str, Any]]) -> None:
 def test_every_line_is_judged(lines: list[dict[str, Any]]) -> None:
     """Any log line has a purpose and an outcome, and trouble is a failed model request."""
     rows = [request_row(one) for one in lines]
-    found = trouble(lines)
+    finding = trouble(lines)
     turns = [row for row in rows if row["kind"] is Purpose.GENERATION and row["outcome"] is not Outcome.LEFT]
-    assert (found is not None) == bool(turns and turns[-1]["outcome"] is Outcome.FAILED)
+    assert (finding is not None) == bool(turns and turns[-1]["outcome"] is Outcome.FAILED)

@@ -106,8 +106,8 @@ def read_by_h11(text: bytes, count: int) -> list[tuple[bytes, bytes, bytes]]:
     Line ends before a request are removed (RFC 9112 2.2 has a server ignore empty lines there), and so are further
     spaces around its target (section 3 allows it): h11 refuses them, llhttp skips them, and they are never passed on.
     """
-    found = []
-    while len(found) < count:
+    requests = []
+    while len(requests) < count:
         connection = h11.Connection(h11.SERVER)
         connection.receive_data(re.sub(rb"\A([A-Z]+) +([^ ]+) +HTTP", rb"\1 \2 HTTP", text.lstrip(b"\r\n")))
         request = connection.next_event()
@@ -116,9 +116,9 @@ def read_by_h11(text: bytes, count: int) -> list[tuple[bytes, bytes, bytes]]:
         while isinstance(event := connection.next_event(), h11.Data):
             body += bytes(event.data)
         assert isinstance(event, h11.EndOfMessage)
-        found.append((request.method, request.target, body))
+        requests.append((request.method, request.target, body))
         text = connection.trailing_data[0]
-    return found
+    return requests
 
 
 def answer(body: bytes = b"{}", status: bytes = b"200 OK", *fields: bytes) -> bytes:

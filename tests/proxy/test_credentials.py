@@ -175,9 +175,9 @@ def sent_by_the_worker(key: str) -> bytes | None:
 
 
 def accepted_by_a_command(key: str) -> bytes | None:
-    found = discover_key({}, "relay", None, None, {"RELAY_KEY": key}, source=KeySource.env("RELAY_KEY"))
+    key_found = discover_key({}, "relay", None, None, {"RELAY_KEY": key}, source=KeySource.env("RELAY_KEY"))
     try:
-        return None if found is None else checked_bearer(found, "https://relay.example")
+        return None if key_found is None else checked_bearer(key_found, "https://relay.example")
     except Failed as error:
         return None if error.code == "upstream_key_malformed" else b""
 

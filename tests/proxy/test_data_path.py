@@ -48,10 +48,10 @@ async def test_trailers_pass_in_both_directions(tmp_path: Path) -> None:
 
     async def script(call: Call) -> None:
         body = await read_chunk(call.reader)
-        seen = await call.reader.readuntil(b"\r\n\r\n")
+        trailers = await call.reader.readuntil(b"\r\n\r\n")
         head = b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n"
-        told = body + b"|" + seen
-        await call.send(head + b"%x\r\n%s\r\n0\r\n" % (len(told), told) + forbidden + b"X-Sum: down\r\n\r\n")
+        echo = body + b"|" + trailers
+        await call.send(head + b"%x\r\n%s\r\n0\r\n" % (len(echo), echo) + forbidden + b"X-Sum: down\r\n\r\n")
 
     async with upstream(script, whole=False) as up, worker(tmp_path, up.base) as running:
         client = await running.client()
@@ -286,27 +286,27 @@ async def test_a_body_that_stalls_is_given_up(tmp_path: Path) -> None:
 @asynchronous
 async def test_a_body_is_held_until_its_answer_begins(tmp_path: Path) -> None:
     """An inspected body is kept until the response begins, since it may be sent again, and freed then."""
-    asked, go_on, end = (asyncio.Event() for _ in range(3))
+    requested, go_on, end = (asyncio.Event() for _ in range(3))
 
     async def script(call: Call) -> None:
-        asked.set()
+        requested.set()
         await go_on.wait()
         await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n1")
         await end.wait()
         await call.send(b"2")
 
-    def held() -> list[int]:
+    def body_sizes() -> list[int]:
         gc.collect()  # those of tests before this one
         return [len(one.body or b"") + len(one.whole) for one in gc.get_objects() if type(one) is RequestBody]
 
     async with upstream(script) as up, worker(tmp_path, up.base) as running:
         client = await running.client()
         client.post(b'{"model":"m"}')
-        await asked.wait()
-        assert any(held())
+        await requested.wait()
+        assert any(body_sizes())
         go_on.set()
         assert (await client.head()).start == b"HTTP/1.1 200 OK"
-        assert held() == [0]
+        assert body_sizes() == [0]
         end.set()
         await client.close()
 
@@ -343,10 +343,10 @@ async def test_a_large_body_does_not_hold_up_others(tmp_path: Path) -> None:
 @asynchronous
 async def test_requests_wait_in_the_socket_for_those_before_them(tmp_path: Path) -> None:
     """Requests behind a running one are not read into the worker's memory without limit, however reads cut them."""
-    asked, go_on = asyncio.Event(), asyncio.Event()
+    requested, go_on = asyncio.Event(), asyncio.Event()
 
     async def script(call: Call) -> None:
-        asked.set()
+        requested.set()
         await go_on.wait()
         await call.send(answer(call.request.body))
 
@@ -354,10 +354,10 @@ async def test_requests_wait_in_the_socket_for_those_before_them(tmp_path: Path)
         client = await running.client()
         (connection,) = running.worker._connections
         for turn in range(2):  # of the second turn on the head is a known one
-            asked.clear()
+            requested.clear()
             go_on.clear()
             client.post(b'{"service_tier":"flex"}')
-            await asked.wait()
+            await requested.wait()
             assert connection.transport.is_reading()
             client.post(b'{"service_tier":"%d"}' % turn)
             async with asyncio.timeout(5):
@@ -508,8 +508,8 @@ async def test_a_cached_head_uses_the_current_key_and_tier(tmp_path: Path, hints
         keys, bodies = (b"first", b"first", b"second", b"second"), (b'{"a":1}', b"{}", b'{"b":[]}', b'{"a":1}')
         logins = ('{"OPENAI_API_KEY": "k"}', '{"OPENAI_API_KEY": "k"}', '{"OPENAI_API_KEY": "k"}', '{"tokens": {}}')
         for key, body, login in zip(keys, bodies, logins, strict=True):
-            kept = {"version": 1, "providers": {"relay": {"api_key": key.decode()}}}
-            layout.provider_auth.write_text(json.dumps(kept))
+            saved = {"version": 1, "providers": {"relay": {"api_key": key.decode()}}}
+            layout.provider_auth.write_text(json.dumps(saved))
             layout.auth.write_text(login)
             client = await running.client()
             client.post(body, b"Authorization: Bearer own", *hints)

@@ -69,15 +69,15 @@ async def test_a_compressed_body_keeps_its_coding(tmp_path: Path) -> None:
     """A zstd body gets the member and is sent as zstd; one with a tier is sent byte for byte."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         client = await running.client()
-        kept = zstd.compress(b'{"service_tier":"flex"}')
-        for body in (zstd.compress(b'{"model":"m"}'), kept):
+        unchanged = zstd.compress(b'{"service_tier":"flex"}')
+        for body in (zstd.compress(b'{"model":"m"}'), unchanged):
             client.post(body, b"Content-Encoding: zstd")
             await client.response()
         await client.close()
         first, second = up.requests
         assert zstd.decompress(first.body) == b'{"service_tier":"priority","model":"m"}'
         assert first.get(b"content-encoding") == b"zstd"
-        assert second.body == kept
+        assert second.body == unchanged
 
 
 @asynchronous
@@ -102,11 +102,11 @@ async def test_a_body_beyond_the_cap_is_refused(tmp_path: Path) -> None:
 @asynchronous
 async def test_other_requests_stream_through(tmp_path: Path) -> None:
     """A body that is not inspected reaches the upstream piece by piece, in its own framing."""
-    seen: asyncio.Queue[bytes] = asyncio.Queue()
+    pieces: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def script(call: Call) -> None:
         while piece := await read_chunk(call.reader):
-            seen.put_nowait(piece)
+            pieces.put_nowait(piece)
         await call.send(answer(b"done"))
 
     async with upstream(script, whole=False) as up, worker(tmp_path, up.base) as running:
@@ -115,7 +115,7 @@ async def test_other_requests_stream_through(tmp_path: Path) -> None:
         client.send(b"POST /v1/files HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n")
         for piece in (b"one", b"two", b"three"):
             client.send(chunk(piece))
-            assert await seen.get() == piece
+            assert await pieces.get() == piece
         client.send(b"0\r\n\r\n")
         assert (await client.response()).body == b"done"
         await client.close()
@@ -319,8 +319,8 @@ async def test_no_secret_is_logged_or_shown(tmp_path: Path, capfd: pytest.Captur
         refused = (await client.response()).body.decode()
         await client.close()
     captured = capfd.readouterr()
-    told = running.layout.request_log.read_text() + health + refused + captured.out + captured.err
-    assert [canary for canary in canaries if canary in told] == []
+    output = running.layout.request_log.read_text() + health + refused + captured.out + captured.err
+    assert [canary for canary in canaries if canary in output] == []
     assert len(running.log()) == 2
 
 

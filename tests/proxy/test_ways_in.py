@@ -105,9 +105,9 @@ async def test_nothing_is_smuggled(tmp_path: Path, name: str, text: bytes) -> No
         host = b"Host: 127.0.0.1:%d" % client.port
         sound = text.replace(b"Host: localhost", host).replace(b" / HTTP", b" /v1/x HTTP")
         client.send(sound + b"\r\n\r\n" + hidden % client.port)
-        told = await client.closed()
+        received = await client.closed()
         await client.close()
-        assert re.findall(rb"HTTP/1\.1 (\d{3}) ", told)[-1] in {b"400", b"405", b"431", b"505"}
+        assert re.findall(rb"HTTP/1\.1 (\d{3}) ", received)[-1] in {b"400", b"405", b"431", b"505"}
         completed = {"second_request_hidden_behind_body": [b"abc"]}.get(name, [])
         assert [request.body for request in up.requests] == completed
 
@@ -139,11 +139,11 @@ async def _send_mixed(home: Path, fields: list[bytes]) -> None:
         client.send(text)
         await client.closed()
         await client.close()
-        seen = [(request.start.split()[1].removeprefix(b"/api"), request.body) for request in up.requests]
-    assert seen == [(target, body) for _, target, body in read_by_h11(text, len(seen))]
+        forwarded = [(request.start.split()[1].removeprefix(b"/api"), request.body) for request in up.requests]
+    assert forwarded == [(target, body) for _, target, body in read_by_h11(text, len(forwarded))]
     named = [field.partition(b":")[0].strip().lower() for field in fields]
     if named.count(b"content-length") + named.count(b"transfer-encoding") > 1:
-        assert seen == []
+        assert forwarded == []
 
 
 @asynchronous
@@ -201,8 +201,8 @@ async def test_another_user_of_the_machine_spends_nothing(tmp_path: Path) -> Non
     async with upstream() as up, worker(tmp_path, up.base) as running:
         for path in ("/v1/models", "/__codex_fast_proxy/health"):
             command = [sys.executable, "-c", program, str(running.worker.port), path]
-            told = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
-            assert told.stdout.split() == ["HTTP/1.1", "403", "Forbidden"]
+            process = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+            assert process.stdout.split() == ["HTTP/1.1", "403", "Forbidden"]
         client: Client = await running.client()
         client.get(b"/v1/models")
         assert (await client.response()).start == b"HTTP/1.1 200 OK"

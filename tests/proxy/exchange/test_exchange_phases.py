@@ -144,8 +144,8 @@ class World:
         return SplicedBody([b"{", b'"service_tier":"priority"', b"}"], None, injected=True)
 
     async def _inject_in_thread(self, body: Piece, coding: bytes, record: RequestRecord) -> SplicedBody | None:
-        found: SplicedBody | None = await self._wait()
-        return found
+        spliced: SplicedBody | None = await self._wait()
+        return spliced
 
     async def _wait(self) -> Any:
         self.waiting = asyncio.get_running_loop().create_future()
@@ -209,10 +209,10 @@ class World:
         assert (done, done) == (bool(self.logged), bool(self.counted))
         assert done == (self.lost or bool(self.ends))
         assert {self.logged, self.counted, self.ends + self.lost} <= {0, 1}
-        held = [one for one in self.connections if not one.freed]
-        assert held == ([] if self.exchange._connection is None else [self.exchange._connection])
+        unfreed = [one for one in self.connections if not one.freed]
+        assert unfreed == ([] if self.exchange._connection is None else [self.exchange._connection])
         assert all(one.freed <= 1 for one in self.connections)
-        assert not (done and (held or self.waiting or self.exchange._task))
+        assert not (done and (unfreed or self.waiting or self.exchange._task))
 
 
 def response(status: int) -> ResponseHead:

@@ -87,14 +87,14 @@ def accept(request: Request, *fields: bytes) -> bytes:
 def serving(script: Callable[[Socket], Awaitable[None]]) -> Callable[[Call], Awaitable[None]]:
     """Return a script for an upstream that accepts every WebSocket and gives it to `script`."""
 
-    async def taken(call: Call) -> None:
+    async def accepting(call: Call) -> None:
         await call.send(accept(call.request, b"X-Codex-Turn-State: s"))
         try:
             await script(Socket.of(call.reader, call.writer, client=False))
         except EOFError:
             raise ConnectionError from None
 
-    return taken
+    return accepting
 
 
 async def under_way(running: Running) -> None:
@@ -170,9 +170,9 @@ async def test_a_turn_gets_the_tier(tmp_path: Path) -> None:
         assert (request.get(b"connection"), request.get(b"upgrade")) == (b"Upgrade", b"websocket")
     opened, first, second = running.log()
     assert (opened["status"], opened["transport"], opened["eligible"]) == (101, "websocket", False)
-    told = ("status", "eligible", "service_tier_before", "service_tier_after", "response_service_tier", "transport")
-    assert [first[name] for name in told] == [200, True, None, "priority", "priority", "websocket"]
-    assert [second[name] for name in told] == [200, False, "flex", "flex", "priority", "websocket"]
+    names = ("status", "eligible", "service_tier_before", "service_tier_after", "response_service_tier", "transport")
+    assert [first[name] for name in names] == [200, True, None, "priority", "priority", "websocket"]
+    assert [second[name] for name in names] == [200, False, "flex", "flex", "priority", "websocket"]
     assert first["usage"]["output_tokens"] == 3
     assert first["first_byte_ms"] <= first["duration_ms"]
 
@@ -188,28 +188,28 @@ async def test_a_session_of_codex_as_it_was_recorded(tmp_path: Path) -> None:
         for message in MESSAGES:
             await socket.send(message)
             await socket.receive()
-            asked = (await socket.receive())["asked"]
-            assert list(asked.items()) == [("service_tier", "priority"), *json.loads(message).items()]
+            message_sent = (await socket.receive())["asked"]
+            assert list(message_sent.items()) == [("service_tier", "priority"), *json.loads(message).items()]
         await client.close()
         await up.gone.get()
         (request,) = up.requests
     sent = [tuple(line.split(b": ", 1)) for line in HANDSHAKE.strip().split(b"\r\n")[1:]]
-    said_anew = {b"Host", b"Connection", b"Upgrade", b"sec-websocket-extensions"}
+    replaced = {b"Host", b"Connection", b"Upgrade", b"sec-websocket-extensions"}
     switch = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
-    kept = [pair for pair in sent if pair[0] not in said_anew]
-    assert request.headers[1:-1] == kept + switch
+    unchanged = [pair for pair in sent if pair[0] not in replaced]
+    assert request.headers[1:-1] == unchanged + switch
     assert [line["eligible"] for line in running.log()] == [False, False, True]
 
 
 @asynchronous
 async def test_everything_else_passes_as_it_is(tmp_path: Path) -> None:
     """Other texts, binary frames, fragments, pings and closes pass unchanged in both directions."""
-    seen: asyncio.Queue[Any] = asyncio.Queue()
+    messages: asyncio.Queue[Any] = asyncio.Queue()
 
     async def script(socket: Socket) -> None:
         while True:
             message = await socket.receive()
-            seen.put_nowait(message)
+            messages.put_nowait(message)
             if isinstance(message, tuple):
                 socket.writer.write(socket.frames.pong(b"far") if message[0] is Opcode.PING else b"")
             elif isinstance(message, dict):
@@ -239,7 +239,7 @@ async def test_everything_else_passes_as_it_is(tmp_path: Path) -> None:
             {"service_tier": None},
             (Opcode.CLOSE, (CloseReason.NORMAL_CLOSURE, "bye")),
         ]
-        assert [await seen.get() for _ in expected] == expected
+        assert [await messages.get() for _ in expected] == expected
         await client.close()
         await up.gone.get()
 
@@ -438,8 +438,8 @@ async def test_a_refused_tier_is_learned(tmp_path: Path) -> None:
         await client.close()
         await up.gone.get()
     _, *turns = running.log()
-    told = [(turn["status"], turn["service_tier_injected"]) for turn in turns]
-    assert told == [(200, False), (200, False), (400, False)]
+    outcomes = [(turn["status"], turn["service_tier_injected"]) for turn in turns]
+    assert outcomes == [(200, False), (200, False), (400, False)]
 
 
 @asynchronous
@@ -586,15 +586,15 @@ async def test_silence_in_a_turn_has_a_limit(tmp_path: Path) -> None:
 @asynchronous
 async def test_frames_sent_before_the_answer_wait_for_it(tmp_path: Path) -> None:
     """Frames behind the handshake wait for the upstream's 101: a refused upgrade never smuggles a request."""
-    seen: asyncio.Queue[Any] = asyncio.Queue()
+    messages: asyncio.Queue[Any] = asyncio.Queue()
 
     async def script(call: Call) -> None:
         if b"x-no" in {name.lower() for name, _ in call.request.headers}:
             await call.send(answer(b"", b"404 Not Found"))
-            seen.put_nowait(await call.reader.read())
+            messages.put_nowait(await call.reader.read())
             return
         await call.send(accept(call.request) + b"\x81\x02{}")
-        seen.put_nowait(await Socket.of(call.reader, call.writer, client=False).receive())
+        messages.put_nowait(await Socket.of(call.reader, call.writer, client=False).receive())
 
     for fields in ((), (b"X-No: 1",)):
         async with upstream(script) as up, worker(tmp_path, up.base) as running:
@@ -604,8 +604,8 @@ async def test_frames_sent_before_the_answer_wait_for_it(tmp_path: Path) -> None
             client.send(socket.frames.send_data(json.dumps(CREATE), fin=True))
             head = await client.head()
             if fields:
-                assert (head.start, await seen.get()) == (REFUSED_426[0], b"")
+                assert (head.start, await messages.get()) == (REFUSED_426[0], b"")
             else:
-                assert (await seen.get())["service_tier"] == "priority"
+                assert (await messages.get())["service_tier"] == "priority"
                 assert await socket.receive() == {}
             await client.close()

@@ -190,8 +190,8 @@ def test_the_outbound_proxy_is_the_one_of_codex(tmp_path: Path) -> None:
     environ = {"HTTPS_PROXY": "http://p:1", "PATH": "/bin"}
     assert worker_config(args, environ).environ.items() >= environ.items()
     (tmp_path / ".env").write_text("HTTPS_PROXY=http://p:2\nRELAY_KEY=k\n")
-    found = worker_config(args, environ).environ
-    assert (found["HTTPS_PROXY"], found["PATH"], found.get("RELAY_KEY")) == ("http://p:2", "/bin", None)
+    variables = worker_config(args, environ).environ
+    assert (variables["HTTPS_PROXY"], variables["PATH"], variables.get("RELAY_KEY")) == ("http://p:2", "/bin", None)
 
 
 @pytest.mark.parametrize(

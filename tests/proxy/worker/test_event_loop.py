@@ -12,7 +12,7 @@ import pytest
 
 from cfp.proxy.worker.event_loop import Addresses, run, turns
 
-FOUND: Addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]
+ADDRESSES: Addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]
 
 
 async def ask(name: str = "provider.example") -> Addresses:
@@ -25,7 +25,7 @@ def test_a_resolver_that_hangs_delays_nothing_else() -> None:
 
     def hanging(*_: Any) -> Addresses:
         answers.wait()
-        return FOUND
+        return ADDRESSES
 
     async def main() -> None:
         for number in range(100):
@@ -47,14 +47,14 @@ def test_equal_queries_share_a_result() -> None:
     def resolve(*query: Any) -> Addresses:
         queries.append(query)
         answers.wait()
-        return FOUND
+        return ADDRESSES
 
     async def main() -> None:
         together = [asyncio.create_task(ask()) for _ in range(10)]
         await asyncio.sleep(0)
         answers.set()
-        assert await asyncio.gather(*together) == [FOUND] * 10
-        assert await ask() == FOUND
+        assert await asyncio.gather(*together) == [ADDRESSES] * 10
+        assert await ask() == ADDRESSES
 
     run(main(), resolve)
     assert queries == [("provider.example", 1, 0, socket.SOCK_STREAM, 0, 0)] * 2
@@ -88,22 +88,22 @@ def test_turns_are_counted() -> None:
     """Calls in one turn return one number; on a loop that does not count, every call returns another."""
 
     async def main() -> list[int]:
-        turn, seen = turns(), []
+        turn, runs = turns(), []
         loop = asyncio.get_running_loop()
         done = loop.create_future()
         for _ in range(2):
-            loop.call_soon(lambda: seen.append(turn()))
-        loop.call_soon(loop.call_soon, lambda: done.set_result(seen.append(turn())))
+            loop.call_soon(lambda: runs.append(turn()))
+        loop.call_soon(loop.call_soon, lambda: done.set_result(runs.append(turn())))
         await done
-        return seen
+        return runs
 
-    seen: list[list[int]] = []
+    runs: list[list[int]] = []
 
     async def keep() -> None:
-        seen.append(await main())
+        runs.append(await main())
 
     run(keep())
     asyncio.run(keep())
-    (first, same, next_one), every = seen
+    (first, same, next_one), every = runs
     assert first == same != next_one
     assert len(set(every)) == 3

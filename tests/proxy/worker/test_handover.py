@@ -183,13 +183,13 @@ async def test_connections_wait_while_no_worker_accepts(tmp_path: Path) -> None:
     """Connections that come while no worker accepts wait in the queue; none is refused or reset."""
     async with upstream() as double, first(tmp_path, double) as former:
         config = replace(former.config, nonce=NEXT, take_over=FIRST)
-        for taken in (False, True):
+        for returned in (False, True):
             loan = await asyncio.to_thread(borrow, config)
             assert loan is not None
             waiting = [await former.client() for _ in range(50)]
             for client in waiting:
                 client.post()
-            if taken:
+            if returned:
                 async with life(config, loan):
                     former.handover.end()
                     starts = [(await client.response()).start for client in waiting]
@@ -207,17 +207,17 @@ async def test_connections_wait_while_no_worker_accepts(tmp_path: Path) -> None:
 async def test_an_idle_connection_may_send_its_last_request(tmp_path: Path) -> None:
     """A request on its way while the former worker drains is answered, with Connection: close."""
     async with upstream() as double, first(tmp_path, double, limits=Limits(last_request_seconds=0.3)) as former:
-        kept, unused = await former.client(), await former.client()
-        kept.post()
-        await kept.response()
+        reused, unused = await former.client(), await former.client()
+        reused.post()
+        await reused.response()
         async with successor(former):
             former.handover.end()
-            kept.post()
-            last = await kept.response()
+            reused.post()
+            last = await reused.response()
             assert (b"HTTP/1.1 200 OK", b"close") == (last.start, last.get(b"connection"))
-            assert (b"", b"") == (await kept.closed(), await unused.closed())
+            assert (b"", b"") == (await reused.closed(), await unused.closed())
             await former.over
-        for client in (kept, unused):
+        for client in (reused, unused):
             await client.close()
 
 
@@ -265,9 +265,9 @@ async def test_some_requests_for_a_loan_are_refused(tmp_path: Path) -> None:
     async with upstream() as double, first(tmp_path, double) as former:
         config = replace(former.config, nonce=NEXT, take_over=FIRST)
 
-        async def refused(asked: WorkerConfig) -> str:
+        async def refused(borrower: WorkerConfig) -> str:
             with pytest.raises(Failed) as caught:
-                await asyncio.to_thread(borrow, asked)
+                await asyncio.to_thread(borrow, borrower)
             return str(caught.value.details["reason"])
 
         stolen = replace(config, take_over="cc")
