@@ -106,8 +106,8 @@ def run(args: Args, host: Host) -> Result:
     if not (args.start or args.prepare_only or args.dry_run):
         raise UsageError("start_required")
     recovered = {} if args.dry_run else settle(host, "install")
-    asked = RequestedAddress(host=args.host, port=args.port)
-    facts = host.survey(asked, ask_codex=True)
+    address = RequestedAddress(host=args.host, port=args.port)
+    facts = host.survey(address, ask_codex=True, settled=not args.dry_run)
     plan = plan_install(facts, args.request())
     if args.dry_run:
         return Result(status="planned", fields=_planned(facts, plan))
@@ -118,11 +118,14 @@ def run(args: Args, host: Host) -> Result:
         else skipped_verification(host, facts, plan.settings)
     )
     with locked(host.journal, "install", LOCK_TIMEOUT_S) as (lease, _):
-        facts = host.survey(asked, ask_codex=True)
+        facts = host.survey(address, ask_codex=True, settled=True)
         plan = plan_install(facts, args.request())
         switch = _transact(args, host, lease, facts, plan)
-        read_back = {} if args.prepare_only else _read_back(host, lease, plan)
-    fields = {**_fields(host, plan, switch), "verification": verification, **read_back, **recovered}
+        after = host.survey(settled=True)
+        read_back = {} if args.prepare_only else _read_back(host, lease, plan, after)
+        if read_back.get("trust_read_back") == "corrected":
+            after = host.survey(settled=True)
+    fields = {**_fields(after, plan, switch), "verification": verification, **read_back, **recovered}
     return Result(status="prepared" if args.prepare_only else "installed", fields=fields)
 
 
@@ -139,22 +142,21 @@ def _transact(args: Args, host: Host, lease: Lease, facts: Facts, plan: InstallP
     return switch
 
 
-def _read_back(host: Host, lease: Lease, plan: InstallPlan) -> dict[str, Any]:
-    """Ask Codex itself whether it trusts our hook, and take its word for key and hash where ours differ."""
+def _read_back(host: Host, lease: Lease, plan: InstallPlan, facts: Facts) -> dict[str, Any]:
+    """Ask Codex whether it trusts our hook, and record its key and hash where ours differ."""
     if plan.hook is None or host.codex is None or (host.codex_version or (0,)) < HOOKS_LIST_SINCE:
         return {"trust_read_back": "unavailable"}
     try:
         listing = host.codex.hooks(host.layout.home)
     except CfpError as error:
         return {"trust_read_back": "unavailable", "trust_read_back_error": error.code}
-    except KeyboardInterrupt:  # the installation is committed by now, and that is what must be told
+    except KeyboardInterrupt:  # the installation is committed by now, and the result must say so
         return {"trust_read_back": "interrupted"}
     ours = next((entry for entry in listing.hooks if entry.command == plan.hook.command), None)
     if ours is None:
         return {"trust_read_back": "missing"}
     if ours.trust_status == "trusted":
         return {"trust_read_back": "trusted"}
-    facts = host.survey()
     changes = plan_trust(facts, ours.key, ours.current_hash)
     switch = Switch(lease=lease, layout=host.layout, workers=host.workers, settings=plan.settings)
     state = state_of(facts)
@@ -178,8 +180,7 @@ def _planned(facts: Facts, plan: InstallPlan) -> dict[str, Any]:
     }
 
 
-def _fields(host: Host, plan: InstallPlan, switch: Switch) -> dict[str, Any]:
-    facts = host.survey()
+def _fields(facts: Facts, plan: InstallPlan, switch: Switch) -> dict[str, Any]:
     done = RESULTS["prepared" if plan.hook is None else "installed"]
     started = plan.worker is WorkerAction.START or plan.worker.refreshes
     return {

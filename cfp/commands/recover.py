@@ -10,6 +10,7 @@ from typing import Any, Final
 from cfp.commands.command import Command
 from cfp.commands.settle import mend, recovery_fields
 from cfp.core.diagnosis import diagnose
+from cfp.core.facts import Facts
 from cfp.core.plan.repair import Repair, check_recorded, plan_recovery
 from cfp.core.state import state_of
 from cfp.errors import Busy
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: Args, host: Host) -> Result:
-    """Recover, or tell what recovery would do. Works offline, without Codex and without a worker."""
+    """Recover, or show what recovery would do. It needs no network, no Codex and no worker."""
     with translated():
         interrupted, clean = host.journal.interrupted(), host.journal.is_clean()
     if args.dry_run:
@@ -44,22 +45,28 @@ def run(args: Args, host: Host) -> Result:
             raise Busy("busy", holder=str(host.journal.holder().get("command") or "another command"))
         with translated():
             open_transactions = [host.journal.inspect(tx) for tx in interrupted]
-        repair = None if interrupted else _plan(host)
+        facts = host.survey()
+        repair = None if interrupted else _repair(facts)
         would = _would(open_transactions, repair)
         fields = {"dry_run": True, "transactions": open_transactions, **_repair_fields(repair, done=False)}
-        return _result(host, "clean", fields, would=would)
-    if clean and _plan(host) is None:
-        return _result(host, "clean", {"transactions": []})
+        return _result(facts, "clean", fields, would=would)
+    if clean:
+        facts = host.survey()
+        if _repair(facts) is None:
+            return _result(facts, "clean", {"transactions": []})
     with locked(host.journal, "recover", LOCK_TIMEOUT_S) as (lease, recovery):
         fields = recovery_fields(recovery)
-        repair = mend(host, lease, "recover", plan_recovery)
+        facts = host.survey(settled=True)
+        repair = plan_recovery(facts)
+        if repair is not None:
+            mend(host, lease, facts, repair, command="recover")
+            facts = host.survey(settled=True)
     kind = "repaired" if repair is not None else str(fields["kind"])
-    return _result(host, kind, {**fields, **_repair_fields(repair, done=True)})
+    return _result(facts, kind, {**fields, **_repair_fields(repair, done=True)})
 
 
-def _plan(host: Host) -> Repair | None:
-    """What mends the home; raises ConfigDrift(proxy_unrecorded) where it would take more than is there."""
-    facts = host.survey()
+def _repair(facts: Facts) -> Repair | None:
+    """Return the repair of the home; raises ConfigDrift(proxy_unrecorded) where too little is recorded for one."""
     check_recorded(facts)
     return plan_recovery(facts)
 
@@ -80,7 +87,7 @@ _DONE: Final[dict[str, Message]] = {
 
 
 def _would(transactions: Sequence[Mapping[str, Any]], repair: Repair | None) -> str:
-    """What a recovery would do, in words; "" for nothing."""
+    """Describe what a recovery would do; "" for nothing."""
     work = [_DECISIONS[tx["decision"]].format_map({"command": "?", "at": "?", **tx}) for tx in transactions]
     if repair is not None:
         work.append(f"{repair.provider} would point at {repair.url} again, as {repair.source} says")
@@ -101,15 +108,14 @@ def _repair_fields(repair: Repair | None, *, done: bool) -> dict[str, object]:
     }
 
 
-def _result(host: Host, kind: str, fields: dict[str, Any], *, would: str = "") -> Result:
-    facts = host.survey()
+def _result(facts: Facts, kind: str, fields: dict[str, Any], *, would: str = "") -> Result:
     diagnosis = diagnose(facts)
     conflict = kind == "conflict"
     if conflict:
         told = message("recovery_conflict", {"conflicts": fields.get("conflicts", [])})
     elif would:
         damaged = [tx["id"] for tx in fields["transactions"] if tx["decision"] == "refuse"]
-        records = [f"{host.layout.journal / tx}.open" for tx in damaged]
+        records = [f"{facts.layout.journal / tx}.open" for tx in damaged]
         told = RESULTS["recover_would_refuse" if damaged else "recover_would_settle"].filled(
             {"work": would, "records": records}
         )

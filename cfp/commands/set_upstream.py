@@ -74,7 +74,7 @@ _TABLES: dict[WorkerAction, Table[Switch]] = {
 def run(args: Args, host: Host) -> Result:
     """Verify, then save; raises CfpError with everything as it was."""
     recovered = settle(host, "set-upstream")
-    facts = host.survey()
+    facts = host.survey(settled=True)
     plan = plan_set_upstream(facts, args.request(), restart=args.restart)
     verification = (
         skipped_verification(host, facts, plan.settings)
@@ -82,7 +82,7 @@ def run(args: Args, host: Host) -> Result:
         else verify_candidate(host, facts, plan.settings, args.verify_timeout)
     )
     with locked(host.journal, "set-upstream", LOCK_TIMEOUT_S) as (lease, _):
-        facts = host.survey()
+        facts = host.survey(settled=True)
         plan = plan_set_upstream(facts, args.request(), restart=args.restart)
         switch = switch_for(host, lease, facts, plan.settings, verbose=args.verbose_proxy, prune=plan.prune)
         transact(
@@ -93,7 +93,7 @@ def run(args: Args, host: Host) -> Result:
             states=(plan.from_state, plan.to_state),
             changes=plan.changes,
         )
-    after = host.survey()
+    after = host.survey(settled=True)
     fields = {**_fields(facts, plan, switch, after), "verification": verification, **recovered}
     return Result(status="upstream_updated", fields=fields)
 

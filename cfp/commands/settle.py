@@ -1,13 +1,13 @@
-"""The frame that mutating commands share: what is settled first, what a run is about, what is said of both."""
+"""Shared by the mutating commands: interrupted transactions are settled first, and lost records are mended."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cfp.core.facts import Facts
-from cfp.core.plan.repair import Repair, plan_repair
+from cfp.core.plan.repair import Repair
 from cfp.core.settings import Settings
 from cfp.core.state import state_of
 from cfp.host.home import LOCK_TIMEOUT_S, Host
@@ -18,7 +18,7 @@ from journal import Lease, Recovery
 
 
 def settle(host: Host, command: str) -> dict[str, Any]:
-    """Settle interrupted transactions before anything is looked at; return the fields that say so."""
+    """Settle interrupted transactions before the home is surveyed; return the result's fields about them."""
     with translated():
         interrupted = host.journal.interrupted()
     if not interrupted:
@@ -30,7 +30,7 @@ def settle(host: Host, command: str) -> dict[str, Any]:
 def switch_for(
     host: Host, lease: Lease, facts: Facts, settings: Settings, *, verbose: bool = False, prune: Sequence[Path] = ()
 ) -> Switch:
-    """The subject of a run that may touch the worker: what is to be served, and by whom it is served now."""
+    """Return the subject of a run that may touch the worker: the settings to serve, and the worker that runs now."""
     return Switch(
         lease=lease,
         layout=host.layout,
@@ -42,22 +42,15 @@ def switch_for(
     )
 
 
-def mend(
-    host: Host, lease: Lease, command: str, plan: Callable[[Facts], Repair | None] = plan_repair
-) -> Repair | None:
-    """Give back a config that points at a proxy of which there is no record: no transaction knows of it."""
-    facts = host.survey()
-    repair = plan(facts)
-    if repair is None:
-        return None
+def mend(host: Host, lease: Lease, facts: Facts, repair: Repair, *, command: str) -> None:
+    """Give back a config that points at a proxy without a record; no transaction knows of it."""
     state = state_of(facts)
     switch = Switch(lease=lease, layout=host.layout, workers=host.workers)
     transact(switch, GIVE_BACK, command=command, argv=(command,), states=(state, state), changes=repair.changes)
-    return repair
 
 
 def recovery_fields(recovery: Recovery | None) -> dict[str, Any]:
-    """A recovery as JSON."""
+    """Return a recovery as JSON."""
     if recovery is None:
         return {"kind": "clean"}
     return {

@@ -38,12 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Start, refresh, or find it running."""
     recovered = settle(host, "start")
-    plan_start(host.survey())
+    plan_start(host.survey(settled=True))
     with locked(host.journal, "start", LOCK_TIMEOUT_S) as (lease, _):
-        facts = host.survey()
+        facts = host.survey(settled=True)
         plan = plan_start(facts)
         switch = begin_worker(host, lease, facts, plan, command="start", verbose=args.verbose_proxy)
-    fields = {**worker_fields(plan, switch, facts), **_use(diagnose(host.survey()))}
+    fields = {**worker_fields(plan, switch, facts), **_use(diagnose(host.survey(settled=True)))}
     return Result(status=fields.pop("status"), fields={**fields, **route_and_auth(facts, plan.settings), **recovered})
 
 

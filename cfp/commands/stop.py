@@ -47,7 +47,7 @@ def run(args: Args, host: Host) -> Result:
     if not facts.home_exists:
         return _stop_without_home(host, facts)
     with locked(host.journal, "stop", LOCK_TIMEOUT_S) as (lease, _):
-        facts = host.survey()
+        facts = host.survey(settled=True)
         stops = plan_stop(facts, force=args.force)
         previous = facts.running_worker if stops else None
         draining = facts.draining if stops else ()

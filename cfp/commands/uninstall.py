@@ -85,13 +85,14 @@ def run(args: Args, host: Host) -> Result:
             return _result(facts, replace(plan, retirement=Retirement.NOW), None, {}, state_of(facts))
     recovered = settle(host, "uninstall")
     with locked(host.journal, "uninstall", LOCK_TIMEOUT_S) as (lease, _):
-        facts = host.survey()
+        facts = host.survey(settled=True)
         plan = plan_uninstall(facts, args.request())
         if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
-        repair = mend(host, lease, "uninstall")  # after all that may refuse: it changes config.toml
-        if repair is not None:
-            facts, risky = host.survey(), plan.risky_login
+        repair = plan_repair(facts)
+        if repair is not None:  # after all that may refuse: it changes config.toml
+            mend(host, lease, facts, repair, command="uninstall")
+            facts, risky = host.survey(settled=True), plan.risky_login
             plan = replace(
                 plan_uninstall(facts, args.request()),
                 config_restore=ConfigRestore.RESTORED_BASE_URL,
@@ -99,7 +100,7 @@ def run(args: Args, host: Host) -> Result:
             )
             recovered = {"recovered": {"kind": "repaired", "base_url": repair.url, "source": repair.source}}
         switch = _transact(host, lease, facts, plan)
-    return _result(facts, plan, switch, recovered, state_of(host.survey()))
+    return _result(facts, plan, switch, recovered, state_of(host.survey(settled=True)))
 
 
 def nothing_there(host: Host, facts: Facts, plan: UninstallPlan) -> bool:

@@ -38,15 +38,26 @@ class Host:
         return cls(layout=locate(codex_home, environ), environ=environ, python=python)
 
     def survey(
-        self, address: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
+        self,
+        address: RequestedAddress | None = None,
+        *,
+        ask_codex: bool = False,
+        locked: bool = False,
+        settled: bool = False,
     ) -> Facts:
         """Read everything once; `ask_codex` also runs the Codex CLI for its version.
 
-        locked  the caller holds the journal's lock: an open transaction belongs to no running command
+        locked   the caller holds the journal's lock: an open transaction belongs to no running command
+        settled  the caller has settled the interrupted transactions: the survey looks for none
         """
-        version = self.codex_version if ask_codex else None
         return survey(
-            self.layout, self.environ, address=address, codex_version=version, disk=self.disk, locked=locked
+            self.layout,
+            self.environ,
+            address=address,
+            codex_version=self.codex_version if ask_codex else None,
+            disk=self.disk,
+            locked=locked,
+            settled=settled,
         )
 
     @property

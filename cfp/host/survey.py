@@ -60,6 +60,7 @@ def survey(
     neighbours: Neighbours | None = None,
     disk: Disk = DISK,
     locked: bool = False,
+    settled: bool = False,
 ) -> Facts:
     """Read one home.
 
@@ -67,6 +68,7 @@ def survey(
     neighbours     queries about ports and processes; None: those of this machine
     disk           reads files and the clock
     locked         the caller holds the journal's lock
+    settled        the caller has settled the interrupted transactions: the survey looks for none
     """
     queries = neighbours or Neighbours(at=_port, by_process=_by_process, draining=_draining)
     config = _text(disk, layout.config, config_toml.parse)
@@ -109,7 +111,7 @@ def survey(
         candidate=candidate,
         worker_by_process=queries.by_process(layout, (worker, candidate)),
         draining=queries.draining(layout),
-        interrupted=_interrupted(disk, layout, locked=locked),
+        interrupted=() if settled else _interrupted(disk, layout, locked=locked),
         backup_contents=_kept(record, layout, backups) if manifest is None else (),
         codex_version=codex_version,
         unreadable=tuple((str(path), why) for path, why in record.refused.items()),

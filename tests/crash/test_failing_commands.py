@@ -122,12 +122,10 @@ def test_interrupted_at_any_operation(command: Command, numbers: Numbers) -> Non
 class _Impatient(StagedHost):
     """A host with ^C at the first read after the commit, when the lock is free again."""
 
-    def survey(
-        self, address: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
-    ) -> Facts:
+    def survey(self, address: RequestedAddress | None = None, *, ask_codex: bool = False, **known: bool) -> Facts:
         if self.journal.has_committed:
             raise KeyboardInterrupt
-        return super().survey(address, ask_codex=ask_codex, locked=locked)
+        return super().survey(address, ask_codex=ask_codex, **known)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)

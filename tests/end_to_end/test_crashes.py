@@ -79,10 +79,8 @@ class ActingHost(Host):
 
     acts: Acts = field(default_factory=Acts)
 
-    def survey(
-        self, address: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
-    ) -> Facts:
-        return super().survey(address, locked=locked)
+    def survey(self, address: RequestedAddress | None = None, *, ask_codex: bool = False, **known: bool) -> Facts:
+        return super().survey(address, **known)
 
     @cached_property
     def codex(self) -> None:

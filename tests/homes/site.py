@@ -93,11 +93,16 @@ class StagedHost(Host):
     codex = None
     codex_version = None
 
-    def survey(
-        self, address: RequestedAddress | None = None, *, ask_codex: bool = False, locked: bool = False
-    ) -> Facts:
+    def survey(self, address: RequestedAddress | None = None, *, ask_codex: bool = False, **known: bool) -> Facts:
         near = self.computer.neighbours()
-        return survey(self.layout, self.environ, address=address, neighbours=near, disk=self.disk, locked=locked)
+        return survey(
+            self.layout,
+            self.environ,
+            address=address,
+            neighbours=near,
+            disk=self.disk,
+            **known,
+        )
 
     @cached_property
     def workers(self) -> Crew:
