@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cfp.commands.link_skill import told
+from cfp.commands.link_skill import skill_result
 from cfp.errors import Refused
 from cfp.host.system.skill_link import link, unlink
+from cfp.messages.results import RESULTS
 
 
 @pytest.fixture
@@ -28,7 +29,8 @@ def test_linked_found_and_removed(places: tuple[str, str]) -> None:
 def test_where_nothing_was_linked_nothing_is_to_do(places: tuple[str, str]) -> None:
     """No restart is asked for where Codex has lost no skill."""
     asked = [
-        told(act(*places, {}), "done.skill_unlinked").fields["next_user_action"] for act in (unlink, link, unlink)
+        skill_result(act(*places, {}), RESULTS["skill_unlinked"]).fields["next_user_action"]
+        for act in (unlink, link, unlink)
     ]
     assert [False, True, True] == [bool(one) for one in asked]
 
