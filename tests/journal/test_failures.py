@@ -81,14 +81,14 @@ def each_failure(make: Callable[[], SimFs], act: Callable[[SimFs], object], code
 class OneLock:
     """A lock that records whether it is acquired."""
 
-    held = False
+    is_locked = False
 
     def acquire(self, path: Path, timeout: float) -> OneLock:
-        self.held = True
+        self.is_locked = True
         return self
 
     def release(self) -> None:
-        self.held = False
+        self.is_locked = False
 
 
 def test_a_failed_acquire_releases_the_lock() -> None:
@@ -104,7 +104,7 @@ def test_a_failed_acquire_releases_the_lock() -> None:
     def acquire(fs: SimFs) -> None:
         journal_on(fs, Machine(), locks=lock).acquire(command="x", timeout=0).__exit__(None, None, None)
 
-    failures = [lock.held for _ in each_failure(littered, acquire, errno.EIO)]
+    failures = [lock.is_locked for _ in each_failure(littered, acquire, errno.EIO)]
     assert failures == [False] * 4  # making the folder, both listings, removing the orphan
 
 
@@ -119,7 +119,7 @@ def test_an_interrupted_acquire_releases_the_lock() -> None:
     fs.on_step = interrupt
     with pytest.raises(KeyboardInterrupt):
         journal_on(fs, Machine(), locks=lock).acquire(command="x", timeout=0)
-    assert not lock.held
+    assert not lock.is_locked
 
 
 # --- the history -------------------------------------------------------------------------------------------------
@@ -243,17 +243,17 @@ def swap(fs: SimFs) -> None:
 
 def test_a_permanent_failure_reports_its_first_path() -> None:
     """A failure of the cleanup does not replace the first error: the path is that of a single failure."""
-    told: dict[bool, list[Path]] = {False: [], True: []}
-    for sticky, at in itertools.product(told, range(1, 30)):
+    paths: dict[bool, list[Path]] = {False: [], True: []}
+    for sticky, at in itertools.product(paths, range(1, 30)):
         fs = home_with("/h/config", "/h/old")
         with journal_on(fs, Machine()).acquire(command="x", timeout=0) as lease:
             transaction = lease.begin(**BEGIN, changes=CHANGES)
             fs.fault = Fault(at=fs.step + at, code=errno.EIO, sticky=sticky)
             if failed := failure_of(lambda _, prepare=transaction.prepare: prepare(), fs):
-                told[sticky].append(failed.path)
+                paths[sticky].append(failed.path)
             fs.fault = None
-    assert told[True] == told[False]
-    assert len(told[True]) == 22
+    assert paths[True] == paths[False]
+    assert len(paths[True]) == 22
 
 
 def failing_swaps(make: Callable[[], SimFs]) -> Iterator[tuple[SimFs, str]]:
@@ -275,11 +275,11 @@ def failing_swaps(make: Callable[[], SimFs]) -> Iterator[tuple[SimFs, str]]:
 
 def test_a_failed_swap_names_its_target() -> None:
     """The error names the target or its folder, and the roll back restores every file."""
-    told = []
+    paths = []
     for fs, path in failing_swaps(lambda: home_with("/h/config", "/h/old")):
         assert (fs.data("/h/config"), fs.data("/h/old")) == (b"x=1\n", b"x=1\n")
-        told.append(path)
-    assert told == ["/h/deep/new", "/h/old", "/h/config", "/h/deep", "/h"]
+        paths.append(path)
+    assert paths == ["/h/deep/new", "/h/old", "/h/config", "/h/deep", "/h"]
 
 
 def interrupted_by(act: Callable[[SimFs], None], what: str, about: str) -> SimFs:
@@ -304,10 +304,10 @@ def test_a_failed_merge_keeps_the_foreign_content(theirs: bytes, unknown: bytes)
     def edited() -> SimFs:
         return interrupted_by(lambda fs: fs.edit("/h/config", theirs), "exchange", "/h/config")
 
-    told = [(path.rpartition(".")[2], fs.data("/h/config")) for fs, path in failing_swaps(edited)]
-    recorded = max(at for at, (name, _) in enumerate(told) if name == "open") + 1
-    assert [text for _, text in told[:recorded]] == [b"x=1\n"] * 2 + [unknown] * (recorded - 2)
-    assert [text for _, text in told[recorded:]] == [theirs] * 10
+    results = [(path.rpartition(".")[2], fs.data("/h/config")) for fs, path in failing_swaps(edited)]
+    recorded = max(at for at, (name, _) in enumerate(results) if name == "open") + 1
+    assert [text for _, text in results[:recorded]] == [b"x=1\n"] * 2 + [unknown] * (recorded - 2)
+    assert [text for _, text in results[recorded:]] == [theirs] * 10
 
 
 def test_a_foreign_write_survives_without_exchange() -> None:

@@ -415,8 +415,8 @@ def test_a_journal_that_cannot_be_removed(tmp_path: Path) -> None:
 def test_a_lock_belongs_to_its_process(tmp_path: Path) -> None:
     """Another thread may release a lock."""
     with ThreadPoolExecutor() as elsewhere:
-        held = elsewhere.submit(NativeLocks().acquire, tmp_path / "lock", 0).result()
-    held.release()
+        lock = elsewhere.submit(NativeLocks().acquire, tmp_path / "lock", 0).result()
+    lock.release()
     NativeLocks().acquire(tmp_path / "lock", 0).release()
 
 
@@ -425,12 +425,12 @@ def test_a_lock_belongs_to_its_process(tmp_path: Path) -> None:
 
 def test_waiting_for_a_lock_ends_at_its_timeout(tmp_path: Path) -> None:
     """`acquire` waits no longer than its timeout."""
-    held = NativeLocks().acquire(tmp_path / "lock", 0)
+    lock = NativeLocks().acquire(tmp_path / "lock", 0)
     with pytest.raises(TimeoutError):
         NativeLocks().acquire(tmp_path / "lock", 0)
     with ThreadPoolExecutor() as elsewhere:
         waiting = elsewhere.submit(NativeLocks().acquire, tmp_path / "lock", 60)
-        held.release()
+        lock.release()
         waiting.result().release()
 
 

@@ -31,7 +31,7 @@ def test_an_unknown_name_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "text", "facts"),
+    ("kind", "arguments", "text", "facts"),
     [
         (LockBusy, ({"pid": 1},), "another command holds the journal's lock", {"holder": {"pid": 1}}),
         (Interrupted, (["a", "b"],), "open transactions: a, b", {"transactions": ("a", "b")}),
@@ -43,8 +43,8 @@ def test_an_unknown_name_is_refused() -> None:
     ],
 )
 def test_an_error_has_a_text_and_its_facts(
-    kind: type[JournalError], given: tuple[object, ...], text: str, facts: Mapping[str, object]
+    kind: type[JournalError], arguments: tuple[object, ...], text: str, facts: Mapping[str, object]
 ) -> None:
     """An error has a text for people and attributes for programs."""
-    error = kind(*given)
+    error = kind(*arguments)
     assert (str(error), vars(error)) == (text, facts)
