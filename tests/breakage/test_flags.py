@@ -51,8 +51,8 @@ def home(tmp_path: Path) -> Path:
 def test_an_empty_or_invalid_value_is_refused(home: Path, flag: str, value: str, code: str) -> None:
     """A flag's value is never silently replaced by the saved one or the default."""
     before = sorted(home.rglob("*"))
-    exit_code, told = run(home, "install", "--start", f"{flag}={value}")
-    assert (2, code) == (exit_code, told["code"])
+    exit_code, answer = run(home, "install", "--start", f"{flag}={value}")
+    assert (2, code) == (exit_code, answer["code"])
     assert before == sorted(home.rglob("*"))
 
 
@@ -61,9 +61,9 @@ def test_an_empty_or_invalid_value_is_refused(home: Path, flag: str, value: str,
 )
 def test_a_key_on_the_command_line_is_not_repeated(home: Path, words: tuple[str, ...]) -> None:
     """No flag takes a key; an answer never repeats one from the command line."""
-    code, told = run(home, "install", "--start", *words)
-    assert (2, "usage") == (code, told["code"])
-    assert "canary" not in json.dumps(told)
+    code, answer = run(home, "install", "--start", *words)
+    assert (2, "usage") == (code, answer["code"])
+    assert "canary" not in json.dumps(answer)
 
 
 @pytest.mark.parametrize("words", [["--bogus"], ["--quiet", "--bogus"], ["--codex-home"]])

@@ -16,9 +16,9 @@ def test_a_journal_that_is_a_file_is_named(tmp_path: Path, verb: tuple[str, ...]
     """A refusal of the file system is a failure with a path, not a bug."""
     (tmp_path / "config.toml").write_text(relay_config("https://relay.example/v1"))
     (tmp_path / JOURNAL).write_text("mine")
-    code, told = run(tmp_path, *verb)
-    assert (2, "storage_failed", str(tmp_path / JOURNAL)) == (code, told["code"], told["path"])
-    assert "Not a directory" in told["error"]
+    code, answer = run(tmp_path, *verb)
+    assert (2, "storage_failed", str(tmp_path / JOURNAL)) == (code, answer["code"], answer["path"])
+    assert "Not a directory" in answer["error"]
 
 
 def test_a_home_whose_path_is_not_unicode_is_refused(tmp_path: Path) -> None:
@@ -26,6 +26,6 @@ def test_a_home_whose_path_is_not_unicode_is_refused(tmp_path: Path) -> None:
     home = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     home.mkdir()
     (home / "config.toml").write_text(relay_config("https://relay.example/v1"))
-    code, told = run(home, "install", "--start", "--no-verify")
-    assert (2, "codex_home_not_text") == (code, told["code"])
+    code, answer = run(home, "install", "--start", "--no-verify")
+    assert (2, "codex_home_not_text") == (code, answer["code"])
     assert [home / "config.toml"] == list(home.iterdir())

@@ -48,8 +48,8 @@ def test_stdout_is_utf8_in_every_locale(home: Path) -> None:
 def test_doctor_reads_a_config_of_another_shape(home: Path, features: str) -> None:
     """Valid TOML that Codex would refuse is a finding, not a bug."""
     (home / "config.toml").write_text(f"features = {features}\n")
-    code, told = run(home, "doctor")
-    assert (2, 16) == (code, len(told["checks"]))
+    code, answer = run(home, "doctor")
+    assert (2, 16) == (code, len(answer["checks"]))
 
 
 def test_an_interrupt_while_modules_are_loaded_is_answered(home: Path) -> None:

@@ -94,8 +94,8 @@ def traced(played: Play, *options: str) -> Said:
     """Run the scene's command under strace; return its exit code, or minus its signal, and its output."""
     stage = played.stage
     reading, writing = os.pipe()
-    said = stage.root / "said"
-    said.write_text("")
+    output = stage.root / "said"
+    output.write_text("")
     child = os.fork()
     if child == 0:
         code = 99
@@ -106,7 +106,7 @@ def traced(played: Play, *options: str) -> Said:
             os.read(reading, 1)
             done = played.stage.run(*played.scene.words)
             code = done.code
-            said.write_text(done.out)
+            output.write_text(done.out)
         finally:
             os._exit(code)
     os.close(reading)
@@ -117,7 +117,7 @@ def traced(played: Play, *options: str) -> Said:
         os.close(writing)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         tracer.stderr.read()
-    return Said(code=code, out=said.read_text())
+    return Said(code=code, out=output.read_text())
 
 
 def calls(played: Play) -> dict[str, int]:
@@ -135,31 +135,31 @@ def calls(played: Play) -> dict[str, int]:
 def cells(counted: dict[str, int], choose: random.Random) -> list[Cell]:
     """Draw any call, with any error of it or a signal, at any time."""
     every = [(call, nth) for call, many in counted.items() for nth in range(1, many + 1)]
-    found = []
+    drawn = []
     for number, (call, nth) in enumerate(choose.sample(every, min(CELLS, len(every)))):
         if number % 4 == 3:
-            found.append(Cell(call=call, nth=nth, what=f"signal={choose.choice(SIGNALS).name}"))
+            drawn.append(Cell(call=call, nth=nth, what=f"signal={choose.choice(SIGNALS).name}"))
         else:
             error = choose.choice(ERRORS.get(call, OTHERWISE))
             lasting = number % 4 == 2 and call not in {"openat", "flock"}
-            found.append(Cell(call=call, nth=nth, what=f"error={errno.errorcode[error]}", from_then_on=lasting))
-    return found
+            drawn.append(Cell(call=call, nth=nth, what=f"error={errno.errorcode[error]}", from_then_on=lasting))
+    return drawn
 
 
-def wrong(played: Play, cell: Cell, said: Said) -> list[str]:
+def wrong(played: Play, cell: Cell, answer: Said) -> list[str]:
     """Return complaints about an answer, and about the home after a `recover`."""
     complaints = []
-    if "error" in cell.what and said.code not in {0, 2, 3, 5, 6}:
-        complaints.append(f"exits {said.code}: {said.out}")
-    if said.code in {0, 2, 3, 5, 6} and said.out:
-        json.loads(said.out)
-    if said.code not in {0, 2, 3, 5, 6, 130, 143, -signal.SIGKILL}:
-        complaints.append(f"exits {said.code}: {said.out}")
+    if "error" in cell.what and answer.code not in {0, 2, 3, 5, 6}:
+        complaints.append(f"exits {answer.code}: {answer.out}")
+    if answer.code in {0, 2, 3, 5, 6} and answer.out:
+        json.loads(answer.out)
+    if answer.code not in {0, 2, 3, 5, 6, 130, 143, -signal.SIGKILL}:
+        complaints.append(f"exits {answer.code}: {answer.out}")
     recovered = played.recover()
     complaints += [recovered.out] if recovered.code else played.complaints(recovered)
     done = photograph(played.stage).everything() == played.then.everything()
-    if said.code == played.scene.code and played.scene.code == 0 and not done:
-        complaints.append("it said that it was done")
+    if answer.code == played.scene.code and played.scene.code == 0 and not done:
+        complaints.append("it reports success")
     return complaints
 
 

@@ -99,10 +99,10 @@ def test_the_hook_reports_its_obstacle(machine: Machine) -> None:
         other.bind(("127.0.0.1", machine.port))
         other.listen()
         ran = machine.cfp("autostart")
-    told = ran.json
-    assert (0, "error", "port_in_use", False) == (ran.code, told["status"], told["code"], told["changed"])
-    assert str(machine.port) in told["error"]
-    assert told["next_user_action"]
+    answer = ran.json
+    assert (0, "error", "port_in_use", False) == (ran.code, answer["status"], answer["code"], answer["changed"])
+    assert str(machine.port) in answer["error"]
+    assert answer["next_user_action"]
 
 
 def test_the_hook_starts_no_worker_beside_a_running_command(machine: Machine) -> None:

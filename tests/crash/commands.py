@@ -140,16 +140,16 @@ class Command:
             if callable(act):
                 act(fs, computer)
             else:
-                said = run_line(on(fs), computer, act)
-                assert said.code == 0, said.text
+                answer = run_line(on(fs), computer, act)
+                assert answer.code == 0, answer.text
         fs.sync_all()
         return fs, computer
 
     @cached_property
     def _end(self) -> tuple[SimFs, Computer]:
         fs, computer = self.world(), self.machine()
-        said = self.say(fs, computer)
-        assert said.code in {0, 3}, said.text
+        answer = self.say(fs, computer)
+        assert answer.code in {0, 3}, answer.text
         return fs, computer
 
     def world(self) -> SimFs:

@@ -150,17 +150,17 @@ class Killing:
         at, befall = point
         tally, played = self.tally, self.play
         now = photograph(played.stage)
-        found = [] if code == -signal.SIGKILL else [f"the child ended with {code}"]
+        problems = [] if code == -signal.SIGKILL else [f"the child ended with {code}"]
         tally.kills += 1
-        found += whole(played.was, played.then, now)
+        problems += whole(played.was, played.then, now)
         self.kill_recoveries()
         began = time.perf_counter()
-        said = played.recover()
+        answer = played.recover()
         tally.recoveries.append(time.perf_counter() - began)
-        found += played.complaints(said) if said.code == 0 else [said.out]
+        problems += played.complaints(answer) if answer.code == 0 else [answer.out]
         if len(tally.recoveries) % 10 == 0:
-            found += recovered_for_good(played)
-        tally.complaints += [f"{at} {played.acts[at - 1]}, {befall.__name__}: {complaint}" for complaint in found]
+            problems += recovered_for_good(played)
+        tally.complaints += [f"{at} {played.acts[at - 1]}, {befall.__name__}: {complaint}" for complaint in problems]
 
     def kill_recoveries(self) -> None:
         for _ in range(self.choose.randint(0, self.nested)):
@@ -184,10 +184,10 @@ def recover(played: Play, acts: Acts) -> None:
 def recovered_for_good(played: Play) -> list[str]:
     """Check I6: a second recovery decides nothing and changes nothing."""
     before = photograph(played.stage)
-    said = played.recover()
-    if (said.json["status"], photograph(played.stage)) == ("clean", before):
+    answer = played.recover()
+    if (answer.json["status"], photograph(played.stage)) == ("clean", before):
         return []
-    return [f"I6: the second recovery did something, and says {said.json['status']}"]
+    return [f"I6: the second recovery did something, and says {answer.json['status']}"]
 
 
 def whole(was: Photograph, then: Photograph, now: Photograph) -> list[str]:

@@ -262,7 +262,7 @@ def in_child(work: Callable[[], bytes]) -> bytes | None:
             for stream in (0, 1, 2):
                 os.dup2(nothing, stream)
             with os.fdopen(writer, "wb") as pipe:
-                pipe.write(told(work))
+                pipe.write(pickled_or_error(work))
             code = 0
         finally:
             os._exit(code)
@@ -282,7 +282,7 @@ def in_child(work: Callable[[], bytes]) -> bytes | None:
     return answer
 
 
-def told(work: Callable[[], bytes]) -> bytes:
+def pickled_or_error(work: Callable[[], bytes]) -> bytes:
     try:
         return work()
     except MemoryError:  # a mutant that grows

@@ -72,10 +72,10 @@ def test_every_command_works_after_every_outcome(command: Command, numbers: Numb
         for line in NEXT if DEEP else (NEXT[number % len(NEXT)], NEXT[(number + 3) % len(NEXT)]):
             fs, workers = start.after_kill(), computer.copy()
             before = picture(fs)
-            said = run_line(on(fs), workers, line)
-            assert said.code in {0, 2, 3}, (line, said.text)
-            if said.json.get("changed") is False:
-                assert before == picture(fs), (line, said.text)
+            answer = run_line(on(fs), workers, line)
+            assert answer.code in {0, 2, 3}, (line, answer.text)
+            if answer.json.get("changed") is False:
+                assert before == picture(fs), (line, answer.text)
             assert leaves_for_good(command, fs, workers) == [], line
             tried += 1
     numbers.count("crash model", "second commands after a crashed one", tried)
@@ -83,10 +83,12 @@ def test_every_command_works_after_every_outcome(command: Command, numbers: Numb
 
 def leaves_for_good(command: Command, fs: SimFs, computer: Computer) -> list[str]:
     """Uninstall, and return complaints about files that differ from those before the install."""
-    said = run_line(on(fs), computer, "uninstall")
-    found = [] if said.code == 0 else [said.text]
+    answer = run_line(on(fs), computer, "uninstall")
+    problems = [] if answer.code == 0 else [answer.text]
     for path, theirs in zip((LAYOUT.config, LAYOUT.hooks), command.theirs(), strict=True):
         if (now := fs.data(fs.led_to(path))) not in theirs:
-            found.append(f"{path} is {now!r}")
-    found += [f"{path} is left" for path in (*fs.seen,) if path.startswith((str(LAYOUT.state), str(LAYOUT.journal)))]
-    return found + (["a worker is left"] if computer.workers else [])
+            problems.append(f"{path} is {now!r}")
+    problems += [
+        f"{path} is left" for path in (*fs.seen,) if path.startswith((str(LAYOUT.state), str(LAYOUT.journal)))
+    ]
+    return problems + (["a worker is left"] if computer.workers else [])

@@ -128,9 +128,9 @@ def own_side(command: Command, stranger: Stranger, was: SimFs, now: SimFs) -> se
     real = was.led_to(stranger.path)
     changes = {path: (change.before, change.after) for path, change in command.targets()}
     before, after = changes.get(real, (was.data(real), was.data(real)))
-    found = _values(stranger.path, now.data(now.led_to(stranger.path)))
+    values = _values(stranger.path, now.data(now.led_to(stranger.path)))
     sides = {"before": before, "after": after}
-    return {name for name, data in sides.items() if found == _values(stranger.path, data)}
+    return {name for name, data in sides.items() if values == _values(stranger.path, data)}
 
 
 def _values(path: str, data: bytes | None) -> object:
@@ -143,30 +143,30 @@ def _values(path: str, data: bytes | None) -> object:
     }
 
 
-def complaints(command: Command, stranger: Stranger, fs: SimFs, computer: Computer, said: Said | None) -> list[str]:
-    """Recover, and check; `said` is the command's answer, None where it was killed."""
+def complaints(command: Command, stranger: Stranger, fs: SimFs, computer: Computer, answer: Said | None) -> list[str]:
+    """Recover, and check; `answer` is the command's, None where it was killed."""
     command.recover(fs, computer, boot="")
     command = seen_by(command, stranger) or dataclasses.replace(command, line="status")
     was, rest = command.world(), Rest(command, stranger, command.world())
-    found = ["a bug"] if said is not None and said.code == 70 else []
-    found += ["I5: a secret in the answer"] if said is not None and CANARY.decode() in said.text else []
-    found += i1_one_side(command, rest, stranger, was, fs)
-    found += i2_theirs_stands(stranger, fs)
+    problems = ["a bug"] if answer is not None and answer.code == 70 else []
+    problems += ["I5: a secret in the answer"] if answer is not None and CANARY.decode() in answer.text else []
+    problems += i1_one_side(command, rest, stranger, was, fs)
+    problems += i2_theirs_stands(stranger, fs)
     if stranger.edit is not delete:
-        found += invariants.i3_no_proxied_config_without_worker(rest, fs, computer)
-    found += invariants.i4_nothing_left(rest, fs, parked=True)
-    found += invariants.i5_secrets_stay_private(fs, rest.owned())
+        problems += invariants.i3_no_proxied_config_without_worker(rest, fs, computer)
+    problems += invariants.i4_nothing_left(rest, fs, parked=True)
+    problems += invariants.i5_secrets_stay_private(fs, rest.owned())
     settled = fs.after_kill()
     again = settled.after_kill()
-    found += invariants.i6_recovered_for_good(settled, again, command.recover(again, computer, boot=""))
-    return found + invariants.i7_untouched_stays_itself(rest, was, fs)
+    problems += invariants.i6_recovered_for_good(settled, again, command.recover(again, computer, boot=""))
+    return problems + invariants.i7_untouched_stays_itself(rest, was, fs)
 
 
 def i1_one_side(command: Command, rest: Rest, stranger: Stranger, was: SimFs, now: SimFs) -> list[str]:
     """Check that all other files are on one side, before or after, and our keys in the edited one too."""
-    found = invariants.i1_all_before_or_all_after(rest, was, now, None)
-    if found or stranger.edit is delete:
-        return found
+    problems = invariants.i1_all_before_or_all_after(rest, was, now, None)
+    if problems or stranger.edit is delete:
+        return problems
     sides = own_side(command, stranger, was, now)
     for side in sides:
         if all(now.data(path) == getattr(change, side) for path, change in rest.targets()):
@@ -220,11 +220,11 @@ def test_an_edit_at_any_operation(command: Command, numbers: Numbers) -> None:
         stranger = Stranger(at=at, path=path, edit=edit)
         fs, computer = command.world(), command.machine()
         fs.on_step = lambda fs, what, about, stranger=stranger: stranger.maybe(fs)
-        said = command.say(fs, computer)
+        answer = command.say(fs, computer)
         fs.on_step = None
         tried += 1
-        if found := complaints(command, stranger, fs, computer, said):
-            bad.append((at, Path(path).name, edit.__name__, said.code, said.json.get("code"), found))
+        if problems := complaints(command, stranger, fs, computer, answer):
+            bad.append((at, Path(path).name, edit.__name__, answer.code, answer.json.get("code"), problems))
     numbers.count("foreign edits", "cells of whole commands", tried)
     numbers.count("foreign edits", "violations", len(bad))
     assert bad == []
@@ -250,8 +250,8 @@ def test_an_edit_and_a_kill(command: Command, numbers: Numbers) -> None:
         command.say(fs, computer)
         for later, end in enumerate(ends.all[:: 1 if DEEP else 3]):
             tried += 1
-            if found := complaints(command, stranger, end.fs, end.machine, None):
-                bad.append((at, later, Path(path).name, edit.__name__, found))
+            if problems := complaints(command, stranger, end.fs, end.machine, None):
+                bad.append((at, later, Path(path).name, edit.__name__, problems))
     numbers.count("foreign edits", "kills after an edit beside a whole command", tried)
     numbers.count("foreign edits", "violations", len(bad))
     assert bad == []

@@ -50,17 +50,17 @@ def codes_for(number: int) -> tuple[int, ...]:
     return CODES if DEEP else (CODES[number % len(CODES)],)
 
 
-def complaints_after(command: Command, fs: SimFs, computer: Computer, said: Said) -> list[str]:
+def complaints_after(command: Command, fs: SimFs, computer: Computer, answer: Said) -> list[str]:
     """Heal the machine, recover, and check."""
-    found = ["a bug"] if said.code == 70 else []
-    found += ["I5: a secret in the answer"] if CANARY.decode() in said.text else []
-    found += ["no sentence says what failed"] if said.code and not said.json.get("error") else []
+    problems = ["a bug"] if answer.code == 70 else []
+    problems += ["I5: a secret in the answer"] if CANARY.decode() in answer.text else []
+    problems += ["no sentence says what failed"] if answer.code and not answer.json.get("error") else []
     fs.fault = None
     command.recover(fs, computer, boot="boot-1")
     was = command.world()
     return [
-        *found,
-        *invariants.i1_all_before_or_all_after(command, was, fs, said.outcome),
+        *problems,
+        *invariants.i1_all_before_or_all_after(command, was, fs, answer.outcome),
         *invariants.i3_no_proxied_config_without_worker(command, fs, computer),
         *invariants.i4_nothing_left(command, fs),
         *invariants.i5_secrets_stay_private(fs, command.owned()),
@@ -80,10 +80,10 @@ def test_failing_operations(command: Command, numbers: Numbers) -> None:
             for code in codes_for(at + 3 * way_number):
                 fs, computer = command.world(), command.machine()
                 fs.fault = Fault(at=at, code=code, **way)
-                said = command.say(fs, computer)
+                answer = command.say(fs, computer)
                 cells += 1
-                if found := complaints_after(command, fs, computer, said):
-                    bad.append((at, errno.errorcode[code], way, said.code, found))
+                if problems := complaints_after(command, fs, computer, answer):
+                    bad.append((at, errno.errorcode[code], way, answer.code, problems))
     numbers.count("failing operations", "cells of whole commands", cells)
     numbers.count("failing operations", "violations", len(bad))
     assert bad == []
@@ -108,12 +108,12 @@ def test_interrupted_at_any_operation(command: Command, numbers: Numbers) -> Non
         number = signal.SIGINT if at % 2 else signal.SIGTERM
         fs, computer = command.world(), command.machine()
         fs.on_step = lambda fs, what, about, at=at, number=number: fs.step == at and signal.raise_signal(number)
-        said = command.say(fs, computer)
+        answer = command.say(fs, computer)
         fs.on_step = None
         open_logs = [path for path in fs.seen if path.endswith(".open")]
-        found = complaints_after(command, fs, computer, said)
-        if found or open_logs:
-            bad.append((at, number.name, said.code, open_logs, found))
+        problems = complaints_after(command, fs, computer, answer)
+        if problems or open_logs:
+            bad.append((at, number.name, answer.code, open_logs, problems))
     numbers.count("failing operations", "interrupts of whole commands", len(operations(command)))
     numbers.count("failing operations", "violations", len(bad))
     assert bad == []
@@ -135,9 +135,9 @@ def test_interrupted_between_the_change_and_the_answer(command: Command) -> None
     computer.seconds += 1
     staged = host_on(on(fs), computer)
     host = _Impatient(**{field.name: getattr(staged, field.name) for field in fields(staged)})
-    said = run_on(host, command.line.split())
-    assert (said.code, said.json.get("code")) in {(0, None), (3, None), (130, "interrupted_when_done")}
-    assert complaints_after(command, fs, computer, said) == []
+    answer = run_on(host, command.line.split())
+    assert (answer.code, answer.json.get("code")) in {(0, None), (3, None), (130, "interrupted_when_done")}
+    assert complaints_after(command, fs, computer, answer) == []
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
@@ -145,6 +145,6 @@ def test_short_writes(command: Command) -> None:
     """A file system that writes half of each request changes only the number of calls."""
     fs, computer = command.world(), command.machine()
     fs.short_writes = True
-    said = command.say(fs, computer)
-    assert complaints_after(command, fs, computer, said) == []
-    assert said.outcome == "committed"
+    answer = command.say(fs, computer)
+    assert complaints_after(command, fs, computer, answer) == []
+    assert answer.outcome == "committed"

@@ -33,15 +33,15 @@ def complaints_after(scenario: Scenario, was: SimFs, fs: SimFs, machine: Machine
     """Heal the file system, recover, and check."""
     fs.fault = fs.read_fault = None
     recover(fs, machine)
-    told = None if outcome == "stuck" else outcome
-    found = [
-        *invariants.i1_all_before_or_all_after(scenario, was, fs, told),
+    result = None if outcome == "stuck" else outcome
+    problems = [
+        *invariants.i1_all_before_or_all_after(scenario, was, fs, result),
         *invariants.i3_no_proxied_config_without_worker(scenario, fs, machine),
         *invariants.i4_nothing_left(scenario, fs),
         *invariants.i5_secrets_stay_private(fs, {target for target, _ in scenario.targets()}),
         *invariants.i7_untouched_stays_itself(scenario, was, fs),
     ]
-    return [*found, "a descriptor is left open"] if fs.descriptors else found
+    return [*problems, "a descriptor is left open"] if fs.descriptors else problems
 
 
 def attempt(scenario: Scenario, fs: SimFs, machine: Machine) -> Outcome:
@@ -74,8 +74,8 @@ def test_failing_operations(
             fs, machine = scenario.world(), scenario.machine()
             fs.fault = Fault(at=at, code=code, **how)
             outcome = attempt(scenario, fs, machine)
-            if found := complaints_after(scenario, was, fs, machine, outcome):
-                bad.append((at, errno.errorcode[code], outcome, found))
+            if problems := complaints_after(scenario, was, fs, machine, outcome):
+                bad.append((at, errno.errorcode[code], outcome, problems))
     tell(numbers, "cells of the bare protocol", steps(scenario)[0] * len(codes), bad)
 
 
@@ -94,8 +94,8 @@ def test_failing_recoveries(scenario: Scenario, numbers: Numbers) -> None:
             with suppress(JournalError):
                 recover(fs, machine)
             tried += 1
-            if found := complaints_after(scenario, was, fs, machine, outcome):
-                bad.append((at, second, outcome, found))
+            if problems := complaints_after(scenario, was, fs, machine, outcome):
+                bad.append((at, second, outcome, problems))
     tell(numbers, "pairs: one in a command, one in its recovery", tried, bad)
 
 
@@ -116,8 +116,8 @@ def test_failing_reads(scenario: Scenario, sticky: bool, numbers: Numbers) -> No
             fs, machine = scenario.world(), scenario.machine()
             fs.read_fault = Fault(at=at, code=code, sticky=sticky)
             outcome = attempt(scenario, fs, machine)
-            if found := complaints_after(scenario, was, fs, machine, outcome):
-                bad.append((at, errno.errorcode[code], outcome, found))
+            if problems := complaints_after(scenario, was, fs, machine, outcome):
+                bad.append((at, errno.errorcode[code], outcome, problems))
     tell(numbers, "failing reads of the bare protocol", steps(scenario)[1] * len(READ_CODES), bad)
 
 

@@ -116,20 +116,20 @@ def our_state(scenario: Scenario, fs: SimFs, path: str, at: str = "") -> str:
 
 def complaints(scenario: Scenario, fs: SimFs, stranger: Stranger) -> list[str]:
     """Check that marked text survives, our keys are all on one side, and no file of ours is left."""
-    found = invariants.i4_nothing_left(scenario, fs, parked=True)
+    problems = invariants.i4_nothing_left(scenario, fs, parked=True)
     if stranger.act in {*KEY_ACTS, replace_by_prose}:
-        found += invariants.i2_foreign_edits_survive({"the edit": MARK.encode()}, fs)
+        problems += invariants.i2_foreign_edits_survive({"the edit": MARK.encode()}, fs)
     if stranger.act in KEY_ACTS and MARK not in parse(fs.data(stranger.path)):
-        found.append("I2: the edit is parked instead of merged")
+        problems.append("I2: the edit is parked instead of merged")
     if stranger.act is change_mode and stranger.acted and (node := fs.node(stranger.path)) and node.mode != 0o604:
-        found.append(f"I2: mode is {node.mode:o} again")
+        problems.append(f"I2: mode is {node.mode:o} again")
     others = [path for path in (target for target, _ in scenario.targets()) if path != stranger.path]
     sides = {our_state(scenario, fs, path) for path in others if path != "/h/untouched"}
     if stranger.act in {*KEY_ACTS, change_mode}:
         sides.add(our_state(scenario, fs, stranger.path))
     if sides not in ({"before"}, {"after"}):
-        found.append(f"I1: mixed: {sides}")
-    return found
+        problems.append(f"I1: mixed: {sides}")
+    return problems
 
 
 def cases() -> Iterator[tuple[Scenario, str, Callable[[SimFs, str], bool], bool]]:
@@ -185,8 +185,8 @@ def test_an_edit_and_a_kill(scenario: Scenario, path: str, act: Callable[[SimFs,
         fs, machine = watched(scenario, stranger, exchanges=True)
         for number, end in enumerate(ends_after(stranger, fs, scenario, machine)):
             recover(end.fs, end.machine)
-            found = complaints(scenario, end.fs, stranger)
-            assert found == [], (at, number)
+            problems = complaints(scenario, end.fs, stranger)
+            assert problems == [], (at, number)
 
 
 @pytest.mark.parametrize(("scenario", "path", "act"), [(s, p, a) for s, p, a, ex in CASES if ex and a in KEY_ACTS])
@@ -276,8 +276,8 @@ def test_a_link_in_place_of_the_file(path: str) -> None:
         node = fs.node(path)
         assert node is not None
         assert FileType.LINK is node.kind, at
-        found = invariants.i4_nothing_left(INSTALL, fs, parked=True)
-        assert found == [], (at, outcome)
+        problems = invariants.i4_nothing_left(INSTALL, fs, parked=True)
+        assert problems == [], (at, outcome)
         assert our_state(INSTALL, fs, path, at="/h/elsewhere") == ("after" if outcome == "committed" else "before"), (
             at
         )

@@ -78,9 +78,9 @@ def run_at_once(stage: Stage, commands: Sequence[tuple[str, ...]]) -> list[int]:
     def one(number: int) -> int:
         os.close(writing)
         os.read(reading, 1)  # the end of the file starts them all
-        said = stage.run(*commands[number], locks=Turnstile(stage.root / "order", str(number)))
-        (stage.root / f"said-{number}").write_text(said.out)
-        return said.code
+        answer = stage.run(*commands[number], locks=Turnstile(stage.root / "order", str(number)))
+        (stage.root / f"said-{number}").write_text(answer.out)
+        return answer.code
 
     try:
         return in_children([lambda number=number: one(number) for number in range(len(commands))], writing)
@@ -180,9 +180,9 @@ def settled_after_a_killed_holder(words: tuple[str, ...], stage: Stage) -> Said:
     reading, writing = os.pipe()
     waiting = os.fork()
     if waiting == 0:
-        said = stage.run(*words, locks=Knocking(writing))
-        (stage.root / "said").write_text(said.out)
-        os._exit(said.code)
+        answer = stage.run(*words, locks=Knocking(writing))
+        (stage.root / "said").write_text(answer.out)
+        os._exit(answer.code)
     os.close(writing)
     knocked = os.read(reading, 1)
     os.close(reading)
@@ -201,17 +201,17 @@ def settled_after_a_killed_holder(words: tuple[str, ...], stage: Stage) -> Said:
 def test_a_killed_holder_of_the_lock_blocks_nobody(words: tuple[str, ...], tmp_path: Path) -> None:
     """A command that waits for the lock of a killed process continues at once, and recovers its transaction."""
     stage = staged(tmp_path / "stage", 2)
-    said = settled_after_a_killed_holder(words, stage)
-    assert said.code == 0, said.out
-    assert said.json["recovered" if words != ("recover",) else "transactions"]
+    answer = settled_after_a_killed_holder(words, stage)
+    assert answer.code == 0, answer.out
+    assert answer.json["recovered" if words != ("recover",) else "transactions"]
     assert () == stage.host().journal.interrupted()
 
 
 def test_a_killed_holder_of_the_lock_leaves_a_session_its_proxy(tmp_path: Path) -> None:
     """A waiting hook continues at once too: it starts the worker, and leaves the transaction to `recover`."""
     stage = staged(tmp_path / "stage", 2)
-    said = settled_after_a_killed_holder(("autostart",), stage)
-    assert (said.code, said.status, said.json["reason"]) == (0, "started", "interrupted"), said.out
+    answer = settled_after_a_killed_holder(("autostart",), stage)
+    assert (answer.code, answer.status, answer.json["reason"]) == (0, "started", "interrupted"), answer.out
     assert 1 == len(stage.street.workers)
     assert stage.host().journal.interrupted()
     assert "rolled_back" == stage.run("recover").status

@@ -65,22 +65,24 @@ def one_round(
             write(config, thinking)
         finally:
             os._exit(0)
-    said = stage.run(*words)
+    answer = stage.run(*words)
     os.waitpid(child, 0)
     doc = tomllib.loads(config.read_text())
     if "theirs" not in doc:
-        return f"{words[0]}: their edit is gone, and {said.json['status']}"
-    if said.code not in {0, 2, 3}:
-        return f"{words[0]} exits {said.code}: {said.out}"
+        return f"{words[0]}: their edit is gone, and {answer.json['status']}"
+    if answer.code not in {0, 2, 3}:
+        return f"{words[0]} exits {answer.code}: {answer.out}"
     # A writer that read before our swap and wrote after our last observation undoes ours: then a command reports it.
-    told = stage.run("status").json["state"] if said.code == 0 else "refused"
+    state = stage.run("status").json["state"] if answer.code == 0 else "refused"
     url = doc["model_providers"]["relay"]["base_url"]
     proxied = url.startswith("http://127.0.0.1")
     if words[0] == "uninstall":
-        return "" if not proxied or told in {"drifted", "refused", "restored_deferred", "absent"} else f"said {told}"
-    if proxied or told in {"drifted", "refused"}:
+        return (
+            "" if not proxied or state in {"drifted", "refused", "restored_deferred", "absent"} else f"state {state}"
+        )
+    if proxied or state in {"drifted", "refused"}:
         return ""
-    return f"{words[0]}: nobody says that {url} came back: {told}"
+    return f"{words[0]}: nobody says that {url} came back: {state}"
 
 
 @pytest.mark.parametrize("write", [by_rename, in_place], ids=lambda write: write.__name__)
