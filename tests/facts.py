@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cfp.codex import config_toml, hook_trust, hooks_json
+from cfp.codex import config_toml, hook_trust, hooks_document
 from cfp.codex.auth_json import LoginMode
 from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
 from cfp.core.health import parse_health
@@ -38,7 +38,7 @@ def text_fact(data: bytes | None, parse: Any) -> TextFact:
 def facts(config: bytes | None = CONFIG, hooks: bytes | None = None, **other: Any) -> Facts:
     """A home with one custom provider, an API-key login and nothing of ours; `other` replaces single facts."""
     config_fact = text_fact(config, config_toml.parse)
-    hooks_fact = text_fact(hooks, hooks_json.parse)
+    hooks_fact = text_fact(hooks, hooks_document.parse)
     layout = Layout(HOME)
     plain = Facts(
         layout=layout,

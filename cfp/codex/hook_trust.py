@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cfp.codex.hooks_json import Position, find_ours
+from cfp.codex.hooks_document import Position, find_ours
 from journal.values import Json, KeyPath
 
 _DEFAULT_TIMEOUT = 600

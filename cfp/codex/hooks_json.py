@@ -16,12 +16,10 @@ from cfp.codex.compare import same
 from cfp.codex.hooks_document import (
     HANDLER_TOMBSTONE,
     PATH,
-    TIMEOUT,
     TOMBSTONE,
     Position,
     command_of,
     find_ours,
-    group,
     groups_of,
     others_of,
     our_handler,
@@ -45,34 +43,20 @@ from cfp.codex.json_syntax import root
 from cfp.codex.text import Unparseable, decode
 from journal.values import ABSENT, Absent, Json, KeyEdit, KeyPath, Merged, Unmergeable
 
-__all__ = [
-    "HOOKS_JSON",
-    "PATH",
-    "TIMEOUT",
-    "TOMBSTONE_LEFT",
-    "HooksJson",
-    "Position",
-    "edit_for",
-    "find_ours",
-    "group",
-    "parse",
-    "position_after",
-]
-
 TOMBSTONE_LEFT = "tombstone_left"
 
 
 def edit_for(data: bytes | None, after: Mapping[str, Json] | Absent) -> KeyEdit:
     """Return the edit that makes `after` our group (ABSENT: takes it out)."""
-    wanted = after if isinstance(after, Absent) else dict(after)
+    our_group = after if isinstance(after, Absent) else dict(after)
     doc = parse(data)
     ours = find_ours(doc)
     if data is None or not ours:
-        return KeyEdit(path=PATH, before=ABSENT, after=wanted)
+        return KeyEdit(path=PATH, before=ABSENT, after=our_group)
     at = ours[0].group
     text = decode(data).text
     return KeyEdit(
-        path=PATH, before=groups_of(doc)[at], after=wanted, before_spelling=spelled(text, group_items(text)[at])
+        path=PATH, before=groups_of(doc)[at], after=our_group, before_spelling=spelled(text, group_items(text)[at])
     )
 
 
@@ -211,22 +195,22 @@ def _applied(text: str | None, edit: KeyEdit) -> str | None:
     ours = find_ours(doc)
     if not ours:
         return text if edit.after is ABSENT else append_group(text, edit.after)
-    kept = next((at for at in ours if same(groups_of(doc)[at.group], edit.before)), ours[0])
+    present = next((at for at in ours if same(groups_of(doc)[at.group], edit.before)), ours[0])
     for at in reversed(ours):
-        if edit.after is not ABSENT and at is kept:
+        if edit.after is not ABSENT and at is present:
             text = _with_group(text, at, edit.after, None)
         else:
             text = take_out(text, at.group, at.handler, empty="")
     return text
 
 
-def _with_group(text: str, at: Position, wanted: Json, spelling: str | None) -> str:
-    """Replace our group; where it, or the wanted one, is shared with other people's handlers, our handler only."""
+def _with_group(text: str, at: Position, new_group: Json, spelling: str | None) -> str:
+    """Replace our group; where it, or the new one, is shared with other people's handlers, our handler only."""
     item = group_items(text)[at.group]
     handlers = handler_items(text, item)
-    if len(handlers) == len(wanted["hooks"]) == 1:
-        return replace_value(text, item, wanted, spelling)
-    index, handler = our_handler(wanted)
+    if len(handlers) == len(new_group["hooks"]) == 1:
+        return replace_value(text, item, new_group, spelling)
+    index, handler = our_handler(new_group)
     if spelling is not None:
         spelling = spelled(spelling, handler_items(spelling, root(spelling))[index])
     return replace_value(text, handlers[at.handler], handler, spelling)

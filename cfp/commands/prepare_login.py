@@ -84,7 +84,7 @@ def _look(args: Args, host: Host) -> tuple[Facts, keys.FoundKey, LoginPlan]:
         name = args.source_auth_key
         place = "that Codex now sends" if name is None else f"under {redact(name)} in auth.json"
         raise Refused("source_key_unknown", provider=provider, place=place)
-    if found.place is keys.KeyLocation.AUTH_COMMAND:
+    if found.location is keys.KeyLocation.AUTH_COMMAND:
         raise Refused("source_key_short_lived", provider=provider)
     keys.checked_bearer(found, _upstream(facts, provider))
     present = host.disk.read(layout.provider_auth)

@@ -15,7 +15,7 @@ from cfp.errors import CfpError
 from cfp.host.codex_cli import HOOKS_LIST_SINCE
 from cfp.host.disk import read_or_none
 from cfp.host.home import Host
-from cfp.host.provider import keys
+from cfp.host.provider.dotenv import parse_dotenv
 
 SYSTEM = Path("/etc/codex")
 _PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
@@ -24,7 +24,7 @@ _ROUTING = frozenset({"model_provider", "model_providers", "openai_base_url"})
 
 def read_doctor_facts(host: Host, facts: Facts, *, system: Path = SYSTEM) -> DoctorFacts:
     """Read them once; unreadable files and failed CLI calls are left out. `system` is the administrator's folder."""
-    environ = {**host.environ, **keys.parse_dotenv(read_or_none(host.layout.dotenv), host.environ)}
+    environ = {**host.environ, **parse_dotenv(read_or_none(host.layout.dotenv), host.environ)}
     doc = facts.config.root
     model = doc.get("model") if isinstance(doc.get("model"), str) else ""
     store = doc.get("cli_auth_credentials_store")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cfp
-from cfp.codex import auth_json, config_toml, hook_trust, hooks_json
+from cfp.codex import auth_json, config_toml, hook_trust, hooks_document
 from cfp.codex.text import Unparseable
 from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
 from cfp.core.health import WorkerHealth, parse_health
@@ -19,7 +19,7 @@ from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
 from cfp.errors import Refused
 from cfp.host.disk import DISK, Disk
-from cfp.host.provider import keys
+from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.system import windows
 from cfp.host.worker import code_id, control_socket, discovery, probe
 from cfp.host.worker.health import health_at
@@ -72,7 +72,7 @@ def survey(
     """
     queries = neighbours or Neighbours(at=_port, by_process=_by_process, draining=_draining)
     config = _text(disk, layout.config, config_toml.parse)
-    hooks = _text(disk, layout.hooks, hooks_json.parse)
+    hooks = _text(disk, layout.hooks, hooks_document.parse)
     record = _Record(disk)
     settings_data, settings, settings_error = _settings(record, layout.settings)
     manifest_data, manifest, manifest_error = _manifest(record, layout.manifest)
@@ -81,7 +81,7 @@ def survey(
     host, port = _candidate(address or RequestedAddress(), recorded)
     known = worker is not None and (worker.host, worker.port) == (host, port)
     candidate = worker if known else queries.at(layout, host, port)
-    dotenv = keys.parse_dotenv(disk.read(layout.dotenv), environ)
+    dotenv = parse_dotenv(disk.read(layout.dotenv), environ)
     auth = disk.read(layout.auth)
     backups = _backups(disk, layout)
     return Facts(

@@ -30,7 +30,7 @@ def upstream() -> Iterator[DemoProvider]:
 
 
 def _route(base_url: str, **more: Any) -> ProviderClient:
-    key = FoundKey(secret=Secret(KEY), place=KeyLocation.PROCESS_ENV, name="K")
+    key = FoundKey(secret=Secret(KEY), location=KeyLocation.PROCESS_ENV, name="K")
     return ProviderClient(upstream_base=base_url, key=key, environ={}, **more)
 
 

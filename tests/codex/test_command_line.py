@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfp.codex import hooks_json
+from cfp.codex import hooks_document
 from cfp.codex.command_line import _LAUNCHER, decoded, posix_line, windows_line
 
 WORDS = st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1, max_size=6)
@@ -54,12 +54,12 @@ def test_no_windows_line_begins_with_a_quote(python: str) -> None:
 def test_it_is_known_as_ours(python: str, line: object) -> None:
     """However it is spelled: found again for status, update and removal."""
     assert callable(line)
-    doc = {"hooks": {"SessionStart": [hooks_json.group(line((python, *OURS)))]}}
-    assert 1 == len(hooks_json.find_ours(doc))
+    doc = {"hooks": {"SessionStart": [hooks_document.group(line((python, *OURS)))]}}
+    assert 1 == len(hooks_document.find_ours(doc))
 
 
 def test_another_script_is_not_ours() -> None:
     """Encoded or broken, it is somebody else's."""
     others = [windows_line(("C:\\a b\\x.exe", "-m", "other")), f"{_LAUNCHER}not base64!", f"{_LAUNCHER}QQ=="]
-    doc = {"hooks": {"SessionStart": [hooks_json.group(command) for command in others]}}
-    assert () == hooks_json.find_ours(doc)
+    doc = {"hooks": {"SessionStart": [hooks_document.group(command) for command in others]}}
+    assert () == hooks_document.find_ours(doc)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cfp.codex import config_toml, hooks_json
+from cfp.codex import config_toml, hooks_document
 from cfp.codex.hook_trust import TrustStatus, status, trust_key, trusted_hash
-from cfp.codex.hooks_json import group
+from cfp.codex.hooks_document import group
 from tests.strategies import OUR_COMMAND
 
 HOOKS_PATH = "/home/a/.codex/hooks.json"
@@ -115,5 +115,5 @@ def test_a_predecessors_install_is_trusted() -> None:
     """The fixture home has the predecessor's hook, with its matcher in the hash."""
     home = HOMES / "predecessor_installed"
     config = config_toml.parse((home / "config.toml").read_bytes())
-    hooks = hooks_json.parse((home / "hooks.json").read_bytes())
+    hooks = hooks_document.parse((home / "hooks.json").read_bytes())
     assert [judged.runs for judged in status(config, hooks, HOOKS_PATH)] == [True]

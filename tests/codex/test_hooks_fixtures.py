@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cfp.codex.hooks_json import HOOKS_JSON, edit_for, group
+from cfp.codex.hooks_document import group
+from cfp.codex.hooks_json import HOOKS_JSON, edit_for
 from journal.values import Merged
 from tests.strategies import OUR_COMMAND
 

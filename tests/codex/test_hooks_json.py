@@ -9,16 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cfp.codex.hooks_json import (
-    HOOKS_JSON,
-    PATH,
-    TOMBSTONE_LEFT,
-    edit_for,
-    find_ours,
-    group,
-    parse,
-    position_after,
-)
+from cfp.codex.hooks_document import PATH, find_ours, group, parse
+from cfp.codex.hooks_json import HOOKS_JSON, TOMBSTONE_LEFT, edit_for, position_after
 from cfp.codex.text import Unparseable
 from journal.values import ABSENT, KeyEdit, Merged, Unmergeable
 from tests.strategies import OUR_COMMAND, PREDECESSOR_COMMAND, foreign_groups, hooks_texts

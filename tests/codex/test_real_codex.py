@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from cfp.codex import config_toml, hooks_json
+from cfp.codex import config_toml, hooks_document
 from cfp.codex.config_toml import CONFIG_TOML
 from cfp.codex.hook_trust import state_path, status, trust_key, trusted_hash
-from cfp.codex.hooks_json import HOOKS_JSON, TOMBSTONE_LEFT, edit_for, group
+from cfp.codex.hooks_document import group
+from cfp.codex.hooks_json import HOOKS_JSON, TOMBSTONE_LEFT, edit_for
 from journal.values import ABSENT, KeyEdit
 from tests.codex.app_server import AppServer
 from tests.codex.test_toml_fixtures import NAMES, own_values, read
@@ -51,7 +52,7 @@ def session_start_hooks(codex: AppServer) -> dict[str, dict[str, Any]]:
 def test_keys_and_hashes_are_those_of_codex(codex: AppServer, data: bytes) -> None:
     """For every hook that Codex lists, ours and others', we compute the same key and the same hash."""
     write(codex, hooks=data)
-    groups = hooks_json.parse(data).get("hooks", {}).get("SessionStart", [])
+    groups = hooks_document.parse(data).get("hooks", {}).get("SessionStart", [])
     expected = {
         trust_key(hooks_path(codex), g, h): trusted_hash(handler, held.get("matcher"))
         for g, held in enumerate(groups)
@@ -68,9 +69,9 @@ def test_a_hook_that_we_install_is_trusted(codex: AppServer, case: tuple[bytes, 
     write(codex, config=config)
     assume(codex.config() is not None)
     after = HOOKS_JSON.apply(hooks, [edit_for(hooks, group(OUR_COMMAND))])
-    (ours,) = hooks_json.find_ours(hooks_json.parse(after))
+    (ours,) = hooks_document.find_ours(hooks_document.parse(after))
     key = trust_key(hooks_path(codex), ours.group, ours.handler)
-    handler = hooks_json.parse(after)["hooks"]["SessionStart"][ours.group]["hooks"][ours.handler]
+    handler = hooks_document.parse(after)["hooks"]["SessionStart"][ours.group]["hooks"][ours.handler]
     path = state_path(key, "trusted_hash")
     value = trusted_hash(handler, ours.matcher)
     wanted = {path: value, ("features", "hooks"): True}
@@ -78,7 +79,7 @@ def test_a_hook_that_we_install_is_trusted(codex: AppServer, case: tuple[bytes, 
     trusted = CONFIG_TOML.apply(config, edits)
     write(codex, config=trusted, hooks=after)
     hook = session_start_hooks(codex)[key]
-    (judged,) = status(config_toml.parse(trusted), hooks_json.parse(after), hooks_path(codex))
+    (judged,) = status(config_toml.parse(trusted), hooks_document.parse(after), hooks_path(codex))
     assert (hook["trustStatus"], hook["enabled"], hook["command"]) == ("trusted", True, OUR_COMMAND)
     assert (judged.key, judged.current_hash, judged.trust_status, judged.runs) == (key, value, "trusted", True)
 
@@ -196,7 +197,7 @@ def test_trust_written_by_codex_is_read_by_us(codex: AppServer) -> None:
     answer = codex.ask("config/batchWrite", {"edits": [edit], "reloadUserConfig": True})
     assert answer["result"]["status"] == "ok"
     written = (codex.home / "config.toml").read_bytes()
-    (judged,) = status(config_toml.parse(written), hooks_json.parse(hooks), hooks_path(codex))
+    (judged,) = status(config_toml.parse(written), hooks_document.parse(hooks), hooks_path(codex))
     assert judged.runs
     path = state_path(key, "trusted_hash")
     merged = CONFIG_TOML.restore(written, data, [KeyEdit(path=path, before=ABSENT, after=value)])
@@ -239,7 +240,9 @@ def test_a_handler_tombstone_is_skipped(codex: AppServer) -> None:
     """The handler that keeps the place in a shared group is no hook for Codex, and its neighbour keeps its index."""
     shared_group = {"hooks": [*group(OUR_COMMAND)["hooks"], {"type": "command", "command": "theirs"}]}
     data = json.dumps({"hooks": {"SessionStart": [shared_group]}}).encode()
-    merged = HOOKS_JSON.restore(data, b"{}", [KeyEdit(path=hooks_json.PATH, before=ABSENT, after=group(OUR_COMMAND))])
+    merged = HOOKS_JSON.restore(
+        data, b"{}", [KeyEdit(path=hooks_document.PATH, before=ABSENT, after=group(OUR_COMMAND))]
+    )
     assert merged.notes == (TOMBSTONE_LEFT,)
     write(codex, hooks=merged.content)
     assert list(session_start_hooks(codex)) == [trust_key(hooks_path(codex), 0, 1)]

@@ -6,7 +6,7 @@ import tomllib
 
 from hypothesis import given
 
-from cfp.codex import config_toml, hooks_json
+from cfp.codex import config_toml, hooks_document
 from tests.strategies import config_texts, hooks_texts
 
 
@@ -25,10 +25,10 @@ def test_drawn_newer_configs_are_read(case: tuple[bytes, str]) -> None:
 @given(hooks_texts(ours=True))
 def test_drawn_hooks_hold_one_hook_of_ours(data: bytes) -> None:
     """Our hook is found in every layout, alone in its group or not."""
-    assert len(hooks_json.find_ours(hooks_json.parse(data))) == 1
+    assert len(hooks_document.find_ours(hooks_document.parse(data))) == 1
 
 
 @given(hooks_texts())
 def test_drawn_hooks_of_others_are_not_ours(data: bytes) -> None:
     """Nobody else's hook is taken for ours."""
-    assert hooks_json.find_ours(hooks_json.parse(data)) == ()
+    assert hooks_document.find_ours(hooks_document.parse(data)) == ()

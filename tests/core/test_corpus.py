@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cfp.codex import config_toml, hooks_json
+from cfp.codex import config_toml, hooks_document
 from cfp.codex.text import Unparseable
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
@@ -26,10 +26,10 @@ def legal(path: Path | None) -> bytes | None:
         return None
     data = path.read_bytes()
     try:
-        doc = hooks_json.parse(data)
+        doc = hooks_document.parse(data)
     except Unparseable:
         return None
-    return None if hooks_json.find_ours(doc) else data
+    return None if hooks_document.find_ours(doc) else data
 
 
 def mine(path: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from cfp.codex import config_toml, hooks_json
+from cfp.codex import config_toml, hooks_document
 from cfp.codex.auth_json import LoginMode
 from cfp.core.facts import PortFact, PortState
 from cfp.core.plan.candidate import RouteRequest
@@ -177,7 +177,7 @@ def test_a_chatgpt_login_makes_an_uninstall_risky(login: LoginMode) -> None:
 def test_hooks_of_others_keep_their_positions() -> None:
     """A hook that was added behind ours keeps its index: its trust depends on it."""
     home = installed(facts(), plan_install(facts(), START))
-    ours = hooks_json.parse(home.hooks.data)["hooks"]["SessionStart"][0]
+    ours = hooks_document.parse(home.hooks.data)["hooks"]["SessionStart"][0]
     extra = {"hooks": [{"type": "command", "command": "true"}]}
     changed = json.dumps({"hooks": {"SessionStart": [ours, extra]}}).encode()
     drifted = replace(
@@ -186,7 +186,7 @@ def test_hooks_of_others_keep_their_positions() -> None:
     undo = plan_uninstall(drifted, AT_ONCE)
     assert undo.hook_removal is HookRemoval.TOMBSTONE_LEFT
     restored = after(drifted, undo.changes)
-    assert hooks_json.parse(restored.hooks.data)["hooks"]["SessionStart"] == [{"hooks": []}, extra]
+    assert hooks_document.parse(restored.hooks.data)["hooks"]["SessionStart"] == [{"hooks": []}, extra]
 
 
 def test_the_built_in_provider_is_switched_at_top_level() -> None:

@@ -11,7 +11,8 @@ from hypothesis import assume, given
 
 from cfp.codex import config_toml
 from cfp.codex.config_toml import CONFIG_TOML, spelling
-from cfp.codex.hooks_json import HOOKS_JSON, find_ours, parse
+from cfp.codex.hooks_document import find_ours, parse
+from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.codex.hooks_text import append_group, group_items, spelled
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install

@@ -13,8 +13,9 @@ from typing import Any
 from cfp.codex.config_toml import CONFIG_TOML, lookup
 from cfp.codex.config_toml import parse as parse_config
 from cfp.codex.hook_trust import STATE_KEYS, stands, state_path
+from cfp.codex.hooks_document import find_ours
 from cfp.codex.hooks_feature import FLAGS
-from cfp.codex.hooks_json import HOOKS_JSON, find_ours
+from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.codex.hooks_json import edit_for as hooks_edit_for
 from cfp.core.facts import Facts, TextFact
 from cfp.core.manifest import FileRecord, Manifest

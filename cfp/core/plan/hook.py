@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from cfp.codex import hook_trust, hooks_json
+from cfp.codex import hook_trust, hooks_document, hooks_json
 from cfp.codex.command_line import posix_line, windows_line
 from cfp.core.facts import Facts, TextFact
 from cfp.core.plan.baseline import Baseline
@@ -38,19 +38,19 @@ def hook_command(facts: Facts, *, windows: bool = sys.platform == "win32") -> st
 def plan_hook(facts: Facts, baseline: Baseline) -> tuple[bytes, HookPlan]:
     """Return the bytes of hooks.json and our hook in it; a hook with the right command keeps its position."""
     command = hook_command(facts)
-    present = hooks_json.find_ours(facts.hooks.doc) if facts.hooks.doc is not None else ()
+    present = hooks_document.find_ours(facts.hooks.doc) if facts.hooks.doc is not None else ()
     right = [at for at in present if at.command == command and at.timeout == HOOK_TIMEOUT_S and at.matcher is None]
     if right and facts.hooks.data is not None and len(present) == 1:
         after, status = facts.hooks.data, "already_installed"
     else:
-        group = hooks_json.group(command, HOOK_TIMEOUT_S)
+        group = hooks_document.group(command, HOOK_TIMEOUT_S)
         edit = hooks_json.edit_for(baseline.hooks.content, group)
         after = hooks_json.HOOKS_JSON.apply(baseline.hooks.content, (edit,))
         status = "updated" if present else "installed"
     position = hooks_json.position_after(after)
     if position is None:
         raise Refused("file_not_editable", reason="the hook did not come out where it was put")
-    handler = hooks_json.parse(after)["hooks"]["SessionStart"][position[0]]["hooks"][position[1]]
+    handler = hooks_document.parse(after)["hooks"]["SessionStart"][position[0]]["hooks"][position[1]]
     return after, HookPlan(
         status=status,
         command=command,

@@ -10,7 +10,7 @@ import enum
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from cfp.codex import auth_json
 from cfp.core.bearer import bearer
@@ -18,22 +18,7 @@ from cfp.core.provider import host_of
 from cfp.errors import Failed
 from cfp.host.provider.auth_command import printed_key
 from cfp.host.provider.dotenv import parse_dotenv
-from cfp.host.provider.secret import Secret, redact
-
-__all__ = [
-    "Extras",
-    "FoundKey",
-    "KeyLocation",
-    "KeySource",
-    "Secret",
-    "checked_bearer",
-    "discover_key",
-    "parse_dotenv",
-    "provider_extras",
-    "redact",
-    "sends_key",
-    "sends_login",
-]
+from cfp.host.provider.secret import Secret
 
 
 class KeyLocation(enum.StrEnum):
@@ -48,24 +33,11 @@ class KeyLocation(enum.StrEnum):
     AUTH_COMMAND = "auth_command"
 
 
-# fmt: off
-_CLOSED_SET: Final = {                              # survives a reboot, as far as the location shows?
-    KeyLocation.DOTENV:             ("process_env",        True),   # Codex loads it into its own environment
-    KeyLocation.PROCESS_ENV:        ("process_env",        False),
-    KeyLocation.WINDOWS_USER_ENV:   ("windows_user_env",   True),
-    KeyLocation.PROVIDER_AUTH_FILE: ("provider_auth_file", True),
-    KeyLocation.AUTH_JSON:          ("auth_json_fallback", True),
-    KeyLocation.BEARER_TOKEN:       (None,                 True),
-    KeyLocation.AUTH_COMMAND:       (None,                 True),
-}
-# fmt: on
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySource:
     """A location that the user named: by an auth override, --api-key-env or --source-auth-key."""
 
-    place: KeyLocation
+    location: KeyLocation
     name: str = ""
 
     @classmethod
@@ -74,15 +46,15 @@ class KeySource:
 
         The order is .env, the environment, Windows' user environment, auth.json.
         """
-        return cls(place=KeyLocation.PROCESS_ENV, name=name)
+        return cls(location=KeyLocation.PROCESS_ENV, name=name)
 
     @classmethod
     def auth_json(cls, name: str) -> KeySource:
-        return cls(place=KeyLocation.AUTH_JSON, name=name)
+        return cls(location=KeyLocation.AUTH_JSON, name=name)
 
     @classmethod
     def provider_auth_file(cls) -> KeySource:
-        return cls(place=KeyLocation.PROVIDER_AUTH_FILE)
+        return cls(location=KeyLocation.PROVIDER_AUTH_FILE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,23 +62,13 @@ class FoundKey:
     """A key and its location; the secret does not show."""
 
     secret: Secret
-    place: KeyLocation
+    location: KeyLocation
     name: str
 
     @property
     def source(self) -> str:
         """The location and name, as in `process_env:NAME`; never a value."""
-        return f"{self.place}:{self.name}" if self.name else str(self.place)
-
-    @property
-    def upstream_api_key_source(self) -> str | None:
-        """The result field of that name: process_env, windows_user_env, provider_auth_file, auth_json_fallback."""
-        return _CLOSED_SET[self.place][0]
-
-    @property
-    def persistent(self) -> bool:
-        """Whether the key survives a reboot, as far as its location shows."""
-        return _CLOSED_SET[self.place][1]
+        return f"{self.location}:{self.name}" if self.name else str(self.location)
 
 
 _OPENAI = "openai"
@@ -132,7 +94,7 @@ def discover_key(
     one is to be expected).
     """
     fallbacks = {} if user_environ is None else user_environ
-    read: dict[KeyLocation, Callable[[str], str | None]] = {
+    readers: dict[KeyLocation, Callable[[str], str | None]] = {
         KeyLocation.DOTENV: lambda name: parse_dotenv(dotenv, environ).get(name),
         KeyLocation.PROCESS_ENV: environ.get,
         KeyLocation.WINDOWS_USER_ENV: fallbacks.get,
@@ -143,21 +105,21 @@ def discover_key(
             _table(config, provider)["auth"], {**environ, **parse_dotenv(dotenv, environ)}
         ),
     }
-    for place, name in _locations(config, provider, auth) if source is None else _locations_of(source):
-        value = read[place](name)
+    for location, name in _locations(config, provider, auth) if source is None else _locations_of(source):
+        value = readers[location](name)
         if value is not None and value.strip():
-            return FoundKey(secret=Secret(value), place=place, name=name)
+            return FoundKey(secret=Secret(value), location=location, name=name)
     return None
 
 
-def checked_bearer(found: FoundKey, upstream_base: str, *, verbatim: bool = False) -> bytes:
+def checked_bearer(key: FoundKey, upstream_base: str, *, verbatim: bool = False) -> bytes:
     """Return the key's Authorization value; raises Failed(upstream_key_malformed; host, reason).
 
     verbatim  Codex sends the key itself, and drops no white space around it
     """
-    key = found.secret.reveal()
-    value = bearer(key)
-    if value is None or (verbatim and key != key.strip()):
+    text = key.secret.reveal()
+    value = bearer(text)
+    if value is None or (verbatim and text != text.strip()):
         reason = "it has a space, a line break or another character that a bearer token cannot have"
         raise Failed("upstream_key_malformed", host=host_of(upstream_base), reason=reason)
     return value
@@ -181,7 +143,7 @@ def _locations(config: Mapping[str, Any], provider: str, auth: bytes | None) -> 
     table = _table(config, provider)
     env_key = _text(table.get("env_key"))
     if env_key:
-        return _named(env_key)
+        return _by_name(env_key)
     if _text(table.get("experimental_bearer_token")):
         return [(KeyLocation.BEARER_TOKEN, "")]
     if isinstance(table.get("auth"), Mapping):  # Codex refuses a table that has a key beside it
@@ -192,14 +154,14 @@ def _locations(config: Mapping[str, Any], provider: str, auth: bytes | None) -> 
     return []
 
 
-def _named(name: str) -> list[tuple[KeyLocation, str]]:
+def _by_name(name: str) -> list[tuple[KeyLocation, str]]:
     return [(KeyLocation.DOTENV, name), (KeyLocation.PROCESS_ENV, name), (KeyLocation.AUTH_JSON, name)]
 
 
 def _locations_of(source: KeySource) -> list[tuple[KeyLocation, str]]:
-    if source.place is not KeyLocation.PROCESS_ENV:
-        return [(source.place, source.name)]
-    first, second, last = _named(source.name)
+    if source.location is not KeyLocation.PROCESS_ENV:
+        return [(source.location, source.name)]
+    first, second, last = _by_name(source.name)
     return [first, second, (KeyLocation.WINDOWS_USER_ENV, source.name), last]
 
 
@@ -244,10 +206,10 @@ def provider_extras(
     """Read http_headers, env_http_headers (a variable that is missing or blank gives none) and query_params."""
     table = _table(config, provider)
     variables = {**environ, **parse_dotenv(dotenv, environ)}
-    named = {name: variables.get(variable, "") for name, variable in _texts(table, "env_http_headers")}
+    from_variables = {name: variables.get(variable, "") for name, variable in _texts(table, "env_http_headers")}
     headers = {
         **dict(_texts(table, "http_headers")),
-        **{name: value for name, value in named.items() if value.strip()},
+        **{name: value for name, value in from_variables.items() if value.strip()},
     }
     return Extras(
         headers=tuple((name, Secret(value)) for name, value in headers.items()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Iterable
 from typing import Any, NoReturn, Self, final
@@ -10,7 +9,7 @@ from typing import Any, NoReturn, Self, final
 
 @final
 class Secret:
-    """A text that only `reveal()` shows."""
+    """A text that only `reveal()` shows; `==` is identity."""
 
     __slots__ = ("_value",)
 
@@ -19,10 +18,6 @@ class Secret:
 
     def reveal(self) -> str:
         return self._value
-
-    def same_as(self, other: Secret) -> bool:
-        """Compare in constant time; `==` is identity."""
-        return hmac.compare_digest(self._value.encode(errors="replace"), other._value.encode(errors="replace"))
 
     def __repr__(self) -> str:
         return "***"
@@ -69,5 +64,5 @@ def _blank(text: str, value: str) -> str:
     for start in range(len(text) - size + 1):
         if text[start : start + size] in windows:
             hidden[start : start + size] = b"\1" * size
-    kept = "".join(sign if not blank else "\0" for sign, blank in zip(text, hidden, strict=True))
-    return re.sub("\0+", "***", kept)
+    masked = "".join(sign if not blank else "\0" for sign, blank in zip(text, hidden, strict=True))
+    return re.sub("\0+", "***", masked)

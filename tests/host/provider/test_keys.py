@@ -167,23 +167,18 @@ class TestWithoutEnvKey:
 
 class TestNamedByTheUser:
     def test_the_override_variable(self) -> None:
-        """.env, environment, Windows' user environment, auth.json: the first one, under a name of the closed set."""
-        places: list[tuple[dict[str, Any], KeyLocation, str, bool]] = [
-            ({"dotenv": b"UP=a", "environ": {"UP": "b"}}, KeyLocation.DOTENV, "process_env", True),
-            ({"environ": {"UP": "b"}, "user_environ": {"UP": "c"}}, KeyLocation.PROCESS_ENV, "process_env", False),
-            (
-                {"user_environ": {"UP": "c"}, "auth": b'{"UP": "d"}'},
-                KeyLocation.WINDOWS_USER_ENV,
-                "windows_user_env",
-                True,
-            ),
-            ({"auth": b'{"UP": "d"}'}, KeyLocation.AUTH_JSON, "auth_json_fallback", True),
+        """.env, environment, Windows' user environment, auth.json: the first one that holds the name."""
+        sources: list[tuple[dict[str, Any], KeyLocation]] = [
+            ({"dotenv": b"UP=a", "environ": {"UP": "b"}}, KeyLocation.DOTENV),
+            ({"environ": {"UP": "b"}, "user_environ": {"UP": "c"}}, KeyLocation.PROCESS_ENV),
+            ({"user_environ": {"UP": "c"}, "auth": b'{"UP": "d"}'}, KeyLocation.WINDOWS_USER_ENV),
+            ({"auth": b'{"UP": "d"}'}, KeyLocation.AUTH_JSON),
         ]
         empty: dict[str, Any] = {"auth": None, "dotenv": None, "environ": {}}
-        for given, place, closed, persistent in places:
-            key = discover_key(config(), "relay", source=KeySource.env("UP"), **{**empty, **given})
+        for contents, location in sources:
+            key = discover_key(config(), "relay", source=KeySource.env("UP"), **{**empty, **contents})
             assert key is not None
-            assert (place, closed, persistent) == (key.place, key.upstream_api_key_source, key.persistent)
+            assert location == key.location
 
     def test_the_provider_auth_file(self) -> None:
         """The key of that provider alone."""

@@ -15,7 +15,8 @@ import pytest
 
 from cfp.errors import Failed
 from cfp.host.provider.attempt import verify
-from cfp.host.provider.keys import Extras, FoundKey, KeyLocation, Secret
+from cfp.host.provider.keys import Extras, FoundKey, KeyLocation
+from cfp.host.provider.secret import Secret
 from cfp.host.provider.verification import Verification, VerificationRequest, skipped
 from tests.host.conftest import free_port
 from tests.host.servers import Behaviour, read_request, says, says_and_stays, serving
@@ -45,7 +46,7 @@ def request(upstream_base: str, **changes: Any) -> VerificationRequest:
         upstream_base=upstream_base,
         model="gpt-5",
         service_tier="priority",
-        key=FoundKey(secret=Secret(CANARY), place=KeyLocation.PROCESS_ENV, name="RELAY_KEY"),
+        key=FoundKey(secret=Secret(CANARY), location=KeyLocation.PROCESS_ENV, name="RELAY_KEY"),
     )
     return dataclasses.replace(made, **changes)
 
@@ -134,7 +135,7 @@ class TestTheRequest:
     @pytest.mark.parametrize("key", ["sk-canary-\n", "sk-canary-\u00e9", " sk-canary-", "sk-canary-\x00"])
     def test_a_key_that_fits_in_no_header_is_not_sent(self, key: str) -> None:
         """The reason names no sign of it, and nothing is connected."""
-        found = FoundKey(secret=Secret(key), place=KeyLocation.AUTH_JSON, name="RELAY_KEY")
+        found = FoundKey(secret=Secret(key), location=KeyLocation.AUTH_JSON, name="RELAY_KEY")
         error = failure(lambda: verify(request("https://relay.invalid/v1", key=found), 5, environ={}))
         assert error.code == "upstream_key_malformed"
 
