@@ -42,9 +42,9 @@ def skipped_verification(host: Host, facts: Facts, settings: Settings) -> dict[s
     Raises Failed(upstream_key_malformed) where the worker would refuse to send the key that the user named.
     """
     if settings.overrides_auth:
-        found = _discover(host, facts.config.doc or {}, settings)
-        if found is not None:
-            keys.checked_bearer(found, settings.upstream_base)
+        key = _discover(host, facts.config.doc or {}, settings)
+        if key is not None:
+            keys.checked_bearer(key, settings.upstream_base)
     request = verification.VerificationRequest(
         provider=settings.provider, upstream_base=settings.upstream_base, model="", service_tier=None, key=None
     )
@@ -81,9 +81,9 @@ def candidate_key(
 
     Raises Refused: `unknown`, chatgpt_login_not_sent.
     """
-    found = _discover(host, doc, settings)
-    if found is not None:
-        return found
+    key = _discover(host, doc, settings)
+    if key is not None:
+        return key
     named = settings.overrides_auth
     if not named and keys.sends_login(doc, settings.provider, host.disk.read(host.layout.auth)):
         raise Refused("chatgpt_login_not_sent", provider=settings.provider)

@@ -53,7 +53,7 @@ def test_a_sent_body_can_be_sent_again_without_the_member(drawn: tuple[bytes, in
 
 @given(BODIES, st.booleans())
 def test_a_body_that_is_sent_later_is_copied(drawn: tuple[bytes, int], inspected: bool) -> None:  # noqa: FBT001  hypothesis fills it in
-    """The same bytes are sent later."""
+    """A later send has the bytes that would have been sent at once."""
     body, opening = drawn
     request_body, buffer, sent = borrowed(body, opening if inspected else None)
     assert request_body.copy_borrowed() == body
