@@ -14,8 +14,8 @@ Glossary
     displaced    removed from the target's name by a swap; foreign where it is not the before-image
     drift        a target that no longer holds what the plan read
     re-intent    a second intent for a drifted file: own keys merged into the foreign content
-    commit       the durable log record that decides: with it recovery finishes a transaction, without it rolls back
-    roll back    give every target its before-image; where others wrote meanwhile, give back the own keys only
+    commit       the durable log record that decides: recovery finishes a transaction that has it, else rolls it back
+    roll back    restore every target's before-image; where others wrote meanwhile, restore the own keys only
     park         keep displaced foreign content that no target contains in the journal's folder, and report it
     lease        the journal's exclusive lock, held by one process; the kernel releases it when the process ends
     interrupted  a transaction whose log is open while nobody holds the lease: its process died

@@ -181,7 +181,7 @@ def _without_own_keys(
 
 
 def _deletion_conflicts(intent: Intent) -> tuple[KeyPath, ...]:
-    """Name the own keys of a file that another program deleted: it stays deleted, so they cannot be given back."""
+    """Name the own keys of a file that another program deleted: it stays deleted, so they cannot be restored."""
     return tuple(edit.path for edit in intent.edits) or ((str(intent.path),),)
 
 

@@ -99,7 +99,7 @@ def i7_untouched_stays_itself(story: Story, was: SimFs, now: SimFs) -> list[str]
             if now.seen[path] != was.seen[path] or new.mtime_ns != node.mtime_ns:
                 complaints.append(f"I7: {path} was touched")
         elif new.data == change.before and new.mtime_ns != node.mtime_ns:
-            complaints.append(f"I7: {path} was given back with another mtime")
+            complaints.append(f"I7: {path} was restored with another mtime")
     return complaints
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.crash.model import Explorer, Tally
 from tests.crash.sizes import DEPTH, IMAGES, SEED
-from tests.crash.world import GIVEN_UP, INSTALL, PREPARE, RESTART, SCENARIOS, UNINSTALL, Scenario, journal_on, run
+from tests.crash.world import INSTALL, PREPARE, RESTART, ROLLED_BACK, SCENARIOS, UNINSTALL, Scenario, journal_on, run
 from tests.numbers import Numbers
 
 # Barriers that the model does not need, as (scenario, operation), each with the reason to keep it.
@@ -25,13 +25,13 @@ REDUNDANT = {
     (RESTART.name, "fsync /h/journal/TX.open", 1): WORKER_DIES_TOO,
     (RESTART.name, "fsync /h/journal/TX.open", 2): WORKER_DIES_TOO,
     (PREPARE.name, "fsync /h/journal/TX.open", 1): NOTHING_TO_PURGE,
-    (GIVEN_UP.name, "fsync_folder /h", 2): LATER_ONE_COVERS,
-    (GIVEN_UP.name, "fsync /h/journal/TX.open", 1): WORKER_DIES_TOO,
-    (GIVEN_UP.name, "fsync_folder /h/state", 1): NO_COMMIT_FOLLOWS,
-    (GIVEN_UP.name, "fsync_folder /h", 3): NO_COMMIT_FOLLOWS,
-    (GIVEN_UP.name, "fsync /h/.config.TX-3.0", 1): WRITER_NEVER_SYNCED,
-    (GIVEN_UP.name, "fsync /h/.hooks.TX-2.0", 1): WRITER_NEVER_SYNCED,
-    (GIVEN_UP.name, "fsync_folder /h", 5): LATER_ONE_COVERS,
+    (ROLLED_BACK.name, "fsync_folder /h", 2): LATER_ONE_COVERS,
+    (ROLLED_BACK.name, "fsync /h/journal/TX.open", 1): WORKER_DIES_TOO,
+    (ROLLED_BACK.name, "fsync_folder /h/state", 1): NO_COMMIT_FOLLOWS,
+    (ROLLED_BACK.name, "fsync_folder /h", 3): NO_COMMIT_FOLLOWS,
+    (ROLLED_BACK.name, "fsync /h/.config.TX-3.0", 1): WRITER_NEVER_SYNCED,
+    (ROLLED_BACK.name, "fsync /h/.hooks.TX-2.0", 1): WRITER_NEVER_SYNCED,
+    (ROLLED_BACK.name, "fsync_folder /h", 5): LATER_ONE_COVERS,
     **{(scenario.name, "fsync /h/journal/history.new", 1): ONLY_FOR_PEOPLE for scenario in SCENARIOS},
     **{(scenario.name, "fsync_folder /h/journal", 2): COMMIT_SAYS_IT for scenario in SCENARIOS},
 }

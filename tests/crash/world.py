@@ -249,5 +249,5 @@ PREPARE = Scenario(
     files={"/h/config": CONFIG},
     changes=(changed("/h/state/deep/secret", None, CANARY, secret=True),),
 )
-GIVEN_UP = replace(INSTALL, name="given-up", fails=True)
-SCENARIOS = (INSTALL, UNINSTALL, RESTART, PREPARE, GIVEN_UP)
+ROLLED_BACK = replace(INSTALL, name="given-up", fails=True)
+SCENARIOS = (INSTALL, UNINSTALL, RESTART, PREPARE, ROLLED_BACK)

@@ -206,7 +206,7 @@ def test_foreign_content_is_kept_until_its_merge_reaches_the_target() -> None:
         "overtaken": (b"theirs=3\n", (first, staged_file(merged, staged=merged, is_first=False)), False),
         "in place": (merged, (first,), True),
         "was in place": (b"theirs=3\n", (first, later), True),
-        "given back": (theirs, (first,), True),
+        "restored": (theirs, (first,), True),
     }
     for name, (current, lying, expected) in cases.items():
         assert expected == (digest in removable_digests(DIGEST(current), lying, [INTENT, again])), name
