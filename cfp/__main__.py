@@ -1,7 +1,7 @@
-"""The exit code of `main()`; looks at the verb before it imports anything heavy.
+"""The entry point, which reads the verb before it imports anything heavy.
 
-Two verbs are waited for: the SessionStart hook's `autostart`, whose no-op a user feels at every session, and
-`serve`, whose start that hook waits for. Neither pays for the command line of the others.
+Two verbs must start fast: the SessionStart hook's `autostart`, since every new session waits for it, and `serve`,
+since that hook waits for it. Neither imports the command lines of the other verbs.
 """
 
 from __future__ import annotations

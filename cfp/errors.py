@@ -1,4 +1,4 @@
-"""Every way in which a command can fail, named by what became of the user's files.
+"""The ways in which a command can fail, named by the state in which they leave the user's files.
 
 CfpError
 ├─ Refused   nothing was touched
@@ -7,7 +7,7 @@ CfpError
 │  ├─ ConfirmationRequired (4)
 │  └─ Busy               (5) another command holds the lock
 ├─ Failed    tried, and undone
-├─ CutShort  (130) interrupted, or failed, with something done that stays; the next action finishes
+├─ CutShort  (130) interrupted, or failed, after a change that stays; the next action finishes the rest
 └─ Stuck     undo is incomplete
    └─ RecoveryRequired   (6)
 
@@ -68,9 +68,9 @@ class Failed(CfpError):
 
 
 class CutShort(CfpError):
-    """A signal or a failure came when something was done that stays: the next action finishes what is left.
+    """A signal or a failure came after a change that stays: the next action finishes the rest.
 
-    changed  what is changed already, for the result field of that name
+    changed  the changes so far, for the result field of that name
     """
 
     def __init__(self, code: ErrorCode, *, exit_code: int, changed: str, **details: Any) -> None:

@@ -4,8 +4,8 @@ Codex waits for this at every new session. It answers "nothing to do" only where
 saved, config.toml points at the proxy, and a worker of this home serves those settings. Anything else is left to
 the full command. File names are those of `layout`, which is too heavy to import here; a test holds them together.
 
-Parsing config.toml is the dearest part, so its outcome is noted beside the fingerprint of the file that it was read
-from. The note is no more than that: where it is missing, torn or about another file, config.toml is read again.
+Parsing config.toml costs most, so the fingerprint of a config.toml that points at the proxy is written to a note.
+The note is a cache only: where it is missing, torn or of another file, config.toml is parsed again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def nothing_to_do(arguments: Sequence[str]) -> bool:
 
 
 def _home(arguments: Sequence[str]) -> str | None:
-    """The home of exactly the command line that we install; any other one takes the long way."""
+    """Return the home of exactly the command line that we install; None for any other, which takes the long way."""
     match list(arguments):
         case ["--codex-home", home, "--quiet"]:
             return home
@@ -47,26 +47,26 @@ def _home(arguments: Sequence[str]) -> str | None:
 
 
 def _points_here(home: str, settings: dict[str, Any]) -> bool:
-    seen = _fingerprint(home, settings)
-    if _noted(home) == seen:
+    fingerprint = _fingerprint(home, settings)
+    if _noted(home) == fingerprint:
         return True
     points = bool(_url(home, settings["provider"]) == settings["base_url"])
-    if points and seen == _fingerprint(home, settings):  # nobody wrote while we read
-        _note(home, seen)
+    if points and fingerprint == _fingerprint(home, settings):  # nobody wrote while we read
+        _note(home, fingerprint)
     return points
 
 
 def _fingerprint(home: str, settings: dict[str, Any]) -> str:
     """Return a text that changes with config.toml, provider and URL; ctime moves even where mtime is set back."""
     stat_result = os.stat(f"{home}/{CONFIG}")  # noqa: PTH116  pathlib costs 5 ms
-    kept = (
+    identity = (
         stat_result.st_dev,
         stat_result.st_ino,
         stat_result.st_size,
         stat_result.st_mtime_ns,
         stat_result.st_ctime_ns,
     )
-    return json.dumps([*kept, settings["provider"], settings["base_url"]])
+    return json.dumps([*identity, settings["provider"], settings["base_url"]])
 
 
 def _url(home: str, provider: str) -> Any:
@@ -91,14 +91,14 @@ def _noted(home: str) -> str:
         return ""
 
 
-def _note(home: str, seen: str) -> None:
-    """Keep it for the next session; a note that cannot be kept costs that one 8 ms."""
+def _note(home: str, fingerprint: str) -> None:
+    """Write the fingerprint for the next session; a note that cannot be written costs that one 8 ms."""
     try:
         descriptor = os.open(f"{home}/{NOTE}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError:
         return
     try:
-        os.write(descriptor, seen.encode())
+        os.write(descriptor, fingerprint.encode())
     except OSError:
         return
     finally:
@@ -113,7 +113,7 @@ def _interrupted(home: str) -> bool:
 
 
 def _serves(settings: dict[str, Any]) -> bool:
-    from cfp.core.served_settings import serves  # noqa: PLC0415  after the cheaper questions
+    from cfp.core.served_settings import serves  # noqa: PLC0415  after the cheaper checks
     from cfp.host.worker.probe import read_health  # noqa: PLC0415  the same
 
     health = read_health(settings["host"], settings["port"], 1.0)

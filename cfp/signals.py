@@ -27,20 +27,20 @@ def listen() -> None:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is None:
             continue
-        with suppress(ValueError):  # another thread than the main one: whoever embeds us has signals of his own
+        with suppress(ValueError):  # another thread than the main one: a program that embeds us has its own handlers
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, _end)
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:
-    """128 and the signal's number, as shells count."""
+    """Return 128 plus the signal's number, as shells do."""
     return 128 + interrupt.number if isinstance(interrupt, Ended) else EXIT_INTERRUPTED
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, _once_is_enough)  # not SIG_IGN, which programs that we start would inherit
+    signal.signal(number, _ignore)  # not SIG_IGN, which programs that we start would inherit
     raise Ended(number)
 
 
-def _once_is_enough(_number: int, _frame: FrameType | None) -> None:
+def _ignore(_number: int, _frame: FrameType | None) -> None:
     pass

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from cfp.codex.compare import same
+from cfp.codex.compare import equivalent
 from cfp.codex.text import Decoded, Unparseable, decode
 from cfp.codex.toml_edit import delete, drop_empty_section, headers, render, set_value, value_text
 from cfp.codex.toml_reader import loads
@@ -57,19 +57,19 @@ def edit_for(data: bytes | None, path: KeyPath, after: Json | Absent) -> KeyEdit
     return KeyEdit(path=path, before=before, after=after, before_spelling=spelling(data, path))
 
 
-def edits_between(now: bytes | None, then: bytes | None, paths: Iterable[KeyPath]) -> tuple[KeyEdit, ...]:
+def edits_between(before: bytes | None, after: bytes | None, paths: Iterable[KeyPath]) -> tuple[KeyEdit, ...]:
     """Return the edits that take these keys from one text to another, as each is spelled there."""
-    doc, wanted = _read(decode(now).text), _read(decode(then).text)
+    old_doc, new_doc = _read(decode(before).text), _read(decode(after).text)
     return tuple(
         KeyEdit(
             path=path,
-            before=lookup(doc, path),
-            after=lookup(wanted, path),
-            before_spelling=spelling(now, path),
-            after_spelling=spelling(then, path),
+            before=lookup(old_doc, path),
+            after=lookup(new_doc, path),
+            before_spelling=spelling(before, path),
+            after_spelling=spelling(after, path),
         )
         for path in dict.fromkeys(paths)
-        if not same(lookup(doc, path), lookup(wanted, path))
+        if not equivalent(lookup(old_doc, path), lookup(new_doc, path))
     )
 
 
@@ -101,9 +101,9 @@ class ConfigToml:
         conflicts = []
         for edit in edits:
             now = lookup(draft.doc, edit.path)
-            if same(now, edit.before):
+            if equivalent(now, edit.before):
                 continue
-            if not same(now, edit.after):
+            if not equivalent(now, edit.after):
                 conflicts.append(edit.path)
                 continue
             draft.put(edit.path, edit.before, edit.before_spelling)
@@ -130,7 +130,7 @@ class _Draft:
 
     def put(self, path: KeyPath, value: Json | Absent, spelled: str | None) -> None:
         """Make `value` stand at `path`, as `spelled` where that is known."""
-        if same(lookup(self.doc, path), value):
+        if equivalent(lookup(self.doc, path), value):
             return
         _require_tables(self.doc, path)
         if value is ABSENT:
@@ -152,7 +152,7 @@ class _Draft:
             raise Unmergeable("the edit would not be legal TOML") from None
         for path in paths:
             written, declared = _without_empty(written, path[:-1]), _without_empty(declared, path[:-1])
-        if not same(written, declared):
+        if not equivalent(written, declared):
             raise Unmergeable("the edit would change more than our own keys")
         try:
             return self._decoded.encode(self.text)

@@ -65,7 +65,7 @@ def trust_key(hooks_path: str, group: int, handler: int) -> str:
 STATE_KEYS: Final = ("trusted_hash", "enabled")  # of a hook's table in config.toml
 
 
-def stands(hooks_doc: Mapping[str, Json], key: str, hooks_path: str) -> bool:
+def hook_exists(hooks_doc: Mapping[str, Json], key: str, hooks_path: str) -> bool:
     """Whether a hook, of ours or anybody's, stands at the position that a trust key names."""
     groups = hooks_doc.get("hooks", {}).get("SessionStart", [])
     return any(

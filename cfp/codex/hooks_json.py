@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from cfp.codex.compare import same
+from cfp.codex.compare import equivalent
 from cfp.codex.hooks_document import (
     HANDLER_TOMBSTONE,
     PATH,
@@ -28,13 +28,13 @@ from cfp.codex.hooks_document import (
 from cfp.codex.hooks_text import (
     append_group,
     append_handler,
-    created,
     drop_empty_event,
     drop_last_tombstones,
     event_item,
     gap_of_empty,
     group_items,
     handler_items,
+    new_document,
     replace_value,
     spelled,
     take_out,
@@ -77,8 +77,8 @@ class HooksJson:
         doc = parse(current)
         text = None if current is None else decode(current).text
         for edit in edits:
-            text = _applied(text, edit)
-        return b"{}\n" if text is None else _proven(doc, text)
+            text = _apply_edit(text, edit)
+        return b"{}\n" if text is None else _encode_proven(doc, text)
 
     def restore(self, current: bytes, before: bytes | None, edits: Sequence[KeyEdit]) -> Merged:
         """Remove our group, or give back the group that stood in its place.
@@ -114,7 +114,7 @@ class _Restoration:
         gone = self.was_absent and not json.loads(self.text)
         left = _tombstones(self.text, TOMBSTONE, HANDLER_TOMBSTONE) > tombstones_before
         return Merged(
-            content=None if gone else _proven(self.doc, self.text),
+            content=None if gone else _encode_proven(self.doc, self.text),
             conflicts=tuple(self.conflicts),
             notes=(TOMBSTONE_LEFT,) if left else (),
         )
@@ -122,7 +122,7 @@ class _Restoration:
     def _give_back(self, edit: KeyEdit) -> None:
         doc = json.loads(self.text)
         ours = find_ours(doc)
-        changed = [at for at in ours if not same(groups_of(doc)[at.group], edit.before)]
+        changed = [at for at in ours if not equivalent(groups_of(doc)[at.group], edit.before)]
         own = [at for at in changed if at.command == command_of(edit.after)]
         vanished = edit.before is not ABSENT and edit.after is not ABSENT and not ours
         if vanished or len(changed) > len(own):
@@ -152,11 +152,11 @@ class _Restoration:
         item = dict(enumerate(group_items(self.text))).get(old)
         present = json.loads(spelled(self.text, item)) if item else {}
         handlers = present.get("hooks", [])
-        if item and not rest and same(present, TOMBSTONE):
+        if item and not rest and equivalent(present, TOMBSTONE):
             self.text = replace_value(self.text, item, before, spelling)
-        elif item and rest and same(handlers[index : index + 1], [HANDLER_TOMBSTONE]):
+        elif item and rest and equivalent(handlers[index : index + 1], [HANDLER_TOMBSTONE]):
             self.text = replace_value(self.text, handler_items(self.text, item)[index], handler, None)
-        elif item and rest and same(handlers, rest) and index == len(rest):
+        elif item and rest and equivalent(handlers, rest) and index == len(rest):
             self.text = append_handler(self.text, old, handler)
         else:
             self.text = append_group(self.text, {**before, "hooks": [handler]}, None if rest else spelling)
@@ -165,10 +165,10 @@ class _Restoration:
 HOOKS_JSON = HooksJson()
 
 
-def _proven(doc: Mapping[str, Json], text: str) -> bytes:
+def _encode_proven(doc: Mapping[str, Json], text: str) -> bytes:
     """Return the bytes of an edited text, once it is proven that everything but our hook stands as in `doc`."""
     data = text.encode()
-    if not same(others_of(parse(data)), others_of(doc)):
+    if not equivalent(others_of(parse(data)), others_of(doc)):
         raise Unmergeable("the edit would change more than our own hook")
     return data
 
@@ -176,7 +176,7 @@ def _proven(doc: Mapping[str, Json], text: str) -> bytes:
 def _tombstones(text: str, *kinds: Json) -> int:
     groups = groups_of(json.loads(text))
     values = [*groups, *(handler for entry in groups for handler in entry.get("hooks", ()))]
-    return sum(same(value, kind) for value in values for kind in kinds)
+    return sum(equivalent(value, kind) for value in values for kind in kinds)
 
 
 def _readable(data: bytes | None) -> str:
@@ -188,14 +188,14 @@ def _readable(data: bytes | None) -> str:
     return "{}" if data is None else decode(data).text
 
 
-def _applied(text: str | None, edit: KeyEdit) -> str | None:
+def _apply_edit(text: str | None, edit: KeyEdit) -> str | None:
     if text is None:
-        return None if edit.after is ABSENT else created(edit.after)
+        return None if edit.after is ABSENT else new_document(edit.after)
     doc = json.loads(text)
     ours = find_ours(doc)
     if not ours:
         return text if edit.after is ABSENT else append_group(text, edit.after)
-    present = next((at for at in ours if same(groups_of(doc)[at.group], edit.before)), ours[0])
+    present = next((at for at in ours if equivalent(groups_of(doc)[at.group], edit.before)), ours[0])
     for at in reversed(ours):
         if edit.after is not ABSENT and at is present:
             text = _with_group(text, at, edit.after, None)

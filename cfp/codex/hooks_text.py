@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from cfp.codex.compare import same
+from cfp.codex.compare import equivalent
 from cfp.codex.hooks_document import HANDLER_TOMBSTONE, TOMBSTONE
 from cfp.codex.json_syntax import Item, Style, append, cut, items, member, replace, root
 from journal.values import Json
@@ -33,18 +33,18 @@ def spelled(text: str, item: Item) -> str:
     return text[item.value : item.end]
 
 
-def created(group: Json) -> str:
+def new_document(group: Json) -> str:
     """Return a file with one group."""
     return json.dumps({"hooks": {"SessionStart": [group]}}, indent=2, ensure_ascii=False) + "\n"
 
 
 def append_group(text: str, group: Json, spelling: str | None = None) -> str:
     """Add a group as the last one, with what is missing above it; as `spelling` where that is known."""
-    added = _appended(text, group)
+    added = _append_to_event(text, group)
     return added if spelling is None else replace(added, group_items(added)[-1], spelling)
 
 
-def _appended(text: str, group: Json) -> str:
+def _append_to_event(text: str, group: Json) -> str:
     hooks = member(text, root(text), "hooks")
     if hooks is None:
         return append(text, root(text), "hooks", {"SessionStart": [group]})
@@ -56,7 +56,7 @@ def _appended(text: str, group: Json) -> str:
 
 def replace_value(text: str, item: Item, value: Json, spelling: str | None) -> str:
     """Put another value in an item's place, as `spelling` where that is known."""
-    if same(json.loads(spelled(text, item)), value):
+    if equivalent(json.loads(spelled(text, item)), value):
         return text
     return replace(text, item, spelling or Style.of(text).render("", value, _own_indent(text, item)))
 
@@ -89,7 +89,7 @@ def drop_last_tombstones(text: str, spare: int, *, empty: str) -> str:
     """Drop up to `spare` tombstones that nothing follows."""
     groups = group_items(text)
     event = event_item(text)
-    if spare < 1 or not groups or not event or not same(json.loads(spelled(text, groups[-1])), TOMBSTONE):
+    if spare < 1 or not groups or not event or not equivalent(json.loads(spelled(text, groups[-1])), TOMBSTONE):
         return text
     return drop_last_tombstones(cut(text, event, len(groups) - 1, empty=empty), spare - 1, empty=empty)
 

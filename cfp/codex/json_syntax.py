@@ -110,11 +110,11 @@ class Style:
         """Write an item; `indent` is that of its own line, None for all in one line."""
         if indent is None:
             comma = ", " if self.colon == ": " else ","
-            shown = json.dumps(value, ensure_ascii=False, separators=(comma, self.colon))
+            rendered = json.dumps(value, ensure_ascii=False, separators=(comma, self.colon))
         else:
-            shown = json.dumps(value, ensure_ascii=False, indent=self.unit, separators=(",", self.colon))
-            shown = shown.replace("\n", self.newline + indent)
-        return f"{json.dumps(name)}{self.colon}{shown}" if name else shown
+            rendered = json.dumps(value, ensure_ascii=False, indent=self.unit, separators=(",", self.colon))
+            rendered = rendered.replace("\n", self.newline + indent)
+        return f"{json.dumps(name)}{self.colon}{rendered}" if name else rendered
 
 
 def _gap(text: str, container: Item, siblings: list[Item], style: Style) -> str:

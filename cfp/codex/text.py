@@ -44,10 +44,10 @@ def decode(data: bytes | None) -> Decoded:
         return Decoded(bom=bom, text=body.decode())
     except UnicodeDecodeError as error:
         good = body[: error.start].decode()
-        raise Unparseable("it is not UTF-8", **place(good, len(good))) from None
+        raise Unparseable("it is not UTF-8", **line_and_column(good, len(good))) from None
 
 
-def place(text: str, offset: int) -> dict[str, int]:
+def line_and_column(text: str, offset: int) -> dict[str, int]:
     """Name the line and column of an offset."""
     return {"line": text.count("\n", 0, offset) + 1, "column": offset - text.rfind("\n", 0, offset)}
 

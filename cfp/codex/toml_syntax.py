@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
 
-from cfp.codex.text import Unparseable, place
+from cfp.codex.text import Unparseable, line_and_column
 from cfp.codex.toml_reader import STRING, loads
 
 Span: TypeAlias = tuple[int, int]
@@ -135,7 +135,7 @@ def _key(text: str, at: int) -> tuple[tuple[str, ...], tuple[Span, ...], int]:
     while True:
         part = _PART.match(text, at)
         if part is None:
-            raise _lost(text, at)
+            raise _scan_error(text, at)
         names.append(_name(part[1]))
         parts.append(part.span(1))
         at = part.end()
@@ -154,7 +154,7 @@ def _value_end(text: str, at: int) -> int:
         return _bracket_end(text, at)
     value = _STRING.match(text, at) or _SCALAR.match(text, at)
     if value is None:
-        raise _lost(text, at)
+        raise _scan_error(text, at)
     return at + len(value[0].rstrip(" \t"))
 
 
@@ -164,7 +164,7 @@ def _bracket_end(text: str, at: int) -> int:
         depth += (token[0] in {"[", "{"}) - (token[0] in {"]", "}"})
         if depth == 0:
             return token.end()
-    raise _lost(text, at)
+    raise _scan_error(text, at)
 
 
 def skip(text: str, at: int) -> int:
@@ -173,5 +173,5 @@ def skip(text: str, at: int) -> int:
     return trivia.end() if trivia else at
 
 
-def _lost(text: str, at: int) -> Unparseable:
-    return Unparseable("it cannot be followed", **place(text, at))
+def _scan_error(text: str, at: int) -> Unparseable:
+    return Unparseable("it cannot be followed", **line_and_column(text, at))

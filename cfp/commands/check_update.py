@@ -54,7 +54,7 @@ def run(args: Args, host: Host) -> Result:
             "repo": str(repo),
             "remote": args.remote,
             **asdict(compared),
-            "update_available": compared.relation is git.Relation.REMOTE_AHEAD,
+            "update_available": compared.relation is git.BranchRelation.REMOTE_AHEAD,
             "message": told.sentence,
             "next_action": told.action,
             "next_user_action": told.action,
@@ -62,12 +62,12 @@ def run(args: Args, host: Host) -> Result:
     )
 
 
-_MESSAGES: Final[dict[git.Relation, Message]] = {
-    git.Relation.SAME: UPDATES["same"],
-    git.Relation.REMOTE_AHEAD: UPDATES["remote_ahead"],
-    git.Relation.LOCAL_AHEAD: UPDATES["local_ahead"],
-    git.Relation.DIVERGED: UPDATES["diverged"],
-    git.Relation.REMOTE_UNKNOWN: UPDATES["remote_unknown"],
+_MESSAGES: Final[dict[git.BranchRelation, Message]] = {
+    git.BranchRelation.SAME: UPDATES["same"],
+    git.BranchRelation.REMOTE_AHEAD: UPDATES["remote_ahead"],
+    git.BranchRelation.LOCAL_AHEAD: UPDATES["local_ahead"],
+    git.BranchRelation.DIVERGED: UPDATES["diverged"],
+    git.BranchRelation.REMOTE_UNKNOWN: UPDATES["remote_unknown"],
 }
 
 
@@ -79,7 +79,7 @@ def _package() -> Result:
             "read_only": True,
             "installed_as": "package",
             **dict.fromkeys(("repo", "remote", "remote_url", "branch", "local_commit", "remote_commit")),
-            "relation": git.Relation.REMOTE_UNKNOWN,
+            "relation": git.BranchRelation.REMOTE_UNKNOWN,
             "local_changes": False,
             "update_available": None,
             "message": told.sentence,

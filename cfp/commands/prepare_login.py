@@ -67,7 +67,7 @@ def run(args: Args, host: Host) -> Result:
     return _result(args, facts, found, plan, recovered)
 
 
-def _look(args: Args, host: Host) -> tuple[Facts, keys.FoundKey, LoginPlan]:
+def _look(args: Args, host: Host) -> tuple[Facts, keys.ProviderKey, LoginPlan]:
     facts = host.survey()
     check_readable(facts)
     provider = login_provider(facts, args.provider)
@@ -98,7 +98,9 @@ def _upstream(facts: Facts, provider: str) -> str:
     return provider_url(facts.config.doc or {}, provider) or BUILT_IN_URL
 
 
-def _result(args: Args, facts: Facts, found: keys.FoundKey, plan: LoginPlan, recovered: dict[str, object]) -> Result:
+def _result(
+    args: Args, facts: Facts, found: keys.ProviderKey, plan: LoginPlan, recovered: dict[str, object]
+) -> Result:
     status = "already_prepared" if plan.matches else "prepared" if args.apply else "dry_run"
     in_use = facts.settings is not None and facts.settings.upstream_api_key_file
     done = RESULTS["login_dry_run" if status == "dry_run" else "login_ready" if in_use else "login_prepared"]

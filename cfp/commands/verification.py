@@ -76,7 +76,7 @@ def _tier(facts: Facts, doc: Mapping[str, Any], settings: Settings) -> str | Non
 
 def candidate_key(
     host: Host, doc: Mapping[str, Any], settings: Settings, *, unknown: ErrorCode = "key_unknown"
-) -> keys.FoundKey | None:
+) -> keys.ProviderKey | None:
     """Return the key that this route would send; None where it sends none.
 
     Raises Refused: `unknown`, chatgpt_login_not_sent.
@@ -92,7 +92,7 @@ def candidate_key(
     return None
 
 
-def _discover(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.FoundKey | None:
+def _discover(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.ProviderKey | None:
     source = None
     if settings.upstream_api_key_file:
         source = keys.KeySource.provider_auth_file()

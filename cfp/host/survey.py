@@ -38,15 +38,15 @@ class RequestedAddress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbours:
+class WorkerQueries:
     """Queries about the ports and worker processes of this machine.
 
-    at          the listener at an address
+    at_address  the listener at an address
     by_process  the worker of a home that no recorded address leads to, found by its process
     draining    the workers of a home that have handed over and finish their streams
     """
 
-    at: Callable[[Layout, str, int], PortFact]
+    at_address: Callable[[Layout, str, int], PortFact]
     by_process: Callable[[Layout, tuple[PortFact | None, ...]], PortFact | None]
     draining: Callable[[Layout], tuple[PortFact, ...]]
 
@@ -57,7 +57,7 @@ def survey(
     *,
     address: RequestedAddress | None = None,
     codex_version: tuple[int, ...] | None = None,
-    neighbours: Neighbours | None = None,
+    queries: WorkerQueries | None = None,
     disk: Disk = DISK,
     locked: bool = False,
     settled: bool = False,
@@ -65,29 +65,29 @@ def survey(
     """Read one home.
 
     codex_version  the CLI's, where the command asked for it
-    neighbours     queries about ports and processes; None: those of this machine
+    queries        about ports and processes; None: those of this machine
     disk           reads files and the clock
     locked         the caller holds the journal's lock
     settled        the caller has settled the interrupted transactions: the survey looks for none
     """
-    queries = neighbours or Neighbours(at=_port, by_process=_by_process, draining=_draining)
+    queries = queries or WorkerQueries(at_address=_port, by_process=_by_process, draining=_draining)
     config = _text(disk, layout.config, config_toml.parse)
     hooks = _text(disk, layout.hooks, hooks_document.parse)
-    record = _Record(disk)
+    record = _OwnFiles(disk)
     settings_data, settings, settings_error = _settings(record, layout.settings)
     manifest_data, manifest, manifest_error = _manifest(record, layout.manifest)
     recorded = settings or (manifest.settings if manifest else None)
-    worker = queries.at(layout, recorded.host, recorded.port) if recorded else None
+    worker = queries.at_address(layout, recorded.host, recorded.port) if recorded else None
     host, port = _candidate(address or RequestedAddress(), recorded)
     known = worker is not None and (worker.host, worker.port) == (host, port)
-    candidate = worker if known else queries.at(layout, host, port)
+    candidate = worker if known else queries.at_address(layout, host, port)
     dotenv = parse_dotenv(disk.read(layout.dotenv), environ)
     auth = disk.read(layout.auth)
     backups = _backups(disk, layout)
     return Facts(
         layout=layout,
         now=disk.now(),
-        runtime=running_code(),
+        runtime=describe_runtime(),
         home_exists=disk.is_folder(layout.home),
         config=config,
         hooks=hooks,
@@ -114,21 +114,21 @@ def survey(
         interrupted=() if settled else _interrupted(disk, layout, locked=locked),
         backup_contents=_kept(record, layout, backups) if manifest is None else (),
         codex_version=codex_version,
-        unreadable=tuple((str(path), why) for path, why in record.refused.items()),
+        unreadable=tuple((str(path), why) for path, why in record.read_errors.items()),
     )
 
 
-class _Record:
-    """Reads our own record; `refused` has the reason for each existing file that cannot be read."""
+class _OwnFiles:
+    """Reads our own record; `read_errors` has the reason for each existing file that cannot be read."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self.refused: dict[Path, str] = {}
+        self.read_errors: dict[Path, str] = {}
 
     def try_to_read(self, path: Path) -> tuple[bytes | None, str]:
         data, error = self._disk.try_to_read(path)
         if data is None and error:
-            self.refused[path] = error
+            self.read_errors[path] = error
         return data, error
 
     def read(self, path: Path) -> bytes | None:
@@ -136,7 +136,7 @@ class _Record:
 
 
 @cache
-def running_code() -> Runtime:
+def describe_runtime() -> Runtime:
     """Describe the code of this process."""
     return Runtime(
         runtime_id=code_id.runtime_id(),
@@ -233,7 +233,7 @@ def _trust(config: TextFact, hooks: TextFact, layout: Layout) -> tuple[hook_trus
     return hook_trust.status(config.root, hooks.doc, str(layout.hooks))
 
 
-def _settings(record: _Record, path: Path) -> tuple[bytes | None, Settings | None, str]:
+def _settings(record: _OwnFiles, path: Path) -> tuple[bytes | None, Settings | None, str]:
     data, error = record.try_to_read(path)
     if data is None:
         return None, None, error
@@ -243,7 +243,7 @@ def _settings(record: _Record, path: Path) -> tuple[bytes | None, Settings | Non
         return data, None, str(refused.details.get("reason", refused.code))
 
 
-def _manifest(record: _Record, path: Path) -> tuple[bytes | None, Manifest | None, str]:
+def _manifest(record: _OwnFiles, path: Path) -> tuple[bytes | None, Manifest | None, str]:
     data, error = record.try_to_read(path)
     if data is None:
         return None, None, error
@@ -258,7 +258,7 @@ def _backups(disk: Disk, layout: Layout) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name.startswith("config.toml.") and name.endswith(".bak")))
 
 
-def _kept(record: _Record, layout: Layout, names: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+def _kept(record: _OwnFiles, layout: Layout, names: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
     backups = ((layout.backups / name, record.read(layout.backups / name)) for name in reversed(names))
     return tuple((str(path), data) for path, data in backups if data is not None)
 
@@ -268,5 +268,5 @@ def _interrupted(disk: Disk, layout: Layout, *, locked: bool) -> tuple[str, ...]
 
     While others hold the lock what is open is theirs, and at work.
     """
-    found = sorted(name.removesuffix(".open") for name in disk.names(layout.journal) if name.endswith(".open"))
-    return () if found and not locked and disk.is_locked(layout.journal_lock) else tuple(found)
+    open_records = sorted(name.removesuffix(".open") for name in disk.names(layout.journal) if name.endswith(".open"))
+    return () if open_records and not locked and disk.is_locked(layout.journal_lock) else tuple(open_records)

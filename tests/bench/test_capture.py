@@ -16,7 +16,7 @@ from cfp.bench.workload import Tier
 from cfp.demo.provider import DemoProvider, refusing
 from cfp.demo.scripted_turns import Cut, Reject, ScriptedTurn, Stall
 from cfp.host.provider.client import ProviderClient
-from cfp.host.provider.keys import FoundKey, KeyLocation
+from cfp.host.provider.keys import KeyLocation, ProviderKey
 from cfp.host.provider.secret import Secret
 
 KEY = "sk-the-key-of-the-provider"
@@ -30,7 +30,7 @@ def upstream() -> Iterator[DemoProvider]:
 
 
 def _route(base_url: str, **more: Any) -> ProviderClient:
-    key = FoundKey(secret=Secret(KEY), location=KeyLocation.PROCESS_ENV, name="K")
+    key = ProviderKey(secret=Secret(KEY), location=KeyLocation.PROCESS_ENV, name="K")
     return ProviderClient(upstream_base=base_url, key=key, environ={}, **more)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cfp.codex.compare import same
+from cfp.codex.compare import equivalent
 from cfp.codex.config_toml import CONFIG_TOML, edit_for, lookup, parse, spelling
 from cfp.codex.toml_syntax import scan
 from journal.values import ABSENT, KeyEdit, KeyPath, Unmergeable
@@ -70,7 +70,7 @@ def test_apply_means_the_declared_change_and_nothing_else(case: tuple[bytes, str
     expected = parse(data)
     for edit in edits:
         expected = changed(expected, edit.path, edit.after)
-    assert same(without_empty(parse(CONFIG_TOML.apply(data, edits))), without_empty(expected))
+    assert equivalent(without_empty(parse(CONFIG_TOML.apply(data, edits))), without_empty(expected))
 
 
 @given(CONFIGS, st.integers(0, 6))
@@ -214,7 +214,7 @@ def test_a_key_that_others_changed_is_a_conflict(case: tuple[bytes, str], which:
     assert merged.conflicts == (disputed.path,)
     assert merged.content is not None
     expected = changed(parse(data), disputed.path, other)
-    assert same(without_empty(parse(merged.content)), without_empty(expected))
+    assert equivalent(without_empty(parse(merged.content)), without_empty(expected))
 
 
 @given(CONFIGS, st.integers(0, 6))
@@ -241,7 +241,7 @@ def test_a_deleted_key_comes_back_in_its_spelling(case: tuple[bytes, str]) -> No
     merged = CONFIG_TOML.restore(removed + b"\n# later\n", installed, edits)
     assert merged.conflicts == ()
     assert merged.content is not None
-    assert same(without_empty(parse(merged.content)), without_empty(parse(installed)))
+    assert equivalent(without_empty(parse(merged.content)), without_empty(parse(installed)))
     assert [spelling(merged.content, e.path) for e in edits] == [
         None if e.before_spelling is None else e.before_spelling.replace("\r\n", newline(merged.content))
         for e in edits

@@ -15,7 +15,7 @@ from cfp.core.plan.uninstall import ConfigRestore, HookRemoval
 from cfp.core.policy import EffectivePolicy
 from cfp.core.settings import Policy
 from cfp.core.state import State
-from cfp.host.system.git import Relation
+from cfp.host.system.git import BranchRelation
 
 ENVELOPE: Final = ("command", "status", "schema_version")
 ERROR: Final = (*ENVELOPE, "error", "code", "next_user_action", "changed")
@@ -64,7 +64,7 @@ CLOSED: Final[dict[str, tuple[str, ...]]] = {
     "startup_hook.status":           tuple(dict.fromkeys(["installed", "updated", "already_installed", *map(str, HookRemoval), "error"])),
     "stop_result.status":            ("stopped", "not_running", "deferred", "not_attempted"),
     "start_result.status":           ("not_attempted", "not_running", "already_running", "started", "restarted", "handed_over", "deferred"),
-    "relation":                      tuple(map(str, Relation)),
+    "relation":                      tuple(map(str, BranchRelation)),
     "verdict":                       tuple(map(str, Verdict)),
     "benchmark_mode":                tuple(map(str, Mode)),
     "profile":                       tuple(map(str, Profile)),

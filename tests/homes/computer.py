@@ -1,7 +1,7 @@
 """A computer whose workers are values: who runs, who answers at which port, which boot it is.
 
 `Crew` is what the lifecycle's effects are given (`cfp.lifecycle.effects.Workers`), `Recoverer` what the journal's
-recovery is (`journal.Processes`), `neighbours` what a survey asks. All three speak of the one `Computer`. It keeps
+recovery is (`journal.Processes`), `worker_queries` is for surveys. All three speak of the one `Computer`. It keeps
 its workers in itself, or wherever a subclass does.
 """
 
@@ -18,7 +18,7 @@ from cfp.core.health import WorkerHealth, parse_health
 from cfp.core.launch import Launch
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import Failed
-from cfp.host.survey import Neighbours, running_code
+from cfp.host.survey import WorkerQueries, describe_runtime
 from cfp.layout import Layout
 from journal.values import Json, WorkerRecord
 
@@ -121,7 +121,7 @@ class Computer:
 
     def new(self, settings: Settings, nonce: str, runtime_id: str = "") -> Worker:
         self.last_pid = max([self.last_pid, *(worker.pid for worker in self.workers.values())]) + 1
-        code = runtime_id or running_code().runtime_id
+        code = runtime_id or describe_runtime().runtime_id
         return Worker(nonce=nonce, pid=self.last_pid, settings=settings, runtime_id=code)
 
     @property
@@ -162,8 +162,8 @@ class Computer:
 
     # --- what a survey asks -------------------------------------------------------------------------------------
 
-    def neighbours(self) -> Neighbours:
-        return Neighbours(at=self._who_answers, by_process=self._by_process, draining=self._draining)
+    def worker_queries(self) -> WorkerQueries:
+        return WorkerQueries(at_address=self._who_answers, by_process=self._by_process, draining=self._draining)
 
     def _who_answers(self, _: Layout, host: str, port: int) -> PortFact:
         worker = self.at(port)

@@ -94,12 +94,12 @@ class StagedHost(Host):
     codex_version = None
 
     def survey(self, address: RequestedAddress | None = None, *, ask_codex: bool = False, **known: bool) -> Facts:
-        near = self.computer.neighbours()
+        near = self.computer.worker_queries()
         return survey(
             self.layout,
             self.environ,
             address=address,
-            neighbours=near,
+            queries=near,
             disk=self.disk,
             **known,
         )
@@ -214,7 +214,7 @@ class Site:
         return self.home.disk(self.computer.seconds)
 
     def survey(self) -> Facts:
-        return survey(self.home.layout, ENVIRONMENT, neighbours=self.computer.neighbours(), disk=self.disk)
+        return survey(self.home.layout, ENVIRONMENT, queries=self.computer.worker_queries(), disk=self.disk)
 
     @property
     def interrupted(self) -> bool:

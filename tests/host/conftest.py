@@ -74,7 +74,7 @@ class Workers:
         """A worker that answers already."""
         spec = self.spec()
         child = self.spawn(spec, **options)
-        child.go()
+        child.send_go()
         wait_healthy("127.0.0.1", spec.settings.port, options.get("nonce", spec.nonce), 20, child)
         return spec, child, record_of(spec, child)
 
@@ -82,7 +82,7 @@ class Workers:
         for child in self.children:
             child._process.kill()  # it may ignore SIGTERM by order
             child._process.wait()
-            child.abandon()
+            child.stop()
 
 
 def record_of(spec: WorkerSpec, child: SpawnedWorker) -> WorkerRecord:

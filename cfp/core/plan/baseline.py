@@ -12,7 +12,7 @@ from typing import Any
 
 from cfp.codex.config_toml import CONFIG_TOML, lookup
 from cfp.codex.config_toml import parse as parse_config
-from cfp.codex.hook_trust import STATE_KEYS, stands, state_path
+from cfp.codex.hook_trust import STATE_KEYS, hook_exists, state_path
 from cfp.codex.hooks_document import find_ours
 from cfp.codex.hooks_feature import FLAGS
 from cfp.codex.hooks_json import HOOKS_JSON
@@ -95,7 +95,7 @@ def _trust_of_ours(facts: Facts, recorded: tuple[KeyEdit, ...]) -> tuple[KeyEdit
     paths = {edit.path for edit in recorded}
     present = {entry.key for entry in facts.hook_entries}
     former = {edit.path[2] for edit in recorded if edit.path[:2] == ("hooks", "state")}
-    vacant = {key for key in former - present if not stands(facts.hooks.root, key, str(facts.layout.hooks))}
+    vacant = {key for key in former - present if not hook_exists(facts.hooks.root, key, str(facts.layout.hooks))}
     return tuple(edit for edit in trust_edits(facts, sorted(present | vacant)) if edit.path not in paths)
 
 

@@ -1,4 +1,4 @@
-"""One request of a verification on its way, by httpx: how far it got decides what a failure is called."""
+"""Sends the request of a verification by httpx; the step that it reached decides the code of a failure."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def verify(request: VerificationRequest, timeout: float, *, environ: Mapping[str
 
 
 class Attempt:
-    """One request on its way: how far it got decides what a failure is called."""
+    """One request in progress; the step that it reached decides the code of a failure."""
 
     def __init__(self, request: VerificationRequest, environ: Mapping[str, str]) -> None:
         self._request = request
-        self._route = ProviderClient(
+        self._client = ProviderClient(
             upstream_base=request.upstream_base,
             key=request.key,
             environ=environ,
@@ -62,21 +62,21 @@ class Attempt:
         self._began = time.monotonic()
         self._connection: httpcore.AsyncNetworkStream | None = None
         self._handshaking = False
-        self._asked = False
+        self._request_sent = False
 
     async def run(self, timeout: float) -> Verification:  # noqa: ASYNC109 - it is what the failure says
         try:
-            route = self._route.checked()
+            client = self._client.checked()
         except Failed as error:
             raise self._failed(error.code, str(error.details["reason"])) from error
         headers = [("accept", "text/event-stream"), ("user-agent", f"codex-fast-proxy/{cfp.__version__}")]
         patience = min(timeout, _CONNECT)
         try:
-            async with asyncio.timeout(timeout), route.transport() as transport:
-                message = route.request(headers, _body(self._request), trace=self._trace, connect_seconds=patience)
-                answer = await transport.handle_async_request(message)
-                async with aclosing(answer):
-                    return await self._judge(answer)
+            async with asyncio.timeout(timeout), client.transport() as transport:
+                message = client.request(headers, _body(self._request), trace=self._trace, connect_seconds=patience)
+                response = await transport.handle_async_request(message)
+                async with aclosing(response):
+                    return await self._judge(response)
         except TimeoutError:
             raise self._timed_out(timeout) from None
         except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as error:
@@ -91,19 +91,21 @@ class Attempt:
         if event.endswith("connect_tcp.complete"):
             self._connection = details["return_value"]
         elif event.endswith("start_tls.started"):
-            self._handshaking, self._asked = True, False
+            self._handshaking, self._request_sent = True, False
         elif event.endswith("send_request_headers.started"):
-            self._handshaking, self._asked = False, True
+            self._handshaking, self._request_sent = False, True
 
-    async def _judge(self, answer: httpx.Response) -> Verification:
-        status = answer.status_code
-        content_type = answer.headers.get("content-type", "")
+    async def _judge(self, response: httpx.Response) -> Verification:
+        status = response.status_code
+        content_type = response.headers.get("content-type", "")
         if not 200 <= status < 300:
-            raise self._failed("upstream_rejected", f"HTTP {status}", status=status, message=await self._said(answer))
+            raise self._failed(
+                "upstream_rejected", f"HTTP {status}", status=status, message=await self._provider_text(response)
+            )
         if content_type.partition(";")[0].strip().lower() != "text/event-stream":
             reason = f"it answered {redact(content_type)[:80] or 'without a content type'}"
-            raise self._failed("upstream_not_sse", reason, status=status, message=await self._said(answer))
-        event = await _first(answer.aiter_bytes())
+            raise self._failed("upstream_not_sse", reason, status=status, message=await self._provider_text(response))
+        event = await _first(response.aiter_bytes())
         if event is None:
             raise self._failed("upstream_stalled", "the stream ended before its first event", status=status)
         first_event = self._elapsed()
@@ -125,16 +127,16 @@ class Attempt:
             api_key_source=None if self._request.key is None else self._request.key.source,
         )
 
-    async def _said(self, answer: httpx.Response) -> str:
-        """What the provider says about its refusal; not worth a long wait."""
+    async def _provider_text(self, response: httpx.Response) -> str:
+        """Return the provider's own text about its refusal; it is not worth a long wait."""
         body = b""
         with suppress(TimeoutError):
             async with asyncio.timeout(_ERROR_BODY_TIME):
-                async for part in answer.aiter_bytes():
+                async for part in response.aiter_bytes():
                     body += part
                     if len(body) >= _ERROR_BODY:
                         break
-        return self._clean(provider_message(body, answer.headers.get("content-type", "")))
+        return self._clean(provider_message(body, response.headers.get("content-type", "")))
 
     def _clean(self, text: str) -> str:
         return redact(text, _secrets(self._request))[:_LONGEST_MESSAGE]
@@ -145,7 +147,7 @@ class Attempt:
     def _timed_out(self, timeout: float) -> Failed:
         if self._handshaking:
             return self._failed("upstream_tls", f"no handshake in {timeout:g} s")
-        if self._asked:
+        if self._request_sent:
             return self._failed("upstream_stalled", f"no event in {timeout:g} s")
         return self._failed("upstream_unreachable", f"no connection in {timeout:g} s")
 
@@ -164,21 +166,21 @@ class Attempt:
         if self._handshaking:
             return self._failed("upstream_tls", "it hung up during the handshake")
         if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
-            code: ErrorCode = "upstream_stalled" if self._asked else "upstream_unreachable"
+            code: ErrorCode = "upstream_stalled" if self._request_sent else "upstream_unreachable"
             return self._failed(code, "it hung up before its first event")
         numbers = [cause.errno for cause in _causes(error) if isinstance(cause, OSError) and cause.errno]
         return self._failed("upstream_unreachable", os.strerror(numbers[-1]) if numbers else "no connection")
 
     def _not_reached(self, code: ErrorCode, reason: str) -> Failed:
-        """Whoever was to be reached: with an outbound proxy, that is the proxy."""
-        if self._route.proxy is None:
+        """Return the failure; with an outbound proxy, the proxy is the peer that was not reached."""
+        if self._client.proxy is None:
             return self._failed(code, reason)
         return self._failed("upstream_unreachable", f"the outbound proxy: {reason}")
 
     def _failed(self, code: ErrorCode, reason: str, **more: Any) -> Failed:
-        proxy = self._route.proxy
+        proxy = self._client.proxy
         through = {} if proxy is None else {"outbound_proxy": host_of(proxy)}
-        return Failed(code, host=self._route.host, reason=reason, **through, **more)
+        return Failed(code, host=self._client.host, reason=reason, **through, **more)
 
 
 def _body(request: VerificationRequest) -> bytes:
@@ -214,11 +216,11 @@ async def _first(parts: AsyncIterator[bytes]) -> dict[str, Any] | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and all that led to it, outermost first."""
+    """Yield the exception and its causes, outermost first."""
     yield error
     if isinstance(error, BaseExceptionGroup):
-        for one in error.exceptions:
-            yield from _causes(one)
+        for inner in error.exceptions:
+            yield from _causes(inner)
     cause = error.__cause__ or error.__context__
     if cause is not None:
         yield from _causes(cause)

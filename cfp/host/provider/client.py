@@ -1,4 +1,4 @@
-"""Where requests of ours go and how they get there: the provider's URL, key, headers and query, by httpx."""
+"""An httpx client for one provider: its URL, key, own headers and query, outbound proxy and TLS trust."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import httpx
 from cfp.core import header_names
 from cfp.core.provider import host_of
 from cfp.errors import Failed
-from cfp.host.provider.keys import Extras, FoundKey, checked_bearer
+from cfp.host.provider.keys import ProviderKey, RequestExtras, checked_bearer
 from cfp.host.provider.outbound import outbound_proxy, tls_context
 from cfp.host.provider.socks import SocksTransport
 
@@ -40,9 +40,9 @@ class ProviderClient:
     """
 
     upstream_base: str
-    key: FoundKey | None
+    key: ProviderKey | None
     environ: Mapping[str, str] = field(repr=False)
-    extras: Extras = field(default_factory=Extras)
+    extras: RequestExtras = field(default_factory=RequestExtras)
     overrides: bool = False
     context: ssl.SSLContext | None = None
 
@@ -57,7 +57,7 @@ class ProviderClient:
         return outbound_proxy(self.upstream_base, self.environ)
 
     def checked(self) -> ProviderClient:
-        """Return it with whom TLS trusts; raises Failed: upstream_tls, upstream_key_malformed (host, reason)."""
+        """Return the client with a TLS context; raises Failed(upstream_tls, upstream_key_malformed; host, reason)."""
         self._authorization()
         secure = any(url.startswith("https:") for url in (self.upstream_base, self.proxy or ""))
         try:
@@ -66,7 +66,7 @@ class ProviderClient:
             raise Failed(error.code, host=self.host, **error.details) from error
 
     def transport(self) -> httpx.AsyncBaseTransport:
-        """Return a transport of its own, so that each exchange pays for one connection."""
+        """Return a new transport, so that each request opens a connection of its own."""
         proxy = self.proxy
         if proxy is not None and proxy.startswith("socks"):
             return SocksTransport(proxy, self.context)
@@ -78,7 +78,7 @@ class ProviderClient:
     def request(
         self, headers: Iterable[tuple[str, str]], body: bytes, *, trace: Any, connect_seconds: float
     ) -> httpx.Request:
-        """Return the POST; what Codex cannot send of the provider's own headers is left out, as Codex does."""
+        """Return the POST; the provider's own headers that no HTTP message can carry are left out, as Codex does."""
         dropped = _DROPPED | _IDENTITY if self.overrides else _DROPPED
         sent = {name.lower(): value for name, value in headers if name.lower() not in dropped}
         for name, secret in self.extras.headers:

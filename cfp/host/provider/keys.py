@@ -58,7 +58,7 @@ class KeySource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoundKey:
+class ProviderKey:
     """A key and its location; the secret does not show."""
 
     secret: Secret
@@ -86,7 +86,7 @@ def discover_key(
     provider_auth: bytes | None = None,
     source: KeySource | None = None,
     user_environ: Mapping[str, str] | None = None,
-) -> FoundKey | None:
+) -> ProviderKey | None:
     """Return the key that Codex would send to `provider`, or with `source`, the one that the user named.
 
     config, auth, dotenv, provider_auth are the contents of config.toml (parsed), auth.json, .env and
@@ -108,11 +108,11 @@ def discover_key(
     for location, name in _locations(config, provider, auth) if source is None else _locations_of(source):
         value = readers[location](name)
         if value is not None and value.strip():
-            return FoundKey(secret=Secret(value), location=location, name=name)
+            return ProviderKey(secret=Secret(value), location=location, name=name)
     return None
 
 
-def checked_bearer(key: FoundKey, upstream_base: str, *, verbatim: bool = False) -> bytes:
+def checked_bearer(key: ProviderKey, upstream_base: str, *, verbatim: bool = False) -> bytes:
     """Return the key's Authorization value; raises Failed(upstream_key_malformed; host, reason).
 
     verbatim  Codex sends the key itself, and drops no white space around it
@@ -193,7 +193,7 @@ def _provider_auth_key(data: bytes | None, provider: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Extras:
+class RequestExtras:
     """Headers and query parameters that the provider's table adds to requests. Values may be secrets."""
 
     headers: tuple[tuple[str, Secret], ...] = ()
@@ -202,7 +202,7 @@ class Extras:
 
 def provider_extras(
     config: Mapping[str, Any], provider: str, dotenv: bytes | None, environ: Mapping[str, str]
-) -> Extras:
+) -> RequestExtras:
     """Read http_headers, env_http_headers (a variable that is missing or blank gives none) and query_params."""
     table = _table(config, provider)
     variables = {**environ, **parse_dotenv(dotenv, environ)}
@@ -211,7 +211,7 @@ def provider_extras(
         **dict(_texts(table, "http_headers")),
         **{name: value for name, value in from_variables.items() if value.strip()},
     }
-    return Extras(
+    return RequestExtras(
         headers=tuple((name, Secret(value)) for name, value in headers.items()),
         query=tuple((name, Secret(value)) for name, value in _texts(table, "query_params")),
     )

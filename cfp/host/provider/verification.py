@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cfp.host.provider.keys import Extras, FoundKey
+from cfp.host.provider.keys import ProviderKey, RequestExtras
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,8 @@ class VerificationRequest:
     upstream_base: str
     model: str
     service_tier: str | None
-    key: FoundKey | None
-    extras: Extras = field(default_factory=Extras)
+    key: ProviderKey | None
+    extras: RequestExtras = field(default_factory=RequestExtras)
     overrides: bool = False
 
 

@@ -16,7 +16,7 @@ from cfp.host.system.windows import NO_WINDOW
 TIMEOUT_S = 60.0
 
 
-class Relation(enum.StrEnum):
+class BranchRelation(enum.StrEnum):
     """The relation of HEAD to the remote branch; a closed set of the contract."""
 
     SAME = "same"
@@ -34,7 +34,7 @@ class Comparison:
     branch: str | None
     local_commit: str | None
     remote_commit: str | None
-    relation: Relation
+    relation: BranchRelation
     local_changes: bool
 
 
@@ -68,21 +68,23 @@ def compare(repo: Path, remote: str, branch: str | None, environ: Mapping[str, s
 
 def _relation(
     repo: Path, environ: Mapping[str, str], url: str | None, name: str | None, local: str | None, upstream: str | None
-) -> Relation:
+) -> BranchRelation:
     if local is None or upstream is None or url is None:
-        return Relation.REMOTE_UNKNOWN
+        return BranchRelation.REMOTE_UNKNOWN
     if local == upstream:
-        return Relation.SAME
+        return BranchRelation.SAME
     objects = _git(repo, environ, "rev-parse", "--path-format=absolute", "--git-path", "objects")
     with tempfile.TemporaryDirectory(prefix="codex-fast-proxy-") as folder:
         scratch = Path(folder)
         borrowed = {**environ, "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects or ""}
         if _git(scratch, borrowed, "init", "--bare", "--quiet") is None:
-            return Relation.REMOTE_UNKNOWN
+            return BranchRelation.REMOTE_UNKNOWN
         if _git(scratch, borrowed, "fetch", "--quiet", "--no-tags", "--", url, f"refs/heads/{name}") is None:
-            return Relation.REMOTE_UNKNOWN
+            return BranchRelation.REMOTE_UNKNOWN
         base = _git(scratch, borrowed, "merge-base", local, upstream)
-    return {local: Relation.REMOTE_AHEAD, upstream: Relation.LOCAL_AHEAD}.get(base or "", Relation.DIVERGED)
+    return {local: BranchRelation.REMOTE_AHEAD, upstream: BranchRelation.LOCAL_AHEAD}.get(
+        base or "", BranchRelation.DIVERGED
+    )
 
 
 def shown_url(url: str) -> str:

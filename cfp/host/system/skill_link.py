@@ -25,7 +25,7 @@ class SkillLink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
+class LinkType:
     """The functions that link folders on this system: `make(target, path)` and `remove(path)`."""
 
     kind: str
@@ -33,13 +33,13 @@ class Links:
     remove: Callable[[str], None]
 
 
-SYMLINKS = Links(kind="symlink", make=os.symlink, remove=os.unlink)
-JUNCTIONS = Links(kind="junction", make=make_junction, remove=os.rmdir)
-OF_THIS_SYSTEM = JUNCTIONS if sys.platform == "win32" else SYMLINKS
+SYMLINK = LinkType(kind="symlink", make=os.symlink, remove=os.unlink)
+JUNCTION = LinkType(kind="junction", make=make_junction, remove=os.rmdir)
+NATIVE_LINK = JUNCTION if sys.platform == "win32" else SYMLINK
 
 
 def link(
-    repo_root: str | None, skills_root: str | None, environ: Mapping[str, str], links: Links = OF_THIS_SYSTEM
+    repo_root: str | None, skills_root: str | None, environ: Mapping[str, str], link_type: LinkType = NATIVE_LINK
 ) -> SkillLink:
     """Make the link; raises Refused(skill_missing, skill_place_taken)."""
     path, target = _ends(repo_root, skills_root, environ)
@@ -47,28 +47,28 @@ def link(
         raise Refused("skill_missing", path=str(target))
     if _is_link(path):
         if _leads_to(path, target):
-            return _result("already_linked", path, target, links)
+            return _result("already_linked", path, target, link_type)
         raise Refused("skill_place_taken", path=str(path))
     if path.exists():
         raise Refused("skill_place_taken", path=str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    links.make(str(target), str(path))
-    return _result("linked", path, target, links)
+    link_type.make(str(target), str(path))
+    return _result("linked", path, target, link_type)
 
 
 def unlink(
-    repo_root: str | None, skills_root: str | None, environ: Mapping[str, str], links: Links = OF_THIS_SYSTEM
+    repo_root: str | None, skills_root: str | None, environ: Mapping[str, str], link_type: LinkType = NATIVE_LINK
 ) -> SkillLink:
     """Remove the link; raises Refused(skill_place_taken) for anything that is not a link to this checkout."""
     path, target = _ends(repo_root, skills_root, environ)
     if not _is_link(path):
         if path.exists():
             raise Refused("skill_place_taken", path=str(path))
-        return _result("missing", path, target, links)
+        return _result("missing", path, target, link_type)
     if not _leads_to(path, target):
         raise Refused("skill_place_taken", path=str(path))
-    links.remove(str(path))
-    return _result("unlinked", path, target, links)
+    link_type.remove(str(path))
+    return _result("unlinked", path, target, link_type)
 
 
 def _ends(repo_root: str | None, skills_root: str | None, environ: Mapping[str, str]) -> tuple[Path, Path]:
@@ -88,5 +88,5 @@ def _leads_to(path: Path, target: Path) -> bool:
     return os.path.realpath(path) == os.path.realpath(target)
 
 
-def _result(status: str, path: Path, target: Path, links: Links) -> SkillLink:
-    return SkillLink(status=status, path=path, target=target, link_type=links.kind)
+def _result(status: str, path: Path, target: Path, link_type: LinkType) -> SkillLink:
+    return SkillLink(status=status, path=path, target=target, link_type=link_type.kind)

@@ -86,15 +86,15 @@ def _reachable(path: Path) -> Iterator[str]:
 @contextmanager
 def _inside(folder: int) -> Iterator[None]:
     """Change into that folder for a moment; all other paths of a worker and a manager are absolute."""
-    back = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
+    former_folder = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fchdir(folder)
         try:
             yield
         finally:
-            os.fchdir(back)
+            os.fchdir(former_folder)
     finally:
-        os.close(back)
+        os.close(former_folder)
 
 
 def is_own(connection: socket.socket) -> bool:

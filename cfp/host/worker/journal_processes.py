@@ -64,13 +64,13 @@ class WorkerProcesses:
         except Failed:
             return False
         try:
-            child.go()
+            child.send_go()
             wait_healthy(settings.host, settings.port, worker.nonce, _RELAUNCH, child)
         except Failed:
-            child.abandon()
+            child.stop()
             return False
         except BaseException:
-            child.abandon()
+            child.stop()
             raise
         return True
 

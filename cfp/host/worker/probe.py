@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Protocol
 
-    class Watched(Protocol):
+    class StartingWorker(Protocol):
         """The part of `cfp.host.worker.spawn.SpawnedWorker` that `wait_healthy` needs."""
 
         @property
@@ -54,7 +54,7 @@ def probe(host: str, port: int, timeout: float) -> tuple[Status, dict[str, Any] 
     deadline = time.monotonic() + timeout
     status = Status.REFUSED
     try:
-        # As bytes: for text Python imports its tables of international names first, which costs the hook 2 ms.
+        # The host is bytes: for text, Python imports the IDNA tables first, which costs the hook 2 ms.
         with socket.create_connection((host.encode(), port), timeout=timeout) as connection:  # type: ignore[arg-type]  # typeshed: text only
             # A connection to an unused ephemeral port of this machine can reach itself (TCP simultaneous open).
             if connection.getsockname() != connection.getpeername():
@@ -117,7 +117,7 @@ def _parse(answer: bytes) -> dict[str, Any] | None:
     return health if is_ours else None
 
 
-class Owner:
+class PortOwner:
     """The process behind a listener; None and () where the system does not show them."""
 
     __slots__ = ("cmdline", "pid", "uid")
@@ -131,12 +131,12 @@ class Owner:
         return f"Owner(pid={self.pid}, uid={self.uid})"
 
 
-def port_owner(port: int) -> Owner | None:
+def port_owner(port: int) -> PortOwner | None:
     """Return the owner of the listener at `port` on a loopback or wildcard address; None without a listener."""
     from cfp.host.worker import processes  # noqa: PLC0415 - the hook's no-op path never calls this
 
     listener = processes.listener(port)
-    return None if listener is None else Owner(*listener)
+    return None if listener is None else PortOwner(*listener)
 
 
 def port_free(host: str, port: int) -> bool:
@@ -174,7 +174,7 @@ def _refusal(family: int, address: Any) -> int:
     return 0
 
 
-def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Watched) -> dict[str, Any]:
+def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: StartingWorker) -> dict[str, Any]:
     """Wait until the worker with `nonce` responds, `timeout` seconds at most.
 
     Raises Failed(worker_did_not_start; reason, detail, log) where the child exits first (reason `exited`) or time is
@@ -198,7 +198,7 @@ def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Watche
         delay = min(delay * 2, _LONGEST_DELAY)
 
 
-def _did_not_start(reason: str, child: Watched) -> Exception:
+def _did_not_start(reason: str, child: StartingWorker) -> Exception:
     from cfp.errors import Failed  # noqa: PLC0415 - it imports typing, which the hook's no-op path does not pay
 
     return Failed("worker_did_not_start", reason=reason, detail=child.last_stderr_line(), log=str(child.stderr))

@@ -24,15 +24,15 @@ from journal.values import Json
 # 0 except on Windows
 _SPAWN_FLAGS = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 _GO = b"g"
-_ABANDON = 5.0  # a worker without the go byte leaves as soon as its interpreter has started
+_STOP = 5.0  # a worker without the go byte exits as soon as its interpreter has started
 _TAIL = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSpec:
-    """Everything that a worker is started with; it holds no secret.
+    """The settings, home and program that a worker is started with; it holds no secret.
 
-    take_over  nonce of the worker that hands over to this one; "" for none
+    former_nonce  nonce of the worker that hands over to this one; "" for none
     """
 
     settings: Settings
@@ -40,16 +40,16 @@ class WorkerSpec:
     python: str
     nonce: str
     verbose: bool = False
-    take_over: str = ""
+    former_nonce: str = ""
 
     def argv(self) -> list[str]:
-        """The worker's command line; every value stands as an argument of its own after its flag."""
+        """Return the worker's command line; every value is an argument of its own after its flag."""
         return [
             *(self.python, "-P", "-m", "codex_fast_proxy", "serve"),
             *("--codex-home", str(self.codex_home)),
             *arguments(self.settings.to_json()),
             *("--nonce", self.nonce),
-            *(["--take-over", self.take_over] if self.take_over else []),
+            *(["--take-over", self.former_nonce] if self.former_nonce else []),
             "--await-go",
             *(["--verbose"] if self.verbose else []),
         ]
@@ -91,7 +91,7 @@ class _Detached(subprocess.Popen[bytes]):
 
 
 class SpawnedWorker:
-    """A worker that waits for the go byte: `spawn`, journal the pid, then `go`; or `abandon`."""
+    """A worker that waits for the go byte: `spawn`, journal the pid, then `send_go`; or `stop`."""
 
     def __init__(self, process: _Detached, stderr: Path, stderr_from: int) -> None:
         self.pid = process.pid
@@ -106,21 +106,21 @@ class SpawnedWorker:
         """The file that its stderr goes to."""
         return self._stderr
 
-    def go(self) -> None:
+    def send_go(self) -> None:
         """Send the go byte. A dead child is no error here: `wait_healthy` reports it."""
         pipe = self._process.stdin
         if pipe is not None and not pipe.closed:
             with suppress(BrokenPipeError), pipe:
                 pipe.write(_GO)
 
-    def abandon(self) -> None:
+    def stop(self) -> None:
         """End it, before or after the go byte, and wait until it has exited. Idempotent."""
         pipe = self._process.stdin
         if pipe is not None and not pipe.closed:
             pipe.close()
         else:
             self._process.terminate()
-        if not self.wait(_ABANDON):
+        if not self.wait(_STOP):
             self._process.kill()
             self._process.wait()
 

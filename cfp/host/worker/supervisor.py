@@ -39,15 +39,15 @@ class WorkerSupervisor:
     def start(self, launch: Launch) -> WorkerHealth:
         """Start a worker; raises Failed(worker_did_not_start). The journal has its pid before its go byte is sent."""
         settings = launch.settings
-        former = "" if launch.take_over is None else self.record(launch.take_over).nonce
-        spec = self._spec(settings, launch.nonce, verbose=launch.verbose, take_over=former)
+        former_nonce = "" if launch.take_over is None else self.record(launch.take_over).nonce
+        spec = self._spec(settings, launch.nonce, verbose=launch.verbose, former_nonce=former_nonce)
         child = spawn(spec, self._layout)
         try:
             launch.record_start(child.pid, child.started)
         except BaseException:
-            child.abandon()
+            child.stop()
             raise
-        child.go()
+        child.send_go()
         health = parse_health(probe.wait_healthy(settings.host, settings.port, launch.nonce, launch.patience, child))
         if health is None:
             raise AssertionError("a worker that is healthy names its process")
@@ -96,12 +96,12 @@ class WorkerSupervisor:
         settings = settings_from_json(at.health.raw)
         return self._spec(settings, "").relaunch_record()
 
-    def _spec(self, settings: Settings, nonce: str, *, verbose: bool = False, take_over: str = "") -> WorkerSpec:
+    def _spec(self, settings: Settings, nonce: str, *, verbose: bool = False, former_nonce: str = "") -> WorkerSpec:
         return WorkerSpec(
             settings=settings,
             codex_home=self._layout.home,
             python=self._python,
             nonce=nonce,
             verbose=verbose,
-            take_over=take_over,
+            former_nonce=former_nonce,
         )

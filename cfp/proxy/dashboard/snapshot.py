@@ -107,7 +107,7 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
     from cfp.core.diagnosis import diagnose  # noqa: PLC0415  see above
     from cfp.core.facts import PortFact, PortState  # noqa: PLC0415  see above
     from cfp.core.health import parse_health  # noqa: PLC0415  see above
-    from cfp.host.survey import Neighbours, survey  # noqa: PLC0415  see above
+    from cfp.host.survey import WorkerQueries, survey  # noqa: PLC0415  see above
 
     own = PortFact(
         host=str(health["host"]), port=int(health["port"]), state=PortState.OURS, health=parse_health(health)
@@ -117,7 +117,9 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
         """Probe no other port: its answer would change nothing about this worker."""
         return own if port == own.port else PortFact(host=host, port=port, state=PortState.FREE)
 
-    facts = survey(layout, environ, neighbours=Neighbours(at=at, by_process=lambda *_: None, draining=lambda _: ()))
+    facts = survey(
+        layout, environ, queries=WorkerQueries(at_address=at, by_process=lambda *_: None, draining=lambda _: ())
+    )
     facts = replace(facts, runtime=replace(facts.runtime, runtime_id=code))
     diagnosis = diagnose(facts)
     return Snapshot(

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from cfp.host.provider.keys import (
-    Extras,
     KeyLocation,
     KeySource,
+    RequestExtras,
     discover_key,
     provider_extras,
     sends_key,
@@ -202,7 +202,7 @@ class TestNamedByTheUser:
 
 
 class TestExtras:
-    def reveal(self, extras: Extras) -> tuple[dict[str, str], dict[str, str]]:
+    def reveal(self, extras: RequestExtras) -> tuple[dict[str, str], dict[str, str]]:
         return tuple({name: secret.reveal() for name, secret in part} for part in (extras.headers, extras.query))  # type: ignore[return-value]  # two parts
 
     def test_headers_and_parameters_of_the_table(self) -> None:
@@ -220,8 +220,8 @@ class TestExtras:
 
     def test_no_table_has_none(self) -> None:
         """A built-in provider brings no extras."""
-        assert provider_extras({}, "openai", None, {}) == Extras()
+        assert provider_extras({}, "openai", None, {}) == RequestExtras()
         assert (
             provider_extras({"model_providers": {"openai": {"http_headers": {"a": "b"}}}}, "openai", None, {})
-            == Extras()
+            == RequestExtras()
         )

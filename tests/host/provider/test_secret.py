@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfp.host.provider.keys import FoundKey, KeyLocation
+from cfp.host.provider.keys import KeyLocation, ProviderKey
 from cfp.host.provider.secret import Secret, redact
 
 CANARY = "sk-canary-0123456789abcdef"
@@ -21,7 +21,7 @@ VISIBLE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_siz
 
 def shown(secret: Secret) -> str:
     """Every way in which an object turns into text by accident."""
-    found = FoundKey(secret=secret, location=KeyLocation.PROCESS_ENV, name="RELAY_KEY")
+    found = ProviderKey(secret=secret, location=KeyLocation.PROCESS_ENV, name="RELAY_KEY")
     try:
         raise ValueError(secret)  # noqa: TRY301 - a traceback is wanted
     except ValueError as error:

@@ -15,7 +15,7 @@ import pytest
 
 from cfp.errors import Failed
 from cfp.host.provider.attempt import verify
-from cfp.host.provider.keys import Extras, FoundKey, KeyLocation
+from cfp.host.provider.keys import KeyLocation, ProviderKey, RequestExtras
 from cfp.host.provider.secret import Secret
 from cfp.host.provider.verification import Verification, VerificationRequest, skipped
 from tests.host.conftest import free_port
@@ -46,7 +46,7 @@ def request(upstream_base: str, **changes: Any) -> VerificationRequest:
         upstream_base=upstream_base,
         model="gpt-5",
         service_tier="priority",
-        key=FoundKey(secret=Secret(CANARY), location=KeyLocation.PROCESS_ENV, name="RELAY_KEY"),
+        key=ProviderKey(secret=Secret(CANARY), location=KeyLocation.PROCESS_ENV, name="RELAY_KEY"),
     )
     return dataclasses.replace(made, **changes)
 
@@ -99,7 +99,7 @@ class TestTheRequest:
         assert "service_tier" not in body
         assert "authorization" not in headers
 
-    EXTRAS = Extras(
+    EXTRAS = RequestExtras(
         headers=(
             ("X-Team", Secret("blue")),
             ("Authorization", Secret("Bearer from-table")),
@@ -128,14 +128,14 @@ class TestTheRequest:
     def test_an_override_drops_the_identity_of_codex(self) -> None:
         """As the worker does: none of the user's OpenAI identity reaches the override's provider."""
         identity = ("Cookie", "ChatGPT-Account-ID", "OpenAI-Organization", "OpenAI-Project", "Proxy-Authorization")
-        extras = Extras(headers=(("X-Team", Secret("blue")), *((name, Secret("mine")) for name in identity)))
+        extras = RequestExtras(headers=(("X-Team", Secret("blue")), *((name, Secret("mine")) for name in identity)))
         _, headers, _ = self.sent(extras=extras, overrides=True)
         assert {"x-team"} == {name for name, value in headers.items() if value in {"blue", "mine"}}
 
     @pytest.mark.parametrize("key", ["sk-canary-\n", "sk-canary-\u00e9", " sk-canary-", "sk-canary-\x00"])
     def test_a_key_that_fits_in_no_header_is_not_sent(self, key: str) -> None:
         """The reason names no sign of it, and nothing is connected."""
-        found = FoundKey(secret=Secret(key), location=KeyLocation.AUTH_JSON, name="RELAY_KEY")
+        found = ProviderKey(secret=Secret(key), location=KeyLocation.AUTH_JSON, name="RELAY_KEY")
         error = failure(lambda: verify(request("https://relay.invalid/v1", key=found), 5, environ={}))
         assert error.code == "upstream_key_malformed"
 

@@ -20,7 +20,7 @@ from cfp.core.route_report import route_and_auth
 from cfp.core.settings import Settings
 from cfp.errors import Refused
 from cfp.host.provider.keys import KeyLocation, KeySource, discover_key
-from cfp.host.system.skill_link import Links, link, unlink
+from cfp.host.system.skill_link import LinkType, link, unlink
 from cfp.host.system.windows import NO_WINDOW, user_environ
 from cfp.host.worker.probe import port_barred
 from cfp.messages import message
@@ -99,7 +99,7 @@ def test_a_junction(tmp_path: Path) -> None:
         calls.append(("remove", path))
         Path(path).unlink()
 
-    junctions = Links(kind="junction", make=make, remove=remove)
+    junctions = LinkType(kind="junction", make=make, remove=remove)
     repo = tmp_path / "a repo"
     repo.mkdir()
     (repo / "SKILL.md").write_text("x")

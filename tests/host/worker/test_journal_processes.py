@@ -41,7 +41,7 @@ class TestWorkerProcesses:
         """Recovery knows the port only; a request in flight is seen on another loopback address too."""
         spec = workers.spec(host="::1")
         child = workers.spawn(spec, busy=1)
-        child.go()
+        child.send_go()
         wait_healthy("::1", spec.settings.port, spec.nonce, 20, child)
         assert WorkerProcesses(workers.layout).retract(record_of(spec, child)) == "deferred"
 

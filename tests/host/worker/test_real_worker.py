@@ -39,7 +39,7 @@ def spec(workers: Workers, upstream: Served) -> WorkerSpec:
 def start(workers: Workers, spec: WorkerSpec) -> tuple[SpawnedWorker, WorkerRecord]:
     child = spawn(spec, workers.layout)
     workers.children.append(child)
-    child.go()
+    child.send_go()
     wait_healthy("127.0.0.1", spec.settings.port, spec.nonce, 30, child)
     return child, record_of(spec, child)
 
@@ -72,7 +72,7 @@ def test_it_is_what_the_record_says(workers: Workers, spec: WorkerSpec) -> None:
 def test_without_the_go_byte_it_leaves_nothing(workers: Workers, spec: WorkerSpec) -> None:
     """No pid file, no lock, no line in a log: as if it had never been."""
     child = spawn(spec, workers.layout)
-    child.abandon()
+    child.stop()
     expected = {workers.layout.worker_stdout: 0, workers.layout.worker_stderr: 0}
     assert expected == {path: path.stat().st_size for path in workers.layout.worker.iterdir()}
 

@@ -60,7 +60,7 @@ class TestStop:
         """A hung worker is still ours: pid, start, boot and the nonce in its arguments say so."""
         spec = workers.spec()
         child = workers.spawn(spec, mute=True)
-        child.go()
+        child.send_go()
         assert stop_worker(record_of(spec, child), 20).was_running
         assert child.wait(0)
 

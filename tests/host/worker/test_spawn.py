@@ -84,8 +84,8 @@ class TestSpawn:
         """A parent that dies before it journalled the pid leaves no orphan: the pipe's end is the order to leave."""
         spec = workers.spec()
         child = workers.spawn(spec, say="I was here")
-        child.abandon()
-        child.abandon()
+        child.stop()
+        child.stop()
         assert child.wait(0)
         assert (Status.REFUSED, None) == probe("127.0.0.1", spec.settings.port, 1)
         assert workers.layout.worker_stderr.read_text() == ""
@@ -114,7 +114,7 @@ class TestSpawn:
         workers.layout.worker_stderr.write_text("before\n")
         workers.layout.worker_stderr.chmod(0o644)
         child = workers.spawn(workers.spec(), say="after", exit=3)
-        child.go()
+        child.send_go()
         assert child.wait(20)
         assert workers.layout.worker_stderr.read_text() == "before\nafter\n"
         for log in (workers.layout.worker_stdout, workers.layout.worker_stderr):
@@ -124,11 +124,11 @@ class TestSpawn:
         """The line for the user is of this run, and no key that a library may have printed is in it."""
         workers.layout.worker_stderr.write_text("older line\n")
         quiet = workers.spawn(workers.spec(), exit=1)
-        quiet.go()
+        quiet.send_go()
         assert quiet.wait(20)
         assert quiet.last_stderr_line() == ""
         loud = workers.spawn(workers.spec(), say="bad header: Bearer sk-canary-0123456789", exit=1)
-        loud.go()
+        loud.send_go()
         assert loud.wait(20)
         assert loud.last_stderr_line() == "bad header: ***"
 
@@ -137,7 +137,7 @@ class TestSpawn:
         child = workers.spawn(workers.spec())
         os.kill(child.pid, signal.SIGKILL)
         assert child.wait(20)
-        child.go()
+        child.send_go()
 
     def test_a_missing_interpreter_is_told(self, workers: Workers) -> None:
         """Nothing was started, and the reason names the file."""

@@ -14,7 +14,7 @@ class TestWaitHealthy:
         """Nobody waits out a time limit for a worker that is dead."""
         spec = workers.spec()
         child = workers.spawn(spec, say="OSError: address in use", exit=1)
-        child.go()
+        child.send_go()
         with pytest.raises(Failed) as caught:
             wait_healthy("127.0.0.1", spec.settings.port, spec.nonce, 60, child)
         assert caught.value.code == "worker_did_not_start"
@@ -35,7 +35,7 @@ class TestWaitHealthy:
         """Silence is not health, and is not waited for longer than asked."""
         spec = workers.spec()
         child = workers.spawn(spec, mute=True)
-        child.go()
+        child.send_go()
         with pytest.raises(Failed) as caught:
             wait_healthy("127.0.0.1", spec.settings.port, spec.nonce, 0.5, child)
         assert caught.value.details["reason"] == "timed_out"
