@@ -107,9 +107,9 @@ class DashboardHandler:
         request.answer(200, _json(await self._state_with_requests()))
 
     async def _state_with_requests(self) -> dict[str, Any]:
-        state = await self.state()
+        current = await self.state()
         lines = self.worker.recent_requests.lines()[-MOST_LINES:]
-        return {**state, "requests": [request_row(line) for line in lines]}
+        return {**current, "requests": [request_row(line) for line in lines]}
 
     async def _feed(self, request: BrowserRequest) -> None:
         """Send everything once, then changes: at most ten times a second, and not while the browser reads slowly."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LocalExchange:
-    """One request that is not forwarded. `run` ends it: nothing of it waits for more of the request."""
+    """One request that is not forwarded. `run` ends it at once, without the rest of its body."""
 
     def __init__(
         self, services: WorkerServices, client: Client, head: RequestHead, plan: RequestPlan, *, complete: bool
@@ -45,9 +45,9 @@ class LocalExchange:
         elif destination is Destination.NOT_FOUND:
             self._answer(LocalResponse.NOT_FOUND, base=services.config.settings.proxy_base)
         else:
-            self._switch_protocol()
+            self._answer_upgrade()
 
-    def _switch_protocol(self) -> None:
+    def _answer_upgrade(self) -> None:
         from cfp.proxy.http.websocket_frames import is_handshake  # noqa: PLC0415  most clients open no WebSocket
 
         if self._plan.route.destination is Destination.RESPONSES and is_handshake(self._head):
