@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Run all checks; `ok` is false where one that matters fails."""
     facts = host.survey(ask_codex=True)
-    machine = replace(read_doctor_facts(host, facts), provider=args.provider)
-    checks = {name: _recover_first(verdict, facts) for name, verdict in run_checks(facts, machine).items()}
+    surroundings = replace(read_doctor_facts(host, facts), provider=args.provider)
+    checks = {name: _recover_first(verdict, facts) for name, verdict in run_checks(facts, surroundings).items()}
     fixes = [verdict.fix for verdict in checks.values() if not verdict.ok]
     at = facts.answering_worker
     health = None if at is None else at.health

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,16 +29,20 @@ from cfp.messages.message import Message
 Test = Callable[[Facts, Settings], bool]
 
 
+class Severity(enum.StrEnum):
+    """The severity of a diagnosis, `level` of the results."""
+
+    OK = "ok"
+    ATTENTION = "attention"  # it works, and something is to be done
+    RISK = "risk"  # requests fail, or may
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The first thing that is not as it should be.
-
-    level         ok, attention or risk
-    message_code  of the sentence, where it is not that of `code`
-    """
+    """The first thing that is not as it should be; `message_code` of the sentence, where it is not that of `code`."""
 
     code: DiagnosisCode
-    level: str
+    level: Severity
     message_code: DiagnosisCode | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -81,18 +86,18 @@ def message_code_for(facts: Facts, code: DiagnosisCode) -> DiagnosisCode:
 
 # fmt: off
 # Settings are saved, and the manifest or config.toml says that the proxy is installed.
-_ROWS: Final[tuple[tuple[DiagnosisCode, str, Test], ...]] = (
-    #    code                     level        holds when
-    ("config_not_proxy",          "attention", lambda f, _: not uses_proxy(f)),
-    ("proxy_stopped",             "risk",      lambda f, _: worker_state(f) is WorkerState.DOWN),
-    ("chatgpt_auth_preserved",    "risk",      _passes_chatgpt_on),
-    ("upstream_auth_missing",     "risk",      lambda f, s: not key_available(f, s)),
-    ("upstream_auth_not_persistent", "attention", lambda f, s: not key_persistent(f, s)),
-    ("settings_pending_restart",  "attention", lambda f, _: settings_pending(f)),
-    ("proxy_unhealthy",           "risk",      _answers_wrongly),
-    ("runtime_stale",             "attention", lambda f, _: worker_state(f) is WorkerState.STALE),
-    ("startup_hook_not_ready",    "attention", lambda f, _: hook_state(f) is not HookState.TRUSTED),
-    ("fast_policy_unknown",       "attention", _unknown_fast),
+_ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
+    #    code                     level               holds when
+    ("config_not_proxy",          Severity.ATTENTION, lambda f, _: not uses_proxy(f)),
+    ("proxy_stopped",             Severity.RISK,      lambda f, _: worker_state(f) is WorkerState.DOWN),
+    ("chatgpt_auth_preserved",    Severity.RISK,      _passes_chatgpt_on),
+    ("upstream_auth_missing",     Severity.RISK,      lambda f, s: not key_available(f, s)),
+    ("upstream_auth_not_persistent", Severity.ATTENTION, lambda f, s: not key_persistent(f, s)),
+    ("settings_pending_restart",  Severity.ATTENTION, lambda f, _: settings_pending(f)),
+    ("proxy_unhealthy",           Severity.RISK,      _answers_wrongly),
+    ("runtime_stale",             Severity.ATTENTION, lambda f, _: worker_state(f) is WorkerState.STALE),
+    ("startup_hook_not_ready",    Severity.ATTENTION, lambda f, _: hook_state(f) is not HookState.TRUSTED),
+    ("fast_policy_unknown",       Severity.ATTENTION, _unknown_fast),
 )
 # fmt: on
 
@@ -101,21 +106,21 @@ def diagnose(facts: Facts) -> Diagnosis:
     """Return the first diagnosis that holds; `ready` where none does."""
     if not facts.home_exists:
         message_code: DiagnosisCode | None = "home_missing" if facts.running_worker is None else "home_deleted"
-        return Diagnosis(code="not_enabled", level="attention", message_code=message_code)
+        return Diagnosis(code="not_enabled", level=Severity.ATTENTION, message_code=message_code)
     if facts.interrupted:
-        return Diagnosis(code="interrupted", level="risk")
+        return Diagnosis(code="interrupted", level=Severity.RISK)
     if facts.config.is_unparseable:
-        return Diagnosis(code="config_unparseable", level="risk")
+        return Diagnosis(code="config_unparseable", level=Severity.RISK)
     if plan_recovery(facts) is not None:
-        return Diagnosis(code="unrecorded", level="risk")
+        return Diagnosis(code="unrecorded", level=Severity.RISK)
     if unrepairable(facts) is not None:
-        return Diagnosis(code="unrecorded", level="risk", message_code="unrecorded_and_lost")
+        return Diagnosis(code="unrecorded", level=Severity.RISK, message_code="unrecorded_and_lost")
     settings = facts.settings
     if settings is None or not (facts.is_installed or uses_proxy(facts)):
         unfinished = state_of(facts) is State.RESTORED_DEFERRED
         message_code = "uninstall_unfinished" if unfinished else None
-        return Diagnosis(code="not_enabled", level="attention", message_code=message_code)
+        return Diagnosis(code="not_enabled", level=Severity.ATTENTION, message_code=message_code)
     for code, level, holds in _ROWS:
         if holds(facts, settings):
             return Diagnosis(code=code, level=level, message_code=message_code_for(facts, code))
-    return Diagnosis(code="ready", level="ok")
+    return Diagnosis(code="ready", level=Severity.OK)

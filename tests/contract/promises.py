@@ -11,6 +11,7 @@ from typing import Final
 from cfp.bench.statistics import Verdict
 from cfp.bench.workload import Mode, Profile
 from cfp.codex.auth_json import LoginMode
+from cfp.core.diagnosis import Severity
 from cfp.core.plan.uninstall import ConfigRestore, HookRemoval
 from cfp.core.policy import EffectivePolicy
 from cfp.core.settings import Policy
@@ -56,7 +57,7 @@ CLOSED: Final[dict[str, tuple[str, ...]]] = {
     "upstream_auth":                 ("override_configured", "preserved"),
     "upstream_api_key_source":       ("process_env", "windows_user_env", "provider_auth_file", "auth_json_fallback"),
     "state":                         tuple(map(str, State)),
-    "diagnosis.level":               ("ok", "attention", "risk"),
+    "diagnosis.level":               tuple(map(str, Severity)),
     "chatgpt_login_hint.status":     ("ready", "needs_persistent_env", "needs_auth_split", "optional_setup_available"),
     "provider_auth_preparation.status": ("prepared", "needs_persistent_env", "not_prepared", "optional"),
     "verification.status":           ("verified", "skipped"),

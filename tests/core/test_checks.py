@@ -119,7 +119,7 @@ def test_what_the_home_earns(home: Any, check: str, verdict: tuple[bool, str]) -
 @pytest.mark.parametrize("known", ["served", "not_served", "untried", None])
 @pytest.mark.parametrize("base", [SETTINGS.upstream_base, "https://other.example/v1"])
 def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> None:
-    """What the worker has learned of WebSocket is told, unless it serves another upstream or is of 0.1.0."""
+    """The worker's knowledge of WebSocket is reported, unless it serves another upstream or is of 0.1.0."""
     health = parse_health({**ENABLED.worker.health.raw, "upstream_base": base, "upstream_websocket": known})
     home = replace(ENABLED, worker=replace(ENABLED.worker, health=health))
     verdict = run_checks(home, MACHINE)["upstream_saved"]

@@ -47,7 +47,7 @@ def test_each_diagnosis_has_its_home(code: str, other: dict[str, Any]) -> None:
 
 
 def test_the_first_that_holds_is_said() -> None:
-    """Where two facts are wrong that do not exclude one another, the earlier row is the diagnosis."""
+    """Of two findings that hold together, the earlier row is the diagnosis."""
     for index, (code, other) in enumerate(ORDER[:-1]):
         for _, later in ORDER[index + 1 :]:
             if not set(other) & set(later) and "settings" not in {*other, *later}:

@@ -1,4 +1,4 @@
-"""Who gets the tier: the whole table."""
+"""The effect of policy, login and opt-out: the whole table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which provider is meant, in every constellation of config.toml."""
+"""The chosen provider, for every form of config.toml."""
 
 from __future__ import annotations
 

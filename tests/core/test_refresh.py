@@ -1,4 +1,4 @@
-"""How a worker that runs gives way to a next one, and who may ask it to: every combination."""
+"""The way in which a running worker gives way to a next one, for every command and every worker."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def test_nobody_is_sent_to_sign_in_too_early() -> None:
 
 
 def test_a_named_key_may_lie_in_auth_json() -> None:
-    """As the last resort, and it outlives a reboot there."""
+    """It is the last place that is read, and the key there outlives a reboot."""
     home = enabled(auth_names=frozenset({"OTHER_API_KEY"}))
     home = replace(home, auth_names=frozenset({"OTHER_API_KEY"}))
     settings = plan_set_upstream(home, RouteRequest(upstream_api_key_env="OTHER_API_KEY"), restart=False).settings

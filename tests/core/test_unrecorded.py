@@ -50,7 +50,7 @@ def test_the_url_that_the_user_tells_is_given_back() -> None:
 
 
 def test_a_url_is_taken_for_the_provider_only_that_was_named() -> None:
-    """What another provider is to be sent to says nothing about the broken one."""
+    """The URL for another provider is not that of the unrecorded one."""
     with pytest.raises(ConfigDrift, match="proxy_unrecorded"):
         plan_install(forgotten(), RouteRequest(provider=BUILT_IN, upstream_base=UPSTREAM))
 

@@ -1,4 +1,4 @@
-"""What the user's files must say, kept beside the program by the writers alone: it reads no record of ours.
+"""A model of the user's files, updated by the writers alone: it reads no record of the product.
 
 mine   the values of config.toml as their owners want them, without us
 stood  the same at the moment of the last install: what `--force` goes back to

@@ -168,7 +168,7 @@ class Commands(RuleBasedStateMachine):
         self.world.command(verb, argv, trouble, given_back)
 
     def _is_exactly(self, model: Model) -> None:
-        """Where nobody else has written since the install, every byte and mode is back."""
+        """Every byte and mode is back if nobody else has written since the install."""
         layout = self.world.site.home.layout
         image = self.world.site.home.image()
         for path, wanted in ((layout.config, model.exact), (layout.hooks, model.hooks_exact)):
@@ -279,7 +279,7 @@ class Others(RuleBasedStateMachine):
 
 
 class Mishaps(RuleBasedStateMachine):
-    """What goes wrong with files in other people's hands."""
+    """Faults of files that others own."""
 
     world: World
 
@@ -346,7 +346,7 @@ class Mishaps(RuleBasedStateMachine):
 
 
 class Machine(RuleBasedStateMachine):
-    """What befalls the computer."""
+    """Faults of the computer."""
 
     world: World
 

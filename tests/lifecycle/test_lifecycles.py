@@ -77,7 +77,7 @@ def test_in_memory(shard: int, numbers: Numbers, pytestconfig: pytest.Config) ->
 
 
 class InAFolder(Lifecycle):
-    """The same on the real file system, where a power cut takes the workers only."""
+    """The lifecycle on the real file system, where a power cut ends the workers only."""
 
     def home(self) -> Home:
         self.folder = Path(tempfile.mkdtemp(prefix="cfp-lifecycle-"))
@@ -91,6 +91,6 @@ class InAFolder(Lifecycle):
 
 
 def test_in_a_folder(numbers: Numbers, pytestconfig: pytest.Config) -> None:
-    """The same promises where the operating system keeps the files."""
+    """The promises hold on the real file system too."""
     asked = pytestconfig.getoption("hypothesis_seed")
     report(numbers, "in a folder", run(InAFolder, REAL_HOMES, 0, asked=asked))

@@ -19,7 +19,7 @@ def site_without_a_record(login: bytes = b'{"OPENAI_API_KEY": "canary-openai-012
 
 @pytest.mark.parametrize("flags", [[], ["--keep-state"], ["--defer-stop"], ["--force"]])
 def test_what_is_refused_is_not_mended(flags: list[str]) -> None:
-    """Where hooks.json does not parse no file changes, as the refusal says."""
+    """No file changes if hooks.json does not parse, as the refusal says."""
     site = site_without_a_record()
     site.home.put(site.home.layout.hooks, b"[]x")
     before = files_of(site.home.image())

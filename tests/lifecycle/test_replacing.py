@@ -1,4 +1,4 @@
-"""What is said when the worker that was to be replaced is stopped, and the new one does not come up."""
+"""The result of a replacement in which the old worker is stopped and the new one does not start."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ UNUSABLE = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What happens while a command runs, after `share` thousandths of its changing operations.
+    """An event while a command runs, after `share` thousandths of its changing operations.
 
     kind  none, kill, edit (by Codex), fail (one operation, by EIO), full (no space from there on);
           cut_off (killed before one of its acts on workers), stillborn (no worker that it starts comes up)
@@ -49,7 +49,7 @@ CALM = Trouble()
 
 @dataclass
 class Tally:
-    """What a run of the machine has done."""
+    """Counts of the acts of a run."""
 
     steps: int = 0
     commands: int = 0
@@ -232,7 +232,7 @@ class World:
         assert now == {one.settings for one in workers}, f"{argv}: failed, and changed workers"
 
     def _is_left_as_told(self, argv: Sequence[str], trouble: Trouble, said: Said, reached: list[Worker]) -> None:
-        """What is left open is told, one failure is undone at once, and nothing is left where all is removed."""
+        """An open transaction is reported, a failure is undone at once, and a full uninstall leaves nothing."""
         assert not self.interrupted or isinstance(said.json.get("changed"), str), (
             f"I4: {argv} left a transaction open"
         )
@@ -261,7 +261,7 @@ class World:
         assert not changed, f"I2: {argv} changed mode or link of {changed}"
 
     def _is_told_of(self, said: Said) -> bool:
-        """What a file that nobody can read or replace comes to in every state is not listed by state."""
+        """Whether a file cannot be read or replaced: those refusals are not listed by state."""
         return said.refusal in UNUSABLE or bool(self.broken)
 
     def _will_meet(self) -> frozenset[State]:
@@ -306,7 +306,7 @@ class World:
             self.site.home.revive()
 
     def _foreseen(self, argv: Sequence[str]) -> tuple[int, int]:
-        """How many changing operations on files a command has, and how many acts on workers."""
+        """Return the number of a command's changing operations on files, and of its acts on workers."""
         twin, acts = self.site.twin(), list[str]()
         twin.act = acts.append
         if self.full:
@@ -332,7 +332,7 @@ class World:
     # --- checks -------------------------------------------------------------------------------------------------
 
     def check(self, places: dict[str, tuple[int, int]] | None = None) -> None:
-        """What must be true after every act of anybody."""
+        """Assert the invariants, which hold after every act."""
         self.facts = self.site.survey()
         self.models = self.possible(self.site, self.facts, self.models)
         if places is not None:
@@ -466,7 +466,7 @@ def i4_nothing_left(site: Site) -> list[str]:
 
 
 def dotfiles(home: Home) -> Path:
-    """Where the user keeps his config once it is a link."""
+    """The target of config.toml, once the user has made it a link."""
     return home.layout.home / "dotfiles.toml"
 
 
@@ -477,7 +477,7 @@ def i5_secrets_are_private(site: Site) -> list[str]:
 
 
 def _marked(image: SimFs) -> SimFs:
-    """The same with every canary of ours as the one that the crash tests know."""
+    """Return the text with each canary replaced by that of the crash tests."""
     image.nodes = {
         number: node.but(data=invariants.CANARY) if b"canary" in node.data else node
         for number, node in image.nodes.items()

@@ -1,4 +1,4 @@
-"""What others write into config.toml and hooks.json: texts in, texts out, with what each edit means to its owner.
+"""Edits of config.toml and hooks.json by others: texts in, texts out, with the meaning of each edit to its owner.
 
 No parser or editor of ours takes part. An edit whose text does not come to mean what it declares is no edit at all
 (`edited` returns None): spellings differ, and not every writer can write into each of them.
@@ -149,7 +149,7 @@ def set_flag(text: str, wanted: bool) -> Edit:  # noqa: FBT001 - it is the value
 
 
 def switch_hook_off(text: str, key: str) -> Edit:
-    """What Codex's TUI writes for a hook that the user switches off."""
+    """Switch a hook off as Codex's TUI does."""
     header = f'[hooks.state."{key}"]'
     newline = "\r\n" if "\r\n" in text else "\n"
     off = {("hooks", "state", key, "enabled"): False}
@@ -157,7 +157,7 @@ def switch_hook_off(text: str, key: str) -> Edit:
 
 
 def reformatted(text: str, way: str) -> str:
-    """The same values in another dress."""
+    """Write the same values in another form."""
     bare = text.removeprefix(BOM).replace("\r\n", "\n")
     return {
         "crlf": bare.replace("\n", "\r\n"),
@@ -195,7 +195,7 @@ def their_group(number: int) -> dict[str, Any]:
 
 
 def hooks_doc(data: bytes | None) -> dict[str, Any]:
-    """What a hooks.json holds; nothing where it does not parse."""
+    """Return the document in hooks.json; an empty one where it does not parse."""
     try:
         return json.loads(data) if data else {}
     except ValueError:
@@ -209,7 +209,7 @@ def session_start(doc: dict[str, Any]) -> list[Any]:
 
 
 def positions(data: bytes | None) -> dict[str, tuple[int, int]]:
-    """Where each handler of other people stands: its trust depends on it."""
+    """Return the position of each handler of others, on which its trust depends."""
     groups = hooks_doc(data).get("hooks", {}).get("SessionStart", [])
     return {
         handler["command"]: (at, place)

@@ -35,25 +35,25 @@ def codex_config(facts: Facts, _: DoctorFacts) -> Verdict:
     return success(PASSES["config_valid"].filled({"path": path}), codex_home=home)
 
 
-def active_provider_check(facts: Facts, machine: DoctorFacts) -> Verdict:
+def active_provider_check(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     """Check that Codex uses a provider that config.toml names, and no other file's."""
     try:
-        target = choose_provider(facts.config.root, machine.provider)
+        target = choose_provider(facts.config.root, surroundings.provider)
     except Refused as error:
         return failure(error.code, message(error.code, error.details))
-    if machine.managed:
-        text = FINDINGS["managed_config_may_bypass"].filled({"files": machine.managed})
+    if surroundings.managed:
+        text = FINDINGS["managed_config_may_bypass"].filled({"files": surroundings.managed})
         return advice("managed_config_may_bypass", text, provider=target.provider)
-    if machine.profiles:
-        text = FINDINGS["profile_may_bypass"].filled({"files": machine.profiles})
+    if surroundings.profiles:
+        text = FINDINGS["profile_may_bypass"].filled({"files": surroundings.profiles})
         return advice("profile_may_bypass", text, provider=target.provider)
     return success(PASSES["provider"].filled({"provider": target.provider}), provider=target.provider)
 
 
-def provider_base_url(facts: Facts, machine: DoctorFacts) -> Verdict:
+def provider_base_url(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     """Check that the provider has a URL."""
     doc = facts.config.root
-    provider = machine.provider or active_provider(doc) or ""
+    provider = surroundings.provider or active_provider(doc) or ""
     url = provider_url(doc, provider)
     if url is None and provider != BUILT_IN:
         return failure("upstream_unknown", message("upstream_unknown", {"provider": provider}))
@@ -68,12 +68,12 @@ def _without_secrets(url: str) -> str:
     return scheme + mark + authority.rpartition("@")[2] + slash + path.split("?")[0].split("#")[0]
 
 
-def login_mode(facts: Facts, machine: DoctorFacts) -> Verdict:
+def login_mode(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     """Check that the login is known, by which the policy auto decides."""
     if facts.login is not LoginMode.UNKNOWN:
         return success(PASSES["login"].filled({"login": facts.login}), login_mode=facts.login)
-    if machine.cli_login not in {None, LoginMode.UNKNOWN}:
-        text = FINDINGS["login_in_keyring"].filled({"login": machine.cli_login})
-        return advice("login_in_keyring", text, login_mode=facts.login, codex_says=machine.cli_login)
-    text = FINDINGS["login_unreadable" if machine.keyring else "login_unknown"]
+    if surroundings.cli_login not in {None, LoginMode.UNKNOWN}:
+        text = FINDINGS["login_in_keyring"].filled({"login": surroundings.cli_login})
+        return advice("login_in_keyring", text, login_mode=facts.login, codex_says=surroundings.cli_login)
+    text = FINDINGS["login_unreadable" if surroundings.keyring else "login_unknown"]
     return advice("login_unknown", text, login_mode=facts.login)

@@ -11,11 +11,11 @@ from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, PASSES
 
 
-def python(facts: Facts, machine: DoctorFacts) -> Verdict:
+def python(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     """Name the interpreter."""
     executable = facts.runtime.python
     return success(
-        PASSES["python"].filled({"version": machine.python, "executable": executable}), executable=executable
+        PASSES["python"].filled({"version": surroundings.python, "executable": executable}), executable=executable
     )
 
 
@@ -31,16 +31,16 @@ def runtime_source(facts: Facts, _: DoctorFacts) -> Verdict:
     return success(text, runtime_id=runtime.runtime_id, codex_version=version)
 
 
-def proxy_settings(facts: Facts, machine: DoctorFacts) -> Verdict:
+def proxy_settings(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     """Check that settings are saved, and that Codex reaches loopback without an outbound proxy."""
     error = facts.settings_error or facts.manifest_error
     if error:
         return failure("settings_invalid", message("settings_invalid", {"reason": error}))
     if facts.settings is None:
         return _not_enabled(facts)
-    if machine.proxies:
+    if surroundings.proxies:
         text = FINDINGS["loopback_through_proxy"].filled(
-            {"variables": machine.proxies, "dotenv": facts.layout.dotenv}
+            {"variables": surroundings.proxies, "dotenv": facts.layout.dotenv}
         )
         return advice("loopback_through_proxy", text)
     return success(PASSES["settings"].filled({"provider": facts.settings.provider}), base_url=facts.settings.base_url)

@@ -23,7 +23,7 @@ def upstream_saved(facts: Facts, _: DoctorFacts) -> Verdict:
     return success(text, upstream_base=base, websocket=websocket)
 
 
-def service_tier_policy(facts: Facts, machine: DoctorFacts) -> Verdict:
+def service_tier_policy(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     """Name the policy and its effect, and check that Codex may send the tier by itself where the proxy does not."""
     if facts.settings is None:
         return failure("settings_missing", message("settings_missing"))
@@ -32,10 +32,10 @@ def service_tier_policy(facts: Facts, machine: DoctorFacts) -> Verdict:
     detail = PASSES["policy"].filled({"policy": policy, "effective": effective}).sentence
     if facts.opted_out:
         detail += OPTED_OUT
-    lacks_tier = machine.model_tiers is not None and facts.settings.service_tier not in machine.model_tiers
+    lacks_tier = surroundings.model_tiers is not None and facts.settings.service_tier not in surroundings.model_tiers
     if lacks_tier and effective is EffectivePolicy.PRESERVE:
-        text = FINDINGS["model_without_tier"].filled({"detail": detail, "model": machine.model})
-        return advice("model_without_tier", text, policy=policy, effective=effective, model=machine.model)
+        text = FINDINGS["model_without_tier"].filled({"detail": detail, "model": surroundings.model})
+        return advice("model_without_tier", text, policy=policy, effective=effective, model=surroundings.model)
     return success(Message(detail), policy=policy, effective=effective, opted_out=facts.opted_out)
 
 

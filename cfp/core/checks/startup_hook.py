@@ -11,11 +11,11 @@ from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, PASSES
 
 
-def hooks_enabled_check(facts: Facts, machine: DoctorFacts) -> Verdict:
+def hooks_enabled_check(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     """Check that neither config.toml nor the administrator keeps hooks from running."""
-    if machine.hooks_bar:
+    if surroundings.hooks_bar:
         return advice(
-            "hooks_disabled_by_policy", FINDINGS["hooks_disabled_by_policy"].filled({"file": machine.hooks_bar})
+            "hooks_disabled_by_policy", FINDINGS["hooks_disabled_by_policy"].filled({"file": surroundings.hooks_bar})
         )
     flags = hook_flags(facts.config.root)
     if not hooks_enabled(facts.config.root):
@@ -23,7 +23,7 @@ def hooks_enabled_check(facts: Facts, machine: DoctorFacts) -> Verdict:
     return success(PASSES["hooks_enabled"], **flags)
 
 
-def startup_hook(facts: Facts, machine: DoctorFacts) -> Verdict:
+def startup_hook(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     """Check that the hook is there, that Codex trusts it, and that it starts this installation."""
     if facts.settings is None or not uses_proxy(facts):
         return success(PASSES["hook_not_needed"])
@@ -34,8 +34,8 @@ def startup_hook(facts: Facts, machine: DoctorFacts) -> Verdict:
             return failure("startup_hook_missing", not_ready, hooks=entries)
         case HookState.UNTRUSTED:
             return failure("startup_hook_untrusted", not_ready, hooks=entries)
-    if machine.read_back and machine.read_back != "trusted":
-        return failure("startup_hook_untrusted", not_ready, codex_says=machine.read_back)
+    if surroundings.read_back and surroundings.read_back != "trusted":
+        return failure("startup_hook_untrusted", not_ready, codex_says=surroundings.read_back)
     if facts.hook_entries[0].position.command != hook_command(facts):
         return advice("startup_hook_elsewhere", FINDINGS["startup_hook_elsewhere"])
-    return success(PASSES["hook_trusted"], hooks=entries, codex_says=machine.read_back or None)
+    return success(PASSES["hook_trusted"], hooks=entries, codex_says=surroundings.read_back or None)

@@ -28,6 +28,6 @@ CHECKS: Final[dict[str, Check]] = {
 }
 
 
-def run_checks(facts: Facts, machine: DoctorFacts) -> dict[str, Verdict]:
+def run_checks(facts: Facts, surroundings: DoctorFacts) -> dict[str, Verdict]:
     """Return the verdict of each check by its name."""
-    return {name: check(facts, machine) for name, check in CHECKS.items()}
+    return {name: check(facts, surroundings) for name, check in CHECKS.items()}
