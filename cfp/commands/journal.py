@@ -42,14 +42,14 @@ def run(args: Args, host: Host) -> Result:
         listed = {"open": list(open_ids), "transactions": list(finished)}
         return Result(status="listed", fields={**listed, **(_way_out(host) if open_ids else _FINISHED)})
     if args.transaction is None:
-        raise UsageError("usage", reason="`journal show` needs an id, and `journal list` tells them")
+        raise UsageError("usage", reason="`journal show` needs an id, which `journal list` shows")
     if args.transaction in open_ids:
         with translated():
             return _shown(host.journal.inspect(args.transaction), _way_out(host))
     for entry in finished:
         if entry.get("id") == args.transaction:
             return _shown(entry)
-    raise UsageError("usage", reason="no transaction has that id; `journal list` tells them")
+    raise UsageError("usage", reason="no transaction has that id; `journal list` shows the ids")
 
 
 _FINISHED: Final[Mapping[str, Any]] = {"at_work": False, "next_user_action": ""}

@@ -82,7 +82,7 @@ def _look(args: Args, host: Host) -> tuple[Facts, keys.ProviderKey, LoginPlan]:
     )
     if found is None:
         name = args.source_auth_key
-        place = "that Codex now sends" if name is None else f"under {redact(name)} in auth.json"
+        place = "Codex sends none now" if name is None else f"auth.json has no key under {redact(name)}"
         raise Refused("source_key_unknown", provider=provider, place=place)
     if found.location is keys.KeyLocation.AUTH_COMMAND:
         raise Refused("source_key_short_lived", provider=provider)

@@ -17,6 +17,7 @@ from cfp.errors import Busy
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.lifecycle.session import locked, translated
 from cfp.messages import Message, message
+from cfp.messages.recovery import RECOVERY
 from cfp.messages.results import RESULTS
 from cfp.result import Result
 
@@ -71,13 +72,6 @@ def _repair(facts: Facts) -> Repair | None:
     return plan_recovery(facts)
 
 
-_DECISIONS = {
-    "roll_back": "`{command}` of {at} would be undone",
-    "finish": "`{command}` of {at} would be finished",
-    "refuse": "the record of {id} is damaged, and its files would be left as they are",
-}
-
-
 _DONE: Final[dict[str, Message]] = {
     "clean": RESULTS["recover_clean"],
     "rolled_back": RESULTS["recover_rolled_back"],
@@ -87,11 +81,12 @@ _DONE: Final[dict[str, Message]] = {
 
 
 def _would(transactions: Sequence[Mapping[str, Any]], repair: Repair | None) -> str:
-    """Describe what a recovery would do; "" for nothing."""
-    work = [_DECISIONS[tx["decision"]].format_map({"command": "?", "at": "?", **tx}) for tx in transactions]
+    """Return the work of a recovery in sentences; "" for none."""
+    work = [RECOVERY[tx["decision"]].filled({"command": "?", "at": "?", **tx}) for tx in transactions]
     if repair is not None:
-        work.append(f"{repair.provider} would point at {repair.url} again, as {repair.source} says")
-    return "; ".join(work)
+        details = {"provider": repair.provider, "url": repair.url, "source": repair.source}
+        work.append(RECOVERY["repair"].filled(details))
+    return " ".join(step.sentence for step in work)
 
 
 def _repair_fields(repair: Repair | None, *, done: bool) -> dict[str, object]:
@@ -112,15 +107,15 @@ def _result(facts: Facts, kind: str, fields: dict[str, Any], *, would: str = "")
     diagnosis = diagnose(facts)
     conflict = kind == "conflict"
     if conflict:
-        told = message("recovery_conflict", {"conflicts": fields.get("conflicts", [])})
+        text = message("recovery_conflict", {"conflicts": fields.get("conflicts", [])})
     elif would:
         damaged = [tx["id"] for tx in fields["transactions"] if tx["decision"] == "refuse"]
         records = [f"{facts.layout.journal / tx}.open" for tx in damaged]
-        told = RESULTS["recover_would_refuse" if damaged else "recover_would_settle"].filled(
+        text = RESULTS["recover_would_refuse" if damaged else "recover_would_settle"].filled(
             {"work": would, "records": records}
         )
     else:
-        told = _DONE[kind].filled(fields.get("repair") or {})
+        text = _DONE[kind].filled(fields.get("repair") or {})
     return Result(
         status=kind,
         exit_code=3 if conflict else 0,
@@ -128,8 +123,8 @@ def _result(facts: Facts, kind: str, fields: dict[str, Any], *, would: str = "")
             **fields,
             "state": state_of(facts),
             "diagnosis": diagnosis.to_json(),
-            "message": told.sentence,
-            "next_user_action": told.action or diagnosis.next_user_action,
+            "message": text.sentence,
+            "next_user_action": text.action or diagnosis.next_user_action,
         },
     )
 

@@ -37,6 +37,7 @@ from cfp.host.provider.outbound import outbound_environ
 from cfp.host.system.foreground import run_in_foreground
 from cfp.host.system.scratch import scratch
 from cfp.layout import locate
+from cfp.messages.run import RUN
 from cfp.result import Exit
 
 EXAMPLES = (
@@ -187,12 +188,19 @@ def _environment(host: Host) -> dict[str, str]:
 
 def _tell(host: Host, facts: Facts, settings: Settings) -> None:
     effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
-    fast = "priority is added" if effective is EffectivePolicy.INJECT_MISSING else "no tier is added"
-    line = f"{settings.provider} at {settings.upstream_base} by way of {settings.base_url}; {fast}"
+    details = {
+        "provider": settings.provider,
+        "upstream_base": settings.upstream_base,
+        "base_url": settings.base_url,
+        "tier": settings.service_tier,
+    }
+    line = (
+        RUN["adds_tier" if effective is EffectivePolicy.INJECT_MISSING else "adds_no_tier"].filled(details).sentence
+    )
     sends_login = keys.sends_login(facts.config.root, settings.provider, host.disk.read(host.layout.auth))
     if sends_login and not settings.overrides_auth:
-        line += "; Codex's ChatGPT login goes to that provider"
-    sys.stderr.write(f"codex-fast-proxy: {line}. Nothing on disk is changed.{os.linesep}")
+        line += " " + RUN["sends_login"].sentence
+    sys.stderr.write(f"codex-fast-proxy: {line}{os.linesep}")
     sys.stderr.flush()
 
 

@@ -56,7 +56,7 @@ def run(args: Args, host: Host) -> Result:
             Run(STOP, switch).finish()
         except KeyboardInterrupt as interrupt:  # it drains by now, and nothing calls it back
             raise CutShort(
-                "stop_interrupted", exit_code=exit_code(interrupt), changed="the proxy was told to stop"
+                "stop_interrupted", exit_code=exit_code(interrupt), changed="the proxy is stopping"
             ) from interrupt
     return _stopped((previous, *draining), switch.cut_streams, recovered)
 

@@ -109,7 +109,7 @@ def nothing_there(host: Host, facts: Facts, plan: UninstallPlan) -> bool:
     return not plan.changes and not left and facts.running_worker is None
 
 
-_GIVEN_BACK = "config and hooks are given back"
+_GIVEN_BACK = "config and hooks are restored"
 
 
 def _transact(host: Host, lease: Lease, facts: Facts, plan: UninstallPlan) -> Switch:

@@ -92,7 +92,7 @@ def parse_manifest(data: bytes) -> Manifest:
             raise Refused("manifest_invalid", reason="it is not a JSON object")
         return _from_json(raw)
     except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise Refused("manifest_invalid", reason=f"{type(error).__name__} while reading it") from error
+        raise Refused("manifest_invalid", reason=f"reading it failed ({type(error).__name__})") from error
 
 
 def _from_json(raw: Mapping[str, Any]) -> Manifest:

@@ -29,7 +29,7 @@ def with_key(data: bytes | None, provider: str, key: str) -> bytes:
         raise Refused("provider_auth_invalid", reason="it is not JSON") from error
     entries = raw.get("providers", {}) if isinstance(raw, dict) else None
     if not isinstance(raw, dict) or not isinstance(entries, dict):
-        raise Refused("provider_auth_invalid", reason="it has another shape")
+        raise Refused("provider_auth_invalid", reason="it is not a JSON object of provider keys")
     entry = entries.get(provider)
     fields = entry if isinstance(entry, dict) else {}
     changed = {

@@ -152,7 +152,7 @@ def settings_from_json(raw: Any) -> Settings:
     if values.get("service_tier_policy") is None:
         values["service_tier_policy"] = Policy.PRESERVE if own_key else Policy.INJECT_MISSING
     if values["service_tier_policy"] not in list(Policy):
-        raise Refused("settings_invalid", reason=f"service_tier_policy is none of {', '.join(Policy)}")
+        raise Refused("settings_invalid", reason=f"service_tier_policy must be one of {', '.join(Policy)}")
     for setting in SERVED_SETTINGS:
         if setting.name in values:
             values[setting.name] = _typed(setting, values[setting.name])

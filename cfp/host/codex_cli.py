@@ -184,7 +184,9 @@ def _understood(method: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
-        raise Failed("codex_cli_failed", command=f"app-server {method}", reason="unknown answer") from error
+        raise Failed(
+            "codex_cli_failed", command=f"app-server {method}", reason="its response has an unknown form"
+        ) from error
 
 
 def _message(answer: Mapping[str, Any]) -> str:

@@ -67,7 +67,7 @@ def transact(
         if switch.replaced and not any(worker["outcome"] == "relaunched" for worker in switch.tx.workers):
             failure = error.details.get("detail") or error.details.get("reason") or error.code
             raise CutShort(
-                "worker_lost", exit_code=2, changed="the proxy that ran before is stopped", reason=failure
+                "worker_lost", exit_code=2, changed="the former proxy is stopped", reason=failure
             ) from error
         raise
 
@@ -93,7 +93,7 @@ def _ours(error: JournalError) -> CfpError:
         case Unsupported():
             return Refused("file_not_replaceable", path=str(error.path), reason=error.reason)
         case StorageFailed():
-            reason = os.strerror(error.errno) if error.errno else "it does not say why"
+            reason = os.strerror(error.errno) if error.errno else "it gave no reason"
             return Failed("storage_failed", path=str(error.path), errno=error.errno, reason=reason)
         case Damaged():
             return RecoveryRequired("journal_damaged", transaction=error.txid, files=list(error.files))

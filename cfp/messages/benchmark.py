@@ -24,24 +24,24 @@ BenchmarkCode = Literal[
 # fmt: off
 BENCHMARK: Final[dict[BenchmarkCode, Message]] = {
     "benchmark_nothing_measured": Message(
-        "No request went through, so nothing was measured; error_type and status of the samples say why.",
-        f"Run `{CLI} verify-upstream`; for TimeoutExpired, give a larger --timeout."),
-    "benchmark_incomplete": Message("Interrupted; these are the samples so far, and nothing was saved.", "Run again when you like."),
+        "No request succeeded, so nothing was measured. The samples' error_type and status give the reasons.",
+        f"Run `{CLI} verify-upstream`. If error_type is TimeoutExpired, pass a larger --timeout."),
+    "benchmark_incomplete": Message("Interrupted. These are the samples so far, and nothing was saved.", "Run the command again when you like."),
     "benchmark_faster": Message(
-        "The priority tier made this workload faster.", "One run is an observation, not a promise: load and hour differ."),
+        "The priority tier made this workload faster.", "One run is an observation, not a guarantee: the result depends on the provider's load and the time of day."),
     "benchmark_no_effect": Message(
-        "The priority tier made no difference worth noticing.", "Ask the provider whether it serves this tier for this model."),
-    "benchmark_slower": Message("The priority tier was slower in this run.", "Run again at another time."),
+        "The priority tier made no noticeable difference.", "Ask the provider whether it supports this tier for this model."),
+    "benchmark_slower": Message("The priority tier was slower in this run.", "Run the benchmark again at another time."),
     "benchmark_not_enough_data": Message(
-        "These samples do not tell whether the priority tier is faster.",
-        f"Run `{CLI} benchmark` with more --pairs (pairs_suggested, where it is given); that costs quota again."),
-    "benchmark_samples_failed": Message("Some samples failed and do not count; error_type and status say why."),
+        "These samples are too few to show whether the priority tier is faster.",
+        f"Run `{CLI} benchmark` with more --pairs (pairs_suggested is an estimate); it costs quota again."),
+    "benchmark_samples_failed": Message("Some samples failed and are not counted. Their error_type and status give the reasons."),
     "benchmark_lengths_differ": Message(
-        "The answers of the two tiers differ in length, so their total times are not quite the same work."),
-    "benchmark_several_requests": Message("Codex needed more than one request for some samples; their times are summed."),
-    "profile_full": Message("One answer of some hundred tokens for each sample."),
-    "profile_smoke": Message("One word for each sample: tells whether requests go through, not how fast they are."),
+        "The responses of the two tiers differ in length, so their total times are not fully comparable."),
+    "benchmark_several_requests": Message("Codex sent more than one request for some samples. Their times are added up."),
+    "profile_full": Message("Each sample is one response of several hundred tokens."),
+    "profile_smoke": Message("Each sample is a response of one word. It shows whether requests succeed, not how fast they are."),
     "privacy": Message(
-        "The prompt is a fixed one of this program. Times, counts and names are kept; answers, bodies and keys are not."),
+        "The prompt is a fixed text of this program. The result contains times, counts and names, but no responses, bodies or keys."),
 }
 # fmt: on

@@ -22,26 +22,26 @@ CommandLineCode = Literal[
 
 # fmt: off
 COMMAND_LINE: Final[dict[CommandLineCode, Message]] = {
-    "usage": Message("The command line is wrong: {reason}.", f"Run `{CLI} --help`, or the command with --help."),
+    "usage": Message("The command line is wrong: {reason}.", f"Run `{CLI} --help`, or run the command with --help."),
     "unknown_flag": Message("{flag} is not a flag of serve.", f"Run `{CLI} serve --help`."),
     "flag_needs_value": Message("{flag} needs a value.", f"Run `{CLI} serve --help`."),
     "start_required": Message(
-        "Switching the Codex config needs a running proxy, so plain `install` does nothing.",
-        f"Run `{CLI} install --start`, or `{CLI} install --prepare-only` to save settings without switching."),
+        "`install` without --start changes nothing, because Codex may point only at a running proxy.",
+        f"Run `{CLI} install --start`, or `{CLI} install --prepare-only` to save the settings only."),
     "two_auth_sources": Message(
-        "More than one source for the provider's key was named.",
-        "Name one: --use-provider-auth-file, --upstream-api-key-env NAME or --clear-upstream-auth."),
+        "The command line names more than one source of the provider's key.",
+        "Pass only one: --use-provider-auth-file, --upstream-api-key-env NAME or --clear-upstream-auth."),
     "invalid_env_name": Message(
-        "--upstream-api-key-env takes the name of an environment variable, never a key.",
-        "Pass a name made of letters, digits and underscores, and put the key into that variable."),
+        "--upstream-api-key-env takes the name of an environment variable, not a key.",
+        "Put the key into an environment variable, and pass the variable's name (letters, digits and underscores)."),
     "invalid_upstream_url": Message(
-        "The upstream URL cannot be used: {reason}.", "Pass --upstream-base https://HOST/v1, without a key in it."),
-    "invalid_settings": Message("The setting {field} cannot be used: {reason}.", "Correct it and run again."),
+        "The upstream URL is not valid: {reason}.", "Pass a URL without a key in it: --upstream-base https://HOST/v1."),
+    "invalid_settings": Message("The setting {field} is not valid: {reason}.", "Correct it, then run the command again."),
     "host_not_loopback": Message(
-        "The proxy serves this machine only; {host} is not a loopback address.", "Leave --host out, or pass 127.0.0.1."),
+        "The proxy serves only this machine, and {host} is not a loopback address.", "Omit --host, or pass --host 127.0.0.1."),
     "upstream_is_proxy": Message(
-        "The upstream {upstream_base} is the proxy itself.", "Pass the provider's own URL with --upstream-base."),
+        "The upstream URL {upstream_base} is the proxy's own address.", "Pass the provider's URL with --upstream-base."),
     "activate_without_provider": Message(
-        "--activate-provider needs to know which provider.", "Add --provider with one of: {choices}."),
+        "--activate-provider was given without --provider.", "Add --provider with one of these: {choices}."),
 }
 # fmt: on

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from cfp.messages.message import CLI, Message
 
-_WHEN_IDLE: Final = f"Run `{CLI} start` while no turn runs: it would be cut."
+_WHEN_IDLE: Final = f"Run `{CLI} start` while no turn is running, because it would cut a running turn off."
 
 DiagnosisCode = Literal[
     "interrupted",
@@ -34,48 +34,48 @@ DiagnosisCode = Literal[
 
 # fmt: off
 DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
-    "interrupted": Message("A command was interrupted before it was done.", f"Run `{CLI} recover`."),
-    "config_unparseable": Message("Neither we nor Codex can read config.toml.", f"`{CLI} doctor` names the place."),
+    "interrupted": Message("A command was interrupted before it finished.", f"Run `{CLI} recover`."),
+    "config_unparseable": Message("config.toml is not valid TOML, and Codex cannot read it either.", f"Run `{CLI} doctor` to see the line, then correct it by hand."),
     "unrecorded": Message(
-        "config.toml points at a proxy whose record here is lost.",
-        f"Run `{CLI} recover --dry-run`, then `{CLI} recover` to give the URL back."),
+        "config.toml points at the proxy, but the record of the installation is lost.",
+        f"Run `{CLI} recover --dry-run`, then `{CLI} recover` to restore the provider's URL."),
     "unrecorded_and_lost": Message(
-        "config.toml points at a proxy of ours, and neither a record nor a backup tells where it pointed before.",
-        f"Run `{CLI} install --start --upstream-base URL` with your provider's own URL, or set that in config.toml."),
+        "config.toml points at the proxy, but no record and no backup has the provider's former URL.",
+        f"Run `{CLI} install --start --upstream-base URL` with your provider's URL, or set that URL in config.toml."),
     "not_enabled": Message("The proxy is not enabled.", f"Run `{CLI} install --start`."),
-    "home_missing": Message("There is no Codex home here.", "Start Codex once, or pass --codex-home with another."),
+    "home_missing": Message("The Codex home does not exist.", "Start Codex once to create it, or pass another folder with --codex-home."),
     "home_deleted": Message(
-        "The Codex home was deleted, and its proxy still runs.", f"Run `{CLI} stop`: that ends it, and nothing else is left."),
+        "The Codex home was deleted, and its proxy is still running.", f"Run `{CLI} stop` to stop the proxy; nothing else is left to remove."),
     "uninstall_unfinished": Message(
-        "The proxy is uninstalled, but for some files and perhaps its process.",
-        f"Once the sessions that began with it have ended, run `{CLI} uninstall` again."),
+        "The uninstall is not finished: some files, and perhaps the proxy's process, are left.",
+        f"When the sessions that use the proxy have ended, run `{CLI} uninstall` again."),
     "config_not_proxy": Message(
         "The proxy is installed, but config.toml does not point at it.",
-        f"Run `{CLI} install --start` to switch again, or `{CLI} uninstall` to remove the rest."),
-    "proxy_stopped": Message("Codex points at the proxy, and none is running.", f"Run `{CLI} start`."),
+        f"Run `{CLI} install --start` to point it at the proxy again, or `{CLI} uninstall` to remove the installation."),
+    "proxy_stopped": Message("config.toml points at the proxy, but the proxy is not running.", f"Run `{CLI} start`."),
     "chatgpt_auth_preserved": Message(
-        "Codex is signed in with ChatGPT and the proxy passes that login on; a third-party provider may answer 401.",
+        "Codex is signed in with ChatGPT, and the proxy passes that login on to the provider, which may respond with 401.",
         f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
     "upstream_auth_missing": Message(
-        "The provider's key that the proxy should send is not there.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
+        "The proxy should send the provider's key, but the key is missing.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
     "upstream_auth_not_persistent": Message(
-        "The provider's key is in this process's environment only and gone after a new login.",
+        "The provider's key is only in this process's environment, and later sessions may not have it.",
         f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
     "settings_pending_restart": Message(
-        "The running proxy serves older settings than the saved ones.",
-        f"Start a new Codex session, or run `{CLI} start`; turns that run end undisturbed."),
-    "proxy_unhealthy": Message("The proxy's address does not answer as it should.", f"Run `{CLI} doctor`."),
+        "The running proxy uses older settings than the saved ones.",
+        f"Start a new Codex session, or run `{CLI} start`. Running turns are not cut off."),
+    "proxy_unhealthy": Message("The program at the proxy's address does not respond as the proxy would.", f"Run `{CLI} doctor`."),
     "runtime_stale": Message(
-        "The running proxy is older than the installed code.", f"Run `{CLI} start`; turns that run end undisturbed."),
+        "The running proxy is older than the installed code.", f"Run `{CLI} start`. Running turns are not cut off."),
     "settings_pending_restart_cut": Message(
-        "The running proxy serves older settings, and cannot hand its streams over.", _WHEN_IDLE),
-    "runtime_stale_cut": Message("The running proxy is older, and cannot hand its streams over.", _WHEN_IDLE),
+        "The running proxy uses older settings than the saved ones, and cannot be replaced without cutting its streams.", _WHEN_IDLE),
+    "runtime_stale_cut": Message("The running proxy is older than the installed code, and cannot be replaced without cutting its streams.", _WHEN_IDLE),
     "startup_hook_not_ready": Message(
-        "Codex will not start the proxy by itself: its hook is missing, disabled or not trusted.",
+        "Codex will not start the proxy: the hook is missing, disabled or not trusted.",
         f"Run `{CLI} install --start` again."),
     "fast_policy_unknown": Message(
-        "How Codex is signed in is unclear, so requests without a tier stay without one.",
-        f"Sign in, or choose with `{CLI} set-upstream --service-tier-policy inject_missing`."),
+        "The proxy cannot tell how Codex is signed in, so it adds no tier to requests.",
+        f"Sign in, or run `{CLI} set-upstream --service-tier-policy inject_missing` to add the tier always."),
     "ready": Message("Ready: requests go through the proxy."),
 }
 # fmt: on

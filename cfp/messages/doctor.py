@@ -56,12 +56,12 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
     "login_in_keyring": Message(
         "The Codex CLI reports the login {login}, but auth.json does not have it. The proxy reads auth.json for each request, "
         "so the policy auto adds no tier.",
-        f"Sign in, or choose with `{CLI} set-upstream --service-tier-policy inject_missing`."),
+        f"Sign in, or run `{CLI} set-upstream --service-tier-policy inject_missing` to add the tier always."),
     "login_unreadable": Message(
         "auth.json has no login; it may be in the keyring.",
-        f"Sign in, or choose with `{CLI} set-upstream --service-tier-policy inject_missing`."),
+        f"Sign in, or run `{CLI} set-upstream --service-tier-policy inject_missing` to add the tier always."),
     "login_unknown": Message(
-        "Nobody is signed in.", f"Sign in, or choose with `{CLI} set-upstream --service-tier-policy inject_missing`."),
+        "Nobody is signed in.", f"Sign in, or run `{CLI} set-upstream --service-tier-policy inject_missing` to add the tier always."),
     "codex_cli_missing": Message(
         "codex-fast-proxy {version} runs from {package}; no Codex CLI was found on PATH.",
         "If you use only the Codex App, there is nothing to do."),

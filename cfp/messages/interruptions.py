@@ -23,25 +23,25 @@ InterruptionCode = Literal[
 # fmt: off
 INTERRUPTIONS: Final[dict[InterruptionCode, Message]] = {
     "finish_incomplete": Message(
-        "The change is committed, but tidying up after it failed ({reason}).", f"Run `{CLI} recover`."),
+        "The change was made, but cleaning up afterwards failed ({reason}).", f"Run `{CLI} recover`."),
     "rollback_incomplete": Message(
-        "The change failed ({after}) and undoing it failed too ({reason}).", f"Run `{CLI} recover`."),
+        "The change failed ({after}), and undoing it failed too ({reason}).", f"Run `{CLI} recover`."),
     "interrupted": Message("An earlier command was interrupted.", f"Run `{CLI} recover`."),
     "journal_damaged": Message(
-        "The journal of transaction {transaction} is damaged; nothing was touched.",
+        "The journal record of transaction {transaction} is damaged. Nothing was changed.",
         f"Run `{CLI} recover --dry-run` and compare the files that it lists with your backups."),
     "recovery_conflict": Message(
-        "Recovered, but these keys were changed by others and left alone: {conflicts}.", "Set them by hand if needed."),
-    "interrupted_by_user": Message("Interrupted; everything is as it was.", "Run again when you like."),
+        "The interrupted command was settled, except for these keys, which another program or a person changed: {conflicts}.", "Set them yourself if needed."),
+    "interrupted_by_user": Message("Interrupted. Nothing was changed.", "Run the command again when you like."),
     "uninstall_interrupted": Message(
-        "Interrupted: the Codex config is given back, and the proxy and its state are not quite gone yet.",
-        f"Run `{CLI} uninstall` again; it finishes."),
+        "Interrupted. The Codex config is restored, but the proxy and its files are not fully removed yet.",
+        f"Run `{CLI} uninstall` again to finish."),
     "uninstall_incomplete": Message(
-        "The Codex config is given back; then the file system refused a change to {path}: {reason}.",
-        f"Free space or rights, then run `{CLI} uninstall` again; it finishes."),
-    "interrupted_when_done": Message("Interrupted when the change was made already.", f"Run `{CLI} status`."),
+        "The Codex config is restored, but the file system refused a change to {path}: {reason}.",
+        f"Free some disk space or correct the file permissions, then run `{CLI} uninstall` again to finish."),
+    "interrupted_when_done": Message("Interrupted, but the change was already made.", f"Run `{CLI} status`."),
     "stop_interrupted": Message(
-        "Interrupted: the proxy was told to stop and ends once its streams have.", f"Run `{CLI} status`."),
-    "bug": Message("This is a bug in codex-fast-proxy ({kind}). The traceback is in {log}.", "Report it with that file."),
+        "Interrupted. The proxy is stopping, and ends when its running streams have ended.", f"Run `{CLI} status`."),
+    "bug": Message("This is a bug in codex-fast-proxy ({kind}). The traceback is in {log}.", "Report it, and attach that file."),
 }
 # fmt: on

@@ -44,50 +44,50 @@ EffectCode = Literal[
 
 # fmt: off
 RESULTS: Final[dict[ResultCode, Message]] = {
-    "installed": Message("The proxy is enabled for new Codex processes; the current one keeps its old route.", RESTART),
-    "prepared": Message("Settings are saved; config.toml is as it was.", f"Run `{CLI} install --start`."),
-    "uninstalled": Message("Everything is given back and removed."),
+    "installed": Message("The proxy is enabled. New Codex processes use it; processes that are running do not.", RESTART),
+    "prepared": Message("The settings are saved, and config.toml is unchanged.", f"Run `{CLI} install --start`."),
+    "uninstalled": Message("The Codex config is restored, and the proxy is removed."),
     "uninstall_deferred": Message(
-        "config.toml is given back; the proxy still runs so that current sessions can finish.",
-        RESTART + " `codex app-server daemon restart` makes Codex's background daemon forget the old address. Then "
+        "config.toml is restored. The proxy keeps running so that current sessions can finish.",
+        RESTART + " Run `codex app-server daemon restart` if Codex's background daemon is running. Then "
         f"run `{CLI} uninstall` again."),
     "uninstall_skipped": Message(
-        "The provider was pointed elsewhere by others, so its URL, the proxy and its state stay as they are.",
-        f"Decide which URL is right; `{CLI} uninstall --force` gives back the one from before."),
-    "journal_at_work": Message("A command is at work in this Codex home.", "Wait for it to end, then look again."),
-    "recover_clean": Message("No change is half done, and there was nothing to mend."),
-    "recover_rolled_back": Message("What was interrupted is undone: the files are as before it."),
-    "recover_finished": Message("What was interrupted had been decided, and is finished now."),
+        "Another program or a person changed the provider's URL, so the URL, the proxy and its files were not changed.",
+        f"Decide which URL is right. `{CLI} uninstall --force` restores the URL from before the installation."),
+    "journal_at_work": Message("A command is running in this Codex home.", "Wait until it has finished, then run this command again."),
+    "recover_clean": Message("No command was interrupted, and there was nothing to repair."),
+    "recover_rolled_back": Message("The interrupted command was undone. Its files are as they were before it."),
+    "recover_finished": Message("The interrupted command was already committed, and is now finished."),
     "recover_repaired": Message(
-        "The record of the proxy was lost: {provider} points at {base_url} again, as {source} says, and what was ours "
-        "beside it is taken out."),
-    "recover_would_settle": Message("Nothing was done yet: {work}.", f"Run `{CLI} recover`."),
+        "The record of the installation was lost. {provider} points at {base_url} again, the URL in {source}, and the "
+        "proxy's other changes to the Codex config are removed."),
+    "recover_would_settle": Message("Nothing was done yet. {work}", f"Run `{CLI} recover`."),
     "recover_would_refuse": Message(
-        "Nothing was done yet: {work}.",
-        "Compare the listed files with your backups and mend them by hand; then move {records} away, and run "
+        "Nothing was done yet. {work}",
+        "Compare the listed files with your backups and correct them by hand. Then move {records} away and run "
         f"`{CLI} status`."),
     "upstream_updated": Message("The new route is saved and in use."),
     "upstream_deferred": Message(
-        "The new route is saved; the running proxy still serves the old one.",
-        f"Restart the Codex App, open a new CLI process, or run `{CLI} start`; turns that run end undisturbed."),
-    "upstream_saved": Message("The new route is saved; no proxy is running.", f"Run `{CLI} start`."),
-    "verified": Message("The route answers as Codex needs it; nothing was changed."),
-    "login_dry_run": Message("A key was found and nothing was written.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
+        "The new route is saved. The running proxy still uses the old one.",
+        f"Restart the Codex App, open a new CLI process, or run `{CLI} start`. Running turns are not cut off."),
+    "upstream_saved": Message("The new route is saved. The proxy is not running.", f"Run `{CLI} start`."),
+    "verified": Message("The provider responded as Codex needs it. Nothing was changed."),
+    "login_dry_run": Message("A key was found. Nothing was written.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
     "login_prepared": Message(
-        "The proxy keeps the provider's key.", f"Run `{CLI} set-upstream --use-provider-auth-file`."),
-    "login_ready": Message("The proxy keeps the provider's key and sends it.", "Sign in with ChatGPT when you like."),
+        "The provider's key is saved for the proxy.", f"Run `{CLI} set-upstream --use-provider-auth-file`."),
+    "login_ready": Message("The provider's key is saved, and the proxy sends it.", "Sign in with ChatGPT when you like."),
     "skill_linked": Message("The skill is linked.", RESTART),
     "skill_unlinked": Message("The skill is not linked.", RESTART),
     "started": Message("The proxy is running."),
-    "started_unused": Message("The proxy is running, and config.toml does not point at it."),
+    "started_unused": Message("The proxy is running, but config.toml does not point at it."),
     "dashboard_opened": Message("The dashboard is open in your browser."),
     "dashboard_found": Message("No browser was opened.", "Open the URL in a browser on this machine."),
     "stopped": Message("The proxy is stopped."),
-    "no_requests_logged": Message("No request has been logged yet."),
+    "no_requests_logged": Message("The proxy has not logged a request yet."),
 }
 EFFECTS: Final[dict[EffectCode, Message]] = {
     "new_processes": Message("Running Codex processes keep their route until they are restarted."),
-    "interrupted": Message("Sessions that used the proxy lost it now."),
+    "interrupted": Message("Sessions that used the proxy were cut off."),
     "none": Message("Running Codex processes are not affected."),
 }
 # fmt: on

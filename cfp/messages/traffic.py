@@ -22,24 +22,24 @@ TrafficCode = Literal[
 # fmt: off
 TRAFFIC: Final[dict[TrafficCode, Message]] = {
     "request_key_missing": Message(
-        "The last request stopped here: the provider's key is missing or cannot be used.",
+        "The proxy refused the last request, because the provider's key is missing or not valid in a header.",
         f"Run `{CLI} prepare-chatgpt-login --apply`."),
     "provider_unreachable": Message(
         "The provider cannot be reached.", f"Check the network and the outbound proxy, then run `{CLI} verify-upstream`."),
     "upstream_loops": Message(
-        "The upstream leads back to this proxy.", f"Run `{CLI} set-upstream --upstream-base URL` with the provider's own URL."),
+        "The upstream URL leads back to this proxy.", f"Run `{CLI} set-upstream --upstream-base URL` with the provider's URL."),
     "provider_broke_off": Message(
-        "The provider broke the last answer off.", f"Codex tries again by itself; if it stays, run `{CLI} verify-upstream`."),
+        "The provider broke off its last response.", f"Codex retries by itself. If the problem remains, run `{CLI} verify-upstream`."),
     "provider_key_refused": Message(
-        "The provider refuses the key ({status}).", f"Check the key with your provider, then run `{CLI} verify-upstream`."),
+        "The provider refused the key ({status}).", f"Check the key with your provider, then run `{CLI} verify-upstream`."),
     "provider_path_unknown": Message(
-        "The provider does not know this URL or model ({status}).", f"Run `{CLI} verify-upstream`."),
+        "The provider does not know the URL or the model ({status}).", f"Run `{CLI} verify-upstream`."),
     "provider_limits": Message(
-        "The provider limits your requests ({status}).", "Wait, or ask the provider about your quota; the proxy adds no request."),
+        "The provider refused the last request because of a limit or quota ({status}).", "Wait, or ask the provider about your quota. The proxy sends no requests of its own."),
     "provider_failing": Message(
-        "The provider itself fails ({status}).", f"Codex tries again by itself; if it stays, run `{CLI} verify-upstream`."),
+        "The provider has an error of its own ({status}).", f"Codex retries by itself. If the problem remains, run `{CLI} verify-upstream`."),
     "provider_refused": Message(
-        "The provider refused the last request ({status}).", "Codex shows what it said; the request log says when."),
+        "The provider refused the last request ({status}).", "Codex shows the provider's message; the request log has the time."),
     "request_failing": Message("The last request failed ({error_type}).", f"Run `{CLI} doctor`."),
 }
 # fmt: on

@@ -17,15 +17,15 @@ UpdateCode = Literal[
 
 # fmt: off
 UPDATES: Final[dict[UpdateCode, Message]] = {
-    "same": Message("This checkout is what the remote has."),
+    "same": Message("This checkout is up to date with the remote."),
     "remote_ahead": Message(
         "The remote has newer commits.",
-        f"Update the checkout with `git pull --ff-only`, then run `{CLI} install --start` where the proxy is enabled."),
-    "local_ahead": Message("This checkout has commits that the remote has not."),
-    "diverged": Message("This checkout and the remote went different ways.", "Merge or rebase by hand."),
-    "remote_unknown": Message("The remote could not be asked.", "Check the network, --remote and --branch."),
+        f"Update the checkout with `git pull --ff-only`, then run `{CLI} install --start` if the proxy is enabled."),
+    "local_ahead": Message("This checkout has commits that the remote does not have."),
+    "diverged": Message("This checkout and the remote have both new commits.", "Merge or rebase the checkout yourself."),
+    "remote_unknown": Message("The remote could not be read.", "Check the network, --remote and --branch."),
     "package": Message(
         "This program is installed as a package, not as a git checkout, so there is no remote to compare with.",
-        "Ask the package installer: `pip list --outdated`."),
+        "Use the package installer: `pip list --outdated`."),
 }
 # fmt: on

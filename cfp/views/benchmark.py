@@ -29,7 +29,9 @@ def benchmark(answer: Mapping[str, Any]) -> list[RenderableType]:
                 ("chain", _chain(answer["chain"]) if answer.get("samples") else None),
                 (
                     "enough",
-                    f"{answer['pairs_suggested']} pairs would tell" if answer.get("pairs_suggested") else None,
+                    f"{answer['pairs_suggested']} pairs would probably be enough"
+                    if answer.get("pairs_suggested")
+                    else None,
                 ),
                 ("saved to", answer.get("saved_to")),
             ]
@@ -58,7 +60,7 @@ def _chain(chain: Mapping[str, Any]) -> str:
     def names(values: Any) -> str:
         return ", ".join("none" if value is None else str(value) for value in values) or "nothing"
 
-    accepted = {True: "accepted", False: "refused"}.get(chain["accepted"], "not known to be accepted")
+    accepted = {True: "accepted", False: "refused"}.get(chain["accepted"], "acceptance unknown")
     return f"sent {names(chain['sent'])}, {accepted}, echoed {names(chain['echoed'])}, measured {chain['measured']}"
 
 

@@ -17,7 +17,7 @@ def recover(answer: Mapping[str, Any]) -> list[RenderableType]:
     transactions = list(answer.get("transactions") or ())
     repair = answer.get("repair") or {}
     waits = bool(answer.get("dry_run")) and bool(transactions or repair)
-    words = "waits for recover" if waits else str(answer["status"]).replace("_", " ")
+    words = "waiting for recover" if waits else str(answer["status"]).replace("_", " ")
     good = not waits and answer["status"] != "conflict"
     pairs: list[tuple[str, Any]] = []
     for tx in transactions:
@@ -28,7 +28,7 @@ def recover(answer: Mapping[str, Any]) -> list[RenderableType]:
             if not waits or file.get("now") != _AS_BEFORE
         ]
     pairs += [("file", path) for path in repair.get("files") or ()]
-    pairs.append(("left alone", ", ".join(answer.get("conflicts") or ())))
+    pairs.append(("not changed", ", ".join(answer.get("conflicts") or ())))
     return [
         headline(GOOD if good else WARN, words, str(answer.get("message") or "")),
         rows(pairs),

@@ -11,27 +11,27 @@ from cfp.views.page import GOOD, WARN, headline, next_step, rows, warnings
 
 # fmt: off
 _CONFIG: Final = {
-    "restored":                  "every byte is as it was before",
-    "restored_base_url":         "our keys are given back; what others changed stays",
-    "already_restored":          "was as before already",
-    "already_restored_base_url": "did not point at the proxy any more",
-    "skipped_config_changed":    "left alone: others changed a key of ours",
-    "no_manifest":               "nothing was recorded to give back",
-    "not_attempted":             "not touched",
+    "restored":                  "restored, byte for byte",
+    "restored_base_url":         "the proxy's keys are restored; other changes stay",
+    "already_restored":          "was restored before",
+    "already_restored_base_url": "no longer pointed at the proxy",
+    "skipped_config_changed":    "not changed: another program or a person changed a key of the proxy",
+    "no_manifest":               "not changed: there is no record of the installation",
+    "not_attempted":             "not changed",
 }
 _HOOK: Final = {
-    "removed_file":   "removed, with the file that held nothing else",
-    "updated":        "removed; the others stay",
-    "tombstone_left": "removed; an empty group keeps the places of the hooks behind it",
-    "missing":        "there was none",
-    "unchanged":      "not touched",
+    "removed_file":   "removed, with hooks.json, which had nothing else",
+    "updated":        "removed; other hooks stay",
+    "tombstone_left": "removed; an empty group stays, so that later hooks keep their positions",
+    "missing":        "there was no hook",
+    "unchanged":      "not changed",
     "error":          "could not be removed",
 }
 _PROXY: Final = {
     "stopped":       "stopped",
     "not_running":   "was not running",
-    "deferred":      "still serves the sessions that run",
-    "not_attempted": "not touched",
+    "deferred":      "keeps running for current sessions",
+    "not_attempted": "not changed",
 }
 # fmt: on
 
@@ -51,8 +51,8 @@ def uninstall(answer: Mapping[str, Any]) -> list[RenderableType]:
                 ("proxy", _PROXY.get(str(answer["stop_result"]["status"]))),
                 ("state", "removed" if answer["files"] == "removed" else "kept"),
                 ("backup", answer.get("backup_path")),
-                ("left alone", ", ".join(answer.get("conflicts") or ())),
-                ("cut", f"{cut} running answers" if cut else None),
+                ("not changed", ", ".join(answer.get("conflicts") or ())),
+                ("cut", f"{cut} running responses" if cut else None),
             ]
         ),
         *(warnings([warning["message"]]) if warning and not asked else []),

@@ -67,7 +67,7 @@ def test_the_proxy_of_a_deleted_home_is_named_with_its_stop_command(machine: Mac
     assert [] == machine.workers()
     assert "codex_home_missing" == machine.cfp("uninstall").json["code"]
     missing = machine.cfp("status").json
-    assert ("stopped", "There is no Codex home here.") == (missing["status"], missing["diagnosis"]["message"])
+    assert ("stopped", "The Codex home does not exist.") == (missing["status"], missing["diagnosis"]["message"])
 
 
 @pytest.mark.parametrize("damage", ["", "{}", '{"version": "0.2.0", "for'])
@@ -149,7 +149,7 @@ def test_an_unfinished_uninstall_has_one_next_command(machine: Machine, gone: tu
     status, doctor = machine.cfp("status").json, machine.cfp("doctor").json
     assert ("restored_deferred", ["codex-fast-proxy uninstall"]) == (status["state"], status["next_commands"])
     assert status["next_user_action"] == doctor["next_user_action"]
-    assert "No change is half done" in machine.cfp("recover").json["message"]
+    assert "No command was interrupted" in machine.cfp("recover").json["message"]
     assert 0 == machine.cfp("uninstall").code
     assert ([], False) == (machine.workers(), machine.state.exists())
 

@@ -78,9 +78,9 @@ def test_a_refusal_names_its_code(verb: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "place"),
     [
-        ([], "that Codex now sends"),
-        (["--source-auth-key", "OTHER_API_KEY"], "under OTHER_API_KEY in auth.json"),
-        (["--source-auth-key", "sk-0123456789abcdef0123456789abcdef"], "under *** in auth.json"),
+        ([], "Codex sends none now"),
+        (["--source-auth-key", "OTHER_API_KEY"], "auth.json has no key under OTHER_API_KEY"),
+        (["--source-auth-key", "sk-0123456789abcdef0123456789abcdef"], "auth.json has no key under ***"),
     ],
 )
 def test_a_key_that_is_not_there_is_missed_where_it_was_looked_for(
@@ -92,7 +92,7 @@ def test_a_key_that_is_not_there_is_missed_where_it_was_looked_for(
     )
     code, text = told("prepare-chatgpt-login", *flags, "--codex-home", str(tmp_path))
     answer = json.loads(text)
-    assert (2, "source_key_unknown", f"No key for r was found {place}.") == (code, answer["code"], answer["error"])
+    assert (2, "source_key_unknown", f"No key for r was found: {place}.") == (code, answer["code"], answer["error"])
 
 
 def test_an_unknown_transaction_is_told_where_the_known_ones_are(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_dry_run_of_recover_does_not_look_done() -> None:
     action = "Run `codex-fast-proxy recover`."
     answer = {"command": "recover", "status": "clean", "dry_run": True, "transactions": [waiting], "repair": None}
     text = shown({**answer, "message": "Nothing yet.", "next_user_action": action}, terminal=False, environ={})
-    assert text.startswith("! waits for recover  Nothing yet.")
+    assert text.startswith("! waiting for recover  Nothing yet.")
     assert (True, True, False) == tuple(word in text for word in (action, "config.toml", "hooks.json"))
 
 

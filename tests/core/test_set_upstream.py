@@ -139,7 +139,7 @@ def test_nobody_is_sent_to_sign_in_too_early() -> None:
         pending["chatgpt_login_hint"]["status"],
         pending["chatgpt_login_compatible"],
     )
-    assert "Do not sign in" in pending["chatgpt_login_hint"]["next_user_action"]
+    assert "Before you sign in" in pending["chatgpt_login_hint"]["next_user_action"]
 
 
 def test_a_named_key_may_lie_in_auth_json() -> None:

@@ -83,7 +83,7 @@ def test_columns_for_people(tmp_path: Path) -> None:
 
 def test_an_empty_log_is_explained_on_stderr(tmp_path: Path) -> None:
     """Without lines stdout stays empty, and stderr says why."""
-    assert (0, "", "No request has been logged yet.\n") == ran(tmp_path)
+    assert (0, "", "The proxy has not logged a request yet.\n") == ran(tmp_path)
 
 
 @pytest.mark.parametrize("words", [("--lines", "x"), ("--lines", "-1"), ("--format", "xml")])

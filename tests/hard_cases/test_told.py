@@ -41,7 +41,7 @@ def unclear(played: Play, transaction: str) -> list[str]:
             complaints.append(f"{words} says {answer.get('next_user_action')!r}")
         if not page.endswith(f"next {RECOVER}"):
             complaints.append(f"the page of {words} does not end with it: {page}")
-        if not any(word in page.partition("next")[0] for word in ("interrupted", "waits for recover")):
+        if not any(word in page.partition("next")[0] for word in ("interrupted", "waiting for recover")):
             complaints.append(f"the page of {words} does not say so")
     if [transaction] != answers["status",]["interrupted"]:
         complaints.append(f"status: {answers['status',]['interrupted']}")

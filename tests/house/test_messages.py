@@ -18,7 +18,7 @@ def mentioned() -> set[str]:
     """Each text in the code outside the tables."""
     return {
         node.value
-        for module in modules("cfp")
+        for module in modules("cfp", "journal")
         if not module.name.startswith("cfp/messages/")
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
@@ -54,6 +54,6 @@ def test_sentences_are_sentences(table: MessageTable) -> None:
     for code, entry in table.table.items():
         for text in (entry.sentence, *([entry.action] if entry.action else [])):
             assert text.strip() == text, code
-            assert text.endswith((".", "?", ":", "{message}")), code
+            assert text.endswith((".", "?", ":", "{message}", "{work}")), code
             assert "\n" not in text, code
             assert all(name is None or name.isidentifier() for _, name, _, _ in string.Formatter().parse(text)), code

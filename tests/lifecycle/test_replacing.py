@@ -39,7 +39,7 @@ def test_a_worker_that_was_stopped_for_nothing_is_told(stays: bool) -> None:  # 
     assert files == {path: before.disk.read(path) for path in files}
     if stays:
         assert (said.code, said.json["code"]) == (2, "worker_lost")
-        assert said.json["changed"] == "the proxy that ran before is stopped"
+        assert said.json["changed"] == "the former proxy is stopped"
         assert site.state() is State.ENABLED_DOWN
         assert site.run(["start"]).code == 0
     else:

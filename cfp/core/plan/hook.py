@@ -49,7 +49,7 @@ def plan_hook(facts: Facts, baseline: Baseline) -> tuple[bytes, HookPlan]:
         status = "updated" if present else "installed"
     position = hooks_json.position_after(after)
     if position is None:
-        raise Refused("file_not_editable", reason="the hook did not come out where it was put")
+        raise Refused("file_not_editable", reason="the edited file does not have the hook at its place")
     handler = hooks_document.parse(after)["hooks"]["SessionStart"][position[0]]["hooks"][position[1]]
     return after, HookPlan(
         status=status,

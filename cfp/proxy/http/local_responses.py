@@ -21,24 +21,24 @@ class LocalResponse(enum.Enum):
     """Status, code and sentence; the sentence's placeholders never take text from a request."""
 
     # fmt: off
-    MALFORMED         = (400, "malformed_request", "this request is not sound HTTP/1.1: {reason}")
-    KEY_MISSING       = (400, "upstream_key_missing", "the provider's API key is missing: {source} has none")
-    KEY_UNUSABLE      = (400, "upstream_key_unusable", "a header cannot carry the API key that {source} has")
+    MALFORMED         = (400, "malformed_request", "this request is not valid HTTP/1.1: {reason}")
+    KEY_MISSING       = (400, "upstream_key_missing", "the provider's API key is missing: {source} has no key")
+    KEY_UNUSABLE      = (400, "upstream_key_unusable", "the API key in {source} is not valid in a header")
     CA_FILE           = (400, "ca_file_unreadable", "TLS cannot start: {reason}")
     PROXY_SETTING     = (400, "outbound_proxy_invalid", "the outbound proxy must be an http, https or socks URL")
-    NOT_ADMITTED      = (403, "not_admitted", "not served: {reason}")
-    NOT_FOUND         = (404, "not_found", "nothing is served at this path; requests go below {base}")
+    NOT_ADMITTED      = (403, "not_admitted", "this request is not allowed: {reason}")
+    NOT_FOUND         = (404, "not_found", "nothing is served at this path; send requests below {base}")
     METHOD            = (405, "method_not_served", "this method is not served here")
     BODY_TOO_LARGE    = (413, "body_too_large", "the request body is larger than {limit} bytes")
     UPGRADE           = (426, "upgrade_not_served", "WebSocket is not available here; use HTTP")
     HEAD_TOO_LARGE    = (431, "head_too_large", "the request's header fields are larger than {limit} bytes")
     UNREACHABLE       = (502, "upstream_unreachable", "cannot reach {host}: {reason}")
-    BROKE_OFF         = (502, "upstream_broke_off", "{host} closed the connection without an answer: {reason}")
-    BAD_RESPONSE      = (502, "upstream_bad_response", "{host} sent what is not sound HTTP/1.1: {reason}")
+    BROKE_OFF         = (502, "upstream_broke_off", "{host} closed the connection without a response: {reason}")
+    BAD_RESPONSE      = (502, "upstream_bad_response", "{host} sent a response that is not valid HTTP/1.1: {reason}")
     SILENT            = (504, "upstream_silent", "{host} sent nothing for {seconds} seconds")
     OVERLOADED        = (503, "too_many_connections", "too many connections are open")
-    VERSION           = (505, "http_version", "only HTTP/1.1 and HTTP/1.0 are spoken here")
-    LOOP              = (508, "proxy_loop", "the upstream leads back to this proxy; set another upstream")
+    VERSION           = (505, "http_version", "only HTTP/1.1 and HTTP/1.0 are supported here")
+    LOOP              = (508, "proxy_loop", "the upstream URL leads back to this proxy; set the provider's URL")
     # fmt: on
 
     @property

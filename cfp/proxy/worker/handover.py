@@ -52,7 +52,7 @@ def borrow(config: WorkerConfig) -> Loan | None:
         response, descriptors = control_socket.receive(connection, _RESPONSE_SECONDS)
     except TimeoutError as error:
         connection.close()
-        raise Failed("handover_refused", reason="it does not answer") from error
+        raise Failed("handover_refused", reason="it does not respond") from error
     except (OSError, ValueError):
         connection.close()
         return None
