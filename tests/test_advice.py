@@ -64,15 +64,15 @@ WORDS = [
 @pytest.mark.parametrize("form", ["apart", "joined"])
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words[0])
 def test_a_home_that_was_named_is_named_again(words: list[str], form: str, tmp_path: Path) -> None:
-    """Whoever pastes what an answer names acts on the home that was asked about, from any folder, in any shell."""
+    """A pasted command of an answer acts on the home of that answer, from any folder, in any shell."""
     home = tmp_path / "my $HOME"
     home.mkdir()
     flag = ["--codex-home", str(home)] if form == "apart" else ["--codex-home", "first", f"--codex-home={home}"]
     environ = {"HOME": str(tmp_path), "PATH": "/nowhere"}
     _, text = told(*words, *flag, environ=environ)
-    found = [shlex.split(command) for command in named(json.loads(text))]
-    assert found or words == ["stop"]
-    for _, verb, *rest in found:
+    commands = [shlex.split(command) for command in named(json.loads(text))]
+    assert commands or words == ["stop"]
+    for _, verb, *rest in commands:
         assert str(home) == parsed(verb, rest)["codex_home"]
     _, page = told(*words, *flag, "--format", "text", environ=environ)
     assert all(command in " ".join(page.split()) for command in named(json.loads(text).get("next_user_action", "")))
@@ -91,5 +91,5 @@ def test_a_home_that_is_meant_anyway_is_not(words: list[str], tmp_path: Path) ->
     environ = {**base, "CODEX_HOME": str(other)}
     assert "--codex-home" not in told(*words, environ=environ)[1]
     assert "--codex-home" not in told(*words, "--codex-home", f"{other}/", environ=environ)[1]
-    back = list(named(json.loads(told(*words, "--codex-home", str(usual), environ=environ)[1])))
-    assert back == [command for command in back if f"--codex-home {usual}" in command]
+    commands = list(named(json.loads(told(*words, "--codex-home", str(usual), environ=environ)[1])))
+    assert commands == [command for command in commands if f"--codex-home {usual}" in command]

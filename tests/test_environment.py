@@ -57,6 +57,6 @@ def test_a_codex_home_of_ones_own(codex_home: Path) -> None:
 
 
 def test_the_real_codex_is_the_pinned_one(codex_cli: Path, request: pytest.FixtureRequest) -> None:
-    """Where the CLI is there, it runs from the cache or from where the variable says, never from PATH."""
+    """An installed CLI runs from the cache or from the variable's path, never from PATH."""
     assert codex_cli.exists()
     assert request.node.get_closest_marker("real_codex") is not None

@@ -65,12 +65,12 @@ def serving(tmp_path: Path) -> Iterator[tuple[Layout, dict[str, Any]]]:
         yield furnish(tmp_path, settings), answer
 
 
-def asked(layout: Layout) -> bool:
+def needs_nothing(layout: Layout) -> bool:
     return nothing_to_do(["--codex-home", str(layout.home), "--quiet"])
 
 
 def test_names_are_those_of_the_layout(tmp_path: Path) -> None:
-    """The same files and settings, spelt without the imports."""
+    """They are spelled out again because the import would be too slow."""
     layout = Layout(tmp_path)
     names = (fastpath.SETTINGS, fastpath.CONFIG, fastpath.JOURNAL)
     assert (layout.settings, layout.config, layout.journal) == tuple(tmp_path / name for name in names)
@@ -80,18 +80,18 @@ def test_names_are_those_of_the_layout(tmp_path: Path) -> None:
 def test_an_enabled_home_needs_nothing(serving: tuple[Layout, dict[str, Any]]) -> None:
     """Asked for the first time and, from its note, again."""
     layout, _ = serving
-    assert [True, True] == [asked(layout), asked(layout)]
+    assert [True, True] == [needs_nothing(layout), needs_nothing(layout)]
     assert (layout.home / fastpath.NOTE).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_config_that_changed_is_read_again(serving: tuple[Layout, dict[str, Any]]) -> None:
     """Also where size and time of change are put back as they were."""
     layout, _ = serving
-    assert asked(layout)
+    assert needs_nothing(layout)
     before = layout.config.stat()
     layout.config.write_text(layout.config.read_text().replace("http://127.0.0.1", "http://127.9.9.1"))
     os.utime(layout.config, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert not asked(layout)
+    assert not needs_nothing(layout)
 
 
 def test_a_config_in_toml_1_1_is_read_too(serving: tuple[Layout, dict[str, Any]]) -> None:
@@ -100,9 +100,9 @@ def test_a_config_in_toml_1_1_is_read_too(serving: tuple[Layout, dict[str, Any]]
     layout.config.write_text(
         f"{layout.config.read_text()}[tui]\nx = {{\n  a = 1,  # newlines and a trailing comma\n}}\n"
     )
-    assert asked(layout)
+    assert needs_nothing(layout)
     layout.config.write_text(f"{layout.config.read_text()}y = {{\n")
-    assert not asked(layout)
+    assert not needs_nothing(layout)
 
 
 @pytest.mark.parametrize("torn", ["", "[", "x" * 10_000])
@@ -110,7 +110,7 @@ def test_a_torn_note_is_no_note(serving: tuple[Layout, dict[str, Any]], torn: st
     """It is written anew."""
     layout, _ = serving
     (layout.home / fastpath.NOTE).write_text(torn)
-    assert asked(layout)
+    assert needs_nothing(layout)
     assert (layout.home / fastpath.NOTE).read_text() not in {"", torn}
 
 
@@ -121,7 +121,7 @@ def test_a_worker_of_other_settings_is_left_to_the_full_command(
     """Every setting that a worker serves counts."""
     layout, answer = serving
     answer[name] = "other"
-    assert not asked(layout)
+    assert not needs_nothing(layout)
 
 
 def test_what_is_not_certain_is_left_to_the_full_command(serving: tuple[Layout, dict[str, Any]]) -> None:
@@ -133,17 +133,17 @@ def test_what_is_not_certain_is_left_to_the_full_command(serving: tuple[Layout, 
     assert not nothing_to_do([])
     layout.journal.mkdir()
     (layout.journal / "20260102T030405Z-ab.open").write_text("")
-    assert not asked(layout)
+    assert not needs_nothing(layout)
     (layout.journal / "20260102T030405Z-ab.open").unlink()
-    assert asked(layout)
+    assert needs_nothing(layout)
     for path in (layout.config, layout.settings):
         text = path.read_text()
         path.write_text("[")
-        assert not asked(layout)
+        assert not needs_nothing(layout)
         path.unlink()
-        assert not asked(layout)
+        assert not needs_nothing(layout)
         path.write_text(text)
-    assert asked(layout)
+    assert needs_nothing(layout)
 
 
 def test_nobody_there(tmp_path: Path) -> None:
@@ -153,10 +153,10 @@ def test_nobody_there(tmp_path: Path) -> None:
     settings = Settings(
         provider="relay", upstream_base="https://relay.example/v1", port=port, service_tier_policy=Policy.AUTO
     )
-    assert not asked(furnish(tmp_path, settings))
+    assert not needs_nothing(furnish(tmp_path, settings))
 
 
-# What a no-op may load beyond the interpreter's own start: the price of a new session.
+# The modules that a no-op may import besides the interpreter's own; every new session waits for them.
 ALLOWED = frozenset(
     {
         *("codex_fast_proxy", "cfp", "cfp.__main__", "cfp.fastpath", "cfp.core", "cfp.core.served_settings"),
@@ -172,7 +172,7 @@ def test_a_noop_imports_next_to_nothing(serving: tuple[Layout, dict[str, Any]]) 
     """Not tomllib once the config was seen, nor pathlib, dataclasses, argparse, logging, asyncio or any package."""
     layout, _ = serving
     words = ["autostart", "--codex-home", str(layout.home), "--quiet"]
-    assert asked(layout)
+    assert needs_nothing(layout)
     loaded = [
         {
             line.rpartition("|")[2].strip()

@@ -24,10 +24,10 @@ PYTHONS = (
 
 
 def powershell_words(script: str) -> list[str]:
-    """How PowerShell takes a call apart that uses bare words and single quotes alone."""
+    """Split a call as PowerShell does, for bare words and single quotes only."""
     call = script.removeprefix("& ").removesuffix("; exit $LASTEXITCODE")
-    found = re.findall(r"'((?:[^']|'')*)'|(\S+)", call)
-    return [bare or quoted.replace("''", "'") for quoted, bare in found]
+    matches = re.findall(r"'((?:[^']|'')*)'|(\S+)", call)
+    return [bare or quoted.replace("''", "'") for quoted, bare in matches]
 
 
 @given(WORDS)

@@ -19,7 +19,7 @@ CONFIGS = config_texts(toml_1_1=True)
 
 
 def own_values(provider: str) -> dict[KeyPath, Any]:
-    """What an install sets, and more: every own key at once."""
+    """Return a value for every own key; an install sets only some of them."""
     return {
         ("model_providers", provider, "base_url"): PROXY,
         ("model_provider",): provider,
@@ -36,23 +36,23 @@ def install_edits(data: bytes | None, provider: str) -> list[KeyEdit]:
 
 
 def changed(doc: dict[str, Any], path: KeyPath, value: Any) -> dict[str, Any]:
-    """The document with one key set, or taken out with the tables that this leaves empty."""
+    """Return the document with one key set, or removed with the tables that this leaves empty."""
     head, rest = path[0], path[1:]
     inner = changed(doc.get(head, {}), rest, value) if rest else value
-    kept = {name: held for name, held in doc.items() if name != head}
-    return kept if inner is ABSENT or inner == {} else {**kept, head: inner}
+    others = {name: other for name, other in doc.items() if name != head}
+    return others if inner is ABSENT or inner == {} else {**others, head: inner}
 
 
 def without_empty(value: Any) -> Any:
-    """The same without empty tables, which mean nothing in config.toml."""
+    """Return the value without empty tables, which mean nothing in config.toml."""
     if not isinstance(value, dict):
         return value
-    inner = {name: without_empty(held) for name, held in value.items()}
-    return {name: held for name, held in inner.items() if held != {}}
+    inner = {name: without_empty(member) for name, member in value.items()}
+    return {name: member for name, member in inner.items() if member != {}}
 
 
 def as_codex_rewrites(data: bytes) -> bytes:
-    """What Codex does to a file that it edits: LF, no byte order mark."""
+    """Return the file as Codex writes it after an edit: LF, no byte order mark."""
     return data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
 
 
@@ -110,7 +110,7 @@ def test_restore_keeps_what_others_appended(case: tuple[bytes, str], later: byte
 
 @given(CONFIGS)
 def test_restore_keeps_what_others_put_first(case: tuple[bytes, str]) -> None:
-    """The same for a root key put before everything else."""
+    """A root key that others put before everything else stays."""
     data, provider = case
     edits = install_edits(data, provider)
 
@@ -175,9 +175,9 @@ def test_restore_keeps_what_the_owner_edited(case: tuple[bytes, str], what: str,
 
 
 def owner_places(data: bytes) -> list[Any]:
-    """What `owner_edits` counts; an install into the owner's own table may put a header more there."""
-    held = [section for section in scan(data.decode("utf-8-sig")) if TRUST_KEY not in section.path]
-    return [section.path for section in held]
+    """Return the places that `owner_edits` counts; an install into the owner's own table may add a header there."""
+    sections = [section for section in scan(data.decode("utf-8-sig")) if TRUST_KEY not in section.path]
+    return [section.path for section in sections]
 
 
 @given(st.text(), st.text(), st.sampled_from([b"", b"[hooks]\n", b"hooks = {}\n", b"[hooks]\nstate = {}\n"]))
@@ -275,7 +275,7 @@ def test_a_spelling_that_means_something_else_is_refused(lie: str) -> None:
 
 @pytest.mark.parametrize("value", ["\ud800", None, [], {}, b"x"])
 def test_only_plain_values_are_written(value: Any) -> None:
-    """What TOML cannot hold at a leaf is refused, not stringified."""
+    """A value that TOML cannot hold at a leaf is refused, not stringified."""
     with pytest.raises(Unmergeable):
         CONFIG_TOML.apply(b"", [KeyEdit(path=("model_provider",), before=ABSENT, after=value)])
 
@@ -309,14 +309,14 @@ def test_a_trust_table_goes_with_its_last_key_and_no_other_table_does() -> None:
     ],
 )
 def test_comments_and_commas_around_our_key_in_an_inline_table(now: str, expected: str) -> None:
-    """What its owner wrote around our key stays, and the commas come out right."""
+    """The owner's text around our key stays, and the commas come out right."""
     edits = [edit_for(b"features = { a = 1 }", ("features", "hooks"), True)]
     merged = CONFIG_TOML.restore(f"features = {now}".encode(), b"features = { a = 1 }", edits)
     assert merged.content == f"features = {expected}".encode()
 
 
 def test_a_comment_on_our_line_stays() -> None:
-    """What somebody wrote behind our key, or behind the header of our table, is theirs."""
+    """A comment behind our key, or behind the header of our table, belongs to its writer."""
     edits = [edit_for(b"x = 1\n", ("features", "hooks"), True)]
     drifted = b"x = 1\n\n[features] # why\nhooks = true # who\n"
     assert CONFIG_TOML.restore(drifted, b"x = 1\n", edits).content == b"x = 1\n# why\n# who\n"
@@ -329,7 +329,7 @@ def test_an_image_that_does_not_parse_tells_nothing() -> None:
 
 
 def test_a_file_that_was_not_there_goes_again() -> None:
-    """Where there was no config.toml, none is left; where an owner wrote into it since, theirs is."""
+    """If there was no config.toml, none is left, except with entries that the owner has added since."""
     edits = install_edits(None, "relay")
     after = CONFIG_TOML.apply(None, edits)
     assert CONFIG_TOML.restore(after, None, edits).content is None

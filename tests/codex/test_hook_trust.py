@@ -57,14 +57,14 @@ def test_what_does_not_count(handler: dict[str, Any]) -> None:
     ],
 )
 def test_what_counts(handler: dict[str, Any], matcher: str | None) -> None:
-    """Every other field does."""
+    """Every other field counts."""
     assert trusted_hash(handler, matcher) != trusted_hash(BASE, None)
 
 
-@pytest.mark.parametrize(("given", "counted"), [(None, 600), (0, 1), (1, 1)])
-def test_timeouts(given: int | None, counted: int) -> None:
+@pytest.mark.parametrize(("seconds", "counted"), [(None, 600), (0, 1), (1, 1)])
+def test_timeouts(seconds: int | None, counted: int) -> None:
     """No timeout is 600 seconds, and 0 is 1."""
-    assert trusted_hash({**BASE, "timeout": given}, None) == trusted_hash({**BASE, "timeout": counted}, None)
+    assert trusted_hash({**BASE, "timeout": seconds}, None) == trusted_hash({**BASE, "timeout": counted}, None)
     without = {name: value for name, value in BASE.items() if name != "timeout"}
     assert trusted_hash(without, None) == trusted_hash({**BASE, "timeout": 600}, None)
 
@@ -91,7 +91,7 @@ def test_windows_runs_its_own_command(name: str) -> None:
     ],
 )
 def test_status(state: Any, enabled: bool, trust: TrustStatus) -> None:  # noqa: FBT001  a column of the table
-    """What config.toml records about our hook decides whether Codex runs it."""
+    """The record of our hook in config.toml decides whether Codex runs it."""
     theirs = {"hooks": [{"type": "command", "command": "theirs"}]}
     hooks = {"hooks": {"SessionStart": [theirs, group(OUR_COMMAND)]}}
     key = trust_key(HOOKS_PATH, 1, 0)

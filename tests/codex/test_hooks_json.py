@@ -35,7 +35,7 @@ def others(data: bytes) -> dict[tuple[int, int], Any]:
 
 
 def with_group_behind(data: bytes, theirs: dict[str, Any]) -> bytes:
-    """What another installer does: load, append, dump."""
+    """Edit the file as another installer does: load, append, dump."""
     doc = json.loads(data)
     doc.setdefault("hooks", {}).setdefault("SessionStart", []).append(theirs)
     return json.dumps(doc, indent=2, ensure_ascii=False).encode()
@@ -77,7 +77,7 @@ def test_restore_gives_back_the_bytes_of_an_untouched_file(data: bytes) -> None:
 
 @given(hooks_texts())
 def test_restore_keeps_white_space_that_others_added(data: bytes) -> None:
-    """Where the text has changed at all, splicing alone gives back the rest of it to the byte."""
+    """In a text that others have changed, splicing restores every other byte."""
     edits = [edit_for(data, OURS)]
     assert HOOKS_JSON.restore(b"\n" + HOOKS_JSON.apply(data, edits), data, edits) == Merged(content=b"\n" + data)
 
@@ -91,7 +91,7 @@ def test_restore_of_a_takeover_gives_the_predecessors_hook_back(data: bytes) -> 
 
 @given(hooks_texts(), foreign_groups())
 def test_a_group_behind_ours_keeps_its_position(data: bytes, theirs: dict[str, Any]) -> None:
-    """Where somebody appended after us, a tombstone stays in our place, and says so."""
+    """If somebody appended after us, a tombstone stays in our place, and the notes say so."""
     assume(theirs != {"hooks": []})
     edits = [edit_for(data, OURS)]
     drifted = with_group_behind(HOOKS_JSON.apply(data, edits), theirs)
@@ -160,7 +160,7 @@ def test_a_hook_of_ours_that_was_edited_stays(data: bytes) -> None:
 
 @given(hooks_texts(), st.sampled_from(["timeout", "matcher", "both"]))
 def test_a_hook_of_ours_with_another_timeout_or_matcher_goes(data: bytes, what: str) -> None:
-    """What runs is still our very command, and a timeout or matcher of a hook that goes is of no use."""
+    """Our command is unchanged, and the timeout or matcher of a hook that is removed has no use."""
     edits = [edit_for(data, OURS)]
     doc = json.loads(HOOKS_JSON.apply(data, edits))
     ours = doc["hooks"]["SessionStart"][-1]
@@ -187,7 +187,7 @@ def test_a_group_that_others_joined_keeps_them() -> None:
 
 
 def test_a_removal_at_the_end_leaves_no_tombstone() -> None:
-    """Where nothing follows our group, it goes without a trace."""
+    """If nothing follows our group, no tombstone is left."""
     data = json.dumps({"hooks": {"SessionStart": [{"hooks": []}, OURS]}}).encode()
     assert groups_of(HOOKS_JSON.apply(data, [edit_for(data, ABSENT)])) == [{"hooks": []}]
 
@@ -206,7 +206,7 @@ def test_a_neighbour_that_its_owner_took_out_stays_out() -> None:
 
 
 def test_a_file_that_was_not_there_goes_again() -> None:
-    """Where there was no hooks.json none is left, unless its owner has written into it since."""
+    """If there was no hooks.json, none is left, unless its owner has written into it since."""
     edits = [edit_for(None, OURS)]
     after = HOOKS_JSON.apply(None, edits)
     assert HOOKS_JSON.restore(after, None, edits) == Merged(content=None)

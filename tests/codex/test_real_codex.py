@@ -1,4 +1,4 @@
-"""What the real Codex makes of the files that we write."""
+"""The real Codex reads the files that we write as we intend."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_codex_reads_toml_1_1(codex: AppServer, text: str) -> None:
     ],
 )
 def test_codex_refuses_what_we_refuse(codex: AppServer, data: bytes) -> None:
-    """Where we say that Codex would ignore the file, it does."""
+    """Codex ignores each file that we say it would ignore."""
     write(codex, hooks=data)
     assert any("failed to parse hooks config" in warning for warning in codex.hooks()["warnings"])
 

@@ -38,7 +38,7 @@ def read(folder: str, name: str) -> bytes:
 
 
 def test_the_corpus_is_wide() -> None:
-    """As many spellings as we know."""
+    """It holds more than 80 spellings."""
     assert len(NAMES) > 80
 
 

@@ -128,10 +128,10 @@ def _descend(node: Any, path: tuple[str | int, ...]) -> Any:
 def test_the_scanner_finds_every_entry_where_it_is(case: tuple[bytes, str]) -> None:
     """Put together from the spans alone, value by value, the text means what the parser says."""
     text = case[0].decode("utf-8-sig")
-    found: dict[str, Any] = {}
+    rebuilt: dict[str, Any] = {}
     for section in scan(text):
-        _descend(found, section.path)
+        _descend(rebuilt, section.path)
         for entry in section.entries:
             value = parse(f"x = {text[slice(*entry.value)]}".encode())["x"]
-            _descend(found, entry.path[:-1])[entry.path[-1]] = value
-    assert equivalent(found, parse(case[0]))
+            _descend(rebuilt, entry.path[:-1])[entry.path[-1]] = value
+    assert equivalent(rebuilt, parse(case[0]))

@@ -1,4 +1,4 @@
-"""What one process does to the world, counted: a test says what befalls it before, in or after one of its acts."""
+"""The acts of one process, counted: a test lets something happen before, in or after one of them."""
 
 from __future__ import annotations
 

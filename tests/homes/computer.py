@@ -58,15 +58,15 @@ class Worker:
         who = {"pid": self.pid, "started": self.started, **({"nonce": self.nonce} if self.nonce else {})}
         if self.hung:
             return parsed({"ok": False, **who})
-        told = {**self.settings.to_json(), "ok": True, **who, "runtime_id": self.runtime_id}
+        health = {**self.settings.to_json(), "ok": True, **who, "runtime_id": self.runtime_id}
         if not self.nonce:
-            return parsed(told)
+            return parsed(health)
         busy = {"requests_in_flight": int(self.busy), "draining": self.draining}
-        return parsed({**told, "codex_home": str(home), **busy})
+        return parsed({**health, "codex_home": str(home), **busy})
 
 
 def parsed(answer: dict[str, Any]) -> WorkerHealth:
-    """The answer as the survey reads it."""
+    """Return the health as the survey parses it."""
     health = parse_health(answer)
     assert health is not None
     return health
@@ -90,7 +90,7 @@ class Computer:
         twin.strangers = set(self.strangers)
         return twin
 
-    # --- who runs -----------------------------------------------------------------------------------------------
+    # --- workers ------------------------------------------------------------------------------------------------
 
     @property
     def workers(self) -> Workers:
@@ -160,18 +160,18 @@ class Computer:
         self.tokens += 1
         return f"{self.tokens:0{2 * size}x}"
 
-    # --- what a survey asks -------------------------------------------------------------------------------------
+    # --- queries of a survey ------------------------------------------------------------------------------------
 
     def worker_queries(self) -> WorkerQueries:
-        return WorkerQueries(at_address=self._who_answers, by_process=self._by_process, draining=self._draining)
+        return WorkerQueries(at_address=self._at_address, by_process=self._by_process, draining=self._draining)
 
-    def _who_answers(self, _: Layout, host: str, port: int) -> PortFact:
+    def _at_address(self, _: Layout, host: str, port: int) -> PortFact:
         worker = self.at(port)
         if worker is not None and not worker.hung:
             return self._fact(worker)
         # Not `free`, which looks again: other processes start workers meanwhile.
-        taken = worker is not None or port in self.strangers
-        state = PortState.FOREIGN if taken else PortState.FREE
+        occupied = worker is not None or port in self.strangers
+        state = PortState.FOREIGN if occupied else PortState.FREE
         return PortFact(host=host, port=port, state=state)
 
     def _by_process(self, _: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
@@ -304,7 +304,7 @@ def release(computer: Computer, layout: Layout, desk: Desk, nonce: str) -> Liter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recoverer:
-    """Ends and relaunches workers for a recovery. `wanted` says whether config.toml points at those settings."""
+    """Ends and relaunches workers for a recovery. `wanted` returns whether config.toml points at those settings."""
 
     computer: Computer
     layout: Layout
@@ -313,11 +313,11 @@ class Recoverer:
     act: Callable[[str], None] = nothing
 
     def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred", "draining"]:
-        """Whoever takes part in a handover is told to leave; any other worker only where that cuts nothing."""
+        """End a worker that takes part in a handover; any other one only where that cuts no request."""
         self.act("retract")
-        found = self.computer.workers.get(worker.nonce)
+        running = self.computer.workers.get(worker.nonce)
         in_handover = any(one.lent_to for one in self.computer.workers.values())
-        if found is not None and found.busy and not in_handover:
+        if running is not None and running.busy and not in_handover:
             return "deferred"
         return release(self.computer, self.layout, self.desk, worker.nonce)
 

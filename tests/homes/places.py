@@ -38,10 +38,10 @@ class Home(Protocol):
     fs: Fs
 
     def disk(self, seconds: int) -> Disk:
-        """What commands read with, that many seconds after the beginning."""
+        """Return the disk that commands read, that many seconds after the beginning."""
 
     def image(self) -> SimFs:
-        """A copy of everything, as a program sees it now."""
+        """Return a copy of all files as a program sees them now."""
 
     def put(self, path: Path, data: bytes, mode: int | None = None) -> None:
         """Replace a file as other programs do, by a rename, through links; `mode` None keeps the mode."""
@@ -238,7 +238,7 @@ class MortalFs(ActingFs):
 
 
 class FolderDisk(MachineDisk):
-    """What commands in a folder read with: this machine's files, the test's clock."""
+    """The disk of a home in a folder: this machine's files, the test's clock."""
 
     def __init__(self, seconds: int) -> None:
         self._seconds = seconds
@@ -263,19 +263,19 @@ class FolderHome:
             fs.add_folder(path)
         for folder, _, names in os.walk(self.layout.home):
             for path in [Path(folder), *(Path(folder) / name for name in names)]:
-                found = path.lstat()
-                fs.seen[str(path)] = fs.disk[str(path)] = found.st_ino
-                fs.nodes[found.st_ino] = _node(path, found).synced()
+                stat_result = path.lstat()
+                fs.seen[str(path)] = fs.disk[str(path)] = stat_result.st_ino
+                fs.nodes[stat_result.st_ino] = _node(path, stat_result).synced()
         fs.go_on()
         return fs
 
     def put(self, path: Path, data: bytes, mode: int | None = None) -> None:
         target = path.resolve()
-        kept = stat.S_IMODE(target.lstat().st_mode) if target.exists() else 0o600
+        former_mode = stat.S_IMODE(target.lstat().st_mode) if target.exists() else 0o600
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(target.name + ".theirs")
         beside.write_bytes(data)
-        beside.chmod(kept if mode is None else mode)
+        beside.chmod(former_mode if mode is None else mode)
         beside.replace(target)
 
     def take(self, path: Path) -> None:
@@ -316,22 +316,22 @@ class FolderHome:
         self.fs = MortalFs()
 
     def cut_power(self, choose: random.Random) -> None:
-        """Nothing is lost: only the workers die of it."""
+        """Lose nothing: only the workers end."""
 
 
-def _node(path: Path, found: Any) -> Node:
+def _node(path: Path, stat_result: Any) -> Node:
     kind, data = FileType.FILE, b""
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(stat_result.st_mode):
         kind = FileType.FOLDER
-    elif stat.S_ISLNK(found.st_mode):
+    elif stat.S_ISLNK(stat_result.st_mode):
         kind, data = FileType.LINK, str(path.readlink()).encode()
     else:
         data = path.read_bytes()
     return Node(
         kind=kind,
         data=data,
-        mode=stat.S_IMODE(found.st_mode),
-        uid=found.st_uid,
-        gid=found.st_gid,
-        mtime_ns=0 if kind is FileType.FOLDER else found.st_mtime_ns,
+        mode=stat.S_IMODE(stat_result.st_mode),
+        uid=stat_result.st_uid,
+        gid=stat_result.st_gid,
+        mtime_ns=0 if kind is FileType.FOLDER else stat_result.st_mtime_ns,
     )

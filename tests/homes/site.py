@@ -37,7 +37,7 @@ ENVIRONMENT = {"RELAY_KEY": "canary-sk-0123456789", "OTHER_KEY": "canary-sk-9876
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """What a command line came to: its exit code and its words. A hook that says nothing has the status `quiet`."""
+    """The result of one command line: exit code and output. A hook without output has the status `quiet`."""
 
     code: int
     out: str
@@ -63,7 +63,7 @@ class Said:
 
     @property
     def outcome(self) -> Outcome | None:
-        """What that says of the files; None where it says nothing certain."""
+        """The outcome that the result reports for the files; None where it reports none for certain."""
         if self.code in {0, 3}:
             return "committed"
         return "rolled_back" if self.json.get("changed") is False and self.code != cli.EXIT_BUG else None
@@ -80,8 +80,8 @@ def run_on(host: Host, words: Sequence[str]) -> Said:
 class StagedHost(Host):
     """A Host on which workers are values, and no Codex is installed.
 
-    fs     what the journal writes through
-    more   what the journal is given besides: `locks`, and clock and tokens where those of the machine would differ
+    fs     the port that the journal writes through
+    more   further arguments of the journal: `locks`, and clock and tokens where those of the machine would differ
     """
 
     fs: Fs = field(default_factory=SimFs)
@@ -94,12 +94,11 @@ class StagedHost(Host):
     codex_version = None
 
     def survey(self, address: RequestedAddress | None = None, *, ask_codex: bool = False, **known: bool) -> Facts:
-        near = self.computer.worker_queries()
         return survey(
             self.layout,
             self.environ,
             address=address,
-            queries=near,
+            queries=self.computer.worker_queries(),
             disk=self.disk,
             **known,
         )
@@ -185,7 +184,7 @@ def host_on(home: Home, computer: Computer, act: Callable[[str], None] = nothing
 
 
 def recover_on(home: Home, computer: Computer) -> Recovery:
-    """What the command `recover` does under its lock."""
+    """Recover under the lock, as the command `recover` does."""
     with host_on(home, computer).journal.acquire(command="recover", timeout=0) as lease:
         return lease.recover()
 
@@ -198,14 +197,17 @@ def run_line(home: Home, computer: Computer, line: str | Sequence[str], act: Cal
 
 @dataclass
 class Site:
-    """A home and a computer, and commands that are run there. `act` is told what they are about to do to a worker."""
+    """A home and a computer to run commands on.
+
+    act  called with the name of each effect on a worker, before it happens
+    """
 
     home: Home
     computer: Computer
     act: Callable[[str], None] = nothing
 
     def twin(self) -> Site:
-        """The same world once more, in memory."""
+        """Return a copy of this world, in memory."""
         home = MemoryHome(layout=self.home.layout, fs=self.home.image())
         return Site(home=home, computer=self.computer.copy())
 
@@ -225,14 +227,14 @@ class Site:
 
     def run(self, argv: Sequence[str]) -> Said:
         """Run one command line; a bug in it fails the test with its traceback."""
-        said = run_line(self.home, self.computer, argv, self.act)
-        if said.code == cli.EXIT_BUG:
-            log = Path(said.json["log"])
+        result = run_line(self.home, self.computer, argv, self.act)
+        if result.code == cli.EXIT_BUG:
+            log = Path(result.json["log"])
             text = log.read_text()
             log.unlink()
             raise AssertionError(f"{argv}: {text}")
-        assert "canary" not in said.text, f"I5: {argv} shows a secret"
-        return said
+        assert "canary" not in result.text, f"I5: {argv} shows a secret"
+        return result
 
     def recover(self) -> Recovery:
         return recover_on(self.home, self.computer)

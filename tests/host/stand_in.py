@@ -1,9 +1,9 @@
 """A worker's stand-in: the go byte, the health answer and the signals of the real one, and nothing else.
 
 Run as `stand_in -P -m codex_fast_proxy serve …`, so that its command line is the real one's. The variable
-STAND_IN holds JSON: busy (requests in flight), stubborn (SIGTERM does nothing), say (a line for stderr), exit (leave
+STAND_IN holds JSON: busy (requests in flight), stubborn (ignore SIGTERM), say (a line for stderr), exit (exit
 with that code after the go byte), nonce and pid (others than its own), mute (accept and never answer).
-A GET of `/busy/N` sets the requests in flight; `/term` is answered once a SIGTERM has come; `/env/NAME` tells a
+A GET of `/busy/N` sets the requests in flight; `/term` is answered once a SIGTERM has come; `/env/NAME` returns a
 variable.
 """
 
@@ -19,8 +19,8 @@ HEALTH = "/__codex_fast_proxy/health"
 
 
 class StandIn:
-    def __init__(self, given: dict[str, str], options: dict[str, object]) -> None:
-        self.given = given
+    def __init__(self, flags: dict[str, str], options: dict[str, object]) -> None:
+        self.flags = flags
         self.options = options
         self.busy = int(str(options.get("busy", 0)))
         self.terminated = threading.Event()
@@ -43,17 +43,17 @@ class StandIn:
     def health(self) -> dict[str, object]:
         named = {
             name.removeprefix("--").replace("-", "_"): value
-            for name, value in self.given.items()
+            for name, value in self.flags.items()
             if name.startswith("--")
         }
         return {
             **named,
             "ok": True,
             "pid": self.options.get("pid", os.getpid()),
-            "nonce": self.options.get("nonce", self.given["--nonce"]),
-            "port": int(self.given["--port"]),
-            "upstream_api_key_env": self.given.get("--upstream-api-key-env"),
-            "upstream_api_key_file": "--use-provider-auth-file" in self.given,
+            "nonce": self.options.get("nonce", self.flags["--nonce"]),
+            "port": int(self.flags["--port"]),
+            "upstream_api_key_env": self.flags.get("--upstream-api-key-env"),
+            "upstream_api_key_file": "--use-provider-auth-file" in self.flags,
             "requests_in_flight": self.busy,
             "draining": self.terminated.is_set(),
             "cwd": str(Path.cwd()),
@@ -67,15 +67,15 @@ class StandIn:
             elif request:
                 path = request.split()[1].decode()
                 name, _, argument = path[1:].partition("/")
-                said = self.health() if path == HEALTH else self.answers[name](argument)
-                body = json.dumps(said).encode()
+                content = self.health() if path == HEALTH else self.answers[name](argument)
+                body = json.dumps(content).encode()
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
                 if not self.busy:
                     self.idle.set()  # only now: it may end this process, and the answer with it
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self.on_term)
-        host, port = self.given["--host"], int(self.given["--port"])
+        host, port = self.flags["--host"], int(self.flags["--port"])
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=64)
 

@@ -1,4 +1,4 @@
-"""What we learn from the Codex CLI: from the real one where it is there, and from scripts that misbehave."""
+"""Answers of the Codex CLI: of the real one where it is installed, and of scripts that misbehave."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def scripted(tmp_path: Path) -> Script:
 
 @pytest.fixture
 def real(codex_cli: Path, codex_home: Path) -> CodexCli:
-    found = find_codex(os.environ, codex_home, program=codex_cli)
-    assert found is not None
-    return found
+    cli = find_codex(os.environ, codex_home, program=codex_cli)
+    assert cli is not None
+    return cli
 
 
 def _wait_until_gone(pid: int) -> None:
@@ -49,16 +49,16 @@ def _wait_until_gone(pid: int) -> None:
             process.wait(5)
 
 
-# ---- Where it is -----------------------------------------------------------------------------------------------
+# ---- Its location ----------------------------------------------------------------------------------------------
 
 
 def test_it_is_found_on_the_path(scripted: Script, tmp_path: Path) -> None:
     """The PATH of the given environment decides, not that of this process."""
     scripted("")
     home = tmp_path / ".codex"
-    found = find_codex({"PATH": str(tmp_path), "HOME": str(tmp_path)}, home)
-    assert found is not None
-    assert tmp_path / "codex" == found.program
+    cli = find_codex({"PATH": str(tmp_path), "HOME": str(tmp_path)}, home)
+    assert cli is not None
+    assert tmp_path / "codex" == cli.program
     assert find_codex({"PATH": str(home)}, home) is None
 
 
@@ -74,29 +74,29 @@ def test_it_is_found_on_the_path(scripted: Script, tmp_path: Path) -> None:
 )
 def test_the_home_is_spelled_as_the_user_has_it(environ: dict[str, str], home: str, expected: str | None) -> None:
     """CODEX_HOME is set only where Codex would not find the home by itself, because it changes the trust keys."""
-    found = find_codex(environ, Path(home), program=Path("codex"))
-    assert found is not None
-    assert expected == (found.environ.get("CODEX_HOME") or None)
+    cli = find_codex(environ, Path(home), program=Path("codex"))
+    assert cli is not None
+    assert expected == (cli.environ.get("CODEX_HOME") or None)
 
 
-# ---- What it answers -------------------------------------------------------------------------------------------
+# ---- Its answers -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("output", "expected"),
     [
         ("codex-cli 0.169.0", (0, 169, 0)),
         ("codex-cli 0.170.0-alpha.3", (0, 170, 0)),
         ("codex 1.2.3 (abc)", (1, 2, 3)),
     ],
 )
-def test_versions(scripted: Script, said: str, expected: tuple[int, int, int]) -> None:
+def test_versions(scripted: Script, output: str, expected: tuple[int, int, int]) -> None:
     """A version is three numbers, without any suffix."""
-    assert expected == scripted(f"print({said!r})").version()
+    assert expected == scripted(f"print({output!r})").version()
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "expected"),
+    ("output", "code", "expected"),
     [
         ("Logged in using ChatGPT", 0, LoginMode.CHATGPT),
         ("API key configured - sk-***", 0, LoginMode.API_KEY),
@@ -106,9 +106,9 @@ def test_versions(scripted: Script, said: str, expected: tuple[int, int, int]) -
         ("Error checking login status: ChatGPT keyring", 1, LoginMode.UNKNOWN),
     ],
 )
-def test_login_modes(scripted: Script, said: str, code: int, expected: LoginMode) -> None:
+def test_login_modes(scripted: Script, output: str, code: int, expected: LoginMode) -> None:
     """Each sentence of `login status`, of this version and before, is understood; an error is no login."""
-    assert expected == scripted(f"print({said!r}, file=sys.stderr); sys.exit({code})").login_mode()
+    assert expected == scripted(f"print({output!r}, file=sys.stderr); sys.exit({code})").login_mode()
 
 
 def test_no_login_mode_without_an_answer(scripted: Script, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which key is sent: the one that Codex would send, and no other."""
+"""The key that is sent is the key that Codex would send, and no other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def config(**table: Any) -> dict[str, Any]:
     return {"model_providers": {"relay": {"name": "Relay", "base_url": "https://relay.example/v1", **table}}}
 
 
-def found(
+def discovered(
     doc: dict[str, Any],
     provider: str = "relay",
     *,
@@ -40,24 +40,24 @@ def found(
 
 
 class TestAuthCommand:
-    """`[model_providers.X.auth]`: a program tells the key; the cases are what Codex 0.169 was seen to do."""
+    """`[model_providers.X.auth]`: a program prints the key; each case was observed with Codex 0.169."""
 
-    def told(self, words: str, **more: Any) -> tuple[str, str] | None:
-        auth = {"command": "sh", "args": ["-c", words], **more}
-        return found(config(auth=auth), environ={"PATH": "/usr/bin:/bin"}, dotenv=b"FROM_DOTENV=yes\n")
+    def run(self, script: str, **more: Any) -> tuple[str, str] | None:
+        auth = {"command": "sh", "args": ["-c", script], **more}
+        return discovered(config(auth=auth), environ={"PATH": "/usr/bin:/bin"}, dotenv=b"FROM_DOTENV=yes\n")
 
     def test_what_it_prints(self) -> None:
         """Stripped; .env is in its environment."""
-        assert ("tok yes", "auth_command") == self.told('printf "  tok $FROM_DOTENV \\n\\n"')
+        assert ("tok yes", "auth_command") == self.run('printf "  tok $FROM_DOTENV \\n\\n"')
 
     def test_where_it_runs(self, tmp_path: Path) -> None:
         """In `cwd`."""
-        assert (str(tmp_path), "auth_command") == self.told("pwd", cwd=str(tmp_path))
+        assert (str(tmp_path), "auth_command") == self.run("pwd", cwd=str(tmp_path))
 
     @pytest.mark.parametrize("words", ["exit 1", "echo key; exit 1", "true", "echo key; sleep 30"])
     def test_a_failure_is_no_key(self, words: str) -> None:
-        """Nor is silence, nor what comes too late; and no other key takes its place."""
-        assert self.told(words, timeout_ms=200) is None
+        """Empty or late output is no key either, and no other key takes its place."""
+        assert self.run(words, timeout_ms=200) is None
         assert sends_key(config(auth={"command": "sh"}), "relay")
 
     @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ class TestAuthCommand:
     )
     def test_a_table_that_cannot_run(self, auth: dict[str, Any]) -> None:
         """Gives no key."""
-        assert found(config(auth=auth)) is None
+        assert discovered(config(auth=auth)) is None
 
 
-def test_whose_login_is_not_ours_to_send() -> None:
-    """A ChatGPT login goes nowhere but where Codex itself sends it."""
+def test_a_chatgpt_login_is_not_ours_to_send() -> None:
+    """The providers that Codex would send its ChatGPT login to are known, so that we send them nothing."""
     signed_in = json.dumps({"auth_mode": "chatgpt", "tokens": {"access_token": "x"}}).encode()
     wants = config(requires_openai_auth=True)
     assert sends_login(wants, "relay", signed_in)
@@ -85,39 +85,39 @@ class TestEnvKey:
     def test_dotenv_comes_first(self) -> None:
         """Codex lets .env override the environment."""
         expected = ("in-dotenv", "codex_dotenv:RELAY_KEY")
-        assert expected == found(self.DOC, dotenv=b"RELAY_KEY=in-dotenv", environ={"RELAY_KEY": "in-env"})
+        assert expected == discovered(self.DOC, dotenv=b"RELAY_KEY=in-dotenv", environ={"RELAY_KEY": "in-env"})
 
     def test_then_the_environment(self) -> None:
         """A blank value counts as none, wherever it stands."""
         expected = ("in-env", "process_env:RELAY_KEY")
-        assert expected == found(self.DOC, dotenv=b"RELAY_KEY= ", environ={"RELAY_KEY": "in-env"})
+        assert expected == discovered(self.DOC, dotenv=b"RELAY_KEY= ", environ={"RELAY_KEY": "in-env"})
 
     def test_then_auth_json_under_that_name(self) -> None:
-        """The name decides, not the file: OPENAI_API_KEY beside it is not taken."""
-        assert found(self.DOC, environ={"RELAY_KEY": " "}) == ("sk-relay-in-auth", "auth_json:RELAY_KEY")
+        """The name decides, not the file: OPENAI_API_KEY beside it is not used."""
+        assert discovered(self.DOC, environ={"RELAY_KEY": " "}) == ("sk-relay-in-auth", "auth_json:RELAY_KEY")
 
     @pytest.mark.parametrize("more", [{}, {"requires_openai_auth": True}, {"experimental_bearer_token": "tok"}])
     def test_a_missing_one_is_not_replaced(self, more: dict[str, Any]) -> None:
         """Codex stops where env_key is not set; an OpenAI key must not reach a relay."""
-        assert found(config(env_key="OTHER_KEY", **more)) is None
+        assert discovered(config(env_key="OTHER_KEY", **more)) is None
 
     def test_names_of_codexs_own_are_not_read_from_dotenv(self) -> None:
         """Codex ignores CODEX_ names in .env, so we do not send them."""
         doc = config(env_key="CODEX_RELAY")
-        assert found(doc, dotenv=b"CODEX_RELAY=x") is None
-        assert found(doc, environ={"CODEX_RELAY": "y"}) == ("y", "process_env:CODEX_RELAY")
+        assert discovered(doc, dotenv=b"CODEX_RELAY=x") is None
+        assert discovered(doc, environ={"CODEX_RELAY": "y"}) == ("y", "process_env:CODEX_RELAY")
 
 
 class TestWithoutEnvKey:
     def test_the_bearer_token_of_the_table(self) -> None:
-        """It stands in config.toml itself and beats a login."""
+        """It is in config.toml itself and beats a login."""
         doc = config(experimental_bearer_token="tok-1", requires_openai_auth=True)
-        assert found(doc) == ("tok-1", "experimental_bearer_token")
+        assert discovered(doc) == ("tok-1", "experimental_bearer_token")
 
     @pytest.mark.parametrize(("doc", "provider"), [(config(requires_openai_auth=True), "relay"), ({}, "openai")])
     def test_openai_auth_takes_the_login(self, doc: dict[str, Any], provider: str) -> None:
         """Only a provider that asks for OpenAI's login, or OpenAI itself, gets its key; no variable is read."""
-        assert found(doc, provider) == ("sk-openai", "auth_json:OPENAI_API_KEY")
+        assert discovered(doc, provider) == ("sk-openai", "auth_json:OPENAI_API_KEY")
 
     @pytest.mark.parametrize(
         ("doc", "auth"),
@@ -133,12 +133,12 @@ class TestWithoutEnvKey:
     )
     def test_a_key_that_codex_would_not_send_is_none(self, doc: dict[str, Any], auth: bytes | None) -> None:
         """A ChatGPT login sends a token of its own, and a keyring hides the file."""
-        assert found(doc, "openai", auth=auth) is None
+        assert discovered(doc, "openai", auth=auth) is None
 
     def test_an_old_login_without_a_mode_is_a_key(self) -> None:
         """Codex prefers the key where a file holds both and no mode."""
         auth = b'{"OPENAI_API_KEY": "sk-1", "tokens": {"access_token": "t"}}'
-        assert found({}, "openai", auth=auth) == ("sk-1", "auth_json:OPENAI_API_KEY")
+        assert discovered({}, "openai", auth=auth) == ("sk-1", "auth_json:OPENAI_API_KEY")
 
     @pytest.mark.parametrize(
         ("doc", "provider"),
@@ -155,11 +155,11 @@ class TestWithoutEnvKey:
         ],
     )
     def test_a_provider_that_asks_for_none_gets_none(self, doc: dict[str, Any], provider: str) -> None:
-        """Keys lie around in the home, and none is sent to whoever did not ask for it."""
-        assert found(doc, provider) is None
+        """Other keys in the home are not sent to a provider that wants none."""
+        assert discovered(doc, provider) is None
         assert not sends_key(doc, provider)
 
-    def test_who_expects_one_is_told_apart(self) -> None:
+    def test_a_provider_that_expects_a_key(self) -> None:
         """A missing key is an error only where one is wanted."""
         assert sends_key(config(env_key="NO_SUCH"), "relay")
         assert sends_key({}, "openai")
@@ -184,21 +184,21 @@ class TestNamedByTheUser:
         """The key of that provider alone."""
         data = b'{"version": 1, "providers": {"relay": {"api_key": "k-1"}, "other": {"api_key": "k-2"}}}'
         source = KeySource.provider_auth_file()
-        assert found(config(), provider_auth=data, source=source) == ("k-1", "provider_auth_file")
-        assert found(config(), "third", provider_auth=data, source=source) is None
+        assert discovered(config(), provider_auth=data, source=source) == ("k-1", "provider_auth_file")
+        assert discovered(config(), "third", provider_auth=data, source=source) is None
 
     @pytest.mark.parametrize(
         "data", [None, b"", b"[]", b'{"providers": {"relay": "k"}}', b'{"providers": {"relay": {"api_key": 3}}}']
     )
     def test_a_broken_provider_auth_file_is_none(self, data: bytes | None) -> None:
-        """It is the user's file: anything may stand there."""
-        assert found(config(), provider_auth=data, source=KeySource.provider_auth_file()) is None
+        """It is the user's file and may hold anything."""
+        assert discovered(config(), provider_auth=data, source=KeySource.provider_auth_file()) is None
 
     def test_a_name_in_auth_json(self) -> None:
         """--source-auth-key reads that name and no variable of the same name."""
         source = KeySource.auth_json("OPENAI_API_KEY")
-        assert found(config(), source=source) == ("sk-openai", "auth_json:OPENAI_API_KEY")
-        assert found(config(), auth=None, source=source) is None
+        assert discovered(config(), source=source) == ("sk-openai", "auth_json:OPENAI_API_KEY")
+        assert discovered(config(), auth=None, source=source) is None
 
 
 class TestExtras:

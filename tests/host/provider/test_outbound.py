@@ -62,14 +62,14 @@ def test_no_proxy(host: str, no_proxy: str, direct: bool) -> None:  # noqa: FBT0
 
 
 def test_codexs_own_file_comes_first() -> None:
-    """What .env says of proxies and authorities is the way out for Codex, and so for us; no more of it is."""
+    """The proxies and authorities of .env replace those of the environment, as in Codex; no other variable does."""
     dotenv = (
         b'HTTPS_PROXY=http://p:2\nno_proxy="a.example,b.example"\nSSL_CERT_FILE=/ca\n'
         b"RELAY_KEY=k\nCODEX_CA_CERTIFICATE=/x\n"
     )
     environ = {"HTTPS_PROXY": "http://p:1", "RELAY_KEY": "old"}
-    found = outbound_environ(environ, dotenv)
-    assert found == {
+    merged = outbound_environ(environ, dotenv)
+    assert merged == {
         "HTTPS_PROXY": "http://p:2",
         "no_proxy": "a.example,b.example",
         "SSL_CERT_FILE": "/ca",
@@ -78,8 +78,8 @@ def test_codexs_own_file_comes_first() -> None:
     assert outbound_environ(environ, None) == environ
 
 
-def test_loopback_is_told_without_a_resolver() -> None:
-    """A name that merely resolves to this machine is not asked for."""
+def test_loopback_is_recognised_without_a_resolver() -> None:
+    """A name that only resolves to this machine does not count."""
     assert [True, False, False] == [is_loopback(host) for host in ("::1", "r.example", "localhost.example")]
 
 

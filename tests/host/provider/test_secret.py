@@ -19,9 +19,9 @@ CANARY = "sk-canary-0123456789abcdef"
 VISIBLE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=60)
 
 
-def shown(secret: Secret) -> str:
-    """Every way in which an object turns into text by accident."""
-    found = ProviderKey(secret=secret, location=KeyLocation.PROCESS_ENV, name="RELAY_KEY")
+def renderings(secret: Secret) -> str:
+    """Return the texts that an object can turn into by accident."""
+    key = ProviderKey(secret=secret, location=KeyLocation.PROCESS_ENV, name="RELAY_KEY")
     try:
         raise ValueError(secret)  # noqa: TRY301 - a traceback is wanted
     except ValueError as error:
@@ -29,14 +29,14 @@ def shown(secret: Secret) -> str:
         raised = "".join(trace.format())
     parts = (
         *(repr(secret), str(secret), f"{secret}", f"{secret!r:>10}", "%s" % secret),  # noqa: UP031 - one more way
-        *(repr([secret]), repr(found), str(dataclasses.asdict(found)), raised, repr(dir(secret))),
+        *(repr([secret]), repr(key), str(dataclasses.asdict(key)), raised, repr(dir(secret))),
     )
     return "\n".join(parts)
 
 
 def test_no_text_shows_it() -> None:
     """repr, str, format, containers, dataclasses and tracebacks with their variables."""
-    text = shown(Secret(CANARY))
+    text = renderings(Secret(CANARY))
     assert "***" in text
     assert "canary" not in text
 
@@ -90,7 +90,7 @@ def test_what_is_left_is_one_printable_line(text: str) -> None:
     ],
 )
 def test_tokens_of_others_are_blanked_and_words_stay(text: str, expected: str) -> None:
-    """What looks like a token goes, though it is not one of ours; ordinary words do not."""
+    """A word that looks like a token is blanked, though it is no key of ours; ordinary words stay."""
     assert expected == redact(text)
 
 

@@ -57,13 +57,13 @@ def attempt(behaviour: Behaviour, *, timeout: float = 20, **changes: Any) -> Ver
 
 
 def failure(call: Callable[[], object]) -> Failed:
-    """The failure of the call, which holds the key nowhere."""
+    """Return the failure of the call, after a check that the key shows nowhere in it."""
     with pytest.raises(Failed) as caught:
         call()
     error = caught.value
-    told = "".join(traceback.format_exception(error))
-    assert "canary" not in told + repr(error.args) + json.dumps(error.details)
-    assert "site-packages/http" not in told, "an exception of a library below may quote a header"
+    report = "".join(traceback.format_exception(error))
+    assert "canary" not in report + repr(error.args) + json.dumps(error.details)
+    assert "site-packages/http" not in report, "an exception of a library below may quote a header"
     return error
 
 
@@ -126,7 +126,7 @@ class TestTheRequest:
         assert self.sent(extras=self.EXTRAS, key=None)[1]["authorization"] == "Bearer from-table"
 
     def test_an_override_drops_the_identity_of_codex(self) -> None:
-        """As the worker does: none of the user's OpenAI identity reaches the override's provider."""
+        """None of the user's OpenAI identity reaches the override's provider; the worker follows the same rule."""
         identity = ("Cookie", "ChatGPT-Account-ID", "OpenAI-Organization", "OpenAI-Project", "Proxy-Authorization")
         extras = RequestExtras(headers=(("X-Team", Secret("blue")), *((name, Secret("mine")) for name in identity)))
         _, headers, _ = self.sent(extras=extras, overrides=True)
@@ -134,9 +134,9 @@ class TestTheRequest:
 
     @pytest.mark.parametrize("key", ["sk-canary-\n", "sk-canary-\u00e9", " sk-canary-", "sk-canary-\x00"])
     def test_a_key_that_fits_in_no_header_is_not_sent(self, key: str) -> None:
-        """The reason names no sign of it, and nothing is connected."""
-        found = ProviderKey(secret=Secret(key), location=KeyLocation.AUTH_JSON, name="RELAY_KEY")
-        error = failure(lambda: verify(request("https://relay.invalid/v1", key=found), 5, environ={}))
+        """The reason shows no character of it, and no connection is opened."""
+        unsendable = ProviderKey(secret=Secret(key), location=KeyLocation.AUTH_JSON, name="RELAY_KEY")
+        error = failure(lambda: verify(request("https://relay.invalid/v1", key=unsendable), 5, environ={}))
         assert error.code == "upstream_key_malformed"
 
 
@@ -165,7 +165,7 @@ class TestSuccess:
         }
 
     def test_skipped_has_the_same_fields(self) -> None:
-        """What did not happen is null."""
+        """Fields of a request that was not sent are null."""
         result = skipped(request("https://relay.example/v1")).to_json()
         assert result["status"] == "skipped"
         assert result["response_status"] is result["first_event_ms"] is result["total_ms"] is None
@@ -289,7 +289,7 @@ class TestFailures:
 
 class TestOutboundProxy:
     def test_it_is_used_and_named_without_its_password(self) -> None:
-        """A plain upstream is asked for through the proxy, by its whole URL."""
+        """A request to a plain upstream goes to the proxy with the whole URL (absolute-form, RFC 9112 3.2.2)."""
         with serving(says_and_stays(STREAM)) as proxy:
             environ = {"HTTP_PROXY": f"http://user:{CANARY}@127.0.0.1:{proxy.port}"}
             assert verify(request("http://relay.invalid/v1"), 20, environ=environ).status == "verified"
@@ -320,12 +320,12 @@ class TestOutboundProxy:
     @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
     def test_socks(self, scheme: str) -> None:
         """The name is given to the proxy to resolve (RFC 1928), as the worker gives it."""
-        asked: list[bytes] = []
+        connect_requests: list[bytes] = []
 
         def behave(connection: socket.socket) -> None:
             assert connection.recv(3) == b"\x05\x01\x00"
             connection.sendall(b"\x05\x00")
-            asked.append(connection.recv(300))
+            connect_requests.append(connection.recv(300))
             connection.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
             read_request(connection)
             connection.sendall(STREAM)
@@ -334,7 +334,7 @@ class TestOutboundProxy:
             environ = {"all_proxy": f"{scheme}://127.0.0.1:{proxy.port}"}
             result = verify(request("http://relay.invalid/v1"), 20, environ=environ)
         assert result.status == "verified"
-        assert [b"\x05\x01\x00\x03\x0drelay.invalid\x00\x50"] == asked
+        assert [b"\x05\x01\x00\x03\x0drelay.invalid\x00\x50"] == connect_requests
 
     @pytest.mark.parametrize("scheme", ["http", "socks5"])
     def test_a_proxy_that_is_not_there(self, scheme: str) -> None:

@@ -1,4 +1,4 @@
-"""What Windows does its own way, shown on stand-ins: none of it was ever run there."""
+"""Behaviour that only Windows has, tested with stand-ins: none of it ran on Windows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SETTINGS = Settings(provider="relay", upstream_base="https://relay.example/v1")
 
 
 class Registry:
-    """As much of winreg as is used."""
+    """The part of winreg that we use."""
 
     HKEY_CURRENT_USER = "HKCU"
     REG_SZ, REG_EXPAND_SZ, REG_DWORD = 1, 2, 4
@@ -64,7 +64,7 @@ def test_the_users_environment() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="there it is real")
 def test_other_systems_have_none() -> None:
-    """Nothing is looked for, and no program is started in another way."""
+    """No registry is read, and programs start as usual."""
     assert ({}, 0) == (user_environ(), NO_WINDOW)
 
 
@@ -76,9 +76,9 @@ def test_a_key_set_since_the_shell_began() -> None:
     assert key is not None
     assert KeyLocation.WINDOWS_USER_ENV == key.location
     settings = replace(SETTINGS, upstream_api_key_env="RELAY_KEY")
-    seen = facts(environment=frozenset(), user_environment=frozenset({"RELAY_KEY"}))
-    check_key(seen, settings)
-    block = route_and_auth(seen, settings)
+    home = facts(environment=frozenset(), user_environment=frozenset({"RELAY_KEY"}))
+    check_key(home, settings)
+    block = route_and_auth(home, settings)
     assert (True, True, "windows_user_env", "ready") == (
         block["upstream_api_key_available"],
         block["upstream_api_key_persistent"],
@@ -88,7 +88,7 @@ def test_a_key_set_since_the_shell_began() -> None:
 
 
 def test_a_junction(tmp_path: Path) -> None:
-    """Made, found, removed by its own calls; the kind is told."""
+    """It is made, recognised and removed by its own calls, and the result has its type."""
     calls = []
 
     def make(target: str, path: str) -> None:
@@ -110,17 +110,17 @@ def test_a_junction(tmp_path: Path) -> None:
 
 
 def test_the_hook_of_a_windows_home() -> None:
-    """Its line is one that PowerShell and cmd both take; see tests/codex/test_command_line.py."""
+    """PowerShell and cmd both accept its command line; see tests/codex/test_command_line.py."""
     assert not hook_command(facts(), windows=True).startswith(("'", '"'))
     assert hook_command(facts(), windows=False).endswith("--quiet")
 
 
 def test_a_reserved_port_is_not_a_taken_one() -> None:
-    """WinError 10013 comes as EACCES: nobody is to be ended, another port is to be chosen."""
+    """WinError 10013 comes as EACCES: no program has to end, and the user chooses another port."""
     barred = PortFact(host="127.0.0.1", port=8787, state=PortState.FOREIGN, barred=True)
     with pytest.raises(Refused, match="port_not_available"):
         worker_action(facts(), SETTINGS, barred)
     assert "netsh" in message("port_not_available", {"host": "127.0.0.1", "port": 8787}).action
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert not port_barred("127.0.0.1", taken.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert not port_barred("127.0.0.1", listener.getsockname()[1])
     assert port_barred("192.0.2.1", 8787)  # RFC 5737: nobody's

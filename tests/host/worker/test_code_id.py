@@ -1,4 +1,4 @@
-"""Which code runs, and by which name."""
+"""The identity of the running code, and the name of its interpreter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cfp.host.worker.code_id import python_path, runtime_id
 
 
 def test_one_interpreter_has_one_name(tmp_path: Path) -> None:
-    """`python`, `python3` and `python3.11` of one environment are told as one; another program keeps its name."""
+    """`python`, `python3` and `python3.11` of one environment count as one; another program keeps its name."""
     (tmp_path / "real").write_text("")
     for name in ("python", "python3", "python3.11"):
         (tmp_path / name).symlink_to(tmp_path / "real")
@@ -18,6 +18,6 @@ def test_one_interpreter_has_one_name(tmp_path: Path) -> None:
 
 
 def test_the_identity_is_that_of_the_sources() -> None:
-    """16 hex digits, the same each time."""
+    """It is 16 hex digits, and does not change."""
     assert 16 == len(runtime_id()) == len(f"{int(runtime_id(), 16):016x}")
     assert runtime_id() == runtime_id()

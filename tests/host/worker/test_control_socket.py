@@ -1,4 +1,4 @@
-"""The control socket's wire: where it can lie, who is listened to, and what becomes of descriptors."""
+"""The control socket: paths of any length, peers of other users, and descriptors that come with a line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cfp.host.worker import control_socket
 
 @contextmanager
 def answering(path: Path, answer: Callable[[socket.socket], None]) -> Iterator[None]:
-    """Somebody behind a control socket who accepts once."""
+    """Accept one connection at a control socket and answer it."""
     with control_socket.listen(path) as listener, ExitStack() as stack:
         listener.setblocking(True)
 
@@ -52,7 +52,7 @@ def test_a_home_may_lie_as_deep_as_it_likes(tmp_path: Path, depth: int) -> None:
 
 
 def test_without_proc_the_folder_is_the_way(tmp_path: Path) -> None:
-    """Where there is no /proc (macOS), a name that is short enough is one inside the folder, for a moment."""
+    """Without /proc (macOS), the process changes into the folder for a moment, where the name is short enough."""
     folder = tmp_path.joinpath(*["d" * 100] * 3)
     folder.mkdir(parents=True)
     program = (
@@ -113,7 +113,7 @@ def test_descriptors_arrive_with_their_line(tmp_path: Path) -> None:
 
 
 def test_a_broken_line_leaves_no_descriptor(tmp_path: Path) -> None:
-    """What came with it is closed."""
+    """Descriptors that came with it are closed."""
     path = tmp_path / "a.sock"
     with (tmp_path / "lent").open("w") as lent:
         before = open_descriptors()

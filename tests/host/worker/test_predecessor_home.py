@@ -29,13 +29,13 @@ def layout(tmp_path: Path) -> Layout:
     return lay_out(tmp_path, free_port())
 
 
-def look(layout: Layout) -> Facts:
+def read_facts(layout: Layout) -> Facts:
     return survey(layout, {"RELAY_KEY": "x"}, codex_version=(0, 169, 0))
 
 
 def test_its_home_is_understood(layout: Layout) -> None:
     """Enabled, with a trusted hook, and no worker running."""
-    facts = look(layout)
+    facts = read_facts(layout)
     assert State.ENABLED_DOWN == state_of(facts)
     assert "proxy_stopped" == diagnose(facts).code
     assert [True] == [entry.runs for entry in facts.hook_entries]
@@ -43,7 +43,7 @@ def test_its_home_is_understood(layout: Layout) -> None:
 
 def test_an_uninstall_gives_the_original_bytes_back(layout: Layout) -> None:
     """From its own backup; the hooks.json that it made goes with its hook."""
-    facts = look(layout)
+    facts = read_facts(layout)
     undo = plan_uninstall(facts, UninstallRequest())
     contents = {change.path.name: change.after for change in undo.changes}
     assert (ConfigRestore.RESTORED, ()) == (undo.config_restore, undo.conflicts)
@@ -53,7 +53,7 @@ def test_an_uninstall_gives_the_original_bytes_back(layout: Layout) -> None:
 
 def test_an_install_takes_it_over(layout: Layout) -> None:
     """The baseline is the user's original, and the hook is replaced by ours, without a matcher."""
-    facts = look(layout)
+    facts = read_facts(layout)
     plan = plan_install(facts, RouteRequest())
     contents = {change.path: change.after for change in plan.changes}
     hooks = json.loads(contents[layout.hooks])["hooks"]["SessionStart"]
@@ -63,18 +63,18 @@ def test_an_install_takes_it_over(layout: Layout) -> None:
     doc = config_toml.parse(contents[layout.config])
     assert [f"{layout.hooks}:session_start:0:0"] == list(doc["hooks"]["state"])
     assert "updated" == plan.hook.status
-    taken = json.loads(contents[layout.manifest])
-    assert facts.manifest.config.hash_before == taken["config_hash_before"]
+    manifest = json.loads(contents[layout.manifest])
+    assert facts.manifest.config.hash_before == manifest["config_hash_before"]
 
 
 def test_after_the_takeover_an_uninstall_gives_the_original_bytes_back(layout: Layout) -> None:
-    """As if it had been ours from the start."""
-    facts = look(layout)
+    """An uninstall after the takeover restores the files from before 0.1.0."""
+    facts = read_facts(layout)
     plan = plan_install(facts, RouteRequest())
     for change in plan.changes:
         change.path.parent.mkdir(parents=True, exist_ok=True)
         change.path.write_bytes(change.after)
-    undo = plan_uninstall(look(layout), UninstallRequest())
+    undo = plan_uninstall(read_facts(layout), UninstallRequest())
     contents = {change.path.name: change.after for change in undo.changes}
     assert (BEFORE, None) == (contents["config.toml"], contents["hooks.json"])
 
@@ -82,7 +82,7 @@ def test_after_the_takeover_an_uninstall_gives_the_original_bytes_back(layout: L
 def test_the_users_edits_since_survive(layout: Layout) -> None:
     """Only keys that 0.1.0 set go back."""
     layout.config.write_bytes(layout.config.read_bytes() + b"\n[tui]\nx = 1\n")
-    undo = plan_uninstall(look(layout), UninstallRequest())
+    undo = plan_uninstall(read_facts(layout), UninstallRequest())
     contents = {change.path.name: change.after for change in undo.changes}
     assert {**config_toml.parse(BEFORE), "tui": {"x": 1}} == config_toml.parse(contents["config.toml"])
 
@@ -96,7 +96,7 @@ def test_leftovers_are_mended_from_the_newest_usable_backup(layout: Layout, lost
     layout.manifest.unlink()
     if "settings" in lost:
         layout.settings.unlink()
-    facts = look(layout)
+    facts = read_facts(layout)
     assert "unrecorded" == diagnose(facts).code
     repair = plan_repair(facts)
     assert repair is not None
@@ -110,7 +110,7 @@ def test_leftovers_are_mended_from_the_newest_usable_backup(layout: Layout, lost
 def test_lost_settings_are_mended_by_the_record(layout: Layout) -> None:
     """No proxy can start without them: recover gives the user's own bytes back, and says where they come from."""
     layout.settings.unlink()
-    facts = look(layout)
+    facts = read_facts(layout)
     assert "unrecorded" == diagnose(facts).code
     repair = plan_recovery(facts)
     assert repair is not None
@@ -127,10 +127,10 @@ def test_a_dead_default_address_is_ours(layout: Layout) -> None:
         path.unlink()
     layout.config.write_bytes(BEFORE.replace(b"https://relay.example/v1", b"http://127.0.0.1:8787/v1"))
     free = PortFact(host="127.0.0.1", port=8787, state=PortState.FREE)
-    repair = plan_repair(replace(look(layout), candidate=free))
+    repair = plan_repair(replace(read_facts(layout), candidate=free))
     assert repair is not None
     assert "https://relay.example/v1" == repair.url
-    assert plan_repair(replace(look(layout), candidate=replace(free, state=PortState.FOREIGN))) is None
+    assert plan_repair(replace(read_facts(layout), candidate=replace(free, state=PortState.FOREIGN))) is None
 
 
 def test_without_a_backup_the_settings_tell_the_url(layout: Layout) -> None:
@@ -138,11 +138,11 @@ def test_without_a_backup_the_settings_tell_the_url(layout: Layout) -> None:
     layout.manifest.unlink()
     for backup in layout.backups.iterdir():
         backup.unlink()
-    repair = plan_repair(look(layout))
+    repair = plan_repair(read_facts(layout))
     assert repair is not None
     assert ("https://relay.example/v1", "settings.json") == (repair.url, repair.source)
     layout.settings.unlink()
-    assert plan_repair(look(layout)) is None
+    assert plan_repair(read_facts(layout)) is None
 
 
 def test_a_loopback_provider_of_the_users_is_no_leftover(layout: Layout) -> None:
@@ -150,6 +150,6 @@ def test_a_loopback_provider_of_the_users_is_no_leftover(layout: Layout) -> None
     for path in (layout.manifest, layout.settings, layout.hooks):
         path.unlink()
     layout.config.write_bytes(BEFORE.replace(b"https://relay.example/v1", b"http://127.0.0.1:11434/v1"))
-    facts = look(layout)
+    facts = read_facts(layout)
     assert plan_repair(facts) is None
     assert "not_enabled" == diagnose(facts).code

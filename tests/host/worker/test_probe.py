@@ -1,4 +1,4 @@
-"""Who answers at a port, over real sockets."""
+"""Health requests and the owner of a port, over real sockets."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ class TestPorts:
         assert probe.port_free("127.0.0.1", server.port)
 
     def test_an_address_that_is_not_ours_is_not_free(self) -> None:
-        """Where nobody could listen there is no free port."""
+        """No port is free at an address that nobody can listen at."""
         assert not probe.port_free("192.0.2.1", free_port())
         assert not probe.port_free("nonexistent.invalid", 1)
 

@@ -1,4 +1,4 @@
-"""The same promises, kept by the real worker."""
+"""The real worker keeps the promises that the stand-in is tested for."""
 
 from __future__ import annotations
 

@@ -104,13 +104,13 @@ class TestSpawn:
         with (tmp_path / "lock").open("wb") as lock:
             os.set_inheritable(lock.fileno(), True)
             _, child, _ = workers.start()
-            held = {str(entry.readlink()) for entry in Path(f"/proc/{child.pid}/fd").iterdir()}
-        assert str(tmp_path / "lock") not in held
+            open_files = {str(entry.readlink()) for entry in Path(f"/proc/{child.pid}/fd").iterdir()}
+        assert str(tmp_path / "lock") not in open_files
         expected = {str(workers.layout.worker_stdout), str(workers.layout.worker_stderr)}
-        assert expected == {name for name in held if name.startswith("/")}
+        assert expected == {name for name in open_files if name.startswith("/")}
 
     def test_logs_are_appended_and_private(self, workers: Workers) -> None:
-        """What an earlier worker wrote stays, and a log that others could read no longer is."""
+        """The lines of an earlier worker stay, and a log that others could read becomes private."""
         workers.layout.worker_stderr.write_text("before\n")
         workers.layout.worker_stderr.chmod(0o644)
         child = workers.spawn(workers.spec(), say="after", exit=3)
