@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
-# Text whose contrast to what is behind it is too small (WCAG 2.2, 1.4.3); every background of the page is one colour.
+# Text with too little contrast to its background (WCAG 2.2, 1.4.3); every background of the page is one colour.
 TOO_FAINT = (Path(__file__).parent / "too_faint.js").read_text()
 
-# What a screen reader would have no name for.
+# Elements without a name for a screen reader.
 NAMELESS = (Path(__file__).parent / "nameless.js").read_text()
 
 
@@ -40,7 +40,7 @@ def launched() -> Iterator[Browser]:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415  it may be missing
     except ModuleNotFoundError:
         missing("playwright is not installed")
-    # The sandbox: chromium's own rule for root. The text: grey edges make pictures small, coloured ones do not.
+    # no-sandbox: chromium requires it for root. Grey text edges keep pictures small; coloured ones do not.
     flags = [*(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []), "--disable-lcd-text"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=flags)

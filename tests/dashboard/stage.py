@@ -155,7 +155,7 @@ def install(machine: Machine, lines: list[dict[str, Any]], saved: dict[str, Any]
         layout.request_log.write_text("".join(json.dumps(one) + "\n" for one in lines))
     if saved is not None:
         layout.benchmark.write_text(json.dumps(saved))
-    machine.environ["PATH"] = "/usr/bin:/bin"  # no Codex CLI, whose version is asked for
+    machine.environ["PATH"] = "/usr/bin:/bin"  # without a Codex CLI, whose version would be read
     machine.install(*flags)
 
 

@@ -244,7 +244,7 @@ async def test_a_slow_page_costs_no_more_memory(tmp_path: Path) -> None:
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
         watcher, _ = await look_on(running)
         (feed,) = running.worker.dashboard._feeds
-        feed._client.write_paused = True  # as asyncio says of a peer whose window is closed
+        feed._client.write_paused = True  # as asyncio reports a full write buffer
         client = await running.client()
         for number in range(handler.MOST_LINES + 50):
             client.post(b'{"model":"m%d"}' % number)

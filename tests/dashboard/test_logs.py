@@ -201,7 +201,7 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> Non
         assert 128 + number == process.wait(20)
         try:
             rest = terminal.read(4096)
-        except OSError:  # Linux says so of a terminal whose program is gone
+        except OSError:  # Linux reports a terminal without a program like this
             rest = b""
     assert b"a-new-one" in output
     assert 3 == (output + rest).count(b"\n")

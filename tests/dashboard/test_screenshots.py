@@ -61,7 +61,7 @@ def _five_running(machine: Machine) -> Iterator[None]:
         yield
 
 
-# name -> (what was, width, height, scheme, how many rows are open)
+# name -> (preparation, width, height, colour scheme, number of open rows)
 SHOTS: dict[str, tuple[Callable[[Machine], None], int, int, str, int]] = {
     "dashboard": (_healthy, 1280, 860, "light", 0),
     "dashboard-dark": (_healthy, 1280, 860, "dark", 1),

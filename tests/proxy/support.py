@@ -178,7 +178,7 @@ async def upstream(script: Script = say_ok, *, whole: bool = True) -> AsyncItera
     try:
         yield double
     finally:
-        # What is just being accepted takes some turns until `serve` has it: before that, nobody would close it.
+        # An accepted connection reaches `serve` some turns later; before that, nothing would close it.
         for _ in range(10):
             await asyncio.sleep(0)
         server.close()

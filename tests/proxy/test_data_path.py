@@ -296,7 +296,7 @@ async def test_a_body_is_held_until_its_answer_begins(tmp_path: Path) -> None:
         await call.send(b"2")
 
     def body_sizes() -> list[int]:
-        gc.collect()  # those of tests before this one
+        gc.collect()  # bodies of earlier tests
         return [len(one.body or b"") + len(one.whole) for one in gc.get_objects() if type(one) is RequestBody]
 
     async with upstream(script) as up, worker(tmp_path, up.base) as running:
@@ -353,7 +353,7 @@ async def test_requests_wait_in_the_socket_for_those_before_them(tmp_path: Path)
     async with upstream(script) as up, worker(tmp_path, up.base) as running:
         client = await running.client()
         (connection,) = running.worker._connections
-        for turn in range(2):  # of the second turn on the head is a known one
+        for turn in range(2):  # from the second turn on the head is in the cache
             requested.clear()
             go_on.clear()
             client.post(b'{"service_tier":"flex"}')

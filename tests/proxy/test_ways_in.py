@@ -23,7 +23,7 @@ FORM = b"Content-Type: application/x-www-form-urlencoded"
 JSON_BODY = b'{"model":"m","stream":true}'
 KEY = "sk-canary"
 
-# What a page, or a program that is led by one, can make a browser send to a port of this machine.
+# Requests that a page of another site can make a browser send to a port of this machine.
 BROWSERS = {
     "DNS rebinding, GET": (b"GET /v1/models", b"Host: evil.example:%d"),
     "DNS rebinding, POST of JSON": (

@@ -188,7 +188,7 @@ WAYS: dict[ConnectionPhase, Sequence[str]] = {
     CLOSED: ("lost",),
 }
 STAYS = object()
-# The phase that follows; what is not named cannot happen: no parser and no conversation does it.
+# The phase after each event. Events that are not listed cannot happen: no parser or conversation produces them.
 # fmt: off
 EXPECTED: dict[ConnectionPhase, dict[str, Any]] = {
     IDLE: {

@@ -81,7 +81,7 @@ class World:
         self.lost = False
         self.complete = setup.whole
         self.connections: list[Connection] = []
-        self.waiting: asyncio.Future[Any] | None = None  # of a dial, or of the thread
+        self.waiting: asyncio.Future[Any] | None = None  # for a dial, or for the thread
         self._setup = setup
         self._idle = setup.idle
         head = RequestHead(
@@ -154,7 +154,7 @@ class World:
         finally:
             self.waiting = None
 
-    # -- what can happen now
+    # -- events
 
     def possible(self) -> dict[str, Callable[[], object]]:
         exchange = self.exchange
@@ -232,7 +232,7 @@ async def explore(setup: Setup, path: tuple[str, ...] = ()) -> set[Transition]:
     if len(path) < LONGEST:
         for name in world.possible():
             performed |= await explore(setup, (*path, name))
-    world.exchange.on_lost()  # or its tasks would outlive the test
+    world.exchange.on_lost()  # ends its tasks
     await world.rest()
     return performed
 

@@ -491,7 +491,7 @@ async def test_a_drain_lets_the_turn_end(tmp_path: Path) -> None:
         assert await idle_socket.receive() == going_away
         go_on.set()
         assert await socket.receive() == COMPLETED
-        async with asyncio.timeout(3):  # at once, and not with the next sweep
+        async with asyncio.timeout(3):  # the next sweep comes after 5 s
             assert await socket.receive() == going_away
         await idle.close()
         await client.close()

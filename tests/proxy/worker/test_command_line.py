@@ -125,7 +125,7 @@ def test_one_worker_per_home(tmp_path: Path) -> None:
 
 def test_it_serves_without_a_pid_file(tmp_path: Path) -> None:
     """A worker serves although its pid file cannot be written, as on a full disk."""
-    Layout(tmp_path).pid_file.mkdir(parents=True)  # nobody can write a folder
+    Layout(tmp_path).pid_file.mkdir(parents=True)  # a folder cannot be written as a file
     with process(tmp_path, "--nonce", "ab12") as running:
         while True:
             with suppress(ConnectionRefusedError):

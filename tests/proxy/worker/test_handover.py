@@ -141,7 +141,7 @@ async def test_a_stream_survives_and_the_next_request_is_the_new_workers(tmp_pat
             assert (1, 1) == (len(double.requests), len(other.requests))
             more.put_nowait(b"")
             assert b"0\r\n\r\n" == await running.reader.readuntil(b"0\r\n\r\n")
-            running.post()  # the answer's head did not say that the connection closes
+            running.post()  # the response before had no Connection: close
             assert b"close" == (await running.head()).get(b"connection")
             more.put_nowait(b"")
             assert b"0\r\n\r\n" == await running.closed()
@@ -163,13 +163,13 @@ async def test_when_the_next_worker_ends_the_former_accepts_again(tmp_path: Path
         for ending in ("sigterm", "death"):
             async with successor(former) as following:
                 assert NEXT == await following.served_by()
-                Layout(tmp_path).pid_file.write_text("0\n")  # both are this very process; a next worker is another
+                Layout(tmp_path).pid_file.write_text("0\n")  # both workers are this process; real ones have two pids
                 if ending == "sigterm":
                     following.handover.end()
                     await following.over
                 else:
                     assert following.handover._loan is not None
-                    following.handover._loan.shutdown(socket.SHUT_RDWR)  # what the kernel does for the dead
+                    following.handover._loan.shutdown(socket.SHUT_RDWR)  # as the kernel does when a process dies
                     following.worker.stand_by(pausing=True)
                 assert FIRST == await former.served_by()
                 assert not former.worker.standing_by
@@ -298,7 +298,7 @@ async def test_nonsense_on_the_control_socket_does_nothing(tmp_path: Path) -> No
             )
             writer.write(line)
             writer.write_eof()
-            with suppress(ConnectionResetError):  # it is not read to the end
+            with suppress(ConnectionResetError):  # the worker does not read it to the end
                 assert b"" == await reader.read()
             writer.close()
         assert FIRST == await former.served_by()
@@ -314,7 +314,7 @@ async def test_start_follows_stop_at_the_same_port(tmp_path: Path) -> None:
         async with life(replace(config, settings=replace(config.settings, port=port))) as again:
             client = await again.client()
             client.post(b"{}", b"Connection: close")
-            assert b"HTTP/1.1 200 OK" != (await client.response()).start  # nobody is upstream any more
+            assert b"HTTP/1.1 200 OK" != (await client.response()).start  # the upstream has ended
             assert b"" == await client.closed()
             await client.close()
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-# As many bodies as a busy worker holds, let go of and held again, behind what a worker does once it listens; prints
-# the page faults of a body.
+# After the worker's warm-up, allocate and free as many bodies as a busy worker holds, again and again; print the page
+# faults of one body.
 BODIES = """
 import resource
 from types import SimpleNamespace
