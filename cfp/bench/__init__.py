@@ -1,11 +1,11 @@
-"""Does `service_tier = "priority"` make this provider faster? The same request with and without it, side by side.
+"""Measures whether `service_tier = "priority"` makes this provider faster: the same request with and without it.
 
-tier       default (the request names none) or priority
-turn       one request to be made: which pair, which tier
-pair       two turns, one of each tier, right after each other; which comes first alternates from pair to pair
-exchange   one POST /responses and its event stream, with its times
-sample     what one turn came to: times, counts and names, never a word of what was asked or answered
-probe      how a turn is made: by the real Codex through a capture, or directly
-capture    a loopback proxy for one turn of Codex: sets the tier, adds the key, measures, streams through
-verdict    what the samples show: faster, no_effect, slower or not_enough_data
+tier           default (the request names none) or priority
+trial          one turn to be made: its pair and its tier
+pair           two trials, one of each tier, one right after the other; their order alternates from pair to pair
+timed request  one POST /responses and its event stream, with its times
+sample         the result of one trial: times, counts and names, and no text of request or response
+probe          makes one trial: by the real Codex through a capture, or directly
+capture        a loopback proxy for one turn of Codex: sets the tier, adds the key, measures, streams through
+verdict        the conclusion from the samples: faster, no_effect, slower or not_enough_data
 """

@@ -1,7 +1,7 @@
-"""A loopback proxy for one turn of Codex: sets the tier, puts the provider's key in, measures, streams through.
+"""A loopback proxy for one turn of Codex: sets the tier, inserts the provider's key, measures, streams through.
 
-Codex is given a pass-phrase in place of the key. Only requests that carry it are served, so that no other program of
-this machine can spend the user's quota here, and no process but ours ever holds the key.
+Codex gets a pass-phrase in place of the key. Only requests with the pass-phrase are served, so that no other program
+of this machine can spend the user's quota here, and no process but ours ever holds the key.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 import httptools
 
-from cfp.bench.asking import Answer, asked
+from cfp.bench.http_client import StreamedResponse, send
 from cfp.bench.timed_request import Phase, TimedRequest
 from cfp.bench.workload import Tier, with_tier
 from cfp.host.provider.client import ProviderClient
@@ -36,16 +36,16 @@ _REFUSALS: Final = {
 
 
 class Capture:
-    """Serves while its `async with` block runs; `exchanges` are those so far, in order of arrival."""
+    """Serves while its `async with` block runs; `requests` has the requests so far, in order of arrival."""
 
     def __init__(
-        self, route: ProviderClient, tier: Tier, exchanges: list[TimedRequest], tell: Callable[[Phase], None]
+        self, route: ProviderClient, tier: Tier, requests: list[TimedRequest], report: Callable[[Phase], None]
     ) -> None:
         self.pass_phrase = secrets.token_urlsafe(32)
         self._route = route
         self._tier = tier
-        self._exchanges = exchanges
-        self._tell = tell
+        self._requests = requests
+        self._report = report
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -91,10 +91,10 @@ class Capture:
                 await writer.wait_closed()
 
     async def _answer(self, request: _Request, writer: asyncio.StreamWriter) -> None:
-        given = dict(request.headers).get("authorization", "")
+        authorization = dict(request.headers).get("authorization", "")
         if request.broken:
             _refuse(writer, 400)
-        elif not hmac.compare_digest(given.encode(), f"Bearer {self.pass_phrase}".encode()):
+        elif not hmac.compare_digest(authorization.encode(), f"Bearer {self.pass_phrase}".encode()):
             _refuse(writer, 401)
         elif (request.method, request.path) != ("POST", f"{BASE_PATH}/responses"):
             _refuse(writer, 404)
@@ -104,33 +104,37 @@ class Capture:
     async def _forward(self, request: _Request, writer: asyncio.StreamWriter) -> None:
         try:
             body = json.loads(request.body)
-            tier_asked = body.get("service_tier")
+            tier_requested = body.get("service_tier")
         except (ValueError, AttributeError, RecursionError):
             _refuse(writer, 400)
             return
-        exchange = TimedRequest(began=time.monotonic(), asked=tier_asked, sent=self._tier.value_sent, tell=self._tell)
-        self._exchanges.append(exchange)
-        self._tell(Phase.WAITING)
+        timed = TimedRequest(
+            began=time.monotonic(),
+            tier_requested=tier_requested,
+            tier_sent=self._tier.value_sent,
+            report=self._report,
+        )
+        self._requests.append(timed)
+        self._report(Phase.WAITING)
         sent = json.dumps(with_tier(body, self._tier)).encode()
-        async with asked(self._route, request.headers, sent, exchange) as answer:
-            if answer is None:
+        async with send(self._route, request.headers, sent, timed) as response:
+            if response is None:
                 _refuse(writer, 502)
             else:
-                await _stream(answer, exchange, writer)
+                await _stream(response, timed, writer)
 
 
-async def _stream(answer: Answer, exchange: TimedRequest, writer: asyncio.StreamWriter) -> None:
-    """Pass the answer on piece by piece; one that broke off upstream breaks off here too."""
-    kept = [f"{name}: {value}\r\n" for name, value in answer.headers if name.lower() in _KEPT_HEADERS]
-    head = (
-        f"HTTP/1.1 {answer.status} Upstream\r\n{''.join(kept)}transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
-    )
+async def _stream(response: StreamedResponse, timed: TimedRequest, writer: asyncio.StreamWriter) -> None:
+    """Forward the response piece by piece; where the provider breaks off, this response breaks off, too."""
+    kept = [f"{name}: {value}\r\n" for name, value in response.headers if name.lower() in _KEPT_HEADERS]
+    framing = "transfer-encoding: chunked\r\nconnection: close\r\n"
+    head = f"HTTP/1.1 {response.status} Upstream\r\n{''.join(kept)}{framing}\r\n"
     writer.write(head.encode("latin-1"))
-    async for piece in answer.pieces():
+    async for piece in response.pieces():
         if piece:  # an empty chunk would be the end
             writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             await writer.drain()
-    if exchange.whole:
+    if timed.whole:
         writer.write(b"0\r\n\r\n")
 
 
@@ -142,7 +146,7 @@ def _refuse(writer: asyncio.StreamWriter, status: int) -> None:
 
 
 class _Request:
-    """One request as httptools tells it."""
+    """One request as httptools parses it."""
 
     def __init__(self) -> None:
         self.method = ""
@@ -166,7 +170,7 @@ class _Request:
 
 
 async def _read(reader: asyncio.StreamReader) -> _Request | None:
-    """Read one request; None where the client goes before its end, `broken` where it is none that we serve."""
+    """Read one request; None where the client closes before its end. `broken` marks one that is not served."""
     request = _Request()
     parser: Any = httptools.HttpRequestParser(request)
     while not request.complete:

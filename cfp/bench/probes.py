@@ -1,4 +1,4 @@
-"""How a turn is made: by the real Codex through a capture, or directly with one request of our own."""
+"""Probes, which make one trial each: by the real Codex through a capture, or by one direct request."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cfp.bench.asking import asked
 from cfp.bench.capture import Capture
-from cfp.bench.codex import codex_exec, config_text
+from cfp.bench.codex_exec import codex_exec, config_text
+from cfp.bench.http_client import send
 from cfp.bench.timed_request import ErrorType, Phase, TimedRequest
 from cfp.bench.workload import Profile, Tier, direct_body
 from cfp.host.provider.client import ProviderClient
@@ -19,7 +19,7 @@ from cfp.host.provider.client import ProviderClient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What every turn of a run asks for; `timeout` in seconds."""
+    """The parameters that all trials of a run share; `timeout` is in seconds."""
 
     profile: Profile
     model: str
@@ -28,8 +28,8 @@ class Task:
 
 
 class Probe(Protocol):
-    async def __call__(self, tier: Tier, exchanges: list[TimedRequest], tell: Callable[[Phase], None]) -> str | None:
-        """Make one turn, adding its exchanges as they begin; return what went wrong besides them."""
+    async def __call__(self, tier: Tier, requests: list[TimedRequest], report: Callable[[Phase], None]) -> str | None:
+        """Make one trial and append its requests as they begin; return an error that belongs to none of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,32 +37,32 @@ class DirectProbe:
     route: ProviderClient
     task: Task
 
-    async def __call__(self, tier: Tier, exchanges: list[TimedRequest], tell: Callable[[Phase], None]) -> str | None:
+    async def __call__(self, tier: Tier, requests: list[TimedRequest], report: Callable[[Phase], None]) -> str | None:
         task = self.task
         body = direct_body(
             task.profile, model=task.model, effort=task.effort, tier=tier, cache_key=secrets.token_hex(16)
         )
-        exchange = TimedRequest(began=time.monotonic(), asked=None, sent=tier.value_sent, tell=tell)
-        exchanges.append(exchange)
-        tell(Phase.WAITING)
-        async with asked(self.route, [("accept", "text/event-stream")], body, exchange) as answer:
-            if answer is not None:
-                async for _ in answer.pieces():
+        timed = TimedRequest(began=time.monotonic(), tier_requested=None, tier_sent=tier.value_sent, report=report)
+        requests.append(timed)
+        report(Phase.WAITING)
+        async with send(self.route, [("accept", "text/event-stream")], body, timed) as response:
+            if response is not None:
+                async for _ in response.pieces():
                     pass
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodexProbe:
-    """`program` is the Codex CLI; each turn has a home, a capture and a pass-phrase of its own."""
+    """`program` is the Codex CLI; each trial has a home, a capture and a pass-phrase of its own."""
 
     route: ProviderClient
     task: Task
     program: Path
 
-    async def __call__(self, tier: Tier, exchanges: list[TimedRequest], tell: Callable[[Phase], None]) -> str | None:
+    async def __call__(self, tier: Tier, requests: list[TimedRequest], report: Callable[[Phase], None]) -> str | None:
         task = self.task
-        async with Capture(self.route, tier, exchanges, tell) as capture:
+        async with Capture(self.route, tier, requests, report) as capture:
             try:
                 code = await codex_exec(
                     self.program,

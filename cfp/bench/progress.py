@@ -1,4 +1,4 @@
-"""Tells on stderr how far a run is: pair, phase, elapsed time; moving on a terminal, plain lines elsewhere."""
+"""Shows the progress of a run on stderr: pair, phase, elapsed time; as a moving line on a terminal, else as lines."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    def phase(self, turn: Trial, phase: Phase) -> None:
-        """A turn has come to a phase."""
+    def phase(self, trial: Trial, phase: Phase) -> None:
+        """Show that a trial has reached a phase."""
 
-    def taken(self, sample: Sample) -> None:
-        """A turn has ended."""
+    def finished(self, sample: Sample) -> None:
+        """Show that a trial has ended."""
 
 
 @contextmanager
 def progress_on(stream: TextIO, pairs: int, *, clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
-    """Yield what tells the progress of `pairs` pairs on this stream."""
+    """Yield the display for `pairs` pairs on this stream."""
     if not stream.isatty():
-        yield Lines(stream, pairs, clock)
+        yield PlainProgress(stream, pairs, clock)
         return
-    from rich.console import Console  # noqa: PLC0415 - 100 ms that only a terminal pays
+    from rich.console import Console  # noqa: PLC0415 - 100 ms that only a terminal needs
     from rich.progress import Progress as Bar  # noqa: PLC0415
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Bar(*columns, console=Console(file=stream), transient=True) as bar:
-        yield _Moving(bar, pairs)
+        yield _TerminalProgress(bar, pairs)
 
 
-class Lines:
+class PlainProgress:
     """One line for each phase."""
 
     def __init__(self, stream: TextIO, pairs: int, clock: Callable[[], float]) -> None:
@@ -47,29 +47,29 @@ class Lines:
         self._clock = clock
         self._began = clock()
 
-    def phase(self, turn: Trial, phase: Phase) -> None:
-        self._say(f"{_place(turn.pair, self._pairs, turn.tier)}: {phase}")
+    def phase(self, trial: Trial, phase: Phase) -> None:
+        self._write_line(f"{_place(trial.pair, self._pairs, trial.tier)}: {phase}")
 
-    def taken(self, sample: Sample) -> None:
-        self._say(f"{_place(sample.pair, self._pairs, sample.tier)}: {_outcome(sample)}")
+    def finished(self, sample: Sample) -> None:
+        self._write_line(f"{_place(sample.pair, self._pairs, sample.tier)}: {_outcome(sample)}")
 
-    def _say(self, text: str) -> None:
+    def _write_line(self, text: str) -> None:
         self._stream.write(f"[{self._clock() - self._began:6.1f} s] {text}\n")
         self._stream.flush()
 
 
-class _Moving:
-    """One line that moves, and one that stays for each sample."""
+class _TerminalProgress:
+    """One line that moves, and one permanent line for each sample."""
 
     def __init__(self, bar: Bar, pairs: int) -> None:
         self._bar = bar
         self._pairs = pairs
         self._line = bar.add_task("", total=None)
 
-    def phase(self, turn: Trial, phase: Phase) -> None:
-        self._bar.update(self._line, description=f"{_place(turn.pair, self._pairs, turn.tier)}: {phase}")
+    def phase(self, trial: Trial, phase: Phase) -> None:
+        self._bar.update(self._line, description=f"{_place(trial.pair, self._pairs, trial.tier)}: {phase}")
 
-    def taken(self, sample: Sample) -> None:
+    def finished(self, sample: Sample) -> None:
         self._bar.console.print(
             f"  {_place(sample.pair, self._pairs, sample.tier)}: {_outcome(sample)}", highlight=False, markup=False
         )

@@ -1,4 +1,4 @@
-"""Samples -> the fields of the result. Pure."""
+"""Computes the fields of the result from the samples. Pure."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from cfp.bench.workload import PRIORITY_VALUE, Tier
 from cfp.messages.benchmark import BenchmarkCode
 
 _REFUSED: Final = {ErrorType.HTTP, ErrorType.FAILED}
-_SIMILAR: Final = 1.25  # answers whose lengths differ by more than this are not the same work
+_SIMILAR: Final = 1.25  # responses whose lengths differ by more than this are different work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The measured part of the result, and the codes of what a reader should be warned of."""
+    """The measured part of the result, and the codes of its warnings."""
 
     fields: dict[str, Any]
     verdict: Verdict
@@ -38,7 +38,7 @@ class Report:
 
 
 def report(samples: Sequence[Sample]) -> Report:
-    """Work out every field that follows from the samples."""
+    """Compute every field that follows from the samples."""
     default = [one for one in samples if one.tier is Tier.DEFAULT]
     priority = [one for one in samples if one.tier is Tier.PRIORITY]
     pairs = _pairs(default, priority)
@@ -77,7 +77,7 @@ def report(samples: Sequence[Sample]) -> Report:
 
 
 def _pairs(default: Sequence[Sample], priority: Sequence[Sample]) -> list[Pair]:
-    """The pairs of which both turns count."""
+    """Return the pairs of which both trials count."""
     totals = {one.pair: total for one in priority if (total := _total(one))}
     return [(total, totals[one.pair]) for one in default if (total := _total(one)) and one.pair in totals]
 
@@ -95,7 +95,7 @@ def _first_output(sample: Sample) -> float | None:
 
 
 def _times(samples: Iterable[Sample], of: Callable[[Sample], float | None]) -> list[float]:
-    """The times of the samples that count; a clock that did not move tells nothing."""
+    """Return the times of the samples that count; a time of 0 is left out, since the clock did not move."""
     return [time for one in samples if (time := of(one))]
 
 
@@ -118,7 +118,7 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def _values(values: Iterable[str | None]) -> list[str]:
-    """The distinct ones, in order of appearance; a request or answer without a tier adds none."""
+    """Return the distinct values in order of appearance, without None."""
     return list(dict.fromkeys(value for value in values if value is not None))
 
 
@@ -152,7 +152,7 @@ def _control(default: Sequence[Sample], priority: Sequence[Sample]) -> dict[str,
 
 
 def _accepted(default: Sequence[Sample], priority: Sequence[Sample]) -> bool | None:
-    """True: a priority turn went through. False: none did, while a default one did. None: this run does not tell."""
+    """True: a priority trial succeeded. False: none did, while a default one did. None: this run cannot tell."""
     if any(one.ok for one in priority):
         return True
     refused = any(one.error_type in _REFUSED for one in priority)
@@ -160,7 +160,7 @@ def _accepted(default: Sequence[Sample], priority: Sequence[Sample]) -> bool | N
 
 
 def _confirmed(priority: Sequence[Sample]) -> bool | None:
-    """Whether the provider itself says that it used the tier; None where it says nothing."""
+    """Whether the provider itself reports that it used the tier; None without a report."""
     echoes = [one.response_service_tier for one in priority if one.ok]
     if not any(echo is not None for echo in echoes):
         return None

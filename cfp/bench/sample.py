@@ -1,4 +1,4 @@
-"""What one turn came to: the exchanges of a turn, summed up."""
+"""Samples: the result of one trial, summed up from its timed requests."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cfp.bench.workload import Tier, Trial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One entry of the result's `samples`; times in milliseconds from the request, None where it did not come so far.
+    """One entry of the result's `samples`; times in milliseconds from the request, None for a phase not reached.
 
-    status                HTTP status of the (last) answer
-    request_service_tier  what went out; asked_service_tier what Codex itself had put there
-    requests              how many exchanges the turn took: more than one where Codex called a tool
+    status                HTTP status of the (last) response
+    request_service_tier  the tier that was sent; asked_service_tier is the one that Codex itself had put there
+    requests              number of requests of the trial: more than one where Codex called a tool
     error_type            None for a sample that counts
     """
 
@@ -51,35 +51,35 @@ class Sample:
         return {**values, "tier": str(self.tier), **rounded}
 
 
-def sample(turn: Trial, exchanges: Sequence[TimedRequest], error: str | None) -> Sample:
-    """Sum a turn up: first times of the first exchange, the time spent at the provider in all of them.
+def sample(trial: Trial, requests: Sequence[TimedRequest], error: str | None) -> Sample:
+    """Sum a trial up: the first times of its first request, and the total time of all its requests.
 
-    error  what ended the turn itself, such as its timeout; it counts before what an exchange says
+    error  the error that ended the trial itself, such as its timeout; an error of a request takes precedence
     """
-    if not exchanges:
-        return Sample(pair=turn.pair, place=turn.place, tier=turn.tier, error_type=error or ErrorType.CODEX)
-    first, last = exchanges[0], exchanges[-1]
-    totals = [one.total_ms for one in exchanges if one.total_ms is not None]
+    if not requests:
+        return Sample(pair=trial.pair, place=trial.place, tier=trial.tier, error_type=error or ErrorType.CODEX)
+    first, last = requests[0], requests[-1]
+    totals = [one.total_ms for one in requests if one.total_ms is not None]
     return Sample(
-        pair=turn.pair,
-        place=turn.place,
-        tier=turn.tier,
+        pair=trial.pair,
+        place=trial.place,
+        tier=trial.tier,
         status=last.status,
-        asked_service_tier=first.asked,
-        request_service_tier=first.sent,
+        asked_service_tier=first.tier_requested,
+        request_service_tier=first.tier_sent,
         ttfb_ms=first.ttfb_ms,
         first_event_ms=first.first_event_ms,
-        first_output_ms=next((one.first_output_ms for one in exchanges if one.first_output_ms is not None), None),
+        first_output_ms=next((one.first_output_ms for one in requests if one.first_output_ms is not None), None),
         total_ms=sum(totals) if totals else None,
-        output_chars=sum(one.output_chars for one in exchanges),
+        output_chars=sum(one.output_chars for one in requests),
         response_content_type=last.content_type,
         response_service_tier=last.echoed,
         error_type=last.error or error,
-        requests=len(exchanges),
-        input_tokens=_sum([one.usage.input_tokens for one in exchanges]),
-        cached_tokens=_sum([one.usage.cached_tokens for one in exchanges]),
-        output_tokens=_sum([one.usage.output_tokens for one in exchanges]),
-        reasoning_tokens=_sum([one.usage.reasoning_tokens for one in exchanges]),
+        requests=len(requests),
+        input_tokens=_sum([one.usage.input_tokens for one in requests]),
+        cached_tokens=_sum([one.usage.cached_tokens for one in requests]),
+        output_tokens=_sum([one.usage.output_tokens for one in requests]),
+        reasoning_tokens=_sum([one.usage.reasoning_tokens for one in requests]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Paired times -> how much faster, how sure, and a verdict. Pure; works on logarithms, so that sides are equal."""
+"""Statistics of paired times: speed-up, confidence interval, verdict. Pure; logarithms treat both tiers alike."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 LEVEL: Final = 0.90
-EFFECT: Final = 1.15  # a speed-up below this is none that a user would notice
+EFFECT: Final = 1.15  # users do not notice a smaller speed-up
 _MOST_PAIRS: Final = 50
 
 Pair: TypeAlias = tuple[float, float]
-"""Total time of the default turn and of the priority turn, both above 0."""
+"""Total times of the default trial and the priority trial, both above 0."""
 
 
 class Verdict(enum.StrEnum):
@@ -64,7 +64,7 @@ def paired_interval(pairs: Sequence[Pair]) -> Interval | None:
 
 
 def log_speedup(defaults: Sequence[float], priorities: Sequence[float]) -> float | None:
-    """Return the logarithm of median(default) / median(priority); None where a side has nothing."""
+    """Return the logarithm of median(default) / median(priority); None where a side is empty."""
     if not defaults or not priorities:
         return None
     return math.log(statistics.median(defaults)) - math.log(statistics.median(priorities))
@@ -89,7 +89,7 @@ def judge(interval: Interval | None, speedup: float | None) -> Verdict:
 
 
 def pairs_to_decide(pairs: Sequence[Pair]) -> int | None:
-    """Return how many pairs of this scatter tell EFFECT from no effect; None where that cannot be foreseen."""
+    """Return how many pairs of this scatter can tell EFFECT from no effect; None where that cannot be predicted."""
     if len(pairs) < 2:
         return None
     scatter = statistics.stdev([math.log(default) - math.log(priority) for default, priority in pairs])

@@ -1,4 +1,4 @@
-"""What one exchange shows of itself while it streams: times, counts and names, and no word of its text. Pure."""
+"""The times, counts and names of one request while its response streams; never its text. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cfp.host.provider.response_content import service_tier
 
 
 class Phase(enum.StrEnum):
-    """How far a turn is, as its user sees it."""
+    """The phases of a trial, as its user sees them."""
 
     STARTING = "starting"
     WAITING = "waiting for the provider"
@@ -21,7 +21,7 @@ class Phase(enum.StrEnum):
 
 
 class ErrorType(enum.StrEnum):
-    """Why a sample does not count; failures of the transport keep their class's name (ConnectError, ReadError …)."""
+    """The reasons why a sample does not count; transport failures keep the name of their class (ConnectError …)."""
 
     TIMEOUT = "TimeoutExpired"
     HTTP = "HTTPError"
@@ -41,7 +41,7 @@ _ENDINGS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Token counts as the provider gives them; None where it does not."""
+    """Token counts of the provider; None for a count that it does not send."""
 
     input_tokens: int | None = None
     cached_tokens: int | None = None
@@ -53,14 +53,14 @@ class Usage:
 class TimedRequest:
     """One POST /responses under observation. Times are milliseconds since `began`, a monotonic clock's seconds.
 
-    asked  the service_tier that was in the request before the benchmark set its own
-    sent   the one that went out
+    tier_requested  the service_tier of the request before the benchmark set its own
+    tier_sent       the one that was sent
     """
 
     began: float
-    asked: str | None
-    sent: str | None
-    tell: Callable[[Phase], None]
+    tier_requested: str | None
+    tier_sent: str | None
+    report: Callable[[Phase], None]
     status: int | None = None
     content_type: str | None = None
     ttfb_ms: float | None = None
@@ -77,22 +77,22 @@ class TimedRequest:
 
     @property
     def streams(self) -> bool:
-        """Whether the answer is an event stream of a success."""
+        """Whether the response is a successful event stream."""
         kind = (self.content_type or "").partition(";")[0].strip().lower()
         return self.status is not None and 200 <= self.status < 300 and kind == "text/event-stream"
 
     @property
     def whole(self) -> bool:
-        """Whether the body has come to its end as its sender meant it."""
+        """Whether the body is complete."""
         return self._ended
 
     def answered(self, status: int, content_type: str | None, at: float) -> None:
-        """Note the head of the answer."""
+        """Record the head of the response."""
         self.status, self.content_type, self.ttfb_ms = status, content_type, self._since(at)
-        self.tell(Phase.ANSWERED)
+        self.report(Phase.ANSWERED)
 
     def feed(self, piece: bytes, at: float) -> None:
-        """Note a piece of the body."""
+        """Record a piece of the body."""
         if self.streams:
             for data in self._parser.feed(piece):
                 event = json_object(data)
@@ -100,7 +100,7 @@ class TimedRequest:
                     self._note(event, at)
 
     def ended(self, at: float) -> None:
-        """Note the end of the body: whether the answer was whole."""
+        """Record the end of the body, and an error where the response is incomplete."""
         self._ended = True
         if self._completed:
             return
@@ -113,7 +113,7 @@ class TimedRequest:
             self.error = self.error or ErrorType.CUT
 
     def failed(self, error: str, at: float) -> None:
-        """Note that the exchange broke off; after response.completed nothing is missing."""
+        """Record that the transport failed; after response.completed that is no error."""
         if not self._completed:
             self.total_ms = self._since(at)
             self.error = self.error or error
@@ -126,7 +126,7 @@ class TimedRequest:
         if kind == "response.output_text.delta" and isinstance(event.get("delta"), str):
             self._wrote(len(event["delta"]), at)
         elif kind == "response.completed":
-            # Here the turn is whole, whatever the connection does afterwards.
+            # The turn is complete here, whatever the connection does afterwards.
             self._completed, self.error, self.total_ms = True, None, self._since(at)
             response = event.get("response")
             self.usage = _usage(response)
@@ -139,7 +139,7 @@ class TimedRequest:
         self.output_chars += chars
         if self.first_output_ms is None and chars:
             self.first_output_ms = self._since(at)
-            self.tell(Phase.WRITING)
+            self.report(Phase.WRITING)
 
     def _since(self, at: float) -> float:
         return (at - self.began) * 1000
@@ -156,7 +156,7 @@ def _usage(response: Any) -> Usage:
 
 
 def _text_length(response: Any) -> int:
-    """The length of all text of a whole response, for providers that send it without deltas."""
+    """Return the length of all text of a whole response, for providers that send no deltas."""
     parts = (part for item in _list(_member(response, "output")) for part in _list(_member(item, "content")))
     return sum(len(text) for part in parts if isinstance(text := _member(part, "text"), str))
 

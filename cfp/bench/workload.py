@@ -1,4 +1,4 @@
-"""What is asked, how often and in which order: profiles, the schedule of turns, the body of a direct request."""
+"""The workload: profiles with their prompts, the schedule of trials, the body of a direct request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-PRIORITY_VALUE: Final = "priority"  # what Codex 0.169 puts on the wire for Fast
+PRIORITY_VALUE: Final = "priority"  # Codex 0.169 sends it for Fast
 
 
 class Tier(enum.StrEnum):
@@ -19,7 +19,7 @@ class Tier(enum.StrEnum):
 
     @property
     def value_sent(self) -> str | None:
-        """The request's service_tier; None for none."""
+        """The service_tier of the request; None for none."""
         return PRIORITY_VALUE if self is Tier.PRIORITY else None
 
 
@@ -37,7 +37,7 @@ class Profile(enum.StrEnum):
         return _PROMPTS[self]
 
 
-# The long one has one right answer of about 400 tokens, so that both tiers have the same to write.
+# The full prompt has one right answer of about 400 tokens, so that both tiers write the same text.
 _PROMPTS: Final = {
     Profile.FULL: (
         "Write the whole numbers from one to one hundred and twenty as English words, in ascending order, separated "
@@ -59,7 +59,7 @@ class Trial:
 
 
 def schedule(pairs: int) -> tuple[Trial, ...]:
-    """Return the turns in order: what drifts over time, such as load or caches, then helps neither tier."""
+    """Return the trials in an order in which drift over time, such as load or caches, helps neither tier."""
     return tuple(
         Trial(pair=pair, place=place, tier=tier)
         for pair in range(1, pairs + 1)

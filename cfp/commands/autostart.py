@@ -1,4 +1,4 @@
-"""What Codex's SessionStart hook runs: make the proxy run that this session's config points at. Always exits 0."""
+"""The SessionStart hook: start the proxy that this session's config points at. It always exits 0."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: Args, host: Host) -> Result | None:
-    """Start a missing worker; with --quiet print nothing, since Codex gives a hook's output to the model."""
+    """Start a missing worker; with --quiet print nothing, since Codex passes a hook's output on to the model."""
     try:
         fields = _start(args, host)
     except Busy:
@@ -62,13 +62,13 @@ def run(args: Args, host: Host) -> Result | None:
 
 
 def _failed(error: CfpError) -> dict[str, Any]:
-    told = message(error.code, error.details)
+    text = message(error.code, error.details)
     return {
         "status": "error",
         "reason": error.code,
-        "error": told.sentence,
+        "error": text.sentence,
         "code": error.code,
-        "next_user_action": told.action,
+        "next_user_action": text.action,
         "changed": changed_after(error.exit_code),
     }
 
@@ -96,9 +96,9 @@ def _start(args: Args, host: Host) -> dict[str, Any]:
 
 
 def _beside_an_interrupted_command(args: Args, host: Host, facts: Facts, plan: StartPlan) -> dict[str, Any]:
-    """Keep the session alive and leave the rest to `recover`: this session has read its config already.
+    """Start a worker for this session, which has read its config already, and leave the rest to `recover`.
 
-    No transaction: recovery finds this worker by its lifetime lock and nonce. A worker that runs is left alone.
+    It is no transaction: recovery finds the worker by its lifetime lock and nonce. A running worker is left alone.
     """
     if facts.running_worker is not None:
         return {"status": "already_running", "reason": "interrupted"}
@@ -121,7 +121,7 @@ def _answer(plan: StartPlan, facts: Facts, switch: Switch | None) -> dict[str, A
 
 
 def _log(host: Host, fields: dict[str, Any]) -> None:
-    """Append one line to the autostart log; a log that cannot be written is no reason to fail a session."""
+    """Append one line to the autostart log; a failed write does not fail the session."""
     line = json.dumps({"ts": datetime.now(UTC).isoformat(), **fields}) + "\n"
     log = host.layout.autostart_log
     try:

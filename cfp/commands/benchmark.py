@@ -13,7 +13,7 @@ from typing import Any, Final
 from cfp.bench.probes import CodexProbe, DirectProbe, Probe, Task
 from cfp.bench.progress import progress_on
 from cfp.bench.report import Report, report
-from cfp.bench.run import take
+from cfp.bench.runner import run_trials
 from cfp.bench.sample import Sample
 from cfp.bench.statistics import Verdict
 from cfp.bench.workload import Mode, Profile, schedule
@@ -121,7 +121,7 @@ def run(args: Args, host: Host) -> Result:
     facts = host.survey()
     subject = _subject(args, host, facts)
     interrupt, measured = _measure(args, _probe(args, host, subject))
-    told = BENCHMARK[_outcome(measured, finished=interrupt is None)]
+    text = BENCHMARK[_outcome(measured, finished=interrupt is None)]
     fields = {
         "ts": facts.now.isoformat(),
         **subject.fields,
@@ -133,13 +133,13 @@ def run(args: Args, host: Host) -> Result:
         **measured.fields,
         "privacy": BENCHMARK["privacy"].sentence,
         "warnings": [BENCHMARK[code].sentence for code in measured.warnings],
-        "message": told.sentence,
-        "next_user_action": told.action,
+        "message": text.sentence,
+        "next_user_action": text.action,
     }
     if interrupt is not None:
         return _result("incomplete", exit_code(interrupt), fields, recovered)
     if not measured.counted:
-        failed = {"error": told.sentence, "code": "benchmark_nothing_measured", "changed": False}
+        failed = {"error": text.sentence, "code": "benchmark_nothing_measured", "changed": False}
         return _result("error", 2, {**failed, **fields}, recovered)
     saved, code = _save(host, facts, fields) if args.save else ({}, 0)
     return _result("completed", code, {**fields, **saved}, recovered)
@@ -157,7 +157,7 @@ def _result(status: str, exit_code: int, fields: dict[str, Any], recovered: dict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Subject:
-    """Who is measured; `fields` is what the result says of it."""
+    """The measured provider and task; `fields` describes them in the result."""
 
     route: ProviderClient
     task: Task
@@ -165,7 +165,7 @@ class _Subject:
 
 
 def _subject(args: Args, host: Host, facts: Facts) -> _Subject:
-    """Find the provider as saved, else as configured, and the key that Codex would send; raises Refused or Failed."""
+    """Return the saved provider, else the configured one, with the key that Codex would send; raises CfpError."""
     check_readable(facts)
     doc = facts.config.root
     recorded = facts.settings.provider if facts.settings else None
@@ -210,15 +210,15 @@ def _probe(args: Args, host: Host, subject: _Subject) -> Probe:
 
 
 def _measure(args: Args, probe: Probe) -> tuple[KeyboardInterrupt | None, Report]:
-    """Make all turns; what interrupted them, with what there is so far."""
+    """Run all trials; return the interrupt that ended them, and the report so far."""
     samples: list[Sample] = []
     with progress_on(sys.stderr, args.pairs) as progress:
-        interrupt = take(probe, schedule(args.pairs), args.timeout, progress, samples)
+        interrupt = run_trials(probe, schedule(args.pairs), args.timeout, progress, samples)
     return interrupt, report(samples)
 
 
 def _save(host: Host, facts: Facts, fields: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """Keep the result; one that cost quota is reported even where it cannot be kept."""
+    """Save the result; a failed save is a warning, since the result has cost quota."""
     document = {"command": "benchmark", "status": "completed", "schema_version": SCHEMA_VERSION, **fields}
     after = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
     path, state = host.layout.benchmark, state_of(facts)
@@ -228,8 +228,8 @@ def _save(host: Host, facts: Facts, fields: dict[str, Any]) -> tuple[dict[str, A
             change = FileChange(path=path, before=read_or_none(path), after=after)
             transact(switch, SAVE, command="benchmark", argv=("benchmark",), states=(state, state), changes=(change,))
     except CfpError as error:
-        told = message(error.code, error.details).sentence
-        return {"warnings": [*fields["warnings"], told]}, error.exit_code if isinstance(error, Stuck) else 0
+        sentence = message(error.code, error.details).sentence
+        return {"warnings": [*fields["warnings"], sentence]}, error.exit_code if isinstance(error, Stuck) else 0
     return {"saved_to": str(path)}, 0
 
 

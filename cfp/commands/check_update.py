@@ -45,7 +45,7 @@ def run(args: Args, host: Host) -> Result:
     if repo is None:
         return _package()
     compared = git.compare(repo, args.remote, args.branch, host.environ)
-    told = _MESSAGES[compared.relation]
+    text = _MESSAGES[compared.relation]
     return Result(
         status="checked",
         fields={
@@ -55,9 +55,9 @@ def run(args: Args, host: Host) -> Result:
             "remote": args.remote,
             **asdict(compared),
             "update_available": compared.relation is git.BranchRelation.REMOTE_AHEAD,
-            "message": told.sentence,
-            "next_action": told.action,
-            "next_user_action": told.action,
+            "message": text.sentence,
+            "next_action": text.action,
+            "next_user_action": text.action,
         },
     )
 
@@ -72,7 +72,7 @@ _MESSAGES: Final[dict[git.BranchRelation, Message]] = {
 
 
 def _package() -> Result:
-    told = UPDATES["package"]
+    text = UPDATES["package"]
     return Result(
         status="checked",
         fields={
@@ -82,9 +82,9 @@ def _package() -> Result:
             "relation": git.BranchRelation.REMOTE_UNKNOWN,
             "local_changes": False,
             "update_available": None,
-            "message": told.sentence,
-            "next_action": told.action,
-            "next_user_action": told.action,
+            "message": text.sentence,
+            "next_action": text.action,
+            "next_user_action": text.action,
         },
     )
 

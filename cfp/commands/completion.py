@@ -30,7 +30,7 @@ class Args:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerbSyntax:
-    """What can stand behind a verb: flags with their choices, and words."""
+    """The syntax behind a verb: flags with their choices, and words."""
 
     summary: str
     flags: Mapping[str, tuple[str, ...]]
@@ -49,7 +49,7 @@ def run(args: Args, _host: Host) -> Raw:
 
 def menu() -> dict[str, VerbSyntax]:
     """Read every verb's parser."""
-    found = {}
+    syntaxes = {}
     for verb, (_, summary) in COMMANDS.items():
         flags: dict[str, tuple[str, ...]] = {}
         words: tuple[str, ...] = ()
@@ -57,8 +57,8 @@ def menu() -> dict[str, VerbSyntax]:
             choices = tuple(map(str, action.choices or ()))
             flags |= dict.fromkeys(action.option_strings, choices)
             words += () if action.option_strings else choices
-        found[verb] = VerbSyntax(summary=summary, flags=flags, words=words)
-    return found
+        syntaxes[verb] = VerbSyntax(summary=summary, flags=flags, words=words)
+    return syntaxes
 
 
 def _bash(verbs: Mapping[str, VerbSyntax]) -> str:

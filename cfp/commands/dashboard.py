@@ -47,11 +47,11 @@ def page_url(worker: PortFact) -> str:
 
 
 def _worker(facts: Facts) -> PortFact:
-    found = next(
+    worker = next(
         (at for at in (facts.worker, facts.worker_by_process) if at is not None and at.state is PortState.OURS), None
     )
-    if found is not None and found.health is not None and found.health.ok:
-        return found
+    if worker is not None and worker.health is not None and worker.health.ok:
+        return worker
     if facts.settings is None:
         raise Refused("settings_missing")
     raise Refused("proxy_not_running")

@@ -14,7 +14,7 @@ from cfp.commands.command import Command
 from cfp.demo.home import KEY, DemoHome
 from cfp.demo.provider import DemoProvider
 from cfp.demo.story import Story, StoryStep
-from cfp.demo.websocket import Speaker
+from cfp.demo.websocket import WebSocketResponder
 from cfp.host.home import Host
 from cfp.result import Result
 
@@ -39,7 +39,7 @@ def run(args: Args, host: Host) -> Result:
     began = time.monotonic()
     root = Path(tempfile.mkdtemp(prefix="codex-fast-proxy-demo-"))
     try:
-        speaker = Speaker()
+        speaker = WebSocketResponder()
         with DemoProvider(key=KEY, switch=speaker) as upstream:
             codex = shutil.which("codex", path=host.environ.get("PATH"))
             home = DemoHome(root)

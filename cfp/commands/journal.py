@@ -60,7 +60,7 @@ def _shown(transaction: Mapping[str, Any], way_out: Mapping[str, Any] = _FINISHE
 
 
 def _way_out(host: Host) -> Mapping[str, Any]:
-    """What to do about an open transaction: it is a command's that is at work, or one's that was interrupted."""
+    """Return the next action for an open transaction: its command still runs, or was interrupted."""
     at_work = host.is_at_work
     return {
         "at_work": at_work,

@@ -50,10 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Find the key that Codex sends now and keep it; the key itself is never shown."""
     recovered = settle(host, "prepare-chatgpt-login") if args.apply else {}
-    facts, found, plan = _look(args, host)
+    facts, key, plan = _look(args, host)
     if args.apply and plan.change is not None:
         with locked(host.journal, "prepare-chatgpt-login", LOCK_TIMEOUT_S) as (lease, _):
-            facts, found, plan = _look(args, host)
+            facts, key, plan = _look(args, host)
             switch = Switch(lease=lease, layout=host.layout, workers=host.workers, settings=facts.settings)
             state = state_of(facts)
             transact(
@@ -64,7 +64,7 @@ def run(args: Args, host: Host) -> Result:
                 states=(state, state),
                 changes=(plan.change,) if plan.change is not None else (),
             )
-    return _result(args, facts, found, plan, recovered)
+    return _result(args, facts, key, plan, recovered)
 
 
 def _look(args: Args, host: Host) -> tuple[Facts, keys.ProviderKey, LoginPlan]:
@@ -72,7 +72,7 @@ def _look(args: Args, host: Host) -> tuple[Facts, keys.ProviderKey, LoginPlan]:
     check_readable(facts)
     provider = login_provider(facts, args.provider)
     layout = host.layout
-    found = keys.discover_key(
+    key = keys.discover_key(
         facts.config.root,
         provider,
         host.disk.read(layout.auth),
@@ -80,15 +80,15 @@ def _look(args: Args, host: Host) -> tuple[Facts, keys.ProviderKey, LoginPlan]:
         host.environ,
         source=keys.KeySource.auth_json(args.source_auth_key) if args.source_auth_key else None,
     )
-    if found is None:
+    if key is None:
         name = args.source_auth_key
         place = "Codex sends none now" if name is None else f"auth.json has no key under {redact(name)}"
         raise Refused("source_key_unknown", provider=provider, place=place)
-    if found.location is keys.KeyLocation.AUTH_COMMAND:
+    if key.location is keys.KeyLocation.AUTH_COMMAND:
         raise Refused("source_key_short_lived", provider=provider)
-    keys.checked_bearer(found, _upstream(facts, provider))
+    keys.checked_bearer(key, _upstream(facts, provider))
     present = host.disk.read(layout.provider_auth)
-    return facts, found, plan_prepare_login(facts, provider, found.secret.reveal(), present)
+    return facts, key, plan_prepare_login(facts, provider, key.secret.reveal(), present)
 
 
 def _upstream(facts: Facts, provider: str) -> str:
@@ -98,9 +98,7 @@ def _upstream(facts: Facts, provider: str) -> str:
     return provider_url(facts.config.doc or {}, provider) or BUILT_IN_URL
 
 
-def _result(
-    args: Args, facts: Facts, found: keys.ProviderKey, plan: LoginPlan, recovered: dict[str, object]
-) -> Result:
+def _result(args: Args, facts: Facts, key: keys.ProviderKey, plan: LoginPlan, recovered: dict[str, object]) -> Result:
     status = "already_prepared" if plan.matches else "prepared" if args.apply else "dry_run"
     in_use = facts.settings is not None and facts.settings.upstream_api_key_file
     done = RESULTS["login_dry_run" if status == "dry_run" else "login_ready" if in_use else "login_prepared"]
@@ -108,7 +106,7 @@ def _result(
         status=status,
         fields={
             "provider": plan.provider,
-            "source": found.source,
+            "source": key.source,
             "target_auth": "provider_auth_file",
             "provider_auth_path": str(facts.layout.provider_auth),
             "target_exists": plan.target_exists or args.apply,

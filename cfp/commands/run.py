@@ -115,12 +115,12 @@ def _program(tail: Sequence[str], environ: Mapping[str, str]) -> Path:
     """Find what stands behind `--`; it must be Codex, since others do not take its flags."""
     if not tail:
         raise UsageError("run_needs_codex")
-    found = shutil.which(tail[0], path=environ.get("PATH"))
-    if found is None:
+    path = shutil.which(tail[0], path=environ.get("PATH"))
+    if path is None:
         raise Refused("run_program_missing", program=tail[0])
     if Path(tail[0]).stem.lower() != "codex":
         raise UsageError("run_needs_codex")
-    return Path(found)
+    return Path(path)
 
 
 def _chosen(words: Sequence[str], host: Host) -> str | None:
@@ -145,8 +145,8 @@ def _of_profile(host: Host, name: str) -> str | None:
         doc: Mapping[str, Any] = config_toml.parse(host.disk.read(host.layout.profile(name)))
     except (OSError, Unparseable):
         return None
-    found = doc.get("model_provider")
-    return found if isinstance(found, str) else None
+    provider = doc.get("model_provider")
+    return provider if isinstance(provider, str) else None
 
 
 def _overrides(target: Target, settings: Settings) -> list[str]:

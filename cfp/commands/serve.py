@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve until told to stop; return the exit code. Reasons for not starting go to stderr, in a sentence."""
+    """Serve until a signal stops it; return the exit code. Errors of the start go to stderr."""
     from cfp.proxy.worker.command_line import main as serve  # noqa: PLC0415  the manager's --help needs no worker
 
     try:
@@ -43,8 +43,8 @@ def main(argv: Sequence[str]) -> int:
     except CfpError as error:
         from cfp.messages import message  # noqa: PLC0415  only a failed start needs words
 
-        told = message(error.code, error.details)
-        sys.stderr.write(f"codex-fast-proxy: {told.sentence} {told.action}\n")
+        text = message(error.code, error.details)
+        sys.stderr.write(f"codex-fast-proxy: {text.sentence} {text.action}\n")
         return error.exit_code
 
 

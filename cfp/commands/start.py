@@ -47,12 +47,12 @@ def run(args: Args, host: Host) -> Result:
     return Result(status=fields.pop("status"), fields={**fields, **route_and_auth(facts, plan.settings), **recovered})
 
 
-def _use(found: Diagnosis) -> dict[str, str]:
-    """What to say of a proxy that runs where nobody is sent to it, or where its record is lost."""
-    if found.code == "unrecorded":
-        return {"next_user_action": found.next_user_action}
-    if found.code in {"not_enabled", "config_not_proxy"}:
-        return {"message": RESULTS["started_unused"].sentence, "next_user_action": found.next_user_action}
+def _use(diagnosis: Diagnosis) -> dict[str, str]:
+    """Return the message for a proxy that config.toml does not point at, or whose record is lost."""
+    if diagnosis.code == "unrecorded":
+        return {"next_user_action": diagnosis.next_user_action}
+    if diagnosis.code in {"not_enabled", "config_not_proxy"}:
+        return {"message": RESULTS["started_unused"].sentence, "next_user_action": diagnosis.next_user_action}
     return {}
 
 
@@ -98,7 +98,7 @@ _STATUS = {
 
 
 def worker_fields(plan: StartPlan, switch: Switch, facts: Facts) -> dict[str, Any]:
-    """What became of the worker."""
+    """Return the result's fields about the worker."""
     before = facts.running_worker
     old = before.health if before is not None else None
     health = switch.health or old

@@ -1,4 +1,4 @@
-"""What is installed, what runs, where requests go, and the one thing to do next. Changes nothing."""
+"""Show the installation, the running proxy, the route of requests, and the next step; changes nothing."""
 
 from __future__ import annotations
 

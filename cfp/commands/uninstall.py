@@ -149,13 +149,13 @@ def _transact(host: Host, lease: Lease, facts: Facts, plan: UninstallPlan) -> Sw
 
 def _confirmation(facts: Facts, plan: UninstallPlan) -> Result:
     upstream = plan.settings.upstream_base if plan.settings else ""
-    told = message("confirmation_required", {"upstream_base": upstream})
+    text = message("confirmation_required", {"upstream_base": upstream})
     return Result(
         status="confirmation_required",
         exit_code=4,
         fields={
             "code": CONFIRMATION_CODE,
-            "message": told.sentence,
+            "message": text.sentence,
             "direct_upstream_auth_warning": _warning(facts, plan),
             "config_changed": False,
             "changed": False,
@@ -163,7 +163,7 @@ def _confirmation(facts: Facts, plan: UninstallPlan) -> Result:
             "startup_hook": {"status": HookRemoval.UNCHANGED, "path": str(facts.layout.hooks)},
             "stop_result": {"status": "not_attempted"},
             "files": "kept",
-            "next_user_action": told.action,
+            "next_user_action": text.action,
         },
     )
 
@@ -171,12 +171,12 @@ def _confirmation(facts: Facts, plan: UninstallPlan) -> Result:
 def _warning(facts: Facts, plan: UninstallPlan) -> dict[str, Any] | None:
     if not plan.risky_login or plan.settings is None:
         return None
-    told = message("chatgpt_auth_direct_upstream", {"upstream_base": plan.settings.upstream_base})
+    text = message("chatgpt_auth_direct_upstream", {"upstream_base": plan.settings.upstream_base})
     return {
         "code": "chatgpt_auth_direct_upstream",
         "severity": "warning",
-        "message": told.sentence,
-        "next_user_action": told.action,
+        "message": text.sentence,
+        "next_user_action": text.action,
         "login_mode": facts.login,
         "upstream_base": plan.settings.upstream_base,
     }

@@ -52,21 +52,21 @@ def skipped_verification(host: Host, facts: Facts, settings: Settings) -> dict[s
 
 
 def candidate_model(host: Host, doc: Mapping[str, Any], *, unknown: ErrorCode = "model_unknown") -> str:
-    """Return the model of config.toml, else Codex's default; raises Refused(`unknown`) where nobody tells one."""
+    """Return the model of config.toml, else Codex's default; raises Refused(`unknown`) without either."""
     model = doc.get("model")
     if isinstance(model, str) and model:
         return model
     try:
-        found = host.codex.default_model() if host.codex else None
+        default_model = host.codex.default_model() if host.codex else None
     except CfpError:
-        found = None
-    if found is None:
+        default_model = None
+    if default_model is None:
         raise Refused(unknown)
-    return found
+    return default_model
 
 
 def _tier(facts: Facts, doc: Mapping[str, Any], settings: Settings) -> str | None:
-    """The tier that would be on the wire: Codex's own choice first, then what the policy puts there."""
+    """Return the tier that would be sent: Codex's own choice, else the one that the policy adds."""
     chosen = doc.get("service_tier")
     if chosen in {"fast", "priority", "flex"}:
         return "flex" if chosen == "flex" else "priority"

@@ -1,5 +1,6 @@
-"""The whole story on a throw-away home: an embedded provider, and what it takes to show the switch.
+"""The guided story on a temporary home with an embedded provider.
 
-upstream  a Responses provider on loopback that remembers every request
-answers   what it says: the event stream of a turn, and the ways in which a provider fails
+provider        a Responses provider on loopback that records every request
+scripted turns  its replies: the event stream of a turn, and the failures of providers
+story           the steps that the demo shows
 """

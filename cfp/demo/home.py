@@ -1,4 +1,4 @@
-"""The throw-away Codex home of the demo: a user's files with all that makes editing them delicate."""
+"""The temporary Codex home of the demo: a user's files with the spellings that are hard to edit."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _HOOKS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What one of our own commands answered."""
+class CommandResult:
+    """The result of one of our own commands."""
 
     code: int
     fields: Mapping[str, Any]
@@ -51,7 +51,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class DemoHome:
-    """One machine's worth of files below `root`; programs run in it see nothing of the real user."""
+    """A user's files below `root`; programs that run in it see nothing of the real user."""
 
     root: Path
 
@@ -85,19 +85,19 @@ class DemoHome:
         path.chmod(0o600)
 
     def snapshot(self) -> dict[str, bytes]:
-        """The user's own files, to the byte."""
+        """Return the bytes of the user's own files."""
         layout = self.layout
         return {path.name: path.read_bytes() for path in (layout.config, layout.hooks) if path.exists()}
 
     def leftovers(self) -> list[str]:
-        """What of ours is still there."""
+        """Return the names of our folders that still exist."""
         layout = self.layout
         return [path.name for path in (layout.state, layout.journal) if path.exists()]
 
     def environ(self) -> dict[str, str]:
-        """The environment of every program of the demo: PATH, and nothing else of the real one."""
+        """Return the environment of the demo's programs; only PATH comes from the real one."""
         home = str(self.root / "home")
-        # HTTPS_PROXY leads nowhere, so that not even the real Codex talks to the internet here.
+        # HTTPS_PROXY leads nowhere, so that even the real Codex cannot reach the internet.
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": home,
@@ -110,13 +110,13 @@ class DemoHome:
             KEY_VARIABLE: KEY,
         }
 
-    def run(self, *arguments: str) -> Answered:
+    def run(self, *arguments: str) -> CommandResult:
         """Run one of our own commands as its user would, and return its JSON."""
         done = self._run([sys.executable, "-P", "-m", "codex_fast_proxy", *arguments])
-        return Answered(code=done.returncode, fields=json.loads(done.stdout) if done.stdout else {})
+        return CommandResult(code=done.returncode, fields=json.loads(done.stdout) if done.stdout else {})
 
     def codex_exec(self, program: Path, prompt: str) -> bool:
-        """Run one turn of the real Codex; True where it ended well."""
+        """Run one turn of the real Codex; return whether it succeeded."""
         return self._run([str(program), "exec", "--skip-git-repo-check", prompt]).returncode == 0
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[bytes]:

@@ -1,10 +1,10 @@
-"""What a Responses provider looks like from Codex: a small one, on loopback, that remembers every request.
+"""A small Responses provider on loopback that records every request.
 
-It is the other side of `demo` and of the end-to-end tests, and it is written from what Codex 0.169 accepts
-and sends, not from a provider's handbook. Standard library only; one thread a connection.
+It is the other side of `demo` and of the end-to-end tests. It follows the requests and the responses that Codex
+0.169 sends and accepts, not a provider's documentation. Standard library only; one thread a connection.
 
-    script     what the next turns are answered with, in order; then the default answer again
-    exchange   one request that arrived, kept whole: this is a test double and never meets a real key
+    script    the replies to the next turns, in order; then the default reply again
+    received  a request, kept whole: this is a test double and never meets a real key
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from cfp.codex.event_stream import format_event
-from cfp.demo.scripted_turns import Answer, ByTier, Cut, Event, NotSse, Reject, ScriptedTurn, Stall, events, model
+from cfp.demo.scripted_turns import ByTier, Cut, Event, NotSse, Reject, Reply, ScriptedTurn, Stall, events, model
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -36,7 +36,7 @@ BASE_PATH = "/v1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A request as it arrived. `headers` keeps order and spelling; `body` is raw, as it was encoded."""
+    """A request as it arrived. `headers` keeps order and spelling; `body` is still encoded."""
 
     method: str
     path: str
@@ -57,26 +57,26 @@ class Received:
 
 
 class DemoProvider:
-    """A provider that runs while the `with` block does; `base_url` is what a config.toml would say.
+    """A provider that runs while the `with` block does; `base_url` is its URL for a config.toml.
 
-    key      the bearer key that it demands; None takes every request
-    default  the answer to a turn when the script is empty
-    port     where to listen; 0 takes a free one
-    switch   answers a WebSocket handshake and speaks on that connection until it ends; None: 426, as most providers
+    key      the bearer key that it demands; None accepts every request
+    default  the reply to a turn when the script is empty
+    port     the port to listen at; 0 takes a free one
+    switch   serves a WebSocket from its handshake on; None: 426, as most providers
     """
 
     def __init__(
         self,
         *,
         key: str | None = None,
-        default: Answer | None = None,
+        default: Reply | None = None,
         port: int = 0,
         switch: Callable[[Connection, Received], None] | None = None,
     ) -> None:
         self.key = key
         self.switch = switch
-        self.default: Answer = default or ScriptedTurn()
-        self._script: deque[Answer] = deque()
+        self.default: Reply = default or ScriptedTurn()
+        self._script: deque[Reply] = deque()
         self._received: list[Received] = []
         self._arrival = threading.Condition()
         self._server = _Server(self, port)
@@ -96,8 +96,8 @@ class DemoProvider:
         self._server.stop()
         self._thread.join()
 
-    def script(self, *answers: Answer) -> None:
-        """Answer the next turns with these, in order."""
+    def script(self, *answers: Reply) -> None:
+        """Reply to the next turns with these, in order."""
         with self._arrival:
             self._script.extend(answers)
 
@@ -109,7 +109,7 @@ class DemoProvider:
 
     @property
     def turns(self) -> tuple[Received, ...]:
-        """Those of them that asked the model for something."""
+        """The requests among them that are turns."""
         return tuple(request for request in self.received if _is_turn(request))
 
     def wait_for_turns(self, count: int, timeout: float) -> tuple[Received, ...]:
@@ -120,13 +120,13 @@ class DemoProvider:
         return self.turns
 
     def record(self, request: Received) -> None:
-        """Remember a request (called by the server's threads)."""
+        """Record a request (called by the server's threads)."""
         with self._arrival:
             self._received.append(request)
             self._arrival.notify_all()
 
-    def next_answer(self) -> Answer:
-        """Take the next answer of the script (called by the server's threads)."""
+    def next_reply(self) -> Reply:
+        """Take the next reply of the script (called by the server's threads)."""
         with self._arrival:
             return self._script.popleft() if self._script else self.default
 
@@ -134,13 +134,13 @@ class DemoProvider:
 @contextlib.contextmanager
 def refusing() -> Iterator[str]:
     """Yield the base URL of a provider that is down: a port that refuses and that nobody else can take."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}{BASE_PATH}"
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}{BASE_PATH}"
 
 
 class _Server(ThreadingHTTPServer):
-    """Knows its open connections, so that stopping it leaves none behind."""
+    """An HTTP server that keeps its open connections, so that `stop` closes all of them."""
 
     daemon_threads = False
     block_on_close = True
@@ -164,7 +164,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that goes away in the middle is part of the tests."""
+        """Print nothing: tests close connections in the middle on purpose."""
 
     def stop(self) -> None:
         self.stopping.set()
@@ -211,7 +211,7 @@ class Connection(BaseHTTPRequestHandler):
         elif _is_turn(request):
             parsable = _is_object(request)
             bad = Reject(status=400, message="The body is not a JSON object.")
-            self._answer(self.server.upstream.next_answer() if parsable else bad, request)
+            self._answer(self.server.upstream.next_reply() if parsable else bad, request)
         elif request.method == "GET" and path == f"{BASE_PATH}/models":
             self._send_json(200, {"models": [model("embedded-model")]})
         elif "websocket" in (request.header("upgrade") or "").lower():
@@ -229,7 +229,7 @@ class Connection(BaseHTTPRequestHandler):
             switch(self, request)
             self.close_connection = True
 
-    def _answer(self, answer: Answer, request: Received) -> None:
+    def _answer(self, answer: Reply, request: Received) -> None:
         number = len(self.server.upstream.received)
         if isinstance(answer, ByTier):
             answer = answer.priority if request.json().get("service_tier") == "priority" else answer.rest

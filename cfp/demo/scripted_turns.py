@@ -1,6 +1,6 @@
-"""What a Responses provider says: the event stream that Codex 0.169 follows, and the ways in which it can fail.
+"""The replies of a Responses provider: the event stream that Codex 0.169 follows, and the failures of providers.
 
-Pure values. A turn of Codex is one `POST /responses`; each class of `Answer` is one thing that can come back.
+Pure values. A turn of Codex is one `POST /responses`; each class of `Reply` is one possible response.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedTurn:
-    """A complete event stream that says `text`.
+    """A complete event stream with the text `text`.
 
     first_after   seconds before the first event
     between       seconds from one event to the next
-    tier          the tier that the provider claims to have used; None echoes what was asked for
+    tier          the tier that the provider reports; None echoes the request's
     """
 
     text: str = "Hello from the embedded upstream."
@@ -37,12 +37,12 @@ class Reject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSse:
-    """200 with a whole JSON response although a stream was asked for."""
+    """200 with a whole JSON response in place of the requested stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stall:
-    """Silence until the client goes or the upstream stops: before any byte, or after the first event."""
+    """Silence until the client closes or the provider stops: before any byte, or after the first event."""
 
     after_first_event: bool = False
 
@@ -62,7 +62,7 @@ class ByTier:
     rest: ScriptedTurn
 
 
-Answer = ScriptedTurn | ByTier | Reject | NotSse | Stall | Cut
+Reply = ScriptedTurn | ByTier | Reject | NotSse | Stall | Cut
 Event = Mapping[str, Any]
 
 

@@ -1,4 +1,4 @@
-"""The story that the demo tells, step by step; a step that fails says what it saw."""
+"""The story of the demo, step by step; a failing step reports the difference."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from cfp.core.header_names import IDENTITY
 from cfp.demo.home import KEY, DemoHome
 from cfp.demo.provider import DemoProvider
-from cfp.demo.websocket import Speaker, ask
+from cfp.demo.websocket import WebSocketResponder, request_turn
 
 _IDENTITY_HEADERS = {name: f"demo {name}" for name in sorted(IDENTITY)}
 _TURN = {
@@ -27,7 +27,7 @@ _TURN = {
 
 
 class StepFailed(Exception):
-    """What was seen in place of what should be."""
+    """A step failed; the text has the unexpected value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +39,18 @@ class StoryStep:
 
 @dataclass(slots=True, kw_only=True)
 class Story:
-    """Runs steps on one home; `tell` hears of each as it ends."""
+    """Runs steps on one home; `tell` is called with each as it ends."""
 
     home: DemoHome
     upstream: DemoProvider
-    speaker: Speaker
+    speaker: WebSocketResponder
     codex: Path | None
     tell: Callable[[StoryStep], None]
     steps: list[StoryStep] = field(default_factory=list)
     before: dict[str, bytes] = field(default_factory=dict)
 
     def run(self) -> list[StoryStep]:
-        """Tell the whole story; the end is reached even where a step failed, so that nothing keeps running."""
+        """Run all steps up to the first that fails, then clean up, so that no process keeps running."""
         try:
             for name, act in self._plot():
                 with self._step(name):
@@ -85,7 +85,7 @@ class Story:
         self.tell(step)
 
     def _clean(self) -> None:
-        """A failed story must not leave its worker running."""
+        """Stop the worker that a failed story leaves behind."""
         if self.home.leftovers():
             self.home.run("stop", "--force")
 
@@ -106,7 +106,7 @@ class Story:
 
     def _websocket_turn(self) -> None:
         status = self._cfp("running", 0, "status")
-        events = ask(str(status["config_base_url"]), f"Bearer {KEY}", _TURN)
+        events = request_turn(str(status["config_base_url"]), f"Bearer {KEY}", _TURN)
         if not events or events[-1]["type"] != "response.completed":
             raise StepFailed(f"the answer ended after {len(events)} events")
         self._expect_tier(self.speaker.messages[-1], "priority")
@@ -157,12 +157,12 @@ class Story:
         return answer.fields
 
     def _post(self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Mapping[str, Any]:
-        """Send one streaming turn to the address that config.toml names; return the body that the upstream saw."""
+        """Send one streaming turn to the address in config.toml; return the body that reached the provider."""
         base = urlsplit(str(self._cfp("running", 0, "status")["config_base_url"]))
         connection = http.client.HTTPConnection(base.hostname or "", base.port or 0, timeout=30)
         try:
-            given = {"authorization": f"Bearer {KEY}", "content-type": "application/json", **(headers or {})}
-            connection.request("POST", f"{base.path}/responses", json.dumps(body), given)
+            fields = {"authorization": f"Bearer {KEY}", "content-type": "application/json", **(headers or {})}
+            connection.request("POST", f"{base.path}/responses", json.dumps(body), fields)
             answer = connection.getresponse()
             text = answer.read().decode()
         finally:

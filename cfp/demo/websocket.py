@@ -1,4 +1,4 @@
-"""As much of WebSocket (RFC 6455) as one turn needs: both of its ends, text in single frames below 64 KB."""
+"""Both ends of a WebSocket (RFC 6455), as far as one turn needs it: text in single frames below 64 KB."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _MASKED: Final = 0x80
 
 
 @dataclass(slots=True)
-class Speaker:
-    """The `switch` of an embedded upstream: answers each message with a turn. `messages` is what was said to it."""
+class WebSocketResponder:
+    """The `switch` of an embedded provider: replies to each message with a turn, and keeps it in `messages`."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
 
@@ -39,10 +39,10 @@ class Speaker:
                 connection.wfile.write(_frame(json.dumps(event).encode()))
 
 
-def ask(base_url: str, authorization: str, message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Say one `response.create` at `BASE_URL/responses` and return the events until it is complete.
+def request_turn(base_url: str, authorization: str, message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Send one `response.create` to `BASE_URL/responses` and return its events up to the last.
 
-    Raises OSError where there is no WebSocket: it names the status line.
+    Raises OSError with the status line where the server offers no WebSocket.
     """
     base, key = urlsplit(base_url), base64.b64encode(os.urandom(16)).decode()
     with socket.create_connection((base.hostname or "", base.port or 80), timeout=30) as connection:
@@ -78,7 +78,7 @@ def _fields(reader: BinaryIO) -> Iterator[tuple[str, str]]:
 
 
 def _frame(payload: bytes, mask: bytes = b"") -> bytes:
-    """One text frame (section 5.2); a client's has a mask of four bytes."""
+    """Return one text frame (section 5.2); a client's frame has a mask of four bytes."""
     bit, size = _MASKED if mask else 0, len(payload)
     length = bytes([bit | size]) if size < 126 else bytes([bit | 126]) + size.to_bytes(2)
     return bytes([_TEXT]) + length + mask + _unmasked(payload, mask)
@@ -89,7 +89,7 @@ def _unmasked(payload: bytes, mask: bytes) -> bytes:
 
 
 def _messages(reader: Any) -> Iterator[dict[str, Any]]:
-    """The texts that arrive, until the other end closes in whatever way."""
+    """Yield the text messages until the other end closes."""
     with suppress(OSError):
         while len(head := reader.read(2)) == 2 and head[0] == _TEXT:
             size = head[1] & ~_MASKED

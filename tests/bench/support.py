@@ -10,36 +10,42 @@ from cfp.bench.sample import Sample
 from cfp.bench.timed_request import TimedRequest
 from cfp.bench.workload import Tier, Trial
 from cfp.demo.provider import DemoProvider
-from cfp.demo.scripted_turns import Answer
+from cfp.demo.scripted_turns import Reply
 
 
 class TieredUpstream(DemoProvider):
     """Answers by the service_tier of the request; one turn at a time."""
 
-    def __init__(self, *, key: str | None = None, default: Answer, priority: Answer) -> None:
+    def __init__(self, *, key: str | None = None, default: Reply, priority: Reply) -> None:
         super().__init__(key=key, default=default)
         self.priority = priority
 
-    def next_answer(self) -> Answer:
+    def next_reply(self) -> Reply:
         asked = self.turns[-1].json().get("service_tier")
         return self.priority if asked == "priority" else self.default
 
     @property
     def tiers(self) -> list[str | None]:
         """What each turn asked for, in order of arrival."""
-        return [turn.json().get("service_tier") for turn in self.turns]
+        return [trial.json().get("service_tier") for trial in self.turns]
 
 
-def taken(pair: int, tier: Tier, total_ms: float | None = 100.0, **more: Any) -> Sample:
+def a_sample(pair: int, tier: Tier, total_ms: float | None = 100.0, **more: Any) -> Sample:
     """One sample as a benchmark would take it."""
     sent = tier.value_sent
     how: dict[str, Any] = {"status": 200, "request_service_tier": sent, "requests": 1, "output_chars": 10, **more}
     return Sample(pair=pair, place=1, tier=tier, total_ms=total_ms, **how)
 
 
-def an_exchange(**more: Any) -> TimedRequest:
-    """An exchange that began at second 100 and tells nobody."""
-    how: dict[str, Any] = {"began": 100.0, "asked": None, "sent": None, "tell": lambda _: None, **more}
+def a_timed_request(**more: Any) -> TimedRequest:
+    """A timed request that began at second 100 and reports to nobody."""
+    how: dict[str, Any] = {
+        "began": 100.0,
+        "tier_requested": None,
+        "tier_sent": None,
+        "report": lambda _: None,
+        **more,
+    }
     return TimedRequest(**how)
 
 

@@ -135,7 +135,7 @@ def test_what_is_measured_is_the_saved_upstream(bench: Bench) -> None:
     bench.machine.install()
     before = len(bench.upstream.turns)
     _, result = bench.direct("--pairs", "1", "--profile", "smoke", "--model", "m-1", "--reasoning-effort", "low")
-    sent = [turn.json() for turn in bench.upstream.turns[before:]]
+    sent = [trial.json() for trial in bench.upstream.turns[before:]]
     assert [("m-1", {"effort": "low"})] * 2 == [(body["model"], body["reasoning"]) for body in sent]
     assert [None, "priority"] == [body.get("service_tier") for body in sent]
     assert (bench.upstream.base_url, "relay", "m-1", "low", "smoke", "direct", "process_env:RELAY_KEY") == tuple(
@@ -153,7 +153,7 @@ def test_the_providers_own_headers_go_along(bench: Bench) -> None:
     bench.machine.relay(table='http_headers = { "X-Team" = "blue" }\nquery_params = { version = "2" }\n')
     bench.direct("--pairs", "1")
     assert {("blue", "/v1/responses?version=2")} == {
-        (turn.header("x-team"), turn.path) for turn in bench.upstream.turns
+        (trial.header("x-team"), trial.path) for trial in bench.upstream.turns
     }
 
 
@@ -250,4 +250,4 @@ def test_the_key_shows_nowhere(
     for secret in (CANARY, CANARY[-8:], "embedded upstream", "one hundred and twenty"):
         assert secret not in seen
         assert secret not in kept
-    assert all(turn.header("authorization") == f"Bearer {CANARY}" for turn in bench.upstream.turns)
+    assert all(trial.header("authorization") == f"Bearer {CANARY}" for trial in bench.upstream.turns)

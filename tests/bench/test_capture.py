@@ -37,15 +37,15 @@ def _route(base_url: str, **more: Any) -> ProviderClient:
 def _with_capture(
     route: ProviderClient, tier: Tier, act: Callable[[Capture, httpx.AsyncClient], Awaitable[None]]
 ) -> list[TimedRequest]:
-    """Run `act` against a capture and return the exchanges that it saw."""
-    exchanges: list[TimedRequest] = []
+    """Run `act` against a capture and return the requests that it saw."""
+    requests: list[TimedRequest] = []
 
     async def story() -> None:
-        async with Capture(route, tier, exchanges, lambda _: None) as capture, httpx.AsyncClient() as client:
+        async with Capture(route, tier, requests, lambda _: None) as capture, httpx.AsyncClient() as client:
             await act(capture, client)
 
     asyncio.run(story())
-    return exchanges
+    return requests
 
 
 def _phrase(capture: Capture) -> dict[str, str]:
@@ -62,15 +62,15 @@ def test_the_tier_is_set_and_the_key_put_in(upstream: DemoProvider, tier: Tier) 
         assert (200, "text/event-stream") == (answer.status_code, answer.headers["content-type"])
         assert '"response.completed"' in answer.text
 
-    (exchange,) = _with_capture(_route(upstream.base_url), tier, act)
-    (turn,) = upstream.turns
-    assert (f"Bearer {KEY}", "s-1") == (turn.header("authorization"), turn.header("session-id"))
-    assert tier.value_sent == turn.json().get("service_tier")
+    (timed,) = _with_capture(_route(upstream.base_url), tier, act)
+    (trial,) = upstream.turns
+    assert (f"Bearer {KEY}", "s-1") == (trial.header("authorization"), trial.header("session-id"))
+    assert tier.value_sent == trial.json().get("service_tier")
     assert ("flex", tier.value_sent, None, 7) == (
-        exchange.asked,
-        exchange.sent,
-        exchange.error,
-        exchange.output_chars,
+        timed.tier_requested,
+        timed.tier_sent,
+        timed.error,
+        timed.output_chars,
     )
 
 
@@ -121,8 +121,8 @@ def test_a_refusal_is_passed_on(upstream: DemoProvider) -> None:
         assert (429, "7") == (answer.status_code, answer.headers["retry-after"])
         assert "slow down" == answer.json()["error"]["message"]
 
-    (exchange,) = _with_capture(_route(upstream.base_url), Tier.DEFAULT, act)
-    assert (429, ErrorType.HTTP) == (exchange.status, exchange.error)
+    (timed,) = _with_capture(_route(upstream.base_url), Tier.DEFAULT, act)
+    assert (429, ErrorType.HTTP) == (timed.status, timed.error)
 
 
 def test_a_broken_stream_breaks_for_codex_too(upstream: DemoProvider) -> None:
@@ -133,8 +133,8 @@ def test_a_broken_stream_breaks_for_codex_too(upstream: DemoProvider) -> None:
         with pytest.raises(httpx.RemoteProtocolError):
             await client.post(f"{capture.base_url}/responses", json=BODY, headers=_phrase(capture))
 
-    (exchange,) = _with_capture(_route(upstream.base_url), Tier.DEFAULT, act)
-    assert "RemoteProtocolError" == exchange.error
+    (timed,) = _with_capture(_route(upstream.base_url), Tier.DEFAULT, act)
+    assert "RemoteProtocolError" == timed.error
 
 
 def test_a_provider_that_is_down() -> None:
@@ -145,8 +145,8 @@ def test_a_provider_that_is_down() -> None:
         assert 502 == answer.status_code
 
     with refusing() as base_url:
-        (exchange,) = _with_capture(_route(base_url), Tier.DEFAULT, act)
-    assert (None, "ConnectError") == (exchange.status, exchange.error)
+        (timed,) = _with_capture(_route(base_url), Tier.DEFAULT, act)
+    assert (None, "ConnectError") == (timed.status, timed.error)
 
 
 def test_leaving_ends_what_is_under_way(upstream: DemoProvider) -> None:
@@ -158,8 +158,8 @@ def test_leaving_ends_what_is_under_way(upstream: DemoProvider) -> None:
         async with client.stream("POST", url, json=BODY, headers=_phrase(capture)) as answer:
             await anext(answer.aiter_raw())
 
-    (exchange,) = _with_capture(_route(upstream.base_url), Tier.DEFAULT, act)
-    assert (None, True) == (exchange.total_ms, exchange.first_event_ms is not None)
+    (timed,) = _with_capture(_route(upstream.base_url), Tier.DEFAULT, act)
+    assert (None, True) == (timed.total_ms, timed.first_event_ms is not None)
 
 
 def test_identity_stays_here_where_a_chosen_key_stands_in(upstream: DemoProvider) -> None:
@@ -170,5 +170,5 @@ def test_identity_stays_here_where_a_chosen_key_stands_in(upstream: DemoProvider
         await client.post(f"{capture.base_url}/responses", content=json.dumps(BODY), headers=headers)
 
     _with_capture(_route(upstream.base_url, overrides=True), Tier.DEFAULT, act)
-    (turn,) = upstream.turns
-    assert (None, None, "s") == tuple(turn.header(name) for name in ("cookie", "chatgpt-account-id", "session-id"))
+    (trial,) = upstream.turns
+    assert (None, None, "s") == tuple(trial.header(name) for name in ("cookie", "chatgpt-account-id", "session-id"))

@@ -14,7 +14,7 @@ import psutil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfp.bench.codex import config_text, environment
+from cfp.bench.codex_exec import config_text, environment
 from cfp.demo.scripted_turns import ScriptedTurn, Stall
 from tests.bench.conftest import CANARY, Bench
 
@@ -92,10 +92,10 @@ def test_real_codex_measures_a_faster_tier(codex_bench: Bench) -> None:
     assert {1} == {one["requests"] for one in result["samples"]}
     assert all(200 < one["total_ms"] < 3000 for one in result["samples"] if one["tier"] == "default")
     assert [None, "priority", "priority", None] == bench.upstream.tiers
-    bodies = [turn.json() for turn in bench.upstream.turns]
+    bodies = [trial.json() for trial in bench.upstream.turns]
     assert {("gpt-5.5", "low")} == {(body["model"], body["reasoning"]["effort"]) for body in bodies}
     assert {("codex_exec", f"Bearer {CANARY}")} == {
-        (turn.header("originator"), turn.header("authorization")) for turn in bench.upstream.turns
+        (trial.header("originator"), trial.header("authorization")) for trial in bench.upstream.turns
     }
     assert 4 == len(bench.upstream.received)
     assert before == bench.machine.files()

@@ -8,7 +8,7 @@ import os
 from cfp.bench.progress import progress_on
 from cfp.bench.timed_request import ErrorType, Phase
 from cfp.bench.workload import Tier
-from tests.bench.support import FIRST, taken
+from tests.bench.support import FIRST, a_sample
 
 
 def test_plain_lines() -> None:
@@ -16,8 +16,8 @@ def test_plain_lines() -> None:
     stream, ticks = io.StringIO(), iter([10.0, 10.0, 11.25, 80.5])
     with progress_on(stream, 2, clock=lambda: next(ticks)) as progress:
         progress.phase(FIRST, Phase.WAITING)
-        progress.taken(taken(1, Tier.DEFAULT, 1234.0, first_output_ms=400.0))
-        progress.taken(taken(2, Tier.PRIORITY, None, status=400, error_type=ErrorType.HTTP))
+        progress.finished(a_sample(1, Tier.DEFAULT, 1234.0, first_output_ms=400.0))
+        progress.finished(a_sample(2, Tier.PRIORITY, None, status=400, error_type=ErrorType.HTTP))
     assert [
         "[   0.0 s] pair 1/2, default: waiting for the provider",
         "[   1.2 s] pair 1/2, default: done in 1.2 s, first output after 0.4 s",
@@ -30,7 +30,7 @@ def test_a_terminal_sees_it_move() -> None:
     leader, follower = os.openpty()
     with os.fdopen(follower, "w", encoding="utf-8") as terminal, progress_on(terminal, 3) as progress:
         progress.phase(FIRST, Phase.WAITING)
-        progress.taken(taken(1, Tier.DEFAULT, 1234.0))
+        progress.finished(a_sample(1, Tier.DEFAULT, 1234.0))
         progress.phase(FIRST, Phase.WRITING)
     shown = b""
     try:

@@ -15,7 +15,7 @@ from cfp.bench.report import report
 from cfp.bench.sample import Sample
 from cfp.bench.timed_request import ErrorType
 from cfp.bench.workload import Tier
-from tests.bench.support import taken
+from tests.bench.support import a_sample
 
 FIELDS = {
     *("samples", "default", "priority", "service_tier_control", "observed_speedup_total", "observed_speedup_ttfb"),
@@ -33,7 +33,7 @@ SIDE_FIELDS = {
 
 samples = st.lists(
     st.builds(
-        taken,
+        a_sample,
         st.integers(1, 6),
         st.sampled_from(list(Tier)),
         st.none() | st.floats(1, 1e5),
@@ -46,9 +46,9 @@ samples = st.lists(
 
 
 @given(samples)
-def test_the_two_judgements_agree(taken: list[Sample]) -> None:
+def test_the_two_judgements_agree(a_sample: list[Sample]) -> None:
     """`observed_priority_effective` is true exactly where the verdict is faster, and then the numbers show it."""
-    fields = report(taken).fields
+    fields = report(a_sample).fields
     assert (fields["verdict"] == "faster") == fields["observed_priority_effective"]
     if fields["observed_priority_effective"]:
         assert fields["observed_speedup_total"] >= 1.15
@@ -57,19 +57,19 @@ def test_the_two_judgements_agree(taken: list[Sample]) -> None:
 
 
 @given(samples)
-def test_any_samples_make_a_whole_result(taken: list[Sample]) -> None:
+def test_any_samples_make_a_whole_result(a_sample: list[Sample]) -> None:
     """Every field is there whatever failed, and all of it is JSON."""
-    fields = report(taken).fields
+    fields = report(a_sample).fields
     assert fields.keys() == FIELDS
     assert SIDE_FIELDS == fields["default"].keys() == fields["priority"].keys()
     assert all(SAMPLE_FIELDS <= one.keys() for one in fields["samples"])
-    assert len(taken) == len(json.loads(json.dumps(fields, allow_nan=False))["samples"])
-    assert len(taken) == fields["default"]["count"] + fields["priority"]["count"]
+    assert len(a_sample) == len(json.loads(json.dumps(fields, allow_nan=False))["samples"])
+    assert len(a_sample) == fields["default"]["count"] + fields["priority"]["count"]
 
 
 def _both(default: list[dict[str, Any]], priority: list[dict[str, Any]]) -> dict[str, Any]:
     sides = ((Tier.DEFAULT, default), (Tier.PRIORITY, priority))
-    made = [taken(number, tier, **how) for tier, side in sides for number, how in enumerate(side, 1)]
+    made = [a_sample(number, tier, **how) for tier, side in sides for number, how in enumerate(side, 1)]
     return report(made).fields
 
 
@@ -107,7 +107,7 @@ def test_numbers_of_a_plain_run() -> None:
 def test_accepted_is_said_of_the_tier_alone(
     default: dict[str, Any], priority: dict[str, Any], expected: bool | None
 ) -> None:
-    """Refused where priority turns fail and default ones do not; where both fail, this run does not tell."""
+    """Refused where priority turns fail and default ones do not; where both fail, this run does not report."""
     assert expected is _both([default], [priority])["priority_accepted"]
 
 
@@ -145,7 +145,10 @@ def test_the_chain_names_each_link() -> None:
 )
 def test_what_a_reader_is_warned_of(priority: dict[str, Any], expected: tuple[str, ...]) -> None:
     """Failed samples, answers of different length, turns of several requests."""
-    made = [taken(1, Tier.DEFAULT, output_chars=10), taken(1, Tier.PRIORITY, **{"output_chars": 11, **priority})]
+    made = [
+        a_sample(1, Tier.DEFAULT, output_chars=10),
+        a_sample(1, Tier.PRIORITY, **{"output_chars": 11, **priority}),
+    ]
     assert expected == report(made).warnings
 
 

@@ -15,10 +15,10 @@ from cfp.bench.workload import Profile, Tier, direct_body, schedule, with_tier
 def test_the_sides_take_turns(pairs: int) -> None:
     """Each pair has one turn of each tier, side by side, and the tier that goes first changes from pair to pair."""
     turns = schedule(pairs)
-    grouped = [list(group) for _, group in groupby(turns, key=lambda turn: turn.pair)]
+    grouped = [list(group) for _, group in groupby(turns, key=lambda trial: trial.pair)]
     assert pairs == len(grouped)
-    assert all({Tier.DEFAULT, Tier.PRIORITY} == {turn.tier for turn in group} for group in grouped)
-    assert [[1, 2]] * pairs == [[turn.place for turn in group] for group in grouped]
+    assert all({Tier.DEFAULT, Tier.PRIORITY} == {trial.tier for trial in group} for group in grouped)
+    assert [[1, 2]] * pairs == [[trial.place for trial in group] for group in grouped]
     firsts = [group[0].tier for group in grouped]
     assert [(Tier.DEFAULT, Tier.PRIORITY)[number % 2] for number in range(pairs)] == firsts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cfp.demo.provider import refusing
-from cfp.demo.scripted_turns import Answer, Cut, NotSse, Reject, Stall
+from cfp.demo.scripted_turns import Cut, NotSse, Reject, Reply, Stall
 from tests.end_to_end.harness import KEY, Machine, Ran, relay_config
 
 
@@ -33,7 +33,7 @@ def _refused(machine: Machine, *arguments: str) -> Ran:
     ],
     ids=["401", "500", "404", "not-sse", "stall"],
 )
-def test_a_failing_provider_changes_nothing(machine: Machine, answer: Answer, code: str) -> None:
+def test_a_failing_provider_changes_nothing(machine: Machine, answer: Reply, code: str) -> None:
     """Each way of failing has a code of its own, exit code 2, and leaves the home as it was."""
     machine.relay()
     machine.upstream.default = answer

@@ -34,7 +34,7 @@ WRITERS = {
     "cfp/host/system/skill_link.py": ("?.mkdir", "one link outside the Codex home"),
     "cfp/host/system/git.py": ("tempfile.TemporaryDirectory", "a throw-away folder"),
     "cfp/host/system/scratch.py": ("tempfile.mkdtemp ?.mkdir shutil.rmtree", "throw-away folders"),
-    "cfp/bench/codex.py": ("?.mkdir ?.write_text", "a throw-away Codex home"),
+    "cfp/bench/codex_exec.py": ("?.mkdir ?.write_text", "a throw-away Codex home"),
     "cfp/commands/demo.py": ("tempfile.mkdtemp shutil.rmtree", "the demo's throw-away folder"),
     "cfp/demo/home.py": ("?.mkdir ?.write_bytes ?.chmod", "the files of a user who does not exist, in that folder"),
 }

@@ -1,4 +1,4 @@
-"""One turn of the real Codex in a throw-away home, whose one provider is a capture; nothing of the user's is read."""
+"""Runs one turn of the real Codex in a temporary home, whose only provider is a capture; no user file is read."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cfp.layout import Layout
 
 PHRASE_ENV: Final = "CODEX_FAST_PROXY_BENCHMARK"
 
-# Of the user's environment: what finds programs, speaks a language or belongs to Windows. The prefixes belong to
-# version managers, whose `codex` is a script that looks for the real one.
+# The variables of the user's environment that find programs, set the language or belong to Windows. The prefixes
+# belong to version managers, whose `codex` is a script that looks for the real one.
 _KEPT: Final = frozenset(
     {
         *("PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "USER", "LOGNAME", "SHELL"),
@@ -31,7 +31,7 @@ _KEPT_PREFIXES: Final = ("LC_", "VOLTA_", "ASDF_", "MISE_", "NVM_", "FNM_")
 def config_text(*, base_url: str, model: str, effort: str | None, timeout: float) -> str:
     """Return the throw-away config.toml.
 
-    Nothing is tried twice: a retry would be measured as a slow answer. `unbounded_connection_retries` off lets Codex
+    Codex retries nothing: a retry would count as a slow response. `unbounded_connection_retries` off lets Codex
     (0.150 and later) end by itself where the capture is gone.
     """
     reasoning = "" if effort is None else f"model_reasoning_effort = {_text(effort)}\n"
@@ -61,12 +61,12 @@ def config_text(*, base_url: str, model: str, effort: str | None, timeout: float
 
 
 def _text(value: str) -> str:
-    """A TOML basic string; JSON's escapes are legal in it, but for a DEL and lone surrogates."""
+    """Return a TOML basic string; JSON's escapes are legal there, except for DEL and lone surrogates."""
     return json.dumps(value.encode("utf-8", "replace").decode(), ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def environment(environ: Mapping[str, str], *, home: Path, origin: str, pass_phrase: str) -> dict[str, str]:
-    """Return Codex's environment. All that is not the turn is sent to the capture as a proxy, which refuses it."""
+    """Return Codex's environment. The capture is its proxy, so that it refuses all traffic but the turn."""
     kept = {
         name: value
         for name, value in environ.items()
@@ -88,7 +88,7 @@ async def codex_exec(
 ) -> int:
     """Run `codex exec` to its end and return its exit code; cancelling ends it and its children.
 
-    What it says is not read: its output is the answer. Raises OSError where it cannot be started.
+    Its output is not read, since it holds the response. Raises OSError where it cannot be started.
     """
     with scratch("benchmark", environ) as folder:
         layout = Layout(folder / "home")
@@ -116,7 +116,7 @@ async def codex_exec(
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
-    """End Codex and its children: the npm package is a script around the program that does the work."""
+    """Kill Codex and its children: the npm package is a script that starts the real program."""
     with suppress(ProcessLookupError):
         if os.name == "nt":
             process.kill()

@@ -1,4 +1,4 @@
-"""One request there and back, measured on the way."""
+"""Sends one request and measures it."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from cfp.host.provider.client import ProviderClient
 _CONNECT_S: Final = 30.0
 
 
-class Answer:
-    """The head of an answer, and its body piece by piece; a failure of the transport ends the pieces."""
+class StreamedResponse:
+    """A response whose body is read piece by piece; a transport failure ends the pieces."""
 
-    def __init__(self, response: httpx.Response, exchange: TimedRequest) -> None:
+    def __init__(self, response: httpx.Response, timed: TimedRequest) -> None:
         self._response = response
-        self._exchange = exchange
+        self._timed = timed
         self.status = response.status_code
         self.headers = tuple(response.headers.items())
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body decoded, as it arrives; the exchange has noted each piece."""
+        """Yield the decoded body as it arrives, and record the time of each piece."""
         try:
             async for piece in self._response.aiter_bytes():
-                self._exchange.feed(piece, time.monotonic())
+                self._timed.feed(piece, time.monotonic())
                 yield piece
         except httpx.HTTPError as error:
-            self._exchange.failed(type(error).__name__, time.monotonic())
+            self._timed.failed(type(error).__name__, time.monotonic())
         else:
-            self._exchange.ended(time.monotonic())
+            self._timed.ended(time.monotonic())
 
 
 @asynccontextmanager
-async def asked(
-    route: ProviderClient, headers: Iterable[tuple[str, str]], body: bytes, exchange: TimedRequest
-) -> AsyncIterator[Answer | None]:
-    """Send the request and yield the answer, None where there is none; what happens is noted in `exchange`."""
+async def send(
+    route: ProviderClient, headers: Iterable[tuple[str, str]], body: bytes, timed: TimedRequest
+) -> AsyncIterator[StreamedResponse | None]:
+    """Send the request and yield the response, None where there is none; `timed` records its times and errors."""
     connections: list[httpcore.AsyncNetworkStream] = []
 
     async def trace(event: str, details: Mapping[str, Any]) -> None:
@@ -56,12 +56,12 @@ async def asked(
                     route.request(headers, body, trace=trace, connect_seconds=_CONNECT_S)
                 )
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                exchange.failed(type(error).__name__, time.monotonic())
+                timed.failed(type(error).__name__, time.monotonic())
                 yield None
                 return
             async with aclosing(response):
-                exchange.answered(response.status_code, response.headers.get("content-type"), time.monotonic())
-                yield Answer(response, exchange)
+                timed.answered(response.status_code, response.headers.get("content-type"), time.monotonic())
+                yield StreamedResponse(response, timed)
     finally:
         for connection in connections:  # httpcore leaves it open where the time runs out in a handshake
             await connection.aclose()
