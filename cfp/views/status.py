@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rich.console import RenderableType
 
+from cfp.messages.status import WARNINGS
 from cfp.views.page import BAD, GOOD, WARN, headline, next_step, rows, warnings
 
 _LEVELS: Final = {"ok": GOOD, "attention": WARN, "risk": BAD}
@@ -44,8 +45,11 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
             ]
         ),
         *warnings(
-            [f"Transaction {tx} was interrupted." for tx in answer.get("interrupted") or ()]
-            + (["The running proxy uses older settings or older code."] if answer.get("needs_restart") else [])
+            [
+                WARNINGS["transaction_interrupted"].filled({"transaction": tx}).sentence
+                for tx in answer.get("interrupted") or ()
+            ]
+            + ([WARNINGS["needs_restart"].sentence] if answer.get("needs_restart") else [])
         ),
         *next_step(answer),
     ]

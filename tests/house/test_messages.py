@@ -3,15 +3,50 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
+from collections.abc import Iterator
 
 import pytest
 
 from cfp.messages import ERRORS, message
 from tests.house.message_tables import MessageTable, message_tables
-from tests.house.source import modules
+from tests.house.source import Module, modules
 
 TABLES = tuple(message_tables())
+
+# The modules besides cfp.messages that hold sentences, and their readers.
+SENTENCES_ELSEWHERE = {
+    "cfp/bench/capture.py": "the benchmark's own Codex",
+    "cfp/bench/statistics.py": "developers",
+    "cfp/bench/workload.py": "the model",
+    "cfp/commands/completion.py": "readers of --help",
+    "cfp/commands/overview.py": "readers of --help",
+    "cfp/commands/run.py": "readers of --help",
+    "cfp/commands/serve.py": "readers of --help",
+    "cfp/demo/provider.py": "the demo's Codex",
+    "cfp/demo/scripted_turns.py": "the demo's Codex",
+    "cfp/host/provider/attempt.py": "the model",
+}
+_SENTENCE = re.compile(r"(?:^|\. )[A-Z`].* .*\.\s*\Z|^[A-Z]\S* .*\.\s*\Z", re.DOTALL)
+
+
+def _texts(module: Module) -> Iterator[tuple[int, str]]:
+    """Yield each text of a module that is no docstring, with its line; f-strings with {} for their values."""
+    docstrings, parts = set(), set()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            docstrings |= {id(child.value) for child in node.body[:1] if isinstance(child, ast.Expr)}
+        if isinstance(node, ast.JoinedStr):
+            parts |= {id(value) for value in node.values}
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.JoinedStr):
+            yield (
+                node.lineno,
+                "".join(str(value.value) if isinstance(value, ast.Constant) else "{}" for value in node.values),
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings | parts:
+            yield node.lineno, node.value
 
 
 def mentioned() -> set[str]:
@@ -57,3 +92,21 @@ def test_sentences_are_sentences(table: MessageTable) -> None:
             assert text.endswith((".", "?", ":", "{message}", "{work}")), code
             assert "\n" not in text, code
             assert all(name is None or name.isidentifier() for _, name, _, _ in string.Formatter().parse(text)), code
+
+
+def test_only_messages_holds_sentences() -> None:
+    """A text of several words that begins with a capital letter and ends with a period is a message."""
+    places = {
+        f"{module.name}:{line}": text
+        for module in modules("cfp")
+        if not module.name.startswith("cfp/messages/") and module.name not in SENTENCES_ELSEWHERE
+        for line, text in _texts(module)
+        if _SENTENCE.search(text)
+    }
+    assert {} == places
+
+
+def test_every_exception_holds_a_sentence() -> None:
+    """A module that no longer needs its exception loses it."""
+    holders = {module.name for module in modules("cfp") for _, text in _texts(module) if _SENTENCE.search(text)}
+    assert set() == set(SENTENCES_ELSEWHERE) - holders
