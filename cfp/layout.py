@@ -32,7 +32,7 @@ class Layout:
         return self.home / "config.toml"
 
     def profile(self, name: str) -> Path:
-        """The profile file that Codex layers over config.toml with `-p NAME`."""
+        """Return the profile file that Codex layers over config.toml with `-p NAME`."""
         return self.home / f"{name}.config.toml"
 
     @property
@@ -78,7 +78,7 @@ class Layout:
         return self.worker / "fast_proxy.lock"
 
     def control(self, nonce: str) -> Path:
-        """The control socket of the worker with that nonce; the worker removes it, unless it is killed."""
+        """Return the control socket of the worker with that nonce; the worker removes it, unless it is killed."""
         return self.worker / f"fast_proxy.{nonce}.sock"
 
     @property
@@ -106,7 +106,7 @@ class Layout:
         return self.home / "backups" / "codex-fast-proxy"
 
     def backup(self, time: datetime) -> Path:
-        """The copy of config.toml from that time; names sort by age."""
+        """Return the copy of config.toml from that time; names sort by age."""
         return self.backups / f"config.toml.{time.strftime('%Y%m%dT%H%M%S%fZ')}.bak"
 
     @property

@@ -1,4 +1,4 @@
-"""auth.json: the login mode that it stands for, and the API keys that it holds."""
+"""auth.json: its login mode and its API keys."""
 
 from __future__ import annotations
 

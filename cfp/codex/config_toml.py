@@ -47,7 +47,7 @@ def spelling(data: bytes | None, path: KeyPath) -> str | None:
 def edit_for(data: bytes | None, path: KeyPath, after: Json | Absent) -> KeyEdit:
     """Return the edit that makes `after` the value at `path` (ABSENT: deletes it).
 
-    Raises Unmergeable where a table, a list or a date stands there: Codex takes none of them for a key of ours.
+    Raises Unmergeable where a table, a list or a date is there: Codex takes none of them for a key of ours.
     """
     before = lookup(_read(decode(data).text), path)
     if before is ABSENT:
@@ -129,7 +129,7 @@ class _Draft:
         self.doc = _read(decoded.text)
 
     def put(self, path: KeyPath, value: Json | Absent, spelled: str | None) -> None:
-        """Make `value` stand at `path`, as `spelled` where that is known."""
+        """Set the value at `path`, as `spelled` where that is known."""
         if equivalent(lookup(self.doc, path), value):
             return
         _require_tables(self.doc, path)

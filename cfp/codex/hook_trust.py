@@ -66,7 +66,7 @@ STATE_KEYS: Final = ("trusted_hash", "enabled")  # of a hook's table in config.t
 
 
 def hook_exists(hooks_doc: Mapping[str, Json], key: str, hooks_path: str) -> bool:
-    """Whether a hook, of ours or anybody's, stands at the position that a trust key names."""
+    """Whether there is a hook, of ours or of others, at the position that a trust key names."""
     groups = hooks_doc.get("hooks", {}).get("SessionStart", [])
     return any(
         trust_key(hooks_path, at, place) == key

@@ -1,6 +1,6 @@
 """hooks.json: our SessionStart group, put in and taken out of a text that belongs to the user.
 
-Codex remembers trust by position, so nothing here ever moves a hook of somebody else. Our group goes in last.
+Codex remembers trust by position, so nothing here ever moves another program's hook. Our group goes in last.
 Where something follows it when it goes, a tombstone stays: the group `{"hooks": []}`, or, among other people's
 handlers of one group, a handler with an empty command, which Codex skips with a warning. A tombstone is ours to
 drop only where nothing follows it any more and the image before our install had fewer of them; any other one
@@ -145,7 +145,7 @@ class _Restoration:
             self.text = drop_empty_event(self.text, self.old_text)
 
     def _put_back(self, before: Json, spelling: str | None) -> None:
-        """Bring a hook back that we took out: into its tombstone where that stands, else as the last one."""
+        """Put a hook back that we removed: into its tombstone if that is still there, else as the last one."""
         index, handler = our_handler(before)
         rest = before["hooks"][:index] + before["hooks"][index + 1 :]
         old = next((at.group for at in find_ours(json.loads(self.old_text))), -1)
@@ -166,7 +166,7 @@ HOOKS_JSON = HooksJson()
 
 
 def _encode_proven(doc: Mapping[str, Json], text: str) -> bytes:
-    """Return the bytes of an edited text, once it is proven that everything but our hook stands as in `doc`."""
+    """Return the bytes of an edited text, once it is proven that everything but our hook is as in `doc`."""
     data = text.encode()
     if not equivalent(others_of(parse(data)), others_of(doc)):
         raise Unmergeable("the edit would change more than our own hook")

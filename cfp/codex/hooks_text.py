@@ -70,7 +70,7 @@ def append_handler(text: str, group: int, handler: Json) -> str:
 def take_out(text: str, group: int, handler: int, *, empty: str) -> str:
     """Take a hook out without moving any other: where something follows it, a tombstone takes its place.
 
-    `empty` is what stands between the brackets of a list that lost its only group.
+    `empty` is the text between the brackets of a list that lost its only group.
     """
     event = event_item(text)
     groups = group_items(text)
@@ -107,7 +107,7 @@ def drop_empty_event(text: str, old_text: str) -> str:
 
 
 def gap_of_empty(text: str, container: Item | None) -> str:
-    """Return what stands between the brackets of an empty container, "" for any other."""
+    """Return the text between the brackets of an empty container, "" for any other."""
     if container is None or items(text, container):
         return ""
     return text[container.value + 1 : container.end - 1]

@@ -68,7 +68,7 @@ def append(text: str, container: Item, name: str, value: Json) -> str:
 
 
 def cut(text: str, container: Item, index: int, *, empty: str) -> str:
-    """Return the text without one item; `empty` is what stands between the brackets where it was the only one."""
+    """Return the text without one item; `empty` is the text between the brackets if it was the only one."""
     siblings = items(text, container)
     if len(siblings) == 1:
         return text[: container.value + 1] + empty + text[container.end - 1 :]
@@ -82,7 +82,7 @@ class Style:
     """The layout of a text.
 
     lines     one item a line, indented by `unit` more than what holds it
-    colon     what stands between a key and its value
+    colon     the text between a key and its value
     """
 
     lines: bool

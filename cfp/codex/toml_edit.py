@@ -36,7 +36,7 @@ def delete(text: str, path: KeyPath) -> str:
 
 
 def drop_empty_section(text: str, path: KeyPath) -> str:
-    """Return the text without the header `[path]` and the blank line before it, if nothing stands under it."""
+    """Return the text without the header `[path]` and the blank line before it, if it has no entries."""
     for section in scan(text):
         if section.path == path and not section.entries:
             head = text[: section.header[0]]
@@ -154,7 +154,7 @@ def _append_section(text: str, path: KeyPath, line: str) -> str:
 
 
 def _cut_line(text: str, start: int, end: int) -> str:
-    """Take out what stands from `start` to `end`, and where nothing else is on its line, that and the newline before.
+    """Cut the text from `start` to `end`; if nothing else is on its line, also the line and the newline before it.
 
     It is the newline before because that came with the line; the first line of a text takes the one behind it.
     """

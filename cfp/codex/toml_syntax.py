@@ -28,7 +28,7 @@ _NESTED = re.compile(rf"[^\[\]{{}}\"'#]++|#[^\n]*+|{STRING}|[\[\]{{}}]", re.DOTA
 class Entry:
     """One `key = value`.
 
-    path   from the root; an int stands for the element of an array of tables
+    path   from the root; an int is the index of an element of an array of tables
     parts  span of each part of the dotted key, quotes included
     value  span of the value
     """
@@ -57,7 +57,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Entries that stand side by side: those of a section, or of the inline table that `inline` holds."""
+    """Sibling entries: those of a section, or of the inline table that `inline` holds."""
 
     path: Path
     entries: list[Entry]
@@ -84,7 +84,7 @@ def scan(text: str) -> list[Section]:
 
 
 def scopes(text: str, sections: list[Section], path: Path) -> Iterator[Scope]:
-    """Yield every scope in which an entry may stand that is `path`, or a table on the way to it."""
+    """Yield every scope that may hold an entry for `path`, or for a table on the way to it."""
     for section in sections:
         if path[: len(section.path)] == section.path:
             yield from _inward(text, Scope(section.path, section.entries, section=section), path)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import Any
 import cfp
 from cfp.codex import auth_json, config_toml, hook_trust, hooks_document
 from cfp.codex.text import Unparseable
-from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
-from cfp.core.health import WorkerHealth, parse_health
+from cfp.core.facts import Facts, Runtime, TextFact
 from cfp.core.manifest import Manifest, parse_manifest
 from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
@@ -21,12 +19,9 @@ from cfp.errors import Refused
 from cfp.host.disk import DISK, Disk
 from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.system import windows
-from cfp.host.worker import code_id, control_socket, discovery, probe
-from cfp.host.worker.health import health_at
-from cfp.host.worker.predecessor import find_predecessor, find_unrecorded
+from cfp.host.worker import code_id
+from cfp.host.worker.queries import LOCAL_QUERIES, WorkerQueries
 from cfp.layout import Layout
-
-PROBE_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +30,6 @@ class RequestedAddress:
 
     host: str | None = None
     port: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerQueries:
-    """Queries about the ports and worker processes of this machine.
-
-    at_address  the listener at an address
-    by_process  the worker of a home that no recorded address leads to, found by its process
-    draining    the workers of a home that have handed over and finish their streams
-    """
-
-    at_address: Callable[[Layout, str, int], PortFact]
-    by_process: Callable[[Layout, tuple[PortFact | None, ...]], PortFact | None]
-    draining: Callable[[Layout], tuple[PortFact, ...]]
 
 
 def survey(
@@ -64,13 +45,13 @@ def survey(
 ) -> Facts:
     """Read one home.
 
-    codex_version  the CLI's, where the command asked for it
+    codex_version  the CLI's, where the command read it
     queries        about ports and processes; None: those of this machine
     disk           reads files and the clock
     locked         the caller holds the journal's lock
     settled        the caller has settled the interrupted transactions: the survey looks for none
     """
-    queries = queries or WorkerQueries(at_address=_port, by_process=_by_process, draining=_draining)
+    queries = queries or LOCAL_QUERIES
     config = _text(disk, layout.config, config_toml.parse)
     hooks = _text(disk, layout.hooks, hooks_document.parse)
     record = _OwnFiles(disk)
@@ -151,67 +132,6 @@ def _candidate(address: RequestedAddress, recorded: Settings | None) -> tuple[st
     return host, address.port or (recorded.port if recorded else DEFAULT_PORT)
 
 
-def _port(layout: Layout, host: str, port: int) -> PortFact:
-    health = health_at(host, port, PROBE_TIMEOUT_S)
-    if health is not None:
-        home = health.codex_home
-        ours = _is_this_home(home, layout) if home else find_predecessor(layout, host, port) is not None
-        state = PortState.OURS if ours else PortState.OTHER_HOME
-        owner = f"the worker of {home or 'another Codex home'}"
-        lends = ours and _hands_over(health, layout)
-        return PortFact(host=host, port=port, state=state, health=health, owner=owner, hands_over=lends)
-    if probe.port_free(host, port):
-        return PortFact(host=host, port=port, state=PortState.FREE)
-    owner_found = probe.port_owner(port)
-    owner = f"process {owner_found.pid}" if owner_found and owner_found.pid else "another program"
-    barred = owner_found is None and probe.port_barred(host, port)
-    return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=owner, barred=barred)
-
-
-def _by_process(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
-    """Return the worker of this home that no known address leads to; of a hanging one only the pid is known."""
-    if any(at is not None and at.state is PortState.OURS for at in known):
-        return None
-    draining = {at.pid for at in _draining(layout)}
-    workers = discovery.find_workers(layout.home)
-    worker = next((one for one in workers if one.pid not in draining), None)
-    if worker is None:
-        return _unrecorded_predecessor(layout)
-    asked_already = any(at is not None and (at.host, at.port) == (worker.host, worker.port) for at in known)
-    health = None if asked_already else health_at(worker.host, worker.port, PROBE_TIMEOUT_S)
-    if health is None or health.nonce != worker.nonce:
-        answer = {"ok": False, "pid": worker.pid, "nonce": worker.nonce, "started": worker.started}  # as far as known
-        return PortFact(host=worker.host, port=worker.port, state=PortState.OURS, health=parse_health(answer))
-    return PortFact(
-        host=worker.host,
-        port=worker.port,
-        state=PortState.OURS,
-        health=health,
-        hands_over=_hands_over(health, layout),
-    )
-
-
-def _unrecorded_predecessor(layout: Layout) -> PortFact | None:
-    at = find_unrecorded(layout)
-    return None if at is None else _port(layout, *at)
-
-
-def _draining(layout: Layout) -> tuple[PortFact, ...]:
-    return tuple(
-        PortFact(host=health.host, port=health.port, state=PortState.OURS, health=health)
-        for health in discovery.draining_workers(layout)
-    )
-
-
-def _hands_over(health: WorkerHealth, layout: Layout) -> bool:
-    """Whether the worker offers a handover and its control socket exists: its home may have been deleted."""
-    return control_socket.CAN_HAND_OVER and health.hands_over and layout.control(health.nonce).exists()
-
-
-def _is_this_home(home: str, layout: Layout) -> bool:
-    return os.path.realpath(home) == os.path.realpath(layout.home)
-
-
 def _text(disk: Disk, path: Path, parse: Any) -> TextFact:
     data, error = disk.try_to_read(path)
     if data is None:
@@ -264,7 +184,7 @@ def _kept(record: _OwnFiles, layout: Layout, names: tuple[str, ...]) -> tuple[tu
 
 
 def _interrupted(disk: Disk, layout: Layout, *, locked: bool) -> tuple[str, ...]:
-    """The interrupted transactions, by the one listing that needs nothing of the journal's machinery.
+    """Return the interrupted transactions from a listing of the journal's folder, without the journal's code.
 
     While others hold the lock what is open is theirs, and at work.
     """

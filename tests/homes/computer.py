@@ -18,7 +18,8 @@ from cfp.core.health import WorkerHealth, parse_health
 from cfp.core.launch import Launch
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import Failed
-from cfp.host.survey import WorkerQueries, describe_runtime
+from cfp.host.survey import describe_runtime
+from cfp.host.worker.queries import WorkerQueries
 from cfp.layout import Layout
 from journal.values import Json, WorkerRecord
 

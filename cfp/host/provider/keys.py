@@ -67,7 +67,7 @@ class ProviderKey:
 
     @property
     def source(self) -> str:
-        """The location and name, as in `process_env:NAME`; never a value."""
+        """The location and name of the key, as in `process_env:NAME`; never its value."""
         return f"{self.location}:{self.name}" if self.name else str(self.location)
 
 
@@ -90,7 +90,7 @@ def discover_key(
     """Return the key that Codex would send to `provider`, or with `source`, the one that the user named.
 
     config, auth, dotenv, provider_auth are the contents of config.toml (parsed), auth.json, .env and
-    provider-auth.json; user_environ is `windows.user_environ()`. None: there is none (`sends_key` tells whether
+    provider-auth.json; user_environ is `windows.user_environ()`. None: there is none (`sends_key` is whether
     one is to be expected).
     """
     fallbacks = {} if user_environ is None else user_environ

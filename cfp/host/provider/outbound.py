@@ -47,7 +47,7 @@ def _variable(name: str, environ: Mapping[str, str]) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the name stands for this machine; no resolver is asked."""
+    """Whether the name stands for this machine; no name is resolved."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     address = _address(host)
@@ -62,7 +62,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _is_excepted(host: str, port: int, no_proxy: str) -> bool:
-    """Whether it names the host: `*`, an address, a network, or a domain with all below it; `:port` may follow."""
+    """Whether no_proxy lists the host: by `*`, address, network or domain (with subdomains); `:port` may follow."""
     return any(entry == "*" or _names(entry, host, port) for entry in no_proxy.lower().replace(",", " ").split())
 
 

@@ -29,7 +29,7 @@ def runtime_id() -> str:
 
 
 def _sources(root: str) -> Iterator[str]:
-    """Python files under a folder, relative to it, with slashes; not pathlib's walk, which costs twice as much."""
+    """Yield the Python files under a folder, relative to it, with slashes; pathlib's walk costs twice as much."""
     for folder, _, names in os.walk(root):
         inside = folder[len(root) + 1 :].replace(os.sep, "/")
         for name in names:

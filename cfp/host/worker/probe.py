@@ -66,7 +66,7 @@ def probe(host: str, port: int, timeout: float) -> tuple[Status, dict[str, Any] 
     except TimeoutError:
         status = Status.TIMED_OUT
     except OSError:
-        pass  # the outcome so far holds: nobody listens, or the peer hung up
+        pass  # the status stays: no listener, or a peer that hung up
     return status, None
 
 
@@ -91,7 +91,7 @@ def _ask(connection: socket.socket, authority: str, deadline: float) -> bytes:
 
 
 def _is_complete(answer: bytes) -> bool:
-    """Whether the response is complete by its Content-Length; without one, only the connection's end tells."""
+    """Whether the response is complete by its Content-Length; without one, the response ends with the connection."""
     head, separator, body = answer.partition(b"\r\n\r\n")
     for line in head.split(b"\r\n")[1:] if separator else ():
         name, _, value = line.partition(b":")
@@ -191,7 +191,7 @@ def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Starti
             return health
         if child.wait(max(0.0, min(left, delay))):
             raise _did_not_start("exited", child)
-        if status is not Status.TIMED_OUT:  # the last try may be too short to tell
+        if status is not Status.TIMED_OUT:  # the last try may be too short for an answer
             port_taken = status in {Status.FOREIGN, Status.HEALTHY}
         if left <= 0:
             raise _did_not_start("port_taken" if port_taken else "timed_out", child)

@@ -55,7 +55,7 @@ def stop_worker(
 
 
 def _end(worker: processes.Handle, grace: float, health: Callable[[], WorkerHealth | None], *, drains: bool) -> int:
-    """SIGTERM, `grace` seconds, SIGTERM, SIGKILL; returns the requests in flight at the second one."""
+    """Send SIGTERM, after `grace` seconds another, then SIGKILL; return the requests in flight at the second."""
     if not drains:  # where it does, a SIGTERM now would be the second one
         worker.signal(kill=False)
     if worker.wait(grace):

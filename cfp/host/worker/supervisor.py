@@ -54,7 +54,7 @@ class WorkerSupervisor:
         return health
 
     def release(self, at: PortFact) -> None:
-        """Tell a worker that stands by to exit once its streams end.
+        """Let a worker that stands by exit once its streams end.
 
         A worker whose successor has died in the meantime serves on: Codex still needs one.
         """

@@ -107,7 +107,8 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
     from cfp.core.diagnosis import diagnose  # noqa: PLC0415  see above
     from cfp.core.facts import PortFact, PortState  # noqa: PLC0415  see above
     from cfp.core.health import parse_health  # noqa: PLC0415  see above
-    from cfp.host.survey import WorkerQueries, survey  # noqa: PLC0415  see above
+    from cfp.host.survey import survey  # noqa: PLC0415  see above
+    from cfp.host.worker.queries import WorkerQueries  # noqa: PLC0415  see above
 
     own = PortFact(
         host=str(health["host"]), port=int(health["port"]), state=PortState.OURS, health=parse_health(health)

@@ -1,0 +1,94 @@
+"""Queries about the ports and worker processes of this machine; they return facts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cfp.core.facts import PortFact, PortState
+from cfp.core.health import WorkerHealth, parse_health
+from cfp.host.worker import control_socket, discovery, probe
+from cfp.host.worker.health import health_at
+from cfp.host.worker.predecessor import find_predecessor, find_unrecorded
+from cfp.layout import Layout
+
+PROBE_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerQueries:
+    """The queries of a survey about ports and worker processes.
+
+    at_address  the listener at an address
+    by_process  the worker of a home that no recorded address leads to, found by its process
+    draining    the workers of a home that have handed over and finish their streams
+    """
+
+    at_address: Callable[[Layout, str, int], PortFact]
+    by_process: Callable[[Layout, tuple[PortFact | None, ...]], PortFact | None]
+    draining: Callable[[Layout], tuple[PortFact, ...]]
+
+
+def _port(layout: Layout, host: str, port: int) -> PortFact:
+    health = health_at(host, port, PROBE_TIMEOUT_S)
+    if health is not None:
+        home = health.codex_home
+        ours = _is_this_home(home, layout) if home else find_predecessor(layout, host, port) is not None
+        state = PortState.OURS if ours else PortState.OTHER_HOME
+        owner = f"the worker of {home or 'another Codex home'}"
+        lends = ours and _hands_over(health, layout)
+        return PortFact(host=host, port=port, state=state, health=health, owner=owner, hands_over=lends)
+    if probe.port_free(host, port):
+        return PortFact(host=host, port=port, state=PortState.FREE)
+    listener_owner = probe.port_owner(port)
+    owner = f"process {listener_owner.pid}" if listener_owner and listener_owner.pid else "another program"
+    barred = listener_owner is None and probe.port_barred(host, port)
+    return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=owner, barred=barred)
+
+
+def _by_process(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
+    """Return the worker of this home that no known address leads to; of a hanging one only the pid is known."""
+    if any(at is not None and at.state is PortState.OURS for at in known):
+        return None
+    draining = {at.pid for at in _draining(layout)}
+    workers = discovery.find_workers(layout.home)
+    worker = next((worker for worker in workers if worker.pid not in draining), None)
+    if worker is None:
+        return _unrecorded_predecessor(layout)
+    probed_already = any(at is not None and (at.host, at.port) == (worker.host, worker.port) for at in known)
+    health = None if probed_already else health_at(worker.host, worker.port, PROBE_TIMEOUT_S)
+    if health is None or health.nonce != worker.nonce:
+        health_json = {"ok": False, "pid": worker.pid, "nonce": worker.nonce, "started": worker.started}
+        return PortFact(host=worker.host, port=worker.port, state=PortState.OURS, health=parse_health(health_json))
+    return PortFact(
+        host=worker.host,
+        port=worker.port,
+        state=PortState.OURS,
+        health=health,
+        hands_over=_hands_over(health, layout),
+    )
+
+
+def _unrecorded_predecessor(layout: Layout) -> PortFact | None:
+    at = find_unrecorded(layout)
+    return None if at is None else _port(layout, *at)
+
+
+def _draining(layout: Layout) -> tuple[PortFact, ...]:
+    return tuple(
+        PortFact(host=health.host, port=health.port, state=PortState.OURS, health=health)
+        for health in discovery.draining_workers(layout)
+    )
+
+
+def _hands_over(health: WorkerHealth, layout: Layout) -> bool:
+    """Whether the worker offers a handover and its control socket exists: its home may have been deleted."""
+    return control_socket.CAN_HAND_OVER and health.hands_over and layout.control(health.nonce).exists()
+
+
+def _is_this_home(home: str, layout: Layout) -> bool:
+    return os.path.realpath(home) == os.path.realpath(layout.home)
+
+
+LOCAL_QUERIES = WorkerQueries(at_address=_port, by_process=_by_process, draining=_draining)
