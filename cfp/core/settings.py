@@ -56,7 +56,13 @@ class Settings:
 
     @property
     def overrides_auth(self) -> bool:
+        """Whether the proxy sends a key of its own, in place of what Codex sends."""
         return self.upstream_api_key_file or self.upstream_api_key_env is not None
+
+    @property
+    def upstream_auth(self) -> str:
+        """The same as results and health report it; a closed set."""
+        return "override_configured" if self.overrides_auth else "preserved"
 
     def to_json(self) -> dict[str, Any]:
         return {

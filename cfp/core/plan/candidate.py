@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from cfp.core.facts import Facts
 from cfp.core.provider import BUILT_IN_URL, Target
+from cfp.core.route_report import key_available
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_TIER, Policy, Settings, upstream_url, validate
 from cfp.errors import Refused, UsageError
 from cfp.layout import DEFAULT_PROXY_BASE
@@ -36,13 +37,14 @@ class RouteRequest:
 
 def check_key(facts: Facts, settings: Settings) -> None:
     """Refuse an auth override whose key is missing: every request would fail. Raises Refused."""
-    if settings.upstream_api_key_file and settings.provider not in facts.provider_keys:
+    if key_available(facts, settings):
+        return
+    variable = settings.upstream_api_key_env
+    if variable is None:
         raise Refused("provider_key_missing", provider=settings.provider)
-    env = settings.upstream_api_key_env
-    if env is not None and env not in facts.environment | facts.user_environment | facts.auth_names:
-        if _may_be_a_key(env):
-            raise Refused("invalid_env_name")  # its sentence does not repeat the name
-        raise Refused("upstream_key_missing", variable=env)
+    if _may_be_a_key(variable):
+        raise Refused("invalid_env_name")  # its sentence does not repeat the name
+    raise Refused("upstream_key_missing", variable=variable)
 
 
 def _may_be_a_key(name: str) -> bool:

@@ -71,7 +71,7 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
         "port": worker.port,
         "service_tier_effective_policy": credentials.effective_policy().value,
         "login_mode": credentials.login().value,
-        "upstream_auth": "override_configured" if settings.overrides_auth else "preserved",
+        "upstream_auth": settings.upstream_auth,
         "upstream_api_key_source": credentials.key_source,
         "upstream_api_key_available": credentials.key_available(),
         "requests_in_flight": worker.requests_in_flight,
