@@ -30,8 +30,6 @@ EXCUSED: dict[str, str] = {
     "real_fs.link_new: True for False": "Linux links the link either way",
     "recovery.require_before_images: True for False": "whether an image is needed depends on no power cut",
     "rollback.move_towards: drop participant.swap_in(area, undo, observation)": NEXT_ROUND,
-    "rollback.move_towards: participant.swap_in(area, undo, obser... before "
-    "stage(participant.context.fs, undo, i...": NEXT_ROUND,
     "rollback.move_towards: without displaced.content.metadata in metadata or displaced.content.metadata": (
         "the displaced file's metadata is recorded where it is ours, and in the image where it is foreign"
     ),
