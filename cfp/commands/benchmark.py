@@ -30,8 +30,8 @@ from cfp.core.state import state_of
 from cfp.errors import CfpError, Refused, Stuck
 from cfp.host.disk import read_or_none
 from cfp.host.home import LOCK_TIMEOUT_S, Host
-from cfp.host.provider import keys
 from cfp.host.provider.client import ProviderClient
+from cfp.host.provider.request_extras import request_extras
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE
@@ -180,7 +180,7 @@ def _subject(args: Args, host: Host, facts: Facts) -> _Subject:
         upstream_base=settings.upstream_base,
         key=key,
         environ=host.environ,
-        extras=keys.provider_extras(doc, settings.provider, read_or_none(host.layout.dotenv), host.environ),
+        extras=request_extras(doc, settings.provider, read_or_none(host.layout.dotenv), host.environ),
         overrides=settings.overrides_auth,
     )
     return _Subject(

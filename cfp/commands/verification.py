@@ -12,6 +12,7 @@ from cfp.errors import CfpError, Refused
 from cfp.host.home import Host
 from cfp.host.provider import keys, verification
 from cfp.host.provider.outbound import outbound_environ
+from cfp.host.provider.request_extras import request_extras
 from cfp.host.system import windows
 from cfp.messages import ErrorCode
 
@@ -27,7 +28,7 @@ def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: floa
         model=candidate_model(host, doc),
         service_tier=_tier(facts, doc, settings),
         key=candidate_key(host, doc, settings),
-        extras=keys.provider_extras(doc, settings.provider, host.disk.read(host.layout.dotenv), host.environ),
+        extras=request_extras(doc, settings.provider, host.disk.read(host.layout.dotenv), host.environ),
         overrides=settings.overrides_auth,
     )
     environ = outbound_environ(host.environ, host.disk.read(host.layout.dotenv))

@@ -14,8 +14,9 @@ import httpx
 from cfp.core import header_names
 from cfp.core.provider import host_of
 from cfp.errors import Failed
-from cfp.host.provider.keys import ProviderKey, RequestExtras, checked_bearer
+from cfp.host.provider.keys import ProviderKey, checked_bearer
 from cfp.host.provider.outbound import outbound_proxy, tls_context
+from cfp.host.provider.request_extras import RequestExtras
 from cfp.host.provider.socks import SocksTransport
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2

@@ -100,9 +100,9 @@ def discover_key(
         KeyLocation.WINDOWS_USER_ENV: fallbacks.get,
         KeyLocation.AUTH_JSON: lambda name: auth_json.api_key(auth, name),
         KeyLocation.PROVIDER_AUTH_FILE: lambda _: _provider_auth_key(provider_auth, provider),
-        KeyLocation.BEARER_TOKEN: lambda _: _text(_table(config, provider).get("experimental_bearer_token")),
+        KeyLocation.BEARER_TOKEN: lambda _: _text(provider_table(config, provider).get("experimental_bearer_token")),
         KeyLocation.AUTH_COMMAND: lambda _: printed_key(
-            _table(config, provider)["auth"], {**environ, **parse_dotenv(dotenv, environ)}
+            provider_table(config, provider)["auth"], {**environ, **parse_dotenv(dotenv, environ)}
         ),
     }
     for location, name in _locations(config, provider, auth) if source is None else _locations_of(source):
@@ -140,7 +140,7 @@ def sends_login(config: Mapping[str, Any], provider: str, auth: bytes | None) ->
 
 def _locations(config: Mapping[str, Any], provider: str, auth: bytes | None) -> list[tuple[KeyLocation, str]]:
     """Return the locations that the provider's table names, in order (Codex 0.169: env_key beats the rest)."""
-    table = _table(config, provider)
+    table = provider_table(config, provider)
     env_key = _text(table.get("env_key"))
     if env_key:
         return _by_name(env_key)
@@ -171,7 +171,7 @@ def _codex_reads_key(config: Mapping[str, Any], auth: bytes | None) -> bool:
     return config.get("cli_auth_credentials_store") not in _STORES_WITHOUT_FILE and not mode.startswith("chatgpt")
 
 
-def _table(config: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
+def provider_table(config: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
     """Return the provider's table; a built-in provider has none, even if config.toml has a table of its name."""
     tables = config.get("model_providers")
     table = tables.get(provider) if isinstance(tables, Mapping) else None
@@ -190,34 +190,3 @@ def _provider_auth_key(data: bytes | None, provider: str) -> str | None:
         return _text(providers[provider]["api_key"])
     except (ValueError, RecursionError, KeyError, TypeError):
         return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestExtras:
-    """Headers and query parameters that the provider's table adds to requests. Values may be secrets."""
-
-    headers: tuple[tuple[str, Secret], ...] = ()
-    query: tuple[tuple[str, Secret], ...] = ()
-
-
-def provider_extras(
-    config: Mapping[str, Any], provider: str, dotenv: bytes | None, environ: Mapping[str, str]
-) -> RequestExtras:
-    """Read http_headers, env_http_headers (a variable that is missing or blank gives none) and query_params."""
-    table = _table(config, provider)
-    variables = {**environ, **parse_dotenv(dotenv, environ)}
-    from_variables = {name: variables.get(variable, "") for name, variable in _texts(table, "env_http_headers")}
-    headers = {
-        **dict(_texts(table, "http_headers")),
-        **{name: value for name, value in from_variables.items() if value.strip()},
-    }
-    return RequestExtras(
-        headers=tuple((name, Secret(value)) for name, value in headers.items()),
-        query=tuple((name, Secret(value)) for name, value in _texts(table, "query_params")),
-    )
-
-
-def _texts(table: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
-    inner = table.get(name)
-    items = inner.items() if isinstance(inner, Mapping) else ()
-    return [(key, value) for key, value in items if isinstance(value, str)]

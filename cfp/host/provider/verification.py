@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cfp.host.provider.keys import ProviderKey, RequestExtras
+from cfp.host.provider.keys import ProviderKey
+from cfp.host.provider.request_extras import RequestExtras
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ import pytest
 
 from cfp.errors import Failed
 from cfp.host.provider.attempt import verify
-from cfp.host.provider.keys import KeyLocation, ProviderKey, RequestExtras
+from cfp.host.provider.keys import KeyLocation, ProviderKey
+from cfp.host.provider.request_extras import RequestExtras
 from cfp.host.provider.secret import Secret
 from cfp.host.provider.verification import Verification, VerificationRequest, skipped
 from tests.host.conftest import free_port
