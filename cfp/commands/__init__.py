@@ -12,42 +12,42 @@ from typing import Final
 GROUPS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Switch on and off": {
         "install": ("install", "enable the proxy: start it, then switch the Codex config"),
-        "uninstall": ("uninstall", "give everything back; in two runs with --defer-stop"),
-        "start": ("start", "start the proxy, or refresh a stale one"),
+        "uninstall": ("uninstall", "restore your Codex files and stop the proxy"),
+        "start": ("start", "start the proxy, or replace one that runs older code or settings"),
         "stop": ("stop", "stop the proxy"),
     },
-    "See how it is": {
-        "status": ("status", "what is installed, what runs, and the one thing to do next"),
-        "doctor": ("doctor", "every check, each with its evidence and what mends it"),
-        "dashboard": ("dashboard", "open the proxy's own page in the browser"),
-        "logs": ("logs", "the last requests; with --follow each as it comes"),
+    "Look at the state": {
+        "status": ("status", "show what is installed, what runs, and the next step"),
+        "doctor": ("doctor", "check the installation; each check shows its evidence and its remedy"),
+        "dashboard": ("dashboard", "open the proxy's dashboard in the browser"),
+        "logs": ("logs", "show the last requests; with --follow, each new one when it ends"),
         "check-update": ("check_update", "compare this checkout with its remote; read-only"),
     },
     "Change where requests go": {
         "set-upstream": ("set_upstream", "change the provider's URL, key or policy while the proxy is enabled"),
-        "verify-upstream": ("verify_upstream", "try a URL, key or policy and change nothing"),
+        "verify-upstream": ("verify_upstream", "try a URL, key or policy with one request; changes nothing"),
         "prepare-chatgpt-login": (
             "prepare_login",
             "let the proxy keep the provider's key, so that ChatGPT can sign in",
         ),
     },
     "Try and measure": {
-        "run": ("run", "one Codex session through a proxy of its own; changes nothing on disk"),
-        "demo": ("demo", "the whole story on a throw-away home, without a network"),
+        "run": ("run", "run one Codex session through a temporary proxy; no file of yours changes"),
+        "demo": ("demo", "try every step in a temporary Codex home, without a network"),
         "benchmark": ("benchmark", "measure whether the priority tier is faster here; costs quota"),
     },
     "After a crash": {
-        "recover": ("recover", "settle an interrupted command"),
-        "journal": ("journal", "list or show transactions, redacted"),
+        "recover": ("recover", "finish or undo an interrupted command"),
+        "journal": ("journal", "list or show transactions, without their contents"),
     },
     "Agents and shells": {
-        "link-skill": ("link_skill", "let agents find SKILL.md"),
-        "unlink-skill": ("unlink_skill", "undo link-skill"),
+        "link-skill": ("link_skill", "link SKILL.md where agents look for skills"),
+        "unlink-skill": ("unlink_skill", "remove the link of link-skill"),
         "completion": ("completion", "print a completion script for bash, zsh or fish"),
     },
     "Run by Codex and by the proxy itself": {
-        "autostart": ("autostart", "what the SessionStart hook runs: start a missing proxy"),
-        "serve": ("serve", "the proxy itself, in the foreground"),
+        "autostart": ("autostart", "start the proxy where it does not run; the SessionStart hook calls this"),
+        "serve": ("serve", "run the proxy in the foreground"),
     },
 }
 

@@ -29,7 +29,7 @@ _SKIPS = frozenset({"settings_missing", "config_not_proxy"})
 _LOG_LIMIT_BYTES = 256 * 1024
 
 
-EXAMPLES = (("--quiet", "what the hook runs: no output, exit code 0 whatever happens"),)
+EXAMPLES = (("--quiet", "the hook's command: prints nothing and always exits with 0"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Args:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("--quiet", action="store_true", help="print nothing, and log nothing where nothing is done")
+    parser.add_argument("--quiet", action="store_true", help="print nothing; log only where something was done")
     parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
 
 

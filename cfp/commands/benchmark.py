@@ -58,8 +58,8 @@ _PROFILES: Final = {
 
 EXAMPLES = (
     ("", "three pairs of real Codex turns"),
-    ("--pairs 8", "surer"),
-    ("--profile smoke --no-save", "one word a turn: does it go through at all?"),
+    ("--pairs 8", "eight pairs, for a surer result"),
+    ("--profile smoke --no-save", "one word a turn, to test the connection"),
     ("--mode direct --model gpt-5.5", "without the Codex CLI"),
 )
 
@@ -78,9 +78,15 @@ class Args:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("--pairs", type=_count, default=3, metavar="N", help="how often to compare (default: 3)")
     parser.add_argument(
-        "--timeout", type=_seconds, default=600.0, metavar="SECONDS", help="for each request (default: 600)"
+        "--pairs", type=_count, default=3, metavar="N", help="the number of pairs to measure (default: 3)"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=600.0,
+        metavar="SECONDS",
+        help="the time limit of each request (default: 600)",
     )
     parser.add_argument("--model", metavar="NAME", help="the model (default: Codex's)")
     parser.add_argument("--reasoning-effort", metavar="EFFORT", help="low, medium, high … (default: Codex's)")
@@ -88,17 +94,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--profile",
         choices=[str(profile) for profile in Profile],
         default="full",
-        help="full: some hundred output tokens a request; smoke: one word, for connectivity only",
+        help="full: some hundred output tokens a request; smoke: one word, which tests the connection only",
     )
     parser.add_argument(
         "--mode",
         choices=[str(mode) for mode in Mode],
         default="codex-cli",
-        help="codex-cli: real `codex exec` in a throw-away home; direct: one plain request each",
+        help="codex-cli: real `codex exec` in a temporary home; direct: one plain request each",
     )
     parser.add_argument("--api-key-env", metavar="NAME", help="send the key in this environment variable")
     parser.add_argument(
-        "--save", action=argparse.BooleanOptionalAction, default=True, help="keep the result for the dashboard"
+        "--save", action=argparse.BooleanOptionalAction, default=True, help="save the result for the dashboard"
     )
 
 

@@ -32,7 +32,9 @@ class Args:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.add_argument("--repo", metavar="DIR", help="the checkout (default: the one that this program runs from)")
-    parser.add_argument("--remote", default="origin", metavar="NAME", help="which remote to ask (default: origin)")
+    parser.add_argument(
+        "--remote", default="origin", metavar="NAME", help="the remote to compare with (default: origin)"
+    )
     parser.add_argument("--branch", metavar="NAME", help="its branch (default: the one that is checked out)")
 
 

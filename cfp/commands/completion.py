@@ -18,7 +18,7 @@ _QUOTED = str.maketrans({"'": "'\\''"})  # a quote inside single quotes of a she
 
 EXAMPLES = (
     ("bash > ~/.local/share/bash-completion/completions/codex-fast-proxy", "for bash; make the folder first"),
-    ("zsh > ~/.zfunc/_codex-fast-proxy", "for zsh, where that folder is there and in fpath"),
+    ("zsh > ~/.zfunc/_codex-fast-proxy", "for zsh, where that folder exists and is in fpath"),
     ("fish > ~/.config/fish/completions/codex-fast-proxy.fish", "for fish; make the folder first"),
 )
 
@@ -39,7 +39,7 @@ class VerbSyntax:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the word."""
-    parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="whose syntax")
+    parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="the shell to print the script for")
 
 
 def run(args: Args, _host: Host) -> Raw:

@@ -16,7 +16,7 @@ from cfp.result import Result
 
 EXAMPLES = (
     ("", "open it in the browser"),
-    ("--no-open", "only say where it is"),
+    ("--no-open", "print its URL only"),
 )
 
 

@@ -19,8 +19,8 @@ from cfp.host.home import Host
 from cfp.result import Result
 
 EXAMPLES = (
-    ("", "a few seconds; prints what happens on stderr"),
-    ("--keep", "leave the folder, to look at it"),
+    ("", "takes a few seconds and prints each step on stderr"),
+    ("--keep", "keep the folder, so that you can look at it"),
 )
 
 
@@ -31,7 +31,7 @@ class Args:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("--keep", action="store_true", help="keep the folder to look at it")
+    parser.add_argument("--keep", action="store_true", help="keep the temporary folder")
 
 
 def run(args: Args, host: Host) -> Result:

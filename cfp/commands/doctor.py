@@ -18,7 +18,7 @@ from cfp.result import Result
 
 EXAMPLES = (
     ("", "all checks; exit code 2 where one that matters fails"),
-    ("--format text", "the same as a list with ticks"),
+    ("--format text", "all checks as a list for people"),
 )
 
 

@@ -31,7 +31,7 @@ from cfp.result import Result
 from journal import Lease
 
 EXAMPLES = (
-    ("--dry-run", "what would be changed; writes nothing"),
+    ("--dry-run", "show what would change; writes nothing"),
     ("--start", "verify the provider, start the proxy, switch Codex"),
     ("--start --provider relay --activate-provider", "switch this provider and make it Codex's own choice"),
     ("--start --use-provider-auth-file", "send the key that prepare-chatgpt-login --apply keeps"),
@@ -79,16 +79,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--start", action="store_true", help="start the proxy and switch the Codex config to it")
-    mode.add_argument("--prepare-only", action="store_true", help="save settings, leave Codex as it is")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    mode.add_argument("--prepare-only", action="store_true", help="save the settings and leave Codex as it is")
+    parser.add_argument("--dry-run", action="store_true", help="show what would change; writes nothing")
     parser.add_argument("--provider", metavar="NAME", help="the provider to switch (default: the active one)")
     parser.add_argument("--activate-provider", action="store_true", help="also make it Codex's model_provider")
-    parser.add_argument("--host", metavar="ADDRESS", help="loopback address to serve (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, metavar="NUMBER", help="port to serve (default: 8787)")
-    parser.add_argument("--proxy-base", metavar="PATH", help="path prefix on our side (default /v1)")
-    parser.add_argument("--service-tier", metavar="TIER", help="the tier to inject (default priority)")
+    parser.add_argument("--host", metavar="ADDRESS", help="the loopback address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, metavar="NUMBER", help="the port to listen on (default: 8787)")
+    parser.add_argument("--proxy-base", metavar="PATH", help="the path prefix of the proxy's URL (default: /v1)")
+    parser.add_argument("--service-tier", metavar="TIER", help="the tier to inject (default: priority)")
     add_route_arguments(parser, default_url="its base_url in config.toml")
-    parser.add_argument("--no-verify", action="store_true", help="do not try the upstream first")
+    parser.add_argument("--no-verify", action="store_true", help="do not try the provider with a request first")
     parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
 
 

@@ -20,7 +20,7 @@ from cfp.result import Rows
 
 EXAMPLES = (
     ("", "the last twenty requests"),
-    ("--follow", "the last ones, then each as it comes, until ^C"),
+    ("--follow", "the last ones, then each new one when it ends, until ^C"),
     ("--lines 1000 --format json > requests.jsonl", "many of them, for a program"),
 )
 
@@ -36,9 +36,16 @@ class Args:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("--follow", "-f", action="store_true", help="go on with each request as it ends; ^C stops")
     parser.add_argument(
-        "--lines", "-n", type=_count, default=20, metavar="N", help="how many past ones to show (default: 20)"
+        "--follow", "-f", action="store_true", help="go on and print each new request when it ends, until ^C"
+    )
+    parser.add_argument(
+        "--lines",
+        "-n",
+        type=_count,
+        default=20,
+        metavar="N",
+        help="the number of past requests to show (default: 20)",
     )
     parser.add_argument(
         "--format", choices=("json", "text"), help="JSON lines or columns (default: columns on a terminal)"

@@ -10,27 +10,27 @@ from cfp.commands import GROUPS
 from cfp.commands.parsing import PROGRAM, width
 
 EXIT_CODES: Final[dict[int, str]] = {
-    0: "done, or nothing to do",
-    2: "refused, or failed and undone; wrong usage; doctor found something",
-    3: "one of our own keys was changed by others and was left alone",
-    4: "a yes is needed first; nothing was changed",
-    5: "another command is at work; try again",
-    6: "an interrupted command is in the way: run recover",
-    70: "a bug; the file that is named has the traceback",
-    130: "interrupted by ^C (SIGHUP: 129, SIGTERM: 143); nothing is half done",
+    0: "success, or nothing to do",
+    2: "refused, or failed and undone; wrong usage; a check of doctor failed",
+    3: "another program changed one of our own keys; its value was left as it is",
+    4: "needs your confirmation first; nothing was changed",
+    5: "another command is running; try again",
+    6: "an earlier command was interrupted: run recover",
+    70: "a bug in this program; the answer names the file with the traceback",
+    130: "interrupted by ^C (SIGHUP: 129, SIGTERM: 143); no change is left incomplete",
 }
 
 _FIRST: Final = (
-    ("demo", "see it all happen, without a network, on a home that is thrown away"),
-    ("doctor", "would it work here?"),
-    ("install --dry-run", "what exactly would be changed?"),
-    ("install --start", "switch it on; `uninstall` gives every byte back"),
+    ("demo", "try every step in a temporary Codex home, without a network"),
+    ("doctor", "check whether it would work here"),
+    ("install --dry-run", "show what would change; writes nothing"),
+    ("install --start", "enable the proxy; `uninstall` restores every byte"),
 )
 _FILES: Final = (
-    ("config.toml, hooks.json", "the provider's base_url, one hook and its trust: all that is changed of yours"),
-    ("codex-fast-proxy-state/", "settings, logs, the kept key; gone after an uninstall"),
-    ("codex-fast-proxy-journal/", "what makes a crash harmless; gone after an uninstall"),
-    ("backups/codex-fast-proxy/", "copies of config.toml; the newest five stay"),
+    ("config.toml, hooks.json", "your files; only the provider's base_url, one hook and its trust change"),
+    ("codex-fast-proxy-state/", "settings, logs and the saved key; removed by uninstall"),
+    ("codex-fast-proxy-journal/", "the records that recover from a crash; removed by uninstall"),
+    ("backups/codex-fast-proxy/", "copies of config.toml; the newest five are kept"),
 )
 
 

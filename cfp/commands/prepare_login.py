@@ -23,9 +23,9 @@ from cfp.messages.results import RESULTS
 from cfp.result import Result
 
 EXAMPLES = (
-    ("", "which key would be kept; writes nothing, shows no key"),
-    ("--apply", "keep it, in a file only you can read"),
-    ("--source-auth-key RELAY_API_KEY --apply", "keep the key that auth.json holds under this name"),
+    ("", "show which key would be saved; writes nothing and shows no key"),
+    ("--apply", "save it in a file that only you can read"),
+    ("--source-auth-key RELAY_API_KEY --apply", "save the key that auth.json has under this name"),
 )
 
 
@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--provider", metavar="NAME", help="the provider (default: the recorded, else the active one)"
     )
-    parser.add_argument("--source-auth-key", metavar="NAME", help="take the key that auth.json holds under this name")
-    parser.add_argument("--apply", action="store_true", help="write it; without this flag nothing is written")
+    parser.add_argument("--source-auth-key", metavar="NAME", help="save the key that auth.json has under this name")
+    parser.add_argument("--apply", action="store_true", help="save the key; without this flag nothing is written")
     parser.add_argument("--target-env", metavar="NAME", help="ignored; accepted for older scripts")
 
 

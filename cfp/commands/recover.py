@@ -22,8 +22,8 @@ from cfp.messages.results import RESULTS
 from cfp.result import Result
 
 EXAMPLES = (
-    ("--dry-run", "what would be done"),
-    ("", "settle it; needs no network, no Codex and no proxy"),
+    ("--dry-run", "show what would be done; writes nothing"),
+    ("", "finish or undo it; needs no network, no Codex and no proxy"),
 )
 
 
@@ -34,7 +34,7 @@ class Args:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done; writes nothing")
 
 
 def run(args: Args, host: Host) -> Result:

@@ -27,7 +27,7 @@ def add_route_arguments(parser: argparse.ArgumentParser, *, default_url: str = "
         type=seconds,
         default=DEFAULT_TIMEOUT_S,
         metavar="SECONDS",
-        help=f"how long the request that tries the route may take (default: {DEFAULT_TIMEOUT_S:g})",
+        help=f"the time limit of the request that tries the route (default: {DEFAULT_TIMEOUT_S:g})",
     )
 
 
@@ -41,8 +41,8 @@ def add_policy_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--service-tier-policy",
         choices=[str(policy) for policy in Policy],
-        help="what becomes of a request without a tier. auto: it gets priority where Codex is signed in with an API "
-        "key; inject_missing: always; preserve: never",
+        help="which requests without a tier get priority. auto: all, where Codex is signed in with an API "
+        "key; inject_missing: all; preserve: none",
     )
 
 
@@ -53,7 +53,9 @@ def add_key_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="send the key in this environment variable; a name, never a key",
     )
-    parser.add_argument("--use-provider-auth-file", action="store_true", help="send the key that the proxy keeps")
+    parser.add_argument(
+        "--use-provider-auth-file", action="store_true", help="send the key that prepare-chatgpt-login saved"
+    )
 
 
 def add_clear_argument(parser: argparse.ArgumentParser) -> None:
@@ -62,5 +64,5 @@ def add_clear_argument(parser: argparse.ArgumentParser) -> None:
         "--clear-upstream-auth",
         "--clear-upstream-api-key-env",
         action="store_true",
-        help="pass on what Codex sends, instead of a key of the provider",
+        help="forward the credentials that Codex sends, instead of a key of the provider",
     )

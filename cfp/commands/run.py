@@ -44,7 +44,7 @@ EXAMPLES = (
     ("-- codex", "an interactive session with Fast, without installing anything"),
     ('-- codex exec "Explain this folder"', "one turn"),
     ("--service-tier-policy inject_missing -- codex", "priority for every request that names no tier"),
-    ("--upstream-base https://relay.example/v1 -- codex", "another URL of the provider, for this once"),
+    ("--upstream-base https://relay.example/v1 -- codex", "another URL of the provider, for this session only"),
 )
 
 _DAEMON_SINCE = (0, 160)  # the first release whose interactive sessions run in a background server
@@ -79,8 +79,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_url_argument(parser, default="its base_url in config.toml")
     add_policy_argument(parser)
     add_key_arguments(parser)
-    parser.add_argument("--log-dir", metavar="DIR", help="keep the request log there (default: it is thrown away)")
-    parser.add_argument("--quiet", action="store_true", help="say nothing of our own on stderr")
+    parser.add_argument(
+        "--log-dir", metavar="DIR", help="the folder for the request log (default: the log is deleted)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print nothing of our own on stderr")
 
 
 def run(args: Args, host: Host) -> Exit:

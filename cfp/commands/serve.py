@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     (
         "--upstream-base https://relay.example/v1 --port 8787",
-        "serve until ^C; the manager's `start` is what keeps it running",
+        "serve until ^C; `start` runs it in the background",
     ),
 )
 
@@ -30,8 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(setting.flag, action="store_true", help=setting.help)
         else:
             parser.add_argument(setting.flag, metavar=setting.metavar, help=setting.help)
-    parser.add_argument("--log-dir", metavar="DIR", help="where the request log goes (default: in the Codex home)")
-    parser.add_argument("--verbose", action="store_true", help="say more on stderr")
+    parser.add_argument(
+        "--log-dir", metavar="DIR", help="the folder for the request log (default: in the Codex home)"
+    )
+    parser.add_argument("--verbose", action="store_true", help="log more to stderr")
 
 
 def main(argv: Sequence[str]) -> int:

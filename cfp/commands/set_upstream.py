@@ -30,7 +30,7 @@ EXAMPLES = (
     ("--service-tier-policy preserve", "inject no tier"),
     ("--use-provider-auth-file", "send the key that the proxy keeps, whatever Codex sends"),
     ("--clear-upstream-auth", "send what Codex sends again"),
-    ("--service-tier-policy auto --restart", "apply at once; turns that run end on the old route"),
+    ("--service-tier-policy auto --restart", "apply at once; turns in progress finish on the old route"),
 )
 
 
@@ -60,8 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add_route_arguments(parser)
     add_clear_argument(parser)
-    parser.add_argument("--no-verify", action="store_true", help="do not try the upstream first")
-    parser.add_argument("--restart", action="store_true", help="apply at once; turns that run end on the old route")
+    parser.add_argument("--no-verify", action="store_true", help="do not try the provider with a request first")
+    parser.add_argument(
+        "--restart", action="store_true", help="apply at once; turns in progress finish on the old route"
+    )
     parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
 
 

@@ -22,8 +22,8 @@ from cfp.result import Result
 from cfp.signals import exit_code
 
 EXAMPLES = (
-    ("", "stop it; refused while Codex points at it"),
-    ("--force", "stop it all the same: running sessions lose it"),
+    ("", "stop it; refused while the Codex config points at it"),
+    ("--force", "stop it all the same; sessions that use it fail"),
 )
 
 
@@ -34,7 +34,7 @@ class Args:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("--force", action="store_true", help="stop it even where that cuts Codex off")
+    parser.add_argument("--force", action="store_true", help="stop it even while the Codex config points at it")
 
 
 def run(args: Args, host: Host) -> Result:

@@ -36,10 +36,10 @@ CONFIRMATION_CODE = "chatgpt_auth_direct_upstream_uninstall_requires_confirmatio
 
 
 EXAMPLES = (
-    ("", "give everything back and stop the proxy"),
-    ("--defer-stop", "give the files back; the proxy stays for sessions that run (then run `uninstall` again)"),
+    ("", "restore the files and stop the proxy"),
+    ("--defer-stop", "restore the files; the proxy stays for running sessions, until you run `uninstall` again"),
     ("--confirm-chatgpt-direct-uninstall", "go on although a ChatGPT login will reach the provider directly"),
-    ("--force", "set our keys back even where somebody else changed them"),
+    ("--force", "restore our keys even where another program changed them"),
 )
 
 
@@ -67,8 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on although a ChatGPT login would go straight to the provider",
     )
-    parser.add_argument("--force", action="store_true", help="give our keys back whoever changed them since")
-    parser.add_argument("--keep-state", action="store_true", help="keep settings and the saved key")
+    parser.add_argument(
+        "--force", action="store_true", help="restore our keys even where another program changed them"
+    )
+    parser.add_argument("--keep-state", action="store_true", help="keep the settings and the saved key")
 
 
 def run(args: Args, host: Host) -> Result:
