@@ -46,7 +46,7 @@ class Verdict:
 
     code      ok, or the name of the finding
     detail    the finding in a sentence
-    fix       the command or act that mends it; empty where there is nothing to mend
+    fix       the remedy, a command or an act; empty where none is needed
     evidence  the values that the verdict rests on
     """
 
@@ -70,7 +70,7 @@ Check = Callable[[Facts, DoctorFacts], Verdict]
 
 
 def success(text: Message, **evidence: Any) -> Verdict:
-    """Return a verdict with nothing to mend."""
+    """Return a verdict that needs no remedy."""
     return Verdict(ok=True, detail=text.sentence, evidence=evidence)
 
 

@@ -50,7 +50,7 @@ class InstallPlan:
 
 
 def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
-    """Decide an install; raises Refused with the code of the first thing that stands in its way."""
+    """Decide an install; raises Refused with the code of the first obstacle."""
     check_readable(facts)
     baseline = _baseline(facts, request)
     doc = config_toml.parse(baseline.config.content)
