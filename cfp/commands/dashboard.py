@@ -1,4 +1,4 @@
-"""Open the running proxy's own page: how it is, where requests go, whether Fast helps, what the last ones were."""
+"""Open the dashboard of the running proxy: its state, its route, the effect of Fast, and its requests."""
 
 from __future__ import annotations
 

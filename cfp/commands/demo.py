@@ -1,4 +1,4 @@
-"""The whole story on a throw-away Codex home with an embedded upstream; works without a network, leaves nothing."""
+"""Try every step in a temporary Codex home with an embedded provider; needs no network and leaves nothing."""
 
 from __future__ import annotations
 

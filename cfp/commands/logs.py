@@ -1,6 +1,6 @@
 """Show the last requests; with --follow, each as it ends. Columns on a terminal, JSON lines otherwise.
 
-Lines are those of the request log: what was asked for and how it ended, never contents or keys.
+Lines are those of the request log: the requested model and tier and the outcome, never contents or keys.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settle an interrupted command, and mend a config that points at a proxy of which nothing is recorded."""
+"""Finish or undo an interrupted command, and repair a config that points at a proxy without a record."""
 
 from __future__ import annotations
 

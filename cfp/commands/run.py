@@ -1,4 +1,4 @@
-"""Run Codex through a proxy of its own for this once: nothing on disk is changed, and the proxy ends with it.
+"""Run one Codex session through a temporary proxy, which ends with it; no file of yours changes.
 
 The route is given to Codex by `-c`, which beats config.toml and profiles. Codex (0.169) takes the key path of `-c`
 apart at every dot, quoted or not; an inline table names any provider, and is merged with what config.toml says of it.

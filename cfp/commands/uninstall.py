@@ -1,4 +1,4 @@
-"""Give everything back: the files first, then the worker and its state; in two runs with --defer-stop."""
+"""Restore the files, then stop the proxy and remove its state; in two runs with --defer-stop."""
 
 from __future__ import annotations
 

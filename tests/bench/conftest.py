@@ -38,7 +38,7 @@ class Bench:
         return code, result
 
     def direct(self, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """The same in direct mode."""
+        """Run the benchmark in direct mode."""
         return self.run("--mode", "direct", *arguments)
 
     @property
@@ -61,7 +61,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 def codex_bench(bench: Bench, codex_cli: Path) -> Bench:
-    """The same with the real Codex on PATH."""
+    """A machine with the real Codex on PATH."""
     bench.machine.codex = codex_cli
     bench.machine.environ["PATH"] = os.pathsep.join((str(codex_cli.parent), os.environ["PATH"]))
     return bench

@@ -26,7 +26,7 @@ class TieredUpstream(DemoProvider):
 
     @property
     def tiers(self) -> list[str | None]:
-        """What each turn asked for, in order of arrival."""
+        """Return the service tier of each request, in order of arrival."""
         return [trial.json().get("service_tier") for trial in self.turns]
 
 

@@ -20,7 +20,7 @@ QUICK = ScriptedTurn(text="one two three", first_after=0.01)
 
 
 def test_a_faster_tier_is_called_faster(bench: Bench) -> None:
-    """Where priority turns take less time, the verdict says so, and each link of the chain is named."""
+    """The verdict is faster if priority turns take less time, and each link of the chain is named."""
     bench.upstream.default, bench.upstream.priority = SLOW, QUICK
     code, result = bench.direct()
     assert (0, "completed", "faster") == (code, result["status"], result["verdict"]), result
@@ -42,7 +42,7 @@ def test_a_faster_tier_is_called_faster(bench: Bench) -> None:
 
 
 def test_a_slower_tier_is_called_slower(bench: Bench) -> None:
-    """The same the other way round."""
+    """The verdict is slower if priority turns take more time."""
     bench.upstream.default, bench.upstream.priority = QUICK, SLOW
     _, result = bench.direct()
     assert ("slower", False) == (result["verdict"], result["observed_priority_effective"])
@@ -95,7 +95,7 @@ def test_a_handshake_that_never_comes(bench: Bench) -> None:
 
 
 def test_nothing_measured_is_an_error(bench: Bench) -> None:
-    """Where no turn went through, the exit code says so, and no earlier result is overwritten."""
+    """A run without one successful turn fails by its exit code and overwrites no earlier result."""
     bench.machine.environ["RELAY_KEY"] = "sk-a-wrong-key"
     code, result = bench.direct("--pairs", "1")
     assert (2, "error", "benchmark_nothing_measured") == (code, result["status"], result["code"])

@@ -113,7 +113,7 @@ def test_what_is_no_request_is_refused(upstream: DemoProvider) -> None:
 
 
 def test_a_refusal_is_passed_on(upstream: DemoProvider) -> None:
-    """What the provider says to Codex reaches Codex."""
+    """The provider's response reaches Codex."""
     upstream.script(Reject(status=429, message="slow down", headers=(("retry-after", "7"),)))
 
     async def act(capture: Capture, client: httpx.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""What a terminal, and what a file, is told of a run."""
+"""The progress lines of a run on a terminal and in a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the samples come to: the fields of the result."""
+"""The fields of the result, computed from the samples."""
 
 # ruff: noqa: FBT001 - parameters of tests come from tables
 
@@ -123,7 +123,7 @@ def test_confirmed_is_what_the_provider_says(echoes: list[str | None], expected:
 
 
 def test_the_chain_names_each_link() -> None:
-    """What Codex asked, what was sent, whether it was accepted, what was echoed, what was measured."""
+    """The evidence has the requested tier, the sent one, its acceptance, the echoed one and the measurement."""
     fields = _both([{}], [{"asked_service_tier": "flex", "response_service_tier": "default"}])
     assert {
         "asked": ["flex"],

@@ -75,7 +75,7 @@ def test_an_interval_by_hand() -> None:
 
 @given(pairs_of_times)
 def test_swapping_the_sides_mirrors_everything(pairs: list[Pair]) -> None:
-    """What is faster one way round is slower the other way round, to the last bit."""
+    """Swapping the two sides of every pair turns faster into slower, to the last bit."""
     swapped = [(priority, default) for default, priority in pairs]
     one, other = paired_interval(pairs), paired_interval(swapped)
     if one is not None and other is not None:
@@ -150,7 +150,7 @@ def test_the_interval_covers_as_often_as_it_claims() -> None:
 
 
 def test_equal_tiers_are_seldom_called_faster() -> None:
-    """Where the tier does nothing and times scatter by 10 %, at most one run in twenty says faster."""
+    """At most one run in twenty says faster if the tier has no effect and times scatter by 10 %."""
     chance = random.Random(18)
     pairs = [
         [(math.exp(chance.gauss(0, 0.1)), math.exp(chance.gauss(0, 0.1))) for _ in range(3)] for _ in range(2000)

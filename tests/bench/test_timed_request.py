@@ -1,4 +1,4 @@
-"""What an exchange notes of its stream, however the stream is cut into pieces."""
+"""A timed request records the same of its stream, however the stream is cut into pieces."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_odd_completions_are_borne(response: Any) -> None:
 
 
 def test_a_turn_of_several_requests_is_summed() -> None:
-    """Where Codex calls a tool, the time at the provider is the sum, and the first output is the first."""
+    """A turn of two requests has the sum of their times and the first output of either."""
     silent = _streamed([{"type": "response.completed", "response": {}}])
     spoken = _streamed(events({}, AnsweredTurn(text="one two"), 1))
     found = sample(FIRST, [silent, spoken], None)
@@ -136,7 +136,7 @@ def test_a_turn_of_several_requests_is_summed() -> None:
 
 
 def test_a_turn_without_a_request() -> None:
-    """Where Codex sent nothing, that is what the sample says; a timeout is named before it."""
+    """A sample without any request says so; a timeout takes precedence."""
     assert ErrorType.CODEX == sample(FIRST, [], None).error_type
     assert ErrorType.TIMEOUT == sample(FIRST, [], ErrorType.TIMEOUT).error_type
     assert ErrorType.TIMEOUT == sample(FIRST, [a_timed_request()], ErrorType.TIMEOUT).error_type

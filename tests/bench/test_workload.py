@@ -1,4 +1,4 @@
-"""What is asked and in which order."""
+"""The workload's prompts and the order of its trials."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_a_refusal_names_its_code(verb: str, tmp_path: Path) -> None:
 def test_a_key_that_is_not_there_is_missed_where_it_was_looked_for(
     flags: list[str], place: str, tmp_path: Path
 ) -> None:
-    """Who has named an entry of auth.json learns that it is not there, and not what Codex would send."""
+    """A named entry of auth.json that is missing is reported, instead of the key that Codex would send."""
     (tmp_path / "config.toml").write_text(
         'model_provider = "r"\n[model_providers.r]\nname = "R"\nbase_url = "https://r.example/v1"\n'
     )

@@ -40,7 +40,7 @@ def test_every_answer_has_a_page(path: Path) -> None:
 
 
 def commands(told: Any) -> set[str]:
-    """What an answer tells its reader to type."""
+    """Return the command lines that an answer names."""
     return set(commands_in(str(told.get("next_user_action") or ""))).union(
         *(commands_in(check["fix"] or "") for check in told.get("checks") or ())
     )
@@ -83,7 +83,7 @@ def test_a_name_cannot_steer_the_terminal(verb: str) -> None:
 
 
 def test_a_dry_run_of_recover_does_not_look_done() -> None:
-    """What waits, which files it touched, and the command that settles it: no tick before that."""
+    """The page lists the interrupted command, its files and the command that settles it, and shows no tick."""
     files = [{"path": "/home/u/config.toml", "now": "after"}, {"path": "/home/u/hooks.json", "now": "before"}]
     waiting = {"id": "tx", "command": "install", "decision": "roll_back", "files": files}
     action = "Run `codex-fast-proxy recover`."

@@ -120,7 +120,7 @@ def _error_codes() -> Iterator[str]:
 
 
 def _places() -> dict[str, str]:
-    """Where docs/troubleshooting.md speaks of each code: the anchor of its heading."""
+    """Return the anchor of each code's heading in docs/troubleshooting.md."""
     page = (REPOSITORY / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     headings = re.findall(r"^### (.*)$", page, re.MULTILINE)
     anchors = {heading: re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -84,7 +84,7 @@ def _last_transaction(machine: Machine) -> str:
 
 
 def _interruption(machine: Machine) -> Iterator[Step]:
-    """What the commands that look say of a home in which another one died, and what mends it."""
+    """Run the read-only commands on a home with an interrupted command, then settle it."""
     _killed(machine)
     yield "status_interrupted", lambda: machine.cfp("status")
     yield "doctor_interrupted", lambda: machine.cfp("doctor")
@@ -113,7 +113,7 @@ def _killed(machine: Machine) -> None:
 
 
 def _checked_out(machine: Machine) -> Iterator[Step]:
-    """What needs a git checkout of ours."""
+    """Run the commands that need a git checkout of this project."""
     skill = ("--repo-root", str(machine.root / "repo"), "--skills-root", str(machine.root / "skills"))
     yield "link_skill_missing", lambda: machine.cfp("link-skill", *skill)
     _checkout(machine)

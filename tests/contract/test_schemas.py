@@ -39,7 +39,7 @@ def test_every_verb_that_answers_has_statuses() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_published_and_current(verb: str) -> None:
-    """What is in the repository is what the code and the golden answers say."""
+    """The published schemas follow from the code and the golden answers."""
     made = json.dumps(schema(verb, answers(verb)), indent=2, ensure_ascii=False) + "\n"
     if os.environ.get("CFP_TEST_WRITE_GOLDEN") == "1":
         PUBLISHED.mkdir(exist_ok=True)

@@ -162,7 +162,7 @@ def _file(verb: str) -> str:
 
 @pytest.mark.parametrize("verb", COMPUTED)
 def test_no_status_is_promised_that_no_code_says(verb: str) -> None:
-    """Where the answer's word comes from elsewhere, that place has it."""
+    """A status that another module computes stands in that module."""
     found = [module for module in modules("cfp", "journal") if module.name in COMPUTED[verb].split()]
     words = {part.value for module in found for part in ast.walk(module.tree) if isinstance(part, ast.Constant)}
     assert set() == set(STATUSES[verb]) - words
