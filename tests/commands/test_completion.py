@@ -10,6 +10,7 @@ import pytest
 
 from cfp.commands import COMMANDS
 from cfp.commands.completion import Args, menu, run
+from cfp.core.settings import Policy
 from cfp.host.home import Host
 from cfp.layout import Layout
 
@@ -22,7 +23,7 @@ def test_every_verb_has_its_flags() -> None:
     """The menu is read from the commands themselves."""
     known = menu()
     assert list(COMMANDS) == list(known)
-    assert ("auto", "inject_missing", "preserve") == known["install"].flags["--service-tier-policy"]
+    assert tuple(Policy) == known["install"].flags["--service-tier-policy"]
     assert ("list", "show") == known["journal"].words
 
 

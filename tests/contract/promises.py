@@ -13,7 +13,7 @@ from cfp.bench.workload import Mode, Profile
 from cfp.codex.auth_json import LoginMode
 from cfp.core.diagnosis import Severity
 from cfp.core.plan.uninstall import ConfigRestore, HookRemoval
-from cfp.core.policy import EffectivePolicy
+from cfp.core.policy import EffectivePolicy, FastBehavior
 from cfp.core.settings import Policy
 from cfp.core.state import State
 from cfp.host.system.git import BranchRelation
@@ -53,7 +53,7 @@ CLOSED: Final[dict[str, tuple[str, ...]]] = {
     "service_tier_policy":           tuple(map(str, Policy)),
     "service_tier_effective_policy": tuple(map(str, EffectivePolicy)),
     "login_mode":                    tuple(map(str, LoginMode)),
-    "fast_behavior":                 ("app_controlled", "auto_global_priority", "global_priority", "preserve_only", "unknown_conservative", "unknown"),
+    "fast_behavior":                 tuple(map(str, FastBehavior)),
     "upstream_auth":                 ("override_configured", "preserved"),
     "upstream_api_key_source":       ("process_env", "windows_user_env", "provider_auth_file", "auth_json_fallback"),
     "state":                         tuple(map(str, State)),

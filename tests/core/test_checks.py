@@ -9,7 +9,7 @@ import pytest
 
 from cfp.codex.auth_json import LoginMode
 from cfp.core.checks.check import DoctorFacts
-from cfp.core.checks.table import run_checks
+from cfp.core.checks.table import CHECKS, run_checks
 from cfp.core.facts import PortFact, PortState
 from cfp.core.health import parse_health
 from cfp.core.plan.candidate import RouteRequest
@@ -41,7 +41,7 @@ def test_the_names_and_their_order() -> None:
 
 def test_an_enabled_home_is_well() -> None:
     """Every check is ok, with nothing to mend."""
-    assert dict.fromkeys(NAMES, (True, "ok")) == codes(enabled())
+    assert dict.fromkeys(CHECKS, (True, "ok")) == codes(enabled())
 
 
 def test_a_bad_verdict_says_what_mends_it() -> None:

@@ -20,10 +20,14 @@ def test_auto_injects_only_for_an_api_key_login_without_opt_out() -> None:
 
 
 def test_explicit_policies_ignore_login_and_opt_out() -> None:
-    """`inject_missing` and `preserve` are what they say, for everyone."""
+    """Every policy but `auto` has one effect, for everyone."""
+    effects = {
+        Policy.INJECT_MISSING: EffectivePolicy.INJECT_MISSING,
+        Policy.PRESERVE: EffectivePolicy.PRESERVE,
+    }
     for login, opted_out in itertools.product(LoginMode, (False, True)):
-        seen = [effective_policy(policy, login, opted_out=opted_out) for policy in Policy]
-        assert seen[1:] == [EffectivePolicy.INJECT_MISSING, EffectivePolicy.PRESERVE]
+        seen = {policy: effective_policy(policy, login, opted_out=opted_out) for policy in Policy}
+        assert {**effects, Policy.AUTO: seen[Policy.AUTO]} == seen
 
 
 def test_every_combination_has_a_behaviour() -> None:

@@ -44,7 +44,7 @@ def test_a_policy_that_is_none_is_told_which_there_are() -> None:
     """Whoever mistyped one need not look further."""
     with pytest.raises(Refused) as caught:
         settings_from_json({"provider": "p", "upstream_base": "https://a.example/v1", "service_tier_policy": "fast"})
-    assert caught.value.details["reason"] == "service_tier_policy must be one of auto, inject_missing, preserve"
+    assert caught.value.details["reason"] == f"service_tier_policy must be one of {', '.join(Policy)}"
 
 
 @pytest.mark.parametrize(
