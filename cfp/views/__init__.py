@@ -1,6 +1,6 @@
-"""A result as a person reads it (`--format text`): the same answer as the JSON, shorter and in words.
+"""The result as a page for people (`--format text`), shorter than the JSON and in words.
 
-answer   the object that would have been printed as JSON
+answer   the object that `--format json` prints
 view     a function from an answer to a page: a list of rich renderables
 """
 
@@ -16,7 +16,7 @@ from rich.console import Console, RenderableType
 from cfp.views.benchmark import benchmark
 from cfp.views.doctor import doctor
 from cfp.views.journal import journal
-from cfp.views.page import refusal, said
+from cfp.views.page import refusal, result_page
 from cfp.views.recover import recover
 from cfp.views.status import status
 from cfp.views.uninstall import uninstall
@@ -50,7 +50,7 @@ def shown(answer: Mapping[str, Any], *, terminal: bool, environ: Mapping[str, st
         _environ=environ,
     )
     failed = answer.get("status") == "error" and "samples" not in answer
-    view = refusal if failed else VIEWS.get(str(answer.get("command")), said)
+    view = refusal if failed else VIEWS.get(str(answer.get("command")), result_page)
     for part in view(answer):
         console.print(part, crop=False)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"

@@ -1,4 +1,4 @@
-"""The page of `benchmark`: the verdict and how sure it is, the two sides, and how far the tier got."""
+"""The page of `benchmark`: the verdict with its confidence interval, the two tiers, and the chain of the tier."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STYLES: Final = {"faster": GOOD, "no_effect": WARN, "slower": BAD, "not_enough_
 
 
 def benchmark(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """The sides as a table, one row each."""
+    """Return the verdict, the route, and a table with one row for each tier."""
     incomplete = answer["status"] != "completed"
     words = f"{answer['status']}: " if incomplete else ""
     verdict = str(answer["verdict"])

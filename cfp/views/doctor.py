@@ -1,4 +1,4 @@
-"""The page of `doctor`: the checks as a list; those that fail with what mends them."""
+"""The page of `doctor`: the checks as a list; each that fails has its remedy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cfp.views.page import BAD, GOOD, WARN, Advice, headline, next_step, plain
 
 
 def doctor(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """Failures and advice in full, the rest in a line each."""
+    """Return one line for each check, and a remedy for each failure and advice."""
     checks = answer["checks"]
     failed = sum(not check["ok"] for check in checks)
     words = "all checks passed" if not failed else f"{failed} of {len(checks)} checks need attention"

@@ -1,4 +1,4 @@
-"""The page of `journal`: one line a transaction, or one transaction with its files."""
+"""The page of `journal`: one line for each transaction, or one transaction with its files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMED: Final = ("command", "at", "tool", "from", "to", "outcome", "reason", "st
 
 
 def journal(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """Newest last, as they happened; what is still open comes first."""
+    """Return the open transactions, then the finished ones, newest last."""
     if answer["status"] == "shown":
         return _one(answer)
     waiting, done = list(answer["open"]), list(answer["transactions"])
@@ -43,8 +43,8 @@ def _one(answer: Mapping[str, Any]) -> list[RenderableType]:
 
 
 def _waiting(answer: Mapping[str, Any]) -> str:
-    """What is to be said of what is open."""
-    return "at work" if answer["at_work"] else "interrupted"
+    """Return the state of the open transactions."""
+    return "running" if answer["at_work"] else "interrupted"
 
 
 def _numbered(files: list[str]) -> list[tuple[str, str]]:

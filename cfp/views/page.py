@@ -1,4 +1,4 @@
-"""The parts that pages for people are made of: a headline, rows of name and value, warnings, what to do next."""
+"""The parts of a page for people: a headline, rows of name and value, warnings, the next action."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from rich.text import Text
 GOOD: Final = "green"
 BAD: Final = "red"
 WARN: Final = "yellow"
-_UNBROKEN: Final = "\ue000"  # a space that is none, while lines are made
+_UNBROKEN: Final = "\ue000"  # stands for a space at which a line must not break
 _MARKS: Final = {GOOD: "✓", BAD: "✗", WARN: "!"}
 
 
 def plain(value: Any) -> str:
-    """Text for a terminal: what would steer it is shown instead of obeyed."""
-    return "".join(sign if sign.isprintable() else "�" for sign in str(value))
+    """Return text for a terminal, with each control character replaced."""
+    return "".join(character if character.isprintable() else "�" for character in str(value))
 
 
 def headline(style: str, words: str, rest: str = "") -> Text:
-    """A mark, what matters most, and a few words more."""
+    """Return a line of a mark, bold words and the rest."""
     line = Text.assemble((f"{_MARKS[style]} ", f"bold {style}"), (plain(words), "bold"))
     return line.append(f"  {plain(rest)}") if rest else line
 
 
 def rows(pairs: Iterable[tuple[str, Any]]) -> RenderableType:
-    """Names and values in two columns; a value of None or "" has no row."""
+    """Return names and values in two columns; a value of None or "" has no row."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -46,14 +46,14 @@ def warnings(texts: Iterable[str]) -> list[RenderableType]:
 
 
 def next_step(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """What to do now, set apart; nothing where there is nothing to do."""
+    """Return the next action, set apart; nothing where there is none."""
     action = answer.get("next_user_action")
     return [Text(), Advice(plain(action), lead="next  ")] if action else []
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A paragraph whose commands stay whole on a line, however long: what is copied from it is what runs.
+    """A paragraph that never breaks a command over two lines, so that it can be copied.
 
     lead  bold words before it
     """
@@ -77,7 +77,7 @@ class Advice:
 
 
 def refusal(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """An error: what happened, what became of the files, what to do."""
+    """Return the page of an error: its sentence, the changed files, the next action."""
     changed = answer.get("changed")
     files = "none" if changed in {False, None} else plain(changed)
     return [
@@ -87,8 +87,8 @@ def refusal(answer: Mapping[str, Any]) -> list[RenderableType]:
     ]
 
 
-def said(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """The page of a command that has none of its own: its status, its sentence, what to do."""
+def result_page(answer: Mapping[str, Any]) -> list[RenderableType]:
+    """Return the page of a command without a view of its own: its status, its sentence, the next action."""
     words = str(answer.get("status", "")).replace("_", " ")
     return [
         headline(GOOD, words, str(answer.get("message") or "")),
@@ -117,10 +117,10 @@ _WORTH_A_ROW: Final = {
 
 
 def _known(answer: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Fields that any command may have; of a list, one line each."""
-    found = [(title, answer[name]) for name, title in _WORTH_A_ROW.items() if answer.get(name) is not None]
+    """Return the rows of fields that any command may have; a list has one line for each item."""
+    pairs = [(title, answer[name]) for name, title in _WORTH_A_ROW.items() if answer.get(name) is not None]
     return [
         (title, Text("\n".join(map(plain, value))) if isinstance(value, list) else value)
-        for title, value in found
+        for title, value in pairs
         if isinstance(value, str | int) or (value and isinstance(value, list))
     ]

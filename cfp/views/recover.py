@@ -1,4 +1,4 @@
-"""The page of `recover`: what was done, or would be, and to which files."""
+"""The page of `recover`: the work that was done, or would be, and its files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _AS_BEFORE: Final = "before"
 
 
 def recover(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """One row for each transaction and each file that is, or was, not settled."""
+    """Return one row for each transaction and each file that was not settled."""
     transactions = list(answer.get("transactions") or ())
     repair = answer.get("repair") or {}
     waits = bool(answer.get("dry_run")) and bool(transactions or repair)

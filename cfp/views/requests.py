@@ -1,4 +1,4 @@
-"""Requests as columns: one line each, as wide as a terminal, the same words as the dashboard."""
+"""Requests in columns, one line each, in the words of the dashboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of `status`: is it well, where do requests go, with whose key, who decides about Fast."""
+"""The page of `status`: the diagnosis, the route, the key, and who decides about Fast."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOGINS: Final = {"api_key": "API key", "chatgpt": "ChatGPT", "mixed": "ChatGPT 
 
 
 def status(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """Headline by diagnosis, then the route."""
+    """Return the diagnosis as a headline, then the route."""
     diagnosis = answer["diagnosis"]
     return [
         headline(_LEVELS.get(diagnosis["level"], WARN), _state(answer), diagnosis["message"]),

@@ -1,4 +1,4 @@
-"""The page of `uninstall`: what was given back, what was left, and what is still to do."""
+"""The page of `uninstall`: what was restored, what was not changed, and the next action."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _PROXY: Final = {
 
 
 def uninstall(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """One row for each thing that an installation consists of."""
-    asked = answer["status"] == "confirmation_required"
+    """Return one row for each part of an installation."""
+    unconfirmed = answer["status"] == "confirmation_required"
     warning = answer.get("direct_upstream_auth_warning") or {}
-    clean = not asked and not answer.get("conflicts") and not warning
+    clean = not unconfirmed and not answer.get("conflicts") and not warning
     cut = answer.get("cut_streams") or 0
     return [
         headline(GOOD if clean else WARN, str(answer["status"]).replace("_", " "), str(answer.get("message", ""))),
@@ -55,6 +55,6 @@ def uninstall(answer: Mapping[str, Any]) -> list[RenderableType]:
                 ("cut", f"{cut} running responses" if cut else None),
             ]
         ),
-        *(warnings([warning["message"]]) if warning and not asked else []),
+        *(warnings([warning["message"]]) if warning and not unconfirmed else []),
         *next_step(answer),
     ]

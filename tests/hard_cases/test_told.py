@@ -94,7 +94,7 @@ def test_a_command_at_work_is_not_interrupted(tmp_path: Path) -> None:
             answer = look(played, words, transaction).json
             assert (True, RESULTS["journal_at_work"].action) == (answer["at_work"], answer["next_user_action"])
             page = look(played, words, transaction, "--format", "text").out
-            assert "at work" in page
+            assert "running" in page.splitlines()[0]
             assert "recover" not in page
         foretold = look(played, ("recover", "--dry-run"), transaction)
         assert (5, "busy") == (foretold.code, foretold.json["code"])

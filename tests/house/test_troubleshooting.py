@@ -18,8 +18,8 @@ FINE = {
     *("benchmark_faster", "benchmark_slower", "benchmark_no_effect", "benchmark_not_enough_data"),
     *("profile_full", "profile_smoke", "privacy"),
 }
-# The sentence's name where the code of the contract is another one.
-TOLD_AS = {"confirmation_required": "chatgpt_auth_direct_upstream_uninstall_requires_confirmation"}
+# The code of the contract, where the message has another one.
+CONTRACT_CODES = {"confirmation_required": "chatgpt_auth_direct_upstream_uninstall_requires_confirmation"}
 _CHECK = re.compile(r"\b(?:failure|advice)\(\s*\"(\w+)\"")
 
 
@@ -31,7 +31,7 @@ def _explained() -> set[str]:
 def _met() -> set[str]:
     checks = "".join(module.text for module in modules("cfp") if module.name.startswith("cfp/core/checks/"))
     codes = {*ERRORS, *DIAGNOSES, *TRAFFIC, *BENCHMARK} - FINE
-    return {TOLD_AS.get(code, code) for code in codes} | set(_CHECK.findall(checks))
+    return {CONTRACT_CODES.get(code, code) for code in codes} | set(_CHECK.findall(checks))
 
 
 def test_every_code_has_its_place() -> None:
