@@ -35,12 +35,12 @@ async def _run_trials(
     samples: list[Sample],
 ) -> None:
     for trial in trials:
-        taken = await _run_trial(probe, trial, timeout, progress)
-        samples.append(taken)
-        progress.finished(taken)
+        sample = await _run_trial(probe, trial, timeout, progress)
+        samples.append(sample)
+        progress.finished(sample)
 
 
-async def _run_trial(probe: Probe, trial: Trial, timeout: float, progress: Progress) -> Sample:  # noqa: ASYNC109 - see _take
+async def _run_trial(probe: Probe, trial: Trial, timeout: float, progress: Progress) -> Sample:  # noqa: ASYNC109 - see _run_trials
     requests: list[TimedRequest] = []
     report = partial(progress.phase, trial)
     report(Phase.STARTING)

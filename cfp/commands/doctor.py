@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass, replace
 
 from cfp.commands.command import Command
-from cfp.core.checks.check import Verdict
+from cfp.core.checks.check import CheckResult
 from cfp.core.checks.table import run_checks
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
@@ -36,8 +36,8 @@ def run(args: Args, host: Host) -> Result:
     """Run all checks; `ok` is false where one that matters fails."""
     facts = host.survey(ask_codex=True)
     surroundings = replace(read_doctor_facts(host, facts), provider=args.provider)
-    checks = {name: _recover_first(verdict, facts) for name, verdict in run_checks(facts, surroundings).items()}
-    fixes = [verdict.fix for verdict in checks.values() if not verdict.ok]
+    checks = {name: _recover_first(result, facts) for name, result in run_checks(facts, surroundings).items()}
+    fixes = [result.fix for result in checks.values() if not result.ok]
     at = facts.answering_worker
     health = None if at is None else at.health
     diagnosis = diagnose(facts)
@@ -46,7 +46,7 @@ def run(args: Args, host: Host) -> Result:
         exit_code=2 if fixes else 0,
         fields={
             "ok": not fixes,
-            "checks": [{"name": name, **verdict.to_json()} for name, verdict in checks.items()],
+            "checks": [{"name": name, **result.to_json()} for name, result in checks.items()],
             "installed": facts.manifest is not None and uses_proxy(facts),
             "running": health is not None,
             "pid": None if health is None else health.pid,
@@ -59,9 +59,9 @@ def run(args: Args, host: Host) -> Result:
     )
 
 
-def _recover_first(verdict: Verdict, facts: Facts) -> Verdict:
+def _recover_first(result: CheckResult, facts: Facts) -> CheckResult:
     """Make `recover` the remedy of an interrupted home, where every other failure may go with the recovery."""
-    return verdict if verdict.ok or not facts.interrupted else replace(verdict, fix=message("interrupted").action)
+    return result if result.ok or not facts.interrupted else replace(result, fix=message("interrupted").action)
 
 
 COMMAND = Command(

@@ -18,7 +18,7 @@ class EffectivePolicy(enum.StrEnum):
 
 
 class FastBehavior(enum.StrEnum):
-    """The same effect in the terms of a user; a closed set of the results."""
+    """The effect in the terms of a user; a closed set of the results."""
 
     APP_CONTROLLED = "app_controlled"
     AUTO_GLOBAL_PRIORITY = "auto_global_priority"

@@ -61,7 +61,7 @@ class Settings:
 
     @property
     def upstream_auth(self) -> str:
-        """The same as results and health report it; a closed set."""
+        """Whose key the provider gets, in the word of results and health; a closed set."""
         return "override_configured" if self.overrides_auth else "preserved"
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""doctor's checks: their names, and each verdict for the home that earns it."""
+"""doctor's checks: their names, and each result for the home that earns it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def enabled(**request: Any) -> Any:
 
 
 def codes(home: Any, machine: DoctorFacts = MACHINE) -> dict[str, tuple[bool, str]]:
-    return {name: (verdict.ok, verdict.code) for name, verdict in run_checks(home, machine).items()}
+    return {name: (result.ok, result.code) for name, result in run_checks(home, machine).items()}
 
 
 def test_the_names_and_their_order() -> None:
@@ -47,8 +47,8 @@ def test_an_enabled_home_is_well() -> None:
 def test_a_bad_verdict_says_what_mends_it() -> None:
     """No check fails without a fix, and a good one needs none."""
     for home in (facts(), facts(b""), enabled(), replace(enabled(), worker=None)):
-        for verdict in run_checks(home, MACHINE).values():
-            assert (verdict.code == "ok") == (verdict.fix == "")
+        for result in run_checks(home, MACHINE).values():
+            assert (result.code == "ok") == (result.fix == "")
 
 
 ENABLED = enabled()
@@ -56,7 +56,7 @@ SETTINGS = ENABLED.settings
 
 
 @pytest.mark.parametrize(
-    ("home", "check", "verdict"),
+    ("home", "check", "result"),
     [
         (facts(), "proxy_settings", (False, "not_enabled")),
         (replace(ENABLED, interrupted=("tx",)), "codex_config", (False, "interrupted")),
@@ -111,9 +111,9 @@ SETTINGS = ENABLED.settings
         ),
     ],
 )
-def test_what_the_home_earns(home: Any, check: str, verdict: tuple[bool, str]) -> None:
-    """One verdict for one fact."""
-    assert verdict == codes(home)[check]
+def test_what_the_home_earns(home: Any, check: str, result: tuple[bool, str]) -> None:
+    """One result for one fact."""
+    assert result == codes(home)[check]
 
 
 @pytest.mark.parametrize("known", ["served", "not_served", "untried", None])
@@ -122,13 +122,13 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
     """The worker's knowledge of WebSocket is reported, unless it serves another upstream or is of 0.1.0."""
     health = parse_health({**ENABLED.worker.health.raw, "upstream_base": base, "upstream_websocket": known})
     home = replace(ENABLED, worker=replace(ENABLED.worker, health=health))
-    verdict = run_checks(home, MACHINE)["upstream_saved"]
+    result = run_checks(home, MACHINE)["upstream_saved"]
     reported = known if base == SETTINGS.upstream_base else None
-    assert (reported, reported is not None) == (verdict.evidence["websocket"], "WebSocket" in verdict.detail)
+    assert (reported, reported is not None) == (result.evidence["websocket"], "WebSocket" in result.detail)
 
 
 @pytest.mark.parametrize(
-    ("machine", "home", "check", "verdict"),
+    ("machine", "home", "check", "result"),
     [
         ({"proxies": ("HTTP_PROXY",)}, ENABLED, "proxy_settings", (True, "loopback_through_proxy")),
         ({"profiles": ("x.config.toml",)}, ENABLED, "active_provider", (True, "profile_may_bypass")),
@@ -151,6 +151,6 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
         ({"read_back": "trusted"}, ENABLED, "startup_hook", (True, "ok")),
     ],
 )
-def test_what_the_machine_adds(machine: dict[str, Any], home: Any, check: str, verdict: tuple[bool, str]) -> None:
+def test_what_the_machine_adds(machine: dict[str, Any], home: Any, check: str, result: tuple[bool, str]) -> None:
     """Advice about the surroundings never makes doctor fail; Codex's own word on the hook does."""
-    assert verdict == codes(home, replace(MACHINE, **machine))[check]
+    assert result == codes(home, replace(MACHINE, **machine))[check]

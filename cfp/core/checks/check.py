@@ -1,4 +1,4 @@
-"""A check's verdict, and the facts that the checks read beside those of the home."""
+"""A check's result, and the facts that the checks read beside those of the home."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DoctorFacts:
     cli_login    the login that the CLI reports; None where it was not run
     model        the model that config.toml names, "" for none
     model_tiers  the tiers of that model in Codex's catalog; None where the catalog was not read or lacks the model
-    read_back    Codex's own verdict on our hook: trusted, modified, untrusted or missing; "" where it was not read
+    read_back    Codex's word on our hook: trusted, modified, untrusted or missing; "" where it was not read
     """
 
     python: str
@@ -41,13 +41,13 @@ class DoctorFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class CheckResult:
     """The result of a check.
 
     code      ok, or the name of the finding
     detail    the finding in a sentence
     fix       the remedy, a command or an act; empty where none is needed
-    evidence  the values that the verdict rests on
+    evidence  the values that the result rests on
     """
 
     ok: bool
@@ -66,19 +66,19 @@ class Verdict:
         }
 
 
-Check = Callable[[Facts, DoctorFacts], Verdict]
+Check = Callable[[Facts, DoctorFacts], CheckResult]
 
 
-def success(text: Message, **evidence: Any) -> Verdict:
-    """Return a verdict that needs no remedy."""
-    return Verdict(ok=True, detail=text.sentence, evidence=evidence)
+def success(text: Message, **evidence: Any) -> CheckResult:
+    """Return a result that needs no remedy."""
+    return CheckResult(ok=True, detail=text.sentence, evidence=evidence)
 
 
-def advice(code: str, text: Message, **evidence: Any) -> Verdict:
-    """Return a verdict with a remedy by which doctor does not fail."""
-    return Verdict(ok=True, code=code, detail=text.sentence, fix=text.action, evidence=evidence)
+def advice(code: str, text: Message, **evidence: Any) -> CheckResult:
+    """Return a result with a remedy by which doctor does not fail."""
+    return CheckResult(ok=True, code=code, detail=text.sentence, fix=text.action, evidence=evidence)
 
 
-def failure(code: str, text: Message, **evidence: Any) -> Verdict:
-    """Return a verdict by which doctor fails."""
-    return Verdict(ok=False, code=code, detail=text.sentence, fix=text.action, evidence=evidence)
+def failure(code: str, text: Message, **evidence: Any) -> CheckResult:
+    """Return a result by which doctor fails."""
+    return CheckResult(ok=False, code=code, detail=text.sentence, fix=text.action, evidence=evidence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cfp.core.checks.check import DoctorFacts, Verdict, advice, failure, success
+from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
 from cfp.core.facts import Facts
 from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.policy import LoginMode
@@ -13,7 +13,7 @@ from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, PASSES
 
 
-def codex_config(facts: Facts, _: DoctorFacts) -> Verdict:
+def codex_config(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Check that config.toml parses and that its changes are all recorded."""
     path, home = str(facts.layout.config), str(facts.layout.home)
     if facts.interrupted:
@@ -35,7 +35,7 @@ def codex_config(facts: Facts, _: DoctorFacts) -> Verdict:
     return success(PASSES["config_valid"].filled({"path": path}), codex_home=home)
 
 
-def active_provider_check(facts: Facts, surroundings: DoctorFacts) -> Verdict:
+def active_provider_check(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that Codex uses a provider that config.toml names, and no other file's."""
     try:
         target = choose_provider(facts.config.root, surroundings.provider)
@@ -50,7 +50,7 @@ def active_provider_check(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     return success(PASSES["provider"].filled({"provider": target.provider}), provider=target.provider)
 
 
-def provider_base_url(facts: Facts, surroundings: DoctorFacts) -> Verdict:
+def provider_base_url(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that the provider has a URL."""
     doc = facts.config.root
     provider = surroundings.provider or active_provider(doc) or ""
@@ -68,7 +68,7 @@ def _without_secrets(url: str) -> str:
     return scheme + mark + authority.rpartition("@")[2] + slash + path.split("?")[0].split("#")[0]
 
 
-def login_mode(facts: Facts, surroundings: DoctorFacts) -> Verdict:
+def login_mode(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that the login is known, by which the policy auto decides."""
     if facts.login is not LoginMode.UNKNOWN:
         return success(PASSES["login"].filled({"login": facts.login}), login_mode=facts.login)

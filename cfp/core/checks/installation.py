@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cfp.core.checks.check import DoctorFacts, Verdict, advice, failure, success
+from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
 from cfp.core.state import uses_proxy
@@ -11,7 +11,7 @@ from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, PASSES
 
 
-def python(facts: Facts, surroundings: DoctorFacts) -> Verdict:
+def python(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Name the interpreter."""
     executable = facts.runtime.python
     return success(
@@ -19,7 +19,7 @@ def python(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     )
 
 
-def runtime_source(facts: Facts, _: DoctorFacts) -> Verdict:
+def runtime_source(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Name the installed code, and check that the Codex CLI is there."""
     runtime = facts.runtime
     code = {"version": runtime.version, "package": runtime.package}
@@ -31,7 +31,7 @@ def runtime_source(facts: Facts, _: DoctorFacts) -> Verdict:
     return success(text, runtime_id=runtime.runtime_id, codex_version=version)
 
 
-def proxy_settings(facts: Facts, surroundings: DoctorFacts) -> Verdict:
+def proxy_settings(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that settings are saved, and that Codex reaches loopback without an outbound proxy."""
     error = facts.settings_error or facts.manifest_error
     if error:
@@ -46,7 +46,7 @@ def proxy_settings(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     return success(PASSES["settings"].filled({"provider": facts.settings.provider}), base_url=facts.settings.base_url)
 
 
-def config_points_to_proxy(facts: Facts, _: DoctorFacts) -> Verdict:
+def config_points_to_proxy(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Check that config.toml points at the proxy."""
     if uses_proxy(facts):
         return success(PASSES["config_points_to_proxy"])
@@ -55,7 +55,7 @@ def config_points_to_proxy(facts: Facts, _: DoctorFacts) -> Verdict:
     return failure("config_not_proxy", DIAGNOSES["config_not_proxy"])
 
 
-def _not_enabled(facts: Facts) -> Verdict:
+def _not_enabled(facts: Facts) -> CheckResult:
     """Return the failure in the words of `status`: an unfinished uninstall has another next command."""
     diagnosis = diagnose(facts)
     text = diagnosis.message if diagnosis.code == "not_enabled" else DIAGNOSES["not_enabled"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cfp.core.checks.check import DoctorFacts, Verdict, advice, failure, success
+from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
 from cfp.core.policy import EffectivePolicy, effective_policy
@@ -12,7 +12,7 @@ from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, OPTED_OUT, PASSES, WEBSOCKET
 
 
-def upstream_saved(facts: Facts, _: DoctorFacts) -> Verdict:
+def upstream_saved(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Name the provider's URL, and whether it serves WebSocket where the worker knows."""
     if facts.settings is None:
         return failure("settings_missing", message("settings_missing"))
@@ -23,7 +23,7 @@ def upstream_saved(facts: Facts, _: DoctorFacts) -> Verdict:
     return success(text, upstream_base=base, websocket=websocket)
 
 
-def service_tier_policy(facts: Facts, surroundings: DoctorFacts) -> Verdict:
+def service_tier_policy(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Name the policy and its effect, and check that Codex may send the tier by itself where the proxy does not."""
     if facts.settings is None:
         return failure("settings_missing", message("settings_missing"))
@@ -39,7 +39,7 @@ def service_tier_policy(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     return success(Message(detail), policy=policy, effective=effective, opted_out=facts.opted_out)
 
 
-def upstream_auth(facts: Facts, _: DoctorFacts) -> Verdict:
+def upstream_auth(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Check that the provider gets a key, and no ChatGPT login."""
     settings = facts.settings
     if settings is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cfp.codex.hooks_feature import hook_flags, hooks_enabled
-from cfp.core.checks.check import DoctorFacts, Verdict, advice, failure, success
+from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
 from cfp.core.facts import Facts
 from cfp.core.plan.hook import hook_command
 from cfp.core.state import HookState, hook_state, uses_proxy
@@ -11,7 +11,7 @@ from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, PASSES
 
 
-def hooks_enabled_check(facts: Facts, surroundings: DoctorFacts) -> Verdict:
+def hooks_enabled_check(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that neither config.toml nor the administrator keeps hooks from running."""
     if surroundings.hooks_bar:
         return advice(
@@ -23,7 +23,7 @@ def hooks_enabled_check(facts: Facts, surroundings: DoctorFacts) -> Verdict:
     return success(PASSES["hooks_enabled"], **flags)
 
 
-def startup_hook(facts: Facts, surroundings: DoctorFacts) -> Verdict:
+def startup_hook(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that the hook is there, that Codex trusts it, and that it starts this installation."""
     if facts.settings is None or not uses_proxy(facts):
         return success(PASSES["hook_not_needed"])

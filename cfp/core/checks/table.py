@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from cfp.core.checks import codex, installation, provider, startup_hook, worker
-from cfp.core.checks.check import Check, DoctorFacts, Verdict
+from cfp.core.checks.check import Check, CheckResult, DoctorFacts
 from cfp.core.facts import Facts
 
 CHECKS: Final[dict[str, Check]] = {
@@ -28,6 +28,6 @@ CHECKS: Final[dict[str, Check]] = {
 }
 
 
-def run_checks(facts: Facts, surroundings: DoctorFacts) -> dict[str, Verdict]:
-    """Return the verdict of each check by its name."""
+def run_checks(facts: Facts, surroundings: DoctorFacts) -> dict[str, CheckResult]:
+    """Return the result of each check by its name."""
     return {name: check(facts, surroundings) for name, check in CHECKS.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cfp.core.checks.check import DoctorFacts, Verdict, failure, success
+from cfp.core.checks.check import CheckResult, DoctorFacts, failure, success
 from cfp.core.diagnosis import message_code_for
 from cfp.core.facts import Facts
 from cfp.core.plan.worker import hangs
@@ -12,7 +12,7 @@ from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import PASSES
 
 
-def proxy_health(facts: Facts, _: DoctorFacts) -> Verdict:
+def proxy_health(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Check that a worker of this home answers, where Codex is sent to one."""
     state, worker = worker_state(facts), facts.worker
     if state in {WorkerState.HEALTHY, WorkerState.STALE} and worker is not None:
@@ -28,7 +28,7 @@ def proxy_health(facts: Facts, _: DoctorFacts) -> Verdict:
     return failure("proxy_stopped", DIAGNOSES["proxy_stopped"])
 
 
-def proxy_pending_restart(facts: Facts, _: DoctorFacts) -> Verdict:
+def proxy_pending_restart(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Check that the worker serves the saved settings."""
     if settings_pending(facts):
         return failure("settings_pending_restart", DIAGNOSES[message_code_for(facts, "settings_pending_restart")])
@@ -36,7 +36,7 @@ def proxy_pending_restart(facts: Facts, _: DoctorFacts) -> Verdict:
     return success(PASSES["settings_in_use" if running else "proxy_not_running"])
 
 
-def proxy_runtime(facts: Facts, _: DoctorFacts) -> Verdict:
+def proxy_runtime(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Check that the worker runs the installed code."""
     worker = facts.own_worker
     if worker is None:
