@@ -5,5 +5,5 @@ plan       the final bytes of every file and the action on the worker, or a refu
 baseline   the user's files without our changes
 state      of the installation, derived from facts and never read from a file
 diagnosis  the first thing that is not as it should be, with its remedy
-check      one of doctor's questions to the facts, with its verdict
+check      one of doctor's questions to the facts; its result has a remedy where it fails
 """

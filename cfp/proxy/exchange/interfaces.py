@@ -12,7 +12,7 @@ from cfp.proxy.exchange.routing import Router
 from cfp.proxy.http.head_cache import HeadCache
 from cfp.proxy.http.messages import Headers, Malformed, Piece, RequestHead
 from cfp.proxy.http.socket_io import ReadBuffer
-from cfp.proxy.learned import TierRefusals, WebSocketSupport
+from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
 from cfp.proxy.telemetry.request_record import RequestRecord
 from cfp.proxy.upstream.origin import Origin
 from cfp.proxy.upstream.pool import Pool

@@ -18,7 +18,7 @@ from cfp.proxy.exchange.client_connection import ClientConnection
 from cfp.proxy.exchange.routing import Router
 from cfp.proxy.http.head_cache import HeadCache
 from cfp.proxy.http.socket_io import ReadBuffer
-from cfp.proxy.learned import TierRefusals, WebSocketSupport
+from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
 from cfp.proxy.telemetry.recent_requests import RecentRequests
 from cfp.proxy.telemetry.request_log import EventLog, RequestLog, RotatingFile
 from cfp.proxy.telemetry.request_record import RequestRecord
