@@ -61,7 +61,7 @@ class Settings:
 
     @property
     def upstream_auth(self) -> str:
-        """Whose key the provider gets, in the word of results and health; a closed set."""
+        """The origin of the key that the provider gets, as results and health name it; a closed set."""
         return "override_configured" if self.overrides_auth else "preserved"
 
     def to_json(self) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from cfp.proxy.exchange.routing import Router
 from cfp.proxy.http.head_cache import HeadCache
 from cfp.proxy.http.messages import Headers, Malformed, Piece, RequestHead
 from cfp.proxy.http.socket_io import ReadBuffer
-from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
 from cfp.proxy.telemetry.request_record import RequestRecord
 from cfp.proxy.upstream.origin import Origin
 from cfp.proxy.upstream.pool import Pool
+from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
 
 if TYPE_CHECKING:
     from cfp.proxy.exchange.tier_injection import TierInjection

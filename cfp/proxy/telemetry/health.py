@@ -12,8 +12,8 @@ import cfp
 from cfp.core.served_settings import SERVED_SETTINGS
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
-from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
 from cfp.proxy.telemetry.tier_statistics import TierStatistics
+from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
 
 
 class ReportingWorker(Protocol):

@@ -18,7 +18,6 @@ from cfp.proxy.exchange.client_connection import ClientConnection
 from cfp.proxy.exchange.routing import Router
 from cfp.proxy.http.head_cache import HeadCache
 from cfp.proxy.http.socket_io import ReadBuffer
-from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
 from cfp.proxy.telemetry.recent_requests import RecentRequests
 from cfp.proxy.telemetry.request_log import EventLog, RequestLog, RotatingFile
 from cfp.proxy.telemetry.request_record import RequestRecord
@@ -26,6 +25,7 @@ from cfp.proxy.telemetry.tier_statistics import TierStatistics
 from cfp.proxy.upstream.dial import Dialer
 from cfp.proxy.upstream.origin import parse_origin
 from cfp.proxy.upstream.pool import Pool
+from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
 from cfp.proxy.worker.event_loop import turns
 from cfp.proxy.worker.listener import Listener, bind
 from cfp.proxy.worker.peer_check import PeerGuard
