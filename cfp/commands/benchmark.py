@@ -124,7 +124,7 @@ def _seconds(text: str) -> float:
 def run(args: Args, host: Host) -> Result:
     """Measure, judge, save; every request is real and may cost quota."""
     recovered = settle(host, "benchmark") if args.save else {}
-    facts = host.survey()
+    facts = host.survey(settled=args.save)
     subject = _subject(args, host, facts)
     interrupt, measured = _measure(args, _probe(args, host, subject))
     text = BENCHMARK[_outcome(measured, finished=interrupt is None)]

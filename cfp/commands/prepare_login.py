@@ -50,10 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Result:
     """Find the key that Codex sends now and keep it; the key itself is never shown."""
     recovered = settle(host, "prepare-chatgpt-login") if args.apply else {}
-    facts, key, plan = _look(args, host)
+    facts, key, plan = _look(args, host, settled=args.apply)
     if args.apply and plan.change is not None:
         with locked(host.journal, "prepare-chatgpt-login", LOCK_TIMEOUT_S) as (lease, _):
-            facts, key, plan = _look(args, host)
+            facts, key, plan = _look(args, host, settled=True)
             switch = Switch(lease=lease, layout=host.layout, workers=host.workers, settings=facts.settings)
             state = state_of(facts)
             transact(
@@ -67,8 +67,8 @@ def run(args: Args, host: Host) -> Result:
     return _result(args, facts, key, plan, recovered)
 
 
-def _look(args: Args, host: Host) -> tuple[Facts, keys.ProviderKey, LoginPlan]:
-    facts = host.survey()
+def _look(args: Args, host: Host, *, settled: bool) -> tuple[Facts, keys.ProviderKey, LoginPlan]:
+    facts = host.survey(settled=settled)
     check_readable(facts)
     provider = login_provider(facts, args.provider)
     layout = host.layout

@@ -52,7 +52,7 @@ def run(args: Args, host: Host) -> Result:
         fields = {"dry_run": True, "transactions": open_transactions, **_repair_fields(repair, done=False)}
         return _result(facts, "clean", fields, would=would)
     if clean:
-        facts = host.survey()
+        facts = host.survey(settled=True)
         if _repair(facts) is None:
             return _result(facts, "clean", {"transactions": []})
     with locked(host.journal, "recover", LOCK_TIMEOUT_S) as (lease, recovery):

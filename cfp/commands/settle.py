@@ -24,7 +24,7 @@ def settle(host: Host, command: str) -> dict[str, Any]:
     if not interrupted:
         return {}
     with locked(host.journal, command, LOCK_TIMEOUT_S) as (_, recovery):
-        return {"recovered": recovery_fields(recovery)}
+        return recovered_field(recovery)
 
 
 def switch_for(
@@ -47,6 +47,13 @@ def mend(host: Host, lease: Lease, facts: Facts, repair: Repair, *, command: str
     state = state_of(facts)
     switch = Switch(lease=lease, layout=host.layout, workers=host.workers)
     transact(switch, GIVE_BACK, command=command, argv=(command,), states=(state, state), changes=repair.changes)
+
+
+def recovered_field(recovery: Recovery | None) -> dict[str, Any]:
+    """Return the result's field about the recovery at the lock; no field where nothing was interrupted."""
+    if recovery is None or recovery.kind == "clean":
+        return {}
+    return {"recovered": recovery_fields(recovery)}
 
 
 def recovery_fields(recovery: Recovery | None) -> dict[str, Any]:

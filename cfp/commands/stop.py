@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.commands.command import Command
-from cfp.commands.settle import settle
+from cfp.commands.settle import recovered_field
 from cfp.core.facts import Facts, PortFact
 from cfp.core.plan.start import plan_stop
 from cfp.errors import CutShort
@@ -41,12 +41,12 @@ def run(args: Args, host: Host) -> Result:
     """Stop the worker of this home."""
     facts = host.survey()
     plan_stop(facts, force=args.force)
-    recovered = settle(host, "stop")
-    if not host.disk.is_folder(host.layout.state) and facts.running_worker is None:
-        return Result(status="not_running", fields={"pid": None, "cut_streams": 0, **recovered})
+    has_state = host.disk.is_folder(host.layout.state)
+    if not has_state and not facts.interrupted and facts.running_worker is None:
+        return Result(status="not_running", fields={"pid": None, "cut_streams": 0})
     if not facts.home_exists:
         return _stop_without_home(host, facts)
-    with locked(host.journal, "stop", LOCK_TIMEOUT_S) as (lease, _):
+    with locked(host.journal, "stop", LOCK_TIMEOUT_S) as (lease, recovery):
         facts = host.survey(settled=True)
         stops = plan_stop(facts, force=args.force)
         previous = facts.running_worker if stops else None
@@ -58,7 +58,7 @@ def run(args: Args, host: Host) -> Result:
             raise CutShort(
                 "stop_interrupted", exit_code=exit_code(interrupt), changed="the proxy is stopping"
             ) from interrupt
-    return _stopped((previous, *draining), switch.cut_streams, recovered)
+    return _stopped((previous, *draining), switch.cut_streams, recovered_field(recovery))
 
 
 def _stop_without_home(host: Host, facts: Facts) -> Result:
@@ -67,7 +67,7 @@ def _stop_without_home(host: Host, facts: Facts) -> Result:
     cut = 0
     while at is not None:
         cut += host.workers.stop((at,), STOP_GRACE_S)
-        at = host.survey().running_worker
+        at = host.survey(settled=True).running_worker
     return _stopped((first,), cut, {})
 
 

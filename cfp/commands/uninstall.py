@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cfp.commands.command import Command
-from cfp.commands.settle import mend, settle
+from cfp.commands.settle import mend, recovered_field
 from cfp.core.facts import Facts
 from cfp.core.plan.repair import plan_repair
 from cfp.core.plan.uninstall import (
@@ -85,8 +85,8 @@ def run(args: Args, host: Host) -> Result:
             return _confirmation(facts, plan)
         if plan_repair(facts) is None and nothing_there(host, facts, plan):
             return _result(facts, replace(plan, retirement=Retirement.NOW), None, {}, state_of(facts))
-    recovered = settle(host, "uninstall")
-    with locked(host.journal, "uninstall", LOCK_TIMEOUT_S) as (lease, _):
+    with locked(host.journal, "uninstall", LOCK_TIMEOUT_S) as (lease, recovery):
+        recovered = recovered_field(recovery)
         facts = host.survey(settled=True)
         plan = plan_uninstall(facts, args.request())
         if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
