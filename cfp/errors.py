@@ -4,7 +4,6 @@ CfpError
 ├─ Refused   nothing was touched
 │  ├─ UsageError             wrong flags or values
 │  ├─ ConfigDrift        (3) one of our own keys was changed by others
-│  ├─ ConfirmationRequired (4)
 │  └─ Busy               (5) another command holds the lock
 ├─ Failed    tried, and undone
 ├─ CutShort  (130) interrupted, or failed, after a change that stays; the next action finishes the rest
@@ -49,12 +48,6 @@ class ConfigDrift(Refused):
     """One of our own keys was changed by others, and was left alone."""
 
     exit_code = 3
-
-
-class ConfirmationRequired(Refused):
-    """The user must say yes first."""
-
-    exit_code = 4
 
 
 class Busy(Refused):

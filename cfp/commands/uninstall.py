@@ -53,7 +53,6 @@ class Args:
     def request(self) -> UninstallRequest:
         return UninstallRequest(
             defer_stop=self.defer_stop,
-            confirmed=self.confirm_chatgpt_direct_uninstall,
             force=self.force,
             keep_state=self.keep_state,
         )

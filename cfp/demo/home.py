@@ -13,7 +13,6 @@ from typing import Any
 
 from cfp.layout import Layout
 
-PROVIDER = "Relay & Söhne"
 KEY_VARIABLE = "DEMO_RELAY_KEY"
 KEY = "demo-key-of-the-relay"
 

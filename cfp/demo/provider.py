@@ -131,14 +131,6 @@ class DemoProvider:
             return self._script.popleft() if self._script else self.default
 
 
-@contextlib.contextmanager
-def refusing() -> Iterator[str]:
-    """Yield the base URL of a provider that is down: a port that refuses and that nobody else can take."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}{BASE_PATH}"
-
-
 class _Server(ThreadingHTTPServer):
     """An HTTP server that keeps its open connections, so that `stop` closes all of them."""
 

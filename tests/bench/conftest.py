@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from cfp import cli
-from cfp.demo.provider import refusing
 from cfp.demo.scripted_turns import ScriptedTurn
 from tests.bench.support import TieredUpstream
+from tests.down_provider import down_provider
 from tests.end_to_end.harness import Machine
 
 CANARY = "sk-canary-7f3a9c51e2d84b06"
@@ -51,7 +51,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     """A machine without Codex whose provider takes the canary key; what a test leaves running is an error."""
     with ExitStack() as stack:
         upstream = stack.enter_context(TieredUpstream(key=CANARY, default=ScriptedTurn(), priority=ScriptedTurn()))
-        nowhere = stack.enter_context(refusing()).removesuffix("/v1")
+        nowhere = stack.enter_context(down_provider()).removesuffix("/v1")
         environ = {"RELAY_KEY": CANARY}
         machine = Machine(root=tmp_path / "machine", upstream=upstream, nowhere=nowhere, environ=environ)
         machine.relay()

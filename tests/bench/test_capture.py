@@ -13,11 +13,12 @@ import pytest
 from cfp.bench.capture import Capture
 from cfp.bench.timed_request import ErrorType, TimedRequest
 from cfp.bench.workload import Tier
-from cfp.demo.provider import DemoProvider, refusing
+from cfp.demo.provider import DemoProvider
 from cfp.demo.scripted_turns import Cut, Reject, ScriptedTurn, Stall
 from cfp.host.provider.client import ProviderClient
 from cfp.host.provider.keys import KeyLocation, ProviderKey
 from cfp.host.provider.secret import Secret
+from tests.down_provider import down_provider
 
 KEY = "sk-the-key-of-the-provider"
 BODY = {"model": "m", "stream": True, "input": [], "service_tier": "flex"}
@@ -144,7 +145,7 @@ def test_a_provider_that_is_down() -> None:
         answer = await client.post(f"{capture.base_url}/responses", json=BODY, headers=_phrase(capture))
         assert 502 == answer.status_code
 
-    with refusing() as base_url:
+    with down_provider() as base_url:
         (timed,) = _with_capture(_route(base_url), Tier.DEFAULT, act)
     assert (None, "ConnectError") == (timed.status, timed.error)
 

@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfp.demo.provider import DemoProvider, refusing
+from cfp.demo.provider import DemoProvider
 from cfp.demo.scripted_turns import ByTier, Cut, NotSse, Reject, ScriptedTurn, Stall, events
+from tests.down_provider import down_provider
 
 
 def _post(base: str, body: Any, headers: Mapping[str, str] | None = None) -> tuple[int, str, bytes]:
@@ -143,9 +144,9 @@ def test_nothing_is_left_open() -> None:
     assert before == threading.active_count()
 
 
-def test_refusing_refuses() -> None:
+def test_a_provider_that_is_down_refuses() -> None:
     """The address of a provider that is down refuses connections."""
-    with refusing() as base, pytest.raises(ConnectionRefusedError):
+    with down_provider() as base, pytest.raises(ConnectionRefusedError):
         _post(base, {})
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cfp.demo.provider import DemoProvider, refusing
+from cfp.demo.provider import DemoProvider
+from tests.down_provider import down_provider
 from tests.end_to_end.harness import KEY, Machine
 
 
@@ -18,7 +19,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     """A machine without Codex. What a test starts on it is ended; that SIGTERM is not enough for that is an error."""
     with ExitStack() as stack:
         upstream = stack.enter_context(DemoProvider(key=KEY))
-        nowhere = stack.enter_context(refusing()).removesuffix("/v1")
+        nowhere = stack.enter_context(down_provider()).removesuffix("/v1")
         machine = Machine(root=tmp_path / "machine", upstream=upstream, nowhere=nowhere)
         yield machine
         assert machine.end_everything() == []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cfp.demo.provider import refusing
 from cfp.demo.scripted_turns import Cut, NotSse, Reject, Reply, Stall
+from tests.down_provider import down_provider
 from tests.end_to_end.harness import KEY, Machine, Ran, relay_config
 
 
@@ -51,7 +51,7 @@ def test_a_stream_that_breaks_off_changes_nothing(machine: Machine) -> None:
 
 def test_a_provider_that_is_down_changes_nothing(machine: Machine) -> None:
     """Connection refused is told as such."""
-    with refusing() as base:
+    with down_provider() as base:
         machine.write("config.toml", relay_config(base))
         assert "upstream_refused" == _refused(machine).json["code"]
 

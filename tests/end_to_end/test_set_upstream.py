@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tomllib
 
-from cfp.demo.provider import DemoProvider, refusing
+from cfp.demo.provider import DemoProvider
 from cfp.demo.scripted_turns import Reject, Stall
+from tests.down_provider import down_provider
 from tests.end_to_end.harness import KEY, Machine, api_key_login, chatgpt_login
 
 
@@ -71,7 +72,7 @@ def test_a_new_url_that_fails_keeps_the_old_one(machine: Machine) -> None:
     machine.relay()
     machine.install("--service-tier-policy", "inject_missing")
     before, workers = machine.files(), [worker.pid for worker in machine.workers()]
-    with refusing() as base:
+    with down_provider() as base:
         ran = machine.cfp("set-upstream", "--upstream-base", base)
     assert (2, "upstream_refused", False) == (ran.code, ran.json["code"], ran.json["changed"])
     assert (before, workers) == (machine.files(), [worker.pid for worker in machine.workers()])

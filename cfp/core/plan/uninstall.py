@@ -23,7 +23,6 @@ from journal.values import ABSENT, FileChange, KeyEdit, KeyPath
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UninstallRequest:
     defer_stop: bool = False
-    confirmed: bool = False
     force: bool = False
     keep_state: bool = False
 
