@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cfp.codex.command_line import decoded
+from cfp.codex.hook_command import decoded
 from cfp.codex.text import BOM, Unparseable, decode
 from journal.values import Absent, Json, KeyPath
 

@@ -12,16 +12,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cfp.messages.command_line import COMMAND_LINE, CommandLineCode
 from cfp.messages.failures import FAILURES, FailureCode
 from cfp.messages.interruptions import INTERRUPTIONS, InterruptionCode
 from cfp.messages.message import CLI, Message
 from cfp.messages.refusals import REFUSALS, RefusalCode
+from cfp.messages.usage import USAGE, UsageCode
 
 __all__ = ["CLI", "ERRORS", "ErrorCode", "Message", "message"]
 
-ErrorCode = CommandLineCode | RefusalCode | FailureCode | InterruptionCode
-ERRORS: Final[dict[ErrorCode, Message]] = COMMAND_LINE | REFUSALS | FAILURES | INTERRUPTIONS
+ErrorCode = UsageCode | RefusalCode | FailureCode | InterruptionCode
+ERRORS: Final[dict[ErrorCode, Message]] = USAGE | REFUSALS | FAILURES | INTERRUPTIONS
 
 
 def message(code: ErrorCode, details: Mapping[str, Any] | None = None) -> Message:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from cfp.codex import hook_trust, hooks_document, hooks_json
-from cfp.codex.command_line import posix_line, windows_line
+from cfp.codex.hook_command import posix_line, windows_line
 from cfp.core.facts import Facts, TextFact
 from cfp.core.plan.baseline import Baseline
 from cfp.errors import Refused

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from cfp.messages.message import CLI, Message
 
-CommandLineCode = Literal[
+UsageCode = Literal[
     "usage",
     "unknown_flag",
     "flag_needs_value",
@@ -21,7 +21,7 @@ CommandLineCode = Literal[
 ]
 
 # fmt: off
-COMMAND_LINE: Final[dict[CommandLineCode, Message]] = {
+USAGE: Final[dict[UsageCode, Message]] = {
     "usage": Message("The command line is wrong: {reason}.", f"Run `{CLI} --help`, or run the command with --help."),
     "unknown_flag": Message("{flag} is not a flag of serve.", f"Run `{CLI} serve --help`."),
     "flag_needs_value": Message("{flag} needs a value.", f"Run `{CLI} serve --help`."),

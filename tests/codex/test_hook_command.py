@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfp.codex import hooks_document
-from cfp.codex.command_line import _LAUNCHER, decoded, posix_line, windows_line
+from cfp.codex.hook_command import _LAUNCHER, decoded, posix_line, windows_line
 
 WORDS = st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1, max_size=6)
 OURS = ("-P", "-m", "codex_fast_proxy", "autostart", "--codex-home", r"C:\Users\me\.codex", "--quiet")
