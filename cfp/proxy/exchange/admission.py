@@ -18,6 +18,18 @@ class Denial(enum.Enum):
     ORIGIN = "origin_not_allowed"
     PEER = "peer_not_allowed"
 
+    @property
+    def reason(self) -> str:
+        """The reason for the client, as a clause about the request."""
+        return _REASONS[self]
+
+
+_REASONS = {
+    Denial.HOST: "its Host header does not name this proxy",
+    Denial.ORIGIN: "a web page of another site sent it",
+    Denial.PEER: "another user of this machine sent it",
+}
+
 
 class Admission:
     """The check of Host, Origin and Sec-Fetch-Site against our own address, on every path.

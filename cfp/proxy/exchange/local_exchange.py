@@ -37,7 +37,7 @@ class LocalExchange:
         if plan.looping and self._client.trusted:  # before the denial: a loop may come back under any Host
             self._answer(LocalResponse.LOOP)
         elif denial is not None:
-            self._answer(LocalResponse.NOT_ADMITTED, error_type=denial.value, reason=denial.value.replace("_", " "))
+            self._answer(LocalResponse.NOT_ADMITTED, error_type=denial.value, reason=denial.reason)
         elif destination is Destination.HEALTH:
             self._health()
         elif destination is Destination.DASHBOARD:

@@ -22,13 +22,13 @@ class LocalResponse(enum.Enum):
 
     # fmt: off
     MALFORMED         = (400, "malformed_request", "this request is not valid HTTP/1.1: {reason}")
-    KEY_MISSING       = (400, "upstream_key_missing", "the provider's API key is missing: {source} has no key")
-    KEY_UNUSABLE      = (400, "upstream_key_unusable", "the API key in {source} is not valid in a header")
+    KEY_MISSING       = (400, "upstream_key_missing", "the provider's key is missing: {source} has no key")
+    KEY_UNUSABLE      = (400, "upstream_key_unusable", "the provider's key in {source} is not valid in a header")
     CA_FILE           = (400, "ca_file_unreadable", "TLS cannot start: {reason}")
     PROXY_SETTING     = (400, "outbound_proxy_invalid", "the outbound proxy must be an http, https or socks URL")
     NOT_ADMITTED      = (403, "not_admitted", "this request is not allowed: {reason}")
-    NOT_FOUND         = (404, "not_found", "nothing is served at this path; send requests below {base}")
-    METHOD            = (405, "method_not_served", "this method is not served here")
+    NOT_FOUND         = (404, "not_found", "the proxy serves nothing at this path; send requests below {base}")
+    METHOD            = (405, "method_not_served", "the proxy does not serve this method")
     BODY_TOO_LARGE    = (413, "body_too_large", "the request body is larger than {limit} bytes")
     UPGRADE           = (426, "upgrade_not_served", "WebSocket is not available here; use HTTP")
     HEAD_TOO_LARGE    = (431, "head_too_large", "the request's header fields are larger than {limit} bytes")
@@ -37,8 +37,8 @@ class LocalResponse(enum.Enum):
     BAD_RESPONSE      = (502, "upstream_bad_response", "{host} sent a response that is not valid HTTP/1.1: {reason}")
     SILENT            = (504, "upstream_silent", "{host} sent nothing for {seconds} seconds")
     OVERLOADED        = (503, "too_many_connections", "too many connections are open")
-    VERSION           = (505, "http_version", "only HTTP/1.1 and HTTP/1.0 are supported here")
-    LOOP              = (508, "proxy_loop", "the upstream URL leads back to this proxy; set the provider's URL")
+    VERSION           = (505, "http_version", "the proxy supports HTTP/1.1 and HTTP/1.0 only")
+    LOOP              = (508, "proxy_loop", "the upstream URL leads back to this proxy; set it to the provider's URL")
     # fmt: on
 
     @property

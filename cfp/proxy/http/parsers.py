@@ -210,9 +210,9 @@ class RequestParser(_Collector):
         method: bytes = parser.get_method()
         version: str = parser.get_http_version()
         if version not in {"1.1", "1.0"}:
-            self._refuse(Fault.VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+            self._refuse(Fault.VERSION, "only HTTP/1.1 and HTTP/1.0 are supported")
         if method not in METHODS:
-            self._refuse(Fault.METHOD, "this method is not served here")
+            self._refuse(Fault.METHOD, "the proxy does not serve this method")
         headers, fields = self._take_fields()
         host = fields.get(b"host")
         if (host is None and version == "1.1") or (host is not None and b"," in host):
