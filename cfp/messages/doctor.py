@@ -109,8 +109,8 @@ PASSES: Final[dict[PassCode, Message]] = {
 
 # What follows the sentence of `upstream`, by the WebSocket support that the proxy knows of.
 WEBSOCKET: Final[dict[str, str]] = {
-    "served": " The provider serves WebSocket.",
-    "not_served": " The provider serves no WebSocket: the proxy refuses it at once, and Codex continues over HTTP.",
+    "served": " The provider supports WebSocket.",
+    "not_served": " The provider does not support WebSocket, so the proxy refuses it at once and Codex uses HTTP.",
     "untried": " Codex has not requested WebSocket yet.",
 }
 # What follows the sentence of `policy` where config.toml says service_tier = "default".

@@ -1,4 +1,4 @@
-"""The page of `status`: the diagnosis, the route, the key, and who decides about Fast."""
+"""The page of `status`: the diagnosis, the route, the key, and the policy about Fast."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from cfp.messages.status import WARNINGS
 from cfp.views.page import BAD, GOOD, WARN, headline, next_step, rows, warnings
 
 _LEVELS: Final = {"ok": GOOD, "attention": WARN, "risk": BAD}
-_FAST: Final = {
-    "app_controlled": "Codex decides; the proxy adds nothing (ChatGPT login)",
-    "auto_global_priority": "the proxy adds priority to requests without a tier (API-key login)",
-    "global_priority": "the proxy adds priority to every request without a tier",
-    "preserve_only": "Codex decides; the proxy adds nothing (policy preserve)",
-    "unknown_conservative": "the proxy adds nothing, because the login is unknown",
+# The dashboard has the same sentences in static/words.js.
+BEHAVIORS: Final = {
+    "app_controlled": "the proxy adds no tier: with a ChatGPT login, Codex's own Fast switch decides",
+    "auto_global_priority": (
+        "the proxy adds {tier} to requests without a tier, because Codex is signed in with an API key"
+    ),
+    "global_priority": "the proxy adds {tier} to every request without a tier",
+    "preserve_only": "the proxy never adds a tier",
+    "unknown_conservative": "the proxy adds no tier, because the login is unknown",
 }
-_WEBSOCKETS: Final = {
-    "served": "the provider serves it",
-    "not_served": "the provider does not serve it; Codex uses HTTP",
+OPTED_OUT: Final = 'the proxy adds no tier, because config.toml says service_tier = "default"'
+WEBSOCKETS: Final = {
+    "served": "the provider supports it",
+    "not_served": "the provider does not support it, so Codex uses HTTP",
 }
 _LOGINS: Final = {"api_key": "API key", "chatgpt": "ChatGPT", "mixed": "ChatGPT and an API key"}
 
@@ -34,9 +38,9 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
             [
                 ("provider", answer.get("provider")),
                 ("route", _route(answer)),
-                ("WebSocket", _WEBSOCKETS.get(str((answer.get("health") or {}).get("upstream_websocket")))),
+                ("WebSocket", WEBSOCKETS.get(str((answer.get("health") or {}).get("upstream_websocket")))),
                 ("key", _key(answer)),
-                ("Fast", _FAST.get(str(answer.get("fast_behavior")))),
+                ("policy", _policy(answer)),
                 ("login", _LOGINS.get(str(answer.get("login_mode")), "unknown")),
                 ("hook", _hook(answer)),
                 ("draining", _draining(answer)),
@@ -73,10 +77,21 @@ def _key(answer: Mapping[str, Any]) -> str | None:
         return None
     if answer["upstream_auth"] == "preserved":
         return "the key or login that Codex sends"
-    missing = "" if answer.get("upstream_api_key_available") else ", which is missing"
-    if answer.get("upstream_api_key_file"):
-        return f"the provider's key, saved for the proxy{missing}"
-    return f"the variable {answer.get('upstream_api_key_env')}{missing}"
+    saved = answer.get("upstream_api_key_file")
+    place = "saved for the proxy" if saved else f"in the variable {answer.get('upstream_api_key_env')}"
+    if not answer.get("upstream_api_key_available"):
+        return f"the provider's key, which is missing: it should be {place}"
+    return f"the provider's key, {place}"
+
+
+def _policy(answer: Mapping[str, Any]) -> str | None:
+    """Return the policy and its effect on a request without a tier; None without an installation."""
+    behavior = answer.get("fast_behavior")
+    if behavior not in BEHAVIORS:
+        return None
+    if behavior == "auto_global_priority" and answer.get("service_tier_effective_policy") == "preserve":
+        return f"{answer['service_tier_policy']}: {OPTED_OUT}"
+    return f"{answer['service_tier_policy']}: {BEHAVIORS[behavior].format(tier=answer['service_tier'])}"
 
 
 def _draining(answer: Mapping[str, Any]) -> str | None:

@@ -106,13 +106,13 @@ def test_the_support_of_websocket_is_shown(watched: Watched, machine: Machine) -
     stage.install(machine, [])
     page = watched.open(stage.url(machine))
     route = page.locator("#route")
-    route.get_by_text("Codex has not used it yet").wait_for()
+    route.get_by_text("Codex has not requested it yet").wait_for()
     machine.upstream.switch = Switchboard()
     assert 101 == stage.upgrade(machine)
-    route.get_by_text("supported by the provider", exact=True).wait_for()
+    route.get_by_text("the provider supports it", exact=True).wait_for()
     machine.upstream.switch = None
     assert 426 == stage.upgrade(machine)
-    route.get_by_text("not supported by the provider; Codex uses HTTP instead").wait_for()
+    route.get_by_text("the provider does not support it, so Codex uses HTTP").wait_for()
 
 
 def test_running_requests_are_counted(watched: Watched, quiet_home: Machine) -> None:
@@ -147,7 +147,7 @@ def test_changed_files_appear(watched: Watched, quiet_home: Machine) -> None:
     page.get_by_text("but config.toml does not point at it").wait_for()
     assert "attention" in (page.locator("#verdict").get_attribute("class") or "")
     quiet_home.config.write_bytes(b'service_tier = "default"\n' + before)
-    page.get_by_text('nothing is added: config.toml says service_tier = "default"').wait_for()
+    page.get_by_text('the proxy adds no tier, because config.toml says service_tier = "default"').wait_for()
     quiet_home.config.write_bytes(before)
     page.get_by_text("Ready: requests go through the proxy.").wait_for()
 
@@ -160,7 +160,7 @@ def test_the_past_is_shown(watched: Watched, busy_home: Machine) -> None:
     assert 14 == page.locator("tr.request").count()
     page.get_by_role("button", name="Show all 64").click()
     assert 64 == page.locator("tr.request").count()
-    assert "90 % interval of 8 pairs" in (page.locator("#benchmark").text_content() or "")
+    assert "90 % confidence interval of 8 pairs" in (page.locator("#benchmark").text_content() or "")
     assert "GET /v1/models" in (page.locator("#checks").text_content() or "")
     assert "GET" not in (page.locator("#requests").text_content() or "")
     assert "install" in (page.locator("#journal").text_content() or "")

@@ -42,12 +42,12 @@ export function benchmark(saved) {
   }
   const interval = saved.confidence_interval;
   const level = interval && Math.round(interval.level * 100);
-  const label = interval && `Speed-up ${interval.middle.toFixed(2)}, ${level} % interval ${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}; 1 means no difference.`;
+  const label = interval && `Speed-up ${interval.middle.toFixed(2)}, ${level} % confidence interval ${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}; 1 means no difference.`;
   fill(
     bodyOf("benchmark"),
     h("p", { class: `judged ${saved.verdict}` }, h("strong", {}, VERDICT[saved.verdict] ?? saved.verdict), saved.observed_speedup_total && ` ${saved.observed_speedup_total.toFixed(2)} × in the median`),
     interval && drawn(interval, label),
-    h("p", { class: "note" }, interval && `${level} % interval of ${interval.pairs} pairs. `, `${saved.model}, ${saved.profile}, by ${saved.benchmark_mode}, `, when(saved.ts), "."),
+    h("p", { class: "note" }, interval && `${level} % confidence interval of ${interval.pairs} pairs. `, `${saved.model}, profile ${saved.profile}, mode ${saved.benchmark_mode}, `, when(saved.ts), "."),
     h(
       "table",
       {},

@@ -28,12 +28,12 @@ function row(group) {
     {},
     h("code", {}, group.name),
     h("span", { class: bad ? "bad" : "note" }, what, " ", when(group.last.ts)),
-    h("span", { class: "note" }, plural(group.count, "time"), group.failed ? `, ${count(group.failed)} failed` : ""),
+    h("span", { class: "note" }, plural(group.count, "request"), group.failed ? `, ${count(group.failed)} failed` : ""),
   );
 }
 
 export function checks(lines) {
   const groups = grouped(lines);
-  const note = h("p", { class: "note" }, "Codex requests the list of models before a session. A failure here does not affect model requests.");
+  const note = h("p", { class: "note" }, "Codex requests the list of models when a session starts. A failure here does not affect model requests.");
   fill(bodyOf("checks"), groups.length ? [h("ul", { class: "plain" }, groups.slice(0, ROWS).map(row)), note] : empty("None yet. Codex requests the list of models when a session starts."));
 }

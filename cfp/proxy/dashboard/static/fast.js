@@ -26,7 +26,7 @@ function sent(fast, rows, all) {
   const added = sum(rows, (row) => row.injected);
   const total = sum(rows, (row) => row.count);
   const own = total - added;
-  return step("Sent", all ? `${count(total)} of ${count(all)}` : "–", added && `${count(added)} added here`, own && `${count(own)} by Codex itself`);
+  return step("Sent", all ? `${count(total)} of ${count(all)}` : "–", added && `${count(added)} added by the proxy`, own && `${count(own)} sent by Codex`);
 }
 
 function accepted(rows, refused) {
@@ -39,11 +39,11 @@ function echoed(fast, rows) {
   const { same, other } = echoes(rows, fast.tier);
   const fine = sum(rows, (row) => row.count - row.failed);
   const silent = Math.max(0, fine - same - other);
-  return step("Echoed", fine ? `${count(same)} of ${count(fine)}` : "–", other && `${count(other)} as another tier`, silent && `${count(silent)} not echoed`);
+  return step("Echoed", fine ? `${count(same)} of ${count(fine)}` : "–", other && `${count(other)} echoed as another tier`, silent && `${count(silent)} not echoed`);
 }
 
 function faster(benchmark) {
-  if (!benchmark) return step("Faster", "not measured", "a sent or echoed tier proves no speed-up");
+  if (!benchmark) return step("Faster", "not measured", "only a benchmark can show a speed-up");
   const interval = benchmark.confidence_interval;
   const factor = benchmark.observed_speedup_total;
   const value = benchmark.verdict === "faster" && factor ? `${factor.toFixed(2)} ×` : VERDICT[benchmark.verdict] ?? benchmark.verdict;
@@ -75,7 +75,7 @@ function table(evidence) {
   return h(
     "table",
     {},
-    h("caption", {}, "By model and tier, medians"),
+    h("caption", {}, "By model and tier; times and tokens/s are medians"),
     h("thead", {}, h("tr", {}, heads.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))),
     h("tbody", {}, [...evidence].sort(order).slice(0, ROWS).map(row)),
   );
@@ -86,6 +86,6 @@ export function fast(fast, benchmark, flag) {
   const all = sum(fast.evidence, (row) => row.count);
   const chain = h("ol", { class: "chain" }, sent(fast, swift, all), accepted(swift, fast.refused_by), echoed(fast, swift), faster(benchmark));
   const measure = !benchmark && h("div", { class: "todo" }, h("span", {}, "Measure it with this command, which costs quota:"), command(`codex-fast-proxy benchmark${flag}`, "benchmark"));
-  const more = fast.evidence.length > ROWS && h("p", { class: "note" }, `and ${plural(fast.evidence.length - ROWS, "more row")} in the health report`);
+  const more = fast.evidence.length > ROWS && h("p", { class: "note" }, `The health report has ${plural(fast.evidence.length - ROWS, "more row")}.`);
   fill(bodyOf("fast"), chain, all ? [table(fast.evidence), more] : empty("No request yet."), measure);
 }

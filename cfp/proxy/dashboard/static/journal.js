@@ -13,11 +13,11 @@ function row(entry) {
 
 export function journal({ interrupted, transactions }, flag) {
   const cut = interrupted.length > 0 && [
-    h("p", { class: "bad" }, `${plural(interrupted.length, "command")} interrupted. This command restores your files, or completes the change:`),
+    h("p", { class: "bad" }, `${plural(interrupted.length, "command was", "commands were")} interrupted. This command restores your files, or finishes the change:`),
     command(`codex-fast-proxy recover${flag}`),
   ];
   const list = transactions.length
     ? h("ul", { class: "plain" }, transactions.map(row))
     : empty("No command has changed this Codex home yet.");
-  fill(bodyOf("journal"), cut, !cut && transactions.length > 0 && h("p", { class: "note" }, "No command is interrupted."), list);
+  fill(bodyOf("journal"), cut, !cut && transactions.length > 0 && h("p", { class: "note" }, "No command needs recovery."), list);
 }

@@ -1,7 +1,7 @@
 // The last responses, newest first. A row opens to the fields of its log line, which has no content and no secret.
 
 import { bodyOf, fill, h } from "./dom.js";
-import { clock, count, day, duration, moment } from "./format.js";
+import { clock, count, day, duration, moment, plural } from "./format.js";
 import { empty, swatch, tierClass, tierName, when } from "./parts.js";
 import { ERROR, FIELDS, OUTCOME, ADDED_FIELDS, TIMES, TOKENS } from "./words.js";
 
@@ -22,7 +22,7 @@ function status(line) {
 
 function sent(line) {
   const tier = line.service_tier_after;
-  return h("td", {}, swatch(tierClass(tier)), tierName(tier), line.service_tier_injected && h("span", { class: "tag", title: "added by this proxy" }, "added"));
+  return h("td", {}, swatch(tierClass(tier)), tierName(tier), line.service_tier_injected && h("span", { class: "tag", title: "added by the proxy" }, "added"));
 }
 
 function value(name, of) {
@@ -44,7 +44,7 @@ function detail(line, id) {
     h(
       "td",
       { colspan: COLUMNS },
-      h("p", {}, `${OUTCOME[line.outcome]}. Contents and keys are never logged.`),
+      h("p", {}, `${OUTCOME[line.outcome]}. The log never contains contents or keys.`),
       h("dl", {}, fields.map(([name, label]) => h("div", {}, h("dt", {}, label), h("dd", {}, value(name, line[name]))))),
     ),
   );
@@ -88,8 +88,8 @@ function toggle(key, label, pressed, flip) {
 
 function summary(lines, failed) {
   const sentence = failed.length
-    ? h("span", {}, h("strong", { class: "bad" }, `${count(failed.length)} failed`), ` of the last ${count(lines.length)}, the newest `, when(failed.at(-1).ts))
-    : h("span", {}, lines.length === 1 ? "It did not fail." : `None of the last ${count(lines.length)} failed.`);
+    ? h("span", {}, h("strong", { class: "bad" }, `${count(failed.length)} failed`), ` of the last ${plural(lines.length, "request")}, most recently `, when(failed.at(-1).ts))
+    : h("span", {}, lines.length === 1 ? "The request did not fail." : `None of the last ${count(lines.length)} requests failed.`);
   const button = (failed.length > 0 || onlyFailed) && toggle("only failed", "Failures only", onlyFailed, () => {
     onlyFailed = !onlyFailed;
     requests(last);
@@ -102,7 +102,7 @@ export function requests(lines) {
   last = lines;
   const body = bodyOf("requests");
   if (lines.length === 0) {
-    fill(body, empty("No model request yet. A Codex that was already running keeps its old route: restart the Codex App, or open a new CLI session, and send a message."));
+    fill(body, empty("No model request yet. A running Codex process keeps its old route: restart the Codex App, or open a new CLI session, then send a message."));
     return;
   }
   const failed = lines.filter((line) => line.outcome === "failed");

@@ -9,14 +9,14 @@ function stop(name, address, ...notes) {
 }
 
 function key(route) {
-  if (!route.overrides_auth) return "Codex's own login, passed on unchanged";
-  if (!route.key_available) return "the provider's own key, which is missing";
-  const name = route.key_env === null ? "kept by the proxy" : `in ${route.key_env}`;
-  return `the provider's own key, ${name}`;
+  if (!route.overrides_auth) return "the key or login that Codex sends";
+  const place = route.key_env === null ? "saved for the proxy" : `in the variable ${route.key_env}`;
+  if (!route.key_available) return `the provider's key, which is missing: it should be ${place}`;
+  return `the provider's key, ${place}`;
 }
 
 function guard(route) {
-  return route.overrides_auth ? "Codex's login, cookies and account headers stay here" : null;
+  return route.overrides_auth ? "The proxy removes Codex's login, cookies and account headers" : null;
 }
 
 export function route(route, fast) {

@@ -50,7 +50,7 @@ export function times(lines) {
   const body = bodyOf("times");
   width = Math.floor(body.clientWidth);
   const charts = CHARTS.map(([field, title], index) => one(lines, field, title, index)).filter(Boolean);
-  fill(body, charts.length ? [charts, h("p", { class: "note" }, "Each mark is one response, each line a tier's median. This is no comparison: models, prompts and times of day differ.")] : empty("No response yet: times appear with the first response."));
+  fill(body, charts.length ? [charts, h("p", { class: "note" }, "Each mark is one response, and each line is a tier's median. The tiers cannot be compared here, because models, prompts and times of day differ.")] : empty("No response yet: times appear with the first response."));
 }
 
 new ResizeObserver(([entry]) => {

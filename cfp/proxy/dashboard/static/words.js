@@ -3,26 +3,26 @@
 export const LOGIN = {
   api_key: "signed in with an API key",
   chatgpt: "signed in with ChatGPT",
-  mixed: "signed in with ChatGPT, with an API key as well",
-  unknown: "login unknown",
+  mixed: "signed in with ChatGPT and with an API key",
+  unknown: "the login is unknown",
 };
 
 /** The provider's support of WebSocket. */
 export const WEBSOCKET = {
-  untried: "Codex has not used it yet",
-  served: "supported by the provider",
-  not_served: "not supported by the provider; Codex uses HTTP instead",
+  untried: "Codex has not requested it yet",
+  served: "the provider supports it",
+  not_served: "the provider does not support it, so Codex uses HTTP",
 };
 
 /** The effect of the policy on a request without a tier; `tier` is the one that may be added. */
 export function behavior({ behavior, effective_policy, tier }) {
-  if (behavior === "auto_global_priority" && effective_policy === "preserve") return 'nothing is added: config.toml says `service_tier = "default"`';
+  if (behavior === "auto_global_priority" && effective_policy === "preserve") return 'the proxy adds no tier, because config.toml says `service_tier = "default"`';
   const sentences = {
-    app_controlled: "Codex's own Fast switch decides",
-    auto_global_priority: `\`${tier}\` is added where Codex sends no tier, because it is signed in with an API key`,
-    global_priority: `\`${tier}\` is added to every request without a tier`,
-    preserve_only: "nothing is added to any request",
-    unknown_conservative: "nothing is added, because the login is unknown",
+    app_controlled: "the proxy adds no tier: with a ChatGPT login, Codex's own Fast switch decides",
+    auto_global_priority: `the proxy adds \`${tier}\` to requests without a tier, because Codex is signed in with an API key`,
+    global_priority: `the proxy adds \`${tier}\` to every request without a tier`,
+    preserve_only: "the proxy never adds a tier",
+    unknown_conservative: "the proxy adds no tier, because the login is unknown",
   };
   return sentences[behavior] ?? behavior;
 }
@@ -34,20 +34,33 @@ export const VERDICT = {
   not_enough_data: "Not enough data",
 };
 
-export const OUTCOME = { ok: "Answered", failed: "Failed", left: "Closed by the client" };
+export const OUTCOME = { ok: "Succeeded", failed: "Failed", left: "Closed by Codex" };
 
 export const ERROR = {
   upstream_key_missing: "the provider's key is missing",
-  upstream_key_unusable: "the provider's key has characters that a header cannot carry",
-  upstream_unreachable: "the provider could not be reached",
+  upstream_key_unusable: "the provider's key is not valid in a header",
+  upstream_unreachable: "the proxy could not reach the provider",
   upstream_broke_off: "the provider closed the connection without a response",
   upstream_bad_response: "the provider's response was not valid HTTP",
-  upstream_silent: "the provider stopped sending",
+  upstream_silent: "the provider sent nothing for too long",
   upstream_cut: "the provider closed the stream before its end",
+  upstream_error: "the provider sent an error event over WebSocket",
+  client_silent: "Codex stopped sending the request before its end",
   client_left: "Codex closed the connection first, as it does when you interrupt a turn",
-  host_not_allowed: "refused: it named another host than this proxy",
-  origin_not_allowed: "refused: it came from another web page",
-  peer_not_allowed: "refused: it came from another user of this machine",
+  host_not_allowed: "the proxy refused the request: its Host header does not name this proxy",
+  origin_not_allowed: "the proxy refused the request: a web page of another site sent it",
+  peer_not_allowed: "the proxy refused the request: another user of this machine sent it",
+  malformed_request: "the request is not valid HTTP/1.1",
+  ca_file_unreadable: "TLS cannot start, because the file of CA certificates is not readable",
+  outbound_proxy_invalid: "the outbound proxy must be an http, https or socks URL",
+  not_found: "the proxy serves nothing at this path",
+  method_not_served: "the proxy does not serve this method",
+  body_too_large: "the request body is too large",
+  head_too_large: "the request's header fields are too large",
+  upgrade_not_served: "WebSocket is not available at this path",
+  websocket_not_served: "the provider does not support WebSocket, so Codex uses HTTP",
+  too_many_connections: "too many connections are open",
+  http_version: "the proxy supports HTTP/1.1 and HTTP/1.0 only",
   proxy_loop: "the upstream URL leads back to this proxy",
 };
 
