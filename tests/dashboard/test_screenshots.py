@@ -51,7 +51,7 @@ def _degraded(machine: Machine) -> None:
 
 def _busy(machine: Machine) -> None:
     base, now = machine.upstream.base_url, stage.now()
-    stage.install(machine, stage.past(base, now - timedelta(seconds=9), turns=150))
+    stage.install(machine, stage.past(base, now - timedelta(seconds=9), turns=100))
     machine.upstream.script(*[Stall(after_first_event=True)] * 5)
 
 
