@@ -44,14 +44,14 @@ def benchmark(answer: Mapping[str, Any]) -> list[RenderableType]:
 
 def _model(answer: Mapping[str, Any]) -> str:
     effort = f", {answer['reasoning_effort']} effort" if answer.get("reasoning_effort") else ""
-    return f"{answer['model']}{effort}; {answer['benchmark_mode']}, profile {answer['profile']}"
+    return f"{answer['model']}{effort}, profile {answer['profile']}, mode {answer['benchmark_mode']}"
 
 
 def _speedup(answer: Mapping[str, Any]) -> str | None:
     factor, interval = answer.get("observed_speedup_total"), answer.get("confidence_interval")
     if factor is None:
         return None
-    sure = f" (90 %: {interval['low']:.2f} to {interval['high']:.2f})" if interval else ""
+    sure = f" (90 % confidence interval {interval['low']:.2f} to {interval['high']:.2f})" if interval else ""
     first = answer.get("observed_speedup_first_output")
     return f"{factor:.2f} in total{sure}" + (f", {first:.2f} to the first output" if first else "")
 
@@ -67,14 +67,14 @@ def _chain(chain: Mapping[str, Any]) -> str:
 def _sides(answer: Mapping[str, Any]) -> RenderableType:
     table = Table(box=None, padding=(0, 2), header_style="dim")
     table.add_column("tier")
-    for title in ("ok", "first byte", "first output", "total", "characters"):
+    for title in ("succeeded", "first byte", "first output", "total", "characters"):
         table.add_column(title, justify="right")
-    for side in ("default", "priority"):
+    for side, tier in (("default", "no tier"), ("priority", "priority")):
         of = answer[side]
         times = (of["median_ttfb_ms"], of["median_first_output_ms"], of["median_total_ms"])
         characters = of["median_output_chars"]
         table.add_row(
-            side,
+            tier,
             f"{of['ok']}/{of['count']}",
             *(f"{time / 1000:.2f} s" if time is not None else "-" for time in times),
             f"{characters:.0f}" if characters is not None else "-",

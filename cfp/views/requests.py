@@ -14,10 +14,10 @@ _COLUMNS: Final = (
     ("time",         8,      False),
     ("status",       6,      True),
     ("tier sent",    16,     False),
-    ("echo",         9,      False),
+    ("echoed",       9,      False),
     ("first byte",   10,     True),
     ("duration",     10,     True),
-    ("tokens",       7,      True),
+    ("tokens out",   10,     True),
     ("request",      0,      False),
 )
 # fmt: on

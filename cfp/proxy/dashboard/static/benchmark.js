@@ -52,7 +52,7 @@ export function benchmark(saved) {
       "table",
       {},
       h("caption", { class: "hidden" }, "Medians of the benchmark"),
-      h("thead", {}, h("tr", {}, ["Tier", "Complete", "First byte", "Duration"].map((name, index) => h("th", { scope: "col", class: index ? "number" : undefined }, name)))),
+      h("thead", {}, h("tr", {}, ["Tier", "Succeeded", "First byte", "Duration"].map((name, index) => h("th", { scope: "col", class: index ? "number" : undefined }, name)))),
       h("tbody", {}, side("swift", "priority", saved.priority), side("plain", "no tier", saved.default)),
     ),
     saved.message && h("p", { class: "note" }, saved.message),
