@@ -25,7 +25,7 @@ class Denial(enum.Enum):
 
 
 _REASONS = {
-    Denial.HOST: "its Host header does not name this proxy",
+    Denial.HOST: "it does not name this proxy as its host",
     Denial.ORIGIN: "a web page of another site sent it",
     Denial.PEER: "another user of this machine sent it",
 }

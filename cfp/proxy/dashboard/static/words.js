@@ -47,7 +47,7 @@ export const ERROR = {
   upstream_error: "the provider sent an error event over WebSocket",
   client_silent: "Codex stopped sending the request before its end",
   client_left: "Codex closed the connection first, as it does when you interrupt a turn",
-  host_not_allowed: "the proxy refused the request: its Host header does not name this proxy",
+  host_not_allowed: "the proxy refused the request: it does not name this proxy as its host",
   origin_not_allowed: "the proxy refused the request: a web page of another site sent it",
   peer_not_allowed: "the proxy refused the request: another user of this machine sent it",
   malformed_request: "the request is not valid HTTP/1.1",
