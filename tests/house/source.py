@@ -44,12 +44,12 @@ def tracked() -> tuple[Path, ...]:
 
 def modules(*folders: str) -> tuple[Module, ...]:
     """The Python files below these folders."""
-    found = []
+    files = []
     for path in tracked():
         name = path.relative_to(REPOSITORY).as_posix()
         if name.endswith(".py") and name.startswith(tuple(f"{folder}/" for folder in folders)):
-            found.append(Module(name, path.read_text(encoding="utf-8")))
-    return tuple(found)
+            files.append(Module(name, path.read_text(encoding="utf-8")))
+    return tuple(files)
 
 
 def dotted(node: ast.expr) -> str:

@@ -58,14 +58,14 @@ def _spoken(page: str) -> list[list[str]]:
     text = (REPOSITORY / page).read_text(encoding="utf-8")
     lines = [line.strip() for block in _FENCE.findall(text) for line in block.splitlines()]
     spans = _SPAN.findall(re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
-    found = []
+    commands = []
     for line in (*lines, *spans):
         shell = _COMMENT.sub("", line)
         named = _PROGRAM.match(shell)
         words = _PROGRAM.sub("", shell).split()
         if words and ((named and not words[0].startswith("-")) or words[0] in COMMANDS):
-            found.append(words)
-    return found
+            commands.append(words)
+    return commands
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
@@ -145,7 +145,7 @@ def _strings(tree: ast.Module, node: ast.AST, known: set[str]) -> Iterator[str]:
 def test_the_contract_lists_what_the_code_says(verb: str) -> None:
     """Neither a status that nobody hears of, nor one that no code can answer."""
     (module,) = (part for part in modules("cfp") if part.name == f"cfp/commands/{_file(verb)}.py")
-    said = {
+    statuses = {
         text
         for call in module.calls()
         if isinstance(call.func, ast.Name) and call.func.id == "Result"
@@ -153,7 +153,7 @@ def test_the_contract_lists_what_the_code_says(verb: str) -> None:
         if keyword.arg == "status"
         for text in _strings(module.tree, keyword.value, set())
     }
-    assert set(STATUSES[verb]) == said
+    assert set(STATUSES[verb]) == statuses
 
 
 def _file(verb: str) -> str:
@@ -163,8 +163,8 @@ def _file(verb: str) -> str:
 @pytest.mark.parametrize("verb", COMPUTED)
 def test_no_status_is_promised_that_no_code_says(verb: str) -> None:
     """A status that another module computes stands in that module."""
-    found = [module for module in modules("cfp", "journal") if module.name in COMPUTED[verb].split()]
-    words = {part.value for module in found for part in ast.walk(module.tree) if isinstance(part, ast.Constant)}
+    sources = [module for module in modules("cfp", "journal") if module.name in COMPUTED[verb].split()]
+    words = {part.value for module in sources for part in ast.walk(module.tree) if isinstance(part, ast.Constant)}
     assert set() == set(STATUSES[verb]) - words
 
 

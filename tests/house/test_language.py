@@ -56,13 +56,13 @@ def _names(module: Module) -> Iterator[tuple[int, str]]:
 
 def test_a_docstring_opens_plainly() -> None:
     """The first words say what the thing does or is."""
-    found = [
+    openings = [
         f"{module.name}:{line} {text.splitlines()[0]}"
         for module in OURS
         for line, text in _documented(module)
         if RIDDLES.match(text)
     ]
-    assert [] == found
+    assert [] == openings
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_the_rule_sees_riddles(text: str, *, is_riddle: bool) -> None:
 
 def test_a_name_is_a_noun() -> None:
     """No variable, parameter, attribute or function is called by what happened to it."""
-    found = [
+    participles = [
         f"{module.name}:{line} {name}"
         for module in OURS
         for line, name in _names(module)
         if name.lstrip("_") in PARTICIPLES
     ]
-    assert [] == found
+    assert [] == participles
 
 
 def test_a_class_has_a_name_of_its_own() -> None:

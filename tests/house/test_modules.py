@@ -1,4 +1,4 @@
-"""What every module of the house has in common."""
+"""Rules for every module of the house."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_module_has_a_name_of_its_own() -> None:
 
 def test_a_catch_all_stands_where_it_must() -> None:
     """`except Exception` hides what nobody thought of; it stands at the outer edge only."""
-    found = {
+    handlers = {
         f"{module.name}:{node.lineno}"
         for module in OURS
         if module.name not in CATCH_ALL
@@ -56,7 +56,7 @@ def test_a_catch_all_stands_where_it_must() -> None:
         and (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
         and not any(isinstance(inner, ast.Raise) and inner.exc is None for inner in ast.walk(node))
     }
-    assert set() == found
+    assert set() == handlers
 
 
 def _joins(module: Module) -> set[tuple[str, int]]:
@@ -76,7 +76,7 @@ def test_only_layout_knows_where_files_lie() -> None:
     layout, *_ = [module for module in OURS if module.name == "cfp/layout.py"]
     names = {name for name, _ in _joins(layout)}
     own_homes = {"cfp/demo/home.py", "cfp/proxy/worker/command_line.py"}  # serve: the default, without the import
-    found = [
+    joins = [
         f"{module.name}:{line} {name}"
         for module in OURS
         if module != layout and module.name not in own_homes
@@ -84,24 +84,24 @@ def test_only_layout_knows_where_files_lie() -> None:
         if name in names
     ]
     assert ".codex" in names
-    assert [] == found
+    assert [] == joins
 
 
 def test_only_one_module_knows_transitions() -> None:
     """The library's traps are behind one door."""
-    found = {
+    importers = {
         module.name
         for module in OURS
         for node in ast.walk(module.tree)
         if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "transitions" for alias in node.names))
         or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "transitions")
     }
-    assert found <= {"cfp/lifecycle/machine.py"}
+    assert importers <= {"cfp/lifecycle/machine.py"}
 
 
 def _unexplained(lines: list[str]) -> list[int]:
     """Line numbers of waivers without code or reason; one reason holds for the same codes on the lines below it."""
-    found = []
+    numbers = []
     explained: tuple[int, str] | None = None
     for number, line in enumerate(lines, 1):
         waiver = _WAIVER.search(line)
@@ -112,10 +112,10 @@ def _unexplained(lines: list[str]) -> list[int]:
         codes = rest["noqa"] or rest["ignore"] or ("" if "pragma" in waiver[0] else None)
         has_reason = len(re.sub(r"[^\w]", "", rest["reason"])) > 3
         if codes is None or not (has_reason or (number - 1, codes) == explained):
-            found.append(number)
+            numbers.append(number)
         else:
             explained = (number, codes)
-    return found
+    return numbers
 
 
 def _is_comment(line: str, start: int) -> bool:
@@ -125,8 +125,8 @@ def _is_comment(line: str, start: int) -> bool:
 
 def test_a_waiver_says_why() -> None:
     """Every noqa, type: ignore and pragma names its code and gives a reason."""
-    found = [f"{module.name}:{number}" for module in WAIVING for number in _unexplained(module.text.splitlines())]
-    assert [] == found
+    waivers = [f"{module.name}:{number}" for module in WAIVING for number in _unexplained(module.text.splitlines())]
+    assert [] == waivers
 
 
 @pytest.mark.parametrize(
@@ -156,23 +156,23 @@ def _functions(module: Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 def test_a_test_says_what_must_be_true() -> None:
     """Every test has a docstring: the promise, in words that outlive the code."""
-    found = [
+    undocumented = [
         f"{module.name}:{function.lineno} {function.name}"
         for module in TESTS
         if module.name.rpartition("/")[2].startswith("test_")
         for function in _functions(module)
         if function.name.startswith("test_") and not ast.get_docstring(function)
     ]
-    assert [] == found
+    assert [] == undocumented
 
 
 def test_tests_patch_nothing() -> None:
     """Collaborators are arguments; a test that replaces part of a module holds that module's inside still."""
-    found = [
+    patches = [
         f"{module.name}:{call.lineno}"
         for module in TESTS
         for call in module.calls()
         if ast.unparse(call.func)
         in {"monkeypatch.setattr", "mock.patch", "patch", "mocker.patch", "mock.patch.object"}
     ]
-    assert [] == found
+    assert [] == patches

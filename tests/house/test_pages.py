@@ -24,15 +24,15 @@ def _prose(page: Path) -> str:
 
 
 def _anchors(page: Path) -> set[str]:
-    """What a link can name: a heading as GitHub spells its anchor, or an id."""
+    """The anchors of a page: its headings as GitHub spells them, and its ids."""
     text = _prose(page)
     headings = (re.sub(r"[^\w -]", "", heading.lower()) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE))
     return {heading.replace(" ", "-") for heading in headings} | set(re.findall(r"\bid=\"([^\"]+)\"", text))
 
 
 def _links(page: Path) -> list[str]:
-    found = _LINK.findall(_SPAN.sub("code", _prose(page)))
-    return [link for pair in found for link in pair if link and "://" not in link]
+    matches = _LINK.findall(_SPAN.sub("code", _prose(page)))
+    return [link for pair in matches for link in pair if link and "://" not in link]
 
 
 def _leads_somewhere(page: Path, link: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the repository says about itself, and what it must not say."""
+"""The repository's statements about itself are true, and forbidden words are absent."""
 
 from __future__ import annotations
 
@@ -43,24 +43,24 @@ TOOLS = (
 SETUP = "python3 -m venv .venv && .venv/bin/pip install -q nox && .venv/bin/nox"
 
 
-def _found(words: tuple[str, ...]) -> list[str]:
-    found = []
+def _occurrences(words: tuple[str, ...]) -> list[str]:
+    occurrences = []
     for path in tracked():
         if path.suffix in {".png", ".ico", ".woff2", ".zst", ".gz"}:
             continue
         text = path.read_bytes().decode("utf-8", "replace")
-        found += [f"{path.relative_to(REPOSITORY)}: {word}" for word in words if word in text]
-    return found
+        occurrences += [f"{path.relative_to(REPOSITORY)}: {word}" for word in words if word in text]
+    return occurrences
 
 
 @pytest.mark.parametrize("words", [PLACES, REGISTRIES, TOOLS], ids=["places", "registries", "tools"])
 def test_the_repository_stands_alone(words: tuple[str, ...]) -> None:
     """No file names a machine, a package registry, or what it was written with."""
-    assert [] == _found(words)
+    assert [] == _occurrences(words)
 
 
 def test_the_readme_sets_up_as_the_gate_does() -> None:
-    """Who follows the README runs what the gate runs, to the letter."""
+    """The README's set-up command is the gate's, to the letter."""
     gate = (REPOSITORY / ".ci" / "run").read_text()
     assert SETUP in gate.splitlines()
     assert SETUP in (REPOSITORY / "README.md").read_text()

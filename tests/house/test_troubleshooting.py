@@ -28,7 +28,7 @@ def _explained() -> set[str]:
     return {code for heading in headings for code in re.findall(r"`(\w+)`", heading)}
 
 
-def _met() -> set[str]:
+def _reported_codes() -> set[str]:
     checks = "".join(module.text for module in modules("cfp") if module.name.startswith("cfp/core/checks/"))
     codes = {*ERRORS, *DIAGNOSES, *TRAFFIC, *BENCHMARK} - FINE
     return {CONTRACT_CODES.get(code, code) for code in codes} | set(_CHECK.findall(checks))
@@ -36,10 +36,10 @@ def _met() -> set[str]:
 
 def test_every_code_has_its_place() -> None:
     """Errors, diagnoses and the findings of doctor."""
-    assert [] == sorted(_met() - _explained())
+    assert [] == sorted(_reported_codes() - _explained())
 
 
 def test_no_place_without_a_reader() -> None:
     """A code that the program no longer says has no section."""
     text = "\n".join(module.text for module in modules("cfp"))
-    assert [] == sorted(code for code in _explained() - _met() if f'"{code}"' not in text)
+    assert [] == sorted(code for code in _explained() - _reported_codes() if f'"{code}"' not in text)

@@ -1,4 +1,4 @@
-"""Who may change what the machine holds: files through the journal, words through `cli`."""
+"""Only the journal writes files and only `cli` prints, but for the listed exceptions."""
 
 from __future__ import annotations
 
@@ -88,34 +88,34 @@ def _writes(module: Module) -> Iterator[tuple[str, int]]:
 
 def test_only_the_journal_writes() -> None:
     """A file that can outlive a crash half-written is written by `journal` alone; each exception has its reason."""
-    found = {
+    writes = {
         f"{module.name}:{line} {name}"
         for module in modules("cfp")
         for name, line in _writes(module)
         if name not in WRITERS.get(module.name, ("", ""))[0].split()
     }
-    assert set() == found
+    assert set() == writes
 
 
 def test_every_exception_is_needed() -> None:
     """A reason for something that is gone misleads whoever reads the table."""
     ours = modules("cfp")
-    found = {(module.name, name) for module in ours for name, _ in _writes(module)}
+    writes = {(module.name, name) for module in ours for name, _ in _writes(module)}
     there = {module.name for module in ours}
     allowed = {(module, name) for module in there & set(WRITERS) for name in WRITERS[module][0].split()}
-    assert set() == allowed - found
+    assert set() == allowed - writes
 
 
 def test_only_cli_prints() -> None:
     """Results go through one place, so that stdout holds one JSON object and nothing else."""
-    found = {
+    prints = {
         f"{module.name}:{node.lineno}"
         for module in modules("cfp", "journal")
         if module.name not in PRINTERS
         for node in ast.walk(module.tree)
         if isinstance(node, ast.expr) and dotted(node) in {"print", "sys.stdout", "sys.stdout.buffer"}
     }
-    assert set() == found
+    assert set() == prints
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_an_attribute_is_dropped(tmp_path: Path) -> None:
 
 
 def test_a_new_name_by_a_link(tmp_path: Path) -> None:
-    """Where the kernel cannot rename without replacing, a hard link refuses an existing name."""
+    """If the kernel cannot rename without replacing, a hard link refuses an existing name."""
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(b"new")
     link_new(source, target)
@@ -461,7 +461,7 @@ def test_half_of_our_keys_in_a_new_file() -> None:
 
 
 def test_a_link_that_became_a_cycle() -> None:
-    """Where the path resolves to nothing by now the recorded target is rolled back."""
+    """If the path no longer resolves, the recorded target is rolled back."""
     fs, machine = INSTALL.world(), INSTALL.machine()
 
     def die(fs: SimFs, what: str, about: str) -> None:

@@ -509,7 +509,7 @@ def killed(home: Home, *changes: FileChange, commit: bool = False) -> str:
 
 
 def test_a_missing_image_stops_everything(home: Home) -> None:
-    """Where one of two files cannot be rolled back neither is, and the transaction is reported as damaged."""
+    """If one of two files cannot be rolled back, neither is, and the transaction is reported as damaged."""
     one, two = home.write("one", b"a"), home.write("two", b"a")
     txid = killed(home, change(one, b"a", b"b"), change(two, b"a", b"b"))
     (home.path / "journal" / f"{txid}.b").unlink()
@@ -522,7 +522,7 @@ def test_a_missing_image_stops_everything(home: Home) -> None:
 
 
 def test_damage_names_the_files_that_are_known(home: Home) -> None:
-    """Where `prepared` is unreadable the intents before it still name the files."""
+    """If `prepared` is unreadable, the intents before it still name the files."""
     config = home.write("config", b"a")
     txid = killed(home, change(config, b"a", b"b"))
     log = home.path / "journal" / f"{txid}.open"

@@ -172,7 +172,7 @@ async def test_a_loop_of_two_is_broken(tmp_path: Path) -> None:
 
 @asynchronous
 async def test_a_loop_by_another_name_is_called_one(tmp_path: Path) -> None:
-    """Where the upstream's name leads back here, the response is 508, not the 403 for its Host."""
+    """If the upstream's name leads back here, the response is 508, not the 403 for its Host."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
 
         async def back_under_its_name(call: Call) -> None:

@@ -84,7 +84,7 @@ def wait_for_pid_file(running: Process, home: Path) -> None:
 
 
 def test_without_the_go_byte_nothing_happens(tmp_path: Path) -> None:
-    """Where the parent dies before it writes the go byte, no process, file or output remains."""
+    """If the parent dies before it writes the go byte, no process, file or output remains."""
     with process(tmp_path, "--await-go") as running:
         out, _ = running.popen.communicate(timeout=20)
         assert (running.popen.returncode, out) == (0, b"")

@@ -246,7 +246,7 @@ def test_the_drain_limit_cuts_requests(tmp_path: Path, capsys: pytest.CaptureFix
 
 @asynchronous
 async def test_another_address_is_served_beside(tmp_path: Path) -> None:
-    """Where the next worker has another port, the former one accepts at its own until it ends."""
+    """If the next worker has another port, the former one accepts at its own until it ends."""
     async with upstream() as double, first(tmp_path, double) as former:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -320,7 +320,7 @@ async def test_start_follows_stop_at_the_same_port(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_is_gone_needs_no_taking_over(tmp_path: Path) -> None:
-    """Where the former worker has ended, the next one starts as a first one does."""
+    """If the former worker has ended, the next one starts as a first one does."""
     Layout(tmp_path).worker.mkdir(parents=True)
     settings = Settings(provider="relay", upstream_base="https://relay.example/v1")
     config = WorkerConfig(settings=settings, layout=Layout(tmp_path), environ={}, nonce=NEXT, take_over=FIRST)
