@@ -25,8 +25,8 @@ from tests.performance.contenders import (
     Setup,
     Site,
     announced,
+    available,
     contenders,
-    found,
     nginx,
     running,
 )
@@ -114,10 +114,10 @@ def versions() -> list[str]:
     return [text.strip().rpartition(": ")[2].replace("/", " ")]
 
 
-def lines(rounds: report.Rounds, names: list[str], size: Size, told: str) -> Iterator[str]:
+def lines(rounds: report.Rounds, names: list[str], size: Size, circumstances: str) -> Iterator[str]:
     wanted = {**{one.name: one.takes for one in scenarios(size)}, **APART}
     yield f"{datetime.now(UTC):%Y-%m-%d}, {report.machine(versions())}; medians of {size.rounds} rounds in turns."
-    yield told
+    yield circumstances
     yield report.failures(rounds)
     yield ""
     yield from report.verdict_lines(rounds, size.many_stream_seconds)
@@ -133,30 +133,32 @@ def put_into_page(text: str) -> None:
 
 
 def main() -> int:
-    given = arguments()
-    if given.write and given.only:
+    options = arguments()
+    if options.write and options.only:
         say("--write publishes whole tables: it does not go with --only")
         return 2
-    size = QUICK if given.quick else FULL
-    if given.rounds:
-        size = replace(size, rounds=given.rounds)
+    size = QUICK if options.quick else FULL
+    if options.rounds:
+        size = replace(size, rounds=options.rounds)
     if nginx() is None:
         say("nginx is what the worker is measured against, and it is not installed (Debian: apt-get install nginx)")
         return 2
-    wanted = given.peers or ("none" if given.quick else "")
+    wanted = options.peers or ("none" if options.quick else "")
     peers = {WORKER, NGINX, *wanted.split(",")}
-    setups = {name: setup for name, setup in found().items() if not wanted or name in peers}
+    setups = {name: setup for name, setup in available().items() if not wanted or name in peers}
     compileall.compile_dir(REPOSITORY / "cfp", quiet=1)  # as pip does: starting is measured, not compiling
     before = ", ".join(f"{number:.1f}" for number in os.getloadavg())
     began = time.monotonic()
-    rounds = measure(size, setups, given.only)
+    rounds = measure(size, setups, options.only)
     minutes = (time.monotonic() - began) / 60
-    told = f"Load of the machine over 1, 5 and 15 minutes before it began: {before}. It took {minutes:.0f} minutes."
-    text = "\n".join(lines(rounds, [DIRECT, *setups], size, told))
+    circumstances = (
+        f"Load of the machine over 1, 5 and 15 minutes before it began: {before}. It took {minutes:.0f} minutes."
+    )
+    text = "\n".join(lines(rounds, [DIRECT, *setups], size, circumstances))
     sys.stdout.write(text + "\n")
-    if given.json:
-        given.json.write_text(json.dumps(rounds, indent=1) + "\n")
-    if given.write:
+    if options.json:
+        options.json.write_text(json.dumps(rounds, indent=1) + "\n")
+    if options.write:
         put_into_page(text)
     verdicts = report.verdicts(rounds, size.many_stream_seconds)
     return int(any(measured is not None and not bar.holds(measured) for bar, measured in verdicts))

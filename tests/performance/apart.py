@@ -1,4 +1,4 @@
-"""What is measured without the crowd: starting, idle memory, memory over many requests, and TLS over distance."""
+"""Measurements outside the load scenarios: starting, idle memory, memory over many requests, TLS over distance."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROUND_TRIPS = (0, 20, 100)
 
 def starting(site: Site, setups: dict[str, Setup], size: Size) -> dict[str, list[Numbers]]:
     """Milliseconds from the spawn to the first healthy answer, and of an interpreter that does nothing."""
-    found: dict[str, list[Numbers]] = {WORKER: [], NGINX: []}
+    rows: dict[str, list[Numbers]] = {WORKER: [], NGINX: []}
     for _ in range(size.starts):
         began = time.perf_counter()
         subprocess.run([sys.executable, "-c", "pass"], check=True)
@@ -39,9 +39,9 @@ def starting(site: Site, setups: dict[str, Setup], size: Size) -> dict[str, list
             began = time.perf_counter()
             with running(command, site.environ):
                 wait_answering(port)
-                taken = time.perf_counter() - began
-            found[name].append({"start_ms": taken * 1000, "start_per_interpreter": taken / bare})
-    return found
+                seconds = time.perf_counter() - began
+            rows[name].append({"start_ms": seconds * 1000, "start_per_interpreter": seconds / bare})
+    return rows
 
 
 def idle(site: Site, setups: dict[str, Setup]) -> dict[str, list[Numbers]]:
@@ -49,23 +49,23 @@ def idle(site: Site, setups: dict[str, Setup]) -> dict[str, list[Numbers]]:
 
     One at a time: two interpreters share pages, and each of them would seem to need less.
     """
-    found = {}
+    rows = {}
     for name, setup in setups.items():
         with contenders(site, {name: setup}) as (_, one):
             settle()
-            taken = {"idle_mb": proc.memory(one.pids()), "idle_own_mb": proc.memory(one.pids(), "Private_Dirty")}
-            found[name] = [taken]
-    return found
+            numbers = {"idle_mb": proc.memory(one.pids()), "idle_own_mb": proc.memory(one.pids(), "Private_Dirty")}
+            rows[name] = [numbers]
+    return rows
 
 
 def growth(worker: Contender, size: Size) -> list[Numbers]:
     """Megabytes of its own that it has more after so many requests; the first fifth warms it up."""
     clients = 32
-    asked = {"query": "plan=one", "body": 4000, "clients": clients}
-    load(worker, {**asked, "requests": size.requests_for_memory // clients // 5})
+    options = {"query": "plan=one", "body": 4000, "clients": clients}
+    load(worker, {**options, "requests": size.requests_for_memory // clients // 5})
     settle()
     before = proc.memory(worker.pids(), "Private_Dirty")
-    numbers = load(worker, {**asked, "requests": size.requests_for_memory // clients})
+    numbers = load(worker, {**options, "requests": size.requests_for_memory // clients})
     settle()
     return [{"growth_mb": proc.memory(worker.pids(), "Private_Dirty") - before, "errors": numbers["errors"]}]
 
@@ -73,7 +73,7 @@ def growth(worker: Contender, size: Size) -> list[Numbers]:
 def distant(folder: Path, setups: dict[str, Setup], size: Size) -> dict[str, dict[str, list[Numbers]]]:
     """First byte through TLS, on warm connections, by round trip in milliseconds: {"20": {contender: numbers}}."""
     made = self_signed(folder)
-    found: dict[str, dict[str, list[Numbers]]] = {}
+    rows: dict[str, dict[str, list[Numbers]]] = {}
     with running([sys.executable, "-m", "tests.performance.upstream", *map(str, made)]) as provider:
         port = announced(provider)
         for trip in ROUND_TRIPS:
@@ -82,11 +82,11 @@ def distant(folder: Path, setups: dict[str, Setup], size: Size) -> dict[str, dic
             with running([sys.executable, "-m", "tests.performance.relay", str(port), str(trip)]) as relay:
                 site = Site(folder=place, upstream=announced(relay) if trip else port, tls=made)
                 with contenders(site, {name: setups[name] for name in (WORKER, NGINX)}) as here:
-                    found[str(trip)] = _warm(here, size.of(40 if trip else 400))
-    return found
+                    rows[str(trip)] = _warm(here, size.of(40 if trip else 400))
+    return rows
 
 
 def _warm(here: list[Contender], requests: int) -> dict[str, list[Numbers]]:
-    asked = {"query": "plan=one", "requests": requests, "warm": 3}
-    rounds = [{one.name: load(one, asked) for one in here if one.pid is not None} for _ in range(3)]
+    options = {"query": "plan=one", "requests": requests, "warm": 3}
+    rounds = [{one.name: load(one, options) for one in here if one.pid is not None} for _ in range(3)]
     return {name: [numbers[name] for numbers in rounds] for name in rounds[0]}

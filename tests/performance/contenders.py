@@ -1,4 +1,4 @@
-"""Who is measured: the worker, and every peer that is found here, all set up for the same work.
+"""The contenders: the worker, and every peer that is installed here, all set up for the same work.
 
 That work is what Codex's requests need: forward, swap the key, keep connections alive, stream without buffering,
 write one log line. The worker alone also inspects the body and adds the tier.
@@ -164,7 +164,7 @@ sys.exit(main(sys.argv[1:]))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where contenders are set up: a folder of their own, and what they forward to."""
+    """The set-up of contenders: a folder of their own, and the upstream that they forward to."""
 
     folder: Path
     upstream: int
@@ -225,8 +225,8 @@ def nginx() -> str | None:
     return shutil.which("nginx", path=_PATH)
 
 
-def found() -> dict[str, Setup]:
-    """The worker, nginx, and what else is installed here; the bars are about the first two."""
+def available() -> dict[str, Setup]:
+    """The worker, nginx, and the other peers that are installed here; the bars are about the first two."""
     here = {WORKER: _worker, NGINX: _nginx}
     if shutil.which("haproxy", path=_PATH):
         here["haproxy"] = _haproxy

@@ -58,7 +58,7 @@ class Client(asyncio.Protocol):
     def __init__(self, run: Run) -> None:
         self._run = run
         self._left = run.requests + run.warm
-        self._asked = 0
+        self._start_ns = 0
         self._first = 0
         self._answered = 0
         self._tail = b""
@@ -67,7 +67,7 @@ class Client(asyncio.Protocol):
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self._asked = time.monotonic_ns()
+        self._start_ns = time.monotonic_ns()
         try:
             await loop.create_connection(lambda: self, "127.0.0.1", self._run.port)
         except OSError:
@@ -80,7 +80,7 @@ class Client(asyncio.Protocol):
 
     def _ask(self) -> None:
         if not self._run.fresh:  # a new connection is part of what takes time
-            self._asked = time.monotonic_ns()
+            self._start_ns = time.monotonic_ns()
         self._first, self._tail, self._expected = 0, b"", -1
         self.transport.write(self._run.request)
 
@@ -118,7 +118,7 @@ class Client(asyncio.Protocol):
         self._answered += 1
         run = self._run
         if self._answered > run.warm:
-            run.first.append((self._first - self._asked) / 1000)
+            run.first.append((self._first - self._start_ns) / 1000)
             run.done += 1
         if self._answered == self._left:
             self.transport.close()
@@ -147,14 +147,14 @@ class Client(asyncio.Protocol):
 class Run:
     """One run and what it counts."""
 
-    def __init__(self, asked: dict[str, Any]) -> None:
-        self.port = int(asked["port"])
-        self.requests, self.clients = int(asked.get("requests", 1)), int(asked.get("clients", 1))
-        self.fresh, self.warm = bool(asked.get("fresh")), int(asked.get("warm", 0))
-        self.stamped = "plan=stream" in asked["query"]
-        content = body(int(asked.get("body", 40_000)))
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.port = int(options["port"])
+        self.requests, self.clients = int(options.get("requests", 1)), int(options.get("clients", 1))
+        self.fresh, self.warm = bool(options.get("fresh")), int(options.get("warm", 0))
+        self.stamped = "plan=stream" in options["query"]
+        content = body(int(options.get("body", 40_000)))
         head = (
-            f"POST /v1/responses?{asked['query']} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
+            f"POST /v1/responses?{options['query']} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
             "Content-Type: application/json\r\nAccept: text/event-stream\r\nAuthorization: Bearer canary\r\n"
             "User-Agent: codex_cli_rs/0.169.0\r\nx-codex-turn-state: abcdef\r\nsession_id: 0198\r\n"
             f"originator: codex_cli_rs\r\nContent-Length: {len(content)}\r\n\r\n"
@@ -163,7 +163,7 @@ class Run:
         self.first: list[float] = []
         self.events: list[float] = []
         self.done = self.errors = self.bytes = self.seen = 0
-        self.counts_from = time.monotonic_ns() + int(float(asked.get("skip", 0)) * 1e9)
+        self.counts_from = time.monotonic_ns() + int(float(options.get("skip", 0)) * 1e9)
         self.tasks: set[asyncio.Task[None]] = set()
 
     def note(self, window: bytes, now: int) -> int:
@@ -183,9 +183,9 @@ class Run:
         await asyncio.gather(*(client.start() for client in clients))
         await asyncio.gather(*(client.over for client in clients))
         seconds = time.monotonic() - began
-        found = {name: getattr(self, name) for name in ("done", "errors", "bytes")}
+        counts = {name: getattr(self, name) for name in ("done", "errors", "bytes")}
         times = {**quantiles("first", self.first), **quantiles("event", self.events)}
-        json.dump({**found, "seconds": seconds, "events": self.seen, "quantiles": times}, sys.stdout)
+        json.dump({**counts, "seconds": seconds, "events": self.seen, "quantiles": times}, sys.stdout)
 
 
 if __name__ == "__main__":

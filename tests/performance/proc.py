@@ -1,4 +1,4 @@
-"""What Linux knows of a process: its CPU time and its memory."""
+"""CPU time and memory of a process, read from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 def family(pid: int) -> list[int]:
     """The process and its children."""
-    found = [pid]
+    pids = [pid]
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
-            found += [int(child) for child in (task / "children").read_text().split()]
-    return found
+            pids += [int(child) for child in (task / "children").read_text().split()]
+    return pids
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:

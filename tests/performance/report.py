@@ -51,7 +51,7 @@ class Bar:
         return ours / theirs if theirs else None
 
     def by_turn(self, rounds: Rounds) -> list[float]:
-        """The same within each turn, where machine and neighbours were in the same mood for both."""
+        """The ratio within each turn, where the machine's load was the same for both."""
         row = rounds.get(self.scenario, {})
         ours, theirs = ([numbers.get(self.number) for numbers in row.get(who, [])] for who in (WORKER, NGINX))
         if not self.ratio:
@@ -63,7 +63,7 @@ class Bar:
 
 
 def bars(stream_seconds: float) -> list[Bar]:
-    """What is promised; `stream_seconds`: how long the 500 streams take at best."""
+    """The promised limits; `stream_seconds`: the shortest possible duration of the 500 streams."""
     distant = [
         Bar(scenario=f"HTTPS, {trip} ms round trip", number="first_p50", limit=trip * 1100 + 1000, ratio=False)
         for trip in (0, 20, 100)
@@ -101,22 +101,22 @@ def table_lines(rounds: Rounds, wanted: dict[str, tuple[str, ...]], names: list[
         if scenario not in rounds:
             continue
         for number in numbers:
-            found = {name: median(rounds, scenario, name, number) for name in names}
-            ours, theirs = found.get(WORKER), found.get(NGINX)
+            medians = {name: median(rounds, scenario, name, number) for name in names}
+            ours, theirs = medians.get(WORKER), medians.get(NGINX)
             ratio = f"{ours / theirs:.2f}" if ours and theirs else ""
-            yield f"| {scenario} | {UNITS[number]} | {' | '.join(map(_shown, found.values()))} | {ratio} |"
+            yield f"| {scenario} | {UNITS[number]} | {' | '.join(map(_shown, medians.values()))} | {ratio} |"
 
 
 def failures(rounds: Rounds) -> str:
-    """Who did not answer what, in a sentence."""
-    found = {
+    """A sentence on the failed requests, by contender and scenario."""
+    counts = {
         f"{who} at {scenario}": int(many)
         for scenario, row in rounds.items()
         for who in row
         if (many := median(rounds, scenario, who, "errors"))
     }
-    told = ", ".join(f"{many} of {where}" for where, many in found.items())
-    return f"Requests that failed: {told or 'none, of no contender'}."
+    listing = ", ".join(f"{many} of {where}" for where, many in counts.items())
+    return f"Requests that failed: {listing or 'none, of no contender'}."
 
 
 def _shown(value: float | None) -> str:
@@ -149,7 +149,7 @@ def _shown_ratio(value: float | None) -> str:
 
 
 def machine(versions: list[str]) -> str:
-    """What it was measured on."""
+    """The hardware, kernel and versions of the measurement."""
     text = Path("/proc/cpuinfo").read_text()
     model = next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")), "?")
     cores = text.count("processor\t:")

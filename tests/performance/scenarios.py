@@ -1,4 +1,4 @@
-"""What is run, and which numbers come of a run."""
+"""The scenarios of the load, and the numbers of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BEHIND = 0.1  # seconds in which log lines are written that a request does not 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much of everything: for a table to publish, or for a quick look.
+    """The amounts of a measurement: for a table to publish, or for a quick look.
 
     peers_every  peers beside nginx take part in one of so many rounds
     """
@@ -64,10 +64,10 @@ class Scenario:
     turns: int = 1
 
 
-def load(contender: Contender, asked: dict[str, Any], *, watch: bool = False) -> Numbers:
+def load(contender: Contender, options: dict[str, Any], *, watch: bool = False) -> Numbers:
     """Let the clients run once against it; `watch` its memory meanwhile. One that hangs has failed them all."""
     before = proc.cpu_seconds(contender.pids())
-    command = [sys.executable, "-m", "tests.performance.load", json.dumps({**asked, "port": contender.port})]
+    command = [sys.executable, "-m", "tests.performance.load", json.dumps({**options, "port": contender.port})]
     memory = 0.0
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE) as process:
         if watch and contender.pid is not None:
@@ -77,14 +77,14 @@ def load(contender: Contender, asked: dict[str, Any], *, watch: bool = False) ->
             out, _ = process.communicate(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
-            return {"errors": float(asked.get("clients", 1))}
+            return {"errors": float(options.get("clients", 1))}
     seen = json.loads(out)
     settle(_BEHIND)
     cpu = proc.cpu_seconds(contender.pids()) - before
-    asked_for = asked.get("clients", 1) * (asked.get("requests", 1) + asked.get("warm", 0))
+    request_count = options.get("clients", 1) * (options.get("requests", 1) + options.get("warm", 0))
     numbers: Numbers = {"errors": seen["errors"], "seconds": seen["seconds"], "loaded_mb": memory}
     numbers["requests_per_second"] = seen["done"] / seen["seconds"]
-    numbers["cpu_us_per_request"] = cpu / asked_for * 1e6
+    numbers["cpu_us_per_request"] = cpu / request_count * 1e6
     numbers["cpu_percent"] = cpu / seen["seconds"] * 100
     numbers["mb_per_second"] = seen["bytes"] / seen["seconds"] / 1e6
     if seen["events"]:
@@ -104,7 +104,7 @@ def _while(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def scenarios(size: Size) -> list[Scenario]:
-    """Everything that is about requests on their way; each runs against every contender in every round."""
+    """The scenarios of forwarded requests; each runs against every contender in every round."""
     one, firsts = {"query": "plan=one"}, ("first_p50", "first_p99", "cpu_us_per_request")
     stream = f"plan=stream&n={size.stream_seconds * 20}&gap=50"
     slower = f"plan=stream&n={size.stream_seconds * 10}&gap=100"

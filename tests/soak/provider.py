@@ -20,7 +20,7 @@ MEMBER = b'"service_tier":"priority",'
 
 
 class Case(enum.Enum):
-    """What the provider does, or the client: (what must come of it, in the client's sight; how)."""
+    """Behaviour of the provider or the client: (the outcome that the client must see; the description)."""
 
     PLAIN = ("whole", "all at once")
     CHUNKED_UPLOAD = ("whole", "a body of another kind, in chunks")
@@ -41,7 +41,7 @@ class Case(enum.Enum):
 
 
 def content(seed: int, size: int) -> bytes:
-    """The same bytes on both sides without sending them."""
+    """Return pseudo-random bytes of a seed, so that both sides know them without sending them."""
     return random.Random(seed).randbytes(size)
 
 

@@ -74,17 +74,17 @@ class Worker:
 
 @asynccontextmanager
 async def worker(folder: Path, upstream: int, tls: tuple[Path, Path] | None = None) -> AsyncIterator[Worker]:
-    """One in a process of its own; what it says on stderr must not be a traceback."""
+    """Run a worker in a process of its own; its stderr must have no traceback."""
     home = folder / "home"
     home.mkdir(parents=True)
     site, port = Site(folder=folder, upstream=upstream, tls=tls), free_port()
-    said = folder / "stderr"
+    log = folder / "stderr"
     environ = {**site.environ, "RELAY_KEY": "soak"}
-    with said.open("wb") as stderr, running(worker_command(home, port, site.base), environ, stderr) as process:
+    with log.open("wb") as stderr, running(worker_command(home, port, site.base), environ, stderr) as process:
         await asyncio.to_thread(wait_answering, port)
         yield Worker(home=home, port=port, pid=process.pid)
         assert process.poll() is None
-    assert "Traceback" not in said.read_text()
+    assert "Traceback" not in log.read_text()
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ PATIENCE = 20.0  # seconds for one request; what takes longer hangs
 
 @dataclass(slots=True)
 class Seen:
-    """What became of the requests: counts by case and outcome, and in words what must not be."""
+    """The outcomes of the requests: counts by case and outcome, and descriptions of the failures."""
 
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
