@@ -17,7 +17,7 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 
 
 def expired(folder: Path) -> tuple[Path, Path]:
-    """The same, but out of date."""
+    """Write a self-signed certificate that has expired, and its key."""
     made = self_signed(folder)
     again = "openssl x509 -days -1 -in cert.pem -signkey key.pem -out cert.pem"
     subprocess.run(again.split(), check=True, capture_output=True, cwd=folder)

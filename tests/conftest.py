@@ -1,4 +1,4 @@
-"""What every test may count on: a clean environment, a home of its own, and a real Codex where one is installed.
+"""Fixtures of every test: a clean environment, a home of its own, and a real Codex where one is installed.
 
 The tests of this repository start programs that edit a Codex home. So the process never sees the user's own
 one: HOME points to a throw-away folder before the first test is imported, every variable that could lead
@@ -90,7 +90,7 @@ _clean_environment()  # at import, so that no test module can be imported before
 
 
 def _fingerprint() -> dict[Path, tuple[int, int, int] | None]:
-    """What stands in the user's real homes: inode, size and time of change, None where there is nothing."""
+    """Inode, size and time of change of the files in the user's real homes, None for one that does not exist."""
     seen: dict[Path, tuple[int, int, int] | None] = {}
     for path in (home / name for home in _REAL_HOMES for name in _PRECIOUS):
         try:
@@ -138,22 +138,22 @@ def _real_home_is_untouched() -> Iterator[None]:
 
 
 def _find_codex() -> Path | str:
-    """The pinned CLI, or the reason why there is none. PATH is not asked: its version is anybody's."""
-    given = os.environ.get("CFP_TEST_CODEX")
-    if given:
-        return Path(given) if Path(given).exists() else f"CFP_TEST_CODEX names {given}, which is not there"
+    """The pinned CLI, or the reason why there is none. PATH is not searched: the version there can be any."""
+    path = os.environ.get("CFP_TEST_CODEX")
+    if path:
+        return Path(path) if Path(path).exists() else f"CFP_TEST_CODEX names {path}, which is not there"
     return CODEX if CODEX.exists() else "the real Codex CLI is not installed: nox -s codex_cli"
 
 
 @pytest.fixture(scope="session")
 def codex_cli() -> Path:
     """The real Codex CLI; without it the test is skipped, or fails where CFP_REQUIRE_CODEX=1."""
-    found = _find_codex()
-    if isinstance(found, Path):
-        return found
+    codex = _find_codex()
+    if isinstance(codex, Path):
+        return codex
     if os.environ.get("CFP_REQUIRE_CODEX") == "1":
-        pytest.fail(found)
-    pytest.skip(found)
+        pytest.fail(codex)
+    pytest.skip(codex)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True)
 class Numbers:
-    """What one test has to say."""
+    """The numbers that one test reports."""
 
     properties: list[tuple[str, object]]
 

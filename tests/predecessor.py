@@ -15,7 +15,7 @@ BACKUP = "config.toml.20260102-030405.bak"
 
 
 def files(home: Path, port: int = 8787) -> dict[Path, bytes]:
-    """What lies in such a home."""
+    """The files of a home that codex-fast-proxy 0.1.0 has installed, by path."""
     layout = Layout(home)
     marks = {"@HOME@": str(home), "@PORT@": str(port)}
     hooks = _filled("hooks.json", marks)

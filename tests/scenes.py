@@ -68,7 +68,7 @@ class Photograph:
         return self.entries.get(path)
 
     def files(self) -> Iterator[tuple[str, Entry]]:
-        """What is neither folder nor link."""
+        """The regular files, by path."""
         return ((path, entry) for path, entry in self.entries.items() if entry.kind == stat.S_IFREG)
 
     def everything(self) -> dict[str, tuple[object, ...]]:
@@ -92,8 +92,8 @@ def photograph(stage: Stage) -> Photograph:
 
 
 def _entry(path: str) -> Entry:
-    found = os.lstat(path)
-    kind = stat.S_IFMT(found.st_mode)
+    stat_result = os.lstat(path)
+    kind = stat.S_IFMT(stat_result.st_mode)
     data = b""
     if kind == stat.S_IFREG:
         with open(path, "rb") as file:  # noqa: PTH123 - as above
@@ -102,12 +102,12 @@ def _entry(path: str) -> Entry:
         data = os.readlink(path).encode()  # noqa: PTH115 - as above
     return Entry(
         kind=kind,
-        mode=stat.S_IMODE(found.st_mode),
-        uid=found.st_uid,
-        gid=found.st_gid,
+        mode=stat.S_IMODE(stat_result.st_mode),
+        uid=stat_result.st_uid,
+        gid=stat_result.st_gid,
         data=data,
-        mtime_ns=0 if kind == stat.S_IFDIR else found.st_mtime_ns,
-        inode=found.st_ino,
+        mtime_ns=0 if kind == stat.S_IFDIR else stat_result.st_mtime_ns,
+        inode=stat_result.st_ino,
         xattrs=tuple((name, os.getxattr(path, name)) for name in sorted(os.listxattr(path)))
         if kind == stat.S_IFREG
         else (),
@@ -185,7 +185,7 @@ def with_attributes(path: Path) -> None:
 
 
 def predecessor(stage: Stage) -> None:
-    """What codex-fast-proxy 0.1.0 leaves."""
+    """Lay out the home that codex-fast-proxy 0.1.0 leaves."""
     stage.home.mkdir(parents=True)
     lay_out(stage.home)
     for path in stage.home.rglob("*"):
@@ -346,44 +346,46 @@ class Play:
             data = tuple(None if entry is None else entry.data for entry in (before, after))
             yield path, FileChange(path=Path(path), before=data[0], after=data[1])
 
-    def complaints(self, said: Said) -> list[str]:
-        """What is wrong with the home after `recover` said this."""
+    def complaints(self, recovery: Said) -> list[str]:
+        """Return the violations of the invariants after a `recover` with this output."""
         now = photograph(self.stage)
         own = {path for path, change in self.targets() if CANARY in (change.before or b"")}
         return [
             *self.i1_all_before_or_all_after(now),
-            *self.i3_no_proxied_config_without_worker(now, said),
+            *self.i3_no_proxied_config_without_worker(now, recovery),
             *self.i4_nothing_left(now),
             *invariants.i5_secrets_stay_private(now, own),
-            *([f"I5: said {said.out}{said.err}"] if CANARY.decode() in said.out + said.err else []),
+            *([f"I5: output {recovery.out}{recovery.err}"] if CANARY.decode() in recovery.out + recovery.err else []),
             *(invariants.i7_untouched_stays_itself(self, self.was, now)),
         ]
 
     def i1_all_before_or_all_after(self, now: Photograph) -> list[str]:
         """Every name is as before, or every name is as after; what a retirement deletes may be gone by half."""
-        was, then, found = self.was.everything(), self.then.everything(), now.everything()
-        if found in (was, then):
+        was, then, current = self.was.everything(), self.then.everything(), now.everything()
+        if current in (was, then):
             return []
         if self.scene.retires:
-            doomed = {path for path in {*was, *found} if path not in then}
+            doomed = {path for path in {*was, *current} if path not in then}
             if all(path.startswith(STATE) or path == f"{CODEX}/hooks.json" for path in doomed):
-                kept = {path: entry for path, entry in found.items() if path not in doomed}
-                if kept == then and {*found} <= {*was, *then}:
+                kept = {path: entry for path, entry in current.items() if path not in doomed}
+                if kept == then and {*current} <= {*was, *then}:
                     return []
-        wrong = [path for path in {*was, *then, *found} if found.get(path) not in {was.get(path), then.get(path)}]
-        return [f"I1: mixed; like neither: {sorted(wrong)}; like the old: {_like(found, was)}; {_like(found, then)}"]
+        wrong = [path for path in {*was, *then, *current} if current.get(path) not in {was.get(path), then.get(path)}]
+        return [
+            f"I1: mixed; like neither: {sorted(wrong)}; like the old: {_like(current, was)}; {_like(current, then)}"
+        ]
 
-    def i3_no_proxied_config_without_worker(self, now: Photograph, said: Said) -> list[str]:
+    def i3_no_proxied_config_without_worker(self, now: Photograph, recovery: Said) -> list[str]:
         """Codex is not pointed at a proxy that is not there, or `recover` says so; and no worker is left over."""
-        told = said.json
+        report = recovery.json
         complaints = []
         if (
             now.proxied
             and not now.alive
             and not self.scene.retires
-            and told["state"] in {"enabled", "enabled_pending"}
+            and report["state"] in {"enabled", "enabled_pending"}
         ):
-            complaints.append(f"I3: {told['state']}, and no worker")
+            complaints.append(f"I3: {report['state']}, and no worker")
         least, most = sorted([len(self.was.alive), len(self.then.alive)])
         if not least <= len(now.alive) <= most:
             complaints.append(f"I3: {len(now.alive)} workers, where there were {least} or {most}")
@@ -400,8 +402,8 @@ class Play:
         return [f"I4: {left} are left"] if left else []
 
 
-def _like(found: Mapping[str, object], other: Mapping[str, object]) -> list[str]:
-    return sorted(path for path in {*found, *other} if found.get(path) == other.get(path))
+def _like(entries: Mapping[str, object], other: Mapping[str, object]) -> list[str]:
+    return sorted(path for path in {*entries, *other} if entries.get(path) == other.get(path))
 
 
 def play(scene: Scene, root: Path) -> Play:
@@ -410,17 +412,17 @@ def play(scene: Scene, root: Path) -> Play:
 
 
 def play_on(stage: Stage, scene: Scene) -> Play:
-    """The same on a stage of one's own."""
+    """Play the scene on the caller's stage."""
     stage.home.parent.mkdir(parents=True)
     scene.home(stage)
     for step in scene.before:
         if callable(step):
             step(stage)
         else:
-            said = stage.run(*step)
-            assert said.code == 0, (scene.name, said)
+            ran = stage.run(*step)
+            assert ran.code == 0, (scene.name, ran)
     was = photograph(stage)
     acts = Acts()
-    said = stage.run(*scene.words, acts=acts)
-    assert said.code == scene.code, (scene.name, said)
+    ran = stage.run(*scene.words, acts=acts)
+    assert ran.code == scene.code, (scene.name, ran)
     return Play(scene=scene, stage=stage, was=was, then=photograph(stage), acts=acts.names)

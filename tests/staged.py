@@ -36,12 +36,12 @@ class Street(Computer):
 
     @property
     def workers(self) -> Workers:
-        found = json.loads(self.read() or b"[]")
-        return {one["nonce"]: Worker(**{**one, "settings": settings_from_json(one["settings"])}) for one in found}
+        records = json.loads(self.read() or b"[]")
+        return {one["nonce"]: Worker(**{**one, "settings": settings_from_json(one["settings"])}) for one in records}
 
     def keep(self, workers: Workers) -> None:
-        told = [{**asdict(worker), "settings": worker.settings.to_json()} for worker in workers.values()]
-        self.write(json.dumps(told).encode())
+        records = [{**asdict(worker), "settings": worker.settings.to_json()} for worker in workers.values()]
+        self.write(json.dumps(records).encode())
 
     def read(self) -> bytes:
         return self._path.read_bytes() if self._path.exists() else b""
@@ -113,7 +113,7 @@ def in_a_child(act: Callable[[], object], *, fork: Callable[[], int] | None = No
 
 
 def in_children(acts: Sequence[Callable[[], object]], gate: int) -> list[int]:
-    """The same for several at once, which wait for the closing of the descriptor `gate`."""
+    """Run each act in a child of its own, all released by the closing of `gate`; return the exit codes."""
     children = [_child(act, os.fork) for act in acts]
     os.close(gate)
     return [exit_of(child) for child in children]

@@ -145,9 +145,9 @@ Sections = list[tuple[str, Pairs]]
 def _table(writer: _Writer, path: tuple[str, ...], pairs: Pairs, root: Pairs, sections: Sections) -> None:
     """Write one table in a layout of choice: header, dotted keys or inline, at the root or below its parent."""
     parent, name = path[:-1], path[-1]
-    taken = {header.strip() for header, _ in sections}
+    headers = {header.strip() for header, _ in sections}
     layouts = ["header", "header", "root dotted", "root inline"]
-    if parent and not taken:
+    if parent and not headers:
         layouts += ["parent dotted", "parent inline", "root nested"]
     layout = writer.pick(*layouts)
     if layout == "header":
