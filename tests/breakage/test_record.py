@@ -22,7 +22,7 @@ def test_an_uninstall_without_a_record_restores_the_url(machine: Machine, lost: 
     if lost == "both files":
         (machine.state / "settings.json").unlink()
     ran = machine.cfp("uninstall")
-    assert (0, "restored_base_url") == (ran.code, ran.json["config_restore"]), ran.told
+    assert (0, "restored_base_url") == (ran.code, ran.json["config_restore"]), ran.transcript
     assert before == machine.config.read_bytes()
     assert [] == machine.workers()
 
@@ -35,7 +35,7 @@ def test_a_proxy_in_use_is_not_ended_without_the_url(machine: Machine) -> None:
     shutil.rmtree(machine.state)
     shutil.rmtree(machine.home / BACKUPS)
     ran = machine.cfp("uninstall")
-    assert (3, "proxy_unrecorded", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.told
+    assert (3, "proxy_unrecorded", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.transcript
     assert 1 == len(machine.workers())
     assert "config_points_to_proxy" == machine.cfp("stop").json["code"]
     machine.config.write_bytes(before)
@@ -61,7 +61,7 @@ def test_the_proxy_of_a_deleted_home_is_named_with_its_stop_command(machine: Mac
         next(check["code"] for check in doctor["checks"] if check["name"] == "codex_config"),
     )
     ran = machine.cfp("uninstall")
-    assert (2, "codex_home_deleted", worker.pid) == (ran.code, ran.json["code"], ran.json["pid"]), ran.told
+    assert (2, "codex_home_deleted", worker.pid) == (ran.code, ran.json["code"], ran.json["pid"]), ran.transcript
     assert "`codex-fast-proxy stop`" in ran.json["next_user_action"]
     assert 0 == machine.cfp("stop").code
     assert [] == machine.workers()
@@ -80,7 +80,7 @@ def test_an_uninstall_needs_no_readable_record(machine: Machine, damage: str) ->
     (machine.state / "settings.json").write_text(damage)
     assert "manifest_invalid" == machine.cfp("install", "--start").json["code"]
     ran = machine.cfp("uninstall")
-    assert (0, "restored_base_url") == (ran.code, ran.json["config_restore"]), ran.told
+    assert (0, "restored_base_url") == (ran.code, ran.json["config_restore"]), ran.transcript
     assert before == machine.config.read_bytes()
     assert [] == machine.workers()
     assert not machine.state.exists()
@@ -97,7 +97,7 @@ def test_a_lost_home_names_its_problem_and_its_remedy(machine: Machine) -> None:
     broken = machine.config.read_bytes()
     for words in (("recover", "--dry-run"), ("recover",), ("install", "--start"), ("install", "--dry-run")):
         ran = machine.cfp(*words)
-        assert (3, "proxy_unrecorded", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.told
+        assert (3, "proxy_unrecorded", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.transcript
     status = machine.cfp("status").json
     assert ("drifted", "unrecorded", "risk") == (
         status["state"],
@@ -109,7 +109,7 @@ def test_a_lost_home_names_its_problem_and_its_remedy(machine: Machine) -> None:
     assert "proxy_unrecorded" == found["codex_config"]
     assert broken == machine.config.read_bytes()
     machine.install("--upstream-base", machine.upstream.base_url)
-    assert (0, "restored") == ((ran := machine.cfp("uninstall")).code, ran.json["config_restore"]), ran.told
+    assert (0, "restored") == ((ran := machine.cfp("uninstall")).code, ran.json["config_restore"]), ran.transcript
     flags = b"\n[features]\nhooks = true\ncodex_hooks = true\n"  # their owner is unknown by now
     assert before + flags == machine.config.read_bytes()
     assert not machine.hooks.exists()

@@ -35,7 +35,7 @@ def test_a_killed_worker_comes_back_by_start_and_by_the_hook(machine: Machine) -
     for verb in ("start", "autostart"):
         _kill(machine)
         ran = machine.cfp(verb)
-        assert (0, "started") == (ran.code, ran.json["status"]), ran.told
+        assert (0, "started") == (ran.code, ran.json["status"]), ran.transcript
         assert "enabled" == machine.cfp("status").json["state"]
 
 
@@ -84,7 +84,7 @@ def test_stop_ends_a_worker_whose_home_is_gone(machine: Machine) -> None:
     machine.install()
     shutil.rmtree(machine.home)
     ran = machine.cfp("stop")
-    assert (0, "stopped") == (ran.code, ran.json["status"]), ran.told
+    assert (0, "stopped") == (ran.code, ran.json["status"]), ran.transcript
     assert [] == machine.workers()
     assert not machine.home.exists()
 

@@ -36,7 +36,7 @@ _CHANGING = (
 
 
 class Fate:
-    """Who dies when. The workers are known once the new one has been started."""
+    """The processes that are to die, and when. The workers are known once the new one has been started."""
 
     def __init__(self, words: list[str]) -> None:
         self._victim = words.pop(0) if words[0] in {"new", "old", "both"} else "manager"

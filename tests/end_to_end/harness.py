@@ -54,8 +54,8 @@ class Ran:
         return answer_in(self.stdout)
 
     @property
-    def told(self) -> str:
-        """All that it said, for a test's failure message."""
+    def transcript(self) -> str:
+        """Exit code, duration and output, for a test's failure message."""
         return f"exit {self.code} after {self.seconds:.1f} s\n{self.stdout}\n{self.stderr}"
 
 
@@ -187,13 +187,15 @@ class Machine:
     def cfp(self, *arguments: str, timeout: float = 60) -> Ran:
         """Run our program in `work`, as a user does."""
         ran = self.run([sys.executable, "-P", "-m", "codex_fast_proxy", *arguments], timeout=timeout)
-        assert ran.code != BUG, ran.told + "".join(log.read_text() for log in self.root.rglob("fast_proxy.bug.*"))
+        assert ran.code != BUG, ran.transcript + "".join(
+            log.read_text() for log in self.root.rglob("fast_proxy.bug.*")
+        )
         return ran
 
     def install(self, *arguments: str) -> Ran:
         """Switch the proxy on at this machine's port; fails the test where that fails."""
         ran = self.cfp("install", "--start", "--port", str(self.port), *arguments)
-        assert ran.code == 0, ran.told
+        assert ran.code == 0, ran.transcript
         return ran
 
     def turn(self, *arguments: str) -> Received:
@@ -233,7 +235,7 @@ class Machine:
             stdout, stderr = process.communicate()
         took = time.monotonic() - began
         ran = Ran(code=process.returncode, stdout=stdout, stderr=stderr, seconds=took)
-        assert in_time, ran.told
+        assert in_time, ran.transcript
         return ran
 
     # ---- Looking at things -------------------------------------------------------------------------------------
@@ -250,23 +252,27 @@ class Machine:
         }
 
     def processes(self) -> list[psutil.Process]:
-        """What still runs on this machine, known by its environment or command line."""
+        """The running processes of this machine, recognized by their environment or command line."""
         mine = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
-                said = " ".join((*process.cmdline(), *process.environ().values()))
-                if str(self.root) in said and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                words = " ".join((*process.cmdline(), *process.environ().values()))
+                if (
+                    str(self.root) in words
+                    and process.pid != os.getpid()
+                    and process.status() != psutil.STATUS_ZOMBIE
+                ):
                     mine.append(process)
         return mine
 
     def workers(self) -> list[psutil.Process]:
         """Our proxies on this machine."""
-        found = []
+        mine = []
         for process in self.processes():
             with suppress(psutil.Error):
                 if "codex_fast_proxy" in process.cmdline() and "serve" in process.cmdline():
-                    found.append(process)
-        return found
+                    mine.append(process)
+        return mine
 
     def wait_for_one_worker(self, seconds: float = 15) -> psutil.Process:
         """Return the only worker once a handover has ended the old one."""

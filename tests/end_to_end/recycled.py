@@ -20,10 +20,10 @@ INTERRUPTED = "recover"  # the one verb that needs a log which was left open
 
 
 def cfp(*words: str) -> dict[str, Any]:
-    """Run our program; its answer."""
+    """Run our program and return its JSON result."""
     command = [sys.executable, "-P", "-m", "codex_fast_proxy", *words]
-    said: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout)
-    return said
+    result: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout)
+    return result
 
 
 def workers() -> list[int]:
@@ -55,11 +55,11 @@ def main(port: str, words: list[str]) -> None:
     Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
     looks = ["-m", "codex_fast_proxy", "serve", "--codex-home", str(HOME), "--port", port]
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", *looks]) as stranger:
-        said = cfp(*words)
+        ran = cfp(*words)
         gone = cfp("uninstall")
-        told = {"recycled": stranger.pid == pid, "stranger lives": stranger.poll() is None, "workers": workers()}
+        report = {"recycled": stranger.pid == pid, "stranger lives": stranger.poll() is None, "workers": workers()}
         stranger.kill()
-    print(json.dumps({**told, "statuses": [said["status"], gone["status"]]}))  # noqa: T201 - the answer of this program
+    print(json.dumps({**report, "statuses": [ran["status"], gone["status"]]}))  # noqa: T201 - the answer of this program
 
 
 if __name__ == "__main__":

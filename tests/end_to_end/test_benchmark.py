@@ -11,32 +11,32 @@ def _benchmark(machine: Machine, *flags: str) -> dict[str, object]:
     machine.write("auth.json", api_key_login())
     machine.install()
     ran = machine.cfp("benchmark", "--pairs", "3", "--profile", "smoke", *flags, timeout=180)
-    assert (0, "completed") == (ran.code, ran.json["status"]), ran.told
-    assert KEY not in ran.told
+    assert (0, "completed") == (ran.code, ran.json["status"]), ran.transcript
+    assert KEY not in ran.transcript
     return ran.json
 
 
 def test_a_tier_that_does_something(codex: Machine) -> None:
     """A second saved on every turn is found, and the result is kept."""
     codex.upstream.default = ByTier(priority=ScriptedTurn(), rest=ScriptedTurn(first_after=1))
-    asked = len(codex.upstream.turns)
-    told = _benchmark(codex)
-    turns = codex.upstream.turns[asked + 1 :]  # the first one verified the provider
+    turn_count = len(codex.upstream.turns)
+    result = _benchmark(codex)
+    turns = codex.upstream.turns[turn_count + 1 :]  # the first one verified the provider
     tiers = [turn.json().get("service_tier") for turn in turns]
     assert (3, 3) == (tiers.count("priority"), tiers.count(None))
     assert ("codex-cli", True, True) == (
-        told["benchmark_mode"],
-        told["priority_accepted"],
-        told["observed_priority_effective"],
+        result["benchmark_mode"],
+        result["priority_accepted"],
+        result["observed_priority_effective"],
     )
-    assert "faster" == told["verdict"]
+    assert "faster" == result["verdict"]
     assert (codex.state / "state" / "fast_proxy.benchmark.json").exists()
-    assert STATE in str(told["saved_to"])
+    assert STATE in str(result["saved_to"])
 
 
 def test_a_tier_that_is_only_a_word(machine: Machine) -> None:
     """A tier that is accepted and changes nothing is not called effective; nothing is kept unless wanted."""
-    told = _benchmark(machine, "--mode", "direct", "--no-save")
-    assert told["priority_accepted"] is True
-    assert told["observed_priority_effective"] is False
+    result = _benchmark(machine, "--mode", "direct", "--no-save")
+    assert result["priority_accepted"] is True
+    assert result["observed_priority_effective"] is False
     assert not (machine.state / "state" / "fast_proxy.benchmark.json").exists()

@@ -1,4 +1,4 @@
-"""What the design takes for granted about the real Codex. No part of our program runs here.
+"""Facts about the real Codex that the design relies on. No part of our program runs here.
 
 Each test is one fact. Where one fails for a new release, the code that relies on it has to change first.
 """
@@ -93,7 +93,7 @@ def test_a_hook_that_is_not_trusted_does_not_run(codex: Machine, trust: str) -> 
 
 
 def test_a_hook_runs_in_the_folder_of_the_session(codex: Machine) -> None:
-    """Which is why Python without -P would import what lies there: this is what -P is for."""
+    """A hook runs in the session's folder, so Python without -P would import modules from there."""
     codex.relay()
     planted, folder = codex.root / "planted", codex.root / "folder"
     (codex.work / "json.py").write_text(f"open({str(planted)!r}, 'w')\n")
@@ -146,8 +146,8 @@ def test_426_turns_a_websocket_into_a_post(codex: Machine) -> None:
     codex.write("auth.json", api_key_login())
     ran = codex.codex_exec()
     assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.stderr
-    asked = [(one.method, one.header("upgrade")) for one in codex.upstream.received if "/models" not in one.path]
-    assert [("GET", "websocket"), ("POST", None)] == asked
+    requests = [(one.method, one.header("upgrade")) for one in codex.upstream.received if "/models" not in one.path]
+    assert [("GET", "websocket"), ("POST", None)] == requests
 
 
 def test_codex_waits_for_a_provider_that_is_down(codex: Machine) -> None:
@@ -159,7 +159,7 @@ def test_codex_waits_for_a_provider_that_is_down(codex: Machine) -> None:
         assert any("waiting for network" in line for line in process.stderr)
         with DemoProvider(key=KEY, port=port):
             ran = codex.finish(process)
-    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.told
+    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.transcript
 
 
 # ---- What is sent ----------------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def test_codex_waits_for_a_provider_that_is_down(codex: Machine) -> None:
     ],
 )
 def test_the_tier_on_the_wire(codex: Machine, line: str, sent: str | None) -> None:
-    """What the user chooses is sent to any provider; no choice and "default" look the same from outside."""
+    """The user's tier is sent to any provider; no choice and "default" both send none."""
     codex.relay(top=line)
     assert codex.codex_exec().code == 0
     (turn,) = codex.upstream.turns

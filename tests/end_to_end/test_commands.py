@@ -26,7 +26,7 @@ def test_what_install_reports(machine: Machine) -> None:
     """One JSON object: where requests go now, what was verified, and what the user does next."""
     machine.relay()
     machine.write("auth.json", api_key_login())
-    told = machine.install().json
+    result = machine.install().json
     assert {
         "command": "install",
         "status": "installed",
@@ -40,9 +40,9 @@ def test_what_install_reports(machine: Machine) -> None:
         "started": True,
         "config_switched": True,
         "switch_order": "proxy_started_before_config_switch",
-    }.items() <= told.items()
-    assert ("verified", 200) == (told["verification"]["status"], told["verification"]["response_status"])
-    assert told["next_user_action"]
+    }.items() <= result.items()
+    assert ("verified", 200) == (result["verification"]["status"], result["verification"]["response_status"])
+    assert result["next_user_action"]
 
 
 def test_status_and_doctor_agree(installed: Machine) -> None:
@@ -55,25 +55,25 @@ def test_status_and_doctor_agree(installed: Machine) -> None:
         status["healthy"],
         status["diagnosis"]["code"],
     )
-    assert (0, True) == (doctor.code, doctor.json["ok"]), doctor.told
+    assert (0, True) == (doctor.code, doctor.json["ok"]), doctor.transcript
 
 
 def test_status_of_another_provider(installed: Machine) -> None:
     """Its own URL, and nothing of the route of the one that is switched."""
-    told = installed.cfp("status", "--provider", "other").json
-    assert ("other", None, True) == (told["provider"], told["config_base_url"], told["running"])
-    assert "upstream_base" not in told
+    result = installed.cfp("status", "--provider", "other").json
+    assert ("other", None, True) == (result["provider"], result["config_base_url"], result["running"])
+    assert "upstream_base" not in result
 
 
 def test_stop_refuses_while_codex_needs_it(installed: Machine) -> None:
     """The config still points at the proxy: stop says so; --force is the user's word, and start brings it back."""
     refused = installed.cfp("stop")
-    assert (2, False, 1) == (refused.code, refused.json["changed"], len(installed.workers())), refused.told
+    assert (2, False, 1) == (refused.code, refused.json["changed"], len(installed.workers())), refused.transcript
     stopped = installed.cfp("stop", "--force")
-    assert (0, "stopped", 0) == (stopped.code, stopped.json["status"], len(installed.workers())), stopped.told
+    assert (0, "stopped", 0) == (stopped.code, stopped.json["status"], len(installed.workers())), stopped.transcript
     assert "proxy_stopped" == installed.cfp("status").json["diagnosis"]["code"]
     started = installed.cfp("start")
-    assert (0, "started", 1) == (started.code, started.json["status"], len(installed.workers())), started.told
+    assert (0, "started", 1) == (started.code, started.json["status"], len(installed.workers())), started.transcript
     assert "already_running" == installed.cfp("start").json["status"]
 
 
@@ -88,7 +88,7 @@ def test_a_stranger_on_the_port_stays(machine: Machine) -> None:
         stranger.stdout.readline()
         before = machine.files()
         ran = machine.cfp("install", "--start", "--port", str(machine.port))
-        assert (2, "port_in_use") == (ran.code, ran.json["code"]), ran.told
+        assert (2, "port_in_use") == (ran.code, ran.json["code"]), ran.transcript
         assert before == machine.files()
         assert psutil.Process(stranger.pid).is_running()
         stranger.kill()
@@ -99,25 +99,25 @@ def test_a_dry_run_changes_nothing(machine: Machine) -> None:
     machine.relay()
     before = machine.files()
     ran = machine.cfp("install", "--start", "--dry-run", "--port", str(machine.port))
-    assert 0 == ran.code, ran.told
+    assert 0 == ran.code, ran.transcript
     assert (before, []) == (machine.files(), machine.workers())
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "no-such-verb"])
 def test_stdout_is_one_json_object(machine: Machine, verb: str) -> None:
     """Even for flags that nobody knows: one object, with a code and a way on."""
-    told = machine.cfp(verb, "--no-such-flag")
-    assert (0 if verb == "autostart" else 2) == told.code  # a hook never fails its session
-    assert {"command", "status", "schema_version", "error", "code", "next_user_action", "changed"} <= told.json.keys()
+    ran = machine.cfp(verb, "--no-such-flag")
+    assert (0 if verb == "autostart" else 2) == ran.code  # a hook never fails its session
+    assert {"command", "status", "schema_version", "error", "code", "next_user_action", "changed"} <= ran.json.keys()
 
 
-def test_no_secret_is_told(installed: Machine) -> None:
+def test_no_secret_is_printed(installed: Machine) -> None:
     """The provider's key is in no output and in no file that we write, the config's own backup aside."""
-    said = "".join(
-        installed.cfp(*words).told
+    output = "".join(
+        installed.cfp(*words).transcript
         for words in (("status",), ("doctor",), ("journal", "list"), ("recover", "--dry-run"), ("install", "--start"))
     )
-    assert KEY not in said
+    assert KEY not in output
     secrets = [name for name, (_, data) in installed.files().items() if KEY.encode() in data]
     assert ["auth.json"] == secrets
     (worker,) = installed.workers()
@@ -126,15 +126,15 @@ def test_no_secret_is_told(installed: Machine) -> None:
 
 def test_the_demo(machine: Machine) -> None:
     """The whole story holds, without the real Codex."""
-    told = machine.cfp("demo", timeout=120)
-    assert (0, "passed") == (told.code, told.json["status"]), told.told
+    ran = machine.cfp("demo", timeout=120)
+    assert (0, "passed") == (ran.code, ran.json["status"]), ran.transcript
     assert [] == machine.processes()
 
 
 def test_the_demo_with_the_real_codex(codex: Machine) -> None:
-    """And with it."""
-    told = codex.cfp("demo", timeout=120)
-    assert (0, "passed", True) == (told.code, told.json["status"], told.json["real_codex"]), told.told
+    """The whole story holds with the real Codex."""
+    ran = codex.cfp("demo", timeout=120)
+    assert (0, "passed", True) == (ran.code, ran.json["status"], ran.json["real_codex"]), ran.transcript
 
 
 def test_the_manifest_is_readable_by_nobody_else(installed: Machine) -> None:

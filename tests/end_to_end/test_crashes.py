@@ -116,15 +116,15 @@ class Street:
         return run_on(host, words)
 
     def well(self, *words: str) -> Said:
-        said = self.run(*words)
-        assert said.code == 0, (words, said.out)
-        return said
+        ran = self.run(*words)
+        assert ran.code == 0, (words, ran.out)
+        return ran
 
     def install(self) -> None:
         self.well("install", "--start", "--no-verify", "--port", str(self.port))
 
     def workers(self) -> list[psutil.Process]:
-        found = []
+        workers = []
         for process in psutil.process_iter():
             try:
                 words = process.cmdline()
@@ -132,11 +132,11 @@ class Street:
             except psutil.Error:
                 continue
             if alive and "serve" in words and str(self.stage.home) in words and "--port" in words:
-                found.append(process)
-        return found
+                workers.append(process)
+        return workers
 
     def settled(self, most: int) -> int:
-        """How many workers there are; one that was told to leave has a moment to do so."""
+        """Return the number of workers, after a wait for those that are ending."""
         end = time.monotonic() + PATIENCE_S
         while len(left := self.workers()) > most and time.monotonic() < end:
             psutil.wait_procs(left, timeout=0.05)
@@ -226,7 +226,7 @@ def chosen(names: list[str]) -> list[int]:
 
 @pytest.mark.parametrize("case", [*CASES, *([HUNG] if DEEP else [])], ids=lambda case: case.name)
 def test_killed_beside_a_worker(case: Case, street: Street, numbers: Numbers) -> None:
-    """After `recover` at most one worker runs, and one does where Codex is pointed at it, or its lack is told."""
+    """After `recover` at most one worker runs; if Codex is pointed at it, it runs or its absence is reported."""
     acts = Acts()
     config = street.stage.home / "config.toml"
     original = config.read_bytes()
@@ -250,15 +250,15 @@ def test_killed_beside_a_worker(case: Case, street: Street, numbers: Numbers) ->
 
 
 def wrong(street: Street, original: bytes) -> list[str]:
-    """What is wrong after `recover`, and after an `uninstall` that follows."""
+    """Return the complaints about the state after `recover`, and after an `uninstall` that follows."""
     complaints = []
-    said = street.run("recover")
-    state = said.json["state"]
+    recovery = street.run("recover")
+    state = recovery.json["state"]
     config = street.stage.home / "config.toml"
     proxied = str(street.port).encode() in config.read_bytes()
     count = street.settled(1 if proxied or state in {"restored_deferred", "prepared"} else 0)
-    if said.code or count > 1:
-        complaints.append(f"{count} workers after recover: {said.out}")
+    if recovery.code or count > 1:
+        complaints.append(f"{count} workers after recover: {recovery.out}")
     if proxied and count == 0 and state != "enabled_down":
         complaints.append(f"nobody serves, and the state is called {state}")
     if not proxied and count and state not in {"restored_deferred", "prepared"}:

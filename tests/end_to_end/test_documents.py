@@ -1,4 +1,4 @@
-"""What the documents tell a person to type does what they say, in their order, on a throw-away machine."""
+"""The commands in the documents exit as announced, in their order, on a throw-away machine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _EXIT = re.compile(r"#.*\bexit (\d+)")
 
 
 def commands(page: str) -> list[tuple[str, int]]:
-    """The lines of a page's shell blocks and the exit code that each announces, 0 where it says nothing."""
+    """The lines of a page's shell blocks and the exit code that each announces, 0 where it announces none."""
     lines = [line for block in _BLOCK.findall((REPOSITORY / page).read_text()) for line in block.splitlines()]
-    return [(line, int(said[1]) if (said := _EXIT.search(line)) else 0) for line in lines if line]
+    return [(line, int(match[1]) if (match := _EXIT.search(line)) else 0) for line in lines if line]
 
 
 def type_in(machine: Machine, line: str) -> int:
@@ -29,14 +29,14 @@ def type_in(machine: Machine, line: str) -> int:
 
 
 def test_the_guide(codex: Machine) -> None:
-    """From the first look to the last file."""
+    """Every command of the guide exits as announced, and the config ends with the new provider's URL."""
     machine = codex
     machine.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), machine.environ["PATH"]))
     machine.relay()
     before = machine.config.read_bytes()
     with DemoProvider(key=KEY) as other:
         machine.environ["UPSTREAM"] = other.base_url
-        told = commands("docs/guide.md")
-        assert told == [(line, type_in(machine, line)) for line, _ in told]
+        steps = commands("docs/guide.md")
+        assert steps == [(line, type_in(machine, line)) for line, _ in steps]
     assert before.replace(machine.upstream.base_url.encode(), other.base_url.encode()) == machine.config.read_bytes()
     assert [] == machine.workers()

@@ -10,10 +10,10 @@ from tests.end_to_end.harness import KEY, Machine, Ran, relay_config
 
 
 def _refused(machine: Machine, *arguments: str) -> Ran:
-    """Install against a provider that fails; nothing may have changed, and no secret may be told."""
+    """Install against a provider that fails; nothing may have changed, and no secret may be in the output."""
     before = machine.files()
     ran = machine.cfp("install", "--start", "--port", str(machine.port), *arguments)
-    assert (2, "error", False) == (ran.code, ran.json["status"], ran.json["changed"]), ran.told
+    assert (2, "error", False) == (ran.code, ran.json["status"], ran.json["changed"]), ran.transcript
     assert ran.json["error"]
     assert ran.json["next_user_action"]
     assert KEY not in ran.stdout + ran.stderr
@@ -50,7 +50,7 @@ def test_a_stream_that_breaks_off_changes_nothing(machine: Machine) -> None:
 
 
 def test_a_provider_that_is_down_changes_nothing(machine: Machine) -> None:
-    """Connection refused is told as such."""
+    """A refused connection is reported as such."""
     with down_provider() as base:
         machine.write("config.toml", relay_config(base))
         assert "upstream_refused" == _refused(machine).json["code"]

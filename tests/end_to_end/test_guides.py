@@ -39,7 +39,7 @@ class Agent:
         assert blocks
         ran = self.machine.run(["bash", "-euc", "\n".join(blocks)], timeout=240)
         _skip_without_index(ran.stderr)
-        assert ran.code == 0, ran.told
+        assert ran.code == 0, ran.transcript
         return _objects(ran.stdout)
 
     def git(self, *arguments: str) -> str:
@@ -63,20 +63,20 @@ class Agent:
         self.git("commit", "-q", "-m", message)
 
 
-def _skip_without_index(said: str) -> None:
+def _skip_without_index(output: str) -> None:
     """A machine without a package index cannot follow the guide; the gate must be able to."""
-    offline = "No matching distribution found" in said or "Could not find a version" in said
+    offline = "No matching distribution found" in output or "Could not find a version" in output
     if offline and os.environ.get("CFP_REQUIRE_CODEX") != "1":
         pytest.skip("no package index to install the program's dependencies from")
 
 
 def _objects(text: str) -> list[dict[str, Any]]:
-    decoder, found, at = json.JSONDecoder(), [], text.find("{")
+    decoder, objects, at = json.JSONDecoder(), [], text.find("{")
     while at >= 0:
         value, end = decoder.raw_decode(text, at)
-        found.append(value)
+        objects.append(value)
         at = text.find("{", end)
-    return found
+    return objects
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_the_guides_from_the_first_clone_to_the_last_file(agent: Agent) -> None:
 
     program = str(agent.checkout / ".venv" / "bin" / "codex-fast-proxy")
     enabled = machine.run([program, "install", "--start", "--port", str(machine.port)], timeout=60)
-    assert enabled.code == 0, enabled.told
+    assert enabled.code == 0, enabled.transcript
 
     with DemoProvider(key=KEY) as other:
         machine.environ["UPSTREAM"] = other.base_url
@@ -133,7 +133,7 @@ def test_codex_installs_the_plugin(codex: Machine, agent: Agent, tmp_path: Path)
     """The real Codex adds the repository as a marketplace, installs the plugin and finds its skill."""
     for arguments in (["marketplace", "add", str(agent.origin)], ["add", PLUGIN]):
         ran = codex.run([str(codex.codex), "plugin", *arguments], timeout=60)
-        assert ran.code == 0, ran.told
+        assert ran.code == 0, ran.transcript
     assert codex.codex is not None
     with AppServer(codex.codex, codex.home) as server:
         skills = server.ask("skills/list", {"cwds": [str(tmp_path)], "forceReload": True})["result"]["data"][0][

@@ -36,10 +36,10 @@ def test_a_turn_survives_a_change_of_upstream(codex: Machine) -> None:
     codex.install()
     (old,) = codex.workers()
     codex.upstream.script(ScriptedTurn(text=LONG, between=0.1))
-    asked = len(codex.upstream.turns)
+    turn_count = len(codex.upstream.turns)
     with DemoProvider(key=KEY) as other, ThreadPoolExecutor() as pool:
         slow = pool.submit(codex.codex_exec)
-        codex.upstream.wait_for_turns(asked + 1, timeout=30)
+        codex.upstream.wait_for_turns(turn_count + 1, timeout=30)
         moved = codex.cfp("set-upstream", "--upstream-base", other.base_url, "--restart")
         assert (0, "restarted", 0) == (
             moved.code,
@@ -54,8 +54,8 @@ def test_a_turn_survives_a_change_of_upstream(codex: Machine) -> None:
         assert turned + 1 == len(other.turns)
         assert not slow.done()
         ran = slow.result()
-        assert (0, LONG) == (ran.code, ran.stdout.strip()), ran.told
-        assert asked + 1 == len(codex.upstream.turns)
+        assert (0, LONG) == (ran.code, ran.stdout.strip()), ran.transcript
+        assert turn_count + 1 == len(codex.upstream.turns)
     codex.wait_for_one_worker()
     assert [] == codex.cfp("status").json["draining"]
 
@@ -65,15 +65,15 @@ def test_the_hook_applies_what_was_deferred_while_a_turn_runs(codex: Machine) ->
     codex.relay()
     codex.install()
     codex.upstream.script(ScriptedTurn(text=LONG, between=0.1))
-    asked = len(codex.upstream.turns)
+    turn_count = len(codex.upstream.turns)
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(codex.codex_exec)
-        codex.upstream.wait_for_turns(asked + 1, timeout=30)
+        codex.upstream.wait_for_turns(turn_count + 1, timeout=30)
         saved = codex.cfp("set-upstream", "--service-tier-policy", "inject_missing", "--no-verify").json
         assert (True, "deferred") == (saved["restart_required"], saved["start_result"]["status"])
         assert "priority" == codex.turn().json()["service_tier"]
         assert not slow.done()
-        assert (0, LONG) == (slow.result().code, slow.result().stdout.strip()), slow.result().told
+        assert (0, LONG) == (slow.result().code, slow.result().stdout.strip()), slow.result().transcript
     codex.wait_for_one_worker()
     assert 0o600 == (codex.state / "state" / "fast_proxy.autostart.jsonl").stat().st_mode & 0o777
 
@@ -102,7 +102,7 @@ def test_a_storm_of_connections_during_refreshes(machine: Machine, numbers: Numb
 
 
 def save(machine: Machine, policy: Policy) -> None:
-    """What a deferred `set-upstream` leaves: settings that the running worker does not serve yet."""
+    """Write the settings of a deferred `set-upstream`, which the running worker does not serve yet."""
     saved = json.loads((machine.state / "settings.json").read_text())
     (machine.state / "settings.json").write_text(json.dumps({**saved, "service_tier_policy": policy}))
 

@@ -37,17 +37,17 @@ def _dying(machine: Machine, moment: str) -> Ran:
 def _settled(machine: Machine, moment: str, *, may_be_down: bool = False) -> None:
     """After `recover` one right worker accepts, or none; others only finish what they have; `start` mends all."""
     recovered = machine.cfp("recover")
-    assert 0 == recovered.code, (moment, recovered.told)
+    assert 0 == recovered.code, (moment, recovered.transcript)
     status = machine.cfp("status").json
     assert [] == status["interrupted"], moment
     draining = {worker["pid"] for worker in status["draining"]}
     accepting = {worker.pid for worker in machine.workers()} - draining
-    assert accepting == ({status["pid"]} if status["running"] else set()), (moment, recovered.told)
-    assert status["running"] or may_be_down, (moment, recovered.told)
+    assert accepting == ({status["pid"]} if status["running"] else set()), (moment, recovered.transcript)
+    assert status["running"] or may_be_down, (moment, recovered.transcript)
     if status["running"]:
         assert 200 == ask_once(machine.port), moment
     started = machine.cfp("start")
-    assert 0 == started.code, (moment, started.told)
+    assert 0 == started.code, (moment, started.transcript)
     now = machine.cfp("status").json
     assert (True, False, "enabled") == (now["healthy"], now["needs_restart"], now["state"]), moment
 
@@ -66,7 +66,7 @@ def test_a_killed_manager(machine: Machine, numbers: Numbers) -> None:
         with ExitStack() as stack:
             stream = stack.enter_context(endless(machine)) if number % 2 else None
             died = _dying(machine, moment)
-            assert died.code in {-9, -14, 0}, (moment, died.told)
+            assert died.code in {-9, -14, 0}, (moment, died.transcript)
             assert 200 == ask_once(machine.port), moment
             _settled(machine, moment)
             assert stream is None or _still_open(stream), moment
@@ -83,10 +83,10 @@ def _still_open(stream: socket.socket) -> bool:
 
 @pytest.mark.parametrize("moment", VICTIMS if PROFILE == "deep" else VICTIMS[1::3])
 def test_killed_workers(machine: Machine, numbers: Numbers, moment: str) -> None:
-    """Where a worker dies in the middle the command says so or goes on; one right worker is left, or none."""
+    """If a worker dies midway, the command succeeds or reports it; one correct worker is left, or none."""
     machine.relay()
     machine.install()
     ran = _dying(machine, moment)
-    assert ran.code in {0, 2}, ran.told
+    assert ran.code in {0, 2}, ran.transcript
     _settled(machine, moment, may_be_down=True)
     numbers.count("handover", "workers killed")

@@ -146,7 +146,7 @@ def test_no_module_of_the_session_folder_is_run(codex: Machine) -> None:
 
 
 def test_the_trap_works(codex: Machine) -> None:
-    """The planted module of the test above is one that Python runs where it is not told otherwise."""
+    """The planted module of the test above is one that Python runs without -P."""
     trap = codex.root / "trapped"
     (codex.work / "json.py").write_text(f"open({str(trap)!r}, 'a')\n")
     subprocess.run([sys.executable, "-c", "import json"], cwd=codex.work, check=True, env=codex.environment())

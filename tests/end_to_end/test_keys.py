@@ -1,4 +1,4 @@
-"""Whose key is sent where, as a user finds it out: sources that need care, and refusals that repeat no key."""
+"""Keys and their destinations, tested by commands: unusual sources, and refusals that repeat no key."""
 
 from __future__ import annotations
 
@@ -16,21 +16,24 @@ def without_env_key(text: str) -> str:
 def test_a_key_that_a_program_tells(codex: Machine) -> None:
     """`auth.command`: verified with that key, and Codex's own turns carry it through the proxy."""
     codex.write("config.toml", without_env_key(relay_config(codex.upstream.base_url, table=_TOLD)))
-    told = codex.install("--service-tier-policy", "inject_missing").json
-    assert ("verified", "auth_command") == (told["verification"]["status"], told["verification"]["api_key_source"])
+    result = codex.install("--service-tier-policy", "inject_missing").json
+    assert ("verified", "auth_command") == (
+        result["verification"]["status"],
+        result["verification"]["api_key_source"],
+    )
     turn = codex.turn()
     assert (f"Bearer {KEY}", "priority") == (turn.header("authorization"), turn.json()["service_tier"])
     assert "source_key_short_lived" == codex.cfp("prepare-chatgpt-login").json["code"]
 
 
 def test_a_chatgpt_login_is_not_ours_to_send(machine: Machine) -> None:
-    """A provider with requires_openai_auth: nothing is sent for a try, and the way on is told."""
+    """A provider with requires_openai_auth: nothing is sent to verify it, and the result names the next step."""
     table = "requires_openai_auth = true\n"
     machine.write("config.toml", without_env_key(relay_config(machine.upstream.base_url, table=table)))
     machine.write("auth.json", chatgpt_login())
     before = machine.files()
     ran = machine.cfp("install", "--start", "--port", str(machine.port))
-    assert (2, "chatgpt_login_not_sent") == (ran.code, ran.json["code"]), ran.told
+    assert (2, "chatgpt_login_not_sent") == (ran.code, ran.json["code"]), ran.transcript
     assert ((), before) == (machine.upstream.received, machine.files())
     assert (
         0
@@ -61,11 +64,11 @@ def test_a_key_typed_for_a_name(machine: Machine, verb: str, typed: str) -> None
     assert 2 == ran.code
     assert typed not in ran.stdout + ran.stderr
     if verb != "set-upstream":  # which refuses a home that is not enabled first
-        assert "invalid_env_name" == ran.json["code"], ran.told
+        assert "invalid_env_name" == ran.json["code"], ran.transcript
 
 
 def test_a_name_that_is_not_set_is_named(machine: Machine) -> None:
-    """What is spelled like a name is one."""
+    """A value that is spelled like a variable's name is taken for one, and the error names it."""
     machine.relay()
     ran = machine.cfp("verify-upstream", "--upstream-api-key-env", "RELAY_KEY_OF_2026")
     assert ("upstream_key_missing", True) == (ran.json["code"], "RELAY_KEY_OF_2026" in ran.json["error"])
@@ -89,7 +92,7 @@ def test_a_key_with_a_space(machine: Machine, words: list[str]) -> None:
     machine.environ["RELAY_KEY"] = "sk abc def"
     before = machine.files()
     ran = machine.cfp(*words)
-    assert (2, "upstream_key_malformed", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.told
+    assert (2, "upstream_key_malformed", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.transcript
     assert ((), before) == (machine.upstream.received, machine.files())
     assert "abc" not in ran.stdout + ran.stderr
 
@@ -102,5 +105,5 @@ def test_a_key_with_a_space_for_an_enabled_home(machine: Machine, tail: list[str
     machine.environ["OTHER_KEY"] = "sk abc def"
     before = machine.files()
     ran = machine.cfp("set-upstream", "--upstream-api-key-env", "OTHER_KEY", *tail)
-    assert (2, "upstream_key_malformed", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.told
+    assert (2, "upstream_key_malformed", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.transcript
     assert before == machine.files()

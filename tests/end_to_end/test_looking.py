@@ -48,7 +48,7 @@ def test_nothing_is_written_or_locked(machine: Machine, enabled: bool) -> None: 
     before = seen(machine.home)
     for words in LOOKING:
         ran = machine.cfp(*words)
-        assert ran.code in {0, 2}, ran.told
+        assert ran.code in {0, 2}, ran.transcript
         assert before == seen(machine.home), words
     if enabled:
         journal = Journal(Layout(machine.home).journal, fs=RealFs(), formats={}, processes=None)

@@ -92,7 +92,9 @@ def test_every_byte_comes_back(codex: Machine, home: Callable[[Machine], None]) 
     codex.install()
     assert "priority" == codex.turn().json()["service_tier"]
     gone = codex.cfp("uninstall")
-    assert (0, "uninstalled", "restored") == (gone.code, gone.json["status"], gone.json["config_restore"]), gone.told
+    assert (0, "uninstalled", "restored") == (gone.code, gone.json["status"], gone.json["config_restore"]), (
+        gone.transcript
+    )
     assert (before, link) == (_precious(codex), codex.config.is_symlink())
     _assert_gone(codex)
     assert "service_tier" not in codex.turn().json()
@@ -157,12 +159,12 @@ def test_uninstalling_under_a_turn(codex: Machine) -> None:
     codex.install()
     codex.upstream.script(ScriptedTurn(text="slow", first_after=4))
     with ThreadPoolExecutor() as pool:
-        asked = len(codex.upstream.turns)
+        turn_count = len(codex.upstream.turns)
         slow = pool.submit(codex.codex_exec)
-        codex.upstream.wait_for_turns(asked + 1, timeout=30)
+        codex.upstream.wait_for_turns(turn_count + 1, timeout=30)
         ran = codex.cfp("uninstall")
-        assert (0, "slow") == (slow.result().code, slow.result().stdout.strip()), slow.result().told
-    assert (0, 0) == (ran.code, ran.json["stop_result"].get("cut_streams", 0)), ran.told
+        assert (0, "slow") == (slow.result().code, slow.result().stdout.strip()), slow.result().transcript
+    assert (0, 0) == (ran.code, ran.json["stop_result"].get("cut_streams", 0)), ran.transcript
     _assert_gone(codex)
 
 
@@ -173,7 +175,7 @@ def test_uninstalling_again_is_harmless(machine: Machine) -> None:
     assert machine.cfp("uninstall").code == 0
     before = machine.files()
     again = machine.cfp("uninstall")
-    assert 0 == again.code, again.told
+    assert 0 == again.code, again.transcript
     assert before == machine.files()
 
 
@@ -196,8 +198,8 @@ def test_a_chatgpt_login_is_asked_first(machine: Machine) -> None:
     machine.install("--service-tier-policy", "inject_missing")
     machine.write("auth.json", chatgpt_login())
     before = machine.files()
-    asked = machine.cfp("uninstall")
-    assert (4, "confirmation_required") == (asked.code, asked.json["status"])
+    refused = machine.cfp("uninstall")
+    assert (4, "confirmation_required") == (refused.code, refused.json["status"])
     assert before == machine.files()
     assert 1 == len(machine.workers())
     assert machine.cfp("uninstall", "--confirm-chatgpt-direct-uninstall").code == 0
@@ -216,5 +218,5 @@ def test_a_repointed_provider_is_left_alone(machine: Machine) -> None:
     assert not machine.hooks.exists() or "codex_fast_proxy" not in machine.hooks.read_text()
     assert 1 == len(machine.workers())
     forced = machine.cfp("uninstall", "--force")
-    assert 0 == forced.code, forced.told
+    assert 0 == forced.code, forced.transcript
     _assert_gone(machine)

@@ -50,9 +50,9 @@ def started(machine: Machine, *words: str) -> tuple[subprocess.Popen[str], int]:
     )
     assert process.stdout is not None
     assert "ready\n" == process.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:(\d+)/v1", "\n".join(words_of(machine)))
-    assert found is not None
-    return process, int(found[1])
+    match = re.search(r"http://127\.0\.0\.1:(\d+)/v1", "\n".join(words_of(machine)))
+    assert match is not None
+    return process, int(match[1])
 
 
 def words_of(machine: Machine) -> list[str]:
@@ -78,7 +78,7 @@ def test_one_turn_of_the_real_codex(codex: Machine) -> None:
     codex.write("auth.json", api_key_login())
     before = seen(codex.home)
     ran = codex.cfp("run", "--", "codex", "exec", "--skip-git-repo-check", "Say hello")
-    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.told
+    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.transcript
     (turn,) = codex.upstream.turns
     assert "priority" == turn.json()["service_tier"]
     after = seen(codex.home)
@@ -107,7 +107,7 @@ def test_any_provider_can_be_named(codex: Machine, name: str) -> None:
     codex.write("config.toml", relay_config("http://127.0.0.1:9/v1", table=table))
     words = ("run", "--provider", name, "--service-tier-policy", "inject_missing", "--")
     ran = codex.cfp(*words, "codex", "exec", "--skip-git-repo-check", "hello")
-    assert (0, 1) == (ran.code, len(codex.upstream.turns)), ran.told
+    assert (0, 1) == (ran.code, len(codex.upstream.turns)), ran.transcript
 
 
 def test_a_session_beside_an_installation(codex: Machine) -> None:
@@ -118,14 +118,14 @@ def test_a_session_beside_an_installation(codex: Machine) -> None:
     before = codex.files()
     words = ("run", "--service-tier-policy", "inject_missing", "--")
     ran = codex.cfp(*words, "codex", "exec", "--skip-git-repo-check", "hello")
-    assert (0, "priority") == (ran.code, codex.upstream.turns[-1].json().get("service_tier")), ran.told
+    assert (0, "priority") == (ran.code, codex.upstream.turns[-1].json().get("service_tier")), ran.transcript
     changed = {name for name, seen in codex.files().items() if before.get(name) != seen}
     assert changed <= {f"{STATE}/state/fast_proxy.config-seen"}  # the installation's own hook has run
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 7), ("SIGHUP", 8)])
 def test_signals_are_for_the_program(stand_in: Machine, name: str, code: int) -> None:
-    """What is sent to us reaches it; its exit code is ours, and the proxy ends with it."""
+    """A signal to `run` reaches its program; `run` exits with the program's code, and the proxy ends too."""
     process, port = started(stand_in, "--", "codex")
     assert listens(port)
     process.send_signal(getattr(signal, name))
@@ -177,11 +177,11 @@ def test_whose_login_goes_where_is_said(stand_in: Machine, kept: bool) -> None: 
     stand_in.write("auth.json", chatgpt_login())
     stand_in.environ["END"] = "0"
     ran = stand_in.cfp("run", *(["--upstream-api-key-env", "RELAY_KEY"] if kept else []), "--", "codex")
-    assert (0, not kept) == (ran.code, "ChatGPT login to that provider" in ran.stderr), ran.told
+    assert (0, not kept) == (ran.code, "ChatGPT login to that provider" in ran.stderr), ran.transcript
 
 
 def test_a_profile_and_a_flag_choose_the_provider(stand_in: Machine) -> None:
-    """As Codex itself lets them."""
+    """`run` reads the provider from a profile or a `-c` flag, as Codex does."""
     table = '\n[model_providers.other]\nname = "Other"\nbase_url = "https://other.example/v1"\n'
     stand_in.write("config.toml", relay_config(stand_in.upstream.base_url, table=table))
     stand_in.write("away.config.toml", 'model_provider = "other"\n')
@@ -221,7 +221,7 @@ def test_an_outbound_proxy_is_not_asked_for_the_way_to_us(stand_in: Machine) -> 
 
 
 def test_the_terminal_is_the_programs(stand_in: Machine) -> None:
-    """What an interactive session needs: stdin, stdout and stderr are the terminal that we were given."""
+    """The program's stdin, stdout and stderr are the terminal of `run`, as an interactive session needs."""
     (stand_in.root / "bin" / "codex").write_text("#!/bin/sh\ntest -t 0 && test -t 1 && test -t 2 && echo kept\n")
     terminal, ours = pty.openpty()
     command = [sys.executable, "-P", "-m", "codex_fast_proxy", "run", "--quiet", "--", "codex"]

@@ -20,7 +20,7 @@ def test_what_codex_writes_between_our_commands_stays(codex: Machine) -> None:
     assert codex.cfp("set-upstream", "--upstream-base", new, "--no-verify").code == 0
     assert codex.run([str(codex.codex), "mcp", "add", "mine", "--", "true"], timeout=30).code == 0
     gone = codex.cfp("uninstall")
-    assert (0, "restored_base_url") == (gone.code, gone.json["config_restore"]), gone.told
+    assert (0, "restored_base_url") == (gone.code, gone.json["config_restore"]), gone.transcript
     left = tomllib.loads(codex.config.read_text())
     assert ({"goals": True}, "true") == (left.pop("features"), left.pop("mcp_servers")["mine"]["command"])
     before["model_providers"]["relay"]["base_url"] = new
@@ -33,7 +33,7 @@ def test_a_new_policy(codex: Machine) -> None:
     codex.relay()
     codex.install()
     ran = codex.cfp("set-upstream", "--service-tier-policy", "inject_missing", "--restart")
-    assert (0, "upstream_updated") == (ran.code, ran.json["status"]), ran.told
+    assert (0, "upstream_updated") == (ran.code, ran.json["status"]), ran.transcript
     assert "priority" == codex.turn().json()["service_tier"]
 
 
@@ -43,7 +43,7 @@ def test_without_restart_the_next_session_has_it(codex: Machine) -> None:
     codex.install()
     (old,) = codex.workers()
     ran = codex.cfp("set-upstream", "--service-tier-policy", "inject_missing")
-    assert (0, True) == (ran.code, ran.json["restart_required"]), ran.told
+    assert (0, True) == (ran.code, ran.json["restart_required"]), ran.transcript
     assert [old.pid] == [worker.pid for worker in codex.workers()]
     assert codex.cfp("status").json["needs_restart"] is True
     assert "priority" == codex.turn().json()["service_tier"]
@@ -59,10 +59,10 @@ def test_a_new_url_moves_the_baseline(codex: Machine) -> None:
     codex.install()
     with DemoProvider(key=KEY) as other:
         ran = codex.cfp("set-upstream", "--upstream-base", other.base_url, "--restart")
-        assert (0, codex.upstream.base_url) == (ran.code, ran.json["previous_upstream_base"]), ran.told
-        asked = len(other.turns)
+        assert (0, codex.upstream.base_url) == (ran.code, ran.json["previous_upstream_base"]), ran.transcript
+        turn_count = len(other.turns)
         assert 0 == codex.codex_exec().code
-        assert ["priority"] == [turn.json()["service_tier"] for turn in other.turns[asked:]]
+        assert ["priority"] == [turn.json()["service_tier"] for turn in other.turns[turn_count:]]
         assert 0 == codex.cfp("uninstall").code
         assert before.replace(codex.upstream.base_url, other.base_url) == codex.config.read_text()
 
@@ -83,7 +83,7 @@ def test_verifying_changes_nothing(machine: Machine) -> None:
     machine.relay()
     before = machine.files()
     works = machine.cfp("verify-upstream")
-    assert (0, "verified") == (works.code, works.json["status"]), works.told
+    assert (0, "verified") == (works.code, works.json["status"]), works.transcript
     machine.upstream.script(Reject(status=401), Stall())
     assert "upstream_rejected" == machine.cfp("verify-upstream").json["code"]
     assert "upstream_stalled" == machine.cfp("verify-upstream", "--verify-timeout", "1").json["code"]
@@ -98,9 +98,9 @@ def test_the_auth_split(codex: Machine) -> None:
     codex.write("auth.json", api_key_login())
     codex.install()
     prepared = codex.cfp("prepare-chatgpt-login", "--apply")
-    assert (0, "prepared") == (prepared.code, prepared.json["status"]), prepared.told
+    assert (0, "prepared") == (prepared.code, prepared.json["status"]), prepared.transcript
     split = codex.cfp("set-upstream", "--use-provider-auth-file", "--restart")
-    assert (0, "upstream_updated") == (split.code, split.json["status"]), split.told
+    assert (0, "upstream_updated") == (split.code, split.json["status"]), split.transcript
     codex.write("auth.json", chatgpt_login())
     turn = codex.turn()
     assert turn.header("authorization") == f"Bearer {KEY}"

@@ -1,4 +1,4 @@
-"""A command that is told to end answers like any other, and leaves nothing half done."""
+"""A command that a signal ends prints a result like any other, and leaves nothing half done."""
 
 from __future__ import annotations
 
@@ -30,8 +30,13 @@ def test_a_signal_is_answered(machine: Machine, name: str, code: int) -> None:
     machine.upstream.wait_for_turns(1, 20)
     process.send_signal(getattr(signal, name))
     ran = machine.finish(process)
-    told = ran.json
-    assert (code, "error", "interrupted_by_user", False) == (ran.code, told["status"], told["code"], told["changed"])
+    result = ran.json
+    assert (code, "error", "interrupted_by_user", False) == (
+        ran.code,
+        result["status"],
+        result["code"],
+        result["changed"],
+    )
     assert (before, []) == (machine.files(), machine.workers())
 
 

@@ -56,7 +56,7 @@ def test_it_is_seen_kept_and_replaced_when_asked(machine: Machine) -> None:
         assert "config_points_to_proxy" == machine.cfp("stop").json["code"]
         assert old.poll() is None
         started = machine.cfp("start")
-        assert ("restarted", old.pid) == (started.json["status"], started.json["old_pid"]), started.told
+        assert ("restarted", old.pid) == (started.json["status"], started.json["old_pid"]), started.transcript
         assert -signal.SIGKILL == old.wait(10)
     assert ("enabled", False) == ((now := machine.cfp("status").json)["state"], now["needs_restart"])
     assert "restored" == machine.cfp("uninstall").json["config_restore"]
@@ -124,21 +124,21 @@ def _laid(street: Street) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _wrong(street: Street, old: subprocess.Popen[bytes]) -> list[str]:
-    said = []
+    complaints = []
     status = street.well("status").json
     if status["interrupted"] and ["codex-fast-proxy recover"] != status["next_commands"]:
-        said.append(f"status does not name recover: {status['next_commands']}")
+        complaints.append(f"status does not name recover: {status['next_commands']}")
     street.well("recover", "--dry-run")
     state = street.well("recover").json["state"]
     lives = old.poll() is None
     expected = {"enabled": 1, "enabled_pending": 1, "enabled_down": 0}.get(state, -1) - lives
     if expected != (serves := street.settled(max(0, expected))):
-        said.append(
+        complaints.append(
             f"{serves} new proxies, the old one {'lives' if lives else 'is gone'}, and that is called {state}"
         )
     gone = street.run("uninstall")
     if gone.code or street.settled(0) or old.poll() is None:
-        said.append(f"a proxy outlives uninstall: {gone.out}")
+        complaints.append(f"a proxy outlives uninstall: {gone.out}")
     if BEFORE != (street.stage.home / "config.toml").read_bytes():
-        said.append("uninstall did not give the config back")
-    return said
+        complaints.append("uninstall did not give the config back")
+    return complaints

@@ -1,4 +1,4 @@
-"""What the provider gets from the real Codex with the proxy on, beside what it gets without."""
+"""The requests that the provider gets from the real Codex, with the proxy and without."""
 
 from __future__ import annotations
 

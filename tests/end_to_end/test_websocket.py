@@ -24,17 +24,17 @@ class Speaking:
     """A machine whose provider speaks WebSocket."""
 
     machine: Machine
-    said: Switchboard
+    switchboard: Switchboard
 
 
 @pytest.fixture
 def speaking(codex: Machine) -> Iterator[Speaking]:
-    """The same machine, with a provider that takes WebSockets in the place of its own."""
-    said = Switchboard()
-    with DemoProvider(key=KEY, switch=said) as upstream:
+    """A machine with the real Codex, and a provider that accepts WebSockets."""
+    switchboard = Switchboard()
+    with DemoProvider(key=KEY, switch=switchboard) as upstream:
         codex.upstream = upstream
         codex.write("auth.json", api_key_login())
-        yield Speaking(codex, said)
+        yield Speaking(codex, switchboard)
 
 
 def _log(machine: Machine) -> list[dict[str, Any]]:
@@ -45,15 +45,15 @@ def _log(machine: Machine) -> list[dict[str, Any]]:
 
 
 def spoken(ran: Ran) -> None:
-    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.told
-    assert "Reconnecting" not in ran.stderr, ran.told
-    assert "Falling back" not in ran.stderr, ran.told
+    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.transcript
+    assert "Reconnecting" not in ran.stderr, ran.transcript
+    assert "Falling back" not in ran.stderr, ran.transcript
 
 
 @pytest.mark.parametrize("provider", ["custom", "built-in"])
 def test_a_turn_over_websocket_gets_the_tier(speaking: Speaking, provider: str) -> None:
     """Every message has the tier, the provider gets the key and the routing hint, and no POST is sent."""
-    machine, said = speaking.machine, speaking.said
+    machine, switchboard = speaking.machine, speaking.switchboard
     if provider == "custom":
         machine.relay(table=SUPPORTS)
     else:
@@ -62,16 +62,16 @@ def test_a_turn_over_websocket_gets_the_tier(speaking: Speaking, provider: str) 
     posted = len(machine.upstream.turns)
     spoken(machine.codex_exec())
     assert posted == len(machine.upstream.turns)
-    assert 1 == len(said.turns)
-    assert {"priority"} == {message.get("service_tier") for message in said.messages}
-    (handshake,) = said.handshakes
+    assert 1 == len(switchboard.turns)
+    assert {"priority"} == {message.get("service_tier") for message in switchboard.messages}
+    (handshake,) = switchboard.handshakes
     assert f"Bearer {KEY}" == handshake.header("authorization")
     assert handshake.header("sec-websocket-extensions") is None
     opened_one, *turns = _log(machine)
     assert (101, False) == (opened_one["status"], opened_one["eligible"])
     (turn,) = [turn for turn in turns if turn["eligible"]]
-    told = ("status", "service_tier_after", "service_tier_injected", "response_service_tier", "error_type")
-    assert [200, "priority", True, "priority", None] == [turn[name] for name in told]
+    fields = ("status", "service_tier_after", "service_tier_injected", "response_service_tier", "error_type")
+    assert [200, "priority", True, "priority", None] == [turn[name] for name in fields]
     assert 0 < turn["first_byte_ms"] <= turn["duration_ms"]
 
 
@@ -80,12 +80,12 @@ def test_the_users_own_tier_stays(speaking: Speaking) -> None:
     speaking.machine.relay(table=SUPPORTS, top='service_tier = "flex"')
     speaking.machine.install()
     spoken(speaking.machine.codex_exec())
-    assert {"flex"} == {message.get("service_tier") for message in speaking.said.messages}
+    assert {"flex"} == {message.get("service_tier") for message in speaking.switchboard.messages}
 
 
 def test_no_identity_goes_along(speaking: Speaking) -> None:
     """Signed in with ChatGPT and the provider's key saved: the handshake has that key and nothing of ChatGPT's."""
-    machine, said = speaking.machine, speaking.said
+    machine, switchboard = speaking.machine, speaking.switchboard
     machine.relay(table=SUPPORTS)
     machine.write(
         "config.toml", machine.config.read_text().replace('env_key = "RELAY_KEY"\n', "requires_openai_auth = true\n")
@@ -96,7 +96,7 @@ def test_no_identity_goes_along(speaking: Speaking) -> None:
     login = chatgpt_login()
     machine.write("auth.json", login)
     spoken(machine.codex_exec())
-    (handshake,) = said.handshakes
+    (handshake,) = switchboard.handshakes
     assert f"Bearer {KEY}" == handshake.header("authorization")
     token = json.loads(login)["tokens"]["access_token"]
     assert [] == [name for name, text in handshake.headers if token in text or "account-1" in text]
@@ -105,30 +105,33 @@ def test_no_identity_goes_along(speaking: Speaking) -> None:
 
 def test_a_session_outlives_the_worker(speaking: Speaking) -> None:
     """Turns of a conversation share a socket; a new worker takes over between two of them and nobody notices."""
-    machine, said = speaking.machine, speaking.said
+    machine, switchboard = speaking.machine, speaking.switchboard
     machine.relay(table=SUPPORTS)
     machine.install()
     with opened(machine) as app:
         thread = app.thread()
         assert [ScriptedTurn().text] * 2 == [app.turn(thread) for _ in range(2)]
-        assert (1, {"priority"}) == (len(said.handshakes), {message["service_tier"] for message in said.turns})
+        assert (1, {"priority"}) == (
+            len(switchboard.handshakes),
+            {message["service_tier"] for message in switchboard.turns},
+        )
         moved = machine.cfp("set-upstream", "--service-tier-policy", "preserve", "--restart")
-        assert moved.code == 0, moved.told
+        assert moved.code == 0, moved.transcript
         machine.wait_for_one_worker()
-        assert [1001] == said.closes
+        assert [1001] == switchboard.closes
         assert ScriptedTurn().text == app.turn(thread)
-        assert (2, None) == (len(said.handshakes), said.turns[-1].get("service_tier"))
+        assert (2, None) == (len(switchboard.handshakes), switchboard.turns[-1].get("service_tier"))
 
 
 def test_a_cut_socket_is_made_anew(speaking: Speaking) -> None:
     """The provider drops the socket in the middle of a turn: Codex hears of it at once and asks again."""
-    machine, said = speaking.machine, speaking.said
+    machine, switchboard = speaking.machine, speaking.switchboard
     machine.relay(table=SUPPORTS)
     machine.install()
-    said.cut = 1
+    switchboard.cut = 1
     ran = machine.codex_exec()
-    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.told
-    assert (2, 2) == (len(said.handshakes), len(said.turns))
+    assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.transcript
+    assert (2, 2) == (len(switchboard.handshakes), len(switchboard.turns))
 
 
 def _not_found(connection: Connection, request: Received) -> None:
@@ -152,7 +155,7 @@ def test_without_websocket_the_first_turn_falls_back_at_once(codex: Machine, pro
         for _ in range(2):
             spoken(codex.codex_exec())
         seen = upstream.received[before:]
-        asked = [request for request in seen if request.header("upgrade")]
+        upgrades = [request for request in seen if request.header("upgrade")]
         turns = [request for request in seen if request.method == "POST"]
-        assert (1, ["priority"] * 2) == (len(asked), [turn.json()["service_tier"] for turn in turns])
-        assert turns[0].at - asked[0].at < 1.5
+        assert (1, ["priority"] * 2) == (len(upgrades), [turn.json()["service_tier"] for turn in turns])
+        assert turns[0].at - upgrades[0].at < 1.5
