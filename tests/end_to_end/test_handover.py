@@ -170,7 +170,7 @@ def test_an_uninstall_ends_a_draining_worker_too(machine: Machine) -> None:
     assert not machine.state.exists()
 
 
-def test_a_worker_that_is_told_to_leave_is_gone_at_once(machine: Machine) -> None:
+def test_a_worker_that_must_leave_is_gone_at_once(machine: Machine) -> None:
     """SIGTERM ends an idle worker, with idle connections, within half a second."""
     machine.relay()
     machine.install()

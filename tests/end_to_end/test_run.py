@@ -160,7 +160,7 @@ def test_no_worker_outlives_us(stand_in: Machine) -> None:
     stand_in.finish(process)
 
 
-def test_what_codex_is_told(stand_in: Machine) -> None:
+def test_the_arguments_of_codex(stand_in: Machine) -> None:
     """The route first, then the user's words as they are; an interactive session stays in the foreground."""
     stand_in.environ["END"] = "0"
     process, port = started(stand_in, "--", "codex", "-m", "gpt-5.5", "--help", "two words")
@@ -170,7 +170,7 @@ def test_what_codex_is_told(stand_in: Machine) -> None:
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_whose_login_goes_where_is_said(stand_in: Machine, kept: bool) -> None:  # noqa: FBT001 (a parameter of pytest)
+def test_a_login_for_the_provider_is_named(stand_in: Machine, kept: bool) -> None:  # noqa: FBT001 (a parameter of pytest)
     """A ChatGPT login that Codex would send to the provider is named, unless a key takes its place."""
     text = relay_config(stand_in.upstream.base_url, table="requires_openai_auth = true\n")
     stand_in.write("config.toml", text.replace('env_key = "RELAY_KEY"\n', ""))

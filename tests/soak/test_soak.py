@@ -78,13 +78,13 @@ async def worker(folder: Path, upstream: int, tls: tuple[Path, Path] | None = No
     home = folder / "home"
     home.mkdir(parents=True)
     site, port = Site(folder=folder, upstream=upstream, tls=tls), free_port()
-    log = folder / "stderr"
+    stderr_path = folder / "stderr"
     environ = {**site.environ, "RELAY_KEY": "soak"}
-    with log.open("wb") as stderr, running(worker_command(home, port, site.base), environ, stderr) as process:
+    with stderr_path.open("wb") as stderr, running(worker_command(home, port, site.base), environ, stderr) as process:
         await asyncio.to_thread(wait_answering, port)
         yield Worker(home=home, port=port, pid=process.pid)
         assert process.poll() is None
-    assert "Traceback" not in log.read_text()
+    assert "Traceback" not in stderr_path.read_text()
 
 
 @asynccontextmanager
@@ -168,6 +168,6 @@ async def run_tls(folder: Path, seconds: float, seen: Seen) -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-def test_tls_faults_are_told(tmp_path: Path) -> None:
-    """A handshake that fails is a 502 that says so; the next request is served."""
+def test_tls_faults_are_reported(tmp_path: Path) -> None:
+    """A failed handshake gives a 502 with its reason; the next request is served."""
     asyncio.run(run_tls(tmp_path, min(SECONDS / 6, 60), Seen()))
