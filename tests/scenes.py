@@ -21,7 +21,7 @@ from tests.crash import invariants
 from tests.crash.world import CANARY
 from tests.homes.acts import Acts
 from tests.homes.computer import OLD_CODE, Worker
-from tests.homes.site import Said
+from tests.homes.site import CommandAnswer
 from tests.predecessor import lay_out
 from tests.staged import Stage
 
@@ -317,10 +317,10 @@ class Play:
         lay(self.stage, to or self.was)
         self.was = photograph(self.stage)
 
-    def perform(self, acts: Acts) -> Said:
+    def perform(self, acts: Acts) -> CommandAnswer:
         return self.stage.run(*self.scene.words, acts=acts)
 
-    def recover(self, acts: Acts | None = None) -> Said:
+    def recover(self, acts: Acts | None = None) -> CommandAnswer:
         return self.stage.run("recover", acts=acts)
 
     @property
@@ -346,7 +346,7 @@ class Play:
             data = tuple(None if entry is None else entry.data for entry in (before, after))
             yield path, FileChange(path=Path(path), before=data[0], after=data[1])
 
-    def complaints(self, recovery: Said) -> list[str]:
+    def complaints(self, recovery: CommandAnswer) -> list[str]:
         """Return the violations of the invariants after a `recover` with this output."""
         now = photograph(self.stage)
         own = {path for path, change in self.targets() if CANARY in (change.before or b"")}
@@ -375,7 +375,7 @@ class Play:
             f"I1: mixed; like neither: {sorted(wrong)}; like the old: {_like(current, was)}; {_like(current, then)}"
         ]
 
-    def i3_no_proxied_config_without_worker(self, now: Photograph, recovery: Said) -> list[str]:
+    def i3_no_proxied_config_without_worker(self, now: Photograph, recovery: CommandAnswer) -> list[str]:
         """Codex is not pointed at a proxy that is not there, or `recover` says so; and no worker is left over."""
         report = recovery.json
         complaints = []

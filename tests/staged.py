@@ -24,7 +24,7 @@ from journal.context import Locks
 from tests.homes.acts import ActingFs, Acts
 from tests.homes.computer import Computer, Worker, Workers
 from tests.homes.places import BEGINNING
-from tests.homes.site import Said, StagedHost, run_on
+from tests.homes.site import CommandAnswer, StagedHost, run_on
 
 
 class Street(Computer):
@@ -99,7 +99,7 @@ class Stage:
             more={"locks": locks},
         )
 
-    def run(self, *words: str, acts: Acts | None = None, locks: Locks | None = None) -> Said:
+    def run(self, *words: str, acts: Acts | None = None, locks: Locks | None = None) -> CommandAnswer:
         """Run one command line in this process."""
         return run_on(self.host(acts, locks), words)
 

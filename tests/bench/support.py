@@ -21,8 +21,8 @@ class TieredUpstream(DemoProvider):
         self.priority = priority
 
     def next_reply(self) -> Reply:
-        asked = self.turns[-1].json().get("service_tier")
-        return self.priority if asked == "priority" else self.default
+        service_tier = self.turns[-1].json().get("service_tier")
+        return self.priority if service_tier == "priority" else self.default
 
     @property
     def tiers(self) -> list[str | None]:

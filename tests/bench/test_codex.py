@@ -36,11 +36,11 @@ def test_the_throw_away_config_says_what_was_meant(model: str, effort: str | Non
 def test_codex_sees_little_of_the_users_environment() -> None:
     """Keys, proxies and other homes stay outside; what finds programs goes along."""
     own = {"PATH": "/bin", "LC_ALL": "C", "RELAY_KEY": CANARY, "CODEX_HOME": "/x", "http_proxy": "p", "RUST_LOG": "t"}
-    found = environment(own, home=Path("/tmp/t/home"), origin="http://127.0.0.1:1", pass_phrase="secret")
-    assert {"PATH", "LC_ALL", "HOME", "USERPROFILE", "CODEX_HOME", "HTTPS_PROXY", "NO_PROXY"} == found.keys() - {
+    variables = environment(own, home=Path("/tmp/t/home"), origin="http://127.0.0.1:1", pass_phrase="secret")
+    assert {"PATH", "LC_ALL", "HOME", "USERPROFILE", "CODEX_HOME", "HTTPS_PROXY", "NO_PROXY"} == variables.keys() - {
         "CODEX_FAST_PROXY_BENCHMARK"
     }
-    assert ("/tmp/t", "/tmp/t/home") == (found["HOME"], found["CODEX_HOME"])
+    assert ("/tmp/t", "/tmp/t/home") == (variables["HOME"], variables["CODEX_HOME"])
 
 
 def _pretend_codex(bench: Bench, script: str) -> None:
@@ -128,7 +128,11 @@ def test_interrupting_a_real_codex(codex_bench: Bench) -> None:
         bench.upstream.wait_for_turns(1, 30)
         process.send_signal(signal.SIGINT)
         stdout, _ = process.communicate(timeout=20)
-    assert (130, "incomplete", []) == (process.returncode, (told := json.loads(stdout))["status"], told["samples"])
+    assert (130, "incomplete", []) == (
+        process.returncode,
+        (outcome := json.loads(stdout))["status"],
+        outcome["samples"],
+    )
     assert ([], []) == (bench.machine.processes(), list(bench.machine.temporary.iterdir()))
 
 

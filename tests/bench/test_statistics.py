@@ -63,13 +63,13 @@ def test_the_quantile_is_the_printed_one(freedom: int, expected: float) -> None:
 
 def test_an_interval_by_hand() -> None:
     """Log-ratios of 0, ln 2 and ln 4 have the mean ln 2 and the standard deviation ln 2."""
-    found = paired_interval([(10, 10), (20, 10), (40, 10)])
+    estimate = paired_interval([(10, 10), (20, 10), (40, 10)])
     half = 2.91999 * math.log(2) / math.sqrt(3)
-    assert found is not None
+    assert estimate is not None
     assert pytest.approx((math.log(2), math.log(2) - half, math.log(2) + half)) == (
-        found.middle,
-        found.low,
-        found.high,
+        estimate.middle,
+        estimate.low,
+        estimate.high,
     )
 
 
@@ -143,9 +143,9 @@ def test_the_interval_covers_as_often_as_it_claims() -> None:
     truth, runs, hits = math.log(1.3), 4000, 0
     for _ in range(runs):
         pairs = [(1000 * math.exp(truth + chance.gauss(0, 0.1)), 1000.0) for _ in range(3)]
-        found = paired_interval(pairs)
-        assert found is not None
-        hits += found.low <= truth <= found.high
+        estimate = paired_interval(pairs)
+        assert estimate is not None
+        hits += estimate.low <= truth <= estimate.high
     assert pytest.approx(0.90, abs=0.02) == hits / runs
 
 

@@ -125,13 +125,13 @@ def test_a_turn_of_several_requests_is_summed() -> None:
     """A turn of two requests has the sum of their times and the first output of either."""
     silent = _streamed([{"type": "response.completed", "response": {}}])
     spoken = _streamed(events({}, AnsweredTurn(text="one two"), 1))
-    found = sample(FIRST, [silent, spoken], None)
-    assert (silent.total_ms or 0) + (spoken.total_ms or 0) == found.total_ms
+    whole = sample(FIRST, [silent, spoken], None)
+    assert (silent.total_ms or 0) + (spoken.total_ms or 0) == whole.total_ms
     assert (2, 7, spoken.first_output_ms, True) == (
-        found.requests,
-        found.output_chars,
-        found.first_output_ms,
-        found.ok,
+        whole.requests,
+        whole.output_chars,
+        whole.first_output_ms,
+        whole.ok,
     )
 
 

@@ -105,8 +105,8 @@ def test_a_lost_home_names_its_problem_and_its_remedy(machine: Machine) -> None:
         status["diagnosis"]["level"],
     )
     assert ["codex-fast-proxy install --start --upstream-base URL"] == status["next_commands"]
-    found = {check["name"]: check["code"] for check in machine.cfp("doctor").json["checks"]}
-    assert "proxy_unrecorded" == found["codex_config"]
+    codes = {check["name"]: check["code"] for check in machine.cfp("doctor").json["checks"]}
+    assert "proxy_unrecorded" == codes["codex_config"]
     assert broken == machine.config.read_bytes()
     machine.install("--upstream-base", machine.upstream.base_url)
     assert (0, "restored") == ((ran := machine.cfp("uninstall")).code, ran.json["config_restore"]), ran.transcript

@@ -22,7 +22,7 @@ import pytest
 
 from cfp import signals
 from tests.crash.sizes import SEED, size
-from tests.homes.site import Said
+from tests.homes.site import CommandAnswer
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import ENVIRON, SCENES, Play, Scene, photograph, play_on
 from tests.staged import Stage, Street
@@ -90,7 +90,7 @@ class Cell:
         return f"{self.call} {self.nth}{'+' if self.from_then_on else ''} {self.what}"
 
 
-def traced(played: Play, *options: str) -> Said:
+def traced(played: Play, *options: str) -> CommandAnswer:
     """Run the scene's command under strace; return its exit code, or minus its signal, and its output."""
     stage = played.stage
     reading, writing = os.pipe()
@@ -117,7 +117,7 @@ def traced(played: Play, *options: str) -> Said:
         os.close(writing)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         tracer.stderr.read()
-    return Said(code=code, out=output.read_text())
+    return CommandAnswer(code=code, out=output.read_text())
 
 
 def calls(played: Play) -> dict[str, int]:
@@ -146,7 +146,7 @@ def cells(counted: dict[str, int], choose: random.Random) -> list[Cell]:
     return drawn
 
 
-def wrong(played: Play, cell: Cell, answer: Said) -> list[str]:
+def wrong(played: Play, cell: Cell, answer: CommandAnswer) -> list[str]:
     """Return complaints about an answer, and about the home after a `recover`."""
     complaints = []
     if "error" in cell.what and answer.code not in {0, 2, 3, 5, 6}:

@@ -58,9 +58,9 @@ def test_start_replaces_a_worker_that_hangs() -> None:
     plain = facts()
     home = installed(plain, plan_install(plain, RouteRequest()))
     assert home.worker is not None
-    taken = replace(home.worker, state=PortState.FOREIGN, health=None)
+    foreign = replace(home.worker, state=PortState.FOREIGN, health=None)
     silent = replace(home.worker, health=parse_health({"ok": False, "pid": 4711, "nonce": "ab"}))
-    hung = replace(home, worker=taken, candidate=taken, worker_by_process=silent)
+    hung = replace(home, worker=foreign, candidate=foreign, worker_by_process=silent)
     plan = plan_start(hung)
     assert (WorkerAction.REPLACE, "hung") == (plan.worker, plan.reason)
     for decide, now in ((plan_start, replace(hung, worker_by_process=None)), (plan_autostart, hung)):

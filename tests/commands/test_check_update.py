@@ -116,9 +116,9 @@ def test_a_package_has_no_remote(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "cfp", "check-update"], cwd=tmp_path, env=environ, check=True, capture_output=True
     )
-    told = json.loads(ran.stdout)
+    result = json.loads(ran.stdout)
     assert ["package", None, "remote_unknown"] == [
-        told[name] for name in ("installed_as", "update_available", "relation")
+        result[name] for name in ("installed_as", "update_available", "relation")
     ]
 
 

@@ -19,7 +19,7 @@ from cfp.layout import Layout
 from cfp.result import Result, envelope
 
 
-def told(*argv: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
+def run_command(*argv: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
     out = io.StringIO()
     code = main(argv, environ or {"HOME": "/nowhere", "PATH": "/nowhere"}, Streams(out=out, err=io.StringIO()))
     return code, out.getvalue()
@@ -47,7 +47,7 @@ WORDS = st.sampled_from(
 @given(st.lists(WORDS, max_size=4).filter(bool))
 def test_a_wrong_command_line_is_told_in_json(words: list[str]) -> None:
     """No home, no rights, odd words: never a traceback, never prose, never a second object."""
-    code, text = told(*words)
+    code, text = run_command(*words)
     if words[0] == "autostart" and not text:
         return
     answer = json.loads(text)
@@ -59,11 +59,11 @@ def test_a_wrong_command_line_is_told_in_json(words: list[str]) -> None:
 
 def test_help_and_version_are_for_people() -> None:
     """The overview names every verb."""
-    code, text = told("--help")
+    code, text = run_command("--help")
     assert 0 == code
     assert all(verb in text for verb in COMMANDS)
-    assert (0, f"codex-fast-proxy {__version__}\n") == told("--version")
-    assert told("--help") == told()
+    assert (0, f"codex-fast-proxy {__version__}\n") == run_command("--version")
+    assert run_command("--help") == run_command()
 
 
 @pytest.mark.parametrize("verb", ["check-update", "link-skill", "unlink-skill", "benchmark"])
@@ -71,7 +71,7 @@ def test_a_refusal_names_its_code(verb: str, tmp_path: Path) -> None:
     """Verbs outside the Codex home refuse in the same form."""
     flag = {"check-update": "--repo", "benchmark": "--codex-home"}.get(verb, "--skills-root")
     (tmp_path / "codex-fast-proxy").mkdir()
-    code, text = told(verb, flag, str(tmp_path))
+    code, text = run_command(verb, flag, str(tmp_path))
     assert (2, "error", verb) == (code, json.loads(text)["status"], json.loads(text)["command"])
 
 
@@ -90,14 +90,14 @@ def test_a_key_that_is_not_there_is_missed_where_it_was_looked_for(
     (tmp_path / "config.toml").write_text(
         'model_provider = "r"\n[model_providers.r]\nname = "R"\nbase_url = "https://r.example/v1"\n'
     )
-    code, text = told("prepare-chatgpt-login", *flags, "--codex-home", str(tmp_path))
+    code, text = run_command("prepare-chatgpt-login", *flags, "--codex-home", str(tmp_path))
     answer = json.loads(text)
     assert (2, "source_key_unknown", f"No key for r was found: {place}.") == (code, answer["code"], answer["error"])
 
 
 def test_an_unknown_transaction_is_told_where_the_known_ones_are(tmp_path: Path) -> None:
     """Help about flags would not help."""
-    code, text = told("journal", "show", "tx", "--codex-home", str(tmp_path))
+    code, text = run_command("journal", "show", "tx", "--codex-home", str(tmp_path))
     assert (2, True) == (code, "`journal list`" in json.loads(text)["error"])
 
 

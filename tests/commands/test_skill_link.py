@@ -28,11 +28,11 @@ def test_linked_found_and_removed(places: tuple[str, str]) -> None:
 
 def test_where_nothing_was_linked_nothing_is_to_do(places: tuple[str, str]) -> None:
     """No restart is asked for where Codex has lost no skill."""
-    asked = [
+    restarts = [
         skill_result(act(*places, {}), RESULTS["skill_unlinked"]).fields["next_user_action"]
         for act in (unlink, link, unlink)
     ]
-    assert [False, True, True] == [bool(one) for one in asked]
+    assert [False, True, True] == [bool(one) for one in restarts]
 
 
 def test_the_default_place_is_in_the_home(places: tuple[str, str], tmp_path: Path) -> None:

@@ -30,19 +30,19 @@ def answer(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_every_answer_has_a_page(path: Path) -> None:
     """Short, plain text, with the next action of the JSON and no line that a terminal would break."""
-    told = json.loads(path.read_text())
-    text = shown(told, terminal=False, environ={})
+    result = json.loads(path.read_text())
+    text = shown(result, terminal=False, environ={})
     assert "\x1b" not in text
     assert len(text.splitlines()) <= 40
     assert all(len(line) <= 110 for line in text.splitlines())
-    action = " ".join(str(told.get("next_user_action") or "").split())
+    action = " ".join(str(result.get("next_user_action") or "").split())
     assert action in " ".join(text.split())
 
 
-def commands(told: Any) -> set[str]:
+def commands(result: Any) -> set[str]:
     """Return the command lines that an answer names."""
-    return set(commands_in(str(told.get("next_user_action") or ""))).union(
-        *(commands_in(check["fix"] or "") for check in told.get("checks") or ())
+    return set(commands_in(str(result.get("next_user_action") or ""))).union(
+        *(commands_in(check["fix"] or "") for check in result.get("checks") or ())
     )
 
 
@@ -51,17 +51,17 @@ def commands(told: Any) -> set[str]:
 def test_a_command_can_be_copied_whole(path: Path, flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However narrow the terminal: pasted with a line break in it, it would run as two."""
     monkeypatch.setenv("COLUMNS", "40")
-    told = completed(json.loads(path.read_text()), flag)
-    lines = shown(told, terminal=True, environ={"NO_COLOR": "1", "TERM": "dumb"}).splitlines()
-    assert set() == {command for command in commands(told) if not any(command in line for line in lines)}
+    result = completed(json.loads(path.read_text()), flag)
+    lines = shown(result, terminal=True, environ={"NO_COLOR": "1", "TERM": "dumb"}).splitlines()
+    assert set() == {command for command in commands(result) if not any(command in line for line in lines)}
 
 
 def test_colours_are_for_terminals_that_want_them() -> None:
     """NO_COLOR (no-color.org) turns them off; a pipe never has them."""
-    told = answer("status_ready")
-    assert _COLOUR.search(shown(told, terminal=True, environ={"TERM": "xterm"}))
-    assert not _COLOUR.search(shown(told, terminal=True, environ={"TERM": "xterm", "NO_COLOR": "1"}))
-    assert "\x1b" not in shown(told, terminal=False, environ={"TERM": "xterm"})
+    result = answer("status_ready")
+    assert _COLOUR.search(shown(result, terminal=True, environ={"TERM": "xterm"}))
+    assert not _COLOUR.search(shown(result, terminal=True, environ={"TERM": "xterm", "NO_COLOR": "1"}))
+    assert "\x1b" not in shown(result, terminal=False, environ={"TERM": "xterm"})
 
 
 def test_every_closed_set_has_its_words() -> None:
@@ -75,8 +75,15 @@ def test_every_closed_set_has_its_words() -> None:
 def test_a_name_cannot_steer_the_terminal(verb: str) -> None:
     """Whatever a config.toml or a provider says is shown, not obeyed."""
     bad = "\x1b]0;owned\x07[bold red]x[/]"
-    told = {"command": verb, "status": "error", "error": bad, "code": "c", "next_user_action": bad, "changed": False}
-    text = shown(told, terminal=True, environ={"NO_COLOR": "1"})
+    result = {
+        "command": verb,
+        "status": "error",
+        "error": bad,
+        "code": "c",
+        "next_user_action": bad,
+        "changed": False,
+    }
+    text = shown(result, terminal=True, environ={"NO_COLOR": "1"})
     assert "\x1b]" not in text
     assert "\x07" not in text
     assert "[bold red]x[/]" in text
@@ -96,8 +103,8 @@ def test_a_dry_run_of_recover_does_not_look_done() -> None:
 @pytest.mark.parametrize(("count", "words"), [(0, "0 transactions"), (1, "1 transaction "), (2, "2 transactions")])
 def test_transactions_are_counted_in_words(count: int, words: str) -> None:
     """One is not many."""
-    told = {"command": "journal", "status": "listed", "open": [], "transactions": [{"id": "tx"}] * count}
-    assert shown(told, terminal=False, environ={}).startswith(f"✓ {words}")
+    result = {"command": "journal", "status": "listed", "open": [], "transactions": [{"id": "tx"}] * count}
+    assert shown(result, terminal=False, environ={}).startswith(f"✓ {words}")
 
 
 def test_an_open_transaction_names_what_settles_it() -> None:
@@ -106,6 +113,6 @@ def test_an_open_transaction_names_what_settles_it() -> None:
     one = {"status": "shown", "transaction": {"id": "tx", "state": "prepared", "decision": "roll_back", "files": []}}
     action = "Run `codex-fast-proxy recover`."
     for answer in (listed, one):
-        told = {"command": "journal", **answer, "at_work": False, "next_user_action": action}
-        text = shown(told, terminal=False, environ={})
+        result = {"command": "journal", **answer, "at_work": False, "next_user_action": action}
+        text = shown(result, terminal=False, environ={})
         assert ("interrupted" in text, text.endswith(f"next  {action}\n")) == (True, True)

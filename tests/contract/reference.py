@@ -111,10 +111,10 @@ def _error_codes() -> Iterator[str]:
     rows, places, raised = [], _places(), _raised()
     messages: dict[str, Message] = {**ERRORS, **BENCHMARK}
     for code in sorted(code for code in messages if code in places):
-        told = messages[code]
+        message = messages[code]
         link = f'<a id="{code}"></a>[`{code}`](troubleshooting.md#{places[code]})'
         rows.append(
-            (link, str(raised.get(code, errors.CfpError.exit_code)), f"{told.sentence} {told.action}".strip())
+            (link, str(raised.get(code, errors.CfpError.exit_code)), f"{message.sentence} {message.action}".strip())
         )
     yield from _table(("code", "exit", "what is said"), rows)
 
@@ -125,21 +125,21 @@ def _places() -> dict[str, str]:
     headings = re.findall(r"^### (.*)$", page, re.MULTILINE)
     anchors = {heading: re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     places = {code: anchor for heading, anchor in anchors.items() for code in re.findall(r"`(\w+)`", heading)}
-    asked = "chatgpt_auth_direct_upstream_uninstall_requires_confirmation"
-    return {**places, "confirmation_required": places[asked]}
+    confirmation = "chatgpt_auth_direct_upstream_uninstall_requires_confirmation"
+    return {**places, "confirmation_required": places[confirmation]}
 
 
 def _raised() -> dict[str, int]:
     """Each code that an error carries, and the exit code of its class."""
     classes = inspect.getmembers(errors, inspect.isclass)
     kinds = {name: kind for name, kind in classes if issubclass(kind, errors.CfpError)}
-    found = {"bug": 70, "interrupted_by_user": 130}
+    exits = {"bug": 70, "interrupted_by_user": 130}
     for call in (call for module in modules("cfp") for call in module.calls()):
         kind = kinds.get(dotted(call.func).rpartition(".")[2])
         code = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
         if kind is not None and isinstance(code, str) and code in ERRORS:
-            found[code] = 130 if kind is errors.CutShort else kind.exit_code
-    return found
+            exits[code] = 130 if kind is errors.CutShort else kind.exit_code
+    return exits
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -19,16 +19,16 @@ ERROR = {"command", "status", "schema_version", "error", "code", "next_user_acti
 def test_every_answer_of_an_installations_life(machine: Machine) -> None:
     """Keys, closed sets, exit codes and sentences."""
     machine.environ["PATH"] = "/usr/bin:/bin"  # no Codex CLI: its version is not part of the contract
-    told = {name: made_equal(machine, act()) for name, act in life(machine)}
+    results = {name: made_equal(machine, act()) for name, act in life(machine)}
     if os.environ.get("CFP_TEST_WRITE_GOLDEN") == "1":
         GOLDEN.mkdir(exist_ok=True)
         for old in GOLDEN.glob("*.json"):
             old.unlink()
-        for name, answer in told.items():
+        for name, answer in results.items():
             (GOLDEN / f"{name}.json").write_text(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
     golden = {path.stem: json.loads(path.read_text()) for path in sorted(GOLDEN.glob("*.json"))}
-    assert set(golden) == set(told)
-    for name, answer in told.items():
+    assert set(golden) == set(results)
+    for name, answer in results.items():
         assert golden[name] == answer, name
 
 

@@ -38,8 +38,8 @@ def test_no_key_leaves_its_place(machine: Machine) -> None:
             machine.write("auth.json", json.dumps({**auth, "OTHER_API_KEY": "canary-in-auth-json"}))
         ran = act()
         canaries = (KEY, "canary-")
-        for said in (ran.stdout, ran.stderr, *(" ".join(process.cmdline()) for process in machine.processes())):
-            assert not [canary for canary in canaries if canary in said], f"step {next(number)}: {name}"
+        for text in (ran.stdout, ran.stderr, *(" ".join(process.cmdline()) for process in machine.processes())):
+            assert not [canary for canary in canaries if canary in text], f"step {next(number)}: {name}"
         for path in (path for path in machine.root.rglob("*") if path.is_file()):
             if any(canary.encode() in path.read_bytes() for canary in canaries):
                 assert 0 == stat.S_IMODE(path.stat().st_mode) & 0o077, f"{name}: {path}"

@@ -57,21 +57,21 @@ def test_the_first_that_holds_is_said() -> None:
 @pytest.mark.parametrize("code", [code for code, _ in ORDER])
 def test_each_diagnosis_has_a_sentence(code: str) -> None:
     """And, unless all is well, something to do."""
-    told = DIAGNOSES[code]
-    assert told.sentence
-    assert bool(told.action) == (code != "ready")
+    message = DIAGNOSES[code]
+    assert message.sentence
+    assert bool(message.action) == (code != "ready")
 
 
 def test_a_restored_home_is_not_enabled() -> None:
     """After the files were given back, the record alone means nothing."""
     given_back = replace(ENABLED.manifest, state=ManifestState.RESTORED)
-    found = diagnose(replace(ENABLED, manifest=given_back, config=facts().config))
-    assert "not_enabled" == found.code
+    diagnosis = diagnose(replace(ENABLED, manifest=given_back, config=facts().config))
+    assert "not_enabled" == diagnosis.code
 
 
 def test_an_uninstall_in_two_steps_is_to_be_finished() -> None:
     """Between them nobody is told to install again; where nothing is left, that is what there is to do."""
     given_back = replace(ENABLED.manifest, state=ManifestState.RESTORED)
-    found = diagnose(replace(ENABLED, manifest=given_back, config=facts().config))
-    assert ["codex-fast-proxy uninstall"] == commands_in(found.next_user_action)
+    diagnosis = diagnose(replace(ENABLED, manifest=given_back, config=facts().config))
+    assert ["codex-fast-proxy uninstall"] == commands_in(diagnosis.next_user_action)
     assert ["codex-fast-proxy install --start"] == commands_in(diagnose(facts()).next_user_action)

@@ -30,7 +30,7 @@ def test_the_active_provider(doc: dict[str, Any], provider: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("doc", "asked", "code"),
+    ("doc", "name", "code"),
     [
         ({"model_providers": RELAY}, None, "ambiguous_provider"),
         ({"model_providers": RELAY}, "other", "unknown_provider"),
@@ -39,10 +39,10 @@ def test_the_active_provider(doc: dict[str, Any], provider: str | None) -> None:
         ({"model_provider": "ollama"}, None, "reserved_provider"),
     ],
 )
-def test_what_cannot_be_switched(doc: dict[str, Any], asked: str | None, code: str) -> None:
+def test_what_cannot_be_switched(doc: dict[str, Any], name: str | None, code: str) -> None:
     """Ambiguous, unknown and reserved providers are refused; a reserved id is never written."""
     with pytest.raises(Refused) as refused:
-        choose_provider(doc, asked)
+        choose_provider(doc, name)
     assert refused.value.code == code
 
 

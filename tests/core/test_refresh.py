@@ -50,9 +50,9 @@ def test_who_refreshes_what(*, lends: bool, busy: int) -> None:
 @pytest.mark.parametrize("lends", [True, False])
 def test_an_upstream_is_applied_the_same_way(*, lends: bool) -> None:
     """With --restart at once, else by whoever comes next."""
-    home, asked = running(lends=lends, busy=1), RouteRequest(service_tier_policy=Policy.PRESERVE)
-    at_once = plan_set_upstream(home, asked, restart=True)
-    deferred = plan_set_upstream(home, asked, restart=False)
+    home, request = running(lends=lends, busy=1), RouteRequest(service_tier_policy=Policy.PRESERVE)
+    at_once = plan_set_upstream(home, request, restart=True)
+    deferred = plan_set_upstream(home, request, restart=False)
     assert (HAND_OVER if lends else REPLACE, False) == (at_once.worker, at_once.restart_required)
     assert (KEEP, True) == (deferred.worker, deferred.restart_required)
 

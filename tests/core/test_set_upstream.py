@@ -148,7 +148,7 @@ def test_a_named_key_may_lie_in_auth_json() -> None:
     home = replace(home, auth_names=frozenset({"OTHER_API_KEY"}))
     settings = plan_set_upstream(home, RouteRequest(upstream_api_key_env="OTHER_API_KEY"), restart=False).settings
     block = route_and_auth(home, settings)
-    told = ("upstream_api_key_source", "upstream_api_key_available", "upstream_api_key_persistent")
-    assert ["auth_json_fallback", True, True] == [block[name] for name in told]
+    fields = ("upstream_api_key_source", "upstream_api_key_available", "upstream_api_key_persistent")
+    assert ["auth_json_fallback", True, True] == [block[name] for name in fields]
     with pytest.raises(Refused, match="upstream_key_missing"):
         plan_set_upstream(enabled(), RouteRequest(upstream_api_key_env="OTHER_API_KEY"), restart=False)

@@ -65,7 +65,7 @@ def test_our_hook_comes_back_as_it_was_spelled(text: bytes) -> None:
     merged = HOOKS_JSON.restore(meanwhile, change.before, change.edits)
     assert () == merged.conflicts
     again = find_ours(parse(merged.content))
-    assert [(at.command, at.handler)] == [(found.command, found.handler) for found in again]
+    assert [(at.command, at.handler)] == [(handler.command, handler.handler) for handler in again]
     before, now = text.decode("utf-8"), merged.content.decode("utf-8")
     if len(parse(text)["hooks"]["SessionStart"][at.group]["hooks"]) == 1:
         assert spelled(before, group_items(before)[at.group]) == spelled(now, group_items(now)[again[0].group])

@@ -20,7 +20,7 @@ from tests.crash.story import Outcome
 from tests.crash.world import HOME
 from tests.homes.computer import OLD_CODE, Computer
 from tests.homes.places import MemoryHome
-from tests.homes.site import Said, recover_on, run_line
+from tests.homes.site import CommandAnswer, recover_on, run_line
 
 LAYOUT = Layout(HOME)
 CONFIG = b"""\
@@ -158,7 +158,7 @@ class Command:
     def machine(self) -> Computer:
         return self._start[1].copy()
 
-    def say(self, fs: SimFs, computer: Computer) -> Said:
+    def say(self, fs: SimFs, computer: Computer) -> CommandAnswer:
         return run_line(on(fs), computer, self.line)
 
     def play(self, fs: SimFs, machine: Computer) -> Outcome | None:
@@ -174,14 +174,14 @@ class Command:
     @cached_property
     def _targets(self) -> tuple[tuple[str, FileChange], ...]:
         was, will = self._start[0], self._end[0]
-        found = []
+        changes = []
         for path in sorted({path for path, _ in (*was.files(), *will.files())}):
             before, after = was.data(path), will.data(path)
             forward_only = after is None and path.startswith((f"{LAYOUT.state}/", f"{LAYOUT.backups}/"))
             if before != after and not forward_only and not path.startswith((f"{self.root}/", f"{LAYOUT.worker}/")):
                 mode = getattr(will.node(path), "mode", 0o600)
-                found.append((path, FileChange(path=Path(path), before=before, after=after, mode=mode)))
-        return tuple(found)
+                changes.append((path, FileChange(path=Path(path), before=before, after=after, mode=mode)))
+        return tuple(changes)
 
     def owned(self) -> set[str]:
         return {path for path, _ in (*self._start[0].files(), *self._targets)}
@@ -214,15 +214,15 @@ class Command:
         before, after = self._start[1], self._end[1]
         known = {worker.settings for one in (before, after) for worker in one.workers.values()}
         running = machine.workers.items()
-        found = [f"{nonce} serves what nobody asked for" for nonce, one in running if one.settings not in known]
+        complaints = [f"{nonce} serves what nobody asked for" for nonce, one in running if one.settings not in known]
         if len(machine.workers) > 1:
-            found.append("two workers run")
+            complaints.append("two workers run")
         points = b"http://127.0.0.1:8787/v1" in (now.data(now.led_to(LAYOUT.config)) or b"")
         if points and before.workers and not machine.workers and not self.cannot_relaunch:
-            found.append("Codex is pointed at nobody")
+            complaints.append("Codex is pointed at nobody")
         if not points and machine.workers and not before.workers and self.points_afterwards:
-            found.append("a worker outlives its transaction")
-        return found
+            complaints.append("a worker outlives its transaction")
+        return complaints
 
     @cached_property
     def points_afterwards(self) -> bool:

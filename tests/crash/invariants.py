@@ -105,13 +105,13 @@ def i7_untouched_stays_itself(story: Story, was: SimFs, now: SimFs) -> list[str]
 
 def history(fs: SimFs, root: Path = ROOT) -> list[dict[str, object]]:
     lines = (fs.data(root / "history.jsonl") or b"").split(b"\n")
-    found = []
+    records = []
     for line in lines:
         try:
-            found.append(json.loads(line))
+            records.append(json.loads(line))
         except ValueError:
             continue
-    return found
+    return records
 
 
 def _is_staged(path: str, targets: set[str]) -> bool:

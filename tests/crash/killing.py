@@ -103,10 +103,10 @@ class Crossroads(Acts):
 class Killing:
     """The kills of one scene."""
 
-    def __init__(self, played: Play, kills: int, told: Path) -> None:
+    def __init__(self, played: Play, kills: int, tally_file: Path) -> None:
         self.play = played
         self.wanted = kills
-        self.told = told
+        self.tally_file = tally_file
         self.choose = random.Random(f"{SEED} {played.scene.name}")
         self.tally = Tally()
         self.nested = 0  # number of kills in recoveries that may follow one in the command
@@ -124,7 +124,7 @@ class Killing:
         self.end()
 
     def end(self) -> NoReturn:
-        self.told.write_text(json.dumps(asdict(self.tally)))
+        self.tally_file.write_text(json.dumps(asdict(self.tally)))
         os._exit(0)
 
     def points(self, first: int, end: int) -> list[Point]:
@@ -213,7 +213,7 @@ def kill(name: str, folder: str, kills_per_100_acts: str) -> NoReturn:
     """Kill the command of the scene `name`, in `folder`, and write the tally there."""
     (scene,) = (scene for scene in SCENES if scene.name == name)
     played = play(scene, Path(folder) / "stage")
-    killing = Killing(played, int(kills_per_100_acts) * len(played.acts) // 100, told=Path(folder) / TALLY)
+    killing = Killing(played, int(kills_per_100_acts) * len(played.acts) // 100, tally_file=Path(folder) / TALLY)
     gc.collect()
     gc.freeze()  # a collection would copy the memory that the children share
     killing.run()

@@ -11,15 +11,15 @@ from journal.values import ABSENT, KeyEdit, KeyPath, Merged, Unmergeable
 
 
 def parse(text: bytes | None) -> dict[str, str]:
-    found = {}
+    pairs = {}
     for line in (text or b"").decode().splitlines():
         key, separator, value = line.partition("=")
         if not separator or "\0" in line:
             raise Unmergeable(line)
-        found[key] = value
+        pairs[key] = value
     if text and not text.endswith(b"\n"):
         raise Unmergeable("torn")
-    return found
+    return pairs
 
 
 def dump(values: dict[str, str]) -> bytes:

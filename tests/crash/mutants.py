@@ -146,11 +146,11 @@ class Trials:
         if not kept.exists():
             for old in NOTES.parent.glob(f"{NOTES.stem}.*-{self.quick:g}"):
                 old.unlink()
-            found = in_child(lambda: baseline(session, items))
-            if found is None:
+            outcome = in_child(lambda: baseline(session, items))
+            if outcome is None:
                 return {}
-            kept.write_bytes(found)
-            self.notes.time({test: reach.seconds for test, reach in pickle.loads(found).items()})  # noqa: S301 - our own
+            kept.write_bytes(outcome)
+            self.notes.time({test: reach.seconds for test, reach in pickle.loads(outcome).items()})  # noqa: S301 - our own
         return pickle.loads(kept.read_bytes())  # noqa: S301 - our own
 
     def noticed_by(
@@ -181,12 +181,12 @@ def in_order(
 def living_functions() -> dict[tuple[str, str, int], list[FunctionType]]:
     """Return every function object of the journal by file, qualified name and first line."""
     imported()
-    found: dict[tuple[str, str, int], list[FunctionType]] = {}
+    functions: dict[tuple[str, str, int], list[FunctionType]] = {}
     for one in gc.get_objects():
         if isinstance(one, FunctionType):
             code = one.__code__
-            found.setdefault((code.co_filename, code.co_qualname, code.co_firstlineno), []).append(one)
-    return found
+            functions.setdefault((code.co_filename, code.co_qualname, code.co_firstlineno), []).append(one)
+    return functions
 
 
 def imported() -> list[ModuleType]:

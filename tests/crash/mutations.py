@@ -62,10 +62,10 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
     seen: dict[str, int] = {}
     for number in range(10**6):
         tree = ast.parse(source)
-        found = next((one for at, one in enumerate(changes_in(tree, untested)) if at == number), None)
-        if found is None:
+        change = next((one for at, one in enumerate(changes_in(tree, untested)) if at == number), None)
+        if change is None:
             return
-        place, what, apply = found
+        place, what, apply = change
         apply()
         title = f"{path.stem}.{place.where}: {what}"
         seen[title] = count = seen.get(title, 0) + 1

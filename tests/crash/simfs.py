@@ -194,8 +194,8 @@ class SimFs:
 
     def files(self) -> Iterator[tuple[str, Node]]:
         """Return everything that is not a folder."""
-        found = ((path, self.nodes[number]) for path, number in self.seen.items())
-        return ((path, node) for path, node in found if node.kind is not FileType.FOLDER)
+        entries = ((path, self.nodes[number]) for path, number in self.seen.items())
+        return ((path, node) for path, node in entries if node.kind is not FileType.FOLDER)
 
     def folders(self) -> Iterator[str]:
         return (path for path, number in self.seen.items() if self.nodes[number].kind is FileType.FOLDER)
@@ -306,14 +306,14 @@ class SimFs:
         return self._descriptor(number)
 
     def write(self, fd: int, data: bytes, offset: int) -> int:
-        taken = data[: max(1, len(data) // 2)] if self.short_writes else data
+        part = data[: max(1, len(data) // 2)] if self.short_writes else data
         self._step("write", fd)
         if self.on_half_write is not None:
             self._write(fd, data[: len(data) // 2], offset)
             self.on_half_write(self)
-        self._write(fd, taken, offset)
+        self._write(fd, part, offset)
         self._end()
-        return len(taken)
+        return len(part)
 
     def _write(self, fd: int, data: bytes, offset: int) -> None:
         number = self.descriptors[fd]

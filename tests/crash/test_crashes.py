@@ -55,16 +55,16 @@ def barriers(scenario: Scenario) -> list[tuple[Barrier, int]]:
     fs, machine = scenario.world(), scenario.machine()
     fs.log = []
     run(journal_on(fs, machine), scenario, machine)
-    found: list[tuple[Barrier, int]] = []
+    places: list[tuple[Barrier, int]] = []
     for number, line in enumerate(fs.log, 1):
         if line.startswith("fsync"):
             what = line.replace("20260102T030405Z-00000002", "TX")
-            earlier = sum(1 for (_, other, _), _ in found if other == what)
-            found.append(((scenario.name, what, earlier + 1), number))
-    return found
+            earlier = sum(1 for (_, other, _), _ in places if other == what)
+            places.append(((scenario.name, what, earlier + 1), number))
+    return places
 
 
-ALL_BARRIERS = [(scenario, *found) for scenario in SCENARIOS for found in barriers(scenario)]
+ALL_BARRIERS = [(scenario, *barrier) for scenario in SCENARIOS for barrier in barriers(scenario)]
 NEEDED = [one for one in ALL_BARRIERS if one[1] not in REDUNDANT]
 
 

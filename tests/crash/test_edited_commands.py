@@ -29,7 +29,7 @@ from tests.crash.sizes import DEEP
 from tests.crash.test_failing_commands import operations
 from tests.crash.world import CANARY, HOME
 from tests.homes.computer import Computer
-from tests.homes.site import Said
+from tests.homes.site import CommandAnswer
 from tests.lifecycle.writers import leaves
 from tests.numbers import Numbers
 
@@ -143,7 +143,9 @@ def _values(path: str, data: bytes | None) -> object:
     }
 
 
-def complaints(command: Command, stranger: Stranger, fs: SimFs, computer: Computer, answer: Said | None) -> list[str]:
+def complaints(
+    command: Command, stranger: Stranger, fs: SimFs, computer: Computer, answer: CommandAnswer | None
+) -> list[str]:
     """Recover, and check; `answer` is the command's, None where it was killed."""
     command.recover(fs, computer, boot="")
     command = seen_by(command, stranger) or dataclasses.replace(command, line="status")

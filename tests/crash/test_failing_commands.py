@@ -23,7 +23,7 @@ from tests.crash.simfs import Fault, SimFs
 from tests.crash.sizes import DEEP
 from tests.crash.world import CANARY
 from tests.homes.computer import Computer
-from tests.homes.site import Said, StagedHost, host_on, run_on
+from tests.homes.site import CommandAnswer, StagedHost, host_on, run_on
 from tests.numbers import Numbers
 
 CODES = (
@@ -50,7 +50,7 @@ def codes_for(number: int) -> tuple[int, ...]:
     return CODES if DEEP else (CODES[number % len(CODES)],)
 
 
-def complaints_after(command: Command, fs: SimFs, computer: Computer, answer: Said) -> list[str]:
+def complaints_after(command: Command, fs: SimFs, computer: Computer, answer: CommandAnswer) -> list[str]:
     """Heal the machine, recover, and check."""
     problems = ["a bug"] if answer.code == 70 else []
     problems += ["I5: a secret in the answer"] if CANARY.decode() in answer.text else []

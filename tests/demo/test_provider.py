@@ -41,8 +41,8 @@ def _story(stream: bytes) -> list[dict[str, Any]]:
 @given(text=st.text(), tier=st.none() | st.sampled_from(["priority", "flex"]))
 def test_the_words_make_the_text(text: str, tier: str | None) -> None:
     """The deltas of a turn join to its text, and the last event repeats it with the tier that was asked for."""
-    asked = {"model": "m", **({"service_tier": tier} if tier else {})}
-    story = events(asked, ScriptedTurn(text=text), 1)
+    request = {"model": "m", **({"service_tier": tier} if tier else {})}
+    story = events(request, ScriptedTurn(text=text), 1)
     deltas = [event["delta"] for event in story if event["type"] == "response.output_text.delta"]
     final = story[-1]["response"]
     assert text == "".join(deltas)

@@ -32,7 +32,7 @@ from journal import Journal
 from tests.crash.sizes import DEEP
 from tests.end_to_end.harness import free_port
 from tests.homes.acts import ActingFs, Acts, killed
-from tests.homes.site import FORMATS, Said, run_on
+from tests.homes.site import FORMATS, CommandAnswer, run_on
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import ENVIRON, plain
 from tests.staged import Stage, in_a_child
@@ -110,12 +110,12 @@ class Street:
     port: int
     others: list[subprocess.Popen[bytes]]
 
-    def run(self, *words: str, acts: Acts | None = None) -> Said:
+    def run(self, *words: str, acts: Acts | None = None) -> CommandAnswer:
         environ = {"HOME": str(self.stage.home.parent), **ENVIRON}
         host = ActingHost(locate(None, environ), environ, python_path(), acts=acts or Acts())
         return run_on(host, words)
 
-    def well(self, *words: str) -> Said:
+    def well(self, *words: str) -> CommandAnswer:
         ran = self.run(*words)
         assert ran.code == 0, (words, ran.out)
         return ran

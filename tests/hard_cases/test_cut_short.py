@@ -14,7 +14,7 @@ import pytest
 from cfp import signals
 from tests.crash.sizes import DEEP
 from tests.homes.acts import Acts, Befall, refused, signalled
-from tests.homes.site import Said
+from tests.homes.site import CommandAnswer
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import SCENES, Play, Scene, photograph, play
 from tests.staged import in_a_child
@@ -29,19 +29,19 @@ def points(played: Play, stride: int, first: int) -> Iterator[int]:
     return (at for at in range(1 + first % stride, len(played.acts) + 1, stride))
 
 
-def judged(played: Play, said: Said) -> list[str]:
-    """What is wrong after a command said that, and after a `recover` where it could not undo all by itself."""
+def judged(played: Play, answer: CommandAnswer) -> list[str]:
+    """Return the complaints about the files after this answer, and after `recover` where a transaction is open."""
     complaints = []
     if played.stage.host().journal.interrupted():
         recovered = played.recover()
         # The hook tells its log only.
-        told = said.code == 6 or recovered.json["status"] == "rolled_back" or "--quiet" in played.scene.words
-        if recovered.code or not told:
-            complaints.append(f"recover says {recovered.out} after {said.out}")
+        is_reported = answer.code == 6 or recovered.json["status"] == "rolled_back" or "--quiet" in played.scene.words
+        if recovered.code or not is_reported:
+            complaints.append(f"recover says {recovered.out} after {answer.out}")
     now = photograph(played.stage)
     complaints += played.i1_all_before_or_all_after(now)
-    told = played.recover()
-    complaints += [f"recover says {told.out}"] if told.code else played.complaints(told)
+    again = played.recover()
+    complaints += [f"recover says {again.out}"] if again.code else played.complaints(again)
     return complaints
 
 
@@ -58,11 +58,11 @@ def test_the_disk_says_no(scene: Scene, lasting: bool, tmp_path: Path, numbers: 
             continue
         number = ERRORS[(at + first) % len(ERRORS)]
         played.rewind()
-        said = played.perform(Acts(at, refused(number), lasting=lasting))
+        answer = played.perform(Acts(at, refused(number), lasting=lasting))
         cells += 1
-        found = [] if said.code in {0, 2, 3, 6} or not said.out else [f"exit {said.code}: {said.out}"]
-        found += judged(played, said)
-        complaints += [f"{at} {played.acts[at - 1]} {errno.errorcode[number]}: {complaint}" for complaint in found]
+        problems = [] if answer.code in {0, 2, 3, 6} or not answer.out else [f"exit {answer.code}: {answer.out}"]
+        problems += judged(played, answer)
+        complaints += [f"{at} {played.acts[at - 1]} {errno.errorcode[number]}: {complaint}" for complaint in problems]
     numbers.count("operations that fail", "on real files", cells)
     numbers.count("operations that fail", VIOLATIONS, len(complaints))
     assert [] == complaints
@@ -79,33 +79,33 @@ def test_asked_to_end(scene: Scene, tmp_path: Path, numbers: Numbers) -> None:
     for at in points(played, 2 * STRIDE, first):
         number = ENDING[(at + first) % len(ENDING)]
         played.rewind()
-        said = in_a_process(played, at, signalled(number))
+        answer = in_a_process(played, at, signalled(number))
         cells += 1
-        found = []
-        if said.code not in {scene.code, 128 + number, 6}:
-            found.append(f"exit {said.code}: {said.out}")
-        if said.out:
-            json.loads(said.out)
+        problems = []
+        if answer.code not in {scene.code, 128 + number, 6}:
+            problems.append(f"exit {answer.code}: {answer.out}")
+        if answer.out:
+            json.loads(answer.out)
         elif "--quiet" not in scene.words:
-            found.append("no answer")
-        found += judged(played, said)
-        complaints += [f"{at} {played.acts[at - 1]} {number.name}: {complaint}" for complaint in found]
+            problems.append("no answer")
+        problems += judged(played, answer)
+        complaints += [f"{at} {played.acts[at - 1]} {number.name}: {complaint}" for complaint in problems]
     numbers.count("signals", "^C, SIGTERM and SIGHUP at an act", cells)
     numbers.count("signals", VIOLATIONS, len(complaints))
     assert [] == complaints
 
 
-def in_a_process(played: Play, at: int, befall: Befall) -> Said:
+def in_a_process(played: Play, at: int, befall: Befall) -> CommandAnswer:
     """A process that listens to signals as the program does."""
-    told = played.stage.root / "said"
-    told.unlink(missing_ok=True)
+    output = played.stage.root / "said"
+    output.unlink(missing_ok=True)
 
     def act() -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signals.listen()
-        said = played.perform(Acts(at, befall))
-        told.write_text(said.out)
-        return said.code
+        answer = played.perform(Acts(at, befall))
+        output.write_text(answer.out)
+        return answer.code
 
     code = in_a_child(act)
-    return Said(code=code, out=told.read_text() if told.exists() else "")
+    return CommandAnswer(code=code, out=output.read_text() if output.exists() else "")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.homes.acts import Acts, refused
-from tests.homes.site import Said
+from tests.homes.site import CommandAnswer
 from tests.scenes import ENVIRON, INSTALL, MOVE, PROXY, dotfiles, photograph, plain, with_attributes
 from tests.staged import Stage, in_a_child
 
@@ -43,16 +43,16 @@ def whole_circle(stage: Stage) -> None:
     assert before.everything() == mine
 
 
-def untouched(stage: Stage, *words: str) -> Said:
+def untouched(stage: Stage, *words: str) -> CommandAnswer:
     """A command that must refuse, and leave every name as it is, down to the inode."""
     before = photograph(stage)
-    said = stage.run(*words)
+    answer = stage.run(*words)
     after = photograph(stage)
-    assert said.code not in {0, 6, 70}, said.out
-    assert said.json["changed"] is False
+    assert answer.code not in {0, 6, 70}, answer.out
+    assert answer.json["changed"] is False
     assert before.everything() == after.everything()
     assert dict(before.seen) == {path: inode for path, inode in after.seen.items() if path in before.seen}
-    return said
+    return answer
 
 
 # ---- Links -------------------------------------------------------------------------------------------------------
@@ -120,8 +120,8 @@ def test_hard_links_are_refused(stage: Stage, name: str) -> None:
     dotfiles_of(stage)
     path = stage.home / name
     path.hardlink_to(stage.home.parent / name) if not path.exists() else os.link(path, stage.home.parent / name)
-    told = untouched(stage, *INSTALL).json
-    assert ("file_not_replaceable", str(path)) == (told["code"], told["path"])
+    error = untouched(stage, *INSTALL).json
+    assert ("file_not_replaceable", str(path)) == (error["code"], error["path"])
 
 
 def dotfiles_of(stage: Stage) -> None:
@@ -209,8 +209,8 @@ def test_a_file_that_does_not_parse_is_refused(stage: Stage, how: str) -> None:
     name, content, code = BROKEN[how]
     path = stage.home / name
     path.write_bytes(content)
-    told = untouched(stage, *INSTALL).json
-    assert (code, str(path)) == (told["code"], told["path"])
+    error = untouched(stage, *INSTALL).json
+    assert (code, str(path)) == (error["code"], error["path"])
 
 
 @pytest.mark.parametrize("how", BROKEN)
@@ -260,13 +260,13 @@ def test_something_else_in_a_files_place(stage: Stage, name: str, make: Callable
     for words in MUTATING:
         if words == ("uninstall",) and "state" in name:
             continue  # names in the folder that is all ours are ours
-        said = stage.run(*words)
-        assert said.code in {0, 2, 3}, (words, said.out)
+        answer = stage.run(*words)
+        assert answer.code in {0, 2, 3}, (words, answer.out)
         assert stat.S_IFMT(path.lstat().st_mode) == before.entries[f".codex/{name}"].kind, words
 
 
 def test_the_states_folder_is_a_file(stage: Stage) -> None:
-    """What stands where our folder should be is somebody's."""
+    """A file in the place of the state folder is the user's: it stays."""
     (stage.home / "codex-fast-proxy-state").write_text("mine")
     assert untouched(stage, *INSTALL).json["code"] == "record_unreadable"
 
@@ -307,24 +307,24 @@ def as_another(stage: Stage, act: Callable[[], object]) -> int:
     return in_a_child(drop_and_act)
 
 
-def refused_as_another(stage: Stage, *words: str) -> Said:
-    """The same as `untouched`, for that user."""
+def refused_as_another(stage: Stage, *words: str) -> CommandAnswer:
+    """Run a command as that user, assert that it is refused and changes nothing, and return its answer."""
     before = photograph(stage)
-    told = stage.root / "said"
-    told.touch()
+    output = stage.root / "said"
+    output.touch()
 
     def act() -> int:
-        said = stage.run(*words)
-        told.write_text(said.out)
-        return said.code
+        answer = stage.run(*words)
+        output.write_text(answer.out)
+        return answer.code
 
     code = as_another(stage, act)
     after = photograph(stage)
-    said = Said(code=code, out=told.read_text())
-    assert said.code not in {0, 6, 70, 99}, said.out
+    answer = CommandAnswer(code=code, out=output.read_text())
+    assert answer.code not in {0, 6, 70, 99}, answer.out
     kept = {path: (*entry[:2], *entry[4:]) for path, entry in after.everything().items()}
     assert {path: (*entry[:2], *entry[4:]) for path, entry in before.everything().items()} == kept
-    return said
+    return answer
 
 
 @pytest.mark.parametrize("name", ["config.toml", "hooks.json"])
@@ -333,24 +333,24 @@ def test_a_read_only_file_is_refused(another: Stage, name: str) -> None:
     dotfiles_of(another)
     path = another.home / name
     path.chmod(0o444)
-    told = refused_as_another(another, *INSTALL).json
-    assert ("file_not_replaceable", str(path)) == (told["code"], told["path"])
+    error = refused_as_another(another, *INSTALL).json
+    assert ("file_not_replaceable", str(path)) == (error["code"], error["path"])
 
 
 def test_an_unreadable_config_is_refused(another: Stage) -> None:
     """A file that we may not read is not one that is not there."""
     (another.home / "config.toml").chmod(0o000)
-    told = refused_as_another(another, *INSTALL).json
-    assert "config_unparseable" == told["code"]
-    assert "Permission denied" in told["error"]
+    error = refused_as_another(another, *INSTALL).json
+    assert "config_unparseable" == error["code"]
+    assert "Permission denied" in error["error"]
 
 
 def test_a_folder_without_write_permission_is_refused(another: Stage) -> None:
     """Nothing can be made there, and the answer says so."""
     another.home.chmod(0o500)
-    told = refused_as_another(another, *INSTALL).json
-    assert "storage_failed" == told["code"]
-    assert "Permission denied" in told["error"]
+    error = refused_as_another(another, *INSTALL).json
+    assert "storage_failed" == error["code"]
+    assert "Permission denied" in error["error"]
 
 
 def test_dotfiles_in_a_folder_without_write_permission(another: Stage) -> None:
@@ -359,8 +359,8 @@ def test_dotfiles_in_a_folder_without_write_permission(another: Stage) -> None:
     another.home.parent.mkdir()
     dotfiles(another)
     (another.home.parent / "dotfiles").chmod(0o500)
-    told = refused_as_another(another, *INSTALL).json
-    assert told["code"] in {"storage_failed", "file_not_replaceable"}
+    error = refused_as_another(another, *INSTALL).json
+    assert error["code"] in {"storage_failed", "file_not_replaceable"}
 
 
 @pytest.mark.parametrize("lost", ["install-manifest.json", "settings.json", "the backup"])
@@ -372,8 +372,8 @@ def test_a_record_that_cannot_be_read_is_not_one_that_is_gone(another: Stage, lo
     path = newest if lost == "the backup" else another.layout.state / lost
     path.chmod(0o000)
     for words in (("uninstall",), MOVE, INSTALL):
-        told = refused_as_another(another, *words).json
-        assert ("record_unreadable", str(path)) == (told["code"], told["path"])
+        error = refused_as_another(another, *words).json
+        assert ("record_unreadable", str(path)) == (error["code"], error["path"])
     path.chmod(0o600)
     assert another.run("uninstall").code == 0
     assert before == (another.home / "config.toml").read_bytes()

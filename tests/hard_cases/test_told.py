@@ -14,7 +14,7 @@ from cfp.messages import message
 from cfp.messages.results import RESULTS
 from tests.crash.sizes import DEEP
 from tests.homes.acts import Acts, killed
-from tests.homes.site import Said
+from tests.homes.site import CommandAnswer
 from tests.scenes import SCENES, Play, Scene, play
 from tests.staged import in_a_child
 
@@ -25,13 +25,13 @@ TOLD = SCENES if DEEP else tuple(scene for scene in SCENES if scene.name in {"in
 STRIDE = 1 if DEEP else 9  # both parities: every second home has lost its workers too
 
 
-def look(played: Play, words: tuple[str, ...], transaction: str, *more: str) -> Said:
+def look(played: Play, words: tuple[str, ...], transaction: str, *more: str) -> CommandAnswer:
     """Run one of the commands that look; `show` needs to know at what."""
     return played.stage.run(*words, *((transaction,) if words[-1] == "show" else ()), *more)
 
 
 def unclear(played: Play, transaction: str) -> list[str]:
-    """What a person, or a program, would not learn."""
+    """Return what the output for people, or the JSON, leaves out about the open transaction."""
     complaints = []
     answers: dict[tuple[str, ...], dict[str, Any]] = {}
     for words in LOOKS:
@@ -69,11 +69,11 @@ def test_an_interrupted_home_says_so(scene: Scene, tmp_path: Path) -> None:
         for transaction in played.stage.host().journal.interrupted():
             interrupted += 1
             shown = look(played, ("journal", "show"), transaction).json["transaction"]
-            found = unclear(played, transaction)
+            problems = unclear(played, transaction)
             done = played.recover().json["status"]
             if FORETOLD.get(shown["decision"]) != done:
-                found.append(f"{shown['decision']} was foretold, and recover says {done}")
-            complaints += [f"{at} {played.acts[at - 1]}: {complaint}" for complaint in found]
+                problems.append(f"{shown['decision']} was foretold, and recover says {done}")
+            complaints += [f"{at} {played.acts[at - 1]}: {complaint}" for complaint in problems]
     assert [] == complaints
     assert interrupted > len(points) / 4
 

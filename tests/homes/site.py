@@ -36,7 +36,7 @@ ENVIRONMENT = {"RELAY_KEY": "canary-sk-0123456789", "OTHER_KEY": "canary-sk-9876
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class CommandAnswer:
     """The result of one command line: exit code and output. A hook without output has the status `quiet`."""
 
     code: int
@@ -69,11 +69,11 @@ class Said:
         return "rolled_back" if self.json.get("changed") is False and self.code != cli.EXIT_BUG else None
 
 
-def run_on(host: Host, words: Sequence[str]) -> Said:
+def run_on(host: Host, words: Sequence[str]) -> CommandAnswer:
     """Run one command line on a machine."""
     out, err = io.StringIO(), io.StringIO()
     code = cli.main(words, host.environ, cli.Streams(out=out, err=err), lambda *_: host)
-    return Said(code=code, out=out.getvalue(), err=err.getvalue())
+    return CommandAnswer(code=code, out=out.getvalue(), err=err.getvalue())
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,9 @@ def recover_on(home: Home, computer: Computer) -> Recovery:
         return lease.recover()
 
 
-def run_line(home: Home, computer: Computer, line: str | Sequence[str], act: Callable[[str], None] = nothing) -> Said:
+def run_line(
+    home: Home, computer: Computer, line: str | Sequence[str], act: Callable[[str], None] = nothing
+) -> CommandAnswer:
     """Run one command line, all of it, there; a second passes."""
     computer.seconds += 1
     return run_on(host_on(home, computer, act), line.split() if isinstance(line, str) else line)
@@ -225,7 +227,7 @@ class Site:
     def state(self) -> State:
         return state_of(self.survey())
 
-    def run(self, argv: Sequence[str]) -> Said:
+    def run(self, argv: Sequence[str]) -> CommandAnswer:
         """Run one command line; a bug in it fails the test with its traceback."""
         result = run_line(self.home, self.computer, argv, self.act)
         if result.code == cli.EXIT_BUG:

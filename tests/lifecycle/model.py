@@ -88,15 +88,15 @@ class Model:
     def complaints(self, text: Leaves, state: State, *, interrupted: bool) -> list[str]:
         """Compare a config.toml that parses: others' values stand, and ours only where we are installed."""
         ours_allowed = interrupted or self.haunted or state not in DIRECT
-        found = []
+        problems = []
         for path in text.keys() | self.mine.keys():
             value, wanted = text.get(path, GONE), self.mine.get(path, GONE)
             if value == wanted or (ours_allowed and is_ours(path, value, self.mine)):
                 continue
             if (self.haunted and is_own(path)) or (self.shifted and path[-1] == "enabled"):
                 continue
-            found.append(f"{'.'.join(path)} is {_shown(value)}, and should be {_shown(wanted)} ({state})")
-        return found
+            problems.append(f"{'.'.join(path)} is {_shown(value)}, and should be {_shown(wanted)} ({state})")
+        return problems
 
 
 def is_own(path: tuple[str, ...]) -> bool:

@@ -10,7 +10,7 @@ import enum
 from typing import Final
 
 from cfp.core.state import State
-from tests.homes.site import Said
+from tests.homes.site import CommandAnswer
 
 
 class Verb(enum.StrEnum):
@@ -182,10 +182,10 @@ REFUSED_ANYWHERE: Final[dict[Verb, frozenset[str]]] = {
 }
 
 
-def is_listed(verb: Verb, before: State, after: State, said: Said) -> bool:
+def is_listed(verb: Verb, before: State, after: State, answer: CommandAnswer) -> bool:
     """Whether a command's transition, or its refusal, is one of those that its state allows."""
     outcomes = ALSO.get((verb, before), frozenset()) | {OUTCOMES[verb][before]}
-    refusal = said.refusal or (str(said.json["reason"]) if said.status == "skipped" else "")
+    refusal = answer.refusal or (str(answer.json["reason"]) if answer.status == "skipped" else "")
     if refusal:
         return refusal in outcomes or refusal in REFUSED_ANYWHERE[verb]
     return after in {outcome for outcome in outcomes if isinstance(outcome, State)}

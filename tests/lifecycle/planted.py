@@ -97,9 +97,9 @@ def main(names: list[str]) -> int:
     for bug in BUGS:
         if not names or bug.name in names:
             began = time.monotonic()
-            found = falsified(bug, 320)
-            missed += not found
-            print(f"{'found ' if found else 'MISSED'} {time.monotonic() - began:6.1f} s  {bug.name}", flush=True)  # noqa: T201 - the answer
+            hit = falsified(bug, 320)
+            missed += not hit
+            print(f"{'found ' if hit else 'MISSED'} {time.monotonic() - began:6.1f} s  {bug.name}", flush=True)  # noqa: T201 - the answer
     return bool(missed)
 
 

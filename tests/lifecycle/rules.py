@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from cfp.core.provider import active_provider, provider_url, url_key
 from tests.homes.computer import OLD_CODE, Computer
 from tests.homes.places import Home, MemoryHome
-from tests.homes.site import Said, Site
+from tests.homes.site import CommandAnswer, Site
 from tests.lifecycle import writers
 from tests.lifecycle.model import Model
 from tests.lifecycle.outcomes import Verb
@@ -134,7 +134,7 @@ class Commands(RuleBasedStateMachine):
         self.world.site.run(argv)
         assert self.world.site.home.image().fingerprint() == before
 
-    def _installed(self, model: Model, before: Images, said: Said | None) -> Model:
+    def _installed(self, model: Model, before: Images, answer: CommandAnswer | None) -> Model:
         layout = self.world.site.home.layout
         config, hooks = before.get(str(layout.config)), before.get(str(layout.hooks))
         manifest = before.get(str(layout.manifest), (b"", 0))[0]
@@ -146,7 +146,7 @@ class Commands(RuleBasedStateMachine):
     def _moved(self, change: list[str]) -> object:
         settings = self.world.site.survey().settings
 
-        def moved(model: Model, _before: Images, _told: Said | None) -> Model:
+        def moved(model: Model, _before: Images, _answer: CommandAnswer | None) -> Model:
             if change[0] != "--upstream-base" or settings is None or settings.upstream_base == change[1]:
                 return model
             return model.moved(url_key(settings.provider), change[1])
@@ -157,10 +157,10 @@ class Commands(RuleBasedStateMachine):
         confirm = ["--confirm-chatgpt-direct-uninstall"] if yes else []
         argv = ["uninstall", *flags, *confirm, *(["--force"] if force else [])]
 
-        def given_back(model: Model, _before: Images, said: Said | None) -> Model:
+        def given_back(model: Model, _before: Images, answer: CommandAnswer | None) -> Model:
             if force:
                 return model.forced(writers.leaves(self.world.config)).outside()
-            if said is not None and said.code == 0:
+            if answer is not None and answer.code == 0:
                 self._is_exactly(model)
                 return model.forgotten()
             return model.outside()

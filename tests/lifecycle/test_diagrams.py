@@ -26,7 +26,7 @@ def drawn() -> str:
 def test_the_diagrams_in_the_document_are_those_of_the_tables() -> None:
     """`nox -s diagrams` writes them anew."""
     text = PAGE.read_text(encoding="utf-8")
-    wanted = _BLOCK.sub(lambda found: found[1] + drawn() + found[2], text)
+    wanted = _BLOCK.sub(lambda match: match[1] + drawn() + match[2], text)
     if os.environ.get("CFP_TEST_WRITE_DIAGRAMS") == "1":
         PAGE.write_text(wanted, encoding="utf-8")
     assert _BLOCK.search(text), "the document has no place for them"

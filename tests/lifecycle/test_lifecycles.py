@@ -27,11 +27,15 @@ REAL_HOMES = 500 if PROFILE == "deep" else 12
 
 
 def run(
-    machine: type[Lifecycle], homes: int, shard: int, phases: Sequence[Phase] = tuple(Phase), asked: str | None = None
+    machine: type[Lifecycle],
+    homes: int,
+    shard: int,
+    phases: Sequence[Phase] = tuple(Phase),
+    command_seed: str | None = None,
 ) -> Tally:
     """Live through that many homes, each for some forty acts; repeatable where the profile is.
 
-    asked  the command line's own seed: every shard draws others from it
+    command_seed  the command line's own seed: every shard draws others from it
     """
     tally = Tally()
     bound = settings(
@@ -42,8 +46,8 @@ def run(
         suppress_health_check=[HealthCheck.too_slow],
     )
     test = get_state_machine_test(type(machine.__name__, (machine,), {"tally": tally}), settings=bound)
-    if asked is not None:
-        test = seed(f"{asked}, {shard}")(test)
+    if command_seed is not None:
+        test = seed(f"{command_seed}, {shard}")(test)
     elif settings.default.derandomize:
         test = seed(shard)(test)
     test()
@@ -71,7 +75,7 @@ def report(numbers: Numbers, where: str, tally: Tally) -> None:
 @pytest.mark.parametrize("shard", SHARDS)
 def test_in_memory(shard: int, numbers: Numbers, pytestconfig: pytest.Config) -> None:
     """All commands, writers, crashes, power cuts and full disks, nested in any way."""
-    tally = run(Lifecycle, HOMES, shard, asked=pytestconfig.getoption("hypothesis_seed"))
+    tally = run(Lifecycle, HOMES, shard, command_seed=pytestconfig.getoption("hypothesis_seed"))
     report(numbers, "in memory", tally)
     assert tally.steps >= HOMES * LENGTH // 2
 
@@ -92,5 +96,5 @@ class InAFolder(Lifecycle):
 
 def test_in_a_folder(numbers: Numbers, pytestconfig: pytest.Config) -> None:
     """The promises hold on the real file system too."""
-    asked = pytestconfig.getoption("hypothesis_seed")
-    report(numbers, "in a folder", run(InAFolder, REAL_HOMES, 0, asked=asked))
+    command_seed = pytestconfig.getoption("hypothesis_seed")
+    report(numbers, "in a folder", run(InAFolder, REAL_HOMES, 0, command_seed=command_seed))

@@ -100,8 +100,8 @@ def test_tables_are_straight_lines(name: str) -> None:
     """Each row begins where the one before ended; no state is met twice; at most one row commits."""
     rows = TABLES[name]
     assert [row.source for row in rows[1:]] == [row.target for row in rows[:-1]]
-    met = [rows[0].source, *(row.target for row in rows)]
-    assert len(met) == len(set(met))
+    states = [rows[0].source, *(row.target for row in rows)]
+    assert len(states) == len(set(states))
     assert sum(row.commits for row in rows) <= 1
 
 

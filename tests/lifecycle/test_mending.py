@@ -23,8 +23,8 @@ def test_what_is_refused_is_not_mended(flags: list[str]) -> None:
     site = site_without_a_record()
     site.home.put(site.home.layout.hooks, b"[]x")
     before = files_of(site.home.image())
-    said = site.run(["uninstall", *flags])
-    assert (said.code, said.json["code"], said.json["changed"]) == (2, "hooks_unparseable", False)
+    answer = site.run(["uninstall", *flags])
+    assert (answer.code, answer.json["code"], answer.json["changed"]) == (2, "hooks_unparseable", False)
     assert files_of(site.home.image()) == before
 
 
@@ -32,10 +32,10 @@ def test_a_login_that_the_provider_refuses_needs_a_yes_first() -> None:
     """Mended or not, the provider's own URL would get the ChatGPT login: nothing changes until the user agrees."""
     site = site_without_a_record(CHATGPT)
     before = files_of(site.home.image())
-    said = site.run(["uninstall"])
-    assert (said.code, said.status, said.json["changed"]) == (4, "confirmation_required", False)
+    answer = site.run(["uninstall"])
+    assert (answer.code, answer.status, answer.json["changed"]) == (4, "confirmation_required", False)
     assert files_of(site.home.image()) == before
-    said = site.run(["uninstall", "--confirm-chatgpt-direct-uninstall"])
-    assert (said.code, said.json["config_restore"]) == (0, "restored_base_url")
-    assert said.json["direct_upstream_auth_warning"]["upstream_base"] == URLS[0]
+    answer = site.run(["uninstall", "--confirm-chatgpt-direct-uninstall"])
+    assert (answer.code, answer.json["config_restore"]) == (0, "restored_base_url")
+    assert answer.json["direct_upstream_auth_warning"]["upstream_base"] == URLS[0]
     assert site.disk.read(site.home.layout.config) == PLAIN.encode()

@@ -91,10 +91,10 @@ def test_a_pair(way: tuple[State, str, tuple[Act, ...]], verb: Verb) -> None:
     state, _, acts = way
     site = led(acts)
     assert site.state() is state
-    said = site.run(LINES[verb])
+    answer = site.run(LINES[verb])
     after = site.state()
-    assert is_listed(verb, state, after, said), (said.status, said.refusal, after)
-    assert said.json.get("state", after) == after
+    assert is_listed(verb, state, after, answer), (answer.status, answer.refusal, after)
+    assert answer.json.get("state", after) == after
 
 
 # What may become of a home, in every combination: what is deleted, what becomes of the worker, where the URL leads.
@@ -145,11 +145,11 @@ def test_pairs_in_a_damaged_home(start: str, record: str) -> None:
         state = home.state()
         for verb in Verb:
             site = home.twin()
-            said = site.run(LINES[verb])
+            answer = site.run(LINES[verb])
             after = site.state()
             case = f"a worker that {worker}, {url}, {hooks}: {verb} in {state}"
-            assert is_listed(verb, state, after, said), (case, said.status, said.refusal, after)
-            assert said.json.get("state", after) == after, case
+            assert is_listed(verb, state, after, answer), (case, answer.status, answer.refusal, after)
+            assert answer.json.get("state", after) == after, case
 
 
 @pytest.mark.parametrize("line", [("status",), ("recover",), ("recover", "--dry-run"), ("uninstall",), ("start",)])

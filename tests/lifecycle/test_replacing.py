@@ -33,15 +33,15 @@ def test_a_worker_that_was_stopped_for_nothing_is_told(stays: bool) -> None:  # 
         elif what == "relaunch" and not stays:
             strangers.clear()
 
-    said = run_on(dataclasses.replace(host_on(site.home, site.computer), act=act), ["start"])
+    answer = run_on(dataclasses.replace(host_on(site.home, site.computer), act=act), ["start"])
     strangers.clear()
     files = {path: site.disk.read(path) for path in (site.home.layout.config, site.home.layout.settings)}
     assert files == {path: before.disk.read(path) for path in files}
     if stays:
-        assert (said.code, said.json["code"]) == (2, "worker_lost")
-        assert said.json["changed"] == "the former proxy is stopped"
+        assert (answer.code, answer.json["code"]) == (2, "worker_lost")
+        assert answer.json["changed"] == "the former proxy is stopped"
         assert site.state() is State.ENABLED_DOWN
         assert site.run(["start"]).code == 0
     else:
-        assert (said.code, said.json["code"], said.json["changed"]) == (2, "worker_did_not_start", False)
+        assert (answer.code, answer.json["code"], answer.json["changed"]) == (2, "worker_did_not_start", False)
         assert site.computer.at(PORT) is not None

@@ -18,7 +18,7 @@ from tests.crash import invariants
 from tests.crash.simfs import Crash, SimFs
 from tests.homes.computer import Worker, nothing
 from tests.homes.places import Home
-from tests.homes.site import Said, Site, files_of
+from tests.homes.site import CommandAnswer, Site, files_of
 from tests.lifecycle.model import Model, is_own
 from tests.lifecycle.outcomes import Verb, is_listed
 from tests.lifecycle.writers import BOM, Edit, Leaves, edited, leaves, positions, theirs
@@ -56,7 +56,7 @@ class Tally:
     crashes: int = 0
     nested: int = 0
     power_cuts: int = 0
-    met: set[tuple[State, Verb, str]] = field(default_factory=set)
+    outcomes: set[tuple[State, Verb, str]] = field(default_factory=set)
 
 
 @dataclass
@@ -181,88 +181,90 @@ class World:
         verb: Verb,
         argv: Sequence[str],
         trouble: Trouble = CALM,
-        went_through: Callable[[Model, Images, Said | None], Model] = lambda model, _before, _told: model,
+        went_through: Callable[[Model, Images, CommandAnswer | None], Model] = lambda model, _before, _answer: model,
     ) -> None:
         """Run a command line, in trouble or not, and hold it to everything that it promised."""
         self.tally.commands += 1
         self.interfered = trouble.kind == "edit"
         was_interrupted = self.interrupted
         before, places = files_of(self.site.home.image()), positions(self.hooks_json)
-        met = self._will_meet()
+        states = self._will_meet()
         workers, reached, form = self.site.computer.serving(), i3_reached(self.site), self.form()
         files = self.files()
-        said = self._run(argv, trouble)
-        passed = said is not None and said.code in {0, 3} and said.status not in {"error", "quiet"}
+        answer = self._run(argv, trouble)
+        passed = answer is not None and answer.code in {0, 3} and answer.status not in {"error", "quiet"}
         changed = {path for path, data in self.files().items() if data != files[path]}
         self.unsure = self.unsure - changed if passed else self.unsure | changed
-        if said is None:
+        if answer is None:
             self.tally.nested += was_interrupted
             self._died(before, went_through, [] if was_interrupted else reached)
             return
         if self.full:
             self.site.home.fill()  # still: a new program finds the disk as the last one left it
-        if self.interrupted or isinstance(said.json.get("changed"), str):
+        if self.interrupted or isinstance(answer.json.get("changed"), str):
             self.models = unique([*self.models, *(went_through(model, before, None) for model in self.models)])
         elif passed:
-            self.models = [went_through(model, before, said) for model in self.models]
-        elif said.json.get("changed") is False and not was_interrupted and trouble.kind != "edit":
+            self.models = [went_through(model, before, answer) for model in self.models]
+        elif answer.json.get("changed") is False and not was_interrupted and trouble.kind != "edit":
             self._changed_nothing(argv, before, workers)
         if trouble.kind != "edit" and not was_interrupted:  # a file that recovery takes away has no mode to keep
             self._keeps_form(form, argv)
         if not was_interrupted:
-            self._is_left_as_told(argv, trouble, said, reached)
+            self._is_left_as_told(argv, trouble, answer, reached)
         self.check(places)
-        if trouble == CALM and not self.full and said.code != 6 and not self._is_told_of(said):
-            self._is_listed(verb, met, said)
-        if passed and "state" in said.json and verb is not Verb.RECOVER:
-            assert said.json["state"] == state_of(self.facts), f"I7: {argv} says {said.json['state']}"
+        if trouble == CALM and not self.full and answer.code != 6 and not self._is_told_of(answer):
+            self._is_listed(verb, states, answer)
+        if passed and "state" in answer.json and verb is not Verb.RECOVER:
+            assert answer.json["state"] == state_of(self.facts), f"I7: {argv} says {answer.json['state']}"
 
-    def _run(self, argv: Sequence[str], trouble: Trouble) -> Said | None:
+    def _run(self, argv: Sequence[str], trouble: Trouble) -> CommandAnswer | None:
         """Run it; None where it was killed, whatever it came to say."""
         with self._in_trouble(trouble, argv):
             try:
-                said = self.site.run(argv)
+                answer = self.site.run(argv)
             except Crash:
                 return None
-            return None if self.site.home.dead else said
+            return None if self.site.home.dead else answer
 
     def _changed_nothing(self, argv: Sequence[str], before: Images, workers: list[Worker]) -> None:
         assert shared(files_of(self.site.home.image())) == shared(before), f"{argv}: failed, and changed files"
         now = {one.settings for one in self.site.computer.serving()}
         assert now == {one.settings for one in workers}, f"{argv}: failed, and changed workers"
 
-    def _is_left_as_told(self, argv: Sequence[str], trouble: Trouble, said: Said, reached: list[Worker]) -> None:
+    def _is_left_as_told(
+        self, argv: Sequence[str], trouble: Trouble, answer: CommandAnswer, reached: list[Worker]
+    ) -> None:
         """An open transaction is reported, a failure is undone at once, and a full uninstall leaves nothing."""
-        assert not self.interrupted or isinstance(said.json.get("changed"), str), (
+        assert not self.interrupted or isinstance(answer.json.get("changed"), str), (
             f"I4: {argv} left a transaction open"
         )
         once = trouble.kind in {"fail", "stillborn"} and not self.full
-        assert not (once and said.refusal == "rollback_incomplete"), f"I1: {argv} did not undo one failure"
-        if said.json.get("files") == "removed" and not said.refusal:
+        assert not (once and answer.refusal == "rollback_incomplete"), f"I1: {argv} did not undo one failure"
+        if answer.json.get("files") == "removed" and not answer.refusal:
             state = f"{self.site.home.layout.state}/"
             left = [path for path in files_of(self.site.home.image()) if path.startswith(state)]
             assert left == [], f"I4: {argv} left {left}"
-        if said.refusal and not self.interrupted:
-            assert i3_lost(self.site, reached) == [], f"{argv}: {said.refusal}"
+        if answer.refusal and not self.interrupted:
+            assert i3_lost(self.site, reached) == [], f"{argv}: {answer.refusal}"
 
     def form(self) -> dict[Path, tuple[bool, int]]:
         """Whether each shared file is a link, and its mode: that is its owner's to say."""
         image = self.site.home.image()
-        found = {}
+        modes = {}
         for path in (self.site.home.layout.config, self.site.home.layout.hooks):
             real = image.node(image.led_to(path))
             if real is not None:
-                found[path] = (image.led_to(path) != str(path), real.mode)
-        return found
+                modes[path] = (image.led_to(path) != str(path), real.mode)
+        return modes
 
     def _keeps_form(self, before: dict[Path, tuple[bool, int]], argv: Sequence[str]) -> None:
         now = self.form()
         changed = {path.name for path in before.keys() & now.keys() if before[path] != now[path]}
         assert not changed, f"I2: {argv} changed mode or link of {changed}"
 
-    def _is_told_of(self, said: Said) -> bool:
+    def _is_told_of(self, answer: CommandAnswer) -> bool:
         """Whether a file cannot be read or replaced: those refusals are not listed by state."""
-        return said.refusal in UNUSABLE or bool(self.broken)
+        return answer.refusal in UNUSABLE or bool(self.broken)
 
     def _will_meet(self) -> frozenset[State]:
         """The states that a command finds: now, and once it has settled what is interrupted."""
@@ -316,7 +318,10 @@ class World:
         return int(twin.home.fs.step - first), len(acts)
 
     def _died(
-        self, before: Images, went_through: Callable[[Model, Images, Said | None], Model], reached: list[Worker]
+        self,
+        before: Images,
+        went_through: Callable[[Model, Images, CommandAnswer | None], Model],
+        reached: list[Worker],
     ) -> None:
         """A crash: whatever the command would have come to, recovery comes to before or after it."""
         self.tally.crashes += 1
@@ -375,20 +380,20 @@ class World:
             assert site.disk.read(path) == data, f"I2: {path.name} did not parse, and was changed"
         if text is None:
             return models
-        found = [(model, model.complaints(text, state, interrupted=interrupted)) for model in models]
-        fitting = [model for model, complaints in found if not complaints]
-        assert fitting, f"I1, I2: {found[0][1]}"
+        judgements = [(model, model.complaints(text, state, interrupted=interrupted)) for model in models]
+        fitting = [model for model, complaints in judgements if not complaints]
+        assert fitting, f"I1, I2: {judgements[0][1]}"
         if facts.layout.hooks not in self.broken:
             assert theirs(facts.hooks.data) == self.hooks, "I2: other people's hooks changed"
         return models if interrupted else fitting
 
-    def _is_listed(self, verb: Verb, before: frozenset[State], said: Said) -> None:
+    def _is_listed(self, verb: Verb, before: frozenset[State], answer: CommandAnswer) -> None:
         after = state_of(self.facts)
-        outcome = said.refusal or (str(after) if said.status not in {"quiet", "skipped", "error"} else "")
+        outcome = answer.refusal or (str(after) if answer.status not in {"quiet", "skipped", "error"} else "")
         for state in before:
-            self.tally.met.add((state, verb, outcome))
-        assert any(is_listed(verb, state, after, said) for state in before), (
-            f"{verb} in {sorted(before)} led to {after}, {said.status} {said.refusal}"
+            self.tally.outcomes.add((state, verb, outcome))
+        assert any(is_listed(verb, state, after, answer) for state in before), (
+            f"{verb} in {sorted(before)} led to {after}, {answer.status} {answer.refusal}"
         )
 
 
@@ -406,11 +411,11 @@ def shared(images: Images) -> Images:
 
 
 def unique(models: list[Model]) -> list[Model]:
-    found: list[Model] = []
+    distinct: list[Model] = []
     for model in models:
-        if model not in found:
-            found.append(model)
-    return found
+        if model not in distinct:
+            distinct.append(model)
+    return distinct
 
 
 def i3_codex_is_served_or_told(site: Site, facts: Facts, *, robbed: bool = False) -> list[str]:

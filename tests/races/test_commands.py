@@ -21,7 +21,7 @@ from cfp.commands.autostart import LOCK_TIMEOUT_S
 from journal.lock import NativeLock, NativeLocks
 from tests.crash.sizes import SEED, size
 from tests.homes.acts import Acts
-from tests.homes.site import Said
+from tests.homes.site import CommandAnswer
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import ENVIRON, INSTALL, MOVE, dotfiles, lay, photograph, plain, worker_dies
 from tests.staged import Stage, in_children
@@ -165,7 +165,7 @@ class Knocking:
         return NativeLocks().acquire(path, timeout)
 
 
-def settled_after_a_killed_holder(words: tuple[str, ...], stage: Stage) -> Said:
+def settled_after_a_killed_holder(words: tuple[str, ...], stage: Stage) -> CommandAnswer:
     """Return the result of a command that waits for the lock while its holder is killed in an install."""
 
     def stopped(_: object) -> None:
@@ -192,7 +192,7 @@ def settled_after_a_killed_holder(words: tuple[str, ...], stage: Stage) -> Said:
     code = os.waitstatus_to_exitcode(os.waitpid(waiting, 0)[1])
     assert time.monotonic() - began < LOCK_TIMEOUT_S
     assert knocked == b"!", "it never came to the lock"
-    return Said(code=code, out=(stage.root / "said").read_text())
+    return CommandAnswer(code=code, out=(stage.root / "said").read_text())
 
 
 @pytest.mark.parametrize(
