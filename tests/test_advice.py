@@ -14,7 +14,7 @@ from cfp.advice import at_home, commands_in, home_flag
 from cfp.commands import COMMANDS
 from cfp.commands.parsing import parsed
 from cfp.layout import Layout
-from tests.commands.test_cli import told
+from tests.commands.test_cli import run_command
 from tests.house.message_tables import all_messages
 
 
@@ -69,12 +69,12 @@ def test_a_home_that_was_named_is_named_again(words: list[str], form: str, tmp_p
     home.mkdir()
     flag = ["--codex-home", str(home)] if form == "apart" else ["--codex-home", "first", f"--codex-home={home}"]
     environ = {"HOME": str(tmp_path), "PATH": "/nowhere"}
-    _, text = told(*words, *flag, environ=environ)
+    _, text = run_command(*words, *flag, environ=environ)
     commands = [shlex.split(command) for command in named(json.loads(text))]
     assert commands or words == ["stop"]
     for _, verb, *rest in commands:
         assert str(home) == parsed(verb, rest)["codex_home"]
-    _, page = told(*words, *flag, "--format", "text", environ=environ)
+    _, page = run_command(*words, *flag, "--format", "text", environ=environ)
     assert all(command in " ".join(page.split()) for command in named(json.loads(text).get("next_user_action", "")))
 
 
@@ -85,11 +85,11 @@ def test_a_home_that_is_meant_anyway_is_not(words: list[str], tmp_path: Path) ->
     usual.mkdir()
     other.mkdir()
     base = {"HOME": str(tmp_path), "PATH": "/nowhere"}
-    plain = told(*words, environ=base)[1]
+    plain = run_command(*words, environ=base)[1]
     assert "--codex-home" not in plain
-    assert "--codex-home" not in told(*words, "--codex-home", str(usual), environ=base)[1]
+    assert "--codex-home" not in run_command(*words, "--codex-home", str(usual), environ=base)[1]
     environ = {**base, "CODEX_HOME": str(other)}
-    assert "--codex-home" not in told(*words, environ=environ)[1]
-    assert "--codex-home" not in told(*words, "--codex-home", f"{other}/", environ=environ)[1]
-    commands = list(named(json.loads(told(*words, "--codex-home", str(usual), environ=environ)[1])))
+    assert "--codex-home" not in run_command(*words, environ=environ)[1]
+    assert "--codex-home" not in run_command(*words, "--codex-home", f"{other}/", environ=environ)[1]
+    commands = list(named(json.loads(run_command(*words, "--codex-home", str(usual), environ=environ)[1])))
     assert commands == [command for command in commands if f"--codex-home {usual}" in command]
