@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, TypeGuard
 
 _TOKEN: Final = re.compile(r"[!-~]+")
+
+
+def is_key(text: str | None) -> TypeGuard[str]:
+    """Whether a location holds a key at all; white space alone is none, and the next location counts."""
+    return text is not None and not text.isspace() and text != ""
 
 
 def bearer(key: str) -> bytes | None:

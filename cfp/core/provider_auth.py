@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from cfp.core.bearer import is_key
 from cfp.errors import Refused
 
 
 def stored_keys(data: bytes | None) -> dict[str, str]:
-    """Return the non-empty keys by provider; a file that does not parse holds none. The values are secrets."""
+    """Return the keys by provider; a file that does not parse holds none. The values are secrets."""
     try:
         raw = json.loads(data or b"{}")
     except (ValueError, RecursionError):
@@ -18,7 +19,7 @@ def stored_keys(data: bytes | None) -> dict[str, str]:
     if not isinstance(entries, Mapping):
         return {}
     keys = {name: entry.get("api_key") for name, entry in entries.items() if isinstance(entry, Mapping)}
-    return {name: key for name, key in keys.items() if isinstance(key, str) and key}
+    return {name: key for name, key in keys.items() if isinstance(key, str) and is_key(key)}
 
 
 def with_key(data: bytes | None, provider: str, key: str) -> bytes:

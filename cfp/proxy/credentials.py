@@ -6,7 +6,6 @@ source.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from cfp.codex.auth_json import api_key, login_mode
-from cfp.core.bearer import bearer
+from cfp.core.bearer import bearer, is_key
 from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
+from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import Policy, Settings
 from cfp.layout import Layout
 
@@ -136,9 +136,10 @@ class Credentials:
 
     def _named_key(self, name: str) -> tuple[str | None, str]:
         """Return a variable's key and source: .env first, as in Codex; then the environment; then auth.json."""
-        key = self._dotenv.get().get(name) or self._environ.get(name)
-        if key:
-            return key, "process_env"
+        for variables in (self._dotenv.get(), self._environ):
+            key = variables.get(name)
+            if is_key(key):
+                return key, "process_env"
         key = api_key(self._auth.get(), name)
         return key, "auth_json_fallback" if key else "process_env"
 
@@ -164,11 +165,7 @@ class Credentials:
         return parse_dotenv(data, self._environ)
 
     def _parse_provider_auth(self, data: bytes | None) -> str | None:
-        try:
-            key = json.loads(data or b"{}")["providers"][self._settings.provider]["api_key"]
-        except (ValueError, LookupError, TypeError, RecursionError):
-            return None
-        return key if isinstance(key, str) else None
+        return stored_keys(data).get(self._settings.provider)
 
     def _parse_config(self, data: bytes | None) -> _UserConfig:
         """Parse config.toml; a file that cannot be parsed, perhaps in the middle of an edit, changes nothing."""
@@ -190,7 +187,7 @@ class Credentials:
 
 def _checked_bearer(key: str | None, source: str) -> bytes:
     """Return the Authorization value of a key; raises KeyUnusable."""
-    if key is None or not key.strip():
+    if not is_key(key):
         raise KeyUnusable(source, missing=True)
     value = bearer(key)
     if value is None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfp.codex import config_toml
+from cfp.core.bearer import is_key
 from cfp.core.manifest import parse_manifest
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
@@ -100,9 +101,10 @@ def test_what_is_refused() -> None:
 
 
 NAMES = st.text(min_size=1)
+KEYS = NAMES.filter(is_key)
 
 
-@given(st.dictionaries(NAMES, NAMES), NAMES, NAMES)
+@given(st.dictionaries(NAMES, KEYS), NAMES, KEYS)
 def test_one_key_is_set_and_all_others_are_kept(keys: dict[str, str], provider: str, key: str) -> None:
     """Whatever the providers are called."""
     entries = {name: {"api_key": value, "note": 1} for name, value in keys.items()}

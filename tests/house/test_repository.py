@@ -10,6 +10,7 @@ import tomllib
 import pytest
 
 import cfp
+from cfp.core.settings import Policy
 from tests.house.source import REPOSITORY, tracked
 
 # In pieces, so that this file does not break its own rules.
@@ -111,3 +112,10 @@ def test_everything_installed_is_locked() -> None:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("page", ["README.md", "SKILL.md", "docs/guide.md"])
+def test_every_policy_is_explained(page: str) -> None:
+    """Whoever meets the policies there meets them all."""
+    text = (REPOSITORY / page).read_text()
+    assert [] == [str(policy) for policy in Policy if not re.search(rf"\b{policy}\b", text)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cfp.core.policy import EffectivePolicy, LoginMode
 from cfp.core.settings import Policy, Settings
 from cfp.errors import Failed
-from cfp.host.provider.keys import KeySource, checked_bearer, discover_key
+from cfp.host.provider.keys import KeySource, ProviderKey, checked_bearer, discover_key
 from cfp.layout import Layout
 from cfp.proxy.credentials import Credentials, KeyUnusable, StatCached
 
@@ -166,18 +166,21 @@ def test_a_key_is_looked_for_once_a_turn(tmp_path: Path) -> None:
 KEYS = st.text() | st.text(alphabet="sk-\u00e9 \t\r\n!~\x7f\x00")
 
 
-def sent_by_the_worker(key: str) -> bytes | None:
+def sent_by_the_worker(environ: dict[str, str], layout: Layout) -> bytes | None:
     settings = Settings(provider="relay", upstream_base="https://relay.example", upstream_api_key_env="RELAY_KEY")
+    return _sent(Credentials(settings, layout, environ))
+
+
+def _sent(chosen: Credentials) -> bytes | None:
     try:
-        return Credentials(settings, Layout(Path("/nonexistent")), {"RELAY_KEY": key}).authorization()
+        return chosen.authorization()
     except KeyUnusable:
         return None
 
 
-def accepted_by_a_command(key: str) -> bytes | None:
-    key_found = discover_key({}, "relay", None, None, {"RELAY_KEY": key}, source=KeySource.env("RELAY_KEY"))
+def accepted_by_a_command(key: ProviderKey | None) -> bytes | None:
     try:
-        return None if key_found is None else checked_bearer(key_found, "https://relay.example")
+        return None if key is None else checked_bearer(key, "https://relay.example")
     except Failed as error:
         return None if error.code == "upstream_key_malformed" else b""
 
@@ -185,4 +188,41 @@ def accepted_by_a_command(key: str) -> bytes | None:
 @given(KEYS)
 def test_worker_and_commands_agree_on_every_key(key: str) -> None:
     """The worker sends exactly the keys that the commands verify or save."""
-    assert accepted_by_a_command(key) == sent_by_the_worker(key)
+    environ = {"RELAY_KEY": key}
+    accepted = accepted_by_a_command(
+        discover_key({}, "relay", None, None, environ, source=KeySource.env("RELAY_KEY"))
+    )
+    assert accepted == sent_by_the_worker(environ, Layout(Path("/nonexistent")))
+
+
+BLANKS_AND_KEYS = (None, "", "  ", "sk-one", "sk two")
+
+
+@pytest.mark.parametrize("in_dotenv", BLANKS_AND_KEYS)
+@pytest.mark.parametrize("in_environment", BLANKS_AND_KEYS)
+@pytest.mark.parametrize("in_auth", BLANKS_AND_KEYS)
+def test_worker_and_commands_take_the_key_from_the_same_place(
+    tmp_path: Path, in_dotenv: str | None, in_environment: str | None, in_auth: str | None
+) -> None:
+    """A location that is empty or white space is passed over by both; a malformed key is refused by both."""
+    layout, environ = Layout(tmp_path), {} if in_environment is None else {"RELAY_KEY": in_environment}
+    dotenv = None if in_dotenv is None else f'RELAY_KEY="{in_dotenv}"\n'.encode()
+    auth = json.dumps({} if in_auth is None else {"RELAY_KEY": in_auth}).encode()
+    layout.auth.write_bytes(auth)
+    if dotenv is not None:
+        layout.dotenv.write_bytes(dotenv)
+    source = KeySource.env("RELAY_KEY")
+    assert sent_by_the_worker(environ, layout) == accepted_by_a_command(
+        discover_key({}, "relay", auth, dotenv, environ, source=source)
+    )
+
+
+@pytest.mark.parametrize("key", BLANKS_AND_KEYS)
+def test_worker_and_commands_read_the_same_saved_key(tmp_path: Path, key: str | None) -> None:
+    """provider-auth.json has one reader."""
+    data = json.dumps({"version": 1, "providers": {"relay": {"api_key": key}}}).encode()
+    Layout(tmp_path).provider_auth.parent.mkdir(parents=True, exist_ok=True)
+    Layout(tmp_path).provider_auth.write_bytes(data)
+    settings = Settings(provider="relay", upstream_base="https://relay.example", upstream_api_key_file=True)
+    saved = discover_key({}, "relay", None, None, {}, data, source=KeySource.provider_auth_file())
+    assert _sent(Credentials(settings, Layout(tmp_path), {})) == accepted_by_a_command(saved)

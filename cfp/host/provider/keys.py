@@ -7,14 +7,14 @@ An OpenAI key must not reach a relay, so nothing here guesses: the provider's ta
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cfp.codex import auth_json
-from cfp.core.bearer import bearer
+from cfp.core.bearer import bearer, is_key
 from cfp.core.provider import host_of
+from cfp.core.provider_auth import stored_keys
 from cfp.errors import Failed
 from cfp.host.provider.auth_command import printed_key
 from cfp.host.provider.dotenv import parse_dotenv
@@ -99,7 +99,7 @@ def discover_key(
         KeyLocation.PROCESS_ENV: environ.get,
         KeyLocation.WINDOWS_USER_ENV: fallbacks.get,
         KeyLocation.AUTH_JSON: lambda name: auth_json.api_key(auth, name),
-        KeyLocation.PROVIDER_AUTH_FILE: lambda _: _provider_auth_key(provider_auth, provider),
+        KeyLocation.PROVIDER_AUTH_FILE: lambda _: stored_keys(provider_auth).get(provider),
         KeyLocation.BEARER_TOKEN: lambda _: _text(provider_table(config, provider).get("experimental_bearer_token")),
         KeyLocation.AUTH_COMMAND: lambda _: printed_key(
             provider_table(config, provider)["auth"], {**environ, **parse_dotenv(dotenv, environ)}
@@ -107,7 +107,7 @@ def discover_key(
     }
     for location, name in _locations(config, provider, auth) if source is None else _locations_of(source):
         value = readers[location](name)
-        if value is not None and value.strip():
+        if is_key(value):
             return ProviderKey(secret=Secret(value), location=location, name=name)
     return None
 
@@ -181,12 +181,3 @@ def provider_table(config: Mapping[str, Any], provider: str) -> Mapping[str, Any
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
-
-
-def _provider_auth_key(data: bytes | None, provider: str) -> str | None:
-    """Read `{"version": 1, "providers": {NAME: {"api_key": …}}}`."""
-    try:
-        providers = json.loads(data or b"")["providers"]
-        return _text(providers[provider]["api_key"])
-    except (ValueError, RecursionError, KeyError, TypeError):
-        return None
