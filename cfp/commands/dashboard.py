@@ -48,7 +48,12 @@ def page_url(worker: PortFact) -> str:
 
 def _worker(facts: Facts) -> PortFact:
     worker = next(
-        (at for at in (facts.worker, facts.worker_by_process) if at is not None and at.state is PortState.OURS), None
+        (
+            worker
+            for worker in (facts.worker, facts.worker_by_process)
+            if worker is not None and worker.state is PortState.OURS
+        ),
+        None,
     )
     if worker is not None and worker.health is not None and worker.health.ok:
         return worker

@@ -38,8 +38,8 @@ def run(args: Args, host: Host) -> Result:
     surroundings = replace(read_doctor_facts(host, facts), provider=args.provider)
     checks = {name: _recover_first(result, facts) for name, result in run_checks(facts, surroundings).items()}
     fixes = [result.fix for result in checks.values() if not result.ok]
-    at = facts.answering_worker
-    health = None if at is None else at.health
+    worker = facts.answering_worker
+    health = None if worker is None else worker.health
     diagnosis = diagnose(facts)
     return Result(
         status="attention" if fixes else "ok",

@@ -43,8 +43,8 @@ def run(args: Args, host: Host) -> Result:
 def status_result(facts: Facts, provider: str | None = None) -> Result:
     """Turn facts into the result of `status`."""
     diagnosis = diagnose(facts)
-    at = facts.answering_worker
-    health = None if at is None else at.health
+    worker = facts.answering_worker
+    health = None if worker is None else worker.health
     name = provider or _provider(facts)
     route: dict[str, Any] = {"provider": name, "login_mode": facts.login}
     if facts.settings is not None and name == facts.settings.provider:
@@ -83,7 +83,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
 def _draining(facts: Facts) -> list[dict[str, Any]]:
     """The workers that have handed over and finish their streams."""
     names = ("pid", "requests_in_flight", "upstream_base", "service_tier_policy")
-    answers = [at.health.raw for at in facts.draining if at.health is not None]
+    answers = [worker.health.raw for worker in facts.draining if worker.health is not None]
     return [{name: answer.get(name) for name in names} for answer in answers]
 
 

@@ -63,17 +63,17 @@ def run(args: Args, host: Host) -> Result:
 
 def _stop_without_home(host: Host, facts: Facts) -> Result:
     """The home was deleted under its workers: there is no place for a lock, and nobody whom it would keep out."""
-    first = at = facts.running_worker
+    first = worker = facts.running_worker
     cut = 0
-    while at is not None:
-        cut += host.workers.stop((at,), STOP_GRACE_S)
-        at = host.survey(settled=True).running_worker
+    while worker is not None:
+        cut += host.workers.stop((worker,), STOP_GRACE_S)
+        worker = host.survey(settled=True).running_worker
     return _stopped((first,), cut, {})
 
 
 def _stopped(workers: Sequence[PortFact | None], cut_streams: int, recovered: dict[str, Any]) -> Result:
     done = RESULTS["stopped"]
-    ended = [at for at in workers if at is not None]
+    ended = [worker for worker in workers if worker is not None]
     effect = EFFECTS["interrupted" if cut_streams else "none"]
     return Result(
         status="stopped" if ended else "not_running",

@@ -47,5 +47,9 @@ def _is_ours(facts: Facts, url: str) -> bool:
         return True
     # An older version deleted all its state and left its address, at which nobody may be answering now. It is the
     # default one, or the one that an install requests: whatever served there, the proxy cannot be its own upstream.
-    at = facts.candidate
-    return at is not None and at.state is PortState.FREE and url == f"http://{at.host}:{at.port}{DEFAULT_PROXY_BASE}"
+    port_fact = facts.candidate
+    return (
+        port_fact is not None
+        and port_fact.state is PortState.FREE
+        and url == f"http://{port_fact.host}:{port_fact.port}{DEFAULT_PROXY_BASE}"
+    )

@@ -27,16 +27,16 @@ class Workers(Protocol):
     def start(self, launch: Launch) -> WorkerHealth:
         """Start a worker and return its health."""
 
-    def release(self, at: PortFact) -> None:
+    def release(self, worker: PortFact) -> None:
         """Let a worker that stands by end once its streams are done; do not wait for that."""
 
     def stop(self, workers: Sequence[PortFact], grace: float) -> int:
         """End workers, within `grace` seconds for all of them together, and return the number of streams cut."""
 
-    def record(self, at: PortFact) -> WorkerRecord:
+    def record(self, worker: PortFact) -> WorkerRecord:
         """Return the identity of a worker that answered at a port."""
 
-    def relaunch_spec(self, at: PortFact) -> Json | None:
+    def relaunch_spec(self, worker: PortFact) -> Json | None:
         """Return the record by which recovery starts that worker again; None where it cannot."""
 
     def settings_hash(self, settings: Settings) -> str:

@@ -12,6 +12,7 @@ import pytest
 from tests.house.source import Module, modules
 
 OURS = modules("cfp", "journal")
+ALL = modules("cfp", "journal", "tests")
 
 # A docstring that opens so must be read to its end before its reader knows what it is about.
 RIDDLES = re.compile(
@@ -58,7 +59,7 @@ def test_a_docstring_opens_plainly() -> None:
     """The first words say what the thing does or is."""
     openings = [
         f"{module.name}:{line} {text.splitlines()[0]}"
-        for module in OURS
+        for module in ALL
         for line, text in _documented(module)
         if RIDDLES.match(text)
     ]
@@ -85,7 +86,7 @@ def test_a_name_is_a_noun() -> None:
     """No variable, parameter, attribute or function is called by what happened to it."""
     participles = [
         f"{module.name}:{line} {name}"
-        for module in OURS
+        for module in ALL
         for line, name in _names(module)
         if name.lstrip("_") in PARTICIPLES
     ]

@@ -39,7 +39,11 @@ def plan_hook(facts: Facts, baseline: Baseline) -> tuple[bytes, HookPlan]:
     """Return the bytes of hooks.json and our hook in it; a hook with the right command keeps its position."""
     command = hook_command(facts)
     present = hooks_document.find_ours(facts.hooks.doc) if facts.hooks.doc is not None else ()
-    right = [at for at in present if at.command == command and at.timeout == HOOK_TIMEOUT_S and at.matcher is None]
+    right = [
+        entry
+        for entry in present
+        if entry.command == command and entry.timeout == HOOK_TIMEOUT_S and entry.matcher is None
+    ]
     if right and facts.hooks.data is not None and len(present) == 1:
         after, status = facts.hooks.data, "already_installed"
     else:

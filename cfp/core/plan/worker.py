@@ -24,42 +24,52 @@ class WorkerAction(enum.StrEnum):
         return self in {WorkerAction.HAND_OVER, WorkerAction.REPLACE}
 
 
-def worker_action(facts: Facts, settings: Settings, at: PortFact | None) -> WorkerAction:
+def worker_action(facts: Facts, settings: Settings, port_fact: PortFact | None) -> WorkerAction:
     """Decide for these settings at this address; raises Refused: port_in_use, port_not_available."""
-    if hangs(facts, at):
+    if hangs(facts, port_fact):
         return WorkerAction.REPLACE
-    if at is not None and at.state in {PortState.FOREIGN, PortState.OTHER_HOME}:
-        if at.barred:
-            raise Refused("port_not_available", host=at.host, port=at.port)
-        raise port_taken(at)
-    if at is not None and at.state is PortState.OURS:
-        fits = serves(at, settings, facts.runtime.runtime_id) and not home_was_deleted(at)
-        return WorkerAction.KEEP if fits else refresh(at)
+    if port_fact is not None and port_fact.state in {PortState.FOREIGN, PortState.OTHER_HOME}:
+        if port_fact.barred:
+            raise Refused("port_not_available", host=port_fact.host, port=port_fact.port)
+        raise port_taken(port_fact)
+    if port_fact is not None and port_fact.state is PortState.OURS:
+        fits = serves(port_fact, settings, facts.runtime.runtime_id) and not home_was_deleted(port_fact)
+        return WorkerAction.KEEP if fits else refresh(port_fact)
     elsewhere = facts.running_worker
     return WorkerAction.START if elsewhere is None else refresh(elsewhere)
 
 
-def port_taken(at: PortFact) -> Refused:
+def port_taken(port_fact: PortFact) -> Refused:
     """Return the refusal for an address where another program or another home's worker listens."""
-    return Refused("port_in_use", host=at.host, port=at.port, owner=at.owner or "another program")
+    return Refused(
+        "port_in_use", host=port_fact.host, port=port_fact.port, owner=port_fact.owner or "another program"
+    )
 
 
-def refresh(at: PortFact) -> WorkerAction:
+def refresh(port_fact: PortFact) -> WorkerAction:
     """Return the way in which the worker there gives way to a next one."""
-    return WorkerAction.HAND_OVER if at.hands_over else WorkerAction.REPLACE
+    return WorkerAction.HAND_OVER if port_fact.hands_over else WorkerAction.REPLACE
 
 
-def hangs(facts: Facts, at: PortFact | None) -> bool:
+def hangs(facts: Facts, port_fact: PortFact | None) -> bool:
     """Whether a worker of this home holds the address and does not answer there."""
     worker = facts.worker_by_process
-    return at is not None and worker is not None and (worker.host, worker.port) == (at.host, at.port)
+    return (
+        port_fact is not None
+        and worker is not None
+        and (worker.host, worker.port) == (port_fact.host, port_fact.port)
+    )
 
 
-def home_was_deleted(at: PortFact) -> bool:
+def home_was_deleted(port_fact: PortFact) -> bool:
     """Whether its folder was deleted while it runs: its control socket is gone, and its logs go nowhere."""
-    return at.health is not None and at.health.hands_over and not at.hands_over
+    return port_fact.health is not None and port_fact.health.hands_over and not port_fact.hands_over
 
 
-def serves(at: PortFact, settings: Settings, runtime_id: str) -> bool:
+def serves(port_fact: PortFact, settings: Settings, runtime_id: str) -> bool:
     """Whether the worker there serves these settings and runs this code."""
-    return at.health is not None and at.health.runtime_id == runtime_id and at.health.serves(settings)
+    return (
+        port_fact.health is not None
+        and port_fact.health.runtime_id == runtime_id
+        and port_fact.health.serves(settings)
+    )

@@ -49,14 +49,17 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
 
 def _by_process(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
     """Return the worker of this home that no known address leads to; of a hanging one only the pid is known."""
-    if any(at is not None and at.state is PortState.OURS for at in known):
+    if any(port_fact is not None and port_fact.state is PortState.OURS for port_fact in known):
         return None
-    draining = {at.pid for at in _draining(layout)}
+    draining = {port_fact.pid for port_fact in _draining(layout)}
     workers = discovery.find_workers(layout.home)
     worker = next((worker for worker in workers if worker.pid not in draining), None)
     if worker is None:
         return _unrecorded_predecessor(layout)
-    probed_already = any(at is not None and (at.host, at.port) == (worker.host, worker.port) for at in known)
+    probed_already = any(
+        port_fact is not None and (port_fact.host, port_fact.port) == (worker.host, worker.port)
+        for port_fact in known
+    )
     health = None if probed_already else health_at(worker.host, worker.port, PROBE_TIMEOUT_S)
     if health is None or health.nonce != worker.nonce:
         health_json = {"ok": False, "pid": worker.pid, "nonce": worker.nonce, "started": worker.started}
@@ -71,8 +74,8 @@ def _by_process(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact 
 
 
 def _unrecorded_predecessor(layout: Layout) -> PortFact | None:
-    at = find_unrecorded(layout)
-    return None if at is None else _port(layout, *at)
+    worker = find_unrecorded(layout)
+    return None if worker is None else _port(layout, *worker)
 
 
 def _draining(layout: Layout) -> tuple[PortFact, ...]:

@@ -53,32 +53,32 @@ class WorkerSupervisor:
             raise AssertionError("a worker that is healthy names its process")
         return health
 
-    def release(self, at: PortFact) -> None:
+    def release(self, worker: PortFact) -> None:
         """Let a worker that stands by exit once its streams end.
 
         A worker whose successor has died in the meantime serves on: Codex still needs one.
         """
-        record = self.record(at)
-        health = health_of(record, at.host, self._layout)
+        record = self.record(worker)
+        health = health_of(record, worker.host, self._layout)
         if health is None or health.standing_by:
-            release_worker(record, at.host, self._layout)
+            release_worker(record, worker.host, self._layout)
 
     def stop(self, workers: Sequence[PortFact], grace: float) -> int:
         """End them all and return the count of streams that were cut; raises Failed(worker_did_not_stop)."""
         deadline = time.monotonic() + grace
-        return sum(self._stop(at, max(0.0, deadline - time.monotonic())) for at in workers)
+        return sum(self._stop(worker, max(0.0, deadline - time.monotonic())) for worker in workers)
 
-    def _stop(self, at: PortFact, grace: float) -> int:
-        if not at.nonce:
-            return predecessor.stop_predecessor(self._layout, at.host, at.port).cut_streams
-        return stop_worker(self.record(at), grace, host=at.host, layout=self._layout).cut_streams
+    def _stop(self, worker: PortFact, grace: float) -> int:
+        if not worker.nonce:
+            return predecessor.stop_predecessor(self._layout, worker.host, worker.port).cut_streams
+        return stop_worker(self.record(worker), grace, host=worker.host, layout=self._layout).cut_streams
 
-    def record(self, at: PortFact) -> WorkerRecord:
+    def record(self, worker: PortFact) -> WorkerRecord:
         return WorkerRecord(
-            nonce=at.nonce,
-            port=at.port,
-            pid=at.pid,
-            started=at.health.started or None if at.health is not None else None,
+            nonce=worker.nonce,
+            port=worker.port,
+            pid=worker.pid,
+            started=worker.health.started or None if worker.health is not None else None,
             boot_id=self.boot_id,
         )
 
@@ -86,14 +86,14 @@ class WorkerSupervisor:
         """Return every file that workers of this home have written, and no file that others put beside them."""
         return sorted(self._layout.worker.glob("fast_proxy.*"))
 
-    def relaunch_spec(self, at: PortFact) -> Json | None:
+    def relaunch_spec(self, worker: PortFact) -> Json | None:
         """Return the record that relaunches that worker: its settings, run by the installed code.
 
         None for the predecessor's worker and for one that does not respond: its settings are unknown.
         """
-        if at.health is None or not at.health.nonce or not at.health.upstream_base:
+        if worker.health is None or not worker.health.nonce or not worker.health.upstream_base:
             return None
-        settings = settings_from_json(at.health.raw)
+        settings = settings_from_json(worker.health.raw)
         return self._spec(settings, "").relaunch_record()
 
     def _spec(self, settings: Settings, nonce: str, *, verbose: bool = False, former_nonce: str = "") -> WorkerSpec:
