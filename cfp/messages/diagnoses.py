@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from cfp.messages.message import CLI, Message
 
-_WHEN_IDLE: Final = f"Run `{CLI} start` while no turn is running, because it would cut a running turn off."
+_WHEN_IDLE: Final = f"Wait until no turn is running, then run `{CLI} start`; it cuts off running turns."
 
 DiagnosisCode = Literal[
     "interrupted",

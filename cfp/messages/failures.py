@@ -1,4 +1,4 @@
-"""Failures: a command tried, and everything is as it was."""
+"""Failures: a command tried, and undid its changes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ FAILURES: Final[dict[FailureCode, Message]] = {
         "{host} did not respond with an event stream: {reason}.", "Check the upstream URL; the provider must stream its responses to POST /v1/responses."),
     "upstream_stalled": Message("{host} did not send an event in time.", "Run the command again, or pass a larger --verify-timeout."),
     "upstream_key_malformed": Message(
-        "The key for {host} has a space or a character that is not allowed in a header.", "Save the key again without that character."),
+        "The key for {host} contains a space, a control character or a character outside ASCII.", "Save the key again without that character."),
     "codex_cli_failed": Message("The Codex CLI failed or gave unexpected output: {reason}.", "Run `codex --version` to check whether the Codex CLI works."),
     "codex_cli_timeout": Message("The Codex CLI did not respond in time.", "Run `codex --version` to check whether the Codex CLI works."),
 }

@@ -22,7 +22,7 @@ TrafficCode = Literal[
 # fmt: off
 TRAFFIC: Final[dict[TrafficCode, Message]] = {
     "request_key_missing": Message(
-        "The proxy refused the last request, because the provider's key is missing or not valid in a header.",
+        "The proxy refused the last request, because the provider's key is missing or has a character that cannot be sent.",
         f"Run `{CLI} prepare-chatgpt-login --apply`."),
     "provider_unreachable": Message(
         "The provider cannot be reached.", f"Check the network and the outbound proxy, then run `{CLI} verify-upstream`."),

@@ -147,7 +147,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "settings_changed":              ("boolean", "whether the saved settings were changed"),
     "runtime_id":                    ("string", "identity of the installed code"),
     "runtime":                       ("object", "installed code, running code, and what the hook calls"),
-    "runtime_matches":               ("boolean null", "the running proxy is the installed code"),
+    "runtime_matches":               ("boolean null", "the running proxy uses the installed code"),
     "hook_command_matches":          ("boolean", "the hook calls this interpreter and home"),
     "needs_restart":                 ("boolean", "the running proxy serves older settings or older code"),
     "pending_restart":               ("boolean", "it serves older settings"),

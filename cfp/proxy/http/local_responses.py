@@ -23,7 +23,7 @@ class LocalResponse(enum.Enum):
     # fmt: off
     MALFORMED         = (400, "malformed_request", "this request is not valid HTTP/1.1: {reason}")
     KEY_MISSING       = (400, "upstream_key_missing", "the provider's key is missing: {source} has no key")
-    KEY_UNUSABLE      = (400, "upstream_key_unusable", "the provider's key in {source} is not valid in a header")
+    KEY_UNUSABLE      = (400, "upstream_key_unusable", "{source} has a key with a character that cannot be sent")
     CA_FILE           = (400, "ca_file_unreadable", "TLS cannot start: {reason}")
     PROXY_SETTING     = (400, "outbound_proxy_invalid", "the outbound proxy must be an http, https or socks URL")
     NOT_ADMITTED      = (403, "not_admitted", "this request is not allowed: {reason}")

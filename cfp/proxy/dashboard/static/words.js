@@ -38,7 +38,7 @@ export const OUTCOME = { ok: "Succeeded", failed: "Failed", left: "Closed by Cod
 
 export const ERROR = {
   upstream_key_missing: "the provider's key is missing",
-  upstream_key_unusable: "the provider's key is not valid in a header",
+  upstream_key_unusable: "the provider's key has a character that cannot be sent",
   upstream_unreachable: "the proxy could not reach the provider",
   upstream_broke_off: "the provider closed the connection without a response",
   upstream_bad_response: "the provider's response was not valid HTTP",
