@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.commands.command import Command
-from cfp.commands.settle import recovered_field
+from cfp.commands.settle import recovered_field, settle
 from cfp.core.facts import Facts, PortFact
 from cfp.core.plan.start import plan_stop
 from cfp.errors import CutShort
@@ -41,9 +41,9 @@ def run(args: Args, host: Host) -> Result:
     """Stop the worker of this home."""
     facts = host.survey()
     plan_stop(facts, force=args.force)
-    has_state = host.disk.is_folder(host.layout.state)
-    if not has_state and not facts.interrupted and facts.running_worker is None:
-        return Result(status="not_running", fields={"pid": None, "cut_streams": 0})
+    if not host.disk.is_folder(host.layout.state) and facts.running_worker is None:
+        # No lock is taken here, so nothing else settles a transaction or reports a journal that cannot be read.
+        return Result(status="not_running", fields={"pid": None, "cut_streams": 0, **settle(host, "stop")})
     if not facts.home_exists:
         return _stop_without_home(host, facts)
     with locked(host.journal, "stop", LOCK_TIMEOUT_S) as (lease, recovery):

@@ -51,7 +51,7 @@ def test_it_is_seen_kept_and_replaced_when_asked(machine: Machine) -> None:
             status["diagnosis"]["code"],
             status["needs_restart"],
         )
-        assert "would cut" in status["next_user_action"]
+        assert "cuts off running turns" in status["next_user_action"]
         assert "already_running" == machine.cfp("autostart").json["status"]
         assert "config_points_to_proxy" == machine.cfp("stop").json["code"]
         assert old.poll() is None
