@@ -4,4 +4,4 @@ observe once (`host.survey`), decide purely (`core`), act only through the journ
 (`result`). docs/architecture.md draws the house.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
