@@ -1,8 +1,9 @@
 """The no-op answer of `autostart --quiet`: stdlib only, no lock, no log.
 
 Codex waits for this at every new session. It answers "nothing to do" only where that is certain: settings are
-saved, config.toml points at the proxy, and a worker of this home serves those settings. Anything else is left to
-the full command. File names are those of `layout`, which is too heavy to import here; a test holds them together.
+saved, config.toml points at the proxy, and a worker of this home and of our user serves those settings. Anything else
+is left to the full command. File names are those of `layout`, which is too heavy to import here; a test holds them
+together.
 
 Parsing config.toml costs most, so the fingerprint of a config.toml that points at the proxy is written to a note.
 The note is a cache only: where it is missing, torn or of another file, config.toml is parsed again.
@@ -32,7 +33,7 @@ def nothing_to_do(arguments: Sequence[str]) -> bool:
     try:
         with open(f"{home}/{SETTINGS}", encoding="utf-8") as file:  # noqa: PTH123  pathlib costs 5 ms
             settings = json.load(file)
-        return _points_here(home, settings) and not _interrupted(home) and _serves(settings)
+        return _points_here(home, settings) and not _interrupted(home) and _serves(home, settings)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -112,9 +113,14 @@ def _interrupted(home: str) -> bool:
         return False
 
 
-def _serves(settings: dict[str, Any]) -> bool:
+def _serves(home: str, settings: dict[str, Any]) -> bool:
+    """Whether a worker of our user and of this home serves the settings: another home's may have taken the port."""
     from cfp.core.served_settings import serves  # noqa: PLC0415  after the cheaper checks
     from cfp.host.worker.probe import read_health  # noqa: PLC0415  the same
 
     health = read_health(settings["host"], settings["port"], 1.0)
-    return health is not None and serves(health, settings)
+    return health is not None and serves(health, settings) and _is_same_folder(health["codex_home"], home)
+
+
+def _is_same_folder(one: str, other: str) -> bool:
+    return one == other or os.path.realpath(one) == os.path.realpath(other)

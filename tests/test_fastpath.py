@@ -27,6 +27,8 @@ def worker(answer: dict[str, Any]) -> Iterator[int]:
     """Something that answers a health request with this."""
 
     class Health(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # as the worker, it leaves the connection open
+
         def do_GET(self) -> None:
             body = json.dumps(answer).encode()
             self.send_response(200)
@@ -61,7 +63,7 @@ def serving(tmp_path: Path) -> Iterator[tuple[Layout, dict[str, Any]]]:
     answer: dict[str, Any] = {"ok": True, "pid": 1, "nonce": "ab"}
     with worker(answer) as port:
         settings = Settings(provider="relay", upstream_base="https://relay.example/v1", port=port)
-        answer |= settings.to_json()
+        answer |= {**settings.to_json(), "codex_home": str(tmp_path)}
         yield furnish(tmp_path, settings), answer
 
 
@@ -124,6 +126,20 @@ def test_a_worker_of_other_settings_is_left_to_the_full_command(
     assert not needs_nothing(layout)
 
 
+def test_a_worker_of_another_home_is_left_to_the_full_command(
+    serving: tuple[Layout, dict[str, Any]], tmp_path: Path
+) -> None:
+    """It may serve equal settings: its provider would get this home's key. Another spelling is no other home."""
+    layout, answer = serving
+    answer["codex_home"] = str(tmp_path.parent)
+    assert not needs_nothing(layout)
+    (link := tmp_path / "link").symlink_to(tmp_path)
+    answer["codex_home"] = str(link)
+    assert needs_nothing(layout)
+    del answer["codex_home"]  # 0.1.0's worker
+    assert not needs_nothing(layout)
+
+
 def test_what_is_not_certain_is_left_to_the_full_command(serving: tuple[Layout, dict[str, Any]]) -> None:
     """An interrupted command, missing or broken files, another command line."""
     layout, _ = serving
@@ -160,9 +176,11 @@ def test_nobody_there(tmp_path: Path) -> None:
 ALLOWED = frozenset(
     {
         *("codex_fast_proxy", "cfp", "cfp.__main__", "cfp.fastpath", "cfp.core", "cfp.core.served_settings"),
+        "cfp.socket_owner",
         *("cfp.host", "cfp.host.worker", "cfp.host.worker.probe"),
         *("__future__", "_sre", "json", "socket", "selectors", "re", "enum", "types", "operator", "keyword"),
         *("reprlib", "functools", "collections", "itertools", "math", "select", "errno", "array", "copyreg", "time"),
+        "struct",
         *("runpy", "pkgutil", "importlib", "contextlib", "warnings", "weakref", "typing", "zipimport"),
     }
 )

@@ -16,6 +16,7 @@ from cfp.host.codex_cli import HOOKS_LIST_SINCE
 from cfp.host.disk import read_or_none
 from cfp.host.home import Host
 from cfp.host.provider.dotenv import parse_dotenv
+from cfp.socket_owner import lookups
 
 SYSTEM = Path("/etc/codex")
 _PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
@@ -46,6 +47,7 @@ def read_doctor_facts(host: Host, facts: Facts, *, system: Path = SYSTEM) -> Doc
         model=model or "",
         model_tiers=_tiers(host, model) if model else None,
         read_back=_read_back(host, facts),
+        shows_owners=bool(lookups()),
     )
 
 

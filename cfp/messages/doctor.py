@@ -37,6 +37,7 @@ PassCode = Literal[
     "key_of_codex",
     "key_of_provider",
     "proxy_answers",
+    "proxy_answers_unowned",
     "proxy_not_needed",
     "proxy_not_running",
     "settings_in_use",
@@ -98,6 +99,8 @@ PASSES: Final[dict[PassCode, Message]] = {
     "key_of_codex": Message("The proxy passes on the key or login that Codex sends."),
     "key_of_provider": Message("The proxy sends the provider's own key."),
     "proxy_answers": Message("The proxy answers at {host}:{port}."),
+    "proxy_answers_unowned": Message(
+        "The proxy answers at {host}:{port}. This system does not show whether that program, or a client of it, belongs to another user."),
     "proxy_not_needed": Message("No proxy is running, and none is needed."),
     "proxy_not_running": Message("No proxy is running."),
     "settings_in_use": Message("The running proxy uses the saved settings."),

@@ -116,6 +116,14 @@ def test_what_the_home_earns(home: Any, check: str, result: tuple[bool, str]) ->
     assert result == codes(home)[check]
 
 
+def test_what_is_not_checked_is_said() -> None:
+    """A system that shows no owner of a socket cannot tell the proxy from another user's program."""
+    details = [
+        run_checks(ENABLED, replace(MACHINE, shows_owners=shown))["proxy_health"].detail for shown in (True, False)
+    ]
+    assert [False, True] == ["another user" in detail for detail in details]
+
+
 @pytest.mark.parametrize("known", ["served", "not_served", "untried", None])
 @pytest.mark.parametrize("base", [SETTINGS.upstream_base, "https://other.example/v1"])
 def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> None:

@@ -24,6 +24,7 @@ class DoctorFacts:
     cli_login    the login that the CLI reports; None where it was not run
     model        the model that config.toml names, "" for none
     model_tiers  the tiers of that model in Codex's catalog; None where the catalog was not read or lacks the model
+    shows_owners  the system reports which user owns a socket, so that no other user is taken for the proxy
     read_back    Codex's word on our hook: trusted, modified, untrusted or missing; "" where it was not read
     """
 
@@ -38,6 +39,7 @@ class DoctorFacts:
     model: str = ""
     model_tiers: tuple[str, ...] | None = None
     read_back: str = ""
+    shows_owners: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

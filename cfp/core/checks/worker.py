@@ -12,11 +12,12 @@ from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import PASSES
 
 
-def proxy_health(facts: Facts, _: DoctorFacts) -> CheckResult:
+def proxy_health(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that a worker of this home answers, where Codex is sent to one."""
     state, worker = worker_state(facts), facts.worker
     if state in {WorkerState.HEALTHY, WorkerState.STALE} and worker is not None:
-        return success(PASSES["proxy_answers"].filled({"host": worker.host, "port": worker.port}), pid=worker.pid)
+        answers = PASSES["proxy_answers" if surroundings.shows_owners else "proxy_answers_unowned"]
+        return success(answers.filled({"host": worker.host, "port": worker.port}), pid=worker.pid)
     if hangs(facts, worker) and facts.worker_by_process is not None:
         return failure("worker_hangs", message("worker_hangs", {"pid": facts.worker_by_process.pid}))
     if state is WorkerState.FOREIGN and worker is not None:

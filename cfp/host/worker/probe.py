@@ -12,10 +12,15 @@ import os
 import socket
 import time
 
+from cfp.socket_owner import listener_uids, own_uid, peer_uid
+
 TYPE_CHECKING = False  # importing typing would cost the hook more than this module does
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import Any, Protocol
+
+    from cfp.socket_owner import Address
 
     class StartingWorker(Protocol):
         """The part of `cfp.host.worker.spawn.SpawnedWorker` that `wait_healthy` needs."""
@@ -42,27 +47,36 @@ class Status(enum.StrEnum):
     TIMED_OUT = "timed_out"  # no response in time
     HUNG_UP = "hung_up"  # the listener accepted and closed: a worker that exits does
     FOREIGN = "foreign"  # another program responds
+    OTHER_USER = "other_user"  # a health answer, from a process of another user: anybody can copy one
 
 
 def read_health(host: str, port: int, timeout: float) -> dict[str, Any] | None:
-    """Return the health of the worker at `host:port`; None unless a worker responds within `timeout` seconds."""
+    """Return the health of our user's worker at `host:port`; None unless one responds within `timeout` seconds."""
     return probe(host, port, timeout)[1]
 
 
-def probe(host: str, port: int, timeout: float) -> tuple[Status, dict[str, Any] | None]:
-    """Send a health request; return its outcome and the health, if there is one."""
+def probe(
+    host: str, port: int, timeout: float, owner: Callable[[Address, Address], int | None] = peer_uid
+) -> tuple[Status, dict[str, Any] | None]:
+    """Send a health request; return its outcome and the health, if there is one.
+
+    owner  returns the uid of the peer's end from both addresses, as `cfp.socket_owner.peer_uid` does
+    """
     deadline = time.monotonic() + timeout
     status = Status.REFUSED
     try:
         # The host is bytes: for text, Python imports the IDNA tables first, which costs the hook 2 ms.
         with socket.create_connection((host.encode(), port), timeout=timeout) as connection:  # type: ignore[arg-type]  # typeshed: text only
             # A connection to an unused ephemeral port of this machine can reach itself (TCP simultaneous open).
-            if connection.getsockname() != connection.getpeername():
+            ours, peer = connection.getsockname(), connection.getpeername()
+            if ours != peer:
                 status = Status.HUNG_UP
                 answer = _ask(connection, _authority(host, port), deadline)
                 health = _parse(answer)
-                status = Status.HEALTHY if health else Status.FOREIGN if answer else Status.HUNG_UP
-                return status, health
+                if health is None:
+                    return Status.FOREIGN if answer else Status.HUNG_UP, None
+                status = _owned(owner, peer[:2], ours[:2])
+                return status, health if status is Status.HEALTHY else None
     except TimeoutError:
         status = Status.TIMED_OUT
     except OSError:
@@ -70,12 +84,26 @@ def probe(host: str, port: int, timeout: float) -> tuple[Status, dict[str, Any] 
     return status, None
 
 
+def _owned(owner: Callable[[Address, Address], int | None], peer: Address, ours: Address) -> Status:
+    """Return the status of a health answer by the owner of the connection over which it came."""
+    try:
+        uid = owner(peer, ours)
+    except OSError:  # this system does not report it
+        return Status.HEALTHY
+    # A peer that closes first, as 0.1.0's worker may and a stranger can, leaves its listener to be judged.
+    uids = listener_uids(peer) if uid is None else {uid}
+    if not uids:
+        return Status.HUNG_UP
+    return Status.HEALTHY if uids == {own_uid()} else Status.OTHER_USER
+
+
 def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _ask(connection: socket.socket, authority: str, deadline: float) -> bytes:
-    request = f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
+    # The connection stays open for `_owned`: a socket that its peer has closed has no owner any more.
+    request = f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: {authority}\r\n\r\n"
     connection.sendall(request.encode())
     answer = b""
     while len(answer) < _LARGEST_ANSWER and not _is_complete(answer):
@@ -192,7 +220,7 @@ def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Starti
         if child.wait(max(0.0, min(left, delay))):
             raise _did_not_start("exited", child)
         if status is not Status.TIMED_OUT:  # the last try may be too short for an answer
-            port_taken = status in {Status.FOREIGN, Status.HEALTHY}
+            port_taken = status in {Status.FOREIGN, Status.HEALTHY, Status.OTHER_USER}
         if left <= 0:
             raise _did_not_start("port_taken" if port_taken else "timed_out", child)
         delay = min(delay * 2, _LONGEST_DELAY)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cfp.core.facts import PortFact, PortState
 from cfp.core.health import WorkerHealth, parse_health
-from cfp.host.worker import control_socket, discovery, probe
+from cfp.host.worker import control_socket, discovery, probe, processes
 from cfp.host.worker.health import health_at
 from cfp.host.worker.predecessor import find_predecessor, find_unrecorded
 from cfp.layout import Layout
@@ -41,10 +41,18 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
         return PortFact(host=host, port=port, state=state, health=health, owner=owner, hands_over=lends)
     if probe.port_free(host, port):
         return PortFact(host=host, port=port, state=PortState.FREE)
-    listener_owner = probe.port_owner(port)
-    owner = f"process {listener_owner.pid}" if listener_owner and listener_owner.pid else "another program"
-    barred = listener_owner is None and probe.port_barred(host, port)
-    return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=owner, barred=barred)
+    listener = probe.port_owner(port)
+    barred = listener is None and probe.port_barred(host, port)
+    return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=_in_words(listener), barred=barred)
+
+
+def _in_words(listener: probe.PortOwner | None) -> str:
+    """Return the owner of a foreign listener for a sentence; another user's process has no pid that we may see."""
+    if listener is None:
+        return "another program"
+    if listener.uid is not None and listener.uid != processes.own_uid():
+        return f"another user of this machine (uid {listener.uid})"
+    return f"process {listener.pid}" if listener.pid else "another program"
 
 
 def _by_process(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:

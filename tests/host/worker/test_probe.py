@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from cfp.host.worker import _linux, _portable, probe
 from cfp.host.worker.probe import Status
 from cfp.layout import HEALTH_PATH
+from cfp.socket_owner import own_uid
+from tests.forger import as_root, forger
 from tests.host.conftest import free_port
 from tests.host.servers import says, says_and_stays, serving
 
@@ -55,9 +57,7 @@ def test_a_worker_is_read() -> None:
         assert health is not None
         assert (7, "ab12", 2) == (health["pid"], health["nonce"], health["requests_in_flight"])
         assert health["upstream_base"] == "https://r.example/v1"
-    assert [f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n\r\n".encode()] == (
-        server.requests
-    )
+    assert [f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()] == (server.requests)
 
 
 def test_an_answer_in_pieces_and_without_length_is_read() -> None:
@@ -101,6 +101,33 @@ def test_anything_else_is_told_apart(answer: bytes, expected: Status) -> None:
     """Another program at the port is no worker, whatever it says."""
     with serving(says(answer)) as server:
         assert (expected, None) == probe.probe("127.0.0.1", server.port, 20)
+
+
+@as_root
+@pytest.mark.parametrize("manner", ["stay", "close", "reset"])
+def test_another_users_health_is_none_of_ours(manner: str) -> None:
+    """Whatever it says and however it ends: every byte of a health answer can be copied, the owner's uid cannot."""
+    health = {"ok": True, "pid": os.getpid(), "nonce": "ab", "upstream_base": "u"}
+    with forger(health, manner=manner) as stranger:
+        assert (Status.OTHER_USER, None) == probe.probe("127.0.0.1", stranger.port, 20)
+        assert probe.read_health("127.0.0.1", stranger.port, 20) is None
+    assert ["GET /__codex_fast_proxy/health"] * 2 == stranger.requests
+
+
+@pytest.mark.parametrize(
+    ("uid", "expected"), [(0, Status.HEALTHY), (1, Status.OTHER_USER), (OSError(), Status.HEALTHY)]
+)
+def test_the_owner_of_the_connection_decides(uid: int | OSError, expected: Status) -> None:
+    """Ours is believed and another's is not; so is everybody where the system reports no owner, as doctor says."""
+
+    def owner(_peer: tuple[str, int], _ours: tuple[str, int]) -> int:
+        if isinstance(uid, OSError):
+            raise uid
+        return own_uid() + uid
+
+    with serving(says_and_stays(HEALTHY)) as server:
+        status, health = probe.probe("127.0.0.1", server.port, 20, owner)
+    assert (expected, expected is Status.HEALTHY) == (status, health is not None)
 
 
 def test_nobody_is_refused() -> None:

@@ -9,12 +9,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cfp.proxy.config import WorkerConfig
-from cfp.proxy.worker.peer_check import Address, PeerCheck, PeerGuard, ProcTable, SockDiag
+from cfp.proxy.worker.peer_check import PeerGuard
 from cfp.proxy.worker.worker import Worker
+from cfp.socket_owner import ProcTable, SockDiag
+
+if TYPE_CHECKING:
+    from cfp.socket_owner import Address, OwnerLookup
 from tests.proxy.support import Client, asynchronous, upstream, worker
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="sock_diag and /proc are Linux")
@@ -33,7 +38,7 @@ def pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_the_owner_of_a_connection_is_found(
-    way: Callable[[], PeerCheck], family: socket.AddressFamily, host: str
+    way: Callable[[], OwnerLookup], family: socket.AddressFamily, host: str
 ) -> None:
     """Our own connection has our uid; one that does not exist has no owner."""
     try:
@@ -53,7 +58,7 @@ def test_the_owner_of_a_connection_is_found(
 @linux
 @pytest.mark.skipif(sys.platform == "win32" or os.getuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("way", WAYS)
-def test_another_users_uid_is_reported(way: Callable[[], PeerCheck]) -> None:
+def test_another_users_uid_is_reported(way: Callable[[], OwnerLookup]) -> None:
     """The uid of another user's process is reported while it runs; afterwards its socket has no owner."""
     program = (
         "import encodings.idna, os, socket, sys; os.setuid(12345)\n"

@@ -1,0 +1,74 @@
+"""The owner of a connection's other end, as the commands and the worker read it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+
+import pytest
+
+from cfp.socket_owner import SockDiag, listener_uids, peer_uid
+from tests.forger import UID, as_root, forger
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="sock_diag and /proc are Linux")
+
+
+@linux
+def test_a_kernel_without_tcp_diag_is_no_answer() -> None:
+    """It says "no such socket" of every socket; one that the table shows is a reason to read the table instead."""
+
+    class Deaf:
+        """A netlink socket on which the kernel answers ENOENT."""
+
+        def send(self, _: bytes) -> None: ...
+
+        def recv(self, _: int) -> bytes:
+            return struct.pack("=IHHIIi", 20, 2, 0, 1, 0, -2)
+
+    check = SockDiag()
+    check.close()
+    check._socket = Deaf()  # type: ignore[assignment]  # a kernel of its own
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as ours:
+        with listener.accept()[0] as server, pytest.raises(OSError, match="No such file"):
+            check.owner(server.getpeername(), server.getsockname())
+        assert check.owner(("127.0.0.1", 1), ours.getsockname()) is None
+
+
+@linux
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+@pytest.mark.parametrize("wildcard", [False, True])
+def test_a_listener_is_found_by_the_address_that_reaches_it(
+    family: socket.AddressFamily, host: str, *, wildcard: bool
+) -> None:
+    """At the address itself and at a wildcard; not at another loopback address or port."""
+    with socket.socket(family) as listener:
+        try:
+            listener.bind(({"::1": "::"}.get(host, "0.0.0.0") if wildcard else host, 0))
+        except OSError:
+            pytest.skip("no IPv6 loopback here")
+        listener.listen()
+        port = listener.getsockname()[1]
+        assert {os.getuid()} == listener_uids((host, port))
+        assert set() == listener_uids((host, 1))
+        if host == "127.0.0.1":
+            assert ({os.getuid()} if wildcard else set()) == listener_uids(("127.0.0.2", port))
+
+
+@as_root
+def test_another_user_is_seen_from_the_clients_end() -> None:
+    """Over the connection, and at the listener once that is closed."""
+    with forger({}) as stranger, socket.create_connection(("127.0.0.1", stranger.port)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        connection.recv(100)
+        assert UID == peer_uid(connection.getpeername(), connection.getsockname())
+        assert {UID} == listener_uids(connection.getpeername())
+
+
+def test_importing_it_loads_nothing_heavy() -> None:
+    """The hook's no-op path pays for every module."""
+    code = "import sys; before = set(sys.modules); import cfp.socket_owner; print(*(set(sys.modules) - before))"
+    listed = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert set() == {"typing", "pathlib", "dataclasses", "contextlib"} & set(listed.split())
