@@ -1,4 +1,4 @@
-"""auth.json: its login mode and its API keys."""
+"""auth.json: its login mode, the login that Codex uses, and its API keys."""
 
 from __future__ import annotations
 
@@ -32,6 +32,21 @@ class LoginMode(enum.StrEnum):
         return self in {LoginMode.API_KEY, LoginMode.MIXED}
 
 
+class Login(enum.StrEnum):
+    """The credential by which Codex is signed in: one of those in auth.json, which can have several.
+
+    `LoginMode` is the closed set of the results and of the policy; this one decides which identity a provider gets.
+    """
+
+    NONE = "none"  # nobody is signed in
+    API_KEY = "api_key"  # auth.json's OPENAI_API_KEY
+    CHATGPT = "chatgpt"
+    PERSONAL_ACCESS_TOKEN = "personal_access_token"  # noqa: S105 - the name of a kind
+    AGENT_IDENTITY = "agent_identity"
+    UNREADABLE = "unreadable"  # an auth.json that Codex cannot parse: from 0.147 on it goes on as if there were none
+    UNKNOWN = "unknown"  # in the keyring, or of a kind that this program does not know
+
+
 # fmt: off
 _MODES = {
     # a key, a ChatGPT login
@@ -59,6 +74,43 @@ def login_mode(data: bytes | None, credentials_store: str | None) -> LoginMode:
     return _MODES[key, chatgpt]
 
 
+# The member that each `auth_mode` needs (Codex 0.130 to 0.171); without it Codex is signed in by nothing.
+_MEMBERS = {
+    "apikey": ("OPENAI_API_KEY", Login.API_KEY),
+    "chatgpt": ("tokens", Login.CHATGPT),
+    "chatgptAuthTokens": ("tokens", Login.CHATGPT),
+    "personalAccessToken": ("personal_access_token", Login.PERSONAL_ACCESS_TOKEN),
+    "agentIdentity": ("agent_identity", Login.AGENT_IDENTITY),
+}
+# The order in which Codex looks at a file of an older version, which has no `auth_mode`.
+_MODELESS = ("personalAccessToken", "apikey", "chatgpt")
+
+
+def login(data: bytes | None, credentials_store: str | None, access_token: str | None = None) -> Login:
+    """Return the login that Codex uses, also where auth.json has several.
+
+    access_token  CODEX_ACCESS_TOKEN of Codex's environment, which wins over auth.json (0.138; $CODEX_HOME/.env cannot
+                  set it): a personal access token begins with at-, any other is an agent identity
+    """
+    if access_token:
+        return Login.PERSONAL_ACCESS_TOKEN if access_token.startswith("at-") else Login.AGENT_IDENTITY
+    if credentials_store in _KEYRING_STORES or (credentials_store == "auto" and data is None):
+        return Login.UNKNOWN
+    if data is None:
+        return Login.NONE
+    auth = _parse_object(data)
+    if auth is None:
+        return Login.UNREADABLE
+    mode = auth.get("auth_mode")
+    if mode is None:
+        members = (_MEMBERS[name] for name in _MODELESS)
+        return next((login for name, login in members if _has_content(auth.get(name))), Login.NONE)
+    if not isinstance(mode, str) or mode not in _MEMBERS:
+        return Login.UNKNOWN
+    name, login = _MEMBERS[mode]
+    return login if _has_content(auth.get(name)) else Login.NONE
+
+
 def api_key(data: bytes | None, name: str) -> str | None:
     """Return the key under exactly that name: a secret, to be wrapped before it goes any further."""
     value = _parse(data).get(name)
@@ -71,11 +123,15 @@ def names(data: bytes | None) -> frozenset[str]:
 
 
 def _parse(data: bytes | None) -> dict[str, Any]:
+    return _parse_object(data or b"") or {}
+
+
+def _parse_object(data: bytes) -> dict[str, Any] | None:
     try:
-        auth = json.loads((data or b"").decode())
+        auth = json.loads(data.decode())
     except (ValueError, RecursionError):
-        return {}
-    return auth if isinstance(auth, dict) else {}
+        return None
+    return auth if isinstance(auth, dict) else None
 
 
 def _is_text(value: Any) -> bool:

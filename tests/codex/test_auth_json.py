@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfp.codex import config_toml
-from cfp.codex.auth_json import LoginMode, api_key, login_mode
+from cfp.codex.auth_json import Login, LoginMode, api_key, login, login_mode
 
 KEY = "sk-fixture-not-a-key"
 HOMES = Path(__file__).parents[2] / "fixtures" / "codex_home"
@@ -105,3 +105,52 @@ def test_login_of_the_fixture_homes(home: str, expected: LoginMode) -> None:
     config = (folder / "config.toml").read_bytes() if (folder / "config.toml").exists() else None
     store = config_toml.parse(config).get("cli_auth_credentials_store")
     assert login_mode(auth, store) is expected
+
+
+TOKENS = {"id_token": "x", "access_token": "x"}
+# fmt: off
+LOGINS: list[tuple[Any, Login]] = [
+    ({"auth_mode": "apikey", "OPENAI_API_KEY": KEY},                         Login.API_KEY),
+    ({"auth_mode": "apikey", "OPENAI_API_KEY": KEY, "tokens": TOKENS},       Login.API_KEY),
+    ({"auth_mode": "apikey", "OPENAI_API_KEY": ""},                          Login.NONE),
+    ({"auth_mode": "apikey", "OPENAI_API_KEY": None},                        Login.NONE),
+    ({"auth_mode": "chatgpt", "OPENAI_API_KEY": KEY, "tokens": TOKENS},      Login.CHATGPT),
+    ({"auth_mode": "chatgpt", "tokens": TOKENS},                             Login.CHATGPT),
+    ({"auth_mode": "chatgptAuthTokens", "tokens": TOKENS},                   Login.CHATGPT),
+    ({"auth_mode": "chatgpt"},                                               Login.NONE),
+    ({"OPENAI_API_KEY": KEY, "tokens": TOKENS},                              Login.API_KEY),
+    ({"tokens": TOKENS},                                                     Login.CHATGPT),
+    ({"auth_mode": "personalAccessToken", "personal_access_token": "at-x"},  Login.PERSONAL_ACCESS_TOKEN),
+    ({"OPENAI_API_KEY": KEY, "personal_access_token": "at-x"},               Login.PERSONAL_ACCESS_TOKEN),
+    ({"tokens": TOKENS, "personal_access_token": "at-x"},                    Login.PERSONAL_ACCESS_TOKEN),
+    ({"auth_mode": "agentIdentity", "agent_identity": "a.b.c"},              Login.AGENT_IDENTITY),
+    ({"auth_mode": "agentIdentity", "agent_identity": {"account_id": "x"}},  Login.AGENT_IDENTITY),
+    ({"agent_identity": "a.b.c"},                                            Login.NONE),
+    ({"OPENAI_API_KEY": KEY, "agent_identity": "a.b.c"},                     Login.API_KEY),
+    ({"RELAY_KEY": KEY},                                                     Login.NONE),
+    ({},                                                                     Login.NONE),
+    ({"auth_mode": "bedrockApiKey"},                                         Login.UNKNOWN),
+    ({"auth_mode": "ChatGPT", "tokens": TOKENS},                             Login.UNKNOWN),
+    ({"auth_mode": 5},                                                       Login.UNKNOWN),
+    ([],                                                                     Login.UNREADABLE),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("auth", "expected"), LOGINS)
+def test_the_login_that_codex_uses(auth: Any, expected: Login) -> None:
+    """One of those in the file: as its auth_mode says, else in the order of Codex 0.138 and newer."""
+    assert login(json.dumps(auth).encode(), None) is expected
+    assert login(json.dumps(auth).encode(), "file") is expected
+
+
+def test_a_login_outside_of_the_file() -> None:
+    """No file is no login; one that does not parse is ignored; the keyring is not read; the environment wins."""
+    chatgpt = json.dumps({"auth_mode": "chatgpt", "tokens": TOKENS}).encode()
+    assert login(None, None) is Login.NONE
+    assert {Login.UNREADABLE} == {login(data, None) for data in (b"", b"{", b"\xff", b"\xef\xbb\xbf{}")}
+    assert {Login.UNKNOWN} == {login(data, store) for data in (None, chatgpt) for store in ("keyring", "ephemeral")}
+    assert [Login.UNKNOWN, Login.CHATGPT] == [login(data, "auto") for data in (None, chatgpt)]
+    assert [Login.PERSONAL_ACCESS_TOKEN, Login.AGENT_IDENTITY, Login.CHATGPT] == [
+        login(chatgpt, None, token) for token in ("at-x", "a.b.c", "")
+    ]
