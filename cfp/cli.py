@@ -25,7 +25,9 @@ from cfp.commands import COMMANDS
 from cfp.commands.command import Command, ForegroundCommand, Outcome
 from cfp.commands.overview import overview
 from cfp.commands.parsing import load, page, parsed
+from cfp.core.ownership import check_ownership
 from cfp.errors import CfpError, CutShort, UsageError
+from cfp.host.disk import DISK
 from cfp.host.home import Host
 from cfp.host.worker.code_id import python_path
 from cfp.layout import locate
@@ -200,7 +202,10 @@ def _run(
     names = parsed(verb, argv[1:])
     host = find(names.pop("codex_home"), environ, python_path())
     with _truth_about_interrupts(host):
-        result: Outcome = command.run(command.parse(names), host)
+        args = command.parse(names)
+        if command.writes(args):
+            check_ownership(host.ownership)
+        result: Outcome = command.run(args, host)
     if result is None:
         return 0
     if isinstance(result, Exit):
@@ -272,4 +277,5 @@ def _traceback_file(error: Exception, argv: Sequence[str], environ: Mapping[str,
 
 def _log_folder(argv: Sequence[str], environ: Mapping[str, str]) -> str | None:
     folder = locate(_codex_home(argv), environ).worker
-    return str(folder) if folder.is_dir() else None
+    usable = DISK.is_folder(folder) and not DISK.ownership(folder).is_of_another
+    return str(folder) if usable else None

@@ -93,8 +93,13 @@ def _noted(home: str) -> str:
 
 
 def _note(home: str, fingerprint: str) -> None:
-    """Write the fingerprint for the next session; a note that cannot be written costs that one 8 ms."""
+    """Write the fingerprint for the next session; a note that cannot be written costs that one 8 ms.
+
+    Another user than the home's owner, such as root, writes none: the file would belong to them.
+    """
     try:
+        if os.name == "posix" and os.stat(home).st_uid != os.geteuid():  # noqa: PTH116  pathlib costs 5 ms
+            return
         descriptor = os.open(f"{home}/{NOTE}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError:
         return

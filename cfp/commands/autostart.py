@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cfp.commands.command import Command
+from cfp.commands.command import Command, always
 from cfp.commands.start import begin_worker, worker_fields
 from cfp.core.facts import Facts
 from cfp.core.launch import Launch
@@ -125,7 +125,7 @@ def _log(host: Host, fields: dict[str, Any]) -> None:
     line = json.dumps({"ts": datetime.now(UTC).isoformat(), **fields}) + "\n"
     log = host.layout.autostart_log
     try:
-        if log.exists() and log.stat().st_size > _LOG_LIMIT_BYTES:
+        if log.is_file() and log.stat().st_size > _LOG_LIMIT_BYTES:
             log.replace(log.with_suffix(".jsonl.1"))
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
         with os.fdopen(os.open(log, flags, 0o600), "ab") as file:
@@ -142,4 +142,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    writes=always,
 )

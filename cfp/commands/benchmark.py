@@ -245,4 +245,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    writes=lambda args: args.save,
 )

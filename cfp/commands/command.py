@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 
     from cfp.host.home import Host
 
+
+def _never(_args: object) -> bool:
+    return False
+
+
+def always(_args: object) -> bool:
+    """Whether a command writes, whatever its flags."""
+    return True
+
+
 Outcome: TypeAlias = Result | Raw | Rows | Exit | None
 ArgsT = TypeVar("ArgsT")
 
@@ -46,10 +56,13 @@ class Command(CommandHelp, Generic[ArgsT]):
     """A verb: `run` gets the parsed flags as `args`, a dataclass with a field for each flag.
 
     `run` returns None to print nothing. It raises CfpError.
+
+    writes  whether it may write in the Codex home with these flags, and must therefore run as the home's owner
     """
 
     args: type[ArgsT]
     run: Callable[[ArgsT, Host], Outcome]
+    writes: Callable[[ArgsT], bool] = _never
 
     def parse(self, names: Mapping[str, Any]) -> ArgsT:
         """Return the flags as `args`, from argparse's names and values."""

@@ -61,7 +61,9 @@ def run(args: Args, host: Host) -> Result:
 
 def _recover_first(result: CheckResult, facts: Facts) -> CheckResult:
     """Make `recover` the remedy of an interrupted home, where every other failure may go with the recovery."""
-    return result if result.ok or not facts.interrupted else replace(result, fix=message("interrupted").action)
+    if result.ok or not facts.interrupted or result.code == facts.ownership.refusal:  # it refuses to run, too
+        return result
+    return replace(result, fix=message("interrupted").action)
 
 
 COMMAND = Command(

@@ -237,4 +237,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    writes=lambda args: not args.dry_run,
 )

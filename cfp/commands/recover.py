@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cfp.commands.command import Command
+from cfp.commands.command import Command, always
 from cfp.commands.settle import mend, recovery_fields
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
@@ -135,4 +135,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    writes=always,
 )

@@ -19,7 +19,7 @@ from typing import Any
 
 from cfp.codex import config_toml
 from cfp.codex.text import Unparseable
-from cfp.commands.command import Command
+from cfp.commands.command import Command, always
 from cfp.commands.route_flags import add_key_arguments, add_policy_argument, add_url_argument
 from cfp.core.facts import Facts
 from cfp.core.plan.baseline import derive_baseline
@@ -214,4 +214,5 @@ COMMAND = Command(
     tail="codex …",
     output="Prints nothing of its own: stdout, stderr and the exit code are those of the program that it starts.",
     run=run,
+    writes=always,
 )

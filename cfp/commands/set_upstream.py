@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
-from cfp.commands.command import Command
+from cfp.commands.command import Command, always
 from cfp.commands.route_flags import add_clear_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import skipped_verification, verify_candidate
@@ -139,4 +139,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    writes=always,
 )

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
-from cfp.commands.command import Command
+from cfp.commands.command import Command, always
 from cfp.commands.settle import settle, switch_for
 from cfp.core.diagnosis import Diagnosis, diagnose
 from cfp.core.facts import Facts
@@ -121,4 +121,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    writes=always,
 )

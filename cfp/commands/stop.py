@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cfp.commands.command import Command
+from cfp.commands.command import Command, always
 from cfp.commands.settle import recovered_field, settle
 from cfp.core.facts import Facts, PortFact
 from cfp.core.plan.start import plan_stop
@@ -94,4 +94,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    writes=always,
 )

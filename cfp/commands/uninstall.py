@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from cfp.commands.command import Command
+from cfp.commands.command import Command, always
 from cfp.commands.settle import mend, recovered_field
 from cfp.core.facts import Facts
 from cfp.core.plan.repair import plan_repair
@@ -76,7 +76,8 @@ def run(args: Args, host: Host) -> Result:
     """Uninstall, or say what needs a yes first."""
     facts = host.survey()
     alone = facts.running_worker
-    if not facts.home_exists and alone is not None:  # `stop` can do without a home, and so without a lock
+    # `stop` can do without a home, and so without a lock.
+    if not facts.home_exists and alone is not None and not facts.unreadable:
         raise Refused("codex_home_deleted", path=str(facts.layout.home), pid=alone.pid)
     if not facts.interrupted:
         plan = plan_uninstall(facts, args.request())
@@ -233,4 +234,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    writes=always,
 )

@@ -104,6 +104,26 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
 
 def diagnose(facts: Facts) -> Diagnosis:
     """Return the first diagnosis that holds; `ready` where none does."""
+    obstacle = _obstacle(facts)
+    if obstacle is not None:
+        return obstacle
+    settings = facts.settings
+    if settings is None or not (facts.is_installed or uses_proxy(facts)):
+        unfinished = state_of(facts) is State.RESTORED_DEFERRED
+        message_code: DiagnosisCode | None = "uninstall_unfinished" if unfinished else None
+        return Diagnosis(code="not_enabled", level=Severity.ATTENTION, message_code=message_code)
+    for code, level, holds in _ROWS:
+        if holds(facts, settings):
+            return Diagnosis(code=code, level=level, message_code=message_code_for(facts, code))
+    return Diagnosis(code="ready", level=Severity.OK)
+
+
+def _obstacle(facts: Facts) -> Diagnosis | None:
+    """Return the diagnosis of a home in which no installation can be judged; None for any other."""
+    if facts.ownership.refusal is not None:
+        return Diagnosis(code=facts.ownership.refusal, level=Severity.RISK)
+    if facts.unreadable:
+        return Diagnosis(code="record_unreadable", level=Severity.RISK)
     if not facts.home_exists:
         message_code: DiagnosisCode | None = "home_missing" if facts.running_worker is None else "home_deleted"
         return Diagnosis(code="not_enabled", level=Severity.ATTENTION, message_code=message_code)
@@ -115,12 +135,4 @@ def diagnose(facts: Facts) -> Diagnosis:
         return Diagnosis(code="unrecorded", level=Severity.RISK)
     if unrepairable(facts) is not None:
         return Diagnosis(code="unrecorded", level=Severity.RISK, message_code="unrecorded_and_lost")
-    settings = facts.settings
-    if settings is None or not (facts.is_installed or uses_proxy(facts)):
-        unfinished = state_of(facts) is State.RESTORED_DEFERRED
-        message_code = "uninstall_unfinished" if unfinished else None
-        return Diagnosis(code="not_enabled", level=Severity.ATTENTION, message_code=message_code)
-    for code, level, holds in _ROWS:
-        if holds(facts, settings):
-            return Diagnosis(code=code, level=level, message_code=message_code_for(facts, code))
-    return Diagnosis(code="ready", level=Severity.OK)
+    return None

@@ -12,6 +12,7 @@ from cfp.codex.auth_json import LoginMode
 from cfp.codex.hook_trust import HookTrust
 from cfp.core.health import WorkerHealth
 from cfp.core.manifest import Manifest, ManifestState, digest
+from cfp.core.ownership import UNKNOWN, Ownership
 from cfp.core.settings import Settings
 from cfp.layout import Layout
 
@@ -109,8 +110,9 @@ class Facts:
     provider_keys      providers with a key in provider-auth.json
     auth_names         names of the texts in auth.json, a key's among them
     interrupted        ids of the interrupted transactions, oldest first
-    unreadable         path of each file of our own record that cannot be read, and the reason: the disk's fault, not
-                       the content's, so another try may succeed
+    unreadable         path of each file of our own record that cannot be read, and of each folder that cannot be
+                       listed, with the reason: the disk's fault, not the content's, so another try may succeed
+    ownership          the user of this process, and the owners of the home, its shared files and our own
     codex_version      of the CLI on PATH; None where there is none, or it was not run
     """
 
@@ -144,6 +146,7 @@ class Facts:
     worker_by_process: PortFact | None = None
     draining: tuple[PortFact, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
+    ownership: Ownership = UNKNOWN
 
     @property
     def is_installed(self) -> bool:

@@ -10,9 +10,13 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
+
+from cfp.core.ownership import Ownership
+from cfp.host.system.ownership import read_ownership
 
 
 class Disk(Protocol):
@@ -27,10 +31,16 @@ class Disk(Protocol):
     def names(self, folder: Path) -> list[str]:
         """Return the names in a folder; none where it cannot be listed."""
 
+    def why_unlisted(self, folder: Path) -> str:
+        """Return the reason for which an existing folder cannot be listed; "" where it can be, or is missing."""
+
     def is_folder(self, path: Path) -> bool: ...
 
     def is_locked(self, path: Path) -> bool:
         """Whether a process holds the kernel's lock on a file, as far as this system shows it."""
+
+    def ownership(self, folder: Path, files: Iterable[Path] = ()) -> Ownership:
+        """Return the user of this process, and the owners of a folder and of the files in it."""
 
     def now(self) -> datetime: ...
 
@@ -57,8 +67,20 @@ class MachineDisk:
         except OSError:
             return []
 
+    def why_unlisted(self, folder: Path) -> str:
+        try:
+            os.listdir(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        return "" if os.access(folder, os.X_OK) else os.strerror(errno.EACCES)
+
     def is_folder(self, path: Path) -> bool:
-        return path.is_dir()
+        try:
+            return path.is_dir()
+        except OSError:  # a folder above it cannot be searched
+            return False
 
     if sys.platform == "win32":
 
@@ -81,6 +103,9 @@ class MachineDisk:
             finally:
                 os.close(descriptor)
             return False
+
+    def ownership(self, folder: Path, files: Iterable[Path] = ()) -> Ownership:
+        return read_ownership(folder, files)
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -34,7 +34,9 @@ def read_doctor_facts(host: Host, facts: Facts, *, system: Path = SYSTEM) -> Doc
         python=platform.python_version(),
         proxies=swallowing_proxies(environ),
         profiles=tuple(
-            path.name for path in sorted(host.layout.home.glob("*.config.toml")) if _ROUTING & _doc(path).keys()
+            name
+            for name in sorted(host.disk.names(host.layout.home))
+            if name.endswith(".config.toml") and _ROUTING & _doc(host.layout.home / name).keys()
         ),
         managed=tuple(
             str(path)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import cfp
 from cfp.core.facts import Facts
+from cfp.core.ownership import Ownership
 from cfp.errors import CfpError
 from cfp.host import codex_cli
 from cfp.host.disk import DISK, Disk
-from cfp.host.survey import RequestedAddress, survey
+from cfp.host.survey import RequestedAddress, home_ownership, survey
 from cfp.layout import Layout, locate
 from journal.values import Unmergeable
 
@@ -61,13 +62,19 @@ class Host:
         )
 
     @property
+    def ownership(self) -> Ownership:
+        """The user of this process, and the owners of the home, its shared files and our own."""
+        return home_ownership(self.disk, self.layout)
+
+    @property
     def is_at_work(self) -> bool:
         """Whether a command holds the journal's lock now, as far as this system shows it."""
         return self.disk.is_locked(self.layout.journal_lock)
 
     @cached_property
     def codex(self) -> codex_cli.CodexCli | None:
-        return codex_cli.find_codex(self.environ, self.layout.home)
+        """The Codex CLI; None where it would run in another user's home, and leave files there."""
+        return None if self.ownership.is_of_another else codex_cli.find_codex(self.environ, self.layout.home)
 
     @cached_property
     def codex_version(self) -> tuple[int, ...] | None:

@@ -13,12 +13,14 @@ from cfp.codex import auth_json, config_toml, hook_trust, hooks_document
 from cfp.codex.text import Unparseable
 from cfp.core.facts import Facts, Runtime, TextFact
 from cfp.core.manifest import Manifest, parse_manifest
+from cfp.core.ownership import Ownership
 from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
 from cfp.errors import Refused
 from cfp.host.disk import DISK, Disk
 from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.system import windows
+from cfp.host.system.ownership import entries
 from cfp.host.worker import code_id
 from cfp.host.worker.queries import LOCAL_QUERIES, WorkerQueries
 from cfp.layout import Layout
@@ -95,8 +97,22 @@ def survey(
         interrupted=() if settled else _interrupted(disk, layout, locked=locked),
         backup_contents=_kept(record, layout, backups) if manifest is None else (),
         codex_version=codex_version,
-        unreadable=tuple((str(path), why) for path, why in record.read_errors.items()),
+        unreadable=tuple((str(path), why) for path, why in {**_unlisted(disk, layout), **record.read_errors}.items()),
+        ownership=home_ownership(disk, layout),
     )
+
+
+def _unlisted(disk: Disk, layout: Layout) -> dict[Path, str]:
+    """Return the folders that exist and cannot be listed, each with the reason."""
+    folders = (layout.home, layout.state, layout.worker, layout.journal, layout.backups)
+    return {folder: why for folder in folders if (why := disk.why_unlisted(folder))}
+
+
+def home_ownership(disk: Disk, layout: Layout) -> Ownership:
+    """Read the owners of the home, its shared files and our own; auth.json is Codex's alone."""
+    folders = (layout.state, layout.worker, layout.journal, layout.backups)
+    files = (path for folder in folders for path in entries(folder))
+    return disk.ownership(layout.home, (layout.config, layout.hooks, layout.backups.parent, *files))
 
 
 class _OwnFiles:

@@ -9,6 +9,9 @@ from cfp.messages.message import CLI, Message
 _WHEN_IDLE: Final = f"Wait until no turn is running, then run `{CLI} start`; it cuts off running turns."
 
 DiagnosisCode = Literal[
+    "home_of_another_user",
+    "files_of_another_user",
+    "record_unreadable",
     "interrupted",
     "config_unparseable",
     "unrecorded",
@@ -34,6 +37,15 @@ DiagnosisCode = Literal[
 
 # fmt: off
 DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
+    "home_of_another_user": Message(
+        "This Codex home belongs to another user, so commands that change something refuse to run.",
+        f"Run `{CLI} doctor` to see the owner, then run commands as that user, without sudo."),
+    "files_of_another_user": Message(
+        "Files of this Codex home belong to another user, probably because an earlier command ran with sudo.",
+        f"Run `{CLI} doctor` to see the files and the command that gives them back to you."),
+    "record_unreadable": Message(
+        "A file or folder of the installation exists but cannot be read, so its state is not known.",
+        f"Run `{CLI} doctor` to see which and why."),
     "interrupted": Message("A command was interrupted before it finished.", f"Run `{CLI} recover`."),
     "config_unparseable": Message("config.toml is not valid TOML, and Codex cannot read it either.", f"Run `{CLI} doctor` to see the line, then correct it by hand."),
     "unrecorded": Message(

@@ -22,6 +22,7 @@ FindingCode = Literal[
 
 PassCode = Literal[
     "python",
+    "home_owner",
     "config_absent",
     "config_valid",
     "provider",
@@ -84,6 +85,7 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
 
 PASSES: Final[dict[PassCode, Message]] = {
     "python": Message("Python {version} at {executable}."),
+    "home_owner": Message("The Codex home and the proxy's files belong to the user who runs this command, as far as the system shows it."),
     "config_absent": Message("There is no {path}; Codex uses its defaults."),
     "config_valid": Message("{path} is valid TOML."),
     "provider": Message("Codex uses the provider {provider}."),

@@ -10,6 +10,8 @@ RefusalCode = Literal[
     "codex_home_missing",
     "codex_home_deleted",
     "codex_home_not_text",
+    "home_of_another_user",
+    "files_of_another_user",
     "config_unparseable",
     "hooks_unparseable",
     "settings_invalid",
@@ -61,6 +63,13 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "codex_home_not_text": Message(
         "The path {path} is not valid UTF-8, so config.toml and hooks.json cannot contain it.",
         "Rename the folder, or create a symbolic link to it and pass the link with --codex-home."),
+    "home_of_another_user": Message(
+        "{path} belongs to the user {owner}, and this command runs as {user}. Files that it wrote there would belong to {user}, and "
+        "{owner} could not change them. Nothing was changed.",
+        "Run the command as {owner}, without sudo; for a Codex home of your own, pass it with --codex-home."),
+    "files_of_another_user": Message(
+        "These paths do not belong to {owner}, probably because an earlier command ran with sudo: {paths}. Nothing was changed.",
+        "Run `{remedy}`, then run this command again, without sudo."),
     "config_unparseable": Message(
         "{path} is not valid TOML: {reason}. Nothing was changed.", "Correct the file by hand; Codex cannot read it either."),
     "hooks_unparseable": Message(
@@ -71,7 +80,7 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "Move settings.json away, then run `" + CLI + " install --start --upstream-base URL`."),
     "record_unreadable": Message(
         "{path} exists but cannot be read: {reason}. Nothing was changed.",
-        "Make the file readable, then run the command again. `uninstall --force` works without it."),
+        "Correct its permissions, then run the command again. `uninstall --force` works without a file that cannot be read."),
     "manifest_invalid": Message(
         "install-manifest.json, the record of the installation, is not valid: {reason}.",
         f"Run `{CLI} uninstall`, which restores the provider's URL from the newest backup. Then install again."),

@@ -12,6 +12,7 @@ from cfp.core.checks.check import DoctorFacts
 from cfp.core.checks.table import CHECKS, run_checks
 from cfp.core.facts import PortFact, PortState
 from cfp.core.health import parse_health
+from cfp.core.ownership import Ownership, User
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.settings import Policy
@@ -19,7 +20,7 @@ from tests.facts import CONFIG, facts, installed, worker_of
 
 MACHINE = DoctorFacts(python="3.11.0")
 NAMES = [
-    *("python", "codex_config", "active_provider", "provider_base_url", "runtime_source", "login_mode"),
+    *("python", "home_owner", "codex_config", "active_provider", "provider_base_url", "runtime_source", "login_mode"),
     *("proxy_settings", "config_points_to_proxy", "upstream_saved", "service_tier_policy", "upstream_auth"),
     *("proxy_health", "proxy_pending_restart", "proxy_runtime", "hooks_enabled", "startup_hook"),
 ]
@@ -52,12 +53,18 @@ def test_a_bad_verdict_says_what_mends_it() -> None:
 
 
 ENABLED = enabled()
+ALICE, ROOT = User(uid=1, name="alice"), User(uid=0, name="root")
+THEIRS = Ownership(path="/home/alice/.codex", user=ROOT, owner=ALICE)
+LEFT = Ownership(path="/home/alice/.codex", user=ALICE, owner=ALICE, foreign_files=("/home/alice/.codex/hooks.json",))
 SETTINGS = ENABLED.settings
 
 
 @pytest.mark.parametrize(
     ("home", "check", "result"),
     [
+        (replace(ENABLED, ownership=THEIRS), "home_owner", (False, "home_of_another_user")),
+        (replace(ENABLED, ownership=LEFT), "home_owner", (False, "files_of_another_user")),
+        (replace(ENABLED, unreadable=(("/f", "denied"),)), "home_owner", (False, "record_unreadable")),
         (facts(), "proxy_settings", (False, "not_enabled")),
         (replace(ENABLED, interrupted=("tx",)), "codex_config", (False, "interrupted")),
         (facts(home_exists=False), "codex_config", (False, "codex_home_missing")),

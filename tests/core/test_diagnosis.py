@@ -12,6 +12,7 @@ from cfp.codex.auth_json import LoginMode
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import PortFact, PortState, TextFact
 from cfp.core.manifest import ManifestState
+from cfp.core.ownership import Ownership, User
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.settings import Policy
@@ -21,6 +22,11 @@ from tests.facts import facts, installed, worker_of
 ENABLED = installed(facts(), plan_install(facts(), RouteRequest()))
 SETTINGS = ENABLED.settings
 ORDER = [
+    (
+        "home_of_another_user",
+        {"ownership": Ownership(path="/h", user=User(uid=0, name="root"), owner=User(uid=1, name="alice"))},
+    ),
+    ("record_unreadable", {"unreadable": (("/f", "denied"),)}),
     ("interrupted", {"interrupted": ("tx",)}),
     ("config_unparseable", {"config": TextFact(data=b"a = [", doc=None, error="no end")}),
     ("unrecorded", {"settings": None}),

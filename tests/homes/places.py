@@ -10,13 +10,14 @@ import errno
 import os
 import random
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
+from cfp.core.ownership import Ownership
 from cfp.host.disk import Disk, MachineDisk
 from cfp.layout import Layout
 from journal.fs import FileType, Fs
@@ -170,6 +171,10 @@ class MemoryDisk:
     def names(self, folder: Path) -> list[str]:
         return self._fs.inside(str(folder))
 
+    def why_unlisted(self, folder: Path) -> str:
+        """Nothing in memory is closed."""
+        return ""
+
     def is_locked(self, path: Path) -> bool:
         """Nobody else is at work in memory."""
         return False
@@ -177,6 +182,10 @@ class MemoryDisk:
     def is_folder(self, path: Path) -> bool:
         node = self._fs.node(self._fs.led_to(path))
         return node is not None and node.kind is FileType.FOLDER
+
+    def ownership(self, folder: Path, files: Iterable[Path] = ()) -> Ownership:
+        """Memory has no users."""
+        return Ownership(path=str(folder))
 
     def now(self) -> datetime:
         return BEGINNING + timedelta(seconds=self._seconds)

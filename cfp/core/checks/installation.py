@@ -19,6 +19,18 @@ def python(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     )
 
 
+def home_owner(facts: Facts, _: DoctorFacts) -> CheckResult:
+    """Check that the home and our files in it belong to the user of this process, and can be read."""
+    ownership = facts.ownership
+    if ownership.refusal is not None:
+        details = ownership.details
+        return failure(ownership.refusal, message(ownership.refusal, details), **details)
+    for path, reason in facts.unreadable:
+        details = {"path": path, "reason": reason}
+        return failure("record_unreadable", message("record_unreadable", details), **details)
+    return success(PASSES["home_owner"])
+
+
 def runtime_source(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Name the installed code, and check that the Codex CLI is there."""
     runtime = facts.runtime

@@ -10,6 +10,7 @@ from typing import Any
 from cfp.codex import config_toml, hook_trust, hooks_feature, hooks_json
 from cfp.core.facts import Facts
 from cfp.core.manifest import FileRecord, Manifest, ManifestState, digest
+from cfp.core.ownership import check_ownership
 from cfp.core.plan.baseline import Baseline, config_edits, derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key, route_changed
 from cfp.core.plan.changes import config_change, hooks_change, manifest_change, settings_change
@@ -152,12 +153,13 @@ def check_readable(facts: Facts, *, leaving: bool = False) -> None:
 
     leaving  an uninstall does without our own files, which it removes: the backups stand in for them
     """
+    check_ownership(facts.ownership)
+    for record, reason in facts.unreadable:  # it may be readable later, so it is not lost
+        raise Refused("record_unreadable", path=record, reason=reason)
     if not facts.home_exists:
         raise Refused("codex_home_missing", path=str(facts.layout.home))
     if not _is_utf8(str(facts.layout.home)):
         raise Refused("codex_home_not_text", path=str(facts.layout.home))
-    for record, reason in facts.unreadable:  # it may be readable later, so it is not lost
-        raise Refused("record_unreadable", path=record, reason=reason)
     if facts.config.is_unparseable:
         raise Refused("config_unparseable", path=str(facts.layout.config), reason=facts.config.error)
     if facts.hooks.is_unparseable:

@@ -58,8 +58,11 @@ def plan_autostart(facts: Facts) -> StartPlan:
 def _plan(facts: Facts, *, replaces_hung: bool) -> StartPlan:
     settings, worker = facts.settings, facts.worker
     if settings is None:
+        _check_readable(facts)
         raise Refused("settings_missing")
     action = worker_action(facts, settings, worker)
+    if action is not WorkerAction.KEEP:
+        _check_readable(facts)
     state = state_of(facts)
     hung = hangs(facts, worker)
     if worker is not None and state is State.FOREIGN and not (hung and replaces_hung):
@@ -76,6 +79,15 @@ def _plan(facts: Facts, *, replaces_hung: bool) -> StartPlan:
     )
 
 
+def _check_readable(facts: Facts) -> None:
+    """Refuse to take for absent what a worker needs and cannot read; raises Refused(record_unreadable)."""
+    layout = facts.layout
+    needed = {str(path) for path in (layout.home, layout.state, layout.worker, layout.settings)}
+    for path, reason in facts.unreadable:
+        if path in needed:
+            raise Refused("record_unreadable", path=path, reason=reason)
+
+
 def plan_stop(facts: Facts, *, force: bool) -> bool:
     """Return whether there is a worker to stop, a draining one included.
 
@@ -83,6 +95,8 @@ def plan_stop(facts: Facts, *, force: bool) -> bool:
     be cut off.
     """
     runs = facts.running_worker is not None
+    if runs and facts.config.is_unparseable and not force:  # it may point at the proxy
+        raise Refused("config_unparseable", path=str(facts.layout.config), reason=facts.config.error)
     if runs and uses_proxy(facts) and not force:
         raise Refused("config_points_to_proxy")
     return runs or bool(facts.draining)

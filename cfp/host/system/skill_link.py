@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cfp
+from cfp.core.ownership import ROOT, check_ownership
 from cfp.errors import Refused
+from cfp.host.system.ownership import read_ownership
 from cfp.host.system.windows import make_junction
 from cfp.layout import skill_link
 
@@ -45,6 +47,7 @@ def link(
     path, target = _ends(repo_root, skills_root, environ)
     if not (target / "SKILL.md").is_file():
         raise Refused("skill_missing", path=str(target))
+    _check_owner(path.parent)
     if _is_link(path):
         if _leads_to(path, target):
             return _result("already_linked", path, target, link_type)
@@ -61,6 +64,7 @@ def unlink(
 ) -> SkillLink:
     """Remove the link; raises Refused(skill_place_taken) for anything that is not a link to this checkout."""
     path, target = _ends(repo_root, skills_root, environ)
+    _check_owner(path.parent)
     if not _is_link(path):
         if path.exists():
             raise Refused("skill_place_taken", path=str(path))
@@ -69,6 +73,13 @@ def unlink(
         raise Refused("skill_place_taken", path=str(path))
     link_type.remove(str(path))
     return _result("unlinked", path, target, link_type)
+
+
+def _check_owner(folder: Path) -> None:
+    """Refuse root in the folder of another user; an ordinary user may have write permission by a group."""
+    ownership = read_ownership(folder)
+    if ownership.user is not None and ownership.user.uid == ROOT:
+        check_ownership(ownership)
 
 
 def _ends(repo_root: str | None, skills_root: str | None, environ: Mapping[str, str]) -> tuple[Path, Path]:

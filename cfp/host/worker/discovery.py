@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from itertools import pairwise
 from pathlib import Path
 
 from cfp.core.health import WorkerHealth
+from cfp.host.disk import DISK
 from cfp.host.worker import control_socket, processes
 from cfp.host.worker.health import health_behind
 from cfp.layout import Layout
@@ -54,6 +56,6 @@ def draining_workers(layout: Layout) -> list[WorkerHealth]:
     """Return the health of the workers that drain: after a handover, or after SIGTERM."""
     if not control_socket.CAN_HAND_OVER:
         return []
-    sockets = sorted(layout.worker.glob("fast_proxy.*.sock"))
-    responses = (health_behind(path) for path in sockets)
+    sockets = [layout.worker / name for name in DISK.names(layout.worker) if fnmatch(name, "fast_proxy.*.sock")]
+    responses = (health_behind(path) for path in sorted(sockets))
     return [health for health in responses if health is not None and health.draining]

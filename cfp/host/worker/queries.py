@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cfp.core.facts import PortFact, PortState
 from cfp.core.health import WorkerHealth, parse_health
+from cfp.host.disk import DISK
 from cfp.host.worker import control_socket, discovery, probe, processes
 from cfp.host.worker.health import health_at
 from cfp.host.worker.predecessor import find_predecessor, find_unrecorded
@@ -95,7 +96,8 @@ def _draining(layout: Layout) -> tuple[PortFact, ...]:
 
 def _hands_over(health: WorkerHealth, layout: Layout) -> bool:
     """Whether the worker offers a handover and its control socket exists: its home may have been deleted."""
-    return control_socket.CAN_HAND_OVER and health.hands_over and layout.control(health.nonce).exists()
+    has_socket = layout.control(health.nonce).name in DISK.names(layout.worker)
+    return control_socket.CAN_HAND_OVER and health.hands_over and has_socket
 
 
 def _is_this_home(home: str, layout: Layout) -> bool:

@@ -10,6 +10,7 @@ from cfp.core.facts import PortFact
 from cfp.core.health import WorkerHealth, parse_health
 from cfp.core.launch import Launch
 from cfp.core.settings import Settings, settings_from_json
+from cfp.host.disk import DISK
 from cfp.host.worker import predecessor, probe, processes
 from cfp.host.worker.health import health_of
 from cfp.host.worker.shutdown import release_worker, stop_worker
@@ -84,7 +85,8 @@ class WorkerSupervisor:
 
     def files(self) -> list[Path]:
         """Return every file that workers of this home have written, and no file that others put beside them."""
-        return sorted(self._layout.worker.glob("fast_proxy.*"))
+        names = (name for name in DISK.names(self._layout.worker) if name.startswith("fast_proxy."))
+        return sorted(self._layout.worker / name for name in names)
 
     def relaunch_spec(self, worker: PortFact) -> Json | None:
         """Return the record that relaunches that worker: its settings, run by the installed code.

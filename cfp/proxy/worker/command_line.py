@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,11 +124,25 @@ def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
     )
 
 
+def _check_owner(home: Path, owner: int) -> None:
+    """Refuse to write logs into another user's home; raises Refused. The usual case imports nothing for this."""
+    if sys.platform != "win32" and owner != os.geteuid():
+        from cfp.core.ownership import check_ownership  # noqa: PLC0415  see above
+        from cfp.host.system.ownership import read_ownership  # noqa: PLC0415  see above
+
+        check_ownership(read_ownership(home))
+
+
 def main(argv: Sequence[str]) -> int:
     """Serve until a signal ends the worker, and return the exit code; raises CfpError where it cannot start."""
     args = parse(argv, os.environ)
-    if not args.codex_home.is_dir():
+    try:
+        owner = args.codex_home.stat().st_uid if args.codex_home.is_dir() else None
+    except OSError as error:  # a folder above it cannot be searched
+        raise Refused("record_unreadable", path=str(args.codex_home), reason=error.strerror) from error
+    if owner is None:
         raise Refused("codex_home_missing", path=str(args.codex_home))
+    _check_owner(args.codex_home, owner)
     gc.disable()  # starting leaves no garbage, and a search for it takes 5 % of the time; `process` enables it again
     # Imported before the go byte: the parent is busy with its journal, and importing leaves no trace.
     from cfp.proxy.worker.process import serve  # noqa: PLC0415  wrong flags are reported without it
