@@ -12,9 +12,9 @@ import cfp
 from cfp.codex import auth_json, config_toml, hook_trust, hooks_document
 from cfp.codex.text import Unparseable
 from cfp.core.facts import Facts, Runtime, TextFact
+from cfp.core.keys.provider_auth import stored_keys
 from cfp.core.manifest import Manifest, parse_manifest
 from cfp.core.ownership import Ownership
-from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
 from cfp.errors import Refused
 from cfp.host.disk import DISK, Disk

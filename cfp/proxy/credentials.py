@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from cfp.codex.auth_json import api_key, login_mode
-from cfp.core.bearer import bearer, is_key
+from cfp.core.keys.bearer import bearer, is_key
+from cfp.core.keys.provider_auth import stored_keys
 from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
-from cfp.core.provider_auth import stored_keys
 from cfp.core.settings import Policy, Settings
 from cfp.layout import Layout
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfp.core.bearer import bearer
+from cfp.core.keys.bearer import bearer
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfp.codex import config_toml
-from cfp.core.bearer import is_key
+from cfp.core.keys.bearer import is_key
+from cfp.core.keys.provider_auth import stored_keys, with_key
 from cfp.core.manifest import parse_manifest
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
@@ -18,7 +19,6 @@ from cfp.core.plan.prepare_login import plan_prepare_login
 from cfp.core.plan.set_upstream import plan_set_upstream
 from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.plan.worker import WorkerAction
-from cfp.core.provider_auth import stored_keys, with_key
 from cfp.core.route_report import route_and_auth
 from cfp.core.settings import Policy, parse_settings
 from cfp.core.state import State

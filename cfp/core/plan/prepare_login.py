@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cfp.core.facts import Facts
+from cfp.core.keys.provider_auth import stored_keys, with_key
 from cfp.core.provider import choose_provider
-from cfp.core.provider_auth import stored_keys, with_key
 from journal.values import FileChange
 
 

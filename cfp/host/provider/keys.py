@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.codex import auth_json
-from cfp.core.bearer import bearer, is_key
+from cfp.core.keys.bearer import bearer, is_key
+from cfp.core.keys.provider_auth import stored_keys
 from cfp.core.provider import host_of
-from cfp.core.provider_auth import stored_keys
 from cfp.errors import Failed
 from cfp.host.provider.auth_command import printed_key
 from cfp.host.provider.dotenv import parse_dotenv

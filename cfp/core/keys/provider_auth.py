@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from cfp.core.bearer import is_key
+from cfp.core.keys.bearer import is_key
 from cfp.errors import Refused
 
 
