@@ -112,3 +112,10 @@ def after(before: Facts, changes: tuple[FileChange, ...], worker: PortFact | Non
 def installed(before: Facts, plan: InstallPlan) -> Facts:
     """The facts after an install that went through, with its worker running."""
     return after(before, plan.changes, worker_of(plan.settings))
+
+
+def former_hook(home: Facts) -> hook_trust.HookTrust:
+    """The hook of that home as version 0.2.0 wrote it."""
+    entry = home.hook_entries[0]
+    command = f"/opt/python -P -m codex_fast_proxy autostart --codex-home {home.layout.home} --quiet"
+    return replace(entry, position=replace(entry.position, command=command))

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from cfp.core.settings import Policy, Settings
 
 TRUST_KEY = "/home/a b/.codex/hooks.json:session_start:0:0"
-OUR_COMMAND = "/usr/bin/python3 -P -m codex_fast_proxy autostart --codex-home /home/a/.codex --quiet"
+OUR_COMMAND = (
+    "/usr/bin/env -u PYTHONEXECUTABLE -u __PYVENV_LAUNCHER__ /usr/bin/python3 -I -m codex_fast_proxy autostart "
+    "--codex-home /home/a/.codex --quiet"
+)
 PREDECESSOR_COMMAND = "python3 -m codex_fast_proxy autostart --codex-home /home/a/.codex --quiet"
 
 Draw = st.DrawFn

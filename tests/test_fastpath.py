@@ -198,8 +198,8 @@ def test_a_noop_imports_next_to_nothing(serving: tuple[Layout, dict[str, Any]]) 
             if line.startswith("import time:")
         }
         for command in (
-            [sys.executable, "-P", "-X", "importtime", "-c", "pass"],
-            [sys.executable, "-P", "-X", "importtime", "-m", "codex_fast_proxy", *words],
+            [sys.executable, "-I", "-X", "importtime", "-c", "pass"],
+            [sys.executable, "-I", "-X", "importtime", "-m", "codex_fast_proxy", *words],
         )
     ]
     added = loaded[1] - loaded[0]

@@ -18,6 +18,7 @@ TOMBSTONE: Final[dict[str, Json]] = {"hooks": []}
 HANDLER_TOMBSTONE: Final[dict[str, Json]] = {"type": "command", "command": ""}
 
 _OURS = re.compile(r"(?:\A|\s)-m\s+codex_fast_proxy\s+autostart(?:\s|\Z)")
+_ISOLATED = re.compile(r"\s(?:-I|-E\s+-P\s+-S\s+-c\s.+)\s+-m\s+codex_fast_proxy\s", re.DOTALL)
 _ROOT_KEYS = frozenset({"hooks", "description"})
 # Codex refuses these twice in one object; it takes the last of any other name.
 _ONCE = _ROOT_KEYS | {"SessionStart", "matcher", "type", "command", "timeout", "async", "statusMessage"}
@@ -78,6 +79,11 @@ def find_ours(doc: Mapping[str, Json]) -> tuple[Position, ...]:
         for h, handler in enumerate(entry.get("hooks", ()))
         if _is_ours(handler)
     )
+
+
+def is_isolated(command: str) -> bool:
+    """Whether a hook of ours has the flags that keep PYTHON* variables out; hooks before 0.3.0 do not."""
+    return _ISOLATED.search(decoded(command)) is not None
 
 
 def groups_of(doc: Mapping[str, Json]) -> list[dict[str, Any]]:

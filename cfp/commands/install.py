@@ -18,7 +18,7 @@ from cfp.core.plan.worker import WorkerAction
 from cfp.core.route_report import route_and_auth
 from cfp.core.settings import Policy
 from cfp.core.state import state_of
-from cfp.errors import CfpError, UsageError
+from cfp.errors import CfpError, Refused, UsageError
 from cfp.host.codex_cli import HOOKS_LIST_SINCE
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.host.survey import RequestedAddress
@@ -105,6 +105,9 @@ def run(args: Args, host: Host) -> Result:
     """Enable, prepare or plan; raises CfpError with everything as it was."""
     if not (args.start or args.prepare_only or args.dry_run):
         raise UsageError("start_required")
+    reason = host.import_error()
+    if reason:
+        raise Refused("program_not_installed", python=host.python, reason=reason)
     recovered = {} if args.dry_run else settle(host, "install")
     address = RequestedAddress(host=args.host, port=args.port)
     facts = host.survey(address, ask_codex=True, settled=not args.dry_run)

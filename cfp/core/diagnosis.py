@@ -18,6 +18,7 @@ from cfp.core.state import (
     State,
     WorkerState,
     hook_state,
+    hooks_isolated,
     settings_pending,
     state_of,
     uses_proxy,
@@ -97,6 +98,7 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
     ("proxy_unhealthy",           Severity.RISK,      _answers_wrongly),
     ("runtime_stale",             Severity.ATTENTION, lambda f, _: worker_state(f) is WorkerState.STALE),
     ("startup_hook_not_ready",    Severity.ATTENTION, lambda f, _: hook_state(f) is not HookState.TRUSTED),
+    ("startup_hook_not_isolated", Severity.ATTENTION, lambda f, _: not hooks_isolated(f)),
     ("fast_policy_unknown",       Severity.ATTENTION, _unknown_fast),
 )
 # fmt: on

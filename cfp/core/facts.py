@@ -76,12 +76,16 @@ class PortFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """The code and interpreter of this process."""
+    """The code and interpreter of this process.
+
+    user_base  the base of the user's site where this program is installed there, else ""
+    """
 
     runtime_id: str
     version: str
     python: str
     package: str
+    user_base: str = ""
 
     def to_json(self) -> dict[str, str]:
         return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 
+from cfp.codex.hooks_document import is_isolated
 from cfp.core.facts import Facts, PortState
 from cfp.core.manifest import ManifestState
 from cfp.core.provider import provider_url
@@ -112,6 +113,11 @@ def hook_state(facts: Facts) -> HookState:
     if not facts.hook_entries:
         return HookState.ABSENT
     return HookState.TRUSTED if any(entry.runs for entry in facts.hook_entries) else HookState.UNTRUSTED
+
+
+def hooks_isolated(facts: Facts) -> bool:
+    """Whether each hook of ours has the flags that keep the caller's PYTHON* variables out."""
+    return all(is_isolated(entry.position.command) for entry in facts.hook_entries)
 
 
 def worker_state(facts: Facts) -> WorkerState:

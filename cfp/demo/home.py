@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cfp.core.program import program_words
+from cfp.host.worker.code_id import user_base
 from cfp.layout import Layout
 
 KEY_VARIABLE = "DEMO_RELAY_KEY"
@@ -103,7 +105,6 @@ class DemoHome:
             "USERPROFILE": home,
             "TMPDIR": str(self.root),
             "LANG": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "HTTPS_PROXY": "http://127.0.0.1:9",
             "NO_PROXY": "127.0.0.1,localhost",
             KEY_VARIABLE: KEY,
@@ -111,7 +112,7 @@ class DemoHome:
 
     def run(self, *arguments: str) -> CommandResult:
         """Run one of our own commands as its user would, and return its JSON."""
-        done = self._run([sys.executable, "-P", "-m", "codex_fast_proxy", *arguments])
+        done = self._run([*program_words(sys.executable, user_base()), *arguments])
         return CommandResult(code=done.returncode, fields=json.loads(done.stdout) if done.stdout else {})
 
     def codex_exec(self, program: Path, prompt: str) -> bool:

@@ -14,6 +14,7 @@ from cfp.errors import CfpError
 from cfp.host import codex_cli
 from cfp.host.disk import DISK, Disk
 from cfp.host.survey import RequestedAddress, home_ownership, survey
+from cfp.host.worker.code_id import package_path, user_base
 from cfp.layout import Layout, locate
 from journal.values import Unmergeable
 
@@ -83,11 +84,17 @@ class Host:
         except CfpError:
             return None
 
+    def import_error(self) -> str:
+        """Return the reason why the program cannot be started by itself, as Codex will start it; "" where it can."""
+        from cfp.host.system.isolation import import_error  # noqa: PLC0415  only an install asks
+
+        return import_error(self.python, user_base(), package_path())
+
     @cached_property
     def workers(self) -> WorkerSupervisor:
         from cfp.host.worker.supervisor import WorkerSupervisor  # noqa: PLC0415  reading commands start no process
 
-        return WorkerSupervisor(self.layout, self.python)
+        return WorkerSupervisor(self.layout, self.python, user_base())
 
     @cached_property
     def journal(self) -> Journal:

@@ -140,6 +140,7 @@ def describe_runtime() -> Runtime:
         version=cfp.__version__,
         python=code_id.python_path(),
         package=code_id.package_path(),
+        user_base=code_id.user_base(),
     )
 
 

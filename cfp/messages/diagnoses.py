@@ -31,6 +31,7 @@ DiagnosisCode = Literal[
     "settings_pending_restart_cut",
     "runtime_stale_cut",
     "startup_hook_not_ready",
+    "startup_hook_not_isolated",
     "fast_policy_unknown",
     "ready",
 ]
@@ -85,6 +86,9 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "startup_hook_not_ready": Message(
         "Codex will not start the proxy: the hook is missing, disabled or not trusted.",
         f"Run `{CLI} install --start` again."),
+    "startup_hook_not_isolated": Message(
+        "The hook was written by an earlier version, and runs modules from the folders that PYTHONPATH names, also outside of Codex's sandbox.",
+        f"Run `{CLI} install --start` to write the hook anew."),
     "fast_policy_unknown": Message(
         "The proxy cannot tell how Codex is signed in, so it adds no tier to requests.",
         f"Sign in, or run `{CLI} set-upstream --service-tier-policy inject_missing` to add the tier always."),

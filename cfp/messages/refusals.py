@@ -12,6 +12,7 @@ RefusalCode = Literal[
     "codex_home_not_text",
     "home_of_another_user",
     "files_of_another_user",
+    "program_not_installed",
     "config_unparseable",
     "hooks_unparseable",
     "settings_invalid",
@@ -70,6 +71,10 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "files_of_another_user": Message(
         "These paths do not belong to {owner}, probably because an earlier command ran with sudo: {paths}. Nothing was changed.",
         "Run `{remedy}`, then run this command again, without sudo."),
+    "program_not_installed": Message(
+        "Codex starts the hook and the proxy with {python} alone, without PYTHONPATH and without the current folder, and that Python "
+        "cannot start this program: {reason}. Nothing was changed.",
+        f"Install codex-fast-proxy with pip into a virtual environment, then run `{CLI} install --start` from there."),
     "config_unparseable": Message(
         "{path} is not valid TOML: {reason}. Nothing was changed.", "Correct the file by hand; Codex cannot read it either."),
     "hooks_unparseable": Message(

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from cfp.codex import hooks_document
 from cfp.codex.hook_command import _LAUNCHER, decoded, posix_line, windows_line
+from cfp.core.program import program_words
 
 WORDS = st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1, max_size=6)
-OURS = ("-P", "-m", "codex_fast_proxy", "autostart", "--codex-home", r"C:\Users\me\.codex", "--quiet")
+OURS = ("-I", "-m", "codex_fast_proxy", "autostart", "--codex-home", r"C:\Users\me\.codex", "--quiet")
+USER_SITE = program_words("python", r"C:\Users\me's\AppData\Roaming\Python")[1:]
 PYTHONS = (
     r"C:\Python\python.exe",
     r"C:\Program Files\Python 3\python.exe",
@@ -54,8 +56,11 @@ def test_no_windows_line_begins_with_a_quote(python: str) -> None:
 def test_it_is_known_as_ours(python: str, line: object) -> None:
     """However it is spelled: found again for status, update and removal."""
     assert callable(line)
-    doc = {"hooks": {"SessionStart": [hooks_document.group(line((python, *OURS)))]}}
-    assert 1 == len(hooks_document.find_ours(doc))
+    for words in (OURS, ("-P", *OURS[1:]), OURS[1:], (*USER_SITE, *OURS[3:])):
+        command = line((python, *words))
+        doc = {"hooks": {"SessionStart": [hooks_document.group(command)]}}
+        assert 1 == len(hooks_document.find_ours(doc))
+        assert (words in {OURS, (*USER_SITE, *OURS[3:])}) == hooks_document.is_isolated(command)
 
 
 def test_another_script_is_not_ours() -> None:

@@ -16,7 +16,7 @@ from cfp.core.ownership import Ownership, User
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.settings import Policy
-from tests.facts import CONFIG, facts, installed, worker_of
+from tests.facts import CONFIG, facts, former_hook, installed, worker_of
 
 MACHINE = DoctorFacts(python="3.11.0")
 NAMES = [
@@ -115,6 +115,11 @@ SETTINGS = ENABLED.settings
             replace(ENABLED, hook_entries=(replace(ENABLED.hook_entries[0], enabled=False),)),
             "startup_hook",
             (False, "startup_hook_untrusted"),
+        ),
+        (
+            replace(ENABLED, hook_entries=(former_hook(ENABLED),)),
+            "startup_hook",
+            (True, "startup_hook_not_isolated"),
         ),
     ],
 )

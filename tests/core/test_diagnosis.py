@@ -17,7 +17,7 @@ from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.settings import Policy
 from cfp.messages.diagnoses import DIAGNOSES
-from tests.facts import facts, installed, worker_of
+from tests.facts import facts, former_hook, installed, worker_of
 
 ENABLED = installed(facts(), plan_install(facts(), RouteRequest()))
 SETTINGS = ENABLED.settings
@@ -41,6 +41,7 @@ ORDER = [
     ("proxy_unhealthy", {"worker": PortFact(host="127.0.0.1", port=8787, state=PortState.FOREIGN)}),
     ("runtime_stale", {"worker": worker_of(SETTINGS, "f" * 16)}),
     ("startup_hook_not_ready", {"hook_entries": ()}),
+    ("startup_hook_not_isolated", {"hook_entries": (former_hook(ENABLED),)}),
     ("fast_policy_unknown", {"login": LoginMode.UNKNOWN}),
     ("ready", {}),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from cfp.demo.scripted_turns import ScriptedTurn
 from cfp.host.codex_cli import HookEntry, find_codex
 from tests.end_to_end.harness import STATE, Machine, api_key_login
+from tests.traps import Traps, all_hostile
 
 
 def _installed(machine: Machine) -> Machine:
@@ -132,25 +134,46 @@ def test_a_hook_of_somebody_else_keeps_its_trust(codex: Machine) -> None:
     assert [("true", "trusted")] == [(hook.command, hook.trust_status) for hook in _hooks(codex)]
 
 
-def test_no_module_of_the_session_folder_is_run(codex: Machine) -> None:
-    """Neither hook nor worker imports what lies in the folder where Codex runs them."""
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"PYTHONPATH": os.pathsep},
+        {"PYTHONPATH": f".{os.pathsep}/nonexistent"},
+        {"PYTHONHOME": "/nonexistent"},
+        {"PYTHONEXECUTABLE": "bin/python"},
+        None,
+    ],
+    ids=["none", "empty entry", "relative entry", "home", "executable", "all"],
+)
+def test_nothing_of_the_session_folder_is_run(codex: Machine, environ: dict[str, str] | None) -> None:
+    """Neither hook nor worker runs a module of the session's folder, and the first turn succeeds."""
     _installed(codex)
-    trap = codex.root / "trapped"
-    for name in ("json", "asyncio", "cfp", "codex_fast_proxy", "sitecustomize", "httptools", "fcntl"):
-        (codex.work / f"{name}.py").write_text(f"open({str(trap)!r}, 'a').write({name!r})\n")
+    traps = Traps(codex.root)
+    codex.work.rmdir()
+    traps.folder.rename(codex.work)
     _kill(codex)
-    codex.turn()
+    hostile = all_hostile(codex.work) if environ is None else environ
+    codex.environ |= hostile
+    assert "priority" == codex.turn().json()["service_tier"]
     (worker,) = codex.workers()
-    assert not trap.exists()
-    assert "/" == worker.cwd()
+    assert ("", "/") == (traps.sprung, worker.cwd())
 
 
-def test_the_trap_works(codex: Machine) -> None:
-    """The planted module of the test above is one that Python runs without -P."""
-    trap = codex.root / "trapped"
-    (codex.work / "json.py").write_text(f"open({str(trap)!r}, 'a')\n")
-    subprocess.run([sys.executable, "-c", "import json"], cwd=codex.work, check=True, env=codex.environment())
-    assert trap.exists()
+def test_the_traps_work(machine: Machine) -> None:
+    """Python runs them without our flags: by its current folder, by PYTHONPATH and as an environment."""
+    traps = Traps(machine.root)
+    for flags, environ in (
+        ((), {}),
+        (("-P",), {"PYTHONPATH": os.pathsep}),
+        (("-I",), {"PYTHONEXECUTABLE": "bin/python"}),
+    ):
+        before = traps.sprung
+        command = [sys.executable, *flags, "-c", "import json"]
+        subprocess.run(
+            command, cwd=traps.folder, check=False, capture_output=True, env=machine.environment() | environ
+        )
+        assert before != traps.sprung
 
 
 def test_a_session_with_a_living_worker_leaves_no_trace(codex: Machine) -> None:
@@ -166,10 +189,9 @@ def test_the_no_op_is_light(machine: Machine) -> None:
     """Every session pays for the hook: while the proxy runs, it imports the standard library's small modules only."""
     machine.relay()
     machine.install()
-    python, *words = shlex.split(
-        json.loads(machine.hooks.read_text())["hooks"]["SessionStart"][0]["hooks"][0]["command"]
-    )
-    ran = machine.run([python, "-X", "importtime", *words], timeout=30)
+    words = shlex.split(json.loads(machine.hooks.read_text())["hooks"]["SessionStart"][0]["hooks"][0]["command"])
+    python = words.index("-I")
+    ran = machine.run([*words[:python], "-X", "importtime", *words[python:]], timeout=30)
     imported = {
         line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")
     }

@@ -93,6 +93,9 @@ class StagedHost(Host):
     codex = None
     codex_version = None
 
+    def import_error(self) -> str:
+        return ""
+
     def survey(self, address: RequestedAddress | None = None, *, ask_codex: bool = False, **known: bool) -> Facts:
         return survey(
             self.layout,

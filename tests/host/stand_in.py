@@ -1,6 +1,6 @@
 """A worker's stand-in: the go byte, the health answer and the signals of the real one, and nothing else.
 
-Run as `stand_in -P -m codex_fast_proxy serve …`, so that its command line is the real one's. The variable
+Run as `stand_in -I -m codex_fast_proxy serve …`, so that its command line is the real one's. The variable
 STAND_IN holds JSON: busy (requests in flight), stubborn (ignore SIGTERM), say (a line for stderr), exit (exit
 with that code after the go byte), nonce and pid (others than its own), mute (accept and never answer).
 A GET of `/busy/N` sets the requests in flight; `/term` is answered once a SIGTERM has come; `/env/NAME` returns a

@@ -6,7 +6,7 @@ from cfp.codex.hooks_feature import hook_flags, hooks_enabled
 from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
 from cfp.core.facts import Facts
 from cfp.core.plan.hook import hook_command
-from cfp.core.state import HookState, hook_state, uses_proxy
+from cfp.core.state import HookState, hook_state, hooks_isolated, uses_proxy
 from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, PASSES
 
@@ -36,6 +36,8 @@ def startup_hook(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
             return failure("startup_hook_untrusted", not_ready, hooks=entries)
     if surroundings.read_back and surroundings.read_back != "trusted":
         return failure("startup_hook_untrusted", not_ready, codex_says=surroundings.read_back)
+    if not hooks_isolated(facts):
+        return advice("startup_hook_not_isolated", DIAGNOSES["startup_hook_not_isolated"], hooks=entries)
     if facts.hook_entries[0].position.command != hook_command(facts):
         return advice("startup_hook_elsewhere", FINDINGS["startup_hook_elsewhere"])
     return success(PASSES["hook_trusted"], hooks=entries, codex_says=surroundings.read_back or None)

@@ -9,6 +9,7 @@ from cfp.codex import hook_trust, hooks_document, hooks_json
 from cfp.codex.hook_command import posix_line, windows_line
 from cfp.core.facts import Facts, TextFact
 from cfp.core.plan.baseline import Baseline
+from cfp.core.program import READ_DESPITE_I, program_words
 from cfp.errors import Refused
 from journal.values import KeyEdit
 
@@ -26,13 +27,13 @@ class HookPlan:
 
 
 def hook_command(facts: Facts, *, windows: bool = sys.platform == "win32") -> str:
-    """Return the command line of our SessionStart hook.
-
-    `-P` because Codex runs hooks in the session's folder: without it a `json.py` there would be imported.
-    """
-    words = ("-P", "-m", "codex_fast_proxy", "autostart", "--codex-home", str(facts.layout.home), "--quiet")
-    line = windows_line if windows else posix_line
-    return line((facts.runtime.python, *words))
+    """Return the command line of our SessionStart hook; `env` unsets the variables that Python reads despite -I."""
+    program = program_words(facts.runtime.python, facts.runtime.user_base)
+    words = (*program, "autostart", "--codex-home", str(facts.layout.home), "--quiet")
+    if windows:
+        return windows_line(words)
+    unset = [word for name in READ_DESPITE_I for word in ("-u", name)]
+    return posix_line(("/usr/bin/env", *unset, *words))
 
 
 def plan_hook(facts: Facts, baseline: Baseline) -> tuple[bytes, HookPlan]:

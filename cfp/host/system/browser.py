@@ -23,7 +23,7 @@ def open_page(url: str, environ: Mapping[str, str], python: str = sys.executable
     silent = subprocess.DEVNULL
     try:
         opener = subprocess.run(
-            [python, "-P", "-c", _OPEN, url],
+            [python, "-I", "-S", "-c", _OPEN, url],
             env=dict(environ),
             stdin=silent,
             stdout=silent,

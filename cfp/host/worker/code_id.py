@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import site
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -39,6 +40,16 @@ def _sources(root: str) -> Iterator[str]:
 
 def package_path() -> str:
     return str(_PACKAGE)
+
+
+def user_base() -> str:
+    """Return the base of the user's site where this program is installed there, also in development mode; else ""."""
+    if not site.ENABLE_USER_SITE:
+        return ""
+    with suppress(OSError):
+        if any(name.startswith("codex_fast_proxy-") for name in os.listdir(site.getusersitepackages())):
+            return site.getuserbase()
+    return ""
 
 
 def python_path(executable: str = sys.executable) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from cfp.core.program import program_environ, program_words
 from cfp.core.served_settings import arguments
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import CfpError, Failed
@@ -32,6 +33,7 @@ _TAIL = 8 * 1024
 class WorkerSpec:
     """The settings, home and program that a worker is started with; it holds no secret.
 
+    user_base     the base of the user's site where the program is installed there, else ""
     former_nonce  nonce of the worker that hands over to this one; "" for none
     """
 
@@ -39,13 +41,15 @@ class WorkerSpec:
     codex_home: Path
     python: str
     nonce: str
+    user_base: str = ""
     verbose: bool = False
     former_nonce: str = ""
 
     def argv(self) -> list[str]:
         """Return the worker's command line; every value is an argument of its own after its flag."""
         return [
-            *(self.python, "-P", "-m", "codex_fast_proxy", "serve"),
+            *program_words(self.python, self.user_base),
+            "serve",
             *("--codex-home", str(self.codex_home)),
             *arguments(self.settings.to_json()),
             *("--nonce", self.nonce),
@@ -64,6 +68,7 @@ class WorkerSpec:
             "settings": self.settings.to_json(),
             "codex_home": str(self.codex_home),
             "python": self.python,
+            **({"user_base": self.user_base} if self.user_base else {}),
             "verbose": self.verbose,
             "boot_id": processes.boot_id(),
         }
@@ -76,6 +81,7 @@ class WorkerSpec:
                 settings=settings_from_json(record["settings"]),
                 codex_home=Path(record["codex_home"]),
                 python=str(record["python"]),
+                user_base=str(record.get("user_base", "")),
                 nonce=secrets.token_hex(16),
                 verbose=bool(record["verbose"]),
             )
@@ -163,7 +169,7 @@ def spawn(spec: WorkerSpec, layout: Layout, *, env: Mapping[str, str] | None = N
                 stderr=stderr,
                 close_fds=True,
                 cwd=spec.codex_home.anchor or "/",
-                env=env,
+                env=program_environ(os.environ if env is None else env),
                 start_new_session=True,
                 creationflags=_SPAWN_FLAGS,
             )

@@ -22,9 +22,10 @@ from journal.values import Json, WorkerRecord
 class WorkerSupervisor:
     """Starts, finds and stops real worker processes; the contract is `cfp.lifecycle.effects.Workers`."""
 
-    def __init__(self, layout: Layout, python: str) -> None:
+    def __init__(self, layout: Layout, python: str, user_base: str = "") -> None:
         self._layout = layout
         self._python = python
+        self._user_base = user_base
 
     @property
     def executable(self) -> str:
@@ -103,6 +104,7 @@ class WorkerSupervisor:
             settings=settings,
             codex_home=self._layout.home,
             python=self._python,
+            user_base=self._user_base,
             nonce=nonce,
             verbose=verbose,
             former_nonce=former_nonce,

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import signal
 import stat
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ class TestCommandLine:
     def test_is_the_contract(self) -> None:
         """The worker, recovery and doctor read these arguments: they are a format."""
         expected = (
-            "/usr/bin/python3 -P -m codex_fast_proxy serve --codex-home /home/u/.codex --provider relay "
+            "/usr/bin/python3 -I -m codex_fast_proxy serve --codex-home /home/u/.codex --provider relay "
             "--host 127.0.0.1 --port 8788 --proxy-base /v1 --upstream-base https://relay.example/v1 "
             "--service-tier priority --service-tier-policy auto --nonce ab12 --await-go"
         )
@@ -68,10 +69,16 @@ class TestCommandLine:
 
     def test_relaunch_record_brings_the_same_worker_back(self) -> None:
         """All but the nonce, which is new; no secret and only JSON in it."""
-        again = WorkerSpec.from_record(self.SPEC.relaunch_record())
-        assert again is not None
-        assert again.nonce != self.SPEC.nonce
-        assert dataclasses.replace(again, nonce=self.SPEC.nonce) == self.SPEC
+        for spec in (self.SPEC, dataclasses.replace(self.SPEC, user_base="/home/u/.local")):
+            again = WorkerSpec.from_record(spec.relaunch_record())
+            assert again is not None
+            assert again.nonce != spec.nonce
+            assert dataclasses.replace(again, nonce=spec.nonce) == spec
+
+    def test_one_in_the_users_site_is_recognized_by_its_command_line(self) -> None:
+        """The pairs of words by which workers are found and ended are there in that form, too."""
+        pairs = set(pairwise(dataclasses.replace(self.SPEC, user_base="/home/u/.local").argv()))
+        assert {("-m", "codex_fast_proxy"), ("codex_fast_proxy", "serve"), ("--nonce", "ab12")} <= pairs
 
     @pytest.mark.parametrize("record", [None, {}, [], "x", {"settings": {}}, {"settings": {"provider": 3}}])
     def test_a_record_of_something_else_is_none(self, record: object) -> None:

@@ -1,0 +1,55 @@
+"""A trial of the interpreter that hook and worker will run in: whether it finds this program and its dependencies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Final
+
+from cfp.core.program import isolated_code, program_environ
+from cfp.host.system.windows import NO_WINDOW
+
+# The modules of the packages that pyproject.toml requires; a test holds the two together.
+DEPENDENCIES: Final = (
+    *("transitions", "tomlkit", "httpx", "structlog", "httptools", "msgspec", "filelock", "psutil", "truststore"),
+    *("python_socks", "rich", *(() if sys.version_info >= (3, 14) else ("backports.zstd",))),
+)
+_SECONDS: Final = 20.0
+# Found and not imported: importing them all takes half a second.
+_FIND: Final = """\
+import importlib.util, sys
+import cfp, codex_fast_proxy
+print(cfp.__path__[0])
+print(*(name for name in sys.argv[-1].split() if importlib.util.find_spec(name) is None))
+"""
+
+
+def import_error(python: str, user_base: str, package: str) -> str:
+    """Return the reason why that interpreter would not run the program in `package`; "" where it would.
+
+    It is started as `program_words` does. What this process owes to PYTHONPATH or the current folder shows here.
+    """
+    words = (*isolated_code(python, user_base, _FIND), " ".join(DEPENDENCIES))
+    try:
+        done = subprocess.run(
+            words,
+            env=program_environ(os.environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+            creationflags=NO_WINDOW,
+        )
+    except subprocess.TimeoutExpired:
+        return "it did not answer"
+    except OSError as error:
+        return error.strerror or str(error)
+    if done.returncode != 0:
+        return (done.stderr.strip().splitlines() or [f"it exited with code {done.returncode}"])[-1]
+    place, lacking, *_ = [*done.stdout.splitlines(), "", ""]
+    if os.path.realpath(place) != os.path.realpath(package):
+        return f"it finds another copy in {place}"
+    return f"it does not find {', '.join(lacking.split())}" if lacking else ""
