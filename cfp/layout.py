@@ -124,7 +124,7 @@ def locate(explicit: str | None, environ: Mapping[str, str]) -> Layout:
     The spelling follows Codex 0.169, which builds hook-trust keys from it: a CODEX_HOME is resolved,
     the default `$HOME/.codex` is not, even where it is a symbolic link.
     """
-    default = Path(environ.get("HOME") or Path.home()) / ".codex"
+    default = default_home(environ)
     named = explicit or environ.get("CODEX_HOME")
     if not named:
         return Layout(default)
@@ -132,6 +132,11 @@ def locate(explicit: str | None, environ: Mapping[str, str]) -> Layout:
     if not environ.get("CODEX_HOME") and resolved == Path(os.path.realpath(default)):
         return Layout(default)
     return Layout(resolved)
+
+
+def default_home(environ: Mapping[str, str]) -> Path:
+    """Return the home that Codex uses where CODEX_HOME is not set, unresolved."""
+    return Path(environ.get("HOME") or Path.home()) / ".codex"
 
 
 SKILL_NAME = "codex-fast-proxy"

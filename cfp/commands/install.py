@@ -84,7 +84,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--provider", metavar="NAME", help="the provider to switch (default: the active one)")
     parser.add_argument("--activate-provider", action="store_true", help="also make it Codex's model_provider")
     parser.add_argument("--host", metavar="ADDRESS", help="the loopback address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, metavar="NUMBER", help="the port to listen on (default: 8787)")
+    parser.add_argument(
+        "--port",
+        type=int,
+        metavar="NUMBER",
+        help="the port to listen on (default: 8787; for a home other than ~/.codex, a port of its own)",
+    )
     parser.add_argument("--proxy-base", metavar="PATH", help="the path prefix of the proxy's URL (default: /v1)")
     parser.add_argument("--service-tier", metavar="TIER", help="the tier to inject (default: priority)")
     add_route_arguments(parser, default_url="its base_url in config.toml")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cfp.core.facts import Facts, PortState
@@ -40,11 +41,16 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The first thing that is not as it should be; `message_code` of the sentence, where it is not that of `code`."""
+    """The first thing that is not as it should be.
+
+    message_code  of the sentence, where it is not that of `code`
+    details       the values of the sentence's placeholders
+    """
 
     code: DiagnosisCode
     level: Severity
     message_code: DiagnosisCode | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {"level": self.level, "code": self.code, "message": self.message.sentence}
@@ -55,7 +61,7 @@ class Diagnosis:
 
     @property
     def message(self) -> Message:
-        return DIAGNOSES[self.message_code or self.code]
+        return DIAGNOSES[self.message_code or self.code].filled(self.details)
 
 
 def _passes_chatgpt_on(facts: Facts, settings: Settings) -> bool:
@@ -80,7 +86,9 @@ _CUT: Final[dict[DiagnosisCode, DiagnosisCode]] = {
 
 
 def message_code_for(facts: Facts, code: DiagnosisCode) -> DiagnosisCode:
-    """Return the code of the message, which warns where the remedy cuts streams."""
+    """Return the code of the message: the remedy may cut streams, and the default home keeps its port."""
+    if code == "port_shared" and facts.is_default_home:
+        return "port_shared_by_default"
     cuts = facts.worker is not None and not facts.worker.hands_over
     return _CUT.get(code, code) if cuts else code
 
@@ -90,6 +98,8 @@ def message_code_for(facts: Facts, code: DiagnosisCode) -> DiagnosisCode:
 _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
     #    code                     level               holds when
     ("config_not_proxy",          Severity.ATTENTION, lambda f, _: not uses_proxy(f)),
+    ("port_of_another_user",      Severity.RISK,      lambda f, _: f.worker is not None and f.worker.other_user),
+    ("port_shared",               Severity.RISK,      lambda f, _: f.sharing_home != ""),
     ("proxy_stopped",             Severity.RISK,      lambda f, _: worker_state(f) is WorkerState.DOWN),
     ("chatgpt_auth_preserved",    Severity.RISK,      _passes_chatgpt_on),
     ("upstream_auth_missing",     Severity.RISK,      lambda f, s: not key_available(f, s)),
@@ -104,6 +114,13 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
 # fmt: on
 
 
+def port_details(facts: Facts) -> dict[str, Any]:
+    """Return the values for the sentences about the saved port."""
+    worker = facts.worker
+    address = {} if worker is None else {"host": worker.host, "port": worker.port, "owner": worker.owner}
+    return {**address, "home": facts.sharing_home, "quoted_home": shlex.quote(facts.sharing_home)}
+
+
 def diagnose(facts: Facts) -> Diagnosis:
     """Return the first diagnosis that holds; `ready` where none does."""
     obstacle = _obstacle(facts)
@@ -116,7 +133,8 @@ def diagnose(facts: Facts) -> Diagnosis:
         return Diagnosis(code="not_enabled", level=Severity.ATTENTION, message_code=message_code)
     for code, level, holds in _ROWS:
         if holds(facts, settings):
-            return Diagnosis(code=code, level=level, message_code=message_code_for(facts, code))
+            text = message_code_for(facts, code)
+            return Diagnosis(code=code, level=level, message_code=text, details=port_details(facts))
     return Diagnosis(code="ready", level=Severity.OK)
 
 

@@ -51,6 +51,7 @@ class PortFact:
 
     health      the worker's health, also of another home's worker
     owner       the program in words, for a refusal
+    other_user  FOREIGN, and the kernel reports that the listener is another user's
     hands_over  a next worker can take its listener over, so that no client is cut off or refused
     barred      FOREIGN, but nobody listens there: the system does not give the address away
     """
@@ -62,6 +63,7 @@ class PortFact:
     owner: str = ""
     hands_over: bool = False
     barred: bool = False
+    other_user: bool = False
 
     @property
     def pid(self) -> int | None:
@@ -101,7 +103,12 @@ class Facts:
     """One Codex home at one moment.
 
     worker             the address in settings.json; None without settings
-    candidate          the address that an install requests; equal to `worker` where it requests none
+    candidate          the address that an install takes: the flags', else the saved one, else 8787 for the default
+                       home and a port of its own for another one, which also leaves a port that it shares
+    default_address    8787, where config.toml names it and `candidate` is another port; None elsewhere
+    is_default_home    the home is the one that Codex uses without CODEX_HOME
+    sharing_home       another home with the saved port: its proxy answers there, or it is the default home and has
+                       saved that port too; "" for none
     worker_by_process  the worker of this home, found by its process, that answers at neither: it hangs, or serves at
                        an address that is recorded nowhere
     draining           workers of this home that have handed over, and finish the streams that they have
@@ -147,6 +154,9 @@ class Facts:
     interrupted: tuple[str, ...] = field(default=())
     backup_contents: tuple[tuple[str, bytes], ...] = ()
     codex_version: tuple[int, ...] | None = None
+    default_address: PortFact | None = None
+    is_default_home: bool = True
+    sharing_home: str = ""
     worker_by_process: PortFact | None = None
     draining: tuple[PortFact, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()

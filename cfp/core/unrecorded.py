@@ -46,10 +46,10 @@ def _is_ours(facts: Facts, url: str) -> bool:
     if facts.hook_entries:
         return True
     # An older version deleted all its state and left its address, at which nobody may be answering now. It is the
-    # default one, or the one that an install requests: whatever served there, the proxy cannot be its own upstream.
-    port_fact = facts.candidate
-    return (
+    # default one, or the one that an install takes: whatever served there, the proxy cannot be its own upstream.
+    return any(
         port_fact is not None
         and port_fact.state is PortState.FREE
         and url == f"http://{port_fact.host}:{port_fact.port}{DEFAULT_PROXY_BASE}"
+        for port_fact in (facts.candidate, facts.default_address)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +12,7 @@ from typing import Any
 import cfp
 from cfp.codex import auth_json, config_toml, hook_trust, hooks_document
 from cfp.codex.text import Unparseable
-from cfp.core.facts import Facts, Runtime, TextFact
+from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
 from cfp.core.keys.provider_auth import stored_keys
 from cfp.core.manifest import Manifest, parse_manifest
 from cfp.core.ownership import Ownership
@@ -22,8 +23,9 @@ from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.system import windows
 from cfp.host.system.ownership import entries
 from cfp.host.worker import code_id
+from cfp.host.worker.own_port import own_ports
 from cfp.host.worker.queries import LOCAL_QUERIES, WorkerQueries
-from cfp.layout import Layout
+from cfp.layout import Layout, default_home
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +63,12 @@ def survey(
     manifest_data, manifest, manifest_error = _manifest(record, layout.manifest)
     recorded = settings or (manifest.settings if manifest else None)
     worker = queries.at_address(layout, recorded.host, recorded.port) if recorded else None
-    host, port = _candidate(address or RequestedAddress(), recorded)
-    known = worker is not None and (worker.host, worker.port) == (host, port)
-    candidate = worker if known else queries.at_address(layout, host, port)
+    is_default = os.path.realpath(layout.home) == os.path.realpath(default_home(environ))
+    sharing = _sharing_home(disk, worker, None if is_default else Layout(default_home(environ)))
+    look = _Look(layout=layout, queries=queries, worker=worker)
+    leaves = recorded is None or sharing != ""
+    candidate = look.candidate(address or RequestedAddress(), recorded, chooses=leaves and not is_default)
+    names_default = recorded is None and f":{DEFAULT_PORT}/".encode() in (config.data or b"")
     dotenv = parse_dotenv(disk.read(layout.dotenv), environ)
     auth = disk.read(layout.auth)
     backups = _backups(disk, layout)
@@ -92,6 +97,11 @@ def survey(
         auth_names=auth_json.names(auth),
         worker=worker,
         candidate=candidate,
+        default_address=look.at(DEFAULT_HOST, DEFAULT_PORT)
+        if names_default and candidate.port != DEFAULT_PORT
+        else None,
+        is_default_home=is_default,
+        sharing_home=sharing,
         worker_by_process=queries.by_process(layout, (worker, candidate)),
         draining=queries.draining(layout),
         interrupted=() if settled else _interrupted(disk, layout, locked=locked),
@@ -144,9 +154,50 @@ def describe_runtime() -> Runtime:
     )
 
 
-def _candidate(address: RequestedAddress, recorded: Settings | None) -> tuple[str, int]:
-    host = address.host or (recorded.host if recorded else DEFAULT_HOST)
-    return host, address.port or (recorded.port if recorded else DEFAULT_PORT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """Looks at addresses for one home; `worker` is the saved one, which is looked at already."""
+
+    layout: Layout
+    queries: WorkerQueries
+    worker: PortFact | None
+
+    def at(self, host: str, port: int) -> PortFact:
+        if self.worker is not None and (self.worker.host, self.worker.port) == (host, port):
+            return self.worker
+        return self.queries.at_address(self.layout, host, port)
+
+    def candidate(self, address: RequestedAddress, recorded: Settings | None, *, chooses: bool) -> PortFact:
+        """Return the address that an install takes; `chooses`: without a flag, it is a port of the home's own."""
+        host = address.host or (recorded.host if recorded else DEFAULT_HOST)
+        if address.port or not chooses:
+            return self.at(host, address.port or (recorded.port if recorded else DEFAULT_PORT))
+        looked_at = []
+        for port in own_ports(os.path.realpath(self.layout.home)):
+            if self.worker is not None and port == self.worker.port:  # the shared one
+                continue
+            looked_at.append(self.at(host, port))
+            if looked_at[-1].state in _USABLE:
+                return looked_at[-1]
+        return looked_at[0]
+
+
+_USABLE = frozenset({PortState.FREE, PortState.OURS})
+
+
+def _sharing_home(disk: Disk, worker: PortFact | None, default: Layout | None) -> str:
+    """Return the other home that has the port of `worker`; `default` is None for the default home itself."""
+    if worker is None:
+        return ""
+    if worker.state is PortState.OTHER_HOME:
+        return worker.health.codex_home if worker.health is not None else ""
+    if default is None:
+        return ""
+    try:
+        saved = parse_settings(disk.read(default.settings) or b"")
+    except Refused:
+        return ""
+    return str(default.home) if saved.port == worker.port else ""
 
 
 def _text(disk: Disk, path: Path, parse: Any) -> TextFact:

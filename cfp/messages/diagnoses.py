@@ -21,6 +21,9 @@ DiagnosisCode = Literal[
     "home_deleted",
     "uninstall_unfinished",
     "config_not_proxy",
+    "port_of_another_user",
+    "port_shared",
+    "port_shared_by_default",
     "proxy_stopped",
     "chatgpt_auth_preserved",
     "upstream_auth_missing",
@@ -65,6 +68,15 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "config_not_proxy": Message(
         "The proxy is installed, but config.toml does not point at it.",
         f"Run `{CLI} install --start` to point it at the proxy again, or `{CLI} uninstall` to remove the installation."),
+    "port_of_another_user": Message(
+        "The proxy's port {host}:{port} is in use by {owner}, who would receive what Codex sends: prompts, code and the key.",
+        f"Run `{CLI} install --start --port NUMBER` with another port before you use Codex again."),
+    "port_shared": Message(
+        "The Codex home {home} has the same port as this one, and only one of the two can use it.",
+        f"Run `{CLI} install --start`, which moves this home to a port of its own."),
+    "port_shared_by_default": Message(
+        "The Codex home {home} has the same port as this one, and only one of the two can use it.",
+        f"Run `{CLI} install --start --codex-home {{quoted_home}}`, which moves that home to a port of its own, then `{CLI} start`."),
     "proxy_stopped": Message("config.toml points at the proxy, but the proxy is not running.", f"Run `{CLI} start`."),
     "chatgpt_auth_preserved": Message(
         "Codex is signed in with ChatGPT, and the proxy passes that login on to the provider, which may respond with 401.",

@@ -37,6 +37,7 @@ PassCode = Literal[
     "key_not_configured",
     "key_of_codex",
     "key_of_provider",
+    "port_is_own",
     "proxy_answers",
     "proxy_answers_unowned",
     "proxy_not_needed",
@@ -100,6 +101,7 @@ PASSES: Final[dict[PassCode, Message]] = {
     "key_not_configured": Message("No key of the provider is configured."),
     "key_of_codex": Message("The proxy passes on the key or login that Codex sends."),
     "key_of_provider": Message("The proxy sends the provider's own key."),
+    "port_is_own": Message("No other Codex home and no other user is known to have port {port}."),
     "proxy_answers": Message("The proxy answers at {host}:{port}."),
     "proxy_answers_unowned": Message(
         "The proxy answers at {host}:{port}. This system does not show whether that program, or a client of it, belongs to another user."),

@@ -116,7 +116,9 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "source_key_short_lived": Message(
         "The auth.command of {provider} returns a short-lived key, so a saved key would soon stop working.",
         "There is nothing to do: Codex sends that key with every login."),
-    "port_in_use": Message("The port {host}:{port} is in use by {owner}.", "Pass another port with --port, or stop that program."),
+    "port_in_use": Message(
+        "The port {host}:{port} is in use by {owner}.",
+        f"Stop that program, or run `{CLI} install --start --port NUMBER` with another port."),
     "file_not_editable": Message(
         "The file cannot be edited without changing other parts of it: {reason}. Nothing was changed.",
         "Write base_url in a simpler form by hand, or report the form that was refused."),

@@ -22,7 +22,8 @@ MACHINE = DoctorFacts(python="3.11.0")
 NAMES = [
     *("python", "home_owner", "codex_config", "active_provider", "provider_base_url", "runtime_source", "login_mode"),
     *("proxy_settings", "config_points_to_proxy", "upstream_saved", "service_tier_policy", "upstream_auth"),
-    *("proxy_health", "proxy_pending_restart", "proxy_runtime", "hooks_enabled", "startup_hook"),
+    *("proxy_port", "proxy_health", "proxy_pending_restart", "proxy_runtime"),
+    *("hooks_enabled", "startup_hook"),
 ]
 
 
@@ -102,6 +103,12 @@ SETTINGS = ENABLED.settings
             "proxy_health",
             (False, "port_in_use"),
         ),
+        (
+            replace(ENABLED, worker=replace(ENABLED.worker, state=PortState.FOREIGN, other_user=True)),
+            "proxy_port",
+            (False, "port_of_another_user"),
+        ),
+        (replace(ENABLED, sharing_home="/other"), "proxy_port", (False, "port_shared")),
         (
             replace(ENABLED, settings=replace(SETTINGS, service_tier_policy=Policy.PRESERVE)),
             "proxy_pending_restart",

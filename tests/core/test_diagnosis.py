@@ -33,6 +33,11 @@ ORDER = [
     ("unrecorded", {"settings": None, "manifest": None}),
     ("not_enabled", {"settings": None, "manifest": None, "config": facts().config}),
     ("config_not_proxy", {"config": facts().config}),
+    (
+        "port_of_another_user",
+        {"worker": PortFact(host="127.0.0.1", port=8787, state=PortState.FOREIGN, other_user=True)},
+    ),
+    ("port_shared", {"sharing_home": "/home/user/other"}),
     ("proxy_stopped", {"worker": PortFact(host="127.0.0.1", port=8787, state=PortState.FREE)}),
     ("chatgpt_auth_preserved", {"login": LoginMode.CHATGPT}),
     ("upstream_auth_missing", {"settings": replace(SETTINGS, upstream_api_key_file=True)}),
@@ -67,6 +72,17 @@ def test_each_diagnosis_has_a_sentence(code: str) -> None:
     message = DIAGNOSES[code]
     assert message.sentence
     assert bool(message.action) == (code != "ready")
+
+
+def test_the_home_that_moves_is_named() -> None:
+    """The default home keeps its port: of two that share one, the other is installed again."""
+    other = "/home/user/my home"
+    advised = [
+        commands_in(diagnose(replace(ENABLED, sharing_home=other, is_default_home=default)).next_user_action)
+        for default in (False, True)
+    ]
+    moves = f"codex-fast-proxy install --start --codex-home '{other}'"
+    assert [["codex-fast-proxy install --start"], [moves, "codex-fast-proxy start"]] == advised
 
 
 def test_a_restored_home_is_not_enabled() -> None:

@@ -22,6 +22,7 @@ from cfp.core.state import State, state_of
 from cfp.host.disk import Disk
 from cfp.host.home import Host
 from cfp.host.survey import RequestedAddress, survey
+from cfp.layout import Layout
 from journal import Journal, Recovery, Unmergeable
 from journal.context import Locks
 from journal.fs import Fs
@@ -33,6 +34,11 @@ from tests.promised import answer_in
 
 FORMATS = {"config_toml": CONFIG_TOML, "hooks_json": HOOKS_JSON}
 ENVIRONMENT = {"RELAY_KEY": "canary-sk-0123456789", "OTHER_KEY": "canary-sk-9876543210"}
+
+
+def environment(layout: Layout) -> dict[str, str]:
+    """The environment of a user whose default home it is."""
+    return {**ENVIRONMENT, "HOME": str(layout.home.parent)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +181,7 @@ def host_on(home: Home, computer: Computer, act: Callable[[str], None] = nothing
     locks: Locks = LockFile(home)
     return StagedHost(
         layout=home.layout,
-        environ=ENVIRONMENT,
+        environ=environment(home.layout),
         python="python",
         disk=disk,
         fs=home.fs,
@@ -221,7 +227,9 @@ class Site:
         return self.home.disk(self.computer.seconds)
 
     def survey(self) -> Facts:
-        return survey(self.home.layout, ENVIRONMENT, queries=self.computer.worker_queries(), disk=self.disk)
+        return survey(
+            self.home.layout, environment(self.home.layout), queries=self.computer.worker_queries(), disk=self.disk
+        )
 
     @property
     def interrupted(self) -> bool:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from cfp.core.checks.check import CheckResult, DoctorFacts, failure, success
-from cfp.core.diagnosis import message_code_for
+from cfp.core.diagnosis import message_code_for, port_details
 from cfp.core.facts import Facts
 from cfp.core.plan.worker import hangs
 from cfp.core.state import WorkerState, settings_pending, uses_proxy, worker_state
 from cfp.messages import ErrorCode, message
 from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import PASSES
+
+
+def proxy_port(facts: Facts, _: DoctorFacts) -> CheckResult:
+    """Check that nobody else has the saved port: neither another user nor another home."""
+    worker, details = facts.worker, port_details(facts)
+    if worker is None:
+        return success(PASSES["proxy_not_needed"])
+    if worker.other_user:
+        return failure("port_of_another_user", DIAGNOSES["port_of_another_user"].filled(details), owner=worker.owner)
+    if facts.sharing_home:
+        text = DIAGNOSES[message_code_for(facts, "port_shared")].filled(details)
+        return failure("port_shared", text, home=facts.sharing_home)
+    return success(PASSES["port_is_own"].filled(details), port=worker.port)
 
 
 def proxy_health(facts: Facts, surroundings: DoctorFacts) -> CheckResult:

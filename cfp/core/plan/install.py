@@ -19,7 +19,7 @@ from cfp.core.plan.hook import HookPlan, current_edits, plan_hook
 from cfp.core.plan.repair import check_recorded, plan_repair
 from cfp.core.plan.worker import WorkerAction, worker_action
 from cfp.core.provider import Target, choose_provider
-from cfp.core.settings import Settings, upstream_url
+from cfp.core.settings import Settings, upstream_url, validate
 from cfp.core.state import State, state_of, uses_proxy
 from cfp.core.unrecorded import find_unrecorded_proxy
 from cfp.errors import Refused
@@ -57,6 +57,8 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
     doc = config_toml.parse(baseline.config.content)
     target = choose_provider(doc, request.provider, activate=request.activate_provider)
     settings = candidate_settings(facts, request, target)
+    if request.port is None and facts.candidate is not None:  # where it leaves a port that it shares
+        settings = validate(replace(settings, port=facts.candidate.port))
     check_key(facts, settings)
     from_state = state_of(facts)
     action = WorkerAction.NONE if request.prepare_only else worker_action(facts, settings, facts.candidate)

@@ -37,23 +37,29 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
         home = health.codex_home
         ours = _is_this_home(home, layout) if home else find_predecessor(layout, host, port) is not None
         state = PortState.OURS if ours else PortState.OTHER_HOME
-        owner = f"the worker of {home or 'another Codex home'}"
+        owner = f"the proxy of the Codex home {home}" if home else "the proxy of another Codex home"
         lends = ours and _hands_over(health, layout)
         return PortFact(host=host, port=port, state=state, health=health, owner=owner, hands_over=lends)
     if probe.port_free(host, port):
         return PortFact(host=host, port=port, state=PortState.FREE)
     listener = probe.port_owner(port)
     barred = listener is None and probe.port_barred(host, port)
-    return PortFact(host=host, port=port, state=PortState.FOREIGN, owner=_in_words(listener), barred=barred)
+    other_user = listener is not None and listener.uid not in {None, processes.own_uid()}
+    return PortFact(
+        host=host,
+        port=port,
+        state=PortState.FOREIGN,
+        owner=_in_words(listener, other_user=other_user),
+        barred=barred,
+        other_user=other_user,
+    )
 
 
-def _in_words(listener: probe.PortOwner | None) -> str:
-    """Return the owner of a foreign listener for a sentence; another user's process has no pid that we may see."""
-    if listener is None:
-        return "another program"
-    if listener.uid is not None and listener.uid != processes.own_uid():
+def _in_words(listener: probe.PortOwner | None, *, other_user: bool) -> str:
+    """Return the owner of a foreign listener for a sentence; a pid of another user would help nobody."""
+    if listener is not None and other_user:
         return f"another user of this machine (uid {listener.uid})"
-    return f"process {listener.pid}" if listener.pid else "another program"
+    return f"process {listener.pid}" if listener is not None and listener.pid else "another program"
 
 
 def _by_process(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:

@@ -32,10 +32,12 @@ class Snapshot:
     """The diagnosis, journal and benchmark of a home.
 
     code, level  the diagnosis of `status`; None before the first snapshot
+    details      the values of its sentence's placeholders
     """
 
     code: DiagnosisCode | None = None
     level: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
     interrupted: tuple[str, ...] = ()
     transactions: tuple[Mapping[str, Any], ...] = ()
     benchmark: Mapping[str, Any] | None = None
@@ -125,6 +127,7 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
     diagnosis = diagnose(facts)
     return Snapshot(
         code=diagnosis.code,
+        details=diagnosis.details,
         level=diagnosis.level,
         interrupted=facts.interrupted,
         transactions=_transactions(layout),

@@ -54,7 +54,7 @@ def verdict(snapshot: Snapshot, lines: Sequence[Line], home_flag: str) -> dict[s
         text = TRAFFIC[finding[0]].filled({name: finding[2].get(name) for name in ("status", "error_type")})
         level = finding[1]
     elif snapshot.code is not None:
-        code, text = snapshot.code, DIAGNOSES[snapshot.code]
+        code, text = snapshot.code, DIAGNOSES[snapshot.code].filled(snapshot.details)
     else:
         return {"code": None, "level": None, "sentence": "", "action": "", "commands": []}
     action = at_home(text.action, home_flag)

@@ -127,10 +127,12 @@ def test_a_dead_default_address_is_ours(layout: Layout) -> None:
         path.unlink()
     layout.config.write_bytes(BEFORE.replace(b"https://relay.example/v1", b"http://127.0.0.1:8787/v1"))
     free = PortFact(host="127.0.0.1", port=8787, state=PortState.FREE)
-    repair = plan_repair(replace(read_facts(layout), candidate=free))
+    facts = replace(read_facts(layout), default_address=None)
+    repair = plan_repair(replace(facts, candidate=free))
     assert repair is not None
     assert "https://relay.example/v1" == repair.url
-    assert plan_repair(replace(read_facts(layout), candidate=replace(free, state=PortState.FOREIGN))) is None
+    assert repair == plan_repair(replace(facts, default_address=free))  # of a home that would now take another port
+    assert plan_repair(replace(facts, candidate=replace(free, state=PortState.FOREIGN))) is None
 
 
 def test_without_a_backup_the_settings_tell_the_url(layout: Layout) -> None:
