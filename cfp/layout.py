@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HEALTH_PATH = "/__codex_fast_proxy/health"
 DASHBOARD_PATH = "/__codex_fast_proxy/dashboard"
 API_PATH = "/__codex_fast_proxy/api"
+CATALOG_PATH = "/__codex_fast_proxy/catalog"
 DEFAULT_PROXY_BASE = "/v1"
 
 

@@ -25,6 +25,7 @@ from cfp.core.facts import Facts
 from cfp.core.plan.baseline import derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.install import check_readable
+from cfp.core.plan.model_catalog import catalog_key, own_catalog
 from cfp.core.policy import EffectivePolicy, effective_policy
 from cfp.core.provider import Target, choose_provider
 from cfp.core.settings import Policy, Settings
@@ -90,11 +91,11 @@ def run(args: Args, host: Host) -> Exit:
     program = _program(args.tail, host.environ)
     facts = host.survey()
     check_readable(facts)
-    target = choose_provider(
-        config_toml.parse(derive_baseline(facts).config.content), args.provider or _chosen(args.tail[1:], host)
-    )
+    doc = config_toml.parse(derive_baseline(facts).config.content)
+    target = choose_provider(doc, args.provider or _chosen(args.tail[1:], host))
     settings = candidate_settings(facts, args.request(), target)
     check_key(facts, settings)
+    own_catalog(doc, settings)  # a catalogue past the proxy is refused before anything is started
     from cfp.proxy.config import WorkerConfig  # noqa: PLC0415  a refusal does without the worker
     from cfp.proxy.worker.ephemeral import serving  # noqa: PLC0415
 
@@ -109,7 +110,11 @@ def run(args: Args, host: Host) -> Exit:
             here = replace(settings, port=port)
             if not args.quiet:
                 _tell(host, facts, here)
-            words = [*_overrides(target, here), *_no_daemon(program, args.tail[1:], host), *args.tail[1:]]
+            words = [
+                *_overrides(target, here, own_catalog(doc, here)),
+                *_no_daemon(program, args.tail[1:], host),
+                *args.tail[1:],
+            ]
             return Exit(code=run_in_foreground(program, words, _environment(host)))
 
 
@@ -151,12 +156,13 @@ def _of_profile(host: Host, name: str) -> str | None:
     return provider if isinstance(provider, str) else None
 
 
-def _overrides(target: Target, settings: Settings) -> list[str]:
+def _overrides(target: Target, settings: Settings, catalog: str | None) -> list[str]:
     url = _toml(settings.base_url)
     if target.built_in:
         words = ["-c", f"openai_base_url={url}"]
     else:
-        words = ["-c", f"model_providers={{{_toml(target.provider)}={{base_url={url}}}}}"]
+        more = "" if catalog is None else f",{catalog_key(target.provider)[-1]}={_toml(catalog)}"
+        words = ["-c", f"model_providers={{{_toml(target.provider)}={{base_url={url}{more}}}}}"]
     return words if target.active else ["-c", f"model_provider={_toml(target.provider)}", *words]
 
 

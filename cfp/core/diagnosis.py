@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cfp.core.facts import Facts, PortState
+from cfp.core.plan.model_catalog import passed_by
 from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.policy import FastBehavior, fast_behavior
 from cfp.core.provider import BUILT_IN
@@ -100,6 +101,7 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
     ("config_not_proxy",          Severity.ATTENTION, lambda f, _: not uses_proxy(f)),
     ("port_of_another_user",      Severity.RISK,      lambda f, _: f.worker is not None and f.worker.other_user),
     ("port_shared",               Severity.RISK,      lambda f, _: f.sharing_home != ""),
+    ("catalog_receives_login",    Severity.RISK,      lambda f, s: passed_by(f.config.root, s) is not None),
     ("proxy_stopped",             Severity.RISK,      lambda f, _: worker_state(f) is WorkerState.DOWN),
     ("chatgpt_auth_preserved",    Severity.RISK,      _passes_chatgpt_on),
     ("upstream_auth_missing",     Severity.RISK,      lambda f, s: not key_available(f, s)),

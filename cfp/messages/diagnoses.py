@@ -24,6 +24,7 @@ DiagnosisCode = Literal[
     "port_of_another_user",
     "port_shared",
     "port_shared_by_default",
+    "catalog_receives_login",
     "proxy_stopped",
     "chatgpt_auth_preserved",
     "upstream_auth_missing",
@@ -77,6 +78,9 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "port_shared_by_default": Message(
         "The Codex home {home} has the same port as this one, and only one of the two can use it.",
         f"Run `{CLI} install --start --codex-home {{quoted_home}}`, which moves that home to a port of its own, then `{CLI} start`."),
+    "catalog_receives_login": Message(
+        "Codex sends its own login to the URL in model_catalog_url of the provider's table, past the proxy.",
+        f"Run `{CLI} install --start` to move the URL through the proxy, or remove model_catalog_url from config.toml."),
     "proxy_stopped": Message("config.toml points at the proxy, but the proxy is not running.", f"Run `{CLI} start`."),
     "chatgpt_auth_preserved": Message(
         "Codex is signed in with ChatGPT, and the proxy passes that login on to the provider, which may respond with 401.",

@@ -23,6 +23,7 @@ RefusalCode = Literal[
     "reserved_provider",
     "upstream_unknown",
     "built_in_with_chatgpt_login",
+    "catalog_past_proxy",
     "provider_key_missing",
     "upstream_key_missing",
     "provider_auth_invalid",
@@ -102,6 +103,11 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "built_in_with_chatgpt_login": Message(
         "Codex is signed in with ChatGPT and uses OpenAI's own service, where Codex controls Fast itself. The proxy would add nothing.",
         "Use Codex's own Fast switch, or pass another provider's URL with --upstream-base URL."),
+    "catalog_past_proxy": Message(
+        "{key} in config.toml leads to {host}, which is not the provider's address, and Codex would send {credential} there "
+        "directly, past the proxy. Nothing was changed.",
+        "Remove {key} from config.toml, or let the proxy pass on what Codex sends: without --use-provider-auth-file and "
+        f"--upstream-api-key-env, or after `{CLI} set-upstream --clear-upstream-auth`."),
     "provider_key_missing": Message(
         "No key is saved for the provider {provider}.", f"Run `{CLI} prepare-chatgpt-login --apply` to save it."),
     "upstream_key_missing": Message(

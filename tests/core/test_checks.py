@@ -22,7 +22,7 @@ MACHINE = DoctorFacts(python="3.11.0")
 NAMES = [
     *("python", "home_owner", "codex_config", "active_provider", "provider_base_url", "runtime_source", "login_mode"),
     *("proxy_settings", "config_points_to_proxy", "upstream_saved", "service_tier_policy", "upstream_auth"),
-    *("proxy_port", "proxy_health", "proxy_pending_restart", "proxy_runtime"),
+    *("model_catalog", "proxy_port", "proxy_health", "proxy_pending_restart", "proxy_runtime"),
     *("hooks_enabled", "startup_hook"),
 ]
 
@@ -58,6 +58,11 @@ ALICE, ROOT = User(uid=1, name="alice"), User(uid=0, name="root")
 THEIRS = Ownership(path="/home/alice/.codex", user=ROOT, owner=ALICE)
 LEFT = Ownership(path="/home/alice/.codex", user=ALICE, owner=ALICE, foreign_files=("/home/alice/.codex/hooks.json",))
 SETTINGS = ENABLED.settings
+CATALOG = facts(
+    ENABLED.config.data.replace(
+        b'env_key = "RELAY_KEY"', b'requires_openai_auth = true\nmodel_catalog_url = "https://relay.example/c"'
+    )
+).config
 
 
 @pytest.mark.parametrize(
@@ -83,6 +88,12 @@ SETTINGS = ENABLED.settings
         (replace(ENABLED, config=facts().config), "config_points_to_proxy", (False, "config_not_proxy")),
         (facts(), "upstream_saved", (False, "settings_missing")),
         (replace(ENABLED, login=LoginMode.CHATGPT), "upstream_auth", (False, "chatgpt_auth_preserved")),
+        (
+            replace(ENABLED, config=CATALOG, settings=replace(SETTINGS, upstream_api_key_file=True)),
+            "model_catalog",
+            (False, "catalog_receives_login"),
+        ),
+        (replace(ENABLED, config=CATALOG), "model_catalog", (True, "ok")),
         (
             replace(ENABLED, settings=replace(SETTINGS, upstream_api_key_file=True)),
             "upstream_auth",

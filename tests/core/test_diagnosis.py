@@ -21,6 +21,11 @@ from tests.facts import facts, former_hook, installed, worker_of
 
 ENABLED = installed(facts(), plan_install(facts(), RouteRequest()))
 SETTINGS = ENABLED.settings
+CATALOG = facts(
+    ENABLED.config.data.replace(
+        b'env_key = "RELAY_KEY"', b'requires_openai_auth = true\nmodel_catalog_url = "https://relay.example/c"'
+    )
+).config
 ORDER = [
     (
         "home_of_another_user",
@@ -38,6 +43,7 @@ ORDER = [
         {"worker": PortFact(host="127.0.0.1", port=8787, state=PortState.FOREIGN, other_user=True)},
     ),
     ("port_shared", {"sharing_home": "/home/user/other"}),
+    ("catalog_receives_login", {"config": CATALOG, "settings": replace(SETTINGS, upstream_api_key_file=True)}),
     ("proxy_stopped", {"worker": PortFact(host="127.0.0.1", port=8787, state=PortState.FREE)}),
     ("chatgpt_auth_preserved", {"login": LoginMode.CHATGPT}),
     ("upstream_auth_missing", {"settings": replace(SETTINGS, upstream_api_key_file=True)}),

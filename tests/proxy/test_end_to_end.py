@@ -303,6 +303,29 @@ async def test_identity_stays_here_when_the_key_is_replaced(tmp_path: Path) -> N
 
 
 @asynchronous
+async def test_the_model_catalogue_is_read_with_the_providers_key(tmp_path: Path) -> None:
+    """Any path of the upstream's origin, only to read; for another method the path does not exist."""
+    environ = {KEY_ENV: "sk-canary-provider"}
+    async with upstream() as up, worker(tmp_path, up.base, environ=environ, upstream_api_key_env=KEY_ENV) as running:
+        client = await running.client()
+        path = b"/__codex_fast_proxy/catalog/elsewhere.json?client_version=1"
+        client.get(path, b"Authorization: Bearer token", b"ChatGPT-Account-Id: account")
+        assert b"HTTP/1.1 200 OK" == (await client.response()).start
+        await client.close()
+        for method in (b"POST", b"PUT", b"DELETE", b"PATCH"):
+            client = await running.client()
+            client.post(b"{}", path=path, method=method)
+            assert b"HTTP/1.1 404 Not Found" == (await client.response()).start
+            await client.close()
+        (request,) = up.requests
+        assert b"GET /elsewhere.json?client_version=1 HTTP/1.1" == request.start
+        assert (b"Bearer sk-canary-provider", None) == (
+            request.get(b"authorization"),
+            request.get(b"chatgpt-account-id"),
+        )
+
+
+@asynchronous
 async def test_no_secret_is_logged_or_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """No key, token, body or query reaches the log, health or stderr."""
     canaries = ("canary-key", "canary-token", "canary-body", "canary-query")

@@ -5,8 +5,11 @@ from __future__ import annotations
 from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
+from cfp.core.plan.model_catalog import catalog_host, catalog_key, catalog_url, is_proxied, passed_by
 from cfp.core.policy import EffectivePolicy, effective_policy
+from cfp.core.provider import active_provider
 from cfp.core.route_report import key_available, key_persistent
+from cfp.core.state import uses_proxy
 from cfp.messages import Message, message
 from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, OPTED_OUT, PASSES, WEBSOCKET
@@ -52,3 +55,18 @@ def upstream_auth(facts: Facts, _: DoctorFacts) -> CheckResult:
         return advice("upstream_auth_not_persistent", DIAGNOSES["upstream_auth_not_persistent"])
     text = PASSES["key_of_provider" if settings.overrides_auth else "key_of_codex"]
     return success(text, override=settings.overrides_auth)
+
+
+def model_catalog(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
+    """Check that the provider's catalogue does not receive a login that the proxy keeps from the provider."""
+    doc, settings = facts.config.root, facts.settings
+    provider = settings.provider if settings else surroundings.provider or active_provider(doc) or ""
+    url = catalog_url(doc, provider)
+    if url is None:
+        return success(PASSES["catalog_of_provider"])
+    if settings is not None and is_proxied(url, settings):
+        return success(PASSES["catalog_of_proxy"])
+    host, key = catalog_host(url), ".".join(catalog_key(provider))
+    if settings is not None and uses_proxy(facts) and passed_by(doc, settings) is not None:
+        return failure("catalog_receives_login", DIAGNOSES["catalog_receives_login"], key=key, host=host)
+    return success(PASSES["catalog_direct"].filled({"host": host}), key=key, host=host)

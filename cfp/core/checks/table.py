@@ -21,6 +21,7 @@ CHECKS: Final[dict[str, Check]] = {
     "upstream_saved": provider.upstream_saved,
     "service_tier_policy": provider.service_tier_policy,
     "upstream_auth": provider.upstream_auth,
+    "model_catalog": provider.model_catalog,
     "proxy_port": worker.proxy_port,
     "proxy_health": worker.proxy_health,
     "proxy_pending_restart": worker.proxy_pending_restart,

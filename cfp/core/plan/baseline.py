@@ -20,6 +20,7 @@ from cfp.codex.hooks_json import edit_for as hooks_edit_for
 from cfp.core.facts import Facts, TextFact
 from cfp.core.manifest import FileRecord, Manifest
 from cfp.core.plan.give_back import GivenBack, Level, give_back
+from cfp.core.plan.model_catalog import own_catalog_edits
 from cfp.core.provider import providers, url_key
 from cfp.core.settings import Settings
 from journal.values import ABSENT, KeyEdit, KeyPath
@@ -83,7 +84,8 @@ def _follow_providers(doc: Mapping[str, Any], edits: tuple[KeyEdit, ...], settin
         for name, table in tables.items()
         if table.get("base_url") == settings.base_url and url_key(name) not in paths
     )
-    return (*present, *copied)
+    catalogs = own_catalog_edits(doc, proxy=settings.base_url, upstream=settings.upstream_base)
+    return (*present, *copied, *(edit for edit in catalogs if edit.path not in paths))
 
 
 def _trust_of_ours(facts: Facts, recorded: tuple[KeyEdit, ...]) -> tuple[KeyEdit, ...]:
@@ -139,7 +141,8 @@ def _unrecorded_config(facts: Facts) -> GivenBack:
     edit = KeyEdit(path=url_key(settings.provider), before=settings.upstream_base, after=settings.base_url)
     if lookup(facts.config.doc, edit.path) != edit.after:
         return GivenBack(content=current, level=Level.ALREADY)
-    return give_back(_NO_RECORD, current, None, before_known=False, edits=(edit,), form=CONFIG_TOML)
+    catalogs = own_catalog_edits(facts.config.doc, proxy=settings.base_url, upstream=settings.upstream_base)
+    return give_back(_NO_RECORD, current, None, before_known=False, edits=(edit, *catalogs), form=CONFIG_TOML)
 
 
 def _unrecorded_hooks(facts: Facts) -> GivenBack:

@@ -16,6 +16,7 @@ from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key,
 from cfp.core.plan.changes import config_change, hooks_change, manifest_change, settings_change
 from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.hook import HookPlan, current_edits, plan_hook
+from cfp.core.plan.model_catalog import catalog_key, own_catalog
 from cfp.core.plan.repair import check_recorded, plan_repair
 from cfp.core.plan.worker import WorkerAction, worker_action
 from cfp.core.provider import Target, choose_provider
@@ -60,6 +61,7 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
     if request.port is None and facts.candidate is not None:  # where it leaves a port that it shares
         settings = validate(replace(settings, port=facts.candidate.port))
     check_key(facts, settings)
+    catalog = own_catalog(doc, settings)
     from_state = state_of(facts)
     action = WorkerAction.NONE if request.prepare_only else worker_action(facts, settings, facts.candidate)
     changed_route = route_changed(facts, settings)
@@ -79,7 +81,7 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
             from_state=from_state,
             to_state=State.PREPARED,
         )
-    draft = _draft(facts, baseline, doc, target, settings)
+    draft = _draft(facts, baseline, doc, target, settings, catalog)
     new_backup = None if draft.backup is None or _is_recorded(facts, draft.backup) else draft.backup
     return InstallPlan(
         target=target,
@@ -124,10 +126,14 @@ class _Draft:
     backup: Path | None
 
 
-def _draft(facts: Facts, baseline: Baseline, doc: Mapping[str, Any], target: Target, settings: Settings) -> _Draft:
+def _draft(
+    facts: Facts, baseline: Baseline, doc: Mapping[str, Any], target: Target, settings: Settings, catalog: str | None
+) -> _Draft:
     hooks_after, hook = plan_hook(facts, baseline)
     content = baseline.config.content
     keys = _own_keys(facts, doc, target, settings, hook)
+    if catalog is not None:
+        keys.append((catalog_key(target.provider), catalog))
     edits = tuple(config_toml.edit_for(content, path, value) for path, value in keys)
     return _Draft(
         facts=facts,

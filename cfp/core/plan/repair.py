@@ -6,7 +6,7 @@ keys go back; everything else of the file is newer than the backup.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from cfp.codex import config_toml
@@ -15,6 +15,7 @@ from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.core.facts import Facts
 from cfp.core.plan.baseline import config_edits, derive_baseline, recognised_hooks, trust_edits
 from cfp.core.plan.changes import config_change, manifest_change
+from cfp.core.plan.model_catalog import own_catalog_edits
 from cfp.core.provider import provider_url, url_key
 from cfp.core.unrecorded import OUR_URL, UnrecordedProxy, find_unrecorded_proxy
 from cfp.errors import ConfigDrift
@@ -119,7 +120,8 @@ def _url_source(facts: Facts, proxy: UnrecordedProxy, requested_url: str | None)
     for loopback, (path, data) in product((False, True), facts.backup_contents):
         source = _backup_source(facts, proxy, path, data, loopback=loopback)
         if source is not None:
-            return _Source(url=source.url, name=source.name, edits=(*source.edits, *trust))
+            catalogs = _catalog_edits(facts, proxy, source.url, data)
+            return _Source(url=source.url, name=source.name, edits=(*source.edits, *catalogs, *trust))
     if facts.settings is not None:
         url, name = facts.settings.upstream_base, "settings.json"
     elif requested_url is not None:
@@ -127,7 +129,20 @@ def _url_source(facts: Facts, proxy: UnrecordedProxy, requested_url: str | None)
     else:
         return None
     edit = KeyEdit(path=url_key(proxy.provider), before=url, after=proxy.url)
-    return _Source(url=url, name=name, edits=(edit, *trust))
+    return _Source(url=url, name=name, edits=(edit, *_catalog_edits(facts, proxy, url, None), *trust))
+
+
+def _catalog_edits(facts: Facts, proxy: UnrecordedProxy, url: str, backup: bytes | None) -> tuple[KeyEdit, ...]:
+    """Return the edits that restore the catalogues of the proxy: the backup's value, else the one that ours names."""
+    edits = own_catalog_edits(facts.config.root, proxy=proxy.url, upstream=url)
+    saved = config_toml.parse(backup)
+    values = [config_toml.lookup(saved, edit.path) for edit in edits]
+    return tuple(
+        replace(edit, before=value, before_spelling=config_toml.spelling(backup, edit.path))
+        if isinstance(value, str) and value != edit.after
+        else edit
+        for edit, value in zip(edits, values, strict=True)
+    )
 
 
 def _backup_source(facts: Facts, proxy: UnrecordedProxy, path: str, data: bytes, *, loopback: bool) -> _Source | None:

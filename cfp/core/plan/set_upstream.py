@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cfp.codex import config_toml
 from cfp.core.facts import Facts
 from cfp.core.manifest import Manifest, digest
+from cfp.core.plan.baseline import config_edits, derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
-from cfp.core.plan.changes import manifest_change, settings_change
+from cfp.core.plan.changes import config_change, manifest_change, settings_change
 from cfp.core.plan.install import check_readable, prune_backups
+from cfp.core.plan.model_catalog import catalog_key, catalog_url, moved_catalog, own_catalog
 from cfp.core.plan.worker import WorkerAction, refresh, serves
 from cfp.core.provider import choose_provider, url_key
 from cfp.core.settings import Settings
 from cfp.core.state import State, state_of, uses_proxy
 from cfp.errors import ConfigDrift, Refused, UsageError
-from journal.values import FileChange, KeyEdit
+from journal.values import ABSENT, FileChange, KeyEdit, KeyPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,8 @@ def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> 
     target = choose_provider(facts.config.root, previous.provider)
     settings = candidate_settings(facts, replace(request, provider=previous.provider), target)
     check_key(facts, settings)
-    record, backup = _record_settings(facts, manifest, previous, settings)
+    catalog = _plan_catalog(facts, manifest, previous, settings)
+    record, backup = _record_settings(facts, catalog.manifest, previous, settings, catalog.moved)
     worker = facts.own_worker
     is_outdated = worker is not None and not serves(worker, settings, facts.runtime.runtime_id)
     action = refresh(worker) if worker is not None and is_outdated and restart else WorkerAction.KEEP
@@ -55,6 +59,8 @@ def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> 
     changes = [settings_change(facts, settings), manifest_change(facts, record)]
     if backup is not None:
         changes.insert(0, backup)
+    if catalog.config is not None:
+        changes.append(catalog.config)
     return UpstreamPlan(
         settings=settings,
         previous=previous,
@@ -67,31 +73,87 @@ def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> 
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _CatalogPlan:
+    """The provider's model catalogue with the new settings.
+
+    manifest  with our key for it, or without
+    config    the change of config.toml where our key comes or goes
+    moved     the catalogue at the new provider, which an uninstall gives back; None where it stays the user's own
+    """
+
+    manifest: Manifest
+    config: FileChange | None = None
+    moved: str | None = None
+
+
+def _plan_catalog(facts: Facts, manifest: Manifest, previous: Settings, settings: Settings) -> _CatalogPlan:
+    """Move the catalogue through the proxy, or give it back, as the new settings want; raises Refused.
+
+    A catalogue that is ours belongs to the provider, and follows its URL as `base_url` does.
+    """
+    key, data = catalog_key(settings.provider), facts.config.data
+    baseline = derive_baseline(facts).config.content
+    theirs = catalog_url(config_toml.parse(baseline), settings.provider)
+    is_ours = theirs is not None and theirs != config_toml.lookup(facts.config.root, key)
+    moved = None
+    if theirs is not None and is_ours:
+        moved = moved_catalog(theirs, previous=previous.upstream_base, upstream=settings.upstream_base)
+        baseline = config_toml.CONFIG_TOML.apply(baseline, (KeyEdit(path=key, before=theirs, after=moved),))
+    own = own_catalog(config_toml.parse(baseline), settings)
+    if is_ours is (own is not None):
+        return _CatalogPlan(manifest=manifest, moved=moved)
+    known = config_edits(facts, manifest)
+    others = tuple(edit for edit in manifest.config.edits or known if edit.path != key)
+    if own is None:
+        former = tuple(_moved_edit(edit, moved) for edit in known if edit.path == key)
+        content = config_toml.CONFIG_TOML.restore(data or b"", facts.recorded_backup, former).content
+    else:
+        edit = config_toml.edit_for(data, key, own)
+        content, others = config_toml.CONFIG_TOML.apply(data, (edit,)), (*others, edit)
+    # Only a file that is still that of the install may pass for it; in another one, others' edits would be lost.
+    hash_after = digest(content) if digest(data) == manifest.config.hash_after else manifest.config.hash_after
+    return _CatalogPlan(
+        manifest=replace(manifest, config=replace(manifest.config, edits=others, hash_after=hash_after)),
+        config=config_change(facts, content, config_toml.edits_between(data, content, [key])),
+        moved=moved,
+    )
+
+
 def _record_settings(
-    facts: Facts, manifest: Manifest, previous: Settings, settings: Settings
+    facts: Facts, manifest: Manifest, previous: Settings, settings: Settings, moved: str | None
 ) -> tuple[Manifest, FileChange | None]:
-    """Return the manifest with the new settings, and the backup with the URL that an uninstall gives back then."""
+    """Return the manifest with the new settings, and the backup with the URLs that an uninstall gives back then."""
     record = replace(manifest, settings=settings)
     if settings.upstream_base == previous.upstream_base:
         return record, None
-    key, url = url_key(settings.provider), settings.upstream_base
+    urls = {url_key(settings.provider): settings.upstream_base, catalog_key(settings.provider): moved}
     config = manifest.config
     if config.edits is not None:  # 0.1.0 recorded no keys: its uninstall takes the URL from the settings
-        edits = tuple(
-            replace(edit, before=url, before_spelling=_in_quotes_of(edit, url)) if edit.path == key else edit
-            for edit in config.edits
-        )
+        edits = tuple(_moved_edit(edit, urls.get(edit.path)) for edit in config.edits)
         config = replace(config, edits=edits)
     if facts.recorded_backup is None:
         return replace(record, config=config), None
-    edit = config_toml.edit_for(facts.recorded_backup, key, url)
-    edit = replace(edit, after_spelling=_in_quotes_of(edit, url))
-    content = config_toml.CONFIG_TOML.apply(facts.recorded_backup, (edit,))
+    content = config_toml.CONFIG_TOML.apply(facts.recorded_backup, _backup_edits(facts.recorded_backup, urls))
     path = facts.layout.backup(facts.now)
     return (
         replace(record, config=replace(config, hash_before=digest(content)), backup_path=str(path)),
         FileChange(path=path, before=None, after=content, secret=True),
     )
+
+
+def _backup_edits(backup: bytes, urls: Mapping[KeyPath, str | None]) -> list[KeyEdit]:
+    """Return the edits of the backup; a catalogue that the user added since the install is not in it."""
+    edits = [config_toml.edit_for(backup, key, url) for key, url in urls.items() if url is not None]
+    edits = [edit for edit in edits if edit.path[-1] != "model_catalog_url" or edit.before is not ABSENT]
+    return [replace(edit, after_spelling=_in_quotes_of(edit, str(edit.after))) for edit in edits]
+
+
+def _moved_edit(edit: KeyEdit, url: str | None) -> KeyEdit:
+    """Return the edit with another URL to give back; None leaves it as it is."""
+    if url is None or url == edit.before:
+        return edit
+    return replace(edit, before=url, before_spelling=_in_quotes_of(edit, url))
 
 
 def _in_quotes_of(edit: KeyEdit, url: str) -> str | None:

@@ -81,6 +81,8 @@ def _plan(services: WorkerServices, head: RequestHead) -> RequestPlan:
     authority, target = (None, head.target) if head.target[:1] == b"/" else split_absolute(head.target)
     page = router.is_page_request(head.method, target, fields.get(b"accept", b""))
     route = router.page if page else router.route(target)
+    if route.destination is Destination.CATALOG and head.method not in {b"GET", b"HEAD"}:
+        route = Route(Destination.NOT_FOUND, route.path)
     denial, looping = services.admission.check(head, authority, page=page), services.loop_id in fields.get(VIA, b"")
     answered_here = looping or denial is not None or route.destination in _OWN
     return RequestPlan(

@@ -6,13 +6,14 @@ import enum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from cfp.layout import API_PATH, DASHBOARD_PATH, HEALTH_PATH
+from cfp.layout import API_PATH, CATALOG_PATH, DASHBOARD_PATH, HEALTH_PATH
 from cfp.proxy.upstream.origin import Origin
 
 _OWN: Final = HEALTH_PATH.encode().rpartition(b"/")[0] + b"/"
 _HEALTH: Final = HEALTH_PATH.encode()
 _DASHBOARD: Final = DASHBOARD_PATH.encode()
 _DASHBOARD_BELOW: Final = (_DASHBOARD + b"/", API_PATH.encode() + b"/")
+_CATALOG: Final = CATALOG_PATH.encode()
 _TARGETS: Final = 64
 
 
@@ -20,12 +21,16 @@ class Destination(enum.Enum):
     HEALTH = enum.auto()
     RESPONSES = enum.auto()
     FORWARD = enum.auto()
+    CATALOG = enum.auto()
     DASHBOARD = enum.auto()
     NOT_FOUND = enum.auto()
 
 
 class Route(NamedTuple):
-    """The route: `path` is the client's, without query; `target` is the request target for the upstream."""
+    """The route: `path` is the client's, without query; `target` is the request target for the upstream.
+
+    CATALOG is the provider's model catalogue, at any path of the upstream's origin; it is only read.
+    """
 
     destination: Destination
     path: bytes
@@ -63,6 +68,8 @@ class Router:
         if path == _HEALTH:
             return Route(Destination.HEALTH, path)
         if path.startswith(_OWN):
+            if path.startswith(_CATALOG + b"/") and b"#" not in target:
+                return Route(Destination.CATALOG, path, target[len(_CATALOG) :])
             is_dashboard = path == _DASHBOARD or path.startswith(_DASHBOARD_BELOW)
             return Route(Destination.DASHBOARD if is_dashboard else Destination.NOT_FOUND, path)
         base = self._base

@@ -28,6 +28,12 @@ from cfp.proxy.upstream.origin import Origin, parse_origin
         (b"/__codex_fast_proxy/health", Destination.HEALTH, b""),
         (b"/__codex_fast_proxy/health?x", Destination.HEALTH, b""),
         (b"/__codex_fast_proxy/other", Destination.NOT_FOUND, b""),
+        (b"/__codex_fast_proxy/catalog/api/models?a=%2F", Destination.CATALOG, b"/api/models?a=%2F"),
+        (b"/__codex_fast_proxy/catalog/", Destination.CATALOG, b"/"),
+        (b"/__codex_fast_proxy/catalog/?x", Destination.CATALOG, b"/?x"),
+        (b"/__codex_fast_proxy/catalog", Destination.NOT_FOUND, b""),
+        (b"/__codex_fast_proxy/catalogue/x", Destination.NOT_FOUND, b""),
+        (b"/__codex_fast_proxy/catalog/a#b", Destination.NOT_FOUND, b""),
     ],
 )
 def test_targets_map_below_the_upstream(target: bytes, kind: Destination, upstream: bytes) -> None:
