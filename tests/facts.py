@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cfp.codex import config_toml, hook_trust, hooks_document
-from cfp.codex.auth_json import LoginMode
+from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
 from cfp.core.health import parse_health
 from cfp.core.manifest import parse_manifest
@@ -28,6 +28,14 @@ name = "Relay"
 base_url = "{UPSTREAM}"
 env_key = "RELAY_KEY"
 """.encode()
+# config.toml of a provider that takes Codex's login: no key of its own is in the way.
+LOGIN_CONFIG = CONFIG.replace(b'env_key = "RELAY_KEY"', b"requires_openai_auth = true")
+CODEX_LOGINS = {
+    LoginMode.API_KEY: Login.API_KEY,
+    LoginMode.CHATGPT: Login.CHATGPT,
+    LoginMode.MIXED: Login.CHATGPT,
+    LoginMode.UNKNOWN: Login.NONE,
+}
 RUNTIME = Runtime(runtime_id="0" * 16, version="0.2.0", python="/opt/python", package="/opt/cfp")
 
 
@@ -59,6 +67,7 @@ def facts(config: bytes | None = CONFIG, hooks: bytes | None = None, **other: An
         backup=None,
         backups=(),
         login=LoginMode.API_KEY,
+        codex_login=CODEX_LOGINS[other.get("login", LoginMode.API_KEY)],
         opted_out=False,
         provider_keys=frozenset(),
         environment=frozenset({"RELAY_KEY"}),
@@ -100,6 +109,7 @@ def after(before: Facts, changes: tuple[FileChange, ...], worker: PortFact | Non
         backup=backup,
         backups=tuple(sorted({*before.backups, *names})),
         login=before.login,
+        codex_login=before.codex_login,
         provider_keys=before.provider_keys,
         environment=before.environment,
         worker=worker,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cfp.commands.command import Command
 from cfp.commands.settle import settle
+from cfp.commands.verification import codex_files
 from cfp.core.facts import Facts
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.prepare_login import LoginPlan, login_provider, plan_prepare_login
@@ -73,11 +74,8 @@ def _look(args: Args, host: Host, *, settled: bool) -> tuple[Facts, keys.Provide
     provider = login_provider(facts, args.provider)
     layout = host.layout
     key = keys.discover_key(
-        facts.config.root,
+        codex_files(host, facts.config.root),
         provider,
-        host.disk.read(layout.auth),
-        host.disk.read(layout.dotenv),
-        host.environ,
         source=keys.KeySource.auth_json(args.source_auth_key) if args.source_auth_key else None,
     )
     if key is None:

@@ -28,16 +28,17 @@ from cfp.core.plan.install import check_readable
 from cfp.core.plan.model_catalog import catalog_key, own_catalog
 from cfp.core.policy import EffectivePolicy, effective_policy
 from cfp.core.provider import Target, choose_provider
+from cfp.core.route_report import route_identity
 from cfp.core.settings import Policy, Settings
 from cfp.errors import CfpError, Refused, UsageError
 from cfp.host.codex_cli import CodexCli
 from cfp.host.doctor_facts import swallowing_proxies
 from cfp.host.home import Host
-from cfp.host.provider import keys
 from cfp.host.provider.outbound import outbound_environ
 from cfp.host.system.foreground import run_in_foreground
 from cfp.host.system.scratch import scratch
 from cfp.layout import locate
+from cfp.messages.identities import IDENTITIES
 from cfp.messages.run import RUN
 from cfp.result import Exit
 
@@ -109,7 +110,7 @@ def run(args: Args, host: Host) -> Exit:
         with serving(config) as port:
             here = replace(settings, port=port)
             if not args.quiet:
-                _tell(host, facts, here)
+                _tell(facts, here)
             words = [
                 *_overrides(target, here, own_catalog(doc, here)),
                 *_no_daemon(program, args.tail[1:], host),
@@ -194,7 +195,7 @@ def _environment(host: Host) -> dict[str, str]:
     return environ
 
 
-def _tell(host: Host, facts: Facts, settings: Settings) -> None:
+def _tell(facts: Facts, settings: Settings) -> None:
     effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
     details = {
         "provider": settings.provider,
@@ -205,9 +206,10 @@ def _tell(host: Host, facts: Facts, settings: Settings) -> None:
     line = (
         RUN["adds_tier" if effective is EffectivePolicy.INJECT_MISSING else "adds_no_tier"].filled(details).sentence
     )
-    sends_login = keys.sends_login(facts.config.root, settings.provider, host.disk.read(host.layout.auth))
-    if sends_login and not settings.overrides_auth:
-        line += " " + RUN["sends_login"].sentence
+    route = route_identity(facts, settings)
+    if route.login_reaches_provider:
+        login = IDENTITIES[route.through_proxy]
+        line += " " + RUN["sends_login"].filled({"login": login}).sentence
     sys.stderr.write(f"codex-fast-proxy: {line}{os.linesep}")
     sys.stderr.flush()
 

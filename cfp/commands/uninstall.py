@@ -10,6 +10,7 @@ from typing import Any, Final
 from cfp.commands.command import Command, always
 from cfp.commands.settle import mend, recovered_field
 from cfp.core.facts import Facts
+from cfp.core.identities import Identity
 from cfp.core.plan.repair import plan_repair
 from cfp.core.plan.uninstall import (
     ConfigRestore,
@@ -27,6 +28,7 @@ from cfp.lifecycle.machine import Run
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import GIVE_BACK, RETIRE
 from cfp.messages import Message, message
+from cfp.messages.identities import IDENTITIES
 from cfp.messages.results import EFFECTS, RESULTS
 from cfp.result import Result
 from cfp.signals import exit_code
@@ -81,7 +83,7 @@ def run(args: Args, host: Host) -> Result:
         raise Refused("codex_home_deleted", path=str(facts.layout.home), pid=alone.pid)
     if not facts.interrupted:
         plan = plan_uninstall(facts, args.request())
-        if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
+        if plan.exposed is not None and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
         if plan_repair(facts) is None and nothing_there(host, facts, plan):
             return _result(facts, replace(plan, retirement=Retirement.NOW), None, {}, state_of(facts))
@@ -89,16 +91,16 @@ def run(args: Args, host: Host) -> Result:
         recovered = recovered_field(recovery)
         facts = host.survey(settled=True)
         plan = plan_uninstall(facts, args.request())
-        if plan.risky_login and not args.confirm_chatgpt_direct_uninstall:
+        if plan.exposed is not None and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
         repair = plan_repair(facts)
         if repair is not None:  # after all that may refuse: it changes config.toml
             mend(host, lease, facts, repair, command="uninstall")
-            facts, risky = host.survey(settled=True), plan.risky_login
+            facts, exposed = host.survey(settled=True), plan.exposed
             plan = replace(
                 plan_uninstall(facts, args.request()),
                 config_restore=ConfigRestore.RESTORED_BASE_URL,
-                risky_login=risky,
+                exposed=exposed,
             )
             recovered = {"recovered": {"kind": "repaired", "base_url": repair.url, "source": repair.source}}
         switch = _transact(host, lease, facts, plan)
@@ -151,7 +153,7 @@ def _transact(host: Host, lease: Lease, facts: Facts, plan: UninstallPlan) -> Sw
 
 def _confirmation(facts: Facts, plan: UninstallPlan) -> Result:
     upstream = plan.settings.upstream_base if plan.settings else ""
-    text = message("confirmation_required", {"upstream_base": upstream})
+    text = message("confirmation_required", {"upstream_base": upstream, "login": _login(plan)})
     return Result(
         status="confirmation_required",
         exit_code=4,
@@ -170,10 +172,15 @@ def _confirmation(facts: Facts, plan: UninstallPlan) -> Result:
     )
 
 
+def _login(plan: UninstallPlan) -> str:
+    return IDENTITIES[plan.exposed or Identity.UNKNOWN]
+
+
 def _warning(facts: Facts, plan: UninstallPlan) -> dict[str, Any] | None:
-    if not plan.risky_login or plan.settings is None:
+    if plan.exposed is None or plan.settings is None:
         return None
-    text = message("chatgpt_auth_direct_upstream", {"upstream_base": plan.settings.upstream_base})
+    details = {"upstream_base": plan.settings.upstream_base, "login": _login(plan)}
+    text = message("chatgpt_auth_direct_upstream", details)
     return {
         "code": "chatgpt_auth_direct_upstream",
         "severity": "warning",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfp.core.facts import Facts
+from cfp.core.identities import ProviderAuth
 from cfp.core.policy import EffectivePolicy, effective_policy
 from cfp.core.settings import Settings
 from cfp.errors import CfpError, Refused
@@ -80,17 +81,29 @@ def candidate_key(
 ) -> keys.ProviderKey | None:
     """Return the key that this route would send; None where it sends none.
 
-    Raises Refused: `unknown`, chatgpt_login_not_sent.
+    Raises Refused: `unknown`, codex_key_unset, chatgpt_login_not_sent.
     """
     key = _discover(host, doc, settings)
     if key is not None:
         return key
-    named = settings.overrides_auth
-    if not named and keys.sends_login(doc, settings.provider, host.disk.read(host.layout.auth)):
-        raise Refused("chatgpt_login_not_sent", provider=settings.provider)
-    if named or keys.sends_key(doc, settings.provider):
-        raise Refused(unknown, provider=settings.provider)
+    provider, named, files = settings.provider, settings.overrides_auth, codex_files(host, doc)
+    if not named and keys.sends_login(files, provider):
+        raise Refused("chatgpt_login_not_sent", provider=provider)
+    if not named and files.auth_of(provider) is ProviderAuth.ENV_KEY_UNSET:
+        raise Refused("codex_key_unset", provider=provider, dotenv=host.layout.dotenv)
+    if named or keys.sends_key(files, provider):
+        raise Refused(unknown, provider=provider)
     return None
+
+
+def codex_files(host: Host, doc: Mapping[str, Any]) -> keys.CodexFiles:
+    """Read the contents by which Codex chooses an identity; `doc` is config.toml."""
+    return keys.CodexFiles(
+        config=doc,
+        auth=host.disk.read(host.layout.auth),
+        dotenv=host.disk.read(host.layout.dotenv),
+        environ=host.environ,
+    )
 
 
 def _discover(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.ProviderKey | None:
@@ -100,12 +113,9 @@ def _discover(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.Pr
     elif settings.upstream_api_key_env is not None:
         source = keys.KeySource.env(settings.upstream_api_key_env)
     return keys.discover_key(
-        doc,
+        codex_files(host, doc),
         settings.provider,
-        host.disk.read(host.layout.auth),
-        host.disk.read(host.layout.dotenv),
-        host.environ,
-        provider_auth=host.disk.read(host.layout.provider_auth),
+        host.disk.read(host.layout.provider_auth),
         source=source,
         user_environ=windows.user_environ(),
     )

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cfp.core.facts import Facts, PortState
+from cfp.core.identities import Identity, ProviderAuth, provider_auth
 from cfp.core.plan.model_catalog import passed_by
 from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.policy import FastBehavior, fast_behavior
-from cfp.core.provider import BUILT_IN
-from cfp.core.route_report import key_available, key_persistent
+from cfp.core.route_report import key_available, key_persistent, route_identity
 from cfp.core.settings import Settings
 from cfp.core.state import (
     HookState,
@@ -65,9 +65,12 @@ class Diagnosis:
         return DIAGNOSES[self.message_code or self.code].filled(self.details)
 
 
-def _passes_chatgpt_on(facts: Facts, settings: Settings) -> bool:
-    third_party = settings.provider != BUILT_IN
-    return third_party and not settings.overrides_auth and facts.login.has_chatgpt
+def _passes_login_on(facts: Facts, settings: Settings) -> bool:
+    return route_identity(facts, settings).login_reaches_provider
+
+
+def _codex_refuses(facts: Facts, settings: Settings) -> bool:
+    return route_identity(facts, settings).direct is Identity.CODEX_REFUSES
 
 
 def _answers_wrongly(facts: Facts, _: Settings) -> bool:
@@ -86,10 +89,25 @@ _CUT: Final[dict[DiagnosisCode, DiagnosisCode]] = {
 }
 
 
+# The message of chatgpt_auth_preserved where the login is of another kind.
+_PRESERVED: Final[dict[Identity, DiagnosisCode]] = {
+    Identity.PERSONAL_ACCESS_TOKEN: "access_token_preserved",
+    Identity.AGENT_IDENTITY: "agent_identity_preserved",
+    Identity.UNKNOWN: "unknown_login_preserved",
+}
+
+
 def message_code_for(facts: Facts, code: DiagnosisCode) -> DiagnosisCode:
-    """Return the code of the message: the remedy may cut streams, and the default home keeps its port."""
+    """Return the code of the message, which depends on the login, the refusal, the home, or streams that are cut."""
     if code == "port_shared" and facts.is_default_home:
         return "port_shared_by_default"
+    settings = facts.settings
+    if settings is not None and code == "chatgpt_auth_preserved":
+        return _PRESERVED.get(route_identity(facts, settings).through_proxy, code)
+    if settings is not None and code == "codex_refuses":
+        environment = facts.environment | facts.user_environment
+        auth = provider_auth(facts.config.root, settings.provider, environment)
+        return "codex_key_missing" if auth is ProviderAuth.ENV_KEY_UNSET else code
     cuts = facts.worker is not None and not facts.worker.hands_over
     return _CUT.get(code, code) if cuts else code
 
@@ -103,7 +121,8 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
     ("port_shared",               Severity.RISK,      lambda f, _: f.sharing_home != ""),
     ("catalog_receives_login",    Severity.RISK,      lambda f, s: passed_by(f.config.root, s) is not None),
     ("proxy_stopped",             Severity.RISK,      lambda f, _: worker_state(f) is WorkerState.DOWN),
-    ("chatgpt_auth_preserved",    Severity.RISK,      _passes_chatgpt_on),
+    ("chatgpt_auth_preserved",    Severity.RISK,      _passes_login_on),
+    ("codex_refuses",             Severity.RISK,      _codex_refuses),
     ("upstream_auth_missing",     Severity.RISK,      lambda f, s: not key_available(f, s)),
     ("upstream_auth_not_persistent", Severity.ATTENTION, lambda f, s: not key_persistent(f, s)),
     ("settings_pending_restart",  Severity.ATTENTION, lambda f, _: settings_pending(f)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cfp.codex.auth_json import LoginMode
+from cfp.codex.auth_json import Login, LoginMode
 from cfp.codex.hook_trust import HookTrust
 from cfp.core.health import WorkerHealth
 from cfp.core.manifest import Manifest, ManifestState, digest
@@ -116,7 +116,8 @@ class Facts:
     backups            names of the backups, oldest first
     backup_contents    path and bytes of each of them, newest first; read only where there is no manifest
     user_environment   names that Windows keeps for new programs of this user; none elsewhere
-    environment        names of the variables that are set and not empty, $CODEX_HOME/.env included
+    codex_login        the login that Codex uses, of those that `login` counts and of kinds that it does not
+    environment        names of the variables that are set and not blank, $CODEX_HOME/.env included
     dotenv             those of them that .env sets, which a reboot therefore leaves
     provider_keys      providers with a key in provider-auth.json
     auth_names         names of the texts in auth.json, a key's among them
@@ -143,6 +144,7 @@ class Facts:
     backup: bytes | None
     backups: tuple[str, ...]
     login: LoginMode
+    codex_login: Login
     opted_out: bool
     provider_keys: frozenset[str]
     environment: frozenset[str]

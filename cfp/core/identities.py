@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cfp.codex.auth_json import Login
-from cfp.core.provider import BUILT_IN, providers
+from cfp.core.provider import BUILT_IN, RESERVED, providers
 
 Version = tuple[int, ...]
 
@@ -175,7 +175,7 @@ def provider_auth(config: Mapping[str, Any], provider: str, environment: Collect
 
 def provider_table(config: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
     """Return the provider's table; a built-in provider has none, even if config.toml has a table of its name."""
-    return {} if provider == BUILT_IN else providers(config).get(provider, {})
+    return {} if provider in RESERVED else providers(config).get(provider, {})
 
 
 def own_authorization(table: Mapping[str, Any]) -> str | None:

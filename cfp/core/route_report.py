@@ -1,15 +1,89 @@
-"""The block of a result that install, set-upstream and status share: the route, the tier and the key."""
+"""The block of a result that install, set-upstream and status share: route, tier, key, identity on the wire."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from cfp.codex.auth_json import Login
 from cfp.core.facts import Facts
+from cfp.core.identities import Identity, identity_through_proxy, predicted_identity
 from cfp.core.policy import effective_policy, fast_behavior
 from cfp.core.provider import BUILT_IN
 from cfp.core.settings import Settings
 from cfp.messages.chatgpt_login import HINTS, PREPARATIONS, HintCode, PreparationCode
+from cfp.messages.identities import IDENTITIES, ROUTES
+from cfp.messages.message import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteIdentity:
+    """The identity that Codex sends, and the one that the provider receives through the proxy.
+
+    third_party  the provider is not OpenAI, whose own login is in its place there
+    """
+
+    direct: Identity
+    through_proxy: Identity
+    third_party: bool
+
+    @property
+    def login_reaches_provider(self) -> bool:
+        """Whether a third party receives Codex's login through the proxy, or may receive it."""
+        return self.third_party and self.through_proxy.may_be_a_login
+
+    @property
+    def login_goes_direct(self) -> bool:
+        """Whether a third party would receive Codex's login without the proxy, or might receive it."""
+        return self.third_party and self.direct.may_be_a_login
+
+    @property
+    def message(self) -> Message:
+        """The route in a sentence."""
+        if self.direct is Identity.CODEX_REFUSES:
+            return ROUTES["identity_refused"]
+        names = {"direct": IDENTITIES[self.direct], "through_proxy": IDENTITIES[self.through_proxy]}
+        return ROUTES["identity_both" if self.direct is self.through_proxy else "identity_split"].filled(names)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the block `identity_on_the_wire` of the results."""
+        return {"direct": self.direct, "through_proxy": self.through_proxy, "message": self.message.sentence}
+
+
+def codex_identity(facts: Facts, provider: str, config: Mapping[str, Any] | None = None) -> Identity:
+    """Return the identity that Codex sends to a provider; `config` in place of the present config.toml."""
+    return predicted_identity(
+        facts.config.root if config is None else config,
+        provider,
+        facts.codex_login,
+        facts.environment | facts.user_environment,
+        facts.codex_version,
+    )
+
+
+def identity_after_chatgpt_login(facts: Facts, provider: str) -> Identity:
+    """Return the identity that Codex would send once the user has signed in with ChatGPT."""
+    return codex_identity(replace(facts, codex_login=Login.CHATGPT), provider)
+
+
+def route_identity(facts: Facts, settings: Settings, *, pending: bool = False) -> RouteIdentity:
+    """Return the identities of the saved route.
+
+    pending  the running worker serves older settings: what it sends counts
+    """
+    direct = codex_identity(facts, settings.provider)
+    overrides, available = settings.overrides_auth, key_available(facts, settings)
+    worker = facts.answering_worker
+    if pending and worker is not None and worker.health is not None:
+        overrides, available = worker.health.raw.get("upstream_auth") == "override_configured", True
+    through_proxy = identity_through_proxy(direct, overrides_auth=overrides)
+    return RouteIdentity(
+        direct=direct,
+        through_proxy=through_proxy if available or direct is Identity.CODEX_REFUSES else Identity.NONE,
+        third_party=settings.provider != BUILT_IN,
+    )
 
 
 def key_available(facts: Facts, settings: Settings) -> bool:
@@ -29,10 +103,13 @@ def key_persistent(facts: Facts, settings: Settings) -> bool:
 
 
 def hint_code(facts: Facts, settings: Settings) -> HintCode:
-    """Return the requirement of a ChatGPT login; a closed set of the results."""
+    """Return the requirement of a ChatGPT login; its closed set of the results lacks `own_key`, which is `ready`."""
     if settings.overrides_auth and key_available(facts, settings):
         return "ready" if key_persistent(facts, settings) else "needs_persistent_env"
-    return "needs_auth_split" if facts.login.has_chatgpt else "optional_setup_available"
+    if route_identity(facts, settings).login_reaches_provider:
+        return "needs_auth_split"
+    own_key = identity_after_chatgpt_login(facts, settings.provider) is Identity.PROVIDER_KEY
+    return "own_key" if own_key and not settings.overrides_auth else "optional_setup_available"
 
 
 def preparation_code(facts: Facts, settings: Settings) -> PreparationCode:
@@ -41,7 +118,7 @@ def preparation_code(facts: Facts, settings: Settings) -> PreparationCode:
         return "prepared"
     if settings.upstream_api_key_env is not None and key_available(facts, settings):
         return "prepared" if key_persistent(facts, settings) else "needs_persistent_env"
-    return "not_prepared" if facts.login.has_chatgpt else "optional"
+    return "not_prepared" if route_identity(facts, settings).login_goes_direct else "optional"
 
 
 def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -> dict[str, Any]:
@@ -53,7 +130,9 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
     available = key_available(facts, settings)
     preparation, hint = preparation_code(facts, settings), hint_code(facts, settings)
     text = HINTS[hint]
-    if pending and hint == "ready":
+    if hint == "own_key":
+        hint = "ready"
+    elif pending and hint == "ready":
         hint, text = "needs_auth_split", HINTS["not_loaded_yet"]
     block: dict[str, Any] = {
         "provider": settings.provider,
@@ -70,9 +149,9 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
         "upstream_api_key_ref": _reference(settings),
         "upstream_api_key_available": available,
         "upstream_api_key_source": _source(facts, settings) if available else None,
+        "identity_on_the_wire": route_identity(facts, settings, pending=pending).to_json(),
         "upstream_api_key_persistent": key_persistent(facts, settings) if settings.overrides_auth else None,
-        "chatgpt_login_compatible": settings.provider == BUILT_IN
-        or (settings.overrides_auth and available and not pending),
+        "chatgpt_login_compatible": settings.provider == BUILT_IN or (hint == "ready" and available),
         "provider_auth_preparation": {
             "status": preparation,
             "message": PREPARATIONS[preparation].sentence,

@@ -15,7 +15,6 @@ from cfp.core.program import program_words
 from cfp.host.worker.code_id import user_base
 from cfp.layout import Layout
 
-KEY_VARIABLE = "DEMO_RELAY_KEY"
 KEY = "demo-key-of-the-relay"
 
 _CONFIG = """\
@@ -26,7 +25,7 @@ model_provider = 'Relay & Söhne'\r
 [ model_providers . "Relay & Söhne" ]   # the one at work\r
 name     = "Relay"\r
 base_url = '{base_url}'   # do not lose this\r
-env_key  = "DEMO_RELAY_KEY"\r
+requires_openai_auth = true\r
 wire_api = "responses"\r
 notes    = \"\"\"\r
 [features]\r
@@ -74,7 +73,7 @@ class DemoHome:
         self.sign_in_with_key()
 
     def sign_in_with_key(self) -> None:
-        self._write(self.layout.auth, json.dumps({"auth_mode": "apikey", "OPENAI_API_KEY": "demo-openai-key"}))
+        self._write(self.layout.auth, json.dumps({"auth_mode": "apikey", "OPENAI_API_KEY": KEY}))
 
     def sign_in_with_chatgpt(self) -> None:
         tokens = {"id_token": "demo", "access_token": "demo-chatgpt-token", "refresh_token": "demo"}
@@ -107,7 +106,6 @@ class DemoHome:
             "LANG": "C.UTF-8",
             "HTTPS_PROXY": "http://127.0.0.1:9",
             "NO_PROXY": "127.0.0.1,localhost",
-            KEY_VARIABLE: KEY,
         }
 
     def run(self, *arguments: str) -> CommandResult:

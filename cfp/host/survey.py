@@ -72,6 +72,7 @@ def survey(
     dotenv = parse_dotenv(disk.read(layout.dotenv), environ)
     auth = disk.read(layout.auth)
     backups = _backups(disk, layout)
+    store = _text_of(config, "cli_auth_credentials_store")
     return Facts(
         layout=layout,
         now=disk.now(),
@@ -88,12 +89,13 @@ def survey(
         manifest_error=manifest_error,
         backup=record.read(Path(manifest.backup_path)) if manifest and manifest.backup_path else None,
         backups=backups,
-        login=auth_json.login_mode(auth, _text_of(config, "cli_auth_credentials_store")),
+        login=auth_json.login_mode(auth, store),
+        codex_login=auth_json.login(auth, store, environ.get("CODEX_ACCESS_TOKEN")),
         opted_out=_text_of(config, "service_tier") == "default",
         provider_keys=frozenset(stored_keys(disk.read(layout.provider_auth))),
-        environment=frozenset(name for name, value in {**environ, **dotenv}.items() if value),
-        user_environment=frozenset(name for name, value in windows.user_environ().items() if value),
-        dotenv=frozenset(name for name, value in dotenv.items() if value),
+        environment=frozenset(name for name, value in {**environ, **dotenv}.items() if value.strip()),
+        user_environment=frozenset(name for name, value in windows.user_environ().items() if value.strip()),
+        dotenv=frozenset(name for name, value in dotenv.items() if value.strip()),
         auth_names=auth_json.names(auth),
         worker=worker,
         candidate=candidate,

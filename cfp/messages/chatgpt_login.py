@@ -8,6 +8,7 @@ from cfp.messages.message import CLI, Message
 
 HintCode = Literal[
     "ready",
+    "own_key",
     "not_loaded_yet",
     "needs_persistent_env",
     "needs_auth_split",
@@ -25,6 +26,8 @@ PreparationCode = Literal[
 HINTS: Final[dict[HintCode, Message]] = {
     "ready": Message(
         "The proxy sends the provider's key itself, so Codex can be signed in with ChatGPT.", "Sign in with ChatGPT when you like."),
+    "own_key": Message(
+        "Codex sends the provider the provider's own key, also while it is signed in with ChatGPT.", "Sign in with ChatGPT when you like."),
     "not_loaded_yet": Message(
         "The provider's key is saved, but the running proxy does not send it yet.",
         f"Before you sign in with ChatGPT, start a new Codex session or run `{CLI} start`."),
@@ -32,7 +35,7 @@ HINTS: Final[dict[HintCode, Message]] = {
         "The provider's key is only in this process's environment, and later sessions may not have it.",
         f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
     "needs_auth_split": Message(
-        "Codex is signed in with ChatGPT, and the proxy passes that login on to the provider.",
+        "Codex's login reaches the provider: the proxy passes it on, and config.toml names no key that would take its place.",
         f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
     "optional_setup_available": Message(
         "With API-key login, the provider's API works with Fast, and nothing needs to change. A ChatGPT login adds features of "
@@ -43,7 +46,7 @@ HINTS: Final[dict[HintCode, Message]] = {
 PREPARATIONS: Final[dict[PreparationCode, Message]] = {
     "prepared": Message("The proxy has the provider's key."),
     "needs_persistent_env": Message("The provider's key is only in the environment."),
-    "not_prepared": Message("The proxy has no key for the provider, and a ChatGPT login needs one."),
+    "not_prepared": Message("The proxy has no key for the provider, and Codex sends its own login there."),
     "optional": Message("The proxy has no key for the provider, and needs none now."),
 }
 # fmt: on

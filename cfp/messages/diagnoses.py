@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from cfp.messages.message import CLI, Message
 
+_SPLIT: Final = f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."
 _WHEN_IDLE: Final = f"Wait until no turn is running, then run `{CLI} start`; it cuts off running turns."
 
 DiagnosisCode = Literal[
@@ -27,6 +28,11 @@ DiagnosisCode = Literal[
     "catalog_receives_login",
     "proxy_stopped",
     "chatgpt_auth_preserved",
+    "access_token_preserved",
+    "agent_identity_preserved",
+    "unknown_login_preserved",
+    "codex_refuses",
+    "codex_key_missing",
     "upstream_auth_missing",
     "upstream_auth_not_persistent",
     "settings_pending_restart",
@@ -84,7 +90,22 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "proxy_stopped": Message("config.toml points at the proxy, but the proxy is not running.", f"Run `{CLI} start`."),
     "chatgpt_auth_preserved": Message(
         "Codex is signed in with ChatGPT, and the proxy passes that login on to the provider, which may respond with 401.",
-        f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
+        _SPLIT),
+    "access_token_preserved": Message(
+        "Codex is signed in with a personal access token, and the proxy passes that token on to the provider, which may respond with 401.",
+        _SPLIT),
+    "agent_identity_preserved": Message(
+        "Codex is signed in with an agent identity, and the proxy passes its signatures on to the provider, which may respond with 401.",
+        _SPLIT),
+    "unknown_login_preserved": Message(
+        "Codex's login cannot be read here, or is of a kind that this program does not know, and the proxy passes it on to the provider.",
+        _SPLIT),
+    "codex_refuses": Message(
+        "Codex refuses to start a turn: it does not accept the keys that config.toml names for the provider, or its login in auth.json.",
+        f"Run `{CLI} doctor` for the reason, then `codex exec hello` for Codex's own words."),
+    "codex_key_missing": Message(
+        "Codex refuses to start a turn from here: the variable that the provider's env_key names is not set in the environment or in .env.",
+        "Set the variable in .env in the Codex home, or in the environment that starts Codex. A key in auth.json does not count for it."),
     "upstream_auth_missing": Message(
         "The proxy should send the provider's key, but the key is missing.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
     "upstream_auth_not_persistent": Message(

@@ -18,6 +18,7 @@ FailureCode = Literal[
     "journal_failed",
     "model_unknown",
     "key_unknown",
+    "codex_key_unset",
     "chatgpt_login_not_sent",
     "upstream_dns",
     "upstream_refused",
@@ -54,8 +55,12 @@ FAILURES: Final[dict[FailureCode, Message]] = {
     "key_unknown": Message(
         "No key was found that Codex would send to {provider}.",
         "Set the variable that the provider's env_key names, pass another variable with --upstream-api-key-env, or pass --no-verify."),
+    "codex_key_unset": Message(
+        "Codex would not start a turn: the variable that env_key names for {provider} is not set, neither in the environment nor in "
+        "{dotenv}.",
+        "Set it in one of the two. A key in auth.json does not count for it, and neither does --upstream-api-key-env."),
     "chatgpt_login_not_sent": Message(
-        "Codex is signed in with ChatGPT and would send that login to {provider}. Only Codex may send it, so the provider "
+        "Codex would send its own login to {provider}. Only Codex may send it, so the provider "
         "was not tried.",
         f"Save the provider's own key with `{CLI} prepare-chatgpt-login --source-auth-key NAME --apply`, or pass the name of its "
         "variable with --upstream-api-key-env. If the provider accepts ChatGPT logins, pass --no-verify."),

@@ -152,8 +152,7 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "config.toml still points at the proxy. Stopping the proxy now would cut off running and new sessions.",
         f"Run `{CLI} uninstall --defer-stop` to restore config.toml first, or repeat the command with --force."),
     "confirmation_required": Message(
-        "Nothing was changed. Codex is signed in with ChatGPT. Without the proxy, Codex sends that login directly to "
-        "{upstream_base}, which may respond with 401.",
+        "Nothing was changed. Without the proxy, Codex sends {login} directly to {upstream_base}, which may respond with 401.",
         "Ask the user for one of three: keep the proxy, switch Codex back to API-key login first, or continue with "
         "--confirm-chatgpt-direct-uninstall."),
     "run_needs_codex": Message(
@@ -172,8 +171,7 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "benchmark_codex_missing": Message(
         "No Codex CLI was found on PATH.", f"Install it, or run `{CLI} benchmark --mode direct`."),
     "chatgpt_auth_direct_upstream": Message(
-        "Codex is signed in with ChatGPT. Without the proxy, Codex sends that login directly to {upstream_base}, which may "
-        "respond with 401.",
+        "Without the proxy, Codex sends {login} directly to {upstream_base}, which may respond with 401.",
         "Switch Codex back to API-key login before restarting it, or keep the proxy."),
 }
 # fmt: on

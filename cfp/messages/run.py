@@ -20,6 +20,6 @@ RUN: Final[dict[RunCode, Message]] = {
     "adds_no_tier": Message(
         "Codex uses {provider} at {upstream_base} through the proxy at {base_url}, which adds no tier. "
         "Nothing on disk is changed."),
-    "sends_login": Message("Codex sends its ChatGPT login to that provider."),
+    "sends_login": Message("Codex sends {login} to that provider."),
 }
 # fmt: on

@@ -12,6 +12,7 @@ from cfp.bench.statistics import Verdict
 from cfp.bench.workload import Mode, Profile
 from cfp.codex.auth_json import LoginMode
 from cfp.core.diagnosis import Severity
+from cfp.core.identities import Identity
 from cfp.core.plan.uninstall import ConfigRestore, HookRemoval
 from cfp.core.policy import EffectivePolicy, FastBehavior
 from cfp.core.settings import Policy
@@ -58,6 +59,8 @@ CLOSED: Final[dict[str, tuple[str, ...]]] = {
     "upstream_api_key_source":       ("process_env", "windows_user_env", "provider_auth_file", "auth_json_fallback"),
     "state":                         tuple(map(str, State)),
     "diagnosis.level":               tuple(map(str, Severity)),
+    "identity_on_the_wire.direct":   tuple(map(str, Identity)),
+    "identity_on_the_wire.through_proxy": tuple(map(str, Identity)),
     "chatgpt_login_hint.status":     ("ready", "needs_persistent_env", "needs_auth_split", "optional_setup_available"),
     "provider_auth_preparation.status": ("prepared", "needs_persistent_env", "not_prepared", "optional"),
     "verification.status":           ("verified", "skipped"),
@@ -121,6 +124,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "upstream_api_key_available":    ("boolean", "the key is there, or none of our own is needed"),
     "upstream_api_key_source":       ("string null", "the kind of place where it lies"),
     "upstream_api_key_persistent":   ("boolean null", "it will be there in a new login session too"),
+    "identity_on_the_wire":          ("object", "which key or login the provider receives: from Codex itself (`direct`), `through_proxy`, and `message`, both in a sentence"),
     "chatgpt_login_compatible":      ("boolean", "Codex can be signed in with ChatGPT without that login reaching the provider"),
     "provider_auth_preparation":     ("object", "whether the proxy keeps the provider's key: status, message"),
     "chatgpt_login_hint":            ("object", "what a ChatGPT login needs: status, message, next_user_action"),
@@ -187,7 +191,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "keys":                          ("array", "keys of those files that would change"),
     "stop_result":                   ("object", "what became of the worker: status, cut_streams"),
     "cut_streams":                   ("integer", "running answers that were cut"),
-    "direct_upstream_auth_warning":  ("object null", "a ChatGPT login will reach the provider: code, severity, message, next_user_action, login_mode, upstream_base"),
+    "direct_upstream_auth_warning":  ("object null", "a login of Codex will reach the provider: code, severity, message, next_user_action, login_mode, upstream_base"),
     "reason":                        ("string null", "why, as a stable name"),
     "source":                        ("string", "where the key was found, `PLACE:NAME`"),
     "target_auth":                   ("string", "`provider_auth_file`"),

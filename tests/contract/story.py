@@ -70,6 +70,9 @@ def life(machine: Machine) -> Iterator[Step]:
     yield from _interruption(machine)
     yield "benchmark", lambda: machine.cfp("benchmark", "--mode", "direct", "--pairs", "1")
     yield from _checked_out(machine)
+    machine.write(
+        "config.toml", machine.config.read_text().replace('env_key = "RELAY_KEY"', "requires_openai_auth = true")
+    )
     machine.write("auth.json", chatgpt_login())
     yield "status_split", lambda: machine.cfp("status")
     yield "uninstall_confirmation", lambda: machine.cfp("uninstall")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cfp.codex.auth_json import LoginMode
+from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.checks.check import DoctorFacts
 from cfp.core.checks.table import CHECKS, run_checks
 from cfp.core.facts import PortFact, PortState
@@ -16,7 +16,7 @@ from cfp.core.ownership import Ownership, User
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.settings import Policy
-from tests.facts import CONFIG, facts, former_hook, installed, worker_of
+from tests.facts import CONFIG, LOGIN_CONFIG, facts, former_hook, installed, worker_of
 
 MACHINE = DoctorFacts(python="3.11.0")
 NAMES = [
@@ -57,6 +57,8 @@ ENABLED = enabled()
 ALICE, ROOT = User(uid=1, name="alice"), User(uid=0, name="root")
 THEIRS = Ownership(path="/home/alice/.codex", user=ROOT, owner=ALICE)
 LEFT = Ownership(path="/home/alice/.codex", user=ALICE, owner=ALICE, foreign_files=("/home/alice/.codex/hooks.json",))
+_LOGIN_HOME = facts(LOGIN_CONFIG, codex_login=Login.CHATGPT)
+LOGIN_ENABLED = replace(installed(_LOGIN_HOME, plan_install(_LOGIN_HOME, RouteRequest())), codex_login=Login.CHATGPT)
 SETTINGS = ENABLED.settings
 CATALOG = facts(
     ENABLED.config.data.replace(
@@ -87,7 +89,9 @@ CATALOG = facts(
         (facts(), "config_points_to_proxy", (False, "not_enabled")),
         (replace(ENABLED, config=facts().config), "config_points_to_proxy", (False, "config_not_proxy")),
         (facts(), "upstream_saved", (False, "settings_missing")),
-        (replace(ENABLED, login=LoginMode.CHATGPT), "upstream_auth", (False, "chatgpt_auth_preserved")),
+        (LOGIN_ENABLED, "upstream_auth", (False, "chatgpt_auth_preserved")),
+        (replace(ENABLED, codex_login=Login.CHATGPT), "upstream_auth", (True, "ok")),
+        (replace(ENABLED, environment=frozenset()), "upstream_auth", (False, "codex_refuses")),
         (
             replace(ENABLED, config=CATALOG, settings=replace(SETTINGS, upstream_api_key_file=True)),
             "model_catalog",

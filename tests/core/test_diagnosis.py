@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cfp.advice import commands_in
-from cfp.codex.auth_json import LoginMode
+from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import PortFact, PortState, TextFact
 from cfp.core.manifest import ManifestState
@@ -17,7 +17,7 @@ from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.settings import Policy
 from cfp.messages.diagnoses import DIAGNOSES
-from tests.facts import facts, former_hook, installed, worker_of
+from tests.facts import LOGIN_CONFIG, facts, former_hook, installed, worker_of
 
 ENABLED = installed(facts(), plan_install(facts(), RouteRequest()))
 SETTINGS = ENABLED.settings
@@ -26,6 +26,8 @@ CATALOG = facts(
         b'env_key = "RELAY_KEY"', b'requires_openai_auth = true\nmodel_catalog_url = "https://relay.example/c"'
     )
 ).config
+_LOGIN_HOME = facts(LOGIN_CONFIG)
+LOGIN_ENABLED = installed(_LOGIN_HOME, plan_install(_LOGIN_HOME, RouteRequest()))
 ORDER = [
     (
         "home_of_another_user",
@@ -45,7 +47,8 @@ ORDER = [
     ("port_shared", {"sharing_home": "/home/user/other"}),
     ("catalog_receives_login", {"config": CATALOG, "settings": replace(SETTINGS, upstream_api_key_file=True)}),
     ("proxy_stopped", {"worker": PortFact(host="127.0.0.1", port=8787, state=PortState.FREE)}),
-    ("chatgpt_auth_preserved", {"login": LoginMode.CHATGPT}),
+    ("chatgpt_auth_preserved", {"config": LOGIN_ENABLED.config, "codex_login": Login.CHATGPT}),
+    ("codex_refuses", {"environment": frozenset()}),
     ("upstream_auth_missing", {"settings": replace(SETTINGS, upstream_api_key_file=True)}),
     ("upstream_auth_not_persistent", {"settings": replace(SETTINGS, upstream_api_key_env="RELAY_KEY")}),
     ("settings_pending_restart", {"settings": replace(SETTINGS, service_tier_policy=Policy.PRESERVE)}),

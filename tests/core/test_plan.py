@@ -11,18 +11,19 @@ import pytest
 from hypothesis import given
 
 from cfp.codex import config_toml, hooks_document
-from cfp.codex.auth_json import LoginMode
+from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.facts import PortFact, PortState
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.plan.uninstall import ConfigRestore, HookRemoval, Retirement, UninstallRequest, plan_uninstall
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.provider import BUILT_IN, providers
+from cfp.core.route_report import codex_identity
 from cfp.core.settings import Policy
 from cfp.core.state import State, state_of
 from cfp.errors import Refused
 from tests import strategies
-from tests.facts import CONFIG, HOME, UPSTREAM, after, facts, installed, worker_of
+from tests.facts import CONFIG, HOME, LOGIN_CONFIG, UPSTREAM, after, facts, installed, worker_of
 
 START = RouteRequest()
 AT_ONCE = UninstallRequest()
@@ -164,14 +165,20 @@ def test_force_on_a_config_that_does_not_parse_gives_the_backup_back() -> None:
     assert b"[" in [change.after for change in undo.changes]
 
 
-@pytest.mark.parametrize("login", [LoginMode.CHATGPT, LoginMode.MIXED])
-def test_a_chatgpt_login_makes_an_uninstall_risky(login: LoginMode) -> None:
-    """It would go straight to the provider; once the files are back, there is no risk left to confirm."""
-    home = facts(login=login)
-    home = replace(installed(home, plan_install(home, START)), login=login)
+@pytest.mark.parametrize("login", Login)
+@pytest.mark.parametrize("config", [CONFIG, LOGIN_CONFIG], ids=["own key", "login"])
+def test_an_uninstall_needs_a_yes_where_a_login_would_go_to_the_provider(config: bytes, login: Login) -> None:
+    """The restored file decides, by the prediction; once the files are back, there is no risk left to confirm."""
+    home = facts(config, codex_login=login)
+    home = replace(installed(home, plan_install(home, START)), codex_login=login)
     undo = plan_uninstall(home, AT_ONCE)
-    assert undo.risky_login
-    assert not plan_uninstall(replace(after(home, undo.changes), login=login), AT_ONCE).risky_login
+    identity = codex_identity(home, "relay")
+    assert undo.exposed is (identity if identity.may_be_a_login else None)
+    assert (undo.exposed is not None) == (
+        config == LOGIN_CONFIG and login not in {Login.NONE, Login.UNREADABLE, Login.API_KEY}
+    )
+    restored = replace(after(home, undo.changes), codex_login=login)
+    assert plan_uninstall(restored, AT_ONCE).exposed is None
 
 
 def test_hooks_of_others_keep_their_positions() -> None:

@@ -68,6 +68,11 @@ def relay_config(base_url: str, *, top: str = "", table: str = "", model: str = 
     )
 
 
+def login_config(base_url: str, *, table: str = "") -> str:
+    """A config.toml with one custom provider that takes Codex's login."""
+    return relay_config(base_url, table=table).replace(f'env_key = "{KEY_ENV}"', "requires_openai_auth = true")
+
+
 def built_in_config(base_url: str, *, top: str = "", model: str = MODEL) -> str:
     """A config.toml whose built-in provider is sent elsewhere."""
     return f'model = "{model}"\nopenai_base_url = "{base_url}"\n{top}'

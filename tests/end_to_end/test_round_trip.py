@@ -15,6 +15,7 @@ from tests.end_to_end.harness import (
     api_key_login,
     built_in_config,
     chatgpt_login,
+    login_config,
     relay_config,
 )
 
@@ -193,8 +194,9 @@ def test_installing_again_is_harmless(machine: Machine) -> None:
 
 
 def test_a_chatgpt_login_is_asked_first(machine: Machine) -> None:
-    """Going back to a third-party provider under a ChatGPT login needs a yes, and until then nothing is changed."""
-    machine.relay()
+    """Going back to a third-party provider that gets the ChatGPT login needs a yes; until then nothing is changed."""
+    machine.write("config.toml", login_config(machine.upstream.base_url))
+    machine.write("auth.json", api_key_login())
     machine.install("--service-tier-policy", "inject_missing")
     machine.write("auth.json", chatgpt_login())
     before = machine.files()
@@ -203,6 +205,17 @@ def test_a_chatgpt_login_is_asked_first(machine: Machine) -> None:
     assert before == machine.files()
     assert 1 == len(machine.workers())
     assert machine.cfp("uninstall", "--confirm-chatgpt-direct-uninstall").code == 0
+    _assert_gone(machine)
+
+
+def test_a_login_that_goes_nowhere_needs_no_yes(machine: Machine) -> None:
+    """Signed in with ChatGPT, and the provider has a key of its own: Codex sends that key, before and after."""
+    machine.relay()
+    machine.write("auth.json", chatgpt_login())
+    machine.install()
+    assert "ready" == machine.cfp("status").json["diagnosis"]["code"]
+    ran = machine.cfp("uninstall")
+    assert (0, None) == (ran.code, ran.json["direct_upstream_auth_warning"]), ran.transcript
     _assert_gone(machine)
 
 

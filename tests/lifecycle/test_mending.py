@@ -8,10 +8,11 @@ from tests.homes.site import Site, files_of, in_memory
 from tests.lifecycle.writers import PLAIN, URLS
 
 CHATGPT = b'{"tokens": {"access_token": "canary-chatgpt-0123456789"}}'
+LOGIN_CONFIG = PLAIN.replace('env_key = "RELAY_KEY"', "requires_openai_auth = true")
 
 
 def site_without_a_record(login: bytes = b'{"OPENAI_API_KEY": "canary-openai-0123456789"}') -> Site:
-    site = in_memory({"config.toml": PLAIN.encode(), "auth.json": login})
+    site = in_memory({"config.toml": (LOGIN_CONFIG if login == CHATGPT else PLAIN).encode(), "auth.json": login})
     assert site.run(("install", "--start", "--no-verify")).code == 0
     site.home.take(site.home.layout.manifest)
     return site
@@ -38,4 +39,4 @@ def test_a_login_that_the_provider_refuses_needs_a_yes_first() -> None:
     answer = site.run(["uninstall", "--confirm-chatgpt-direct-uninstall"])
     assert (answer.code, answer.json["config_restore"]) == (0, "restored_base_url")
     assert answer.json["direct_upstream_auth_warning"]["upstream_base"] == URLS[0]
-    assert site.disk.read(site.home.layout.config) == PLAIN.encode()
+    assert site.disk.read(site.home.layout.config) == LOGIN_CONFIG.encode()

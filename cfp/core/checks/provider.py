@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
-from cfp.core.diagnosis import diagnose
+from cfp.core.diagnosis import message_code_for
 from cfp.core.facts import Facts
+from cfp.core.identities import Identity
 from cfp.core.plan.model_catalog import catalog_host, catalog_key, catalog_url, is_proxied, passed_by
 from cfp.core.policy import EffectivePolicy, effective_policy
 from cfp.core.provider import active_provider
-from cfp.core.route_report import key_available, key_persistent
+from cfp.core.route_report import codex_identity, key_available, key_persistent, route_identity
 from cfp.core.state import uses_proxy
 from cfp.messages import Message, message
 from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, OPTED_OUT, PASSES, WEBSOCKET
+from cfp.messages.identities import IDENTITIES, ROUTES
 
 
 def upstream_saved(facts: Facts, _: DoctorFacts) -> CheckResult:
@@ -42,19 +44,32 @@ def service_tier_policy(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     return success(Message(detail), policy=policy, effective=effective, opted_out=facts.opted_out)
 
 
-def upstream_auth(facts: Facts, _: DoctorFacts) -> CheckResult:
-    """Check that the provider gets a key, and no ChatGPT login."""
+def upstream_auth(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
+    """Name the identity that the provider receives, and check that it is no login of Codex."""
     settings = facts.settings
     if settings is None:
-        return success(PASSES["key_not_configured"])
+        return _auth_before_install(facts, surroundings)
+    route = route_identity(facts, settings)
+    evidence = {"override": settings.overrides_auth, "identity_on_the_wire": route.to_json()}
+    if route.direct is Identity.CODEX_REFUSES:
+        return failure("codex_refuses", DIAGNOSES[message_code_for(facts, "codex_refuses")], **evidence)
     if not key_available(facts, settings):
         return failure("upstream_auth_missing", DIAGNOSES["upstream_auth_missing"])
-    if diagnose(facts).code == "chatgpt_auth_preserved":
-        return failure("chatgpt_auth_preserved", DIAGNOSES["chatgpt_auth_preserved"])
+    if route.login_reaches_provider:
+        text = DIAGNOSES[message_code_for(facts, "chatgpt_auth_preserved")]
+        return failure("chatgpt_auth_preserved", text, **evidence)
     if not key_persistent(facts, settings):
         return advice("upstream_auth_not_persistent", DIAGNOSES["upstream_auth_not_persistent"])
-    text = PASSES["key_of_provider" if settings.overrides_auth else "key_of_codex"]
-    return success(text, override=settings.overrides_auth)
+    return success(route.message, **evidence)
+
+
+def _auth_before_install(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
+    provider = surroundings.provider or active_provider(facts.config.root)
+    if provider is None or facts.config.is_unparseable:
+        return success(PASSES["key_not_configured"])
+    direct = codex_identity(facts, provider)
+    text = ROUTES["identity_direct"].filled({"direct": IDENTITIES[direct]})
+    return success(text, identity_on_the_wire={"direct": direct, "through_proxy": None, "message": text.sentence})
 
 
 def model_catalog(facts: Facts, surroundings: DoctorFacts) -> CheckResult:

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cfp.codex import config_toml, hooks_json
+from cfp.codex.text import Unparseable
 from cfp.core.facts import Facts
+from cfp.core.identities import Identity
 from cfp.core.plan.baseline import Baseline, config_edits, derive_baseline
 from cfp.core.plan.changes import config_change, hooks_change, manifest_change
 from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.repair import check_recorded
 from cfp.core.provider import BUILT_IN, url_key
+from cfp.core.route_report import codex_identity
 from cfp.core.settings import Settings
 from cfp.core.state import State, state_of, uses_proxy
 from cfp.errors import Refused
@@ -63,7 +66,7 @@ class UninstallPlan:
 
     changes      empty where the files are given back already
     conflicts    own keys that others changed, left as they are
-    risky_login  the provider's URL would receive a ChatGPT login
+    exposed      the login of Codex that a third party would then receive, None where it receives none
     """
 
     settings: Settings | None
@@ -74,7 +77,7 @@ class UninstallPlan:
     retirement: Retirement
     remove: tuple[Path, ...]
     keep_state: bool
-    risky_login: bool
+    exposed: Identity | None
     backup_path: str | None
     from_state: State
 
@@ -111,15 +114,22 @@ def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, ba
         retirement=Retirement.NEVER if repointed else retirement,
         remove=_state_files(facts, keep_state=request.keep_state),
         keep_state=request.keep_state,
-        risky_login=_risky_login(facts, settings),
+        exposed=_exposed_identity(facts, settings, baseline),
         backup_path=facts.manifest.backup_path if facts.manifest else None,
         from_state=state_of(facts),
     )
 
 
-def _risky_login(facts: Facts, settings: Settings | None) -> bool:
-    """Whether giving the URL back would send a ChatGPT login to a third party, which answers 401."""
-    return settings is not None and settings.provider != BUILT_IN and facts.login.has_chatgpt and uses_proxy(facts)
+def _exposed_identity(facts: Facts, settings: Settings | None, baseline: Baseline) -> Identity | None:
+    """Return the login that Codex would send to a third party once the URL is given back; None for no login."""
+    if settings is None or settings.provider == BUILT_IN or not uses_proxy(facts):
+        return None
+    try:
+        restored = config_toml.parse(baseline.config.content)
+    except Unparseable:
+        return Identity.UNKNOWN
+    direct = codex_identity(facts, settings.provider, restored)
+    return direct if direct.may_be_a_login else None
 
 
 def _restores_backup(facts: Facts, request: UninstallRequest) -> bool:

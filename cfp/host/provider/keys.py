@@ -1,7 +1,7 @@
 """The key that Codex itself would send to a provider, and its location.
 
-An OpenAI key must not reach a relay, so nothing here guesses: the provider's table names the locations
-(`_locations`), and the first that holds a key counts. The user must name any other location (`KeySource`).
+An OpenAI key must not reach a relay, so nothing here guesses: `core/identities.py` predicts the identity, the
+provider's table names the location of that key (`_locations`), and the user must name any other (`KeySource`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.codex import auth_json
+from cfp.core.identities import (
+    Identity,
+    ProviderAuth,
+    authorization_variable,
+    own_authorization,
+    predicted_identity,
+    provider_auth,
+    provider_table,
+    requires_openai_auth,
+)
 from cfp.core.keys.bearer import bearer, is_key
 from cfp.core.keys.provider_auth import stored_keys
 from cfp.core.provider import host_of
@@ -30,6 +40,8 @@ class KeyLocation(enum.StrEnum):
     PROVIDER_AUTH_FILE = "provider_auth_file"
     AUTH_JSON = "auth_json"
     BEARER_TOKEN = "experimental_bearer_token"  # noqa: S105 - the name of a setting
+    HTTP_HEADERS = "http_headers"
+    ENV_HTTP_HEADERS = "env_http_headers"
     AUTH_COMMAND = "auth_command"
 
 
@@ -71,41 +83,63 @@ class ProviderKey:
         return f"{self.location}:{self.name}" if self.name else str(self.location)
 
 
-_OPENAI = "openai"
-_KEYLESS_BUILT_INS = frozenset({"ollama", "lmstudio", "amazon-bedrock", "amazon-bedrock-runtime", "gcp"})
 _OPENAI_KEY = "OPENAI_API_KEY"
-_STORES_WITHOUT_FILE = frozenset({"keyring", "ephemeral"})
+_SCHEME = "bearer "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodexFiles:
+    """The contents by which Codex chooses an identity: config.toml (parsed), auth.json, .env, and its environment."""
+
+    config: Mapping[str, Any]
+    auth: bytes | None
+    dotenv: bytes | None
+    environ: Mapping[str, str]
+
+    def identity(self, provider: str) -> Identity:
+        """Return the identity that Codex would send to a provider."""
+        store = self.config.get("cli_auth_credentials_store")
+        login = auth_json.login(
+            self.auth, store if isinstance(store, str) else None, self.environ.get("CODEX_ACCESS_TOKEN")
+        )
+        return predicted_identity(self.config, provider, login, self.variables())
+
+    def auth_of(self, provider: str) -> ProviderAuth:
+        """Return the key that the provider's table names."""
+        return provider_auth(self.config, provider, self.variables())
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables that Codex sees and that are not blank; .env wins."""
+        variables = {**self.environ, **parse_dotenv(self.dotenv, self.environ)}
+        return {name: value for name, value in variables.items() if value.strip()}
 
 
 def discover_key(
-    config: Mapping[str, Any],
+    files: CodexFiles,
     provider: str,
-    auth: bytes | None,
-    dotenv: bytes | None,
-    environ: Mapping[str, str],
-    provider_auth: bytes | None = None,
+    provider_auth_data: bytes | None = None,
     source: KeySource | None = None,
     user_environ: Mapping[str, str] | None = None,
 ) -> ProviderKey | None:
     """Return the key that Codex would send to `provider`, or with `source`, the one that the user named.
 
-    config, auth, dotenv, provider_auth are the contents of config.toml (parsed), auth.json, .env and
-    provider-auth.json; user_environ is `windows.user_environ()`. None: there is none (`sends_key` is whether
-    one is to be expected).
+    provider_auth_data is provider-auth.json; user_environ is `windows.user_environ()`. None: there is none
+    (`sends_key` is whether one is to be expected).
     """
     fallbacks = {} if user_environ is None else user_environ
+    table = provider_table(files.config, provider)
     readers: dict[KeyLocation, Callable[[str], str | None]] = {
-        KeyLocation.DOTENV: lambda name: parse_dotenv(dotenv, environ).get(name),
-        KeyLocation.PROCESS_ENV: environ.get,
+        KeyLocation.DOTENV: lambda name: parse_dotenv(files.dotenv, files.environ).get(name),
+        KeyLocation.PROCESS_ENV: files.environ.get,
         KeyLocation.WINDOWS_USER_ENV: fallbacks.get,
-        KeyLocation.AUTH_JSON: lambda name: auth_json.api_key(auth, name),
-        KeyLocation.PROVIDER_AUTH_FILE: lambda _: stored_keys(provider_auth).get(provider),
-        KeyLocation.BEARER_TOKEN: lambda _: _text(provider_table(config, provider).get("experimental_bearer_token")),
-        KeyLocation.AUTH_COMMAND: lambda _: printed_key(
-            provider_table(config, provider)["auth"], {**environ, **parse_dotenv(dotenv, environ)}
-        ),
+        KeyLocation.AUTH_JSON: lambda name: auth_json.api_key(files.auth, name),
+        KeyLocation.PROVIDER_AUTH_FILE: lambda _: stored_keys(provider_auth_data).get(provider),
+        KeyLocation.BEARER_TOKEN: lambda _: _text(table.get("experimental_bearer_token")),
+        KeyLocation.HTTP_HEADERS: lambda _: _bearer_key(own_authorization(table)),
+        KeyLocation.ENV_HTTP_HEADERS: lambda name: _bearer_key(files.variables().get(name)),
+        KeyLocation.AUTH_COMMAND: lambda _: printed_key(table["auth"], files.variables()),
     }
-    for location, name in _locations(config, provider, auth) if source is None else _locations_of(source):
+    for location, name in _locations(files, provider) if source is None else _locations_of(source):
         value = readers[location](name)
         if is_key(value):
             return ProviderKey(secret=Secret(value), location=location, name=name)
@@ -125,58 +159,59 @@ def checked_bearer(key: ProviderKey, upstream_base: str, *, verbatim: bool = Fal
     return value
 
 
-def sends_key(config: Mapping[str, Any], provider: str) -> bool:
-    """Whether Codex sends a key to this provider at all; a local provider may want none."""
-    return bool(_locations(config, provider, None))
+def sends_key(files: CodexFiles, provider: str) -> bool:
+    """Whether Codex sends a key to this provider at all; a local provider may want none.
+
+    An Authorization of another scheme in http_headers is no key; requests have it as any header of the table.
+    """
+    identity = files.identity(provider)
+    if identity is Identity.NONE:
+        return requires_openai_auth(files.config, provider)
+    if files.auth_of(provider) is ProviderAuth.HEADER and identity is Identity.PROVIDER_KEY:
+        return False
+    return identity in {Identity.PROVIDER_KEY, Identity.OPENAI_API_KEY, Identity.CODEX_REFUSES}
 
 
-def sends_login(config: Mapping[str, Any], provider: str, auth: bytes | None) -> bool:
-    """Whether Codex would send its ChatGPT login to this provider. We never send that login ourselves."""
-    store = config.get("cli_auth_credentials_store")
-    mode = auth_json.login_mode(auth, store if isinstance(store, str) else None)
-    signed_in = mode.has_chatgpt
-    return signed_in and _locations(config, provider, None) == [(KeyLocation.AUTH_JSON, _OPENAI_KEY)]
+def sends_login(files: CodexFiles, provider: str) -> bool:
+    """Whether Codex would send its own login to this provider. We never send that login ourselves."""
+    identity = files.identity(provider)
+    return identity.may_be_a_login and identity is not Identity.UNKNOWN
 
 
-def _locations(config: Mapping[str, Any], provider: str, auth: bytes | None) -> list[tuple[KeyLocation, str]]:
-    """Return the locations that the provider's table names, in order (Codex 0.169: env_key beats the rest)."""
-    table = provider_table(config, provider)
-    env_key = _text(table.get("env_key"))
-    if env_key:
-        return _by_name(env_key)
-    if _text(table.get("experimental_bearer_token")):
-        return [(KeyLocation.BEARER_TOKEN, "")]
-    if isinstance(table.get("auth"), Mapping):  # Codex refuses a table that has a key beside it
-        return [(KeyLocation.AUTH_COMMAND, "")]
-    wants_openai = provider == _OPENAI or table.get("requires_openai_auth") is True
-    if wants_openai and _codex_reads_key(config, auth):
+def _locations(files: CodexFiles, provider: str) -> list[tuple[KeyLocation, str]]:
+    """Return the locations of the key that Codex would send, in order; none where it sends no key."""
+    identity = files.identity(provider)
+    if identity is Identity.OPENAI_API_KEY:
         return [(KeyLocation.AUTH_JSON, _OPENAI_KEY)]
-    return []
-
-
-def _by_name(name: str) -> list[tuple[KeyLocation, str]]:
-    return [(KeyLocation.DOTENV, name), (KeyLocation.PROCESS_ENV, name), (KeyLocation.AUTH_JSON, name)]
+    if identity is not Identity.PROVIDER_KEY:
+        return []
+    table = provider_table(files.config, provider)
+    match files.auth_of(provider):
+        case ProviderAuth.ENV_KEY:
+            name = str(table["env_key"])
+            return [(KeyLocation.DOTENV, name), (KeyLocation.PROCESS_ENV, name)]
+        case ProviderAuth.BEARER_TOKEN:
+            return [(KeyLocation.BEARER_TOKEN, "")]
+        case ProviderAuth.COMMAND:
+            return [(KeyLocation.AUTH_COMMAND, "")]
+        case _:
+            variable = authorization_variable(table)
+            by_variable = [(KeyLocation.ENV_HTTP_HEADERS, variable)] if variable in files.variables() else []
+            return [*by_variable, (KeyLocation.HTTP_HEADERS, "")]
 
 
 def _locations_of(source: KeySource) -> list[tuple[KeyLocation, str]]:
     if source.location is not KeyLocation.PROCESS_ENV:
         return [(source.location, source.name)]
-    first, second, last = _by_name(source.name)
-    return [first, second, (KeyLocation.WINDOWS_USER_ENV, source.name), last]
+    order = (KeyLocation.DOTENV, KeyLocation.PROCESS_ENV, KeyLocation.WINDOWS_USER_ENV, KeyLocation.AUTH_JSON)
+    return [(location, source.name) for location in order]
 
 
-def _codex_reads_key(config: Mapping[str, Any], auth: bytes | None) -> bool:
-    """Whether Codex would send auth.json's key: not with another credentials store or a ChatGPT login."""
-    mode = auth_json.api_key(auth, "auth_mode") or ""
-    return config.get("cli_auth_credentials_store") not in _STORES_WITHOUT_FILE and not mode.startswith("chatgpt")
-
-
-def provider_table(config: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
-    """Return the provider's table; a built-in provider has none, even if config.toml has a table of its name."""
-    tables = config.get("model_providers")
-    table = tables.get(provider) if isinstance(tables, Mapping) else None
-    is_built_in = provider == _OPENAI or provider in _KEYLESS_BUILT_INS
-    return table if isinstance(table, Mapping) and not is_built_in else {}
+def _bearer_key(authorization: str | None) -> str | None:
+    """Return the key of an Authorization value; None where it has another scheme."""
+    if authorization is None or not authorization.lower().startswith(_SCHEME):
+        return None
+    return authorization[len(_SCHEME) :].strip()
 
 
 def _text(value: Any) -> str | None:

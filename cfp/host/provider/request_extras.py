@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cfp.core.identities import provider_table
 from cfp.host.provider.dotenv import parse_dotenv
-from cfp.host.provider.keys import provider_table
 from cfp.host.provider.secret import Secret
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cfp.host.provider.keys import (
+    CodexFiles,
     KeyLocation,
     KeySource,
     discover_key,
@@ -24,6 +25,15 @@ def config(**table: Any) -> dict[str, Any]:
     return {"model_providers": {"relay": {"name": "Relay", "base_url": "https://relay.example/v1", **table}}}
 
 
+def files(
+    doc: dict[str, Any],
+    auth: bytes | None = None,
+    dotenv: bytes | None = None,
+    environ: dict[str, str] | None = None,
+) -> CodexFiles:
+    return CodexFiles(config=doc, auth=auth, dotenv=dotenv, environ=environ or {})
+
+
 def discovered(
     doc: dict[str, Any],
     provider: str = "relay",
@@ -33,7 +43,7 @@ def discovered(
     environ: dict[str, str] | None = None,
     **more: Any,
 ) -> tuple[str, str] | None:
-    key = discover_key(doc, provider, auth, dotenv, OPENAI_ENV if environ is None else environ, **more)
+    key = discover_key(files(doc, auth, dotenv, OPENAI_ENV if environ is None else environ), provider, **more)
     return None if key is None else (key.secret.reveal(), key.source)
 
 
@@ -56,7 +66,7 @@ class TestAuthCommand:
     def test_a_failure_is_no_key(self, words: str) -> None:
         """Empty or late output is no key either, and no other key takes its place."""
         assert self.run(words, timeout_ms=200) is None
-        assert sends_key(config(auth={"command": "sh"}), "relay")
+        assert sends_key(files(config(auth={"command": "sh"})), "relay")
 
     @pytest.mark.parametrize(
         "auth", [{}, {"command": 1}, {"command": "sh", "args": "x"}, {"command": "no-such-program"}]
@@ -66,15 +76,20 @@ class TestAuthCommand:
         assert discovered(config(auth=auth)) is None
 
 
-def test_a_chatgpt_login_is_not_ours_to_send() -> None:
-    """The providers that Codex would send its ChatGPT login to are known, so that we send them nothing."""
-    signed_in = json.dumps({"auth_mode": "chatgpt", "tokens": {"access_token": "x"}}).encode()
-    wants = config(requires_openai_auth=True)
-    assert sends_login(wants, "relay", signed_in)
-    assert sends_login({}, "openai", signed_in)
-    assert not sends_login(wants, "relay", AUTH)
-    assert not sends_login(config(env_key="RELAY_KEY"), "relay", signed_in)
-    assert not sends_login(config(), "relay", signed_in)
+def test_a_login_is_not_ours_to_send() -> None:
+    """The providers that Codex would send a login of its own to are known, so that we send them nothing."""
+    token = {"auth_mode": "personalAccessToken", "personal_access_token": "at-x"}
+    for login in ({"auth_mode": "chatgpt", "tokens": {"access_token": "x"}}, token):
+        signed_in = json.dumps(login).encode()
+        wants = config(requires_openai_auth=True)
+        beside = config(requires_openai_auth=True, http_headers={"Authorization": "Bearer sk-mine"})
+        assert sends_login(files(wants, signed_in), "relay")
+        assert sends_login(files(beside, signed_in), "relay")
+        assert sends_login(files({}, signed_in), "openai")
+        assert not sends_login(files(wants, AUTH), "relay")
+        assert not sends_login(files(config(env_key="RELAY_KEY"), signed_in), "relay")
+        assert not sends_login(files(config(), signed_in), "relay")
+    assert sends_login(files(wants, None, None, {"CODEX_ACCESS_TOKEN": "at-x"}), "relay")
 
 
 class TestEnvKey:
@@ -86,13 +101,16 @@ class TestEnvKey:
         assert expected == discovered(self.DOC, dotenv=b"RELAY_KEY=in-dotenv", environ={"RELAY_KEY": "in-env"})
 
     def test_then_the_environment(self) -> None:
-        """A blank value counts as none, wherever it stands."""
+        """A blank value in .env wins as well, and to Codex the variable is then missing."""
         expected = ("in-env", "process_env:RELAY_KEY")
-        assert expected == discovered(self.DOC, dotenv=b"RELAY_KEY= ", environ={"RELAY_KEY": "in-env"})
+        assert expected == discovered(self.DOC, dotenv=b"OTHER=x", environ={"RELAY_KEY": "in-env"})
+        assert discovered(self.DOC, dotenv=b"RELAY_KEY= ", environ={"RELAY_KEY": "in-env"}) is None
 
-    def test_then_auth_json_under_that_name(self) -> None:
-        """The name decides, not the file: OPENAI_API_KEY beside it is not used."""
-        assert discovered(self.DOC, environ={"RELAY_KEY": " "}) == ("sk-relay-in-auth", "auth_json:RELAY_KEY")
+    def test_never_auth_json(self) -> None:
+        """Codex looks in .env and the environment alone: a key of that name in auth.json does not help it."""
+        assert discovered(self.DOC, environ={"RELAY_KEY": " "}) is None
+        assert discovered(config(env_key="OPENAI_API_KEY"), environ={}) is None
+        assert sends_key(files(self.DOC, AUTH), "relay")
 
     @pytest.mark.parametrize("more", [{}, {"requires_openai_auth": True}, {"experimental_bearer_token": "tok"}])
     def test_a_missing_one_is_not_replaced(self, more: dict[str, Any]) -> None:
@@ -144,7 +162,6 @@ class TestWithoutEnvKey:
             (config(), "relay"),
             (config(requires_openai_auth=False), "relay"),
             (config(requires_openai_auth="yes"), "relay"),
-            (config(env_key=""), "relay"),
             ({}, "unknown"),
             ({}, "ollama"),
             ({"model_providers": {"ollama": {"env_key": "OPENAI_API_KEY"}}}, "ollama"),
@@ -155,12 +172,37 @@ class TestWithoutEnvKey:
     def test_a_provider_that_asks_for_none_gets_none(self, doc: dict[str, Any], provider: str) -> None:
         """Other keys in the home are not sent to a provider that wants none."""
         assert discovered(doc, provider) is None
-        assert not sends_key(doc, provider)
+        assert not sends_key(files(doc, AUTH), provider)
 
     def test_a_provider_that_expects_a_key(self) -> None:
         """A missing key is an error only where one is wanted."""
-        assert sends_key(config(env_key="NO_SUCH"), "relay")
-        assert sends_key({}, "openai")
+        assert sends_key(files(config(env_key="NO_SUCH")), "relay")
+        assert sends_key(files(config(env_key="")), "relay")
+        assert sends_key(files({}), "openai")
+
+    def test_the_authorization_of_the_table(self) -> None:
+        """A bearer key in http_headers, or in the variable of env_http_headers; another scheme is no key."""
+        header = config(http_headers={"authorization": "bearer  sk-header"})
+        variable = config(env_http_headers={"Authorization": "RELAY_AUTH"})
+        basic = config(http_headers={"Authorization": "Basic c2s="})
+        assert discovered(header) == ("sk-header", "http_headers")
+        assert discovered(variable, environ={"RELAY_AUTH": "Bearer sk-v"}) == ("sk-v", "env_http_headers:RELAY_AUTH")
+        assert discovered(variable, dotenv=b"RELAY_AUTH='Bearer sk-d'") == ("sk-d", "env_http_headers:RELAY_AUTH")
+        assert discovered(basic) is None
+        assert not sends_key(files(basic), "relay")
+
+    def test_a_login_takes_the_place_of_that_authorization(self) -> None:
+        """With requires_openai_auth Codex sends auth.json's key, and the header of the table only without a login."""
+        doc = config(requires_openai_auth=True, http_headers={"Authorization": "Bearer sk-header"})
+        assert discovered(doc) == ("sk-openai", "auth_json:OPENAI_API_KEY")
+        assert discovered(doc, auth=None) == ("sk-header", "http_headers")
+
+    @pytest.mark.parametrize("beside", [{"env_key": "RELAY_KEY"}, {"requires_openai_auth": True}])
+    def test_a_table_that_codex_refuses(self, beside: dict[str, Any]) -> None:
+        """With `auth` beside another key Codex does not start, so the program is not run."""
+        doc = config(auth={"command": "sh", "args": ["-c", "echo key"]}, **beside)
+        assert discovered(doc, environ={"RELAY_KEY": "sk", "PATH": "/usr/bin:/bin"}) is None
+        assert sends_key(files(doc), "relay")
 
 
 class TestNamedByTheUser:
@@ -174,7 +216,9 @@ class TestNamedByTheUser:
         ]
         empty: dict[str, Any] = {"auth": None, "dotenv": None, "environ": {}}
         for contents, location in sources:
-            key = discover_key(config(), "relay", source=KeySource.env("UP"), **{**empty, **contents})
+            places = {**empty, **contents}
+            more = {"user_environ": places.pop("user_environ", None)}
+            key = discover_key(files(config(), **places), "relay", source=KeySource.env("UP"), **more)
             assert key is not None
             assert location == key.location
 
@@ -182,15 +226,15 @@ class TestNamedByTheUser:
         """The key of that provider alone."""
         data = b'{"version": 1, "providers": {"relay": {"api_key": "k-1"}, "other": {"api_key": "k-2"}}}'
         source = KeySource.provider_auth_file()
-        assert discovered(config(), provider_auth=data, source=source) == ("k-1", "provider_auth_file")
-        assert discovered(config(), "third", provider_auth=data, source=source) is None
+        assert discovered(config(), provider_auth_data=data, source=source) == ("k-1", "provider_auth_file")
+        assert discovered(config(), "third", provider_auth_data=data, source=source) is None
 
     @pytest.mark.parametrize(
         "data", [None, b"", b"[]", b'{"providers": {"relay": "k"}}', b'{"providers": {"relay": {"api_key": 3}}}']
     )
     def test_a_broken_provider_auth_file_is_none(self, data: bytes | None) -> None:
         """It is the user's file and may hold anything."""
-        assert discovered(config(), provider_auth=data, source=KeySource.provider_auth_file()) is None
+        assert discovered(config(), provider_auth_data=data, source=KeySource.provider_auth_file()) is None
 
     def test_a_name_in_auth_json(self) -> None:
         """--source-auth-key reads that name and no variable of the same name."""
