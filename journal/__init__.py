@@ -19,6 +19,7 @@ Glossary
     park         keep displaced foreign content that no target contains in the journal's folder, and report it
     lease        the journal's exclusive lock, held by one process; the kernel releases it when the process ends
     interrupted  a transaction whose log is open while nobody holds the lease: its process died
+    misplaced    copied with its folder, and leading out of the copy: such a log is not recovered
     recover      decide each interrupted transaction by its log: finish it or roll it back
 
 The package does not interpret the files; a `Format` does. Importing the package imports none of its modules, because
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from journal.errors import Interrupted as Interrupted
     from journal.errors import JournalError as JournalError
     from journal.errors import LockBusy as LockBusy
+    from journal.errors import Misplaced as Misplaced
     from journal.errors import StorageFailed as StorageFailed
     from journal.errors import Unsupported as Unsupported
     from journal.folder import Journal as Journal
@@ -67,6 +69,7 @@ _MODULES = {
     "Lease": "lease",
     "LockBusy": "errors",
     "Merged": "values",
+    "Misplaced": "errors",
     "Processes": "values",
     "RealFs": "real_fs",
     "Recovery": "recovery",

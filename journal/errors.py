@@ -6,6 +6,7 @@ JournalError
 ├─ Drifted         files no longer hold what the plan read
 ├─ Unsupported     a file cannot be replaced safely; no file changed
 ├─ StorageFailed   the operating system refused an operation
+├─ Misplaced       a log was copied with its folder, and leads to files outside of the copy; no file changed
 └─ Damaged         a log that was durable once is unreadable; no file changed
 
 Attributes hold the facts; the text never contains a file's content.
@@ -64,6 +65,20 @@ class StorageFailed(JournalError):
         super().__init__(f"{path}: {codes.errorcode.get(errno or 0, 'unknown error')}")
         self.path = path
         self.errno = errno
+
+
+class Misplaced(JournalError):
+    """The log belongs to another folder, of which this is a copy, and leads to `paths` outside of the copy.
+
+    `log` is the log's file, `recorded` the folder that it belongs to, None where it is unknown, `folder` the copy.
+    """
+
+    def __init__(self, log: Path, recorded: Path | None, folder: Path, paths: Sequence[Path]) -> None:
+        super().__init__(f"{log} belongs to {recorded or 'another folder'}")
+        self.log = log
+        self.recorded = recorded
+        self.folder = folder
+        self.paths = tuple(dict.fromkeys(paths))
 
 
 class Damaged(JournalError):

@@ -15,6 +15,7 @@ from journal.fs import storage_errors
 from journal.log import HOLDER, LOCK, PARKED, VERSION, open_transactions
 from journal.recovery import Recovery, recover_all
 from journal.redact import redacted_argv
+from journal.relocation import origin_record
 from journal.signals import SignalMask
 from journal.transaction import Transaction
 from journal.values import FileChange
@@ -64,7 +65,8 @@ class Lease:
     def recover(self) -> Recovery:
         """Decide every open transaction: finish one with a commit record, and roll any other back.
 
-        Idempotent, and safe to interrupt. Raises Damaged, Unsupported (a newer log) or StorageFailed.
+        Idempotent, and safe to interrupt. Raises Damaged, Misplaced, Unsupported (a newer log) or
+        StorageFailed.
         """
         return recover_all(self._context, self._signal_mask)
 
@@ -99,6 +101,7 @@ class Lease:
             "from": from_state,
             "to": to_state,
             "key": context.token(16),
+            "root": origin_record(context.fs, context.root),
         }
         txid = f"{now:%Y%m%dT%H%M%SZ}-{context.token(4)}"
         transaction = Transaction(

@@ -14,6 +14,7 @@ from journal.fs import storage_errors
 from journal.intents import Digester, Intent, intent_from_record
 from journal.log import OPEN, load_log, open_transactions
 from journal.redact import redacted_file
+from journal.relocation import relocation_of
 from journal.rollback import decide
 from journal.signals import SignalMask
 from journal.target import read_file
@@ -39,7 +40,10 @@ class Recovery:
 
 
 def recover_all(context: Context, signal_mask: SignalMask) -> Recovery:
-    """Decide every open transaction, oldest first. Raises Damaged before any file of that transaction changes."""
+    """Decide every open transaction, oldest first. Raises Damaged before any file of that transaction changes.
+
+    Raises Misplaced likewise.
+    """
     decided = [recover_one(context, txid, signal_mask) for txid in open_transactions(context.fs, context.root)]
     summaries = tuple(summary for _, summary in decided)
     conflicts = tuple(conflict for transaction, _ in decided for conflict in transaction.conflicts)
@@ -77,7 +81,7 @@ def resume(context: Context, txid: str, signal_mask: SignalMask) -> Transaction:
         return Transaction.resume(context, txid, log, signal_mask=signal_mask)
     except Damaged as damaged:
         records = _readable_records(context, txid)
-        raise Damaged(txid, current_files(context, records)) from damaged
+        raise Damaged(txid, current_files(context, txid, records)) from damaged
 
 
 def require_before_images(transaction: Transaction) -> None:
@@ -87,12 +91,18 @@ def require_before_images(transaction: Transaction) -> None:
             decide(participant, participant.area.observe(participant.intents), rebooted=False)
 
 
-def current_files(context: Context, records: Sequence[Json]) -> list[Json]:
-    """Describe each file of a log; "now" is "before", "after", "absent", "other" or "unreadable"."""
+def current_files(context: Context, txid: str, records: Sequence[Json]) -> list[Json]:
+    """Describe each file of a log; "now" is "before", "after", "absent", "other" or "unreadable".
+
+    Raises Misplaced.
+    """
     if not records or "key" not in records[0]:
         return []
     digest = Digester(records[0]["key"])
-    intents = [intent_from_record(record) for record in records if record["t"] in {"intent", "reintent"}]
+    relocation = relocation_of(context.fs, context.root, txid, records)
+    intents = [
+        relocation.intent(intent_from_record(record)) for record in records if record["t"] in {"intent", "reintent"}
+    ]
     return [redacted_file(intent) | {"now": _current_state(context, intent, digest)} for intent in intents]
 
 
@@ -110,9 +120,12 @@ def _current_state(context: Context, intent: Intent, digest: Digester) -> str:
 
 
 def inspect(context: Context, txid: str) -> Json:
-    """Return a redacted view of an open transaction and the decision of recovery; see `Journal.inspect`."""
+    """Return a redacted view of an open transaction and the decision of recovery; see `Journal.inspect`.
+
+    Raises Misplaced.
+    """
     records = _readable_records(context, txid)
-    view: dict[str, Json] = {"id": txid, "files": current_files(context, records), "workers": []}
+    view: dict[str, Json] = {"id": txid, "files": current_files(context, txid, records), "workers": []}
     try:
         log = load_log(context.fs, context.root, txid)
         transaction = Transaction.resume(context, txid, log, signal_mask=SignalMask())

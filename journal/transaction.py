@@ -19,10 +19,12 @@ from journal.log import IMAGES, Log, create_log, write_images
 from journal.participant import Participant
 from journal.preflight import enlist, folders_to_make
 from journal.redact import redacted_file
+from journal.relocation import Relocation, relocation_of
 from journal.rollback import roll_back, staging_areas
 from journal.signals import SignalMask
 from journal.swap import advance, observe
 from journal.values import FileChange, Json, KeyPath, WorkerRecord
+from journal.workers import NO_PROCESSES, NoRelaunch
 
 MAX_ROUNDS = 8  # two without foreign writes; each re-intent takes two more, and three of them are enough
 
@@ -70,20 +72,29 @@ class Transaction:
         self._log: Log | None = None
         self._rebooted = False
         self._resumed = False
+        self._relocation = Relocation()
 
     @classmethod
     def resume(cls, context: Context, txid: str, log: Log, *, signal_mask: SignalMask) -> Transaction:
         """Build an interrupted transaction from its log; it can be finished or rolled back, not continued."""
+        relocation = relocation_of(context.fs, context.root, txid, log.records)
+        if relocation.is_copy:
+            context = replace(context, processes=NO_PROCESSES)
+        elif relocation.former:
+            context = replace(context, processes=NoRelaunch(context.processes))
         begin = log.records[0]
         self = cls(context, txid, begin, signal_mask=signal_mask)
+        self._relocation = relocation
         self._log = log
         self._resumed = True
         self._rebooted = begin["boot_id"] != context.boot_id()
         for record in log.records:
             if record["t"] == "intent":
-                self._participants.append(Participant(context, txid, self._digest, intent_from_record(record)))
+                intent = relocation.intent(intent_from_record(record))
+                self._participants.append(Participant(context, txid, self._digest, intent))
             elif record["t"] == "reintent":
-                self._participants[record["i"]].intents.append(intent_from_record(record))
+                intent = relocation.intent(intent_from_record(record))
+                self._participants[record["i"]].intents.append(intent)
         for participant in self._participants:
             participant.areas = staging_areas(participant)
         self._stage = Stage.SWAPPING
@@ -326,5 +337,6 @@ class Transaction:
 
     def _remove_files(self, *, folders: bool) -> None:
         if folders:
-            remove_folders(self._context.fs, [Path(folder) for folder in self._begin["folders"]])
+            folders_made = [self._relocation.path(Path(folder)) for folder in self._begin["folders"]]
+            remove_folders(self._context.fs, folders_made)
         remove_transaction_files(self._context.fs, self._context.root, self.id)

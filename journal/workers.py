@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final, Literal
 
 from journal.log import Log
 from journal.values import Json, Processes, WorkerRecord
@@ -11,6 +12,32 @@ INTENDED = "proc_intent"
 STARTED = "proc_started"
 STOPPING = "proc_stopping"
 UNDONE = "proc_undone"  # it keeps a repeated roll back from relaunching a worker twice
+
+
+class NoProcesses:
+    """The processes of a copied log: none, since all that it names belong to the original."""
+
+    def retract(self, _worker: WorkerRecord) -> Literal["gone"]:
+        return "gone"
+
+    def relaunch(self, _spec: Json) -> bool:
+        return False
+
+
+NO_PROCESSES: Final = NoProcesses()
+
+
+class NoRelaunch:
+    """The processes of a log whose folder was renamed: a relaunch would use the former name."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+
+    def retract(self, worker: WorkerRecord) -> Literal["stopped", "gone", "deferred", "draining"]:
+        return self._processes.retract(worker)
+
+    def relaunch(self, _spec: Json) -> bool:
+        return False
 
 
 def started_workers(log: Log) -> Iterator[WorkerRecord]:

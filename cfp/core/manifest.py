@@ -13,10 +13,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import Refused
+from cfp.layout import Layout
 from journal.values import ABSENT, KeyEdit
 
 
@@ -59,6 +61,26 @@ class Manifest:
     def restored(self) -> Manifest:
         """Return the record of an installation whose files were given back."""
         return replace(self, state=ManifestState.RESTORED)
+
+    def in_home(self, layout: Layout) -> Manifest:
+        """Return the record with its paths in this home: it may have been moved or copied since.
+
+        A copy must name its own files, or an uninstall there would act by those of the original.
+        """
+        former = Path(self.config_path).parent
+        if former == layout.home:
+            return self
+
+        def present(path: str) -> str:
+            inside = Path(path).is_relative_to(former)
+            return str(layout.home / Path(path).relative_to(former)) if inside else path
+
+        return replace(
+            self,
+            config_path=present(self.config_path),
+            hooks_path=present(self.hooks_path),
+            backup_path=present(self.backup_path) if self.backup_path else None,
+        )
 
     def serialise(self) -> bytes:
         before = None if self.hooks_before is None else base64.b64encode(self.hooks_before).decode()

@@ -60,7 +60,7 @@ def survey(
     hooks = _text(disk, layout.hooks, hooks_document.parse)
     record = _OwnFiles(disk)
     settings_data, settings, settings_error = _settings(record, layout.settings)
-    manifest_data, manifest, manifest_error = _manifest(record, layout.manifest)
+    manifest_data, manifest, manifest_error = _manifest(record, layout)
     recorded = settings or (manifest.settings if manifest else None)
     worker = queries.at_address(layout, recorded.host, recorded.port) if recorded else None
     is_default = os.path.realpath(layout.home) == os.path.realpath(default_home(environ))
@@ -233,12 +233,12 @@ def _settings(record: _OwnFiles, path: Path) -> tuple[bytes | None, Settings | N
         return data, None, str(refused.details.get("reason", refused.code))
 
 
-def _manifest(record: _OwnFiles, path: Path) -> tuple[bytes | None, Manifest | None, str]:
-    data, error = record.try_to_read(path)
+def _manifest(record: _OwnFiles, layout: Layout) -> tuple[bytes | None, Manifest | None, str]:
+    data, error = record.try_to_read(layout.manifest)
     if data is None:
         return None, None, error
     try:
-        return data, parse_manifest(data), ""
+        return data, parse_manifest(data).in_home(layout), ""
     except Refused as refused:
         return data, None, str(refused.details.get("reason", refused.code))
 

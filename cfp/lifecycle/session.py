@@ -19,6 +19,7 @@ from journal import (
     JournalError,
     Lease,
     LockBusy,
+    Misplaced,
     Recovery,
     StorageFailed,
     Unsupported,
@@ -97,6 +98,15 @@ def _ours(error: JournalError) -> CfpError:
             return Failed("storage_failed", path=str(error.path), errno=error.errno, reason=reason)
         case Damaged():
             return RecoveryRequired("journal_damaged", transaction=error.txid, files=list(error.files))
+        case Misplaced():
+            return RecoveryRequired(
+                "journal_of_another_home",
+                transaction=error.log.stem,
+                home=str(error.recorded or "another Codex home"),
+                copy=str(error.folder),
+                paths=[str(path) for path in error.paths],
+                record=str(error.log),
+            )
         case Interrupted():
             return RecoveryRequired("interrupted", transactions=list(error.transactions))
     return Failed("journal_failed", reason=type(error).__name__)

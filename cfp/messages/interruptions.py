@@ -11,6 +11,7 @@ InterruptionCode = Literal[
     "rollback_incomplete",
     "interrupted",
     "journal_damaged",
+    "journal_of_another_home",
     "recovery_conflict",
     "interrupted_by_user",
     "uninstall_interrupted",
@@ -30,6 +31,10 @@ INTERRUPTIONS: Final[dict[InterruptionCode, Message]] = {
     "journal_damaged": Message(
         "The journal record of transaction {transaction} is damaged. Nothing was changed.",
         f"Run `{CLI} recover --dry-run` and compare the files that it lists with your backups."),
+    "journal_of_another_home": Message(
+        "{copy} is a copy of {home}, made while a command was interrupted there, and undoing that command would change files outside "
+        "of the copy: {paths}. Nothing was changed.",
+        f"For {{home}}, run `{CLI} recover` there. In the copy, correct config.toml by hand, then delete {{record}}."),
     "recovery_conflict": Message(
         "The interrupted command was settled, except for these keys, which another program or a person changed: {conflicts}.", "Set them yourself if needed."),
     "interrupted_by_user": Message("Interrupted. Nothing was changed.", "Run the command again when you like."),

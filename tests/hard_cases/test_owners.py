@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import cfp
+import journal
 from cfp.commands import COMMANDS
 from cfp.commands.command import Command
 from cfp.commands.parsing import load, parsed
@@ -48,9 +52,11 @@ def stage() -> Iterator[Stage]:
     made = Stage(root=root / "stage", environ=ENVIRON)
     made.home.parent.mkdir(parents=True)
     plain(made)
-    for verb in COMMANDS:
-        load(verb)
-    for words in (("status",), ("doctor",), INSTALL, MOVE, ("uninstall",)):
+    for package in (cfp, journal):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith(("__main__", "_portable")):
+                importlib.import_module(module.name)
+    for words in (("status",), ("doctor",), INSTALL, MOVE, ("prepare-chatgpt-login", "--apply"), ("uninstall",)):
         made.run(*words)
     shutil.rmtree(made.home)
     plain(made)

@@ -40,6 +40,9 @@ class WorkerProcesses:
         last one: the other worker of a handover serves in its place.
         """
         health = health_of(worker, self._host, self._layout)
+        pid = worker.pid if health is None else health.pid
+        if pid is not None and processes.is_of_another_home(processes.cmdline(pid), str(self._layout.home)):
+            return "gone"  # the journal is a copy, and the worker that it names belongs to the original
         if health is not None:
             if health.draining or health.standing_by or health.taking_over:
                 return release_worker(worker, self._host, self._layout)

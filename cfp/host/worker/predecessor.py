@@ -22,13 +22,15 @@ def find_predecessor(layout: Layout, host: str, port: int) -> int | None:
     """Return the pid of the predecessor's worker at its recorded address; None unless every proof holds.
 
     Health without a nonce, pid file and listener name one pid, which is a process of our user with the
-    command line `… codex_fast_proxy serve … --port PORT`.
+    command line `… codex_fast_proxy serve … --port PORT`, and without the folder of another home.
     """
     health = health_at(host, port, _HEALTH_TIMEOUT)
     if health is None or health.nonce or health.pid != _pid_file(layout):
         return None
     owner = port_owner(port)
     if owner is None or owner.pid != health.pid or owner.uid != processes.own_uid():
+        return None
+    if processes.is_of_another_home(owner.cmdline, str(layout.home)):
         return None
     pairs = set(pairwise(owner.cmdline))
     return owner.pid if {("codex_fast_proxy", "serve"), ("--port", str(port))} <= pairs else None

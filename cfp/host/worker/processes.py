@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 
 if sys.platform == "linux":
     from cfp.host.worker._linux import Handle, boot_id, cmdline, hold, is_running, listener, pids, started, uid
@@ -30,6 +32,7 @@ __all__ = [
     "cmdline",
     "hold",
     "is_alive",
+    "is_of_another_home",
     "is_running",
     "listener",
     "own_uid",
@@ -43,6 +46,18 @@ __all__ = [
 def own_uid() -> int | None:
     """Return the user id that `uid` returns for processes of our user."""
     return os.getuid() if sys.platform != "win32" else None
+
+
+def is_of_another_home(arguments: Sequence[str], home: str) -> bool:
+    """Whether a worker's command line names the folder of another Codex home than `home`, and that folder exists.
+
+    A copied home has copies of the pid file and of the journal, which name the workers of the original. The home of
+    a worker that was renamed meanwhile is missing under the name that the worker knows.
+    """
+    real_home = os.path.realpath(home)
+    flags = dict(pairwise(arguments))
+    folders = [os.path.realpath(flags[flag]) for flag in ("--codex-home", "--log-dir") if flags.get(flag)]
+    return any(os.path.lexists(folder) and not f"{folder}/".startswith(f"{real_home}/") for folder in folders[:1])
 
 
 def is_alive(pid: int, start_time: str) -> bool:

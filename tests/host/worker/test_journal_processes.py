@@ -11,6 +11,7 @@ from cfp.host.worker.probe import wait_healthy
 from cfp.host.worker.processes import is_alive
 from cfp.host.worker.shutdown import stop_worker
 from cfp.host.worker.spawn import WorkerSpec
+from cfp.layout import Layout
 from journal.values import Processes, WorkerRecord
 from tests.host.conftest import Workers, free_port, record_of
 
@@ -27,6 +28,16 @@ class TestWorkerProcesses:
         processes = WorkerProcesses(workers.layout)
         assert [processes.retract(record), processes.retract(record)] == ["stopped", "gone"]
         assert not is_alive(child.pid, child.started)
+
+    def test_the_worker_of_another_home_is_left_alone(self, workers: Workers, tmp_path: Path) -> None:
+        """A copied journal names the original's worker; a home that was renamed still has its own."""
+        _, child, record = workers.start()
+        copy = tmp_path / "copy"
+        copy.mkdir()
+        assert WorkerProcesses(Layout(copy)).retract(record) == "gone"
+        assert is_alive(child.pid, child.started)
+        renamed = workers.layout.home.rename(tmp_path / "renamed")
+        assert WorkerProcesses(Layout(renamed)).retract(record) == "stopped"
 
     def test_retract_never_cuts_a_request(self, workers: Workers) -> None:
         """A worker with a request in flight stays untouched."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from cfp.host.worker.predecessor import find_predecessor, stop_predecessor
 from cfp.host.worker.shutdown import StopResult
+from cfp.layout import Layout
 from tests.host.conftest import Workers, free_port
 from tests.host.servers import says, serving
 
@@ -58,6 +61,15 @@ def test_another_pid_file_protects_it(
     if content is not None:
         workers.layout.pid_file.write_text(content)
     assert StopResult(was_running=False) == stop_predecessor(workers.layout, "127.0.0.1", port)
+    assert predecessor.poll() is None
+
+
+def test_a_copied_home_leaves_it_alone(
+    workers: Workers, port: int, predecessor: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    """The copy has the same pid file, and the worker names the original."""
+    copy = shutil.copytree(workers.layout.home, tmp_path / "copy", ignore=shutil.ignore_patterns("*.sock"))
+    assert StopResult(was_running=False) == stop_predecessor(Layout(copy), "127.0.0.1", port)
     assert predecessor.poll() is None
 
 
