@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cfp.core.facts import Facts, PortState
 from cfp.core.identities import Identity, ProviderAuth, provider_auth
-from cfp.core.plan.model_catalog import passed_by
+from cfp.core.plan.model_catalog import catalog_details, passed_by
 from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.policy import FastBehavior, fast_behavior
 from cfp.core.route_report import key_available, key_persistent, route_identity
@@ -155,7 +155,8 @@ def diagnose(facts: Facts) -> Diagnosis:
     for code, level, holds in _ROWS:
         if holds(facts, settings):
             text = message_code_for(facts, code)
-            return Diagnosis(code=code, level=level, message_code=text, details=port_details(facts))
+            details = {**port_details(facts), **catalog_details(facts.config.root, settings.provider)}
+            return Diagnosis(code=code, level=level, message_code=text, details=details)
     return Diagnosis(code="ready", level=Severity.OK)
 
 

@@ -85,8 +85,8 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         "The Codex home {home} has the same port as this one, and only one of the two can use it.",
         f"Run `{CLI} install --start --codex-home {{quoted_home}}`, which moves that home to a port of its own, then `{CLI} start`."),
     "catalog_receives_login": Message(
-        "Codex sends its own login to the URL in model_catalog_url of the provider's table, past the proxy.",
-        f"Run `{CLI} install --start` to move the URL through the proxy, or remove model_catalog_url from config.toml."),
+        "Codex sends its own login to {catalog_host} directly, past the proxy, because of {catalog_key} in config.toml.",
+        f"Run `{CLI} install --start` to move that URL through the proxy, or remove the key."),
     "proxy_stopped": Message("config.toml points at the proxy, but the proxy is not running.", f"Run `{CLI} start`."),
     "chatgpt_auth_preserved": Message(
         "Codex is signed in with ChatGPT, and the proxy passes that login on to the provider, which may respond with 401.",

@@ -102,7 +102,7 @@ PASSES: Final[dict[PassCode, Message]] = {
     "key_not_configured": Message("No key of the provider is configured."),
     "catalog_of_provider": Message("The provider's table has no model_catalog_url."),
     "catalog_of_proxy": Message("Codex fetches the model catalogue through the proxy."),
-    "catalog_direct": Message("Codex fetches the model catalogue directly from {host}."),
+    "catalog_direct": Message("Codex fetches the model catalogue directly from {catalog_host}."),
     "port_is_own": Message("No other Codex home and no other user is known to have port {port}."),
     "proxy_answers": Message("The proxy answers at {host}:{port}."),
     "proxy_answers_unowned": Message(

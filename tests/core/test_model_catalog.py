@@ -16,7 +16,9 @@ from cfp.codex.compare import equivalent
 from cfp.codex.config_toml import CONFIG_TOML
 from cfp.core.checks.check import DoctorFacts
 from cfp.core.checks.table import run_checks
+from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
+from cfp.core.manifest import parse_manifest
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.plan.model_catalog import (
@@ -33,9 +35,12 @@ from cfp.core.plan.repair import plan_repair
 from cfp.core.plan.set_upstream import plan_set_upstream
 from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.provider import BUILT_IN, providers
+from cfp.core.settings import parse_settings
 from cfp.errors import CfpError, Refused
+from cfp.layout import Layout
 from journal.values import ABSENT, KeyEdit
-from tests.facts import CONFIG, UPSTREAM, after, facts, installed, worker_of
+from tests import predecessor
+from tests.facts import CONFIG, HOME, UPSTREAM, after, facts, installed, worker_of
 from tests.strategies import config_texts, string_spellings
 
 PROXY = "http://127.0.0.1:8787/v1"
@@ -308,14 +313,49 @@ def test_a_key_that_the_user_changed_is_theirs(value: str | None) -> None:
     assert (ABSENT if value is None else f"{OWN}/mine.json") == catalog_of(again)
 
 
+def test_force_gives_it_back() -> None:
+    """`uninstall --force` overrules the user's own later value, for this key as for the others."""
+    home = enabled()
+    data = CONFIG_TOML.apply(home.config.data, (KeyEdit(path=KEY, before=None, after=ELSEWHERE),))
+    home = edited(home, data)
+    left = after(home, plan_uninstall(home, UninstallRequest(force=True)).changes).config.data
+    assert config() == left
+
+
+def test_a_record_of_version_0_1_0_gains_the_key() -> None:
+    """It recorded no keys: they are written out with ours, and the user's text comes back."""
+    laid = predecessor.files(HOME)
+    layout = Layout(HOME)
+    line = f"model_catalog_url = '{CATALOG}'\n".encode()
+    data = laid[layout.config].replace(b"base_url =", line + b"base_url =", 1)
+    home = facts(
+        data,
+        laid[layout.hooks],
+        backup=laid[layout.backups / predecessor.BACKUP],
+        manifest=parse_manifest(laid[layout.manifest]),
+        manifest_data=laid[layout.manifest],
+        settings=parse_settings(laid[layout.settings]),
+        settings_data=laid[layout.settings],
+    )
+    expected = predecessor.BEFORE.replace(b"base_url =", line + b"base_url =", 1)
+    for on in (home, with_upstream(home, SPLIT), with_upstream(with_upstream(home, SPLIT), CLEAR)):
+        assert expected == uninstalled(on)
+        again = with_upstream(on, RouteRequest(upstream_base="https://new.example/v1"))
+        assert (
+            config_toml.parse(uninstalled(again))["model_providers"]["relay"]["base_url"] == "https://new.example/v1"
+        )
+    assert is_proxied(str(catalog_of(with_upstream(home, SPLIT))), home.settings)
+
+
 def test_a_key_that_came_later_is_diagnosed_and_moved() -> None:
     """An installation of an earlier version, or an edit since: the next command of ours moves it."""
     home = enabled(config(None))
     line = f"model_catalog_url = '{CATALOG}'\n".encode()
     now = edited(home, home.config.data.replace(b"requires_openai_auth", line + b"requires_openai_auth"))
     assert CATALOG == passed_by(now.config.root, now.settings)
-    checks = run_checks(now, DoctorFacts(python="3.11.0"))
-    assert {"key": ".".join(KEY), "host": "relay.example"} == checks["model_catalog"].evidence
+    check = run_checks(now, DoctorFacts(python="3.11.0"))["model_catalog"]
+    for sentence in (check.detail, diagnose(now).message.sentence):
+        assert all(word in sentence for word in (".".join(KEY), "relay.example"))
     before = config(None).replace(b"requires_openai_auth", line + b"requires_openai_auth")
     for moved in (after(now, plan_install(now, SPLIT).changes), with_upstream(now, SPLIT)):
         assert f"{OWN}/catalog.json?of=mine" == catalog_of(moved)

@@ -6,7 +6,7 @@ from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, suc
 from cfp.core.diagnosis import message_code_for
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity
-from cfp.core.plan.model_catalog import catalog_host, catalog_key, catalog_url, is_proxied, passed_by
+from cfp.core.plan.model_catalog import catalog_details, catalog_url, is_proxied, passed_by
 from cfp.core.policy import EffectivePolicy, effective_policy
 from cfp.core.provider import active_provider
 from cfp.core.route_report import codex_identity, key_available, key_persistent, route_identity
@@ -81,7 +81,8 @@ def model_catalog(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
         return success(PASSES["catalog_of_provider"])
     if settings is not None and is_proxied(url, settings):
         return success(PASSES["catalog_of_proxy"])
-    host, key = catalog_host(url), ".".join(catalog_key(provider))
+    details = catalog_details(doc, provider)
     if settings is not None and uses_proxy(facts) and passed_by(doc, settings) is not None:
-        return failure("catalog_receives_login", DIAGNOSES["catalog_receives_login"], key=key, host=host)
-    return success(PASSES["catalog_direct"].filled({"host": host}), key=key, host=host)
+        text = DIAGNOSES["catalog_receives_login"].filled(details)
+        return failure("catalog_receives_login", text, **details)
+    return success(PASSES["catalog_direct"].filled(details), **details)

@@ -85,6 +85,12 @@ def catalog_host(url: str) -> str:
     return f"{parts.host}:{parts.port}" if parts.port else parts.host
 
 
+def catalog_details(doc: Mapping[str, Any], provider: str) -> dict[str, str]:
+    """Return the values for the sentences about a catalogue: its key and its host."""
+    url = catalog_url(doc, provider)
+    return {} if url is None else {"catalog_key": ".".join(catalog_key(provider)), "catalog_host": catalog_host(url)}
+
+
 def proxied_catalog(url: str, *, proxy: str, upstream: str) -> str | None:
     """Return the proxy's URL for a catalogue at the provider's origin; None for a catalogue anywhere else."""
     parts, own, provider = _parse(url), _parse(proxy), _parse(upstream)
