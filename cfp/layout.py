@@ -111,6 +111,11 @@ class Layout:
         return self.backups / f"config.toml.{time.strftime('%Y%m%dT%H%M%S%fZ')}.bak"
 
     @property
+    def addresses(self) -> Path:
+        """The record of the proxy's addresses; it stays with the backups after an uninstall."""
+        return self.backups / "addresses.json"
+
+    @property
     def journal(self) -> Path:
         return self.home / "codex-fast-proxy-journal"
 

@@ -11,7 +11,7 @@ from cfp.codex import config_toml, hook_trust, hooks_document
 from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
 from cfp.core.health import parse_health
-from cfp.core.manifest import parse_manifest
+from cfp.core.manifest import parse_addresses, parse_manifest
 from cfp.core.plan.install import InstallPlan
 from cfp.core.settings import Settings, parse_settings
 from cfp.layout import Layout
@@ -98,7 +98,10 @@ def after(before: Facts, changes: tuple[FileChange, ...], worker: PortFact | Non
     backup = before.backup
     if manifest is not None and manifest.backup_path:
         backup = files.get(Path(manifest.backup_path), before.backup)
-    names = [path.name for path in files if path.parent == layout.backups]
+    kept = {path: data for path, data in files.items() if path.parent == layout.backups and path.suffix == ".bak"}
+    contents = {path: data for path, data in before.backup_contents if data is not None}
+    contents |= {str(path): data for path, data in kept.items() if data is not None}
+    addresses_data = files.get(layout.addresses, before.addresses_data)
     return facts(
         config,
         hooks,
@@ -107,7 +110,11 @@ def after(before: Facts, changes: tuple[FileChange, ...], worker: PortFact | Non
         manifest=manifest,
         manifest_data=manifest_data,
         backup=backup,
-        backups=tuple(sorted({*before.backups, *names})),
+        backups=tuple(sorted({*before.backups, *(path.name for path in kept)})),
+        backup_contents=tuple(sorted(contents.items(), reverse=True)),
+        addresses=parse_addresses(addresses_data),
+        addresses_data=addresses_data,
+        neighbours=before.neighbours,
         login=before.login,
         codex_login=before.codex_login,
         provider_keys=before.provider_keys,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.commands.command import Command
-from cfp.commands.route_flags import add_route_arguments
+from cfp.commands.route_flags import add_clear_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import skipped_verification, verify_candidate
 from cfp.core.facts import Facts
@@ -55,6 +55,7 @@ class Args:
     service_tier_policy: str | None
     upstream_api_key_env: str | None
     use_provider_auth_file: bool
+    clear_upstream_auth: bool
     no_verify: bool
     verify_timeout: float
     verbose_proxy: bool
@@ -72,6 +73,7 @@ class Args:
             service_tier_policy=Policy(self.service_tier_policy) if self.service_tier_policy else None,
             upstream_api_key_env=self.upstream_api_key_env,
             use_provider_auth_file=self.use_provider_auth_file,
+            clear_upstream_auth=self.clear_upstream_auth,
         )
 
 
@@ -93,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--proxy-base", metavar="PATH", help="the path prefix of the proxy's URL (default: /v1)")
     parser.add_argument("--service-tier", metavar="TIER", help="the tier to inject (default: priority)")
     add_route_arguments(parser, default_url="its base_url in config.toml")
+    add_clear_argument(parser)
     parser.add_argument("--no-verify", action="store_true", help="do not try the provider with a request first")
     parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
 
@@ -114,7 +117,7 @@ def run(args: Args, host: Host) -> Result:
     if reason:
         raise Refused("program_not_installed", python=host.python, reason=reason)
     recovered = {} if args.dry_run else settle(host, "install")
-    address = RequestedAddress(host=args.host, port=args.port)
+    address = RequestedAddress(host=args.host, port=args.port, upstream_base=args.upstream_base)
     facts = host.survey(address, ask_codex=True, settled=not args.dry_run)
     plan = plan_install(facts, args.request())
     if args.dry_run:

@@ -20,7 +20,12 @@ from typing import Any
 from cfp.codex import config_toml
 from cfp.codex.text import Unparseable
 from cfp.commands.command import Command, always
-from cfp.commands.route_flags import add_key_arguments, add_policy_argument, add_url_argument
+from cfp.commands.route_flags import (
+    add_clear_argument,
+    add_key_arguments,
+    add_policy_argument,
+    add_url_argument,
+)
 from cfp.core.facts import Facts
 from cfp.core.plan.baseline import derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
@@ -35,6 +40,7 @@ from cfp.host.codex_cli import CodexCli
 from cfp.host.doctor_facts import swallowing_proxies
 from cfp.host.home import Host
 from cfp.host.provider.outbound import outbound_environ
+from cfp.host.survey import RequestedAddress
 from cfp.host.system.foreground import run_in_foreground
 from cfp.host.system.scratch import scratch
 from cfp.layout import locate
@@ -61,6 +67,7 @@ class Args:
     service_tier_policy: str | None
     upstream_api_key_env: str | None
     use_provider_auth_file: bool
+    clear_upstream_auth: bool
     log_dir: str | None
     quiet: bool
     tail: tuple[str, ...]
@@ -72,6 +79,7 @@ class Args:
             service_tier_policy=Policy(self.service_tier_policy) if self.service_tier_policy else None,
             upstream_api_key_env=self.upstream_api_key_env,
             use_provider_auth_file=self.use_provider_auth_file,
+            clear_upstream_auth=self.clear_upstream_auth,
         )
 
 
@@ -81,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_url_argument(parser, default="its base_url in config.toml")
     add_policy_argument(parser)
     add_key_arguments(parser)
+    add_clear_argument(parser)
     parser.add_argument(
         "--log-dir", metavar="DIR", help="the folder for the request log (default: the log is deleted)"
     )
@@ -90,7 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: Args, host: Host) -> Exit:
     """Run it and return its exit code; raises CfpError before anything is started."""
     program = _program(args.tail, host.environ)
-    facts = host.survey()
+    facts = host.survey(RequestedAddress(upstream_base=args.upstream_base))
     check_readable(facts)
     doc = config_toml.parse(derive_baseline(facts).config.content)
     target = choose_provider(doc, args.provider or _chosen(args.tail[1:], host))

@@ -18,6 +18,7 @@ from cfp.core.route_report import route_and_auth
 from cfp.core.settings import Policy
 from cfp.core.state import state_of, uses_proxy
 from cfp.host.home import LOCK_TIMEOUT_S, Host
+from cfp.host.survey import RequestedAddress
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
@@ -76,7 +77,8 @@ _TABLES: dict[WorkerAction, Table[Switch]] = {
 def run(args: Args, host: Host) -> Result:
     """Verify, then save; raises CfpError with everything as it was."""
     recovered = settle(host, "set-upstream")
-    facts = host.survey(settled=True)
+    address = RequestedAddress(upstream_base=args.upstream_base)
+    facts = host.survey(address, settled=True)
     plan = plan_set_upstream(facts, args.request(), restart=args.restart)
     verification = (
         skipped_verification(host, facts, plan.settings)
@@ -84,7 +86,7 @@ def run(args: Args, host: Host) -> Result:
         else verify_candidate(host, facts, plan.settings, args.verify_timeout)
     )
     with locked(host.journal, "set-upstream", LOCK_TIMEOUT_S) as (lease, _):
-        facts = host.survey(settled=True)
+        facts = host.survey(address, settled=True)
         plan = plan_set_upstream(facts, args.request(), restart=args.restart)
         switch = switch_for(host, lease, facts, plan.settings, verbose=args.verbose_proxy, prune=plan.prune)
         transact(

@@ -15,6 +15,7 @@ from cfp.core.plan.install import check_readable
 from cfp.core.provider import choose_provider
 from cfp.core.settings import Policy
 from cfp.host.home import Host
+from cfp.host.survey import RequestedAddress
 from cfp.messages.results import RESULTS
 from cfp.result import Result
 
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: Args, host: Host) -> Result:
     """Verify the route that an install or set-upstream with these flags would lead to."""
-    facts = host.survey()
+    facts = host.survey(RequestedAddress(upstream_base=args.upstream_base))
     check_readable(facts)
     recorded = facts.settings.provider if facts.settings else None
     doc = config_toml.parse(derive_baseline(facts).config.content)

@@ -11,7 +11,7 @@ from typing import Any
 from cfp.codex.auth_json import Login, LoginMode
 from cfp.codex.hook_trust import HookTrust
 from cfp.core.health import WorkerHealth
-from cfp.core.manifest import Manifest, ManifestState, digest
+from cfp.core.manifest import FormerAddress, Manifest, ManifestState, digest
 from cfp.core.ownership import UNKNOWN, Ownership
 from cfp.core.settings import Settings
 from cfp.layout import Layout
@@ -114,7 +114,10 @@ class Facts:
     draining           workers of this home that have handed over, and finish the streams that they have
     backup             the bytes behind manifest.backup_path, None where there is no such file
     backups            names of the backups, oldest first
-    backup_contents    path and bytes of each of them, newest first; read only where there is no manifest
+    backup_contents    path and bytes of each of them, newest first
+    addresses          every recorded address of the proxy, oldest first; `addresses_data`: the file
+    neighbours         the programs at the other loopback addresses that config.toml, the record of the installation
+                       or --upstream-base names
     user_environment   names that Windows keeps for new programs of this user; none elsewhere
     codex_login        the login that Codex uses, of those that `login` counts and of kinds that it does not
     environment        names of the variables that are set and not blank, $CODEX_HOME/.env included
@@ -163,11 +166,19 @@ class Facts:
     draining: tuple[PortFact, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
     ownership: Ownership = UNKNOWN
+    addresses: tuple[FormerAddress, ...] = ()
+    addresses_data: bytes | None = None
+    neighbours: tuple[PortFact, ...] = ()
 
     @property
     def is_installed(self) -> bool:
         """Whether the manifest records an installation whose files were not given back."""
         return self.manifest is not None and self.manifest.state is ManifestState.INSTALLED
+
+    def at_port(self, port: int) -> PortFact | None:
+        """Return the program at a port of this machine, where the survey looked there."""
+        programs = (self.worker, self.candidate, self.default_address, *self.neighbours)
+        return next((program for program in programs if program is not None and program.port == port), None)
 
     @property
     def recorded_settings(self) -> Settings | None:

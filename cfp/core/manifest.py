@@ -1,8 +1,13 @@
-"""install-manifest.json: the record of an installation, by which an uninstall gives the files back.
+"""install-manifest.json and addresses.json: the records by which an uninstall gives the files back.
 
 For each file it has the hash of both images, for each own key the value and spelling before. The whole before-image
 of hooks.json is inside, that of config.toml is the user's backup. Manifests of version 0.1.0 have hashes and settings
 only: `edits` is None then, and follows from the backup.
+
+addresses.json has every address that the proxy has had in this home, and the URL that it stood for. An older
+config.toml (git, Time Machine, sync) can bring such an address back long after an uninstall, so the record stays with
+the backups and forgets nothing by itself:
+`{"version": 1, "addresses": [{"url": "http://127.0.0.1:8787/v1", "provider": NAME, "before": URL or null}]}`
 """
 
 from __future__ import annotations
@@ -11,12 +16,12 @@ import base64
 import enum
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cfp.core.settings import Settings, settings_from_json
+from cfp.core.settings import Settings, loopback_port, settings_from_json
 from cfp.errors import Refused
 from cfp.layout import Layout
 from journal.values import ABSENT, KeyEdit
@@ -163,3 +168,49 @@ def _edits(raw: list[Mapping[str, Any]]) -> tuple[KeyEdit, ...]:
         )
         for item in raw
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerAddress:
+    """A URL of ours in config.toml; `before`: the URL that the provider had there, None for none."""
+
+    url: str
+    provider: str
+    before: str | None
+
+    @property
+    def port(self) -> int | None:
+        return loopback_port(self.url)
+
+
+def parse_addresses(data: bytes | None) -> tuple[FormerAddress, ...]:
+    """Return the recorded addresses, oldest first; an entry of another shape is left out, a broken file has none."""
+    try:
+        raw = json.loads(data or b"{}")
+    except (ValueError, RecursionError):
+        return ()
+    entries = raw.get("addresses") if isinstance(raw, Mapping) else None
+    return tuple(entry for item in entries if (entry := _entry(item))) if isinstance(entries, list) else ()
+
+
+def _entry(item: Any) -> FormerAddress | None:
+    if not isinstance(item, Mapping):
+        return None
+    url, provider, before = item.get("url"), item.get("provider"), item.get("before")
+    if not isinstance(url, str) or not isinstance(provider, str) or not isinstance(before, str | None):
+        return None
+    return FormerAddress(url=url, provider=provider, before=before)
+
+
+def with_addresses(
+    present: Iterable[FormerAddress], added: Iterable[FormerAddress], *, without: int | None = None
+) -> tuple[FormerAddress, ...]:
+    """Return the record with `added`, one entry for each port and provider; without those of the port `without`."""
+    entries = {(entry.port, entry.provider): entry for entry in (*present, *added)}
+    return tuple(entry for entry in entries.values() if entry.port is None or entry.port != without)
+
+
+def serialise_addresses(entries: Iterable[FormerAddress]) -> bytes:
+    """Return the file."""
+    fields = {"version": 1, "addresses": [asdict(entry) for entry in entries]}
+    return json.dumps(fields, indent=2, ensure_ascii=False).encode() + b"\n"

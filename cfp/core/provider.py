@@ -61,6 +61,27 @@ def provider_url(doc: Mapping[str, Any], provider: str) -> str | None:
     return url if isinstance(url, str) else None
 
 
+def configured_urls(doc: Mapping[str, Any]) -> dict[str, str]:
+    """Return the URL of each provider that has one in this config, the built-in one's included."""
+    urls = {name: provider_url(doc, name) for name in (*providers(doc), BUILT_IN)}
+    return {name: url for name, url in urls.items() if url is not None}
+
+
+def is_same_url(one: str | None, other: str | None) -> bool:
+    """Whether two base URLs name one place: case of scheme and host, port 80 or 443 and slashes at the end aside."""
+    return one == other or (one is not None and other is not None and _normal(one) == _normal(other))
+
+
+def _normal(url: str) -> tuple[str, ...]:
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:
+        return (url,)
+    user = parts.netloc.rpartition("@")[0]
+    return (parts.scheme, user, parts.hostname or "", str(port), parts.path.rstrip("/"), parts.query, parts.fragment)
+
+
 def active_provider(doc: Mapping[str, Any]) -> str | None:
     """Return the provider that Codex uses: `model_provider`, else the built-in one; None where that is ambiguous."""
     provider = doc.get("model_provider")

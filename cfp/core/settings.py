@@ -17,6 +17,7 @@ from cfp.layout import DEFAULT_PROXY_BASE
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8787
 DEFAULT_TIER = "priority"
+_HTTP_PORT = 80
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -108,6 +109,28 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def loopback_port(url: str) -> int | None:
+    """Return the port of an http URL that leads to this machine, in any spelling; None for any other URL.
+
+    Host names are compared without case and without the dot at the end. `0.0.0.0` and `[::]` lead here too (Linux),
+    and so do the short forms of 127.0.0.1 that inet_aton(3) reads.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host, port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return None
+    if parts.scheme != "http" or not _leads_here(host):
+        return None
+    return _HTTP_PORT if port is None else port
+
+
+def _leads_here(host: str) -> bool:
+    if host.endswith(".localhost") or re.fullmatch(r"127(?:\.\d{1,10}){0,2}|0|0\.0\.0\.0|::", host):
+        return True
+    return _is_loopback(host.removeprefix("::ffff:"))
+
+
 def validate(settings: Settings) -> Settings:
     """Return the settings if the worker can serve every value; raises Refused with the field's own code."""
     if not settings.provider:
@@ -127,8 +150,8 @@ def validate(settings: Settings) -> Settings:
         raise Refused("two_auth_sources")
     upstream = upstream_url(settings.upstream_base)
     parts = urlsplit(upstream)
-    own_port = (parts.port or {"http": 80, "https": 443}[parts.scheme]) == settings.port
-    if own_port and parts.hostname and _is_loopback(parts.hostname):
+    own_port = (parts.port or {"http": _HTTP_PORT, "https": 443}[parts.scheme]) == settings.port
+    if own_port and parts.hostname and _leads_here(parts.hostname.rstrip(".")):
         raise Refused("upstream_is_proxy", upstream_base=upstream)
     return settings
 

@@ -11,7 +11,7 @@ import enum
 from cfp.codex.hooks_document import is_isolated
 from cfp.core.facts import Facts, PortState
 from cfp.core.manifest import ManifestState
-from cfp.core.provider import provider_url
+from cfp.core.provider import is_same_url, provider_url
 from cfp.core.unrecorded import find_unrecorded_proxy
 
 
@@ -100,7 +100,8 @@ def configured_url(facts: Facts) -> ConfiguredUrl:
     url = provider_url(facts.config.doc, settings.provider)
     if url == settings.base_url:
         return ConfiguredUrl.PROXIED
-    return ConfiguredUrl.DIRECT if url in {settings.upstream_base, None} else ConfiguredUrl.FOREIGN
+    is_direct = url is None or is_same_url(url, settings.upstream_base)
+    return ConfiguredUrl.DIRECT if is_direct else ConfiguredUrl.FOREIGN
 
 
 def uses_proxy(facts: Facts) -> bool:

@@ -14,9 +14,10 @@ from cfp.codex import auth_json, config_toml, hook_trust, hooks_document
 from cfp.codex.text import Unparseable
 from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
 from cfp.core.keys.provider_auth import stored_keys
-from cfp.core.manifest import Manifest, parse_manifest
+from cfp.core.manifest import FormerAddress, Manifest, parse_addresses, parse_manifest
 from cfp.core.ownership import Ownership
-from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, parse_settings
+from cfp.core.provider import configured_urls
+from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, loopback_port, parse_settings
 from cfp.errors import Refused
 from cfp.host.disk import DISK, Disk
 from cfp.host.provider.dotenv import parse_dotenv
@@ -30,10 +31,14 @@ from cfp.layout import Layout, default_home
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedAddress:
-    """The address that the command line names; None for the saved one, else the default."""
+    """The addresses that the command line names: the proxy's, None for the saved one, else the default.
+
+    upstream_base  the provider's URL, which may lead to this machine too
+    """
 
     host: str | None = None
     port: int | None = None
+    upstream_base: str | None = None
 
 
 def survey(
@@ -67,12 +72,18 @@ def survey(
     sharing = _sharing_home(disk, worker, None if is_default else Layout(default_home(environ)))
     look = _Look(layout=layout, queries=queries, worker=worker)
     leaves = recorded is None or sharing != ""
-    candidate = look.candidate(address or RequestedAddress(), recorded, chooses=leaves and not is_default)
+    requested = address or RequestedAddress()
+    candidate = look.candidate(requested, recorded, chooses=leaves and not is_default)
     names_default = recorded is None and f":{DEFAULT_PORT}/".encode() in (config.data or b"")
     dotenv = parse_dotenv(disk.read(layout.dotenv), environ)
     auth = disk.read(layout.auth)
     backups = _backups(disk, layout)
     store = _text_of(config, "cli_auth_credentials_store")
+    addresses_data = record.read(layout.addresses)
+    backup_contents = _kept(record if manifest is None else disk, layout, backups)
+    addresses = parse_addresses(addresses_data)
+    named_ports = _named_ports(config, manifest, requested.upstream_base)
+    ports = _doubtful(named_ports, recorded, addresses, backup_contents)
     return Facts(
         layout=layout,
         now=disk.now(),
@@ -107,10 +118,13 @@ def survey(
         worker_by_process=queries.by_process(layout, (worker, candidate)),
         draining=queries.draining(layout),
         interrupted=() if settled else _interrupted(disk, layout, locked=locked),
-        backup_contents=_kept(record, layout, backups) if manifest is None else (),
+        backup_contents=backup_contents,
         codex_version=codex_version,
         unreadable=tuple((str(path), why) for path, why in {**_unlisted(disk, layout), **record.read_errors}.items()),
         ownership=home_ownership(disk, layout),
+        addresses=addresses,
+        addresses_data=addresses_data,
+        neighbours=tuple(look.at(DEFAULT_HOST, port) for port in ports if port != candidate.port),
     )
 
 
@@ -248,9 +262,30 @@ def _backups(disk: Disk, layout: Layout) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name.startswith("config.toml.") and name.endswith(".bak")))
 
 
-def _kept(record: _OwnFiles, layout: Layout, names: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+def _kept(record: _OwnFiles | Disk, layout: Layout, names: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
     backups = ((layout.backups / name, record.read(layout.backups / name)) for name in reversed(names))
     return tuple((str(path), data) for path, data in backups if data is not None)
+
+
+def _named_ports(config: TextFact, manifest: Manifest | None, upstream_base: str | None) -> tuple[int, ...]:
+    """Return the ports of this machine that providers' URLs name."""
+    before = [edit.before for edit in (manifest.config.edits or ())] if manifest else []
+    urls = (*configured_urls(config.root).values(), *before, upstream_base)
+    ports = (loopback_port(url) for url in urls if isinstance(url, str))
+    return tuple(dict.fromkeys(port for port in ports if port))
+
+
+def _doubtful(
+    ports: tuple[int, ...],
+    recorded: Settings | None,
+    addresses: tuple[FormerAddress, ...],
+    backups: tuple[tuple[str, bytes], ...],
+) -> tuple[int, ...]:
+    """Return the ports that may be former ones of the proxy: a model server that never was in doubt is left alone."""
+    upstream = loopback_port(recorded.upstream_base) if recorded else None
+    former = {address.port for address in addresses}
+    in_backups = {port for port in ports for _, data in backups if b":%d" % port in data}
+    return tuple(port for port in ports if port in former or (port in in_backups and port != upstream))
 
 
 def _interrupted(disk: Disk, layout: Layout, *, locked: bool) -> tuple[str, ...]:

@@ -60,10 +60,10 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "interrupted": Message("A command was interrupted before it finished.", f"Run `{CLI} recover`."),
     "config_unparseable": Message("config.toml is not valid TOML, and Codex cannot read it either.", f"Run `{CLI} doctor` to see the line, then correct it by hand."),
     "unrecorded": Message(
-        "config.toml points at the proxy, but the record of the installation is lost.",
+        "config.toml points at the proxy, or at an address that it had, but no installation is recorded.",
         f"Run `{CLI} recover --dry-run`, then `{CLI} recover` to restore the provider's URL."),
     "unrecorded_and_lost": Message(
-        "config.toml points at the proxy, but no record and no backup has the provider's former URL.",
+        "config.toml points at the proxy, or at an address that it had, but no record and no backup has the provider's former URL.",
         f"Run `{CLI} install --start --upstream-base URL` with your provider's URL, or set that URL in config.toml."),
     "not_enabled": Message("The proxy is not enabled.", f"Run `{CLI} install --start`."),
     "home_missing": Message("The Codex home does not exist.", "Start Codex once to create it, or pass another folder with --codex-home."),
@@ -74,7 +74,8 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         f"When the sessions that use the proxy have ended, run `{CLI} uninstall` again."),
     "config_not_proxy": Message(
         "The proxy is installed, but config.toml does not point at it.",
-        f"Run `{CLI} install --start` to point it at the proxy again, or `{CLI} uninstall` to remove the installation."),
+        f"Run `{CLI} install --start` to put the proxy in front of the provider's URL that config.toml has now, "
+        f"or `{CLI} uninstall` to remove the installation."),
     "port_of_another_user": Message(
         "The proxy's port {host}:{port} is in use by {owner}, who would receive what Codex sends: prompts, code and the key.",
         f"Run `{CLI} install --start --port NUMBER` with another port before you use Codex again."),

@@ -41,6 +41,8 @@ RefusalCode = Literal[
     "settings_missing",
     "provider_repointed",
     "proxy_unrecorded",
+    "former_address_taken",
+    "saved_key_for_other_url",
     "config_not_proxy",
     "config_points_to_proxy",
     "confirmation_required",
@@ -142,11 +144,20 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "settings_missing": Message("No settings are saved in this Codex home.", f"Run `{CLI} install --start`."),
     "provider_repointed": Message(
         "The URL of {provider} in config.toml no longer points at the proxy: another program or a person changed it. Nothing was changed.",
-        f"Run `{CLI} install --start` to point it at the proxy again, then repeat this command."),
+        f"Run `{CLI} install --start` to put the proxy in front of the URL that config.toml has now, then repeat this command."),
     "proxy_unrecorded": Message(
-        "{provider} points at the proxy at {url}, but no record and no backup has its former URL. "
+        "{provider} points at {url}, which is or was the proxy's address, but no record and no backup has its former URL. "
         "Nothing was changed.",
         f"Run `{CLI} install --start --upstream-base URL` with your provider's URL, or set {{key}} in config.toml to that URL."),
+    "former_address_taken": Message(
+        "{provider} points at {url} in config.toml. The proxy had this address before, and another program listens there now. "
+        "It is not certain that this program is your provider, so nothing was sent to it. Nothing was changed.",
+        "If it is your provider, repeat the command with --upstream-base {url}. If it is not, set {key} in config.toml to your provider's URL, then repeat the command."),
+    "saved_key_for_other_url": Message(
+        "{provider} points at {url} in config.toml, but the proxy's saved settings have a key of their own for {upstream_base}. "
+        "That key was not sent to the new URL. Nothing was changed.",
+        "To keep the former provider, repeat the command with --upstream-base {upstream_base}. To go on with {url}, add --use-provider-auth-file "
+        "or --upstream-api-key-env NAME if it accepts that key, or --clear-upstream-auth to send the key that Codex sends."),
     "config_not_proxy": Message("config.toml does not point at the proxy.", f"Run `{CLI} install --start` to point it at the proxy."),
     "config_points_to_proxy": Message(
         "config.toml still points at the proxy. Stopping the proxy now would cut off running and new sessions.",

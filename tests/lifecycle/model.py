@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cfp.core.state import State
-from tests.lifecycle.writers import GONE, OUR_URLS, Leaves, changed
+from tests.lifecycle.writers import GONE, OUR_URL, Leaves, changed
 
 DIRECT = frozenset({State.ABSENT, State.PREPARED, State.RESTORED_DEFERRED})
 _FLAGS = {("features", "hooks"), ("features", "codex_hooks")}
@@ -120,7 +120,7 @@ def is_ours(path: tuple[str, ...], value: Any, mine: Leaves) -> bool:
         return value == "other"  # by --activate-provider; nobody else writes it here
     if path[:2] == ("hooks", "state"):
         return path not in mine and (path[-1] == "enabled" or str(value) != "sha256:theirs")
-    return value in OUR_URLS
+    return OUR_URL.fullmatch(str(value)) is not None
 
 
 def _shown(value: Any) -> str:

@@ -164,13 +164,16 @@ ALSO: Final[dict[tuple[Verb, State], frozenset[State | Refusal]]] = {
 
 # Refusals that are possible in every state: another program at the port, a missing key or URL, a lost record.
 _KEYS: Final = frozenset({"provider_key_missing", "upstream_key_missing"})
-_ROUTE: Final = _KEYS | {"upstream_unknown", "upstream_is_proxy", "proxy_unrecorded", "built_in_with_chatgpt_login"}
+_ROUTE: Final = _KEYS | {
+    *("upstream_unknown", "upstream_is_proxy", "proxy_unrecorded", "built_in_with_chatgpt_login"),
+    *("former_address_taken", "saved_key_for_other_url"),
+}
 REFUSED_ANYWHERE: Final[dict[Verb, frozenset[str]]] = {
     Verb.INSTALL: _ROUTE | {"port_in_use", "worker_did_not_start"},
     Verb.PREPARE: _ROUTE,
     Verb.SET_UPSTREAM: _KEYS,
     Verb.SET_UPSTREAM_NOW: _KEYS | {"worker_did_not_start"},
-    Verb.PREPARE_LOGIN: frozenset({"source_key_unknown"}),
+    Verb.PREPARE_LOGIN: frozenset({"source_key_unknown", "provider_repointed"}),
     Verb.START: _KEYS | {"port_in_use", "worker_did_not_start"},
     Verb.AUTOSTART: _KEYS | {"port_in_use", "worker_did_not_start"},
     Verb.STOP: frozenset(),

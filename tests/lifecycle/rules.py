@@ -161,6 +161,8 @@ class Commands(RuleBasedStateMachine):
             if force:
                 return model.forced(writers.leaves(self.world.config)).outside()
             if answer is not None and answer.code == 0:
+                left = [] if self.world.robbed else writers.names_ours(self.world.config)
+                assert left == [], f"I8: {argv} leaves Codex on an address of ours: {left}"
                 self._is_exactly(model)
                 return model.forgotten()
             return model.outside()
@@ -195,6 +197,17 @@ class Others(RuleBasedStateMachine):
     def user_points_the_provider_elsewhere(self, url: str) -> None:
         path, now = self._url()
         self._edit(lambda text: writers.set_url(text, path, now, url))
+
+    @rule(spelling=st.sampled_from(writers.SPELLINGS))
+    def somebody_spells_our_address_otherwise(self, spelling: str) -> None:
+        path, now = self._url()
+        data = self.world.config
+        if data is not None and writers.leaves(data) is not None and writers.OUR_URL.fullmatch(now):
+            respelled = writers.edited(data, writers.respell(data.decode(), path, now, spelling))
+            if respelled is not None:
+                self.world.site.home.put(self.world.site.home.layout.config, respelled)
+                self.world.models = [model.wrote({}) for model in self.world.models]
+        self.world.check()
 
     @rule()
     def user_deletes_the_url(self) -> None:

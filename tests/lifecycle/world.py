@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from tests.homes.places import Home
 from tests.homes.site import CommandAnswer, Site, files_of
 from tests.lifecycle.model import Model, is_own
 from tests.lifecycle.outcomes import Verb, is_listed
-from tests.lifecycle.writers import BOM, Edit, Leaves, edited, leaves, positions, theirs
+from tests.lifecycle.writers import BOM, OUR_URL, Edit, Leaves, edited, leaves, names_ours, positions, theirs
 
 Images = dict[str, tuple[bytes, int]]
 UNUSABLE = frozenset(
@@ -372,6 +373,7 @@ class World:
         assert i3_codex_is_served_or_told(site, facts, robbed=self.robbed) == []
         assert i4_nothing_left(site) == []
         assert i5_secrets_are_private(site) == []
+        assert i8_our_address_is_nobodys(site) == []
 
     def possible(self, site: Site, facts: Facts, models: list[Model]) -> list[Model]:
         """Those possibilities that the files agree with; fails where none is left (I1, I2)."""
@@ -467,6 +469,19 @@ def i4_nothing_left(site: Site) -> list[str]:
             in_journal and name not in {"history.jsonl", "lock", "holder.json"} and ".x" not in name
         ):
             complaints.append(f"I4: {path} is left")
+    return complaints
+
+
+def i8_our_address_is_nobodys(site: Site) -> list[str]:
+    """No backup has an address of ours, the record gives none back, and no worker sends requests to one."""
+    layout, disk = site.home.layout, site.disk
+    backups = [layout.backups / name for name in disk.names(layout.backups) if name.endswith(".bak")]
+    complaints = [f"I8: {path.name} has {key}" for path in backups for key in names_ours(disk.read(path))]
+    for path in (layout.settings, layout.manifest):
+        record = json.loads(disk.read(path) or b"{}")
+        saved = record.get("settings", record)
+        values = [saved.get("upstream_base"), *(edit.get("before") for edit in record.get("config_keys", ()))]
+        complaints += [f"I8: {path.name} has {value}" for value in values if OUR_URL.fullmatch(str(value))]
     return complaints
 
 

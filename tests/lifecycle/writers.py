@@ -19,7 +19,11 @@ Leaves = dict[tuple[str, ...], Any]
 GONE = object()
 BOM = "\ufeff"
 URLS = ("https://relay.example/v1", "https://mine.example/v1", "https://other.example/api")
-OUR_URLS = frozenset({"http://127.0.0.1:8787/v1", "http://127.0.0.1:8788/v1"})
+OUR_URL = re.compile(r"(?i)http://(?:[^/@]*@)?(localhost\.?|127\.0\.0\.1|127\.1|\[::1\]):878[78](?:/.*)?")
+SPELLINGS = (
+    *("http://localhost:{port}/v1", "http://127.0.0.1:{port}/v1/", "HTTP://LOCALHOST:{port}/v1"),
+    *("http://[::1]:{port}/v1", "http://127.1:{port}", "http://me:pw@127.0.0.1:{port}/other/path"),
+)
 OUR_COMMAND = "codex_fast_proxy autostart"
 
 _TABLE = """
@@ -136,6 +140,19 @@ def add_key(text: str, number: int) -> Edit:
 def set_url(text: str, path: tuple[str, ...], now: str, wanted: str) -> Edit:
     """Point the provider elsewhere, in whatever spelling its URL stands."""
     return Edit(text.replace(now, wanted, 1), {path: wanted})
+
+
+def respell(text: str, path: tuple[str, ...], now: str, spelling: str) -> Edit:
+    """Write an address of ours in another way, which leads to the same place."""
+    port = now.rpartition(":")[2][:4]
+    other = spelling.format(port=port)
+    return Edit(text.replace(now, other, 1), {path: other})
+
+
+def names_ours(data: bytes | None) -> list[str]:
+    """Return the keys of a config.toml whose value is an address of ours, in any spelling."""
+    values = leaves(data) or {}
+    return [".".join(path) for path, value in values.items() if isinstance(value, str) and OUR_URL.fullmatch(value)]
 
 
 def drop_url(text: str, path: tuple[str, ...], now: str) -> Edit:

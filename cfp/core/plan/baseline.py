@@ -21,6 +21,7 @@ from cfp.core.facts import Facts, TextFact
 from cfp.core.manifest import FileRecord, Manifest
 from cfp.core.plan.give_back import GivenBack, Level, give_back
 from cfp.core.plan.model_catalog import own_catalog_edits
+from cfp.core.plan.own_urls import is_sound, with_own_urls
 from cfp.core.provider import providers, url_key
 from cfp.core.settings import Settings
 from journal.values import ABSENT, KeyEdit, KeyPath
@@ -44,12 +45,15 @@ def derive_baseline(facts: Facts) -> Baseline:
     manifest = facts.manifest
     if manifest is None or not facts.is_installed:
         return Baseline(config=_unrecorded_config(facts), hooks=_unrecorded_hooks(facts), recorded=False)
+    edits, backup = config_edits(facts, manifest), facts.recorded_backup
+    if backup is not None and not is_sound(facts, backup, edits):
+        backup = None
     config = give_back(
         manifest.config,
         facts.config.data,
-        facts.recorded_backup,
-        before_known=facts.recorded_backup is not None or not manifest.config.hash_before,
-        edits=config_edits(facts, manifest),
+        backup,
+        before_known=backup is not None or not manifest.config.hash_before,
+        edits=edits,
         form=CONFIG_TOML,
     )
     hooks = give_back(
@@ -67,7 +71,7 @@ def config_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
     """Return our keys in config.toml; 0.1.0's manifest has none, and they follow from its backup."""
     edits = _recorded_edits(facts, manifest)
     doc = facts.config.doc
-    return edits if doc is None else _follow_providers(doc, edits, manifest.settings)
+    return edits if doc is None else with_own_urls(facts, _follow_providers(doc, edits, manifest.settings))
 
 
 def _follow_providers(doc: Mapping[str, Any], edits: tuple[KeyEdit, ...], settings: Settings) -> tuple[KeyEdit, ...]:
@@ -133,16 +137,12 @@ def hooks_edits(facts: Facts, manifest: Manifest) -> tuple[KeyEdit, ...]:
 
 
 def _unrecorded_config(facts: Facts) -> GivenBack:
-    """Return config.toml without a URL that equals the saved settings' one; everything else is the user's."""
-    settings = facts.settings
+    """Return config.toml without URLs of ours; everything else is the user's."""
     current = facts.config.data
-    if settings is None or current is None or facts.config.doc is None:
+    edits = () if current is None or facts.config.doc is None else with_own_urls(facts, ())
+    if not edits:
         return GivenBack(content=current, level=Level.ALREADY)
-    edit = KeyEdit(path=url_key(settings.provider), before=settings.upstream_base, after=settings.base_url)
-    if lookup(facts.config.doc, edit.path) != edit.after:
-        return GivenBack(content=current, level=Level.ALREADY)
-    catalogs = own_catalog_edits(facts.config.doc, proxy=settings.base_url, upstream=settings.upstream_base)
-    return give_back(_NO_RECORD, current, None, before_known=False, edits=(edit, *catalogs), form=CONFIG_TOML)
+    return give_back(_NO_RECORD, current, None, before_known=False, edits=edits, form=CONFIG_TOML)
 
 
 def _unrecorded_hooks(facts: Facts) -> GivenBack:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from cfp.codex.compare import equivalent
+from cfp.codex.config_toml import parse as parse_config
 from cfp.core.facts import Facts
-from cfp.core.provider import BUILT_IN_URL, Target
+from cfp.core.provider import BUILT_IN_URL, Target, is_same_url, provider_url, providers, url_key
 from cfp.core.route_report import key_available
-from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_TIER, Policy, Settings, upstream_url, validate
-from cfp.errors import Refused, UsageError
+from cfp.core.settings import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    DEFAULT_TIER,
+    Policy,
+    Settings,
+    loopback_port,
+    upstream_url,
+    validate,
+)
+from cfp.core.unrecorded import Owner, owner_of
+from cfp.errors import ConfigDrift, Refused, UsageError
 from cfp.layout import DEFAULT_PROXY_BASE
+from journal.values import Unmergeable
 
 Value = TypeVar("Value", str, int)
 _KEY_LENGTH = 16  # no provider's key is shorter
@@ -62,14 +76,16 @@ def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> S
         raise UsageError("two_auth_sources")
     recorded = facts.recorded_settings
     saved = recorded if recorded is not None and recorded.provider == target.provider else None
+    upstream = _upstream(facts, request, target, saved)
     if saved is None or any(sources):
         key_env, key_file = request.upstream_api_key_env, request.use_provider_auth_file
     else:
+        _check_saved_key(request, saved, upstream)
         key_env, key_file = saved.upstream_api_key_env, saved.upstream_api_key_file
     return validate(
         Settings(
             provider=target.provider,
-            upstream_base=_upstream(facts, request, target, saved),
+            upstream_base=upstream,
             host=_flag_or(request.host, recorded.host if recorded else DEFAULT_HOST),
             port=_flag_or(request.port, recorded.port if recorded else DEFAULT_PORT),
             proxy_base=_flag_or(request.proxy_base, recorded.proxy_base if recorded else DEFAULT_PROXY_BASE),
@@ -87,16 +103,17 @@ def _flag_or(value: Value | None, default: Value) -> Value:
 
 
 def _upstream(facts: Facts, request: RouteRequest, target: Target, saved: Settings | None) -> str:
-    """Return the provider's URL: the flag's, else that of the recorded installation, else config.toml's."""
+    """Return the provider's URL: the flag's, else the saved one where config.toml names no other, else config.toml's.
+
+    Raises Refused(upstream_is_proxy) for an address of ours, ConfigDrift(former_address_taken) for a former one at
+    which another program answers, unless the flag names it.
+    """
     if request.upstream_base is not None:
-        return upstream_url(request.upstream_base)
-    if saved is not None and facts.is_installed:
+        return _not_ours(facts, upstream_url(request.upstream_base), target, explicit=True)
+    if saved is not None and _names_no_other(facts, target, saved):
         return saved.upstream_base
-    own = saved.base_url if saved else None
-    if target.url is not None and target.url != own:
-        return upstream_url(target.url)
-    if saved is not None:
-        return saved.upstream_base
+    if target.url is not None:
+        return _not_ours(facts, upstream_url(target.url), target, explicit=False)
     if not target.built_in:
         raise Refused("upstream_unknown", provider=target.provider)
     if facts.login.has_chatgpt:
@@ -104,9 +121,68 @@ def _upstream(facts: Facts, request: RouteRequest, target: Target, saved: Settin
     return BUILT_IN_URL
 
 
-def route_changed(facts: Facts, settings: Settings) -> bool:
-    """Whether URL, tier, policy or auth differ from those that an enabled home has."""
+def _names_no_other(facts: Facts, target: Target, saved: Settings) -> bool:
+    """Whether config.toml still means the saved route: it has an address of ours or the saved URL, or says nothing.
+
+    An address of ours, or a URL that was deleted since the install, means the URL that the baseline has there.
+    """
+    if is_same_url(target.url, saved.upstream_base):
+        return True
+    present = provider_url(facts.config.root, saved.provider)
+    if not facts.is_installed:
+        return target.url is None or (present is not None and loopback_port(present) == saved.port)
+    is_ours = present is None or owner_of(facts, present) is Owner.OURS
+    return is_ours and is_same_url(target.url, _recorded_before(facts, saved))
+
+
+def _recorded_before(facts: Facts, saved: Settings) -> str | None:
+    """Return the provider's URL in config.toml before the install."""
+    manifest = facts.manifest
+    edits = manifest.config.edits if manifest is not None else None
+    urls = [edit.before for edit in edits or () if edit.path == url_key(saved.provider)]
+    url = urls[0] if urls else saved.upstream_base
+    return url if isinstance(url, str) else None
+
+
+def _not_ours(facts: Facts, url: str, target: Target, *, explicit: bool) -> str:
+    owner = owner_of(facts, url)
+    if owner is Owner.OURS:
+        raise Refused("upstream_is_proxy", upstream_base=url)
+    if owner is Owner.TAKEN and not explicit:
+        raise ConfigDrift("former_address_taken", provider=target.provider, url=url, key=".".join(target.url_key))
+    return url
+
+
+def _check_saved_key(request: RouteRequest, saved: Settings | None, upstream: str) -> None:
+    """Refuse to send a saved key to another URL than the one that it was saved for, unless a flag says so.
+
+    Raises ConfigDrift(saved_key_for_other_url).
+    """
+    if saved is None or not saved.overrides_auth or request.upstream_base is not None:
+        return
+    if not is_same_url(upstream, saved.upstream_base):
+        raise ConfigDrift(
+            "saved_key_for_other_url", provider=saved.provider, url=upstream, upstream_base=saved.upstream_base
+        )
+
+
+def route_changed(facts: Facts, settings: Settings, doc: Mapping[str, Any]) -> bool:
+    """Whether URL, tier, policy, auth or the provider's table differ from those that an enabled home has.
+
+    doc  config.toml without our changes; its table may have another key or other headers than the recorded backup
+    """
     saved = facts.settings
     if saved is None or not facts.is_installed:
         return True
-    return replace(saved, host=settings.host, port=settings.port, proxy_base=settings.proxy_base) != settings
+    if replace(saved, host=settings.host, port=settings.port, proxy_base=settings.proxy_base) != settings:
+        return True
+    try:
+        backup = parse_config(facts.recorded_backup)
+    except Unmergeable:
+        return True
+    return facts.recorded_backup is not None and not equivalent(_table(backup, settings), _table(doc, settings))
+
+
+def _table(doc: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return the provider's table without its URL, which the settings have."""
+    return {name: value for name, value in providers(doc).get(settings.provider, {}).items() if name != "base_url"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cfp.core.facts import Facts
-from cfp.core.manifest import Manifest
+from cfp.core.manifest import FormerAddress, Manifest, serialise_addresses, with_addresses
 from cfp.core.settings import Settings
 from journal.values import FileChange, KeyEdit
 
@@ -35,6 +37,17 @@ def hooks_change(facts: Facts, after: bytes | None, edits: tuple[KeyEdit, ...]) 
 def settings_change(facts: Facts, settings: Settings) -> FileChange:
     """Return the change of settings.json."""
     return FileChange(path=facts.layout.settings, before=facts.settings_data, after=settings.serialise())
+
+
+def addresses_change(
+    facts: Facts, added: Iterable[FormerAddress], *, without: int | None = None
+) -> tuple[FileChange, ...]:
+    """Return the change of the record of addresses; none where it has all of them, and none at the port `without`."""
+    entries = with_addresses(facts.addresses, added, without=without)
+    if entries == facts.addresses:
+        return ()
+    after = serialise_addresses(entries)
+    return (FileChange(path=facts.layout.addresses, before=facts.addresses_data, after=after),)
 
 
 def manifest_change(facts: Facts, manifest: Manifest) -> FileChange:

@@ -9,18 +9,25 @@ from typing import Any
 
 from cfp.codex import config_toml, hook_trust, hooks_feature, hooks_json
 from cfp.core.facts import Facts
-from cfp.core.manifest import FileRecord, Manifest, ManifestState, digest
+from cfp.core.manifest import FileRecord, FormerAddress, Manifest, ManifestState, digest
 from cfp.core.ownership import check_ownership
 from cfp.core.plan.baseline import Baseline, config_edits, derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key, route_changed
-from cfp.core.plan.changes import config_change, hooks_change, manifest_change, settings_change
+from cfp.core.plan.changes import (
+    addresses_change,
+    config_change,
+    hooks_change,
+    manifest_change,
+    settings_change,
+)
 from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.hook import HookPlan, current_edits, plan_hook
 from cfp.core.plan.model_catalog import catalog_key, own_catalog
+from cfp.core.plan.own_urls import check_own_urls, own_addresses
 from cfp.core.plan.repair import check_recorded, plan_repair
 from cfp.core.plan.worker import WorkerAction, worker_action
 from cfp.core.provider import Target, choose_provider
-from cfp.core.settings import Settings, upstream_url, validate
+from cfp.core.settings import Settings, loopback_port, upstream_url, validate
 from cfp.core.state import State, state_of, uses_proxy
 from cfp.core.unrecorded import find_unrecorded_proxy
 from cfp.errors import Refused
@@ -56,6 +63,7 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
     check_readable(facts)
     baseline = _baseline(facts, request)
     doc = config_toml.parse(baseline.config.content)
+    check_own_urls(facts, baseline.config.content)
     target = choose_provider(doc, request.provider, activate=request.activate_provider)
     settings = candidate_settings(facts, request, target)
     if request.port is None and facts.candidate is not None:  # where it leaves a port that it shares
@@ -64,7 +72,7 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
     catalog = own_catalog(doc, settings)
     from_state = state_of(facts)
     action = WorkerAction.NONE if request.prepare_only else worker_action(facts, settings, facts.candidate)
-    changed_route = route_changed(facts, settings)
+    changed_route = route_changed(facts, settings, doc)
     if request.prepare_only:
         if uses_proxy(facts) and settings != facts.settings:
             raise Refused("already_enabled")
@@ -118,6 +126,7 @@ class _Draft:
 
     facts: Facts
     baseline: Baseline
+    target: Target
     settings: Settings
     hook: HookPlan
     hooks_after: bytes
@@ -138,6 +147,7 @@ def _draft(
     return _Draft(
         facts=facts,
         baseline=baseline,
+        target=target,
         settings=settings,
         hook=hook,
         hooks_after=hooks_after,
@@ -251,7 +261,7 @@ def _manifest(draft: _Draft) -> Manifest:
 def _changes(draft: _Draft) -> tuple[FileChange, ...]:
     facts = draft.facts
     manifest = _manifest(draft)
-    rows = [settings_change(facts, draft.settings)]
+    rows = [settings_change(facts, draft.settings), *_addresses(draft)]
     if draft.backup is not None and not _is_recorded(facts, draft.backup):
         rows.append(FileChange(path=draft.backup, before=None, after=draft.baseline.config.content, secret=True))
     # The keys of an earlier install that go or move are merged too: others may write while this is under way.
@@ -264,6 +274,18 @@ def _changes(draft: _Draft) -> tuple[FileChange, ...]:
         config_change(facts, draft.config_after, edits),
     ]
     return tuple(rows)
+
+
+def _addresses(draft: _Draft) -> tuple[FileChange, ...]:
+    """Return the change that records the new address and the former one.
+
+    A former address that is the provider's now is none of ours any more: the user said so with --upstream-base.
+    """
+    before = draft.target.url
+    settings = draft.settings
+    present = FormerAddress(url=settings.base_url, provider=settings.provider, before=before)
+    given_up = loopback_port(settings.upstream_base)
+    return addresses_change(draft.facts, (*own_addresses(draft.facts), present), without=given_up)
 
 
 def _warnings(doc: Mapping[str, Any], target: Target) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from cfp.core.facts import Facts
 from cfp.core.keys.provider_auth import stored_keys, with_key
 from cfp.core.provider import choose_provider
+from cfp.core.state import ConfiguredUrl, configured_url
+from cfp.errors import ConfigDrift
 from journal.values import FileChange
 
 
@@ -21,9 +23,17 @@ class LoginPlan:
 
 
 def login_provider(facts: Facts, requested: str | None) -> str:
-    """Return the provider whose key is copied: the requested, else the saved, else the active one; raises Refused."""
-    saved = facts.settings.provider if facts.settings else None
-    return choose_provider(facts.config.root, requested or saved).provider
+    """Return the provider whose key is copied: the requested, else the saved, else the active one.
+
+    Raises Refused, and ConfigDrift(provider_repointed) where the proxy would send the key to the saved URL while
+    config.toml has it for another one.
+    """
+    settings = facts.settings
+    provider = choose_provider(facts.config.root, requested or (settings.provider if settings else None)).provider
+    is_in_use = settings is not None and settings.upstream_api_key_file and settings.provider == provider
+    if is_in_use and configured_url(facts) is ConfiguredUrl.FOREIGN:
+        raise ConfigDrift("provider_repointed", provider=provider)
+    return provider
 
 
 def plan_prepare_login(facts: Facts, provider: str, key: str, present: bytes | None) -> LoginPlan:

@@ -1,25 +1,29 @@
 """The repair of a config.toml that points at a proxy without a record: an older version or a lost state folder.
 
-`recover` restores the URL of the newest backup that has another one, else that of the saved settings. Only our own
-keys go back; everything else of the file is newer than the backup.
+`recover` restores the URL of a usable backup, which is one that has another URL for the provider than one of ours,
+else that of the saved settings. Only our own keys go back; everything else of the file is newer than the backup.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import product
+from typing import Final
 
 from cfp.codex import config_toml
 from cfp.codex.hooks_feature import FLAGS
 from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.core.facts import Facts
+from cfp.core.manifest import FormerAddress
 from cfp.core.plan.baseline import config_edits, derive_baseline, recognised_hooks, trust_edits
-from cfp.core.plan.changes import config_change, manifest_change
+from cfp.core.plan.changes import addresses_change, config_change, manifest_change
 from cfp.core.plan.model_catalog import own_catalog_edits
+from cfp.core.plan.own_urls import UrlSource, find_provider_url, with_own_urls
 from cfp.core.provider import provider_url, url_key
-from cfp.core.unrecorded import OUR_URL, UnrecordedProxy, find_unrecorded_proxy
+from cfp.core.unrecorded import UnrecordedProxy, find_unrecorded_proxy
 from cfp.errors import ConfigDrift
-from journal.values import FileChange, KeyEdit, Merged, Unmergeable
+from journal.values import Absent, FileChange, KeyEdit, Merged
+
+DEFAULT_URL: Final = "Codex's own default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ def plan_repair(facts: Facts, requested_url: str | None = None) -> Repair | None
     proxy = find_unrecorded_proxy(facts)
     if proxy is None or facts.unreadable:  # a record that cannot be read now is not lost
         return None
-    source = _url_source(facts, proxy, requested_url)
+    source = _edits_of(facts, proxy, requested_url)
     if source is None:
         return None
     config = config_toml.CONFIG_TOML.restore(facts.config.data or b"", None, source.edits)
@@ -64,7 +68,7 @@ def plan_repair(facts: Facts, requested_url: str | None = None) -> Repair | None
         url=source.url,
         source=source.name,
         config=config.content,
-        changes=_changes(facts, config, source.edits),
+        changes=(*_changes(facts, config, source.edits), *_address(facts, proxy, source.edits)),
     )
 
 
@@ -93,7 +97,7 @@ def plan_recovery(facts: Facts) -> Repair | None:
     source = manifest.backup_path if facts.backup is not None else str(facts.layout.manifest)
     return Repair(
         provider=recorded.provider,
-        url=provider_url(config_toml.parse(config), recorded.provider) or "Codex's own default",
+        url=provider_url(config_toml.parse(config), recorded.provider) or DEFAULT_URL,
         source=source or "",
         config=config,
         changes=tuple(changes),
@@ -114,56 +118,49 @@ def check_recorded(facts: Facts) -> None:
         raise ConfigDrift("proxy_unrecorded", provider=proxy.provider, url=proxy.url, key=key)
 
 
-def _url_source(facts: Facts, proxy: UnrecordedProxy, requested_url: str | None) -> _Source | None:
-    trust = trust_edits(facts)
-    # A provider on this machine has a URL like ours, and older versions backed up their own: loopback counts last.
-    for loopback, (path, data) in product((False, True), facts.backup_contents):
-        source = _backup_source(facts, proxy, path, data, loopback=loopback)
-        if source is not None:
-            catalogs = _catalog_edits(facts, proxy, source.url, data)
-            return _Source(url=source.url, name=source.name, edits=(*source.edits, *catalogs, *trust))
-    if facts.settings is not None:
-        url, name = facts.settings.upstream_base, "settings.json"
-    elif requested_url is not None:
-        url, name = requested_url, "--upstream-base"
-    else:
+def _edits_of(facts: Facts, proxy: UnrecordedProxy, requested_url: str | None) -> _Source | None:
+    """Return the provider's URL and the edits that restore it, with the URLs of ours that other providers have."""
+    source = find_provider_url(facts, proxy.provider, proxy.url)
+    if source is None and requested_url is not None:
+        source = UrlSource(url=requested_url, name="--upstream-base")
+    if source is None:
         return None
-    edit = KeyEdit(path=url_key(proxy.provider), before=url, after=proxy.url)
-    return _Source(url=url, name=name, edits=(edit, *_catalog_edits(facts, proxy, url, None), *trust))
+    path = url_key(proxy.provider)
+    url_edit = KeyEdit(path=path, before=source.url, after=proxy.url, before_spelling=source.spelling)
+    catalogs = _catalog_edits(facts, proxy, source)
+    own = {path, *(edit.path for edit in catalogs)}
+    others = tuple(edit for edit in with_own_urls(facts, ()) if edit.path not in own)
+    flags = tuple(
+        KeyEdit(path=flag, before=config_toml.lookup(source.backup, flag), after=True)
+        for flag in FLAGS
+        if source.backup is not None
+        and config_toml.lookup(facts.config.root, flag) is True
+        and config_toml.lookup(source.backup, flag) is not True
+    )
+    url = DEFAULT_URL if isinstance(source.url, Absent) else source.url
+    return _Source(url=url, name=source.name, edits=(url_edit, *others, *catalogs, *flags, *trust_edits(facts)))
 
 
-def _catalog_edits(facts: Facts, proxy: UnrecordedProxy, url: str, backup: bytes | None) -> tuple[KeyEdit, ...]:
+def _catalog_edits(facts: Facts, proxy: UnrecordedProxy, source: UrlSource) -> tuple[KeyEdit, ...]:
     """Return the edits that restore the catalogues of the proxy: the backup's value, else the one that ours names."""
-    edits = own_catalog_edits(facts.config.root, proxy=proxy.url, upstream=url)
-    saved = config_toml.parse(backup)
-    values = [config_toml.lookup(saved, edit.path) for edit in edits]
+    if isinstance(source.url, Absent):
+        return ()
+    edits = own_catalog_edits(facts.config.root, proxy=proxy.url, upstream=source.url)
+    values = [config_toml.lookup(source.backup or {}, edit.path) for edit in edits]
     return tuple(
-        replace(edit, before=value, before_spelling=config_toml.spelling(backup, edit.path))
+        replace(edit, before=value, before_spelling=source.spelling_of(edit.path))
         if isinstance(value, str) and value != edit.after
         else edit
         for edit, value in zip(edits, values, strict=True)
     )
 
 
-def _backup_source(facts: Facts, proxy: UnrecordedProxy, path: str, data: bytes, *, loopback: bool) -> _Source | None:
-    """Return the backup's URL where it is another one; with `loopback`, only one on this machine."""
-    try:
-        backup = config_toml.parse(data)
-    except Unmergeable:
-        return None
-    url = provider_url(backup, proxy.provider)
-    if url is None or url == proxy.url or bool(OUR_URL.match(url)) is not loopback:
-        return None
-    if loopback and facts.settings is not None and facts.settings.upstream_base != url:
-        return None
-    key = url_key(proxy.provider)
-    url_edit = KeyEdit(path=key, before=url, after=proxy.url, before_spelling=config_toml.spelling(data, key))
-    flags = tuple(
-        KeyEdit(path=flag, before=config_toml.lookup(backup, flag), after=True)
-        for flag in FLAGS
-        if config_toml.lookup(facts.config.root, flag) is True and config_toml.lookup(backup, flag) is not True
-    )
-    return _Source(url=url, name=path, edits=(url_edit, *flags))
+def _address(facts: Facts, proxy: UnrecordedProxy, edits: tuple[KeyEdit, ...]) -> tuple[FileChange, ...]:
+    """Return the change that records the proxy's address, where it is known for certain to be ours."""
+    before = edits[0].before
+    url = before if isinstance(before, str) else None
+    former = FormerAddress(url=proxy.url, provider=proxy.provider, before=url)
+    return addresses_change(facts, (former,)) if proxy.certain else ()
 
 
 def _changes(facts: Facts, config: Merged, edits: tuple[KeyEdit, ...]) -> tuple[FileChange, ...]:

@@ -46,8 +46,10 @@ def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> 
         raise Refused("not_enabled")
     if not uses_proxy(facts):
         raise ConfigDrift("provider_repointed", provider=previous.provider)
-    target = choose_provider(facts.config.root, previous.provider)
+    target = choose_provider(config_toml.parse(derive_baseline(facts).config.content), previous.provider)
     settings = candidate_settings(facts, replace(request, provider=previous.provider), target)
+    if request.upstream_base is None and settings.upstream_base != previous.upstream_base:
+        raise ConfigDrift("provider_repointed", provider=previous.provider)  # an older config.toml is back
     check_key(facts, settings)
     catalog = _plan_catalog(facts, manifest, previous, settings)
     record, backup = _record_settings(facts, catalog.manifest, previous, settings, catalog.moved)

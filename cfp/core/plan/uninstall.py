@@ -11,14 +11,16 @@ from cfp.codex.text import Unparseable
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity
 from cfp.core.plan.baseline import Baseline, config_edits, derive_baseline
-from cfp.core.plan.changes import config_change, hooks_change, manifest_change
+from cfp.core.plan.changes import addresses_change, config_change, hooks_change, manifest_change
 from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.install import check_readable
+from cfp.core.plan.own_urls import check_own_urls, own_addresses
 from cfp.core.plan.repair import check_recorded
 from cfp.core.provider import BUILT_IN, url_key
 from cfp.core.route_report import codex_identity
 from cfp.core.settings import Settings
 from cfp.core.state import State, state_of, uses_proxy
+from cfp.core.unrecorded import own_urls
 from cfp.errors import Refused
 from journal.values import ABSENT, FileChange, KeyEdit, KeyPath
 
@@ -102,6 +104,8 @@ def plan_uninstall(facts: Facts, request: UninstallRequest) -> UninstallPlan:
 
 
 def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, baseline: Baseline) -> UninstallPlan:
+    if facts.manifest is not None or not request.force:
+        check_own_urls(facts, baseline.config.content)
     repointed = settings is not None and url_key(settings.provider) in baseline.config.conflicts
     changes = _changes(facts, request, baseline, repointed=repointed)
     retirement = Retirement.DEFERRED if request.defer_stop else Retirement.NOW
@@ -172,7 +176,10 @@ def _changes(
     layout, manifest = facts.layout, facts.manifest
     rows = []
     if request.force and baseline.config.content != facts.config.data and facts.config.data is not None:
-        rows.append(FileChange(path=layout.backup(facts.now), before=None, after=facts.config.data, secret=True))
+        # The values of others that --force overrules are kept; a URL of ours has no place in a backup.
+        has_ours = any(True for _ in own_urls(facts, facts.config.root))
+        present = derive_baseline(facts).config.content if has_ours else facts.config.data
+        rows.append(FileChange(path=layout.backup(facts.now), before=None, after=present, secret=True))
     keys = [edit.path for edit in config_edits(facts, manifest)] if manifest else []
     edits = config_toml.edits_between(facts.config.data, baseline.config.content, keys) if facts.config.doc else ()
     groups = (hooks_json.edit_for(facts.hooks.data, ABSENT),) if facts.hooks.doc is not None else ()
@@ -181,6 +188,7 @@ def _changes(
         hooks_change(facts, baseline.hooks.content, groups),
     )
     rows += [change for change in candidates if change.before != change.after]
+    rows += addresses_change(facts, own_addresses(facts))
     if manifest is not None and facts.is_installed and not repointed:
         rows.append(manifest_change(facts, manifest.restored()))
     return tuple(rows)

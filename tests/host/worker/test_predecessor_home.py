@@ -58,7 +58,7 @@ def test_an_install_takes_it_over(layout: Layout) -> None:
     contents = {change.path: change.after for change in plan.changes}
     hooks = json.loads(contents[layout.hooks])["hooks"]["SessionStart"]
     assert [["hooks"]] == [sorted(group) for group in hooks]
-    backups = [content for path, content in contents.items() if path.parent == layout.backups]
+    backups = [content for path, content in contents.items() if path.match("config.toml.*.bak")]
     assert backups in ([], [BEFORE])
     doc = config_toml.parse(contents[layout.config])
     assert [f"{layout.hooks}:session_start:0:0"] == list(doc["hooks"]["state"])
