@@ -125,7 +125,7 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         "Codex will not start the proxy: the hook is missing, disabled or not trusted.",
         f"Run `{CLI} install --start` again."),
     "startup_hook_not_isolated": Message(
-        "The hook was written by an earlier version, and runs modules from the folders that PYTHONPATH names, also outside of Codex's sandbox.",
+        "The hook was written by an earlier version, and runs modules from the folders that PYTHONPATH names, outside of Codex's sandbox.",
         f"Run `{CLI} install --start` to write the hook anew."),
     "fast_policy_unknown": Message(
         "The proxy cannot tell how Codex is signed in, so it adds no tier to requests.",

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cfp.codex import hook_trust
 from cfp.demo.scripted_turns import ScriptedTurn
 from cfp.host.codex_cli import HookEntry, find_codex
 from tests.end_to_end.harness import STATE, Machine, api_key_login
@@ -69,6 +70,27 @@ def test_codex_trusts_the_hook(codex: Machine) -> None:
         (hook.event, hook.enabled, hook.trust_status) for hook in _hooks(codex)
     ]
     assert codex.cfp("status").json["startup_hook"] is True
+
+
+def test_a_hook_of_0_2_0_is_named_and_written_anew(codex: Machine) -> None:
+    """It is ours, trusted, and works, but PYTHONPATH reaches it; Codex trusts the one that replaces it."""
+    codex.relay()
+    codex.write("auth.json", api_key_login())
+    before = codex.config.read_bytes()
+    codex.install()
+    handler = json.loads(codex.hooks.read_text())["hooks"]["SessionStart"][0]["hooks"][0]
+    command = handler["command"]
+    former = f"{sys.executable} -P -m codex_fast_proxy {command.partition(' codex_fast_proxy ')[2]}"
+    hashes = [hook_trust.trusted_hash({**handler, "command": each}, None) for each in (command, former)]
+    for path in (codex.hooks, codex.config, codex.state / "install-manifest.json"):
+        path.write_text(path.read_text().replace(command, former).replace(*hashes))
+    assert ["trusted"] == [hook.trust_status for hook in _hooks(codex)]
+    assert "startup_hook_not_isolated" == codex.cfp("status").json["diagnosis"]["code"]
+    assert "updated" == codex.install().json["startup_hook"]["status"]
+    assert [(command, "trusted")] == [(hook.command, hook.trust_status) for hook in _hooks(codex)]
+    assert "ready" == codex.cfp("status").json["diagnosis"]["code"]
+    assert 0 == codex.cfp("uninstall").code
+    assert (before, False) == (codex.config.read_bytes(), codex.hooks.exists())
 
 
 def _plain(machine: Machine) -> None:

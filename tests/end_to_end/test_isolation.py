@@ -118,7 +118,7 @@ def _imported_by_python(command: tuple[str, ...], machine: Machine) -> frozenset
     return frozenset(name.partition(".")[0] for name in names[: names.index("cfp")])
 
 
-@pytest.mark.parametrize("named", ["", ".", os.pathsep, f"x{os.pathsep}FOLDER"])
+@pytest.mark.parametrize("named", ["", ".", os.pathsep, "/nonexistent", f"x{os.pathsep}FOLDER"])
 @pytest.mark.parametrize(("start", "command"), [("script", SCRIPT), ("module", MODULE[1:])])
 def test_a_command_in_a_folder_of_traps(machine: Machine, start: str, command: tuple[str, ...], named: str) -> None:
     """Of a project's modules, those run that Python imports before our first line, and no others."""
@@ -129,6 +129,7 @@ def test_a_command_in_a_folder_of_traps(machine: Machine, start: str, command: t
     for words in (["status"], ["install", "--dry-run"]):
         done = _run([sys.executable, *command, *words], machine, traps.folder, environ)
         assert (0, "", "") == (done.returncode, done.stderr, traps.sprung)
+    assert [] == [*traps.folder.rglob("cli.*.pyc")]  # nor are the project's compiled modules read
     assert {"json", "asyncio", "argparse", "journal", "__future__"} & {path.stem for path in traps.folder.iterdir()}
 
 
