@@ -55,6 +55,10 @@ def main() -> int:
 
         if nothing_to_do(words[1:]):
             return 0
+        if "--quiet" in words:
+            from cfp.hook_process import run_hook  # noqa: PLC0415  see above
+
+            return run_hook(words)
     if words[:1] == ["serve"] and not {"-h", "--help"} & set(words):
         from cfp.commands.serve import main as serve  # noqa: PLC0415  the worker's start is waited for
 

@@ -27,11 +27,13 @@ from cfp.commands.overview import overview
 from cfp.commands.parsing import load, page, parsed
 from cfp.core.ownership import check_ownership
 from cfp.errors import CfpError, CutShort, UsageError
+from cfp.hook import answer_of_last_resort
 from cfp.host.disk import DISK
 from cfp.host.home import Host
 from cfp.host.worker.code_id import python_path
 from cfp.layout import locate
-from cfp.messages import message
+from cfp.messages import Message, message
+from cfp.messages.diagnoses import HOOK_STOPS
 from cfp.result import Exit, Raw, Result, Rows, changed_after, envelope, render
 
 EXIT_BUG = 70
@@ -89,12 +91,18 @@ def main(
     except Exception as error:  # noqa: BLE001  the one place: a bug must not print its traceback on stdout
         result = _bug(error, argv, environ)
     if argv[:1] == ["autostart"]:
-        # Codex passes a hook's output on to the model, and reports a failing hook as broken: neither helps the user.
-        if "--quiet" not in argv:
+        if "--quiet" in argv:
+            # Codex passes a hook's output on to the model, and sends the message after a hook that fails.
+            _print(answer_of_last_resort(argv, _unchecked(result), environ), streams.out)
+        else:
             _answer(verb, result, argv, environ, streams.out)
         return 0
     _answer(verb or "none", result, argv, environ, streams.out)
     return result.exit_code
+
+
+def _unchecked(result: Result) -> Message:
+    return HOOK_STOPS["stop_unchecked"].filled({"error": result.fields["error"]})
 
 
 def _verb(argv: Sequence[str]) -> str:

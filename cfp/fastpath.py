@@ -38,6 +38,28 @@ def nothing_to_do(arguments: Sequence[str]) -> bool:
         return False
 
 
+def sends_to_a_stranger(arguments: Sequence[str]) -> bool:
+    """Return True where Codex sends this session to the saved address and no worker of this home answers there.
+
+    The question of last resort, where the full command has failed: False wherever a file leaves it open.
+    """
+    home = _home(arguments)
+    if home is None:
+        return False
+    try:
+        with open(f"{home}/{SETTINGS}", encoding="utf-8") as file:  # noqa: PTH123  pathlib costs 5 ms
+            settings = json.load(file)
+        active = _document(home).get("model_provider", "openai")
+        if active != settings["provider"] or _url(home, active) != settings["base_url"]:
+            return False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    try:
+        return _own_health(home, settings) is None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True
+
+
 def _home(arguments: Sequence[str]) -> str | None:
     """Return the home of exactly the command line that we install; None for any other, which takes the long way."""
     match list(arguments):
@@ -71,17 +93,21 @@ def _fingerprint(home: str, settings: dict[str, Any]) -> str:
 
 
 def _url(home: str, provider: str) -> Any:
+    doc = _document(home)
+    return doc["openai_base_url"] if provider == "openai" else doc["model_providers"][provider]["base_url"]
+
+
+def _document(home: str) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  8 ms, only where config.toml is new
 
     with open(f"{home}/{CONFIG}", "rb") as file:  # noqa: PTH123  pathlib costs 5 ms
         text = file.read().removeprefix(b"\xef\xbb\xbf").decode()
     try:
-        doc = tomllib.loads(text)
+        return tomllib.loads(text)
     except ValueError:
         from cfp.codex.toml_reader import loads  # noqa: PLC0415  for TOML 1.1, which Codex reads and tomllib does not
 
-        doc = loads(text)
-    return doc["openai_base_url"] if provider == "openai" else doc["model_providers"][provider]["base_url"]
+        return loads(text)
 
 
 def _noted(home: str) -> str:
@@ -121,10 +147,16 @@ def _interrupted(home: str) -> bool:
 def _serves(home: str, settings: dict[str, Any]) -> bool:
     """Whether a worker of our user and of this home serves the settings: another home's may have taken the port."""
     from cfp.core.served_settings import serves  # noqa: PLC0415  after the cheaper checks
-    from cfp.host.worker.probe import read_health  # noqa: PLC0415  the same
+
+    health = _own_health(home, settings)
+    return health is not None and serves(health, settings)
+
+
+def _own_health(home: str, settings: dict[str, Any]) -> dict[str, Any] | None:
+    from cfp.host.worker.probe import read_health  # noqa: PLC0415  after the cheaper checks
 
     health = read_health(settings["host"], settings["port"], 1.0)
-    return health is not None and serves(health, settings) and _is_same_folder(health["codex_home"], home)
+    return health if health is not None and _is_same_folder(health["codex_home"], home) else None
 
 
 def _is_same_folder(one: str, other: str) -> bool:

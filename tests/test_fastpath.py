@@ -49,11 +49,15 @@ def worker(answer: dict[str, Any]) -> Iterator[int]:
             thread.join()
 
 
+def settings_at(port: int) -> Settings:
+    return Settings(provider="relay", upstream_base="https://relay.example/v1", port=port)
+
+
 def furnish(home: Path, settings: Settings) -> Layout:
     layout = Layout(home)
     layout.worker.mkdir(parents=True)
     layout.settings.write_bytes(settings.serialise())
-    layout.config.write_text(f'[model_providers.relay]\nbase_url = "{settings.base_url}"\n')
+    layout.config.write_text(f'model_provider = "relay"\n[model_providers.relay]\nbase_url = "{settings.base_url}"\n')
     return layout
 
 
@@ -62,7 +66,7 @@ def serving(tmp_path: Path) -> Iterator[tuple[Layout, dict[str, Any]]]:
     """An enabled home with a worker that serves its settings; the answer can be changed by the test."""
     answer: dict[str, Any] = {"ok": True, "pid": 1, "nonce": "ab"}
     with worker(answer) as port:
-        settings = Settings(provider="relay", upstream_base="https://relay.example/v1", port=port)
+        settings = settings_at(port)
         answer |= {**settings.to_json(), "codex_home": str(tmp_path)}
         yield furnish(tmp_path, settings), answer
 

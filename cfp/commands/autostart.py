@@ -1,4 +1,4 @@
-"""The SessionStart hook: start the proxy that this session's config points at. It always exits 0."""
+"""The SessionStart hook: start the proxy that config.toml points at, or stop the session. It always exits 0."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import json
 import os
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,22 +16,28 @@ from cfp.commands.command import Command, always
 from cfp.commands.start import begin_worker, worker_fields
 from cfp.core.facts import Facts
 from cfp.core.launch import Launch
+from cfp.core.plan.session import plan_session
 from cfp.core.plan.start import StartPlan, plan_autostart
 from cfp.core.plan.worker import WorkerAction
 from cfp.errors import Busy, CfpError, Refused
+from cfp.hook import stop_answer
 from cfp.host.home import Host
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked
 from cfp.messages import message
-from cfp.result import Result, changed_after
+from cfp.result import Raw, Result, changed_after
 
 LOCK_TIMEOUT_S = 2.0
-START_TIMEOUT_S = 6.0  # Codex ends its hook after 10 s, and what failed must be undone by then
+START_TIMEOUT_S = 6.0
+_TIME_S = 7.0  # Codex ends its hook after 10 s; what failed must be undone, and the session stopped, by then
+_LEAST_S, _PAUSE_S = 0.2, 0.1
 _SKIPS = frozenset({"settings_missing", "config_not_proxy"})
 _LOG_LIMIT_BYTES = 256 * 1024
 
 
-EXAMPLES = (("--quiet", "the hook's command: prints nothing and always exits with 0"),)
+EXAMPLES = (
+    ("--quiet", "the hook's command: prints nothing, or the JSON that stops the session; always exits with 0"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,25 +48,45 @@ class Args:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("--quiet", action="store_true", help="print nothing; log only where something was done")
+    parser.add_argument("--quiet", action="store_true", help="print nothing, or the JSON that stops a session")
     parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
 
 
-def run(args: Args, host: Host) -> Result | None:
-    """Start a missing worker; with --quiet print nothing, since Codex passes a hook's output on to the model."""
-    try:
-        fields = _start(args, host)
-    except Busy:
-        fields = {"status": "busy"}
-    except Refused as error:
-        fields = {"status": "skipped", "reason": error.code} if error.code in _SKIPS else _failed(error)
-    except CfpError as error:
-        fields = _failed(error)
-    if fields["status"] not in {"already_running", "skipped"}:
+def run(args: Args, host: Host, seconds: Callable[[], float] = time.monotonic) -> Result | Raw | None:
+    """Start a missing worker; with --quiet print nothing but the answer that stops a session.
+
+    Codex passes other output of a hook on to the model.
+    """
+    deadline = seconds() + _TIME_S
+    while True:
+        fields, error = _try(args, host, deadline - seconds())
+        runs = fields["status"] in {"started", "already_running"} and "interrupted" not in fields.values()
+        stop = None if runs else plan_session(host.survey(), error)
+        if stop is None or not stop.may_pass or seconds() + _PAUSE_S >= deadline:
+            break
+        time.sleep(_PAUSE_S)
+    if error is not None and stop is None and fields["status"] != "skipped":
+        fields = {"status": "already_running", "pid": None, "healthy": True}  # of another session's hook, by now
+    if stop is not None:
+        fields |= {"session": "stopped", "stop_reason": stop.message.sentence}
+    if fields["status"] not in {"already_running", "skipped"} or stop is not None:
         _log(host, fields)
     if args.quiet:
-        return None
+        return None if stop is None else Raw(text=stop_answer(stop.message, host.layout, host.environ))
     return Result(status=fields.pop("status"), fields=fields)
+
+
+def _try(args: Args, host: Host, seconds: float) -> tuple[dict[str, Any], CfpError | None]:
+    """Try to start a missing worker within that time; return the result's fields, and its error if it has one."""
+    try:
+        return _start(args, host, max(_LEAST_S, seconds)), None
+    except Busy as error:
+        return {"status": "busy"}, error
+    except Refused as error:
+        skips = error.code in _SKIPS
+        return {"status": "skipped", "reason": error.code} if skips else _failed(error), error
+    except CfpError as error:
+        return _failed(error), error
 
 
 def _failed(error: CfpError) -> dict[str, Any]:
@@ -73,16 +101,16 @@ def _failed(error: CfpError) -> dict[str, Any]:
     }
 
 
-def _start(args: Args, host: Host) -> dict[str, Any]:
+def _start(args: Args, host: Host, seconds: float) -> dict[str, Any]:
     facts = host.survey()
     plan = plan_autostart(facts)
     if plan.worker is WorkerAction.KEEP:
         return _answer(plan, facts, None)
-    with locked(host.journal, "autostart", LOCK_TIMEOUT_S, recover=False) as (lease, _):
+    with locked(host.journal, "autostart", min(LOCK_TIMEOUT_S, seconds), recover=False) as (lease, _):
         facts = host.survey(locked=True)
         plan = plan_autostart(facts)
         if facts.interrupted:
-            return _beside_an_interrupted_command(args, host, facts, plan)
+            return _beside_an_interrupted_command(args, host, facts, plan, seconds)
         switch = begin_worker(
             host,
             lease,
@@ -90,12 +118,14 @@ def _start(args: Args, host: Host) -> dict[str, Any]:
             plan,
             command="autostart",
             verbose=args.verbose_proxy,
-            patience=START_TIMEOUT_S,
+            patience=min(START_TIMEOUT_S, seconds),
         )
     return _answer(plan, facts, switch)
 
 
-def _beside_an_interrupted_command(args: Args, host: Host, facts: Facts, plan: StartPlan) -> dict[str, Any]:
+def _beside_an_interrupted_command(
+    args: Args, host: Host, facts: Facts, plan: StartPlan, seconds: float
+) -> dict[str, Any]:
     """Start a worker for this session, which has read its config already, and leave the rest to `recover`.
 
     It is no transaction: recovery finds the worker by its lifetime lock and nonce. A running worker is left alone.
@@ -106,7 +136,7 @@ def _beside_an_interrupted_command(args: Args, host: Host, facts: Facts, plan: S
         settings=plan.settings,
         nonce=secrets.token_hex(16),
         record_start=lambda _pid, _started: None,
-        patience=START_TIMEOUT_S,
+        patience=min(START_TIMEOUT_S, seconds),
         verbose=args.verbose_proxy,
     )
     health = host.workers.start(launch)

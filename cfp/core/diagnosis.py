@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,6 +11,7 @@ from cfp.core.facts import Facts, PortState
 from cfp.core.identities import Identity, ProviderAuth, provider_auth
 from cfp.core.plan.model_catalog import catalog_details, passed_by
 from cfp.core.plan.repair import plan_recovery, unrepairable
+from cfp.core.plan.worker import port_details
 from cfp.core.policy import FastBehavior, fast_behavior
 from cfp.core.route_report import key_available, key_persistent, route_identity
 from cfp.core.settings import Settings
@@ -133,13 +133,6 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
     ("fast_policy_unknown",       Severity.ATTENTION, _unknown_fast),
 )
 # fmt: on
-
-
-def port_details(facts: Facts) -> dict[str, Any]:
-    """Return the values for the sentences about the saved port."""
-    worker = facts.worker
-    address = {} if worker is None else {"host": worker.host, "port": worker.port, "owner": worker.owner}
-    return {**address, "home": facts.sharing_home, "quoted_home": shlex.quote(facts.sharing_home)}
 
 
 def diagnose(facts: Facts) -> Diagnosis:

@@ -1,4 +1,4 @@
-"""Diagnoses of `status`, in the order in which it looks for them."""
+"""Diagnoses of `status`, in the order in which it looks for them, and the hook's reasons to stop a session."""
 
 from __future__ import annotations
 
@@ -131,5 +131,48 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         "The proxy cannot tell how Codex is signed in, so it adds no tier to requests.",
         f"Sign in, or run `{CLI} set-upstream --service-tier-policy inject_missing` to add the tier always."),
     "ready": Message("Ready: requests go through the proxy."),
+}
+# fmt: on
+
+HookStopCode = Literal[
+    "stop",
+    "stop_other_home",
+    "stop_other_home_of_default",
+    "stop_other_user",
+    "stop_other_program",
+    "stop_hanging",
+    "stop_busy",
+    "stop_not_running",
+    "stop_unchecked",
+    "stop_out_of_time",
+]
+
+_ANOTHER_PORT: Final = f"Run `{CLI} install --start --port NUMBER` with another port."
+
+# fmt: off
+# Reasons for which the SessionStart hook stops a session; Codex shows them to the user.
+HOOK_STOPS: Final[dict[HookStopCode, Message]] = {
+    # Codex 0.130 to 0.171 runs the hook for the first message of a session only.
+    "stop": Message(
+        "codex-fast-proxy stopped this session before your message was sent. {cause} {remedy} Then start a new session: "
+        "a further message in this one would be sent without this check."),
+    "stop_other_home": Message(
+        "The proxy of another Codex home, {home}, uses this home's port {host}:{port}, and its provider would have received your message and key.",
+        f"Run `{CLI} install --start`, which moves this home to a port of its own."),
+    "stop_other_home_of_default": Message(
+        "The proxy of another Codex home, {home}, uses this home's port {host}:{port}, and its provider would have received your message and key.",
+        f"Run `{CLI} install --start --codex-home {{quoted_home}}`, which moves that home to a port of its own, and `{CLI} start`."),
+    "stop_other_user": Message(
+        "The proxy's port {host}:{port} is in use by {owner}, who would have received your message and key.", _ANOTHER_PORT),
+    "stop_other_program": Message(
+        "The proxy's port {host}:{port} is in use by {owner}, which would have received your message and key.",
+        f"Stop that program, or run `{CLI} install --start --port NUMBER` with another port."),
+    "stop_hanging": Message("The proxy (process {pid}) does not respond.", f"Run `{CLI} start` to replace it."),
+    "stop_busy": Message(
+        "Another command ({holder}) is changing this Codex home, and the proxy does not answer at {host}:{port}.",
+        "Wait until that command has finished."),
+    "stop_not_running": Message("The proxy is not running and could not be started. {error}", "{action}"),
+    "stop_unchecked": Message("The proxy could not be checked. {error}", f"Run `{CLI} status`."),
+    "stop_out_of_time": Message("The proxy did not start in time.", f"Run `{CLI} start`."),
 }
 # fmt: on

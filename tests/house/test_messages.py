@@ -89,7 +89,7 @@ def test_sentences_are_sentences(table: MessageTable) -> None:
     for code, entry in table.table.items():
         for text in (entry.sentence, *([entry.action] if entry.action else [])):
             assert text.strip() == text, code
-            assert text.endswith((".", "?", ":", "{message}", "{work}")), code
+            assert text.endswith((".", "?", ":", "{message}", "{work}", "{error}", "{action}")), code
             assert "\n" not in text, code
             assert all(name is None or name.isidentifier() for _, name, _, _ in string.Formatter().parse(text)), code
 

@@ -17,6 +17,7 @@ NAMES = frozenset({"utils", "util", "helpers", "helper", "manager", "handlers", 
 
 # Modules that may say `except Exception`: whatever happens there must become an answer.
 CATCH_ALL = {
+    "cfp/hook_process.py": "Codex sends the message after whatever stops the hook",
     "cfp/cli.py": "a bug ends in the one JSON object too",
     "cfp/lifecycle/machine.py": "whatever an undo raises, the undo is incomplete",
 }

@@ -39,7 +39,7 @@ WRITERS = {
     "cfp/demo/home.py": ("?.mkdir ?.write_bytes ?.chmod", "the files of a user who does not exist, in that folder"),
 }
 
-PRINTERS = {"cfp/cli.py": "one JSON object on stdout"}
+PRINTERS = {"cfp/cli.py": "one JSON object on stdout", "cfp/hook_process.py": "the one object of a hook"}
 
 _METHODS = frozenset(
     {

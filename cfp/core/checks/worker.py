@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cfp.core.checks.check import CheckResult, DoctorFacts, failure, success
-from cfp.core.diagnosis import message_code_for, port_details
+from cfp.core.diagnosis import message_code_for
 from cfp.core.facts import Facts
-from cfp.core.plan.worker import hangs
+from cfp.core.plan.worker import hangs, port_details
 from cfp.core.state import WorkerState, settings_pending, uses_proxy, worker_state
 from cfp.messages import ErrorCode, message
 from cfp.messages.diagnoses import DIAGNOSES

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import shlex
+from typing import Any
 
 from cfp.core.facts import Facts, PortFact, PortState
 from cfp.core.settings import Settings
@@ -44,6 +46,13 @@ def port_taken(port_fact: PortFact) -> Refused:
     return Refused(
         "port_in_use", host=port_fact.host, port=port_fact.port, owner=port_fact.owner or "another program"
     )
+
+
+def port_details(facts: Facts) -> dict[str, Any]:
+    """Return the values for the sentences about the saved port."""
+    worker = facts.worker
+    address = {} if worker is None else {"host": worker.host, "port": worker.port, "owner": worker.owner}
+    return {**address, "home": facts.sharing_home, "quoted_home": shlex.quote(facts.sharing_home)}
 
 
 def refresh(port_fact: PortFact) -> WorkerAction:
