@@ -33,7 +33,7 @@ from cfp.core.plan.install import check_readable
 from cfp.core.plan.model_catalog import catalog_key, own_catalog
 from cfp.core.policy import EffectivePolicy, effective_policy
 from cfp.core.provider import Target, choose_provider
-from cfp.core.route_report import route_identity
+from cfp.core.route_report import route_identity, route_warnings
 from cfp.core.settings import Policy, Settings
 from cfp.errors import CfpError, Refused, UsageError
 from cfp.host.codex_cli import CodexCli
@@ -219,6 +219,8 @@ def _tell(facts: Facts, settings: Settings) -> None:
     if route.login_reaches_provider:
         login = IDENTITIES[route.through_proxy]
         line += " " + RUN["sends_login"].filled({"login": login}).sentence
+    for warning in route_warnings(facts, settings):
+        line += f" {warning.message.sentence} {warning.message.action}"
     sys.stderr.write(f"codex-fast-proxy: {line}{os.linesep}")
     sys.stderr.flush()
 

@@ -11,6 +11,7 @@ from typing import Any
 from cfp.codex.auth_json import Login, LoginMode
 from cfp.codex.hook_trust import HookTrust
 from cfp.core.health import WorkerHealth
+from cfp.core.keys.flaws import FlawedKey
 from cfp.core.manifest import FormerAddress, Manifest, ManifestState, digest
 from cfp.core.ownership import UNKNOWN, Ownership
 from cfp.core.settings import Settings
@@ -128,6 +129,7 @@ class Facts:
     unreadable         path of each file of our own record that cannot be read, and of each folder that cannot be
                        listed, with the reason: the disk's fault, not the content's, so another try may succeed
     ownership          the user of this process, and the owners of the home, its shared files and our own
+    flawed_keys        keys that cannot be sent, or stand in the wrong place; no part of the key itself
     codex_version      of the CLI on PATH; None where there is none, or it was not run
     """
 
@@ -166,6 +168,7 @@ class Facts:
     draining: tuple[PortFact, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
     ownership: Ownership = UNKNOWN
+    flawed_keys: tuple[FlawedKey, ...] = ()
     addresses: tuple[FormerAddress, ...] = ()
     addresses_data: bytes | None = None
     neighbours: tuple[PortFact, ...] = ()

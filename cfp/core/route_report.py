@@ -1,20 +1,22 @@
-"""The block of a result that install, set-upstream and status share: route, tier, key, identity on the wire."""
+"""The block that install, set-upstream and status share (route, tier, key, identity), and warnings about a route."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cfp.codex.auth_json import Login
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity, identity_through_proxy, predicted_identity
+from cfp.core.keys.flaws import FlawedKey, KeyFlaw
 from cfp.core.policy import effective_policy, fast_behavior
-from cfp.core.provider import BUILT_IN
-from cfp.core.settings import Settings
+from cfp.core.provider import BUILT_IN, host_of
+from cfp.core.settings import Settings, loopback_port
+from cfp.errors import Refused
 from cfp.messages.chatgpt_login import HINTS, PREPARATIONS, HintCode, PreparationCode
-from cfp.messages.identities import IDENTITIES, ROUTES
+from cfp.messages.identities import FLAWS, IDENTITIES, ROUTE_WARNINGS, ROUTES, RouteWarningCode
 from cfp.messages.message import Message
 
 
@@ -184,3 +186,51 @@ def _source(facts: Facts, settings: Settings) -> str | None:
     if settings.upstream_api_key_env in facts.environment:
         return "process_env"
     return "windows_user_env" if settings.upstream_api_key_env in facts.user_environment else "auth_json_fallback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteWarning:
+    """A warning: its code, its sentences, and the place of the key that it is about."""
+
+    code: RouteWarningCode
+    message: Message
+    place: str = ""
+    flaw: KeyFlaw | None = field(default=None)
+
+
+def is_unencrypted(url: str) -> bool:
+    """Whether requests to the URL cross a network in the clear: plain http to another machine, also a private one."""
+    is_plain = url.strip().lower().startswith("http:") and host_of(url) != ""
+    return is_plain and loopback_port(url) is None
+
+
+def route_warnings(facts: Facts, settings: Settings) -> tuple[RouteWarning, ...]:
+    """Return the warnings about a route, the most urgent first."""
+    warnings = [*key_warnings(facts, settings.provider)]
+    if is_unencrypted(settings.upstream_base):
+        text = ROUTE_WARNINGS["upstream_unencrypted"].filled({"upstream_base": settings.upstream_base})
+        warnings.append(RouteWarning(code="upstream_unencrypted", message=text))
+    return tuple(warnings)
+
+
+def key_warnings(facts: Facts, provider: str) -> Iterator[RouteWarning]:
+    """Yield a warning for each flawed key of a provider."""
+    for key in facts.flawed_keys:
+        if key.provider == provider:
+            code = _code(key)
+            reason = "" if key.flaw is KeyFlaw.KEY_AS_NAME else FLAWS[key.flaw]
+            text = ROUTE_WARNINGS[code].filled({"place": key.place, "reason": reason})
+            yield RouteWarning(code=code, message=text, place=key.place, flaw=key.flaw)
+
+
+def _code(key: FlawedKey) -> RouteWarningCode:
+    if key.flaw is KeyFlaw.KEY_AS_NAME:
+        return "key_in_place_of_name"
+    return "key_doubtful" if key.flaw is KeyFlaw.QUOTES else "key_malformed"
+
+
+def check_names(facts: Facts, settings: Settings) -> None:
+    """Refuse a key that stands where a variable's name belongs; raises Refused(key_in_place_of_name)."""
+    for key in facts.flawed_keys:
+        if key.provider == settings.provider and key.flaw is KeyFlaw.KEY_AS_NAME:
+            raise Refused("key_in_place_of_name", place=key.place)

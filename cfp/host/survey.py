@@ -21,6 +21,8 @@ from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, loopback_por
 from cfp.errors import Refused
 from cfp.host.disk import DISK, Disk
 from cfp.host.provider.dotenv import parse_dotenv
+from cfp.host.provider.key_flaws import flawed_keys
+from cfp.host.provider.keys import CodexFiles
 from cfp.host.system import windows
 from cfp.host.system.ownership import entries
 from cfp.host.worker import code_id
@@ -122,6 +124,11 @@ def survey(
         codex_version=codex_version,
         unreadable=tuple((str(path), why) for path, why in {**_unlisted(disk, layout), **record.read_errors}.items()),
         ownership=home_ownership(disk, layout),
+        flawed_keys=flawed_keys(
+            CodexFiles(config=config.root, auth=auth, dotenv=disk.read(layout.dotenv), environ=environ),
+            settings,
+            disk.read(layout.provider_auth),
+        ),
         addresses=addresses,
         addresses_data=addresses_data,
         neighbours=tuple(look.at(DEFAULT_HOST, port) for port in ports if port != candidate.port),

@@ -75,7 +75,7 @@ FAILURES: Final[dict[FailureCode, Message]] = {
         "{host} did not respond with an event stream: {reason}.", "Check the upstream URL; the provider must stream its responses to POST /v1/responses."),
     "upstream_stalled": Message("{host} did not send an event in time.", "Run the command again, or pass a larger --verify-timeout."),
     "upstream_key_malformed": Message(
-        "The key for {host} contains a space, a control character or a character outside ASCII.", "Save the key again without that character."),
+        "The key for {host} ({source}) {reason}, so it cannot be sent.", "Save the key again, the key alone."),
     "codex_cli_failed": Message("The Codex CLI failed or gave unexpected output: {reason}.", "Run `codex --version` to check whether the Codex CLI works."),
     "codex_cli_timeout": Message("The Codex CLI did not respond in time.", "Run `codex --version` to check whether the Codex CLI works."),
 }

@@ -1,4 +1,4 @@
-"""Identities as people call them, and the sentence on which of them reaches the provider."""
+"""Identities as people call them, which of them reaches the provider, and warnings about the key and its way there."""
 
 from __future__ import annotations
 
@@ -26,5 +26,39 @@ ROUTES: Final[dict[RouteCode, Message]] = {
     "identity_split": Message("Through the proxy, the provider receives {through_proxy}; without it, {direct}."),
     "identity_direct": Message("Codex itself sends the provider {direct}."),
     "identity_refused": Message("Codex sends the provider nothing: it refuses to start a turn with this configuration or login."),
+}
+# fmt: on
+
+RouteWarningCode = Literal[
+    "upstream_unencrypted",
+    "key_malformed",
+    "key_doubtful",
+    "key_in_place_of_name",
+]
+
+# What follows "The key in PLACE", as in "has a space in it".
+FLAWS: Final[dict[str, str]] = {
+    "byte_order_mark": "begins with a byte order mark, which an editor has put there",
+    "line_break": "has a line break in it or behind it",
+    "bearer_prefix": 'begins with "Bearer", which would then be sent twice',
+    "quotes": "has quotes around it, which would be sent as part of it",
+    "not_ascii": "has a character outside ASCII in it",
+    "control": "has a control character in it",
+    "space": "has a space in it or around it",
+}
+
+# fmt: off
+ROUTE_WARNINGS: Final[dict[RouteWarningCode, Message]] = {
+    "upstream_unencrypted": Message(
+        "{upstream_base} is plain http to another machine: the key and the prompts cross the network unencrypted, also in a private network.",
+        "Use the provider's https URL, or a tunnel to it that ends on this machine."),
+    "key_malformed": Message(
+        "The key in {place} {reason}, so no request with it can succeed.",
+        "Save the key again, the key alone."),
+    "key_doubtful": Message(
+        "The key in {place} {reason}.", "Save the key again, the key alone; if the provider really wants it so, there is nothing to do."),
+    "key_in_place_of_name": Message(
+        "{place} must be the name of a variable, but what stands there looks like a key, so Codex finds none.",
+        "Put the key into a variable, or into .env in the Codex home, and write the variable's name there."),
 }
 # fmt: on

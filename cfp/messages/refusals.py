@@ -24,6 +24,7 @@ RefusalCode = Literal[
     "upstream_unknown",
     "built_in_with_chatgpt_login",
     "catalog_past_proxy",
+    "key_in_place_of_name",
     "provider_key_missing",
     "upstream_key_missing",
     "provider_auth_invalid",
@@ -110,6 +111,9 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "directly, past the proxy. Nothing was changed.",
         "Remove {key} from config.toml, or let the proxy pass on what Codex sends: without --use-provider-auth-file and "
         f"--upstream-api-key-env, or after `{CLI} set-upstream --clear-upstream-auth`."),
+    "key_in_place_of_name": Message(
+        "{place} must be the name of a variable, but what stands there looks like a key, so Codex finds none. Nothing was changed.",
+        "Put the key into a variable, or into .env in the Codex home, and write the variable's name there."),
     "provider_key_missing": Message(
         "No key is saved for the provider {provider}.", f"Run `{CLI} prepare-chatgpt-login --apply` to save it."),
     "upstream_key_missing": Message(

@@ -105,6 +105,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "next_action":                   ("string", "the same, under the name that older scripts read"),
     "next_commands":                 ("array", "the commands that `next_user_action` names"),
     "recovered":                     ("object", "what was settled first, where an earlier command had been interrupted"),
+    "warning_messages":              ("array", "sentences about the key and the way to the provider, for the codes in `warnings`"),
     "warnings":                      ("array", "sentences or codes of what deserves attention although it worked"),
     "provider":                      ("string null", "the provider's id in config.toml"),
     "base_url":                      ("string", "where Codex finds the proxy"),

@@ -21,7 +21,15 @@ from tests.facts import CONFIG, LOGIN_CONFIG, facts, former_hook, installed, wor
 MACHINE = DoctorFacts(python="3.11.0")
 NAMES = [
     *("python", "home_owner", "codex_config", "active_provider", "provider_base_url", "runtime_source", "login_mode"),
-    *("proxy_settings", "config_points_to_proxy", "upstream_saved", "service_tier_policy", "upstream_auth"),
+    *(
+        "proxy_settings",
+        "config_points_to_proxy",
+        "upstream_saved",
+        "upstream_encryption",
+        "service_tier_policy",
+        "upstream_auth",
+        "key_format",
+    ),
     *("model_catalog", "proxy_port", "proxy_health", "proxy_pending_restart", "proxy_runtime"),
     *("hooks_enabled", "startup_hook"),
 ]

@@ -8,13 +8,20 @@ from cfp.core.facts import Facts
 from cfp.core.identities import Identity
 from cfp.core.plan.model_catalog import catalog_details, catalog_url, is_proxied, passed_by
 from cfp.core.policy import EffectivePolicy, effective_policy
-from cfp.core.provider import active_provider
-from cfp.core.route_report import codex_identity, key_available, key_persistent, route_identity
+from cfp.core.provider import active_provider, host_of, provider_url
+from cfp.core.route_report import (
+    codex_identity,
+    is_unencrypted,
+    key_available,
+    key_persistent,
+    key_warnings,
+    route_identity,
+)
 from cfp.core.state import uses_proxy
 from cfp.messages import Message, message
 from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, OPTED_OUT, PASSES, WEBSOCKET
-from cfp.messages.identities import IDENTITIES, ROUTES
+from cfp.messages.identities import IDENTITIES, ROUTE_WARNINGS, ROUTES
 
 
 def upstream_saved(facts: Facts, _: DoctorFacts) -> CheckResult:
@@ -26,6 +33,31 @@ def upstream_saved(facts: Facts, _: DoctorFacts) -> CheckResult:
     upstream = PASSES["upstream"].filled({"upstream_base": base}).sentence
     text = Message(upstream + WEBSOCKET.get(websocket or "", ""))
     return success(text, upstream_base=base, websocket=websocket)
+
+
+def upstream_encryption(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
+    """Check that the key and the prompts cross no network in the clear."""
+    provider = _provider(facts, surroundings)
+    saved = facts.settings is not None and facts.settings.provider == provider
+    url = facts.settings.upstream_base if facts.settings and saved else provider_url(facts.config.root, provider)
+    if url is None or not is_unencrypted(url):
+        return success(PASSES["upstream_encrypted"])
+    host = host_of(url)
+    text = ROUTE_WARNINGS["upstream_unencrypted"].filled({"upstream_base": f"http://{host}"})
+    return advice("upstream_unencrypted", text, host=host)
+
+
+def key_format(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
+    """Check that the provider's key can be sent, and that no key stands where a variable's name belongs."""
+    for warning in key_warnings(facts, _provider(facts, surroundings)):
+        judge = advice if warning.code == "key_doubtful" else failure
+        return judge(warning.code, warning.message, place=warning.place, flaw=warning.flaw)
+    return success(PASSES["key_format"])
+
+
+def _provider(facts: Facts, surroundings: DoctorFacts) -> str:
+    saved = facts.settings.provider if facts.settings else None
+    return surroundings.provider or saved or active_provider(facts.config.root) or ""
 
 
 def service_tier_policy(facts: Facts, surroundings: DoctorFacts) -> CheckResult:

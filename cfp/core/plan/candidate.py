@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -10,8 +9,9 @@ from typing import Any, TypeVar
 from cfp.codex.compare import equivalent
 from cfp.codex.config_toml import parse as parse_config
 from cfp.core.facts import Facts
+from cfp.core.keys.flaws import may_be_a_key
 from cfp.core.provider import BUILT_IN_URL, Target, is_same_url, provider_url, providers, url_key
-from cfp.core.route_report import key_available
+from cfp.core.route_report import check_names, key_available
 from cfp.core.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -28,7 +28,6 @@ from cfp.layout import DEFAULT_PROXY_BASE
 from journal.values import Unmergeable
 
 Value = TypeVar("Value", str, int)
-_KEY_LENGTH = 16  # no provider's key is shorter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,23 +49,20 @@ class RouteRequest:
 
 
 def check_key(facts: Facts, settings: Settings) -> None:
-    """Refuse an auth override whose key is missing: every request would fail. Raises Refused."""
+    """Refuse an auth override whose key is missing, and a key in a name's place: every request would fail.
+
+    Raises Refused.
+    """
+    if not settings.overrides_auth:
+        check_names(facts, settings)
     if key_available(facts, settings):
         return
     variable = settings.upstream_api_key_env
     if variable is None:
         raise Refused("provider_key_missing", provider=settings.provider)
-    if _may_be_a_key(variable):
+    if may_be_a_key(variable):
         raise Refused("invalid_env_name")  # its sentence does not repeat the name
     raise Refused("upstream_key_missing", variable=variable)
-
-
-def _may_be_a_key(name: str) -> bool:
-    """Whether a variable's name looks like a key: a key's prefix, or long, with digits, unlike a name."""
-    prefixed = re.match(r"(?:sk|rk|pk|gsk|xai)_", name) is not None
-    name_like = re.fullmatch(r"[A-Z]+(?:_[A-Z0-9]+)*|[a-z]+(?:_[a-z0-9]+)*", name) is not None
-    digits = any(sign.isdigit() for sign in name)
-    return prefixed or (len(name) >= _KEY_LENGTH and digits and not name_like)
 
 
 def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> Settings:

@@ -27,6 +27,7 @@ from cfp.core.plan.own_urls import check_own_urls, own_addresses
 from cfp.core.plan.repair import check_recorded, plan_repair
 from cfp.core.plan.worker import WorkerAction, worker_action
 from cfp.core.provider import Target, choose_provider
+from cfp.core.route_report import RouteWarning, route_warnings
 from cfp.core.settings import Settings, loopback_port, upstream_url, validate
 from cfp.core.state import State, state_of, uses_proxy
 from cfp.core.unrecorded import find_unrecorded_proxy
@@ -54,6 +55,7 @@ class InstallPlan:
     prune: tuple[Path, ...]
     changed_route: bool
     warnings: tuple[str, ...]
+    route_warnings: tuple[RouteWarning, ...]
     from_state: State
     to_state: State
 
@@ -86,6 +88,7 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
             prune=(),
             changed_route=changed_route,
             warnings=(),
+            route_warnings=route_warnings(facts, settings),
             from_state=from_state,
             to_state=State.PREPARED,
         )
@@ -101,6 +104,7 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
         prune=prune_backups(facts, new_backup),
         changed_route=changed_route,
         warnings=_warnings(doc, target),
+        route_warnings=route_warnings(facts, settings),
         from_state=from_state,
         to_state=State.ENABLED,
     )

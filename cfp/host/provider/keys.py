@@ -23,12 +23,14 @@ from cfp.core.identities import (
     requires_openai_auth,
 )
 from cfp.core.keys.bearer import bearer, is_key
+from cfp.core.keys.flaws import KeyFlaw, flaw_of_key
 from cfp.core.keys.provider_auth import stored_keys
 from cfp.core.provider import host_of
 from cfp.errors import Failed
 from cfp.host.provider.auth_command import printed_key
 from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.provider.secret import Secret
+from cfp.messages.identities import FLAWS
 
 
 class KeyLocation(enum.StrEnum):
@@ -154,8 +156,9 @@ def checked_bearer(key: ProviderKey, upstream_base: str, *, verbatim: bool = Fal
     text = key.secret.reveal()
     value = bearer(text)
     if value is None or (verbatim and text != text.strip()):
-        reason = "it has a space, a line break or another character that a bearer token cannot have"
-        raise Failed("upstream_key_malformed", host=host_of(upstream_base), reason=reason)
+        flaw = flaw_of_key(text, verbatim=verbatim) or KeyFlaw.CONTROL
+        reason = FLAWS[flaw]
+        raise Failed("upstream_key_malformed", host=host_of(upstream_base), reason=reason, source=key.source)
     return value
 
 
