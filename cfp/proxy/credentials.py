@@ -1,4 +1,4 @@
-"""The provider's key, the login mode and the opt-out, read from the user's files and cached by their stat.
+"""The provider's key, its own header fields, the login mode and the opt-out, from the user's files, cached by stat.
 
 A request costs one stat per file while the files do not change. Keys are never logged; logs get the name of a key's
 source.
@@ -7,12 +7,13 @@ source.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from cfp.codex.auth_json import api_key, login_mode
+from cfp.core import header_names
 from cfp.core.keys.bearer import bearer, is_key
 from cfp.core.keys.provider_auth import stored_keys
 from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
@@ -22,6 +23,9 @@ from cfp.layout import Layout
 T = TypeVar("T")
 # A config.toml without any of these has neither setting; a backslash may be an escape inside either key.
 _CONFIG_MARKS: Final = (b"service_tier", b"cli_auth_credentials_store", b"\\")
+# `http_headers`, the end of `env_http_headers`, and `gateway_oauth` count in split mode only.
+_HEADERS_MARKS: Final = (b"http_headers", b"gateway_oauth")
+_TABLES: Final = ("http_headers", "env_http_headers")
 
 
 class StatCached(Generic[T]):
@@ -64,10 +68,29 @@ class KeyUnusable(Exception):
         self.missing = missing
 
 
+class AuthOverride(NamedTuple):
+    """The identity of requests in split mode; the same object for as long as neither part changes.
+
+    authorization  the provider's key as a field value
+    passing        lower-case names of the fields that pass; every other one stays here
+    """
+
+    authorization: bytes
+    passing: frozenset[bytes]
+
+
+def _passing(names: Iterable[str] = ()) -> frozenset[bytes]:
+    return frozenset(name.encode() for name in header_names.passing_fields(names))
+
+
+_PASSING: Final = _passing()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _UserConfig:
     service_tier: Any = None
     credentials_store: str | None = None
+    passing: frozenset[bytes] = _PASSING
 
 
 class Credentials:
@@ -93,9 +116,11 @@ class Credentials:
         self._dotenv = StatCached(layout.dotenv, self._parse_dotenv)
         policy = settings.service_tier_policy
         self._fixed_policy = None if policy is Policy.AUTO else effective_policy(policy, LoginMode.UNKNOWN)
+        self._config_marks = (*_CONFIG_MARKS, *_HEADERS_MARKS) if settings.overrides_auth else _CONFIG_MARKS
         self._last_config: _UserConfig | None = None
         self._login: tuple[bytes | None, str | None, LoginMode] | None = None
-        self._last_key: tuple[str | None, bytes] = (None, b"")  # and its field value
+        self._last_key: str | None = None
+        self._override: AuthOverride | None = None  # of the last key
 
     @property
     def key_source(self) -> str | None:
@@ -107,13 +132,13 @@ class Credentials:
     def key_available(self) -> bool:
         """Whether the key can be sent; True where Codex's own Authorization is passed on, as in `status`."""
         try:
-            self.authorization()
+            self.auth_override()
         except KeyUnusable:
             return False
         return True
 
-    def authorization(self) -> bytes | None:
-        """Return the Authorization value that replaces the client's; None passes theirs on. Raises KeyUnusable."""
+    def auth_override(self) -> AuthOverride | None:
+        """Return the identity that replaces the client's; None passes theirs on. Raises KeyUnusable."""
         turn = self._turn()
         if turn != self._looked_up_in:
             self._looked_up_in = None
@@ -121,7 +146,7 @@ class Credentials:
             self._looked_up_in = turn
         return self._value
 
-    def _look_up(self) -> bytes | None:
+    def _look_up(self) -> AuthOverride | None:
         name = self._settings.upstream_api_key_env
         if name is not None:
             key = self._named_key(name)[0]
@@ -129,10 +154,14 @@ class Credentials:
             key = self._provider_auth.get()
         else:
             return None
-        if key is None or key != self._last_key[0]:
+        override, passing = self._override, self._config.get().passing
+        if key is None or key != self._last_key or override is None:
             source = "provider-auth.json" if name is None else f"the environment variable {name}"
-            self._last_key = (key, _checked_bearer(key, source))
-        return self._last_key[1]
+            override = self._override = AuthOverride(_checked_bearer(key, source), passing)
+            self._last_key = key
+        elif override.passing != passing:
+            override = self._override = AuthOverride(override.authorization, passing)
+        return override
 
     def _named_key(self, name: str) -> tuple[str | None, str]:
         """Return a variable's key and source: .env first, as in Codex; then the environment; then auth.json."""
@@ -169,7 +198,7 @@ class Credentials:
 
     def _parse_config(self, data: bytes | None) -> _UserConfig:
         """Parse config.toml; a file that cannot be parsed, perhaps in the middle of an edit, changes nothing."""
-        if self._last_config is None and not any(mark in (data or b"") for mark in _CONFIG_MARKS):
+        if self._last_config is None and not any(mark in (data or b"") for mark in self._config_marks):
             self._last_config = _UserConfig()
             return self._last_config
         from cfp.codex.toml_reader import loads  # noqa: PLC0415  10 ms, only where the file has one of the settings
@@ -180,9 +209,25 @@ class Credentials:
             return self._last_config or _UserConfig()
         store = doc.get("cli_auth_credentials_store")
         self._last_config = _UserConfig(
-            service_tier=doc.get("service_tier"), credentials_store=store if isinstance(store, str) else None
+            service_tier=doc.get("service_tier"),
+            credentials_store=store if isinstance(store, str) else None,
+            passing=self._passing_of(doc) if self._settings.overrides_auth else _PASSING,
         )
         return self._last_config
+
+    def _passing_of(self, doc: Mapping[str, Any]) -> frozenset[bytes]:
+        """Return the fields that pass with this config.toml."""
+        from cfp.core.provider import BUILT_IN, providers  # noqa: PLC0415  only where config.toml has to be parsed
+
+        provider = self._settings.provider
+        table = {} if provider == BUILT_IN else providers(doc).get(provider, {})
+        names = [name for key in _TABLES for name in _mapping(table.get(key))]
+        gateway = _mapping(_mapping(table.get("gateway_oauth")).get("delivery")).get("name")
+        return _passing([*names, gateway] if isinstance(gateway, str) else names)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _checked_bearer(key: str | None, source: str) -> bytes:

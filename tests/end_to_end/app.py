@@ -14,13 +14,19 @@ Json = dict[str, Any]
 
 
 class App:
-    """Speaks app-server's JSON lines (Codex 0.169) as the App does: threads, and turns in them."""
+    """Speaks app-server's JSON lines (Codex 0.169) as the App does: threads, and turns in them.
 
-    def __init__(self, process: subprocess.Popen[str], folder: str) -> None:
+    attestation  the token that the App gives when Codex asks for one (0.150); None: it attests nothing
+    """
+
+    def __init__(self, process: subprocess.Popen[str], folder: str, attestation: str | None = None) -> None:
         self._process = process
         self._folder = folder
+        self._attestation = attestation
         self._number = 0
-        self._ask("initialize", {"clientInfo": {"name": "codex-fast-proxy-tests", "version": "1"}})
+        client = {"name": "codex-fast-proxy-tests", "version": "1"}
+        capabilities = {"requestAttestation": attestation is not None}
+        self._ask("initialize", {"clientInfo": client, "capabilities": capabilities})
         self._send({"method": "initialized"})
 
     def thread(self) -> str:
@@ -53,17 +59,19 @@ class App:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             message: Json = json.loads(line)
+            if message.get("method") == "attestation/generate":
+                self._send({"id": message["id"], "result": {"token": self._attestation}})
             if wanted(message):
                 return message
         raise AssertionError("app-server has ended")
 
 
 @contextmanager
-def opened(machine: Machine) -> Iterator[App]:
+def opened(machine: Machine, attestation: str | None = None) -> Iterator[App]:
     """The App, open on this machine until the block ends."""
     with machine.app_server() as process:
         try:
-            yield App(process, str(machine.work))
+            yield App(process, str(machine.work), attestation)
         finally:
             assert process.stdin is not None
             process.stdin.close()

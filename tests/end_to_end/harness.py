@@ -83,10 +83,11 @@ def api_key_login(key: str = KEY) -> str:
     return json.dumps({"auth_mode": "apikey", "OPENAI_API_KEY": key})
 
 
-def chatgpt_login() -> str:
+def chatgpt_login(**claims_of_the_account: Json) -> str:
     """An auth.json of a ChatGPT login that is valid for a day, with tokens that nobody issued."""
     now = int(time.time())
     account = {"chatgpt_plan_type": "pro", "chatgpt_account_id": "account-1", "chatgpt_user_id": "user-1"}
+    account |= claims_of_the_account
     claims = {"iat": now, "exp": now + 86400, "email": "u@example.invalid", "https://api.openai.com/auth": account}
     token = ".".join(_base64url(json.dumps(part).encode()) for part in ({"alg": "RS256"}, claims)) + ".c2ln"
     tokens = {"id_token": token, "access_token": token, "refresh_token": "none", "account_id": "account-1"}

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfp.core import header_names
 from cfp.core.policy import EffectivePolicy, LoginMode
 from cfp.core.settings import Policy, Settings
 from cfp.errors import Failed
-from cfp.host.provider.keys import KeySource, ProviderKey, checked_bearer, discover_key
+from cfp.host.provider.keys import CodexFiles, KeySource, ProviderKey, checked_bearer, discover_key
 from cfp.layout import Layout
 from cfp.proxy.credentials import Credentials, KeyUnusable, StatCached
 
@@ -29,6 +30,13 @@ def credentials(home: Path, policy: Policy = Policy.AUTO, **settings: object) ->
         **settings,  # type: ignore[arg-type]  # the two key settings
     )
     return Credentials(chosen, Layout(home), ENVIRON)
+
+
+def sent(chosen: Credentials) -> bytes:
+    """The Authorization in the place of the client's."""
+    override = chosen.auth_override()
+    assert override is not None
+    return override.authorization
 
 
 def test_a_file_is_read_again_only_when_it_changed(tmp_path: Path) -> None:
@@ -53,8 +61,8 @@ def test_a_file_is_read_again_only_when_it_changed(tmp_path: Path) -> None:
 def test_keys_come_from_where_the_settings_say(tmp_path: Path) -> None:
     """The key comes from the variable, or from the provider's entry in provider-auth.json, or there is none."""
     passed_on = credentials(tmp_path)
-    assert (None, True) == (passed_on.authorization(), passed_on.key_available())
-    assert credentials(tmp_path, upstream_api_key_env="RELAY_KEY").authorization() == b"Bearer sk-env"
+    assert (None, True) == (passed_on.auth_override(), passed_on.key_available())
+    assert sent(credentials(tmp_path, upstream_api_key_env="RELAY_KEY")) == b"Bearer sk-env"
     from_file = credentials(tmp_path, upstream_api_key_file=True)
     path = Layout(tmp_path).provider_auth
     path.parent.mkdir()
@@ -62,7 +70,7 @@ def test_keys_come_from_where_the_settings_say(tmp_path: Path) -> None:
         path.write_text(
             json.dumps({"version": 1, "providers": {"relay": {"api_key": key}, "other": {"api_key": "no"}}})
         )
-        assert from_file.authorization() == f"Bearer {key}".encode()
+        assert sent(from_file) == f"Bearer {key}".encode()
     assert (from_file.key_source, from_file.key_available()) == ("provider_auth_file", True)
 
 
@@ -71,7 +79,7 @@ def test_keys_that_cannot_be_sent(tmp_path: Path, name: str, *, missing: bool) -
     """A missing key and an unusable one are reported differently, with the source's name and without the value."""
     chosen = credentials(tmp_path, upstream_api_key_env=name)
     with pytest.raises(KeyUnusable) as caught:
-        chosen.authorization()
+        sent(chosen)
     assert (caught.value.missing, name in caught.value.source, chosen.key_available()) == (missing, True, False)
 
 
@@ -84,7 +92,7 @@ def test_a_damaged_key_file_is_a_missing_key(tmp_path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_text(text)
     with pytest.raises(KeyUnusable):
-        credentials(tmp_path, upstream_api_key_file=True).authorization()
+        credentials(tmp_path, upstream_api_key_file=True).auth_override()
 
 
 @pytest.mark.parametrize(
@@ -132,13 +140,13 @@ def test_a_half_written_config_does_not_undo_the_opt_out(tmp_path: Path) -> None
 def test_a_named_key_is_looked_for_where_codex_looks(tmp_path: Path) -> None:
     """.env comes before the environment, and auth.json is the last resort; each change is noticed."""
     layout, chosen = Layout(tmp_path), credentials(tmp_path, upstream_api_key_env="RELAY_KEY")
-    assert (b"Bearer sk-env", "process_env") == (chosen.authorization(), chosen.key_source)
+    assert (b"Bearer sk-env", "process_env") == (sent(chosen), chosen.key_source)
     layout.dotenv.write_text('export RELAY_KEY="sk-dotenv"\n')
-    assert (b"Bearer sk-dotenv", "process_env") == (chosen.authorization(), chosen.key_source)
+    assert (b"Bearer sk-dotenv", "process_env") == (sent(chosen), chosen.key_source)
     other = credentials(tmp_path, upstream_api_key_env="OTHER_API_KEY")
     assert not other.key_available()
     layout.auth.write_text('{"OTHER_API_KEY": "sk-kept"}')
-    assert (b"Bearer sk-kept", "auth_json_fallback") == (other.authorization(), other.key_source)
+    assert (b"Bearer sk-kept", "auth_json_fallback") == (sent(other), other.key_source)
 
 
 def test_a_key_is_looked_for_once_a_turn(tmp_path: Path) -> None:
@@ -148,19 +156,90 @@ def test_a_key_is_looked_for_once_a_turn(tmp_path: Path) -> None:
     here = Credentials(chosen, Layout(tmp_path), ENVIRON, lambda: turn[0])
     for _ in range(2):
         with pytest.raises(KeyUnusable):
-            here.authorization()
+            sent(here)
     dotenv = Layout(tmp_path).dotenv
     dotenv.write_text("NEW_KEY=sk-first")
-    assert here.authorization() == b"Bearer sk-first"
+    assert sent(here) == b"Bearer sk-first"
     dotenv.write_text("NEW_KEY=sk-the-second")
-    assert here.authorization() == b"Bearer sk-first"
+    assert sent(here) == b"Bearer sk-first"
     turn[0] += 1
-    assert here.authorization() == b"Bearer sk-the-second"
+    assert sent(here) == b"Bearer sk-the-second"
     dotenv.unlink()
     turn[0] += 1
     for _ in range(2):
         with pytest.raises(KeyUnusable):
-            here.authorization()
+            sent(here)
+
+
+def passing(chosen: Credentials) -> frozenset[bytes]:
+    """The fields that pass besides those that always do."""
+    override = chosen.auth_override()
+    assert override is not None
+    return override.passing - {name.encode() for name in header_names.PASSING}
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("", set()),
+        ('http_headers = { "X-Team" = "blue" }', {b"x-team"}),
+        ('env_http_headers = { X-Team = "TEAM" }', {b"x-team"}),
+        ('http_headers.X-Team = "blue"\nenv_http_headers = { x-other = "TEAM" }', {b"x-team", b"x-other"}),
+        ('"http\\u005fheaders" = { X-Team = "blue" }', {b"x-team"}),
+        ('http_headers = { "x-openai-actor-authorization" = "a" }', {b"x-openai-actor-authorization"}),
+        ('http_headers = { Cookie = "c" }', {b"cookie"}),
+        ('http_headers = { OpenAI-Organization = "o" }', {b"openai-organization"}),
+        ('gateway_oauth.delivery = { kind = "header", name = "X-Gateway" }', {b"x-gateway"}),
+        ('gateway_oauth.delivery = { kind = "header", name = "Authorization" }', set()),
+        ('gateway_oauth = "X-Gateway"', set()),
+        ('http_headers = ["X-Team"]', set()),
+        ('http_headers = "X-Team"', set()),
+        *((f'http_headers = {{ {name.title()} = "x" }}', set()) for name in sorted(header_names.LOGIN)),
+        *((f'http_headers = {{ {name} = "x" }}', set()) for name in sorted(header_names.HOP_BY_HOP)),
+        *((f'http_headers = {{ {name} = "x" }}', set()) for name in ("Host", "Content-Length", "Via", "Trailer")),
+    ],
+)  # fmt: skip
+def test_the_fields_of_the_users_own_pass(tmp_path: Path, table: str, expected: set[bytes]) -> None:
+    """A name in the provider's table passes, unless Codex fills the field from the login or the hop owns it."""
+    Layout(tmp_path).config.write_text(
+        f"[model_providers.relay]\n{table}\n[model_providers.other.http_headers]\nX-Not = '1'\n"
+    )
+    assert expected == passing(credentials(tmp_path, upstream_api_key_env="RELAY_KEY"))
+
+
+def test_an_edit_of_the_users_fields_counts(tmp_path: Path) -> None:
+    """The next request follows the new table; a file in the middle of an edit changes nothing."""
+    config, chosen = Layout(tmp_path).config, credentials(tmp_path, upstream_api_key_env="RELAY_KEY")
+    assert frozenset() == passing(chosen)
+    for text, expected in (
+        ("[model_providers.relay.http_headers]\nX-One = '1'", {b"x-one"}),
+        ("[model_providers.relay.http_headers]\nX-Two = '1'", {b"x-two"}),
+        ("[model_providers.relay.http_headers", {b"x-two"}),
+        ("[model_providers.relay]", set()),
+    ):
+        config.write_text(text)
+        assert expected == passing(chosen)
+    config.unlink()
+    assert frozenset() == passing(chosen)
+
+
+def test_an_override_stays_the_same_object(tmp_path: Path) -> None:
+    """The heads that were made with it hold for as long as neither the key nor the fields change."""
+    config, chosen = Layout(tmp_path).config, credentials(tmp_path, upstream_api_key_env="RELAY_KEY")
+    first = chosen.auth_override()
+    config.write_text("[model_providers.relay.http_headers]")
+    assert first is chosen.auth_override()
+    config.write_text("[model_providers.relay.http_headers]\nX-One = '1'")
+    second = chosen.auth_override()
+    assert first is not second
+    assert second is chosen.auth_override()
+
+
+def test_the_built_in_provider_has_no_fields_of_its_own(tmp_path: Path) -> None:
+    """Codex does not read a table with its name."""
+    Layout(tmp_path).config.write_text("[model_providers.openai.http_headers]\nX-One = '1'")
+    settings = Settings(provider="openai", upstream_base="https://relay.example", upstream_api_key_env="RELAY_KEY")
+    assert frozenset() == passing(Credentials(settings, Layout(tmp_path), ENVIRON))
 
 
 KEYS = st.text() | st.text(alphabet="sk-\u00e9 \t\r\n!~\x7f\x00")
@@ -173,9 +252,13 @@ def sent_by_the_worker(environ: dict[str, str], layout: Layout) -> bytes | None:
 
 def _sent(chosen: Credentials) -> bytes | None:
     try:
-        return chosen.authorization()
+        return sent(chosen)
     except KeyUnusable:
         return None
+
+
+def _files(environ: dict[str, str], auth: bytes | None = None, dotenv: bytes | None = None) -> CodexFiles:
+    return CodexFiles(config={}, auth=auth, dotenv=dotenv, environ=environ)
 
 
 def accepted_by_a_command(key: ProviderKey | None) -> bytes | None:
@@ -189,9 +272,7 @@ def accepted_by_a_command(key: ProviderKey | None) -> bytes | None:
 def test_worker_and_commands_agree_on_every_key(key: str) -> None:
     """The worker sends exactly the keys that the commands verify or save."""
     environ = {"RELAY_KEY": key}
-    accepted = accepted_by_a_command(
-        discover_key({}, "relay", None, None, environ, source=KeySource.env("RELAY_KEY"))
-    )
+    accepted = accepted_by_a_command(discover_key(_files(environ), "relay", source=KeySource.env("RELAY_KEY")))
     assert accepted == sent_by_the_worker(environ, Layout(Path("/nonexistent")))
 
 
@@ -213,7 +294,7 @@ def test_worker_and_commands_take_the_key_from_the_same_place(
         layout.dotenv.write_bytes(dotenv)
     source = KeySource.env("RELAY_KEY")
     assert sent_by_the_worker(environ, layout) == accepted_by_a_command(
-        discover_key({}, "relay", auth, dotenv, environ, source=source)
+        discover_key(_files(environ, auth, dotenv), "relay", source=source)
     )
 
 
@@ -224,5 +305,5 @@ def test_worker_and_commands_read_the_same_saved_key(tmp_path: Path, key: str | 
     Layout(tmp_path).provider_auth.parent.mkdir(parents=True, exist_ok=True)
     Layout(tmp_path).provider_auth.write_bytes(data)
     settings = Settings(provider="relay", upstream_base="https://relay.example", upstream_api_key_file=True)
-    saved = discover_key({}, "relay", None, None, {}, data, source=KeySource.provider_auth_file())
+    saved = discover_key(_files({}), "relay", data, source=KeySource.provider_auth_file())
     assert _sent(Credentials(settings, Layout(tmp_path), {})) == accepted_by_a_command(saved)

@@ -28,15 +28,13 @@ _DROPPED: Final = (
     | header_names.RECOMPUTED
     | {"authorization", "content-encoding", "accept-encoding", "trailer"}
 )
-# Fields that a key of the user's choice replaces. Without one, Codex's own Proxy-Authorization is copied.
-_IDENTITY: Final = header_names.IDENTITY | {header_names.PROXY_AUTHORIZATION}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderClient:
     """One provider as Codex would reach it.
 
-    overrides  the key replaces Codex's own identity headers, as in the worker's override mode
+    overrides  the key replaces Codex's own identity, and the fields pass that the worker lets pass in split mode
     environ    for HTTPS_PROXY, NO_PROXY, CODEX_CA_CERTIFICATE and their like
     """
 
@@ -80,12 +78,13 @@ class ProviderClient:
         self, headers: Iterable[tuple[str, str]], body: bytes, *, trace: Any, connect_seconds: float
     ) -> httpx.Request:
         """Return the POST; the provider's own headers that no HTTP message can carry are left out, as Codex does."""
-        dropped = _DROPPED | _IDENTITY if self.overrides else _DROPPED
-        sent = {name.lower(): value for name, value in headers if name.lower() not in dropped}
+        sent = {name.lower(): value for name, value in headers if name.lower() not in _DROPPED}
         for name, secret in self.extras.headers:
-            sendable = _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(secret.reveal())
-            if sendable and not (self.overrides and name.lower() in _IDENTITY):
+            if _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(secret.reveal()):
                 sent[name.lower()] = secret.reveal()
+        if self.overrides:
+            passing = header_names.passing_fields(name for name, _ in self.extras.headers)
+            sent = {name: value for name, value in sent.items() if name in passing}
         authorization = self._authorization()
         if authorization is not None:
             sent["authorization"] = authorization

@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from cfp.proxy.credentials import KeyUnusable
+from cfp.proxy.credentials import AuthOverride, KeyUnusable
 from cfp.proxy.exchange.interfaces import Client, WorkerServices
 from cfp.proxy.exchange.local_exchange import write_local
 from cfp.proxy.exchange.phases import (
@@ -53,7 +53,7 @@ class Exchange:
     phase: ExchangePhase = JUDGING
 
     _hint: bytes | None = None
-    _authorization: bytes | None = None
+    _override: AuthOverride | None = None
     _connection: UpstreamConnection | None = None  # in AWAITING and RELAYING
     _task: asyncio.Task[None] | None = None  # in INSPECTING and DIALLING
     _relay: ResponseRelay | None = None
@@ -88,7 +88,7 @@ class Exchange:
             self._answer_too_large()
             return
         try:
-            self._authorization = self._services.credentials.authorization()
+            self._override = self._services.credentials.auth_override()
         except KeyUnusable as error:
             local_response = LocalResponse.KEY_MISSING if error.missing else LocalResponse.KEY_UNUSABLE
             self._answer(local_response, source=error.source)
@@ -119,8 +119,9 @@ class Exchange:
             self._client.pause_input()
 
     def on_trailers(self, headers: Headers) -> None:
-        """Keep the trailer fields of the body for the upstream."""
-        self._body.set_trailers(headers)
+        """Keep the trailer fields of the body for the upstream; with another key none may pass (RFC 9110 6.5.1)."""
+        if self._override is None:
+            self._body.set_trailers(headers)
 
     def on_end(self) -> None:
         """Take the end of the request."""
@@ -233,7 +234,7 @@ class Exchange:
         head, request_body, record = self._head, self._body, self._record
         length, body = request_body.opening()
         awaits_continue = self._awaits_continue
-        out = head_rewrite(self._services, head, self._plan, self._authorization, self._hint, expect=awaits_continue)
+        out = head_rewrite(self._services, head, self._plan, self._override, self._hint, expect=awaits_continue)
         self.phase = AWAITING
         self._connection = connection
         self._relay = ResponseRelay(head, hold_refusal=record.injected, awaits_continue=awaits_continue)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from cfp.proxy.credentials import AuthOverride
 from cfp.proxy.exchange.admission import Denial
 from cfp.proxy.exchange.interfaces import WorkerServices
 from cfp.proxy.exchange.routing import Destination, Route, split_absolute
@@ -52,21 +53,21 @@ def head_rewrite(
     services: WorkerServices,
     head: RequestHead,
     plan: RequestPlan,
-    authorization: bytes | None,
+    override: AuthOverride | None,
     hint: bytes | None = None,
     *,
     expect: bool,
 ) -> HeadRewrite:
-    """Return the changes to the head on its way to the upstream, from a cache while only the key could differ."""
+    """Return the changes to the head on its way to the upstream, from a cache while the override stays."""
     cached: HeadRewrite | None = head.cache.get(HeadRewrite)
     plain = hint is None and not expect
-    if cached is not None and plain and cached.authorization is authorization:
+    if cached is not None and plain and cached.override is override:
         return cached
     out = HeadRewrite(
         target=plan.route.target,
         host=services.origin.host_field,
         via=services.loop_id,
-        authorization=authorization,
+        override=override,
         hint=hint,
         expect=expect,
         forward_proxy=services.pool.forward_proxy,

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
-from cfp.proxy.credentials import KeyUnusable
+from cfp.proxy.credentials import AuthOverride, KeyUnusable
 from cfp.proxy.exchange.interfaces import Client, WorkerServices
 from cfp.proxy.exchange.phases import ENDED, HANDSHAKE, OPEN, TunnelPhase
 from cfp.proxy.exchange.websocket_turns import LARGEST_MESSAGE, Turns
@@ -53,7 +53,7 @@ class WebSocketTunnel:
         self._target = target
         self._record = record
         self._loop = asyncio.get_running_loop()
-        self._authorization: bytes | None = None
+        self._override: AuthOverride | None = None
         self._connection: UpstreamConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -72,7 +72,7 @@ class WebSocketTunnel:
             self._refuse("websocket_not_served")
             return
         try:
-            self._authorization = self._services.credentials.authorization()
+            self._override = self._services.credentials.auth_override()
         except KeyUnusable:
             self._refuse("upstream_key_missing")  # Codex falls back to HTTP and shows the sentence of that response
             return
@@ -100,7 +100,7 @@ class WebSocketTunnel:
             target=self._target,
             host=self._services.origin.host_field,
             via=self._services.loop_id,
-            authorization=self._authorization,
+            override=self._override,
             hint=self._routing_hint(),
             switch=True,
         )

@@ -1,10 +1,11 @@
-"""Heads of forwarded messages, without hop-by-hop fields, and without the user's identity where a key replaces it."""
+"""Heads of forwarded messages, without hop-by-hop fields; with the provider's key, only the fields that may pass."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
 from cfp.core import header_names
+from cfp.proxy.credentials import AuthOverride
 from cfp.proxy.http.messages import Headers, RequestHead, ResponseHead
 
 # RFC 9110 7.6.3: a gateway must send it; ours holds a pseudonym, by which a looping request is recognised.
@@ -21,8 +22,8 @@ IDENTITY: Final = _as_bytes(header_names.IDENTITY)
 # Via is extended, not forwarded as it came.
 _OURS: Final = _as_bytes(header_names.RECOMPUTED) | {VIA}
 _DROP: Final = HOP_BY_HOP | _OURS
-_DROP_IDENTITY: Final = _DROP | IDENTITY
-_DROP_RESPONSE: Final = HOP_BY_HOP
+# Alternatives of the upstream's own origin (RFC 7838), and a browser's redirect: they would lead around the proxy.
+_DROP_RESPONSE: Final = HOP_BY_HOP | {b"alt-svc", b"refresh"}
 # Neither leg compresses frames: each connection would need a coder of its own (RFC 7692).
 _EXTENSIONS: Final = frozenset({b"sec-websocket-extensions"})
 # RFC 9110 6.5.1: fields that a recipient must know before the body are never forwarded as trailers.
@@ -56,7 +57,7 @@ class HeadRewrite(NamedTuple):
     """The differences between the client's head and the one that the upstream gets. A tuple: it is made per request.
 
     via            our pseudonym
-    authorization  the provider's key as a field value; None passes the client's Authorization on
+    override       the provider's key and the fields that pass beside it; None passes the client's on
     hint           x-codex-routing-hint, where it changes
     expect         the client's Expect is passed on, since only the upstream knows whether it wants the body
     switch         the connection is to become a WebSocket
@@ -66,7 +67,7 @@ class HeadRewrite(NamedTuple):
     target: bytes
     host: bytes
     via: bytes
-    authorization: bytes | None = None
+    override: AuthOverride | None = None
     hint: bytes | None = None
     expect: bool = False
     switch: bool = False
@@ -104,17 +105,21 @@ def request_head(head: RequestHead, rewrite: HeadRewrite, length: int | None) ->
 
 def _before_length(head: RequestHead, rewrite: HeadRewrite) -> bytes:
     """Return the request line, the client's forwarded fields and the Authorization."""
-    drop = _DROP if rewrite.authorization is None else _DROP_IDENTITY
-    drop |= named_by_connection(head.fields)
+    drop = _DROP | named_by_connection(head.fields)
     if rewrite.switch:
         drop |= _EXTENSIONS
     if rewrite.hint is not None:
         drop |= {HINT}
     target = rewrite.target if rewrite.forward_proxy is None else rewrite.forward_proxy.prefix + rewrite.target
     lines = [head.method, b" ", target, b" HTTP/1.1\r\nHost: ", rewrite.host, b"\r\n"]
-    _copy(head.headers, drop, lines)
-    if rewrite.authorization is not None:
-        lines += (b"Authorization: ", rewrite.authorization, b"\r\n")
+    if rewrite.override is None:
+        _copy(head.headers, drop, lines)
+    else:
+        passing = rewrite.override.passing
+        for key, name, value in head.headers:
+            if key in passing and key not in drop:
+                lines += (name, b": ", value, b"\r\n")
+        lines += (b"Authorization: ", rewrite.override.authorization, b"\r\n")
     if rewrite.hint is not None:
         lines += (HINT, b": ", rewrite.hint, b"\r\n")
     return b"".join(lines)

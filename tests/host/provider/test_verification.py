@@ -127,11 +127,12 @@ class TestTheRequest:
         assert self.sent(extras=self.EXTRAS, key=None)[1]["authorization"] == "Bearer from-table"
 
     def test_an_override_drops_the_identity_of_codex(self) -> None:
-        """None of the user's OpenAI identity reaches the override's provider; the worker follows the same rule."""
-        identity = ("Cookie", "ChatGPT-Account-ID", "OpenAI-Organization", "OpenAI-Project", "Proxy-Authorization")
+        """The user's own fields are sent, but for those that Codex fills from the login; the worker does the same."""
+        identity = ("Cookie", "ChatGPT-Account-ID", "X-OAI-Attestation", "OpenAI-Project", "Proxy-Authorization")
         extras = RequestExtras(headers=(("X-Team", Secret("blue")), *((name, Secret("mine")) for name in identity)))
         _, headers, _ = self.sent(extras=extras, overrides=True)
-        assert {"x-team"} == {name for name, value in headers.items() if value in {"blue", "mine"}}
+        mine = {name for name, value in headers.items() if value in {"blue", "mine"}}
+        assert {"x-team", "cookie", "openai-project"} == mine
 
     @pytest.mark.parametrize("key", ["sk-canary-\n", "sk-canary-\u00e9", " sk-canary-", "sk-canary-\x00"])
     def test_a_key_that_fits_in_no_header_is_not_sent(self, key: str) -> None:
