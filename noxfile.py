@@ -17,8 +17,8 @@ nox.options.reuse_existing_virtualenvs = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 CONSTRAINTS = Path(".ci/constraints.txt")
-CODEX_LOCK = Path(".ci/codex")
-CODEX_CACHE = Path(".cache/codex")
+CODEX_LOCKS = sorted(Path(".ci").glob("codex*"))  # the CLI of the tests, and older ones for the table of identities
+CACHE = Path(".cache")
 
 
 def _install(session: nox.Session, *groups: str) -> None:
@@ -29,11 +29,12 @@ def _install(session: nox.Session, *groups: str) -> None:
     session.run("python", "-m", "compileall", "-q", "cfp", "journal", "codex_fast_proxy.py")
 
 
-def _codex_is_current() -> bool:
+def _codex_is_current(lock: Path) -> bool:
     """Whether the cached CLI is the locked one, by what npm itself recorded beside it."""
-    record = CODEX_CACHE / "node_modules" / "@openai" / "codex" / "package.json"
-    wanted = json.loads((CODEX_LOCK / "package.json").read_text())["dependencies"]["@openai/codex"]
-    program = CODEX_CACHE / "node_modules" / ".bin" / "codex"
+    modules = CACHE / lock.name / "node_modules"
+    record = modules / "@openai" / "codex" / "package.json"
+    wanted = json.loads((lock / "package.json").read_text())["dependencies"]["@openai/codex"]
+    program = modules / ".bin" / "codex"
     return program.exists() and record.exists() and json.loads(record.read_text())["version"] == wanted
 
 
@@ -49,18 +50,19 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def codex_cli(session: nox.Session) -> None:
-    """Fetch the pinned real Codex CLI by npm; where that fails: skipped, or an error under CFP_REQUIRE_CODEX=1."""
-    if _codex_is_current():
-        session.log("the pinned CLI is in the cache")
-        return
+    """Fetch the pinned real Codex CLIs by npm; where that fails: skipped, or an error under CFP_REQUIRE_CODEX=1."""
     npm = shutil.which("npm")
-    if npm is not None:
-        CODEX_CACHE.mkdir(parents=True, exist_ok=True)
+    for lock in CODEX_LOCKS:
+        if npm is None or _codex_is_current(lock):
+            continue
+        cache = CACHE / lock.name
+        cache.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(CODEX_LOCK / name, CODEX_CACHE / name)
+            shutil.copyfile(lock / name, cache / name)
         quiet = ("--no-audit", "--no-fund", "--loglevel=error")
-        session.run(npm, "ci", "--prefix", str(CODEX_CACHE), *quiet, external=True, success_codes=range(256))
-    if _codex_is_current():
+        session.run(npm, "ci", "--prefix", str(cache), *quiet, external=True, success_codes=range(256))
+    if all(map(_codex_is_current, CODEX_LOCKS)):
+        session.log("the pinned CLIs are in the cache")
         return
     reason = "the real Codex CLI could not be fetched" if npm else "npm is not installed"
     if os.environ.get("CFP_REQUIRE_CODEX") == "1":
@@ -207,6 +209,7 @@ def golden(session: nox.Session) -> None:
 
 @nox.session
 def reference(session: nox.Session) -> None:
-    """Write docs/reference.md anew from the flags of the commands, the promises of their results and the messages."""
+    """Write docs/reference.md and README's table of identities anew, from commands, promises, messages and data."""
     _install(session, "tests")
-    session.run("pytest", "-q", "tests/contract/test_reference.py", env={"CFP_TEST_WRITE_REFERENCE": "1"})
+    pages = ("tests/contract/test_reference.py", "tests/contract/test_identities.py")
+    session.run("pytest", "-q", *pages, env={"CFP_TEST_WRITE_REFERENCE": "1"})

@@ -23,7 +23,8 @@ from tests.certificates import self_signed
 pytest_plugins = ["tests.numbers"]
 
 REPOSITORY = Path(__file__).parent.parent
-CODEX = REPOSITORY / ".cache" / "codex" / "node_modules" / ".bin" / "codex"
+CACHE = REPOSITORY / ".cache"
+OLDER_CODEX = ("0.130", "0.150")
 
 # Repeatable unless asked: what a change did not break must not fail. `dev` explores at random, `deep` for hours.
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
@@ -109,7 +110,7 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the real Codex by what it asks for; leave the deep sizes to the deep profile."""
     for item in items:
-        if "codex_cli" in getattr(item, "fixturenames", ()):
+        if {"codex_cli", "older_codex"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.real_codex)
         if item.get_closest_marker("deep") and PROFILE != "deep":
             item.add_marker(pytest.mark.skip(reason="deep sizes: HYPOTHESIS_PROFILE=deep (nox -s deep)"))
@@ -142,13 +143,27 @@ def _find_codex() -> Path | str:
     path = os.environ.get("CFP_TEST_CODEX")
     if path:
         return Path(path) if Path(path).exists() else f"CFP_TEST_CODEX names {path}, which is not there"
-    return CODEX if CODEX.exists() else "the real Codex CLI is not installed: nox -s codex_cli"
+    return _cached_codex("codex")
+
+
+def _cached_codex(folder: str) -> Path | str:
+    codex = CACHE / folder / "node_modules" / ".bin" / "codex"
+    return codex if codex.exists() else "the real Codex CLI is not installed: nox -s codex_cli"
 
 
 @pytest.fixture(scope="session")
 def codex_cli() -> Path:
     """The real Codex CLI; without it the test is skipped, or fails where CFP_REQUIRE_CODEX=1."""
-    codex = _find_codex()
+    return _required(_find_codex())
+
+
+@pytest.fixture(scope="session", params=OLDER_CODEX)
+def older_codex(request: pytest.FixtureRequest) -> tuple[str, Path]:
+    """The version and program of an older Codex CLI; where it is not there, as `codex_cli`."""
+    return request.param, _required(_cached_codex(f"codex-{request.param}"))
+
+
+def _required(codex: Path | str) -> Path:
     if isinstance(codex, Path):
         return codex
     if os.environ.get("CFP_REQUIRE_CODEX") == "1":

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from cfp.demo.provider import DemoProvider
 from cfp.demo.scripted_turns import Stall
 from tests.dashboard import stage
 from tests.dashboard.browser import launched, window
 from tests.end_to_end.harness import KEY, Machine
+from tests.end_to_end.listeners import Listener
 from tests.house.source import REPOSITORY
 
 IMAGES = REPOSITORY / "docs" / "images"
@@ -78,7 +78,7 @@ def test_take(name: str, tmp_path: Path) -> None:
     """The real program reaches the state, and a real browser takes the picture."""
     prepare, width, height, scheme, opened = SHOTS[name]
     with ExitStack() as stack:
-        machine = Machine(root=tmp_path / "machine", upstream=stack.enter_context(DemoProvider(key=KEY)))
+        machine = Machine(root=tmp_path / "machine", upstream=stack.enter_context(Listener(key=KEY)))
         stack.callback(machine.end_everything)
         prepare(machine)
         if prepare is _busy:

@@ -9,20 +9,31 @@ from pathlib import Path
 
 import pytest
 
-from cfp.demo.provider import DemoProvider
 from tests.down_provider import down_provider
 from tests.end_to_end.harness import KEY, Machine
+from tests.end_to_end.listeners import LISTENERS, Listener, foreign_identities
+
+
+@pytest.fixture(autouse=True)
+def _identities_stay_with_their_own() -> Iterator[None]:
+    """No key and no login reaches a listener that is not its own, in any test of this folder."""
+    LISTENERS.clear()
+    yield
+    lines = foreign_identities()
+    LISTENERS.clear()
+    assert [] == lines
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     """A machine without Codex. What a test starts on it is ended; that SIGTERM is not enough for that is an error."""
     with ExitStack() as stack:
-        upstream = stack.enter_context(DemoProvider(key=KEY))
+        upstream = stack.enter_context(Listener(key=KEY))
         nowhere = stack.enter_context(down_provider()).removesuffix("/v1")
         machine = Machine(root=tmp_path / "machine", upstream=upstream, nowhere=nowhere)
         yield machine
         assert machine.end_everything() == []
+        assert [] == upstream.foreign_identities(), "an identity reached a provider that is not its own"
 
 
 @pytest.fixture

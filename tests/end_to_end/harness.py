@@ -23,8 +23,9 @@ from typing import Any
 
 import psutil
 
-from cfp.demo.provider import DemoProvider, Received
+from cfp.demo.provider import Received
 from cfp.demo.scripted_turns import ScriptedTurn
+from tests.end_to_end.listeners import Listener
 from tests.promised import answer_in
 
 KEY = "sk-a-key-of-the-tests"
@@ -90,7 +91,7 @@ def chatgpt_login(**claims_of_the_account: Json) -> str:
     account |= claims_of_the_account
     claims = {"iat": now, "exp": now + 86400, "email": "u@example.invalid", "https://api.openai.com/auth": account}
     token = ".".join(_base64url(json.dumps(part).encode()) for part in ({"alg": "RS256"}, claims)) + ".c2ln"
-    tokens = {"id_token": token, "access_token": token, "refresh_token": "none", "account_id": "account-1"}
+    tokens = {"id_token": token, "access_token": token, "refresh_token": "rt-canary", "account_id": "account-1"}
     refreshed = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
     return json.dumps({"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": tokens, "last_refresh": refreshed})
 
@@ -111,7 +112,7 @@ class Machine:
     """One user's machine. `codex` is None where a test needs only our program."""
 
     root: Path
-    upstream: DemoProvider
+    upstream: Listener
     codex: Path | None = None
     nowhere: str = ""  # a proxy URL that refuses: the real Codex must not leave loopback
     environ: dict[str, str] = field(default_factory=dict)

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from cfp.codex.hook_trust import trust_key, trusted_hash
-from cfp.demo.provider import DemoProvider
 from cfp.demo.scripted_turns import Reject, ScriptedTurn
 from cfp.host.codex_cli import find_codex
 from tests.end_to_end.harness import (
@@ -25,6 +24,7 @@ from tests.end_to_end.harness import (
     free_port,
     relay_config,
 )
+from tests.end_to_end.listeners import Listener
 
 NO_RETRIES = "request_max_retries = 0\nstream_max_retries = 0\n"
 
@@ -157,7 +157,7 @@ def test_codex_waits_for_a_provider_that_is_down(codex: Machine) -> None:
     with codex.codex_started() as process:
         assert process.stderr is not None
         assert any("waiting for network" in line for line in process.stderr)
-        with DemoProvider(key=KEY, port=port):
+        with Listener(key=KEY, port=port):
             ran = codex.finish(process)
     assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.transcript
 
@@ -195,6 +195,7 @@ def test_the_key_of_env_key_is_sent(codex: Machine) -> None:
 def test_a_chatgpt_login_compresses_for_the_built_in_provider(codex: Machine) -> None:
     """Bodies come in zstd, with the tier also in a header: the proxy has to know both."""
     codex.upstream.key = None
+    codex.upstream.login = True
     fast = built_in_config(codex.upstream.base_url, model="embedded-model", top='service_tier = "fast"\n')
     codex.write("config.toml", fast)
     codex.write("auth.json", chatgpt_login())

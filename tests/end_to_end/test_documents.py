@@ -7,8 +7,8 @@ import re
 import sys
 from pathlib import Path
 
-from cfp.demo.provider import DemoProvider
 from tests.end_to_end.harness import KEY, Machine
+from tests.end_to_end.listeners import Listener
 from tests.house.source import REPOSITORY
 
 _BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -34,7 +34,7 @@ def test_the_guide(codex: Machine) -> None:
     machine.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), machine.environ["PATH"]))
     machine.relay()
     before = machine.config.read_bytes()
-    with DemoProvider(key=KEY) as other:
+    with Listener(key=KEY) as other:
         machine.environ["UPSTREAM"] = other.base_url
         steps = commands("docs/guide.md")
         assert steps == [(line, type_in(machine, line)) for line, _ in steps]

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from cfp.demo.provider import DemoProvider
 from tests.codex.app_server import AppServer
 from tests.end_to_end.harness import KEY, Machine
+from tests.end_to_end.listeners import Listener
 from tests.house.source import REPOSITORY, tracked
 
 GUIDES = REPOSITORY / ".codex"
@@ -102,7 +102,7 @@ def test_the_guides_from_the_first_clone_to_the_last_file(agent: Agent) -> None:
     enabled = machine.run([program, "install", "--start", "--port", str(machine.port)], timeout=60)
     assert enabled.code == 0, enabled.transcript
 
-    with DemoProvider(key=KEY) as other:
+    with Listener(key=KEY) as other:
         machine.environ["UPSTREAM"] = other.base_url
         tried, saved, waiting, started = agent.follow("SET_UPSTREAM.md")
         assert ("verified", "upstream_updated") == (tried["status"], saved["status"])

@@ -16,11 +16,11 @@ import psutil
 
 from cfp.commands import start
 from cfp.core.settings import Policy
-from cfp.demo.provider import DemoProvider
 from cfp.demo.scripted_turns import ScriptedTurn, Stall
 from cfp.host.home import Host
 from cfp.host.worker import processes
 from tests.end_to_end.harness import KEY, Machine
+from tests.end_to_end.listeners import Listener
 from tests.numbers import Numbers
 
 REFRESHES = 20
@@ -37,7 +37,7 @@ def test_a_turn_survives_a_change_of_upstream(codex: Machine) -> None:
     (old,) = codex.workers()
     codex.upstream.script(ScriptedTurn(text=LONG, between=0.1))
     turn_count = len(codex.upstream.turns)
-    with DemoProvider(key=KEY) as other, ThreadPoolExecutor() as pool:
+    with Listener(key=KEY) as other, ThreadPoolExecutor() as pool:
         slow = pool.submit(codex.codex_exec)
         codex.upstream.wait_for_turns(turn_count + 1, timeout=30)
         moved = codex.cfp("set-upstream", "--upstream-base", other.base_url, "--restart")

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from cfp.demo.provider import DemoProvider
 from tests.end_to_end.harness import KEY, KEY_ENV, Machine, chatgpt_login, relay_config
+from tests.end_to_end.listeners import Listener
 
 _SPLIT = ("--upstream-api-key-env", KEY_ENV)
 
@@ -21,7 +21,7 @@ def _signed_in(codex: Machine, catalog: str, *, table: str = "requires_openai_au
     return text
 
 
-def _origin(provider: DemoProvider) -> str:
+def _origin(provider: Listener) -> str:
     return provider.base_url.removesuffix("/v1")
 
 
@@ -29,7 +29,7 @@ def _token() -> str:
     return str(json.loads(chatgpt_login())["tokens"]["access_token"])[:20]
 
 
-def _catalog_requests(provider: DemoProvider, path: str) -> list[tuple[str | None, str | None]]:
+def _catalog_requests(provider: Listener, path: str) -> list[tuple[str | None, str | None]]:
     """Return authorization and account id of each request for a catalogue."""
     return [
         (request.header("authorization"), request.header("chatgpt-account-id"))
@@ -60,7 +60,7 @@ def test_a_catalogue_of_the_provider_gets_its_key(codex: Machine, path: str) -> 
 
 def test_without_the_split_the_key_is_the_users(codex: Machine) -> None:
     """A provider with a key of its own: the catalogue is fetched as the user wrote it, from any address."""
-    with DemoProvider() as other:
+    with Listener(keys={KEY}) as other:
         table = f"model_catalog_url = '{_origin(other)}/v1/models'\n"
         codex.relay(table=table)
         codex.install()
@@ -71,6 +71,7 @@ def test_without_the_split_the_key_is_the_users(codex: Machine) -> None:
 
 def test_set_upstream_moves_it_and_gives_it_back(codex: Machine) -> None:
     """The split may come and go while the proxy is on; with it, no request carries the token."""
+    codex.upstream.login = True  # until the split is on
     before = _signed_in(codex, f"{_origin(codex.upstream)}/v1/models?of=mine")
     codex.install("--no-verify")
     on = codex.config.read_text()
@@ -89,7 +90,7 @@ def test_set_upstream_moves_it_and_gives_it_back(codex: Machine) -> None:
 @pytest.mark.parametrize("verb", ["install", "set-upstream", "run"])
 def test_another_address_is_refused(codex: Machine, verb: str) -> None:
     """The split is refused where Codex would send its login elsewhere; the refusal names the key and the host."""
-    with DemoProvider() as other:
+    with Listener(login=True) as other:  # without the split its catalogue gets the login
         _signed_in(codex, f"{_origin(other)}/v1/models")
         words = {
             "install": ("install", "--start", "--port", str(codex.port), *_SPLIT),
@@ -108,6 +109,7 @@ def test_another_address_is_refused(codex: Machine, verb: str) -> None:
 
 def test_a_key_that_comes_later_is_reported(codex: Machine) -> None:
     """The user adds the key to an enabled home: status and doctor name it, and install moves it or refuses."""
+    codex.upstream.login = True  # by the key that is added here, past the proxy
     added = f"model_catalog_url = '{_origin(codex.upstream)}/v1/models'  # mine\n"
     text = _signed_in(codex, "x")
     before = text.replace("model_catalog_url = 'x'  # mine\n", "")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tomllib
 
-from cfp.demo.provider import DemoProvider
 from cfp.demo.scripted_turns import Reject, Stall
 from tests.down_provider import down_provider
 from tests.end_to_end.harness import KEY, Machine, api_key_login, chatgpt_login
+from tests.end_to_end.listeners import Listener
 
 
 def test_what_codex_writes_between_our_commands_stays(codex: Machine) -> None:
@@ -57,7 +57,7 @@ def test_a_new_url_moves_the_baseline(codex: Machine) -> None:
     codex.write("auth.json", api_key_login())
     before = codex.config.read_text()
     codex.install()
-    with DemoProvider(key=KEY) as other:
+    with Listener(key=KEY) as other:
         ran = codex.cfp("set-upstream", "--upstream-base", other.base_url, "--restart")
         assert (0, codex.upstream.base_url) == (ran.code, ran.json["previous_upstream_base"]), ran.transcript
         turn_count = len(other.turns)

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from cfp.demo.provider import Connection, DemoProvider, Received
+from cfp.demo.provider import Connection, Received
 from cfp.demo.scripted_turns import ScriptedTurn
 from cfp.layout import Layout
 from tests.end_to_end.app import opened
 from tests.end_to_end.harness import KEY, Machine, Ran, api_key_login, built_in_config, chatgpt_login
+from tests.end_to_end.listeners import Listener
 from tests.end_to_end.websocket import Switchboard
 
 SUPPORTS = "supports_websockets = true\n"
@@ -31,7 +32,7 @@ class Speaking:
 def speaking(codex: Machine) -> Iterator[Speaking]:
     """A machine with the real Codex, and a provider that accepts WebSockets."""
     switchboard = Switchboard()
-    with DemoProvider(key=KEY, switch=switchboard) as upstream:
+    with Listener(key=KEY, switch=switchboard) as upstream:
         codex.upstream = upstream
         codex.write("auth.json", api_key_login())
         yield Speaking(codex, switchboard)
@@ -143,7 +144,7 @@ def _not_found(connection: Connection, request: Received) -> None:
 @pytest.mark.parametrize("provider", ["custom", "built-in"])
 def test_without_websocket_the_first_turn_falls_back_at_once(codex: Machine, provider: str) -> None:
     """A 404 costs Codex 7 s and warnings; through the proxy the POST follows at once, in silence."""
-    with DemoProvider(key=KEY, switch=_not_found) as upstream:
+    with Listener(key=KEY, switch=_not_found) as upstream:
         codex.upstream = upstream
         codex.write("auth.json", api_key_login())
         if provider == "custom":

@@ -1,0 +1,254 @@
+"""The prediction of the identity on the wire, beside the real Codex: directly, and through our worker.
+
+A test is one login of one version; each of its cells is one turn with another table in config.toml.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from cfp.codex import config_toml
+from cfp.codex.auth_json import login
+from cfp.core.identities import Identity, Version, predicted_identity
+from cfp.demo.provider import Received
+from tests.end_to_end.harness import KEY, KEY_ENV, Machine, chatgpt_login, relay_config
+from tests.end_to_end.listeners import Listener, account_server, received
+
+AUTH_JSON_KEY = "sk-of-auth-json"
+SPLIT_ENV, SPLIT_KEY = "SPLIT_KEY", "sk-kept-by-the-proxy"
+ACCOUNT = "account-of-a-token"
+# An Ed25519 key that nobody registered: PKCS #8 around 32 bytes of seven.
+_AGENT_KEY: Final = base64.b64encode(bytes.fromhex("302e020100300506032b657004220420") + b"\7" * 32).decode()
+_AGENT: Final = {
+    "agent_runtime_id": "agent-1",
+    "agent_private_key": _AGENT_KEY,
+    "account_id": ACCOUNT,
+    "chatgpt_user_id": "user-1",
+    "email": "u@example.invalid",
+    "plan_type": "pro",
+    "chatgpt_account_is_fedramp": False,
+}
+_CHATGPT: Final = json.loads(chatgpt_login())
+LOGINS: Final[dict[str, Any]] = {
+    "nobody": None,
+    "api key": {"auth_mode": "apikey", "OPENAI_API_KEY": AUTH_JSON_KEY},
+    "chatgpt": _CHATGPT,
+    "both": {**_CHATGPT, "OPENAI_API_KEY": AUTH_JSON_KEY},
+    "both, no mode": {"OPENAI_API_KEY": AUTH_JSON_KEY, "tokens": _CHATGPT["tokens"]},
+    "personal access token": {
+        "auth_mode": "personalAccessToken",
+        "OPENAI_API_KEY": None,
+        "personal_access_token": "at-canary",
+    },
+    "agent identity": {"auth_mode": "agentIdentity", "OPENAI_API_KEY": None, "agent_identity": _AGENT},
+    "unreadable": "{",
+}
+# The provider's own keys, each with a canary of its own, and the text in the provider's table.
+AUTHS: Final[dict[str, str]] = {
+    KEY: f'env_key = "{KEY_ENV}"\n',
+    "": 'env_key = "NOT_SET"\n',
+    "sk-of-bearer": 'experimental_bearer_token = "sk-of-bearer"\n',
+    "sk-of-header": 'http_headers = { Authorization = "Bearer sk-of-header" }\n',
+    "sk-of-command": '[model_providers.relay.auth]\ncommand = "echo"\nargs = ["sk-of-command"]\n',
+    "none": "",
+}
+CELLS: Final = list(itertools.product(AUTHS, (True, False)))
+_NO_RETRIES: Final = "request_max_retries = 0\nstream_max_retries = 0\n"
+RECORDS_SINCE: Final = (0, 148)  # of agent identities in auth.json; earlier versions keep a JWT there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A machine on which one login meets all the tables."""
+
+    machine: Machine
+    version: Version
+    accounts: str
+
+    def configure(self, auth: str, requires: bool, base_url: str, cell: int) -> None:  # noqa: FBT001 - a cell's column
+        """Write config.toml of one cell; requests of the cell carry its number."""
+        flag = f'requires_openai_auth = {str(requires).lower()}\nquery_params = {{ cell = "{cell}" }}\n'
+        top = f'chatgpt_base_url = "{self.accounts}/backend-api"\n'
+        text = relay_config(base_url, top=top, table=_NO_RETRIES + flag)
+        self.machine.write("config.toml", text.replace(f'env_key = "{KEY_ENV}"\n', "") + AUTHS[auth])
+
+    def prediction(self, provider: str = "relay") -> Identity:
+        """Return the identity that the program expects of these files and this environment."""
+        config = config_toml.parse(self.machine.config.read_bytes())
+        auth = self.machine.home / "auth.json"
+        names = [name for name, value in self.machine.environment().items() if value]
+        kind = login(auth.read_bytes() if auth.exists() else None, None)
+        return predicted_identity(config, provider, kind, names, self.version)
+
+    def sent(self, cell: int | None = None) -> Identity:
+        """Run a turn and return the one identity that all of its requests have at the provider."""
+        before = len(self.machine.upstream.received)
+        ran = self.machine.codex_exec()
+        requests = [
+            request
+            for request in self.machine.upstream.received[before:]
+            if cell is None or f"cell={cell}" in request.path
+        ]
+        if not any(request.method == "POST" for request in requests):
+            assert (1, []) == (ran.code, requests), ran.transcript
+            return Identity.CODEX_REFUSES
+        assert 0 == ran.code, ran.transcript
+        (identity,) = {identity_of(request) for request in requests}
+        return identity
+
+
+def identity_of(request: Received) -> Identity:
+    """Return the identity of a request, from its canary; a login has an account id, a key never."""
+    authorization = request.header("authorization") or ""
+    kinds = {
+        "": Identity.NONE,
+        f"Bearer {AUTH_JSON_KEY}": Identity.OPENAI_API_KEY,
+        f"Bearer {_CHATGPT['tokens']['access_token']}": Identity.CHATGPT_LOGIN,
+        "Bearer at-canary": Identity.PERSONAL_ACCESS_TOKEN,
+        **{f"Bearer {key}": Identity.PROVIDER_KEY for key in (*AUTHS, SPLIT_KEY)},
+    }
+    identity = Identity.AGENT_IDENTITY if authorization.startswith("AgentAssertion ") else kinds[authorization]
+    assert identity.may_be_a_login == (request.header("chatgpt-account-id") is not None)
+    return identity
+
+
+@pytest.fixture(params=LOGINS)
+def signed_in(request: pytest.FixtureRequest, machine: Machine) -> Iterator[Bench]:
+    """The machine, signed in; its provider accepts every key."""
+    auth = LOGINS[request.param]
+    if auth is not None:
+        machine.write("auth.json", auth if isinstance(auth, str) else json.dumps(auth))
+    machine.upstream.key = None
+    machine.upstream.keys |= {AUTH_JSON_KEY, SPLIT_KEY, *AUTHS} - {""}
+    with account_server(ACCOUNT) as accounts:
+        machine.environ |= {
+            "CODEX_AUTHAPI_BASE_URL": f"{accounts}/auth",
+            "CODEX_AGENT_IDENTITY_AUTHAPI_BASE_URL": f"{accounts}/auth",
+            "CODEX_AGENT_IDENTITY_JWKS_BASE_URL": f"{accounts}/backend-api",
+            SPLIT_ENV: SPLIT_KEY,
+        }
+        yield Bench(machine=machine, version=(0, 171), accounts=accounts)
+
+
+def _direct(bench: Bench) -> None:
+    """Compare each cell with its prediction; the test is the direct case, in which a login may reach the provider."""
+    machine = bench.machine
+    machine.upstream.login = True
+    wrong = []
+    for cell, (auth, requires) in enumerate(CELLS):
+        bench.configure(auth, requires, machine.upstream.base_url, cell)
+        prediction, identity = bench.prediction(), bench.sent(cell)
+        if prediction is not identity:
+            wrong.append((auth, requires, prediction, identity))
+    top = f'chatgpt_base_url = "{bench.accounts}/backend-api"\n'
+    machine.write("config.toml", f'model = "gpt-5.5"\nopenai_base_url = "{machine.upstream.base_url}"\n{top}')
+    assert ([], bench.prediction("openai")) == (wrong, bench.sent())
+
+
+def test_directly(signed_in: Bench, codex: Machine) -> None:
+    """Without the proxy, the newest Codex sends in every cell what is predicted, the built-in provider included."""
+    assert codex is signed_in.machine
+    _direct(signed_in)
+
+
+def test_older_versions(signed_in: Bench, older_codex: tuple[str, Path]) -> None:
+    """So do the older ones that the table tells apart."""
+    version, program = older_codex
+    number = tuple(map(int, version.split(".")))
+    if number < RECORDS_SINCE and _is_agent(signed_in.machine):
+        pytest.skip("this version keeps another shape of an agent identity")
+    signed_in.machine.codex = program
+    _direct(Bench(machine=signed_in.machine, version=number, accounts=signed_in.accounts))
+
+
+def _is_agent(machine: Machine) -> bool:
+    auth = machine.home / "auth.json"
+    return auth.exists() and "agentIdentity" in auth.read_text()
+
+
+@pytest.mark.parametrize("split", [True, False], ids=["split", "preserved"])
+def test_through_the_proxy(signed_in: Bench, codex: Machine, split: bool) -> None:  # noqa: FBT001 (a parameter of pytest)
+    """Each cell through one real worker: status says it beforehand, and warns exactly where a login arrives.
+
+    With the split on, no login may come (the listener sees to that); preserved, it is as without the proxy.
+    """
+    codex.upstream.login = not split
+    codex.relay()
+    codex.install("--no-verify", *(["--upstream-api-key-env", SPLIT_ENV] if split else []))
+    wrong = []
+    for cell, (auth, requires) in enumerate(CELLS):
+        signed_in.configure(auth, requires, f"http://127.0.0.1:{codex.port}/v1", cell)
+        status = codex.cfp("status").json
+        identity, expected = signed_in.sent(cell), status["identity_on_the_wire"]
+        warned = status["diagnosis"]["code"] == "chatgpt_auth_preserved"
+        if identity != expected["through_proxy"] or warned != identity.may_be_a_login:
+            wrong.append((auth, requires, expected, identity, status["diagnosis"]["code"]))
+        if split and identity is Identity.PROVIDER_KEY:
+            assert f"Bearer {SPLIT_KEY}" == codex.upstream.turns[-1].header("authorization")
+        if not split:
+            assert expected["direct"] == expected["through_proxy"]
+    assert [] == wrong
+
+
+# ---- The guard of all tests of this folder ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("another provider's key", ("authorization", "Bearer sk-of-another")),
+        ("another provider's key", ("x-api-key", "sk-of-another")),
+        ("ChatGPT token", ("authorization", f"Bearer {_CHATGPT['tokens']['access_token']}")),
+        ("personal access token", ("authorization", "Bearer at-canary")),
+        ("agent identity", ("authorization", "AgentAssertion e30")),
+        ("chatgpt-account-id", ("chatgpt-account-id", "account-1")),
+        ("cookie", ("cookie", "a=b")),
+    ],
+)
+def test_a_foreign_identity_is_seen(name: str, header: tuple[str, str]) -> None:
+    """The guard names each kind, wherever it stands in the request, and not its value; its own key is no finding."""
+    listener = Listener(key=KEY)
+    assert [] == listener.foreign_identities()
+    listener.record(received("POST", "/v1/responses", ("authorization", f"Bearer {KEY}")))
+    assert [] == listener.foreign_identities()
+    listener.record(received("GET", "/v1/models", header))
+    listener.record(received("POST", "/v1/responses", body=header[1].encode()))
+    lines = listener.foreign_identities()
+    assert f"GET /v1/models: {name}" == lines[0]
+    assert header[1] not in "".join(lines)
+    listener.login = True
+    listener.keys.add("sk-of-another")
+    assert [] == listener.foreign_identities()
+    listener.close()
+
+
+def test_every_listener_is_guarded() -> None:
+    """No test of this folder starts an embedded provider past the guard."""
+    folder = Path(__file__).parent
+    others = set(folder.glob("*.py")) - {Path(__file__), folder / "listeners.py"}
+    past = [path.name for path in others if "DemoProvider" in path.read_text(encoding="utf-8")]
+    assert [] == past
+
+
+def test_keys_of_two_providers_stay_apart(codex: Machine) -> None:
+    """Two providers in one file: with the proxy on for one, each gets its own key alone, also after an uninstall."""
+    with Listener(key="sk-of-the-second") as second:
+        other = (
+            f'\n[model_providers.second]\nname = "Second"\nbase_url = "{second.base_url}"\nenv_key = "SECOND_KEY"\n'
+        )
+        codex.environ["SECOND_KEY"] = "sk-of-the-second"
+        codex.relay(table=other)
+        for command in (codex.install, lambda: codex.cfp("uninstall")):
+            command()
+            for provider, listener in (("relay", codex.upstream), ("second", second)):
+                before = len(listener.turns)
+                assert 0 == codex.codex_exec("-c", f'model_provider="{provider}"').code
+                assert before + 1 == len(listener.turns)
