@@ -15,7 +15,7 @@ from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import InstallPlan, plan_install
 from cfp.core.plan.trust import plan_trust
 from cfp.core.plan.worker import WorkerAction
-from cfp.core.route_report import route_and_auth
+from cfp.core.route_report import route_and_auth, warning_fields
 from cfp.core.settings import Policy
 from cfp.core.state import state_of
 from cfp.errors import CfpError, Refused, UsageError
@@ -186,7 +186,7 @@ def _planned(facts: Facts, plan: InstallPlan) -> dict[str, Any]:
         "files": [str(change.path) for change in plan.changes if change.before != change.after],
         "keys": [".".join(edit.path) for change in plan.changes for edit in change.edits],
         "verification_needed": plan.changed_route,
-        **_warnings(plan),
+        **warning_fields(plan.route_warnings, plan.warnings),
         "changed": False,
     }
 
@@ -203,18 +203,12 @@ def _fields(facts: Facts, plan: InstallPlan, switch: Switch) -> dict[str, Any]:
         "startup_hook": _hook_fields(facts, plan),
         "switch_order": "proxy_started_before_config_switch" if plan.hook else None,
         "start_result": _start_result(plan, switch),
-        **_warnings(plan),
+        **warning_fields(plan.route_warnings, plan.warnings),
         "hooks_opt_out_overridden": "hooks_opt_out_overridden" in plan.warnings,
         "message": done.sentence,
         "next_user_action": done.action,
         "current_session_effect": EFFECTS["new_processes"].sentence,
     }
-
-
-def _warnings(plan: InstallPlan) -> dict[str, Any]:
-    sentences = [f"{warning.message.sentence} {warning.message.action}" for warning in plan.route_warnings]
-    codes = dict.fromkeys(warning.code for warning in plan.route_warnings)
-    return {"warnings": [*plan.warnings, *codes], "warning_messages": sentences}
 
 
 def _hook_fields(facts: Facts, plan: InstallPlan) -> dict[str, Any] | None:

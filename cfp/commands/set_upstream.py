@@ -14,7 +14,7 @@ from cfp.core.facts import Facts
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.set_upstream import UpstreamPlan, plan_set_upstream
 from cfp.core.plan.worker import WorkerAction
-from cfp.core.route_report import route_and_auth
+from cfp.core.route_report import route_and_auth, route_warnings, warning_fields
 from cfp.core.settings import Policy
 from cfp.core.state import state_of, uses_proxy
 from cfp.host.home import LOCK_TIMEOUT_S, Host
@@ -112,6 +112,7 @@ def _fields(facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts) -> d
     return {
         **route_and_auth(after, plan.settings, pending=plan.restart_required),
         "state": state_of(after),
+        **warning_fields(route_warnings(after, plan.settings)),
         "previous_upstream_base": plan.previous.upstream_base,
         "config_matches": uses_proxy(after),
         "restart_required": plan.restart_required,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -211,6 +211,15 @@ def route_warnings(facts: Facts, settings: Settings) -> tuple[RouteWarning, ...]
         text = ROUTE_WARNINGS["upstream_unencrypted"].filled({"upstream_base": settings.upstream_base})
         warnings.append(RouteWarning(code="upstream_unencrypted", message=text))
     return tuple(warnings)
+
+
+def warning_fields(warnings: Sequence[RouteWarning], codes: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Return the result's fields about warnings: `codes` and those of the route, and the sentences of the route's."""
+    sentences = [f"{warning.message.sentence} {warning.message.action}" for warning in warnings]
+    return {
+        "warnings": [*codes, *dict.fromkeys(warning.code for warning in warnings)],
+        "warning_messages": sentences,
+    }
 
 
 def key_warnings(facts: Facts, provider: str) -> Iterator[RouteWarning]:

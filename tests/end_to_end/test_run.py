@@ -16,7 +16,17 @@ import psutil
 import pytest
 
 from cfp.demo.scripted_turns import Reject, ScriptedTurn
-from tests.end_to_end.harness import BACKUPS, JOURNAL, STATE, Machine, api_key_login, chatgpt_login, relay_config
+from tests.end_to_end.harness import (
+    BACKUPS,
+    JOURNAL,
+    KEY,
+    KEY_ENV,
+    STATE,
+    Machine,
+    api_key_login,
+    chatgpt_login,
+    relay_config,
+)
 
 # Says how it was called, then waits for a signal; answers TERM with an exit code of its own.
 _STAND_IN = """#!/bin/sh
@@ -178,6 +188,15 @@ def test_a_login_for_the_provider_is_named(stand_in: Machine, kept: bool) -> Non
     stand_in.environ["END"] = "0"
     ran = stand_in.cfp("run", *(["--upstream-api-key-env", "RELAY_KEY"] if kept else []), "--", "codex")
     assert (0, not kept) == (ran.code, "ChatGPT login to that provider" in ran.stderr), ran.transcript
+
+
+def test_a_key_that_cannot_be_sent_is_named(stand_in: Machine) -> None:
+    """By its place, on stderr, and without showing it."""
+    stand_in.environ |= {KEY_ENV: f"{KEY}\n", "END": "3"}
+    ran = stand_in.cfp("run", "--", "codex", "exec", "hello")
+    assert 3 == ran.code
+    assert f"The key in the variable {KEY_ENV} has a line break" in ran.stderr
+    assert KEY not in ran.stderr + ran.stdout
 
 
 def test_a_profile_and_a_flag_choose_the_provider(stand_in: Machine) -> None:
