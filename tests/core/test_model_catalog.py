@@ -6,6 +6,7 @@ import tomllib
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import assume, given
@@ -33,7 +34,7 @@ from cfp.core.plan.model_catalog import (
 )
 from cfp.core.plan.repair import plan_repair
 from cfp.core.plan.set_upstream import plan_set_upstream
-from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
+from cfp.core.plan.uninstall import ConfigRestore, UninstallRequest, plan_uninstall
 from cfp.core.provider import BUILT_IN, providers
 from cfp.core.settings import parse_settings
 from cfp.errors import CfpError, Refused
@@ -190,7 +191,7 @@ def test_prepare_only_refuses_too() -> None:
 
 # ---- an installation's life --------------------------------------------------------------------------------------
 
-_STEPS = ("split", "clear", "install", "install_split", "other_url", "first_url", "edit")
+_STEPS = ("split", "clear", "install", "install_split", "other_url", "first_url", "edit", "newer")
 
 
 @st.composite
@@ -220,21 +221,38 @@ def test_every_byte_comes_back(case: tuple[bytes, str], steps: list[str]) -> Non
         assume(False)
     added = b""
     for step in steps:
+        text = newer(text, provider) if step == "newer" else text
+        added += EDIT if step == "edit" else b""
         with suppress(_StaysBehind):
             home = _step(home, step, provider)
-        added += EDIT if step == "edit" else b""
-        url, settings = catalog_url(home.config.root, provider), home.settings
-        assert url is not None
-        assert passed_by(home.config.root, settings) is None
-        assert is_proxied(url, settings) == (settings.overrides_auth and is_at(url, settings.upstream_base))
+            if step not in {"newer", "edit"}:
+                url, settings = str(catalog_url(home.config.root, provider)), home.settings
+                assert passed_by(home.config.root, settings) is None
+                at_provider = is_at(url, settings.upstream_base)
+                assert is_proxied(url, settings) == (settings.overrides_auth and at_provider)
     data = uninstalled(home)
     if {"other_url", "first_url"}.isdisjoint(steps):
-        assert text + added == data
+        if {"edit", "newer"}.isdisjoint(steps):
+            assert text == data
+        else:  # the header of an empty table that we used may then stand elsewhere, or go
+            assert entries(text + added) == entries(data)
         return
     before, left = (providers(config_toml.parse(image))[provider] for image in (text, data))
-    assert left["model_catalog_url"] in {CATALOG, CATALOG.replace("relay", "other")}
+    assert urlsplit(left["model_catalog_url"]).hostname in {"relay.example", "other.example"}
     urls = {"base_url": None, "model_catalog_url": None}
     assert equivalent({**before, **urls}, {**left, **urls})
+
+
+def entries(text: bytes | None) -> list[bytes]:
+    """The lines of a text in any order, without headers."""
+    return sorted(line for line in (text or b"").splitlines() if not line.lstrip().startswith(b"["))
+
+
+def newer(text: bytes, provider: str) -> bytes:
+    """The text once its user has written another URL of the same origin over the catalogue's."""
+    url = "https://relay.example/newer.json"
+    edit = KeyEdit(path=catalog_key(provider), before=None, after=url, after_spelling=f"'{url}'")
+    return CONFIG_TOML.apply(text, (edit,))
 
 
 class _StaysBehind(Exception):
@@ -258,6 +276,8 @@ def _step(home: Facts, step: str, provider: str) -> Facts:
     }
     if step == "edit":
         return edited(home, (home.config.data or b"") + EDIT)
+    if step == "newer":
+        return edited(home, newer(home.config.data or b"", provider))
     try:
         if step in {"install", "install_split"}:
             plan = plan_install(home, requests[step])
@@ -276,7 +296,16 @@ def test_set_upstream_moves_it_and_gives_it_back() -> None:
     assert f"{OWN}/catalog.json?of=mine" == catalog_of(split)
     cleared = with_upstream(split, CLEAR)
     assert home.config.data == cleared.config.data
-    assert {config()} == {uninstalled(on) for on in (home, split, cleared)}
+    for on in (home, split, cleared):
+        plan = plan_uninstall(on, UninstallRequest())
+        assert (ConfigRestore.RESTORED, config()) == (plan.config_restore, after(on, plan.changes).config.data)
+
+
+def test_edits_since_the_move_survive_its_end() -> None:
+    """The split goes, and the file must not pass for the one that the record knows."""
+    home = enabled()
+    cleared = with_upstream(edited(home, home.config.data + EDIT), CLEAR)
+    assert config() + EDIT == uninstalled(cleared)
 
 
 def test_the_catalogue_follows_the_provider() -> None:
@@ -286,6 +315,31 @@ def test_the_catalogue_follows_the_provider() -> None:
     moved = config().replace(b"https://relay.example/v1", b"https://new.example/api")
     assert moved.replace(b"relay.example/cat", b"new.example/cat") == uninstalled(home)
     assert config() == uninstalled(with_upstream(home, RouteRequest(upstream_base=UPSTREAM)))
+
+
+def test_another_url_without_the_split_moves_it_too() -> None:
+    """Both in one command: what was ours belongs to the provider, and config.toml has it at the new address."""
+    home = with_upstream(enabled(), replace(CLEAR, upstream_base="https://new.example/api"))
+    assert CATALOG.replace("relay", "new") == catalog_of(home)
+    left = config_toml.parse(uninstalled(home))["model_providers"]["relay"]
+    assert ("https://new.example/api", CATALOG.replace("relay", "new")) == (
+        left["base_url"],
+        left["model_catalog_url"],
+    )
+
+
+def test_a_users_newer_url_is_moved_by_set_upstream() -> None:
+    """It takes the place of the one that was recorded, and an uninstall gives it back."""
+    home = enabled()
+    newer = b"'https://relay.example/newer.json'"
+    home = edited(home, home.config.data.replace(f'"{OWN}/catalog.json?of=mine"'.encode(), newer))
+    assert "https://relay.example/newer.json" == passed_by(home.config.root, home.settings)
+    moved = with_upstream(home, SPLIT)
+    assert f"{OWN}/newer.json" == catalog_of(moved)
+    expected = config().replace(f"'{CATALOG}'".encode(), newer)
+    assert expected == uninstalled(moved)
+    later = edited(moved, moved.config.data + EDIT)
+    assert (expected + EDIT, ()) == (uninstalled(later), plan_uninstall(later, UninstallRequest()).conflicts)
 
 
 def test_a_catalogue_at_the_former_provider_is_refused() -> None:
@@ -359,6 +413,24 @@ def test_a_key_that_came_later_is_diagnosed_and_moved() -> None:
     before = config(None).replace(b"requires_openai_auth", line + b"requires_openai_auth")
     for moved in (after(now, plan_install(now, SPLIT).changes), with_upstream(now, SPLIT)):
         assert f"{OWN}/catalog.json?of=mine" == catalog_of(moved)
+        assert before == uninstalled(moved)
+
+
+@pytest.mark.parametrize("line", [f'model_catalog_url = "{CATALOG}"\n', f"model_catalog_url = '{CATALOG}' # mine\n"])
+@pytest.mark.parametrize("place", ["name", "base_url", "requires_openai_auth", "[features]"])
+def test_a_line_that_came_later_stays_wherever_it_is(line: str, place: str) -> None:
+    """Also where our own edit would have put it: it is the user's line all the same."""
+    home = enabled(config(None))
+    at = place.encode()
+    data = home.config.data.replace(at, line.encode() + at, 1)
+    assert CATALOG == passed_by(config_toml.parse(data), home.settings)
+    before = (
+        config(None) + line.encode() if place == "[features]" else config(None).replace(at, line.encode() + at, 1)
+    )
+    moved = with_upstream(edited(home, data), SPLIT)
+    assert config_toml.parse(before) == config_toml.parse(uninstalled(moved))
+    assert line.encode() in uninstalled(moved)
+    if place != "[features]":
         assert before == uninstalled(moved)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cfp.codex import config_toml
 from cfp.core.facts import Facts
-from cfp.core.manifest import Manifest, digest
+from cfp.core.manifest import FileRecord, Manifest, digest
 from cfp.core.plan.baseline import config_edits, derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.changes import config_change, manifest_change, settings_change
@@ -19,7 +19,7 @@ from cfp.core.provider import choose_provider, url_key
 from cfp.core.settings import Settings
 from cfp.core.state import State, state_of, uses_proxy
 from cfp.errors import ConfigDrift, Refused, UsageError
-from journal.values import ABSENT, FileChange, KeyEdit, KeyPath
+from journal.values import ABSENT, FileChange, KeyEdit, KeyPath, Unmergeable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +51,11 @@ def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> 
     if request.upstream_base is None and settings.upstream_base != previous.upstream_base:
         raise ConfigDrift("provider_repointed", provider=previous.provider)  # an older config.toml is back
     check_key(facts, settings)
-    catalog = _plan_catalog(facts, manifest, previous, settings)
-    record, backup = _record_settings(facts, catalog.manifest, previous, settings, catalog.moved)
+    try:
+        catalog = _plan_catalog(facts, manifest, previous, settings)
+    except Unmergeable as error:
+        raise Refused("file_not_editable", reason=str(error)) from error
+    record, backup = _record_settings(facts, catalog, previous, settings)
     worker = facts.own_worker
     is_outdated = worker is not None and not serves(worker, settings, facts.runtime.runtime_id)
     action = refresh(worker) if worker is not None and is_outdated and restart else WorkerAction.KEEP
@@ -80,11 +83,13 @@ class _CatalogPlan:
     """The provider's model catalogue with the new settings.
 
     manifest  with our key for it, or without
+    backup    the user's config.toml, which an uninstall gives back; None where it is lost
     config    the change of config.toml where our key comes or goes
     moved     the catalogue at the new provider, which an uninstall gives back; None where it stays the user's own
     """
 
     manifest: Manifest
+    backup: bytes | None
     config: FileChange | None = None
     moved: str | None = None
 
@@ -95,52 +100,54 @@ def _plan_catalog(facts: Facts, manifest: Manifest, previous: Settings, settings
     A catalogue that is ours belongs to the provider, and follows its URL as `base_url` does.
     """
     key, data = catalog_key(settings.provider), facts.config.data
-    baseline = derive_baseline(facts).config.content
+    baseline, backup = derive_baseline(facts).config.content, facts.recorded_backup
     theirs = catalog_url(config_toml.parse(baseline), settings.provider)
     is_ours = theirs is not None and theirs != config_toml.lookup(facts.config.root, key)
-    moved = None
+    moved, wanted = None, baseline
     if theirs is not None and is_ours:
         moved = moved_catalog(theirs, previous=previous.upstream_base, upstream=settings.upstream_base)
-        baseline = config_toml.CONFIG_TOML.apply(baseline, (KeyEdit(path=key, before=theirs, after=moved),))
-    own = own_catalog(config_toml.parse(baseline), settings)
+        wanted = config_toml.CONFIG_TOML.apply(baseline, (KeyEdit(path=key, before=theirs, after=moved),))
+    own = own_catalog(config_toml.parse(wanted), settings)
     if is_ours is (own is not None):
-        return _CatalogPlan(manifest=manifest, moved=moved)
-    known = config_edits(facts, manifest)
-    others = tuple(edit for edit in manifest.config.edits or known if edit.path != key)
+        return _CatalogPlan(manifest=manifest, backup=backup, moved=moved)
+    known, record = config_edits(facts, manifest), manifest.config
+    others = tuple(edit for edit in record.edits or known if edit.path != key)
     if own is None:
         former = tuple(_moved_edit(edit, moved) for edit in known if edit.path == key)
-        content = config_toml.CONFIG_TOML.restore(data or b"", facts.recorded_backup, former).content
-    else:
-        edit = config_toml.edit_for(data, key, own)
-        content, others = config_toml.CONFIG_TOML.apply(data, (edit,)), (*others, edit)
-    # Only a file that is still that of the install may pass for it; in another one, others' edits would be lost.
-    hash_after = digest(content) if digest(data) == manifest.config.hash_after else manifest.config.hash_after
+        content = config_toml.CONFIG_TOML.restore(data or b"", backup, former).content
+        # Only a file that is still that of the record may pass for it; in another one, others' edits would be lost.
+        hash_after = digest(content) if digest(data) == record.hash_after else record.hash_after
+        record = replace(record, edits=others, hash_after=hash_after)
+    else:  # as an install does: the key may be newer than the backup, which then has to have it
+        edit, backup = config_toml.edit_for(data, key, own), baseline
+        content = config_toml.CONFIG_TOML.apply(data, (edit,))
+        record = FileRecord(hash_before=digest(backup), hash_after=digest(content), edits=(*others, edit))
     return _CatalogPlan(
-        manifest=replace(manifest, config=replace(manifest.config, edits=others, hash_after=hash_after)),
+        manifest=replace(manifest, config=record),
+        backup=backup,
         config=config_change(facts, content, config_toml.edits_between(data, content, [key])),
         moved=moved,
     )
 
 
 def _record_settings(
-    facts: Facts, manifest: Manifest, previous: Settings, settings: Settings, moved: str | None
+    facts: Facts, catalog: _CatalogPlan, previous: Settings, settings: Settings
 ) -> tuple[Manifest, FileChange | None]:
     """Return the manifest with the new settings, and the backup with the URLs that an uninstall gives back then."""
-    record = replace(manifest, settings=settings)
-    if settings.upstream_base == previous.upstream_base:
+    record, backup = replace(catalog.manifest, settings=settings), catalog.backup
+    if settings.upstream_base != previous.upstream_base:
+        urls = {url_key(settings.provider): settings.upstream_base, catalog_key(settings.provider): catalog.moved}
+        if record.config.edits is not None:  # 0.1.0 recorded no keys: its uninstall takes the URL from the settings
+            edits = tuple(_moved_edit(edit, urls.get(edit.path)) for edit in record.config.edits)
+            record = replace(record, config=replace(record.config, edits=edits))
+        if backup is not None:
+            backup = config_toml.CONFIG_TOML.apply(backup, _backup_edits(backup, urls))
+    if backup is None or backup == facts.recorded_backup:
         return record, None
-    urls = {url_key(settings.provider): settings.upstream_base, catalog_key(settings.provider): moved}
-    config = manifest.config
-    if config.edits is not None:  # 0.1.0 recorded no keys: its uninstall takes the URL from the settings
-        edits = tuple(_moved_edit(edit, urls.get(edit.path)) for edit in config.edits)
-        config = replace(config, edits=edits)
-    if facts.recorded_backup is None:
-        return replace(record, config=config), None
-    content = config_toml.CONFIG_TOML.apply(facts.recorded_backup, _backup_edits(facts.recorded_backup, urls))
     path = facts.layout.backup(facts.now)
     return (
-        replace(record, config=replace(config, hash_before=digest(content)), backup_path=str(path)),
-        FileChange(path=path, before=None, after=content, secret=True),
+        replace(record, config=replace(record.config, hash_before=digest(backup)), backup_path=str(path)),
+        FileChange(path=path, before=None, after=backup, secret=True),
     )
 
 
