@@ -90,7 +90,7 @@ def candidate_key(
     if not named and keys.sends_login(files, provider):
         raise Refused("chatgpt_login_not_sent", provider=provider)
     if not named and files.auth_of(provider) is ProviderAuth.ENV_KEY_UNSET:
-        raise Refused("codex_key_unset", provider=provider, dotenv=host.layout.dotenv)
+        raise Refused("codex_key_unset", provider=provider, dotenv=str(host.layout.dotenv))
     if named or keys.sends_key(files, provider):
         raise Refused(unknown, provider=provider)
     return None

@@ -97,6 +97,12 @@ _PRESERVED: Final[dict[Identity, DiagnosisCode]] = {
 }
 
 
+def refusal_code(facts: Facts, provider: str) -> DiagnosisCode:
+    """Return the code of the message for a provider with which Codex refuses to start a turn."""
+    auth = provider_auth(facts.config.root, provider, facts.environment | facts.user_environment)
+    return "codex_key_missing" if auth is ProviderAuth.ENV_KEY_UNSET else "codex_refuses"
+
+
 def message_code_for(facts: Facts, code: DiagnosisCode) -> DiagnosisCode:
     """Return the code of the message, which depends on the login, the refusal, the home, or streams that are cut."""
     if code == "port_shared" and facts.is_default_home:
@@ -105,9 +111,7 @@ def message_code_for(facts: Facts, code: DiagnosisCode) -> DiagnosisCode:
     if settings is not None and code == "chatgpt_auth_preserved":
         return _PRESERVED.get(route_identity(facts, settings).through_proxy, code)
     if settings is not None and code == "codex_refuses":
-        environment = facts.environment | facts.user_environment
-        auth = provider_auth(facts.config.root, settings.provider, environment)
-        return "codex_key_missing" if auth is ProviderAuth.ENV_KEY_UNSET else code
+        return refusal_code(facts, settings.provider)
     cuts = facts.worker is not None and not facts.worker.hands_over
     return _CUT.get(code, code) if cuts else code
 

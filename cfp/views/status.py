@@ -40,6 +40,7 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
                 ("route", _route(answer)),
                 ("WebSocket", WEBSOCKETS.get(str((answer.get("health") or {}).get("upstream_websocket")))),
                 ("key", _key(answer)),
+                ("identity", (answer.get("identity_on_the_wire") or {}).get("message")),
                 ("policy", _policy(answer)),
                 ("login", _LOGINS.get(str(answer.get("login_mode")), "unknown")),
                 ("hook", _hook(answer)),

@@ -100,6 +100,7 @@ CATALOG = facts(
         (LOGIN_ENABLED, "upstream_auth", (False, "chatgpt_auth_preserved")),
         (replace(ENABLED, codex_login=Login.CHATGPT), "upstream_auth", (True, "ok")),
         (replace(ENABLED, environment=frozenset()), "upstream_auth", (False, "codex_refuses")),
+        (facts(environment=frozenset()), "upstream_auth", (False, "codex_refuses")),
         (
             replace(ENABLED, config=CATALOG, settings=replace(SETTINGS, upstream_api_key_file=True)),
             "model_catalog",

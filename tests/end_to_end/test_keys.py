@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.end_to_end.harness import KEY, Machine, chatgpt_login, relay_config
+from tests.end_to_end.harness import KEY, KEY_ENV, Machine, chatgpt_login, relay_config
 
 _TOLD = f'[model_providers.relay.auth]\ncommand = "sh"\nargs = ["-c", "echo {KEY}"]\n'
 
@@ -24,6 +24,22 @@ def test_a_key_that_a_program_tells(codex: Machine) -> None:
     turn = codex.turn()
     assert (f"Bearer {KEY}", "priority") == (turn.header("authorization"), turn.json()["service_tier"])
     assert "source_key_short_lived" == codex.cfp("prepare-chatgpt-login").json["code"]
+
+
+@pytest.mark.parametrize("verb", [["install", "--start"], ["install", "--start", "--dry-run"], ["verify-upstream"]])
+def test_an_env_key_in_auth_json_alone(machine: Machine, verb: list[str]) -> None:
+    """Codex does not find it there, so no route can work: refused, nothing is sent, and the two places are named."""
+    machine.relay()
+    machine.write("config.toml", machine.config.read_text().replace(KEY_ENV, "OTHER_KEY"))
+    machine.write("auth.json", f'{{"OTHER_KEY": "{KEY}", "OPENAI_API_KEY": "{KEY}"}}')
+    assert "codex_refuses" in {check["code"] for check in machine.cfp("doctor").json["checks"]}
+    ran = machine.cfp(*verb)
+    if "--dry-run" not in verb:
+        assert (2, "codex_key_unset") == (ran.code, ran.json["code"]), ran.transcript
+        assert str(machine.home / ".env") in ran.json["error"]
+    assert () == machine.upstream.received
+    machine.write(".env", f"OTHER_KEY={KEY}\n")
+    assert 0 == machine.cfp("verify-upstream").code
 
 
 def test_a_chatgpt_login_is_not_ours_to_send(machine: Machine) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from cfp.core.header_names import HOP_BY_HOP, LOGIN, passing_fields
-from cfp.demo.provider import DemoProvider, Received
+from cfp.demo.provider import Received
 from cfp.demo.scripted_turns import ScriptedTurn
 from tests.end_to_end.app import opened
 from tests.end_to_end.harness import KEY, Machine, chatgpt_login
+from tests.end_to_end.listeners import Listener
 from tests.end_to_end.websocket import Switchboard
 
 ATTESTATION = "attested-1"
@@ -54,7 +55,7 @@ def split(codex: Machine, request: pytest.FixtureRequest) -> Iterator[tuple[Mach
     switchboard = Switchboard()
     codex.environ["TEAM"] = "green"
     supports = "supports_websockets = true\n" if request.param == "websocket" else ""
-    with DemoProvider(switch=switchboard if supports else None) as upstream:
+    with Listener(keys={KEY}, switch=switchboard if supports else None) as upstream:
         codex.upstream = upstream
         codex.relay(table=supports + OWN_FIELDS)
         yield codex, switchboard
@@ -78,6 +79,7 @@ def _with_login_sent(machine: Machine) -> str:
 def test_without_the_proxy_the_provider_sees_who_it_is(split: tuple[Machine, Switchboard]) -> None:
     """This Codex really sends what the next test excludes."""
     machine, switchboard = split
+    machine.upstream.login = True
     machine.write("config.toml", _with_login_sent(machine))
     seen, token = _conversation(machine, switchboard)
     assert {"authorization", "chatgpt-account-id", "x-oai-attestation", "x-openai-fedramp"} <= seen.names
@@ -103,6 +105,7 @@ def test_with_the_proxy_it_sees_the_key_and_nobody(split: tuple[Machine, Switchb
 def test_an_app_without_a_login_sends_no_field_that_would_be_missed(split: tuple[Machine, Switchboard]) -> None:
     """Each field that this Codex sends to a provider with a key of its own would pass in the split, too."""
     machine, switchboard = split
+    machine.upstream.login = True  # an account id of the user's own, in http_headers
     before = len(machine.upstream.received)
     with opened(machine) as app:
         assert ScriptedTurn().text == app.turn(app.thread())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
-from cfp.core.diagnosis import message_code_for
+from cfp.core.diagnosis import message_code_for, refusal_code
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity
 from cfp.core.plan.model_catalog import catalog_details, catalog_url, is_proxied, passed_by
@@ -100,8 +100,12 @@ def _auth_before_install(facts: Facts, surroundings: DoctorFacts) -> CheckResult
     if provider is None or facts.config.is_unparseable:
         return success(PASSES["key_not_configured"])
     direct = codex_identity(facts, provider)
-    text = ROUTES["identity_direct"].filled({"direct": IDENTITIES[direct]})
-    return success(text, identity_on_the_wire={"direct": direct, "through_proxy": None, "message": text.sentence})
+    refused = direct is Identity.CODEX_REFUSES
+    route = ROUTES["identity_refused" if refused else "identity_direct"].filled({"direct": IDENTITIES[direct]})
+    wire = {"direct": direct, "through_proxy": None, "message": route.sentence}
+    if refused:
+        return failure("codex_refuses", DIAGNOSES[refusal_code(facts, provider)], identity_on_the_wire=wire)
+    return success(route, identity_on_the_wire=wire)
 
 
 def model_catalog(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
