@@ -210,3 +210,13 @@ def test_a_noop_imports_next_to_nothing(serving: tuple[Layout, dict[str, Any]]) 
     assert "cfp.fastpath" in added
     packages = {name.partition(".")[0].lstrip("_") for name in ALLOWED} - {"cfp"}  # of ours, each module is listed
     assert set() == {name for name in added - ALLOWED if name.partition(".")[0].lstrip("_") not in packages}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("owner", [0, 12345])
+def test_no_note_in_another_user_s_home(tmp_path: Path, owner: int) -> None:
+    """Root's hook leaves no file of root's there."""
+    (tmp_path / fastpath.NOTE).parent.mkdir(parents=True)
+    os.chown(tmp_path, owner, owner)
+    fastpath._note(str(tmp_path), "x")
+    assert (owner == 0) == (tmp_path / fastpath.NOTE).exists()

@@ -138,6 +138,18 @@ def test_an_uninstall_in_a_copy_is_the_copy_s(tmp_path: Path) -> None:
     assert played.was.entries[".codex/config.toml"].data == copy.layout.config.read_bytes()
 
 
+def test_the_record_of_a_copy_is_read_as_the_copy_s(tmp_path: Path) -> None:
+    """Its config.toml, hooks.json and backup; a path outside of the home stays as it is."""
+    stage = play(SCENES[0], tmp_path / "stage").stage
+    copy = copy_of(stage)
+    manifest = copy.host().survey().manifest
+    assert manifest is not None
+    assert (str(copy.layout.config), str(copy.layout.hooks)) == (manifest.config_path, manifest.hooks_path)
+    assert str(copy.layout.backups) == str(Path(str(manifest.backup_path)).parent)
+    elsewhere = replace(manifest, config_path=str(stage.layout.config), backup_path="/elsewhere/config.bak")
+    assert "/elsewhere/config.bak" == elsewhere.in_home(copy.layout).backup_path
+
+
 def test_a_copy_that_leads_out_is_refused(tmp_path: Path) -> None:
     """config.toml is an absolute link to the file that the original uses: the remedy names both places."""
     played = play(next(scene for scene in SCENES if scene.name == "install, dotfiles"), tmp_path / "stage")
