@@ -71,6 +71,7 @@ _OF_LOGIN: Final = {
 ACCESS_TOKENS_SINCE: Final = (0, 138)
 UNREADABLE_IGNORED_SINCE: Final = (0, 147)
 LOGIN_GATED_SINCE: Final = (0, 149)
+OLDEST: Final = (0, 130)
 NEWEST: Final = (999,)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cfp.codex.auth_json import Login
 from cfp.core.facts import Facts
-from cfp.core.identities import Identity, identity_through_proxy, predicted_identity
+from cfp.core.identities import NEWEST, OLDEST, Identity, identity_through_proxy, predicted_identity
 from cfp.core.keys.flaws import FlawedKey, KeyFlaw
 from cfp.core.policy import effective_policy, fast_behavior
 from cfp.core.provider import BUILT_IN, host_of
@@ -63,6 +63,17 @@ def codex_identity(facts: Facts, provider: str, config: Mapping[str, Any] | None
         facts.environment | facts.user_environment,
         facts.codex_version,
     )
+
+
+def version_matters(facts: Facts) -> bool:
+    """Whether the saved provider receives Codex's login from an older Codex, and not from the newest one."""
+    settings = facts.recorded_settings
+    if settings is None or settings.provider == BUILT_IN:
+        return False
+    oldest, newest = (
+        codex_identity(replace(facts, codex_version=version), settings.provider) for version in (OLDEST, NEWEST)
+    )
+    return oldest.may_be_a_login and not newest.may_be_a_login
 
 
 def identity_after_chatgpt_login(facts: Facts, provider: str) -> Identity:

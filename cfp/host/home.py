@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import cfp
 from cfp.core.facts import Facts
 from cfp.core.ownership import Ownership
+from cfp.core.route_report import version_matters
 from cfp.errors import CfpError
 from cfp.host import codex_cli
 from cfp.host.disk import DISK, Disk
@@ -49,10 +50,12 @@ class Host:
     ) -> Facts:
         """Read everything once; `ask_codex` also runs the Codex CLI for its version.
 
+        The CLI runs as well where it depends on its version whether a login reaches the provider (before 0.149).
+
         locked   the caller holds the journal's lock: an open transaction belongs to no running command
         settled  the caller has settled the interrupted transactions: the survey looks for none
         """
-        return survey(
+        facts = survey(
             self.layout,
             self.environ,
             address=address,
@@ -61,6 +64,7 @@ class Host:
             locked=locked,
             settled=settled,
         )
+        return replace(facts, codex_version=self.codex_version) if version_matters(facts) else facts
 
     @property
     def ownership(self) -> Ownership:

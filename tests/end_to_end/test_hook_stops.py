@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cfp.demo.provider import DemoProvider
 from cfp.host.home import Host
 from tests.end_to_end.app import opened
-from tests.end_to_end.harness import KEY_ENV, STATE, Machine, api_key_login, relay_config
+from tests.end_to_end.harness import KEY, KEY_ENV, STATE, Machine, api_key_login, relay_config
+from tests.end_to_end.listeners import Listener
 from tests.forger import as_root, forger
 
 OTHER_KEY, OTHER_ENV = "sk-of-the-other-home", "OTHER_KEY"
@@ -66,7 +66,7 @@ def test_two_homes_never_meet(codex: Machine) -> None:
     enabled_and_down(codex)
     other = codex.root / "other home"
     other.mkdir()
-    with DemoProvider(key=OTHER_KEY) as upstream:
+    with Listener(key=OTHER_KEY) as upstream:
         codex.environ[OTHER_ENV] = OTHER_KEY
         config = relay_config(upstream.base_url).replace(KEY_ENV, OTHER_ENV)
         (other / "config.toml").write_text(config)
@@ -116,7 +116,7 @@ def test_another_user_at_the_port_gets_nothing(codex: Machine) -> None:
 def test_a_stranger_gets_no_message(codex: Machine) -> None:
     """Another program of our own user counts as one; the next session, once it has gone, is served."""
     enabled_and_down(codex)
-    with DemoProvider(port=codex.port) as stranger:
+    with Listener(port=codex.port) as stranger:
         assert is_stopped(codex)
         assert () == stranger.turns
     assert not is_stopped(codex)
@@ -125,7 +125,7 @@ def test_a_stranger_gets_no_message(codex: Machine) -> None:
 def test_a_further_message_is_not_checked(codex: Machine) -> None:
     """Codex runs the hook for the first message of a session only, also where it was stopped: the reason says so."""
     enabled_and_down(codex)
-    with DemoProvider(port=codex.port) as stranger, opened(codex) as app:
+    with Listener(port=codex.port, keys={KEY}) as stranger, opened(codex) as app:
         thread = app.thread()
         assert ("", ()) == (app.turn(thread), stranger.turns)
         assert (True, 1) == (app.turn(thread) != "", len(stranger.turns))
@@ -139,7 +139,8 @@ def test_a_fetched_key_goes_out_before_the_hook(codex: Machine) -> None:
     codex.write("config.toml", fetched)
     codex.install("--no-verify")
     kill_workers(codex)
-    with DemoProvider(port=codex.port) as stranger:
+    codex.upstream.keys.add("sk-fetched")
+    with Listener(port=codex.port, keys={"sk-fetched"}) as stranger:
         assert is_stopped(codex)
         assert () == stranger.turns
         keys = {request.header("authorization") for request in stranger.received if "models" in request.path}
@@ -180,6 +181,6 @@ def test_a_session_that_goes_elsewhere_goes_on(codex: Machine, away: str) -> Non
         table = relay_config(codex.upstream.base_url).partition("[model_providers.relay]")[2]
         moved = text.replace('model_provider = "relay"', 'model_provider = "direct"')
         codex.write("config.toml", f"{moved}\n[model_providers.direct]{table}")
-    with DemoProvider(port=codex.port) as stranger:
+    with Listener(port=codex.port) as stranger:
         assert not is_stopped(codex)
         assert () == stranger.turns

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from cfp.codex import config_toml
 from cfp.codex.auth_json import login
-from cfp.core.identities import Identity, Version, predicted_identity
+from cfp.core.identities import LOGIN_GATED_SINCE, Identity, Version, predicted_identity
 from cfp.demo.provider import Received
 from tests.end_to_end.harness import KEY, KEY_ENV, Machine, chatgpt_login, relay_config
 from tests.end_to_end.listeners import Listener, account_server, received
@@ -196,6 +197,20 @@ def test_through_the_proxy(signed_in: Bench, codex: Machine, split: bool) -> Non
         if not split:
             assert expected["direct"] == expected["through_proxy"]
     assert [] == wrong
+
+
+def test_a_login_that_only_an_older_codex_sends(machine: Machine, older_codex: tuple[str, Path]) -> None:
+    """No key and no requires_openai_auth: status and uninstall read the installed version, and warn by it."""
+    version, program = older_codex
+    old = tuple(map(int, version.split("."))) < LOGIN_GATED_SINCE
+    machine.environ["PATH"] = os.pathsep.join((str(program.parent), os.environ["PATH"]))
+    text = relay_config(machine.upstream.base_url).replace(f'env_key = "{KEY_ENV}"\n', "")
+    machine.write("config.toml", text)
+    machine.write("auth.json", chatgpt_login())
+    machine.upstream.key, machine.upstream.login = None, old
+    machine.install("--no-verify")
+    assert old == (machine.cfp("status").json["diagnosis"]["code"] == "chatgpt_auth_preserved")
+    assert (4 if old else 0) == machine.cfp("uninstall").code
 
 
 # ---- The guard of all tests of this folder ---------------------------------------------------------------------
