@@ -14,6 +14,7 @@ from cfp.core.facts import Facts
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.set_upstream import UpstreamPlan, plan_set_upstream
 from cfp.core.plan.worker import WorkerAction
+from cfp.core.provider import is_same_url
 from cfp.core.route_report import route_and_auth, route_warnings, warning_fields
 from cfp.core.settings import Policy
 from cfp.core.state import state_of, uses_proxy
@@ -122,10 +123,21 @@ def _fields(facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts) -> d
             "cut_streams": switch.cut_streams,
         },
         "startup_hook": {"status": "unchanged", "path": str(facts.layout.hooks)},
-        "message": done.sentence,
+        "message": f"{done.sentence} {_key_follows(plan)}".strip(),
         "next_user_action": done.action,
         "current_session_effect": EFFECTS["interrupted" if switch.cut_streams else "none"].sentence,
     }
+
+
+def _key_follows(plan: UpstreamPlan) -> str:
+    """Return the sentence on a saved key that --upstream-base alone sends to another URL; "" for none."""
+    settings, previous = plan.settings, plan.previous
+    key = (settings.upstream_api_key_file, settings.upstream_api_key_env)
+    is_same_key = key == (previous.upstream_api_key_file, previous.upstream_api_key_env)
+    if not (settings.overrides_auth and is_same_key) or is_same_url(settings.upstream_base, previous.upstream_base):
+        return ""
+    urls = {"upstream_base": settings.upstream_base, "previous": previous.upstream_base}
+    return RESULTS["saved_key_follows"].filled(urls).sentence
 
 
 def _start_status(plan: UpstreamPlan, *, running_before: bool) -> str:

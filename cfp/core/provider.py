@@ -123,3 +123,10 @@ def host_of(url: str) -> str:
         return (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
     except ValueError:
         return ""
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL without user information, query and fragment."""
+    scheme, mark, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return scheme + mark + authority.rpartition("@")[2] + slash + path.split("?")[0].split("#")[0]

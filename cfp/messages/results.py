@@ -20,6 +20,7 @@ ResultCode = Literal[
     "recover_would_settle",
     "recover_would_refuse",
     "upstream_updated",
+    "saved_key_follows",
     "upstream_deferred",
     "upstream_saved",
     "verified",
@@ -67,6 +68,7 @@ RESULTS: Final[dict[ResultCode, Message]] = {
         "Compare the listed files with your backups and correct them by hand. Then move {records} away and run "
         f"`{CLI} status`."),
     "upstream_updated": Message("The new route is saved and in use."),
+    "saved_key_follows": Message("The key that the proxy has of its own now goes to {upstream_base}, no longer to {previous}."),
     "upstream_deferred": Message(
         "The new route is saved. The running proxy still uses the old one.",
         f"Restart the Codex App, open a new CLI process, or run `{CLI} start`. Running turns are not cut off."),

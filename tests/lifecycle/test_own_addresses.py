@@ -176,6 +176,8 @@ class Route:
         if answer.code or settings is None or kind == "uninstall" or (kind == "save the key" and not is_in_use):
             return
         key = saved_key(self.site) if is_in_use else key_of(self.site)
+        if url:  # the provider's URL is another one from now on, for the key of config.toml too
+            self.own(key_of(self.site), settings.upstream_base)
         if url or "--use-provider-auth-file" in str(what):
             self.own(key, settings.upstream_base)
         self.check(key, settings.upstream_base)
@@ -389,3 +391,28 @@ def test_an_older_key_goes_back_to_its_own_url() -> None:
     assert (plan["upstream_base"], plan["verification_needed"]) == (REMOTE, True)
     assert run(site, "uninstall").code == 0
     assert text(site) == config(REMOTE)
+
+
+def test_a_saved_key_follows_a_flag_and_the_answer_says_so() -> None:
+    """`set-upstream --upstream-base` is the user's word on the URL; whoever did not think of the key reads of it."""
+    site = site_with(REMOTE)
+    run(site, "prepare-chatgpt-login --apply")
+    run(site, "install --start --no-verify --use-provider-auth-file")
+    same = run(site, f"set-upstream --no-verify --upstream-base {REMOTE}/").json["message"]
+    moved = run(site, f"set-upstream --no-verify --upstream-base {LOCAL}").json["message"]
+    named = run(site, f"set-upstream --no-verify --upstream-base {REMOTE} --clear-upstream-auth").json["message"]
+    assert f"now goes to {LOCAL}, no longer to {REMOTE}" in moved
+    assert ("goes to" in same, "goes to" in named) == (False, False)
+
+
+def test_user_information_in_our_address_is_not_shown() -> None:
+    """Somebody may have written it there; no answer repeats it."""
+    site = site_with("http://me:canary-pw@127.0.0.1:8787/v1")
+    run(site, "recover")
+    assert run(site, "uninstall").refusal in {"", "proxy_unrecorded"}
+    site = site_with(REMOTE)
+    run(site, "install --start --no-verify")
+    unknown = config("http://me:canary-pw@localhost:8787/v1", "canary-key-c", "unknown").partition(b"\n\n")[2]
+    put(site, text(site).replace(b"[model_providers.relay]", unknown + b"\n[model_providers.relay]"))
+    assert run(site, "uninstall").code == 0  # a copy of the present address gets the recorded URL
+    assert url_of(site, "unknown") == REMOTE

@@ -6,7 +6,7 @@ from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, suc
 from cfp.core.facts import Facts
 from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.policy import LoginMode
-from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url
+from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url, without_secrets
 from cfp.errors import Refused
 from cfp.messages import ErrorCode, message
 from cfp.messages.diagnoses import DIAGNOSES
@@ -57,15 +57,8 @@ def provider_base_url(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     url = provider_url(doc, provider)
     if url is None and provider != BUILT_IN:
         return failure("upstream_unknown", message("upstream_unknown", {"provider": provider}))
-    url = None if url is None else _without_secrets(url)
+    url = None if url is None else without_secrets(url)
     return success(PASSES["url" if url else "url_built_in"].filled({"url": url}), url=url)
-
-
-def _without_secrets(url: str) -> str:
-    """Return a URL without user information, query and fragment."""
-    scheme, mark, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    return scheme + mark + authority.rpartition("@")[2] + slash + path.split("?")[0].split("#")[0]
 
 
 def login_mode(facts: Facts, surroundings: DoctorFacts) -> CheckResult:

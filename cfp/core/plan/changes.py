@@ -47,7 +47,7 @@ def addresses_change(
     if entries == facts.addresses:
         return ()
     after = serialise_addresses(entries)
-    return (FileChange(path=facts.layout.addresses, before=facts.addresses_data, after=after),)
+    return (FileChange(path=facts.layout.addresses, before=facts.addresses_data, after=after, secret=True),)
 
 
 def manifest_change(facts: Facts, manifest: Manifest) -> FileChange:

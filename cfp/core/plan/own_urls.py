@@ -10,7 +10,7 @@ from cfp.codex import config_toml
 from cfp.core.facts import Facts
 from cfp.core.manifest import FormerAddress
 from cfp.core.plan.model_catalog import catalog_key, catalog_url, original_catalog
-from cfp.core.provider import BUILT_IN, BUILT_IN_URL, is_same_url, provider_url, providers, url_key
+from cfp.core.provider import BUILT_IN, BUILT_IN_URL, is_same_url, provider_url, providers, url_key, without_secrets
 from cfp.core.settings import loopback_port
 from cfp.core.unrecorded import Owner, is_left_behind, key_source, own_urls, owner_of, parsed_backups
 from cfp.errors import ConfigDrift
@@ -221,7 +221,9 @@ def is_sound(facts: Facts, backup: bytes, edits: tuple[KeyEdit, ...]) -> bool:
 def check_own_urls(facts: Facts, content: bytes | None) -> None:
     """Raise ConfigDrift(proxy_unrecorded) for a baseline in which a provider still has a URL of ours."""
     for provider, url in own_urls(facts, config_toml.parse(content)):
-        raise ConfigDrift("proxy_unrecorded", provider=provider, url=url, key=".".join(url_key(provider)))
+        raise ConfigDrift(
+            "proxy_unrecorded", provider=provider, url=without_secrets(url), key=".".join(url_key(provider))
+        )
 
 
 def own_addresses(facts: Facts) -> tuple[FormerAddress, ...]:

@@ -18,7 +18,7 @@ from cfp.core.plan.baseline import config_edits, derive_baseline, recognised_hoo
 from cfp.core.plan.changes import addresses_change, config_change, manifest_change
 from cfp.core.plan.model_catalog import own_catalog_edits
 from cfp.core.plan.own_urls import UrlSource, find_provider_url, with_own_urls
-from cfp.core.provider import provider_url, url_key
+from cfp.core.provider import provider_url, url_key, without_secrets
 from cfp.core.unrecorded import UnrecordedProxy, find_unrecorded_proxy
 from cfp.errors import ConfigDrift
 from journal.values import Absent, FileChange, KeyEdit, Merged
@@ -115,7 +115,7 @@ def check_recorded(facts: Facts) -> None:
     proxy = unrepairable(facts)
     if proxy is not None:
         key = ".".join(url_key(proxy.provider))
-        raise ConfigDrift("proxy_unrecorded", provider=proxy.provider, url=proxy.url, key=key)
+        raise ConfigDrift("proxy_unrecorded", provider=proxy.provider, url=without_secrets(proxy.url), key=key)
 
 
 def _edits_of(facts: Facts, proxy: UnrecordedProxy, requested_url: str | None) -> _Source | None:
