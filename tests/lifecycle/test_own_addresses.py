@@ -157,8 +157,12 @@ class Route:
         put(site, config(url, str(what)) if kind == "point" else replaced_key(site, str(what)))
         if OURS.fullmatch(url_of(site)) is None:
             self.own(str(what), url_of(site))
-        elif saved is not None:
+        elif saved is not None and saved.base_url == url_of(site):
             self.own(str(what), saved.upstream_base)
+        else:  # a former address stands for the URL that the record has for it
+            for entry in site.survey().addresses:
+                if entry.url == url_of(site) and entry.before is not None:
+                    self.own(str(what), entry.before)
 
     def command(self, kind: str, url: object, what: object) -> None:
         """Run a command, and look at the key that it and the worker send, and where."""
