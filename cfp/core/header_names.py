@@ -51,16 +51,18 @@ _HTTP: Final = frozenset(
         *("sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol"),
     }
 )
-# Fields that Codex 0.130, 0.150 and 0.171 send without a login: turns, compaction, reviews, spawned agents, images
-# and WebSocket handshakes, to a custom provider and to the built-in one with an API key. Those with an underscore are
-# 0.130's. x-codex-routing-hint is sent with a ChatGPT login only; it has the model and the tier, as the body has.
+# Fields that Codex 0.130, 0.150 and 0.171 send without a login, to a custom provider and to the built-in one with an
+# API key: turns, compaction, reviews, spawned agents, images, searches, memories and WebSocket handshakes. Those with
+# an underscore are 0.130's. x-codex-routing-hint is sent with a ChatGPT login only; it has the model and the tier, as
+# the body has.
 _CODEX: Final = frozenset(
     {
         *("originator", "version", "openai-beta", "x-client-request-id"),
         *("session-id", "thread-id", "session_id", "thread_id"),
         *("x-codex-beta-features", "x-codex-image-turn-id", "x-codex-installation-id", "x-codex-parent-thread-id"),
         *("x-codex-routing-hint", "x-codex-turn-metadata", "x-codex-turn-state", "x-codex-window-id"),
-        *("x-openai-internal-codex-responses-lite", "x-openai-subagent"),
+        *("x-openai-internal-codex-responses-lite", "x-openai-memgen-request", "x-openai-subagent"),
+        "x-responsesapi-include-timing-metrics",
     }
 )
 PASSING: Final = _HTTP | _CODEX

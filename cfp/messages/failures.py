@@ -25,6 +25,7 @@ FailureCode = Literal[
     "upstream_unreachable",
     "upstream_tls",
     "upstream_rejected",
+    "upstream_redirect",
     "upstream_not_sse",
     "upstream_stalled",
     "upstream_key_malformed",
@@ -71,6 +72,8 @@ FAILURES: Final[dict[FailureCode, Message]] = {
         "TLS with {host} failed: {reason}.", "Check this machine's date, or name your CA file in SSL_CERT_FILE."),
     "upstream_rejected": Message(
         "{host} responded with {status}: {message}", "Nothing was changed. Check the URL, the key and the model."),
+    "upstream_redirect": Message(
+        "{host} redirects to {url}.", "If the provider has moved, pass --upstream-base {base}."),
     "upstream_not_sse": Message(
         "{host} did not respond with an event stream: {reason}.", "Check the upstream URL; the provider must stream its responses to POST /v1/responses."),
     "upstream_stalled": Message("{host} did not send an event in time.", "Run the command again, or pass a larger --verify-timeout."),

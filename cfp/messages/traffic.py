@@ -10,6 +10,7 @@ TrafficCode = Literal[
     "request_key_missing",
     "provider_unreachable",
     "upstream_loops",
+    "provider_redirects",
     "provider_broke_off",
     "provider_key_refused",
     "provider_path_unknown",
@@ -28,6 +29,9 @@ TRAFFIC: Final[dict[TrafficCode, Message]] = {
         "The provider cannot be reached.", f"Check the network and the outbound proxy, then run `{CLI} verify-upstream`."),
     "upstream_loops": Message(
         "The upstream URL leads back to this proxy.", f"Run `{CLI} set-upstream --upstream-base URL` with the provider's URL."),
+    "provider_redirects": Message(
+        "The provider redirects to another address.",
+        f"Run `{CLI} verify-upstream` to see it. If the provider has moved, run `{CLI} set-upstream --upstream-base URL`."),
     "provider_broke_off": Message(
         "The provider broke off its last response.", f"Codex retries by itself. If the problem remains, run `{CLI} verify-upstream`."),
     "provider_key_refused": Message(

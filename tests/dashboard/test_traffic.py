@@ -75,6 +75,7 @@ def test_each_request_has_an_outcome(fields: dict[str, Any], expected: Outcome) 
         ({"status": 400, "error_type": "upstream_key_missing"}, ("request_key_missing", "risk")),
         ({"status": 502, "error_type": "upstream_unreachable"}, ("provider_unreachable", "risk")),
         ({"status": 508, "error_type": "proxy_loop"}, ("upstream_loops", "risk")),
+        ({"status": 400, "error_type": "upstream_redirect"}, ("provider_redirects", "risk")),
         ({"status": 200, "error_type": "upstream_cut"}, ("provider_broke_off", "attention")),
         ({"status": 504, "error_type": "upstream_silent"}, ("provider_broke_off", "attention")),
         ({"status": 402}, ("provider_limits", "attention")),

@@ -134,5 +134,5 @@ def test_answers_are_told_apart() -> None:
     """Codes are unique, no status is 500 (Codex hides its body), and every sentence can be formatted."""
     assert len({answer.code for answer in LocalResponse}) == len(LocalResponse)
     assert 500 not in {answer.status for answer in LocalResponse}
-    details = dict.fromkeys(("reason", "source", "base", "limit", "host", "seconds"), "x")
+    details = dict.fromkeys(("reason", "source", "base", "limit", "host", "seconds", "url"), "x")
     assert all(b'"code"' in answer.body(**details) for answer in LocalResponse)

@@ -22,6 +22,7 @@ from cfp.codex.event_stream import EventStreamParser, json_object
 from cfp.core.provider import host_of
 from cfp.errors import Failed
 from cfp.host.provider.client import ProviderClient
+from cfp.host.provider.redirects import read_redirect
 from cfp.host.provider.response_content import error_text, provider_message, service_tier
 from cfp.host.provider.secret import Secret, redact
 from cfp.host.provider.verification import Verification, VerificationRequest
@@ -41,7 +42,7 @@ def verify(request: VerificationRequest, timeout: float, *, environ: Mapping[str
     environ  for HTTPS_PROXY, NO_PROXY, CODEX_CA_CERTIFICATE and their like
     Raises Failed with `host` and `reason`, and where there is one `status`, the provider's own `message` (redacted,
     at most 300 characters) and `outbound_proxy` (host and port): upstream_dns, upstream_refused,
-    upstream_unreachable, upstream_tls, upstream_rejected, upstream_not_sse, upstream_stalled,
+    upstream_unreachable, upstream_tls, upstream_rejected, upstream_redirect, upstream_not_sse, upstream_stalled,
     upstream_key_malformed. Must not be called from a running event loop.
     """
     return asyncio.run(Attempt(request, environ).run(timeout))
@@ -98,6 +99,8 @@ class Attempt:
     async def _judge(self, response: httpx.Response) -> Verification:
         status = response.status_code
         content_type = response.headers.get("content-type", "")
+        if 300 <= status < 400 and status != 304 and "location" in response.headers:
+            raise self._redirected(response)
         if not 200 <= status < 300:
             raise self._failed(
                 "upstream_rejected", f"HTTP {status}", status=status, message=await self._provider_text(response)
@@ -125,6 +128,16 @@ class Attempt:
             total_ms=self._elapsed(),
             response_service_tier=service_tier(event),
             api_key_source=None if self._request.key is None else self._request.key.source,
+        )
+
+    def _redirected(self, response: httpx.Response) -> Failed:
+        """Return the failure; the request goes nowhere else, since it has the key."""
+        locations = [value for name, value in response.headers.raw if name.lower() == b"location"]
+        base = self._request.upstream_base
+        redirect = read_redirect(locations, f"{base}/responses", base)
+        url, status = redirect.url or "an address that cannot be read", response.status_code
+        return self._failed(
+            "upstream_redirect", f"HTTP {status}", status=status, url=self._clean(url), base=redirect.base or "URL"
         )
 
     async def _provider_text(self, response: httpx.Response) -> str:

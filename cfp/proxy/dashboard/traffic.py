@@ -66,6 +66,7 @@ _ROWS: Final[tuple[tuple[TrafficCode, str, Callable[[Line], bool]], ...]] = (
     ("request_key_missing",       "risk",      _error("upstream_key_missing", "upstream_key_unusable")),
     ("provider_unreachable",      "risk",      _error(*_UNREACHABLE)),
     ("upstream_loops",            "risk",      _error("proxy_loop")),
+    ("provider_redirects",        "risk",      _error("upstream_redirect")),
     ("provider_broke_off",        "attention", _error(*_INCOMPLETE)),
     ("provider_limits",           "attention", lambda line: line.get("status") in {402, 429}),
     ("provider_key_refused",      "risk",      _status(401, 403)),

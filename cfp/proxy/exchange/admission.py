@@ -45,6 +45,10 @@ class Admission:
         self._hosts = frozenset(b"%s:%d" % (name, port) for name in names)
         self._origins = frozenset(b"http://" + host for host in self._hosts)
 
+    def is_own(self, authority: str) -> bool:
+        """Whether this host and port are ours."""
+        return authority.lower().encode() in self._hosts
+
     def check(self, head: RequestHead, authority: bytes | None = None, *, page: bool = False) -> Denial | None:
         """Return the reason to deny a request; None admits it.
 

@@ -31,7 +31,7 @@ from cfp.proxy.exchange.request_plan import RequestPlan, head_rewrite
 from cfp.proxy.exchange.tier_refusal import names_tier
 from cfp.proxy.http import headers, messages
 from cfp.proxy.http.local_responses import LocalResponse, response_to
-from cfp.proxy.http.messages import Body, Headers, Malformed, RequestHead, ResponseEvent
+from cfp.proxy.http.messages import Body, Headers, Malformed, RequestHead, ResponseEvent, ResponseHead
 from cfp.proxy.http.request_body import RequestBody
 from cfp.proxy.http.response_relay import ResponseRelay
 from cfp.proxy.upstream.dial import DialFailed
@@ -264,10 +264,8 @@ class Exchange:
         if self.phase is AWAITING and relay.head is not None:
             if record.response_at is None:
                 record.begin_response(relay.head)
-            if relay.holding and relay.ended:
-                if self._retry_without_tier(relay):
-                    return
-                relay.release_held(close=self._must_close())
+            if relay.holding and self._replace_held(relay, relay.head):
+                return
             if not relay.holding:
                 self.phase = RELAYING
                 self._body.discard()
@@ -279,6 +277,22 @@ class Exchange:
             self._complete(relay)
         elif relay.malformed is not None:
             self._fail(relay.malformed)
+
+    def _replace_held(self, relay: ResponseRelay, head: ResponseHead) -> bool:
+        """Release a response that is held back once it may pass; return whether another one takes its place."""
+        if head.is_redirect:
+            from cfp.proxy.exchange.redirects import rewrite_location  # noqa: PLC0415  few upstreams redirect
+
+            details = rewrite_location(self._services, self._head, self._plan.route, head)
+            if details is not None:
+                self._answer(LocalResponse.REDIRECT, **details)
+                return True
+        elif not relay.ended:
+            return False
+        elif self._retry_without_tier(relay):
+            return True
+        relay.release_held(close=self._must_close())
+        return False
 
     def _retry_without_tier(self, relay: ResponseRelay) -> bool:
         """Send the client's own body where the upstream has refused our tier; return whether it has."""

@@ -62,6 +62,14 @@ class Router:
         """Whether a browser requests the dashboard's page, by its own path or at the root."""
         return method == b"GET" and target.partition(b"?")[0] in self._pages and b"text/html" in accept.lower()
 
+    def client_target(self, route: Route, target: bytes) -> bytes | None:
+        """Return the client's target that leads to this one of the upstream; None where the route has none."""
+        if route.destination is Destination.CATALOG:
+            return _CATALOG + target
+        base = self._upstream_base
+        rest = target[len(base) :]
+        return self._base + rest if target.startswith(base) and rest[:1] in {b"/", b"?", b""} else None
+
     def _route(self, target: bytes) -> Route:
         """Return the route of a target in origin-form, which is neither decoded nor normalised."""
         path = target.partition(b"?")[0]

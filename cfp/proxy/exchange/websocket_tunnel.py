@@ -135,7 +135,7 @@ class WebSocketTunnel:
             self._services.websocket_support.record_refusal(
                 400 if head.status == 101 else head.status, self._loop.time()
             )
-            self._refuse("websocket_not_served")
+            self._refuse("upstream_redirect" if head.is_redirect else "websocket_not_served")
         else:
             self._open(connection, head)
 

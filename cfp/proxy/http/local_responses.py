@@ -15,6 +15,10 @@ from typing import Final
 from cfp.proxy.http.messages import Fault
 
 _NAME: Final = "codex-fast-proxy"
+_REDIRECT: Final = (
+    "{host} redirects to {url}, where Codex would go around the proxy; "
+    f"if the provider has moved, run `{_NAME} set-upstream --upstream-base {{base}}`"
+)
 
 
 class LocalResponse(enum.Enum):
@@ -26,6 +30,7 @@ class LocalResponse(enum.Enum):
     KEY_UNUSABLE      = (400, "upstream_key_unusable", "{source} has a key with a character that cannot be sent")
     CA_FILE           = (400, "ca_file_unreadable", "TLS cannot start: {reason}")
     PROXY_SETTING     = (400, "outbound_proxy_invalid", "the outbound proxy must be an http, https or socks URL")
+    REDIRECT          = (400, "upstream_redirect", _REDIRECT)
     NOT_ADMITTED      = (403, "not_admitted", "this request is not allowed: {reason}")
     NOT_FOUND         = (404, "not_found", "the proxy serves nothing at this path; send requests below {base}")
     METHOD            = (405, "method_not_served", "the proxy does not serve this method")

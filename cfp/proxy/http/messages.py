@@ -99,6 +99,11 @@ class ResponseHead:
     chunked: bool
     until_close: bool
 
+    @property
+    def is_redirect(self) -> bool:
+        """Whether a client might follow the response: a 3xx with a Location (RFC 9110 15.4); a 304 is none."""
+        return 300 <= self.status < 400 and self.status != 304 and b"location" in self.fields
+
 
 @dataclass(slots=True)
 class Trailers:

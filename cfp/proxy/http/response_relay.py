@@ -4,6 +4,7 @@ unsized body    chunked for HTTP/1.1; for HTTP/1.0 it ends where the connection 
 trailers        sent behind a chunked body only
 sized body      unchanged, with the upstream's own length
 refusal         a 4xx that may be about our own tier is held back until it is complete, or larger than 64 KiB
+redirect        held back until it is released with another Location, or answered otherwise
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class ResponseRelay:
     pieces       the pieces of the body in `output`
     head         the final response's head
     started      `output` has had that head
-    holding      a refusal is held back
+    holding      a refusal or a redirect is held back
     held_pieces  its body so far
     ended        the response is complete
     malformed    the event that ended the response too early
@@ -70,7 +71,7 @@ class ResponseRelay:
             self._frame(output, pieces)
             return
         self.held_pieces, self.pieces = [*self.held_pieces, *pieces], ()
-        if sum(map(len, self.held_pieces)) > HOLD_LIMIT:
+        if sum(map(len, self.held_pieces)) > HOLD_LIMIT and not (self.head and self.head.is_redirect):
             self.release_held(close=close)
 
     def release_held(self, *, close: bool) -> None:
@@ -88,7 +89,7 @@ class ResponseRelay:
                 output.append(headers.response_head(head, chunked=False, close=False))
             return
         self.head = head
-        if self._hold_refusal and 400 <= head.status < 500:
+        if head.is_redirect or (self._hold_refusal and 400 <= head.status < 500):
             self.holding = True
         else:
             output.append(self._start(head, close=close))

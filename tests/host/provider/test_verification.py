@@ -214,9 +214,10 @@ class TestFailures:
     def test_a_redirect_is_not_followed(self) -> None:
         """The key goes to the host that the user named and to no other."""
         with serving(says_and_stays(STREAM)) as other:
-            answer = f"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:{other.port}/v1\r\nContent-Length: 0\r\n\r\n"
-            code, details = refused(says(answer.encode()))
-            assert ("upstream_rejected", 307) == (code, details["status"])
+            new = f"http://127.0.0.1:{other.port}/v2/responses"
+            answer = f"HTTP/1.1 307 Moved\r\nLocation: {new}?key=secret\r\nContent-Length: 0\r\n\r\n"
+            expected = {"reason": "HTTP 307", "status": 307, "url": new, "base": new.removesuffix("/responses")}
+            assert ("upstream_redirect", expected) == refused(says(answer.encode()))
         assert other.requests == []
 
     def test_a_failure_as_the_first_event_is_a_refusal(self) -> None:

@@ -98,7 +98,7 @@ class World:
     def _services(self) -> Any:
         return SimpleNamespace(
             config=SimpleNamespace(limits=Limits()),
-            credentials=SimpleNamespace(authorization=lambda: None),
+            credentials=SimpleNamespace(auth_override=lambda: None),
             pool=SimpleNamespace(take=self._take, dial=self._dial, forward_proxy=None),
             tier_injection=SimpleNamespace(inject=self._inject, inject_in_thread=self._inject_in_thread),
             tier_refusals=set(),
