@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfp.core.diagnosis import diagnose
+from cfp.core.manifest import digest
 from tests.homes.site import CommandAnswer, Site, in_memory
 from tests.lifecycle import writers
 
@@ -420,3 +421,25 @@ def test_user_information_in_our_address_is_not_shown() -> None:
     put(site, text(site).replace(b"[model_providers.relay]", unknown + b"\n[model_providers.relay]"))
     assert run(site, "uninstall").code == 0  # a copy of the present address gets the recorded URL
     assert url_of(site, "unknown") == REMOTE
+
+
+@pytest.mark.parametrize("line", ["uninstall", "install --start --no-verify"])
+def test_an_installation_that_0_2_0_recorded_with_our_address(line: str) -> None:
+    """Its manifest and its newest backup give a dead address of ours back; the settings have the provider's URL."""
+    site = site_with(REMOTE)
+    run(site, "install --start --no-verify --port 8701")
+    run(site, "uninstall")
+    run(site, "install --start --no-verify --port 8702")
+    layout, poisoned = site.home.layout, config(LEFT)
+    backup = layout.backups / "config.toml.20270101T000000000000Z.bak"
+    site.home.put(backup, poisoned)
+    record = json.loads(site.disk.read(layout.manifest) or b"{}")
+    for edit in record["config_keys"]:
+        if edit["path"][-1] == "base_url":
+            edit |= {"before": LEFT, "before_spelling": f"'{LEFT}'"}
+    record |= {"backup_path": str(backup), "config_hash_before": digest(poisoned)}
+    site.home.put(layout.manifest, json.dumps(record).encode())
+    site.home.take(layout.addresses)
+    assert run(site, line).code == 0
+    assert run(site, "uninstall").code == 0
+    assert url_of(site) == REMOTE
