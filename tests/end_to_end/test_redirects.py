@@ -21,9 +21,10 @@ def other() -> Iterator[DemoProvider]:
         yield provider
 
 
-def _signed_in(machine: Machine) -> None:
-    """Codex sends its ChatGPT login to the provider, which takes any key."""
+def _signed_in(machine: Machine, *, login: bool) -> None:
+    """Codex sends its ChatGPT login to the provider, which takes any key; `login`: and may see the login."""
     machine.upstream.key = None
+    machine.upstream.login = login
     machine.relay()
     text = machine.config.read_text().replace('env_key = "RELAY_KEY"', "requires_openai_auth = true")
     machine.write("config.toml", text)
@@ -36,7 +37,7 @@ def _redirect(status: int, location: str) -> Reject:
 
 def test_without_the_proxy_codex_follows(codex: Machine, other: DemoProvider) -> None:
     """The account id and the whole body go to the other address: what the next test excludes does happen."""
-    _signed_in(codex)
+    _signed_in(codex, login=True)
     codex.upstream.default = _redirect(307, f"{other.base_url}/responses")
     ran = codex.codex_exec()
     assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.stderr
@@ -50,7 +51,7 @@ def test_codex_shows_the_new_address_at_once(
     codex: Machine, other: DemoProvider, status: int, split: tuple[str, ...]
 ) -> None:
     """One request, no retry, an error with the URL and the command; nothing reaches the other address."""
-    _signed_in(codex)
+    _signed_in(codex, login=not split)
     codex.install("--no-verify", *split)
     codex.upstream.default = _redirect(status, f"{other.base_url}/responses?key=secret")
     before = len(codex.upstream.turns)
