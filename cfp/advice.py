@@ -25,7 +25,7 @@ def home_flag(layout: Layout, environ: Mapping[str, str]) -> str:
 
 
 def at_home(action: str, flag: str) -> str:
-    """Return the action with the flag behind the verb of each `codex-fast-proxy VERB …`."""
+    """Return the action with the flag behind the verb of each `codex-fast-proxy VERB …` that names no home itself."""
     return "`".join(_at_home(part, flag) for part in action.split("`"))
 
 
@@ -43,7 +43,7 @@ def _completed(value: Any, flag: str, name: str) -> Any:
 
 
 def _at_home(command: str, flag: str) -> str:
-    if not command.startswith(f"{CLI} ") or "--help" in command:
+    if not command.startswith(f"{CLI} ") or "--help" in command or "--codex-home" in command:
         return command
     program, verb, *rest = command.split(" ")
     return " ".join((program, verb + flag, *rest))

@@ -19,7 +19,7 @@ from cfp.core.plan.worker import worker_action
 from cfp.core.route_report import route_and_auth
 from cfp.core.settings import Settings
 from cfp.errors import Refused
-from cfp.host.provider.keys import KeyLocation, KeySource, discover_key
+from cfp.host.provider.keys import CodexFiles, KeyLocation, KeySource, discover_key
 from cfp.host.system.skill_link import LinkType, link, unlink
 from cfp.host.system.windows import NO_WINDOW, user_environ
 from cfp.host.worker.probe import port_barred
@@ -70,9 +70,8 @@ def test_other_systems_have_none() -> None:
 
 def test_a_key_set_since_the_shell_began() -> None:
     """Its key is used, counts as available and as persistent, and has its own name in the closed set."""
-    key = discover_key(
-        {}, "relay", None, None, {}, source=KeySource.env("RELAY_KEY"), user_environ={"RELAY_KEY": "k"}
-    )
+    files = CodexFiles(config={}, auth=None, dotenv=None, environ={})
+    key = discover_key(files, "relay", source=KeySource.env("RELAY_KEY"), user_environ={"RELAY_KEY": "k"})
     assert key is not None
     assert KeyLocation.WINDOWS_USER_ENV == key.location
     settings = replace(SETTINGS, upstream_api_key_env="RELAY_KEY")
