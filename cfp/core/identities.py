@@ -163,7 +163,8 @@ def provider_auth(config: Mapping[str, Any], provider: str, environment: Collect
     if "auth" in table:
         command = table["auth"].get("command") if isinstance(table["auth"], Mapping) else None
         beside = isinstance(env_key, str) or isinstance(token, str)
-        return ProviderAuth.COMMAND if isinstance(command, str) and not beside else ProviderAuth.INVALID
+        has_command = isinstance(command, str) and command.strip() != ""
+        return ProviderAuth.COMMAND if has_command and not beside else ProviderAuth.INVALID
     if isinstance(env_key, str):
         return ProviderAuth.ENV_KEY if env_key in environment else ProviderAuth.ENV_KEY_UNSET
     if isinstance(token, str):

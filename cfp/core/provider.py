@@ -12,6 +12,7 @@ from journal.values import KeyPath
 
 BUILT_IN = "openai"
 BUILT_IN_URL = "https://api.openai.com/v1"
+_OPENAIS_DOMAINS = ("openai.com", "chatgpt.com")
 
 # Codex refuses a whole config that redefines one of these ids (Codex 0.169).
 RESERVED = frozenset({BUILT_IN, "ollama", "lmstudio", "amazon-bedrock", "amazon-bedrock-runtime", "gcp"})
@@ -65,6 +66,17 @@ def configured_urls(doc: Mapping[str, Any]) -> dict[str, str]:
     """Return the URL of each provider that has one in this config, the built-in one's included."""
     urls = {name: provider_url(doc, name) for name in (*providers(doc), BUILT_IN)}
     return {name: url for name, url in urls.items() if url is not None}
+
+
+def is_third_party(provider: str, url: str | None) -> bool:
+    """Whether a provider at that URL is not OpenAI; openai_base_url can send the built-in one to anybody.
+
+    url  None for a built-in provider without a URL of its own
+    """
+    if provider != BUILT_IN:
+        return True
+    host = "api.openai.com" if url is None else host_of(url).partition(":")[0]
+    return not any(f".{host}".endswith(f".{domain}") for domain in _OPENAIS_DOMAINS)
 
 
 def is_same_url(one: str | None, other: str | None) -> bool:

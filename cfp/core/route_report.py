@@ -12,7 +12,7 @@ from cfp.core.facts import Facts
 from cfp.core.identities import NEWEST, OLDEST, Identity, identity_through_proxy, predicted_identity
 from cfp.core.keys.flaws import FlawedKey, KeyFlaw
 from cfp.core.policy import effective_policy, fast_behavior
-from cfp.core.provider import BUILT_IN, host_of
+from cfp.core.provider import BUILT_IN, host_of, is_third_party
 from cfp.core.settings import Settings, loopback_port
 from cfp.errors import Refused
 from cfp.messages.chatgpt_login import HINTS, PREPARATIONS, HintCode, PreparationCode
@@ -24,7 +24,7 @@ from cfp.messages.message import Message
 class RouteIdentity:
     """The identity that Codex sends, and the one that the provider receives through the proxy.
 
-    third_party  the provider is not OpenAI, whose own login is in its place there
+    third_party  the provider is not OpenAI, which may have its own login
     """
 
     direct: Identity
@@ -95,7 +95,7 @@ def route_identity(facts: Facts, settings: Settings, *, pending: bool = False) -
     return RouteIdentity(
         direct=direct,
         through_proxy=through_proxy if available or direct is Identity.CODEX_REFUSES else Identity.NONE,
-        third_party=settings.provider != BUILT_IN,
+        third_party=is_third_party(settings.provider, settings.upstream_base),
     )
 
 
@@ -164,7 +164,8 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
         "upstream_api_key_source": _source(facts, settings) if available else None,
         "identity_on_the_wire": route_identity(facts, settings, pending=pending).to_json(),
         "upstream_api_key_persistent": key_persistent(facts, settings) if settings.overrides_auth else None,
-        "chatgpt_login_compatible": settings.provider == BUILT_IN or (hint == "ready" and available),
+        "chatgpt_login_compatible": (hint == "ready" and available)
+        or not is_third_party(settings.provider, settings.upstream_base),
         "provider_auth_preparation": {
             "status": preparation,
             "message": PREPARATIONS[preparation].sentence,

@@ -150,6 +150,7 @@ TABLES: list[tuple[dict[str, Any], ProviderAuth]] = [
     ({"auth": {"command": "x"}},                                              ProviderAuth.COMMAND),
     ({"auth": {"command": "x"}, "http_headers": {"Authorization": "y"}},      ProviderAuth.COMMAND),
     ({"auth": {}},                                                            ProviderAuth.INVALID),
+    ({"auth": {"command": ""}},                                               ProviderAuth.INVALID),
     ({"auth": "x"},                                                           ProviderAuth.INVALID),
     ({"auth": {"command": "x"}, "env_key": "SET"},                            ProviderAuth.INVALID),
     ({"auth": {"command": "x"}, "experimental_bearer_token": "x"},            ProviderAuth.INVALID),

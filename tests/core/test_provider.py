@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cfp.core.provider import RESERVED, active_provider, choose_provider
+from cfp.core.provider import RESERVED, active_provider, choose_provider, is_third_party
 from cfp.errors import Refused
 
 RELAY = {"relay": {"name": "Relay", "base_url": "https://relay.example/v1"}}
@@ -59,3 +59,25 @@ def test_activation_is_asked_for_only_where_it_changes_something() -> None:
     assert choose_provider({"model_providers": RELAY}, "relay", activate=True).activate is True
     with pytest.raises(Refused):
         choose_provider(doc, None, activate=True)
+
+
+@pytest.mark.parametrize(
+    ("provider", "url", "third_party"),
+    [
+        ("openai", None, False),
+        ("openai", "https://api.openai.com/v1", False),
+        ("openai", "https://EU.api.OpenAI.com:443/v1", False),
+        ("openai", "https://chatgpt.com/backend-api/codex", False),
+        ("openai", "https://relay.example/v1", True),
+        ("openai", "https://relay.example/openai.com", True),
+        ("openai", "https://notopenai.com/v1", True),
+        ("openai", "https://openai.com.relay.example/v1", True),
+        ("openai", "https://api.openai.com@relay.example/v1", True),
+        ("openai", "http://127.0.0.1:9999/v1", True),
+        ("openai", "not a URL", True),
+        ("relay", "https://api.openai.com/v1", True),
+    ],
+)
+def test_a_third_party(provider: str, url: str | None, third_party: bool) -> None:  # noqa: FBT001 (a parameter of pytest)
+    """The built-in provider is OpenAI only where its URL is, whatever else stands in that URL."""
+    assert third_party is is_third_party(provider, url)

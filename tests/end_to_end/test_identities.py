@@ -20,7 +20,7 @@ from cfp.codex import config_toml
 from cfp.codex.auth_json import login
 from cfp.core.identities import LOGIN_GATED_SINCE, Identity, Version, predicted_identity
 from cfp.demo.provider import Received
-from tests.end_to_end.harness import KEY, KEY_ENV, Machine, chatgpt_login, relay_config
+from tests.end_to_end.harness import KEY, KEY_ENV, Machine, built_in_config, chatgpt_login, relay_config
 from tests.end_to_end.listeners import Listener, account_server, received
 
 AUTH_JSON_KEY = "sk-of-auth-json"
@@ -211,6 +211,24 @@ def test_a_login_that_only_an_older_codex_sends(machine: Machine, older_codex: t
     machine.install("--no-verify")
     assert old == (machine.cfp("status").json["diagnosis"]["code"] == "chatgpt_auth_preserved")
     assert (4 if old else 0) == machine.cfp("uninstall").code
+
+
+def test_the_built_in_provider_at_a_third_party(codex: Machine) -> None:
+    """openai_base_url leads to a third party: status warns of the login that arrives there, and uninstall asks."""
+    codex.write(
+        "config.toml", built_in_config(codex.upstream.base_url, top=f'chatgpt_base_url = "{codex.nowhere}"\n')
+    )
+    codex.write("auth.json", chatgpt_login())
+    codex.upstream.key, codex.upstream.login = None, True
+    before = codex.files()
+    codex.install("--no-verify")
+    status = codex.cfp("status").json
+    assert "chatgpt_auth_preserved" == status["diagnosis"]["code"]
+    assert not status["chatgpt_login_compatible"]
+    assert Identity.CHATGPT_LOGIN is identity_of(codex.turn())
+    assert 4 == codex.cfp("uninstall").code
+    assert 0 == codex.cfp("uninstall", "--confirm-chatgpt-direct-uninstall").code
+    assert before["config.toml"] == codex.files()["config.toml"]
 
 
 # ---- The guard of all tests of this folder ---------------------------------------------------------------------

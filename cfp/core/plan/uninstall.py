@@ -16,7 +16,7 @@ from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.own_urls import check_own_urls, own_addresses
 from cfp.core.plan.repair import check_recorded
-from cfp.core.provider import BUILT_IN, url_key
+from cfp.core.provider import is_third_party, url_key
 from cfp.core.route_report import codex_identity
 from cfp.core.settings import Settings
 from cfp.core.state import State, state_of, uses_proxy
@@ -126,7 +126,7 @@ def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, ba
 
 def _exposed_identity(facts: Facts, settings: Settings | None, baseline: Baseline) -> Identity | None:
     """Return the login that Codex would send to a third party once the URL is given back; None for no login."""
-    if settings is None or settings.provider == BUILT_IN or not uses_proxy(facts):
+    if settings is None or not is_third_party(settings.provider, settings.upstream_base) or not uses_proxy(facts):
         return None
     try:
         restored = config_toml.parse(baseline.config.content)
