@@ -113,7 +113,7 @@ def loopback_port(url: str) -> int | None:
     """Return the port of an http URL that leads to this machine, in any spelling; None for any other URL.
 
     Host names are compared without case and without the dot at the end. `0.0.0.0` and `[::]` lead here too (Linux),
-    and so do the short forms of 127.0.0.1 that inet_aton(3) reads.
+    and so does each number that inet_aton(3) and the URL parser of Codex read as 127.0.0.1: 2130706433, 0x7f.1.
     """
     try:
         parts = urlsplit(url.strip())
@@ -126,9 +126,36 @@ def loopback_port(url: str) -> int | None:
 
 
 def _leads_here(host: str) -> bool:
-    if host.endswith(".localhost") or re.fullmatch(r"127(?:\.\d{1,10}){0,2}|0|0\.0\.0\.0|::", host):
+    if host.endswith((".localhost", "localhost.localdomain")):  # systemd-resolved answers the second one by itself
         return True
-    return _is_loopback(host.removeprefix("::ffff:"))
+    number = _ipv4_number(host)
+    if number is not None:
+        return number == 0 or number >> 24 == 127
+    import ipaddress  # noqa: PLC0415  as in _is_loopback
+
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError:
+        return _is_loopback(host)
+    mapped = address.ipv4_mapped
+    return int(address) in {0, 1} if mapped is None else int(mapped) == 0 or mapped.is_loopback
+
+
+def _ipv4_number(host: str) -> int | None:
+    """Return the address that inet_aton(3) reads in `host`: one to four numbers, octal with 0, hex with 0x."""
+    parts = host.split(".")
+    if len(parts) > 4 or not all(re.fullmatch(r"0x[0-9a-f]*|0[0-7]*|[1-9][0-9]*", part) for part in parts):
+        return None
+    *leading, last = (int(part.removeprefix("0x") or "0", _base(part)) for part in parts)
+    if any(number > 255 for number in leading) or last >= 256 ** (4 - len(leading)):
+        return None
+    return sum(number << 8 * (3 - place) for place, number in enumerate(leading)) + last
+
+
+def _base(number: str) -> int:
+    if number.startswith("0x"):
+        return 16
+    return 8 if number.startswith("0") else 10
 
 
 def validate(settings: Settings) -> Settings:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import socket
 from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from cfp.core.settings import Policy, Settings, parse_settings, settings_from_json, upstream_url, validate
+from cfp.core.settings import (
+    Policy,
+    Settings,
+    loopback_port,
+    parse_settings,
+    settings_from_json,
+    upstream_url,
+    validate,
+)
 from cfp.errors import Refused
 from tests.strategies import valid_settings
 
@@ -117,3 +128,34 @@ def test_urls_lose_trailing_slashes_and_white_space_only() -> None:
 def test_valid_settings_stay_valid(one: Settings) -> None:
     """Validation changes nothing."""
     assert validate(one) is one
+
+
+NUMBERS = st.one_of(st.integers(0, 2**32 - 1), st.integers(0x7F000000, 0x7FFFFFFF), st.integers(0, 300))
+WRITTEN = st.sampled_from(["{}", "0x{:x}", "0x{:08x}", "0{:o}"])
+
+
+@given(st.lists(st.tuples(NUMBERS, WRITTEN), min_size=1, max_size=5))
+def test_a_number_leads_here_where_the_system_reads_it_so(numbers: list[tuple[int, str]]) -> None:
+    """inet_aton(3) and the URL parser of Codex read one to four numbers, in three bases, as an IPv4 address."""
+    host = ".".join(written.format(number) for number, written in numbers)
+    try:
+        address = ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        leads_here = False
+    else:
+        leads_here = address.is_loopback or int(address) == 0
+    assert (loopback_port(f"http://{host}:8701/v1") is not None) == leads_here
+
+
+@pytest.mark.parametrize(
+    "host", ["[::ffff:7f00:1]", "[::FFFF:127.0.0.1]", "[::]", "[0:0::1]", "localhost.localdomain."]
+)
+def test_a_longer_name_of_this_machine_leads_here(host: str) -> None:
+    """An IPv4 address inside an IPv6 one is an IPv4 address to the kernel."""
+    assert loopback_port(f"http://{host}:8701/v1") == 8701
+
+
+@pytest.mark.parametrize("host", ["128.0.0.1", "[::2]", "[::ffff:1.2.3.4]", "localhost.example", "127.0.0.1.example"])
+def test_another_machine_is_not_this_one(host: str) -> None:
+    """Nothing of ours is looked for there."""
+    assert loopback_port(f"http://{host}:8701/v1") is None

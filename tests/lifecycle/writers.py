@@ -19,10 +19,13 @@ Leaves = dict[tuple[str, ...], Any]
 GONE = object()
 BOM = "\ufeff"
 URLS = ("https://relay.example/v1", "https://mine.example/v1", "https://other.example/api")
-OUR_URL = re.compile(r"(?i)http://(?:[^/@]*@)?(localhost\.?|127\.0\.0\.1|127\.1|\[::1\]):878[78](?:/.*)?")
+OUR_URL = re.compile(
+    r"(?i)http://(?:[^/@]*@)?(localhost\.?|127\.0\.0\.1|127\.1|2130706433|\[::1\]|\[::ffff:7f00:1\]):878[78](?:/.*)?"
+)
 SPELLINGS = (
     *("http://localhost:{port}/v1", "http://127.0.0.1:{port}/v1/", "HTTP://LOCALHOST:{port}/v1"),
     *("http://[::1]:{port}/v1", "http://127.1:{port}", "http://me:pw@127.0.0.1:{port}/other/path"),
+    *("http://2130706433:{port}/v1", "http://[::ffff:7f00:1]:{port}/v1"),
 )
 OUR_COMMAND = "codex_fast_proxy autostart"
 
