@@ -21,7 +21,9 @@ from tests.lifecycle import writers
 LOGIN = b'{"OPENAI_API_KEY": "canary-openai-0123456789"}'
 REMOTE, LOCAL = "https://relay.example/v1", "http://127.0.0.1:9001/v1"
 PORTS = (8701, 8702, 8787)
-OURS = re.compile(r"(?i)http://(?:[^/@]*@)?(?:localhost|127\.0\.0\.1|127\.1|\[::1\]):(8701|8702|8787)(?:/.*)?")
+OURS = re.compile(
+    r"(?i)http://(?:[^/@]*@)?(?:localhost|127\.0\.0\.1|127\.1|2130706433|\[::1\]|\[::ffff:7f00:1\]):(8701|8702|8787)(?:/.*)?"
+)
 LEFT = "http://127.0.0.1:8701/v1"
 
 
@@ -320,6 +322,22 @@ def test_a_home_that_0_2_0_left_on_a_dead_address_is_mended(real: str, left: str
     assert text(site) == config(real)
 
 
+@pytest.mark.parametrize("line", ["recover", "uninstall"])
+def test_an_older_file_after_an_uninstall_gives_back_every_byte(line: str) -> None:
+    """It names a former address, and trusts a hook that the uninstall has removed."""
+    site = site_with(REMOTE)
+    before = text(site)
+    run(site, "install --start --no-verify --port 8701")
+    older = text(site)
+    run(site, "install --start --no-verify --port 8702")
+    run(site, "uninstall")
+    other = f'\n[hooks.state."{site.home.layout.hooks}:session_start:7:0"]\ntrusted_hash = "sha256:00"\n'.encode()
+    put(site, older + other)
+    assert b"hooks.state" in older
+    assert run(site, line).code == 0
+    assert text(site) == before + other
+
+
 def test_a_model_server_of_the_users_own_stays() -> None:
     """One that answers, one at a model server's usual port, and one with a key of its own are none of ours."""
     answering = left_by_0_2_0(REMOTE)
@@ -354,7 +372,7 @@ def test_a_program_at_a_former_address_gets_nothing_unasked() -> None:
     assert url_of(site) == LEFT
 
 
-@pytest.mark.parametrize("url", [LEFT, "http://localhost:8701", "http://127.1:8701/other"])
+@pytest.mark.parametrize("url", [LEFT, "http://localhost:8701", "http://2130706433:8701/other"])
 def test_a_dead_former_address_is_no_upstream(url: str) -> None:
     """Not even where a flag names it."""
     site = site_with(REMOTE)

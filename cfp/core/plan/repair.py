@@ -6,16 +6,19 @@ else that of the saved settings. Only our own keys go back; everything else of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from cfp.codex import config_toml
+from cfp.codex.hook_trust import hook_exists, trusted_hash
 from cfp.codex.hooks_feature import FLAGS
 from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.core.facts import Facts
 from cfp.core.manifest import FormerAddress
 from cfp.core.plan.baseline import config_edits, derive_baseline, recognised_hooks, trust_edits
 from cfp.core.plan.changes import addresses_change, config_change, manifest_change
+from cfp.core.plan.hook import HOOK_TIMEOUT_S, hook_command
 from cfp.core.plan.model_catalog import own_catalog_edits
 from cfp.core.plan.own_urls import UrlSource, find_provider_url, with_own_urls
 from cfp.core.provider import provider_url, url_key, without_secrets
@@ -138,7 +141,27 @@ def _edits_of(facts: Facts, proxy: UnrecordedProxy, requested_url: str | None) -
         and config_toml.lookup(source.backup, flag) is not True
     )
     url = DEFAULT_URL if isinstance(source.url, Absent) else source.url
-    return _Source(url=url, name=source.name, edits=(url_edit, *others, *catalogs, *flags, *trust_edits(facts)))
+    trust = (*trust_edits(facts), *trust_edits(facts, _keys_of_removed_hook(facts)))
+    return _Source(url=url, name=source.name, edits=(url_edit, *others, *catalogs, *flags, *trust))
+
+
+def _keys_of_removed_hook(facts: Facts) -> list[str]:
+    """Return the trust keys of config.toml with the hash of our hook, for places where hooks.json has no hook.
+
+    An older config.toml brings them back after an uninstall, which has removed the hook.
+    """
+    states = config_toml.lookup(facts.config.root, ("hooks", "state"))
+    if facts.hooks.error or not isinstance(states, Mapping):
+        return []
+    own = trusted_hash({"command": hook_command(facts), "timeout": HOOK_TIMEOUT_S}, None)
+    path = str(facts.layout.hooks)
+    return [
+        key
+        for key, entry in states.items()
+        if isinstance(entry, Mapping)
+        and (key.startswith(f"{path}:"), entry.get("trusted_hash")) == (True, own)
+        and not hook_exists(facts.hooks.root, key, path)
+    ]
 
 
 def _catalog_edits(facts: Facts, proxy: UnrecordedProxy, source: UrlSource) -> tuple[KeyEdit, ...]:
