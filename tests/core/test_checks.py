@@ -159,6 +159,16 @@ def test_what_the_home_earns(home: Any, check: str, result: tuple[bool, str]) ->
     assert result == codes(home)[check]
 
 
+@pytest.mark.parametrize("owner", [{"other_user": True}, {}])
+def test_two_checks_of_a_taken_port_name_one_remedy(owner: dict[str, bool]) -> None:
+    """`Stop that program` would stop the proxy of another home; and no proxy of this one serves any settings."""
+    state = PortState.FOREIGN if owner else PortState.OTHER_HOME
+    home = replace(ENABLED, worker=replace(ENABLED.worker, state=state, **owner))
+    results = run_checks(home if owner else replace(home, sharing_home="/other"), MACHINE)
+    assert results["proxy_port"].fix == results["proxy_health"].fix
+    assert "uses the saved settings" not in results["proxy_pending_restart"].detail
+
+
 def test_what_is_not_checked_is_said() -> None:
     """A system that shows no owner of a socket cannot tell the proxy from another user's program."""
     details = [

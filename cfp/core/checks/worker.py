@@ -7,7 +7,7 @@ from cfp.core.diagnosis import message_code_for
 from cfp.core.facts import Facts
 from cfp.core.plan.worker import hangs, port_details
 from cfp.core.state import WorkerState, settings_pending, uses_proxy, worker_state
-from cfp.messages import ErrorCode, message
+from cfp.messages import ErrorCode, Message, message
 from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import PASSES
 
@@ -36,18 +36,27 @@ def proxy_health(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     if state is WorkerState.FOREIGN and worker is not None:
         address = {"host": worker.host, "port": worker.port, "owner": worker.owner}
         code: ErrorCode = "port_not_available" if worker.barred else "port_in_use"
-        return failure(code, message(code, address), **address)
+        return failure(code, _at_taken_port(facts, message(code, address)), **address)
     if facts.settings is None or not uses_proxy(facts):
         return success(PASSES["proxy_not_needed"])
     return failure("proxy_stopped", DIAGNOSES["proxy_stopped"])
+
+
+def _at_taken_port(facts: Facts, text: Message) -> Message:
+    """Return the text with the remedy of `proxy_port`, where that check names the owner too."""
+    worker, sharing = facts.worker, message_code_for(facts, "port_shared")
+    if worker is not None and worker.other_user:
+        return Message(text.sentence, DIAGNOSES["port_of_another_user"].action)
+    return (
+        Message(text.sentence, DIAGNOSES[sharing].filled(port_details(facts)).action) if facts.sharing_home else text
+    )
 
 
 def proxy_pending_restart(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Check that the worker serves the saved settings."""
     if settings_pending(facts):
         return failure("settings_pending_restart", DIAGNOSES[message_code_for(facts, "settings_pending_restart")])
-    running = facts.worker is not None and facts.worker.health is not None
-    return success(PASSES["settings_in_use" if running else "proxy_not_running"])
+    return success(PASSES["proxy_not_running" if facts.own_worker is None else "settings_in_use"])
 
 
 def proxy_runtime(facts: Facts, _: DoctorFacts) -> CheckResult:

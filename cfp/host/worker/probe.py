@@ -229,4 +229,5 @@ def wait_healthy(host: str, port: int, nonce: str, timeout: float, child: Starti
 def _did_not_start(reason: str, child: StartingWorker) -> Exception:
     from cfp.errors import Failed  # noqa: PLC0415 - it imports typing, which the hook's no-op path does not pay
 
-    return Failed("worker_did_not_start", reason=reason, detail=child.last_stderr_line(), log=str(child.stderr))
+    detail = child.last_stderr_line().rstrip(".")  # the message goes on behind it
+    return Failed("worker_did_not_start", reason=reason, detail=detail, log=str(child.stderr))

@@ -48,7 +48,7 @@ async def _serve(config: WorkerConfig, lifetime: SingleInstance, loan: Loan | No
     except OSError as error:
         settings = config.settings
         code: ErrorCode = "port_in_use" if error.errno == errno.EADDRINUSE else "port_not_available"
-        raise Failed(code, host=settings.host, port=settings.port) from error
+        raise Failed(code, host=settings.host, port=settings.port, owner="another program") from error
     handover.open()
     lifetime.write_pid()
     worker.events.info("listening", host=config.settings.host, port=worker.port)
