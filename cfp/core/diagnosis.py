@@ -13,7 +13,7 @@ from cfp.core.plan.model_catalog import catalog_details, passed_by
 from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.plan.worker import port_details
 from cfp.core.policy import FastBehavior, fast_behavior
-from cfp.core.route_report import key_available, key_persistent, route_identity
+from cfp.core.route_report import key_available, key_details, key_persistent, route_identity, unsendable_key
 from cfp.core.settings import Settings
 from cfp.core.state import (
     HookState,
@@ -128,6 +128,7 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
     ("chatgpt_auth_preserved",    Severity.RISK,      _passes_login_on),
     ("codex_refuses",             Severity.RISK,      _codex_refuses),
     ("upstream_auth_missing",     Severity.RISK,      lambda f, s: not key_available(f, s)),
+    ("upstream_key_unsendable",   Severity.RISK,      lambda f, s: unsendable_key(f, s) is not None),
     ("upstream_auth_not_persistent", Severity.ATTENTION, lambda f, s: not key_persistent(f, s)),
     ("settings_pending_restart",  Severity.ATTENTION, lambda f, _: settings_pending(f)),
     ("proxy_unhealthy",           Severity.RISK,      _answers_wrongly),
@@ -152,7 +153,8 @@ def diagnose(facts: Facts) -> Diagnosis:
     for code, level, holds in _ROWS:
         if holds(facts, settings):
             text = message_code_for(facts, code)
-            details = {**port_details(facts), **catalog_details(facts.config.root, settings.provider)}
+            catalog = catalog_details(facts.config.root, settings.provider)
+            details = {**port_details(facts), **catalog, **key_details(facts, settings)}
             return Diagnosis(code=code, level=level, message_code=text, details=details)
     return Diagnosis(code="ready", level=Severity.OK)
 

@@ -244,6 +244,18 @@ def key_warnings(facts: Facts, provider: str) -> Iterator[RouteWarning]:
             yield RouteWarning(code=code, message=text, place=key.place, flaw=key.flaw)
 
 
+def unsendable_key(facts: Facts, settings: Settings) -> FlawedKey | None:
+    """Return the key that each request through the proxy would carry, and that HTTP cannot; None for none."""
+    keys = (key for key in facts.flawed_keys if key.provider == settings.provider and key.is_sent)
+    return next((key for key in keys if _code(key) == "key_malformed"), None)
+
+
+def key_details(facts: Facts, settings: Settings) -> dict[str, str]:
+    """Return the values of the placeholders `key_place` and `key_flaw`."""
+    key = unsendable_key(facts, settings)
+    return {} if key is None else {"key_place": key.place, "key_flaw": FLAWS[key.flaw]}
+
+
 def _code(key: FlawedKey) -> RouteWarningCode:
     if key.flaw is KeyFlaw.KEY_AS_NAME:
         return "key_in_place_of_name"

@@ -34,6 +34,7 @@ DiagnosisCode = Literal[
     "codex_refuses",
     "codex_key_missing",
     "upstream_auth_missing",
+    "upstream_key_unsendable",
     "upstream_auth_not_persistent",
     "settings_pending_restart",
     "proxy_unhealthy",
@@ -109,6 +110,9 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         "Set the variable in .env in the Codex home, or in the environment that starts Codex. A key in auth.json does not count for it."),
     "upstream_auth_missing": Message(
         "The proxy should send the provider's key, but the key is missing.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
+    "upstream_key_unsendable": Message(
+        "The key in {key_place} {key_flaw}, so no request with it can succeed.",
+        "Save the key again, the key alone."),
     "upstream_auth_not_persistent": Message(
         "The provider's key is only in this process's environment, and later sessions may not have it.",
         f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),

@@ -11,6 +11,7 @@ from cfp.advice import commands_in
 from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import PortFact, PortState, TextFact
+from cfp.core.keys.flaws import FlawedKey, KeyFlaw
 from cfp.core.manifest import ManifestState
 from cfp.core.ownership import Ownership, User
 from cfp.core.plan.candidate import RouteRequest
@@ -28,6 +29,7 @@ CATALOG = facts(
 ).config
 _LOGIN_HOME = facts(LOGIN_CONFIG)
 LOGIN_ENABLED = installed(_LOGIN_HOME, plan_install(_LOGIN_HOME, RouteRequest()))
+FLAWED = FlawedKey(provider="relay", place="the variable RELAY_KEY", flaw=KeyFlaw.LINE_BREAK, is_sent=True)
 ORDER = [
     (
         "home_of_another_user",
@@ -50,6 +52,7 @@ ORDER = [
     ("chatgpt_auth_preserved", {"config": LOGIN_ENABLED.config, "codex_login": Login.CHATGPT}),
     ("codex_refuses", {"environment": frozenset()}),
     ("upstream_auth_missing", {"settings": replace(SETTINGS, upstream_api_key_file=True)}),
+    ("upstream_key_unsendable", {"flawed_keys": (FLAWED,)}),
     ("upstream_auth_not_persistent", {"settings": replace(SETTINGS, upstream_api_key_env="RELAY_KEY")}),
     ("settings_pending_restart", {"settings": replace(SETTINGS, service_tier_policy=Policy.PRESERVE)}),
     ("proxy_unhealthy", {"worker": PortFact(host="127.0.0.1", port=8787, state=PortState.FOREIGN)}),
@@ -81,6 +84,14 @@ def test_each_diagnosis_has_a_sentence(code: str) -> None:
     message = DIAGNOSES[code]
     assert message.sentence
     assert bool(message.action) == (code != "ready")
+
+
+@pytest.mark.parametrize(
+    "other", [{"is_sent": False}, {"provider": "other"}, {"flaw": KeyFlaw.QUOTES}, {"flaw": KeyFlaw.KEY_AS_NAME}]
+)
+def test_a_key_that_no_request_carries_is_no_risk(other: dict[str, Any]) -> None:
+    """Nor is one of another provider, or one that can be sent."""
+    assert "ready" == diagnose(replace(ENABLED, flawed_keys=(replace(FLAWED, **other),))).code
 
 
 def test_the_home_that_moves_is_named() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.end_to_end.harness import KEY, KEY_ENV, Machine, chatgpt_login, relay_config
+from tests.end_to_end.harness import KEY, KEY_ENV, Machine, api_key_login, chatgpt_login, relay_config
 
 _TOLD = f'[model_providers.relay.auth]\ncommand = "sh"\nargs = ["-c", "echo {KEY}"]\n'
 
@@ -123,3 +123,19 @@ def test_a_key_with_a_space_for_an_enabled_home(machine: Machine, tail: list[str
     ran = machine.cfp("set-upstream", "--upstream-api-key-env", "OTHER_KEY", *tail)
     assert (2, "upstream_key_malformed", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.transcript
     assert before == machine.files()
+
+
+def test_status_names_a_key_that_cannot_be_sent(machine: Machine) -> None:
+    """An enabled home whose variable has a line break today: Codex would send no key. The split is not concerned."""
+    machine.relay()
+    machine.environ["OTHER_KEY"] = KEY
+    machine.write("auth.json", api_key_login())
+    machine.install()
+    assert "ready" == machine.cfp("status").json["diagnosis"]["code"]
+    machine.environ[KEY_ENV] = "sk-abc\ndef"
+    diagnosis = machine.cfp("status").json["diagnosis"]
+    assert ("risk", "upstream_key_unsendable") == (diagnosis["level"], diagnosis["code"])
+    assert KEY_ENV in diagnosis["message"]
+    assert "abc" not in diagnosis["message"]
+    assert 0 == machine.cfp("set-upstream", "--upstream-api-key-env", "OTHER_KEY").code
+    assert "upstream_key_unsendable" != machine.cfp("status").json["diagnosis"]["code"]

@@ -23,11 +23,15 @@ class KeyFlaw(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlawedKey:
-    """A flaw, the provider that it concerns, and its place in words; no part of the text."""
+    """A flaw, the provider that it concerns, and its place in words; no part of the text.
+
+    is_sent  each request through the proxy would carry this key: the proxy's own, else Codex's
+    """
 
     provider: str
     place: str
     flaw: KeyFlaw
+    is_sent: bool = False
 
 
 _MARKS: Final = ("\ufeff", "ï»¿", "\udcef\udcbb\udcbf")  # as read in UTF-8, Latin-1, and from undecodable bytes

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cfp.codex import auth_json
-from cfp.core.identities import provider_table, requires_openai_auth
+from cfp.core.identities import Identity, provider_table, requires_openai_auth
 from cfp.core.keys.flaws import FlawedKey, KeyFlaw, flaw_of_header, flaw_of_key, may_be_a_key
 from cfp.core.keys.provider_auth import stored_keys
 from cfp.core.provider import BUILT_IN, providers
@@ -23,12 +23,17 @@ def flawed_keys(files: CodexFiles, settings: Settings | None, provider_auth: byt
 
     provider_auth  provider-auth.json
     """
-    own = (
-        [] if settings is None else [(settings.provider, flaw) for flaw in _of_proxy(files, settings, provider_auth)]
+    split = settings is not None and settings.overrides_auth
+    own = [] if settings is None else list(_of_proxy(files, settings, provider_auth))
+    flaws = [] if settings is None else [(settings.provider, flaw, True) for flaw in own]
+    for provider in dict.fromkeys((*providers(files.config), BUILT_IN)):
+        sends_key = not split and files.identity(provider) in {Identity.PROVIDER_KEY, Identity.OPENAI_API_KEY}
+        flaws += [(provider, flaw, sends_key) for flaw in _of_codex(files, provider)]
+        flaws += [(provider, flaw, False) for flaw in _of_headers(files, provider)]
+    return tuple(
+        FlawedKey(provider=provider, place=place, flaw=flaw, is_sent=is_sent)
+        for provider, (place, flaw), is_sent in flaws
     )
-    names = dict.fromkeys((*providers(files.config), BUILT_IN))
-    codex = [(provider, flaw) for provider in names for flaw in _of_codex(files, provider)]
-    return tuple(FlawedKey(provider=provider, place=place, flaw=flaw) for provider, (place, flaw) in own + codex)
 
 
 def _of_proxy(files: CodexFiles, settings: Settings, provider_auth: bytes | None) -> Iterator[Flaw]:
@@ -49,14 +54,18 @@ def _of_codex(files: CodexFiles, provider: str) -> Iterator[Flaw]:
     if isinstance(token, str):
         place = f"model_providers.{provider}.experimental_bearer_token"
         yield from _flaws(place, flaw_of_key(token, verbatim=True))
+    if requires_openai_auth(files.config, provider) and env_key is None and token is None:
+        key = auth_json.api_key(files.auth, "OPENAI_API_KEY") or ""
+        yield from _flaws("OPENAI_API_KEY in auth.json", flaw_of_key(key, verbatim=True))
+
+
+def _of_headers(files: CodexFiles, provider: str) -> Iterator[Flaw]:
+    table = provider_table(files.config, provider)
     for name, value in _texts(table, "http_headers"):
         yield from _flaws(f"model_providers.{provider}.http_headers.{redact(name)}", flaw_of_header(value))
     for name, variable in _texts(table, "env_http_headers"):
         yield from _of_name(files, f"model_providers.{provider}.env_http_headers.{redact(name)}", variable)
         yield from _of_variable(files, variable, verbatim=True, header=True)
-    if requires_openai_auth(files.config, provider) and env_key is None and token is None:
-        key = auth_json.api_key(files.auth, "OPENAI_API_KEY") or ""
-        yield from _flaws("OPENAI_API_KEY in auth.json", flaw_of_key(key, verbatim=True))
 
 
 def _of_name(files: CodexFiles, place: str, name: str) -> Iterator[Flaw]:
