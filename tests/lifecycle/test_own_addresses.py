@@ -459,5 +459,8 @@ def test_an_installation_that_0_2_0_recorded_with_our_address(line: str) -> None
     site.home.put(layout.manifest, json.dumps(record).encode())
     site.home.take(layout.addresses)
     assert run(site, line).code == 0
-    assert run(site, "uninstall").code == 0
+    for again in ("install --start --no-verify", "uninstall"):  # the older file comes back once more
+        put(site, poisoned)
+        assert run(site, again).code == 0
+        assert json.loads(site.disk.read(layout.settings) or b"{}").get("upstream_base", REMOTE) == REMOTE
     assert url_of(site) == REMOTE

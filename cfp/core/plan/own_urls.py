@@ -227,12 +227,21 @@ def check_own_urls(facts: Facts, content: bytes | None) -> None:
 
 
 def own_addresses(facts: Facts) -> tuple[FormerAddress, ...]:
-    """Return the address that the manifest records; an older version wrote no record of addresses."""
+    """Return the addresses that the manifest records; an older version wrote no record of addresses.
+
+    An address of ours that 0.2.0 recorded as the provider's URL is one of them.
+    """
     manifest = facts.manifest
     if manifest is None:
         return ()
     settings = manifest.settings
-    mended = [_mended(facts, settings.provider, edit) for edit in manifest.config.edits or ()]
-    urls = [edit.before for edit in mended if edit.path == url_key(settings.provider)]
+    recorded = [edit for edit in manifest.config.edits or () if edit.path == url_key(settings.provider)]
+    mended = [_mended(facts, settings.provider, edit) for edit in recorded]
+    left = [
+        FormerAddress(url=edit.before, provider=settings.provider, before=_text(own.before))
+        for edit, own in zip(recorded, mended, strict=True)
+        if edit is not own and isinstance(edit.before, str) and isinstance(own.before, str | Absent)
+    ]
+    urls = [edit.before for edit in mended]
     before = urls[0] if urls and isinstance(urls[0], str | Absent) else settings.upstream_base
-    return (FormerAddress(url=settings.base_url, provider=settings.provider, before=_text(before)),)
+    return (*left, FormerAddress(url=settings.base_url, provider=settings.provider, before=_text(before)))
