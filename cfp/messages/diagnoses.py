@@ -88,7 +88,7 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         f"Run `{CLI} install --start --codex-home {{quoted_home}}`, which moves that home to a port of its own, then `{CLI} start`."),
     "catalog_receives_login": Message(
         "Codex sends its own login to {catalog_host} directly, past the proxy, because of {catalog_key} in config.toml.",
-        f"Run `{CLI} install --start` to move that URL through the proxy, or remove the key."),
+        f"If that is the provider's own address, run `{CLI} install --start` to move the URL through the proxy; if not, remove the key."),
     "proxy_stopped": Message("config.toml points at the proxy, but the proxy is not running.", f"Run `{CLI} start`."),
     "chatgpt_auth_preserved": Message(
         "Codex is signed in with ChatGPT, and the proxy passes that login on to the provider, which may respond with 401.",

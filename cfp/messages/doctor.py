@@ -9,6 +9,7 @@ from cfp.messages.message import CLI, Message
 FindingCode = Literal[
     "managed_config_may_bypass",
     "profile_may_bypass",
+    "provider_not_active",
     "login_in_keyring",
     "login_unreadable",
     "login_unknown",
@@ -59,6 +60,9 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
     "profile_may_bypass": Message(
         "Profile files set a provider or URL of their own: {files}.",
         "Start Codex without these profiles: no --profile, and no `profile` in config.toml."),
+    "provider_not_active": Message(
+        "Codex uses the provider {provider}, and the proxy stands in front of {proxied}: Codex's requests do not go through the proxy.",
+        f"Run `{CLI} install --start` to put the proxy in front of {{provider}}, or set model_provider to {{proxied}} in config.toml."),
     "login_in_keyring": Message(
         "The Codex CLI reports the login {login}, but auth.json does not have it. The proxy reads auth.json for each request, "
         "so the policy auto adds no tier.",

@@ -68,6 +68,13 @@ LEFT = Ownership(path="/home/alice/.codex", user=ALICE, owner=ALICE, foreign_fil
 _LOGIN_HOME = facts(LOGIN_CONFIG, codex_login=Login.CHATGPT)
 LOGIN_ENABLED = replace(installed(_LOGIN_HOME, plan_install(_LOGIN_HOME, RouteRequest())), codex_login=Login.CHATGPT)
 SETTINGS = ENABLED.settings
+OTHER_ACTIVE = replace(
+    ENABLED,
+    config=facts(
+        ENABLED.config.data.replace(b'model_provider = "relay"', b'model_provider = "other"')
+        + b'\n[model_providers.other]\nname = "Other"\nbase_url = "https://other.example/v1"\n'
+    ).config,
+)
 CATALOG = facts(
     ENABLED.config.data.replace(
         b'env_key = "RELAY_KEY"', b'requires_openai_auth = true\nmodel_catalog_url = "https://relay.example/c"'
@@ -193,6 +200,8 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
     [
         ({"proxies": ("HTTP_PROXY",)}, ENABLED, "proxy_settings", (True, "loopback_through_proxy")),
         ({"profiles": ("x.config.toml",)}, ENABLED, "active_provider", (True, "profile_may_bypass")),
+        ({}, OTHER_ACTIVE, "active_provider", (True, "provider_not_active")),
+        ({"provider": "other"}, OTHER_ACTIVE, "active_provider", (True, "ok")),
         ({"managed": ("managed",)}, ENABLED, "active_provider", (True, "managed_config_may_bypass")),
         ({"hooks_bar": "requirements"}, ENABLED, "hooks_enabled", (True, "hooks_disabled_by_policy")),
         (

@@ -7,6 +7,7 @@ from cfp.core.facts import Facts
 from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.policy import LoginMode
 from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url, without_secrets
+from cfp.core.state import uses_proxy
 from cfp.errors import Refused
 from cfp.messages import ErrorCode, message
 from cfp.messages.diagnoses import DIAGNOSES
@@ -47,6 +48,10 @@ def active_provider_check(facts: Facts, surroundings: DoctorFacts) -> CheckResul
     if surroundings.profiles:
         text = FINDINGS["profile_may_bypass"].filled({"files": surroundings.profiles})
         return advice("profile_may_bypass", text, provider=target.provider)
+    proxied = facts.settings.provider if facts.settings is not None and uses_proxy(facts) else target.provider
+    if surroundings.provider is None and proxied != target.provider:
+        text = FINDINGS["provider_not_active"].filled({"provider": target.provider, "proxied": proxied})
+        return advice("provider_not_active", text, provider=target.provider, proxied=proxied)
     return success(PASSES["provider"].filled({"provider": target.provider}), provider=target.provider)
 
 
