@@ -12,7 +12,7 @@ from cfp.core.facts import Facts
 from cfp.core.identities import NEWEST, OLDEST, Identity, identity_through_proxy, predicted_identity
 from cfp.core.keys.flaws import FlawedKey, KeyFlaw
 from cfp.core.policy import effective_policy, fast_behavior
-from cfp.core.provider import BUILT_IN, host_of, is_third_party
+from cfp.core.provider import host_of, is_third_party
 from cfp.core.settings import Settings, loopback_port
 from cfp.errors import Refused
 from cfp.messages.chatgpt_login import HINTS, PREPARATIONS, HintCode, PreparationCode
@@ -66,14 +66,14 @@ def codex_identity(facts: Facts, provider: str, config: Mapping[str, Any] | None
 
 
 def version_matters(facts: Facts) -> bool:
-    """Whether the saved provider receives Codex's login from an older Codex, and not from the newest one."""
+    """Whether the saved provider receives another identity from an older Codex than from the newest one."""
     settings = facts.recorded_settings
-    if settings is None or settings.provider == BUILT_IN:
+    if settings is None:
         return False
     oldest, newest = (
         codex_identity(replace(facts, codex_version=version), settings.provider) for version in (OLDEST, NEWEST)
     )
-    return oldest.may_be_a_login and not newest.may_be_a_login
+    return oldest is not newest
 
 
 def identity_after_chatgpt_login(facts: Facts, provider: str) -> Identity:

@@ -50,7 +50,7 @@ class Host:
     ) -> Facts:
         """Read everything once; `ask_codex` also runs the Codex CLI for its version.
 
-        The CLI runs as well where it depends on its version whether a login reaches the provider (before 0.149).
+        The CLI runs as well where the identity that reaches the provider depends on its version (before 0.149).
 
         locked   the caller holds the journal's lock: an open transaction belongs to no running command
         settled  the caller has settled the interrupted transactions: the survey looks for none

@@ -18,9 +18,17 @@ import pytest
 
 from cfp.codex import config_toml
 from cfp.codex.auth_json import login
-from cfp.core.identities import LOGIN_GATED_SINCE, Identity, Version, predicted_identity
+from cfp.core.identities import LOGIN_GATED_SINCE, UNREADABLE_IGNORED_SINCE, Identity, Version, predicted_identity
 from cfp.demo.provider import Received
-from tests.end_to_end.harness import KEY, KEY_ENV, Machine, built_in_config, chatgpt_login, relay_config
+from tests.end_to_end.harness import (
+    KEY,
+    KEY_ENV,
+    Machine,
+    api_key_login,
+    built_in_config,
+    chatgpt_login,
+    relay_config,
+)
 from tests.end_to_end.listeners import Listener, account_server, received
 
 AUTH_JSON_KEY = "sk-of-auth-json"
@@ -211,6 +219,28 @@ def test_a_login_that_only_an_older_codex_sends(machine: Machine, older_codex: t
     machine.install("--no-verify")
     assert old == (machine.cfp("status").json["diagnosis"]["code"] == "chatgpt_auth_preserved")
     assert (4 if old else 0) == machine.cfp("uninstall").code
+
+
+@pytest.mark.parametrize("base", ["relay", "built-in"])
+def test_a_login_that_an_older_codex_refuses(machine: Machine, older_codex: tuple[str, Path], base: str) -> None:
+    """An auth.json with a byte order mark: before 0.147 each turn ends with an error, and status says so."""
+    version, program = older_codex
+    refuses = tuple(map(int, version.split("."))) < UNREADABLE_IGNORED_SINCE
+    machine.codex = program
+    machine.environ["PATH"] = os.pathsep.join((str(program.parent), os.environ["PATH"]))
+    machine.upstream.key = None
+    text = relay_config(machine.upstream.base_url, table=_NO_RETRIES + "requires_openai_auth = true\n")
+    built_in = base == "built-in"
+    machine.write(
+        "config.toml",
+        built_in_config(machine.upstream.base_url) if built_in else text.replace(f'env_key = "{KEY_ENV}"\n', ""),
+    )
+    machine.install("--no-verify")
+    machine.write("auth.json", "\ufeff" + api_key_login())
+    status = machine.cfp("status").json
+    assert refuses == (status["diagnosis"]["code"] == "codex_refuses")
+    assert refuses == (status["identity_on_the_wire"]["direct"] == "codex_refuses")
+    assert refuses == (machine.codex_exec().code == 1)
 
 
 def test_the_built_in_provider_at_a_third_party(codex: Machine) -> None:
