@@ -48,7 +48,7 @@ _HTTP: Final = frozenset(
         *("cache-control", "pragma", "range", "content-range", "date", "priority"),
         *("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"),
         *("content-digest", "repr-digest", "idempotency-key"),
-        *("sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol"),
+        *("sec-websocket-key", "sec-websocket-version"),
     }
 )
 # Fields that Codex 0.130, 0.150 and 0.171 send without a login, to a custom provider and to the built-in one with an

@@ -51,11 +51,17 @@ def test_before_the_first_snapshot_nothing_is_claimed() -> None:
 
 @pytest.mark.parametrize("code", DIAGNOSES)
 def test_commands_mean_this_home(code: DiagnosisCode) -> None:
-    """Our own commands in a verdict get the home's flag behind their verb; others stay unchanged."""
-    finding = verdict(Snapshot(code=code, level="risk"), [], " --codex-home '/a b'")
+    """Our own commands in a verdict get the home's flag behind their verb, but for those that name another home.
+
+    Other programs' commands stay unchanged.
+    """
+    details = {"quoted_home": "/other"}
+    finding = verdict(Snapshot(code=code, level="risk", details=details), [], " --codex-home '/a b'")
     for command in finding["commands"]:
         assert f"`{command}`" in finding["action"]
-        assert (" --codex-home '/a b'" in command) == command.startswith("codex-fast-proxy")
+        home = "/other" if "--codex-home /other" in command else "'/a b'"
+        assert (f" --codex-home {home}" in command) == command.startswith("codex-fast-proxy")
+        assert command.count("--codex-home") == command.startswith("codex-fast-proxy")
 
 
 def test_the_state_tells_the_route_and_no_secret() -> None:

@@ -7,9 +7,9 @@ import tomllib
 
 import pytest
 
-from cfp.demo.provider import DemoProvider
 from cfp.demo.scripted_turns import ScriptedTurn
 from tests.end_to_end.harness import Machine, free_port
+from tests.end_to_end.listeners import Listener
 
 KEY_A, KEY_B = "sk-key-of-a-0000000000", "sk-key-of-b-0000000000"
 SPELLINGS = ("http://localhost:{port}/v1", "http://127.0.0.1:{port}/v1/", "HTTP://[::1]:{port}/other")
@@ -23,7 +23,7 @@ def config(url: str, key: str) -> str:
     )
 
 
-def keys_at(provider: DemoProvider) -> set[str | None]:
+def keys_at(provider: Listener) -> set[str | None]:
     return {request.header("authorization") for request in provider.received}
 
 
@@ -37,7 +37,7 @@ def backups(machine: Machine) -> list[str]:
 
 def test_the_key_of_a_repointed_provider_goes_to_it_alone(codex: Machine) -> None:
     """`install --start` tries the new URL with the new key, Codex's turn goes there, and uninstall gives it back."""
-    with DemoProvider(key=KEY_A) as former, DemoProvider(key=KEY_B) as present:
+    with Listener(key=KEY_A) as former, Listener(key=KEY_B) as present:
         codex.write("config.toml", config(former.base_url, KEY_A))
         codex.install()
         codex.write("config.toml", config(present.base_url, KEY_B))
@@ -54,7 +54,7 @@ def test_the_key_of_a_repointed_provider_goes_to_it_alone(codex: Machine) -> Non
 
 def test_a_repointed_provider_that_does_not_answer_changes_nothing(machine: Machine) -> None:
     """It is tried before anything is switched."""
-    with DemoProvider(key=KEY_A) as former, DemoProvider(key="sk-another-0000000000") as present:
+    with Listener(key=KEY_A) as former, Listener(key="sk-another-0000000000", keys=[KEY_B]) as present:
         machine.write("config.toml", config(former.base_url, KEY_A))
         machine.install()
         machine.write("config.toml", config(present.base_url, KEY_B))
@@ -66,7 +66,7 @@ def test_a_repointed_provider_that_does_not_answer_changes_nothing(machine: Mach
 
 def test_a_saved_key_is_not_sent_to_a_repointed_provider(machine: Machine) -> None:
     """The command is refused as drift until a flag says which key goes there."""
-    with DemoProvider(key=KEY_A) as former, DemoProvider() as present:
+    with Listener(key=KEY_A) as former, Listener(keys=[KEY_B]) as present:
         machine.write("config.toml", config(former.base_url, KEY_A))
         machine.cfp("prepare-chatgpt-login", "--apply")
         machine.install("--use-provider-auth-file")
@@ -84,7 +84,7 @@ def test_a_saved_key_is_not_sent_to_a_repointed_provider(machine: Machine) -> No
 @pytest.mark.parametrize("line", [("install", "--start"), ("uninstall",)])
 def test_an_older_config_with_a_former_address(machine: Machine, spelling: str, line: tuple[str, ...]) -> None:
     """The provider's URL comes back, in the user's own bytes, and no backup has ever named ours."""
-    with DemoProvider(key=KEY_A) as provider:
+    with Listener(key=KEY_A) as provider:
         before = config(provider.base_url, KEY_A)
         machine.write("config.toml", before)
         former = machine.port
@@ -107,7 +107,7 @@ def test_an_older_config_with_a_former_address(machine: Machine, spelling: str, 
 
 def test_a_home_that_0_2_0_left_behind(machine: Machine) -> None:
     """No state, a dead address of ours in config.toml and in the newest backup: found, named and mended."""
-    with DemoProvider(key=KEY_A) as provider:
+    with Listener(key=KEY_A) as provider:
         dead = f"http://127.0.0.1:{free_port()}/v1"
         machine.write("config.toml", config(dead, KEY_A))
         for day, base_url in ((1, provider.base_url), (2, provider.base_url), (3, dead)):
@@ -125,7 +125,7 @@ def test_a_home_that_0_2_0_left_behind(machine: Machine) -> None:
 
 def test_a_program_at_a_former_address(machine: Machine) -> None:
     """It gets no byte of a key until --upstream-base names it."""
-    with DemoProvider(key=KEY_A) as provider:
+    with Listener(key=KEY_A) as provider:
         machine.write("config.toml", config(provider.base_url, KEY_A))
         former = machine.port
         machine.install()
@@ -134,7 +134,7 @@ def test_a_program_at_a_former_address(machine: Machine) -> None:
         machine.port = free_port()
         machine.install()
         machine.write("config.toml", older)
-        with DemoProvider(port=former) as local:
+        with Listener(keys=[KEY_A], port=former) as local:
             ran = machine.cfp("install", "--start")
             assert (3, "former_address_taken") == (ran.code, ran.json["code"]), ran.transcript
             assert {None} >= keys_at(local)

@@ -7,17 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from cfp.demo.provider import Connection, DemoProvider, Received
+from cfp.demo.provider import Connection, Received
 from cfp.demo.scripted_turns import Reject, ScriptedTurn
 from tests.end_to_end.harness import KEY, Machine, chatgpt_login
+from tests.end_to_end.listeners import Listener
 
 _SPLIT = ("--upstream-api-key-env", "RELAY_KEY")
 
 
 @pytest.fixture
-def other() -> Iterator[DemoProvider]:
+def other() -> Iterator[Listener]:
     """Another address, at which anything is served."""
-    with DemoProvider() as provider:
+    with Listener() as provider:
         yield provider
 
 
@@ -35,9 +36,10 @@ def _redirect(status: int, location: str) -> Reject:
     return Reject(status=status, headers=(("location", location),))
 
 
-def test_without_the_proxy_codex_follows(codex: Machine, other: DemoProvider) -> None:
+def test_without_the_proxy_codex_follows(codex: Machine, other: Listener) -> None:
     """The account id and the whole body go to the other address: what the next test excludes does happen."""
     _signed_in(codex, login=True)
+    other.login = True
     codex.upstream.default = _redirect(307, f"{other.base_url}/responses")
     ran = codex.codex_exec()
     assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.stderr
@@ -48,7 +50,7 @@ def test_without_the_proxy_codex_follows(codex: Machine, other: DemoProvider) ->
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("split", [(), _SPLIT], ids=["preserve", "split"])
 def test_codex_shows_the_new_address_at_once(
-    codex: Machine, other: DemoProvider, status: int, split: tuple[str, ...]
+    codex: Machine, other: Listener, status: int, split: tuple[str, ...]
 ) -> None:
     """One request, no retry, an error with the URL and the command; nothing reaches the other address."""
     _signed_in(codex, login=not split)
@@ -78,7 +80,7 @@ def test_a_redirect_below_the_base_is_followed_inside(codex: Machine) -> None:
 
 
 @pytest.mark.parametrize("status", [302, 307])
-def test_a_redirected_handshake_falls_back_to_http(codex: Machine, other: DemoProvider, status: int) -> None:
+def test_a_redirected_handshake_falls_back_to_http(codex: Machine, other: Listener, status: int) -> None:
     """Codex follows none; directly it makes seven of them in eight seconds, through the proxy one."""
 
     def switch(connection: Connection, request: Received) -> None:
@@ -87,7 +89,7 @@ def test_a_redirected_handshake_falls_back_to_http(codex: Machine, other: DemoPr
         connection.send_header("content-length", "0")
         connection.end_headers()
 
-    with DemoProvider(key=KEY, switch=switch) as upstream:
+    with Listener(key=KEY, switch=switch) as upstream:
         codex.upstream = upstream
         codex.relay(table="supports_websockets = true\n")
         codex.install()
@@ -99,7 +101,7 @@ def test_a_redirected_handshake_falls_back_to_http(codex: Machine, other: DemoPr
         assert "Reconnecting" not in ran.stderr
 
 
-def test_install_names_the_new_address(machine: Machine, other: DemoProvider) -> None:
+def test_install_names_the_new_address(machine: Machine, other: Listener) -> None:
     """The key is sent to the address in config.toml only, and nothing changes."""
     machine.relay()
     machine.upstream.default = _redirect(308, f"{other.base_url}/responses")

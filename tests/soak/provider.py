@@ -1,7 +1,8 @@
 """A provider that behaves badly when it is told to, and checks every byte that reaches it.
 
 The query of a request says what happens: `case` is one of `Case`, `seed` and `size` make the answer's body.
-`x-soak-sha` has the checksum of the body as the client wrote it; the worker may have put one member in front.
+`x-client-request-id`, which passes also where the proxy replaces the key, has the checksum of the body as the client
+wrote it; the worker may have put one member in front.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class Provider:
             if not body.startswith(b"{" + MEMBER):
                 self.wrong.append("the tier is missing")
             body = b"{" + body[1 + len(MEMBER) :]
-        if sha(body) != head.get(b"x-soak-sha"):
+        if sha(body) != head.get(b"x-client-request-id"):
             self.wrong.append(f"a request body arrived changed: {len(body)} bytes")
         if head.get(b"authorization") != b"Bearer soak" or head.get(b"cookie") is not None:
             self.wrong.append("identity headers are wrong")

@@ -110,7 +110,7 @@ class Walker:
         writer.write(
             f"POST /v1/{path}?case={case.name}&seed={seed}&size={size} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
             f"Content-Type: {kind}\r\nAuthorization: Bearer chatgpt\r\nCookie: a=b\r\n"
-            f"X-Soak-Sha: {sha(body).decode()}\r\n{framing}\r\n\r\n".encode()
+            f"X-Client-Request-Id: {sha(body).decode()}\r\n{framing}\r\n\r\n".encode()
         )
         step = self._random.choice((500, 20_000, 1 << 20)) if len(body) < 100_000 else 1 << 16
         for start in range(0, len(body), step):

@@ -10,21 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cfp.codex import config_toml
+from cfp.codex import config_toml, hooks_json
 from cfp.codex.hook_trust import hook_exists, trusted_hash
 from cfp.codex.hooks_feature import FLAGS
-from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.core.facts import Facts
 from cfp.core.manifest import FormerAddress
 from cfp.core.plan.baseline import config_edits, derive_baseline, recognised_hooks, trust_edits
-from cfp.core.plan.changes import addresses_change, config_change, manifest_change
+from cfp.core.plan.changes import addresses_change, config_change, hooks_change, manifest_change
 from cfp.core.plan.hook import HOOK_TIMEOUT_S, hook_command
 from cfp.core.plan.model_catalog import own_catalog_edits
 from cfp.core.plan.own_urls import UrlSource, find_provider_url, with_own_urls
 from cfp.core.provider import provider_url, url_key, without_secrets
 from cfp.core.unrecorded import UnrecordedProxy, find_unrecorded_proxy
 from cfp.errors import ConfigDrift
-from journal.values import Absent, FileChange, KeyEdit, Merged
+from journal.values import ABSENT, Absent, FileChange, KeyEdit, Merged
 
 DEFAULT_URL: Final = "Codex's own default"
 
@@ -95,7 +94,7 @@ def plan_recovery(facts: Facts) -> Repair | None:
     keys = [edit.path for edit in config_edits(facts, manifest)]
     changes = [config_change(facts, config, config_toml.edits_between(facts.config.data, config, keys))]
     if hooks != facts.hooks.data:
-        changes.append(FileChange(path=facts.layout.hooks, before=facts.hooks.data, after=hooks, secret=True))
+        changes.append(hooks_change(facts, hooks, (hooks_json.edit_for(facts.hooks.data, ABSENT),)))
     changes.append(manifest_change(facts, manifest.restored()))
     source = manifest.backup_path if facts.backup is not None else str(facts.layout.manifest)
     return Repair(
@@ -191,6 +190,6 @@ def _changes(facts: Facts, config: Merged, edits: tuple[KeyEdit, ...]) -> tuple[
     rows = [config_change(facts, config.content, config_toml.edits_between(facts.config.data, config.content, keys))]
     groups = recognised_hooks(facts.hooks)
     if groups and facts.hooks.data is not None:
-        hooks = HOOKS_JSON.restore(facts.hooks.data, None, groups)
-        rows.append(FileChange(path=facts.layout.hooks, before=facts.hooks.data, after=hooks.content, secret=True))
+        hooks = hooks_json.HOOKS_JSON.restore(facts.hooks.data, None, groups)
+        rows.append(hooks_change(facts, hooks.content, (hooks_json.edit_for(facts.hooks.data, ABSENT),)))
     return tuple(rows)
