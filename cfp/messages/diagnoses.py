@@ -144,6 +144,7 @@ HookStopCode = Literal[
     "stop_other_home_of_default",
     "stop_other_user",
     "stop_other_program",
+    "stop_former_address",
     "stop_hanging",
     "stop_busy",
     "stop_not_running",
@@ -171,6 +172,9 @@ HOOK_STOPS: Final[dict[HookStopCode, Message]] = {
     "stop_other_program": Message(
         "The proxy's port {host}:{port} is in use by {owner}, which would have received your message and key.",
         f"Stop that program, or run `{CLI} install --start --port NUMBER` with another port."),
+    "stop_former_address": Message(
+        "config.toml names {url}, an address at which the proxy ran before; whoever listens there now would have received your message and key.",
+        f"Run `{CLI} install --start`, which restores the provider's URL and puts the proxy in front of it."),
     "stop_hanging": Message("The proxy (process {pid}) does not respond.", f"Run `{CLI} start` to replace it."),
     "stop_busy": Message(
         "Another command ({holder}) is changing this Codex home, and the proxy does not answer at {host}:{port}.",

@@ -9,6 +9,7 @@ import pytest
 
 from cfp.codex import config_toml
 from cfp.core.facts import PortFact, PortState, TextFact
+from cfp.core.manifest import FormerAddress
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.plan.session import plan_session, sends_here
@@ -27,6 +28,13 @@ ERRORS: list[CfpError | None] = [
 
 def port(state: PortState, **other: Any) -> PortFact:
     return PortFact(host="127.0.0.1", port=8787, state=state, owner="process 7", **other)
+
+
+def config_at(url: str) -> TextFact:
+    """A config.toml whose active provider is at that URL."""
+    data = ENABLED.config.data
+    assert data is not None
+    return text_fact(data.replace(SETTINGS.base_url.encode(), url.encode()), config_toml.parse)
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -69,6 +77,28 @@ def test_another_provider_of_the_session_is_none_of_ours() -> None:
     away = ENABLED.config.data.replace(b'model_provider = "relay"', b'model_provider = "other"')
     home = replace(ENABLED, config=text_fact(away, config_toml.parse))
     assert not sends_here(home)
+
+
+@pytest.mark.parametrize("occupied", [True, False])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8799/v1", "http://LOCALHOST:8799/other/"])
+def test_a_former_address_gets_no_message(url: str, *, occupied: bool) -> None:
+    """An older config.toml is back; whoever listens at the former address, or nobody, is not the proxy."""
+    entry = FormerAddress(url="http://127.0.0.1:8799/v1", provider="relay", before="https://relay.example/v1")
+    state = PortState.FOREIGN if occupied else PortState.FREE
+    former = PortFact(host="127.0.0.1", port=8799, state=state, owner="process 7")
+    older = config_at(url)
+    home = replace(ENABLED, worker=worker_of(SETTINGS), config=older, addresses=(entry,), neighbours=(former,))
+    stop = plan_session(home, Refused("config_not_proxy"))
+    assert stop is not None
+    assert ("stop_former_address", False) == (stop.code, stop.may_pass)
+    assert "(no " not in stop.message.sentence + stop.message.action
+    assert None is plan_session(replace(home, addresses=()), Refused("config_not_proxy"))
+
+
+def test_another_spelling_of_the_present_address_reaches_the_proxy() -> None:
+    """The worker answers there, whatever the name of the host."""
+    home = replace(ENABLED, worker=worker_of(SETTINGS), config=config_at("http://localhost:8787/v1"))
+    assert None is plan_session(home, Refused("config_not_proxy"))
 
 
 def test_an_unreadable_config_counts_as_it_stood() -> None:

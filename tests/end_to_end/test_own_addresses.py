@@ -144,3 +144,27 @@ def test_a_program_at_a_former_address(machine: Machine) -> None:
             assert probe.connect_ex(("127.0.0.1", former)) != 0
         assert 0 == machine.cfp("uninstall").code
         assert f"http://127.0.0.1:{former}/v1" == url(machine)
+
+
+def test_a_session_at_a_former_address_is_stopped(codex: Machine) -> None:
+    """The hook that the older config.toml trusts runs, and the program at the address that it names gets nothing."""
+    with Listener(key=KEY_A) as provider:
+        codex.write("config.toml", config(provider.base_url, KEY_A))
+        former = codex.port
+        codex.install()
+        older = codex.config.read_text()
+        assert 0 == codex.cfp("uninstall").code
+        codex.port = free_port()
+        codex.install()
+        codex.write("config.toml", older)
+        with Listener(keys=[KEY_A], port=former) as local:
+            before = len(provider.received)
+            turn = codex.codex_exec()
+            assert ("", ()) == (turn.stdout.strip(), local.turns), turn.transcript
+            assert {None} >= keys_at(local)
+            assert before == len(provider.received)
+        log = (codex.home / "codex-fast-proxy-state/state/fast_proxy.autostart.jsonl").read_text()
+        assert f"http://127.0.0.1:{former}/v1" in log
+        assert 0 == codex.cfp("install", "--start").code
+        turn = codex.codex_exec()
+        assert (0, ScriptedTurn().text) == (turn.code, turn.stdout.strip()), turn.transcript

@@ -1,7 +1,7 @@
 """Whether the SessionStart hook lets a session go on.
 
 Codex sends the session's first message to the address in config.toml, whoever listens there. It may go on only where
-that is a worker of this home, or where config.toml does not send it to the proxy at all.
+that is a worker of this home, or where config.toml does not send it to the proxy, or where the proxy was before.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 
 from cfp.core.facts import Facts, PortState
 from cfp.core.plan.worker import hangs, port_details
-from cfp.core.provider import BUILT_IN, active_provider
+from cfp.core.provider import BUILT_IN, active_provider, provider_url, without_secrets
+from cfp.core.settings import loopback_port
 from cfp.core.state import uses_proxy
-from cfp.core.unrecorded import find_unrecorded_proxy
+from cfp.core.unrecorded import Owner, find_unrecorded_proxy, owner_of
 from cfp.errors import Busy, CfpError
 from cfp.messages import message
 from cfp.messages.diagnoses import DIAGNOSES, HOOK_STOPS, HookStopCode
@@ -40,7 +41,9 @@ def plan_session(facts: Facts, error: CfpError | None) -> SessionStop | None:
     error  of the hook's try to start the proxy, before `facts` were read; None where nothing was tried
     """
     worker = facts.answering_worker
-    if not sends_here(facts) or (worker is not None and worker.health is not None and worker.health.ok):
+    if not sends_here(facts):
+        return _at_former_address(facts)
+    if worker is not None and worker.health is not None and worker.health.ok:
         return None
     address, details = facts.worker, port_details(facts)
     if address is not None and hangs(facts, address) and facts.worker_by_process is not None:
@@ -54,6 +57,18 @@ def plan_session(facts: Facts, error: CfpError | None) -> SessionStop | None:
         return SessionStop(code="stop_busy", details={**details, **error.details}, may_pass=True)
     text = DIAGNOSES["proxy_stopped"] if error is None else message(error.code, error.details)
     return SessionStop(code="stop_not_running", details={"error": text.sentence, "action": text.action})
+
+
+def _at_former_address(facts: Facts) -> SessionStop | None:
+    """Return the reason to stop where an older config.toml is back: the proxy is not at its former address."""
+    doc = facts.config.root
+    url = provider_url(doc, active_provider(doc) or BUILT_IN)
+    if url is None or owner_of(facts, url) is Owner.OTHER:
+        return None
+    worker = facts.answering_worker
+    if worker is not None and worker.port == loopback_port(url):  # another spelling of the present address
+        return None
+    return SessionStop(code="stop_former_address", details={"url": without_secrets(url)})
 
 
 def sends_here(facts: Facts) -> bool:
