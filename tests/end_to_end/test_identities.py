@@ -248,7 +248,7 @@ def test_the_built_in_provider_at_a_third_party(codex: Machine) -> None:
     codex.write(
         "config.toml", built_in_config(codex.upstream.base_url, top=f'chatgpt_base_url = "{codex.nowhere}"\n')
     )
-    codex.write("auth.json", chatgpt_login())
+    codex.write("auth.json", json.dumps(_CHATGPT))  # the token has its time of issue
     codex.upstream.key, codex.upstream.login = None, True
     before = codex.files()
     codex.install("--no-verify")
