@@ -31,8 +31,7 @@ def nothing_to_do(arguments: Sequence[str]) -> bool:
     if home is None:
         return False
     try:
-        with open(f"{home}/{SETTINGS}", encoding="utf-8") as file:  # noqa: PTH123  pathlib costs 5 ms
-            settings = json.load(file)
+        settings = _settings(home)
         return _points_here(home, settings) and not _interrupted(home) and _serves(home, settings)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
@@ -47,8 +46,7 @@ def sends_to_a_stranger(arguments: Sequence[str]) -> bool:
     if home is None:
         return False
     try:
-        with open(f"{home}/{SETTINGS}", encoding="utf-8") as file:  # noqa: PTH123  pathlib costs 5 ms
-            settings = json.load(file)
+        settings = _settings(home)
         active = _document(home).get("model_provider", "openai")
         if active != settings["provider"] or _url(home, active) != settings["base_url"]:
             return False
@@ -67,6 +65,11 @@ def _home(arguments: Sequence[str]) -> str | None:
             return home
         case _:
             return None
+
+
+def _settings(home: str) -> Any:
+    with open(f"{home}/{SETTINGS}", encoding="utf-8") as file:  # noqa: PTH123  pathlib costs 5 ms
+        return json.load(file)
 
 
 def _points_here(home: str, settings: dict[str, Any]) -> bool:

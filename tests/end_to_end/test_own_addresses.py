@@ -35,6 +35,19 @@ def backups(machine: Machine) -> list[str]:
     return [path.read_text() for path in (machine.home / "backups" / "codex-fast-proxy").glob("*.bak")]
 
 
+def with_an_older_config(machine: Machine, provider: Listener) -> int:
+    """Enable the home at two ports, one after the other, and return the first, which config.toml names again."""
+    machine.write("config.toml", config(provider.base_url, KEY_A))
+    former = machine.port
+    machine.install()
+    older = machine.config.read_text()
+    assert 0 == machine.cfp("uninstall").code
+    machine.port = free_port()
+    machine.install()
+    machine.write("config.toml", older)
+    return former
+
+
 def test_the_key_of_a_repointed_provider_goes_to_it_alone(codex: Machine) -> None:
     """`install --start` tries the new URL with the new key, Codex's turn goes there, and uninstall gives it back."""
     with Listener(key=KEY_A) as former, Listener(key=KEY_B) as present:
@@ -126,14 +139,7 @@ def test_a_home_that_0_2_0_left_behind(machine: Machine) -> None:
 def test_a_program_at_a_former_address(machine: Machine) -> None:
     """It gets no byte of a key until --upstream-base names it."""
     with Listener(key=KEY_A) as provider:
-        machine.write("config.toml", config(provider.base_url, KEY_A))
-        former = machine.port
-        machine.install()
-        older = machine.config.read_text()
-        assert 0 == machine.cfp("uninstall").code
-        machine.port = free_port()
-        machine.install()
-        machine.write("config.toml", older)
+        former = with_an_older_config(machine, provider)
         with Listener(keys=[KEY_A], port=former) as local:
             ran = machine.cfp("install", "--start")
             assert (3, "former_address_taken") == (ran.code, ran.json["code"]), ran.transcript
@@ -149,14 +155,7 @@ def test_a_program_at_a_former_address(machine: Machine) -> None:
 def test_a_session_at_a_former_address_is_stopped(codex: Machine) -> None:
     """The hook that the older config.toml trusts runs, and the program at the address that it names gets nothing."""
     with Listener(key=KEY_A) as provider:
-        codex.write("config.toml", config(provider.base_url, KEY_A))
-        former = codex.port
-        codex.install()
-        older = codex.config.read_text()
-        assert 0 == codex.cfp("uninstall").code
-        codex.port = free_port()
-        codex.install()
-        codex.write("config.toml", older)
+        former = with_an_older_config(codex, provider)
         with Listener(keys=[KEY_A], port=former) as local:
             before = len(provider.received)
             turn = codex.codex_exec()
