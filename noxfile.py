@@ -80,6 +80,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def windows(session: nox.Session) -> None:
+    """The demo and the tests on the real Windows interpreter and codex.exe, under Wine; arguments go to pytest."""
+    groups = nox.project.dependency_groups(PROJECT, "tests")
+    session.install("-c", str(CONSTRAINTS), "build")
+    session.run("python", "-m", "tests.windows", "build", *PROJECT["project"]["dependencies"], *groups)
+    session.run("python", "-m", "tests.windows", "run", *session.posargs)
+
+
+@nox.session
 def package(session: nox.Session) -> None:
     """Build sdist and wheel, and run the demo from each in a clean environment, on every Python that is found."""
     session.install("-c", str(CONSTRAINTS), "build")

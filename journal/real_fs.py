@@ -100,6 +100,9 @@ class RealFs:
         return os.open(path, _FLAGS)
 
     def write(self, fd: int, data: bytes, offset: int) -> int:
+        if sys.platform == "win32":
+            os.lseek(fd, offset, os.SEEK_SET)
+            return os.write(fd, data)
         return os.pwrite(fd, data, offset)
 
     def reserve(self, fd: int, size: int) -> None:
@@ -118,10 +121,12 @@ class RealFs:
         os.close(fd)
 
     def set_owner(self, fd: int, uid: int, gid: int) -> None:
-        os.fchown(fd, uid, gid)
+        if sys.platform != "win32":
+            os.fchown(fd, uid, gid)
 
     def set_mode(self, fd: int, mode: int) -> None:
-        os.fchmod(fd, mode)
+        if sys.platform != "win32":
+            os.fchmod(fd, mode)
 
     def set_xattr(self, fd: int, name: str, value: bytes) -> None:
         os.setxattr(fd, name, value)
@@ -130,7 +135,8 @@ class RealFs:
         os.removexattr(fd, name)
 
     def set_mtime(self, fd: int, mtime_ns: int) -> None:
-        os.utime(fd, ns=(mtime_ns, mtime_ns))
+        if sys.platform != "win32":
+            os.utime(fd, ns=(mtime_ns, mtime_ns))
 
     def exchange(self, first: Path, second: Path) -> bool:
         from journal import rename  # noqa: PLC0415 - ctypes costs time that `interrupted` does not have

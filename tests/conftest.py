@@ -11,6 +11,7 @@ import gc
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -114,6 +115,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real_codex)
         if item.get_closest_marker("deep") and PROFILE != "deep":
             item.add_marker(pytest.mark.skip(reason="deep sizes: HYPOTHESIS_PROFILE=deep (nox -s deep)"))
+        if sys.platform == "win32" and (posix := item.get_closest_marker("posix")):
+            item.add_marker(pytest.mark.skip(reason=f"POSIX by nature: {posix.args[0]}"))
     if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
         items[:] = dealt(items, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 

@@ -1,0 +1,84 @@
+"""Run Windows programs under Wine, with pipes as their standard streams.
+
+Two habits of Wine 8 stand behind each function. A standard stream must be a pipe: a file or /dev/null is an invalid
+handle to the C runtime of Windows. And services that outlive the program keep its pipes open: its end is its exit,
+not the end of its output.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_FOLDERS = ("/usr/lib/wine",)  # Debian puts wine64 and wineserver64 there, outside of PATH
+_LAST_OUTPUT = 1.0  # seconds for what the program wrote just before its end
+
+
+def _program(name: str) -> str:
+    program = shutil.which(name, path=os.pathsep.join((*_FOLDERS, os.environ.get("PATH", ""))))
+    if program is None:
+        raise FileNotFoundError(f"{name} is not installed: Debian's wine64 has it")
+    return program
+
+
+def environment(prefix: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a Windows program: this one, the prefix (its disk and registry), and `more`."""
+    return {**os.environ, "WINEPREFIX": str(prefix), "WINEDEBUG": "-all", **(more or {})}
+
+
+def boot(prefix: Path) -> None:
+    """Make a missing prefix, and keep its server running: a program then starts in 0.07 s, not in 2 s."""
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    prefix.mkdir(parents=True, exist_ok=True)
+    started = subprocess.run([_program("wineserver64"), "-p"], check=False, env=environment(prefix), **quiet)
+    if started.returncode == 0:  # 2: it runs already
+        run(prefix, ["wineboot", "-i"], stdout=subprocess.PIPE)
+
+
+def end(prefix: Path) -> None:
+    """End every program of the prefix, and its server."""
+    subprocess.run([_program("wineserver64"), "-k"], check=False, env=environment(prefix))
+
+
+def run(
+    prefix: Path,
+    words: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdout: int | None = None,
+) -> int:
+    """Run a Windows program to its end and return its exit code; its output goes to ours, unless `stdout` is PIPE."""
+    process = subprocess.Popen(
+        [_program("wine64"), *words],
+        cwd=cwd,
+        env=environment(prefix, env),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdin
+    assert process.stdout
+    process.stdin.close()
+    source, sink = process.stdout, None if stdout == subprocess.PIPE else sys.stdout.buffer
+
+    def relay() -> None:
+        while chunk := os.read(source.fileno(), 65536):
+            if sink is not None:
+                sink.write(chunk)
+                sink.flush()
+
+    relaying = threading.Thread(target=relay, daemon=True)
+    relaying.start()
+    try:
+        code = process.wait()
+    except BaseException:
+        process.kill()
+        raise
+    relaying.join(_LAST_OUTPUT)
+    return code
