@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
+_AF_NETLINK = 16  # include/linux/socket.h; the module socket has the name on Linux only
 _DIAG_REQUEST = 20
 _NLMSG_ERROR = 2
 _NO_SUCH_SOCKET = 2  # ENOENT
@@ -49,7 +50,7 @@ class SockDiag:
     name = "sock_diag"
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 4)
+        self._socket = socket.socket(_AF_NETLINK, socket.SOCK_DGRAM, 4)
         self._socket.settimeout(1.0)
         self._socket.connect((0, 0))
         self._is_proven = False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
@@ -87,14 +88,25 @@ def hold(pid: int) -> Handle | None:
         return None
 
 
-def listener(port: int) -> tuple[int | None, int | None, tuple[str, ...]] | None:
-    with suppress(psutil.Error):  # macOS refuses the system-wide table to ordinary users
-        for connection in psutil.net_connections(kind="tcp"):
-            address = connection.laddr
-            if connection.status == psutil.CONN_LISTEN and address and address.port == port and _is_local(address.ip):
-                pid = connection.pid
-                return (pid, uid(pid), cmdline(pid)) if pid is not None else (None, None, ())
+def listener(port: int, system: Any = psutil) -> tuple[int | None, int | None, tuple[str, ...]] | None:
+    """Ask `system`, the module psutil or one like it."""
+    for pid, connection in _connections(system):
+        address = connection.laddr
+        if connection.status == psutil.CONN_LISTEN and address and address.port == port and _is_local(address.ip):
+            return (pid, uid(pid), cmdline(pid)) if pid is not None else (None, None, ())
     return None
+
+
+def _connections(system: Any) -> Iterator[tuple[int | None, Any]]:
+    """Yield the TCP sockets, each with its process. macOS shows an ordinary user those of his own processes only."""
+    try:
+        everybodys = system.net_connections(kind="tcp")
+    except psutil.Error:
+        for process in system.process_iter():
+            with suppress(psutil.Error):
+                yield from ((process.pid, connection) for connection in process.net_connections(kind="tcp"))
+    else:
+        yield from ((connection.pid, connection) for connection in everybodys)
 
 
 def _is_local(address: str) -> bool:

@@ -21,13 +21,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from cfp.host.system import macos
+
 CAN_HAND_OVER = sys.platform != "win32" and hasattr(socket, "send_fds")
 LONGEST_LINE = 256 * 1024
 _LONGEST_PATH = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
 _MOST_DESCRIPTORS = 16
 _BACKLOG = 8
-# macOS <sys/un.h>: LOCAL_PEERCRED at level SOL_LOCAL gives struct xucred, whose second word is the uid.
-_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES = 0, 1, 76
 
 
 def listen(path: Path) -> socket.socket:
@@ -103,8 +103,7 @@ def is_own(connection: socket.socket) -> bool:
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         uid = struct.unpack("3i", credentials)[1]
     else:
-        credentials = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES)
-        uid = struct.unpack_from("=II", credentials)[1]
+        uid = macos.peer_uid(connection)
     return bool(uid == os.getuid())
 
 
