@@ -26,6 +26,7 @@ from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked
 from cfp.messages import message
 from cfp.result import Raw, Result, changed_after
+from journal.private import append_to
 
 LOCK_TIMEOUT_S = 2.0
 START_TIMEOUT_S = 6.0
@@ -157,10 +158,7 @@ def _log(host: Host, fields: dict[str, Any]) -> None:
     try:
         if log.is_file() and log.stat().st_size > _LOG_LIMIT_BYTES:
             log.replace(log.with_suffix(".jsonl.1"))
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-        with os.fdopen(os.open(log, flags, 0o600), "ab") as file:
-            if os.name == "posix":
-                os.fchmod(file.fileno(), 0o600)  # an earlier version left it readable for all
+        with os.fdopen(append_to(log), "ab") as file:
             file.write(line.encode())
     except OSError:
         return

@@ -12,15 +12,15 @@ from tests.house.source import Module, dotted, modules
 # A module, the calls, and why they do not go through the journal.
 WRITERS = {
     "cfp/proxy/telemetry/request_log.py": (
-        "os.open os.fchmod ?.replace",
+        "append_to ?.replace",
         "the worker's own request log, appended for as long as it lives",
     ),
     "cfp/proxy/worker/single_instance.py": (
-        "os.open ?.unlink ?.mkdir",
+        "os.open ?.unlink make_folder",
         "the worker's lock and pid file, which live and die with it",
     ),
     "cfp/host/worker/spawn.py": (
-        "os.open os.fchmod",
+        "append_to",
         "the worker's stdout and stderr, opened for it before it starts",
     ),
     "cfp/fastpath.py": ("os.open", "the hook's note of what it has read; without it, it reads again"),
@@ -29,11 +29,11 @@ WRITERS = {
         "the worker's control socket, which lives and dies with it",
     ),
     "cfp/proxy/worker/handover.py": ("?.unlink", "the same"),
-    "cfp/commands/autostart.py": ("os.open os.fchmod ?.replace", "the hook's log, one line for each start"),
+    "cfp/commands/autostart.py": ("append_to ?.replace", "the hook's log, one line for each start"),
     "cfp/cli.py": ("tempfile.mkstemp", "the report of a bug, when nothing else can be relied on"),
     "cfp/host/system/skill_link.py": ("?.mkdir", "one link outside the Codex home"),
     "cfp/host/system/git.py": ("tempfile.TemporaryDirectory", "a throw-away folder"),
-    "cfp/host/system/scratch.py": ("tempfile.mkdtemp ?.mkdir shutil.rmtree", "throw-away folders"),
+    "cfp/host/system/scratch.py": ("tempfile.mkdtemp make_folder shutil.rmtree", "throw-away folders"),
     "cfp/bench/codex_exec.py": ("?.mkdir ?.write_text", "a throw-away Codex home"),
     "cfp/commands/demo.py": ("tempfile.mkdtemp shutil.rmtree", "the demo's throw-away folder"),
     "cfp/demo/home.py": ("?.mkdir ?.write_bytes ?.chmod", "the files of a user who does not exist, in that folder"),
@@ -52,6 +52,7 @@ _METHODS = frozenset(
     }
 )
 _FUNCTIONS = frozenset({"os.replace", "os.remove", "shutil.copy"})
+_PRIVATE = frozenset({"append_to", "make_folder", "make_private"})  # of `journal.private`
 _READING = frozenset({"r", "rb", "rt"})
 
 
@@ -76,9 +77,9 @@ def _writes(module: Module) -> Iterator[tuple[str, int]]:
     for call in module.calls():
         name = dotted(call.func)
         last = name.rpartition(".")[2]
-        is_method = "." in name or name == "open"
+        is_method = "." in name or name == "open" or name in _PRIVATE
         is_path_replace = last == "replace" and len(call.args) == 1  # text takes two
-        if not is_method or (name not in _FUNCTIONS and last not in _METHODS and not is_path_replace):
+        if not is_method or (name not in _FUNCTIONS and last not in _METHODS | _PRIVATE and not is_path_replace):
             continue
         if last == "open" and _only_reads(call, name):
             continue

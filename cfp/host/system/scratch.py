@@ -12,13 +12,15 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from journal.private import make_folder
+
 _NAME: Final = re.compile(r"codex-fast-proxy-[a-z]+-scratch-\w+")
 _LOCK: Final = "in-use.lock"
 
 
 @contextmanager
 def scratch(purpose: str, environ: Mapping[str, str]) -> Iterator[Path]:
-    """Yield an empty folder that only its owner can read (0700), in TMPDIR; `purpose` is a word of its name.
+    """Yield an empty folder that only its owner can read, in TMPDIR; `purpose` is a word of its name.
 
     A lock beside the folder marks it as in use; the kernel releases the lock however this process ends.
     """
@@ -30,7 +32,7 @@ def scratch(purpose: str, environ: Mapping[str, str]) -> Iterator[Path]:
     try:
         with FileLock(outer / _LOCK):
             folder = outer / purpose
-            folder.mkdir(mode=0o700)
+            make_folder(folder)
             yield folder
     finally:
         shutil.rmtree(outer, ignore_errors=True)

@@ -6,12 +6,10 @@ import hashlib
 import os
 import secrets
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from cfp.core.program import program_environ, program_words
 from cfp.core.served_settings import arguments
@@ -20,6 +18,7 @@ from cfp.errors import CfpError, Failed
 from cfp.host.provider.secret import redact
 from cfp.host.worker import processes
 from cfp.layout import Layout
+from journal.private import append_to
 from journal.values import Json
 
 # 0 except on Windows
@@ -158,8 +157,8 @@ def spawn(spec: WorkerSpec, layout: Layout, *, env: Mapping[str, str] | None = N
     """
     with ExitStack() as opened:
         try:
-            stdout = opened.enter_context(_append(layout.worker_stdout))
-            stderr = opened.enter_context(_append(layout.worker_stderr))
+            stdout = opened.enter_context(os.fdopen(append_to(layout.worker_stdout), "ab"))
+            stderr = opened.enter_context(os.fdopen(append_to(layout.worker_stderr), "ab"))
             stderr_from = os.fstat(stderr.fileno()).st_size
             process = _Detached(
                 spec.argv(),
@@ -181,12 +180,3 @@ def spawn(spec: WorkerSpec, layout: Layout, *, env: Mapping[str, str] | None = N
                 log=str(layout.worker_stderr),
             ) from error
     return SpawnedWorker(process, layout.worker_stderr, stderr_from)
-
-
-def _append(path: Path) -> IO[bytes]:
-    """Open a log of the worker with mode 0600; the predecessor may have left it readable for all."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags, 0o600)
-    if sys.platform != "win32":
-        os.fchmod(descriptor, 0o600)
-    return os.fdopen(descriptor, "ab")

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from cfp.proxy.telemetry.request_record import RequestRecord
+from journal.private import append_to
 
 if TYPE_CHECKING:
     from cfp.proxy.telemetry.log_lines import LogLine
@@ -30,7 +31,7 @@ _REPEAT_SECONDS: Final = 60.0
 
 
 class RotatingFile:
-    """Appends to one file of mode 0600; at `limit` bytes the file becomes `.1`, and `.1` to `.4` move up by one.
+    """Appends to one private file; at `limit` bytes the file becomes `.1`, and `.1` to `.4` move up by one.
 
     Another worker may append to the file and rotate it at the same time, and other programs may move or remove it.
     """
@@ -81,12 +82,9 @@ class RotatingFile:
         return (stat_result.st_dev, stat_result.st_ino) == self._identity
 
     def _open(self) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-        self._descriptor = os.open(self._path, flags, 0o600)
+        self._descriptor = append_to(self._path)
         stat_result = os.fstat(self._descriptor)
         self._identity, self._size = (stat_result.st_dev, stat_result.st_ino), stat_result.st_size
-        if hasattr(os, "fchmod"):
-            os.fchmod(self._descriptor, 0o600)  # version 0.1.0 created it with the umask's mode
 
     def _rotate(self) -> None:
         self.close()

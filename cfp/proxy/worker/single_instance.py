@@ -10,6 +10,7 @@ from typing import Self
 
 from cfp.errors import Busy
 from cfp.layout import Layout
+from journal.private import make_folder
 
 if sys.platform == "win32":
     import msvcrt
@@ -41,7 +42,8 @@ class SingleInstance:
         if self._descriptor is not None:
             return self
         for folder in (self._layout.state, self._layout.worker):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            with suppress(FileExistsError):
+                make_folder(folder)
         descriptor = os.open(self._layout.worker_lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
             _lock(descriptor)

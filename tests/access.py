@@ -1,0 +1,29 @@
+"""Whether other users may read a file, and a file that they may read, on this system."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if sys.platform == "win32":
+    from journal._private_windows import descriptor_of, read_descriptor, set_access
+
+    _EVERYONE = bytes.fromhex("010100000000000100000000")  # S-1-1-0; of all groups, Wine keeps this one alone
+
+    def give_to_all(path: Path) -> None:
+        """Let everybody read and write a file or folder."""
+        set_access(path, descriptor_of("D:(A;OICI;FA;;;WD)"))
+
+    def others_may_read(path: Path) -> bool:
+        """Whether the access list has a right for everybody."""
+        return _EVERYONE in read_descriptor(path)
+
+else:
+
+    def give_to_all(path: Path) -> None:
+        """Let everybody read and write a file or folder."""
+        path.chmod(0o777 if path.is_dir() else 0o666)
+
+    def others_may_read(path: Path) -> bool:
+        """Whether the mode has a right for another user."""
+        return bool(path.lstat().st_mode & 0o077)
