@@ -32,12 +32,18 @@ def environment(prefix: Path, more: Mapping[str, str] | None = None) -> dict[str
 
 
 def boot(prefix: Path) -> None:
-    """Make a missing prefix, and keep its server running: a program then starts in 0.07 s, not in 2 s."""
+    """Make a missing prefix, and keep its server running: a program then starts in 0.07 s, not in 2 s.
+
+    Wine's powershell.exe does nothing and calls it a success. Codex would run its hooks by it, so it goes: without a
+    PowerShell, Codex takes cmd.
+    """
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     prefix.mkdir(parents=True, exist_ok=True)
     started = subprocess.run([_program("wineserver64"), "-p"], check=False, env=environment(prefix), **quiet)
     if started.returncode == 0:  # 2: it runs already
         run(prefix, ["wineboot", "-i"], stdout=subprocess.PIPE)
+    for system in ("system32", "syswow64"):
+        (prefix / "drive_c/windows" / system / "WindowsPowerShell/v1.0/powershell.exe").unlink(missing_ok=True)
 
 
 def end(prefix: Path) -> None:
