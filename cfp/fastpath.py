@@ -6,13 +6,16 @@ is left to the full command. File names are those of `layout`, which is too heav
 together.
 
 Parsing config.toml costs most, so the fingerprint of a config.toml that points at the proxy is written to a note.
-The note is a cache only: where it is missing, torn or of another file, config.toml is parsed again.
+The note is a cache only: where it is missing, torn or of other content, config.toml is parsed again. The fingerprint
+is that of the content, since Windows has no time of change that a program cannot set back.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import sys
+
+from cfp.light_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ def nothing_to_do(arguments: Sequence[str]) -> bool:
     try:
         settings = _settings(home)
         return _points_here(home, settings) and not _interrupted(home) and _serves(home, settings)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ImportError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
@@ -47,8 +50,9 @@ def sends_to_a_stranger(arguments: Sequence[str]) -> bool:
         return False
     try:
         settings = _settings(home)
-        active = _document(home).get("model_provider", "openai")
-        if active != settings["provider"] or _url(home, active) != settings["base_url"]:
+        config = _config(home)
+        active = _document(config).get("model_provider", "openai")
+        if active != settings["provider"] or _url(config, active) != settings["base_url"]:
             return False
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
@@ -69,48 +73,47 @@ def _home(arguments: Sequence[str]) -> str | None:
 
 def _settings(home: str) -> Any:
     with open(f"{home}/{SETTINGS}", encoding="utf-8") as file:  # noqa: PTH123  pathlib costs 5 ms
-        return json.load(file)
+        return loads(file.read())
 
 
 def _points_here(home: str, settings: dict[str, Any]) -> bool:
-    fingerprint = _fingerprint(home, settings)
+    config = _config(home)
+    fingerprint = _fingerprint(config, settings)
     if _noted(home) == fingerprint:
         return True
-    points = bool(_url(home, settings["provider"]) == settings["base_url"])
-    if points and fingerprint == _fingerprint(home, settings):  # nobody wrote while we read
+    points = bool(_url(config, settings["provider"]) == settings["base_url"])
+    if points:
         _note(home, fingerprint)
     return points
 
 
-def _fingerprint(home: str, settings: dict[str, Any]) -> str:
-    """Return a text that changes with config.toml, provider and URL; ctime moves even where mtime is set back."""
-    stat_result = os.stat(f"{home}/{CONFIG}")  # noqa: PTH116  pathlib costs 5 ms
-    identity = (
-        stat_result.st_dev,
-        stat_result.st_ino,
-        stat_result.st_size,
-        stat_result.st_mtime_ns,
-        stat_result.st_ctime_ns,
-    )
-    return json.dumps([*identity, settings["provider"], settings["base_url"]])
+def _config(home: str) -> bytes:
+    with open(f"{home}/{CONFIG}", "rb") as file:  # noqa: PTH123  pathlib costs 5 ms
+        return file.read()
 
 
-def _url(home: str, provider: str) -> Any:
-    doc = _document(home)
+def _fingerprint(config: bytes, settings: dict[str, Any]) -> str:
+    """Return a text that changes with the content of config.toml, provider and URL."""
+    from _blake2 import blake2b  # noqa: PLC0415  hashlib loads OpenSSL, which costs 4 ms
+
+    return repr((blake2b(config).hexdigest(), settings["provider"], settings["base_url"]))
+
+
+def _url(config: bytes, provider: str) -> Any:
+    doc = _document(config)
     return doc["openai_base_url"] if provider == "openai" else doc["model_providers"][provider]["base_url"]
 
 
-def _document(home: str) -> dict[str, Any]:
+def _document(config: bytes) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  8 ms, only where config.toml is new
 
-    with open(f"{home}/{CONFIG}", "rb") as file:  # noqa: PTH123  pathlib costs 5 ms
-        text = file.read().removeprefix(b"\xef\xbb\xbf").decode()
+    text = config.removeprefix(b"\xef\xbb\xbf").decode()
     try:
         return tomllib.loads(text)
     except ValueError:
-        from cfp.codex.toml_reader import loads  # noqa: PLC0415  for TOML 1.1, which Codex reads and tomllib does not
+        from cfp.codex import toml_reader  # noqa: PLC0415  for TOML 1.1, which Codex reads and tomllib does not
 
-        return loads(text)
+        return toml_reader.loads(text)
 
 
 def _noted(home: str) -> str:
@@ -127,7 +130,7 @@ def _note(home: str, fingerprint: str) -> None:
     Another user than the home's owner, such as root, writes none: the file would belong to them.
     """
     try:
-        if os.name == "posix" and os.stat(home).st_uid != os.geteuid():  # noqa: PTH116  pathlib costs 5 ms
+        if sys.platform != "win32" and os.stat(home).st_uid != os.geteuid():  # noqa: PTH116  pathlib costs 5 ms
             return
         descriptor = os.open(f"{home}/{NOTE}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError:
@@ -156,7 +159,7 @@ def _serves(home: str, settings: dict[str, Any]) -> bool:
 
 
 def _own_health(home: str, settings: dict[str, Any]) -> dict[str, Any] | None:
-    from cfp.host.worker.probe import read_health  # noqa: PLC0415  after the cheaper checks
+    from cfp.host.worker.health_request import read_health  # noqa: PLC0415  after the cheaper checks
 
     health = read_health(settings["host"], settings["port"], 1.0)
     return health if health is not None and _is_same_folder(health["codex_home"], home) else None

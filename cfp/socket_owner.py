@@ -6,13 +6,14 @@ proxy's port: any user of the machine can listen there and copy a health answer,
 Linux reports the owner by sock_diag (netlink): one exchange with the kernel, 10 us. /proc/net/tcp is read where that
 is not permitted. Other systems do not report it, which is what `doctor` then says.
 
-The no-op path of the SessionStart hook imports this: standard library only, nothing heavier than socket and struct.
+The no-op path of the SessionStart hook imports this: standard library only, nothing heavier than struct. `_socket` is
+the part of `socket` that is compiled; the rest makes enumerations, which costs the hook 5 ms.
 """
 
 from __future__ import annotations
 
+import _socket
 import os
-import socket
 import struct
 import sys
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
-_AF_NETLINK = 16  # include/linux/socket.h; the module socket has the name on Linux only
+_AF_NETLINK = 16  # include/linux/socket.h; the module _socket has the name on Linux only
 _DIAG_REQUEST = 20
 _NLMSG_ERROR = 2
 _NO_SUCH_SOCKET = 2  # ENOENT
@@ -50,7 +51,7 @@ class SockDiag:
     name = "sock_diag"
 
     def __init__(self) -> None:
-        self._socket = socket.socket(_AF_NETLINK, socket.SOCK_DGRAM, 4)
+        self._socket = _socket.socket(_AF_NETLINK, _socket.SOCK_DGRAM, 4)
         self._socket.settimeout(1.0)
         self._socket.connect((0, 0))
         self._is_proven = False
@@ -60,7 +61,7 @@ class SockDiag:
         _, target = _packed(ours[0])
         ports = struct.pack("!HH", peer[1], ours[1])
         identity = ports + source.ljust(16, b"\0") + target.ljust(16, b"\0") + struct.pack("=I", 0) + b"\xff" * 8
-        request = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, _ALL_STATES) + identity
+        request = struct.pack("=BBBxI", family, _socket.IPPROTO_TCP, 0, _ALL_STATES) + identity
         self._socket.send(struct.pack("=IHHII", 16 + len(request), _DIAG_REQUEST, 1, 0, 0) + request)
         message = self._socket.recv(4096)
         kind = struct.unpack_from("=H", message, 4)[0]
@@ -87,7 +88,7 @@ class ProcTable:
     def owner(self, peer: Address, ours: Address) -> int | None:
         family, source = _packed(peer[0])
         _, target = _packed(ours[0])
-        table = "/proc/net/tcp6" if family == socket.AF_INET6 else "/proc/net/tcp"
+        table = "/proc/net/tcp6" if family == _socket.AF_INET6 else "/proc/net/tcp"
         ends = [f"{_hex(source)}:{peer[1]:04X}", f"{_hex(target)}:{ours[1]:04X}"]
         for fields in _rows(table):
             if fields[1:3] == ends:
@@ -131,7 +132,7 @@ def listener_uids(address: Address) -> set[int]:
     """Return the owners of all listeners that a connection to this address can reach; empty where none is listed."""
     family, host = _packed(address[0])
     local = {_hex(host), _hex(bytes(16))}
-    if family == socket.AF_INET:
+    if family == _socket.AF_INET:
         local |= {_hex(bytes(4)), _hex(_V4_MAPPED + host)}
     uids = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -152,9 +153,9 @@ def _rows(table: str) -> list[list[str]]:
 
 
 def _packed(host: str) -> tuple[int, bytes]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    address = socket.inet_pton(family, host.partition("%")[0])
-    return (socket.AF_INET, address[12:]) if address[:12] == _V4_MAPPED else (family, address)
+    family = _socket.AF_INET6 if ":" in host else _socket.AF_INET
+    address = _socket.inet_pton(family, host.partition("%")[0])
+    return (_socket.AF_INET, address[12:]) if address[:12] == _V4_MAPPED else (family, address)
 
 
 def _hex(address: bytes) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cfp.core.health import WorkerHealth, parse_health
 from cfp.host.worker import control_socket, processes
-from cfp.host.worker.probe import read_health
+from cfp.host.worker.health_request import read_health
 from cfp.layout import Layout
 from journal.values import WorkerRecord
 

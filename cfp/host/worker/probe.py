@@ -1,20 +1,17 @@
-"""Questions about a port: the worker's health, the listener's owner, whether it is free.
-
-The no-op path of the SessionStart hook imports this: standard library only, nothing heavier than socket and json.
-"""
+"""Questions about a port: the worker's health, the listener's owner, whether it is free."""
 
 from __future__ import annotations
 
 import enum
 import errno
-import json
 import os
 import socket
 import time
 
-from cfp.socket_owner import listener_uids, own_uid, peer_uid
+from cfp.host.worker import health_request
+from cfp.socket_owner import peer_uid
 
-TYPE_CHECKING = False  # importing typing would cost the hook more than this module does
+TYPE_CHECKING = False  # importing typing would cost the worker's start more than this module does
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -33,8 +30,6 @@ if TYPE_CHECKING:
         def last_stderr_line(self) -> str: ...
 
 
-HEALTH_PATH = "/__codex_fast_proxy/health"  # as in cfp.layout, which is too heavy to import here
-_LARGEST_ANSWER = 64 * 1024
 _FIRST_DELAY, _LONGEST_DELAY = 0.005, 0.01  # the hook waits for the worker to be healthy
 _ONE_TRY = 1.0
 
@@ -42,107 +37,23 @@ _ONE_TRY = 1.0
 class Status(enum.StrEnum):
     """The outcomes of a health request."""
 
-    HEALTHY = "healthy"
-    REFUSED = "refused"  # nobody listens
-    TIMED_OUT = "timed_out"  # no response in time
-    HUNG_UP = "hung_up"  # the listener accepted and closed: a worker that exits does
-    FOREIGN = "foreign"  # another program responds
-    OTHER_USER = "other_user"  # a health answer, from a process of another user: anybody can copy one
-
-
-def read_health(host: str, port: int, timeout: float) -> dict[str, Any] | None:
-    """Return the health of our user's worker at `host:port`; None unless one responds within `timeout` seconds."""
-    return probe(host, port, timeout)[1]
+    HEALTHY = health_request.HEALTHY
+    REFUSED = health_request.REFUSED  # nobody listens
+    TIMED_OUT = health_request.TIMED_OUT  # no response in time
+    HUNG_UP = health_request.HUNG_UP  # the listener accepted and closed: a worker that exits does
+    FOREIGN = health_request.FOREIGN  # another program responds
+    OTHER_USER = health_request.OTHER_USER  # a health answer, from a process of another user: anybody can copy one
 
 
 def probe(
     host: str, port: int, timeout: float, owner: Callable[[Address, Address], int | None] = peer_uid
 ) -> tuple[Status, dict[str, Any] | None]:
-    """Send a health request; return its outcome and the health, if there is one.
+    """Send a health request; return its status and the health, if there is one.
 
     owner  returns the uid of the peer's end from both addresses, as `cfp.socket_owner.peer_uid` does
     """
-    deadline = time.monotonic() + timeout
-    status = Status.REFUSED
-    try:
-        # The host is bytes: for text, Python imports the IDNA tables first, which costs the hook 2 ms.
-        with socket.create_connection((host.encode(), port), timeout=timeout) as connection:  # type: ignore[arg-type]  # typeshed: text only
-            # A connection to an unused ephemeral port of this machine can reach itself (TCP simultaneous open).
-            ours, peer = connection.getsockname(), connection.getpeername()
-            if ours != peer:
-                status = Status.HUNG_UP
-                answer = _ask(connection, _authority(host, port), deadline)
-                health = _parse(answer)
-                if health is None:
-                    return Status.FOREIGN if answer else Status.HUNG_UP, None
-                status = _owned(owner, peer[:2], ours[:2])
-                return status, health if status is Status.HEALTHY else None
-    except TimeoutError:
-        status = Status.TIMED_OUT
-    except OSError:
-        pass  # the status stays: no listener, or a peer that hung up
-    return status, None
-
-
-def _owned(owner: Callable[[Address, Address], int | None], peer: Address, ours: Address) -> Status:
-    """Return the status of a health answer by the owner of the connection over which it came."""
-    try:
-        uid = owner(peer, ours)
-    except OSError:  # this system does not report it
-        return Status.HEALTHY
-    # A peer that closes first, as 0.1.0's worker may and a stranger can, leaves its listener to be judged.
-    uids = listener_uids(peer) if uid is None else {uid}
-    if not uids:
-        return Status.HUNG_UP
-    return Status.HEALTHY if uids == {own_uid()} else Status.OTHER_USER
-
-
-def _authority(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _ask(connection: socket.socket, authority: str, deadline: float) -> bytes:
-    # The connection stays open for `_owned`: a socket that its peer has closed has no owner any more.
-    request = f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: {authority}\r\n\r\n"
-    connection.sendall(request.encode())
-    answer = b""
-    while len(answer) < _LARGEST_ANSWER and not _is_complete(answer):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        connection.settimeout(left)
-        part = connection.recv(_LARGEST_ANSWER)
-        if not part:
-            break
-        answer += part
-    return answer
-
-
-def _is_complete(answer: bytes) -> bool:
-    """Whether the response is complete by its Content-Length; without one, the response ends with the connection."""
-    head, separator, body = answer.partition(b"\r\n\r\n")
-    for line in head.split(b"\r\n")[1:] if separator else ():
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length" and value.strip().isdigit():
-            return len(body) >= int(value)
-    return False
-
-
-def _parse(answer: bytes) -> dict[str, Any] | None:
-    head, _, body = answer.partition(b"\r\n\r\n")
-    if not (head.startswith(b"HTTP/1.") and head[8:12] == b" 200"):
-        return None
-    try:
-        health = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    is_ours = (
-        isinstance(health, dict)
-        and isinstance(health.get("ok"), bool)
-        and type(health.get("pid")) is int
-        and isinstance(health.get("upstream_base"), str)
-    )
-    return health if is_ours else None
+    outcome, health = health_request.ask(host, port, timeout, owner)
+    return Status(outcome), health
 
 
 class PortOwner:

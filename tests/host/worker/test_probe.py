@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cfp.host.worker import _linux, _portable, probe
+from cfp.host.worker import _linux, _portable, health_request, probe
 from cfp.host.worker.probe import Status
 from cfp.layout import HEALTH_PATH
 from cfp.socket_owner import own_uid
@@ -28,7 +28,7 @@ HEALTHY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 
 def test_the_path_is_the_layouts() -> None:
     """The light copy of the path is the path."""
-    assert probe.HEALTH_PATH == HEALTH_PATH
+    assert health_request.HEALTH_PATH == HEALTH_PATH
 
 
 def test_importing_it_loads_nothing_heavy() -> None:
@@ -44,8 +44,13 @@ def test_importing_it_loads_nothing_heavy() -> None:
         "ssl",
         "psutil",
         "logging",
+        "socket",
+        "json",
+        "re",
+        "enum",
     }
-    code = "import sys; before = set(sys.modules); import cfp.host.worker.probe; print(*(set(sys.modules) - before))"
+    module = "cfp.host.worker.health_request"
+    code = f"import sys; before = set(sys.modules); import {module}; print(*(set(sys.modules) - before))"
     listed = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
     assert set() == heavy & {name.partition(".")[0] for name in listed.split()}
 
@@ -53,7 +58,7 @@ def test_importing_it_loads_nothing_heavy() -> None:
 def test_a_worker_is_read() -> None:
     """Its members are there as JSON and the identifying ones as attributes; the connection need not close."""
     with serving(says_and_stays(HEALTHY)) as server:
-        health = probe.read_health("127.0.0.1", server.port, 20)
+        health = health_request.read_health("127.0.0.1", server.port, 20)
         assert health is not None
         assert (7, "ab12", 2) == (health["pid"], health["nonce"], health["requests_in_flight"])
         assert health["upstream_base"] == "https://r.example/v1"
@@ -64,13 +69,13 @@ def test_an_answer_in_pieces_and_without_length_is_read() -> None:
     """The predecessor may end its answer by closing; pieces may come one by one."""
     head = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"
     with serving(says(head, BODY[:9], BODY[9:])) as server:
-        assert probe.read_health("127.0.0.1", server.port, 20) is not None
+        assert health_request.read_health("127.0.0.1", server.port, 20) is not None
 
 
 def test_ipv6_is_asked_by_its_own_host_header() -> None:
     """The worker admits exact Host values only."""
     with serving(says(HEALTHY), host="::1") as server:
-        assert probe.read_health("::1", server.port, 20) is not None
+        assert health_request.read_health("::1", server.port, 20) is not None
     assert f"Host: [::1]:{server.port}\r\n".encode() in server.requests[0]
 
 
@@ -78,7 +83,7 @@ def test_the_predecessors_health_has_no_nonce() -> None:
     """It is recognised all the same."""
     body = b'{"ok": true, "pid": 7, "proxy_base": "/v1", "upstream_base": "https://r.example/v1"}'
     with serving(says(b"HTTP/1.1 200 OK\r\n\r\n" + body)) as server:
-        health = probe.read_health("127.0.0.1", server.port, 20)
+        health = health_request.read_health("127.0.0.1", server.port, 20)
     assert health is not None
     assert "nonce" not in health
 
@@ -110,7 +115,7 @@ def test_another_users_health_is_none_of_ours(manner: str) -> None:
     health = {"ok": True, "pid": os.getpid(), "nonce": "ab", "upstream_base": "u"}
     with forger(health, manner=manner) as stranger:
         assert (Status.OTHER_USER, None) == probe.probe("127.0.0.1", stranger.port, 20)
-        assert probe.read_health("127.0.0.1", stranger.port, 20) is None
+        assert health_request.read_health("127.0.0.1", stranger.port, 20) is None
     assert ["GET /__codex_fast_proxy/health"] * 2 == stranger.requests
 
 
@@ -160,9 +165,9 @@ def test_a_slow_drip_does_not_extend_the_limit() -> None:
 def test_no_bytes_make_it_raise(body: bytes, cut: int) -> None:
     """Whatever a stranger sends is an answer to judge, never an exception."""
     answer = (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + body)[:cut]
-    assert probe._parse(answer) is None
-    assert probe._is_complete(answer) in {True, False}
-    assert probe._parse(body) is None
+    assert health_request._parse(answer) is None
+    assert health_request._is_complete(answer) in {True, False}
+    assert health_request._parse(body) is None
 
 
 class TestPorts:
@@ -186,7 +191,7 @@ class TestPorts:
     def test_a_connection_in_time_wait_does_not(self) -> None:
         """A port whose last listener is gone is free at once, as it is for the worker."""
         with serving(says(HEALTHY)) as server:
-            assert probe.read_health("127.0.0.1", server.port, 20) is not None
+            assert health_request.read_health("127.0.0.1", server.port, 20) is not None
         assert probe.port_free("127.0.0.1", server.port)
 
     def test_an_address_that_is_not_ours_is_not_free(self) -> None:
