@@ -120,6 +120,11 @@ class Layout:
         return self.home / "codex-fast-proxy-journal"
 
     @property
+    def own_folders(self) -> tuple[Path, ...]:
+        """Return every folder that is ours alone; none of them lists another one's files."""
+        return (self.state, self.worker, self.journal, self.backups)
+
+    @property
     def journal_lock(self) -> Path:
         return self.journal / "lock"
 

@@ -15,6 +15,7 @@ from cfp.core.plan.repair import Repair, check_recorded, plan_recovery
 from cfp.core.state import state_of
 from cfp.errors import Busy
 from cfp.host.home import LOCK_TIMEOUT_S, Host
+from cfp.host.system.privacy import close_to_others
 from cfp.lifecycle.session import locked, translated
 from cfp.messages import Message, message
 from cfp.messages.recovery import RECOVERY
@@ -51,6 +52,7 @@ def run(args: Args, host: Host) -> Result:
         would = _would(open_transactions, repair)
         fields = {"dry_run": True, "transactions": open_transactions, **_repair_fields(repair, done=False)}
         return _result(facts, "clean", fields, would=would)
+    close_to_others(host.layout.own_folders)
     if clean:
         facts = host.survey(settled=True)
         if _repair(facts) is None:

@@ -11,6 +11,7 @@ from cfp.core.plan.repair import Repair
 from cfp.core.settings import Settings
 from cfp.core.state import state_of
 from cfp.host.home import LOCK_TIMEOUT_S, Host
+from cfp.host.system.privacy import close_to_others
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact, translated
 from cfp.lifecycle.tables import GIVE_BACK
@@ -18,7 +19,11 @@ from journal import Lease, Recovery
 
 
 def settle(host: Host, command: str) -> dict[str, Any]:
-    """Settle interrupted transactions before the home is surveyed; return the result's fields about them."""
+    """Settle interrupted transactions before the home is surveyed; return the result's fields about them.
+
+    Files that an earlier version left open to others become private.
+    """
+    close_to_others(host.layout.own_folders)
     with translated():
         interrupted = host.journal.interrupted()
     if not interrupted:

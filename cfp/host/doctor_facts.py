@@ -16,6 +16,7 @@ from cfp.host.codex_cli import HOOKS_LIST_SINCE
 from cfp.host.disk import read_or_none
 from cfp.host.home import Host
 from cfp.host.provider.dotenv import parse_dotenv
+from cfp.host.system.privacy import open_to_others, readers
 from cfp.socket_owner import lookups
 
 SYSTEM = Path("/etc/codex")
@@ -50,7 +51,13 @@ def read_doctor_facts(host: Host, facts: Facts, *, system: Path = SYSTEM) -> Doc
         model_tiers=_tiers(host, model) if model else None,
         read_back=_read_back(host, facts),
         shows_owners=bool(lookups()),
+        open_files=_named(open_to_others(host.layout.own_folders)),
+        open_secrets=_named({path: readers(path) for path in (host.layout.auth, host.layout.dotenv)}),
     )
+
+
+def _named(readers_of: Mapping[Path, tuple[str, ...]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((str(path), names) for path, names in readers_of.items() if names)
 
 
 def swallowing_proxies(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -137,14 +137,13 @@ def survey(
 
 def _unlisted(disk: Disk, layout: Layout) -> dict[Path, str]:
     """Return the folders that exist and cannot be listed, each with the reason."""
-    folders = (layout.home, layout.state, layout.worker, layout.journal, layout.backups)
+    folders = (layout.home, *layout.own_folders)
     return {folder: why for folder in folders if (why := disk.why_unlisted(folder))}
 
 
 def home_ownership(disk: Disk, layout: Layout) -> Ownership:
     """Read the owners of the home, its shared files and our own; auth.json is Codex's alone."""
-    folders = (layout.state, layout.worker, layout.journal, layout.backups)
-    files = (path for folder in folders for path in entries(folder))
+    files = (path for folder in layout.own_folders for path in entries(folder))
     return disk.ownership(layout.home, (layout.config, layout.hooks, layout.backups.parent, *files))
 
 

@@ -7,6 +7,8 @@ from typing import Final, Literal
 from cfp.messages.message import CLI, Message
 
 FindingCode = Literal[
+    "files_open_to_others",
+    "codex_files_open_to_others",
     "managed_config_may_bypass",
     "profile_may_bypass",
     "provider_not_active",
@@ -24,6 +26,7 @@ FindingCode = Literal[
 PassCode = Literal[
     "python",
     "home_owner",
+    "private_files",
     "config_absent",
     "config_valid",
     "provider",
@@ -55,6 +58,14 @@ PassCode = Literal[
 
 # fmt: off
 FINDINGS: Final[dict[FindingCode, Message]] = {
+    "files_open_to_others": Message(
+        "Others than you may read files of the proxy, which can hold keys: {paths}. Who: {readers}.",
+        f"Run `{CLI} recover`, which makes them private. If they stay open, the drive keeps no access rights, or another user owns them: "
+        "move the Codex home to a folder of your own on another drive."),
+    "codex_files_open_to_others": Message(
+        "Others than you may read Codex's own keys and logins: {paths}. Who: {readers}.",
+        "Take the right to read from them: `chmod 600 FILE`, or on Windows "
+        '`icacls FILE /inheritance:r /grant:r "%USERNAME%:F"`. The proxy does not change these files.'),
     "managed_config_may_bypass": Message(
         "The administrator's {files} names a provider and takes precedence over config.toml.", "Ask the administrator."),
     "profile_may_bypass": Message(
@@ -94,6 +105,7 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
 PASSES: Final[dict[PassCode, Message]] = {
     "python": Message("Python {version} at {executable}."),
     "home_owner": Message("The Codex home and the proxy's files belong to the user who runs this command, as far as the system shows it."),
+    "private_files": Message("No other user may read the proxy's files, or Codex's keys and logins, as far as the system shows it."),
     "config_absent": Message("There is no {path}; Codex uses its defaults."),
     "config_valid": Message("{path} is valid TOML."),
     "provider": Message("Codex uses the provider {provider}."),

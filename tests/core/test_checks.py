@@ -20,7 +20,16 @@ from tests.facts import CONFIG, LOGIN_CONFIG, facts, former_hook, installed, wor
 
 MACHINE = DoctorFacts(python="3.11.0")
 NAMES = [
-    *("python", "home_owner", "codex_config", "active_provider", "provider_base_url", "runtime_source", "login_mode"),
+    *(
+        "python",
+        "home_owner",
+        "private_files",
+        "codex_config",
+        "active_provider",
+        "provider_base_url",
+        "runtime_source",
+        "login_mode",
+    ),
     *(
         "proxy_settings",
         "config_points_to_proxy",
@@ -88,6 +97,7 @@ CATALOG = facts(
         (replace(ENABLED, ownership=THEIRS), "home_owner", (False, "home_of_another_user")),
         (replace(ENABLED, ownership=LEFT), "home_owner", (False, "files_of_another_user")),
         (replace(ENABLED, unreadable=(("/f", "denied"),)), "home_owner", (False, "record_unreadable")),
+        (facts(), "private_files", (True, "ok")),
         (facts(), "proxy_settings", (False, "not_enabled")),
         (replace(ENABLED, interrupted=("tx",)), "codex_config", (False, "interrupted")),
         (facts(home_exists=False), "codex_config", (False, "codex_home_missing")),
@@ -216,6 +226,21 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
             replace(ENABLED, login=LoginMode.CHATGPT),
             "service_tier_policy",
             (True, "model_without_tier"),
+        ),
+        (
+            {
+                "open_files": (("/state/provider-auth.json", ("Users",)),),
+                "open_secrets": (("/auth.json", ("Users",)),),
+            },
+            ENABLED,
+            "private_files",
+            (False, "files_open_to_others"),
+        ),
+        (
+            {"open_secrets": (("/auth.json", ("Users",)),)},
+            ENABLED,
+            "private_files",
+            (True, "codex_files_open_to_others"),
         ),
         ({"read_back": "modified"}, ENABLED, "startup_hook", (False, "startup_hook_untrusted")),
         ({"read_back": "trusted"}, ENABLED, "startup_hook", (True, "ok")),

@@ -26,6 +26,8 @@ class DoctorFacts:
     model_tiers  the tiers of that model in Codex's catalog; None where the catalog was not read or lacks the model
     shows_owners  the system reports which user owns a socket, so that no other user is taken for the proxy
     read_back    Codex's word on our hook: trusted, modified, untrusted or missing; "" where it was not read
+    open_files   our folders and files that others than the user may read, each with the others' names
+    open_secrets Codex's own files with keys or logins that others may read, in the same way
     """
 
     python: str
@@ -40,6 +42,8 @@ class DoctorFacts:
     model_tiers: tuple[str, ...] | None = None
     read_back: str = ""
     shows_owners: bool = True
+    open_files: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    open_secrets: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

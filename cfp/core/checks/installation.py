@@ -31,6 +31,25 @@ def home_owner(facts: Facts, _: DoctorFacts) -> CheckResult:
     return success(PASSES["home_owner"])
 
 
+def private_files(_: Facts, surroundings: DoctorFacts) -> CheckResult:
+    """Check that no other user may read our files, which have keys and logs, nor Codex's own keys and logins."""
+    ours, codex = surroundings.open_files, surroundings.open_secrets
+    if ours:
+        return failure(
+            "files_open_to_others", FINDINGS["files_open_to_others"].filled(_readers(ours)), **_readers(ours)
+        )
+    if codex:
+        text = FINDINGS["codex_files_open_to_others"].filled(_readers(codex))
+        return advice("codex_files_open_to_others", text, **_readers(codex))
+    return success(PASSES["private_files"])
+
+
+def _readers(files: tuple[tuple[str, tuple[str, ...]], ...]) -> dict[str, list[str]]:
+    """Return the paths, and the names of all who may read one of them."""
+    names = dict.fromkeys(name for _, others in files for name in others)
+    return {"paths": [path for path, _ in files], "readers": list(names)}
+
+
 def runtime_source(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Name the installed code, and check that the Codex CLI is there."""
     runtime = facts.runtime

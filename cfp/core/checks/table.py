@@ -11,6 +11,7 @@ from cfp.core.facts import Facts
 CHECKS: Final[dict[str, Check]] = {
     "python": installation.python,
     "home_owner": installation.home_owner,
+    "private_files": installation.private_files,
     "codex_config": codex.codex_config,
     "active_provider": codex.active_provider_check,
     "provider_base_url": codex.provider_base_url,

@@ -16,6 +16,7 @@ from cfp.core.served_settings import arguments
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import CfpError, Failed
 from cfp.host.provider.secret import redact
+from cfp.host.system.privacy import close_to_others
 from cfp.host.worker import processes
 from cfp.layout import Layout
 from journal.private import append_to
@@ -155,6 +156,7 @@ def spawn(spec: WorkerSpec, layout: Layout, *, env: Mapping[str, str] | None = N
     Raises Failed(worker_did_not_start; reason `not_spawned`, detail, log) where the program or a log file cannot be
     opened.
     """
+    close_to_others(layout.own_folders)  # also for those who never run another command than the hook
     with ExitStack() as opened:
         try:
             stdout = opened.enter_context(os.fdopen(append_to(layout.worker_stdout), "ab"))
