@@ -28,6 +28,11 @@ from cfp.demo.scripted_turns import ScriptedTurn
 from tests.end_to_end.listeners import Listener
 from tests.promised import answer_in
 
+if sys.platform == "win32":
+    from tests.end_to_end import _windows as system
+else:
+    from tests.end_to_end import _posix as system
+
 KEY = "sk-a-key-of-the-tests"
 KEY_ENV = "RELAY_KEY"
 PROVIDER = "relay"
@@ -120,7 +125,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         self.work.mkdir(parents=True)
-        self.home.mkdir(parents=True)
+        system.new_home(self.home)
         self.temporary.mkdir()
 
     @property
@@ -152,7 +157,7 @@ class Machine:
         """Write a file of the home as the user would."""
         path = self.home / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_bytes(text.encode())
         path.chmod(mode)
 
     def relay(self, **how: str) -> None:
@@ -165,11 +170,8 @@ class Machine:
         """The environment of the user's shell: nothing of the machine that runs the tests but PATH."""
         return {
             "PATH": os.environ["PATH"],
-            "HOME": str(self.home.parent),
-            "USERPROFILE": str(self.home.parent),
-            "LANG": "C.UTF-8",
-            "TMPDIR": str(self.temporary),
             KEY_ENV: KEY,
+            **system.shell(self.home, self.temporary),
             **self.environ,
         }
 
@@ -195,7 +197,7 @@ class Machine:
         """Run our program in `work`, as a user does."""
         ran = self.run([sys.executable, "-P", "-m", "codex_fast_proxy", *arguments], timeout=timeout)
         assert ran.code != BUG, ran.transcript + "".join(
-            log.read_text() for log in self.root.rglob("fast_proxy.bug.*")
+            log.read_text(encoding="utf-8") for log in self.root.rglob("fast_proxy.bug.*")
         )
         return ran
 
@@ -226,8 +228,8 @@ class Machine:
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL if stdin == subprocess.PIPE else subprocess.PIPE,  # nobody reads it meanwhile
-            text=True,
-            start_new_session=True,
+            encoding="utf-8",
+            **system.SESSION,
         )
 
     def finish(self, process: subprocess.Popen[str], timeout: float = 60) -> Ran:
@@ -238,7 +240,7 @@ class Machine:
             stdout, stderr = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             in_time = False
-            os.killpg(process.pid, signal.SIGKILL)
+            system.end_tree(process)
             stdout, stderr = process.communicate()
         took = time.monotonic() - began
         ran = Ran(code=process.returncode, stdout=stdout, stderr=stderr, seconds=took)

@@ -1,0 +1,49 @@
+"""The machine of the tests on Windows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+SESSION: dict[str, Any] = {}
+
+# Without the first no program finds its libraries; the others say what a program is and where its data are.
+_KEPT = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERNAME", "NUMBER_OF_PROCESSORS", "OS")
+
+
+def shell(home: Path, temporary: Path) -> dict[str, str]:
+    """The environment of a shell whose user has this Codex home, but for PATH.
+
+    Codex asks Windows for the user's folder, not USERPROFILE: only CODEX_HOME leads it into a temporary folder.
+    """
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    user = {"USERPROFILE": str(home.parent), "CODEX_HOME": str(home)}
+    data = {"APPDATA": "Roaming", "LOCALAPPDATA": "Local"}
+    places = {name: str(home.parent / "AppData" / folder) for name, folder in data.items()}
+    return {**kept, **user, **places, "TEMP": str(temporary), "TMP": str(temporary)}
+
+
+def new_home(home: Path) -> None:
+    """Make the folder that Codex would make, with the file that it cannot write under Wine.
+
+    Codex writes to `installation_id` while it holds a lock on it through another handle, which Wine 8 refuses with
+    "Lock violation". It takes an id that is there.
+    """
+    home.mkdir(parents=True)
+    (home / "installation_id").write_text(str(uuid.uuid4()), encoding="utf-8")
+
+
+def end_tree(process: subprocess.Popen[str]) -> None:
+    """Kill a program and what it has started."""
+    tree = [process.pid]
+    with suppress(psutil.Error):
+        tree += [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+    for pid in tree:
+        with suppress(psutil.Error):
+            psutil.Process(pid).kill()
