@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from journal.errors import Damaged as Damaged
     from journal.errors import Drifted as Drifted
     from journal.errors import Interrupted as Interrupted
+    from journal.errors import InUse as InUse
     from journal.errors import JournalError as JournalError
     from journal.errors import LockBusy as LockBusy
     from journal.errors import Misplaced as Misplaced
@@ -62,6 +63,7 @@ _MODULES = {
     "FileChange": "values",
     "Format": "values",
     "Fs": "fs",
+    "InUse": "errors",
     "Interrupted": "errors",
     "Journal": "folder",
     "JournalError": "errors",

@@ -15,7 +15,11 @@ from journal.values import Format, Processes
 class Lock(Protocol):
     """An acquired lock."""
 
-    def release(self) -> None: ...
+    def release(self) -> None:
+        """Release it; may be repeated."""
+
+    def release_file(self) -> None:
+        """Make its file removable: where an open file cannot be removed (Windows), that ends the lock itself."""
 
 
 class Locks(Protocol):

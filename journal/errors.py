@@ -6,6 +6,7 @@ JournalError
 ├─ Drifted         files no longer hold what the plan read
 ├─ Unsupported     a file cannot be replaced safely; no file changed
 ├─ StorageFailed   the operating system refused an operation
+│  └─ InUse        another program has a file open and does not share it (Windows)
 ├─ Misplaced       a log was copied with its folder, and leads to files outside of the copy; no file changed
 └─ Damaged         a log that was durable once is unreadable; no file changed
 
@@ -65,6 +66,10 @@ class StorageFailed(JournalError):
         super().__init__(f"{path}: {codes.errorcode.get(errno or 0, 'unknown error')}")
         self.path = path
         self.errno = errno
+
+
+class InUse(StorageFailed):
+    """Another program has the file `path` open and does not share it, and it was waited for in vain (Windows)."""
 
 
 class Misplaced(JournalError):

@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from journal.errors import StorageFailed
+from journal.errors import InUse, StorageFailed
+
+
+class FileInUse(PermissionError):
+    """Another program has the file `filename` open, and does not share it (Windows)."""
 
 
 class FileType(enum.Enum):
@@ -59,6 +63,9 @@ class Fs(Protocol):
     def xattrs(self, path: Path) -> Mapping[str, bytes]: ...
     def writable(self, path: Path) -> bool: ...
 
+    def require_free(self, path: Path) -> None:
+        """Raise FileInUse where an open handle of another program would refuse that a file is renamed or replaced."""
+
     def create(self, path: Path, mode: int) -> int:
         """Create a file that must not exist yet and return its descriptor."""
 
@@ -91,6 +98,10 @@ class Fs(Protocol):
         """Rename to a free name; raise FileExistsError where there is a file."""
 
     def unlink(self, path: Path) -> None: ...
+
+    def unlink_unused(self, path: Path) -> bool:
+        """Remove a file; return False where another program has it open, and the system keeps it (Windows)."""
+
     def make_folder(self, path: Path, mode: int) -> None: ...
     def remove_folder(self, path: Path) -> None: ...
 
@@ -110,6 +121,8 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Raise an OSError of the block as StorageFailed for `path`."""
     try:
         yield
+    except FileInUse as error:
+        raise InUse(Path(error.filename), error.errno) from error
     except OSError as error:
         raise StorageFailed(path, error.errno) from error
 

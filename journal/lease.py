@@ -54,8 +54,9 @@ class Lease:
         """
         fs, root = self._context.fs, self._context.root
         if fs.names(root) == [LOCK]:
-            fs.unlink(root / LOCK)
-            remove_if_empty(fs, root)
+            self._lock.release_file()
+            if fs.unlink_unused(root / LOCK):
+                remove_if_empty(fs, root)
 
     @property
     def has_committed(self) -> bool:
@@ -122,6 +123,8 @@ class Lease:
 
         The lock file goes last. A process that waits for it acquires a lock whose path is gone, detects that, and
         starts over in a new folder; so only the removal of the folder may follow, if it is still empty.
+        On Windows the lock ends before its file is removed. A process that waits for it keeps the file by its own
+        handle, and the folder with it; one that comes later finds neither, and makes a new folder.
         Raises Interrupted where a transaction is open.
         """
         fs, root = self._context.fs, self._context.root
@@ -132,6 +135,6 @@ class Lease:
             for name in sorted(names):
                 fs.unlink(root / name)
             self._journal_removed = True
-            fs.unlink(root / LOCK)
-            if remove_if_empty(fs, root):
+            self._lock.release_file()
+            if fs.unlink_unused(root / LOCK) and remove_if_empty(fs, root):
                 fs.fsync_folder(root.parent)

@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from filelock import BaseFileLock, Timeout
+__all__ = ["NativeLocks"]
 
-# flock(2) by name, without filelock's soft lock as a fallback: a soft lock survives its process.
-if os.name == "posix":
-    from filelock import UnixFileLock
-
-    def _native(path: Path) -> BaseFileLock:
-        return UnixFileLock(path, mode=0o600, fallback_to_soft=False, thread_local=False)
-else:  # pragma: no cover - untested: only Linux is run
-    from filelock import WindowsFileLock
-
-    def _native(path: Path) -> BaseFileLock:
-        return WindowsFileLock(path, mode=0o600, thread_local=False)
-
-
-class NativeLock:
-    """An acquired lock."""
-
-    def __init__(self, lock: BaseFileLock) -> None:
-        self._lock = lock
-
-    def release(self) -> None:
-        self._lock.release()
-
-
-class NativeLocks:
-    """The locks of the operating system."""
-
-    def acquire(self, path: Path, timeout: float) -> NativeLock:
-        """Lock the file at `path`, creating it.
-
-        `timeout` is in seconds. Raises TimeoutError, and FileNotFoundError where the folder is missing or the path is
-        another file by now: a finished uninstall has removed the locked one, and the caller starts over.
-        """
-        lock = _native(path)
-        try:
-            lock.acquire(timeout=timeout)
-        except Timeout:
-            raise TimeoutError from None
-        return _verified(lock, path)
-
-
-def _verified(lock: BaseFileLock, path: Path) -> NativeLock:
-    native = NativeLock(lock)
-    if not _is_same_file(lock, path):
-        native.release()
-        raise FileNotFoundError(path)
-    return native
-
-
-def _is_same_file(lock: BaseFileLock, path: Path) -> bool:
-    descriptor = lock._context.lock_file_fd  # noqa: SLF001 - filelock has no public name for its descriptor
-    if descriptor is None:
-        return False
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
-    except FileNotFoundError:
-        return False
+if TYPE_CHECKING:
+    if sys.platform == "win32":
+        from journal._windows_lock import WindowsLocks as NativeLocks
+    else:
+        from journal._posix_lock import PosixLocks as NativeLocks
+else:
+    _module, _name = {"win32": ("journal._windows_lock", "WindowsLocks")}.get(
+        sys.platform, ("journal._posix_lock", "PosixLocks")
+    )
+    NativeLocks = getattr(import_module(_module), _name)

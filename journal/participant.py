@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from journal.context import Context
-from journal.errors import Damaged, StorageFailed, Unsupported
+from journal.errors import Damaged, Unsupported
 from journal.fs import FileType, Metadata, storage_errors
 from journal.intents import Digester, Intent
 from journal.log import PARKED
@@ -87,15 +87,11 @@ class Participant:
         A foreign write that comes between is kept: it ends up under the staged name, or the swap does not happen.
         """
         fs = self.context.fs
-        try:
+        with storage_errors(area.target), suppress(FileExistsError, FileNotFoundError):
             if observation.current is None:
                 fs.move_new(staged, area.target)
             elif not fs.exchange(staged, area.target) and self._is_unchanged(area, observation):
                 fs.move(staged, area.target)
-        except (FileExistsError, FileNotFoundError):
-            return
-        except OSError as error:
-            raise StorageFailed(area.target, error.errno) from error
 
     def _is_unchanged(self, area: StagingArea, observation: Observation) -> bool:
         """Whether the target still has the observed digest; without exchange a gap remains before the rename."""
@@ -103,12 +99,8 @@ class Participant:
 
     def move_aside(self, area: StagingArea, staged: Path) -> None:
         """Delete the target by renaming it to a staged name, so that a foreign write is not lost."""
-        try:
+        with storage_errors(area.target), suppress(FileNotFoundError):
             self.context.fs.move_new(area.target, staged)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise StorageFailed(area.target, error.errno) from error
 
     def set_metadata(self, path: Path, metadata: Metadata) -> None:
         """Set mode, owner and attributes of a file where they differ, and fsync it."""

@@ -7,6 +7,7 @@ blocked; recovery handles it.
 from __future__ import annotations
 
 import signal
+import sys
 
 
 class SignalMask:
@@ -17,12 +18,12 @@ class SignalMask:
 
     def block(self) -> None:
         """Block SIGINT, SIGTERM and SIGHUP where the system can (POSIX)."""
-        if self._former is None and hasattr(signal, "pthread_sigmask"):
+        if sys.platform != "win32" and self._former is None:
             signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
             self._former = set(signal.pthread_sigmask(signal.SIG_BLOCK, signals))
 
     def restore(self) -> None:
         """Restore the mask from before `block`."""
-        if self._former is not None:
+        if sys.platform != "win32" and self._former is not None:
             former, self._former = self._former, None
             signal.pthread_sigmask(signal.SIG_SETMASK, former)

@@ -172,6 +172,7 @@ class Transaction:
         self._expect(Stage.PREPARED)
         self._stage = Stage.SWAPPING
         self._signal_mask.block()
+        self._require_free()
         unsettled: list[Participant] = []
         for _ in range(MAX_ROUNDS):
             # Every observation precedes the first swap: only swaps separate the first one from the last.
@@ -298,6 +299,12 @@ class Transaction:
             locations = write_images(self._context.fs, self._context.root, self.id + IMAGES, images)
             for (participant, _), location in zip(pairs, locations, strict=True):
                 participant.intents[0] = replace(participant.intent, before_image=location)
+
+    def _require_free(self) -> None:
+        """Raise InUse before the first swap rather than half-way through them."""
+        for participant in self._participants:
+            with storage_errors(participant.intent.target):
+                self._context.fs.require_free(participant.intent.target)
 
     def _fsync_targets(self) -> None:
         self._fsync({area.folder: None for participant in self._participants for area in participant.areas})

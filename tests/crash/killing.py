@@ -25,7 +25,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from journal.lock import NativeLock, NativeLocks
+from journal.context import Lock
+from journal.lock import NativeLocks
 from tests.crash.sizes import SEED
 from tests.homes.acts import Acts, Befall, killed, killed_half_way
 from tests.scenes import SCENES, Photograph, Play, Scene, photograph, play
@@ -69,7 +70,7 @@ class Crossroads(Acts):
         self._after = after
         self._end = end
         self._lock_file: Path | None = None
-        self._lock: NativeLock | None = None
+        self._lock: Lock | None = None
 
     def act(self, name: str, half: Callable[[], object] = lambda: None) -> None:
         if self.count + 1 == self._here:
@@ -98,6 +99,10 @@ class Crossroads(Acts):
     def release(self) -> None:
         if self._lock is not None:
             self._lock.release()
+
+    def release_file(self) -> None:
+        if self._lock is not None:
+            self._lock.release_file()
 
 
 class Killing:

@@ -289,6 +289,9 @@ class SimFs:
         self._read("lstat")
         return bool(self._node(path).mode & 0o200)
 
+    def require_free(self, path: Path) -> None:
+        self._read("lstat")
+
     # --- the port: files ----------------------------------------------------------------------------------------
 
     def create(self, path: Path, mode: int) -> int:
@@ -383,6 +386,10 @@ class SimFs:
         if self._node(path).kind is FileType.FOLDER:
             raise _error(errno.EISDIR)
         self._apply(path, ((str(path), None),))
+
+    def unlink_unused(self, path: Path) -> bool:
+        self.unlink(path)
+        return True
 
     def make_folder(self, path: Path, mode: int) -> None:
         self._step("make_folder", path)

@@ -26,6 +26,9 @@ class NoLock:
     def release(self) -> None:
         pass
 
+    def release_file(self) -> None:
+        pass
+
 
 class NoLocks:
     """Locks for one thread in one simulated process, with no other process to exclude."""

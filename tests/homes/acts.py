@@ -13,7 +13,7 @@ from journal.fs import Fs
 CHANGING = frozenset(
     {
         *("create", "write", "reserve", "fsync", "set_owner", "set_mode", "set_xattr", "drop_xattr", "set_mtime"),
-        *("exchange", "move", "move_new", "unlink", "make_folder", "remove_folder", "fsync_folder"),
+        *("exchange", "move", "move_new", "unlink", "unlink_unused", "make_folder", "remove_folder", "fsync_folder"),
     }
 )
 

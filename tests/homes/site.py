@@ -174,6 +174,9 @@ class LockFile:
     def release(self) -> None:
         pass
 
+    def release_file(self) -> None:
+        pass
+
 
 def host_on(home: Home, computer: Computer, act: Callable[[str], None] = nothing) -> StagedHost:
     """The machine that a home and a computer make."""

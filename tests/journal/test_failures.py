@@ -90,6 +90,9 @@ class OneLock:
     def release(self) -> None:
         self.is_locked = False
 
+    def release_file(self) -> None:
+        pass
+
 
 def test_a_failed_acquire_releases_the_lock() -> None:
     """An operation that fails while a lease begins releases the lock."""

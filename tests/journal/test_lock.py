@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from journal import LockBusy
-from journal.lock import _is_same_file, _native
+from journal._posix_lock import _is_same_file, _native
 from tests.journal.support import change, home_at
 
 REPOSITORY = Path(__file__).parent.parent.parent

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from journal import Damaged, JournalError, LockBusy, RealFs, StorageFailed
+from journal._posix import PosixFs
+from journal._posix_lock import _is_same_file, _native
 from journal.codec import MAX_LENGTH, frame, frames, parse
 from journal.fs import create_fresh
 from journal.history import MAX_AGE, MAX_BYTES, MAX_LINES, NAME, add_to_history, read_history
-from journal.lock import NativeLocks, _is_same_file, _native
+from journal.lock import NativeLocks
 from journal.log import VERSION, Log, create_log, load_log, write_images
-from journal.real_fs import link_new
 from tests.crash.simfs import Fault, SimFs
 from tests.crash.world import ROOT, Machine, NoLock, journal_on
 from tests.journal.support import change, home_at
@@ -456,7 +457,7 @@ def test_the_file_operations_of_this_system(tmp_path: Path) -> None:
     os.setxattr(tmp_path / "file", "user.note", b"1")
     (tmp_path / "link").symlink_to("file")
     assert (100, {}) == ((tmp_path / "file").stat().st_size, fs.xattrs(tmp_path / "link"))
-    link_new(tmp_path / "link", tmp_path / "other")
+    PosixFs().move_new(tmp_path / "link", tmp_path / "other")
     assert "file" == fs.readlink(tmp_path / "other")
     fs.make_folder(tmp_path / "folder", 0o700)
     fs.move_new(tmp_path / "folder", tmp_path / "moved")

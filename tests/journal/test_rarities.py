@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from journal import ABSENT, Damaged, Drifted, JournalError, LockBusy, RealFs, StorageFailed, Unsupported
+from journal._linux import rename
+from journal._posix import PosixFs
+from journal._posix_lock import _is_same_file, _native, _verified
 from journal.boot import boot_id
 from journal.codec import MAX_LENGTH, frame, parse
 from journal.fs import Metadata
 from journal.history import MAX_LINES, NAME, add_to_history, read_history
-from journal.lock import _is_same_file, _native, _verified
-from journal.real_fs import link_new
 from journal.recovery import Recovery
-from journal.rename import rename
 from journal.signals import SignalMask
 from journal.staging import ACCESS_ACL, apply_metadata
 from journal.target import missing_folders, require_replaceable, resolve
@@ -157,11 +157,11 @@ def test_a_new_name_by_a_link(tmp_path: Path) -> None:
     """If the kernel cannot rename without replacing, a hard link refuses an existing name."""
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(b"new")
-    link_new(source, target)
+    PosixFs().move_new(source, target)
     assert (b"new", False) == (target.read_bytes(), source.exists())
     source.write_bytes(b"newer")
     with pytest.raises(FileExistsError):
-        link_new(source, target)
+        PosixFs().move_new(source, target)
 
 
 def test_an_unknown_rename_flag(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from cfp.commands.autostart import LOCK_TIMEOUT_S
-from journal.lock import NativeLock, NativeLocks
+from journal.context import Lock
+from journal.lock import NativeLocks
 from tests.crash.sizes import SEED, size
 from tests.homes.acts import Acts
 from tests.homes.site import CommandAnswer
@@ -53,7 +54,7 @@ class Turnstile:
     record: Path
     name: str
 
-    def acquire(self, path: Path, timeout: float) -> NativeLock:
+    def acquire(self, path: Path, timeout: float) -> Lock:
         lock = NativeLocks().acquire(path, timeout)
         with self.record.open("a") as record:
             record.write(self.name + "\n")
@@ -160,7 +161,7 @@ class Knocking:
 
     pipe: int
 
-    def acquire(self, path: Path, timeout: float) -> NativeLock:
+    def acquire(self, path: Path, timeout: float) -> Lock:
         os.write(self.pipe, b"!")
         return NativeLocks().acquire(path, timeout)
 
