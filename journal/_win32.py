@@ -43,7 +43,7 @@ class _Overlapped(ctypes.Structure):
     )
 
 
-class SecurityAttributes(ctypes.Structure):
+class FileSecurity(ctypes.Structure):
     """SECURITY_ATTRIBUTES: what a new file or folder may be used for by whom; None has it from its folder."""
 
     _fields_ = (("length", wintypes.DWORD), ("descriptor", ctypes.c_void_p), ("inherit", wintypes.BOOL))
@@ -55,7 +55,7 @@ def _declared(name: str, result: object, *arguments: object) -> Any:
     return function
 
 
-_Security = ctypes.POINTER(SecurityAttributes)
+_Security = ctypes.POINTER(FileSecurity)
 _DWORD, _HANDLE, _TEXT, _YES = wintypes.DWORD, wintypes.HANDLE, wintypes.LPCWSTR, wintypes.BOOL
 _create_file = _declared("CreateFileW", _HANDLE, _TEXT, _DWORD, _DWORD, _Security, _DWORD, _DWORD, _HANDLE)
 _create_directory = _declared("CreateDirectoryW", _YES, _TEXT, _Security)
@@ -92,7 +92,7 @@ def open_handle(
     share: int,
     disposition: int,
     *,
-    security: SecurityAttributes | None = None,
+    security: FileSecurity | None = None,
     through: bool = False,
 ) -> int:
     """CreateFileW. A reparse point in the path's last part is opened itself, unless `through`."""
@@ -117,7 +117,7 @@ def descriptor(handle: int, flags: int) -> int:
         raise
 
 
-def make_directory(path: Path, security: SecurityAttributes | None) -> None:
+def make_directory(path: Path, security: FileSecurity | None) -> None:
     pointer = None if security is None else ctypes.byref(security)
     _check(_create_directory(native(path), pointer), path)
 

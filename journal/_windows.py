@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, TypeVar
 from journal.fs import FileInUse, FileType, Stat
 
 if TYPE_CHECKING:
-    from journal._win32 import SecurityAttributes
+    from journal._win32 import FileSecurity
 
 _PAUSES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 0.73)  # two seconds in all
 _NAME_SURROGATE = 0x20000000  # of a reparse tag: the file is another name, and no cloud file or the like
@@ -232,6 +232,6 @@ def _is_in_use(error: OSError, path: Path) -> bool:
     return False
 
 
-def _security(mode: int) -> SecurityAttributes | None:  # noqa: ARG001 - the access list is still to be made
+def _security(mode: int) -> FileSecurity | None:  # noqa: ARG001 - the access list is still to be made
     """Return who may use a new file or folder of this mode; None stands for those who may use its folder."""
     return None
