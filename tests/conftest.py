@@ -11,7 +11,6 @@ import gc
 import itertools
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.certificates import self_signed
+from tests.systems import lacking
 
 pytest_plugins = ["tests.numbers"]
 
@@ -115,8 +115,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real_codex)
         if item.get_closest_marker("deep") and PROFILE != "deep":
             item.add_marker(pytest.mark.skip(reason="deep sizes: HYPOTHESIS_PROFILE=deep (nox -s deep)"))
-        if sys.platform == "win32" and (posix := item.get_closest_marker("posix")):
-            item.add_marker(pytest.mark.skip(reason=f"POSIX by nature: {posix.args[0]}"))
+        # In front of other marks: a condition of theirs may ask for what is lacking.
+        for posix in list(item.iter_markers("posix")):
+            if reason := lacking(*posix.args, **posix.kwargs):
+                item.add_marker(pytest.mark.skipif(condition=True, reason=reason), append=False)
     if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
         items[:] = dealt(items, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -12,13 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-
 UID = 12345
-
-as_root = pytest.mark.skipif(
-    sys.platform != "linux" or os.getuid() != 0, reason="only root can become another user, and Linux reports it"
-)
 
 # `stay` leaves the connection open, as the worker does; `close` ends it; `reset` ends it with an RST.
 _PROGRAM = """

@@ -20,6 +20,7 @@ from cfp.core.served_settings import COMPARED
 from cfp.core.settings import Policy, Settings
 from cfp.fastpath import nothing_to_do
 from cfp.layout import Layout
+from tests.systems import as_root
 
 
 @contextmanager
@@ -223,8 +224,7 @@ def test_a_noop_imports_next_to_nothing(serving: tuple[Layout, dict[str, Any]]) 
     assert set() == added - ALLOWED
 
 
-@pytest.mark.posix("a folder given to another user")
-@pytest.mark.skipif(sys.platform != "win32" and os.geteuid() != 0, reason="only root gives files away")
+@as_root
 @pytest.mark.parametrize("owner", [0, 12345])
 def test_no_note_in_another_user_s_home(tmp_path: Path, owner: int) -> None:
     """Root's hook leaves no file of root's there."""

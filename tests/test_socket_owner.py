@@ -11,12 +11,11 @@ import sys
 import pytest
 
 from cfp.socket_owner import SockDiag, listener_uids, peer_uid
-from tests.forger import UID, as_root, forger
+from tests.forger import UID, forger
+from tests.systems import as_root, on_linux
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="sock_diag and /proc are Linux")
 
-
-@linux
+@on_linux
 def test_a_kernel_without_tcp_diag_is_no_answer() -> None:
     """It says "no such socket" of every socket; one that the table shows is a reason to read the table instead."""
 
@@ -37,7 +36,7 @@ def test_a_kernel_without_tcp_diag_is_no_answer() -> None:
         assert check.owner(("127.0.0.1", 1), ours.getsockname()) is None
 
 
-@linux
+@on_linux
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 @pytest.mark.parametrize("wildcard", [False, True])
 def test_a_listener_is_found_by_the_address_that_reaches_it(

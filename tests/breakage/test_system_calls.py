@@ -26,6 +26,7 @@ from tests.homes.site import CommandAnswer
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import ENVIRON, SCENES, Play, Scene, photograph, play_on
 from tests.staged import Stage, Street
+from tests.systems import SIGKILL
 
 CELLS = size("STRACE_CELLS", 4, 24)  # for each scene
 CALLS = (
@@ -40,13 +41,16 @@ ERRORS = {
 }
 # fmt: on
 OTHERWISE = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EPERM)
-SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 CHOSEN = (
     *("install", "install, dotfiles", "set-upstream", "set-upstream --restart", "prepare-chatgpt-login", "start"),
     *("uninstall, dotfiles", "uninstall --defer-stop", "takeover", "recover without a record"),
 )
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+pytestmark = [
+    pytest.mark.posix("strace and system calls"),
+    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
+]
 
 
 class SharedStreet(Street):
@@ -138,7 +142,7 @@ def cells(counted: dict[str, int], choose: random.Random) -> list[Cell]:
     drawn = []
     for number, (call, nth) in enumerate(choose.sample(every, min(CELLS, len(every)))):
         if number % 4 == 3:
-            drawn.append(Cell(call=call, nth=nth, what=f"signal={choose.choice(SIGNALS).name}"))
+            drawn.append(Cell(call=call, nth=nth, what=f"signal={choose.choice(SIGNALS)}"))
         else:
             error = choose.choice(ERRORS.get(call, OTHERWISE))
             lasting = number % 4 == 2 and call not in {"openat", "flock"}
@@ -153,7 +157,7 @@ def wrong(played: Play, cell: Cell, answer: CommandAnswer) -> list[str]:
         complaints.append(f"exits {answer.code}: {answer.out}")
     if answer.code in {0, 2, 3, 5, 6} and answer.out:
         json.loads(answer.out)
-    if answer.code not in {0, 2, 3, 5, 6, 130, 143, -signal.SIGKILL}:
+    if answer.code not in {0, 2, 3, 5, 6, 130, 143, -SIGKILL}:
         complaints.append(f"exits {answer.code}: {answer.out}")
     recovered = played.recover()
     complaints += [recovered.out] if recovered.code else played.complaints(recovered)

@@ -20,7 +20,6 @@ import itertools
 import json
 import os
 import pickle
-import resource
 import select
 import signal
 import sys
@@ -36,7 +35,9 @@ import pytest
 
 from tests.crash.excused import EXCUSED
 from tests.crash.mutations import Mutant, mutants_of
+from tests.systems import posix_module
 
+resource = posix_module("resource")
 REPOSITORY = Path(__file__).parent.parent.parent
 NOTES = REPOSITORY / ".cache" / "mutants.jsonl"
 SECONDS = NOTES.with_suffix(".seconds")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -69,7 +68,7 @@ def test_a_browser_that_fails_is_reported(tmp_path: Path) -> None:
     assert URL == note.read_text()
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the screen's variables are Linux's")
+@pytest.mark.posix("a screen named by variables", needs="linux")
 def test_without_a_screen_nothing_is_opened(tmp_path: Path) -> None:
     """Without a display no browser is started: one for terminals would take this one."""
     program, note = browser(tmp_path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -25,6 +24,9 @@ from cfp.proxy.telemetry.request_log import KEPT_FILES, RotatingFile
 from cfp.views.requests import columns, header
 from tests.dashboard.stage import line
 from tests.dashboard.test_traffic import AT
+from tests.systems import posix_module
+
+pty = posix_module("pty")
 
 
 class Terminal(io.StringIO):
@@ -181,6 +183,7 @@ def test_following_goes_on(tmp_path: Path) -> None:
     assert [1, 2, 3, 4] == [next(rows)["request_id"] for _ in range(4)]
 
 
+@pytest.mark.posix("a pseudo-terminal, and signals sent to a process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     """On a real terminal: columns, a new request while it runs, and only the exit code after ^C."""

@@ -14,7 +14,8 @@ from cfp.host.home import Host
 from tests.end_to_end.app import opened
 from tests.end_to_end.harness import KEY, KEY_ENV, STATE, Machine, api_key_login, relay_config
 from tests.end_to_end.listeners import Listener
-from tests.forger import as_root, forger
+from tests.forger import forger
+from tests.systems import as_root
 
 OTHER_KEY, OTHER_ENV = "sk-of-the-other-home", "OTHER_KEY"
 

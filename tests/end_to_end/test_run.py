@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
 import socket
@@ -27,6 +26,7 @@ from tests.end_to_end.harness import (
     chatgpt_login,
     relay_config,
 )
+from tests.systems import posix_module
 
 # Says how it was called, then waits for a signal; answers TERM with an exit code of its own.
 _STAND_IN = """#!/bin/sh
@@ -239,10 +239,11 @@ def test_an_outbound_proxy_is_not_asked_for_the_way_to_us(stand_in: Machine) -> 
     assert "intern.example,127.0.0.1,localhost|http://proxy.example:3128|" == ran.stdout.strip()
 
 
+@pytest.mark.posix("a pseudo-terminal")
 def test_the_terminal_is_the_programs(stand_in: Machine) -> None:
     """The program's stdin, stdout and stderr are the terminal of `run`, as an interactive session needs."""
     (stand_in.root / "bin" / "codex").write_text("#!/bin/sh\ntest -t 0 && test -t 1 && test -t 2 && echo kept\n")
-    terminal, ours = pty.openpty()
+    terminal, ours = posix_module("pty").openpty()
     command = [sys.executable, "-P", "-m", "codex_fast_proxy", "run", "--quiet", "--", "codex"]
     with subprocess.Popen(command, env=stand_in.environment(), stdin=ours, stdout=ours, stderr=ours) as process:
         os.close(ours)

@@ -18,9 +18,9 @@ from tests.homes.site import CommandAnswer
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import SCENES, Play, Scene, photograph, play
 from tests.staged import in_a_child
+from tests.systems import ENDING
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EMFILE)
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STRIDE = 1 if DEEP else 8  # in the gate, every eighth act, another error at each
 WORKERS = {"spawn", "go", "healthy", "stop", "stopped", "retract", "relaunch"}
 

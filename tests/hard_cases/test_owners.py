@@ -20,8 +20,9 @@ from cfp.commands.parsing import load, parsed
 from tests.homes.site import CommandAnswer, run_on
 from tests.scenes import ENVIRON, INSTALL, MOVE, Photograph, photograph, plain
 from tests.staged import Stage, in_a_child
+from tests.systems import as_root
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+pytestmark = as_root
 
 OWNER, OTHER = 12345, 12346
 LINES = (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import functools
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,9 +39,23 @@ def _parse(text: str) -> ast.Module:
 def tracked() -> tuple[Path, ...]:
     """Every file that git would ship, committed or about to be; all files below where there is no git."""
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    if shutil.which("git") is None:
+        return tuple(_unignored(REPOSITORY))
     listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     paths = (REPOSITORY / name for name in listed.split("\0") if name)
     return tuple(path for path in paths if path.is_file())
+
+
+def _unignored(folder: Path) -> Iterator[Path]:
+    """The files below a folder that .gitignore does not name, in git's order."""
+    ignored = [".git", *(line.rstrip("/") for line in (REPOSITORY / ".gitignore").read_text().split())]
+    for path in sorted(folder.iterdir(), key=lambda path: path.name + "/" * path.is_dir()):
+        if any(fnmatch.fnmatchcase(path.name, pattern) for pattern in ignored):
+            continue
+        if path.is_dir():
+            yield from _unignored(path)
+        else:
+            yield path
 
 
 def modules(*folders: str) -> tuple[Module, ...]:

@@ -27,6 +27,7 @@ from journal import (
 )
 from journal.lease import Lease
 from tests.journal.support import Home, change, home_at, roll_back
+from tests.systems import as_root
 
 HEAVY = ("filelock", "ctypes", "subprocess", "asyncio", "tomllib", "tomlkit", "httpx", "journal.transaction")
 
@@ -301,7 +302,7 @@ def test_errors_have_a_path_and_no_content(home: Home) -> None:
     assert "ENOENT" in str(failed.value)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+@as_root
 def test_a_file_of_another_owner_is_refused() -> None:
     """Without the right to keep a file's owner, the file is not replaced."""
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to other users

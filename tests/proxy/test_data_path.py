@@ -8,7 +8,6 @@ import gc
 import json
 import random
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -420,7 +419,7 @@ async def test_an_upload_is_paused_by_a_slow_upstream(tmp_path: Path) -> None:
         await client.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not known which end a hang-up is of")
+@pytest.mark.posix("a poll that says which end a hang-up is of", needs="linux")
 @asynchronous
 async def test_a_client_that_leaves_unread_is_noticed(tmp_path: Path) -> None:
     """A client that leaves while it is not read from is noticed at the next sweep, by a question to the kernel."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.proxy.support import KEY_ENV, Call, Client, answer, asynchronous, read_by_h11, upstream, worker
+from tests.systems import as_root
 
 REFUSED = Path(__file__).parents[2] / "fixtures" / "wire" / "refused"
 EVIL = b"Origin: https://evil.example"
@@ -190,7 +190,7 @@ async def test_a_loop_by_another_name_is_called_one(tmp_path: Path) -> None:
         await client.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="only root can become somebody else")
+@as_root
 @asynchronous
 async def test_another_user_of_the_machine_spends_nothing(tmp_path: Path) -> None:
     """A process of another uid gets 403 on every path from a worker that serves our own user."""

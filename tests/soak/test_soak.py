@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import ssl
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -40,7 +39,7 @@ FOREIGN = {
 }
 
 pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of memory and descriptors"),
+    pytest.mark.posix("/proc, which tells of memory and descriptors", needs="linux"),
     pytest.mark.timeout(SECONDS + 120),
 ]
 

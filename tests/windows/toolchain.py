@@ -121,6 +121,13 @@ def _compile_python(folder: Path) -> None:
     (work / "empty.c").write_text("int unused;\n")
     _tool("gcc", "-shared", "-s", str(work / "empty.c"), str(work / "python3.def"), "-o", str(folder / "python3.dll"))
     shutil.rmtree(work)
+    _compile_randomness(folder)
+
+
+def _compile_randomness(folder: Path) -> None:
+    """Make the library that programs and extensions in Rust need beside them, and Wine 8 lacks."""
+    library = folder / "bcryptprimitives.dll"
+    _tool("gcc", "-shared", "-s", "-O2", str(HERE / "bcryptprimitives.c"), "-ladvapi32", "-o", str(library))
 
 
 def _tool(name: str, *words: str) -> str:
@@ -149,16 +156,7 @@ def _fetch_codex() -> None:
         packed.extractall(folder, filter="data")
     (vendor,) = (folder / "package" / "vendor").iterdir()
     shutil.rmtree(vendor / "codex-resources" / "voice", ignore_errors=True)
-    _tool(
-        "gcc",
-        "-shared",
-        "-s",
-        "-O2",
-        str(HERE / "bcryptprimitives.c"),
-        "-ladvapi32",
-        "-o",
-        str(vendor / "bin" / "bcryptprimitives.dll"),
-    )
+    _compile_randomness(vendor / "bin")
     vendor.rename(CODEX.parent.parent)
     shutil.rmtree(folder)
     shutil.rmtree(fetched)

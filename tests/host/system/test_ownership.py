@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from cfp.host.system.ownership import SYSTEM, System, entries, read_ownership
+from tests.systems import UID, as_root
 
-OURS = os.geteuid()
+OURS = UID
 OTHER = OURS + 1
 SYSTEMS = ("drvfs", "9p", "cifs", "smb3", "vboxsf", "fuseblk", "fakeowner", "virtiofs", "fuse.sshfs", "exfat")
 
@@ -56,7 +57,7 @@ def test_a_network_file_system(tmp_path: Path, user: int, refused: bool) -> None
     assert refused is read_ownership(tmp_path, system=system(user, kind="nfs4")).is_of_another
 
 
-@pytest.mark.skipif(OURS != 0, reason="only root gives files away")
+@as_root
 def test_root_behind_a_network_file_system(tmp_path: Path) -> None:
     """A server that squashes root shows root's own files as nobody's."""
     os.chown(tmp_path, 65534, 65534)
@@ -76,7 +77,7 @@ def test_a_missing_home_is_judged_by_the_folder_above(tmp_path: Path) -> None:
     assert (False, OURS) == (missing.exists, missing.owner.uid if missing.owner else None)
 
 
-@pytest.mark.skipif(OURS != 0, reason="only root gives files away")
+@as_root
 def test_files_of_another_user_are_named(tmp_path: Path) -> None:
     """Files and links by their own owner; a missing one is none."""
     for name in ("mine", "theirs"):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cfp.host.worker import control_socket
+from tests.systems import as_root
 
 
 @contextmanager
@@ -127,7 +128,7 @@ def test_a_broken_line_leaves_no_descriptor(tmp_path: Path) -> None:
         assert before == open_descriptors()
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="listens as another user")
+@as_root
 def test_another_user_is_not_spoken_to(tmp_path: Path) -> None:
     """Neither as the worker nor as who asks: the peer's uid is the kernel's word."""
     path = tmp_path / "a.sock"

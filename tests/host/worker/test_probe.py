@@ -18,9 +18,10 @@ from cfp.host.worker import _linux, _portable, health_request, probe
 from cfp.host.worker.probe import Status
 from cfp.layout import HEALTH_PATH
 from cfp.socket_owner import own_uid
-from tests.forger import as_root, forger
+from tests.forger import forger
 from tests.host.conftest import free_port
 from tests.host.servers import says, says_and_stays, serving
+from tests.systems import as_root
 
 BODY = b'{"ok": true, "pid": 7, "nonce": "ab12", "upstream_base": "https://r.example/v1", "requests_in_flight": 2}'
 HEALTHY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)

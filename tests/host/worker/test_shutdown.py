@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import subprocess
 import threading
 import time
@@ -15,6 +14,7 @@ from cfp.host.worker.processes import boot_id, is_alive, started
 from cfp.host.worker.shutdown import StopResult, stop_worker
 from journal.values import WorkerRecord
 from tests.host.conftest import Workers, end, free_port, record_of, sleeper, tell
+from tests.systems import as_root
 
 
 def recorded(pid: int) -> WorkerRecord:
@@ -120,7 +120,7 @@ class TestNothingUnprovenIsSignalled:
         finally:
             end(process)
 
-    @pytest.mark.skipif(os.getuid() != 0, reason="starts a process of another user")
+    @as_root
     def test_another_users_process(self) -> None:
         """Even with everything else right it is not ours."""
         process = subprocess.Popen(

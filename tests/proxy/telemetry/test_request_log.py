@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import resource
 import subprocess
 import sys
 import threading
@@ -17,6 +16,9 @@ from cfp.proxy.telemetry.log_lines import LogLine, LogLineBuilder, decode, encod
 from cfp.proxy.telemetry.request_log import EventLog, RequestLog, RotatingFile
 from cfp.proxy.telemetry.request_record import RequestRecord, StreamObserver
 from tests.proxy.support import asynchronous
+from tests.systems import posix_module
+
+resource = posix_module("resource")
 
 CONTRACT = {
     *("ts", "request_id", "method", "path", "status", "duration_ms", "eligible"),
@@ -227,6 +229,7 @@ def test_two_workers_rotate_one_file(tmp_path: Path) -> None:
     assert b"".join(texts) == b"".join(b"%09d\n" % number for number in range(20))
 
 
+@pytest.mark.posix("a limit on the size of files")
 def test_a_torn_line_harms_no_other(tmp_path: Path) -> None:
     """After a line that was written in part, the next one begins on a line of its own."""
     path = tmp_path / "log"
@@ -356,6 +359,7 @@ def test_events_are_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert (second["event"], second["level"], second["errno"]) == ("trouble", "warning", 28)
 
 
+@pytest.mark.posix("a limit on descriptors")
 def test_an_event_that_cannot_be_logged_is_left_out() -> None:
     """Without a free descriptor the logger cannot be imported: that event is left out, and the next one is logged."""
     program = (

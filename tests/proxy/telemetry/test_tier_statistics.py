@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import resource
 import statistics
 import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +22,9 @@ from cfp.proxy.telemetry.response_facts import TokenCounts
 from cfp.proxy.telemetry.tier_statistics import TierStatistics
 from tests.proxy.support import Call, Running, answer, asynchronous, upstream, worker
 from tests.proxy.worker.test_command_line import Process, process, wait_for_pid_file
+from tests.systems import posix_module
+
+resource = posix_module("resource")
 
 EVENT = b'data: {"response":{"service_tier":"priority","usage":{"output_tokens":7}}}\n\n'
 STREAM = answer(EVENT, b"200 OK", b"Content-Type: text/event-stream")
@@ -178,6 +181,7 @@ def test_a_killed_worker_leaves_log_and_statistics(tmp_path: Path) -> None:
     assert [name.read_text() for name in names[2:]] == [f"{name.name}\n" for name in names[1:-1]]
 
 
+@pytest.mark.posix("a limit on the size of a process' files")
 def test_a_full_disk_stops_no_request(tmp_path: Path) -> None:
     """Every request is answered, and lines that could not be written are known while the worker lives."""
     with process(tmp_path) as running:

@@ -138,7 +138,7 @@ def test_it_serves_without_a_pid_file(tmp_path: Path) -> None:
         assert (running.popen.returncode, out) == (0, b"")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no limit on descriptors there")
+@pytest.mark.posix("a limit on descriptors")
 def test_a_shells_limit_on_descriptors_is_raised(tmp_path: Path) -> None:
     """More clients are served than the shell's limit on open files allows."""
     with process(tmp_path, under=("sh", "-c", 'ulimit -Sn 64; exec "$@"', "sh")) as running, ExitStack() as opened:

@@ -21,8 +21,8 @@ from cfp.socket_owner import ProcTable, SockDiag
 if TYPE_CHECKING:
     from cfp.socket_owner import Address, OwnerLookup
 from tests.proxy.support import Client, asynchronous, upstream, worker
+from tests.systems import as_root, on_linux
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="sock_diag and /proc are Linux")
 WAYS = [SockDiag, ProcTable]
 
 
@@ -34,7 +34,7 @@ def pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket
         return client, listener.accept()[0]
 
 
-@linux
+@on_linux
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_the_owner_of_a_connection_is_found(
@@ -55,8 +55,7 @@ def test_the_owner_of_a_connection_is_found(
     check.close()
 
 
-@linux
-@pytest.mark.skipif(sys.platform == "win32" or os.getuid() != 0, reason="only root can become somebody else")
+@as_root
 @pytest.mark.parametrize("way", WAYS)
 def test_another_users_uid_is_reported(way: Callable[[], OwnerLookup]) -> None:
     """The uid of another user's process is reported while it runs; afterwards its socket has no owner."""

@@ -26,6 +26,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / (50 * 64))
 """
 
 
+@pytest.mark.posix("glibc")
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have ways of their own")
 def test_memory_is_not_given_back_between_bodies() -> None:
     """Freed memory stays with the process: each returned page costs a fault later, ten for a body of 40 KB."""
