@@ -56,6 +56,12 @@ def url_key(provider: str) -> KeyPath:
     return ("openai_base_url",) if provider == BUILT_IN else ("model_providers", provider, "base_url")
 
 
+def env_key(doc: Mapping[str, Any], provider: str) -> str | None:
+    """Return the name of the variable that holds the provider's key, None where it has none."""
+    name = providers(doc).get(provider, {}).get("env_key")
+    return name if isinstance(name, str) else None
+
+
 def provider_url(doc: Mapping[str, Any], provider: str) -> str | None:
     """Return the provider's URL in this config, None where it has none."""
     url = doc.get("openai_base_url") if provider == BUILT_IN else providers(doc).get(provider, {}).get("base_url")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ from cfp.codex.toml_reader import loads
 from cfp.core.checks.check import DoctorFacts
 from cfp.core.facts import Facts
 from cfp.core.policy import LoginMode
+from cfp.core.provider import env_key, providers
 from cfp.errors import CfpError
 from cfp.host.codex_cli import HOOKS_LIST_SINCE
 from cfp.host.disk import read_or_none
 from cfp.host.home import Host
 from cfp.host.provider.dotenv import parse_dotenv
+from cfp.host.system import macos
+from cfp.host.system.interpreters import versioned_path
 from cfp.host.system.privacy import open_to_others, readers
 from cfp.socket_owner import lookups
 
@@ -24,7 +28,9 @@ _PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _ROUTING = frozenset({"model_provider", "model_providers", "openai_base_url"})
 
 
-def read_doctor_facts(host: Host, facts: Facts, *, system: Path = SYSTEM) -> DoctorFacts:
+def read_doctor_facts(
+    host: Host, facts: Facts, *, system: Path = SYSTEM, platform_name: str = sys.platform
+) -> DoctorFacts:
     """Read them once; unreadable files and failed CLI calls are left out. `system` is the administrator's folder."""
     environ = {**host.environ, **parse_dotenv(read_or_none(host.layout.dotenv), host.environ)}
     doc = facts.config.root
@@ -53,11 +59,23 @@ def read_doctor_facts(host: Host, facts: Facts, *, system: Path = SYSTEM) -> Doc
         shows_owners=bool(lookups()),
         open_files=_named(open_to_others(host.layout.own_folders)),
         open_secrets=_named({path: readers(path) for path in (host.layout.auth, host.layout.dotenv)}),
+        app_variables=_app_variables(facts, platform_name),
+        versioned_python=versioned_path(facts.runtime.python),
     )
 
 
 def _named(readers_of: Mapping[Path, tuple[str, ...]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((str(path), names) for path, names in readers_of.items() if names)
+
+
+def _app_variables(facts: Facts, platform_name: str) -> frozenset[str] | None:
+    """Return the names of the variables with keys that the Codex App has; None where no shell matters to it."""
+    if platform_name not in {"darwin", "win32"}:
+        return None
+    doc = facts.config.root
+    keys = {name for provider in providers(doc) if (name := env_key(doc, provider)) is not None}
+    kept = macos.launchd_variables(keys & facts.environment) if platform_name == "darwin" else frozenset()
+    return facts.dotenv | facts.user_environment | kept
 
 
 def swallowing_proxies(environ: Mapping[str, str]) -> tuple[str, ...]:

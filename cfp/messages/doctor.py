@@ -21,6 +21,8 @@ FindingCode = Literal[
     "hooks_disabled_by_policy",
     "hooks_disabled",
     "startup_hook_elsewhere",
+    "startup_hook_python_versioned",
+    "key_of_this_shell",
 ]
 
 PassCode = Literal[
@@ -39,6 +41,7 @@ PassCode = Literal[
     "upstream",
     "upstream_encrypted",
     "key_format",
+    "app_environment",
     "policy",
     "key_not_configured",
     "catalog_of_provider",
@@ -100,6 +103,12 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
         f"Run `{CLI} install --start`, or set features.hooks = true."),
     "startup_hook_elsewhere": Message(
         "The hook starts another installation of codex-fast-proxy.", f"Run `{CLI} install --start` to use this one."),
+    "startup_hook_python_versioned": Message(
+        "The hook's Python, {python}, leads to {versioned}: the next version of that Python removes this folder.",
+        f"After that upgrade, make the environment anew and run `{CLI} install --start`: until then the hook starts nothing."),
+    "key_of_this_shell": Message(
+        "{variable} is set in this shell only. No shell starts the Codex App, so the App does not have it.",
+        "Write it into {dotenv}, as {variable}=KEY. If you use only the CLI, there is nothing to do."),
 }
 
 PASSES: Final[dict[PassCode, Message]] = {
@@ -118,6 +127,7 @@ PASSES: Final[dict[PassCode, Message]] = {
     "upstream": Message("The proxy sends requests to {upstream_base}."),
     "upstream_encrypted": Message("Requests leave this machine encrypted, or do not leave it."),
     "key_format": Message("No key of the provider has a character or a place that it must not have."),
+    "app_environment": Message("No Codex App lacks a key that this shell has."),
     "policy": Message("The policy is {policy}; with the current login it acts as {effective}."),
     "key_not_configured": Message("No key of the provider is configured."),
     "catalog_of_provider": Message("The provider's table has no model_catalog_url."),

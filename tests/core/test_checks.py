@@ -38,6 +38,7 @@ NAMES = [
         "service_tier_policy",
         "upstream_auth",
         "key_format",
+        "app_environment",
     ),
     *("model_catalog", "proxy_port", "proxy_health", "proxy_pending_restart", "proxy_runtime"),
     *("hooks_enabled", "startup_hook"),
@@ -244,6 +245,12 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
         ),
         ({"read_back": "modified"}, ENABLED, "startup_hook", (False, "startup_hook_untrusted")),
         ({"read_back": "trusted"}, ENABLED, "startup_hook", (True, "ok")),
+        ({"versioned_python": "/Cellar"}, ENABLED, "startup_hook", (True, "startup_hook_python_versioned")),
+        ({"app_variables": frozenset()}, ENABLED, "app_environment", (True, "key_of_this_shell")),
+        ({"app_variables": frozenset()}, facts(), "app_environment", (True, "key_of_this_shell")),
+        ({"app_variables": frozenset({"RELAY_KEY"})}, ENABLED, "app_environment", (True, "ok")),
+        ({"app_variables": frozenset()}, LOGIN_ENABLED, "app_environment", (True, "ok")),
+        ({"app_variables": frozenset()}, facts(environment=frozenset()), "app_environment", (True, "ok")),
     ],
 )
 def test_what_the_machine_adds(machine: dict[str, Any], home: Any, check: str, result: tuple[bool, str]) -> None:

@@ -25,6 +25,8 @@ class DoctorFacts:
     model        the model that config.toml names, "" for none
     model_tiers  the tiers of that model in Codex's catalog; None where the catalog was not read or lacks the model
     shows_owners  the system reports which user owns a socket, so that no other user is taken for the proxy
+    app_variables  names of the variables that the Codex App has; None where no such App starts without a shell
+    versioned_python  the folder of one version to which the hook's Python leads, and which the next version removes
     read_back    Codex's word on our hook: trusted, modified, untrusted or missing; "" where it was not read
     open_files   our folders and files that others than the user may read, each with the others' names
     open_secrets Codex's own files with keys or logins that others may read, in the same way
@@ -44,6 +46,8 @@ class DoctorFacts:
     shows_owners: bool = True
     open_files: tuple[tuple[str, tuple[str, ...]], ...] = ()
     open_secrets: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    app_variables: frozenset[str] | None = None
+    versioned_python: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

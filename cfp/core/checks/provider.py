@@ -8,7 +8,7 @@ from cfp.core.facts import Facts
 from cfp.core.identities import Identity
 from cfp.core.plan.model_catalog import catalog_details, catalog_url, is_proxied, passed_by
 from cfp.core.policy import EffectivePolicy, effective_policy
-from cfp.core.provider import active_provider, host_of, provider_url
+from cfp.core.provider import active_provider, env_key, host_of, provider_url
 from cfp.core.route_report import (
     codex_identity,
     is_unencrypted,
@@ -106,6 +106,16 @@ def _auth_before_install(facts: Facts, surroundings: DoctorFacts) -> CheckResult
     if refused:
         return failure("codex_refuses", DIAGNOSES[refusal_code(facts, provider)], identity_on_the_wire=wire)
     return success(route, identity_on_the_wire=wire)
+
+
+def app_environment(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
+    """Check that the Codex App, which no shell starts, has the variable of the provider's key."""
+    variable = env_key(facts.config.root, _provider(facts, surroundings))
+    has = surroundings.app_variables
+    if has is None or variable is None or variable not in facts.environment - has:
+        return success(PASSES["app_environment"])
+    text = FINDINGS["key_of_this_shell"].filled({"variable": variable, "dotenv": str(facts.layout.dotenv)})
+    return advice("key_of_this_shell", text, variable=variable)
 
 
 def model_catalog(facts: Facts, surroundings: DoctorFacts) -> CheckResult:

@@ -40,4 +40,9 @@ def startup_hook(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
         return advice("startup_hook_not_isolated", DIAGNOSES["startup_hook_not_isolated"], hooks=entries)
     if facts.hook_entries[0].position.command != hook_command(facts):
         return advice("startup_hook_elsewhere", FINDINGS["startup_hook_elsewhere"])
+    if surroundings.versioned_python:
+        paths = {"python": facts.runtime.python, "versioned": surroundings.versioned_python}
+        return advice(
+            "startup_hook_python_versioned", FINDINGS["startup_hook_python_versioned"].filled(paths), **paths
+        )
     return success(PASSES["hook_trusted"], hooks=entries, codex_says=surroundings.read_back or None)

@@ -24,6 +24,7 @@ CHECKS: Final[dict[str, Check]] = {
     "service_tier_policy": provider.service_tier_policy,
     "upstream_auth": provider.upstream_auth,
     "key_format": provider.key_format,
+    "app_environment": provider.app_environment,
     "model_catalog": provider.model_catalog,
     "proxy_port": worker.proxy_port,
     "proxy_health": worker.proxy_health,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cfp
 import journal
+from cfp.host.system.interpreters import lasting_path
 
 _PACKAGE = Path(cfp.__file__).parent
 
@@ -57,6 +58,7 @@ def python_path(executable: str = sys.executable) -> str:
 
     `python` and `python3` of one environment are the same program, and hooks with either name are the same hook.
     """
+    executable = lasting_path(executable)
     called = Path(executable)
     for name in ("python3", "python"):
         usual = called.with_name(name)

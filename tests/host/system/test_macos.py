@@ -6,13 +6,17 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from cfp.host.doctor_facts import read_doctor_facts
+from cfp.host.home import Host
 from cfp.host.system import macos
 from cfp.host.worker import _portable
+from tests.facts import facts
 
 
 class Socket:
@@ -70,3 +74,29 @@ def test_an_ordinary_user_sees_the_owner_of_his_own_port() -> None:
     assert owner is not None
     assert os.getpid() == owner[0]
     assert _portable.listener(8788, OrdinaryUser()) is None
+
+
+def test_launchd_has_what_it_was_given() -> None:
+    """A name counts where launchctl prints a value; one that it does not know, or cannot say, does not."""
+    answers = {"GIVEN": b"value\n", "MISSING": b""}
+
+    def ask(name: str) -> bytes:
+        if name not in answers:
+            raise OSError("launchctl is not there")
+        return answers[name]
+
+    assert {"GIVEN"} == macos.launchd_variables(["GIVEN", "MISSING", "OTHER"], ask)
+
+
+@pytest.mark.parametrize(
+    ("platform_name", "app_has"),
+    [("linux", None), ("darwin", frozenset({"IN_FILE", "OF_USER"})), ("win32", frozenset({"IN_FILE", "OF_USER"}))],
+)
+def test_the_app_has_no_variable_of_a_shell(
+    tmp_path: Path, platform_name: str, app_has: frozenset[str] | None
+) -> None:
+    """On macOS and Windows it has those of .env and of the user; elsewhere there is no such App."""
+    environment = frozenset({"RELAY_KEY", "IN_FILE"})
+    home = facts(environment=environment, dotenv=frozenset({"IN_FILE"}), user_environment=frozenset({"OF_USER"}))
+    host = Host.find(str(tmp_path), {}, "python")
+    assert app_has == read_doctor_facts(host, home, platform_name=platform_name).app_variables

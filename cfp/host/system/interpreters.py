@@ -1,0 +1,43 @@
+"""The path of a Python that an upgrade of it leaves in place, where Homebrew or a framework has several.
+
+Homebrew installs each version of a formula into a folder of its own, PREFIX/Cellar/NAME/VERSION, removes that folder
+with the next version, and leads PREFIX/opt/NAME to the newest. A framework starts the program inside Python.app.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Final
+
+_CELLAR: Final = re.compile(r"(?P<prefix>/.*)/Cellar/(?P<name>[^/]+)/[^/]+/(?P<rest>.+)")
+_APP: Final = re.compile(r"(?P<version>/.*/Python\.framework/Versions/(?P<number>[\d.]+))/Resources/Python\.app/.+")
+_MOST_LINKS: Final = 40  # as many as the kernel follows
+
+
+def lasting_path(python: str, exists: Callable[[str], bool] = os.path.exists) -> str:
+    """Return the path by which this interpreter is found after its upgrade, too; `python` where there is none."""
+    path = python
+    if match := _APP.fullmatch(path):
+        program = f"{match['version']}/bin/python{match['number']}"
+        path = program if exists(program) else path
+    if match := _CELLAR.fullmatch(path):
+        linked = f"{match['prefix']}/opt/{match['name']}/{match['rest']}"
+        path = linked if exists(linked) else path
+    return path
+
+
+def versioned_path(python: str, read_link: Callable[[str], str] = os.readlink) -> str:
+    """Return the path in a folder of one version to which this interpreter leads; "" where it leads to none.
+
+    A virtual environment's `bin/python` is a link, and stays when what it names is gone.
+    """
+    for _ in range(_MOST_LINKS):
+        if _CELLAR.fullmatch(python):
+            return python
+        try:
+            python = os.path.normpath(os.path.join(os.path.dirname(python), read_link(python)))  # noqa: PTH118, PTH120 - text
+        except OSError:
+            return ""
+    return ""
