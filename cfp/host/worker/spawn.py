@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
-import subprocess
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -16,14 +16,13 @@ from cfp.core.served_settings import arguments
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import CfpError, Failed
 from cfp.host.provider.secret import redact
+from cfp.host.system import detached
 from cfp.host.system.privacy import close_to_others
 from cfp.host.worker import processes
 from cfp.layout import Layout
 from journal.private import append_to
 from journal.values import Json
 
-# 0 except on Windows
-_SPAWN_FLAGS = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 _GO = b"g"
 _STOP = 5.0  # a worker without the go byte exits as soon as its interpreter has started
 _TAIL = 8 * 1024
@@ -89,17 +88,10 @@ class WorkerSpec:
             return None
 
 
-class _Detached(subprocess.Popen[bytes]):
-    """A child that outlives its parent by design: its object may be dropped without a ResourceWarning."""
-
-    def __del__(self) -> None:
-        pass
-
-
 class SpawnedWorker:
     """A worker that waits for the go byte: `spawn`, journal the pid, then `send_go`; or `stop`."""
 
-    def __init__(self, process: _Detached, stderr: Path, stderr_from: int) -> None:
+    def __init__(self, process: detached.Detached, stderr: Path, stderr_from: int) -> None:
         self.pid = process.pid
         # Unreaped, so /proc shows it even if it died at once.
         self.started = processes.started(process.pid) or ""
@@ -116,8 +108,12 @@ class SpawnedWorker:
         """Send the go byte. A dead child is no error here: `wait_healthy` reports it."""
         pipe = self._process.stdin
         if pipe is not None and not pipe.closed:
-            with suppress(BrokenPipeError), pipe:
-                pipe.write(_GO)
+            with pipe:
+                try:
+                    pipe.write(_GO)
+                except OSError as error:
+                    if error.errno not in {errno.EPIPE, errno.EINVAL}:  # Windows has EINVAL for it
+                        raise
 
     def stop(self) -> None:
         """End it, before or after the go byte, and wait until it has exited. Idempotent."""
@@ -162,17 +158,12 @@ def spawn(spec: WorkerSpec, layout: Layout, *, env: Mapping[str, str] | None = N
             stdout = opened.enter_context(os.fdopen(append_to(layout.worker_stdout), "ab"))
             stderr = opened.enter_context(os.fdopen(append_to(layout.worker_stderr), "ab"))
             stderr_from = os.fstat(stderr.fileno()).st_size
-            process = _Detached(
+            process = detached.start(
                 spec.argv(),
-                bufsize=0,
-                stdin=subprocess.PIPE,
                 stdout=stdout,
                 stderr=stderr,
-                close_fds=True,
                 cwd=spec.codex_home.anchor or "/",
                 env=program_environ(os.environ if env is None else env),
-                start_new_session=True,
-                creationflags=_SPAWN_FLAGS,
             )
         except OSError as error:
             raise Failed(
