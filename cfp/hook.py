@@ -20,7 +20,8 @@ def stop_answer(reason: Message, layout: Layout, environ: Mapping[str, str]) -> 
     shell = {name: value for name, value in environ.items() if name != "CODEX_HOME"}
     remedy = at_home(reason.action, home_flag(layout, shell))
     text = HOOK_STOPS["stop"].filled({"cause": reason.sentence, "remedy": remedy}).sentence
-    return json.dumps({"continue": False, "stopReason": text}, ensure_ascii=False) + "\n"
+    # In ASCII: PowerShell reads and writes what passes it in the code page of the console.
+    return json.dumps({"continue": False, "stopReason": text}) + "\n"
 
 
 def answer_of_last_resort(words: Sequence[str], reason: Message, environ: Mapping[str, str]) -> str:

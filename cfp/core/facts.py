@@ -81,7 +81,8 @@ class PortFact:
 class Runtime:
     """The code and interpreter of this process.
 
-    user_base  the base of the user's site where this program is installed there, else ""
+    user_base   the base of the user's site where this program is installed there, else ""
+    powershell  path of powershell.exe, for a hook on Windows
     """
 
     runtime_id: str
@@ -89,6 +90,7 @@ class Runtime:
     python: str
     package: str
     user_base: str = ""
+    powershell: str = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
 
     def to_json(self) -> dict[str, str]:
         return {

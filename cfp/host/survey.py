@@ -11,6 +11,7 @@ from typing import Any
 
 import cfp
 from cfp.codex import auth_json, config_toml, hook_trust, hooks_document
+from cfp.codex.hook_command import powershell_path
 from cfp.codex.text import Unparseable
 from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
 from cfp.core.keys.provider_auth import stored_keys
@@ -173,6 +174,7 @@ def describe_runtime() -> Runtime:
         python=code_id.python_path(),
         package=code_id.package_path(),
         user_base=code_id.user_base(),
+        powershell=powershell_path(os.environ),
     )
 
 

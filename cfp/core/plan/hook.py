@@ -27,11 +27,14 @@ class HookPlan:
 
 
 def hook_command(facts: Facts, *, windows: bool = sys.platform == "win32") -> str:
-    """Return the command line of our SessionStart hook; `env` unsets the variables that Python reads despite -I."""
+    """Return the command line of our SessionStart hook.
+
+    `env` unsets the variables that Python reads despite -I; on Windows only a line that needs PowerShell can.
+    """
     program = program_words(facts.runtime.python, facts.runtime.user_base)
     words = (*program, "autostart", "--codex-home", str(facts.layout.home), "--quiet")
     if windows:
-        return windows_line(words)
+        return windows_line(words, facts.runtime.powershell, unset=READ_DESPITE_I)
     unset = [word for name in READ_DESPITE_I for word in ("-u", name)]
     return posix_line(("/usr/bin/env", *unset, *words))
 
