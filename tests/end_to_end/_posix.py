@@ -11,6 +11,7 @@ from typing import Any
 
 assert sys.platform != "win32"
 SESSION: dict[str, Any] = {"start_new_session": True}  # a group of its own, which can be ended as one
+KILLED = -signal.SIGKILL  # the exit code of a program that psutil has killed
 
 
 def shell(home: Path, temporary: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import uuid
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any
 import psutil
 
 SESSION: dict[str, Any] = {}
+KILLED = int(signal.SIGTERM)  # the exit code of a program that psutil has ended by TerminateProcess
 
 # Without the first no program finds its libraries; the others say what a program is and where its data are.
 _KEPT = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERNAME", "NUMBER_OF_PROCESSORS", "OS")

@@ -1,11 +1,11 @@
 """A `start` that dies, or whose workers die, at one chosen moment; run as a program of its own.
 
-    python -m tests.end_to_end.dying HOME MOMENT
+    python -m tests.end_to_end.dying HOME MOMENT [-- COMMAND ...]
 
 A moment is one of: `fs N` (before the N-th change of a file), `early` and `late` (before and after the new worker's
 pid is in the journal), `soon MS` (so many milliseconds after the new worker was let go), `up` (healthy), `released`.
 The manager is what dies; with `new`, `old` or `both` before it (`new up`) those workers are, and the command goes on.
-`count` dies nowhere and prints how many changes of files there are.
+`count` dies nowhere and prints how many changes of files there are. Another command than `start` comes after `--`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
+import psutil
+
+from cfp import cli
 from cfp.codex.config_toml import CONFIG_TOML
 from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.commands import start
@@ -48,10 +51,10 @@ class Fate:
         if [str(word) for word in moment] != self._moment:
             return
         if self._victim == "manager":
-            os.kill(os.getpid(), signal.SIGKILL)
+            psutil.Process().kill()
         for name in ("new", "old"):
             if self._victim in {name, "both"}:
-                os.kill(self._pids[name], signal.SIGKILL)
+                psutil.Process(self._pids[name]).kill()
 
     def change(self) -> None:
         self.changes += 1
@@ -91,7 +94,8 @@ class FatedWorkers(WorkerSupervisor):
 
         def tell(pid: int, started: str) -> None:
             self.fate.name("new", pid)
-            self.fate.name("old", former.pid)
+            if former is not None:
+                self.fate.name("old", former.pid)
             self.fate.meet("early")
             launch.record_start(pid, started)
             self.fate.meet("late")
@@ -130,6 +134,10 @@ class FatedHost(Host):
 
 def main(home: str, words: list[str]) -> int:
     host = FatedHost.find(home, os.environ, sys.executable)
+    if "--" in words:
+        at = words.index("--")
+        FatedHost.fate = Fate(words[:at])
+        return cli.main(words[at + 1 :], os.environ, cli.Streams(out=sys.stdout, err=sys.stderr), lambda *_: host)
     fate = FatedHost.fate = Fate(words)
     try:
         start.run(start.Args(verbose_proxy=False), host)
