@@ -46,5 +46,5 @@ def lay_out(home: Path, port: int = 8787) -> Layout:
 def _filled(name: str, marks: dict[str, str]) -> bytes:
     text = (FIXTURES / "after" / name).read_text()
     for mark, value in marks.items():
-        text = text.replace(mark, value)
+        text = text.replace(mark, json.dumps(value, ensure_ascii=False)[1:-1])  # in quotes everywhere, of TOML too
     return text.encode()

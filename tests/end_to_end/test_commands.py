@@ -137,6 +137,7 @@ def test_the_demo_with_the_real_codex(codex: Machine) -> None:
     assert (0, "passed", True) == (ran.code, ran.json["status"], ran.json["real_codex"]), ran.transcript
 
 
+@pytest.mark.posix("modes 0600 and 0700")
 def test_the_manifest_is_readable_by_nobody_else(installed: Machine) -> None:
     """All files of ours are 0600, all folders 0700."""
     modes = {

@@ -40,7 +40,10 @@ from tests.staged import Stage, in_a_child
 ELSEWHERE = 2  # acts that have nothing to do with the worker, in the everyday run
 PATIENCE_S = 10.0
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+pytestmark = [
+    pytest.mark.posix("the command runs in a forked process"),
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"),
+]
 
 
 class ActingWorkers(WorkerSupervisor):

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.harness import KEY, Machine
 from tests.end_to_end.listeners import Listener
 from tests.powershell import Shell, blocks
@@ -69,6 +71,7 @@ def _stand_ins(machine: Machine) -> dict[str, list[str]]:
     return {"codex-fast-proxy": words, place: words}
 
 
+@pytest.mark.posix("bash runs the lines of the guide")
 def test_the_guide(codex: Machine) -> None:
     """Every command of the guide exits as announced, and the config ends with the new provider's URL."""
     machine = codex

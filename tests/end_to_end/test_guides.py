@@ -21,6 +21,8 @@ PLACE = ".local/share/codex-fast-proxy"
 PLUGIN = "codex-fast-proxy@codex-fast-proxy"
 _BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
+pytestmark = pytest.mark.posix("bash runs the lines of the guides")
+
 
 class Agent:
     """Follows a guide as a careful reader does: each block in order, in one shell, stopping at the first failure."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sys
+
 import pytest
 
 from tests.end_to_end.harness import KEY, KEY_ENV, Machine, api_key_login, chatgpt_login, relay_config
 
-_TOLD = f'[model_providers.relay.auth]\ncommand = "sh"\nargs = ["-c", "echo {KEY}"]\n'
+_PRINTS = json.dumps([sys.executable, ["-c", f"print('{KEY}')"]])[1:-1]
+_TOLD = "[model_providers.relay.auth]\ncommand = {}\nargs = {}\n".format(*_PRINTS.split(", ", 1))
 
 
 def without_env_key(text: str) -> str:

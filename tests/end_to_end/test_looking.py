@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def seen(home: Path) -> dict[str, tuple[int, int, bytes]]:
 @pytest.mark.parametrize("enabled", [False, True])
 def test_nothing_is_written_or_locked(machine: Machine, enabled: bool) -> None:  # noqa: FBT001 (a parameter of pytest)
     """On a home without us and on an enabled one, also while another command holds the lock."""
-    machine.environ["PATH"] = "/usr/bin:/bin"  # the real Codex would write databases of its own
+    machine.environ["PATH"] = os.defpath  # the real Codex would write databases of its own
     machine.relay()
     machine.write("auth.json", api_key_login())
     if enabled:

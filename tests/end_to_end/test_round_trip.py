@@ -68,8 +68,11 @@ def _many_tables(machine: Machine) -> None:
     machine.relay(table=more)
 
 
-HOMES = [_relay, _with_hooks, _with_other_events, _opted_out, _windows_text, _readable_by_all, _symlinked]
-HOMES += [_built_in, _many_tables]
+HOMES = [_relay, _with_hooks, _with_other_events, _opted_out, _windows_text, _built_in, _many_tables]
+HOMES += [
+    pytest.param(_readable_by_all, marks=pytest.mark.posix("mode 0644")),
+    pytest.param(_symlinked, marks=pytest.mark.posix("a symbolic link, for which a user of Windows has no right")),
+]
 
 
 def _precious(machine: Machine) -> dict[str, tuple[int, bytes]]:

@@ -133,6 +133,7 @@ def test_a_session_beside_an_installation(codex: Machine) -> None:
     assert changed <= {f"{STATE}/state/fast_proxy.config-seen"}  # the installation's own hook has run
 
 
+@pytest.mark.posix("signals reach the program")
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 7), ("SIGHUP", 8)])
 def test_signals_are_for_the_program(stand_in: Machine, name: str, code: int) -> None:
     """A signal to `run` reaches its program; `run` exits with the program's code, and the proxy ends too."""
@@ -143,6 +144,7 @@ def test_signals_are_for_the_program(stand_in: Machine, name: str, code: int) ->
     assert not listens(port)
 
 
+@pytest.mark.posix("signals reach the program")
 def test_an_interrupt_of_the_terminal_is_the_programs_business(stand_in: Machine) -> None:
     """^C reaches the whole job: we wait for what the program makes of it."""
     process, _ = started(stand_in, "--", "codex")
@@ -151,6 +153,7 @@ def test_an_interrupt_of_the_terminal_is_the_programs_business(stand_in: Machine
     assert 7 == stand_in.finish(process).code
 
 
+@pytest.mark.posix("the exit code tells of a signal")
 def test_a_program_that_is_killed(stand_in: Machine) -> None:
     """128 and the signal's number, as a shell has it."""
     process, _ = started(stand_in, "--", "codex")
@@ -239,6 +242,7 @@ def test_an_outbound_proxy_is_not_asked_for_the_way_to_us(stand_in: Machine) -> 
     assert "intern.example,127.0.0.1,localhost|http://proxy.example:3128|" == ran.stdout.strip()
 
 
+@pytest.mark.posix("a pseudo-terminal")
 @pytest.mark.posix("a pseudo-terminal")
 def test_the_terminal_is_the_programs(stand_in: Machine) -> None:
     """The program's stdin, stdout and stderr are the terminal of `run`, as an interactive session needs."""

@@ -12,6 +12,8 @@ import pytest
 from cfp.demo.scripted_turns import Stall
 from tests.end_to_end.harness import Machine, api_key_login
 
+pytestmark = pytest.mark.posix("signals end a process in order")
+
 
 def started(machine: Machine, *arguments: str) -> subprocess.Popen[str]:
     return machine._start(

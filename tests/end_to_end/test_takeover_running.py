@@ -14,15 +14,13 @@ import pytest
 
 from cfp.layout import Layout
 from tests.end_to_end import old_worker
-from tests.end_to_end.harness import Machine, free_port
+from tests.end_to_end.harness import Machine, free_port, system
 from tests.end_to_end.test_crashes import Street, chosen
 from tests.homes.acts import Acts, killed
 from tests.numbers import VIOLATIONS, Numbers
 from tests.predecessor import BEFORE, lay_out
 from tests.scenes import ENVIRON
 from tests.staged import Stage, in_a_child
-
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 
 @contextmanager
@@ -32,7 +30,7 @@ def old_proxy(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen([*words, "--port", str(port)], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"listening\n"
+        assert process.stdout.readline().strip() == b"listening"
         Layout(home).pid_file.write_text(str(process.pid))
         yield process
     finally:
@@ -57,7 +55,7 @@ def test_it_is_seen_kept_and_replaced_when_asked(machine: Machine) -> None:
         assert old.poll() is None
         started = machine.cfp("start")
         assert ("restarted", old.pid) == (started.json["status"], started.json["old_pid"]), started.transcript
-        assert -signal.SIGKILL == old.wait(10)
+        assert system.KILLED == old.wait(10)
     assert ("enabled", False) == ((now := machine.cfp("status").json)["state"], now["needs_restart"])
     assert "restored" == machine.cfp("uninstall").json["config_restore"]
     assert BEFORE == machine.config.read_bytes()
@@ -70,7 +68,7 @@ def test_its_session_may_end_before_it_does(machine: Machine) -> None:
         assert "restored" == machine.cfp("uninstall", "--defer-stop").json["config_restore"]
         assert (BEFORE, None) == (machine.config.read_bytes(), old.poll())
         assert "stopped" == machine.cfp("uninstall").json["stop_result"]["status"]
-        assert -signal.SIGKILL == old.wait(10)
+        assert system.KILLED == old.wait(10)
 
 
 def test_it_outlives_no_uninstall_where_its_settings_are_lost(machine: Machine) -> None:
@@ -85,9 +83,11 @@ def test_it_outlives_no_uninstall_where_its_settings_are_lost(machine: Machine) 
         assert "repaired" == machine.cfp("recover").json["status"]
         assert old.poll() is None
         assert "stopped" == machine.cfp("uninstall").json["stop_result"]["status"]
-        assert -signal.SIGKILL == old.wait(10)
+        assert system.KILLED == old.wait(10)
 
 
+@pytest.mark.posix("the command runs in a forked process")
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 def test_killed_while_it_is_replaced(tmp_path: Path, numbers: Numbers) -> None:
     """At each stage: `status` names it, `recover` settles it, an uninstall leaves the user's bytes, no process."""
     stage = Stage(root=tmp_path / "stage", environ=ENVIRON)
