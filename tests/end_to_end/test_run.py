@@ -243,7 +243,6 @@ def test_an_outbound_proxy_is_not_asked_for_the_way_to_us(stand_in: Machine) -> 
 
 
 @pytest.mark.posix("a pseudo-terminal")
-@pytest.mark.posix("a pseudo-terminal")
 def test_the_terminal_is_the_programs(stand_in: Machine) -> None:
     """The program's stdin, stdout and stderr are the terminal of `run`, as an interactive session needs."""
     (stand_in.root / "bin" / "codex").write_text("#!/bin/sh\ntest -t 0 && test -t 1 && test -t 2 && echo kept\n")

@@ -1,4 +1,4 @@
-"""What a user meets, told whole with the real Codex: the very same stories on Linux and, with codex.exe, on Windows.
+"""A user's stories, told whole with the real Codex: the very same on Linux and, with codex.exe, on Windows.
 
 The other files of this folder look at each part more closely; these few go through all of them on each system.
 """
