@@ -12,11 +12,14 @@ from __future__ import annotations
 import ctypes
 import msvcrt
 import os
+import struct
 import sys
 from ctypes import wintypes
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from journal import _win32
 
 assert sys.platform == "win32"  # noqa: S101  for mypy, which checks this file for Windows alone
 
@@ -28,20 +31,11 @@ ATTRIBUTE_NORMAL, BACKUP_SEMANTICS, OPEN_LINK_ITSELF = 0x80, 0x02000000, 0x00200
 ACCESS_DENIED = 5
 INVALID_HANDLE = ctypes.c_void_p(-1).value
 
-_OWNER_AND_DACL = 0x1 | 0x4
-_PROTECTED_DACL = 0x80000000 | 0x4
+_OWNER_AND_DACL, _DACL = 0x1 | 0x4, 0x4
+_PROTECTED_DACL = 0x80000000 | _DACL
+_SELF_RELATIVE, _HAS_LIST, _IS_PROTECTED, _INHERITS = 0x8000, 0x4, 0x1000, 0x0100 | 0x0400  # control bits
 _TOKEN_QUERY, _TOKEN_USER = 0x8, 1
 _SDDL_REVISION = 1
-
-
-class SecurityAttributes(ctypes.Structure):
-    """SECURITY_ATTRIBUTES, for CreateFileW and CreateDirectoryW."""
-
-    _fields_ = (
-        ("length", wintypes.DWORD),
-        ("descriptor", ctypes.c_void_p),
-        ("inherit_handle", wintypes.BOOL),
-    )
 
 
 @cache
@@ -101,10 +95,10 @@ def descriptor_of(sddl: str) -> ctypes.c_void_p:
 
 
 @cache
-def attributes(*, folder: bool = False) -> SecurityAttributes:
+def attributes(*, folder: bool = False) -> _win32.FileSecurity:
     """Return the attributes with which a private file or folder is made; made once per process."""
     descriptor = descriptor_of(private_sddl(user_sid(), folder=folder))
-    return SecurityAttributes(ctypes.sizeof(SecurityAttributes), descriptor, False)
+    return _win32.FileSecurity(ctypes.sizeof(_win32.FileSecurity), descriptor, False)
 
 
 def open_handle(path: Path | str, access: int, disposition: int, flags: int, *, private: bool = False) -> int:
@@ -172,10 +166,10 @@ def set_access(path: Path, descriptor: Any) -> None:
         close(handle)
 
 
-def _set(handle: int, descriptor: Any) -> bool:
+def _set(handle: int, descriptor: Any, parts: int = _PROTECTED_DACL) -> bool:
     function = _library("advapi32").SetKernelObjectSecurity
     function.argtypes = [wintypes.HANDLE, wintypes.DWORD, ctypes.c_void_p]
-    return bool(function(handle, _PROTECTED_DACL, descriptor))
+    return bool(function(handle, parts, descriptor))
 
 
 def read_descriptor(path: Path) -> bytes:
@@ -188,3 +182,20 @@ def read_descriptor(path: Path) -> bytes:
     if not read(str(path), _OWNER_AND_DACL, buffer, size, ctypes.byref(size)):
         raise error_of(path)
     return buffer.raw[: size.value]
+
+
+def access_list(path: Path) -> bytes:
+    """Return the access list of a file: "P" where it inherits nothing, else "-", and its entries. Raises OSError."""
+    descriptor = read_descriptor(path)
+    control, start = struct.unpack_from("<H", descriptor, 2)[0], struct.unpack_from("<I", descriptor, 16)[0]
+    size = struct.unpack_from("<H", descriptor, start + 2)[0] if start else 0
+    return (b"P" if control & _IS_PROTECTED else b"-") + descriptor[start : start + size]
+
+
+def set_access_list(handle: int, value: bytes) -> None:
+    """Give an open file the access list that `access_list` returned. Raises OSError."""
+    protected, entries = value[:1] == b"P", value[1:]
+    control = _SELF_RELATIVE | _HAS_LIST | (_IS_PROTECTED if protected else _INHERITS)
+    descriptor = struct.pack("<BBHIIII", 1, 0, control, 0, 0, 0, 20 if entries else 0) + entries
+    if not _set(handle, descriptor, _PROTECTED_DACL if protected else _DACL):
+        raise error_of("")

@@ -29,7 +29,10 @@ from journal.fs import FileInUse, FileType, Stat
 if TYPE_CHECKING:
     from journal._win32 import FileSecurity
 
+_SHARE_ALL = 7  # of `_win32`, which is imported late
 _PAUSES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 0.73)  # two seconds in all
+_WRITE_DAC = 0x00040000
+_ACCESS_LIST = "windows.access_list"  # kept as an attribute of the file, as an ACL is on Linux
 _NAME_SURROGATE = 0x20000000  # of a reparse tag: the file is another name, and no cloud file or the like
 _PREFIXES = (("\\\\?\\UNC\\", "\\\\"), ("\\\\?\\", ""))
 
@@ -73,8 +76,10 @@ class WindowsFs:
             return file.read()
 
     def xattrs(self, path: Path) -> Mapping[str, bytes]:
+        from journal import _private_windows  # noqa: PLC0415 - as above
+
         path.lstat()
-        return {}
+        return {_ACCESS_LIST: _private_windows.access_list(path)}
 
     def writable(self, path: Path) -> bool:
         from journal import _win32  # noqa: PLC0415 - as above
@@ -91,23 +96,31 @@ class WindowsFs:
         from journal import _win32  # noqa: PLC0415 - as above
 
         try:
-            os.close(self._open(path, _win32.DELETE, os.O_RDONLY))
+            # Shared by nobody: a program that shares deletion allows a rename, but no file in the place of its own.
+            os.close(self._open(path, _win32.DELETE, os.O_RDONLY, share=0))
         except FileNotFoundError:
             return
 
     def create(self, path: Path, mode: int) -> int:
         from journal import _win32  # noqa: PLC0415 - as above
 
-        access = _win32.READ | _win32.WRITE
-        handle = _win32.open_handle(path, access, _win32.SHARE_ALL, _win32.CREATE_NEW, security=_security(mode))
+        access = _win32.READ | _win32.WRITE | _WRITE_DAC
+        security = _security(mode, folder=False)
+        handle = _win32.open_handle(path, access, _win32.SHARE_ALL, _win32.CREATE_NEW, security=security)
         return _win32.descriptor(handle, os.O_RDWR)
 
     def open(self, path: Path) -> int:
         from journal import _win32  # noqa: PLC0415 - as above
 
-        return self._open(path, _win32.READ | _win32.WRITE, os.O_RDWR)
+        access = _win32.READ | _win32.WRITE
+        try:
+            return self._open(path, access | _WRITE_DAC, os.O_RDWR)
+        except FileInUse:
+            raise
+        except PermissionError:  # a file of which this user may change the content, and not the rights
+            return self._open(path, access, os.O_RDWR)
 
-    def _open(self, path: Path, access: int, flags: int) -> int:
+    def _open(self, path: Path, access: int, flags: int, *, share: int = _SHARE_ALL) -> int:
         from journal import _win32  # noqa: PLC0415 - as above
 
         result = path.lstat()
@@ -116,7 +129,7 @@ class WindowsFs:
         through = result.st_reparse_tag != 0  # a cloud file and the like: its own handle would give no content
 
         def attempt() -> int:
-            return _win32.open_handle(path, access, _win32.SHARE_ALL, _win32.OPEN_EXISTING, through=through)
+            return _win32.open_handle(path, access, share, _win32.OPEN_EXISTING, through=through)
 
         return _win32.descriptor(self._patiently(path, attempt), flags)
 
@@ -141,7 +154,13 @@ class WindowsFs:
         """Do nothing: a mode here is the read-only attribute alone, and a file that has it is not replaced."""
 
     def set_xattr(self, fd: int, name: str, value: bytes) -> None:
-        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+        import msvcrt  # noqa: PLC0415 - as above
+
+        from journal import _private_windows  # noqa: PLC0415 - as above
+
+        if name != _ACCESS_LIST:
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+        _private_windows.set_access_list(msvcrt.get_osfhandle(fd), value)
 
     def drop_xattr(self, fd: int, name: str) -> None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
@@ -183,7 +202,7 @@ class WindowsFs:
     def make_folder(self, path: Path, mode: int) -> None:
         from journal import _win32  # noqa: PLC0415 - as above
 
-        _win32.make_directory(path, _security(mode))
+        _win32.make_directory(path, _security(mode, folder=True))
 
     def remove_folder(self, path: Path) -> None:
         self._patiently(path, path.rmdir)
@@ -225,13 +244,15 @@ def _is_in_use(error: OSError, path: Path) -> bool:
     if error.winerror != _win32.ACCESS_DENIED:
         return False
     try:
-        handle = _win32.open_handle(path, _win32.DELETE, _win32.SHARE_ALL, _win32.OPEN_EXISTING)
+        handle = _win32.open_handle(path, _win32.DELETE, 0, _win32.OPEN_EXISTING)  # refused by any open handle
     except OSError as refused:
         return refused.winerror == _win32.SHARING_VIOLATION
     _win32.close_handle(handle)
     return False
 
 
-def _security(mode: int) -> FileSecurity | None:  # noqa: ARG001 - the access list is still to be made
+def _security(mode: int, *, folder: bool) -> FileSecurity | None:
     """Return who may use a new file or folder of this mode; None stands for those who may use its folder."""
-    return None
+    from journal import _private_windows  # noqa: PLC0415 - as above
+
+    return None if mode & 0o077 else _private_windows.attributes(folder=folder)

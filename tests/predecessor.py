@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from pathlib import Path
 
 from cfp.codex.hook_trust import trusted_hash
@@ -45,6 +47,7 @@ def lay_out(home: Path, port: int = 8787) -> Layout:
 
 def _filled(name: str, marks: dict[str, str]) -> bytes:
     text = (FIXTURES / "after" / name).read_text()
+    text = re.sub(r"@HOME@[^\"\s]*", lambda path: json.dumps(path[0].replace("/", os.sep))[1:-1], text)
     for mark, value in marks.items():
         text = text.replace(mark, json.dumps(value, ensure_ascii=False)[1:-1])  # in quotes everywhere, of TOML too
     return text.encode()

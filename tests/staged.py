@@ -60,6 +60,7 @@ class StageDisk(MachineDisk):
     """This machine's files; each backup is a second later than the last, in a fork as in its parent."""
 
     def __init__(self, layout: Layout) -> None:
+        super().__init__()
         self._layout = layout
 
     def now(self) -> datetime:

@@ -62,7 +62,7 @@ def run(args: Args, host: Host, seconds: Callable[[], float] = time.monotonic) -
     while True:
         fields, error = _try(args, host, deadline - seconds())
         runs = fields["status"] in {"started", "already_running"} and "interrupted" not in fields.values()
-        stop = None if runs else plan_session(host.survey(), error)
+        stop = None if runs else plan_session(host.survey(despite_use=True), error)
         if stop is None or not stop.may_pass or seconds() + _PAUSE_S >= deadline:
             break
         time.sleep(_PAUSE_S)
@@ -103,12 +103,12 @@ def _failed(error: CfpError) -> dict[str, Any]:
 
 
 def _start(args: Args, host: Host, seconds: float) -> dict[str, Any]:
-    facts = host.survey()
+    facts = host.survey(despite_use=True)
     plan = plan_autostart(facts)
     if plan.worker is WorkerAction.KEEP:
         return _answer(plan, facts, None)
     with locked(host.journal, "autostart", min(LOCK_TIMEOUT_S, seconds), recover=False) as (lease, _):
-        facts = host.survey(locked=True)
+        facts = host.survey(locked=True, despite_use=True)
         plan = plan_autostart(facts)
         if facts.interrupted:
             return _beside_an_interrupted_command(args, host, facts, plan, seconds)

@@ -15,7 +15,7 @@ from cfp.core.plan.repair import Repair, check_recorded, plan_recovery
 from cfp.core.state import state_of
 from cfp.errors import Busy
 from cfp.host.home import LOCK_TIMEOUT_S, Host
-from cfp.host.system.privacy import close_to_others
+from cfp.host.system.files.privacy import close_to_others
 from cfp.lifecycle.session import locked, translated
 from cfp.messages import Message, message
 from cfp.messages.recovery import RECOVERY

@@ -11,7 +11,7 @@ from cfp.core.plan.repair import Repair
 from cfp.core.settings import Settings
 from cfp.core.state import state_of
 from cfp.host.home import LOCK_TIMEOUT_S, Host
-from cfp.host.system.privacy import close_to_others
+from cfp.host.system.files.privacy import close_to_others
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact, translated
 from cfp.lifecycle.tables import GIVE_BACK

@@ -29,11 +29,15 @@ class PortState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFact:
-    """A parsed file; `doc` None where it is missing or does not parse, then `error` has the reason."""
+    """A parsed file; `doc` None where it is missing or does not parse, then `error` has the reason.
+
+    in_use  another program keeps the file to itself (Windows): nothing is known of its content
+    """
 
     data: bytes | None
     doc: Mapping[str, Any] | None
     error: str = ""
+    in_use: bool = False
 
     @property
     def root(self) -> Mapping[str, Any]:
@@ -121,6 +125,7 @@ class Facts:
     addresses          every recorded address of the proxy, oldest first; `addresses_data`: the file
     neighbours         the programs at the other loopback addresses that config.toml, the record of the installation
                        or --upstream-base names
+    in_use             the files that other programs keep to themselves (Windows); only the hook goes on then
     user_environment   names that Windows keeps for new programs of this user; none elsewhere
     codex_login        the login that Codex uses, of those that `login` counts and of kinds that it does not
     environment        names of the variables that are set and not blank, $CODEX_HOME/.env included
@@ -174,6 +179,7 @@ class Facts:
     addresses: tuple[FormerAddress, ...] = ()
     addresses_data: bytes | None = None
     neighbours: tuple[PortFact, ...] = ()
+    in_use: tuple[str, ...] = ()
 
     @property
     def is_installed(self) -> bool:

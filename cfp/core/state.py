@@ -94,6 +94,8 @@ def configured_url(facts: Facts) -> ConfiguredUrl:
     settings = facts.recorded_settings
     if settings is None:
         return ConfiguredUrl.DIRECT
+    if facts.config.in_use:  # Codex has read it, and nothing says that it leads elsewhere now
+        return ConfiguredUrl.PROXIED
     if facts.config.doc is None:  # not TOML now: Codex may have read it before, and will once it is repaired
         is_in_text = settings.base_url.encode() in (facts.config.data or b"")
         return ConfiguredUrl.PROXIED if is_in_text else ConfiguredUrl.DIRECT

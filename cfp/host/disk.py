@@ -10,20 +10,29 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from cfp.core.ownership import Ownership
+from cfp.host.system.files.file_use import IN_USE, read_bytes
 from cfp.host.system.ownership import read_ownership
+from journal.fs import FileInUse
+
+PATIENCE_S: Final = 2.0
+_PAUSE_S: Final = 0.05
 
 
 class Disk(Protocol):
     """Reads files and folders; no method raises for one that is missing or unreadable."""
 
     def try_to_read(self, path: Path) -> tuple[bytes | None, str]:
-        """Return the file's bytes, or None and the reason; the reason is "" for a missing file."""
+        """Return the file's bytes, or None and the reason; the reason is "" for a missing file.
+
+        It is `IN_USE` for a file that another program keeps to itself, and that was waited for in vain (Windows).
+        """
 
     def read(self, path: Path) -> bytes | None:
         """Return the file's bytes; None where it cannot be read."""
@@ -46,17 +55,42 @@ class Disk(Protocol):
 
 
 class MachineDisk:
-    """The disk and clock of this machine."""
+    """The disk and clock of this machine.
+
+    patience  seconds that all reads together wait for files that other programs keep to themselves
+    """
+
+    def __init__(
+        self,
+        patience: float = PATIENCE_S,
+        sleep: Callable[[float], object] = time.sleep,
+        read: Callable[[Path], bytes] = read_bytes,
+    ) -> None:
+        self._patience = patience
+        self._sleep = sleep
+        self._read = read
 
     def try_to_read(self, path: Path) -> tuple[bytes | None, str]:
         try:
             if stat.S_ISFIFO(path.stat().st_mode):
                 return None, "it is a pipe"  # reading would wait for a writer, for ever
-            return path.read_bytes(), ""
+            return self._read_patiently(path), ""
         except FileNotFoundError:
             return None, ""
+        except FileInUse:
+            return None, IN_USE
         except OSError as error:
             return None, error.strerror or type(error).__name__
+
+    def _read_patiently(self, path: Path) -> bytes:
+        while True:
+            try:
+                return self._read(path)
+            except FileInUse:
+                if self._patience <= 0:
+                    raise
+            self._sleep(_PAUSE_S)
+            self._patience -= _PAUSE_S
 
     def read(self, path: Path) -> bytes | None:
         return self.try_to_read(path)[0]

@@ -19,8 +19,8 @@ from cfp.host.disk import read_or_none
 from cfp.host.home import Host
 from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.system import macos
+from cfp.host.system.files.privacy import open_to_others, readers
 from cfp.host.system.interpreters import versioned_path
-from cfp.host.system.privacy import open_to_others, readers
 from cfp.socket_owner import lookups
 
 SYSTEM = Path("/etc/codex")

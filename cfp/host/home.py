@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from cfp.core.ownership import Ownership
 from cfp.core.route_report import version_matters
 from cfp.errors import CfpError
 from cfp.host import codex_cli
-from cfp.host.disk import DISK, Disk
+from cfp.host.disk import Disk, MachineDisk
 from cfp.host.survey import RequestedAddress, home_ownership, survey
 from cfp.host.worker.code_id import package_path, user_base
 from cfp.layout import Layout, locate
@@ -34,7 +34,7 @@ class Host:
     layout: Layout
     environ: Mapping[str, str]
     python: str
-    disk: Disk = DISK
+    disk: Disk = field(default_factory=MachineDisk)
 
     @classmethod
     def find(cls, codex_home: str | None, environ: Mapping[str, str], python: str) -> Host:
@@ -47,6 +47,7 @@ class Host:
         ask_codex: bool = False,
         locked: bool = False,
         settled: bool = False,
+        despite_use: bool = False,
     ) -> Facts:
         """Read everything once; `ask_codex` also runs the Codex CLI for its version.
 
@@ -54,6 +55,7 @@ class Host:
 
         locked   the caller holds the journal's lock: an open transaction belongs to no running command
         settled  the caller has settled the interrupted transactions: the survey looks for none
+        despite_use  go on where another program keeps a file to itself, and else raise Refused(file_in_use)
         """
         facts = survey(
             self.layout,
@@ -63,6 +65,7 @@ class Host:
             disk=self.disk,
             locked=locked,
             settled=settled,
+            despite_use=despite_use,
         )
         return replace(facts, codex_version=self.codex_version) if version_matters(facts) else facts
 

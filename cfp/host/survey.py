@@ -25,6 +25,7 @@ from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.provider.key_flaws import flawed_keys
 from cfp.host.provider.keys import CodexFiles
 from cfp.host.system import windows
+from cfp.host.system.files import file_use
 from cfp.host.system.ownership import entries
 from cfp.host.worker import code_id
 from cfp.host.worker.own_port import own_ports
@@ -44,7 +45,7 @@ class RequestedAddress:
     upstream_base: str | None = None
 
 
-def survey(
+def survey(  # noqa: PLR0913  each is one choice, and all but two have a default
     layout: Layout,
     environ: Mapping[str, str],
     *,
@@ -54,6 +55,7 @@ def survey(
     disk: Disk = DISK,
     locked: bool = False,
     settled: bool = False,
+    despite_use: bool = False,
 ) -> Facts:
     """Read one home.
 
@@ -62,8 +64,12 @@ def survey(
     disk           reads files and the clock
     locked         the caller holds the journal's lock
     settled        the caller has settled the interrupted transactions: the survey looks for none
+    despite_use    go on where another program keeps a file to itself (Windows)
+
+    Raises Refused(file_in_use) for such a file otherwise, so that no file is taken for missing or damaged.
     """
     queries = queries or LOCAL_QUERIES
+    disk = _NotingDisk(disk)
     config = _text(disk, layout.config, config_toml.parse)
     hooks = _text(disk, layout.hooks, hooks_document.parse)
     record = _OwnFiles(disk)
@@ -87,6 +93,8 @@ def survey(
     addresses = parse_addresses(addresses_data)
     named_ports = _named_ports(config, manifest, requested.upstream_base)
     ports = _doubtful(named_ports, recorded, addresses, backup_contents)
+    if disk.in_use and not despite_use:
+        raise file_use.refusal(Path(next(iter(disk.in_use))))
     return Facts(
         layout=layout,
         now=disk.now(),
@@ -132,6 +140,7 @@ def survey(
         ),
         addresses=addresses,
         addresses_data=addresses_data,
+        in_use=tuple(disk.in_use),
         neighbours=tuple(look.at(DEFAULT_HOST, port) for port in ports if port != candidate.port),
     )
 
@@ -146,6 +155,26 @@ def home_ownership(disk: Disk, layout: Layout) -> Ownership:
     """Read the owners of the home, its shared files and our own; auth.json is Codex's alone."""
     files = (path for folder in layout.own_folders for path in entries(folder))
     return disk.ownership(layout.home, (layout.config, layout.hooks, layout.backups.parent, *files))
+
+
+class _NotingDisk:
+    """Reads through another disk; `in_use` has each file that another program keeps to itself."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self.in_use: dict[str, None] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._disk, name)
+
+    def try_to_read(self, path: Path) -> tuple[bytes | None, str]:
+        data, error = self._disk.try_to_read(path)
+        if error == file_use.IN_USE:
+            self.in_use[str(path)] = None
+        return data, error
+
+    def read(self, path: Path) -> bytes | None:
+        return self.try_to_read(path)[0]
 
 
 class _OwnFiles:
@@ -227,7 +256,7 @@ def _sharing_home(disk: Disk, worker: PortFact | None, default: Layout | None) -
 def _text(disk: Disk, path: Path, parse: Any) -> TextFact:
     data, error = disk.try_to_read(path)
     if data is None:
-        return TextFact(data=None, doc=None, error=error)
+        return TextFact(data=None, doc=None, error=error, in_use=error == file_use.IN_USE)
     try:
         return TextFact(data=data, doc=parse(data))
     except Unparseable as bad:

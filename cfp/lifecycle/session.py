@@ -9,12 +9,14 @@ from typing import Any
 
 from cfp.core.state import State as Lifecycle
 from cfp.errors import Busy, CfpError, CutShort, Failed, RecoveryRequired, Refused
+from cfp.host.system.files import file_use
 from cfp.lifecycle.effects import Switch, close_rolled_back
 from cfp.lifecycle.machine import Run, Table
 from journal import (
     Damaged,
     Drifted,
     Interrupted,
+    InUse,
     Journal,
     JournalError,
     Lease,
@@ -64,7 +66,7 @@ def transact(
                 folders=(switch.layout.worker,),
             )
             Run(table, switch, abandon=close_rolled_back).finish()
-    except Failed as error:
+    except (Failed, Refused) as error:
         if switch.replaced and not any(worker["outcome"] == "relaunched" for worker in switch.tx.workers):
             failure = error.details.get("detail") or error.details.get("reason") or error.code
             raise CutShort(
@@ -94,8 +96,7 @@ def _ours(error: JournalError) -> CfpError:
         case Unsupported():
             return Refused("file_not_replaceable", path=str(error.path), reason=error.reason)
         case StorageFailed():
-            reason = os.strerror(error.errno) if error.errno else "it gave no reason"
-            return Failed("storage_failed", path=str(error.path), errno=error.errno, reason=reason)
+            return _storage_failed(error)
         case Damaged():
             return RecoveryRequired("journal_damaged", transaction=error.txid, files=list(error.files))
         case Misplaced():
@@ -110,3 +111,10 @@ def _ours(error: JournalError) -> CfpError:
         case Interrupted():
             return RecoveryRequired("interrupted", transactions=list(error.transactions))
     return Failed("journal_failed", reason=type(error).__name__)
+
+
+def _storage_failed(error: StorageFailed) -> CfpError:
+    if isinstance(error, InUse):
+        return file_use.refusal(error.path)
+    reason = os.strerror(error.errno) if error.errno else "it gave no reason"
+    return Failed("storage_failed", path=str(error.path), errno=error.errno, reason=reason)

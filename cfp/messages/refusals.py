@@ -34,6 +34,7 @@ RefusalCode = Literal[
     "port_in_use",
     "file_not_editable",
     "file_not_replaceable",
+    "file_in_use",
     "changed_meanwhile",
     "busy",
     "not_enabled",
@@ -136,6 +137,9 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "Write base_url in a simpler form by hand, or report the form that was refused."),
     "file_not_replaceable": Message(
         "{path} cannot be replaced safely: {reason}. Nothing was changed.", "Make it a regular, writable file, then run the command again."),
+    "file_in_use": Message(
+        "Another program has {path} open and does not share it: {holder}. Nothing was changed.",
+        "Close the file in that program (an editor, a sync program or a virus scanner), then run the command again."),
     "changed_meanwhile": Message(
         "Another program changed these files at the same time: {paths}. This command changed nothing.", "Run the command again."),
     "busy": Message("Another command is running in this Codex home: {holder}.", "Wait until it has finished, then run this command again."),

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from cfp.codex.auth_json import api_key, login_mode
@@ -18,9 +19,12 @@ from cfp.core.keys.bearer import bearer, is_key
 from cfp.core.keys.provider_auth import stored_keys
 from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
 from cfp.core.settings import Policy, Settings
+from cfp.host.system.files.file_use import read_bytes
 from cfp.layout import Layout
+from journal.fs import FileInUse
 
 T = TypeVar("T")
+_KEPT_S: Final = 10.0
 # A config.toml without any of these has neither setting; a backslash may be an escape inside either key.
 _CONFIG_MARKS: Final = (b"service_tier", b"cli_auth_credentials_store", b"\\")
 # `http_headers`, the end of `env_http_headers`, and `gateway_oauth` count in split mode only.
@@ -29,11 +33,24 @@ _TABLES: Final = ("http_headers", "env_http_headers")
 
 
 class StatCached(Generic[T]):
-    """One parsed file, read again only when its stat changes. A missing file is `parse(None)`."""
+    """One parsed file, read again only when its stat changes. A missing file is `parse(None)`.
 
-    def __init__(self, path: Path, parse: Callable[[bytes | None], T]) -> None:
+    While another program keeps a changed file to itself (Windows), the last value stays for `_KEPT_S` seconds; after
+    them, and where there is none, the file counts as missing until it can be read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        parse: Callable[[bytes | None], T],
+        read: Callable[[Path], bytes] = read_bytes,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._path = os.fspath(path)
         self._parse = parse
+        self._read = read
+        self._clock = clock
+        self._in_use: tuple[tuple[int, ...] | None, float] | None = None  # which stat, since when
         self._stat: tuple[int, ...] | None = ()
         self._value: T
 
@@ -48,15 +65,25 @@ class StatCached(Generic[T]):
         else:
             stat = (stat_result.st_mtime_ns, stat_result.st_ctime_ns, stat_result.st_size, stat_result.st_ino)
         if stat != self._stat:
-            self._value = self._parse(self._read())
+            try:
+                data = self._read(Path(self._path))
+            except FileInUse:
+                return self._value_in_use(stat)
+            except OSError:
+                data = None
+            self._value = self._parse(data)
             self._stat = stat
         return self._value
 
-    def _read(self) -> bytes | None:
-        try:
-            return Path(self._path).read_bytes()
-        except OSError:
-            return None
+    def _value_in_use(self, stat: tuple[int, ...] | None) -> T:
+        """Return the value while the file cannot be read; the next request tries again."""
+        now = self._clock()
+        if self._in_use is None or self._in_use[0] != stat:
+            self._in_use = (stat, now)
+        if self._stat == () or now - self._in_use[1] >= _KEPT_S:
+            self._value = self._parse(None)
+            self._stat = ()
+        return self._value
 
 
 class KeyUnusable(Exception):

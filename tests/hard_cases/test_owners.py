@@ -55,7 +55,7 @@ def stage() -> Iterator[Stage]:
     plain(made)
     for package in (cfp, journal):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.name.endswith(("__main__", "_portable")):
+            if not module.name.endswith(("__main__", "_portable", "_win32", "_windows", "_windows_lock")):
                 importlib.import_module(module.name)
     for words in (("status",), ("doctor",), INSTALL, MOVE, ("prepare-chatgpt-login", "--apply"), ("uninstall",)):
         made.run(*words)

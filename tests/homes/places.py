@@ -250,6 +250,7 @@ class FolderDisk(MachineDisk):
     """The disk of a home in a folder: this machine's files, the test's clock."""
 
     def __init__(self, seconds: int) -> None:
+        super().__init__()
         self._seconds = seconds
 
     def now(self) -> datetime:

@@ -32,7 +32,7 @@ WRITERS = {
     "cfp/commands/autostart.py": ("append_to ?.replace", "the hook's log, one line for each start"),
     "cfp/cli.py": ("tempfile.mkstemp", "the report of a bug, when nothing else can be relied on"),
     "cfp/host/system/skill_link.py": ("?.mkdir", "one link outside the Codex home"),
-    "cfp/host/system/privacy.py": ("make_private", "the rights of our own files, not their content"),
+    "cfp/host/system/files/privacy.py": ("make_private", "the rights of our own files, not their content"),
     "cfp/host/system/git.py": ("tempfile.TemporaryDirectory", "a throw-away folder"),
     "cfp/host/system/scratch.py": ("tempfile.mkdtemp make_folder shutil.rmtree", "throw-away folders"),
     "cfp/bench/codex_exec.py": ("?.mkdir ?.write_text", "a throw-away Codex home"),

@@ -16,6 +16,7 @@ from cfp.errors import Failed
 from cfp.host.provider.keys import CodexFiles, KeySource, ProviderKey, checked_bearer, discover_key
 from cfp.layout import Layout
 from cfp.proxy.credentials import Credentials, KeyUnusable, StatCached
+from journal.fs import FileInUse
 
 ENVIRON = {"RELAY_KEY": " sk-env ", "BAD": "a\r\nX: y", "EMPTY": " "}
 KEY = '{"OPENAI_API_KEY":"sk-x"}'
@@ -56,6 +57,48 @@ def test_a_file_is_read_again_only_when_it_changed(tmp_path: Path) -> None:
             (tmp_path / "new").replace(path)
         assert [cached.get(), cached.get()] == [content, content]
     assert reads == [None, b"1", b"2", None]
+
+
+def test_a_file_that_another_program_keeps_to_itself(tmp_path: Path) -> None:
+    """The last value serves for ten seconds, then the file counts as missing; once it is free, its content does."""
+    path, now = tmp_path / "f", 0.0
+    path.write_bytes(b"1")
+    in_use = False
+
+    def read(one: Path) -> bytes:
+        if in_use:
+            raise FileInUse(13, "in use", str(one))
+        return one.read_bytes()
+
+    cached = StatCached(path, lambda data: data, read, lambda: now)
+    assert b"1" == cached.get()
+    for content, end in ((b"22", b"22"), (b"333", b"333")):
+        before = cached.get()
+        path.write_bytes(content)
+        in_use = True
+        start = now
+        for seconds, expected in ((0, before), (9.9, before), (10, None), (60, None)):
+            now = start + seconds
+            assert expected == cached.get()
+        in_use = False
+        assert end == cached.get()
+        now += 100
+
+
+def test_a_file_that_is_in_use_from_the_beginning(tmp_path: Path) -> None:
+    """Without a value the file counts as missing, until it can be read."""
+    path, in_use = tmp_path / "f", True
+    path.write_bytes(b"1")
+
+    def read(one: Path) -> bytes:
+        if in_use:
+            raise FileInUse(13, "in use", str(one))
+        return one.read_bytes()
+
+    cached = StatCached(path, lambda data: data, read)
+    assert [None, None] == [cached.get(), cached.get()]
+    in_use = False
+    assert b"1" == cached.get()
 
 
 def test_keys_come_from_where_the_settings_say(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import CfpError, Failed
 from cfp.host.provider.secret import redact
 from cfp.host.system import detached
-from cfp.host.system.privacy import close_to_others
+from cfp.host.system.files.privacy import close_to_others
 from cfp.host.worker import processes
 from cfp.layout import Layout
 from journal.private import append_to

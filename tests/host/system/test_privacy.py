@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cfp.host.system.privacy import close_to_others, open_to_others, readers
+from cfp.host.system.files.privacy import close_to_others, open_to_others, readers
 from tests.access import give_to_all, others_may_read
 
 

@@ -14,9 +14,9 @@ from cfp.host.system.ownership import entries
 from journal.private import make_private
 
 if sys.platform == "win32":
-    from cfp.host.system._privacy_windows import readers
+    from cfp.host.system.files._privacy_windows import readers
 else:
-    from cfp.host.system._privacy_posix import readers
+    from cfp.host.system.files._privacy_posix import readers
 
 __all__ = ["close_to_others", "open_to_others", "readers"]
 
