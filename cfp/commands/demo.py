@@ -1,4 +1,7 @@
-"""Try every step in a temporary Codex home with an embedded provider; needs no network and leaves nothing."""
+"""Try every step in a temporary Codex home with an embedded provider; needs no network and leaves nothing.
+
+Where a step fails, the folder stays, with what the step's detail names in it.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,7 @@ def run(args: Args, host: Host) -> Result:
     """Tell the story; ticks go to stderr as it goes on."""
     began = time.monotonic()
     root = Path(tempfile.mkdtemp(prefix="codex-fast-proxy-demo-"))
+    passed = False
     try:
         speaker = WebSocketResponder()
         with DemoProvider(key=KEY, switch=speaker) as upstream:
@@ -45,10 +49,10 @@ def run(args: Args, host: Host) -> Result:
             home = DemoHome(root)
             program = Path(codex) if codex else None
             steps = Story(home=home, upstream=upstream, speaker=speaker, codex=program, tell=_tell).run()
+        passed = all(step.ok for step in steps)
     finally:
-        if not args.keep:
+        if passed and not args.keep:
             shutil.rmtree(root, ignore_errors=True)
-    passed = all(step.ok for step in steps)
     return Result(
         status="passed" if passed else "failed",
         exit_code=0 if passed else 2,
@@ -56,7 +60,7 @@ def run(args: Args, host: Host) -> Result:
             "steps": [asdict(step) for step in steps],
             "real_codex": codex is not None,
             "seconds": round(time.monotonic() - began, 1),
-            "folder": str(root) if args.keep else None,
+            "folder": str(root) if args.keep or not passed else None,
         },
     )
 
