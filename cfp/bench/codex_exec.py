@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
+import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from cfp.host.system.scratch import scratch
 from cfp.host.system.windows import NO_WINDOW
 from cfp.layout import Layout
+
+if sys.platform == "win32":
+    from cfp.bench._ending_windows import end_tree
+else:
+    from cfp.bench._ending_posix import end_tree
 
 PHRASE_ENV: Final = "CODEX_FAST_PROXY_BENCHMARK"
 
@@ -110,15 +113,6 @@ async def codex_exec(
             await process.communicate(prompt.encode())
         finally:
             if process.returncode is None:
-                _kill(process)
+                end_tree(process.pid)
                 await process.wait()
     return process.returncode or 0
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    """Kill Codex and its children: the npm package is a script that starts the real program."""
-    with suppress(ProcessLookupError):
-        if os.name == "nt":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)

@@ -11,12 +11,14 @@ import tomllib
 from pathlib import Path
 
 import psutil
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cfp.bench.codex_exec import config_text, environment
 from cfp.demo.scripted_turns import ScriptedTurn, Stall
 from tests.bench.conftest import CANARY, Bench
+from tests.systems import WINDOWS
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -35,28 +37,41 @@ def test_the_throw_away_config_says_what_was_meant(model: str, effort: str | Non
 
 def test_codex_sees_little_of_the_users_environment() -> None:
     """Keys, proxies and other homes stay outside; what finds programs goes along."""
+    home = Path("/tmp/t/home")
     own = {"PATH": "/bin", "LC_ALL": "C", "RELAY_KEY": CANARY, "CODEX_HOME": "/x", "http_proxy": "p", "RUST_LOG": "t"}
-    variables = environment(own, home=Path("/tmp/t/home"), origin="http://127.0.0.1:1", pass_phrase="secret")
+    variables = environment(own, home=home, origin="http://127.0.0.1:1", pass_phrase="secret")
     assert {"PATH", "LC_ALL", "HOME", "USERPROFILE", "CODEX_HOME", "HTTPS_PROXY", "NO_PROXY"} == variables.keys() - {
         "CODEX_FAST_PROXY_BENCHMARK"
     }
-    assert ("/tmp/t", "/tmp/t/home") == (variables["HOME"], variables["CODEX_HOME"])
+    assert (str(home.parent), str(home)) == (variables["HOME"], variables["CODEX_HOME"])
+
+
+HANGS = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+time.sleep(600)
+"""
+# Codex makes the id of each new home while it holds a lock on it, which Wine takes for another's.
+in_a_new_home = pytest.mark.beyond_wine("a lock that lets its own program write")
 
 
 def _pretend_codex(bench: Bench, script: str) -> None:
-    """Put a program of that name on PATH."""
+    """Put a program of that name on PATH: a script in Python."""
     folder = bench.machine.root / "bin"
     folder.mkdir()
-    program = folder / "codex"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
+    if WINDOWS:
+        (folder / "codex.py").write_text(script)
+        (folder / "codex.cmd").write_text(f'@"{sys.executable}" "{folder / "codex.py"}"\n')
+    else:
+        (folder / "codex").write_text(f"#!{sys.executable}\n{script}")
+        (folder / "codex").chmod(0o755)
     bench.machine.environ["PATH"] = os.pathsep.join((str(folder), os.environ["PATH"]))
 
 
 def test_a_codex_that_hangs_is_ended_with_its_children(bench: Bench) -> None:
     """A Codex that never asks is a timeout; neither it nor what it started is left."""
-    _pretend_codex(bench, "sleep 600 &\nsleep 600")
-    code, result = bench.run("--pairs", "1", "--timeout", "0.3")
+    _pretend_codex(bench, HANGS)
+    code, result = bench.run("--pairs", "1", "--timeout", "1")
     assert (2, "benchmark_nothing_measured") == (code, result["code"])
     assert ["TimeoutExpired"] * 2 == [one["error_type"] for one in result["samples"]]
     assert ([], []) == (bench.machine.processes(), list(bench.machine.temporary.iterdir()))
@@ -64,7 +79,7 @@ def test_a_codex_that_hangs_is_ended_with_its_children(bench: Bench) -> None:
 
 def test_a_codex_that_fails_is_named(bench: Bench) -> None:
     """A Codex that ends without a request gives no times, and says nothing on our streams."""
-    _pretend_codex(bench, "echo out; echo err >&2; exit 3")
+    _pretend_codex(bench, "import sys; print('out'); sys.exit(3)\n")
     code, result = bench.run("--pairs", "1")
     assert (2, [("CodexFailed", 0)] * 2) == (
         code,
@@ -72,6 +87,7 @@ def test_a_codex_that_fails_is_named(bench: Bench) -> None:
     )
 
 
+@in_a_new_home
 def test_real_codex_measures_a_faster_tier(codex_bench: Bench) -> None:
     """Real turns of Codex: the tier is set on the wire, the times are the provider's, the user's home is not used."""
     bench = codex_bench
@@ -103,6 +119,7 @@ def test_real_codex_measures_a_faster_tier(codex_bench: Bench) -> None:
     assert CANARY not in json.dumps(result)
 
 
+@in_a_new_home
 def test_a_real_codex_that_takes_too_long_is_ended(codex_bench: Bench) -> None:
     """After --timeout the turn's Codex and its children are gone, and the sample is a timeout."""
     bench = codex_bench
@@ -112,6 +129,7 @@ def test_a_real_codex_that_takes_too_long_is_ended(codex_bench: Bench) -> None:
     assert [] == bench.machine.processes()
 
 
+@in_a_new_home
 def test_interrupting_a_real_codex(codex_bench: Bench) -> None:
     """^C while Codex waits for the provider: no process and no file of the turn stay."""
     bench = codex_bench
@@ -136,6 +154,7 @@ def test_interrupting_a_real_codex(codex_bench: Bench) -> None:
     assert ([], []) == (bench.machine.processes(), list(bench.machine.temporary.iterdir()))
 
 
+@in_a_new_home
 def test_a_real_codex_does_not_outlive_its_benchmark(codex_bench: Bench) -> None:
     """Even where the benchmark is killed outright, its Codex ends by itself: nothing is tried again."""
     bench = codex_bench

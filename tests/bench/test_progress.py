@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 
+import pytest
+
 from cfp.bench.progress import progress_on
 from cfp.bench.timed_request import ErrorType, Phase
 from cfp.bench.workload import Tier
@@ -25,6 +27,7 @@ def test_plain_lines() -> None:
     ] == stream.getvalue().splitlines()
 
 
+@pytest.mark.posix("a pseudo-terminal")
 def test_a_terminal_sees_it_move() -> None:
     """On a terminal there is one moving line with pair, tier, phase and time, and a line that stays per sample."""
     leader, follower = os.openpty()
