@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.certificates import self_signed
+from tests.crash.sizes import size
 from tests.systems import lacking
 
 pytest_plugins = ["tests.numbers"]
@@ -31,7 +32,9 @@ OLDER_CODEX = ("0.130", "0.150")
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
 # No deadline: one slow example on a busy machine says nothing about the code.
 settings.register_profile("dev", max_examples=50, deadline=None)
-settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "ci", max_examples=size("EXAMPLES", 100, 100), deadline=None, derandomize=True, print_blob=True
+)
 settings.register_profile("deep", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(PROFILE)
 
@@ -116,8 +119,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("deep") and PROFILE != "deep":
             item.add_marker(pytest.mark.skip(reason="deep sizes: HYPOTHESIS_PROFILE=deep (nox -s deep)"))
         # In front of other marks: a condition of theirs may ask for what is lacking.
-        for posix in list(item.iter_markers("posix")):
-            if reason := lacking(*posix.args, **posix.kwargs):
+        for mark in list(item.iter_markers()):
+            if reason := lacking(mark):
                 item.add_marker(pytest.mark.skipif(condition=True, reason=reason), append=False)
     if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
         items[:] = dealt(items, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))

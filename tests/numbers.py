@@ -8,7 +8,8 @@ A test asks for the fixture `numbers` and says what it did:
 What is said travels with the test's own report, so it needs no shared file and survives worker processes. A row
 named `violations` closes its section. Count violations before asserting that there are none.
 
-The last section is how long the tests of each folder took, added up over all processes that ran them.
+The last sections are what was run and what was left out, by reason, and how long the tests of each folder took, added
+up over all processes that ran them.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.crash.sizes import ON_WINDOWS
+from tests.systems import WINDOWS
+
 VIOLATIONS = "violations"
-SPENT = "~ seconds of tests"  # behind all others
+RUN = "~ run and left out"
+SPENT = "~ seconds of tests"  # both behind all others
 Row = tuple[str, str]
 
 
@@ -49,6 +54,17 @@ class Table:
         """Add to the time of a test's folder."""
         row = SPENT, test.partition("::")[0].rpartition("/")[0]
         self.spent[row] = self.spent.get(row, 0) + seconds
+
+    def ran(self, report: pytest.TestReport) -> None:
+        """Count a test that was run, or the reason for which it was not."""
+        match report:
+            case pytest.TestReport(skipped=True, longrepr=(_, _, reason)):
+                row = RUN, f"not run: {str(reason).removeprefix('Skipped: ')}"
+            case pytest.TestReport(when="call", skipped=False):
+                row = RUN, "run"
+            case _:
+                return
+        self.counts[row] = self.counts.get(row, 0) + 1
 
     def add(self, properties: Iterable[tuple[str, object]]) -> None:
         """Take in what a report carries; properties that are none of ours are skipped."""
@@ -93,7 +109,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    lines = config.stash[_TABLE].lines()
+    table = config.stash[_TABLE]
+    if WINDOWS:
+        table.add(("count", ("smaller on Windows", f"CFP_TEST_{name}", many)) for name, many in ON_WINDOWS.items())
+    lines = table.lines()
     if lines:
         terminalreporter.section("numbers")
         terminalreporter.write_line("\n".join(lines))
@@ -107,5 +126,6 @@ class _Reports:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.table.spend(report.nodeid, report.duration)
+        self.table.ran(report)
         if report.when == "teardown":  # the last of a test's reports has all that it said
             self.table.add(report.user_properties)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.numbers import Numbers, Table
 
 
@@ -30,6 +32,22 @@ def test_the_time_of_each_folder_is_told() -> None:
         table.spend(f"tests/{name}", seconds)
     table.spend("tests/core/test_plan.py::test_it", 0.9)
     assert ["~ seconds of tests  tests/crash             4"] == table.lines()
+
+
+def test_what_was_left_out_is_counted_by_reason() -> None:
+    """A test counts once, when it was called; one that was not called counts by its reason, from any process."""
+    table = Table()
+    for when, outcome, longrepr in (
+        *(("setup", "passed", None), ("call", "passed", None), ("teardown", "passed", None)),
+        *(("setup", "passed", None), ("call", "failed", "a traceback")),
+        ("setup", "skipped", ("a.py", 1, "Skipped: POSIX by nature: uids")),
+        ("call", "skipped", ["a.py", 2, "Skipped: POSIX by nature: uids"]),
+    ):
+        table.ran(pytest.TestReport("a.py::test", ("a.py", 1, "test"), {}, outcome, longrepr, when))
+    assert [
+        "~ run and left out  not run: POSIX by nature: uids             2",
+        "                    run                                        2",
+    ] == table.lines()
 
 
 def test_what_another_process_sends_is_understood() -> None:

@@ -1,15 +1,30 @@
-"""The sizes of the unbounded tests: those of the gate, or of a deep session (HYPOTHESIS_PROFILE=deep)."""
+"""The sizes of the unbounded tests: those of the gate, of Windows, or of a deep session (HYPOTHESIS_PROFILE=deep)."""
 
 from __future__ import annotations
 
 import os
 
+from tests.systems import WINDOWS
+
+# What is computed, and so the same on every system, is tried in full on Linux. What is run takes its time here.
+ON_WINDOWS = {
+    "EXAMPLES": 15,
+    "CRASH_IMAGES": 6_000,
+    "CRASH_DEPTH": 2,
+    "FAULT_CODES": 1,
+    "HOMES": 8,
+    "REAL_HOMES": 2,
+    "CONTENTION": 12,
+    "RACE_ROUNDS": 2,
+    "WRITER_ROUNDS": 3,
+}
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
 
 def size(name: str, normal: int, deep: int) -> int:
     """Return the number that CFP_TEST_<name> sets, or the one for this kind of session."""
-    return int(os.environ.get(f"CFP_TEST_{name}", deep if DEEP else normal))
+    usual = ON_WINDOWS.get(name, normal) if WINDOWS else normal
+    return int(os.environ.get(f"CFP_TEST_{name}", deep if DEEP else usual))
 
 
 IMAGES = size("CRASH_IMAGES", 220_000, 6_000_000)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import get_state_machine_test
 
 from cfp.layout import Layout
-from tests.conftest import PROFILE
+from tests.crash.sizes import size
 from tests.homes.places import FolderHome, Home
 from tests.lifecycle.rules import Lifecycle
 from tests.lifecycle.world import Tally
@@ -22,8 +22,8 @@ from tests.numbers import Numbers
 
 LENGTH = 40
 SHARDS = range(4)
-HOMES = 6_250 if PROFILE == "deep" else 80
-REAL_HOMES = 500 if PROFILE == "deep" else 12
+HOMES = size("HOMES", 80, 6_250)
+REAL_HOMES = size("REAL_HOMES", 12, 500)
 
 
 def run(
