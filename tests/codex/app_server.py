@@ -9,13 +9,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.end_to_end.harness import system
+
 
 class AppServer:
     """Newline-delimited JSON, one request at a time. Codex re-reads its files for each request that we send."""
 
     def __init__(self, program: Path, home: Path) -> None:
         self.home = home
-        environ = {"PATH": os.environ["PATH"], "HOME": str(home), "CODEX_HOME": str(home)}
+        environ = {**system.shell(home, home), "PATH": os.environ["PATH"], "HOME": str(home), "CODEX_HOME": str(home)}
         self._process = subprocess.Popen(
             [str(program), "app-server"],
             stdin=subprocess.PIPE,

@@ -18,7 +18,9 @@ from cfp.codex.hooks_json import HOOKS_JSON, TOMBSTONE_LEFT, edit_for
 from journal.values import ABSENT, KeyEdit
 from tests.codex.app_server import AppServer
 from tests.codex.test_toml_fixtures import NAMES, own_values, read
+from tests.end_to_end.harness import system
 from tests.strategies import OUR_COMMAND, config_texts, hooks_texts
+from tests.systems import WINDOWS
 
 pytestmark = pytest.mark.real_codex
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -26,7 +28,9 @@ shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, He
 
 @pytest.fixture(scope="module")
 def codex(codex_cli: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    with AppServer(codex_cli, tmp_path_factory.mktemp("codex-home")) as server:
+    home = tmp_path_factory.mktemp("codex") / "home"
+    system.new_home(home)
+    with AppServer(codex_cli, home) as server:
         yield server
 
 
@@ -54,7 +58,7 @@ def test_keys_and_hashes_are_those_of_codex(codex: AppServer, data: bytes) -> No
     write(codex, hooks=data)
     groups = hooks_document.parse(data).get("hooks", {}).get("SessionStart", [])
     expected = {
-        trust_key(hooks_path(codex), g, h): trusted_hash(handler, held.get("matcher"))
+        trust_key(hooks_path(codex), g, h): trusted_hash(handler, held.get("matcher"), windows=WINDOWS)
         for g, held in enumerate(groups)
         for h, handler in enumerate(held["hooks"])
     }

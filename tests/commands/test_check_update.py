@@ -63,6 +63,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.lstat().st_mtime_ns, path.lstat().st_size) for path in sorted(folder.rglob("*"))}
 
 
+@pytest.mark.beyond_wine("git")
 @pytest.mark.parametrize(
     ("at_remote", "here", "relation"),
     [
@@ -91,6 +92,7 @@ def test_every_relation(
     assert before == snapshot(local)
 
 
+@pytest.mark.beyond_wine("git")
 def test_a_remote_that_cannot_be_asked(repos: tuple[Path, Path]) -> None:
     """It is said, and nothing is offered."""
     remote, local = repos
@@ -100,6 +102,7 @@ def test_a_remote_that_cannot_be_asked(repos: tuple[Path, Path]) -> None:
     assert "remote_unknown" == check(local, branch="nowhere")["relation"]
 
 
+@pytest.mark.beyond_wine("git")
 def test_local_changes_are_told(repos: tuple[Path, Path]) -> None:
     """An update would have to deal with them."""
     _, local = repos

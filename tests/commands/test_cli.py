@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from cfp.cli import Streams, main
 from cfp.commands import COMMANDS
 from cfp.layout import Layout
 from cfp.result import Result, envelope
+from tests.access import others_may_read
 
 
 def run_command(*argv: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
@@ -121,7 +121,7 @@ def test_a_bug_is_told_without_its_traceback(tmp_path: Path) -> None:
     assert (70, "bug", Layout(tmp_path).worker) == (code, answer["code"], log.parent)
     assert "only in the file" not in out.getvalue()
     assert "only in the file" in log.read_text()
-    assert 0o600 == stat.S_IMODE(log.stat().st_mode)
+    assert not others_may_read(log)
 
 
 def test_the_envelope_cannot_be_overridden() -> None:

@@ -36,6 +36,7 @@ def test_a_script_names_every_verb_and_flag(shell: str) -> None:
         assert all(flag.lstrip("-") in text for flag in of.flags)
 
 
+@pytest.mark.posix("shells that complete by a script")
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_shell_accepts_it(shell: str, tmp_path: Path) -> None:
     """Checked where that shell is installed."""
@@ -47,6 +48,7 @@ def test_the_shell_accepts_it(shell: str, tmp_path: Path) -> None:
     assert 0 == subprocess.run([program, "-n", str(path)], check=False).returncode
 
 
+@pytest.mark.posix("shells that complete by a script")
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [

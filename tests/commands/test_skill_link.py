@@ -20,12 +20,14 @@ def places(tmp_path: Path) -> tuple[str, str]:
     return str(repo), str(tmp_path / "skills")
 
 
+@pytest.mark.beyond_wine("links and junctions")
 def test_linked_found_and_removed(places: tuple[str, str]) -> None:
     """Both commands can be repeated."""
     statuses = [act(*places, {}).status for act in (unlink, link, link, unlink, unlink)]
     assert ["missing", "linked", "already_linked", "unlinked", "missing"] == statuses
 
 
+@pytest.mark.beyond_wine("links and junctions")
 def test_where_nothing_was_linked_nothing_is_to_do(places: tuple[str, str]) -> None:
     """No restart is asked for where Codex has lost no skill."""
     restarts = [
@@ -35,6 +37,7 @@ def test_where_nothing_was_linked_nothing_is_to_do(places: tuple[str, str]) -> N
     assert [False, True, True] == [bool(one) for one in restarts]
 
 
+@pytest.mark.beyond_wine("links and junctions")
 def test_the_default_place_is_in_the_home(places: tuple[str, str], tmp_path: Path) -> None:
     """~/.agents/skills/codex-fast-proxy, where agents look."""
     made = link(places[0], None, {"HOME": str(tmp_path)})
@@ -42,7 +45,9 @@ def test_the_default_place_is_in_the_home(places: tuple[str, str], tmp_path: Pat
     assert made.path.resolve() == Path(places[0])
 
 
-@pytest.mark.parametrize("what", ["folder", "file", "foreign link"])
+@pytest.mark.parametrize(
+    "what", ["folder", "file", pytest.param("foreign link", marks=pytest.mark.beyond_wine("links and junctions"))]
+)
 def test_what_is_not_ours_is_left_alone(places: tuple[str, str], tmp_path: Path, what: str) -> None:
     """Whatever stands there."""
     place = Path(places[1]) / "codex-fast-proxy"

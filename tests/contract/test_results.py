@@ -9,6 +9,8 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.contract.story import life, made_equal
 from tests.end_to_end.harness import Machine
 
@@ -16,6 +18,7 @@ GOLDEN = Path(__file__).parents[2] / "fixtures" / "results"
 ERROR = {"command", "status", "schema_version", "error", "code", "next_user_action", "changed"}
 
 
+@pytest.mark.posix("paths and commands as a POSIX shell has them; test_secrets.py holds the rest of each answer")
 def test_every_answer_of_an_installations_life(machine: Machine) -> None:
     """Keys, closed sets, exit codes and sentences."""
     machine.environ["PATH"] = "/usr/bin:/bin"  # no Codex CLI: its version is not part of the contract

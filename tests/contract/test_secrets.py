@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
-import stat
 from itertools import count
+from typing import Any
 
+import pytest
+
+from tests.access import others_may_read
 from tests.contract.story import life
+from tests.contract.test_results import GOLDEN
 from tests.end_to_end.harness import KEY, Machine, relay_config
+from tests.systems import WINDOWS
+
+OTHERWISE: frozenset[str] = frozenset()
+OF_THE_USER = {"config.toml", "auth.json", ".env"}
 
 _MCP = """
 [mcp_servers.mine]
@@ -23,13 +31,23 @@ experimental_bearer_token = "canary-bearer"
 """
 
 
+def shape(answer: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the parts of an answer that no machine has otherwise."""
+    return answer["exit_code"], answer.get("status"), answer.get("code"), sorted(answer)
+
+
+@pytest.mark.timeout(900)
 def test_no_key_leaves_its_place(machine: Machine) -> None:
-    """Planted in the environment, config.toml, .env and auth.json; looked for in every answer, process and file."""
+    """Planted in the environment, config.toml, .env and auth.json; looked for in every answer, process and file.
+
+    Each answer has the exit code, status and fields of its golden file, on every system.
+    """
     more = 'http_headers = { "x-extra" = "canary-in-header" }\nquery_params = { key = "canary-in-query" }\n'
     table = f"{more}{_MCP}{_OTHER}"
     machine.environ |= {"HTTPS_PROXY": "http://user:canary-in-proxy@127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
     steps = life(machine)
     number = count(1)
+    others: list[str] = []
     for name, act in steps:
         if name == "usage_error":
             machine.write("config.toml", relay_config(machine.upstream.base_url, table=table))
@@ -37,13 +55,18 @@ def test_no_key_leaves_its_place(machine: Machine) -> None:
             auth = json.loads((machine.home / "auth.json").read_text())
             machine.write("auth.json", json.dumps({**auth, "OTHER_API_KEY": "canary-in-auth-json"}))
         ran = act()
+        golden = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+        if name not in OTHERWISE and shape(golden) != shape({"exit_code": ran.code, **ran.json}):
+            others.append(f"{name}: {shape(golden)} is {shape({'exit_code': ran.code, **ran.json})}")
         canaries = (KEY, "canary-")
         for text in (ran.stdout, ran.stderr, *(" ".join(process.cmdline()) for process in machine.processes())):
             assert not [canary for canary in canaries if canary in text], f"step {next(number)}: {name}"
         for path in (path for path in machine.root.rglob("*") if path.is_file()):
             if any(canary.encode() in path.read_bytes() for canary in canaries):
-                assert 0 == stat.S_IMODE(path.stat().st_mode) & 0o077, f"{name}: {path}"
+                # On Windows the user's folder keeps others out of what the user writes: this one is temporary.
+                assert (WINDOWS and path.name in OF_THE_USER) or not others_may_read(path), f"{name}: {path}"
                 images = (".config.toml.",) if name.endswith("_interrupted") else ()  # of whoever died
                 assert path.name.startswith(("config.toml", "auth.json", "provider-auth.json", ".env", *images)) or (
                     images and path.suffix == ".b"
                 ), f"{name}: {path}"
+    assert [] == others

@@ -39,7 +39,7 @@ def test_an_install_changes_our_own_keys_only() -> None:
     doc = config_doc(installed(facts(), plan))
     assert doc["model_providers"]["relay"].pop("base_url") == "http://127.0.0.1:8787/v1"
     assert doc.pop("features") == {"hooks": True}
-    assert list(doc.pop("hooks")["state"]) == [f"{HOME}/hooks.json:session_start:0:0"]
+    assert list(doc.pop("hooks")["state"]) == [f"{HOME / 'hooks.json'}:session_start:0:0"]
     original = config_doc(facts())
     del original["model_providers"]["relay"]["base_url"]
     assert doc == original

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +61,7 @@ def test_the_users_environment() -> None:
     assert expected == user_environ(registry)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there it is real")
+@pytest.mark.posix("a system without a registry")
 def test_other_systems_have_none() -> None:
     """No registry is read, and programs start as usual."""
     assert ({}, 0) == (user_environ(), NO_WINDOW)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 import threading
 from typing import Any
 
@@ -83,7 +82,7 @@ def test_the_usual_resolver_is_the_systems() -> None:
     run(main())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="nobody counts the turns of a proactor")
+@pytest.mark.posix("an event loop whose turns can be counted")
 def test_turns_are_counted() -> None:
     """Calls in one turn return one number; on a loop that does not count, every call returns another."""
 
