@@ -10,7 +10,8 @@ Glossary
     own key      a key inside a shared file that our program sets; it leaves the rest of that file to others
     prepared     the durable log record that follows the intents; no target changes before it
     staging      writing an after-image under a temporary name in the target's folder, durable before the swap
-    swap         the atomic exchange of a staged file and its target, which keeps the previous content
+    swap         the exchange of a staged file and its target, which keeps the previous content
+    mend         complete or undo an exchange of Windows, where it is not atomic
     displaced    removed from the target's name by a swap; foreign where it is not the before-image
     drift        a target that no longer holds what the plan read
     re-intent    a second intent for a drifted file: own keys merged into the foreign content
@@ -21,6 +22,13 @@ Glossary
     interrupted  a transaction whose log is open while nobody holds the lease: its process died
     misplaced    copied with its folder, and leading out of the copy: such a log is not recovered
     recover      decide each interrupted transaction by its log: finish it or roll it back
+
+Promises, after a kill at any instant, and after a power cut where the medium keeps what it has confirmed
+    Linux, macOS  each target is always the before- or the after-image, and after recovery all are the same one
+    Windows       as above on NTFS, except that a target is missing between two renames of its swap, until recovery
+    everywhere    bytes that a swap displaced are not destroyed before they are merged or parked; where the file
+                  system cannot exchange (some network and FUSE file systems of POSIX), a gap of two calls remains
+The calls behind each are in `_linux`, `_macos` and `_windows`, and in the table of docs/architecture.md.
 
 The package does not interpret the files; a `Format` does. Importing the package imports none of its modules, because
 the session hook calls `Journal.interrupted` at every start of a session.

@@ -17,7 +17,11 @@ from pathlib import Path
 from typing import Any
 
 ACCESS_DENIED, SHARING_VIOLATION, LOCK_VIOLATION = 5, 32, 33  # winerror.h
-DIRECTORY_NOT_EMPTY = 145
+UNABLE_TO_REMOVE_REPLACED, UNABLE_TO_MOVE_REPLACEMENT, UNABLE_TO_MOVE_REPLACEMENT_2 = 1175, 1176, 1177
+IN_USE = {
+    *(SHARING_VIOLATION, LOCK_VIOLATION),
+    *(UNABLE_TO_REMOVE_REPLACED, UNABLE_TO_MOVE_REPLACEMENT, UNABLE_TO_MOVE_REPLACEMENT_2),
+}
 
 READ, WRITE, DELETE = 0x80000000, 0x40000000, 0x00010000  # winnt.h: access
 SHARE_READ, SHARE_WRITE, SHARE_DELETE = 1, 2, 4
@@ -61,6 +65,7 @@ _create_file = _declared("CreateFileW", _HANDLE, _TEXT, _DWORD, _DWORD, _Securit
 _create_directory = _declared("CreateDirectoryW", _YES, _TEXT, _Security)
 _close = _declared("CloseHandle", _YES, _HANDLE)
 _move = _declared("MoveFileExW", _YES, _TEXT, _TEXT, _DWORD)
+_replace = _declared("ReplaceFileW", _YES, _TEXT, _TEXT, _TEXT, _DWORD, ctypes.c_void_p, ctypes.c_void_p)
 _delete = _declared("DeleteFileW", _YES, _TEXT)
 _set_time = _declared("SetFileTime", _YES, _HANDLE, *[ctypes.POINTER(wintypes.FILETIME)] * 3)
 _lock = _declared("LockFileEx", _YES, _HANDLE, *[_DWORD] * 4, ctypes.POINTER(_Overlapped))
@@ -126,6 +131,11 @@ def move(source: Path, target: Path, *, replace: bool) -> None:
     """MoveFileExW; it returns when the rename is on the medium."""
     flags = _WRITE_THROUGH | (_REPLACE_EXISTING if replace else 0)
     _check(_move(native(source), native(target), flags), source, target)
+
+
+def replace(target: Path, replacement: Path, backup: Path) -> None:
+    """ReplaceFileW: rename `target` to `backup`, then `replacement` to `target`, which gets the former one's ACL."""
+    _check(_replace(native(target), native(replacement), native(backup), 0, None, None), target)
 
 
 def delete(path: Path) -> None:

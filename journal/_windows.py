@@ -4,7 +4,8 @@ Our own handles share reading, writing and deletion, so none of them keeps anoth
 program opened without sharing it is waited for, two seconds at most; then `FileInUse` names it.
 
 FlushFileBuffers      content and size of a file are on the medium (os.fsync calls it)
-MoveFileExW           with MOVEFILE_WRITE_THROUGH: the rename is on the medium
+MoveFileExW           with MOVEFILE_WRITE_THROUGH: the rename is on the medium, and so are earlier ones of NTFS
+ReplaceFileW          replaces a file and keeps its access list, attributes and time of creation; see `exchange`
 SetFileTime           a restored file has its former time
 
 A folder cannot be flushed. A link is a symbolic link or a junction, and none is followed in a path's last part.
@@ -24,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from journal.fs import FileInUse, FileType, Stat
+from journal.fs import OLD, FileInUse, FileType, Stat
 
 if TYPE_CHECKING:
     from journal._win32 import FileSecurity
@@ -171,7 +172,30 @@ class WindowsFs:
         _win32.set_write_time(fd, mtime_ns)
 
     def exchange(self, first: Path, second: Path) -> bool:
-        return False
+        """Exchange in three renames, the first two by ReplaceFileW; `StagingArea.mend` knows what lies between them.
+
+        before               second: theirs    first: ours
+        after the first      second: none      first: ours      first.old: theirs
+        after the second     second: ours      first: none      first.old: theirs
+        after the third      second: ours      first: theirs
+        """
+        from journal import _win32  # noqa: PLC0415 - as above
+
+        old = first.with_name(first.name + OLD)
+
+        def attempt() -> None:
+            try:
+                _win32.replace(second, first, old)
+            except OSError as error:
+                if error.winerror == _win32.UNABLE_TO_MOVE_REPLACEMENT_2:
+                    _win32.move(old, second, replace=False)
+                raise
+
+        if os.path.lexists(old) or _file_type(second.lstat()) is not FileType.FILE:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(old))
+        self._patiently(second, attempt)
+        self._move(old, first, replace=False)
+        return True
 
     def move(self, source: Path, target: Path) -> None:
         self._move(source, target, replace=True)
@@ -239,7 +263,7 @@ def _is_in_use(error: OSError, path: Path) -> bool:
     """Whether another program's handle is the cause: renames over an open file and removals are denied for it too."""
     from journal import _win32  # noqa: PLC0415 - as above
 
-    if error.winerror in {_win32.SHARING_VIOLATION, _win32.LOCK_VIOLATION}:
+    if error.winerror in _win32.IN_USE:
         return True
     if error.winerror != _win32.ACCESS_DENIED:
         return False

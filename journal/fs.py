@@ -15,6 +15,8 @@ from typing import Protocol
 
 from journal.errors import InUse, StorageFailed
 
+OLD = ".old"  # ends the name of displaced content between two steps of an exchange that is not atomic
+
 
 class FileInUse(PermissionError):
     """Another program has the file `filename` open, and does not share it (Windows)."""
@@ -89,7 +91,10 @@ class Fs(Protocol):
     def set_mtime(self, fd: int, mtime_ns: int) -> None: ...
 
     def exchange(self, first: Path, second: Path) -> bool:
-        """Exchange two existing names atomically; return False where the file system cannot."""
+        """Exchange two existing names; return False where the file system cannot.
+
+        Atomic on Linux and macOS. On Windows `second` is missing for an instant, and `first` ends in OLD for one.
+        """
 
     def move(self, source: Path, target: Path) -> None:
         """Rename, replacing a file at `target`."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from journal.context import Context
 from journal.errors import Damaged, Unsupported
-from journal.fs import FileType, Metadata, storage_errors
+from journal.fs import OLD, FileType, Metadata, storage_errors
 from journal.intents import Digester, Intent
 from journal.log import PARKED
 from journal.reconciliation import Observation, StagedFile, removable_digests
@@ -129,6 +129,10 @@ class Participant:
             removable = removable_digests(self._target_digest(area), staged_files, self.intents) | self.merged_digests
             for staged in staged_files:
                 is_removable = staged.content.digest in {staged.staged_digest, *removable}
+                if staged.path.name.endswith(
+                    OLD
+                ):  # another program wrote where this was the target: it never read it
+                    is_removable = staged.content.digest in self.merged_digests | {self._target_digest(area)}
                 if not is_removable and staged.irregular is not FileType.FOLDER:
                     self._park(staged.content)
             folders = {staged.path.name for staged in staged_files if staged.irregular is FileType.FOLDER}

@@ -20,6 +20,8 @@ def roll_back(participant: Participant, *, rebooted: bool) -> tuple[KeyPath, ...
     `rebooted`: see `rollback_image`.
     """
     _, *others = participant.areas = staging_areas(participant)
+    for area in participant.areas:
+        area.mend()
     if not others:
         return roll_back_target(participant, participant.area, rebooted=rebooted)
     for area in (*others, participant.area):

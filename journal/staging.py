@@ -3,6 +3,7 @@
 .<name>.<txid>-<index>.<version>             the after-image of an intent, or the content that its swap displaced
 .<name>.<txid>-<index>.u<n>.<digest>         an image of a roll back, or the content that its swap displaced
 ....part                                     incomplete, and removed wherever it is found
+....old                                      displaced by an exchange that was interrupted (Windows)
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from journal.errors import Unsupported
-from journal.fs import FileType, Fs, Metadata, create_fresh, storage_errors, write_all
+from journal.fs import OLD, FileType, Fs, Metadata, create_fresh, storage_errors, write_all
 from journal.intents import Digester, Intent
 from journal.reconciliation import Observation, StagedFile
 from journal.target import FileContent, read_file
@@ -48,6 +49,26 @@ class StagingArea:
             return sorted(name for name in self._fs.names(self.folder) if name.startswith(self.prefix))
         return []
 
+    def mend(self) -> None:
+        """Finish an exchange whose replacement is in place, and undo one whose target is missing yet.
+
+        Where another program has made a target meanwhile, the displaced file keeps its name.
+        """
+        with storage_errors(self.folder):
+            for name in self.names():
+                if name.endswith(OLD):
+                    staged = self.folder / name.removesuffix(OLD)
+                    free = staged if self._is_free(staged) else self.target
+                    with suppress(FileExistsError, FileNotFoundError):
+                        self._fs.move_new(self.folder / name, free)
+
+    def _is_free(self, path: Path) -> bool:
+        try:
+            self._fs.lstat(path)
+        except FileNotFoundError:
+            return True
+        return False
+
     def observe(self, intents: Sequence[Intent], names: Collection[str] | None = None) -> Observation:
         """Read the target and its staged files. `names` saves the listing where the caller knows them."""
         with storage_errors(self.target):
@@ -68,7 +89,7 @@ class StagingArea:
             content, irregular = self._irregular_content(path)
         if content is None:
             return None
-        suffix = name.removeprefix(self.prefix)
+        suffix = name.removeprefix(self.prefix).partition(OLD)[0]
         if suffix.startswith("u"):
             digest = suffix.partition(".")[2]
         else:

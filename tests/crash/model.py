@@ -79,6 +79,7 @@ class Explorer:
     depth: int = 2
     cuts: int = 8
     exchanges: bool = True
+    windows: bool = False
     broken: frozenset[str] = frozenset()
     lame: frozenset[int] = frozenset()
     first_only: bool = False
@@ -90,7 +91,7 @@ class Explorer:
 
     def world(self) -> SimFs:
         fs = self.story.world()
-        fs.exchanges = self.exchanges
+        fs.exchanges, fs.windows = self.exchanges, self.windows
         fs.broken_barriers = self.broken
         return fs
 

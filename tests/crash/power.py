@@ -27,7 +27,7 @@ class PowerCut:
     def draw(self, choose: random.Random, *, any_subset: bool) -> Draw:
         kept: list[int] = []
         for size in self._sizes:
-            if any_subset:
+            if any_subset and not self._fs.windows:
                 kept += [choose.getrandbits(1) for _ in range(size)]
             else:
                 survivors = choose.randint(0, size)

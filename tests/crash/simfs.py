@@ -3,6 +3,10 @@
 Names and contents exist twice, as a program sees them and as they are on the medium. `fsync` copies a content to the
 medium, `fsync_folder` the changes of a folder's names; a power cut may lose anything else, in any combination.
 Renames and exchanges inside a folder are atomic, as on a journaling file system.
+
+`windows` models NTFS and Win32 instead: a folder cannot be synced. Changes of names are in one log for the volume,
+of which a power cut leaves a prefix, and a rename is written through: it returns when the log is on the medium up to
+it. An exchange is three renames, and only the last one is written through.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from journal.fs import FileType, Stat
+from journal.fs import OLD, FileType, Stat
 
 
 class Crash(BaseException):
@@ -69,6 +73,7 @@ class Fault:
     too_late: bool = False
 
 
+ONE_LOG = "*"  # stands for every folder where the changes of all are in one order
 UNREAD = (".part", ".new", "holder.json")  # incomplete, or for people only
 WRITES = {"create", "write", "reserve", "fsync", "make_folder", "set_xattr"}
 READS = {"names", "lstat", "readlink", "read", "xattrs", "open"}
@@ -94,6 +99,7 @@ class SimFs:
     fault: Fault | None = None
     read_fault: Fault | None = None
     exchanges: bool = True
+    windows: bool = False
     short_writes: bool = False
     on_step: Callable[[SimFs, str, str], None] | None = None
     on_half_write: Callable[[SimFs], None] | None = None
@@ -117,10 +123,10 @@ class SimFs:
         self._place(path, Node(kind=FileType.LINK, data=target.encode(), mode=0o777).synced())
 
     def _place(self, path: str | Path, node: Node) -> None:
-        self._flush(str(path).rpartition("/")[0])
+        self._flush(key_of(path).rpartition("/")[0])
         number = self._new(node)
-        self.seen = {**self.seen, str(path): number}
-        self.disk = {**self.disk, str(path): number}
+        self.seen = {**self.seen, key_of(path): number}
+        self.disk = {**self.disk, key_of(path): number}
 
     def _new(self, node: Node) -> int:
         number = self._next
@@ -135,31 +141,31 @@ class SimFs:
 
     def edit(self, path: str | Path, data: bytes, mode: int | None = None) -> None:
         """Replace a file as another program does, by a rename."""
-        old = self.seen.get(str(path))
+        old = self.seen.get(key_of(path))
         kept = 0o600 if old is None else self.nodes[old].mode
         self._place(path, Node(kind=FileType.FILE, data=data, mode=kept if mode is None else mode).synced())
 
     def edit_in_place(self, path: str | Path, data: bytes) -> None:
         """Write into a file and fsync it; on a journaling file system that makes earlier renames durable too."""
-        self._flush(str(path).rpartition("/")[0])
-        number = self.seen[str(path)]
+        self._flush(key_of(path).rpartition("/")[0])
+        number = self.seen[key_of(path)]
         self._set(number, self.nodes[number].but(data=data).synced())
 
     def chmod(self, path: str | Path, mode: int) -> None:
-        number = self.seen[str(path)]
+        number = self.seen[key_of(path)]
         self._set(number, self.nodes[number].but(mode=mode).synced())
 
     def delete(self, path: str | Path) -> None:
-        self._flush(str(path).rpartition("/")[0])
-        gone: Step = ((str(path), None),)
+        self._flush(key_of(path).rpartition("/")[0])
+        gone: Step = ((key_of(path), None),)
         self.seen, self.disk = _after(self.seen, gone), _after(self.disk, gone)
 
     def touch(self, path: str | Path) -> None:
         """Create an empty file where there is none, as a lock does: nothing makes it durable."""
-        if str(path) not in self.seen:
-            if str(path).rpartition("/")[0] not in self.seen:
+        if key_of(path) not in self.seen:
+            if key_of(path).rpartition("/")[0] not in self.seen:
                 raise _error(errno.ENOENT)
-            self._rename(str(path), ((str(path), self._new(Node(kind=FileType.FILE))),))
+            self._rename(key_of(path), ((key_of(path), self._new(Node(kind=FileType.FILE))),))
 
     def go_on(self) -> None:
         """Continue with inode numbers that are not in use."""
@@ -173,16 +179,16 @@ class SimFs:
     # --- looking at it ------------------------------------------------------------------------------------------
 
     def data(self, path: str | Path) -> bytes | None:
-        number = self.seen.get(str(path))
+        number = self.seen.get(key_of(path))
         return None if number is None else self.nodes[number].data
 
     def node(self, path: str | Path) -> Node | None:
-        number = self.seen.get(str(path))
+        number = self.seen.get(key_of(path))
         return None if number is None else self.nodes[number]
 
     def led_to(self, path: str | Path) -> str:
         """Return the target of a path that may be a link, or a link to a link."""
-        key = str(path)
+        key = key_of(path)
         while (node := self.node(key)) is not None and node.kind is FileType.LINK:
             key = node.data.decode()
         return key
@@ -223,6 +229,7 @@ class SimFs:
             disk=self.disk,
             pending=self.pending,
             exchanges=self.exchanges,
+            windows=self.windows,
             broken_barriers=self.broken_barriers,
             _next=self._next,
         )
@@ -234,6 +241,7 @@ class SimFs:
             seen=names,
             disk=names,
             exchanges=self.exchanges,
+            windows=self.windows,
             broken_barriers=self.broken_barriers,
             _next=self._next,
         )
@@ -242,12 +250,12 @@ class SimFs:
 
     def names(self, folder: Path) -> list[str]:
         self._read("names")
-        self._folder(str(folder))
-        return self.inside(str(folder))
+        self._folder(key_of(folder))
+        return self.inside(key_of(folder))
 
     def lstat(self, path: Path) -> Stat:
         self._read("lstat")
-        key = str(path)
+        key = key_of(path)
         if key == "/":
             return Stat(file_type=FileType.FOLDER, mode=0o755, uid=0, gid=0, mtime_ns=0, links=2, device=1, inode=0)
         number = self._find(key)
@@ -296,7 +304,7 @@ class SimFs:
 
     def create(self, path: Path, mode: int) -> int:
         self._step("create", path)
-        if str(path) in self.seen:
+        if key_of(path) in self.seen:
             raise _error(errno.EEXIST)
         number = self._new(Node(kind=FileType.FILE, mode=mode))
         self._link(path, number)
@@ -304,7 +312,7 @@ class SimFs:
 
     def open(self, path: Path) -> int:
         self._read("open")
-        number = self._find(str(path))
+        number = self._find(key_of(path))
         self._regular(self.nodes[number])
         return self._descriptor(number)
 
@@ -365,27 +373,54 @@ class SimFs:
         self._step("exchange", other)
         if not self.exchanges:
             return False
-        first, second = self._find(str(one)), self._find(str(other))
-        self._apply(one, ((str(one), second), (str(other), first)))
+        if self.windows:
+            self._replace(one, other)
+            return True
+        first, second = self._find(key_of(one)), self._find(key_of(other))
+        self._apply(one, ((key_of(one), second), (key_of(other), first)))
         return True
+
+    def _replace(self, one: Path, other: Path) -> None:
+        """ReplaceFileW, and a rename of what it displaced; the step before this call is the first rename."""
+        old = one.with_name(one.name + OLD)
+        first, second = self._find(key_of(one)), self._find(key_of(other))
+        node = self.nodes[second]
+        if node.kind is not FileType.FILE or key_of(old) in self.seen:
+            raise _error(errno.EEXIST)
+        self._rename(key_of(other), ((key_of(old), second), (key_of(other), None)))
+        self._step("replace", other)
+        if key_of(other) in self.seen:
+            raise _error(errno.EEXIST)
+        kept = {"mode": node.mode, "uid": node.uid, "gid": node.gid, "xattrs": node.xattrs}
+        new = self.nodes[first].but(**kept)
+        self._set(first, new if new.disk is None else new.but(disk=new.disk.but(**kept)))
+        self._rename(key_of(other), ((key_of(other), first), (key_of(one), None)))
+        self._move_new(old, one)
 
     def move(self, source: Path, target: Path) -> None:
         self._step("move", target)
-        number = self._find(str(source))
-        self._apply(target, ((str(target), number), (str(source), None)))
+        number = self._find(key_of(source))
+        self._apply(target, ((key_of(target), number), (key_of(source), None)))
+        self._write_through(target)
 
     def move_new(self, source: Path, target: Path) -> None:
-        self._step("move_new", target)
-        number = self._find(str(source))
-        if str(target) in self.seen:
+        if source.name.endswith(OLD) and "mend" in self.broken_barriers:
             raise _error(errno.EEXIST)
-        self._apply(target, ((str(target), number), (str(source), None)))
+        self._move_new(source, target)
+
+    def _move_new(self, source: Path, target: Path) -> None:
+        self._step("move_new", target)
+        number = self._find(key_of(source))
+        if key_of(target) in self.seen:
+            raise _error(errno.EEXIST)
+        self._apply(target, ((key_of(target), number), (key_of(source), None)))
+        self._write_through(target)
 
     def unlink(self, path: Path) -> None:
         self._step("unlink", path)
         if self._node(path).kind is FileType.FOLDER:
             raise _error(errno.EISDIR)
-        self._apply(path, ((str(path), None),))
+        self._apply(path, ((key_of(path), None),))
 
     def unlink_unused(self, path: Path) -> bool:
         self.unlink(path)
@@ -393,27 +428,32 @@ class SimFs:
 
     def make_folder(self, path: Path, mode: int) -> None:
         self._step("make_folder", path)
-        self._folder(_folder_of(str(path)))
-        if str(path) in self.seen:
+        self._folder(_folder_of(key_of(path)))
+        if key_of(path) in self.seen:
             raise _error(errno.EEXIST)
-        self._apply(path, ((str(path), self._new(Node(kind=FileType.FOLDER, mode=mode))),))
+        self._apply(path, ((key_of(path), self._new(Node(kind=FileType.FOLDER, mode=mode))),))
 
     def remove_folder(self, path: Path) -> None:
         self._step("remove_folder", path)
-        self._folder(str(path))
-        if any(other.startswith(f"{path}/") for other in self.seen):
+        self._folder(key_of(path))
+        if any(other.startswith(f"{key_of(path)}/") for other in self.seen):
             raise _error(errno.ENOTEMPTY)
-        self._apply(path, ((str(path), None),))
+        self._apply(path, ((key_of(path), None),))
 
     def fsync_folder(self, path: Path) -> None:
         self._step("fsync_folder", path)
-        self._folder(str(path))
-        if self._is_broken("fsync_folder", str(path)):
+        self._folder(key_of(path))
+        if self.windows or self._is_broken("fsync_folder", key_of(path)):
             return
-        self._flush(str(path))
+        self._flush(key_of(path))
         self._end()
 
+    def _write_through(self, target: Path) -> None:
+        if self.windows and not self._is_broken("move", key_of(target)):
+            self._flush(ONE_LOG)
+
     def _flush(self, folder: str) -> None:
+        folder = ONE_LOG if self.windows else folder
         if steps := self.pending.get(folder):
             self.disk = _after(self.disk, *steps)
             self.pending = {other: steps for other, steps in self.pending.items() if other != folder}
@@ -427,7 +467,7 @@ class SimFs:
         if self.log is not None:
             self.log.append(f"{what} {self._name(about)}")
         if self.on_step is not None:
-            self.on_step(self, what, str(about))
+            self.on_step(self, what, key_of(about) if isinstance(about, Path) else str(about))
         if self.step == self.crash_at:
             self.dead = True
             raise Crash
@@ -474,7 +514,7 @@ class SimFs:
 
     def _name(self, about: Path | int) -> str:
         if isinstance(about, Path):
-            return str(about)
+            return key_of(about)
         number = self.descriptors[about]
         return next((path for path, other in self.seen.items() if other == number), "?")
 
@@ -493,7 +533,7 @@ class SimFs:
         return number
 
     def _node(self, path: Path) -> Node:
-        return self.nodes[self._find(str(path))]
+        return self.nodes[self._find(key_of(path))]
 
     def _regular(self, node: Node) -> None:
         if node.kind is not FileType.FILE:
@@ -504,17 +544,22 @@ class SimFs:
             raise _error(errno.ENOTDIR)
 
     def _link(self, path: Path, number: int) -> None:
-        self._folder(_folder_of(str(path)))
-        self._apply(path, ((str(path), number),))
+        self._folder(_folder_of(key_of(path)))
+        self._apply(path, ((key_of(path), number),))
 
     def _apply(self, path: Path, step: Step) -> None:
-        self._rename(str(path), step)
+        self._rename(key_of(path), step)
         self._end()
 
     def _rename(self, path: str, step: Step) -> None:
-        folder = _folder_of(path)
+        folder = ONE_LOG if self.windows else _folder_of(path)
         self.seen = _after(self.seen, step)
         self.pending = {**self.pending, folder: (*self.pending.get(folder, ()), step)}
+
+
+def key_of(path: str | Path) -> str:
+    """Return a path as a name of the simulated system, whose separator is the slash wherever the tests run."""
+    return path if isinstance(path, str) else path.as_posix()
 
 
 def _folder_of(path: str) -> str:

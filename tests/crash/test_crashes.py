@@ -38,13 +38,16 @@ REDUNDANT = {
 Barrier = tuple[str, str, int]
 
 
-@pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "rename"])
+KINDS = {"exchange": {"exchanges": True}, "rename": {"exchanges": False}, "Windows": {"windows": True}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_no_crash_leaves_a_mixture(scenario: Scenario, exchanges: bool, numbers: Numbers) -> None:  # noqa: FBT001 - a parameter of the test
+def test_no_crash_leaves_a_mixture(scenario: Scenario, kind: str, numbers: Numbers) -> None:
     """After a kill or power cut, also inside recovery, all files are as before or all planned; no other is left."""
     tally = Tally()
-    limit = IMAGES // (8 * len(SCENARIOS))  # a quarter for these; the rest is for whole commands
-    Explorer(scenario, tally, random.Random(SEED), depth=DEPTH, exchanges=exchanges, limit=limit).explore()
+    limit = IMAGES // (12 * len(SCENARIOS))  # a quarter for these; the rest is for whole commands
+    Explorer(scenario, tally, random.Random(SEED), depth=DEPTH, limit=limit, **KINDS[kind]).explore()
     tally.tell(numbers)
     assert tally.complaints == []
     assert tally.seen >= min(limit, 1000)
