@@ -27,12 +27,15 @@ class LinuxFs(PosixFs):
 
     def xattrs(self, path: Path) -> Mapping[str, bytes]:
         try:
-            names = os.listxattr(path, follow_symlinks=False)
+            names = self._attributes(path)
         except OSError as error:
             if error.errno in UNSUPPORTED:
                 return {}
             raise
         return {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
+
+    def _attributes(self, path: Path) -> list[str]:
+        return os.listxattr(path, follow_symlinks=False)
 
     def set_xattr(self, fd: int, name: str, value: bytes) -> None:
         os.setxattr(fd, name, value)
@@ -48,11 +51,14 @@ class LinuxFs(PosixFs):
                 raise
 
     def exchange(self, first: Path, second: Path) -> bool:
-        return rename(first, second, _EXCHANGE)
+        return self._rename(first, second, _EXCHANGE)
 
     def move_new(self, source: Path, target: Path) -> None:
-        if not rename(source, target, _EXCLUSIVE):
+        if not self._rename(source, target, _EXCLUSIVE):
             super().move_new(source, target)
+
+    def _rename(self, source: Path, target: Path, flag: int) -> bool:
+        return rename(source, target, flag)
 
 
 def rename(source: Path, target: Path, flag: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from journal import LockBusy
-from journal._posix_lock import _is_same_file, _native
 from tests.journal.support import change, home_at
+
+if sys.platform != "win32":
+    from journal._posix_lock import _is_same_file, _native
 
 REPOSITORY = Path(__file__).parent.parent.parent
 HOLD = """
@@ -66,7 +67,7 @@ def test_a_killed_holder_blocks_nobody(tmp_path: Path) -> None:
     with holder(home.path) as process:
         wait_for(process, b"waits")
         wait_for(process, b"held")
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         end(process)
     with home.journal.acquire(command="x", timeout=0) as lease:
         assert "clean" == lease.recover().kind
@@ -98,6 +99,7 @@ def test_a_waiting_command_survives_the_removal_of_the_journal(tmp_path: Path, p
         assert 0 == end(process)
 
 
+@pytest.mark.posix("the file of a lock can be removed there")
 def test_a_lock_on_an_unlinked_file_is_released(tmp_path: Path) -> None:
     """A lock on an unlinked file, or one whose path is another file by now, is released at once."""
     path = tmp_path / "lock"

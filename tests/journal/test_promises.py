@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,8 +16,6 @@ from typing import Any
 import pytest
 
 from journal import Damaged, JournalError, LockBusy, RealFs, StorageFailed
-from journal._posix import PosixFs
-from journal._posix_lock import _is_same_file, _native
 from journal.codec import MAX_LENGTH, frame, frames, parse
 from journal.fs import create_fresh
 from journal.history import MAX_AGE, MAX_BYTES, MAX_LINES, NAME, add_to_history, read_history
@@ -26,6 +25,10 @@ from tests.crash.simfs import Fault, SimFs
 from tests.crash.world import ROOT, Machine, NoLock, journal_on
 from tests.journal.support import change, home_at
 
+if sys.platform != "win32":
+    from journal._posix import PosixFs
+    from journal._posix_lock import _is_same_file, _native
+
 BEGIN = {"command": "x", "argv": (), "from_state": "a", "to_state": "b"}
 
 
@@ -33,6 +36,7 @@ class Failing(RealFs):
     """A file system on which one kind of operation fails while it is named."""
 
     def __init__(self, what: str = "") -> None:
+        super().__init__()
         self.what = what
 
     def __getattribute__(self, name: str) -> Any:
@@ -435,6 +439,7 @@ def test_waiting_for_a_lock_ends_at_its_timeout(tmp_path: Path) -> None:
         waiting.result().release()
 
 
+@pytest.mark.posix("flock, whose file can be renamed")
 def test_a_link_to_the_lock_is_not_the_lock(tmp_path: Path) -> None:
     """A lock whose path has become a link is not acquired."""
     path = tmp_path / "lock"
@@ -446,6 +451,7 @@ def test_a_link_to_the_lock_is_not_the_lock(tmp_path: Path) -> None:
     lock.release()
 
 
+@pytest.mark.posix("extended attributes")
 def test_the_file_operations_of_this_system(tmp_path: Path) -> None:
     """Sizes are exact, links are not followed, folders move, and every descriptor is closed."""
     fs, first = RealFs(), os.dup(0)
@@ -467,6 +473,7 @@ def test_the_file_operations_of_this_system(tmp_path: Path) -> None:
     assert first == last
 
 
+@pytest.mark.posix("/proc, and pipes that fsync refuses")
 def test_fsync_reaches_the_kernel() -> None:
     """Both kinds of fsync raise where the kernel refuses them."""
     reader, writer = os.pipe()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,9 +14,6 @@ from pathlib import Path
 import pytest
 
 from journal import ABSENT, Damaged, Drifted, JournalError, LockBusy, RealFs, StorageFailed, Unsupported
-from journal._linux import rename
-from journal._posix import PosixFs
-from journal._posix_lock import _is_same_file, _native, _verified
 from journal.boot import boot_id
 from journal.codec import MAX_LENGTH, frame, parse
 from journal.fs import Metadata
@@ -27,6 +25,11 @@ from journal.target import missing_folders, require_replaceable, resolve
 from tests.crash.simfs import Crash, SimFs
 from tests.crash.world import INSTALL, ROOT, NoLock, Scenario, journal_on, key, recover, run
 from tests.journal.support import change, home_at
+
+if sys.platform != "win32":
+    from journal._linux import rename
+    from journal._posix import PosixFs
+    from journal._posix_lock import _is_same_file, _native, _verified
 
 BEGIN = {"command": "x", "argv": (), "from_state": "a", "to_state": "b"}
 
@@ -74,11 +77,13 @@ def test_a_lock_that_cannot_be_acquired(tmp_path: Path, error: OSError, expected
     assert not isinstance(caught.value, LockBusy) or caught.value.holder == {}
 
 
+@pytest.mark.posix("flock")
 def test_an_unlocked_lock_has_no_file(tmp_path: Path) -> None:
     """A lock that was never acquired has no descriptor to compare."""
     assert not _is_same_file(_native(tmp_path / "lock"), tmp_path / "lock")
 
 
+@pytest.mark.posix("flock")
 @pytest.mark.parametrize("replaced", [True, False])
 def test_a_lock_of_another_file_is_released(tmp_path: Path, replaced: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """A lock counts only while its path is still its own file."""
@@ -115,6 +120,7 @@ def test_absent_has_a_name() -> None:
 # --- the real file system ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.posix("extended attributes")
 def test_attributes_of_a_missing_file(tmp_path: Path) -> None:
     """Only a file system without attributes returns none; any other failure raises."""
     with pytest.raises(FileNotFoundError):
@@ -122,6 +128,7 @@ def test_attributes_of_a_missing_file(tmp_path: Path) -> None:
     assert RealFs().xattrs(Path("/proc/self/stat")) == {}
 
 
+@pytest.mark.posix("posix_fallocate")
 def test_reserving_in_a_pipe() -> None:
     """A file that cannot be reserved raises, except where the file system has no such operation."""
     reader, writer = os.pipe()
@@ -133,6 +140,7 @@ def test_reserving_in_a_pipe() -> None:
         os.close(writer)
 
 
+@pytest.mark.posix("posix_fallocate")
 def test_reserving_is_best_effort(tmp_path: Path) -> None:
     """A file system without preallocation is no error."""
     fd = RealFs().create(tmp_path / "file", 0o600)
@@ -140,6 +148,7 @@ def test_reserving_is_best_effort(tmp_path: Path) -> None:
     RealFs().close(fd)
 
 
+@pytest.mark.posix("extended attributes")
 def test_an_attribute_is_dropped(tmp_path: Path) -> None:
     """A dropped attribute is gone."""
     path = tmp_path / "file"
@@ -153,6 +162,7 @@ def test_an_attribute_is_dropped(tmp_path: Path) -> None:
         fs.close(fd)
 
 
+@pytest.mark.posix("a rename by a link")
 def test_a_new_name_by_a_link(tmp_path: Path) -> None:
     """If the kernel cannot rename without replacing, a hard link refuses an existing name."""
     source, target = tmp_path / "source", tmp_path / "target"
@@ -164,6 +174,7 @@ def test_a_new_name_by_a_link(tmp_path: Path) -> None:
         PosixFs().move_new(source, target)
 
 
+@pytest.mark.posix("renameat2")
 def test_an_unknown_rename_flag(tmp_path: Path) -> None:
     """`rename` returns False, and renames nothing."""
     (tmp_path / "source").touch()

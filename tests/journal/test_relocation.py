@@ -143,6 +143,7 @@ class Numbered(RealFs):
     """A file system on which every folder named "journal" has one inode, as on a clone of a disk."""
 
     def __init__(self, inode: int = 7) -> None:
+        super().__init__()
         self._inode = inode
 
     def lstat(self, path: Path) -> Stat:
