@@ -9,6 +9,7 @@ from tests.systems import WINDOWS
 # What is computed, and so the same on every system, is tried in full on Linux. What is run takes its time here.
 ON_WINDOWS = {
     "EXAMPLES": 15,
+    "CASES": 1,
     "CRASH_IMAGES": 6_000,
     "CRASH_DEPTH": 2,
     "FAULT_CODES": 1,
@@ -31,3 +32,4 @@ IMAGES = size("CRASH_IMAGES", 220_000, 6_000_000)
 SEED = size("CRASH_SEED", 1, 1)
 DEPTH = size("CRASH_DEPTH", 3, 4)
 FAULT_CODES = size("FAULT_CODES", 11, 11)
+CASES = size("CASES", 1_000, 1_000)  # of an end-to-end test whose cases no system tells apart

@@ -168,6 +168,7 @@ def test_directly(signed_in: Bench, codex: Machine) -> None:
     _direct(signed_in)
 
 
+@pytest.mark.posix("older releases of Codex, which are fetched for Linux")
 def test_older_versions(signed_in: Bench, older_codex: tuple[str, Path]) -> None:
     """So do the older ones that the table tells apart."""
     version, program = older_codex
@@ -207,6 +208,7 @@ def test_through_the_proxy(signed_in: Bench, codex: Machine, split: bool) -> Non
     assert [] == wrong
 
 
+@pytest.mark.posix("older releases of Codex, which are fetched for Linux")
 def test_a_login_that_only_an_older_codex_sends(machine: Machine, older_codex: tuple[str, Path]) -> None:
     """No key and no requires_openai_auth: status and uninstall read the installed version, and warn by it."""
     version, program = older_codex
@@ -221,6 +223,7 @@ def test_a_login_that_only_an_older_codex_sends(machine: Machine, older_codex: t
     assert (4 if old else 0) == machine.cfp("uninstall").code
 
 
+@pytest.mark.posix("older releases of Codex, which are fetched for Linux")
 @pytest.mark.parametrize("base", ["relay", "built-in"])
 def test_a_login_that_an_older_codex_refuses(machine: Machine, older_codex: tuple[str, Path], base: str) -> None:
     """An auth.json with a byte order mark: before 0.147 each turn ends with an error, and status says so."""

@@ -24,7 +24,7 @@ def _may() -> bool:
     return subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.posix("a pid namespace, in which pids can be chosen")
+@pytest.mark.posix("a pid namespace, in which pids can be chosen", needs="linux")
 @pytest.mark.parametrize(
     ("words", "status"),
     [("start", "started"), ("stop --force", "not_running"), ("recover", "rolled_back"), ("uninstall", "uninstalled")],
