@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shlex
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cfp.layout import Layout, locate
+from cfp.layout import Layout, is_same_home, locate
 from cfp.messages import CLI
+from cfp.windows_paths import quoted_for_windows
 
 _ACTIONS: Final = frozenset({"next_user_action", "next_action", "next_commands", "fix"})
+# A word of a command line that a person copies into the shell of this system.
+quoted: Final = quoted_for_windows if sys.platform == "win32" else shlex.quote
 
 
 def commands_in(action: str) -> list[str]:
@@ -20,8 +23,8 @@ def commands_in(action: str) -> list[str]:
 
 def home_flag(layout: Layout, environ: Mapping[str, str]) -> str:
     """Return the flag that makes a command, typed in that environment, mean this home: "", or " --codex-home DIR"."""
-    is_default = os.path.realpath(locate(None, environ).home) == os.path.realpath(layout.home)
-    return "" if is_default else f" --codex-home {shlex.quote(str(layout.home))}"
+    is_default = is_same_home(locate(None, environ).home, layout.home)
+    return "" if is_default else f" --codex-home {quoted(str(layout.home))}"
 
 
 def at_home(action: str, flag: str) -> str:

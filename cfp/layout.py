@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from cfp.windows_paths import real_path_of_windows
 
 if TYPE_CHECKING:
     from datetime import datetime  # 2 ms of a worker's start
@@ -16,6 +19,12 @@ DASHBOARD_PATH = "/__codex_fast_proxy/dashboard"
 API_PATH = "/__codex_fast_proxy/api"
 CATALOG_PATH = "/__codex_fast_proxy/catalog"
 DEFAULT_PROXY_BASE = "/v1"
+# Codex asks Windows for the user's folder, which programs know as USERPROFILE. HOME, which Git Bash sets to another
+# folder at times, does not move it (Codex 0.171).
+_USERS_FOLDER: Final = "USERPROFILE" if sys.platform == "win32" else "HOME"
+
+# The one spelling of a path, as Codex resolves it: without links, and on Windows without short names and other cases.
+real_path: Final = real_path_of_windows if sys.platform == "win32" else os.path.realpath
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +148,35 @@ def locate(explicit: str | None, environ: Mapping[str, str]) -> Layout:
     named = explicit or environ.get("CODEX_HOME")
     if not named:
         return Layout(default)
-    resolved = Path(os.path.realpath(named))
-    if not environ.get("CODEX_HOME") and resolved == Path(os.path.realpath(default)):
+    resolved = real_path(named)
+    if not environ.get("CODEX_HOME") and os.path.normcase(resolved) == os.path.normcase(real_path(default)):
         return Layout(default)
-    return Layout(resolved)
+    return Layout(Path(resolved))
 
 
 def default_home(environ: Mapping[str, str]) -> Path:
     """Return the home that Codex uses where CODEX_HOME is not set, unresolved."""
-    return Path(environ.get("HOME") or Path.home()) / ".codex"
+    return home_of_user(users_folder(environ))
+
+
+def home_of_user(folder: Path) -> Path:
+    """Return the home that Codex uses for the user with that folder."""
+    return folder / ".codex"
+
+
+def users_folder(environ: Mapping[str, str]) -> Path:
+    """Return the user's own folder, unresolved."""
+    return Path(environ.get(_USERS_FOLDER) or Path.home())
+
+
+def is_same_home(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two paths lead to one home, however each is spelled."""
+    return home_identity(one) == home_identity(other)
+
+
+def home_identity(home: str | os.PathLike[str]) -> str:
+    """Return the text that names a home: the same for each spelling of its path."""
+    return os.path.normcase(real_path(home))
 
 
 SKILL_NAME = "codex-fast-proxy"
@@ -155,5 +184,5 @@ SKILL_NAME = "codex-fast-proxy"
 
 def skill_link(skills_root: str | None, environ: Mapping[str, str]) -> Path:
     """Return the path where agents look for our skill: below `skills_root`, by default ~/.agents/skills."""
-    root = Path(skills_root) if skills_root else Path(environ.get("HOME") or Path.home()) / ".agents" / "skills"
+    root = Path(skills_root) if skills_root else users_folder(environ) / ".agents" / "skills"
     return root / SKILL_NAME

@@ -25,6 +25,7 @@ from tests.homes.acts import ActingFs, Acts
 from tests.homes.computer import Computer, Worker, Workers
 from tests.homes.places import BEGINNING
 from tests.homes.site import CommandAnswer, StagedHost, run_on
+from tests.users import of_user
 
 
 class Street(Computer):
@@ -105,7 +106,7 @@ class Stage:
         return run_on(self.host(acts, locks), words)
 
     def _environ(self) -> dict[str, str]:
-        return {"HOME": str(self.home.parent), **self.environ}
+        return {**of_user(self.home.parent), **self.environ}
 
 
 def in_a_child(act: Callable[[], object], *, fork: Callable[[], int] | None = None) -> int:

@@ -27,6 +27,7 @@ from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import INSTALL, INSTALL_FILES, INSTALL_HANDOVER, INSTALL_OVER, SAVE
 from cfp.messages.results import EFFECTS, RESULTS
+from cfp.places import check_place
 from cfp.result import Result
 from journal import Lease
 
@@ -113,6 +114,7 @@ def run(args: Args, host: Host) -> Result:
     """Enable, prepare or plan; raises CfpError with everything as it was."""
     if not (args.start or args.prepare_only or args.dry_run):
         raise UsageError("start_required")
+    check_place(host.place)
     reason = host.import_error()
     if reason:
         raise Refused("program_not_installed", python=host.python, reason=reason)

@@ -21,6 +21,7 @@ from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE
 from cfp.messages.results import RESULTS
+from cfp.places import check_place
 from cfp.result import Result
 
 EXAMPLES = (
@@ -50,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: Args, host: Host) -> Result:
     """Find the key that Codex sends now and keep it; the key itself is never shown."""
+    if args.apply:
+        check_place(host.place)
     recovered = settle(host, "prepare-chatgpt-login") if args.apply else {}
     facts, key, plan = _look(args, host, settled=args.apply)
     if args.apply and plan.change is not None:

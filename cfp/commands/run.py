@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +38,10 @@ from cfp.errors import CfpError, Refused, UsageError
 from cfp.host.codex_cli import CodexCli
 from cfp.host.doctor_facts import swallowing_proxies
 from cfp.host.home import Host
+from cfp.host.programs.batch import is_script
+from cfp.host.programs.codex import find_codex_program, is_codex
+from cfp.host.programs.npm import native_program
+from cfp.host.programs.search import find_program
 from cfp.host.provider.outbound import outbound_environ
 from cfp.host.survey import RequestedAddress
 from cfp.host.system.foreground import run_in_foreground
@@ -132,12 +135,15 @@ def _program(tail: Sequence[str], environ: Mapping[str, str]) -> Path:
     """Find what stands behind `--`; it must be Codex, since others do not take its flags."""
     if not tail:
         raise UsageError("run_needs_codex")
-    path = shutil.which(tail[0], path=environ.get("PATH"))
+    path = find_program(tail[0], environ) or (find_codex_program(environ) if tail[0] == "codex" else None)
     if path is None:
         raise Refused("run_program_missing", program=tail[0])
-    if Path(tail[0]).stem.lower() != "codex":
+    if not is_codex(Path(tail[0]).stem):
         raise UsageError("run_needs_codex")
-    return Path(path)
+    program = native_program(path) or path
+    if is_script(program):
+        raise Refused("run_program_is_script", program=str(program))
+    return program
 
 
 def _chosen(words: Sequence[str], host: Host) -> str | None:

@@ -103,6 +103,7 @@ def codex_files(host: Host, doc: Mapping[str, Any]) -> keys.CodexFiles:
         auth=host.disk.read(host.layout.auth),
         dotenv=host.disk.read(host.layout.dotenv),
         environ=host.environ,
+        user_environ=windows.user_environ(),
     )
 
 
@@ -117,5 +118,4 @@ def _discover(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.Pr
         settings.provider,
         host.disk.read(host.layout.provider_auth),
         source=source,
-        user_environ=windows.user_environ(),
     )

@@ -9,7 +9,15 @@ from typing import Any
 
 from cfp.codex.auth_json import Login
 from cfp.core.facts import Facts
-from cfp.core.identities import NEWEST, OLDEST, Identity, identity_through_proxy, predicted_identity
+from cfp.core.identities import (
+    NEWEST,
+    OLDEST,
+    Identity,
+    authorization_variable,
+    identity_through_proxy,
+    predicted_identity,
+    provider_table,
+)
 from cfp.core.keys.flaws import FlawedKey, KeyFlaw
 from cfp.core.policy import effective_policy, fast_behavior
 from cfp.core.provider import host_of, is_third_party
@@ -62,6 +70,17 @@ def codex_identity(facts: Facts, provider: str, config: Mapping[str, Any] | None
         facts.codex_login,
         facts.environment | facts.user_environment,
         facts.codex_version,
+    )
+
+
+def variables_of_new_programs(facts: Facts, provider: str) -> tuple[str, ...]:
+    """Return the variables of the provider's key that Windows keeps for new programs, and that this one lacks."""
+    table = provider_table(facts.config.root, provider)
+    names = (table.get("env_key"), authorization_variable(table))
+    return tuple(
+        name
+        for name in names
+        if isinstance(name, str) and name in facts.user_environment and name not in facts.environment
     )
 
 

@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import threading
@@ -25,8 +24,10 @@ from typing import IO, Any
 
 from cfp.codex.auth_json import LoginMode
 from cfp.errors import Failed
-from cfp.host.system.windows import NO_WINDOW
-from cfp.layout import locate
+from cfp.host.programs.batch import UnsafeWord, invocation
+from cfp.host.programs.codex import find_codex_program
+from cfp.host.system.windows import NO_WINDOW, end_tree, profile_folder
+from cfp.layout import default_home, home_of_user
 
 HOOKS_LIST_SINCE = (0, 130)  # the first release whose app-server answers hooks/list
 _TIMEOUT = 10.0  # seconds; app-server answers within 0.3 on a machine at rest
@@ -154,17 +155,23 @@ class CodexCli:
 def find_codex(environ: Mapping[str, str], codex_home: Path, *, program: Path | None = None) -> CodexCli | None:
     """Return the CLI of the user's PATH (or the one given) for a home; None where there is none.
 
-    Codex spells the keys of trusted hooks by CODEX_HOME where that is set and by `$HOME/.codex` where not, so
-    the variable is set only for a home that Codex would not find by itself.
+    On Windows it is looked for where its installers put it, too. Codex spells the keys of trusted hooks by CODEX_HOME
+    where that is set and by `$HOME/.codex` where not, so the variable is set only for a home that Codex would not
+    find by itself.
     """
-    path = program or shutil.which("codex", path=environ.get("PATH", os.defpath))
+    path = program or find_codex_program(environ)
     if path is None:
         return None
     own = dict(environ)
-    by_itself = locate(None, {"HOME": environ.get("HOME") or environ.get("USERPROFILE") or ""})
-    if own.get("CODEX_HOME") or codex_home != by_itself.home:
+    if own.get("CODEX_HOME") or codex_home != own_home_of_codex(environ):
         own["CODEX_HOME"] = str(codex_home)
-    return CodexCli(program=Path(path), environ=own)
+    return CodexCli(program=path, environ=own)
+
+
+def own_home_of_codex(environ: Mapping[str, str]) -> Path:
+    """Return the home that a Codex without CODEX_HOME uses; on Windows, no variable moves it (Codex 0.171)."""
+    profile = profile_folder()
+    return default_home(environ) if profile is None else home_of_user(profile)
 
 
 def _hook_entry(raw: Mapping[str, Any]) -> HookEntry:
@@ -202,7 +209,7 @@ def _started(cli: CodexCli, *arguments: str, stderr: int) -> Iterator[subprocess
     """Yield the running CLI in a process group of its own; it does not outlive the block."""
     try:
         process = subprocess.Popen(
-            [str(cli.program), *arguments],
+            invocation(cli.program, arguments),
             env=cli.environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -215,6 +222,8 @@ def _started(cli: CodexCli, *arguments: str, stderr: int) -> Iterator[subprocess
         )
     except OSError as error:
         raise Failed("codex_cli_failed", command=arguments[0], reason=error.strerror or "") from error
+    except UnsafeWord as error:
+        raise Failed("codex_cli_failed", command=arguments[0], reason="cmd would misread its path") from error
     try:
         yield process
     finally:
@@ -245,7 +254,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
     Callers must not have waited for the process: after that, its pid may belong to another one.
     """
     if os.name == "nt":
-        process.kill()  # the program itself ends with its input, which is closed by now
+        end_tree(process.pid)
     else:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -17,6 +17,7 @@ from cfp.errors import CfpError
 from cfp.host.codex_cli import HOOKS_LIST_SINCE
 from cfp.host.disk import read_or_none
 from cfp.host.home import Host
+from cfp.host.places import homes_beside
 from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.system import macos
 from cfp.host.system.files.privacy import open_to_others, readers
@@ -56,6 +57,8 @@ def read_doctor_facts(
         model=model or "",
         model_tiers=_tiers(host, model) if model else None,
         read_back=_read_back(host, facts),
+        place=host.place,
+        beside=homes_beside(),
         shows_owners=bool(lookups()),
         open_files=_named(open_to_others(host.layout.own_folders)),
         open_secrets=_named({path: readers(path) for path in (host.layout.auth, host.layout.dotenv)}),

@@ -14,9 +14,11 @@ from cfp.core.route_report import version_matters
 from cfp.errors import CfpError
 from cfp.host import codex_cli
 from cfp.host.disk import Disk, MachineDisk
+from cfp.host.places import read_place
 from cfp.host.survey import RequestedAddress, home_ownership, survey
 from cfp.host.worker.code_id import package_path, user_base
 from cfp.layout import Layout, locate
+from cfp.places import Place
 from journal.values import Unmergeable
 
 if TYPE_CHECKING:
@@ -73,6 +75,11 @@ class Host:
     def ownership(self) -> Ownership:
         """The user of this process, and the owners of the home, its shared files and our own."""
         return home_ownership(self.disk, self.layout)
+
+    @property
+    def place(self) -> Place:
+        """The place of the home: this system's own disk, or one where it cannot be kept safe."""
+        return read_place(self.layout.home)
 
     @property
     def is_at_work(self) -> bool:

@@ -30,7 +30,8 @@ from cfp.host.system.ownership import entries
 from cfp.host.worker import code_id
 from cfp.host.worker.own_port import own_ports
 from cfp.host.worker.queries import LOCAL_QUERIES, WorkerQueries
-from cfp.layout import Layout, default_home
+from cfp.layout import Layout, default_home, home_identity, is_same_home
+from cfp.variables import names_of, variables_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def survey(  # noqa: PLR0913  each is one choice, and all but two have a default
     manifest_data, manifest, manifest_error = _manifest(record, layout)
     recorded = settings or (manifest.settings if manifest else None)
     worker = queries.at_address(layout, recorded.host, recorded.port) if recorded else None
-    is_default = os.path.realpath(layout.home) == os.path.realpath(default_home(environ))
+    is_default = is_same_home(layout.home, default_home(environ))
     sharing = _sharing_home(disk, worker, None if is_default else Layout(default_home(environ)))
     look = _Look(layout=layout, queries=queries, worker=worker)
     leaves = recorded is None or sharing != ""
@@ -85,6 +86,7 @@ def survey(  # noqa: PLR0913  each is one choice, and all but two have a default
     candidate = look.candidate(requested, recorded, chooses=leaves and not is_default)
     names_default = recorded is None and f":{DEFAULT_PORT}/".encode() in (config.data or b"")
     dotenv = parse_dotenv(disk.read(layout.dotenv), environ)
+    user_environ = windows.user_environ()
     auth = disk.read(layout.auth)
     backups = _backups(disk, layout)
     store = _text_of(config, "cli_auth_credentials_store")
@@ -115,9 +117,9 @@ def survey(  # noqa: PLR0913  each is one choice, and all but two have a default
         codex_login=auth_json.login(auth, store, environ.get("CODEX_ACCESS_TOKEN")),
         opted_out=_text_of(config, "service_tier") == "default",
         provider_keys=frozenset(stored_keys(disk.read(layout.provider_auth))),
-        environment=frozenset(name for name, value in {**environ, **dotenv}.items() if value.strip()),
-        user_environment=frozenset(name for name, value in windows.user_environ().items() if value.strip()),
-        dotenv=frozenset(name for name, value in dotenv.items() if value.strip()),
+        environment=names_of(variables_of(environ, dotenv)),
+        user_environment=names_of(user_environ),
+        dotenv=names_of(dotenv),
         auth_names=auth_json.names(auth),
         worker=worker,
         candidate=candidate,
@@ -134,7 +136,13 @@ def survey(  # noqa: PLR0913  each is one choice, and all but two have a default
         unreadable=tuple((str(path), why) for path, why in {**_unlisted(disk, layout), **record.read_errors}.items()),
         ownership=home_ownership(disk, layout),
         flawed_keys=flawed_keys(
-            CodexFiles(config=config.root, auth=auth, dotenv=disk.read(layout.dotenv), environ=environ),
+            CodexFiles(
+                config=config.root,
+                auth=auth,
+                dotenv=disk.read(layout.dotenv),
+                environ=environ,
+                user_environ=user_environ,
+            ),
             settings,
             disk.read(layout.provider_auth),
         ),
@@ -226,7 +234,7 @@ class _Look:
         if address.port or not chooses:
             return self.at(host, address.port or (recorded.port if recorded else DEFAULT_PORT))
         looked_at = []
-        for port in own_ports(os.path.realpath(self.layout.home)):
+        for port in own_ports(home_identity(self.layout.home)):
             if self.worker is not None and port == self.worker.port:  # the shared one
                 continue
             looked_at.append(self.at(host, port))

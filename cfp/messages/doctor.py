@@ -12,6 +12,7 @@ FindingCode = Literal[
     "managed_config_may_bypass",
     "profile_may_bypass",
     "provider_not_active",
+    "key_of_new_programs",
     "login_in_keyring",
     "login_unreadable",
     "login_unknown",
@@ -27,6 +28,9 @@ FindingCode = Literal[
 
 PassCode = Literal[
     "python",
+    "home_place",
+    "home_beside_windows",
+    "home_beside_wsl",
     "home_owner",
     "private_files",
     "config_absent",
@@ -77,6 +81,10 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
     "provider_not_active": Message(
         "Codex uses the provider {provider}, and the proxy stands in front of {proxied}: Codex's requests do not go through the proxy.",
         f"Run `{CLI} install --start` to put the proxy in front of {{provider}}, or set model_provider to {{proxied}} in config.toml."),
+    "key_of_new_programs": Message(
+        "Windows keeps {variables} for your new programs, but this terminal is older and does not have it: a Codex that is started here "
+        "ends each turn with an error.",
+        "Start Codex from a new terminal, and start the Codex App anew if it was open when the variable was set."),
     "login_in_keyring": Message(
         "The Codex CLI reports the login {login}, but auth.json does not have it. The proxy reads auth.json for each request, "
         "so the policy auto adds no tier.",
@@ -113,6 +121,15 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
 
 PASSES: Final[dict[PassCode, Message]] = {
     "python": Message("Python {version} at {executable}."),
+    "home_place": Message("The Codex home lies on a disk of this system."),
+    "home_beside_windows": Message(
+        "This is the Codex home of a Linux inside Windows. Windows has Codex homes of its own: {beside}. This command does not touch them. "
+        "Each needs an install of its own, by this program in its own system, and a port of its own (`--port NUMBER`): WSL 1 and mirrored "
+        "networking share 127.0.0.1 with Windows, and otherwise Windows forwards its localhost to ports that a program in WSL listens at."),
+    "home_beside_wsl": Message(
+        "This is the Codex home of Windows. Codex inside WSL has another one in each Linux: {beside}. This command does not touch them. "
+        "Each needs an install of its own, by this program in its own system, and a port of its own (`--port NUMBER`): WSL 1 and mirrored "
+        "networking share 127.0.0.1 with Windows, and otherwise Windows forwards its localhost to ports that a program in WSL listens at."),
     "home_owner": Message("The Codex home and the proxy's files belong to the user who runs this command, as far as the system shows it."),
     "private_files": Message("No other user may read the proxy's files, or Codex's keys and logins, as far as the system shows it."),
     "config_absent": Message("There is no {path}; Codex uses its defaults."),

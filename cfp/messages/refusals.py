@@ -10,6 +10,10 @@ RefusalCode = Literal[
     "codex_home_missing",
     "codex_home_deleted",
     "codex_home_not_text",
+    "home_on_network",
+    "home_in_wsl",
+    "home_path_too_long",
+    "home_on_windows_drive",
     "home_of_another_user",
     "files_of_another_user",
     "program_not_installed",
@@ -49,6 +53,7 @@ RefusalCode = Literal[
     "config_points_to_proxy",
     "confirmation_required",
     "run_needs_codex",
+    "run_program_is_script",
     "run_program_missing",
     "not_a_checkout",
     "skill_missing",
@@ -69,6 +74,21 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "codex_home_not_text": Message(
         "The path {path} is not valid UTF-8, so config.toml and hooks.json cannot contain it.",
         "Rename the folder, or create a symbolic link to it and pass the link with --codex-home."),
+    "home_on_network": Message(
+        "{path} is on a network share. Neither its locks nor its renames are as safe as an install needs them, and others may read it. "
+        "Nothing was changed.",
+        "Use a Codex home on a disk of this computer: unset CODEX_HOME, or pass --codex-home."),
+    "home_in_wsl": Message(
+        "{path} is the Codex home of a Linux inside Windows (WSL), and this program runs in Windows. Nothing was changed.",
+        "Install and run codex-fast-proxy inside that Linux for its home."),
+    "home_path_too_long": Message(
+        "The path {path} has {length} characters, and a file in it may have up to 120 more: Windows refuses paths of 260 and more. "
+        "The longest path of a Codex home is {longest}. Nothing was changed.",
+        "Move the Codex home to a shorter path, and name it with CODEX_HOME."),
+    "home_on_windows_drive": Message(
+        "{path} is on a drive of Windows, and this program runs in a Linux inside it (WSL). That drive keeps no file to one user, has no "
+        "atomic exchange of files, and shares no lock with programs of Windows. Nothing was changed.",
+        "For that home, install and run codex-fast-proxy in Windows; for Codex inside WSL, unset CODEX_HOME, so that its home is ~/.codex."),
     "home_of_another_user": Message(
         "{path} belongs to the user {owner}, and this command runs as {user}. Files that it wrote there would belong to {user}, and "
         "{owner} could not change them. Nothing was changed.",
@@ -177,6 +197,9 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "run_needs_codex": Message(
         "`run` can start only Codex, because other programs do not accept its flags.",
         f"Run `{CLI} run -- codex`, followed by Codex's own arguments."),
+    "run_program_is_script": Message(
+        "{program} is a script of cmd, which would read quotes and `&` in Codex's words as its own.",
+        "Put the path of codex.exe itself behind `--`."),
     "run_program_missing": Message("The program {program} was not found on PATH.", "Install it, or pass its path."),
     "not_a_checkout": Message("{path} is not inside a git checkout.", "Pass the checkout with --repo."),
     "skill_missing": Message("There is no SKILL.md in {path}.", "Pass the checkout with --repo-root."),

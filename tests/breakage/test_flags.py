@@ -14,6 +14,7 @@ from cfp.cli import Streams, main
 from cfp.errors import Refused
 from cfp.proxy.worker.command_line import main as serve
 from tests.end_to_end.harness import relay_config
+from tests.users import of_user
 
 UPSTREAM = "https://relay.example/v1"
 
@@ -21,7 +22,7 @@ UPSTREAM = "https://relay.example/v1"
 def run(home: Path, *argv: str) -> tuple[int, dict[str, Any]]:
     """Run one command line in this process; return its exit code and its JSON object."""
     out = io.StringIO()
-    code = main([*argv, "--codex-home", str(home)], {"HOME": str(home.parent)}, Streams(out=out, err=io.StringIO()))
+    code = main([*argv, "--codex-home", str(home)], of_user(home.parent), Streams(out=out, err=io.StringIO()))
     return code, json.loads(out.getvalue())
 
 
@@ -70,7 +71,7 @@ def test_a_key_on_the_command_line_is_not_repeated(home: Path, words: tuple[str,
 def test_the_hook_never_fails_its_session(words: list[str]) -> None:
     """Autostart exits 0 whatever is wrong, and with --quiet it prints nothing."""
     out = io.StringIO()
-    code = main(["autostart", *words], {"HOME": "/nowhere"}, Streams(out=out, err=io.StringIO()))
+    code = main(["autostart", *words], of_user("/nowhere"), Streams(out=out, err=io.StringIO()))
     assert 0 == code
     assert ("--quiet" in words) == (out.getvalue() == "")
 

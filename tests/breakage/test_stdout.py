@@ -13,12 +13,13 @@ import pytest
 from cfp.core.checks.table import CHECKS
 from tests.breakage.test_flags import run
 from tests.end_to_end.harness import relay_config
+from tests.users import of_user
 
 
 def _shell(home: Path, script: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
     """Run a shell line in which $CFP is our program."""
     program = f"{sys.executable} -P -m codex_fast_proxy"
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home.parent), "CFP": program, **environ}
+    environment = {"PATH": os.environ["PATH"], **of_user(home.parent), "CFP": program, **environ}
     return subprocess.run(["/bin/bash", "-c", script], env=environment, capture_output=True, timeout=60, check=False)
 
 

@@ -17,11 +17,12 @@ from cfp.commands import COMMANDS
 from cfp.layout import Layout
 from cfp.result import Result, envelope
 from tests.access import others_may_read
+from tests.users import of_user
 
 
 def run_command(*argv: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
     out = io.StringIO()
-    code = main(argv, environ or {"HOME": "/nowhere", "PATH": "/nowhere"}, Streams(out=out, err=io.StringIO()))
+    code = main(argv, environ or {**of_user("/nowhere"), "PATH": "/nowhere"}, Streams(out=out, err=io.StringIO()))
     return code, out.getvalue()
 
 

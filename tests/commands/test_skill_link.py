@@ -10,6 +10,7 @@ from cfp.commands.link_skill import skill_result
 from cfp.errors import Refused
 from cfp.host.system.skill_link import link, unlink
 from cfp.messages.results import RESULTS
+from tests.users import of_user
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_where_nothing_was_linked_nothing_is_to_do(places: tuple[str, str]) -> N
 @pytest.mark.beyond_wine("links and junctions")
 def test_the_default_place_is_in_the_home(places: tuple[str, str], tmp_path: Path) -> None:
     """~/.agents/skills/codex-fast-proxy, where agents look."""
-    made = link(places[0], None, {"HOME": str(tmp_path)})
+    made = link(places[0], None, of_user(tmp_path))
     assert (tmp_path / ".agents" / "skills" / "codex-fast-proxy", Path(places[0])) == (made.path, made.target)
     assert made.path.resolve() == Path(places[0])
 

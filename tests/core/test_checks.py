@@ -22,6 +22,7 @@ MACHINE = DoctorFacts(python="3.11.0")
 NAMES = [
     *(
         "python",
+        "home_place",
         "home_owner",
         "private_files",
         "codex_config",

@@ -36,6 +36,7 @@ from tests.homes.site import FORMATS, CommandAnswer, run_on
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import ENVIRON, plain
 from tests.staged import Stage, in_a_child
+from tests.users import of_user
 
 ELSEWHERE = 2  # acts that have nothing to do with the worker, in the everyday run
 PATIENCE_S = 10.0
@@ -114,7 +115,7 @@ class Street:
     others: list[subprocess.Popen[bytes]]
 
     def run(self, *words: str, acts: Acts | None = None) -> CommandAnswer:
-        environ = {"HOME": str(self.stage.home.parent), **ENVIRON}
+        environ = {**of_user(self.stage.home.parent), **ENVIRON}
         host = ActingHost(locate(None, environ), environ, python_path(), acts=acts or Acts())
         return run_on(host, words)
 

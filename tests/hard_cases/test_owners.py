@@ -55,7 +55,9 @@ def stage() -> Iterator[Stage]:
     plain(made)
     for package in (cfp, journal):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.name.endswith(("__main__", "_portable", "_win32", "_windows", "_windows_lock")):
+            name = module.name.rpartition(".")[2]
+            of_another_system = name.startswith("_") and ("win" in name or "macos" in name)
+            if name not in {"__main__", "_portable"} and not of_another_system:
                 importlib.import_module(module.name)
     for words in (("status",), ("doctor",), INSTALL, MOVE, ("prepare-chatgpt-login", "--apply"), ("uninstall",)):
         made.run(*words)

@@ -31,6 +31,7 @@ from tests.crash.story import Outcome
 from tests.homes.computer import Computer, Crew, Desk, Recoverer, nothing
 from tests.homes.places import Home, MemoryHome
 from tests.promised import answer_in
+from tests.users import of_user
 
 FORMATS = {"config_toml": CONFIG_TOML, "hooks_json": HOOKS_JSON}
 ENVIRONMENT = {"RELAY_KEY": "canary-sk-0123456789", "OTHER_KEY": "canary-sk-9876543210"}
@@ -38,7 +39,7 @@ ENVIRONMENT = {"RELAY_KEY": "canary-sk-0123456789", "OTHER_KEY": "canary-sk-9876
 
 def environment(layout: Layout) -> dict[str, str]:
     """The environment of a user whose default home it is."""
-    return {**ENVIRONMENT, "HOME": str(layout.home.parent)}
+    return {**ENVIRONMENT, **of_user(layout.home.parent)}
 
 
 @dataclass(frozen=True, kw_only=True)

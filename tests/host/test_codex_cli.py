@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +18,12 @@ import pytest
 from cfp.codex.auth_json import LoginMode
 from cfp.errors import Failed
 from cfp.host.codex_cli import CodexCli, find_codex
+from cfp.host.system.windows import profile_folder
+from tests.users import of_user
 
 Script = Callable[[str], CodexCli]
+# The variables without which a program does not start at all.
+NOTHING = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
 
 
 @pytest.fixture
@@ -26,16 +31,24 @@ def scripted(tmp_path: Path) -> Script:
     """A maker of CLIs whose program is a few lines of Python."""
 
     def make(source: str) -> CodexCli:
-        program = tmp_path / "codex"
-        program.write_text(f"#!{sys.executable} -IS\nimport json, os, subprocess, sys, time\n{source}\n")
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        return CodexCli(program=program, environ={})
+        source = f"import json, os, subprocess, sys, time\n{source}\n"
+        if sys.platform == "win32":
+            (tmp_path / "codex.py").write_text(source)
+            program = tmp_path / "codex.cmd"
+            program.write_text(f'@"{sys.executable}" -IS "%~dp0codex.py" %*\n')
+        else:
+            program = tmp_path / "codex"
+            program.write_text(f"#!{sys.executable} -IS\n{source}")
+            program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        return CodexCli(program=program, environ=NOTHING)
 
     return make
 
 
 @pytest.fixture
 def real(codex_cli: Path, codex_home: Path) -> CodexCli:
+    if sys.platform == "win32":  # Wine lets no program write a file that it has locked itself
+        (codex_home / "installation_id").write_text(str(uuid.uuid4()))
     cli = find_codex(os.environ, codex_home, program=codex_cli)
     assert cli is not None
     return cli
@@ -56,25 +69,30 @@ def test_it_is_found_on_the_path(scripted: Script, tmp_path: Path) -> None:
     """The PATH of the given environment decides, not that of this process."""
     scripted("")
     home = tmp_path / ".codex"
-    cli = find_codex({"PATH": str(tmp_path), "HOME": str(tmp_path)}, home)
+    cli = find_codex({"PATH": str(tmp_path), **of_user(tmp_path)}, home)
     assert cli is not None
-    assert tmp_path / "codex" == cli.program
+    assert (tmp_path, "codex") == (cli.program.parent, cli.program.stem)
     assert find_codex({"PATH": str(home)}, home) is None
 
 
+USER = profile_folder() or Path("/h")
+USUAL = str(USER / ".codex")
+
+
 @pytest.mark.parametrize(
-    ("environ", "home", "expected"),
+    ("more", "home", "expected"),
     [
-        ({"HOME": "/h"}, "/h/.codex", None),
-        ({"HOME": "/h"}, "/elsewhere", "/elsewhere"),
-        ({"HOME": "/h", "CODEX_HOME": "/h/.codex"}, "/h/.codex", "/h/.codex"),
-        ({"HOME": "/h", "CODEX_HOME": "/a"}, "/b", "/b"),
-        ({"HOME": "/h", "CODEX_HOME": ""}, "/h/.codex", None),
+        ({}, USUAL, None),
+        ({}, "/elsewhere", "/elsewhere"),
+        ({"CODEX_HOME": USUAL}, USUAL, USUAL),
+        ({"CODEX_HOME": "/a"}, "/b", "/b"),
+        ({"CODEX_HOME": ""}, USUAL, None),
     ],
 )
-def test_the_home_is_spelled_as_the_user_has_it(environ: dict[str, str], home: str, expected: str | None) -> None:
+def test_the_home_is_spelled_as_the_user_has_it(more: dict[str, str], home: str, expected: str | None) -> None:
     """CODEX_HOME is set only where Codex would not find the home by itself, because it changes the trust keys."""
-    cli = find_codex(environ, Path(home), program=Path("codex"))
+    expected = expected and str(Path(expected))
+    cli = find_codex({**of_user(USER), **more}, Path(home), program=Path("codex"))
     assert cli is not None
     assert expected == (cli.environ.get("CODEX_HOME") or None)
 
@@ -114,7 +132,7 @@ def test_login_modes(scripted: Script, output: str, code: int, expected: LoginMo
 def test_no_login_mode_without_an_answer(scripted: Script, tmp_path: Path) -> None:
     """A CLI that hangs or cannot be run leaves the login unknown."""
     assert LoginMode.UNKNOWN == scripted("time.sleep(60)").login_mode(timeout=0.2)
-    assert LoginMode.UNKNOWN == CodexCli(program=tmp_path / "none", environ={}).login_mode()
+    assert LoginMode.UNKNOWN == CodexCli(program=tmp_path / "none", environ=NOTHING).login_mode()
 
 
 # ---- When it misbehaves ----------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,8 @@ from cfp.core.settings import Settings
 from cfp.host.survey import RequestedAddress, survey
 from cfp.host.worker.own_port import own_ports
 from cfp.host.worker.queries import WorkerQueries
-from cfp.layout import Layout
+from cfp.layout import Layout, home_identity
+from tests.users import of_user
 
 OTHER = {"ok": True, "pid": 7, "codex_home": "/home/user/other"}
 
@@ -41,7 +42,7 @@ def survey_at(
         return PortFact(host=host, port=port, state=state, health=health)
 
     queries = WorkerQueries(at_address=at, by_process=lambda *_: None, draining=lambda _: ())
-    return survey(Layout(home), {"HOME": str(user)}, queries=queries, address=address)
+    return survey(Layout(home), of_user(user), queries=queries, address=address)
 
 
 def port_at(home: Path, states: dict[int, PortState], *, user: Path, port: int | None = None) -> int:
@@ -58,12 +59,19 @@ def test_own_ports_are_stable_and_below_the_ephemeral_ones() -> None:
     assert len({own_ports(f"/home/{home}")[0] for home in range(100)}) > 90
 
 
+def respelled(home: Path) -> Path:
+    """Another name of the folder: a link, or on Windows other letters."""
+    if sys.platform == "win32":
+        return Path(str(home).upper())
+    (link := home.parent / "link").symlink_to(home)
+    return link
+
+
 def test_the_default_home_keeps_its_port(tmp_path: Path) -> None:
     """However it is spelled, and taken or not."""
     home = tmp_path / ".codex"
     home.mkdir()
-    (link := tmp_path / "link").symlink_to(home)
-    for spelling in (home, link):
+    for spelling in (home, respelled(home)):
         for state in PortState:
             assert 8787 == port_at(spelling, {8787: state}, user=tmp_path)
 
@@ -71,7 +79,7 @@ def test_the_default_home_keeps_its_port(tmp_path: Path) -> None:
 def test_another_home_has_its_own(tmp_path: Path) -> None:
     """The first that nobody has; a flag and saved settings win."""
     home = tmp_path / "work"
-    first, second, *_ = own_ports(os.path.realpath(home))
+    first, second, *_ = own_ports(home_identity(home))
     assert first == port_at(home, {}, user=tmp_path)
     assert first == port_at(home, {first: PortState.OURS}, user=tmp_path)
     for state in (PortState.FOREIGN, PortState.OTHER_HOME):
@@ -85,7 +93,7 @@ def test_another_home_has_its_own(tmp_path: Path) -> None:
 def test_a_port_that_is_shared_is_left(tmp_path: Path) -> None:
     """Another home's proxy answers there, or the default home has saved the port: a flag still wins."""
     home = tmp_path / "work"
-    first, second, *_ = own_ports(os.path.realpath(home))
+    first, second, *_ = own_ports(home_identity(home))
     save(home, 8787)
     others = {8787: PortState.OTHER_HOME}
     assert (first, 8790) == (port_at(home, others, user=tmp_path), port_at(home, others, user=tmp_path, port=8790))
@@ -112,6 +120,6 @@ def test_broken_settings_of_the_default_home_share_nothing(tmp_path: Path, broke
 def test_a_shared_port_of_its_own_is_left_for_the_next(tmp_path: Path) -> None:
     """Two homes whose paths give one port: the later one moves on."""
     home = tmp_path / "work"
-    first, second, *_ = own_ports(os.path.realpath(home))
+    first, second, *_ = own_ports(home_identity(home))
     save(home, first)
     assert second == port_at(home, {first: PortState.OTHER_HOME}, user=tmp_path)

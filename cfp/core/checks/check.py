@@ -9,6 +9,7 @@ from typing import Any
 from cfp.core.facts import Facts
 from cfp.core.policy import LoginMode
 from cfp.messages import Message
+from cfp.places import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,9 @@ class DoctorFacts:
     shows_owners  the system reports which user owns a socket, so that no other user is taken for the proxy
     app_variables  names of the variables that the Codex App has; None where no such App starts without a shell
     versioned_python  the folder of one version to which the hook's Python leads, and which the next version removes
+    place        the place of the home
+    beside       other systems of this computer with a home of their own: in WSL the paths of the homes of Windows, on
+                 Windows the names of the Linuxes
     read_back    Codex's word on our hook: trusted, modified, untrusted or missing; "" where it was not read
     open_files   our folders and files that others than the user may read, each with the others' names
     open_secrets Codex's own files with keys or logins that others may read, in the same way
@@ -43,6 +47,8 @@ class DoctorFacts:
     model: str = ""
     model_tiers: tuple[str, ...] | None = None
     read_back: str = ""
+    place: Place = field(default_factory=Place)
+    beside: tuple[str, ...] = ()
     shows_owners: bool = True
     open_files: tuple[tuple[str, tuple[str, ...]], ...] = ()
     open_secrets: tuple[tuple[str, tuple[str, ...]], ...] = ()

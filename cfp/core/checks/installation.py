@@ -19,6 +19,17 @@ def python(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     )
 
 
+def home_place(_: Facts, surroundings: DoctorFacts) -> CheckResult:
+    """Check that the home lies where it can be changed safely, and name other systems that have one of their own."""
+    place, beside = surroundings.place, surroundings.beside
+    if place.refusal is not None:
+        return failure(place.refusal, message(place.refusal, place.details), **place.details)
+    if not beside:
+        return success(PASSES["home_place"])
+    text = PASSES["home_beside_windows" if place.system == "wsl" else "home_beside_wsl"]
+    return success(text.filled({"beside": beside}), beside=list(beside))
+
+
 def home_owner(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Check that the home and our files in it belong to the user of this process, and can be read."""
     ownership = facts.ownership

@@ -16,6 +16,7 @@ from cfp.core.route_report import (
     key_persistent,
     key_warnings,
     route_identity,
+    variables_of_new_programs,
 )
 from cfp.core.state import uses_proxy
 from cfp.messages import Message, message
@@ -92,6 +93,10 @@ def upstream_auth(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
         return failure("chatgpt_auth_preserved", text, **evidence)
     if not key_persistent(facts, settings):
         return advice("upstream_auth_not_persistent", DIAGNOSES["upstream_auth_not_persistent"])
+    names = variables_of_new_programs(facts, settings.provider)
+    if names:
+        text = FINDINGS["key_of_new_programs"].filled({"variables": names})
+        return advice("key_of_new_programs", text, variables=list(names), **evidence)
     return success(route.message, **evidence)
 
 

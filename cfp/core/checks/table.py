@@ -10,6 +10,7 @@ from cfp.core.facts import Facts
 
 CHECKS: Final[dict[str, Check]] = {
     "python": installation.python,
+    "home_place": installation.home_place,
     "home_owner": installation.home_owner,
     "private_files": installation.private_files,
     "codex_config": codex.codex_config,

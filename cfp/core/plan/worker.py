@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-import shlex
 from typing import Any
 
+from cfp.advice import quoted
 from cfp.core.facts import Facts, PortFact, PortState
 from cfp.core.settings import Settings
 from cfp.errors import Refused
@@ -52,7 +52,7 @@ def port_details(facts: Facts) -> dict[str, Any]:
     """Return the values for the sentences about the saved port."""
     worker = facts.worker
     address = {} if worker is None else {"host": worker.host, "port": worker.port, "owner": worker.owner}
-    return {**address, "home": facts.sharing_home, "quoted_home": shlex.quote(facts.sharing_home)}
+    return {**address, "home": facts.sharing_home, "quoted_home": quoted(facts.sharing_home)}
 
 
 def refresh(port_fact: PortFact) -> WorkerAction:

@@ -14,6 +14,7 @@ from cfp.core.settings import Settings
 from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.provider.keys import CodexFiles
 from cfp.host.provider.secret import redact
+from cfp.variables import variables_of
 
 Flaw = tuple[str, KeyFlaw]
 
@@ -75,8 +76,8 @@ def _of_name(files: CodexFiles, place: str, name: str) -> Iterator[Flaw]:
 
 
 def _of_variable(files: CodexFiles, name: str, *, verbatim: bool, header: bool = False) -> Iterator[Flaw]:
-    dotenv = parse_dotenv(files.dotenv, files.environ)
-    value = dotenv.get(name, files.environ.get(name, ""))
+    dotenv = variables_of(parse_dotenv(files.dotenv, files.environ))
+    value = dotenv.get(name, variables_of(files.user_environ, files.environ).get(name, ""))
     place = f"the variable {redact(name)}{' in .env' if name in dotenv else ''}"
     yield from _flaws(place, flaw_of_header(value) if header else flaw_of_key(value, verbatim=verbatim))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cfp.codex import auth_json
@@ -31,6 +31,7 @@ from cfp.host.provider.auth_command import printed_key
 from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.provider.secret import Secret
 from cfp.messages.identities import FLAWS
+from cfp.variables import variables_of
 
 
 class KeyLocation(enum.StrEnum):
@@ -87,16 +88,22 @@ class ProviderKey:
 
 _OPENAI_KEY = "OPENAI_API_KEY"
 _SCHEME = "bearer "
+_VARIABLES = (KeyLocation.DOTENV, KeyLocation.PROCESS_ENV, KeyLocation.WINDOWS_USER_ENV)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodexFiles:
-    """The contents by which Codex chooses an identity: config.toml (parsed), auth.json, .env, and its environment."""
+    """The contents by which Codex chooses an identity: config.toml (parsed), auth.json, .env, and its environment.
+
+    user_environ  what Windows adds to the environment of each new program of this user: a Codex that is started
+                  from now on has it, though this process may be older (`windows.user_environ()`)
+    """
 
     config: Mapping[str, Any]
     auth: bytes | None
     dotenv: bytes | None
     environ: Mapping[str, str]
+    user_environ: Mapping[str, str] = field(default_factory=dict)
 
     def identity(self, provider: str) -> Identity:
         """Return the identity that Codex would send to a provider."""
@@ -112,8 +119,8 @@ class CodexFiles:
 
     def variables(self) -> dict[str, str]:
         """Return the variables that Codex sees and that are not blank; .env wins."""
-        variables = {**self.environ, **parse_dotenv(self.dotenv, self.environ)}
-        return {name: value for name, value in variables.items() if value.strip()}
+        variables = variables_of(self.user_environ, self.environ, parse_dotenv(self.dotenv, self.environ))
+        return variables_of({name: value for name, value in variables.items() if value.strip()})
 
 
 def discover_key(
@@ -121,19 +128,16 @@ def discover_key(
     provider: str,
     provider_auth_data: bytes | None = None,
     source: KeySource | None = None,
-    user_environ: Mapping[str, str] | None = None,
 ) -> ProviderKey | None:
     """Return the key that Codex would send to `provider`, or with `source`, the one that the user named.
 
-    provider_auth_data is provider-auth.json; user_environ is `windows.user_environ()`. None: there is none
-    (`sends_key` is whether one is to be expected).
+    provider_auth_data is provider-auth.json. None: there is none (`sends_key` is whether one is to be expected).
     """
-    fallbacks = {} if user_environ is None else user_environ
     table = provider_table(files.config, provider)
     readers: dict[KeyLocation, Callable[[str], str | None]] = {
-        KeyLocation.DOTENV: lambda name: parse_dotenv(files.dotenv, files.environ).get(name),
-        KeyLocation.PROCESS_ENV: files.environ.get,
-        KeyLocation.WINDOWS_USER_ENV: fallbacks.get,
+        KeyLocation.DOTENV: lambda name: variables_of(parse_dotenv(files.dotenv, files.environ)).get(name),
+        KeyLocation.PROCESS_ENV: variables_of(files.environ).get,
+        KeyLocation.WINDOWS_USER_ENV: variables_of(files.user_environ).get,
         KeyLocation.AUTH_JSON: lambda name: auth_json.api_key(files.auth, name),
         KeyLocation.PROVIDER_AUTH_FILE: lambda _: stored_keys(provider_auth_data).get(provider),
         KeyLocation.BEARER_TOKEN: lambda _: _text(table.get("experimental_bearer_token")),
@@ -192,7 +196,7 @@ def _locations(files: CodexFiles, provider: str) -> list[tuple[KeyLocation, str]
     match files.auth_of(provider):
         case ProviderAuth.ENV_KEY:
             name = str(table["env_key"])
-            return [(KeyLocation.DOTENV, name), (KeyLocation.PROCESS_ENV, name)]
+            return [(location, name) for location in _VARIABLES]
         case ProviderAuth.BEARER_TOKEN:
             return [(KeyLocation.BEARER_TOKEN, "")]
         case ProviderAuth.COMMAND:
@@ -206,8 +210,7 @@ def _locations(files: CodexFiles, provider: str) -> list[tuple[KeyLocation, str]
 def _locations_of(source: KeySource) -> list[tuple[KeyLocation, str]]:
     if source.location is not KeyLocation.PROCESS_ENV:
         return [(source.location, source.name)]
-    order = (KeyLocation.DOTENV, KeyLocation.PROCESS_ENV, KeyLocation.WINDOWS_USER_ENV, KeyLocation.AUTH_JSON)
-    return [(location, source.name) for location in order]
+    return [(location, source.name) for location in (*_VARIABLES, KeyLocation.AUTH_JSON)]
 
 
 def _bearer_key(authorization: str | None) -> str | None:

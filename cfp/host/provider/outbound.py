@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from cfp.errors import Failed
+from cfp.variables import variables_of
 
 _PORTS = {"http": 80, "https": 443}
 _FROM_DOTENV = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file"})
@@ -24,7 +25,7 @@ def outbound_environ(environ: Mapping[str, str], dotenv: bytes | None) -> Mappin
     from cfp.host.provider.dotenv import parse_dotenv  # noqa: PLC0415  few homes have one, and listening needs none
 
     variables = parse_dotenv(dotenv, environ)
-    return {**environ, **{name: value for name, value in variables.items() if name.lower() in _FROM_DOTENV}}
+    return variables_of(environ, {name: value for name, value in variables.items() if name.lower() in _FROM_DOTENV})
 
 
 def outbound_proxy(url: str, environ: Mapping[str, str]) -> str | None:

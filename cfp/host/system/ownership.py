@@ -90,6 +90,12 @@ def _unmapped() -> int | None:
         return None
 
 
+def file_system_of(path: Path) -> str:
+    """Return the type of the file system of a path, or of the nearest folder above it that exists; "" if unknown."""
+    status = _nearest(path)[1]
+    return "" if status is None else _file_system(status.st_dev)
+
+
 def _effective_user() -> int | None:
     return None if sys.platform == "win32" else os.geteuid()
 

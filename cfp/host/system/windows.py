@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 # Without it, a console program that a hook starts would open a console window; 0 on other systems.
@@ -18,13 +20,38 @@ def user_environ(registry: Any = None) -> dict[str, str]:
     registry = registry or _registry()
     if registry is None:
         return {}
-    values: dict[str, str] = {}
-    with registry.OpenKey(registry.HKEY_CURRENT_USER, "Environment") as key:
-        for index in range(registry.QueryInfoKey(key)[1]):
-            name, value, kind = registry.EnumValue(key, index)
-            if isinstance(value, str):
-                values[name] = registry.ExpandEnvironmentStrings(value) if kind == registry.REG_EXPAND_SZ else value
-    return values
+    try:
+        with registry.OpenKey(registry.HKEY_CURRENT_USER, "Environment") as key:
+            listed = [registry.EnumValue(key, index) for index in range(registry.QueryInfoKey(key)[1])]
+    except OSError:  # a user without any
+        return {}
+    return {
+        name: registry.ExpandEnvironmentStrings(value) if kind == registry.REG_EXPAND_SZ else value
+        for name, value, kind in listed
+        if isinstance(value, str)
+    }
+
+
+def subkey_values(path: str, registry: Any = None) -> list[dict[str, Any]]:
+    """Return the values of each key below HKCU/`path`; none where it is missing, and on other systems.
+
+    registry  the module winreg, or one like it; None: the system's own
+    """
+    registry = registry or _registry()
+    if registry is None:
+        return []
+    try:
+        with registry.OpenKey(registry.HKEY_CURRENT_USER, path) as key:
+            names = [registry.EnumKey(key, index) for index in range(registry.QueryInfoKey(key)[0])]
+            return [_values(registry, key, name) for name in names]
+    except OSError:
+        return []
+
+
+def _values(registry: Any, parent: Any, name: str) -> dict[str, Any]:
+    with registry.OpenKey(parent, name) as key:
+        values = (registry.EnumValue(key, index) for index in range(registry.QueryInfoKey(key)[1]))
+        return {title: value for title, value, _ in values}
 
 
 def _registry() -> Any:
@@ -33,6 +60,29 @@ def _registry() -> Any:
 
         return winreg
     return None
+
+
+def profile_folder() -> Path | None:
+    """Return the user's folder as Windows itself knows it, whatever USERPROFILE says; None on other systems."""
+    if sys.platform == "win32":
+        import ctypes  # noqa: PLC0415  a command that runs no Codex does without it
+
+        # CSIDL_PROFILE, the user of this process, its present place (SHGetFolderPathW)
+        buffer = ctypes.create_unicode_buffer(260)
+        failed = ctypes.windll.shell32.SHGetFolderPathW(None, 0x28, None, 0, buffer)
+        return Path(buffer.value) if not failed and buffer.value else None
+    return None
+
+
+def end_tree(pid: int) -> None:
+    """End a process of ours and all that it started: there is no process group to signal, as on POSIX."""
+    import psutil  # noqa: PLC0415  only what hangs is ended
+
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in [*process.children(recursive=True), process]:
+            with contextlib.suppress(psutil.Error):
+                one.kill()
 
 
 def make_junction(target: str, path: str) -> None:

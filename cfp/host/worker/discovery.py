@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import pairwise
@@ -12,7 +11,7 @@ from cfp.core.health import WorkerHealth
 from cfp.host.disk import DISK
 from cfp.host.worker import control_socket, processes
 from cfp.host.worker.health import health_behind
-from cfp.layout import Layout
+from cfp.layout import Layout, real_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +27,7 @@ class WorkerProcess:
 
 def find_workers(home: Path) -> list[WorkerProcess]:
     """Return the workers of this home among our user's processes, the newest first."""
-    real_home = os.path.realpath(home)
+    real_home = real_path(home)
     workers = []
     for pid in processes.pids():
         arguments = processes.cmdline(pid)
@@ -37,7 +36,7 @@ def find_workers(home: Path) -> list[WorkerProcess]:
             continue
         flags = dict(pairs)
         started = processes.started(pid)
-        if started is None or os.path.realpath(flags.get("--codex-home", "")) != real_home:
+        if started is None or real_path(flags.get("--codex-home", "")) != real_home:
             continue
         if "--nonce" in flags and flags.get("--port", "").isdecimal() and processes.is_alive(pid, started):
             workers.append(

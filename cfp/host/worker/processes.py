@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
 
+from cfp.layout import real_path
+
 if sys.platform == "linux":
     from cfp.host.worker._linux import Handle, boot_id, cmdline, hold, is_running, listener, pids, started, uid
 else:
@@ -54,9 +56,9 @@ def is_of_another_home(arguments: Sequence[str], home: str) -> bool:
     A copied home has copies of the pid file and of the journal, which name the workers of the original. The home of
     a worker that was renamed meanwhile is missing under the name that the worker knows.
     """
-    real_home = os.path.realpath(home)
+    real_home = real_path(home)
     flags = dict(pairwise(arguments))
-    folders = [os.path.realpath(flags[flag]) for flag in ("--codex-home", "--log-dir") if flags.get(flag)]
+    folders = [real_path(flags[flag]) for flag in ("--codex-home", "--log-dir") if flags.get(flag)]
     return any(os.path.lexists(folder) and not f"{folder}/".startswith(f"{real_home}/") for folder in folders[:1])
 
 

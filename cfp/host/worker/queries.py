@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from cfp.host.disk import DISK
 from cfp.host.worker import control_socket, discovery, probe, processes
 from cfp.host.worker.health import health_at
 from cfp.host.worker.predecessor import find_predecessor, find_unrecorded
-from cfp.layout import Layout
+from cfp.layout import Layout, is_same_home
 
 PROBE_TIMEOUT_S = 2.0
 
@@ -107,7 +106,7 @@ def _hands_over(health: WorkerHealth, layout: Layout) -> bool:
 
 
 def _is_this_home(home: str, layout: Layout) -> bool:
-    return os.path.realpath(home) == os.path.realpath(layout.home)
+    return is_same_home(home, layout.home)
 
 
 LOCAL_QUERIES = WorkerQueries(at_address=_port, by_process=_by_process, draining=_draining)

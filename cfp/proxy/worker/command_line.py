@@ -18,6 +18,7 @@ from cfp.host.provider.outbound import outbound_environ
 from cfp.host.system.windows import user_environ
 from cfp.layout import Layout
 from cfp.proxy.config import WorkerConfig
+from cfp.variables import variables_of
 
 # Flag -> the name of its value, and its kind.
 _FLAGS: dict[str, tuple[str, str]] = {
@@ -112,7 +113,7 @@ def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
         dotenv = layout.dotenv.read_bytes()
     except OSError:
         dotenv = None
-    current = {**user_environ(), **environ}  # a key may have been set since the session's shell began
+    current = variables_of(user_environ(), environ)  # a key may have been set since the session's shell began
     return WorkerConfig(
         settings=args.settings,
         layout=layout,

@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cfp.host.provider.dotenv import parse_dotenv
+from tests.users import of_user
 
 ENVIRON = {"FROM_ENV": "outer", "ENVV": "env", "K1": "from the environment"}
 
@@ -160,7 +161,7 @@ def test_the_table_is_what_the_real_codex_does(codex_cli: Path, codex_home: Path
             cwd=codex_home,
             env={
                 "PATH": "/usr/bin:/bin:/usr/local/bin",
-                "HOME": str(codex_home.parent),
+                **of_user(codex_home.parent),
                 "CODEX_HOME": str(codex_home),
                 "FROM_ENV": "outer",
             },

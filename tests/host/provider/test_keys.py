@@ -30,8 +30,9 @@ def files(
     auth: bytes | None = None,
     dotenv: bytes | None = None,
     environ: dict[str, str] | None = None,
+    user_environ: dict[str, str] | None = None,
 ) -> CodexFiles:
-    return CodexFiles(config=doc, auth=auth, dotenv=dotenv, environ=environ or {})
+    return CodexFiles(config=doc, auth=auth, dotenv=dotenv, environ=environ or {}, user_environ=user_environ or {})
 
 
 def discovered(
@@ -216,9 +217,7 @@ class TestNamedByTheUser:
         ]
         empty: dict[str, Any] = {"auth": None, "dotenv": None, "environ": {}}
         for contents, location in sources:
-            places = {**empty, **contents}
-            more = {"user_environ": places.pop("user_environ", None)}
-            key = discover_key(files(config(), **places), "relay", source=KeySource.env("UP"), **more)
+            key = discover_key(files(config(), **{**empty, **contents}), "relay", source=KeySource.env("UP"))
             assert key is not None
             assert location == key.location
 

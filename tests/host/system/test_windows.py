@@ -69,8 +69,8 @@ def test_other_systems_have_none() -> None:
 
 def test_a_key_set_since_the_shell_began() -> None:
     """Its key is used, counts as available and as persistent, and has its own name in the closed set."""
-    files = CodexFiles(config={}, auth=None, dotenv=None, environ={})
-    key = discover_key(files, "relay", source=KeySource.env("RELAY_KEY"), user_environ={"RELAY_KEY": "k"})
+    files = CodexFiles(config={}, auth=None, dotenv=None, environ={}, user_environ={"RELAY_KEY": "k"})
+    key = discover_key(files, "relay", source=KeySource.env("RELAY_KEY"))
     assert key is not None
     assert KeyLocation.WINDOWS_USER_ENV == key.location
     settings = replace(SETTINGS, upstream_api_key_env="RELAY_KEY")
