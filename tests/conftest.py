@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.certificates import self_signed
 from tests.crash.sizes import size
-from tests.systems import lacking
+from tests.systems import WINDOWS, lacking
 
 pytest_plugins = ["tests.numbers"]
 
@@ -116,6 +116,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"codex_cli", "older_codex"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.real_codex)
+        if WINDOWS and "older_codex" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.skip(reason="older Codex: what differs is the version, not the system"))
         if item.get_closest_marker("deep") and PROFILE != "deep":
             item.add_marker(pytest.mark.skip(reason="deep sizes: HYPOTHESIS_PROFILE=deep (nox -s deep)"))
         # In front of other marks: a condition of theirs may ask for what is lacking.

@@ -18,6 +18,7 @@ from tests.end_to_end.websocket import Switchboard
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.beyond_wine("a chromium, and playwright's driver")
 WIDTHS = (360, 768, 1280, 1920)
 
 

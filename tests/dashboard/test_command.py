@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
+import os
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -14,17 +15,25 @@ from cfp.host.system.browser import open_page
 from cfp.layout import API_PATH
 from tests.dashboard import stage
 from tests.end_to_end.harness import KEY, Machine
+from tests.systems import WINDOWS
 
 URL = "http://127.0.0.1:9/__codex_fast_proxy/dashboard"
 
 
-def browser(folder: Path, end: str = "") -> tuple[str, Path]:
+def browser(folder: Path, code: int = 0) -> tuple[str, Path]:
     """Return a browser program that prints noise, and the file to which it writes its URL."""
     note = folder / "note"
-    program = folder / "browser"
-    program.write_text(f'#!/bin/sh\necho "noise"; echo "noise" >&2\nprintf %s "$1" > {shlex.quote(str(note))}\n{end}')
-    program.chmod(0o755)
-    return str(program), note
+    write = f"pathlib.Path({str(note)!r}).write_text(sys.argv[1])"
+    script = f"import pathlib, sys\nprint('noise')\n{write}\nsys.exit({code})\n"
+    if WINDOWS:
+        (folder / "browser.py").write_text(script)
+        program = folder / "browser.cmd"
+        program.write_text(f'@"{sys.executable}" "{folder / "browser.py"}" %1\n')
+    else:
+        program = folder / "browser"
+        program.write_text(f"#!{sys.executable}\n{script}")
+        program.chmod(0o755)
+    return program.as_posix(), note  # Python takes a backslash in BROWSER for a quote
 
 
 def body_of(url: str) -> bytes:
@@ -63,8 +72,8 @@ def test_the_running_proxy_has_a_page(machine: Machine, tmp_path: Path) -> None:
 
 def test_a_browser_that_fails_is_reported(tmp_path: Path) -> None:
     """The browser's exit code is reported."""
-    program, note = browser(tmp_path, end="exit 3\n")
-    assert not open_page(URL, {"BROWSER": program, "PATH": "/usr/bin:/bin"})
+    program, note = browser(tmp_path, code=3)
+    assert not open_page(URL, {**os.environ, "BROWSER": program})
     assert URL == note.read_text()
 
 
