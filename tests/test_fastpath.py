@@ -24,13 +24,15 @@ from tests.systems import as_root
 
 
 @contextmanager
-def worker(answer: dict[str, Any]) -> Iterator[int]:
-    """Something that answers a health request with this."""
+def worker(answer: dict[str, Any], requests: list[str] | None = None) -> Iterator[int]:
+    """Something that answers a health request with this, and notes its path."""
 
     class Health(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"  # as the worker, it leaves the connection open
 
         def do_GET(self) -> None:
+            if requests is not None:
+                requests.append(self.path)
             body = json.dumps(answer).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
