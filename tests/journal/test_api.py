@@ -181,6 +181,7 @@ def test_folders_are_made_and_removed(home: Home) -> None:
         assert leave == worker.exists()
 
 
+@pytest.mark.posix("signals that can be blocked")
 def test_signals_wait_for_the_decision(home: Home) -> None:
     """Between swap and finish a signal stays pending; it arrives after the decision."""
     config = home.write("config", b"a")
