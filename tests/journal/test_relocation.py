@@ -82,6 +82,7 @@ def test_a_copy_is_recovered_by_itself(tmp_path: Path, committed: bool) -> None:
     assert ("finished" if committed else "rolled_back") == recover(home)
 
 
+@pytest.mark.beyond_wine("symbolic links, which Wine 8 does not make")
 def test_a_copy_that_leads_out_is_refused(tmp_path: Path) -> None:
     """By a link, in a circle of links, or by a recorded target: nothing changes, and both folders are named."""
     outside = tmp_path / "outside"
@@ -103,6 +104,7 @@ def test_a_copy_that_leads_out_is_refused(tmp_path: Path) -> None:
     assert b"old" == outside.read_bytes()
 
 
+@pytest.mark.beyond_wine("symbolic links, which Wine 8 does not make")
 @pytest.mark.parametrize("link", [False, True])
 def test_a_renamed_folder_is_recovered(tmp_path: Path, link: bool) -> None:  # noqa: FBT001 - a parameter
     """Also where a link stands in the old place; a file outside of it stays the folder's own."""
@@ -120,6 +122,7 @@ def test_a_renamed_folder_is_recovered(tmp_path: Path, link: bool) -> None:  # n
     assert "not_relaunched" in {worker["outcome"] for worker in here.journal.history()[-1]["workers"]}
 
 
+@pytest.mark.beyond_wine("symbolic links, which Wine 8 does not make")
 def test_a_folder_opened_through_a_link(tmp_path: Path) -> None:
     """It is the same folder, whatever its name."""
     home = original(tmp_path)
@@ -151,6 +154,7 @@ class Numbered(RealFs):
         return replace(stat, inode=self._inode, device=1) if path.name == "journal" else stat
 
 
+@pytest.mark.beyond_wine("symbolic links, which Wine 8 does not make")
 @pytest.mark.parametrize(("inode", "gone", "moved"), [(7, False, True), (7, True, True), (0, True, False)])
 def test_a_folder_is_known_by_its_number(tmp_path: Path, inode: int, gone: bool, moved: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Only a number that the system has proves that a folder was renamed: a file outside of it is then its own."""
@@ -178,6 +182,7 @@ class Cloned(Numbered):
         return replace(stat, inode=8) if path.name == "journal" and path.parent.name == "original" else stat
 
 
+@pytest.mark.beyond_wine("symbolic links, which Wine 8 does not make")
 def test_a_clone_beside_its_original_is_a_copy(tmp_path: Path) -> None:
     """Its number is the recorded one, and the log is in the recorded place all the same."""
     outside = tmp_path / "outside"
