@@ -35,10 +35,10 @@ def test_an_unknown_name_is_refused() -> None:
     [
         (LockBusy, ({"pid": 1},), "another command holds the journal's lock", {"holder": {"pid": 1}}),
         (Interrupted, (["a", "b"],), "open transactions: a, b", {"transactions": ("a", "b")}),
-        (Drifted, ([A, B],), "changed by others: /a, /b", {"paths": (A, B)}),
-        (Unsupported, (A, "why"), "/a: why", {"path": A, "reason": "why"}),
-        (StorageFailed, (A, errno.EIO), "/a: EIO", {"path": A, "errno": errno.EIO}),
-        (StorageFailed, (A, None), "/a: unknown error", {"path": A, "errno": None}),
+        (Drifted, ([A, B],), f"changed by others: {A}, {B}", {"paths": (A, B)}),
+        (Unsupported, (A, "why"), f"{A}: why", {"path": A, "reason": "why"}),
+        (StorageFailed, (A, errno.EIO), f"{A}: EIO", {"path": A, "errno": errno.EIO}),
+        (StorageFailed, (A, None), f"{A}: unknown error", {"path": A, "errno": None}),
         (Damaged, ("tx", [{"path": "/a"}]), "transaction tx is damaged", {"txid": "tx", "files": ({"path": "/a"},)}),
     ],
 )
