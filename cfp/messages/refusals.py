@@ -58,6 +58,7 @@ RefusalCode = Literal[
     "not_a_checkout",
     "skill_missing",
     "skill_place_taken",
+    "skill_not_linked",
     "benchmark_model_unknown",
     "benchmark_key_unknown",
     "benchmark_codex_missing",
@@ -205,6 +206,8 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "skill_missing": Message("There is no SKILL.md in {path}.", "Pass the checkout with --repo-root."),
     "skill_place_taken": Message(
         "{path} is not a link to this checkout, and was not changed.", "Move it away, or pass another folder with --skills-root."),
+    "skill_not_linked": Message(
+        "No link to this checkout can be made at {path}: {reason}.", "Pass a folder of another drive with --skills-root, or copy the checkout there."),
     "benchmark_model_unknown": Message(
         "config.toml names no model, and no Codex CLI was found that could name its default.", f"Run `{CLI} benchmark --model NAME`."),
     "benchmark_key_unknown": Message(

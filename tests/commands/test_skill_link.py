@@ -8,7 +8,7 @@ import pytest
 
 from cfp.commands.link_skill import skill_result
 from cfp.errors import Refused
-from cfp.host.system.skill_link import link, unlink
+from cfp.host.system.skill_link import LinkType, link, unlink
 from cfp.messages.results import RESULTS
 from tests.users import of_user
 
@@ -70,3 +70,28 @@ def test_a_folder_without_a_skill_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="skill_missing"):
         link(str(tmp_path), str(tmp_path / "skills"), {})
     assert not (tmp_path / "skills").exists()
+
+
+def test_a_drive_without_links_is_named(places: tuple[str, str]) -> None:
+    """FAT has none: the answer says so, and no empty folder is left where the junction was to be."""
+
+    def make(target: str, path: str) -> None:
+        Path(path).mkdir()
+        raise OSError(50, "Request not supported")
+
+    with pytest.raises(Refused, match="skill_not_linked") as refused:
+        link(*places, {}, LinkType(kind="junction", make=make, remove=lambda path: Path(path).rmdir()))
+    assert "Request not supported" in str(refused.value.details)
+    assert not (Path(places[1]) / "codex-fast-proxy").exists()
+
+
+def test_a_folder_made_meanwhile_stays(places: tuple[str, str]) -> None:
+    """What appears between the look and the link is another's, and is not removed."""
+
+    def make(target: str, path: str) -> None:
+        Path(path).mkdir()
+        raise FileExistsError
+
+    with pytest.raises(Refused, match="skill_place_taken"):
+        link(*places, {}, LinkType(kind="junction", make=make, remove=lambda path: Path(path).rmdir()))
+    assert (Path(places[1]) / "codex-fast-proxy").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,7 @@ NATIVE_LINK = JUNCTION if sys.platform == "win32" else SYMLINK
 def link(
     repo_root: str | None, skills_root: str | None, environ: Mapping[str, str], link_type: LinkType = NATIVE_LINK
 ) -> SkillLink:
-    """Make the link; raises Refused(skill_missing, skill_place_taken)."""
+    """Make the link; raises Refused(skill_missing, skill_place_taken, skill_not_linked)."""
     path, target = _ends(repo_root, skills_root, environ)
     if not (target / "SKILL.md").is_file():
         raise Refused("skill_missing", path=str(target))
@@ -55,7 +56,15 @@ def link(
     if path.exists():
         raise Refused("skill_place_taken", path=str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    link_type.make(str(target), str(path))
+    try:
+        link_type.make(str(target), str(path))
+    except FileExistsError:
+        raise Refused("skill_place_taken", path=str(path)) from None
+    except OSError as error:
+        if link_type.kind == JUNCTION.kind:
+            with suppress(OSError):  # the empty folder that was to become one
+                link_type.remove(str(path))
+        raise Refused("skill_not_linked", path=str(path), reason=error.strerror or str(error)) from error
     return _result("linked", path, target, link_type)
 
 
