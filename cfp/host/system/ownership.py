@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,36 +40,36 @@ class System:
 
 
 def _name(uid: int) -> str:
-    if sys.platform == "win32":
-        return str(uid)
-    import pwd  # noqa: PLC0415  POSIX only, and only refusals name users
+    name = str(uid)
+    if sys.platform != "win32":
+        import pwd  # noqa: PLC0415  POSIX only, and only refusals name users
 
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+        with suppress(KeyError):
+            name = pwd.getpwuid(uid).pw_name
+    return name
 
 
 def _group(uid: int) -> str:
     """Return the name of a user's main group; that of this process's group for a user who is not listed."""
-    if sys.platform == "win32":
-        return ""
-    import grp  # noqa: PLC0415  see above
-    import pwd  # noqa: PLC0415  see above
+    name = ""
+    if sys.platform != "win32":
+        import grp  # noqa: PLC0415  see above
+        import pwd  # noqa: PLC0415  see above
 
-    try:
-        number = pwd.getpwuid(uid).pw_gid
-    except KeyError:
         number = os.getegid()
-    try:
-        return grp.getgrgid(number).gr_name
-    except KeyError:
-        return str(number)
+        with suppress(KeyError):
+            number = pwd.getpwuid(uid).pw_gid
+        name = str(number)
+        with suppress(KeyError):
+            name = grp.getgrgid(number).gr_name
+    return name
 
 
 def _file_system(device: int) -> str:
     """Return the type of the file system on a device, from /proc/self/mountinfo (proc_pid_mountinfo(5))."""
-    number = f"{os.major(device)}:{os.minor(device)}"
+    number = ""
+    if sys.platform != "win32":
+        number = f"{os.major(device)}:{os.minor(device)}"
     try:
         lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -97,7 +98,10 @@ def file_system_of(path: Path) -> str:
 
 
 def _effective_user() -> int | None:
-    return None if sys.platform == "win32" else os.geteuid()
+    user = None
+    if sys.platform != "win32":
+        user = os.geteuid()
+    return user
 
 
 SYSTEM = System(user=_effective_user, name=_name, group=_group, file_system=_file_system, unmapped=_unmapped)
