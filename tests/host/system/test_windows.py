@@ -1,4 +1,4 @@
-"""Behaviour that only Windows has, tested with stand-ins: none of it ran on Windows."""
+"""Behaviour that only Windows has, tested with stand-ins on every system."""
 
 from __future__ import annotations
 
