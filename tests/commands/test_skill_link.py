@@ -86,7 +86,7 @@ def test_a_drive_without_links_is_named(places: tuple[str, str]) -> None:
 
 
 def test_a_folder_made_meanwhile_stays(places: tuple[str, str]) -> None:
-    """What appears between the look and the link is another's, and is not removed."""
+    """A folder that appears between the look and the link is another's, and is not removed."""
 
     def make(target: str, path: str) -> None:
         Path(path).mkdir()
