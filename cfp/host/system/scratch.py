@@ -49,5 +49,6 @@ def _remove_unless_used(path: Path) -> None:
         if (path / _LOCK).exists():
             with FileLock(path / _LOCK, timeout=0):
                 shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)  # Windows keeps the lock's file as long as it is open
     except (OSError, Timeout):
         return
