@@ -17,6 +17,7 @@ import h11
 from cfp.core.settings import Policy, Settings
 from cfp.layout import Layout
 from cfp.proxy.config import Limits, WorkerConfig
+from cfp.proxy.worker.event_loop import run as run_in_loop
 from cfp.proxy.worker.worker import Worker
 from tests.proxy.checked import Transition, checked_worker
 
@@ -27,7 +28,7 @@ SECONDS = 20.0
 
 
 def asynchronous(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run a coroutine test in a loop of its own, with a time limit."""
+    """Run a coroutine test in a worker's loop of its own, with a time limit."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -35,7 +36,7 @@ def asynchronous(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, No
             async with asyncio.timeout(SECONDS):
                 await test(*args, **kwargs)
 
-        asyncio.run(limited())
+        run_in_loop(limited())
 
     return run
 

@@ -17,6 +17,7 @@ import pytest
 
 from cfp.layout import Layout
 from cfp.proxy.telemetry.log_reader import LogReader
+from cfp.proxy.worker.event_loop import run as run_in_loop
 from tests.certificates import self_signed
 from tests.numbers import Numbers
 from tests.performance import proc
@@ -145,7 +146,7 @@ async def run(folder: Path, seconds: float, seen: Seen, numbers: Numbers) -> Non
 
 def test_faults_stay_where_they_are(tmp_path: Path, numbers: Numbers) -> None:
     """Every body is exact both ways, every fault is told as what it is, no request hangs, nothing piles up."""
-    asyncio.run(run(tmp_path, SECONDS, Seen(), numbers))
+    run_in_loop(run(tmp_path, SECONDS, Seen(), numbers))
 
 
 async def run_tls(folder: Path, seconds: float, seen: Seen) -> None:
@@ -169,4 +170,4 @@ async def run_tls(folder: Path, seconds: float, seen: Seen) -> None:
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 def test_tls_faults_are_reported(tmp_path: Path) -> None:
     """A failed handshake gives a 502 with its reason; the next request is served."""
-    asyncio.run(run_tls(tmp_path, min(SECONDS / 6, 60), Seen()))
+    run_in_loop(run_tls(tmp_path, min(SECONDS / 6, 60), Seen()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import errno
-import os
 import socket
 import time
 
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
         def last_stderr_line(self) -> str: ...
 
 
+# How a worker binds. On Windows another program could listen at the same port with SO_REUSEADDR, also beside a worker
+# that binds without any option.
+BIND_OPTION: int = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
 _FIRST_DELAY, _LONGEST_DELAY = 0.005, 0.01  # the hook waits for the worker to be healthy
 _ONE_TRY = 1.0
 
@@ -104,8 +106,7 @@ def _refusal(family: int, address: Any) -> int:
         return 0
     with probe_socket:
         try:
-            if os.name == "posix":  # as the worker does; on Windows the option means something else
-                probe_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe_socket.setsockopt(socket.SOL_SOCKET, BIND_OPTION, 1)
             probe_socket.bind(address)
             probe_socket.listen(1)
         except OSError as error:

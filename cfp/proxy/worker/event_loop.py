@@ -2,12 +2,14 @@
 
 asyncio resolves names in the thread pool that writes the log and decodes bodies. A resolver that does not answer, as
 on a machine that has just lost its network, would occupy all of its few threads, and delay the end of the process.
+
+On Windows, too, it is a loop of readiness and not asyncio's proactor: a listening socket that two workers share can
+belong to one completion port only, and a proactor reads ahead, so that nobody can ask a socket whether it is stale.
 """
 
 from __future__ import annotations
 
 import asyncio
-import selectors
 import socket
 import sys
 import threading
@@ -15,8 +17,10 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from typing import Any, TypeAlias
+from selectors import SelectorKey
+from typing import Any, TypeAlias, TypeVar
 
+_T = TypeVar("_T")
 Name: TypeAlias = bytes | str | None
 Port: TypeAlias = bytes | str | int | None
 Query: TypeAlias = tuple[Name, Port, int, int, int, int]
@@ -24,15 +28,15 @@ Addresses: TypeAlias = list[Any]  # in the format of socket.getaddrinfo
 Resolver: TypeAlias = Callable[[Name, Port, int, int, int, int], Addresses]
 
 if sys.platform == "win32":
-    _BaseLoop: TypeAlias = asyncio.ProactorEventLoop
+    from cfp.proxy.worker._selector_windows import Selector
 else:
-    _BaseLoop: TypeAlias = asyncio.SelectorEventLoop
+    from selectors import DefaultSelector as Selector
 
 
-def run(main: Coroutine[Any, Any, None], resolve: Resolver = socket.getaddrinfo) -> None:
-    """Run a coroutine to its end, like asyncio.run, on a `Loop`."""
+def run(main: Coroutine[Any, Any, _T], resolve: Resolver = socket.getaddrinfo) -> _T:
+    """Run a coroutine to its end and return its result, like asyncio.run, on a `Loop`."""
     with asyncio.Runner(loop_factory=partial(Loop, resolve)) as runner:
-        runner.run(main)
+        return runner.run(main)
 
 
 def turns() -> Callable[[], int]:
@@ -42,43 +46,32 @@ def turns() -> Callable[[], int]:
     count its turns, every call returns another number.
     """
     loop = asyncio.get_running_loop()
-    if sys.platform != "win32" and isinstance(loop, Loop):
+    if isinstance(loop, Loop):
         return loop.turn
     return count().__next__
 
 
-class _CountingSelector(selectors.DefaultSelector):
+class _CountingSelector(Selector):
     """A selector that counts its `select` calls: one begins each turn of the loop."""
 
     turn = 0
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         self.turn += 1
         return super().select(timeout)
 
 
-class Loop(_BaseLoop):
+class Loop(asyncio.SelectorEventLoop):
     """asyncio's loop with a counter of turns and its own name resolution; equal pending queries share a thread."""
 
-    if sys.platform == "win32":
-
-        def __init__(self, resolve: Resolver) -> None:
-            super().__init__()
-            self._init_resolution(resolve)
-
-    else:
-
-        def __init__(self, resolve: Resolver) -> None:
-            self._counter = _CountingSelector()
-            super().__init__(self._counter)
-            self._init_resolution(resolve)
-
-        def turn(self) -> int:
-            return self._counter.turn
-
-    def _init_resolution(self, resolve: Resolver) -> None:
+    def __init__(self, resolve: Resolver) -> None:
+        self._counter = _CountingSelector()
+        super().__init__(self._counter)
         self._resolve = resolve
         self._pending_queries: dict[Query, asyncio.Future[Addresses]] = {}
+
+    def turn(self) -> int:
+        return self._counter.turn
 
     async def getaddrinfo(
         self,

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
-import sys
 from collections.abc import Callable, Sequence
+
+from cfp.host.worker.probe import BIND_OPTION
 
 _BACKLOG = 1024
 _ACCEPTS_PER_TURN = 128  # so that many new connections do not delay streams
@@ -28,8 +28,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
         for family, address in _addresses(host, port):
             listening = socket.socket(family, socket.SOCK_STREAM)
             sockets.append(listening)
-            if os.name == "posix":  # on Windows the option would let another program in beside us
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.setsockopt(socket.SOL_SOCKET, BIND_OPTION, 1)
             if family == socket.AF_INET6:
                 listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listening.bind(address)
@@ -63,7 +62,6 @@ class Listener:
         self._on_set_up = on_set_up
         self._loop = asyncio.get_running_loop()
         self._pending: set[asyncio.Task[object]] = set()
-        self._servers: list[asyncio.Server] = []
         self.accepting = False
         self._retry: asyncio.TimerHandle | None = None
         for listening in self.sockets:
@@ -94,59 +92,44 @@ class Listener:
 
     async def start(self) -> None:
         """Begin to accept, first the connections in the queue."""
-        if sys.platform == "win32":  # its event loop has no readers, and a worker there is never paused
-            self._servers = [await self._loop.create_server(self._factory, sock=each) for each in self.sockets]
-        else:
-            self.resume()
+        self.resume()
 
-    if sys.platform == "win32":
+    def resume(self) -> None:
+        """Accept again, first the connections in the queue."""
+        self.accepting = True
+        for listening in self.sockets:
+            self._loop.add_reader(listening, self._accept, listening)
 
-        def resume(self) -> None:
-            raise NotImplementedError
+    def _unwatch(self) -> None:
+        for listening in self.sockets:
+            self._loop.remove_reader(listening)
 
-        def _unwatch(self) -> None:
-            for server in self._servers:
-                server.close()
-            self._servers = []
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(_ACCEPTS_PER_TURN):
+            try:
+                connection, _ = listening.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _PEER_LEFT:
+                    continue
+                if error.errno not in _EXHAUSTED:
+                    raise
+                self._wait_for_descriptors()
+                return
+            connection.setblocking(False)
+            task = self._loop.create_task(self._loop.connect_accepted_socket(self._factory, connection))
+            self._pending.add(task)
+            task.add_done_callback(self._finish_set_up)
 
-    else:
+    def _finish_set_up(self, task: asyncio.Task[object]) -> None:
+        self._pending.discard(task)
+        if not task.cancelled():
+            task.exception()  # the client left meanwhile: that is no error
+        self._on_set_up()
 
-        def resume(self) -> None:
-            """Accept again, first the connections in the queue."""
-            self.accepting = True
-            for listening in self.sockets:
-                self._loop.add_reader(listening, self._accept, listening)
-
-        def _unwatch(self) -> None:
-            for listening in self.sockets:
-                self._loop.remove_reader(listening)
-
-        def _accept(self, listening: socket.socket) -> None:
-            for _ in range(_ACCEPTS_PER_TURN):
-                try:
-                    connection, _ = listening.accept()
-                except (BlockingIOError, InterruptedError):
-                    return
-                except OSError as error:
-                    if error.errno in _PEER_LEFT:
-                        continue
-                    if error.errno not in _EXHAUSTED:
-                        raise
-                    self._wait_for_descriptors()
-                    return
-                connection.setblocking(False)
-                task = self._loop.create_task(self._loop.connect_accepted_socket(self._factory, connection))
-                self._pending.add(task)
-                task.add_done_callback(self._finish_set_up)
-
-        def _finish_set_up(self, task: asyncio.Task[object]) -> None:
-            self._pending.discard(task)
-            if not task.cancelled():
-                task.exception()  # the client left meanwhile: that is no error
-            self._on_set_up()
-
-        def _wait_for_descriptors(self) -> None:
-            """Accept again in a second: without descriptors or memory, a retry at once only burns the processor."""
-            self._unwatch()
-            if self.accepting:
-                self._retry = self._loop.call_later(_RETRY_SECONDS, self.resume)
+    def _wait_for_descriptors(self) -> None:
+        """Accept again in a second: without descriptors or memory, a retry at once only burns the processor."""
+        self._unwatch()
+        if self.accepting:
+            self._retry = self._loop.call_later(_RETRY_SECONDS, self.resume)

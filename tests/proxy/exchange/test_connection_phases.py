@@ -30,6 +30,7 @@ from cfp.proxy.http.head_cache import HeadCache
 from cfp.proxy.http.messages import END, Fault, Headers, Malformed, Piece, RequestHead, Trailers
 from cfp.proxy.http.socket_io import ReadBuffer
 from cfp.proxy.upstream.origin import parse_origin
+from cfp.proxy.worker.event_loop import run as run_in_loop
 from tests.proxy.checked import Transition, checked, transitions
 
 
@@ -233,7 +234,7 @@ def test_every_event_in_every_phase(phase: ConnectionPhase) -> None:
         return reached
 
     expected = {act: phase if after is STAYS else after for act, after in EXPECTED[phase].items()}
-    assert expected == {act: asyncio.run(play(act)) for act in expected}
+    assert expected == {act: run_in_loop(play(act)) for act in expected}
 
 
 def test_the_table_allows_no_more_than_happens() -> None:
@@ -274,4 +275,4 @@ def test_requests_are_served_in_turn(data: st.DataObject, kinds: list[int]) -> N
         assert [] == stage.violations
         assert stage.transport.reading
 
-    asyncio.run(play())
+    run_in_loop(play())

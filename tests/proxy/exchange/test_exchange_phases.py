@@ -21,6 +21,7 @@ from cfp.proxy.http.local_responses import LocalResponse
 from cfp.proxy.http.messages import END, Fault, Malformed, Piece, RequestHead, ResponseHead
 from cfp.proxy.telemetry.request_record import RequestRecord
 from cfp.proxy.upstream.dial import DialFailed
+from cfp.proxy.worker.event_loop import run as run_in_loop
 from tests.proxy.checked import Transition, checked, transitions
 
 LONGEST = 6
@@ -240,7 +241,7 @@ async def explore(setup: Setup, path: tuple[str, ...] = ()) -> set[Transition]:
 @pytest.mark.parametrize("setup", SETUPS, ids=str)
 def test_every_sequence_of_events_ends_well(setup: Setup) -> None:
     """Only allowed phases, one log line, one end for the client, and nothing left open."""
-    assert asyncio.run(explore(setup)) <= transitions(ExchangePhase)
+    assert run_in_loop(explore(setup)) <= transitions(ExchangePhase)
 
 
 def test_the_table_allows_no_more_than_happens() -> None:
@@ -249,5 +250,5 @@ def test_the_table_allows_no_more_than_happens() -> None:
     async def performed() -> set[Transition]:
         return set().union(*[await explore(setup) for setup in SETUPS])
 
-    missing = transitions(ExchangePhase) - asyncio.run(performed())
+    missing = transitions(ExchangePhase) - run_in_loop(performed())
     assert {(ExchangePhase.JUDGING, DONE)} == missing

@@ -82,7 +82,6 @@ def test_the_usual_resolver_is_the_systems() -> None:
     run(main())
 
 
-@pytest.mark.posix("an event loop whose turns can be counted")
 def test_turns_are_counted() -> None:
     """Calls in one turn return one number; on a loop that does not count, every call returns another."""
 
