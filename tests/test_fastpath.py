@@ -200,6 +200,8 @@ ALLOWED = frozenset(
     {
         *("codex_fast_proxy", "cfp", "cfp.__main__", "cfp.fastpath", "cfp.core", "cfp.core.served_settings"),
         *("cfp.light_json", "cfp.socket_owner", "cfp.host", "cfp.host.worker", "cfp.host.worker.health_request"),
+        *("cfp.socket_owner._addresses", f"cfp.socket_owner._{'windows' if sys.platform == 'win32' else 'linux'}"),
+        *(("ctypes", "ctypes._endian", "_ctypes") if sys.platform == "win32" else ()),
         *("__future__", "_blake2", "_json", "_socket", "struct", "_struct", "select", "time"),
     }
 )

@@ -10,9 +10,14 @@ import sys
 
 import pytest
 
-from cfp.socket_owner import SockDiag, listener_uids, peer_uid
+from cfp.socket_owner import listener_users, lookups, own_user, peer_user, user_name
 from tests.forger import UID, forger
 from tests.systems import as_root, on_linux
+
+if sys.platform == "linux":
+    from cfp.socket_owner._linux import SockDiag
+elif sys.platform == "win32":
+    from cfp.socket_owner import _windows
 
 
 @on_linux
@@ -36,7 +41,7 @@ def test_a_kernel_without_tcp_diag_is_no_answer() -> None:
         assert check.owner(("127.0.0.1", 1), ours.getsockname()) is None
 
 
-@on_linux
+@pytest.mark.skipif(not lookups(), reason="this system does not report owners")
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 @pytest.mark.parametrize("wildcard", [False, True])
 def test_a_listener_is_found_by_the_address_that_reaches_it(
@@ -50,10 +55,10 @@ def test_a_listener_is_found_by_the_address_that_reaches_it(
             pytest.skip("no IPv6 loopback here")
         listener.listen()
         port = listener.getsockname()[1]
-        assert {os.getuid()} == listener_uids((host, port))
-        assert set() == listener_uids((host, 1))
+        assert {own_user()} == listener_users((host, port))
+        assert set() == listener_users((host, 1))
         if host == "127.0.0.1":
-            assert ({os.getuid()} if wildcard else set()) == listener_uids(("127.0.0.2", port))
+            assert ({own_user()} if wildcard else set()) == listener_users(("127.0.0.2", port))
 
 
 @as_root
@@ -62,8 +67,8 @@ def test_another_user_is_seen_from_the_clients_end() -> None:
     with forger({}) as stranger, socket.create_connection(("127.0.0.1", stranger.port)) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
         connection.recv(100)
-        assert UID == peer_uid(connection.getpeername(), connection.getsockname())
-        assert {UID} == listener_uids(connection.getpeername())
+        assert UID == peer_user(connection.getpeername(), connection.getsockname())
+        assert {UID} == listener_users(connection.getpeername())
 
 
 def test_importing_it_loads_nothing_heavy() -> None:
@@ -71,3 +76,22 @@ def test_importing_it_loads_nothing_heavy() -> None:
     code = "import sys; before = set(sys.modules); import cfp.socket_owner; print(*(set(sys.modules) - before))"
     listed = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
     assert set() == {"typing", "pathlib", "dataclasses", "contextlib"} & set(listed.split())
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="a SID is Windows'")
+class TestSids:
+    def test_the_user_is_named(self) -> None:
+        """The user's SID has the name that the session has, and a SID that belongs to nobody is named by itself."""
+        assert os.environ["USERNAME"].lower() == user_name(own_user()).rpartition("\\")[2].lower()
+        assert "S-1-5-21-1-2-3-1001" == user_name("S-1-5-21-1-2-3-1001")
+
+    def test_a_process_that_is_gone_has_none(self) -> None:
+        """Nobody has it; a process that may not be opened belongs to a user that is not ours."""
+        assert _windows.process_user(0xFFFFFFF0) is None
+        assert _windows.UNNAMED != own_user()
+        assert "does not show" in user_name(_windows.UNNAMED)
+
+    @pytest.mark.parametrize("sid", ["S-1-5-18", "S-1-5-21-3623811015-3361044348-30300820-1013"])
+    def test_a_sid_is_read_as_it_is_written(self, sid: str) -> None:
+        """The bytes of the kernel and the usual spelling say the same."""
+        assert sid == _windows._written_sid(_windows._packed_sid(sid))

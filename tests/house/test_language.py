@@ -25,6 +25,7 @@ PARTICIPLES = frozenset({"told", "found", "said", "asked", "taken", "given", "he
 TWINS = {
     "Args": "each verb's own flags",
     "Handle": "the same on every operating system, one file for each",
+    "Server": "the same on every operating system, one file for each",
 }
 
 MOST_MODULES = 16

@@ -24,11 +24,14 @@ WRITERS = {
         "the worker's stdout and stderr, opened for it before it starts",
     ),
     "cfp/fastpath.py": ("os.open", "the hook's note of what it has read; without it, it reads again"),
-    "cfp/host/worker/control_socket.py": (
-        "?.unlink ?.chmod ?.replace",
-        "the worker's control socket, which lives and dies with it",
+    "cfp/host/worker/control/_posix.py": (
+        "os.open ?.unlink ?.chmod ?.replace",
+        "the worker's control socket, which lives and dies with it, and its lock",
     ),
-    "cfp/proxy/worker/handover.py": ("?.unlink", "the same"),
+    "cfp/host/worker/control/_windows.py": (
+        "append_to ?.unlink ?.replace",
+        "the file that leads to the worker's control channel, which lives and dies with it",
+    ),
     "cfp/commands/autostart.py": ("append_to ?.replace", "the hook's log, one line for each start"),
     "cfp/cli.py": ("tempfile.mkstemp", "the report of a bug, when nothing else can be relied on"),
     "cfp/host/system/skill_link.py": ("?.mkdir", "one link outside the Codex home"),

@@ -6,10 +6,16 @@ import math
 import os
 import select
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from cfp.socket_owner import User
+
+assert sys.platform == "linux"  # noqa: S101  mypy then leaves this file out for other systems
 
 _PROC = Path("/proc")
 _LISTEN = "0A"  # include/net/tcp_states.h
@@ -42,7 +48,7 @@ def _stat(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()
 
 
-def uid(pid: int) -> int | None:
+def user(pid: int) -> User | None:
     with suppress(OSError):
         for line in (_PROC / str(pid) / "status").read_text(errors="replace").splitlines():
             if line.startswith("Uid:"):
@@ -94,7 +100,7 @@ def hold(pid: int) -> Handle | None:
         return None
 
 
-def listener(port: int) -> tuple[int | None, int | None, tuple[str, ...]] | None:
+def listener(port: int) -> tuple[int | None, User | None, tuple[str, ...]] | None:
     """Read the tables of /proc/net; the pid of another user's process is not shown."""
     for table in ("tcp", "tcp6"):
         try:

@@ -6,9 +6,12 @@ import ipaddress
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psutil
+
+if TYPE_CHECKING:
+    from cfp.socket_owner import User
 
 
 def boot_id() -> str:
@@ -30,11 +33,9 @@ def is_running(pid: int, expected: str) -> bool:
         return False
 
 
-def uid(pid: int) -> int | None:
-    """Return the real user id; Windows has none, and lets nobody open the processes of other users."""
+def user(pid: int) -> User | None:
     try:
-        process = psutil.Process(pid)
-        return process.uids().real if hasattr(process, "uids") else None
+        return int(psutil.Process(pid).uids().real)
     except psutil.Error:
         return None
 
@@ -88,12 +89,12 @@ def hold(pid: int) -> Handle | None:
         return None
 
 
-def listener(port: int, system: Any = psutil) -> tuple[int | None, int | None, tuple[str, ...]] | None:
+def listener(port: int, system: Any = psutil) -> tuple[int | None, User | None, tuple[str, ...]] | None:
     """Ask `system`, the module psutil or one like it."""
     for pid, connection in _connections(system):
         address = connection.laddr
         if connection.status == psutil.CONN_LISTEN and address and address.port == port and _is_local(address.ip):
-            return (pid, uid(pid), cmdline(pid)) if pid is not None else (None, None, ())
+            return (pid, user(pid), cmdline(pid)) if pid is not None else (None, None, ())
     return None
 
 

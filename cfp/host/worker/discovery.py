@@ -1,4 +1,4 @@
-"""The workers of a Codex home, found among this user's processes or behind their control sockets."""
+"""The workers of a Codex home, found among this user's processes or behind their control channels."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 
 from cfp.core.health import WorkerHealth
 from cfp.host.disk import DISK
-from cfp.host.worker import control_socket, processes
+from cfp.host.worker import processes
 from cfp.host.worker.health import health_behind
 from cfp.layout import Layout, real_path
+from cfp.socket_owner import own_user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ def find_workers(home: Path) -> list[WorkerProcess]:
     for pid in processes.pids():
         arguments = processes.cmdline(pid)
         pairs = list(pairwise(arguments))
-        if ("codex_fast_proxy", "serve") not in pairs or processes.uid(pid) != processes.own_uid():
+        if ("codex_fast_proxy", "serve") not in pairs or processes.user(pid) != own_user():
             continue
         flags = dict(pairs)
         started = processes.started(pid)
@@ -53,8 +54,6 @@ def find_workers(home: Path) -> list[WorkerProcess]:
 
 def draining_workers(layout: Layout) -> list[WorkerHealth]:
     """Return the health of the workers that drain: after a handover, or after SIGTERM."""
-    if not control_socket.CAN_HAND_OVER:
-        return []
     sockets = [layout.worker / name for name in DISK.names(layout.worker) if fnmatch(name, "fast_proxy.*.sock")]
     responses = (health_behind(path) for path in sorted(sockets))
     return [health for health in responses if health is not None and health.draining]

@@ -1,4 +1,4 @@
-"""A worker's health, read at its port or at its control socket."""
+"""A worker's health, read at its port or at its control channel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from cfp.core.health import WorkerHealth, parse_health
-from cfp.host.worker import control_socket, processes
+from cfp.host.worker import processes
+from cfp.host.worker.control import channel
 from cfp.host.worker.health_request import read_health
 from cfp.layout import Layout
 from journal.values import WorkerRecord
@@ -21,16 +22,16 @@ def health_at(host: str, port: int, timeout: float) -> WorkerHealth | None:
 
 
 def health_behind(path: Path) -> WorkerHealth | None:
-    """Return the health of the worker behind a control socket; None without a response."""
-    answer = control_socket.read_health(path, _TIMEOUT)
+    """Return the health of the worker behind a control channel; None without a response."""
+    answer = channel.read_health(path, _TIMEOUT)
     return None if answer is None else parse_health(answer)
 
 
 def health_of(record: WorkerRecord, host: str, layout: Layout | None = None) -> WorkerHealth | None:
-    """Return the worker's health, read at its control socket or its port; None without a response."""
+    """Return the worker's health, read at its control channel or its port; None without a response."""
     if not record.nonce:
         return None
-    if layout is not None and control_socket.CAN_HAND_OVER:
+    if layout is not None:
         health = health_behind(layout.control(record.nonce))
         if health is not None and health.nonce == record.nonce:
             return health

@@ -11,14 +11,14 @@ import _socket
 import time
 
 from cfp.light_json import loads
-from cfp.socket_owner import listener_uids, own_uid, peer_uid
+from cfp.socket_owner import listener_users, own_user, peer_user
 
 TYPE_CHECKING = False  # importing typing would cost the hook more than this module does
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cfp.socket_owner import Address
+    from cfp.socket_owner import Address, User
 
 HEALTH_PATH = "/__codex_fast_proxy/health"  # as in cfp.layout, which is too heavy to import here
 _LARGEST_ANSWER = 64 * 1024
@@ -38,11 +38,11 @@ def read_health(host: str, port: int, timeout: float) -> dict[str, Any] | None:
 
 
 def ask(
-    host: str, port: int, timeout: float, owner: Callable[[Address, Address], int | None] = peer_uid
+    host: str, port: int, timeout: float, owner: Callable[[Address, Address], User | None] = peer_user
 ) -> tuple[str, dict[str, Any] | None]:
     """Send a health request; return its outcome and the health, if there is one.
 
-    owner  returns the uid of the peer's end from both addresses, as `cfp.socket_owner.peer_uid` does
+    owner  returns the user of the peer's end from both addresses, as `cfp.socket_owner.peer_user` does
     """
     deadline = time.monotonic() + timeout
     outcome = REFUSED
@@ -89,17 +89,17 @@ def _connected(host: str, port: int, timeout: float) -> _socket.socket:
     raise refusal
 
 
-def _owned(owner: Callable[[Address, Address], int | None], peer: Address, ours: Address) -> str:
+def _owned(owner: Callable[[Address, Address], User | None], peer: Address, ours: Address) -> str:
     """Return the outcome of a health answer by the owner of the connection over which it came."""
     try:
-        uid = owner(peer, ours)
+        user = owner(peer, ours)
     except OSError:  # this system does not report it
         return HEALTHY
     # A peer that closes first, as 0.1.0's worker may and a stranger can, leaves its listener to be judged.
-    uids = listener_uids(peer) if uid is None else {uid}
-    if not uids:
+    users = listener_users(peer) if user is None else {user}
+    if not users:
         return HUNG_UP
-    return HEALTHY if uids == {own_uid()} else OTHER_USER
+    return HEALTHY if users == {own_user()} else OTHER_USER
 
 
 def _authority(host: str, port: int) -> str:

@@ -12,6 +12,7 @@ from cfp.host.worker.health import health_at
 from cfp.host.worker.probe import port_owner
 from cfp.host.worker.shutdown import StopResult
 from cfp.layout import Layout
+from cfp.socket_owner import own_user
 
 _HEALTH_TIMEOUT = 2.0
 _TERM = 2.0  # its shutdown deadlocks on SIGTERM, so a longer wait is useless
@@ -28,7 +29,7 @@ def find_predecessor(layout: Layout, host: str, port: int) -> int | None:
     if health is None or health.nonce or health.pid != _pid_file(layout):
         return None
     owner = port_owner(port)
-    if owner is None or owner.pid != health.pid or owner.uid != processes.own_uid():
+    if owner is None or owner.pid != health.pid or owner.user != own_user():
         return None
     if processes.is_of_another_home(owner.cmdline, str(layout.home)):
         return None

@@ -8,7 +8,7 @@ import socket
 import time
 
 from cfp.host.worker import health_request
-from cfp.socket_owner import peer_uid
+from cfp.socket_owner import peer_user
 
 TYPE_CHECKING = False  # importing typing would cost the worker's start more than this module does
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Protocol
 
-    from cfp.socket_owner import Address
+    from cfp.socket_owner import Address, User
 
     class StartingWorker(Protocol):
         """The part of `cfp.host.worker.spawn.SpawnedWorker` that `wait_healthy` needs."""
@@ -48,11 +48,11 @@ class Status(enum.StrEnum):
 
 
 def probe(
-    host: str, port: int, timeout: float, owner: Callable[[Address, Address], int | None] = peer_uid
+    host: str, port: int, timeout: float, owner: Callable[[Address, Address], User | None] = peer_user
 ) -> tuple[Status, dict[str, Any] | None]:
     """Send a health request; return its status and the health, if there is one.
 
-    owner  returns the uid of the peer's end from both addresses, as `cfp.socket_owner.peer_uid` does
+    owner  returns the user of the peer's end from both addresses, as `cfp.socket_owner.peer_user` does
     """
     outcome, health = health_request.ask(host, port, timeout, owner)
     return Status(outcome), health
@@ -61,15 +61,15 @@ def probe(
 class PortOwner:
     """The process behind a listener; None and () where the system does not show them."""
 
-    __slots__ = ("cmdline", "pid", "uid")
+    __slots__ = ("cmdline", "pid", "user")
 
-    def __init__(self, pid: int | None, uid: int | None, cmdline: tuple[str, ...]) -> None:
+    def __init__(self, pid: int | None, user: User | None, cmdline: tuple[str, ...]) -> None:
         self.pid = pid
-        self.uid = uid
+        self.user = user
         self.cmdline = cmdline
 
     def __repr__(self) -> str:
-        return f"Owner(pid={self.pid}, uid={self.uid})"
+        return f"Owner(pid={self.pid}, user={self.user})"
 
 
 def port_owner(port: int) -> PortOwner | None:

@@ -3,13 +3,13 @@
 boot_id()     the kernel's id of this boot; "" where the system has none
 started(pid)  the start time, which no later process with this pid shares; None without such a process
 is_running(pid, started)  whether exactly that process runs; a zombie does not
-uid(pid)      the real user id; None for a process that is gone, and on Windows
+user(pid)     the user, as `cfp.socket_owner` writes it; None for a process that is gone
 pids()        the pids of all processes
 cmdline(pid)  the arguments; () for a zombie, and where the system does not show them
 hold(pid)     a Handle; the caller proves the process's identity *after* that. None without such a process
 Handle        `signal(kill=…)` reaches this process or none, even if its pid is reused; an ended process is no error.
               `wait(timeout)`: whether it exits within that many seconds; a zombie counts as exited
-listener(port)  (pid, uid, arguments) of the listener at a loopback or wildcard address, None and () where the
+listener(port)  (pid, user, arguments) of the listener at a loopback or wildcard address, None and () where the
               system does not show them; None without a listener
 """
 
@@ -24,9 +24,11 @@ from itertools import pairwise
 from cfp.layout import real_path
 
 if sys.platform == "linux":
-    from cfp.host.worker._linux import Handle, boot_id, cmdline, hold, is_running, listener, pids, started, uid
+    from cfp.host.worker._linux import Handle, boot_id, cmdline, hold, is_running, listener, pids, started, user
+elif sys.platform == "win32":
+    from cfp.host.worker._windows import Handle, boot_id, cmdline, hold, is_running, listener, pids, started, user
 else:
-    from cfp.host.worker._portable import Handle, boot_id, cmdline, hold, is_running, listener, pids, started, uid
+    from cfp.host.worker._portable import Handle, boot_id, cmdline, hold, is_running, listener, pids, started, user
 
 __all__ = [
     "Handle",
@@ -37,17 +39,11 @@ __all__ = [
     "is_of_another_home",
     "is_running",
     "listener",
-    "own_uid",
     "pids",
     "reap",
     "started",
-    "uid",
+    "user",
 ]
-
-
-def own_uid() -> int | None:
-    """Return the user id that `uid` returns for processes of our user."""
-    return os.getuid() if sys.platform != "win32" else None
 
 
 def is_of_another_home(arguments: Sequence[str], home: str) -> bool:
@@ -59,7 +55,10 @@ def is_of_another_home(arguments: Sequence[str], home: str) -> bool:
     real_home = real_path(home)
     flags = dict(pairwise(arguments))
     folders = [real_path(flags[flag]) for flag in ("--codex-home", "--log-dir") if flags.get(flag)]
-    return any(os.path.lexists(folder) and not f"{folder}/".startswith(f"{real_home}/") for folder in folders[:1])
+    return any(
+        os.path.lexists(folder) and not f"{folder}{os.sep}".startswith(f"{real_home}{os.sep}")
+        for folder in folders[:1]
+    )
 
 
 def is_alive(pid: int, start_time: str) -> bool:

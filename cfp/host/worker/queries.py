@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from cfp.core.facts import PortFact, PortState
 from cfp.core.health import WorkerHealth, parse_health
 from cfp.host.disk import DISK
-from cfp.host.worker import control_socket, discovery, probe, processes
+from cfp.host.worker import discovery, probe
 from cfp.host.worker.health import health_at
 from cfp.host.worker.predecessor import find_predecessor, find_unrecorded
 from cfp.layout import Layout, is_same_home
+from cfp.socket_owner import own_user, user_name
 
 PROBE_TIMEOUT_S = 2.0
 
@@ -43,7 +44,7 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
         return PortFact(host=host, port=port, state=PortState.FREE)
     listener = probe.port_owner(port)
     barred = listener is None and probe.port_barred(host, port)
-    other_user = listener is not None and listener.uid not in {None, processes.own_uid()}
+    other_user = listener is not None and listener.user not in {None, own_user()}
     return PortFact(
         host=host,
         port=port,
@@ -56,8 +57,8 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
 
 def _in_words(listener: probe.PortOwner | None, *, other_user: bool) -> str:
     """Return the owner of a foreign listener for a sentence; a pid of another user would help nobody."""
-    if listener is not None and other_user:
-        return f"another user of this machine (uid {listener.uid})"
+    if listener is not None and listener.user is not None and other_user:
+        return f"another user of this machine ({user_name(listener.user)})"
     return f"process {listener.pid}" if listener is not None and listener.pid else "another program"
 
 
@@ -100,9 +101,9 @@ def _draining(layout: Layout) -> tuple[PortFact, ...]:
 
 
 def _hands_over(health: WorkerHealth, layout: Layout) -> bool:
-    """Whether the worker offers a handover and its control socket exists: its home may have been deleted."""
+    """Whether the worker offers a handover and its control channel exists: its home may have been deleted."""
     has_socket = layout.control(health.nonce).name in DISK.names(layout.worker)
-    return control_socket.CAN_HAND_OVER and health.hands_over and has_socket
+    return health.hands_over and has_socket
 
 
 def _is_this_home(home: str, layout: Layout) -> bool:

@@ -1,4 +1,7 @@
-"""Ends a worker. Only a process that is proven to be this worker ever gets a signal."""
+"""Ends a worker. Only a process that is proven to be this worker is ever asked or killed.
+
+It is asked by SIGTERM, on Windows over its control channel: first it drains, the second time it cuts what is left.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal
 
 from cfp.core.health import WorkerHealth
 from cfp.errors import Failed
 from cfp.host.worker import processes
+from cfp.host.worker.control.channel import ask_to_end
 from cfp.host.worker.health import health_of
 from cfp.layout import Layout
+from cfp.socket_owner import own_user
 from journal.values import WorkerRecord
 
-_SECOND_TERM = 2.0  # from the second SIGTERM to SIGKILL
+_SECOND_TERM = 2.0  # from the second time that it is asked until it is killed
 _KILL = 5.0  # SIGKILL acts at once, except on a process that waits for a dead disk
-_DRAIN_REPORT = 3.0  # from SIGTERM until a worker of a handover reports that it drains
+_DRAIN_REPORT = 3.0  # from the request until a worker of a handover reports that it drains
 _DRAIN_POLL = 0.01
 _EXEC_POLLS, _EXEC_PAUSE = 50, 0.002
 
@@ -49,19 +55,27 @@ def stop_worker(
         return StopResult(was_running=False)
     with handle as worker:
         drains = health is not None and health.draining
-        cut = _end(worker, grace, lambda: health_of(record, host, layout) or health, drains=drains)
+        channel = None if layout is None else layout.control(record.nonce)
+        cut = _end(worker, channel, grace, lambda: health_of(record, host, layout) or health, drains=drains)
         processes.reap(worker.pid)
     return StopResult(was_running=True, cut_streams=cut)
 
 
-def _end(worker: processes.Handle, grace: float, health: Callable[[], WorkerHealth | None], *, drains: bool) -> int:
-    """Send SIGTERM, after `grace` seconds another, then SIGKILL; return the requests in flight at the second."""
-    if not drains:  # where it does, a SIGTERM now would be the second one
-        worker.signal(kill=False)
+def _end(
+    worker: processes.Handle,
+    channel: Path | None,
+    grace: float,
+    health: Callable[[], WorkerHealth | None],
+    *,
+    drains: bool,
+) -> int:
+    """Ask it to end, after `grace` seconds again, then kill it; return the requests in flight at the second time."""
+    if not drains:  # where it does, this would be the second time
+        ask_to_end(worker, channel)
     if worker.wait(grace):
         return 0
     last = health()
-    worker.signal(kill=False)
+    ask_to_end(worker, channel)
     if not worker.wait(_SECOND_TERM):
         worker.signal(kill=True)
         if not worker.wait(_KILL):
@@ -70,7 +84,7 @@ def _end(worker: processes.Handle, grace: float, health: Callable[[], WorkerHeal
 
 
 def release_worker(record: WorkerRecord, host: str, layout: Layout) -> Literal["stopped", "gone", "draining"]:
-    """Send SIGTERM, so that the worker exits when its streams end; a worker in a handover ends its part.
+    """Ask it to end, so that the worker exits when its streams end; a worker in a handover ends its part.
 
     Returns once it accepts no connections; "stopped" where it has already exited.
     """
@@ -81,7 +95,7 @@ def release_worker(record: WorkerRecord, host: str, layout: Layout) -> Literal["
     if handle is None:
         return "gone"
     with handle as worker:
-        worker.signal(kill=False)
+        ask_to_end(worker, layout.control(record.nonce))
         deadline = time.monotonic() + _DRAIN_REPORT
         while not worker.wait(_DRAIN_POLL):
             now = health_of(record, host, layout)
@@ -118,7 +132,7 @@ def _is_proven(record: WorkerRecord, health: WorkerHealth | None, pid: int) -> b
         return False
     if health is None and record.started not in {None, started}:
         return False
-    if not record.nonce or processes.uid(pid) != processes.own_uid():
+    if not record.nonce or processes.user(pid) != own_user():
         return False
     return ("--nonce", record.nonce) in pairwise(_arguments(pid, started))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 import select
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -20,7 +21,7 @@ _PEER_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux; poll reports han
 
 
 class ReadBuffer:
-    """One buffer for all connections of a selector loop: each read is parsed, and so copied, before the next one.
+    """One buffer for all connections of a loop: each read is parsed, and so copied, before the next one.
 
     It is page-aligned: the kernel takes three times as long to copy to an address 16 bytes behind a page's start.
     """
@@ -30,9 +31,6 @@ class ReadBuffer:
 
     def view(self) -> memoryview:
         """Return the buffer that one connection reads into for as long as it lives."""
-        if not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
-            # A proactor reads from all connections at the same time.
-            return memoryview(bytearray(_SIZE // 4))
         if self._shared is None:
             self._shared = memoryview(mmap.mmap(-1, _SIZE))
         return self._shared
@@ -43,7 +41,7 @@ def readiness_check(descriptor: int) -> Callable[[], object]:
 
     It asks the kernel, not the event loop.
     """
-    if not hasattr(select, "poll"):
+    if sys.platform == "win32":  # without poll
         return lambda: select.select([descriptor], [], [], 0)[0]
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
@@ -52,7 +50,7 @@ def readiness_check(descriptor: int) -> Callable[[], object]:
 
 def peer_has_closed(descriptor: int) -> bool:
     """Whether the peer has closed a socket that is not being read; False where the system cannot tell."""
-    if not hasattr(select, "poll"):
+    if sys.platform == "win32":  # without poll
         return False
     poll = select.poll()
     poll.register(descriptor, _PEER_CLOSED)

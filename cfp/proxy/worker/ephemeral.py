@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +14,11 @@ from cfp.proxy.config import WorkerConfig
 from cfp.proxy.telemetry.request_log import EventLog
 from cfp.proxy.worker.event_loop import run
 from cfp.proxy.worker.worker import Worker
+
+if sys.platform == "win32":
+    from cfp.proxy.worker._system_windows import shield_thread
+else:
+    from cfp.proxy.worker._system_posix import shield_thread
 
 
 @contextmanager
@@ -40,9 +45,7 @@ class _Thread(threading.Thread):
         self._finish: asyncio.Event | None = None
 
     def run(self) -> None:
-        if hasattr(signal, "pthread_sigmask"):
-            # Only the main thread handles signals, and a signal in this thread would not wake it.
-            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        shield_thread()
         run(self._serve())
 
     def wait_for_port(self) -> int:

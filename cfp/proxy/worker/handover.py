@@ -1,21 +1,21 @@
 """The handover between two workers: the new one borrows the listening sockets and the lock of the former one.
 
 While the loan lasts the former worker stands by: it accepts no connections, finishes its requests, and accepts again
-when the borrower ends. SIGTERM ends the loan on either side: the former worker drains, or the borrower returns the
-sockets and the lock. Neither cuts a stream.
+when the borrower ends. SIGTERM, on Windows a request to end, ends the loan on either side: the former worker
+drains, or the borrower returns the sockets and the lock. Neither cuts a stream.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from cfp.errors import Failed
-from cfp.host.worker import control_socket
+from cfp.host.worker.control import channel
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.worker.single_instance import SingleInstance
 from cfp.proxy.worker.worker import Worker
@@ -26,14 +26,10 @@ _LONGEST_REQUEST = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loan:
-    """A former worker's listening sockets (none where the new worker has another address) and its lock.
-
-    connection  the loan lasts until one of its ends is closed
-    """
+    """A former worker's lock and listening sockets; the loan lasts until one end of the connection is closed."""
 
     connection: socket.socket
-    sockets: tuple[socket.socket, ...]
-    lock: int
+    lent: channel.Lent
 
 
 def borrow(config: WorkerConfig) -> Loan | None:
@@ -42,52 +38,50 @@ def borrow(config: WorkerConfig) -> Loan | None:
     Raises Failed(handover_refused; reason) where it runs and does not lend.
     """
     try:
-        connection = control_socket.connect(config.layout.control(config.take_over), _RESPONSE_SECONDS)
+        connection = channel.connect(config.layout.control(config.take_over), _RESPONSE_SECONDS)
     except OSError:
         return None
     settings = config.settings
-    request = {"ask": "take_over", "nonce": config.take_over, "host": settings.host, "port": settings.port}
     try:
-        control_socket.send(connection, request)
-        response, descriptors = control_socket.receive(connection, _RESPONSE_SECONDS)
+        response, lent = channel.take_over(
+            connection, config.take_over, settings.host, settings.port, _RESPONSE_SECONDS
+        )
     except TimeoutError as error:
         connection.close()
         raise Failed("handover_refused", reason="it does not respond") from error
     except (OSError, ValueError):
         connection.close()
         return None
-    if "refused" in response or not descriptors:
-        for descriptor in descriptors:
-            os.close(descriptor)
+    if "refused" in response or lent is None:
+        channel.close_lent(lent)
         connection.close()
         raise Failed("handover_refused", reason=str(response.get("refused", "it sent nothing")))
-    lock, *listening = descriptors
     connection.setblocking(False)
-    return Loan(connection=connection, sockets=tuple(socket.socket(fileno=each) for each in listening), lock=lock)
+    return Loan(connection=connection, lent=lent)
 
 
 class Handover:
-    """A worker's control socket, and its loans in both directions; `end` handles SIGTERM."""
+    """A worker's control channel, and its loans in both directions; `end` handles SIGTERM."""
 
     def __init__(self, worker: Worker, lifetime: SingleInstance, loan: Loan | None) -> None:
         self._worker = worker
         self._lifetime = lifetime
         self._loan = None if loan is None else loan.connection
-        self._control: socket.socket | None = None
+        self._control: channel.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         worker.taking_over = loan is not None
 
     def open(self) -> None:
-        """Serve the control socket, which a worker without a nonce does not have, and watch the loan."""
+        """Serve the control channel, which a worker without a nonce does not have, and watch the loan."""
         config = self._worker.config
         if self._loan is not None:
             self._loop.add_reader(self._loan, self._check_loan)
-        if not (config.nonce and control_socket.CAN_HAND_OVER):
+        if not config.nonce:
             return
         with suppress(OSError):  # a worker that cannot hand over is replaced by stopping it first
-            self._control = control_socket.listen(config.layout.control(config.nonce))
-            self._loop.add_reader(self._control, self._accept)
+            self._control = channel.Server(config.layout.control(config.nonce))
+            self._loop.add_reader(self._control.socket, self._accept)
             self._worker.hands_over = True
 
     def end(self) -> None:
@@ -104,15 +98,13 @@ class Handover:
                 task.cancel()
 
     def close(self) -> None:
-        """End all loans, and remove the control socket."""
+        """End all loans, and remove the control channel."""
         self._return_loan()
         for task in self._tasks:
             task.cancel()
         if self._control is not None:
-            self._loop.remove_reader(self._control)
+            self._loop.remove_reader(self._control.socket)
             self._control.close()
-            with suppress(OSError):
-                self._worker.config.layout.control(self._worker.config.nonce).unlink()
 
     # -- the loan that this worker has borrowed
 
@@ -141,7 +133,7 @@ class Handover:
     def _accept(self) -> None:
         assert self._control is not None  # noqa: S101  it is the socket that is readable
         with suppress(OSError):
-            connection, _ = self._control.accept()
+            connection = self._control.accept()
             connection.setblocking(False)
             task = self._loop.create_task(self._answer(connection))
             self._tasks.add(task)
@@ -149,19 +141,22 @@ class Handover:
 
     async def _answer(self, connection: socket.socket) -> None:
         with connection, suppress(OSError, ValueError, RecursionError):
-            if not control_socket.is_own(connection):
-                return
             async with asyncio.timeout(_RESPONSE_SECONDS):
-                request = json.loads(await self._read_line(connection))
+                line = await self._read_line(connection)
+            admitted = None if self._control is None else self._control.admitted(line)
+            request = None if admitted is None else json.loads(admitted)
             if request == {"ask": "health"}:
                 async with asyncio.timeout(_RESPONSE_SECONDS):
                     await self._loop.sock_sendall(connection, self._worker.health() + b"\n")
+            elif request == {"ask": "end"}:
+                channel.send(connection, {"ends": True})
+                self.end()
             elif isinstance(request, dict) and request.get("ask") == "take_over":
                 refusal = self._refusal(request.get("nonce"))
                 if refusal:
-                    control_socket.send(connection, {"refused": refusal})
+                    channel.send(connection, {"refused": refusal})
                 else:
-                    await self._lend(connection, (request.get("host"), request.get("port")))
+                    await self._lend(connection, request)
 
     async def _read_line(self, connection: socket.socket) -> bytes:
         line = b""
@@ -182,15 +177,15 @@ class Handover:
         }
         return next((reason for reason, holds in reasons.items() if holds), "")
 
-    async def _lend(self, connection: socket.socket, address: tuple[object, object]) -> None:
+    async def _lend(self, connection: socket.socket, request: dict[str, Any]) -> None:
         """Lend sockets and lock, and stand by until the borrower ends or `end` is called."""
-        worker, lock = self._worker, self._lifetime.descriptor
+        worker, lock = self._worker, self._lifetime.lock
         assert lock is not None  # noqa: S101  only a worker that drains has released it
+        address = (request.get("host"), request.get("port"))
         worker.stand_by(pausing=address == (worker.config.settings.host, worker.port))
         try:
-            control_socket.send(
-                connection, {"nonce": worker.config.nonce}, [lock, *(each.fileno() for each in worker.lendable)]
-            )
+            lent = channel.Lent(lock=lock, sockets=tuple(worker.lendable))
+            channel.lend(connection, {"nonce": worker.config.nonce}, lent, request.get("pid"))
             await self._loop.sock_recv(connection, 1)
         finally:
             if not worker.draining:

@@ -6,31 +6,31 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cfp.socket_owner import lookups, own_uid
+from cfp.socket_owner import lookups, own_user
 
 if TYPE_CHECKING:
-    from cfp.socket_owner import Address, OwnerLookup
+    from cfp.socket_owner import Address, OwnerLookup, User
 
 
 class PeerGuard:
-    """Trust in peers with our uid only. The next lookup replaces one that fails; without any, all are trusted."""
+    """Trust in peers of our user only. The next lookup replaces one that fails; without any, all are trusted."""
 
-    def __init__(self, checks: Sequence[Callable[[], OwnerLookup]], uid: int) -> None:
+    def __init__(self, checks: Sequence[Callable[[], OwnerLookup]], user: User) -> None:
         self._remaining = list(checks)
-        self._uid = uid
+        self._user = user
         self._check: OwnerLookup | None = None
         self._next()
 
     @classmethod
     def of_this_system(cls) -> PeerGuard:
-        return cls(lookups(), own_uid())
+        return cls(lookups(), own_user())
 
     @property
     def name(self) -> str:
         return "none" if self._check is None else self._check.name
 
     def trusts(self, peer: Address, ours: Address) -> bool | None:
-        """Whether the peer has our uid; None where it has left."""
+        """Whether the peer is our user's; None where it has left."""
         check = self._check
         if check is None:
             return True
@@ -39,7 +39,7 @@ class PeerGuard:
         except OSError:
             self._next()
             return self.trusts(peer, ours)
-        return None if owner is None else owner == self._uid
+        return None if owner is None else owner == self._user
 
     def close(self) -> None:
         check, self._check = self._check, None

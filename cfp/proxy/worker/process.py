@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
-import signal
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cfp.errors import Failed
@@ -16,6 +14,11 @@ from cfp.proxy.worker.event_loop import run
 from cfp.proxy.worker.handover import Handover, Loan, borrow
 from cfp.proxy.worker.single_instance import SingleInstance
 from cfp.proxy.worker.worker import Worker
+
+if sys.platform == "win32":
+    from cfp.proxy.worker import _system_windows as system
+else:
+    from cfp.proxy.worker import _system_posix as system
 
 if TYPE_CHECKING:  # serving needs no messages
     from cfp.messages import ErrorCode
@@ -29,22 +32,22 @@ _WARM_UP_DELAY_SECONDS = 0.25
 
 
 def serve(config: WorkerConfig) -> None:
-    """Serve until SIGTERM or SIGINT has drained the worker.
+    """Serve until SIGTERM, SIGINT or a request to end has drained the worker.
 
     Raises Busy(worker_running), Failed(port_in_use) or Failed(handover_refused).
     """
-    _allow_descriptors(2 * config.limits.connections + config.limits.upstream_pool + _OTHER_DESCRIPTORS)
+    system.allow_descriptors(2 * config.limits.connections + config.limits.upstream_pool + _OTHER_DESCRIPTORS)
     loan = borrow(config) if config.take_over else None
-    with SingleInstance(config.layout, None if loan is None else loan.lock) as lifetime:
+    with SingleInstance(config.layout, None if loan is None else loan.lent.lock) as lifetime:
         run(_serve(config, lifetime, loan))
 
 
 async def _serve(config: WorkerConfig, lifetime: SingleInstance, loan: Loan | None) -> None:
     worker = Worker(config)
     handover = Handover(worker, lifetime, loan)
-    _handle_signals(handover)
+    system.handle_signals(handover.end)
     try:
-        await worker.start(() if loan is None else loan.sockets)
+        await worker.start(() if loan is None else loan.lent.sockets)
     except OSError as error:
         settings = config.settings
         code: ErrorCode = "port_in_use" if error.errno == errno.EADDRINUSE else "port_not_available"
@@ -55,20 +58,6 @@ async def _serve(config: WorkerConfig, lifetime: SingleInstance, loan: Loan | No
     asyncio.get_running_loop().call_later(_WARM_UP_DELAY_SECONDS, _warm_up, worker)
     await worker.wait_closed()
     handover.close()
-
-
-def _allow_descriptors(count: int) -> None:
-    """Raise the limit on open files, which a shell sets to 256 or 1,024 mostly, as far as the system permits."""
-    if sys.platform == "win32":
-        return
-    import resource  # noqa: PLC0415  POSIX only
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY:
-        count = min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < count:
-        with suppress(OSError, ValueError):  # a system may have a lower limit of its own
-            resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 def _warm_up(worker: Worker) -> None:
@@ -95,12 +84,3 @@ def _keep_freed_memory() -> None:
     (mallopt(3), M_MMAP_THRESHOLD). The block's pages are never touched; other allocators do not do this.
     """
     bytes(_FREED_BYTES)
-
-
-def _handle_signals(handover: Handover) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if sys.platform == "win32":
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(handover.end))
-        else:
-            loop.add_signal_handler(number, handover.end)

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from cfp.errors import Busy
+from cfp.host.worker.control.channel import close_lock, take_lock
 from cfp.layout import Layout
 from journal.private import make_folder
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class SingleInstance:
@@ -33,36 +21,33 @@ class SingleInstance:
     """
 
     def __init__(self, layout: Layout, lent: int | None = None) -> None:
-        """`lent` is the descriptor of a lock that another worker has lent."""
+        """`lent` is a lock that another worker has lent."""
         self._layout = layout
-        self._descriptor = lent
+        self._lock = lent
 
     def __enter__(self) -> Self:
         """Take the lock, making the folder where it is missing; raises Busy(worker_running)."""
-        if self._descriptor is not None:
+        if self._lock is not None:
             return self
         for folder in (self._layout.state, self._layout.worker):
             with suppress(FileExistsError):
                 make_folder(folder)
-        descriptor = os.open(self._layout.worker_lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
-            _lock(descriptor)
+            self._lock = take_lock(self._layout.worker_lock)
         except OSError as error:
-            os.close(descriptor)
             raise Busy("worker_running") from error
-        self._descriptor = descriptor
         return self
 
     @property
-    def descriptor(self) -> int | None:
-        """The lock's descriptor, to be lent to the next worker."""
-        return self._descriptor
+    def lock(self) -> int | None:
+        """The lock, to be lent to the next worker; None once it is released."""
+        return self._lock
 
     def release(self) -> None:
         """Release the lock, which a worker that has it lent goes on to hold."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._lock is not None:
+            close_lock(self._lock)
+            self._lock = None
 
     def write_pid(self) -> None:
         """Write the pid file of a worker that serves; an error, as on a full disk, does not stop the worker."""

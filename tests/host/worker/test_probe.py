@@ -14,14 +14,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cfp.host.worker import _linux, _portable, health_request, probe
+from cfp.host.worker import health_request, probe, processes
 from cfp.host.worker.probe import Status
 from cfp.layout import HEALTH_PATH
-from cfp.socket_owner import own_uid
+from cfp.socket_owner import own_user
 from tests.forger import forger
+from tests.systems import as_root
 from tests.host.conftest import free_port
 from tests.host.servers import says, says_and_stays, serving
-from tests.systems import as_root
+from tests.host.worker.test_processes import SYSTEMS
 
 BODY = b'{"ok": true, "pid": 7, "nonce": "ab12", "upstream_base": "https://r.example/v1", "requests_in_flight": 2}'
 HEALTHY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
@@ -121,15 +122,15 @@ def test_another_users_health_is_none_of_ours(manner: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uid", "expected"), [(0, Status.HEALTHY), (1, Status.OTHER_USER), (OSError(), Status.HEALTHY)]
+    ("user", "expected"), [("ours", Status.HEALTHY), ("another", Status.OTHER_USER), (OSError(), Status.HEALTHY)]
 )
-def test_the_owner_of_the_connection_decides(uid: int | OSError, expected: Status) -> None:
+def test_the_owner_of_the_connection_decides(user: str | OSError, expected: Status) -> None:
     """Ours is believed and another's is not; so is everybody where the system reports no owner, as doctor says."""
 
-    def owner(_peer: tuple[str, int], _ours: tuple[str, int]) -> int:
-        if isinstance(uid, OSError):
-            raise uid
-        return own_uid() + uid
+    def owner(_peer: tuple[str, int], _ours: tuple[str, int]) -> int | str:
+        if isinstance(user, OSError):
+            raise user
+        return own_user() if user == "ours" else user
 
     with serving(says_and_stays(HEALTHY)) as server:
         status, health = probe.probe("127.0.0.1", server.port, 20, owner)
@@ -214,17 +215,17 @@ class TestPorts:
         with self.listener(address, family) as port:
             owner = probe.port_owner(port)
         assert owner is not None
-        assert (os.getpid(), os.getuid(), _linux.cmdline(os.getpid())) == (owner.pid, owner.uid, owner.cmdline)
+        assert (os.getpid(), own_user(), processes.cmdline(os.getpid())) == (owner.pid, owner.user, owner.cmdline)
         assert "pytest" not in repr(owner)
 
     def test_no_listener_has_no_owner(self) -> None:
         """A connected socket at that port is no listener."""
         assert probe.port_owner(free_port()) is None
 
-    @pytest.mark.parametrize("system", [_linux, _portable])
+    @pytest.mark.parametrize("system", SYSTEMS)
     def test_both_systems_agree(self, system: object) -> None:
         """/proc and psutil name the same owner."""
         with self.listener("127.0.0.1") as port:
-            expected = (os.getpid(), os.getuid(), _linux.cmdline(os.getpid()))
+            expected = (os.getpid(), own_user(), processes.cmdline(os.getpid()))
             assert expected == system.listener(port)  # type: ignore[attr-defined]  # a module
         assert system.listener(port) is None  # type: ignore[attr-defined]  # a module

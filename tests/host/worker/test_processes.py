@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 
-from cfp.host.worker import _linux, _portable
+from cfp.host.worker import processes
 from cfp.host.worker.processes import is_alive, started
+from cfp.socket_owner import own_user
 from tests.host.conftest import end, sleeper
 
+SYSTEMS: list[Any] = [processes]
+if sys.platform == "linux":
+    from cfp.host.worker import _linux, _portable
 
-@pytest.mark.parametrize("system", [_linux, _portable])
+    SYSTEMS = [_linux, _portable]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
 class TestIdentity:
     """The two ways to look at processes keep one promise."""
 
-    def test_a_running_process_is_told_by_its_start(self, system: ModuleType) -> None:
+    def test_a_running_process_is_told_by_its_start(self, system: Any) -> None:
         """The start time names the process, and another time does not."""
         process = sleeper("a", "b c")
         try:
@@ -26,12 +34,12 @@ class TestIdentity:
             assert started is not None
             assert system.is_running(process.pid, started)
             assert not system.is_running(process.pid, f"{started}1")
-            assert os.getuid() == system.uid(process.pid)
+            assert own_user() == system.user(process.pid)
             assert ("a", "b c") == system.cmdline(process.pid)[-2:]
         finally:
             end(process)
 
-    def test_a_zombie_is_dead(self, system: ModuleType) -> None:
+    def test_a_zombie_is_dead(self, system: Any) -> None:
         """A child that nobody has waited for runs no more."""
         process = sleeper()
         started = system.started(process.pid)
@@ -41,7 +49,7 @@ class TestIdentity:
         assert not system.is_running(process.pid, started)
         process.communicate()
 
-    def test_a_hold_outlives_its_process(self, system: ModuleType) -> None:
+    def test_a_hold_outlives_its_process(self, system: Any) -> None:
         """Signals to what has ended reach nobody and are no error."""
         process = sleeper()
         with system.hold(process.pid) as handle:
@@ -51,16 +59,17 @@ class TestIdentity:
             handle.signal(kill=False)
             handle.signal(kill=True)
 
-    def test_no_process_is_no_hold(self, system: ModuleType) -> None:
+    def test_no_process_is_no_hold(self, system: Any) -> None:
         """A pid that is gone can neither be held nor described."""
         process = sleeper()
         end(process)
         assert system.hold(process.pid) is None
         assert system.started(process.pid) is None
-        assert system.uid(process.pid) is None
+        assert system.user(process.pid) is None
         assert system.cmdline(process.pid) == ()
 
 
+@pytest.mark.posix("/proc is Linux's")
 def test_a_name_with_parentheses_does_not_move_the_start_time(tmp_path: Path) -> None:
     """/proc/PID/stat puts the program's name, which may hold anything, before the field that we read."""
     program = tmp_path / ") S 1 2 ("
@@ -77,6 +86,7 @@ def test_a_name_with_parentheses_does_not_move_the_start_time(tmp_path: Path) ->
         process.wait()
 
 
+@pytest.mark.posix("a zombie is POSIX's")
 def test_our_own_ended_child_is_reaped() -> None:
     """The manager is the worker's parent: asking whether it lives must not leave a zombie."""
     process = sleeper()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
-import os
 import sys
 from collections.abc import Iterator
 
@@ -16,6 +15,7 @@ from cfp.host.worker.probe import port_owner, wait_healthy
 from cfp.host.worker.processes import is_alive
 from cfp.host.worker.shutdown import StopResult, stop_worker
 from cfp.host.worker.spawn import SpawnedWorker, WorkerSpec, spawn
+from cfp.socket_owner import own_user
 from journal.values import WorkerRecord
 from tests.host.conftest import Workers, record_of
 from tests.host.servers import Served, says_and_stays, serving
@@ -59,13 +59,13 @@ def test_it_is_what_the_record_says(workers: Workers, spec: WorkerSpec) -> None:
     owner = port_owner(spec.settings.port)
     assert health is not None
     assert owner is not None
-    assert (child.pid, child.pid, os.getuid()) == (health.pid, owner.pid, owner.uid)
+    assert (child.pid, child.pid, own_user()) == (health.pid, owner.pid, owner.user)
     assert child.started == health.started
     assert WorkerProcesses(workers.layout).relaunch(spec.relaunch_record())
     again = health_at("127.0.0.1", spec.settings.port, 5)
     assert again is not None
     assert spec.nonce == again.nonce
-    assert StopResult(was_running=True) == stop_worker(record, 20)
+    assert StopResult(was_running=True) == stop_worker(record, 20, layout=workers.layout)
     assert not is_alive(child.pid, child.started)
 
 
@@ -86,7 +86,7 @@ def test_a_request_in_flight_defers_the_retraction_and_is_counted_by_a_stop(
     try:
         assert WorkerProcesses(workers.layout).retract(record) == "deferred"
         assert is_alive(child.pid, child.started)
-        assert StopResult(was_running=True, cut_streams=1) == stop_worker(record, 0.2)
+        assert StopResult(was_running=True, cut_streams=1) == stop_worker(record, 0.2, layout=workers.layout)
     finally:
         connection.close()
     assert not is_alive(child.pid, child.started)

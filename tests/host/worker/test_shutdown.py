@@ -13,6 +13,7 @@ from cfp.host.worker.health import health_at
 from cfp.host.worker.processes import boot_id, is_alive, started
 from cfp.host.worker.shutdown import StopResult, stop_worker
 from journal.values import WorkerRecord
+from tests.systems import as_root
 from tests.host.conftest import Workers, end, free_port, record_of, sleeper, tell
 from tests.systems import as_root
 

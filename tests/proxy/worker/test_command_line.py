@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +17,8 @@ import pytest
 
 from cfp.core.settings import Policy
 from cfp.errors import CfpError
+from cfp.host.worker.control.channel import ask_to_end
+from cfp.host.worker.processes import hold
 from cfp.layout import Layout
 from cfp.proxy.worker.command_line import ServeArgs, parse, worker_config
 
@@ -26,6 +27,7 @@ PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
     "from cfp.proxy.worker.command_line import main; sys.exit(main(sys.argv[1:]))"
 )
+ROOT = Path(__file__).anchor
 BASE = ["--provider", "relay", "--upstream-base", "http://127.0.0.1:9/v1"]
 
 
@@ -50,9 +52,16 @@ class Process:
         assert isinstance(value, dict)
         return value
 
+    def end(self, home: Path) -> None:
+        """Have it drain and exit, as `stop` does."""
+        handle = hold(self.popen.pid)
+        assert handle is not None
+        with handle:
+            ask_to_end(handle, Layout(home).control("ab12"))
+
 
 @contextmanager
-def process(home: Path, *flags: str, cwd: Path | str = "/", under: Sequence[str] = ()) -> Iterator[Process]:
+def process(home: Path, *flags: str, cwd: Path | str = ROOT, under: Sequence[str] = ()) -> Iterator[Process]:
     port = free_port()
     command = [
         *under,
@@ -101,8 +110,9 @@ def test_it_serves_and_leaves(tmp_path: Path) -> None:
         health = running.health()
         assert (health["nonce"], health["pid"], health["port"]) == ("ab12", running.popen.pid, running.port)
         assert Layout(tmp_path).pid_file.read_text() == f"{running.popen.pid}\n"
-        assert Layout(tmp_path).worker.stat().st_mode & 0o777 == 0o700
-        running.popen.send_signal(signal.SIGTERM)
+        if sys.platform != "win32":
+            assert Layout(tmp_path).worker.stat().st_mode & 0o777 == 0o700
+        running.end(tmp_path)
         out, _ = running.popen.communicate(timeout=20)
         assert (running.popen.returncode, out) == (0, b"")
     assert not Layout(tmp_path).pid_file.exists()
@@ -133,7 +143,7 @@ def test_it_serves_without_a_pid_file(tmp_path: Path) -> None:
                 break
             assert running.popen.poll() is None
             time.sleep(0.01)
-        running.popen.send_signal(signal.SIGTERM)
+        running.end(tmp_path)
         out, _ = running.popen.communicate(timeout=20)
         assert (running.popen.returncode, out) == (0, b"")
 

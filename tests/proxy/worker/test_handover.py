@@ -9,15 +9,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cfp.core.settings import Settings
 from cfp.errors import Busy, Failed
-from cfp.host.worker import control_socket
+from cfp.host.worker.control import channel
 from cfp.layout import Layout
 from cfp.proxy.config import Limits, WorkerConfig
 from cfp.proxy.worker.handover import Handover, Loan, borrow
+from cfp.proxy.worker.peer_check import PeerGuard
 from cfp.proxy.worker.single_instance import SingleInstance
 from cfp.proxy.worker.worker import Worker
 from tests.proxy.support import Call, Client, Upstream, asynchronous, upstream
@@ -50,10 +52,10 @@ class Life:
 
 @asynccontextmanager
 async def life(config: WorkerConfig, loan: Loan | None = None) -> AsyncIterator[Life]:
-    with SingleInstance(config.layout, None if loan is None else loan.lock) as lifetime:
-        worker = Worker(config)
+    with SingleInstance(config.layout, None if loan is None else loan.lent.lock) as lifetime:
+        worker = Worker(config, guard=PeerGuard((), 0))  # tests of its own; Wine needs 50 ms for each look
         handover = Handover(worker, lifetime, loan)
-        await worker.start(() if loan is None else loan.sockets)
+        await worker.start(() if loan is None else loan.lent.sockets)
         handover.open()
         lifetime.write_pid()
 
@@ -150,8 +152,8 @@ async def test_a_stream_survives_and_the_next_request_is_the_new_workers(tmp_pat
         await running.close()
 
 
-def former_health(life: Life) -> control_socket.Health:
-    health = control_socket.read_health(life.config.layout.control(FIRST), 5)
+def former_health(life: Life) -> dict[str, Any]:
+    health = channel.read_health(life.config.layout.control(FIRST), 5)
     assert health is not None
     return health
 
@@ -194,9 +196,8 @@ async def test_connections_wait_while_no_worker_accepts(tmp_path: Path) -> None:
                     former.handover.end()
                     starts = [(await client.response()).start for client in waiting]
             else:
-                for opened in (*loan.sockets, loan.connection):
-                    opened.close()
-                os.close(loan.lock)
+                channel.close_lent(loan.lent)
+                loan.connection.close()
                 starts = [(await client.response()).start for client in waiting]
             assert [b"HTTP/1.1 200 OK"] * 50 == starts
             for client in waiting:
@@ -271,7 +272,7 @@ async def test_some_requests_for_a_loan_are_refused(tmp_path: Path) -> None:
             return str(caught.value.details["reason"])
 
         stolen = replace(config, take_over="cc")
-        Layout(tmp_path).control("cc").symlink_to(Layout(tmp_path).control(FIRST))
+        Layout(tmp_path).control("cc").hardlink_to(Layout(tmp_path).control(FIRST))
         assert "it is another worker" == await refused(stolen)
         async with successor(former):
             assert "it stands by for another one" == await refused(config)
@@ -293,14 +294,11 @@ async def test_nonsense_on_the_control_socket_does_nothing(tmp_path: Path) -> No
     async with upstream() as double, first(tmp_path, double) as former:
         path = Layout(tmp_path).control(FIRST)
         for line in (b"", b"\n", b"{", b"[]\n", b'{"ask": "sing"}\n', b"\xff\n", b"x" * 9999, b"[" * 4000 + b"\n"):
-            reader, writer = await asyncio.open_unix_connection(
-                sock=await asyncio.to_thread(control_socket.connect, path, 5)
-            )
-            writer.write(line)
-            writer.write_eof()
-            with suppress(ConnectionResetError):  # the worker does not read it to the end
-                assert b"" == await reader.read()
-            writer.close()
+            with await asyncio.to_thread(channel.connect, path, 5) as connection:
+                await asyncio.to_thread(connection.sendall, line)
+                connection.shutdown(socket.SHUT_WR)
+                with suppress(ConnectionResetError):  # the worker does not read it to the end
+                    assert b"" == await asyncio.to_thread(connection.recv, 100)
         assert FIRST == await former.served_by()
         assert not former.worker.standing_by
 
@@ -325,5 +323,5 @@ def test_a_worker_that_is_gone_needs_no_taking_over(tmp_path: Path) -> None:
     settings = Settings(provider="relay", upstream_base="https://relay.example/v1")
     config = WorkerConfig(settings=settings, layout=Layout(tmp_path), environ={}, nonce=NEXT, take_over=FIRST)
     assert borrow(config) is None
-    control_socket.listen(Layout(tmp_path).control(FIRST)).close()
+    channel.Server(Layout(tmp_path).control(FIRST)).socket.close()
     assert borrow(config) is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -16,14 +15,15 @@ import pytest
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.worker.peer_check import PeerGuard
 from cfp.proxy.worker.worker import Worker
-from cfp.socket_owner import ProcTable, SockDiag
+from cfp.socket_owner import lookups, own_user
 
 if TYPE_CHECKING:
     from cfp.socket_owner import Address, OwnerLookup
+from tests.systems import as_root
 from tests.proxy.support import Client, asynchronous, upstream, worker
 from tests.systems import as_root, on_linux
 
-WAYS = [SockDiag, ProcTable]
+WAYS = lookups()
 
 
 def pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket.socket]:
@@ -34,20 +34,19 @@ def pair(family: socket.AddressFamily, host: str) -> tuple[socket.socket, socket
         return client, listener.accept()[0]
 
 
-@on_linux
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_the_owner_of_a_connection_is_found(
     way: Callable[[], OwnerLookup], family: socket.AddressFamily, host: str
 ) -> None:
-    """Our own connection has our uid; one that does not exist has no owner."""
+    """Our own connection is our user's; one that does not exist has no owner."""
     try:
         client, server = pair(family, host)
     except OSError:
         pytest.skip("no IPv6 loopback here")
     check = way()
     peer, ours = server.getpeername()[:2], server.getsockname()[:2]
-    assert check.owner(peer, ours) == os.getuid()
+    assert check.owner(peer, ours) == own_user()
     assert check.owner(peer, (ours[0], 1)) is None
     client.close()
     server.close()
