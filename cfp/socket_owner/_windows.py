@@ -29,6 +29,7 @@ _ROW = struct.Struct("=I4s2H4s2HI")  # MIB_TCPROW_OWNER_PID; each port is the fi
 _ROW6 = struct.Struct("=16sI2H16sI2HII")  # MIB_TCP6ROW_OWNER_PID
 _ERROR_ACCESS_DENIED, _ERROR_INVALID_PARAMETER, _ERROR_INSUFFICIENT_BUFFER = 5, 87, 122
 _PROCESS_QUERY_LIMITED_INFORMATION, _TOKEN_QUERY, _TOKEN_USER = 0x1000, 8, 1
+_STILL_ACTIVE = 259
 _ROOM = 64 * 1024
 _own: list[User] = []
 
@@ -51,7 +52,8 @@ class TcpTable:
 
 
 def lookups() -> tuple[Callable[[], OwnerLookup], ...]:
-    return (TcpTable,)
+    # Wine names the process of a socket only once that has read from it, and a new client has not.
+    return () if _libraries().is_wine else (TcpTable,)
 
 
 def listener_users(address: Address) -> set[User]:
@@ -60,7 +62,7 @@ def listener_users(address: Address) -> set[User]:
         process_user(pid)
         for family in (_socket.AF_INET, _socket.AF_INET6)
         for _, host, port, _, _, pid in _rows(family, _LISTENERS)
-        if host in local and port == address[1]
+        if pid and host in local and port == address[1]
     }
     return {user for user in users if user is not None}
 
@@ -106,8 +108,10 @@ def process_user(pid: int) -> User | None:
     process = libraries.kernel32.OpenProcess(_PROCESS_QUERY_LIMITED_INFORMATION, 0, pid)
     if not process:
         return None if ctypes.get_last_error() == _ERROR_INVALID_PARAMETER else UNNAMED
-    token = ctypes.c_void_p()
+    token, code = ctypes.c_void_p(), ctypes.c_ulong()
     try:
+        if libraries.kernel32.GetExitCodeProcess(process, ctypes.byref(code)) and code.value != _STILL_ACTIVE:
+            return None  # somebody still has a handle on it, as its parent does
         if not libraries.advapi32.OpenProcessToken(process, _TOKEN_QUERY, ctypes.byref(token)):
             return UNNAMED
     finally:
@@ -175,11 +179,13 @@ class _Libraries:
         handle, number, pointer = ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p
         self.kernel32.OpenProcess.argtypes = (number, ctypes.c_int, number)
         self.kernel32.OpenProcess.restype = handle
+        self.kernel32.GetExitCodeProcess.argtypes = (handle, pointer)
         self.kernel32.CloseHandle.argtypes = (handle,)
         self.advapi32.OpenProcessToken.argtypes = (handle, number, pointer)
         self.advapi32.GetTokenInformation.argtypes = (handle, ctypes.c_int, pointer, number, pointer)
         self.advapi32.LookupAccountSidW.argtypes = (ctypes.c_wchar_p, *(pointer,) * 6)
         self.iphlpapi.GetExtendedTcpTable.argtypes = (pointer, pointer, ctypes.c_int, number, ctypes.c_int, number)
+        self.is_wine = hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
 _loaded: list[_Libraries] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -46,15 +47,30 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.communicate()
 
 
+def stand_in_program(place: Path) -> Path:
+    """Make a program that runs the stand-in, whatever module it is asked for."""
+    if sys.platform != "win32":
+        place.write_text(f"#!{sys.executable} -SE\n{STAND_IN.read_text()}")
+        place.chmod(0o700)
+        return place
+    # An interpreter of its own, whose `._pth` leads to the library and to the stand-in under the module's name.
+    place.mkdir()
+    base = Path(sys.base_prefix)
+    for file in (*base.glob("*.dll"), base / "python.exe"):
+        shutil.copyfile(file, place / file.name)
+    version = f"python{sys.version_info[0]}{sys.version_info[1]}"
+    (place / f"{version}._pth").write_text(f"{base / 'Lib'}\n{base / 'DLLs'}\n.\n")
+    (place / "codex_fast_proxy.py").write_text(STAND_IN.read_text())
+    return place / "python.exe"
+
+
 class Workers:
     """Spawns stand-ins in one home; what still runs at the end is killed."""
 
     def __init__(self, home: Path) -> None:
         self.layout = Layout(home)
         self.layout.worker.mkdir(parents=True)
-        self.program = home.parent / "stand_in"
-        self.program.write_text(f"#!{sys.executable} -SE\n{STAND_IN.read_text()}")
-        self.program.chmod(0o700)
+        self.program = stand_in_program(home.parent / "stand_in")
         self.children: list[SpawnedWorker] = []
 
     def spec(self, **changes: Any) -> WorkerSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -88,7 +89,10 @@ def serving(
         try:
             yield served
         finally:
-            listener.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            if sys.platform == "win32":  # where no listener can be shut down
+                listener.close()
             accepting.join(20)
             for connection in list(open_connections):
                 with suppress(OSError):

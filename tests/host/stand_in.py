@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 
 HEALTH = "/__codex_fast_proxy/health"
@@ -73,8 +74,30 @@ class StandIn:
                 if not self.busy:
                     self.idle.set()  # only now: it may end this process, and the answer with it
 
+    def serve_control(self) -> None:
+        """Be asked to end as on Windows: at a loopback socket whose port and secret are in a file."""
+        control = socket.create_server(("127.0.0.1", 0))
+        folder = Path(self.flags["--codex-home"]) / "codex-fast-proxy-state" / "state"
+        named = {"port": control.getsockname()[1], "secret": "00"}
+        (folder / f"fast_proxy.{self.flags['--nonce']}.sock").write_text(json.dumps(named))
+
+        def serve() -> None:
+            while True:
+                with control.accept()[0] as connection:
+                    line = b""
+                    while not line.endswith(b"\n"):
+                        line += connection.recv(65536)
+                    connection.sendall(b"{}\n")
+                if b"end" in line:
+                    self.on_term(0, None)
+
+        threading.Thread(target=serve, daemon=True).start()
+
     def run(self) -> None:
-        signal.signal(signal.SIGTERM, self.on_term)
+        if sys.platform == "win32":
+            self.serve_control()
+        else:
+            signal.signal(signal.SIGTERM, self.on_term)
         host, port = self.flags["--host"], int(self.flags["--port"])
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=64)
@@ -89,7 +112,7 @@ class StandIn:
         while not self.terminated.wait(0.1):
             pass  # a signal that the kernel gave to another thread is handled when this one runs Python
         while self.options.get("stubborn"):
-            signal.pause()
+            time.sleep(60)
         while not self.idle.wait(0.1):
             pass
         os._exit(0)

@@ -23,4 +23,6 @@ def user(pid: int) -> User | None:
 
 def listener(port: int) -> tuple[int | None, User | None, tuple[str, ...]] | None:
     pid = _windows.listener_pid(port)
-    return None if pid is None else (pid, user(pid), cmdline(pid))
+    if not pid:
+        return None if pid is None else (None, None, ())
+    return pid, user(pid), cmdline(pid)

@@ -51,7 +51,7 @@ class SingleInstance:
 
     def write_pid(self) -> None:
         """Write the pid file of a worker that serves; an error, as on a full disk, does not stop the worker."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         with suppress(OSError):
             descriptor = os.open(self._layout.pid_file, flags, 0o600)
             try:

@@ -70,7 +70,7 @@ class TestWorkerProcesses:
         assert processes.relaunch(spec.relaunch_record())
         assert first == self.relaunched(workers, spec)
         assert first.nonce != spec.nonce
-        assert stop_worker(first, 20).was_running
+        assert stop_worker(first, 20, layout=workers.layout).was_running
 
     def test_relaunch_refuses_after_a_reboot_and_when_nobody_would_use_it(self, workers: Workers) -> None:
         """The hook starts the worker of a new boot; a home that moved on wants none."""

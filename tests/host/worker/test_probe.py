@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -19,10 +20,10 @@ from cfp.host.worker.probe import Status
 from cfp.layout import HEALTH_PATH
 from cfp.socket_owner import own_user
 from tests.forger import forger
-from tests.systems import as_root
 from tests.host.conftest import free_port
 from tests.host.servers import says, says_and_stays, serving
 from tests.host.worker.test_processes import SYSTEMS
+from tests.systems import as_root
 
 BODY = b'{"ok": true, "pid": 7, "nonce": "ab12", "upstream_base": "https://r.example/v1", "requests_in_flight": 2}'
 HEALTHY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
@@ -176,6 +177,7 @@ class TestPorts:
     @contextmanager
     def listener(self, address: str, family: socket.AddressFamily = socket.AF_INET) -> Iterator[int]:
         with socket.create_server((address, 0), family=family) as server:
+            select.select([server], [], [], 0)  # Wine names the process of a socket only once that has asked
             yield int(server.getsockname()[1])
 
     def test_a_free_port_is_free_and_stays_free(self) -> None:

@@ -69,7 +69,7 @@ class TestIdentity:
         assert system.cmdline(process.pid) == ()
 
 
-@pytest.mark.posix("/proc is Linux's")
+@pytest.mark.posix("/proc", needs="linux")
 def test_a_name_with_parentheses_does_not_move_the_start_time(tmp_path: Path) -> None:
     """/proc/PID/stat puts the program's name, which may hold anything, before the field that we read."""
     program = tmp_path / ") S 1 2 ("

@@ -13,7 +13,6 @@ from cfp.host.worker.health import health_at
 from cfp.host.worker.processes import boot_id, is_alive, started
 from cfp.host.worker.shutdown import StopResult, stop_worker
 from journal.values import WorkerRecord
-from tests.systems import as_root
 from tests.host.conftest import Workers, end, free_port, record_of, sleeper, tell
 from tests.systems import as_root
 
@@ -27,15 +26,15 @@ class TestStop:
     def test_an_idle_worker_leaves_at_the_first_signal(self, workers: Workers) -> None:
         """It is gone, nothing was cut, and no zombie of it is left."""
         _, child, record = workers.start()
-        assert StopResult(was_running=True) == stop_worker(record, 20)
+        assert StopResult(was_running=True) == stop_worker(record, 20, layout=workers.layout)
         assert started(child.pid) is None
-        assert StopResult(was_running=False) == stop_worker(record, 20)
+        assert StopResult(was_running=False) == stop_worker(record, 20, layout=workers.layout)
 
     def test_a_busy_worker_may_finish(self, workers: Workers) -> None:
         """Within the grace period nothing is cut."""
         spec, _, record = workers.start(busy=2)
         results: list[StopResult] = []
-        stopping = threading.Thread(target=lambda: results.append(stop_worker(record, 60)))
+        stopping = threading.Thread(target=lambda: results.append(stop_worker(record, 60, layout=workers.layout)))
         stopping.start()
         tell(spec, "/term")
         tell(spec, "/busy/0")
@@ -46,14 +45,14 @@ class TestStop:
         """The count is the last one that the worker gave."""
         spec, child, record = workers.start(busy=2)
         tell(spec, "/busy/3")
-        assert StopResult(was_running=True, cut_streams=3) == stop_worker(record, 0)
+        assert StopResult(was_running=True, cut_streams=3) == stop_worker(record, 0, layout=workers.layout)
         assert not is_alive(child.pid, child.started)
 
     def test_a_worker_that_ignores_signals_is_killed(self, workers: Workers) -> None:
         """SIGKILL ends what two SIGTERMs do not."""
         _, child, record = workers.start(stubborn=True)
         began = time.monotonic()
-        assert stop_worker(record, 0).was_running
+        assert stop_worker(record, 0, layout=workers.layout).was_running
         assert not is_alive(child.pid, child.started)
         assert time.monotonic() - began < 10
 
@@ -62,13 +61,13 @@ class TestStop:
         spec = workers.spec()
         child = workers.spawn(spec, mute=True)
         child.send_go()
-        assert stop_worker(record_of(spec, child), 20).was_running
+        assert stop_worker(record_of(spec, child), 20, layout=workers.layout).was_running
         assert child.wait(0)
 
     def test_a_worker_whose_pid_was_not_recorded_is_found_by_its_nonce(self, workers: Workers) -> None:
         """A crash between the start and its record leaves only the nonce, and health tells the pid."""
         _, child, record = workers.start()
-        assert stop_worker(WorkerRecord(nonce=record.nonce, port=record.port), 20).was_running
+        assert stop_worker(WorkerRecord(nonce=record.nonce, port=record.port), 20, layout=workers.layout).was_running
         assert not is_alive(child.pid, child.started)
 
     def test_draining_worker_that_no_longer_listens_is_found_by_its_pid(self, workers: Workers) -> None:
@@ -76,7 +75,7 @@ class TestStop:
         _, old, old_record = workers.start()
         new_spec, new, _ = workers.start()
         moved = dataclasses.replace(old_record, port=new_spec.settings.port)
-        assert stop_worker(moved, 20).was_running
+        assert stop_worker(moved, 20, layout=workers.layout).was_running
         assert not is_alive(old.pid, old.started)
         assert is_alive(new.pid, new.started)
 
@@ -95,7 +94,7 @@ class TestNothingUnprovenIsSignalled:
         """Each single mismatch protects the process, though its pid is right."""
         _, child, record = workers.start(nonce="unrelated")
         wrong = dataclasses.replace(record, **change)  # type: ignore[arg-type]  # a table of fields
-        assert StopResult(was_running=False) == stop_worker(wrong, 20)
+        assert StopResult(was_running=False) == stop_worker(wrong, 20, layout=workers.layout)
         assert is_alive(child.pid, child.started)
 
     def test_a_stranger_with_the_workers_pid(self) -> None:
@@ -116,7 +115,7 @@ class TestNothingUnprovenIsSignalled:
             health = health_at("127.0.0.1", spec.settings.port, 5)
             assert health is not None
             assert process.pid == health.pid
-            assert StopResult(was_running=False) == stop_worker(record, 0)
+            assert StopResult(was_running=False) == stop_worker(record, 0, layout=workers.layout)
             assert process.poll() is None
         finally:
             end(process)

@@ -173,4 +173,4 @@ def test_a_child_is_dropped_without_a_warning(workers: Workers) -> None:
     _, child, record = workers.start()
     workers.children.remove(child)
     del child
-    assert stop_worker(record, 20).was_running
+    assert stop_worker(record, 20, layout=workers.layout).was_running

@@ -92,7 +92,7 @@ def connect(path: Path, timeout: float) -> socket.socket:
         raise FileNotFoundError from error
     connection = socket.create_connection(("127.0.0.1", port), timeout)
     try:
-        if listener_users(("127.0.0.1", port)) == {own_user()}:
+        if not listener_users(("127.0.0.1", port)) - {own_user()}:
             connection.sendall(secret.encode())
             return connection
     except BaseException:
