@@ -74,7 +74,8 @@ def test_a_codex_that_hangs_is_ended_with_its_children(bench: Bench) -> None:
     code, result = bench.run("--pairs", "1", "--timeout", "1")
     assert (2, "benchmark_nothing_measured") == (code, result["code"])
     assert ["TimeoutExpired"] * 2 == [one["error_type"] for one in result["samples"]]
-    assert ([], []) == (bench.machine.processes(), list(bench.machine.temporary.iterdir()))
+    _, alive = psutil.wait_procs(bench.machine.processes(), timeout=20)
+    assert ([], []) == (alive, list(bench.machine.temporary.iterdir()))
 
 
 def test_a_codex_that_fails_is_named(bench: Bench) -> None:

@@ -18,7 +18,7 @@ class NotThere(Exception):
 
 def argv(line: str) -> list[str]:
     """Split a command line as the C runtime does; the program's name knows quotes only."""
-    match = re.match(r'((?:[^\s"]|"[^"]*"?)*)\s*', line)
+    match = re.match(r'((?:[^ \t"]|"[^"]*"?)*)[ \t]*', line)
     assert match
     words, rest = [match[1].replace('"', "")], line[match.end() :]
     while rest:
