@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 assert sys.platform != "win32"  # noqa: S101  for mypy, which checks this file for POSIX alone
 
@@ -23,6 +24,11 @@ def append_to(path: Path) -> int:
     descriptor = os.open(path, _FLAGS, 0o600)
     os.fchmod(descriptor, 0o600)
     return descriptor
+
+
+def read_from(path: Path) -> BinaryIO:
+    """Open a file for reading; nobody else is kept from it. Raises OSError."""
+    return path.open("rb")
 
 
 def make_private(path: Path) -> None:

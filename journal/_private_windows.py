@@ -17,7 +17,7 @@ import sys
 from ctypes import wintypes
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from journal import _win32
 
@@ -25,6 +25,7 @@ assert sys.platform == "win32"  # noqa: S101  for mypy, which checks this file f
 
 DELETE, WRITE_DAC = 0x00010000, 0x00040000
 APPEND_DATA, READ_ATTRIBUTES, SYNCHRONIZE = 0x4, 0x80, 0x00100000
+GENERIC_READ = 0x80000000
 SHARE_ALL = 0x7  # others may read, write, rename and remove the file while it is open
 OPEN_EXISTING, OPEN_ALWAYS = 3, 4
 ATTRIBUTE_NORMAL, BACKUP_SEMANTICS, OPEN_LINK_ITSELF = 0x80, 0x02000000, 0x00200000
@@ -149,6 +150,15 @@ def append_to(path: Path) -> int:
     else:
         _set(handle, attributes().descriptor)
     return msvcrt.open_osfhandle(handle, os.O_WRONLY | os.O_APPEND | os.O_NOINHERIT)
+
+
+def read_from(path: Path) -> BinaryIO:
+    """Open a file for reading, sharing it with everybody. Raises OSError with the code of Windows.
+
+    `open` of Python shares no deletion, so it would keep others from renaming their file, and hides why it failed.
+    """
+    handle = open_handle(path, GENERIC_READ, OPEN_EXISTING, ATTRIBUTE_NORMAL)
+    return os.fdopen(msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_NOINHERIT), "rb")
 
 
 def make_private(path: Path) -> None:

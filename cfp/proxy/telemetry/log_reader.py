@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from cfp.proxy.telemetry.request_log import KEPT_FILES, RotatingFile
+from cfp.proxy.telemetry.request_log import KEPT_FILES, last_bytes, moved_names
+from journal.private import read_from
 
 _MAX_BYTES: Final = 8 * 1024 * 1024
 
 
 class LogReader:
-    """Reads the log of one worker. No file stays open between two calls: on Windows that would block its rotation."""
+    """Reads the log of one worker. No file stays open between two calls."""
 
     def __init__(self, path: Path) -> None:
-        names = (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, KEPT_FILES)))
-        self._names = names  # newest first
+        self._names = (path, *moved_names(path, KEPT_FILES))  # newest first
         self._identity: tuple[int, int] | None = None
         self._offset = 0
 
@@ -33,7 +33,7 @@ class LogReader:
                 lines = self._rest(file)
                 newest.extend(lines[1:] if size > _MAX_BYTES else lines)
         if len(newest) < count:
-            older = RotatingFile(self._names[1]).tail(_MAX_BYTES).splitlines()
+            older = b"".join(last_bytes(name, _MAX_BYTES) for name in reversed(self._names[1:3])).splitlines()
             newest.extendleft(reversed(older[len(newest) - count :]))
         return list(newest)
 
@@ -77,7 +77,7 @@ class LogReader:
 def _open(path: Path) -> Iterator[BinaryIO | None]:
     """Open the file for reading; yield None where that fails."""
     try:
-        file = path.open("rb")
+        file = read_from(path)
     except OSError:
         yield None
         return

@@ -15,13 +15,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from cfp.proxy.telemetry.request_record import RequestRecord
-from journal.private import append_to
+from journal.private import append_to, read_from
 
 if TYPE_CHECKING:
     from cfp.proxy.telemetry.log_lines import LogLine
 
 ROTATE_BYTES: Final = 10 * 1024 * 1024
 KEPT_FILES: Final = 5
+_PATIENCE: Final = 4  # times the limit, while the file cannot be renamed
+_RETRY_SECONDS: Final = 1.0
 TAIL_BYTES: Final = 2 * 1024 * 1024  # about 3,000 lines, read in 20 ms
 _BATCH_SECONDS: Final = 0.05
 _BATCH_RECORDS: Final = 32  # records turned into lines at once: about 100 us of the loop
@@ -30,16 +32,39 @@ _MAX_WAITING: Final = 8 * 1024 * 1024  # bytes
 _REPEAT_SECONDS: Final = 60.0
 
 
+def _replace(source: Path, target: Path) -> None:
+    source.replace(target)
+
+
 class RotatingFile:
     """Appends to one private file; at `limit` bytes the file becomes `.1`, and `.1` to `.4` move up by one.
 
     Another worker may append to the file and rotate it at the same time, and other programs may move or remove it.
+
+    On Windows a program that reads a file can keep it from being renamed. Then the file grows on, and once a second
+    a write tries again. At four times the limit new lines are lost, as on a full disk, until the rename succeeds:
+    making the file shorter instead would take from that program what it reads, and from the user what came before.
+
+    rename  moves a file, replacing another one; raises OSError
+    clock   returns seconds
     """
 
-    def __init__(self, path: Path, *, limit: int = ROTATE_BYTES, file_count: int = KEPT_FILES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        limit: int = ROTATE_BYTES,
+        file_count: int = KEPT_FILES,
+        rename: Callable[[Path, Path], None] = _replace,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._path = path
         self._limit = limit
-        self._file_count = file_count
+        self._moved = moved_names(path, file_count)
+        self._rename = rename
+        self._clock = clock
+        self._refusal: OSError | None = None  # of the last attempt to rename the file
+        self._next_attempt = 0.0
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
         self._size = 0
@@ -50,8 +75,10 @@ class RotatingFile:
         if not self._is_current():
             self.close()
             self._open()
-        if self._size and self._size + len(data) > self._limit:
-            self._rotate()
+        size = self._size + len(data)
+        if self._size and size > self._limit and not self._rotated() and size > _PATIENCE * self._limit:
+            assert self._refusal is not None  # noqa: S101  the reason why it was not rotated
+            raise self._refusal
         assert self._descriptor is not None  # noqa: S101  just opened
         view = memoryview(b"\n" + data if self._torn else data)
         while view:
@@ -66,9 +93,10 @@ class RotatingFile:
 
     def tail(self, limit: int = TAIL_BYTES) -> bytes:
         """Return the newest whole lines of the current file and the one before it, at most `limit` bytes."""
-        newer = _last_bytes(self._path, limit)
-        older = _last_bytes(self._path.with_name(f"{self._path.name}.1"), limit - len(newer))
-        return older + newer
+        text = b""
+        for name in (self._path, *self._moved[:2]):
+            text = last_bytes(name, limit - len(text)) + text
+        return text
 
     def _is_current(self) -> bool:
         """Whether the path still names the open file; updates the known size."""
@@ -86,19 +114,45 @@ class RotatingFile:
         stat_result = os.fstat(self._descriptor)
         self._identity, self._size = (stat_result.st_dev, stat_result.st_ino), stat_result.st_size
 
-    def _rotate(self) -> None:
+    def _rotated(self) -> bool:
+        """Move the full file away and open a new one, unless that was refused within the last second."""
+        if self._refusal is not None and self._clock() < self._next_attempt:
+            return False
+        try:
+            self._shift()  # where the last rotation could not finish
+            self._rename(self._path, self._moved[0])
+        except OSError as error:
+            self._refusal, self._next_attempt = error, self._clock() + _RETRY_SECONDS
+            return False
+        self._refusal = None
+        with suppress(OSError):  # the next rotation finishes it
+            self._shift()
         self.close()
-        names = [self._path, *(self._path.with_name(f"{self._path.name}.{n}") for n in range(1, self._file_count))]
-        for newer, older in zip(reversed(names[:-1]), reversed(names[1:]), strict=True):
-            if newer.exists():
-                newer.replace(older)
         self._open()
+        return True
+
+    def _shift(self) -> None:
+        """Move `.0` to `.1`, and before it as many of the next ones as must make room: those below the first gap.
+
+        A shift that was refused in the middle leaves a gap, so repeating it moves no file twice.
+        """
+        names = self._moved
+        if not names[0].exists():
+            return
+        gap = next((number for number, name in enumerate(names) if not name.exists()), len(names) - 1)
+        for number in reversed(range(gap)):
+            self._rename(names[number], names[number + 1])
 
 
-def _last_bytes(path: Path, limit: int) -> bytes:
+def moved_names(path: Path, file_count: int) -> tuple[Path, ...]:
+    """Return the names of a log's older files, newest first; `.0` is there only while a rotation is under way."""
+    return tuple(path.with_name(f"{path.name}.{number}") for number in range(file_count))
+
+
+def last_bytes(path: Path, limit: int) -> bytes:
     """Return the end of a file, starting at a line's beginning; empty where the file cannot be read."""
     try:
-        with path.open("rb") as file:
+        with read_from(path) as file:
             size = file.seek(0, os.SEEK_END)
             start = max(0, size - limit)
             file.seek(start)
