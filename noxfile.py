@@ -41,12 +41,13 @@ def _codex_is_current(lock: Path) -> bool:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Format, lint, types, and who may import whom."""
+    """Format, lint, types as each system sees them, and who may import whom."""
     _install(session, "lint")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")
     session.run("mypy", "--platform", "darwin", "--exclude", r"/_\w*(windows|win32|linux)\w*\.py$")
+    session.run("mypy", "--platform", "win32", "--exclude", r"/_\w*(posix|linux|macos)\w*\.py$")
     session.run("lint-imports", "--no-logo")
 
 

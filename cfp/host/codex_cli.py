@@ -16,6 +16,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -253,7 +254,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
 
     Callers must not have waited for the process: after that, its pid may belong to another one.
     """
-    if os.name == "nt":
+    if sys.platform == "win32":
         end_tree(process.pid)
     else:
         with contextlib.suppress(ProcessLookupError):

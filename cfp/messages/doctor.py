@@ -82,9 +82,9 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
         "Codex uses the provider {provider}, and the proxy stands in front of {proxied}: Codex's requests do not go through the proxy.",
         f"Run `{CLI} install --start` to put the proxy in front of {{provider}}, or set model_provider to {{proxied}} in config.toml."),
     "key_of_new_programs": Message(
-        "Windows keeps {variables} for your new programs, but this terminal is older and does not have it: a Codex that is started here "
-        "ends each turn with an error.",
-        "Start Codex from a new terminal, and start the Codex App anew if it was open when the variable was set."),
+        "Windows keeps {variables} for your programs, but this shell was started before that and does not have it: a Codex that is "
+        "started here ends each turn with an error.",
+        "Start Codex from a new terminal. If the Codex App was open when the variable was set, quit it and start it again."),
     "login_in_keyring": Message(
         "The Codex CLI reports the login {login}, but auth.json does not have it. The proxy reads auth.json for each request, "
         "so the policy auto adds no tier.",
@@ -115,8 +115,9 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
         "The hook's Python, {python}, leads to {versioned}: the next version of that Python removes this folder.",
         f"After that upgrade, make the environment anew and run `{CLI} install --start`: until then the hook starts nothing."),
     "key_of_this_shell": Message(
-        "{variable} is set in this shell only. No shell starts the Codex App, so the App does not have it.",
-        "Write it into {dotenv}, as {variable}=KEY. If you use only the CLI, there is nothing to do."),
+        "This shell has {variable}, but the system does not keep it for your programs: a Codex App, which no shell starts, ends each turn "
+        "with an error.",
+        "Write a line {variable}=KEY into {dotenv}. If you use only the CLI, there is nothing to do."),
 }
 
 PASSES: Final[dict[PassCode, Message]] = {

@@ -1,7 +1,7 @@
 """The owner of a socket on Windows: the table of TCP connections names the process, and its token the user's SID.
 
-An elevated process of the same user shows its SID to one that is not elevated. A process that does not, belongs to
-somebody else, and is trusted no more than one whose SID is another.
+A process that does not show its SID is trusted no more than one whose SID is another. Whether an elevated process of
+the same user shows it to one that is not elevated has not been tried.
 """
 
 from __future__ import annotations

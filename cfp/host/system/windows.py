@@ -55,23 +55,25 @@ def _values(registry: Any, parent: Any, name: str) -> dict[str, Any]:
 
 
 def _registry() -> Any:
+    registry: Any = None
     if sys.platform == "win32":
         import winreg  # noqa: PLC0415 - exists on Windows only
 
-        return winreg
-    return None
+        registry = winreg
+    return registry
 
 
 def profile_folder() -> Path | None:
     """Return the user's folder as Windows itself knows it, whatever USERPROFILE says; None on other systems."""
+    folder = ""
     if sys.platform == "win32":
         import ctypes  # noqa: PLC0415  a command that runs no Codex does without it
 
         # CSIDL_PROFILE, the user of this process, its present place (SHGetFolderPathW)
         buffer = ctypes.create_unicode_buffer(260)
         failed = ctypes.windll.shell32.SHGetFolderPathW(None, 0x28, None, 0, buffer)
-        return Path(buffer.value) if not failed and buffer.value else None
-    return None
+        folder = "" if failed else buffer.value
+    return Path(folder) if folder else None
 
 
 def end_tree(pid: int) -> None:
@@ -86,8 +88,8 @@ def end_tree(pid: int) -> None:
 
 
 def make_junction(target: str, path: str) -> None:
-    """Make `path` a junction to the folder `target`, which needs no privilege. Raises OSError."""
-    import _winapi  # noqa: PLC0415 - exists on Windows only
+    """Make `path` a junction to the folder `target`, which needs no privilege; on Windows only. Raises OSError."""
+    if sys.platform == "win32":
+        import _winapi  # noqa: PLC0415 - exists on Windows only
 
-    create: Any = _winapi.CreateJunction  # type: ignore[attr-defined]  # there on Windows
-    create(target, path)
+        _winapi.CreateJunction(target, path)

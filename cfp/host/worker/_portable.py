@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
@@ -34,10 +35,11 @@ def is_running(pid: int, expected: str) -> bool:
 
 
 def user(pid: int) -> User | None:
-    try:
-        return int(psutil.Process(pid).uids().real)
-    except psutil.Error:
-        return None
+    uid = None
+    if sys.platform != "win32":  # for which `_windows` has its own
+        with suppress(psutil.Error):
+            uid = int(psutil.Process(pid).uids().real)
+    return uid
 
 
 def pids() -> list[int]:

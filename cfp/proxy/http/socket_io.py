@@ -41,20 +41,28 @@ def readiness_check(descriptor: int) -> Callable[[], object]:
 
     It asks the kernel, not the event loop.
     """
-    if sys.platform == "win32":  # without poll
-        return lambda: select.select([descriptor], [], [], 0)[0]
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return partial(poll.poll, 0)
+    check: Callable[[], object]
+    if sys.platform == "win32":  # which has no poll
+        check = partial(_is_readable, descriptor)
+    else:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        check = partial(poll.poll, 0)
+    return check
+
+
+def _is_readable(descriptor: int) -> bool:
+    return bool(select.select([descriptor], [], [], 0)[0])
 
 
 def peer_has_closed(descriptor: int) -> bool:
     """Whether the peer has closed a socket that is not being read; False where the system cannot tell."""
-    if sys.platform == "win32":  # without poll
-        return False
-    poll = select.poll()
-    poll.register(descriptor, _PEER_CLOSED)
-    return bool(poll.poll(0))
+    has_closed = False
+    if sys.platform != "win32":  # which has no poll
+        poll = select.poll()
+        poll.register(descriptor, _PEER_CLOSED)
+        has_closed = bool(poll.poll(0))
+    return has_closed
 
 
 def write(transport: asyncio.WriteTransport, parts: Sequence[Piece]) -> None:
