@@ -59,6 +59,7 @@ class PortFact:
     other_user  FOREIGN, and the kernel reports that the listener is another user's
     hands_over  a next worker can take its listener over, so that no client is cut off or refused
     barred      FOREIGN, but nobody listens there: the system does not give the address away
+    free_port   FOREIGN or OTHER_HOME: a port near by where a worker could listen, 0 without one
     """
 
     host: str
@@ -69,6 +70,7 @@ class PortFact:
     hands_over: bool = False
     barred: bool = False
     other_user: bool = False
+    free_port: int = 0
 
     @property
     def pid(self) -> int | None:

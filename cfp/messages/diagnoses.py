@@ -79,7 +79,7 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         f"or `{CLI} uninstall` to remove the installation."),
     "port_of_another_user": Message(
         "The proxy's port {host}:{port} is in use by {owner}, who would receive what Codex sends: prompts, code and the key.",
-        f"Run `{CLI} install --start --port NUMBER` with another port before you use Codex again."),
+        f"Run `{CLI} install --start --port {{free_port}}` before you use Codex again."),
     "port_shared": Message(
         "The Codex home {home} has the same port as this one, and only one of the two can use it.",
         f"Run `{CLI} install --start`, which moves this home to a port of its own."),
@@ -152,8 +152,6 @@ HookStopCode = Literal[
     "stop_out_of_time",
 ]
 
-_ANOTHER_PORT: Final = f"Run `{CLI} install --start --port NUMBER` with another port."
-
 # fmt: off
 # Reasons for which the SessionStart hook stops a session; Codex shows them to the user.
 HOOK_STOPS: Final[dict[HookStopCode, Message]] = {
@@ -168,10 +166,11 @@ HOOK_STOPS: Final[dict[HookStopCode, Message]] = {
         "The proxy of another Codex home, {home}, uses this home's port {host}:{port}, and its provider would have received your message and key.",
         f"Run `{CLI} install --start --codex-home {{quoted_home}}`, which moves that home to a port of its own, and `{CLI} start`."),
     "stop_other_user": Message(
-        "The proxy's port {host}:{port} is in use by {owner}, who would have received your message and key.", _ANOTHER_PORT),
+        "The proxy's port {host}:{port} is in use by {owner}, who would have received your message and key.",
+        f"Run `{CLI} install --start --port {{free_port}}`."),
     "stop_other_program": Message(
         "The proxy's port {host}:{port} is in use by {owner}, which would have received your message and key.",
-        f"Stop that program, or run `{CLI} install --start --port NUMBER` with another port."),
+        f"Stop that program, or run `{CLI} install --start --port {{free_port}}`."),
     "stop_former_address": Message(
         "config.toml names {url}, an address at which the proxy ran before; whoever listens there now would have received your message and key.",
         f"Run `{CLI} install --start`, which restores the provider's URL and puts the proxy in front of it."),

@@ -43,8 +43,8 @@ FAILURES: Final[dict[FailureCode, Message]] = {
     "handover_refused": Message("The running proxy refused to hand over its port: {reason}.", f"Run `{CLI} status`."),
     "port_not_available": Message(
         "The system does not allow the proxy to use {host}:{port}, although no program listens there.",
-        "Pass another port with --port. Windows reserves some port ranges (WinError 10013); "
-        "`netsh interface ipv4 show excludedportrange protocol=tcp` lists them."),
+        f"Run `{CLI} install --start --port {{free_port}}`. Windows reserves some port ranges (WinError 10013); "
+        "`netsh interface ipv4 show excludedportrange protocol=tcp` lists them. Linux allows the ports below 1024 to root alone."),
     "worker_hangs": Message("The proxy (process {pid}) is running but does not respond.", f"Run `{CLI} start` to replace it."),
     "worker_did_not_stop": Message("The proxy (process {pid}) did not stop.", "End that process yourself."),
     "storage_failed": Message(

@@ -152,7 +152,7 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "There is nothing to do: Codex sends that key with every login."),
     "port_in_use": Message(
         "The port {host}:{port} is in use by {owner}.",
-        f"Run `{CLI} install --start --port NUMBER` with another port, or stop that program if nothing needs it."),
+        f"Run `{CLI} install --start --port {{free_port}}`, or stop that program if nothing needs it."),
     "file_not_editable": Message(
         "The file cannot be edited without changing other parts of it: {reason}. Nothing was changed.",
         "Write base_url in a simpler form by hand, or report the form that was refused."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import sys
@@ -102,7 +103,10 @@ def test_the_hook_reports_its_obstacle(machine: Machine) -> None:
     answer = ran.json
     assert (0, "error", "port_in_use", False) == (ran.code, answer["status"], answer["code"], answer["changed"])
     assert str(machine.port) in answer["error"]
-    assert answer["next_user_action"]
+    free = re.search(r"--port (\d+)", answer["next_user_action"])
+    assert free, ran.transcript
+    ran = machine.cfp("install", "--start", "--port", free[1])
+    assert (0, f"http://127.0.0.1:{free[1]}/v1") == (ran.code, ran.json["base_url"]), ran.transcript
 
 
 def test_the_hook_starts_no_worker_beside_a_running_command(machine: Machine) -> None:

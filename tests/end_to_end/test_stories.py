@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,6 @@ from tests.end_to_end.harness import (
     Ran,
     api_key_login,
     chatgpt_login,
-    free_port,
     login_config,
     relay_config,
     system,
@@ -285,7 +285,9 @@ def test_a_strangers_port(user: Machine) -> None:
         ran = user.cfp("install", "--start", "--port", str(user.port))
         assert (2, "port_in_use", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.transcript
         assert before == user.files()
-        free = user.cfp("install", "--start", "--port", str(free_port()))
+        port = re.search(r"--port (\d+)", ran.json["next_user_action"])
+        assert port, ran.transcript
+        free = user.cfp("install", "--start", "--port", port[1])
         assert stranger.poll() is None
         stranger.kill()
     assert 0 == free.code, free.transcript

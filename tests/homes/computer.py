@@ -173,7 +173,7 @@ class Computer:
         # Not `free`, which looks again: other processes start workers meanwhile.
         occupied = worker is not None or port in self.strangers
         state = PortState.FOREIGN if occupied else PortState.FREE
-        return PortFact(host=host, port=port, state=state)
+        return PortFact(host=host, port=port, state=state, free_port=port + 1 if occupied else 0)
 
     def _by_process(self, _: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:
         if any(at is not None and at.state is PortState.OURS for at in known):

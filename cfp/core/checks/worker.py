@@ -5,7 +5,7 @@ from __future__ import annotations
 from cfp.core.checks.check import CheckResult, DoctorFacts, failure, success
 from cfp.core.diagnosis import message_code_for
 from cfp.core.facts import Facts
-from cfp.core.plan.worker import hangs, port_details
+from cfp.core.plan.worker import address_details, hangs, port_details
 from cfp.core.state import WorkerState, settings_pending, uses_proxy, worker_state
 from cfp.messages import ErrorCode, Message, message
 from cfp.messages.diagnoses import DIAGNOSES
@@ -34,7 +34,7 @@ def proxy_health(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     if hangs(facts, worker) and facts.worker_by_process is not None:
         return failure("worker_hangs", message("worker_hangs", {"pid": facts.worker_by_process.pid}))
     if state is WorkerState.FOREIGN and worker is not None:
-        address = {"host": worker.host, "port": worker.port, "owner": worker.owner}
+        address = address_details(worker)
         code: ErrorCode = "port_not_available" if worker.barred else "port_in_use"
         return failure(code, _at_taken_port(facts, message(code, address)), **address)
     if facts.settings is None or not uses_proxy(facts):
@@ -45,11 +45,11 @@ def proxy_health(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
 def _at_taken_port(facts: Facts, text: Message) -> Message:
     """Return the text with the remedy of `proxy_port`, where that check names the owner too."""
     worker, sharing = facts.worker, message_code_for(facts, "port_shared")
-    if worker is not None and worker.other_user:
-        return Message(text.sentence, DIAGNOSES["port_of_another_user"].action)
-    return (
-        Message(text.sentence, DIAGNOSES[sharing].filled(port_details(facts)).action) if facts.sharing_home else text
-    )
+    other_user = worker is not None and worker.other_user
+    if not other_user and not facts.sharing_home:
+        return text
+    remedy = DIAGNOSES["port_of_another_user" if other_user else sharing]
+    return Message(text.sentence, remedy.filled(port_details(facts)).action)
 
 
 def proxy_pending_restart(facts: Facts, _: DoctorFacts) -> CheckResult:

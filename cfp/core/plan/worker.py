@@ -31,8 +31,6 @@ def worker_action(facts: Facts, settings: Settings, port_fact: PortFact | None) 
     if hangs(facts, port_fact):
         return WorkerAction.REPLACE
     if port_fact is not None and port_fact.state in {PortState.FOREIGN, PortState.OTHER_HOME}:
-        if port_fact.barred:
-            raise Refused("port_not_available", host=port_fact.host, port=port_fact.port)
         raise port_taken(port_fact)
     if port_fact is not None and port_fact.state is PortState.OURS:
         fits = serves(port_fact, settings, facts.runtime.runtime_id) and not home_was_deleted(port_fact)
@@ -42,16 +40,20 @@ def worker_action(facts: Facts, settings: Settings, port_fact: PortFact | None) 
 
 
 def port_taken(port_fact: PortFact) -> Refused:
-    """Return the refusal for an address where another program or another home's worker listens."""
-    return Refused(
-        "port_in_use", host=port_fact.host, port=port_fact.port, owner=port_fact.owner or "another program"
-    )
+    """Return the refusal for an address where others listen, or which the system gives to nobody."""
+    details = {**address_details(port_fact), "owner": port_fact.owner or "another program"}
+    return Refused("port_not_available" if port_fact.barred else "port_in_use", **details)
+
+
+def address_details(port_fact: PortFact) -> dict[str, Any]:
+    """Return the values for the sentences about an address that this home's worker cannot have."""
+    address = {name: getattr(port_fact, name) for name in ("host", "port", "owner")}
+    return {**address, "free_port": port_fact.free_port or "NUMBER"}
 
 
 def port_details(facts: Facts) -> dict[str, Any]:
     """Return the values for the sentences about the saved port."""
-    worker = facts.worker
-    address = {} if worker is None else {"host": worker.host, "port": worker.port, "owner": worker.owner}
+    address = {} if facts.worker is None else address_details(facts.worker)
     return {**address, "home": facts.sharing_home, "quoted_home": quoted(facts.sharing_home)}
 
 

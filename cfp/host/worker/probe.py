@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 BIND_OPTION: int = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
 _FIRST_DELAY, _LONGEST_DELAY = 0.005, 0.01  # the hook waits for the worker to be healthy
 _ONE_TRY = 1.0
+_LAST_LOW_PORT = 1023  # a user cannot listen at a low port on most POSIX systems
 
 
 class Status(enum.StrEnum):
@@ -88,6 +89,12 @@ def port_free(host: str, port: int) -> bool:
 def port_barred(host: str, port: int) -> bool:
     """Whether the system refuses the port: a low port, a foreign address, a range that Windows reserves."""
     return bool(_refusals(host, port) & {errno.EACCES, errno.EPERM, errno.EADDRNOTAVAIL})
+
+
+def free_port_near(host: str, port: int) -> int:
+    """Return a port where a worker could listen, the first of the next hundred; 0 without one."""
+    first = max(port, _LAST_LOW_PORT) + 1
+    return next((near for near in range(first, min(first + 100, 65536)) if port_free(host, near)), 0)
 
 
 def _refusals(host: str, port: int) -> set[int]:

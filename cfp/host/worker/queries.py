@@ -39,7 +39,15 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
         state = PortState.OURS if ours else PortState.OTHER_HOME
         owner = f"the proxy of the Codex home {home}" if home else "the proxy of another Codex home"
         lends = ours and _hands_over(health, layout)
-        return PortFact(host=host, port=port, state=state, health=health, owner=owner, hands_over=lends)
+        return PortFact(
+            host=host,
+            port=port,
+            state=state,
+            health=health,
+            owner=owner,
+            hands_over=lends,
+            free_port=0 if ours else probe.free_port_near(host, port),
+        )
     if probe.port_free(host, port):
         return PortFact(host=host, port=port, state=PortState.FREE)
     listener = probe.port_owner(port)
@@ -52,6 +60,7 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
         owner=_in_words(listener, other_user=other_user),
         barred=barred,
         other_user=other_user,
+        free_port=probe.free_port_near(host, port),
     )
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cfp.errors import Failed
+from cfp.host.worker.probe import free_port_near
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.telemetry.request_log import EventLog
 from cfp.proxy.worker.event_loop import run
@@ -52,7 +53,8 @@ class _Thread(threading.Thread):
         self._ready.wait()
         if not self._port:
             settings = self._config.settings
-            raise Failed("port_not_available", host=settings.host, port=settings.port)
+            free_port = free_port_near(settings.host, settings.port) or "NUMBER"
+            raise Failed("port_not_available", host=settings.host, port=settings.port, free_port=free_port)
         return self._port
 
     def end(self) -> None:

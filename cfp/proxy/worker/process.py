@@ -21,6 +21,7 @@ else:
     from cfp.proxy.worker import _system_posix as system
 
 if TYPE_CHECKING:  # serving needs no messages
+    from cfp.core.settings import Settings
     from cfp.messages import ErrorCode
 
 # Descriptors besides those of connections: log, lock, sockets and files that are open for a moment.
@@ -49,15 +50,22 @@ async def _serve(config: WorkerConfig, lifetime: SingleInstance, loan: Loan | No
     try:
         await worker.start(() if loan is None else loan.lent.sockets)
     except OSError as error:
-        settings = config.settings
         code: ErrorCode = "port_in_use" if error.errno == errno.EADDRINUSE else "port_not_available"
-        raise Failed(code, host=settings.host, port=settings.port, owner="another program") from error
+        raise Failed(code, owner="another program", **_address(config.settings)) from error
     handover.open()
     lifetime.write_pid()
     worker.events.info("listening", host=config.settings.host, port=worker.port)
     asyncio.get_running_loop().call_later(_WARM_UP_DELAY_SECONDS, _warm_up, worker)
     await worker.wait_closed()
     handover.close()
+
+
+def _address(settings: Settings) -> dict[str, str | int]:
+    """Return the values for the message about an address that the worker cannot have."""
+    from cfp.host.worker.probe import free_port_near  # noqa: PLC0415 - only a worker that fails needs it
+
+    free_port = free_port_near(settings.host, settings.port) or "NUMBER"
+    return {"host": settings.host, "port": settings.port, "free_port": free_port}
 
 
 def _warm_up(worker: Worker) -> None:

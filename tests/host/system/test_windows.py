@@ -115,10 +115,12 @@ def test_the_hook_of_a_windows_home() -> None:
 
 def test_a_reserved_port_is_not_a_taken_one() -> None:
     """WinError 10013 comes as EACCES: no program has to end, and the user chooses another port."""
-    barred = PortFact(host="127.0.0.1", port=8787, state=PortState.FOREIGN, barred=True)
-    with pytest.raises(Refused, match="port_not_available"):
+    barred = PortFact(host="127.0.0.1", port=8787, state=PortState.FOREIGN, barred=True, free_port=8790)
+    with pytest.raises(Refused, match="port_not_available") as refused:
         worker_action(facts(), SETTINGS, barred)
-    assert "netsh" in message("port_not_available", {"host": "127.0.0.1", "port": 8787}).action
+    action = message("port_not_available", refused.value.details).action
+    assert "netsh" in action
+    assert "--port 8790" in action
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert not port_barred("127.0.0.1", listener.getsockname()[1])
     assert port_barred("192.0.2.1", 8787)  # RFC 5737: nobody's

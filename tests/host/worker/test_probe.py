@@ -203,6 +203,17 @@ class TestPorts:
         assert not probe.port_free("192.0.2.1", free_port())
         assert not probe.port_free("nonexistent.invalid", 1)
 
+    def test_a_free_port_is_found_near_by(self) -> None:
+        """It is the next that nobody listens at, no low one, and 0 at an address that nobody can listen at."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            near = probe.free_port_near("127.0.0.1", port - 1)
+            assert port < near <= port + 100
+            assert probe.port_free("127.0.0.1", near)
+        assert 1023 < probe.free_port_near("127.0.0.1", 80) <= 1123
+        assert 0 == probe.free_port_near("192.0.2.1", 8787)
+        assert 0 == probe.free_port_near("127.0.0.1", 65535)
+
     @pytest.mark.parametrize(
         ("address", "family"),
         [
