@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import struct
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.systems import IN_WINE
 from tests.windows import toolchain, wine
+
+if sys.platform == "win32":
+    from journal import _win32
 
 PINNED = json.loads((toolchain.REPOSITORY / ".ci" / "codex" / "package.json").read_text())["dependencies"][
     "@openai/codex"
@@ -51,6 +57,32 @@ def test_a_part_is_made_when_it_is_not_there_whole_or_made_of_something_else(tmp
     assert not stamp.exists()
     toolchain._unless_current(stamp, ["a", "b"], lambda: made.append("second"))
     assert ["first", "second"] == made
+
+
+@pytest.mark.skipif(not IN_WINE, reason="other systems are asked by Python itself")
+def test_python_sees_a_file_as_wine_shows_it(tmp_path: Path) -> None:
+    """Python gets the same answers from python.exe as from Wine: size, time, links and the number of the file."""
+    file = tmp_path / "file"
+    file.write_bytes(b"12345")
+    file.with_name("second name").hardlink_to(file)
+    file.chmod(0o444)
+    attributes, *times, _, size_high, size, links, number_high, number = _shown_by_wine(file)
+    seen = file.stat()
+    written = times[4] | times[5] << 32  # in 100 ns since 1601
+    assert (seen.st_file_attributes, seen.st_mtime_ns // 100 + 116_444_736_000_000_000) == (attributes, written)
+    assert (seen.st_nlink, seen.st_ino) == (links, number_high << 32 | number)
+    assert seen.st_size == size_high << 32 | size
+
+
+def _shown_by_wine(path: Path) -> tuple[int, ...]:
+    """Return the 13 numbers of a BY_HANDLE_FILE_INFORMATION."""
+    library, shown = ctypes.WinDLL("kernel32"), ctypes.create_string_buffer(13 * 4)
+    handle = _win32.open_handle(path, _win32.READ, _win32.SHARE_ALL, _win32.OPEN_EXISTING)
+    try:
+        assert library.GetFileInformationByHandle(ctypes.c_void_p(handle), shown)
+    finally:
+        _win32.close_handle(handle)
+    return struct.unpack("<13I", shown.raw)
 
 
 @pytest.mark.posix("the folders of Wine, seen from outside")

@@ -144,7 +144,7 @@ def _compile_python(folder: Path) -> None:
     (work / "python311.def").write_text("LIBRARY python311.dll\nEXPORTS\nPy_Main\n")
     _tool("dlltool", "-d", str(work / "python311.def"), "-l", str(work / "libpython311.a"))
     for name, kind in (("python.exe", ("-mconsole",)), ("pythonw.exe", ("-mwindows", "-DWITHOUT_CONSOLE"))):
-        words = ("-municode", *kind, "-O2", "-s", str(HERE / "python.c"), "-L", str(work), "-lpython311")
+        words = ("-municode", *kind, "-O2", "-s", str(HERE / "python.c"), "-L", str(work), "-lpython311", "-lntdll")
         _tool("gcc", *words, "-o", str(folder / name))
     table = _tool("objdump", "-p", str(folder / "python311.dll")).partition("[Ordinal/Name Pointer] Table")[2]
     names = [name for name in re.findall(r"^\s*\[.*\s(\S+)$", table, re.MULTILINE) if name.startswith(("Py", "_Py"))]

@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _FOLDERS = ("/usr/lib/wine",)  # Debian puts wine64 and wineserver64 there, outside of PATH
-_LEFT_OUT = "mscoree,mshtml=;winemenubuilder.exe=d"  # .NET, a browser and menus of the desktop: nobody needs them
+# .NET, a browser, menus of the desktop and devices (their drivers look for new ones each ms): nobody needs them.
+_LEFT_OUT = "mscoree,mshtml,winebus.sys,wineusb.sys,winehid.sys=;winemenubuilder.exe=d"
 _LAST_OUTPUT = 1.0  # seconds for what the program wrote just before its end
 
 
