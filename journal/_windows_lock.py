@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from journal import _win32
+from journal import _private_windows, _win32
 
 _PAUSE = 0.02
 _GRACE = 0.5  # for a file that is just being removed, which is denied to everybody
+_ACCESS = _win32.READ | _win32.WRITE
 _SHARED = _win32.SHARE_READ | _win32.SHARE_WRITE
 
 
@@ -48,7 +49,9 @@ class WindowsLocks:
         while True:
             waited = self._clock() - started
             try:
-                handle = _win32.open_handle(path, _win32.READ | _win32.WRITE, _SHARED, _win32.OPEN_ALWAYS)
+                handle = _win32.open_handle(
+                    path, _ACCESS, _SHARED, _win32.OPEN_ALWAYS, security=_private_windows.attributes()
+                )
             except OSError as error:
                 if error.winerror == _win32.ACCESS_DENIED:
                     if waited >= _GRACE:

@@ -1,7 +1,8 @@
-"""Whether other users may read a file, and a file that they may read, on this system."""
+"""The users who may use a file on this system: by its access list on Windows, by its mode elsewhere."""
 
 from __future__ import annotations
 
+import stat
 import sys
 from pathlib import Path
 
@@ -18,6 +19,10 @@ if sys.platform == "win32":
         """Whether the access list has a right for everybody."""
         return _EVERYONE in read_descriptor(path)
 
+    def rights(path: Path) -> object:
+        """Return who may use a file or folder, to be compared."""
+        return read_descriptor(path)
+
 else:
 
     def give_to_all(path: Path) -> None:
@@ -27,3 +32,7 @@ else:
     def others_may_read(path: Path) -> bool:
         """Whether the mode has a right for another user."""
         return bool(path.lstat().st_mode & 0o077)
+
+    def rights(path: Path) -> object:
+        """Return who may use a file or folder, to be compared."""
+        return stat.S_IMODE(path.lstat().st_mode)

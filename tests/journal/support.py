@@ -38,7 +38,7 @@ class Home:
     def names(self) -> list[str]:
         """Return every name under the home, without the journal's own lasting files."""
         lasting = {"journal", "journal/lock", "journal/history.jsonl"}
-        return sorted({str(path.relative_to(self.path)) for path in self.path.rglob("*")} - lasting)
+        return sorted({path.relative_to(self.path).as_posix() for path in self.path.rglob("*")} - lasting)
 
 
 def home_at(path: Path, fs: Fs | None = None, **more: object) -> Home:

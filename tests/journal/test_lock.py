@@ -41,7 +41,7 @@ def holder(home: Path, then: str = "sys.stdin.readline()") -> subprocess.Popen[b
 def wait_for(process: subprocess.Popen[bytes], word: bytes) -> None:
     """Read its output up to that line; a process that ends without it fails the test."""
     assert process.stdout is not None
-    assert word + b"\n" in iter(process.stdout.readline, b"")
+    assert word in (line.rstrip() for line in process.stdout)
 
 
 def end(process: subprocess.Popen[bytes]) -> int:

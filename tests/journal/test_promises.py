@@ -21,6 +21,7 @@ from journal.fs import create_fresh
 from journal.history import MAX_AGE, MAX_BYTES, MAX_LINES, NAME, add_to_history, read_history
 from journal.lock import NativeLocks
 from journal.log import VERSION, Log, create_log, load_log, write_images
+from tests.access import give_to_all, others_may_read
 from tests.crash.simfs import Fault, SimFs
 from tests.crash.world import ROOT, Machine, NoLock, journal_on
 from tests.journal.support import change, home_at
@@ -190,9 +191,9 @@ def test_a_fresh_file_is_private_and_new(tmp_path: Path) -> None:
     for _ in range(2):
         fd = create_fresh(RealFs(), path)
         os.close(fd)
-        assert (0o600, 0) == (path.stat().st_mode & 0o7777, path.stat().st_size)
+        assert (False, 0) == (others_may_read(path), path.stat().st_size)
         path.write_bytes(b"left")
-        path.chmod(0o644)
+        give_to_all(path)
 
 
 # --- the lock ----------------------------------------------------------------------------------------------------
@@ -234,10 +235,8 @@ def test_a_journal_is_private(tmp_path: Path) -> None:
     home = home_at(tmp_path / "home")
     with home.journal.acquire(command="me", timeout=5):
         root = home.path / "journal"
-        assert 0o700 == root.stat().st_mode & 0o7777
-        assert {"lock": 0o600, "holder.json": 0o600} == {
-            path.name: path.stat().st_mode & 0o7777 for path in root.iterdir()
-        }
+        readable = {path.name: others_may_read(path) for path in (root, *root.iterdir())}
+        assert {"journal": False, "lock": False, "holder.json": False} == readable
         with pytest.raises(LockBusy) as busy:
             home_at(home.path).journal.acquire(command="x", timeout=0)
         assert (os.getpid(), "me") == (busy.value.holder["pid"], busy.value.holder["command"])
@@ -401,9 +400,9 @@ def test_a_removed_journal_is_durably_gone() -> None:
         fs.add_file(ROOT / "lock", b"")
         fs.log = []
         lease.remove_journal()
-    root = str(ROOT)
+    root = ROOT.as_posix()
     assert [f"unlink {root}/history.jsonl", f"unlink {root}/holder.json", f"unlink {root}/lock"] == fs.log[:3]
-    assert [f"remove_folder {root}", f"fsync_folder {ROOT.parent}"] == fs.log[3:]
+    assert [f"remove_folder {root}", f"fsync_folder {ROOT.parent.as_posix()}"] == fs.log[3:]
 
 
 def test_a_journal_that_cannot_be_removed(tmp_path: Path) -> None:

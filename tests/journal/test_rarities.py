@@ -23,7 +23,7 @@ from journal.signals import SignalMask
 from journal.staging import ACCESS_ACL, apply_metadata
 from journal.target import missing_folders, require_replaceable, resolve
 from tests.crash.simfs import Crash, SimFs
-from tests.crash.world import INSTALL, ROOT, NoLock, Scenario, journal_on, key, recover, run
+from tests.crash.world import HOME, INSTALL, ROOT, NoLock, Scenario, journal_on, key, recover, run
 from tests.journal.support import change, home_at
 
 if sys.platform != "win32":
@@ -399,7 +399,7 @@ def test_a_recovery_beside_a_writer_that_never_pauses() -> None:
         fs.edit("/h/config", b"url=proxy\nuser=%d\n" % next(texts)) if about == "/h/config" else None
     )
     recovery = recover(fs, INSTALL.machine())
-    assert ("conflict", (("/h/config",),)) == (recovery.kind, recovery.conflicts)
+    assert ("conflict", ((str(HOME / "config"),),)) == (recovery.kind, recovery.conflicts)
 
 
 def edited_during_the_roll_back(*texts: bytes) -> tuple[SimFs, Recovery]:
@@ -558,5 +558,5 @@ def test_a_missing_image_and_a_foreign_file() -> None:
         fs.delete(path)
     fs.edit("/h/config", b"theirs=1\n")
     recovery = recover(fs, INSTALL.machine())
-    assert (("/h/config",),) == recovery.conflicts
+    assert ((str(HOME / "config"),),) == recovery.conflicts
     assert b"theirs=1\n" == fs.data("/h/config")

@@ -105,7 +105,7 @@ def test_after_a_reboot_a_displaced_text_must_be_mergeable(displaced: bytes, dat
     """Displaced content may never have reached the disk: then the before-image is restored, and reported."""
     image = rollback(observation(AFTER, staged_file(displaced)), rebooted=True)
     assert data == image.data
-    assert (data == BEFORE) == (image.conflicts == (("/h/config",),))
+    assert (data == BEFORE) == (image.conflicts == ((str(INTENT.target),),))
 
 
 def test_after_a_reboot_a_foreign_target_stays() -> None:
@@ -152,7 +152,7 @@ def test_a_file_without_own_keys_is_named_by_its_path(
 ) -> None:
     """Without keys or a format a foreign file stays, or counts as torn after a reboot."""
     image = rollback_image(observed, [replace(INTENT, edits=edits)], BEFORE, file_format, rebooted=rebooted)
-    assert (data, (("/h/config",),)) == (image.data, image.conflicts)
+    assert (data, ((str(INTENT.target),),)) == (image.data, image.conflicts)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_removable_digests(current: str, swapped: bool, merged: bool, before: bo
 def test_unmergeable_content_stays() -> None:
     """Without a format foreign content stays, and the file is named as a conflict."""
     image = rollback(observation(b"foreign"), edits=())
-    assert (b"foreign", (("/h/config",),)) == (image.data, image.conflicts)
+    assert (b"foreign", ((str(INTENT.target),),)) == (image.data, image.conflicts)
 
 
 def test_a_created_file_that_others_deleted_is_no_conflict() -> None:
