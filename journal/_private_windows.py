@@ -10,6 +10,7 @@ A drive that keeps no access lists (FAT, exFAT, some shares) ignores all of this
 from __future__ import annotations
 
 import ctypes
+import errno
 import msvcrt
 import os
 import struct
@@ -139,6 +140,8 @@ def make_folder(path: Path) -> None:
 
 def append_to(path: Path) -> int:
     """Open a log for appending, making a missing one, and make it private; return its descriptor."""
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     access = APPEND_DATA | READ_ATTRIBUTES | SYNCHRONIZE  # without WRITE_DATA, every write goes to the end
     try:
         handle = open_handle(path, access | WRITE_DAC, OPEN_ALWAYS, ATTRIBUTE_NORMAL, private=True)

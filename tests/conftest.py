@@ -12,6 +12,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.certificates import self_signed
 from tests.crash.sizes import size
-from tests.systems import WINDOWS, lacking
+from tests.systems import IN_WINE, WINDOWS, lacking
 
 pytest_plugins = ["tests.numbers"]
 
@@ -190,6 +191,8 @@ def codex_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
     monkeypatch.setenv("CODEX_HOME", str(codex_home))
+    if IN_WINE:  # where Codex cannot write this file, since it holds a lock on it through another handle
+        (codex_home / "installation_id").write_text(str(uuid.uuid4()))
     return codex_home
 
 

@@ -11,6 +11,7 @@ import ctypes
 import importlib
 import os
 import signal
+import socket
 import sys
 from typing import Any
 
@@ -24,6 +25,7 @@ IS_ROOT = UID == 0
 SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # both are TerminateProcess on Windows
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
+named_ipv6 = pytest.mark.beyond_wine("the process of an IPv6 listener")
 as_root = pytest.mark.posix("a second user, by number", needs="root")
 on_linux = pytest.mark.posix("sock_diag and /proc", needs="linux")
 
@@ -33,6 +35,11 @@ _NEEDS = {"root": LINUX and IS_ROOT, "linux": LINUX}
 def posix_module(name: str) -> Any:
     """A module of the standard library that Windows lacks: None there."""
     return None if WINDOWS else importlib.import_module(name)
+
+
+def show_owner(bound: socket.socket) -> None:
+    """Let the system name the process of a socket: Wine does so only once that has set an option of it."""
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def lacking(mark: pytest.Mark) -> str | None:

@@ -101,14 +101,14 @@ class StandIn:
         host, port = self.flags["--host"], int(self.flags["--port"])
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=64)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # as tests.systems.show_owner
 
         def accept() -> None:
             while True:
                 threading.Thread(target=self.answer, args=(listener.accept()[0],), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
-        sys.stdout.write("listening\n")
-        sys.stdout.flush()
+        os.write(1, b"listening\n")
         while not self.terminated.wait(0.1):
             pass  # a signal that the kernel gave to another thread is handled when this one runs Python
         while self.options.get("stubborn"):

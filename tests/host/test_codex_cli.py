@@ -8,7 +8,6 @@ import os
 import stat
 import sys
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,8 +46,6 @@ def scripted(tmp_path: Path) -> Script:
 
 @pytest.fixture
 def real(codex_cli: Path, codex_home: Path) -> CodexCli:
-    if sys.platform == "win32":  # Wine lets no program write a file that it has locked itself
-        (codex_home / "installation_id").write_text(str(uuid.uuid4()))
     cli = find_codex(os.environ, codex_home, program=codex_cli)
     assert cli is not None
     return cli
@@ -220,7 +217,7 @@ def test_the_real_hooks(real: CodexCli, codex_home: Path, tmp_path: Path) -> Non
     (codex_home / "hooks.json").write_text(json.dumps({"hooks": {"SessionStart": [{"hooks": [command]}]}}))
     listing = real.hooks(tmp_path)
     (hook,) = listing.hooks
-    assert f"{codex_home}/hooks.json:session_start:0:0" == hook.key
+    assert f"{codex_home / 'hooks.json'}:session_start:0:0" == hook.key
     assert ("sessionStart", "true", True, "untrusted") == (hook.event, hook.command, hook.enabled, hook.trust_status)
     assert str(codex_home / "hooks.json") == hook.source_path
     assert hook.current_hash.startswith("sha256:")

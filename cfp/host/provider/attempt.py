@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import os
 import socket
@@ -25,6 +24,7 @@ from cfp.host.provider.client import ProviderClient
 from cfp.host.provider.redirects import read_redirect
 from cfp.host.provider.response_content import error_text, provider_message, service_tier
 from cfp.host.provider.secret import Secret, redact
+from cfp.host.provider.socket_errors import words_of
 from cfp.host.provider.verification import Verification, VerificationRequest
 from cfp.messages import ErrorCode
 
@@ -175,14 +175,14 @@ class Attempt:
             if isinstance(cause, socket.gaierror):
                 return self._not_reached("upstream_dns", cause.strerror or "no such name")
             if isinstance(cause, ConnectionRefusedError):
-                return self._not_reached("upstream_refused", os.strerror(cause.errno or errno.ECONNREFUSED))
+                return self._not_reached("upstream_refused", words_of(cause) or "Connection refused")
         if self._handshaking:
             return self._failed("upstream_tls", "it hung up during the handshake")
         if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
             code: ErrorCode = "upstream_stalled" if self._request_sent else "upstream_unreachable"
             return self._failed(code, "it hung up before its first event")
-        numbers = [cause.errno for cause in _causes(error) if isinstance(cause, OSError) and cause.errno]
-        return self._failed("upstream_unreachable", os.strerror(numbers[-1]) if numbers else "no connection")
+        reasons = [words_of(cause) for cause in _causes(error) if isinstance(cause, OSError)]
+        return self._failed("upstream_unreachable", next(filter(None, reversed(reasons)), "no connection"))
 
     def _not_reached(self, code: ErrorCode, reason: str) -> Failed:
         """Return the failure; with an outbound proxy, the proxy is the peer that was not reached."""

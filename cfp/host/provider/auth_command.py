@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from cfp.host.programs.search import find_program
 from cfp.host.system.windows import NO_WINDOW
 
 _TIMEOUT_MS = 5000  # Codex's own patience where the table names none
@@ -21,13 +21,13 @@ def printed_key(auth: Mapping[str, Any], variables: Mapping[str, str]) -> str | 
     command, arguments = auth.get("command"), auth.get("args", [])
     if not isinstance(command, str) or not isinstance(arguments, list):
         return None
-    program = shutil.which(command, path=variables.get("PATH"))
+    program = find_program(command, variables)
     folder, patience = auth.get("cwd"), auth.get("timeout_ms")
     if program is None:
         return None
     try:
         done = subprocess.run(
-            [program, *map(str, arguments)],
+            [str(program), *map(str, arguments)],
             cwd=folder if isinstance(folder, str) else None,
             env=dict(variables),
             stdin=subprocess.DEVNULL,

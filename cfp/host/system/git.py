@@ -105,6 +105,8 @@ def _git(folder: Path, environ: Mapping[str, str], *arguments: str) -> str | Non
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            encoding="utf-8",  # which git speaks on every system
+            errors="surrogateescape",
             timeout=TIMEOUT_S,
             creationflags=NO_WINDOW,
             check=False,

@@ -169,7 +169,7 @@ def spawn(spec: WorkerSpec, layout: Layout, *, env: Mapping[str, str] | None = N
             raise Failed(
                 "worker_did_not_start",
                 reason="not_spawned",
-                detail=f"{error.strerror}: {error.filename}",
+                detail=f"{error.strerror}: {error.filename or spec.python}",  # Windows names no program
                 log=str(layout.worker_stderr),
             ) from error
     return SpawnedWorker(process, layout.worker_stderr, stderr_from)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from cfp.errors import Failed
 from cfp.host.provider.outbound import outbound_proxy, tls_context
+from cfp.host.provider.socket_errors import words_of
 from cfp.proxy.config import Limits
 from cfp.proxy.http.headers import ForwardProxy
 from cfp.proxy.http.local_responses import LocalResponse
@@ -174,6 +174,4 @@ def reason_of(error: OSError) -> str:
             return "connection refused"
         case ConnectionResetError():
             return "connection reset"
-        case OSError(errno=int(number)):
-            return os.strerror(number).lower()
-    return "no address of it accepts connections"
+    return words_of(error).lower() or "no address of it accepts connections"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +15,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cfp.host.provider.dotenv import parse_dotenv
-from tests.users import of_user
 
 ENVIRON = {"FROM_ENV": "outer", "ENVV": "env", "K1": "from the environment"}
 
@@ -159,12 +159,7 @@ def test_the_table_is_what_the_real_codex_does(codex_cli: Path, codex_home: Path
         subprocess.run(
             [codex_cli, "exec", "--skip-git-repo-check", "hello"],
             cwd=codex_home,
-            env={
-                "PATH": "/usr/bin:/bin:/usr/local/bin",
-                **of_user(codex_home.parent),
-                "CODEX_HOME": str(codex_home),
-                "FROM_ENV": "outer",
-            },
+            env={**os.environ, "FROM_ENV": "outer"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=120,

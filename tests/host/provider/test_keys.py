@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,21 +54,29 @@ class TestAuthCommand:
     """`[model_providers.X.auth]`: a program prints the key; each case was observed with Codex 0.169."""
 
     def run(self, script: str, **more: Any) -> tuple[str, str] | None:
-        auth = {"command": "sh", "args": ["-c", script], **more}
-        return discovered(config(auth=auth), environ={"PATH": "/usr/bin:/bin"}, dotenv=b"FROM_DOTENV=yes\n")
+        auth = {"command": sys.executable, "args": ["-c", f"import os, sys, time; {script}"], **more}
+        return discovered(config(auth=auth), environ=dict(os.environ), dotenv=b"FROM_DOTENV=yes\n")
 
     def test_what_it_prints(self) -> None:
         """Stripped; .env is in its environment."""
-        assert ("tok yes", "auth_command") == self.run('printf "  tok $FROM_DOTENV \\n\\n"')
+        assert ("tok yes", "auth_command") == self.run(r"print('  tok', os.environ['FROM_DOTENV'], '\n')")
 
     def test_where_it_runs(self, tmp_path: Path) -> None:
         """In `cwd`."""
-        assert (str(tmp_path), "auth_command") == self.run("pwd", cwd=str(tmp_path))
+        assert (str(tmp_path), "auth_command") == self.run("print(os.getcwd())", cwd=str(tmp_path))
 
-    @pytest.mark.parametrize("words", ["exit 1", "echo key; exit 1", "true", "echo key; sleep 30"])
-    def test_a_failure_is_no_key(self, words: str) -> None:
+    @pytest.mark.parametrize(
+        ("words", "patience"),
+        [
+            ("sys.exit(1)", 20_000),
+            ("print('key'); sys.exit(1)", 20_000),
+            ("pass", 20_000),
+            ("print('key', flush=True); time.sleep(30)", 200),
+        ],
+    )
+    def test_a_failure_is_no_key(self, words: str, patience: int) -> None:
         """Empty or late output is no key either, and no other key takes its place."""
-        assert self.run(words, timeout_ms=200) is None
+        assert self.run(words, timeout_ms=patience) is None
         assert sends_key(files(config(auth={"command": "sh"})), "relay")
 
     @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from cfp.errors import Failed
 from cfp.host.provider.outbound import is_loopback, outbound_environ, outbound_proxy, tls_context
+from cfp.variables import variables_of
 
 PROXIES = {"http_proxy": "http://p1:1", "https_proxy": "p2:2", "all_proxy": "socks5://p3:3"}
 
@@ -69,12 +70,14 @@ def test_codexs_own_file_comes_first() -> None:
     )
     environ = {"HTTPS_PROXY": "http://p:1", "RELAY_KEY": "old"}
     merged = outbound_environ(environ, dotenv)
-    assert merged == {
-        "HTTPS_PROXY": "http://p:2",
-        "no_proxy": "a.example,b.example",
-        "SSL_CERT_FILE": "/ca",
-        "RELAY_KEY": "old",
-    }
+    assert merged == variables_of(
+        {
+            "HTTPS_PROXY": "http://p:2",
+            "no_proxy": "a.example,b.example",
+            "SSL_CERT_FILE": "/ca",
+            "RELAY_KEY": "old",
+        }
+    )
     assert outbound_environ(environ, None) == environ
 
 

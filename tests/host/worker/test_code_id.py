@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cfp.host.worker.code_id import python_path, runtime_id
 
 
+@pytest.mark.posix("an environment whose interpreters are links")
 def test_one_interpreter_has_one_name(tmp_path: Path) -> None:
     """`python`, `python3` and `python3.11` of one environment count as one; another program keeps its name."""
     (tmp_path / "real").write_text("")

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from cfp.host.worker.health import health_at
+from cfp.host.worker.probe import Status, probe
 from cfp.host.worker.processes import boot_id, is_alive, started
 from cfp.host.worker.shutdown import StopResult, stop_worker
 from journal.values import WorkerRecord
@@ -61,6 +62,8 @@ class TestStop:
         spec = workers.spec()
         child = workers.spawn(spec, mute=True)
         child.send_go()
+        while probe("127.0.0.1", spec.settings.port, 0.1)[0] is Status.REFUSED:
+            assert not child.wait(0.05)
         assert stop_worker(record_of(spec, child), 20, layout=workers.layout).was_running
         assert child.wait(0)
 
