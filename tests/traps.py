@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import sysconfig
 from functools import cache
 from pathlib import Path
 
+from cfp.core.program import READ_DESPITE_I
 from cfp.host.system.isolation import DEPENDENCIES
+from tests.systems import WINDOWS
 
 OURS = ("cfp", "codex_fast_proxy", "journal")
 _START = ("sitecustomize", "usercustomize", "encodings")  # imported by Python itself as it starts
@@ -28,7 +31,7 @@ class Traps:
         for name in {*sys.stdlib_module_names, *_START, *packages, *OURS} - spare:
             (self.folder / f"{name}.py").write_text(f"{self._record(name)}\nraise ImportError({name!r})\n")
         # The folder is an environment, too, for the variables that name an interpreter.
-        site = self.folder / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+        site = self.folder / ("Lib" if WINDOWS else f"lib/python3.{sys.version_info.minor}") / "site-packages"
         site.mkdir(parents=True)
         (self.folder / "pyvenv.cfg").write_text(f"home = {Path(sys.base_prefix) / 'bin'}\n")
         (site / "trap.pth").write_text(f"{self._record('trap.pth')}\n")
@@ -36,7 +39,8 @@ class Traps:
     def _record(self, name: str) -> str:
         """Return the statement that writes the name; `open` would need `encodings`, which is a trap itself."""
         flags = "p.O_WRONLY | p.O_APPEND | p.O_CREAT"
-        return f"import posix as p; p.write(p.open({str(self._sprung)!r}, {flags}, 0o600), {name.encode() + b' '!r})"
+        opened = f"p.open({str(self._sprung)!r}, {flags}, 0o600)"
+        return f"import {os.name} as p; p.write({opened}, {name.encode() + b' '!r})"
 
     @property
     def sprung(self) -> str:
@@ -46,10 +50,16 @@ class Traps:
 
 @cache
 def variables() -> tuple[str, ...]:
-    """Return the PYTHON* variables that this Python knows: from its help, its binary and its library."""
+    """Return the PYTHON* variables that this Python knows: from its help, its binary and its library.
+
+    On Windows without those that Python reads despite -I: a hook's line cannot unset them there.
+    """
     helped = subprocess.run([sys.executable, "--help-env"], capture_output=True, check=True).stdout
     library = Path(sysconfig.get_path("stdlib"))
-    shared = Path(sysconfig.get_config_var("LIBDIR") or "/") / (sysconfig.get_config_var("INSTSONAME") or "none")
+    if WINDOWS:
+        shared = Path(sys.base_prefix) / f"python3{sys.version_info.minor}.dll"
+    else:
+        shared = Path(sysconfig.get_config_var("LIBDIR") or "/") / (sysconfig.get_config_var("INSTSONAME") or "none")
     binaries = [path for path in (Path(sys.executable).resolve(), shared) if path.is_file()]
     sources = [*library.glob("*.py"), *(library / "asyncio").glob("*.py"), *(library / "importlib").glob("*.py")]
     names = set(_VARIABLE.findall(helped))
@@ -57,7 +67,7 @@ def variables() -> tuple[str, ...]:
         names.update(_VARIABLE.findall(path.read_bytes()))
     for path in sources:
         names.update(_QUOTED.findall(path.read_bytes()))
-    return tuple(sorted(name.decode() for name in names))
+    return tuple(sorted({name.decode() for name in names}.difference(READ_DESPITE_I if WINDOWS else ())))
 
 
 def hostile(name: str, folder: Path) -> dict[str, str]:

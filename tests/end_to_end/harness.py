@@ -10,6 +10,7 @@ import base64
 import datetime as dt
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -27,6 +28,8 @@ from cfp.demo.provider import Received
 from cfp.demo.scripted_turns import ScriptedTurn
 from tests.end_to_end.listeners import Listener
 from tests.promised import answer_in
+from tests.systems import WINDOWS
+from tests.windows import shells
 
 if sys.platform == "win32":
     from tests.end_to_end import _windows as system
@@ -246,6 +249,12 @@ class Machine:
         ran = Ran(code=process.returncode, stdout=stdout, stderr=stderr, seconds=took)
         assert in_time, ran.transcript
         return ran
+
+    def hook_words(self) -> list[str]:
+        """Return the program and the arguments of our hook, as Codex's shell splits its line."""
+        (entry,) = json.loads(self.hooks.read_text(encoding="utf-8"))["hooks"]["SessionStart"]
+        line = entry["hooks"][0]["command"]
+        return shells.argv(line) if WINDOWS else shlex.split(line)
 
     # ---- Looking at things -------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from cfp.demo.scripted_turns import ScriptedTurn
 from cfp.host.codex_cli import HookEntry, find_codex
 from tests.end_to_end.harness import STATE, Machine, api_key_login
 from tests.traps import Traps, all_hostile
-from tests.windows import shells
 
 
 def _installed(machine: Machine) -> Machine:
@@ -214,8 +212,7 @@ def test_the_no_op_is_light(machine: Machine) -> None:
     """Every session pays for the hook: while the proxy runs, it imports the standard library's small modules only."""
     machine.relay()
     machine.install()
-    command = json.loads(machine.hooks.read_text())["hooks"]["SessionStart"][0]["hooks"][0]["command"]
-    words = shells.argv(command) if sys.platform == "win32" else shlex.split(command)
+    words = machine.hook_words()
     python = words.index("-I")
     ran = machine.run([*words[:python], "-X", "importtime", *words[python:]], timeout=30)
     imported = {

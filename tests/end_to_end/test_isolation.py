@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,18 +19,16 @@ from cfp.core.settings import Settings
 from cfp.host.worker.spawn import WorkerSpec, spawn
 from cfp.layout import Layout
 from tests.end_to_end.harness import Machine, api_key_login
+from tests.systems import WINDOWS
 from tests.traps import OURS, Traps, all_hostile, hostile, variables
 
-NAMED = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONEXECUTABLE")
+NAMED = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", *({"PYTHONEXECUTABLE"} & {*variables()}))
 REPOSITORY = Path(cfp.__file__).parents[1]
 SITE = next(path for path in sys.path if path.endswith("site-packages"))
-SCRIPT = (str(Path(sys.executable).with_name("codex-fast-proxy")),)
+# On Windows an .exe with an archive behind it, which Python runs as it runs a script.
+SCRIPT = (str(Path(sysconfig.get_path("scripts")) / f"codex-fast-proxy{'.exe' if WINDOWS else ''}"),)
 MODULE = (sys.executable, "-m", "codex_fast_proxy")
-
-
-def _hook(machine: Machine) -> list[str]:
-    (entry,) = json.loads(machine.hooks.read_text())["hooks"]["SessionStart"]
-    return shlex.split(entry["hooks"][0]["command"])
+_RUNPY = {"runpy", "importlib", "contextlib", "threading", "warnings", "_weakrefset", "pkgutil", "weakref"}
 
 
 def _run(
@@ -69,7 +66,7 @@ def test_the_variables_are_those_of_this_python() -> None:
 
 def test_no_variable_reaches_the_hook(machine: Machine) -> None:
     """With each variable set to something hostile, the no-op ends well, silently, and springs no trap."""
-    hook, traps = _hook(_installed(machine)), Traps(machine.root)
+    hook, traps = _installed(machine).hook_words(), Traps(machine.root)
     environs = [*(hostile(name, traps.folder) for name in variables()), all_hostile(traps.folder)]
     _run(hook, machine, traps.folder, {})  # the first one leaves a note
     before = machine.files()
@@ -83,7 +80,7 @@ def test_no_variable_reaches_the_hook(machine: Machine) -> None:
 @pytest.mark.parametrize("name", [*NAMED, "all"])
 def test_no_variable_reaches_a_revival(machine: Machine, name: str) -> None:
     """The hook's long way, and the worker that it starts: it answers, and springs no trap."""
-    hook, traps = _hook(_installed(machine)), Traps(machine.root)
+    hook, traps = _installed(machine).hook_words(), Traps(machine.root)
     _kill(machine)
     environ = all_hostile(traps.folder) if name == "all" else hostile(name, traps.folder)
     done = _run(hook, machine, traps.folder, environ)
@@ -141,6 +138,7 @@ def test_python_itself_imports_little_before_us(machine: Machine) -> None:
         *allowed,
         *(f"_{name}" for name in allowed),
         "_sre",
+        *(_RUNPY if WINDOWS else ()),
     }
 
 
@@ -149,8 +147,16 @@ def test_python_itself_imports_little_before_us(machine: Machine) -> None:
 
 def _bare_python(root: Path) -> Path:
     """Return the interpreter of an environment in which nothing is installed."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(root / "bare")], check=True)
-    return root / "bare" / "bin" / "python3"
+    if not WINDOWS:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(root / "bare")], check=True)
+        return root / "bare" / "bin" / "python3"
+    # Not by venv, whose launchers the interpreter of the tests may lack.
+    python, folder = Path(sys.executable), root / "bare" / "Scripts"
+    folder.mkdir(parents=True)
+    for path in (python, *python.parent.glob("*.dll")):
+        shutil.copy(path, folder)
+    (root / "bare" / "pyvenv.cfg").write_text(f"home = {python.parent}\ninclude-system-site-packages = false\n")
+    return folder / python.name
 
 
 def test_a_program_on_pythonpath_alone_is_not_installed(machine: Machine) -> None:
@@ -198,7 +204,7 @@ def test_an_installation_in_the_users_site(machine: Machine) -> None:
     assert (True, "ready") == (status["hook_command_matches"], status["diagnosis"]["code"])
     traps = Traps(machine.root)
     _kill(machine)
-    done = _run(_hook(machine), machine, traps.folder, all_hostile(traps.folder))
+    done = _run(machine.hook_words(), machine, traps.folder, all_hostile(traps.folder))
     assert (0, "", "", "") == (done.returncode, done.stdout, done.stderr, traps.sprung)
     (worker,) = machine.workers()
     assert str(base) in worker.cmdline()
