@@ -94,6 +94,17 @@ class TestSids:
         assert _windows.UNNAMED != own_user()
         assert "does not show" in user_name(_windows.UNNAMED)
 
+    @pytest.mark.parametrize("unreadable", [None, ""])
+    def test_a_sid_of_ours_that_cannot_be_read_trusts_nobody(self, unreadable: str | None) -> None:
+        """Else every process that shows no SID would be ours."""
+        assert _windows.ours(unreadable) not in {None, _windows.UNNAMED}
+        assert "does not show" in user_name(_windows.ours(unreadable))
+
+    def test_an_account_has_a_name(self) -> None:
+        """A group has none here, nor has a SID that nobody has."""
+        assert user_name(own_user()) == _windows.account_name(str(own_user()))
+        assert ["", ""] == [_windows.account_name(sid) for sid in ("S-1-5-32-544", "S-1-5-21-1-2-3-1001")]
+
     @pytest.mark.parametrize("sid", ["S-1-5-18", "S-1-5-21-3623811015-3361044348-30300820-1013"])
     def test_a_sid_is_read_as_it_is_written(self, sid: str) -> None:
         """The bytes of the kernel and the usual spelling say the same."""

@@ -6,20 +6,24 @@ change it. A command that writes therefore refuses a home of another user, and o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from cfp.errors import Refused
 
 ROOT = 0
+_ACCOUNTS: Final = (
+    "S-1-5-21-",
+    "S-1-12-1-",
+)  # of a machine or a domain, and of Entra ID; others are groups and services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A user of the system, by number and by name, and the name of the main group."""
+    """A user of the system, by number (on Windows, by SID) and by name, and the name of the main group."""
 
-    uid: int
+    uid: int | str
     name: str
     group: str = ""
 
@@ -31,7 +35,7 @@ _NOBODY = User(uid=-1, name="")
 class Ownership:
     """The user of this process, and the owners of a folder and of the files in it.
 
-    user          the effective user; None where the system has none, as on Windows
+    user          the effective user; None where it is unknown
     path          the folder
     exists        False where the folder is missing; `owner` is then that of the nearest folder above it that exists
     owner         None where it is unknown: the folder cannot be reached, or a file system or user namespace shows
@@ -96,6 +100,23 @@ class Ownership:
 
 
 UNKNOWN: Final = Ownership(path="")
+
+
+def ownership_by_account(path: str, user: str, owner: str, name: Callable[[str], str]) -> Ownership:
+    """Return the ownership of a folder on Windows, where `user` and `owner` are SIDs.
+
+    name  returns the name of a user's account; "" for a group, and for an account that Windows does not know
+
+    What this process makes private, another account could not read, as under sudo. But Administrators own what an
+    elevated program made, SYSTEM owns profiles, a server's account what lies on a share, and an account of an earlier
+    installation what lies on an older disk: such an owner says nothing about who uses the home, and is unknown.
+    """
+    if user == owner:
+        return Ownership(path=path, user=User(uid=user, name=""), owner=User(uid=owner, name=""))
+    names = [name(sid) if sid.startswith(_ACCOUNTS) else "" for sid in (user, owner)]
+    if not all(names):
+        return Ownership(path=path)
+    return Ownership(path=path, user=User(uid=user, name=names[0]), owner=User(uid=owner, name=names[1]))
 
 
 def check_ownership(ownership: Ownership) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cfp.socket_owner import Address, OwnerLookup, User
 
 UNNAMED = ""  # the user of a process that shows no SID to us
+NOBODY = "nobody"  # our own user, should our SID be unreadable: nobody's SID, so that no process is trusted as ours
 # iprtrmib.h, tcpmib.h: GetExtendedTcpTable
 _LISTENERS, _CONNECTIONS = 3, 4
 _TIME_WAIT = 11
@@ -30,6 +31,7 @@ _ROW6 = struct.Struct("=16sI2H16sI2HII")  # MIB_TCP6ROW_OWNER_PID
 _ERROR_ACCESS_DENIED, _ERROR_INVALID_PARAMETER, _ERROR_INSUFFICIENT_BUFFER = 5, 87, 122
 _PROCESS_QUERY_LIMITED_INFORMATION, _TOKEN_QUERY, _TOKEN_USER = 0x1000, 8, 1
 _STILL_ACTIVE = 259
+_SID_TYPE_USER = 1
 _ROOM = 64 * 1024
 _own: list[User] = []
 
@@ -79,25 +81,40 @@ def listener_pid(port: int) -> int | None:
 
 def own_user() -> User:
     if not _own:
-        user = process_user(_libraries().kernel32.GetCurrentProcessId())
-        _own.append(UNNAMED if user is None else user)
+        _own.append(ours(process_user(_libraries().kernel32.GetCurrentProcessId())))
     return _own[0]
+
+
+def ours(user: User | None) -> User:
+    """Return the user of this process as it is compared with others': one without a SID is nobody else's."""
+    return user or NOBODY
 
 
 def user_name(user: User) -> str:
     """Return the name with its domain, or the SID where Windows knows no name for it."""
+    if user in {UNNAMED, NOBODY}:
+        return "a user whose name Windows does not show"
+    return _account(str(user))[0] or str(user)
+
+
+def account_name(sid: str) -> str:
+    """Return the name of a user's account; "" for a group, and for a SID that Windows does not know."""
+    name, kind = _account(sid)
+    return name if kind == _SID_TYPE_USER else ""
+
+
+def _account(sid_text: str) -> tuple[str, int]:
+    """Return the name with its domain and the SID_NAME_USE of a SID; ("", 0) where Windows does not know it."""
     import ctypes  # noqa: PLC0415  see _libraries
 
-    if user == UNNAMED:
-        return "a user whose name Windows does not show"
     advapi = _libraries().advapi32
-    sid = ctypes.create_string_buffer(_packed_sid(str(user)))
+    sid = ctypes.create_string_buffer(_packed_sid(sid_text))
     name, domain = ctypes.create_unicode_buffer(256), ctypes.create_unicode_buffer(256)
     sizes, kind = (ctypes.c_ulong(256), ctypes.c_ulong(256)), ctypes.c_ulong()
     is_known = advapi.LookupAccountSidW(
         None, sid, name, ctypes.byref(sizes[0]), domain, ctypes.byref(sizes[1]), ctypes.byref(kind)
     )
-    return f"{domain.value}\\{name.value}" if is_known else str(user)
+    return (f"{domain.value}\\{name.value}", kind.value) if is_known else ("", 0)
 
 
 def process_user(pid: int) -> User | None:

@@ -85,6 +85,14 @@ def test_a_drive_without_links_is_named(places: tuple[str, str]) -> None:
     assert not (Path(places[1]) / "codex-fast-proxy").exists()
 
 
+def test_a_file_where_the_folder_should_be_is_named(places: tuple[str, str]) -> None:
+    """The folder of skills cannot be made below it."""
+    Path(places[1]).write_text("mine")
+    with pytest.raises(Refused, match="skill_not_linked"):
+        link(places[0], str(Path(places[1]) / "skills"), {})
+    assert "mine" == Path(places[1]).read_text()
+
+
 def test_a_folder_made_meanwhile_stays(places: tuple[str, str]) -> None:
     """A folder that appears between the look and the link is another's, and is not removed."""
 

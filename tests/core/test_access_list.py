@@ -21,6 +21,7 @@ from cfp.core.access.readers import (
     WRITE_DAC,
     WRITE_OWNER,
     name_of,
+    owner_of,
     readers,
 )
 from tests.descriptors import ALL, ALLOWED, DENIED, INHERIT_ONLY, INHERITED, READ, RUN, Entry, descriptor
@@ -41,6 +42,12 @@ entries = st.lists(
     ),
     max_size=6,
 )
+
+
+def test_the_owner() -> None:
+    """It is read whatever the access list; bytes that are no descriptor have none."""
+    assert [OTHER] * 2 == [owner_of(descriptor(OTHER, entries)) for entries in (None, [Entry(ALLOWED, READ, USER)])]
+    assert ["", ""] == [owner_of(bytes(count)) for count in (3, 20)]
 
 
 def test_one_entry() -> None:

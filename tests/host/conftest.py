@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
@@ -47,21 +47,36 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.communicate()
 
 
+def interpreter_with(place: Path, modules: Mapping[str, str]) -> Path:
+    """Make an interpreter that finds the standard library, and these modules alone."""
+    base = Path(sys.base_prefix)
+    if sys.platform == "win32":  # its `._pth` says where it looks
+        place.mkdir()
+        for file in (*base.glob("*.dll"), base / "python.exe"):
+            shutil.copyfile(file, place / file.name)
+        version = f"python{sys.version_info[0]}{sys.version_info[1]}"
+        (place / f"{version}._pth").write_text(f"{base / 'Lib'}\n{base / 'DLLs'}\n.\n")
+        folder, program = place, place / "python.exe"
+    else:
+        program = place / "bin" / "python"
+        program.parent.mkdir(parents=True)
+        program.symlink_to(Path(sys.executable).resolve())
+        (place / "pyvenv.cfg").write_text(f"home = {base / 'bin'}\n")
+        folder = place / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    for name, source in modules.items():
+        path = folder.joinpath(*name.split(".")).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    return program
+
+
 def stand_in_program(place: Path) -> Path:
     """Make a program that runs the stand-in, whatever module it is asked for."""
-    if sys.platform != "win32":
-        place.write_text(f"#!{sys.executable} -SE\n{STAND_IN.read_text()}")
-        place.chmod(0o700)
-        return place
-    # An interpreter of its own, whose `._pth` leads to the library and to the stand-in under the module's name.
-    place.mkdir()
-    base = Path(sys.base_prefix)
-    for file in (*base.glob("*.dll"), base / "python.exe"):
-        shutil.copyfile(file, place / file.name)
-    version = f"python{sys.version_info[0]}{sys.version_info[1]}"
-    (place / f"{version}._pth").write_text(f"{base / 'Lib'}\n{base / 'DLLs'}\n.\n")
-    (place / "codex_fast_proxy.py").write_text(STAND_IN.read_text())
-    return place / "python.exe"
+    if sys.platform == "win32":
+        return interpreter_with(place, {"codex_fast_proxy": STAND_IN.read_text()})
+    place.write_text(f"#!{sys.executable} -SE\n{STAND_IN.read_text()}")
+    place.chmod(0o700)
+    return place
 
 
 class Workers:

@@ -68,6 +68,14 @@ def readers(descriptor: bytes, user: str) -> tuple[str, ...]:
     return tuple(sid for sid in sids if sid not in trusted and not sid.startswith(_APP_CONTAINERS))
 
 
+def owner_of(descriptor: bytes) -> str:
+    """Return the SID of the owner; "" where none is named or the descriptor cannot be parsed."""
+    try:
+        return _parse(descriptor)[0]
+    except (struct.error, IndexError, ValueError):
+        return ""
+
+
 def name_of(sid: str) -> str:
     """Return the English name of a well-known group, else the SID."""
     return NAMES.get(sid, sid)

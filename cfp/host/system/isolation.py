@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,12 +17,12 @@ DEPENDENCIES: Final = (
     *("python_socks", "rich", *(() if sys.version_info >= (3, 14) else ("backports.zstd",))),
 )
 _SECONDS: Final = 20.0
-# Found and not imported: importing them all takes half a second.
+# Found and not imported: importing them all takes half a second. JSON is ASCII, whatever the path and the locale.
 _FIND: Final = """\
-import importlib.util, sys
+import importlib.util, json, sys
 import cfp, codex_fast_proxy
-print(cfp.__path__[0])
-print(*(name for name in sys.argv[-1].split() if importlib.util.find_spec(name) is None))
+lacking = [name for name in sys.argv[-1].split() if importlib.util.find_spec(name) is None]
+print(json.dumps([cfp.__path__[0], lacking]))
 """
 
 
@@ -49,7 +50,10 @@ def import_error(python: str, user_base: str, package: str) -> str:
         return error.strerror or str(error)
     if done.returncode != 0:
         return (done.stderr.strip().splitlines() or [f"it exited with code {done.returncode}"])[-1]
-    place, lacking, *_ = [*done.stdout.splitlines(), "", ""]
+    try:
+        place, lacking = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, TypeError, ValueError):
+        return "its answer cannot be read"
     if os.path.realpath(place) != os.path.realpath(package):
         return f"it finds another copy in {place}"
-    return f"it does not find {', '.join(lacking.split())}" if lacking else ""
+    return f"it does not find {', '.join(lacking)}" if lacking else ""

@@ -11,6 +11,15 @@ from pathlib import Path
 
 from cfp.core.ownership import ROOT, Ownership, User
 
+if sys.platform == "win32":
+    from cfp.host.system._accounts_windows import account_ownership
+else:
+
+    def account_ownership(folder: Path) -> Ownership:
+        """Return an unknown owner: this system has no accounts of Windows."""
+        return Ownership(path=str(folder))
+
+
 # File systems whose files have the owner that the mount or the host names, whoever creates them: Windows drives in
 # WSL, network shares, folders that a virtual machine or Docker Desktop lends, USB sticks.
 _OWNERLESS = frozenset({"9p", "cifs", "drvfs", "exfat", "fakeowner", "fuseblk", "hgfs", "ntfs", "ntfs3", "prl_fs"})
@@ -114,7 +123,7 @@ def read_ownership(folder: Path, files: Iterable[Path] = (), system: System = SY
     """
     uid = system.user()
     if uid is None:
-        return Ownership(path=str(folder))
+        return account_ownership(folder)
     nearest, status = _nearest(folder)
     if status is None:
         return Ownership(path=str(folder))

@@ -55,7 +55,10 @@ def link(
         raise Refused("skill_place_taken", path=str(path))
     if path.exists():
         raise Refused("skill_place_taken", path=str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # a file is on the way, or the folder above is closed to this user
+        raise _not_linked(path, error) from error
     try:
         link_type.make(str(target), str(path))
     except FileExistsError:
@@ -64,8 +67,12 @@ def link(
         if link_type.kind == JUNCTION.kind:
             with suppress(OSError):  # the empty folder that was to become one
                 link_type.remove(str(path))
-        raise Refused("skill_not_linked", path=str(path), reason=error.strerror or str(error)) from error
+        raise _not_linked(path, error) from error
     return _result("linked", path, target, link_type)
+
+
+def _not_linked(path: Path, error: OSError) -> Refused:
+    return Refused("skill_not_linked", path=str(path), reason=error.strerror or str(error))
 
 
 def unlink(

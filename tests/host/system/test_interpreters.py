@@ -58,6 +58,7 @@ def test_a_path_that_is_not_there_is_not_chosen() -> None:
     assert python == lasting_path(python, lambda path: False)
 
 
+@pytest.mark.posix("Homebrew")
 def test_the_hook_names_the_lasting_path(tmp_path: Path) -> None:
     """On a Cellar of this disk: the hook's interpreter is the one under `opt`, and it runs after an upgrade."""
     cellar = tmp_path / "Cellar" / "python@3.12"
@@ -87,6 +88,7 @@ def test_the_hook_names_the_lasting_path(tmp_path: Path) -> None:
         ({}, ""),
     ],
 )
+@pytest.mark.posix("Homebrew")
 def test_an_environment_may_lead_to_one_version(links: dict[str, str], versioned: str) -> None:
     """A link into the Cellar breaks with the next version; one through `opt` does not, and a circle ends."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -13,6 +14,7 @@ import pytest
 from cfp.host.system.isolation import DEPENDENCIES, import_error
 from cfp.host.worker.code_id import package_path
 from tests.conftest import REPOSITORY
+from tests.host.conftest import interpreter_with
 
 
 def test_the_dependencies_are_those_of_the_package() -> None:
@@ -33,22 +35,26 @@ def test_this_environment_runs_the_program() -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "reason"),
+    ("package", "reason"),
     [
-        ("echo \"ImportError: no 'cfp'\" >&2; exit 1", "ImportError: no 'cfp'"),
-        ("exit 3", "it exited with code 3"),
-        ("echo /elsewhere; echo", "it finds another copy in /elsewhere"),
-        (f"echo {package_path()}; echo httpx rich", "it does not find httpx, rich"),
+        ("raise ImportError(\"no 'cfp'\")", "ImportError: no 'cfp'"),
+        ("raise SystemExit(3)", "it exited with code 3"),
+        ("raise SystemExit(0)", "its answer cannot be read"),
+        ("__path__ = ['/elsewh\\u0142re']", "it finds another copy in /elsewh\u0142re"),
+        (f"__path__ = [{package_path()!r}]", "it does not find httpx, rich"),
     ],
 )
-def test_each_reason(tmp_path: Path, program: str, reason: str) -> None:
-    """An interpreter that answers like this cannot run the program."""
-    python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\n{program}\n")
-    python.chmod(0o700)
-    assert reason == import_error(str(python), "", package_path())
+def test_each_reason(tmp_path: Path, package: str, reason: str) -> None:
+    """An interpreter that finds this as our package cannot run the program."""
+    others = dict.fromkeys(("codex_fast_proxy", *DEPENDENCIES), "")
+    modules = {"cfp": package, **others}
+    for name in ("httpx", "rich"):
+        del modules[name]
+    assert reason == import_error(str(interpreter_with(tmp_path / "own", modules)), "", package_path())
 
 
 def test_a_missing_interpreter_is_a_reason() -> None:
-    """It may have been removed since this process started."""
-    assert "No such file or directory" == import_error("/nonexistent/python", "", package_path())
+    """It may have been removed since this process started; the words are the system's."""
+    with pytest.raises(OSError, match=r".") as missing:
+        subprocess.run(["/nonexistent/python"], check=False)
+    assert missing.value.strerror == import_error("/nonexistent/python", "", package_path())

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cfp.core.ownership import Ownership
 from cfp.host.system.ownership import SYSTEM, System, entries, read_ownership
-from tests.systems import UID, as_root
+from tests.systems import UID, WINDOWS, as_root
 
 OURS = UID
 OTHER = OURS + 1
@@ -27,6 +28,7 @@ def system(user: int | None = OTHER, *, kind: str = "ext4", unmapped: int | None
     )
 
 
+@pytest.mark.posix("owners by number")
 def test_the_owner_of_a_folder(tmp_path: Path) -> None:
     """By number and name, and whether it is another user's."""
     mine, others = read_ownership(tmp_path, system=system(OURS)), read_ownership(tmp_path, system=system())
@@ -39,8 +41,11 @@ def test_the_owner_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_system_without_users(tmp_path: Path) -> None:
-    """Windows shows no user id, so nothing is refused."""
+    """Windows has accounts instead: a folder that this process made is its own, and a missing one is nobody's."""
     assert None is read_ownership(tmp_path, system=system(None)).refusal
+    mine = read_ownership(tmp_path, system=system(None))
+    assert WINDOWS is (mine.user is not None and mine.user == mine.owner)
+    assert Ownership(path=str(tmp_path / "missing")) == read_ownership(tmp_path / "missing", system=system(None))
 
 
 @pytest.mark.parametrize("kind", SYSTEMS)
@@ -49,6 +54,7 @@ def test_file_systems_without_owners(tmp_path: Path, kind: str) -> None:
     assert None is read_ownership(tmp_path, system=system(kind=kind)).refusal
 
 
+@pytest.mark.posix("owners by number")
 @pytest.mark.parametrize(("user", "refused"), [(0, True), (OTHER, False)])
 def test_a_network_file_system(tmp_path: Path, user: int, refused: bool) -> None:  # noqa: FBT001 - a parameter
     """The server may map ordinary users; a home that it shows as another user's is closed to root."""
@@ -71,6 +77,7 @@ def test_a_user_namespace_that_lacks_users(tmp_path: Path, unmapped: int) -> Non
     assert None is read_ownership(tmp_path, system=system(unmapped=unmapped)).refusal
 
 
+@pytest.mark.posix("owners by number")
 def test_a_missing_home_is_judged_by_the_folder_above(tmp_path: Path) -> None:
     """The nearest folder that exists has the owner."""
     missing = read_ownership(tmp_path / "a" / "b", system=system())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import stat
 import subprocess
 import sys
 from pathlib import Path
 
 from cfp.host.system.scratch import scratch
+from tests.access import others_may_read
 
 
 def test_gone_at_the_end(tmp_path: Path) -> None:
@@ -15,7 +15,7 @@ def test_gone_at_the_end(tmp_path: Path) -> None:
     mine = tmp_path / "codex-fast-proxy-demo-kept"
     mine.mkdir()
     with scratch("run", {"TMPDIR": str(tmp_path)}) as folder:
-        assert (0o700, []) == (stat.S_IMODE(folder.stat().st_mode), list(folder.iterdir()))
+        assert (False, []) == (others_may_read(folder), list(folder.iterdir()))
         (folder / "log").write_text("x")
     assert [mine] == list(tmp_path.iterdir())
 

@@ -19,7 +19,7 @@ from cfp.core.route_report import route_and_auth
 from cfp.core.settings import Settings
 from cfp.errors import Refused
 from cfp.host.provider.keys import CodexFiles, KeyLocation, KeySource, discover_key
-from cfp.host.system.skill_link import LinkType, link, unlink
+from cfp.host.system.skill_link import NATIVE_LINK, LinkType, link, unlink
 from cfp.host.system.windows import NO_WINDOW, user_environ
 from cfp.host.worker.probe import port_barred
 from cfp.messages import message
@@ -85,17 +85,18 @@ def test_a_key_set_since_the_shell_began() -> None:
     )
 
 
+@pytest.mark.beyond_wine("links and junctions")
 def test_a_junction(tmp_path: Path) -> None:
     """It is made, recognised and removed by its own calls, and the result has its type."""
     calls = []
 
     def make(target: str, path: str) -> None:
         calls.append(("make", target, path))
-        Path(path).symlink_to(target)
+        NATIVE_LINK.make(target, path)
 
     def remove(path: str) -> None:
         calls.append(("remove", path))
-        Path(path).unlink()
+        NATIVE_LINK.remove(path)
 
     junctions = LinkType(kind="junction", make=make, remove=remove)
     repo = tmp_path / "a repo"
