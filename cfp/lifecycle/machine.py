@@ -103,21 +103,22 @@ class Run(Generic[Subject]):
         Raises the error of the failed effect once everything is undone; RecoveryRequired where an undo fails, or an
         effect after the commit: the rest is then for `recover`.
         """
-        for index, step in enumerate(self._table):
-            try:
-                self._fire(index)
-            except BaseException as error:
-                if any(done.commits for done in self._table[:index]):
-                    raise RecoveryRequired("finish_incomplete", reason=type(error).__name__) from error
-                self._walk_back(index, error)
-                raise
-            if step.target is not self.state:
-                raise AssertionError(f"{_trigger(index)} led to {self.state}")
+        index = 0
+        try:
+            for index, step in enumerate(self._table):
+                self._fire(index, step.target)
+        except BaseException as error:  # ^C comes between two rows, too
+            if any(done.commits for done in self._table[:index]):
+                raise RecoveryRequired("finish_incomplete", reason=type(error).__name__) from error
+            self._walk_back(index, error)
+            raise
         return self.state
 
-    def _fire(self, index: int) -> None:
+    def _fire(self, index: int, target: RunState) -> None:
         if not getattr(self._position, _trigger(index))():
             raise AssertionError(f"{_trigger(index)} did not fire")
+        if self.state is not target:
+            raise AssertionError(f"{_trigger(index)} led to {self.state}")
 
     def _effect(self, step: Step[Subject]) -> Callable[[], None]:
         return lambda: step.effect(self._subject)

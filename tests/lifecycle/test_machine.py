@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 
@@ -68,6 +69,30 @@ def test_a_failure_undoes_everything(row: int, when: str, error: type[BaseExcept
     world = World(fail=(row, when), error=error)
     run = Run(table(), world, abandon=World.close)
     with pytest.raises(error):
+        run.finish()
+    assert world.done == set()
+    assert world.closed
+    assert run.state is RunState.ROLLED_BACK
+
+
+class InterruptedBetweenRows(list[Step[World]]):
+    """A table from which ^C comes after so many rows, while no effect runs."""
+
+    rows = 99
+
+    def __iter__(self) -> Iterator[Step[World]]:
+        yield from itertools.islice(super().__iter__(), self.rows)
+        if self.rows < len(self):
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("rows", range(4))
+def test_an_interrupt_between_two_rows_undoes_everything(rows: int) -> None:
+    """Even where no effect of a row is under way, the transaction does not stay open."""
+    world, interrupted = World(), InterruptedBetweenRows(table())
+    run = Run(interrupted, world, abandon=World.close)
+    interrupted.rows = rows
+    with pytest.raises(KeyboardInterrupt):
         run.finish()
     assert world.done == set()
     assert world.closed
