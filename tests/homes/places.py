@@ -22,7 +22,7 @@ from cfp.host.disk import Disk, MachineDisk
 from cfp.layout import Layout
 from journal.fs import FileType, Fs
 from tests.crash.power import PowerCut
-from tests.crash.simfs import Crash, Fault, Node, SimFs
+from tests.crash.simfs import Crash, Fault, Node, SimFs, key_of
 from tests.homes.acts import ActingFs, Acts
 
 BEGINNING = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -116,7 +116,7 @@ class MemoryHome:
         assert node is not None
         self.fs.edit(target, node.data, node.mode)
         self.fs.delete(path)
-        self.fs.add_link(path, str(target))
+        self.fs.add_link(path, key_of(target))
 
     def kill_at(self, step: int) -> None:
         self.fs.crash_at = self.fs.step + step
@@ -169,7 +169,7 @@ class MemoryDisk:
         return self.try_to_read(path)[0]
 
     def names(self, folder: Path) -> list[str]:
-        return self._fs.inside(str(folder))
+        return self._fs.inside(key_of(folder))
 
     def why_unlisted(self, folder: Path) -> str:
         """Nothing in memory is closed."""
@@ -274,7 +274,7 @@ class FolderHome:
         for folder, _, names in os.walk(self.layout.home):
             for path in [Path(folder), *(Path(folder) / name for name in names)]:
                 stat_result = path.lstat()
-                fs.seen[str(path)] = fs.disk[str(path)] = stat_result.st_ino
+                fs.seen[key_of(path)] = fs.disk[key_of(path)] = stat_result.st_ino
                 fs.nodes[stat_result.st_ino] = _node(path, stat_result).synced()
         fs.go_on()
         return fs
@@ -334,7 +334,7 @@ def _node(path: Path, stat_result: Any) -> Node:
     if stat.S_ISDIR(stat_result.st_mode):
         kind = FileType.FOLDER
     elif stat.S_ISLNK(stat_result.st_mode):
-        kind, data = FileType.LINK, str(path.readlink()).encode()
+        kind, data = FileType.LINK, key_of(path.readlink()).encode()
     else:
         data = path.read_bytes()
     return Node(

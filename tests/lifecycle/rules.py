@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from cfp.core.provider import active_provider, provider_url, url_key
+from tests.crash.simfs import key_of
 from tests.homes.computer import OLD_CODE, Computer
 from tests.homes.places import Home, MemoryHome
 from tests.homes.site import CommandAnswer, Site
@@ -136,8 +137,8 @@ class Commands(RuleBasedStateMachine):
 
     def _installed(self, model: Model, before: Images, answer: CommandAnswer | None) -> Model:
         layout = self.world.site.home.layout
-        config, hooks = before.get(str(layout.config)), before.get(str(layout.hooks))
-        manifest = before.get(str(layout.manifest), (b"", 0))[0]
+        config, hooks = before.get(key_of(layout.config)), before.get(key_of(layout.hooks))
+        manifest = before.get(key_of(layout.manifest), (b"", 0))[0]
         if self.world.interfered or b'"installed"' in manifest or writers.has_ours((hooks or (b"",))[0]):
             return model.installed(None, None)
         written = self.world.config, self.world.hooks_json
@@ -337,7 +338,7 @@ class Mishaps(RuleBasedStateMachine):
         home = self.world.site.home
         image = home.image()
         node = image.node(home.layout.config)
-        if node is not None and image.led_to(home.layout.config) == str(home.layout.config):
+        if node is not None and image.led_to(home.layout.config) == key_of(home.layout.config):
             home.link(home.layout.config, dotfiles(home))
             self.world.others_wrote()
         self.world.check()

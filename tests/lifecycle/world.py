@@ -16,7 +16,7 @@ from cfp.core.state import State, WorkerState, state_of, uses_proxy, worker_stat
 from cfp.errors import Failed
 from journal import Recovery
 from tests.crash import invariants
-from tests.crash.simfs import Crash, SimFs
+from tests.crash.simfs import Crash, SimFs, key_of
 from tests.homes.computer import Worker, nothing
 from tests.homes.places import Home
 from tests.homes.site import CommandAnswer, Site, files_of
@@ -242,7 +242,7 @@ class World:
         once = trouble.kind in {"fail", "stillborn"} and not self.full
         assert not (once and answer.refusal == "rollback_incomplete"), f"I1: {argv} did not undo one failure"
         if answer.json.get("files") == "removed" and not answer.refusal:
-            state = f"{self.site.home.layout.state}/"
+            state = f"{key_of(self.site.home.layout.state)}/"
             left = [path for path in files_of(self.site.home.image()) if path.startswith(state)]
             assert left == [], f"I4: {argv} left {left}"
         if answer.refusal and not self.interrupted:
@@ -255,7 +255,7 @@ class World:
         for path in (self.site.home.layout.config, self.site.home.layout.hooks):
             real = image.node(image.led_to(path))
             if real is not None:
-                modes[path] = (image.led_to(path) != str(path), real.mode)
+                modes[path] = (image.led_to(path) != key_of(path), real.mode)
         return modes
 
     def _keeps_form(self, before: dict[Path, tuple[bool, int]], argv: Sequence[str]) -> None:
@@ -493,7 +493,7 @@ def dotfiles(home: Home) -> Path:
 def i5_secrets_are_private(site: Site) -> list[str]:
     """Bytes with a secret are in files that only their owner reads, config.toml's own mode aside; never in a log."""
     image, config = site.home.image(), site.home.layout.config
-    return invariants.i5_secrets_stay_private(_marked(image), {str(config), str(dotfiles(site.home))})
+    return invariants.i5_secrets_stay_private(_marked(image), {key_of(config), key_of(dotfiles(site.home))})
 
 
 def _marked(image: SimFs) -> SimFs:
