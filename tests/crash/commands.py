@@ -62,7 +62,7 @@ def linked() -> tuple[SimFs, Computer]:
     fs.add_folder(HOME)
     fs.add_folder(HOME / "dotfiles")
     fs.add_file(HOME / "dotfiles" / "codex.toml", CONFIG, mtime_ns=4711)
-    fs.add_link(LAYOUT.config, str(HOME / "dotfiles" / "codex.toml"))
+    fs.add_link(LAYOUT.config, HOME / "dotfiles" / "codex.toml")
     return fs, Computer(home=HOME)
 
 

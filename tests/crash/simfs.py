@@ -119,8 +119,8 @@ class SimFs:
     def add_file(self, path: str | Path, data: bytes, mode: int = 0o600, **meta: object) -> None:
         self._place(path, Node(kind=FileType.FILE, data=data, mode=mode, **meta).synced())
 
-    def add_link(self, path: str | Path, target: str) -> None:
-        self._place(path, Node(kind=FileType.LINK, data=target.encode(), mode=0o777).synced())
+    def add_link(self, path: str | Path, target: str | Path) -> None:
+        self._place(path, Node(kind=FileType.LINK, data=key_of(target).encode(), mode=0o777).synced())
 
     def _place(self, path: str | Path, node: Node) -> None:
         self._flush(key_of(path).rpartition("/")[0])

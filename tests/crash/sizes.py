@@ -14,6 +14,7 @@ ON_WINDOWS = {
     "CRASH_DEPTH": 2,
     "FAULT_CODES": 1,
     "HOMES": 8,
+    "PLANTED": 1,
     "REAL_HOMES": 2,
     "CONTENTION": 12,
     "RACE_ROUNDS": 2,
@@ -32,4 +33,5 @@ IMAGES = size("CRASH_IMAGES", 220_000, 6_000_000)
 SEED = size("CRASH_SEED", 1, 1)
 DEPTH = size("CRASH_DEPTH", 3, 4)
 FAULT_CODES = size("FAULT_CODES", 11, 11)
+PLANTED = size("PLANTED", 3, 3)
 CASES = size("CASES", 1_000, 1_000)  # of an end-to-end test whose cases no system tells apart

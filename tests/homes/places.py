@@ -21,6 +21,7 @@ from cfp.core.ownership import Ownership
 from cfp.host.disk import Disk, MachineDisk
 from cfp.layout import Layout
 from journal.fs import FileType, Fs
+from tests.access import mode_of, set_mode
 from tests.crash.power import PowerCut
 from tests.crash.simfs import Crash, Fault, Node, SimFs, key_of
 from tests.homes.acts import ActingFs, Acts
@@ -116,7 +117,7 @@ class MemoryHome:
         assert node is not None
         self.fs.edit(target, node.data, node.mode)
         self.fs.delete(path)
-        self.fs.add_link(path, key_of(target))
+        self.fs.add_link(path, target)
 
     def kill_at(self, step: int) -> None:
         self.fs.crash_at = self.fs.step + step
@@ -281,22 +282,27 @@ class FolderHome:
 
     def put(self, path: Path, data: bytes, mode: int | None = None) -> None:
         target = path.resolve()
-        former_mode = stat.S_IMODE(target.lstat().st_mode) if target.exists() else 0o600
+        former_mode = mode_of(target) if target.exists() else 0o600
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(target.name + ".theirs")
         beside.write_bytes(data)
-        beside.chmod(former_mode if mode is None else mode)
+        if target.exists():
+            target.chmod(0o600)  # Windows replaces no file that is read-only
         beside.replace(target)
+        set_mode(target, former_mode if mode is None else mode)
 
     def take(self, path: Path) -> None:
         path.unlink(missing_ok=True)
 
     def chmod(self, path: Path, mode: int) -> None:
-        path.chmod(mode)
+        set_mode(path, mode)
 
     def link(self, path: Path, target: Path) -> None:
         path.replace(target)
-        path.symlink_to(target)
+        with suppress(OSError):
+            path.symlink_to(target)
+        if not path.is_symlink():  # few users of Windows may make one, and Wine makes none
+            target.replace(path)
 
     def kill_at(self, step: int) -> None:
         self.call_at(step, self.fs.die)
@@ -340,7 +346,7 @@ def _node(path: Path, stat_result: Any) -> Node:
     return Node(
         kind=kind,
         data=data,
-        mode=stat.S_IMODE(stat_result.st_mode),
+        mode=mode_of(path),
         uid=stat_result.st_uid,
         gid=stat_result.st_gid,
         mtime_ns=0 if kind is FileType.FOLDER else stat_result.st_mtime_ns,

@@ -91,6 +91,8 @@ class InAFolder(Lifecycle):
     def teardown(self) -> None:
         super().teardown()
         if hasattr(self, "folder"):
+            for path in self.folder.rglob("*.*"):
+                path.chmod(0o700)  # Windows removes no file that is read-only
             shutil.rmtree(self.folder)
 
 

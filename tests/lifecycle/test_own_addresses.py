@@ -331,7 +331,8 @@ def test_an_older_file_after_an_uninstall_gives_back_every_byte(line: str) -> No
     older = text(site)
     run(site, "install --start --no-verify --port 8702")
     run(site, "uninstall")
-    other = f'\n[hooks.state."{site.home.layout.hooks}:session_start:7:0"]\ntrusted_hash = "sha256:00"\n'.encode()
+    key = json.dumps(f"{site.home.layout.hooks}:session_start:7:0")
+    other = f'\n[hooks.state.{key}]\ntrusted_hash = "sha256:00"\n'.encode()
     put(site, older + other)
     assert b"hooks.state" in older
     assert run(site, line).code == 0
