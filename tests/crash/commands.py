@@ -15,7 +15,7 @@ from cfp.core.settings import parse_settings
 from cfp.layout import Layout
 from journal import FileChange, Recovery
 from tests import predecessor
-from tests.crash.simfs import SimFs
+from tests.crash.simfs import SimFs, below, key_of
 from tests.crash.story import Outcome
 from tests.crash.world import HOME
 from tests.homes.computer import OLD_CODE, Computer
@@ -177,8 +177,8 @@ class Command:
         changes = []
         for path in sorted({path for path, _ in (*was.files(), *will.files())}):
             before, after = was.data(path), will.data(path)
-            forward_only = after is None and path.startswith((f"{LAYOUT.state}/", f"{LAYOUT.backups}/"))
-            if before != after and not forward_only and not path.startswith((f"{self.root}/", f"{LAYOUT.worker}/")):
+            forward_only = after is None and path.startswith((below(LAYOUT.state), below(LAYOUT.backups)))
+            if before != after and not forward_only and not path.startswith((below(self.root), below(LAYOUT.worker))):
                 mode = getattr(will.node(path), "mode", 0o600)
                 changes.append((path, FileChange(path=Path(path), before=before, after=after, mode=mode)))
         return tuple(changes)
@@ -187,7 +187,7 @@ class Command:
         return {path for path, _ in (*self._start[0].files(), *self._targets)}
 
     def is_lasting(self, path: str) -> bool:
-        return self._end[0].node(path) is not None and not path.startswith(f"{LAYOUT.worker}/")
+        return self._end[0].node(path) is not None and not path.startswith(below(LAYOUT.worker))
 
     def theirs(self) -> tuple[frozenset[bytes], frozenset[bytes | None]]:
         """Return the images of config.toml and hooks.json that an uninstall may leave.
@@ -207,7 +207,7 @@ class Command:
         if self.is_done(now):
             return []
         new = [path for path in now.folders() if now.is_empty(path) and self._start[0].node(path) is None]
-        return [path for path in new if path != str(self.root)]
+        return [path for path in new if path != key_of(self.root)]
 
     def wrong_workers(self, now: SimFs, machine: Computer) -> list[str]:
         """Check that config points at a running worker, and that every worker is from before or from this command."""

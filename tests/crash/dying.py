@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from journal import Lease, Transaction
 from journal.fs import OLD
 from tests.homes.acts import ActingFs, Acts, Befall, killed, killed_half_way, nothing
 from tests.journal.support import Home, change, home_at, roll_back
@@ -46,23 +47,30 @@ HOW: dict[str, tuple[Befall, int]] = {
 }
 
 
+def swapped(lease: Lease, home: Home) -> Transaction:
+    changes = [change(home.path / name, BEFORE.get(name), AFTER.get(name)) for name in NAMES]
+    transaction = lease.begin(command="install", argv=(), from_state="a", to_state="b", changes=changes)
+    transaction.prepare()
+    transaction.swap()
+    return transaction
+
+
 def install(home: Home) -> None:
     with home.journal.acquire(command="install", timeout=5) as lease:
-        changes = [change(home.path / name, BEFORE.get(name), AFTER.get(name)) for name in NAMES]
-        transaction = lease.begin(command="install", argv=(), from_state="a", to_state="b", changes=changes)
-        transaction.prepare()
-        transaction.swap()
+        transaction = swapped(lease, home)
         transaction.commit()
         transaction.finish()
 
 
 def give_up(home: Home) -> None:
     with home.journal.acquire(command="install", timeout=5) as lease:
-        changes = [change(home.path / name, BEFORE.get(name), AFTER.get(name)) for name in NAMES]
-        transaction = lease.begin(command="install", argv=(), from_state="a", to_state="b", changes=changes)
-        transaction.prepare()
-        transaction.swap()
-        roll_back(transaction)
+        roll_back(swapped(lease, home))
+
+
+def break_off(home: Home) -> None:
+    """Leave a transaction open, as a kill before its commit does."""
+    with home.journal.acquire(command="install", timeout=5) as lease:
+        swapped(lease, home)
 
 
 def recover(home: Home) -> None:
@@ -79,6 +87,7 @@ def uninstall(home: Home) -> None:
 WHAT: dict[str, Callable[[Home], None]] = {
     "install": install,
     "give_up": give_up,
+    "break_off": break_off,
     "recover": recover,
     "uninstall": uninstall,
 }

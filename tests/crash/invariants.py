@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from journal import Recovery
-from tests.crash.simfs import SimFs
+from tests.crash.simfs import SimFs, below
 from tests.crash.story import Outcome, Processes, Story
 from tests.crash.world import CANARY, ROOT
 
@@ -51,7 +51,7 @@ def i4_nothing_left(story: Story, now: SimFs, *, parked: bool = False) -> list[s
     complaints = []
     for path, _ in now.files():
         name = path.rpartition("/")[2]
-        in_journal = path.startswith(f"{story.root}/")
+        in_journal = path.startswith(below(story.root))
         if in_journal and name not in LASTING and not (parked and ".x" in name):
             complaints.append(f"I4: {path} is left")
         if not in_journal and name.startswith("."):
@@ -88,7 +88,7 @@ def i7_untouched_stays_itself(story: Story, was: SimFs, now: SimFs) -> list[str]
     complaints = []
     changes = dict(story.targets())
     for path, node in was.files():
-        if path.startswith(f"{story.root}/") or not (path in changes or story.is_lasting(path)):
+        if path.startswith(below(story.root)) or not (path in changes or story.is_lasting(path)):
             continue
         change = changes.get(path)
         new = now.node(path)

@@ -193,9 +193,9 @@ class SimFs:
             key = node.data.decode()
         return key
 
-    def inside(self, folder: str) -> list[str]:
+    def inside(self, folder: str | Path) -> list[str]:
         """Return the names directly in a folder."""
-        head = f"{folder}/"
+        head = below(folder)
         return [path[len(head) :] for path in self.seen if path.startswith(head) and "/" not in path[len(head) :]]
 
     def files(self) -> Iterator[tuple[str, Node]]:
@@ -251,7 +251,7 @@ class SimFs:
     def names(self, folder: Path) -> list[str]:
         self._read("names")
         self._folder(key_of(folder))
-        return self.inside(key_of(folder))
+        return self.inside(folder)
 
     def lstat(self, path: Path) -> Stat:
         self._read("lstat")
@@ -560,6 +560,11 @@ class SimFs:
 def key_of(path: str | Path) -> str:
     """Return a path as a name of the simulated system, whose separator is the slash wherever the tests run."""
     return path if isinstance(path, str) else path.as_posix()
+
+
+def below(folder: str | Path) -> str:
+    """Return what the name of everything in a folder begins with."""
+    return f"{key_of(folder)}/"
 
 
 def _folder_of(path: str) -> str:

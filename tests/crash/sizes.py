@@ -15,6 +15,7 @@ ON_WINDOWS = {
     "FAULT_CODES": 1,
     "HOMES": 8,
     "PLANTED": 1,
+    "PROCESS_KILLS": 102,
     "REAL_HOMES": 2,
     "CONTENTION": 12,
     "RACE_ROUNDS": 2,

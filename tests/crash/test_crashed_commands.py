@@ -13,7 +13,7 @@ import pytest
 from tests.crash.commands import COMMANDS, INSTALL, LATER, LAYOUT, SET, Command, on
 from tests.crash.model import Ends, Explorer, Tally
 from tests.crash.power import PowerCut
-from tests.crash.simfs import SimFs
+from tests.crash.simfs import SimFs, below, key_of
 from tests.crash.sizes import DEEP, DEPTH, IMAGES, SEED
 from tests.homes.computer import Computer
 from tests.homes.site import run_line
@@ -23,27 +23,30 @@ NAMES = [command.name for command in COMMANDS]
 NEXT = (INSTALL, SET, "start", "stop", "recover", LATER, "uninstall")
 
 
+@pytest.mark.parametrize("windows", [False, True], ids=["POSIX", "Windows"])
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
-def test_no_crash_of_a_command_leaves_a_mixture(command: Command, numbers: Numbers) -> None:
+def test_no_crash_of_a_command_leaves_a_mixture(command: Command, windows: bool, numbers: Numbers) -> None:  # noqa: FBT001 - a parameter of the test
     """All files are as before or all as planned, also after a crash of recovery; no file or worker is left."""
     tally = Tally()
-    limit = 3 * IMAGES // (4 * len(COMMANDS))
-    Explorer(command, tally, random.Random(SEED), depth=DEPTH, limit=limit).explore()
+    limit = 3 * IMAGES // (8 * len(COMMANDS))
+    Explorer(command, tally, random.Random(SEED), depth=DEPTH, limit=limit, windows=windows).explore()
     tally.tell(numbers)
     assert tally.complaints == []
 
 
 def crashed(command: Command) -> Iterator[tuple[SimFs, Computer]]:
-    """Yield each kind of world that a kill or a power cut during the command leaves, before recovery."""
-    fs, computer = command.world(), command.machine()
-    ends = Ends(fs, computer)
-    command.play(fs, computer)
-    ends.add(fs)
+    """Yield each kind of world that a kill or a power cut during the command leaves on any system, unrecovered."""
     choose = random.Random(SEED)
-    for end in ends.all:
-        yield end.fs, end.machine
-        power = PowerCut(end.fs)
-        yield power.world(power.draw(choose, any_subset=True)), end.machine.after_power_cut()
+    for windows in (False, True):
+        fs, computer = command.world(), command.machine()
+        fs.windows = windows
+        ends = Ends(fs, computer)
+        command.play(fs, computer)
+        ends.add(fs)
+        for end in ends.all:
+            yield end.fs, end.machine
+            power = PowerCut(end.fs)
+            yield power.world(power.draw(choose, any_subset=True)), end.machine.after_power_cut()
 
 
 def settled(command: Command) -> Iterator[tuple[SimFs, Computer]]:
@@ -58,7 +61,7 @@ def settled(command: Command) -> Iterator[tuple[SimFs, Computer]]:
 
 def picture(fs: SimFs) -> frozenset[tuple[str, bytes]]:
     """Return every file but the journal's own."""
-    return frozenset((path, node.data) for path, node in fs.files() if not path.startswith(f"{LAYOUT.journal}/"))
+    return frozenset((path, node.data) for path, node in fs.files() if not path.startswith(below(LAYOUT.journal)))
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
@@ -89,6 +92,6 @@ def leaves_for_good(command: Command, fs: SimFs, computer: Computer) -> list[str
         if (now := fs.data(fs.led_to(path))) not in theirs:
             problems.append(f"{path} is {now!r}")
     problems += [
-        f"{path} is left" for path in (*fs.seen,) if path.startswith((str(LAYOUT.state), str(LAYOUT.journal)))
+        f"{path} is left" for path in (*fs.seen,) if path.startswith((key_of(LAYOUT.state), key_of(LAYOUT.journal)))
     ]
     return problems + (["a worker is left"] if computer.workers else [])

@@ -24,7 +24,7 @@ from journal.fs import FileType
 from tests.crash import invariants
 from tests.crash.commands import COMMANDS, LAYOUT, Command
 from tests.crash.model import Ends
-from tests.crash.simfs import SimFs
+from tests.crash.simfs import SimFs, key_of
 from tests.crash.sizes import DEEP
 from tests.crash.test_failing_commands import operations
 from tests.crash.world import CANARY, HOME
@@ -33,8 +33,8 @@ from tests.homes.site import CommandAnswer
 from tests.lifecycle.writers import leaves
 from tests.numbers import Numbers
 
-CONFIG, HOOKS = str(LAYOUT.config), str(LAYOUT.hooks)
-ELSEWHERE = str(HOME / "elsewhere")
+CONFIG, HOOKS = key_of(LAYOUT.config), key_of(LAYOUT.hooks)
+ELSEWHERE = key_of(HOME / "elsewhere")
 MARK = "marked"
 TABLE = b"\n[marked]\nnumber = 1\n"
 MODE = 0o604

@@ -25,6 +25,7 @@ from tests.crash.world import CANARY
 from tests.homes.computer import Computer
 from tests.homes.site import CommandAnswer, StagedHost, host_on, run_on
 from tests.numbers import Numbers
+from tests.systems import ENDING
 
 CODES = (
     *(errno.ENOSPC, errno.EACCES, errno.EIO, errno.EPERM, errno.EROFS, errno.EDQUOT),
@@ -92,7 +93,7 @@ def test_failing_operations(command: Command, numbers: Numbers) -> None:
 @pytest.fixture
 def _signals() -> Iterator[None]:
     """Let SIGTERM end a command as in a program of its own."""
-    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    former = {number: signal.getsignal(number) for number in ENDING}
     signals.listen()
     yield
     for number, handler in former.items():

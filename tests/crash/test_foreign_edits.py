@@ -278,7 +278,7 @@ def test_drift_before_prepare_changes_nothing() -> None:
         transaction = lease.begin(command="x", argv=(), from_state="a", to_state="b", changes=INSTALL.changes)
         with pytest.raises(Drifted) as drifted:
             transaction.prepare()
-        assert [str(path) for path in drifted.value.paths] == ["/h/config"]
+        assert [path.as_posix() for path in drifted.value.paths] == ["/h/config"]
         assert fs.step == steps
         transaction.close_rolled_back("drift")
 

@@ -19,7 +19,7 @@ from tests.scenes import SCENES, Scene
 KILLS_PER_100_ACTS = size("KILLS_PER_100_ACTS", 960, 26_000)
 MEMORY = Path("/dev/shm")
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = pytest.mark.posix("fork")
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ def test_a_mutant_without_tests_survives(request: pytest.FixtureRequest) -> None
     assert failing(request.session, []) == ""
 
 
+@pytest.mark.posix("fork")
 def test_an_error_of_the_harness_is_raised() -> None:
     """An exception in the child outside of a test is raised in the parent: it says nothing of the mutant."""
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):

@@ -2,6 +2,9 @@
 
 The kills of `test_kills` need fork and run whole commands; these need processes alone, and run the journal. On
 Windows they also come between the renames of one exchange.
+
+The start of an interpreter is nearly all of a kill's time. So several are started ahead, and several homes, each a
+lane, have their kills at the same time; a home with an interrupted transaction is copied, not made anew.
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -21,12 +25,16 @@ from tests.crash.dying import AFTER, BEFORE, perform
 from tests.crash.sizes import SEED, size
 from tests.journal.support import home_at
 from tests.numbers import VIOLATIONS, Numbers
+from tests.systems import WINDOWS
 
 REPOSITORY = Path(__file__).parents[2]
-READY = 3  # processes that are started before they are needed
-KILLS = size("PROCESS_KILLS", 110 if sys.platform == "win32" else 30, 2000)  # of each kind of work
+LANES = 3
+READY = 2  # processes of each lane that are started before they are needed
+KILLS = size("PROCESS_KILLS", 30, 2000)  # of each kind of work
 LATEST_ACT = 12  # the last operation of a recovery at which it is killed; the next recovery gets further
 ALIVE = 0
+
+Point = tuple[int, str]
 
 
 class Processes:
@@ -56,28 +64,23 @@ class Processes:
             process.communicate()
 
 
-@pytest.fixture
-def processes() -> Iterator[Processes]:
-    processes = Processes()
-    yield processes
-    processes.end()
-
-
-def lay_out(home: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)
+def lay_out(home: Path, what: str) -> None:
+    """Make the home that `what` begins with: `uninstall` is after a transaction that was interrupted half-way."""
     home.mkdir()
     for name, content in BEFORE.items():
         (home / name).write_bytes(content)
+    if what == "uninstall":
+        perform(home, "break_off", 0, "alive")
 
 
-def points(acts: list[str]) -> list[tuple[int, str]]:
+def points(acts: list[str]) -> list[Point]:
     """Return each operation, half of each write, and what lies between the renames of an exchange."""
-    every: list[tuple[int, str]] = []
+    every: list[Point] = []
     for at, name in enumerate(acts, start=1):
         every.append((at, "before"))
         if name == "write":
             every.append((at, "half"))
-        if name == "exchange" and sys.platform == "win32":
+        if name == "exchange" and WINDOWS:
             every += [(at, "half"), (at, "late")]
     return every
 
@@ -98,36 +101,56 @@ def complaints(home: Path) -> list[str]:
     return problems if journal.is_clean() else [*problems, "a file of the journal is left"]
 
 
-@pytest.mark.parametrize("what", ["install", "give_up", "uninstall"])
-def test_a_killed_process_leaves_all_or_nothing(
-    what: str, tmp_path: Path, processes: Processes, numbers: Numbers
-) -> None:
-    """After the death of a process at any operation, and of recoveries after it, one recovery makes it whole."""
-    home, choose = tmp_path / "home", random.Random(f"{SEED} {what}")
+@dataclass
+class Lane:
+    """A home whose processes are killed one after the other."""
 
-    def begin() -> None:
-        lay_out(home)
-        if what == "uninstall":  # of the journal: after a transaction that was interrupted
-            processes.die(home, "install", interrupted_at, "before")
+    home: Path
+    choose: random.Random
+    processes: Processes = field(default_factory=Processes)
+    kills: int = 0
+    problems: list[str] = field(default_factory=list)
 
-    lay_out(home)
-    interrupted_at = len(perform(home, "install", 0, "alive").names) // 2
-    begin()
-    everywhere = points(perform(home, what, 0, "alive").names)
-    kills, problems = 0, []
-    while kills < KILLS and not problems:
-        for at, how in choose.sample(everywhere, len(everywhere)):
-            if kills >= KILLS:
+    def die(self, what: str, at: int, how: str) -> bool:
+        """Whether a process died at this point, and did not end before it."""
+        dead = self.processes.die(self.home, what, at, how) != ALIVE
+        self.kills += dead
+        return dead
+
+    def work(self, what: str, left: deque[Point], enough: int) -> None:
+        """Kill processes at the points that are left, the first of each round in the same home as it began."""
+        beginning = self.home.with_name(f"{self.home.name} at the beginning")
+        lay_out(self.home, what)
+        self.home.rename(beginning)
+        try:
+            while left and self.kills < enough and not self.problems:
+                shutil.copytree(beginning, self.home)
+                self.kill(what, *left.popleft())
+                shutil.rmtree(self.home)
+        finally:
+            self.processes.end()
+
+    def kill(self, what: str, at: int, how: str) -> None:
+        """Kill a process at a point, and perhaps recoveries after it; then let one complete, and check."""
+        assert self.die(what, at, how), (at, how)
+        for _ in range(self.choose.randint(0, 2)):
+            if not self.die("recover", self.choose.randint(1, LATEST_ACT), self.choose.choice(("before", "half"))):
                 break
-            begin()
-            assert processes.die(home, what, at, how) != ALIVE, (at, how)
-            kills += 1
-            for _ in range(choose.randint(0, 2)):
-                dead = processes.die(
-                    home, "recover", choose.randint(1, LATEST_ACT), choose.choice(("before", "half"))
-                )
-                kills += dead != ALIVE
-            problems += [f"{at} {how}: {problem}" for problem in complaints(home)]
+        self.problems += [f"{at} {how}: {problem}" for problem in complaints(self.home)]
+
+
+@pytest.mark.parametrize("what", ["install", "give_up", "uninstall"])
+def test_a_killed_process_leaves_all_or_nothing(what: str, tmp_path: Path, numbers: Numbers) -> None:
+    """After the death of a process at any operation, and of recoveries after it, one recovery makes it whole."""
+    lay_out(tmp_path / "rehearsal", what)
+    every = points(perform(tmp_path / "rehearsal", what, 0, "alive").names)
+    choose = random.Random(f"{SEED} {what}")
+    left = deque(point for _ in range(0, KILLS, len(every)) for point in choose.sample(every, len(every)))
+    lanes = [Lane(tmp_path / f"home {number}", random.Random(choose.random())) for number in range(LANES)]
+    with ThreadPoolExecutor(LANES) as pool:
+        list(pool.map(lambda lane: lane.work(what, left, KILLS // LANES), lanes))
+    kills, problems = sum(lane.kills for lane in lanes), [problem for lane in lanes for problem in lane.problems]
     numbers.count("killed processes", "of the journal, one process a kill", kills)
     numbers.count("killed processes", VIOLATIONS, len(problems))
     assert problems == []
+    assert kills >= KILLS

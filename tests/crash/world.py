@@ -14,7 +14,7 @@ from journal import ABSENT, FileChange, Journal, JournalError, KeyEdit, Lease, R
 from journal.context import Locks
 from journal.fs import Fs
 from tests.crash.lines import LINES
-from tests.crash.simfs import SimFs
+from tests.crash.simfs import SimFs, key_of
 from tests.crash.story import Outcome
 
 HOME = Path("/h")
@@ -134,7 +134,7 @@ class Scenario:
 
     def targets(self) -> Iterator[tuple[str, FileChange]]:
         """Return the target of each change."""
-        return ((self.links.get(str(change.path), str(change.path)), change) for change in self.changes)
+        return ((self.links.get(name := key_of(change.path), name), change) for change in self.changes)
 
 
 def journal_on(

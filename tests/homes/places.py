@@ -170,7 +170,7 @@ class MemoryDisk:
         return self.try_to_read(path)[0]
 
     def names(self, folder: Path) -> list[str]:
-        return self._fs.inside(key_of(folder))
+        return self._fs.inside(folder)
 
     def why_unlisted(self, folder: Path) -> str:
         """Nothing in memory is closed."""
