@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_every_command_takes_the_flag(action: str) -> None:
     Other programs' commands are left alone, and one that is about another home keeps the home that it names.
     """
     for command in commands_in(at_home(action, " --codex-home '/a b'")):
-        program, verb, *rest = shlex.split(command.replace("--port NUMBER", "--port 8788"))
+        program, verb, *rest = shlex.split(re.sub(r"--port (NUMBER|\{free_port\})", "--port 8788", command))
         if program != "codex-fast-proxy" or verb not in COMMANDS or "--help" in rest:
             assert "--codex-home" not in rest
             continue

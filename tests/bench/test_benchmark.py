@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import subprocess
-import sys
 
 import pytest
 
@@ -14,6 +12,7 @@ from cfp.demo.scripted_turns import Cut, NotSse, Reject, ScriptedTurn, Stall
 from tests.access import others_may_read
 from tests.bench.conftest import CANARY, Bench
 from tests.end_to_end.harness import relay_config
+from tests.interrupting import command, interrupt
 
 SLOW = ScriptedTurn(text="one two three", first_after=0.12)
 QUICK = ScriptedTurn(text="one two three", first_after=0.01)
@@ -214,9 +213,10 @@ def test_interrupting_keeps_what_there_is(bench: Bench) -> None:
     """^C in the second turn: the first sample as JSON, status incomplete, exit 130; nothing is saved or left."""
     bench.upstream.priority = Stall(after_first_event=True)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "codex_fast_proxy", "benchmark", "--mode", "direct"],
+        command("benchmark", "--mode", "direct"),
         cwd=bench.machine.work,
         env=bench.machine.environment(),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -224,7 +224,7 @@ def test_interrupting_keeps_what_there_is(bench: Bench) -> None:
     with process:
         assert process.stderr is not None
         assert any("pair 1/3, priority: answered" in line for line in process.stderr)
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         stdout, stderr = process.communicate(timeout=20)
     result = json.loads(stdout)
     assert (130, "incomplete", ["default"]) == (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tomllib
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from cfp.bench.codex_exec import config_text, environment
 from cfp.demo.scripted_turns import ScriptedTurn, Stall
 from tests.bench.conftest import CANARY, Bench
+from tests.interrupting import command, interrupt
 from tests.systems import WINDOWS
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -136,16 +136,17 @@ def test_interrupting_a_real_codex(codex_bench: Bench) -> None:
     bench = codex_bench
     bench.upstream.default = Stall()
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "codex_fast_proxy", "benchmark"],
+        command("benchmark"),
         cwd=bench.machine.work,
         env=bench.machine.environment(),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
     with process:
         bench.upstream.wait_for_turns(1, 30)
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         stdout, _ = process.communicate(timeout=20)
     assert (130, "incomplete", []) == (
         process.returncode,

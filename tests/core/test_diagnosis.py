@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cfp.advice import commands_in
+from cfp.advice import commands_in, quoted
 from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import PortFact, PortState, TextFact
@@ -101,7 +101,7 @@ def test_the_home_that_moves_is_named() -> None:
         commands_in(diagnose(replace(ENABLED, sharing_home=other, is_default_home=default)).next_user_action)
         for default in (False, True)
     ]
-    moves = f"codex-fast-proxy install --start --codex-home '{other}'"
+    moves = f"codex-fast-proxy install --start --codex-home {quoted(other)}"
     assert [["codex-fast-proxy install --start"], [moves, "codex-fast-proxy start"]] == advised
 
 

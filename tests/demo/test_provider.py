@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from cfp.demo.provider import DemoProvider
 from cfp.demo.scripted_turns import ByTier, Cut, NotSse, Reject, ScriptedTurn, Stall, events
 from tests.down_provider import down_provider
-from tests.end_to_end.harness import system
 
 
 def _post(base: str, body: Any, headers: Mapping[str, str] | None = None) -> tuple[int, str, bytes]:
@@ -154,8 +153,6 @@ def test_a_provider_that_is_down_refuses() -> None:
 def test_the_real_codex_follows_the_stream(codex_cli: Path, codex_home: Path, tmp_path: Path) -> None:
     """`codex exec` prints the text of a turn: the events are the ones that Codex waits for."""
     with DemoProvider(key="sk-embedded", default=ScriptedTurn(text="A marker: 7391.")) as upstream:
-        codex_home.rmdir()
-        system.new_home(codex_home)
         (codex_home / "config.toml").write_text(
             'model = "gpt-5.5"\nmodel_provider = "relay"\n'
             '[model_providers.relay]\nname = "Relay"\nenv_key = "RELAY_KEY"\nwire_api = "responses"\n'
