@@ -131,6 +131,15 @@ class DemoProvider:
             return self._script.popleft() if self._script else self.default
 
 
+def hang_up(connection: socket.socket) -> None:
+    """End a connection on which another thread may be waiting, and with it that wait."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    if sys.platform == "win32":  # where the wait ends only when the socket is closed
+        with contextlib.suppress(OSError):
+            socket.close(connection.detach())
+
+
 class _Server(ThreadingHTTPServer):
     """An HTTP server that keeps its open connections, so that `stop` closes all of them."""
 
@@ -163,8 +172,7 @@ class _Server(ThreadingHTTPServer):
         self.shutdown()
         with self._guard:
             for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                hang_up(connection)
         self.server_close()
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from cfp.demo.provider import hang_up
+
 Behaviour = Callable[[socket.socket, bytes], None]
 
 
@@ -95,8 +97,7 @@ def serving(
                 listener.close()
             accepting.join(20)
             for connection in list(open_connections):
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                hang_up(connection)
             for thread in threads:
                 thread.join(20)
 
