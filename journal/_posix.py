@@ -22,6 +22,8 @@ UNSUPPORTED = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
 class PosixFs:
     """`journal.fs.Fs` describes each operation. Rename without replacing is by a link, and nothing is exchanged."""
 
+    hides_targets = False
+
     def names(self, folder: Path) -> list[str]:
         return os.listdir(folder)
 

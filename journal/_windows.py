@@ -1,7 +1,8 @@
 r"""The file operations of Windows.
 
-Our own handles share reading, writing and deletion, so none of them keeps another program from its file. What another
-program opened without sharing it is waited for, two seconds at most; then `FileInUse` names it.
+Our own handles share reading, writing and deletion, so none of them keeps another program from its file, but for two
+instants: `require_free` asks for the file alone, and ReplaceFileW has the new file alone until it has its name. What
+another program opened without sharing it is waited for, two seconds at most; then `FileInUse` names it.
 
 FlushFileBuffers      content and size of a file are on the medium (os.fsync calls it)
 MoveFileExW           with MOVEFILE_WRITE_THROUGH: the rename is on the medium, and so are earlier ones of NTFS
@@ -42,6 +43,8 @@ Result = TypeVar("Result")
 
 class WindowsFs:
     """`journal.fs.Fs` describes each operation; `pauses` are in seconds."""
+
+    hides_targets = True
 
     def __init__(self, pauses: Sequence[float] = _PAUSES, sleep: Callable[[float], None] = time.sleep) -> None:
         self._pauses = pauses

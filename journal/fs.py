@@ -58,6 +58,10 @@ class Metadata:
 class Fs(Protocol):
     """The operations. All raise OSError; none follows a symbolic link in a path's last part."""
 
+    @property
+    def hides_targets(self) -> bool:
+        """Whether an exchange leaves the target's name empty for an instant: others find no file (Windows)."""
+
     def names(self, folder: Path) -> list[str]: ...
     def lstat(self, path: Path) -> Stat: ...
     def readlink(self, path: Path) -> str: ...

@@ -8,9 +8,9 @@ from pathlib import Path
 from journal.context import Context
 from journal.errors import Damaged, Unsupported
 from journal.fs import OLD, FileType, Metadata, storage_errors
-from journal.intents import Digester, Intent
+from journal.intents import NO_FILE, Digester, Intent
 from journal.log import PARKED
-from journal.reconciliation import Observation, StagedFile, removable_digests
+from journal.reconciliation import Observation, StagedFile, known_digests, removable_digests
 from journal.staging import StagingArea, apply_metadata, park, stage
 from journal.target import FileContent, read_file
 from journal.values import Format
@@ -126,7 +126,12 @@ class Participant:
         names = area.names()
         with storage_errors(area.folder):
             staged_files = area.staged_files(self.intents, names)
-            removable = removable_digests(self._target_digest(area), staged_files, self.intents) | self.merged_digests
+            current = self._target_digest(area)
+            removable = removable_digests(current, staged_files, self.intents) | self.merged_digests
+            if self.context.fs.hides_targets and self._has_foreign_content(current):
+                removable -= {
+                    self.intents[0].before_digest
+                }  # the other program may have found no file, and written one
             for staged in staged_files:
                 is_removable = staged.content.digest in {staged.staged_digest, *removable}
                 if staged.path.name.endswith(
@@ -140,6 +145,10 @@ class Participant:
                 if name not in folders:  # a displaced folder cannot be parked as bytes: it stays where it is
                     self.context.fs.unlink(area.folder / name)
         return bool(names)
+
+    def _has_foreign_content(self, digest: str) -> bool:
+        """Whether another program wrote while the transaction was open, and the target with this digest has that."""
+        return len(self.intents) > 1 or digest not in {*known_digests(self.intents), NO_FILE}
 
     def _target_digest(self, area: StagingArea) -> str:
         try:

@@ -246,6 +246,10 @@ class SimFs:
             _next=self._next,
         )
 
+    @property
+    def hides_targets(self) -> bool:
+        return self.windows
+
     # --- the port: reading --------------------------------------------------------------------------------------
 
     def names(self, folder: Path) -> list[str]:

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from journal import ABSENT, Drifted, KeyEdit
-from tests.crash.lines import dump, parse
+from tests.crash.lines import parse
 from tests.crash.sizes import SEED, size
 from tests.journal.support import Home, change, home_at, roll_back
 from tests.numbers import Numbers
+from tests.systems import WINDOWS
 
+REPOSITORY = Path(__file__).parents[2]
 TRIALS = size("CONTENTION", 120, 4000)
 OURS = KeyEdit(path=("url",), before="upstream", after="proxy")
 BEFORE = b"url=upstream\nuser=1\n" + b"".join(b"filler%d=x\n" % n for n in range(200))
 
 
-def store_a_setting(path: Path, delay: float) -> None:
-    """Read, modify, write a new file and rename it: no lock, no fsync (Codex 0.169 `write_atomically`)."""
-    end = time.perf_counter() + delay
-    while time.perf_counter() < end:
-        pass
-    values = parse(path.read_bytes())
-    beside = path.with_name("tmp-of-codex")
-    beside.write_bytes(dump(values | {"theirs": "1"}))
-    beside.replace(path)
+@pytest.fixture
+def stranger() -> Iterator[subprocess.Popen[str]]:
+    """Another program, which stores a setting in each file that it is told; see `tests.crash.storing`."""
+    command, pipe = [sys.executable, "-m", "tests.crash.storing"], subprocess.PIPE
+    with subprocess.Popen(command, cwd=REPOSITORY, stdin=pipe, stdout=pipe, text=True, bufsize=1) as process:
+        yield process
+        process.communicate(timeout=30)
+
+
+def store_a_setting(stranger: subprocess.Popen[str], path: Path, delay: float) -> None:
+    """Let the other program begin, after so many seconds; it says "stored" in the end."""
+    assert stranger.stdin is not None
+    stranger.stdin.write(f"{path}|{delay}\n")
+
+
+def is_stored(stranger: subprocess.Popen[str]) -> bool:
+    assert stranger.stdout is not None
+    return stranger.stdout.readline() == "stored\n"
 
 
 def switch(home: Home, path: Path) -> str:
@@ -45,28 +59,39 @@ def switch(home: Home, path: Path) -> str:
     return "committed"
 
 
-def test_one_edit_at_the_instant_of_the_swap(tmp_path: Path, numbers: Numbers) -> None:
+def test_one_edit_at_the_instant_of_the_swap(
+    tmp_path: Path, stranger: subprocess.Popen[str], numbers: Numbers
+) -> None:
     """The other program's setting is in the file afterwards, at whatever instant it wrote."""
     choose = random.Random(SEED)
-    lost = overwritten = 0
+    lost = overwritten = parted = 0
+    alone = home_at(tmp_path / "alone")
+    path = alone.write("config", BEFORE)
+    store_a_setting(stranger, path, 0)  # the program runs by now
+    assert is_stored(stranger)
+    path.write_bytes(BEFORE)
+    began = time.perf_counter()
+    switch(alone, path)
+    latest = time.perf_counter() - began
     for number in range(TRIALS):
         home = home_at(tmp_path / str(number))
         path = home.write("config", BEFORE)
-        delay = choose.random() * 0.006
-        child = os.fork()
-        if child == 0:
-            with contextlib.suppress(BaseException):
-                store_a_setting(path, delay)
-            os._exit(0)
+        store_a_setting(stranger, path, choose.random() * latest)
         outcome = switch(home, path)
-        os.waitpid(child, 0)
+        assert is_stored(stranger)
         values = parse(path.read_bytes())
-        lost += "theirs" not in values
+        left = [home.path / name for name in home.names() if name not in {"config", "tmp-of-codex"}]
+        lost += "theirs" not in values or not ("user" in values or left)
         # A writer that read before our swap and wrote after our last observation undoes ours: `status` reports drift.
-        overwritten += outcome == "committed" and values["url"] != "proxy"
-        assert [] == [name for name in home.names() if name not in {"config", "tmp-of-codex"}]
+        overwritten += outcome == "committed" and values.get("url") != "proxy"
+        if WINDOWS and left:  # it may have found no file, between the renames of an exchange: see `hides_targets`
+            assert [BEFORE] == [path.read_bytes() for path in left]
+            parted += 1
+        else:
+            assert [] == left
     numbers.count("edits at the instant of a swap", "edits", TRIALS)
     numbers.count("edits at the instant of a swap", "ours overwritten by a text that was read before", overwritten)
+    numbers.count("edits at the instant of a swap", "beside which the former content is parked", parted)
     numbers.count("edits at the instant of a swap", "violations", lost)
     assert lost == 0
 

@@ -60,6 +60,12 @@ def add_a_key_in_place(fs: SimFs, path: str) -> bool:
     return True
 
 
+def write_a_file(fs: SimFs, path: str) -> bool:
+    """Write what a program writes that has found no file."""
+    fs.edit(path, dump({MARK: "1"}))
+    return True
+
+
 def replace_by_prose(fs: SimFs, path: str) -> bool:
     fs.edit(path, b"marked, and not a text of this format")
     return True
@@ -186,6 +192,24 @@ def wrote_where_there_was_no_file(scenario: Scenario, fs: SimFs, stranger: Stran
         *invariants.i2_foreign_edits_survive(edits, fs),
         *invariants.i4_nothing_left(scenario, fs, parked=True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "path"), [(INSTALL, "/h/config"), (INSTALL, "/h/hooks"), (UNINSTALL, "/h/dotfiles/config")]
+)
+def test_a_program_that_found_no_file_writes_one_later(scenario: Scenario, path: str) -> None:
+    """It looks between the renames of an exchange, and writes while the transaction is open: no content is lost."""
+    fs, machine = scenario.world(), scenario.machine()
+    (fs.exchanges, fs.windows), fs.log = KINDS["Windows"], []
+    run(journal_on(fs, machine), scenario, machine)
+    folder, _, name = path.rpartition("/")
+    gap = 1 + fs.log.index(f"replace {path}")
+    swept = next(at for at, line in enumerate(fs.log, 1) if at > gap and line.startswith(f"unlink {folder}/.{name}."))
+    for at in range(gap + 1, swept):
+        stranger = Stranger(at=at, path=path, act=write_a_file)
+        fs, machine = watched(scenario, stranger, "Windows")
+        outcome = run(journal_on(fs, machine), scenario, machine)
+        assert wrote_where_there_was_no_file(scenario, fs, stranger) == [], (at, outcome)
 
 
 def ends_after(stranger: Stranger, fs: SimFs, scenario: Scenario, machine: Machine) -> list[End]:
