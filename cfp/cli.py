@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import pairwise, takewhile
+from pathlib import Path
 from typing import Any, TextIO
 
 import cfp
@@ -272,12 +273,15 @@ def _bug(error: Exception, argv: Sequence[str], environ: Mapping[str, str]) -> R
 
 
 def _traceback_file(error: Exception, argv: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Write the traceback to a file with mode 0600: beside the logs, else in the temporary folder."""
+    """Write the traceback to a private file: beside the logs, else in the temporary folder."""
+    from journal.private import make_private  # noqa: PLC0415  no other answer pays for it
+
     text = "".join(traceback.format_exception(error))
     for folder in (_log_folder(argv, environ), None):
         with suppress(OSError):
             descriptor, name = tempfile.mkstemp(prefix="fast_proxy.bug.", suffix=".log", dir=folder)
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+                make_private(Path(name))  # on Windows it has the rights of its folder
                 file.write(text)
             return name
     return "(no file could be written)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ if sys.platform == "win32":
         """Let everybody read and write a file or folder."""
         set_access(path, descriptor_of("D:(A;OICI;FA;;;WD)"))
 
-    def others_may_read(path: Path) -> bool:
+    def others_may_read(path: Path | str) -> bool:
         """Whether the access list has a right for everybody."""
         return _EVERYONE in read_descriptor(path)
 
@@ -23,9 +24,9 @@ if sys.platform == "win32":
         """Return who may use a file or folder, to be compared."""
         return read_descriptor(path)
 
-    def mode_of(path: Path) -> int:
+    def mode_of(path: Path | str) -> int:
         """Return the rights to a file as the mode that gives them on POSIX."""
-        return stat.S_IMODE(path.lstat().st_mode) & (0o777 if others_may_read(path) else 0o700)
+        return stat.S_IMODE(os.lstat(path).st_mode) & (0o777 if others_may_read(path) else 0o700)
 
     def set_mode(path: Path, mode: int) -> None:
         """Give the rights that a mode gives on POSIX, as far as Windows has them."""
@@ -38,7 +39,7 @@ else:
         """Let everybody read and write a file or folder."""
         path.chmod(0o777 if path.is_dir() else 0o666)
 
-    def others_may_read(path: Path) -> bool:
+    def others_may_read(path: Path | str) -> bool:
         """Whether the mode has a right for another user."""
         return bool(mode_of(path) & 0o077)
 
@@ -46,9 +47,9 @@ else:
         """Return who may use a file or folder, to be compared."""
         return mode_of(path)
 
-    def mode_of(path: Path) -> int:
+    def mode_of(path: Path | str) -> int:
         """Return the mode of a file."""
-        return stat.S_IMODE(path.lstat().st_mode)
+        return stat.S_IMODE(os.lstat(path).st_mode)
 
     def set_mode(path: Path, mode: int) -> None:
         """Set the mode of a file, through links."""

@@ -11,16 +11,20 @@ import os
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from journal import FileChange
+from tests.access import mode_of, set_mode
 from tests.crash import invariants
 from tests.crash.world import CANARY
 from tests.homes.acts import Acts
 from tests.homes.computer import OLD_CODE, Worker
+from tests.homes.places import leave_link
 from tests.homes.site import CommandAnswer
 from tests.predecessor import lay_out
 from tests.staged import Stage
@@ -87,7 +91,7 @@ def photograph(stage: Stage) -> Photograph:
     for folder, folders, names in os.walk(user):
         links = [name for name in folders if os.path.islink(f"{folder}/{name}")]  # noqa: PTH114 - many thousand times
         for path in [folder, *(f"{folder}/{name}" for name in (*names, *links))]:
-            entries[os.path.relpath(path, user)] = _entry(path)
+            entries[os.path.relpath(path, user).replace(os.sep, "/")] = _entry(path)
     return Photograph(entries, stage.street.workers)
 
 
@@ -102,15 +106,13 @@ def _entry(path: str) -> Entry:
         data = os.readlink(path).encode()  # noqa: PTH115 - as above
     return Entry(
         kind=kind,
-        mode=stat.S_IMODE(stat_result.st_mode),
+        mode=mode_of(path),
         uid=stat_result.st_uid,
         gid=stat_result.st_gid,
         data=data,
         mtime_ns=0 if kind == stat.S_IFDIR else stat_result.st_mtime_ns,
         inode=stat_result.st_ino,
-        xattrs=tuple((name, os.getxattr(path, name)) for name in sorted(os.listxattr(path)))
-        if kind == stat.S_IFREG
-        else (),
+        xattrs=attributes_of(path) if kind == stat.S_IFREG else (),
     )
 
 
@@ -121,14 +123,16 @@ def lay(stage: Stage, photo: Photograph) -> None:
     for name, entry in sorted(photo.entries.items()):
         path = user / name
         if entry.kind == stat.S_IFDIR:
-            path.mkdir(mode=entry.mode, parents=True)
+            path.mkdir(parents=True)
+            set_mode(path, entry.mode)
         elif entry.kind == stat.S_IFLNK:
             path.symlink_to(entry.data.decode())
         else:
             path.write_bytes(entry.data)
-            path.chmod(entry.mode)
-            for attribute, value in entry.xattrs:
-                os.setxattr(path, attribute, value)
+            set_mode(path, entry.mode)
+            if sys.platform == "linux":
+                for attribute, value in entry.xattrs:
+                    os.setxattr(path, attribute, value)
             os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
     stage.street.keep(dict(photo.alive))
 
@@ -169,19 +173,24 @@ def dotfiles(stage: Stage) -> None:
     files = stage.home.parent / "dotfiles"
     files.mkdir()
     config = stage.home / "config.toml"
-    config.unlink()
-    _write(files / "config.toml", CONFIG.replace("\n", "\r\n"), 0o640)
-    config.symlink_to("../dotfiles/config.toml")
+    _write(config, CONFIG.replace("\n", "\r\n"), 0o640)
+    leave_link(config, files / "config.toml", Path("../dotfiles/config.toml"))
     _write(stage.home / "hooks.json", HOOKS, 0o644)
-    with_attributes(files / "config.toml")
+    with_attributes(config)
 
 
 def with_attributes(path: Path) -> None:
     """An extended attribute, where the file system has them."""
-    try:
-        os.setxattr(path, "user.note", b"kept")
-    except OSError:
-        return
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setxattr(path, "user.note", b"kept")
+
+
+def attributes_of(path: str) -> tuple[tuple[str, bytes], ...]:
+    """The extended attributes of a file, where Python can read them."""
+    if sys.platform == "linux":
+        return tuple((name, os.getxattr(path, name)) for name in sorted(os.listxattr(path)))
+    return ()
 
 
 def predecessor(stage: Stage) -> None:
@@ -189,13 +198,14 @@ def predecessor(stage: Stage) -> None:
     stage.home.mkdir(parents=True)
     lay_out(stage.home)
     for path in stage.home.rglob("*"):
+        set_mode(path, mode_of(path) & 0o700)  # else a command makes them private, whatever becomes of it
         if path.is_file():
             os.utime(path, ns=(4711_000, 4711_000))
 
 
 def _write(path: Path, text: str, mode: int = 0o600) -> None:
     path.write_bytes(text.encode())
-    path.chmod(mode)
+    set_mode(path, mode)
     os.utime(path, ns=(4711_000, 4711_000))
 
 

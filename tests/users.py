@@ -1,8 +1,11 @@
-"""The variables that name a user's own folder, as programs of each system read them."""
+"""The variables of a user's programs on each system: those that every one needs, and the user's own folder."""
 
 from __future__ import annotations
 
 import os
+
+# The variables without which a program does not start at all.
+NOTHING = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
 
 
 def of_user(folder: str | os.PathLike[str]) -> dict[str, str]:

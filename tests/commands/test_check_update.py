@@ -20,6 +20,7 @@ from cfp.errors import Refused
 from cfp.host.home import Host
 from cfp.host.system.git import shown_url
 from cfp.layout import Layout
+from tests.users import NOTHING, of_user
 
 ENVIRON = {
     "PATH": os.environ["PATH"],
@@ -115,7 +116,7 @@ def test_a_package_has_no_remote(tmp_path: Path) -> None:
     """Code that lies in no checkout says so, and does not pass for current."""
     for package in (cfp, journal):
         shutil.copytree(Path(package.__file__).parent, tmp_path / package.__name__)
-    environ = {"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    environ = {**NOTHING, **of_user(tmp_path), "PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
     ran = subprocess.run(
         [sys.executable, "-m", "cfp", "check-update"], cwd=tmp_path, env=environ, check=True, capture_output=True
     )

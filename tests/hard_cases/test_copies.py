@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 from dataclasses import replace
@@ -15,7 +14,7 @@ from tests.homes.acts import Acts, killed
 from tests.scenes import INSTALL, MOVE, SCENES, Photograph, Play, Scene, photograph, plain, play
 from tests.staged import Stage, in_a_child
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = pytest.mark.posix("fork")
 
 CHOSEN = {"install", "install after an edit", "set-upstream --restart", "start over a stale worker", "uninstall"}
 INTERRUPTED = SCENES if DEEP else tuple(scene for scene in SCENES if scene.name in CHOSEN)

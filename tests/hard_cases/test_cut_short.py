@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +67,7 @@ def test_the_disk_says_no(scene: Scene, lasting: bool, tmp_path: Path, numbers: 
     assert [] == complaints
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.posix("fork")
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_asked_to_end(scene: Scene, tmp_path: Path, numbers: Numbers) -> None:
     """^C, SIGTERM and SIGHUP at any act: undone or finished, with an answer and the exit code that is documented."""

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.access import set_mode
 from tests.homes.acts import Acts, refused
 from tests.homes.site import CommandAnswer
 from tests.scenes import ENVIRON, INSTALL, MOVE, PROXY, dotfiles, photograph, plain, with_attributes
 from tests.staged import Stage, in_a_child
+from tests.systems import WINDOWS
 
 NOBODY = 65_534  # a user that owns nothing here
 MEMORY = Path("/dev/shm")
@@ -58,18 +60,20 @@ def untouched(stage: Stage, *words: str) -> CommandAnswer:
 # ---- Links -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.beyond_wine("symbolic links, which Wine 8 does not make")
 def test_a_chain_of_links(stage: Stage) -> None:
     """Relative, absolute and through a linked folder: the last file is switched, the links stay."""
     user, config = stage.home.parent, stage.home / "config.toml"
     (user / "real" / "deep").mkdir(parents=True)
-    (user / "folder").symlink_to("real")
+    (user / "folder").symlink_to("real", target_is_directory=True)
     config.rename(user / "real" / "deep" / "codex.toml")
     (user / "second").symlink_to(user / "folder" / "deep" / "codex.toml")
     (user / "first").symlink_to("second")
-    config.symlink_to("../first")
+    config.symlink_to(Path("../first"))
     whole_circle(stage)
 
 
+@pytest.mark.beyond_wine("symbolic links, which Wine 8 does not make")
 @pytest.mark.parametrize("words", [*MUTATING[:3], ("install", "--prepare-only", "--no-verify")], ids=" ".join)
 def test_a_cycle_of_links_is_refused(stage: Stage, words: tuple[str, ...]) -> None:
     """There is no file to switch, and none to make: Codex would replace the link."""
@@ -85,6 +89,7 @@ def test_a_cycle_of_links_is_refused(stage: Stage, words: tuple[str, ...]) -> No
     assert before == photograph(stage).everything()
 
 
+@pytest.mark.beyond_wine("symbolic links, which Wine 8 does not make")
 def test_a_cycle_after_the_install(stage: Stage) -> None:
     """Somebody breaks the link while we are on: nothing is touched, and mending it lets the uninstall go on."""
     before = (stage.home / "config.toml").read_bytes()
@@ -100,17 +105,19 @@ def test_a_cycle_after_the_install(stage: Stage) -> None:
     assert before == config.read_bytes()
 
 
+@pytest.mark.beyond_wine("symbolic links, which Wine 8 does not make")
 def test_hooks_behind_a_dangling_link(stage: Stage) -> None:
     """The file is made where the link leads, and taken away again; the link is the user's."""
     (stage.home.parent / "dotfiles").mkdir()
-    (stage.home / "hooks.json").symlink_to("../dotfiles/hooks.json")
+    (stage.home / "hooks.json").symlink_to(Path("../dotfiles/hooks.json"))
     whole_circle(stage)
 
 
+@pytest.mark.beyond_wine("symbolic links, which Wine 8 does not make")
 def test_a_home_that_is_a_link(stage: Stage) -> None:
     """~/.codex itself may lead elsewhere."""
     stage.home.rename(stage.home.parent / "elsewhere")
-    stage.home.symlink_to("elsewhere")
+    stage.home.symlink_to("elsewhere", target_is_directory=True)
     whole_circle(stage)
 
 
@@ -137,7 +144,7 @@ def test_modes_and_attributes_are_kept(stage: Stage, mode: int) -> None:
     (stage.home / "hooks.json").write_text('{"hooks": {}}')
     for name in ("config.toml", "hooks.json"):
         with_attributes(stage.home / name)
-        (stage.home / name).chmod(mode)
+        set_mode(stage.home / name, mode)
     before = photograph(stage)
     assert stage.run(*INSTALL).code == 0
     on = photograph(stage)
@@ -159,6 +166,7 @@ def test_times_are_kept_where_nothing_changes(stage: Stage) -> None:
     assert times == {path: entry.mtime_ns for path, entry in photograph(stage).files()}
 
 
+@pytest.mark.posix("a file system in memory, and links to it")
 def test_a_home_on_another_device(stage: Stage) -> None:
     """config.toml is a link to a file on another file system than the journal's."""
     if not os.access(MEMORY, os.W_OK) or MEMORY.stat().st_dev == stage.home.stat().st_dev:
@@ -233,15 +241,19 @@ def a_pipe(path: Path) -> None:
 
 def a_link_to_a_folder(path: Path) -> None:
     path.with_name("folder").mkdir()
-    path.symlink_to("folder")
+    path.symlink_to("folder", target_is_directory=True)
 
 
 PLACES = ("config.toml", "hooks.json", "auth.json", ".env", "codex-fast-proxy-state/settings.json")
-STRANGE = (a_folder, a_pipe, a_link_to_a_folder)
+STRANGE = (
+    a_folder,
+    pytest.param(a_pipe, marks=pytest.mark.posix("pipes with a name in a folder")),
+    pytest.param(a_link_to_a_folder, marks=pytest.mark.beyond_wine("symbolic links, which Wine 8 does not make")),
+)
 
 
 @pytest.mark.parametrize("name", PLACES)
-@pytest.mark.parametrize("make", STRANGE, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", STRANGE)
 def test_something_else_in_a_files_place(stage: Stage, name: str, make: Callable[[Path], None]) -> None:
     """No command waits for ever, takes it away, or answers with a bug."""
     path = stage.home / name
@@ -260,6 +272,7 @@ def test_something_else_in_a_files_place(stage: Stage, name: str, make: Callable
 def test_the_states_folder_is_a_file(stage: Stage) -> None:
     """A file in the place of the state folder is the user's: it stays."""
     (stage.home / "codex-fast-proxy-state").write_text("mine")
+    set_mode(stage.home / "codex-fast-proxy-state", 0o600)
     assert untouched(stage, *INSTALL).json["code"] == "record_unreadable"
 
 
@@ -278,13 +291,15 @@ def another(tmp_path: Path) -> Iterator[Stage]:
         made.run(*words)
     yield made
     for path in root.rglob("*"):
-        if path.is_dir() and not path.is_symlink():
+        if not path.is_symlink():
             path.chmod(0o700)
     shutil.rmtree(root)
 
 
-def as_another(stage: Stage, act: Callable[[], object]) -> int:
+def as_another(stage: Stage, act: Callable[[], int]) -> int:
     """Run something as the home's owner, who is not root."""
+    if WINDOWS:  # what is read-only there is so for everybody
+        return act()
     if os.geteuid() == 0:
         for path in (stage.root, *stage.root.rglob("*")):
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
@@ -329,6 +344,7 @@ def test_a_read_only_file_is_refused(another: Stage, name: str) -> None:
     assert ("file_not_replaceable", str(path)) == (error["code"], error["path"])
 
 
+@pytest.mark.posix("rights that even the owner of a file lacks")
 def test_an_unreadable_config_is_refused(another: Stage) -> None:
     """A file that we may not read is not one that is not there."""
     (another.home / "config.toml").chmod(0o000)
@@ -337,6 +353,7 @@ def test_an_unreadable_config_is_refused(another: Stage) -> None:
     assert "Permission denied" in error["error"]
 
 
+@pytest.mark.posix("rights that even the owner of a file lacks")
 def test_a_folder_without_write_permission_is_refused(another: Stage) -> None:
     """Nothing can be made there, and the answer says so."""
     another.home.chmod(0o500)
@@ -345,6 +362,7 @@ def test_a_folder_without_write_permission_is_refused(another: Stage) -> None:
     assert "Permission denied" in error["error"]
 
 
+@pytest.mark.posix("rights that even the owner of a file lacks")
 def test_dotfiles_in_a_folder_without_write_permission(another: Stage) -> None:
     """The links may be ours to change; the folder that they lead to is not."""
     shutil.rmtree(another.home.parent)
@@ -355,6 +373,7 @@ def test_dotfiles_in_a_folder_without_write_permission(another: Stage) -> None:
     assert error["code"] in {"storage_failed", "file_not_replaceable"}
 
 
+@pytest.mark.posix("rights that even the owner of a file lacks")
 @pytest.mark.parametrize("lost", ["install-manifest.json", "settings.json", "the backup"])
 def test_a_record_that_cannot_be_read_is_not_one_that_is_gone(another: Stage, lost: str) -> None:
     """It holds what gives the user's bytes back: nothing goes on without it, and with it they come back."""

@@ -45,11 +45,13 @@ def lay(stage: Stage, place: str, text: str) -> Stage:
         "header's variable": f"env_http_headers = {{ Authorization = {quoted(text)} }}",
         "header by variable": 'env_http_headers = { Authorization = "RELAY_KEY" }',
     }
-    (stage.home / "config.toml").write_text(TABLE + lines[place].replace("\\u007f", "\\u007F") + "\n")
+    (stage.home / "config.toml").write_text(
+        TABLE + lines[place].replace("\\u007f", "\\u007F") + "\n", encoding="utf-8"
+    )
     if place in {"variable", "header by variable"}:
         environ["RELAY_KEY"] = text
     if place == ".env":
-        (stage.home / ".env").write_text("RELAY_KEY='" + text + "'\n")
+        (stage.home / ".env").write_text("RELAY_KEY='" + text + "'\n", encoding="utf-8")
     if place == "auth.json":
         (stage.home / "auth.json").write_text(json.dumps({"auth_mode": "apikey", "OPENAI_API_KEY": text}))
     return Stage(root=stage.root, environ=environ)

@@ -53,6 +53,7 @@ def stage() -> Iterator[Stage]:
     made = Stage(root=root / "stage", environ=ENVIRON)
     made.home.parent.mkdir(parents=True)
     plain(made)
+    importlib.import_module("grp")
     for package in (cfp, journal):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             name = module.name.rpartition(".")[2]

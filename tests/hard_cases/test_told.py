@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ def unclear(played: Play, transaction: str) -> list[str]:
     return complaints
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.posix("fork")
 @pytest.mark.parametrize("scene", TOLD, ids=lambda scene: scene.name)
 def test_an_interrupted_home_says_so(scene: Scene, tmp_path: Path) -> None:
     """Killed at any act, without network, Codex or, now and then, a worker: the one command to run next is named.
@@ -78,7 +77,7 @@ def test_an_interrupted_home_says_so(scene: Scene, tmp_path: Path) -> None:
     assert interrupted > len(points) / 4
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.posix("fork")
 def test_a_command_at_work_is_not_interrupted(tmp_path: Path) -> None:
     """While somebody holds the lock what is open is theirs: nobody is told to undo it."""
     played = play(TOLD[0], tmp_path / "stage")
@@ -101,7 +100,7 @@ def test_a_command_at_work_is_not_interrupted(tmp_path: Path) -> None:
     assert [] == unclear(played, transaction)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.posix("fork")
 def test_a_damaged_record_has_a_way_out(tmp_path: Path) -> None:
     """Each answer names the next step, none leads back to where its reader came from, and the last one works."""
     played = play(TOLD[0], tmp_path / "stage")

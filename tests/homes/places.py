@@ -298,11 +298,7 @@ class FolderHome:
         set_mode(path, mode)
 
     def link(self, path: Path, target: Path) -> None:
-        path.replace(target)
-        with suppress(OSError):
-            path.symlink_to(target)
-        if not path.is_symlink():  # few users of Windows may make one, and Wine makes none
-            target.replace(path)
+        leave_link(path, target, target)
 
     def kill_at(self, step: int) -> None:
         self.call_at(step, self.fs.die)
@@ -333,6 +329,18 @@ class FolderHome:
 
     def cut_power(self, choose: random.Random) -> None:
         """Lose nothing: only the workers end."""
+
+
+def leave_link(path: Path, target: Path, spelled: Path) -> None:
+    """Move a file, and leave a link behind. The file stays where no link can be made.
+
+    On Windows few users may make one, and Wine makes none and says nothing.
+    """
+    path.replace(target)
+    with suppress(OSError):
+        path.symlink_to(spelled)
+    if not path.is_symlink():
+        target.replace(path)
 
 
 def _node(path: Path, stat_result: Any) -> Node:

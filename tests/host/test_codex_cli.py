@@ -18,11 +18,9 @@ from cfp.codex.auth_json import LoginMode
 from cfp.errors import Failed
 from cfp.host.codex_cli import CodexCli, find_codex
 from cfp.host.system.windows import profile_folder
-from tests.users import of_user
+from tests.users import NOTHING, of_user
 
 Script = Callable[[str], CodexCli]
-# The variables without which a program does not start at all.
-NOTHING = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ WRITERS = {
         "the file that leads to the worker's control channel, which lives and dies with it",
     ),
     "cfp/commands/autostart.py": ("append_to ?.replace", "the hook's log, one line for each start"),
-    "cfp/cli.py": ("tempfile.mkstemp", "the report of a bug, when nothing else can be relied on"),
+    "cfp/cli.py": ("tempfile.mkstemp make_private", "the report of a bug, when nothing else can be relied on"),
     "cfp/host/system/skill_link.py": ("?.mkdir", "one link outside the Codex home"),
     "cfp/host/system/files/privacy.py": ("make_private", "the rights of our own files, not their content"),
     "cfp/host/system/git.py": ("tempfile.TemporaryDirectory", "a throw-away folder"),
