@@ -64,7 +64,7 @@ class TestStop:
         child.send_go()
         while probe("127.0.0.1", spec.settings.port, 0.1)[0] is Status.REFUSED:
             assert not child.wait(0.05)
-        assert stop_worker(record_of(spec, child), 20, layout=workers.layout).was_running
+        assert stop_worker(record_of(spec, child), 1, layout=workers.layout).was_running
         assert child.wait(0)
 
     def test_a_worker_whose_pid_was_not_recorded_is_found_by_its_nonce(self, workers: Workers) -> None:
