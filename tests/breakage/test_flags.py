@@ -91,6 +91,7 @@ def test_serve_reports_errors_of_its_own_command_line(words: list[str], code: st
     assert code == refused.value.code
 
 
+@pytest.mark.posix("named pipes in folders")
 def test_a_pipe_in_the_place_of_a_file_is_refused(home: Path) -> None:
     """Reading a pipe would never end."""
     (home / "config.toml").unlink()

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.harness import BACKUPS, Machine
+from tests.systems import WINDOWS
+
+
+def lose(folder: Path) -> None:
+    """Remove a folder; on Windows the lock's file that a running worker has open stays."""
+    shutil.rmtree(folder, ignore_errors=WINDOWS)
 
 
 @pytest.mark.parametrize("lost", ["state", "record", "both files"])
@@ -16,7 +23,7 @@ def test_an_uninstall_without_a_record_restores_the_url(machine: Machine, lost: 
     before = machine.config.read_bytes()
     machine.install()
     if lost == "state":
-        shutil.rmtree(machine.state)
+        lose(machine.state)
     else:
         (machine.state / "install-manifest.json").unlink()
     if lost == "both files":
@@ -32,7 +39,7 @@ def test_a_proxy_in_use_is_not_ended_without_the_url(machine: Machine) -> None:
     machine.relay()
     before = machine.config.read_bytes()
     machine.install()
-    shutil.rmtree(machine.state)
+    lose(machine.state)
     shutil.rmtree(machine.home / BACKUPS)
     ran = machine.cfp("uninstall")
     assert (3, "proxy_unrecorded", False) == (ran.code, ran.json["code"], ran.json["changed"]), ran.transcript
@@ -44,6 +51,7 @@ def test_a_proxy_in_use_is_not_ended_without_the_url(machine: Machine) -> None:
     assert before == machine.config.read_bytes()
 
 
+@pytest.mark.posix("a folder is removed although a process has its files open")
 def test_the_proxy_of_a_deleted_home_is_named_with_its_stop_command(machine: Machine) -> None:
     """Nothing is left to restore, but a worker still runs."""
     machine.relay()
@@ -146,10 +154,10 @@ def test_an_unfinished_uninstall_has_one_next_command(machine: Machine, gone: tu
     assert 0 == machine.cfp("uninstall", "--defer-stop").code
     for name in gone:
         (machine.state / name).unlink()
+    assert "No command was interrupted" in machine.cfp("recover").json["message"]
     status, doctor = machine.cfp("status").json, machine.cfp("doctor").json
     assert ("restored_deferred", ["codex-fast-proxy uninstall"]) == (status["state"], status["next_commands"])
     assert status["next_user_action"] == doctor["next_user_action"]
-    assert "No command was interrupted" in machine.cfp("recover").json["message"]
     assert 0 == machine.cfp("uninstall").code
     assert ([], False) == (machine.workers(), machine.state.exists())
 

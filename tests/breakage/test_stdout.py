@@ -15,12 +15,18 @@ from tests.breakage.test_flags import run
 from tests.end_to_end.harness import relay_config
 from tests.users import of_user
 
+PROGRAM = (sys.executable, "-P", "-m", "codex_fast_proxy")
 
-def _shell(home: Path, script: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a shell line in which $CFP is our program."""
-    program = f"{sys.executable} -P -m codex_fast_proxy"
-    environment = {"PATH": os.environ["PATH"], **of_user(home.parent), "CFP": program, **environ}
-    return subprocess.run(["/bin/bash", "-c", script], env=environment, capture_output=True, timeout=60, check=False)
+
+def _started(home: Path, *words: str, **environ: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, **of_user(home.parent), **environ}
+    return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def _finished(home: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    with _started(home, *words, **environ) as process:
+        out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
 @pytest.fixture
@@ -32,16 +38,26 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("sink", ["| true", "> /dev/full", ">&-"])
-def test_a_lost_reader_changes_no_exit_code(home: Path, sink: str) -> None:
+def test_a_lost_reader_changes_no_exit_code(home: Path) -> None:
     """The exit code is that of the command, and a closed pipe causes no message."""
-    done = _shell(home, f"$CFP status {sink}; exit ${{PIPESTATUS[0]}}")
+    with _started(home, *PROGRAM, "status") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert (b"", 0) == (process.stderr.read(), process.wait(60))
+
+
+@pytest.mark.posix("a device that is full, and a program without standard output")
+@pytest.mark.parametrize("sink", ["> /dev/full", ">&-"])
+def test_an_output_that_takes_nothing_changes_no_exit_code(home: Path, sink: str) -> None:
+    """So it is with a full disk, and with no output at all."""
+    done = _finished(home, "/bin/sh", "-c", f'exec "$@" {sink}', "sh", *PROGRAM, "status")
     assert (0, b"") == (done.returncode, done.stderr)
 
 
 def test_stdout_is_utf8_in_every_locale(home: Path) -> None:
     """The contract names the encoding; a character without an encoding becomes a JSON escape."""
-    done = _shell(home, "$CFP status --provider $'ü\\xff'", PYTHONIOENCODING="ascii")
+    done = _finished(home, *PROGRAM, "status", "--provider", "ü\udcff", PYTHONIOENCODING="ascii")
     assert 0 == done.returncode
     assert "ü\udcff" == json.loads(done.stdout.decode())["provider"]
 
@@ -70,6 +86,6 @@ sys.argv = ["codex-fast-proxy", "status"]
 from cfp.__main__ import main
 raise SystemExit(main())
 """
-    done = _shell(home, '${CFP% -P *} -c "$PROGRAM"', PROGRAM=program, PYTHONPATH=os.pathsep.join(sys.path))
+    done = _finished(home, sys.executable, "-c", program, PYTHONPATH=os.pathsep.join(sys.path))
     assert (130, b"") == (done.returncode, done.stderr)
     assert ("status", "interrupted_by_user") == tuple(json.loads(done.stdout)[name] for name in ("command", "code"))
