@@ -70,6 +70,7 @@ def test_the_running_proxy_has_a_page(machine: Machine, tmp_path: Path) -> None:
     assert (2, "proxy_not_running") == (stopped.code, stopped.json["code"])
 
 
+@pytest.mark.posix("a computer without any other browser")
 def test_a_browser_that_fails_is_reported(tmp_path: Path) -> None:
     """The browser's exit code is reported."""
     program, note = browser(tmp_path, code=3)

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -238,17 +239,19 @@ async def explore(setup: Setup, path: tuple[str, ...] = ()) -> set[Transition]:
     return performed
 
 
+@cache
+def performed(setup: Setup) -> set[Transition]:
+    """The transitions of every sequence in a setup."""
+    return run_in_loop(explore(setup))
+
+
 @pytest.mark.parametrize("setup", SETUPS, ids=str)
 def test_every_sequence_of_events_ends_well(setup: Setup) -> None:
     """Only allowed phases, one log line, one end for the client, and nothing left open."""
-    assert run_in_loop(explore(setup)) <= transitions(ExchangePhase)
+    assert performed(setup) <= transitions(ExchangePhase)
 
 
 def test_the_table_allows_no_more_than_happens() -> None:
     """Each transition of the table happens, except JUDGING to DONE: refused requests are not among the setups."""
-
-    async def performed() -> set[Transition]:
-        return set().union(*[await explore(setup) for setup in SETUPS])
-
-    missing = transitions(ExchangePhase) - run_in_loop(performed())
+    missing = transitions(ExchangePhase) - set().union(*map(performed, SETUPS))
     assert {(ExchangePhase.JUDGING, DONE)} == missing

@@ -15,6 +15,7 @@ import pytest
 from cfp.proxy.telemetry.log_lines import LogLine, LogLineBuilder, decode, encode
 from cfp.proxy.telemetry.request_log import EventLog, RequestLog, RotatingFile
 from cfp.proxy.telemetry.request_record import RequestRecord, StreamObserver
+from tests.access import give_to_all, others_may_read
 from tests.proxy.support import asynchronous
 from tests.systems import posix_module
 
@@ -195,7 +196,13 @@ def test_an_older_file_is_continued(tmp_path: Path) -> None:
     assert ((tmp_path / "log.1").read_bytes()[-4:], (tmp_path / "log").read_bytes()) == (b"x\n1\n", b"22222\n")
 
 
-@pytest.mark.parametrize("way", ["moved", "removed", "rotated", "emptied"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        *("moved", "rotated", "emptied"),
+        pytest.param("removed", marks=pytest.mark.beyond_wine("a name that goes while its file is open")),
+    ],
+)
 def test_others_may_move_the_file(tmp_path: Path, way: str) -> None:
     """The next line is in the file of that name, where readers expect it; that file's size counts."""
     path = tmp_path / "log"
@@ -248,13 +255,14 @@ def test_a_torn_line_harms_no_other(tmp_path: Path) -> None:
 
 
 def test_only_the_user_can_read_the_log(tmp_path: Path) -> None:
-    """Mode 0600, also where an older program made the file."""
+    """Also where an older program made the file."""
     path = tmp_path / "log"
-    path.touch(mode=0o644)
+    path.touch()
+    give_to_all(path)
     file = RotatingFile(path)
     file.write(b"1\n")
     file.close()
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert not others_may_read(path)
 
 
 class Broken(RotatingFile):
@@ -280,7 +288,7 @@ async def test_a_full_disk_costs_lines_only(tmp_path: Path) -> None:
     log.add(record(2))
     await log.close()
     assert numbers((tmp_path / "log").read_text()) == [2]
-    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
+    assert not others_may_read(tmp_path / "log")
 
 
 class Hanging(RotatingFile):
