@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import sys
 import threading
@@ -146,6 +147,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     block_on_close = True
     request_queue_size = 128
+    allow_reuse_address = os.name != "nt"  # there it would mean: beside another program's listener
 
     def __init__(self, upstream: DemoProvider, port: int) -> None:
         self.upstream = upstream

@@ -18,7 +18,7 @@ from cfp.bench.codex_exec import config_text, environment
 from cfp.demo.scripted_turns import ScriptedTurn, Stall
 from tests.bench.conftest import CANARY, Bench
 from tests.interrupting import command, interrupt
-from tests.systems import WINDOWS
+from tests.programs import write_program
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -58,13 +58,7 @@ in_a_new_home = pytest.mark.beyond_wine("a lock that lets its own program write"
 def _pretend_codex(bench: Bench, script: str) -> None:
     """Put a program of that name on PATH: a script in Python."""
     folder = bench.machine.root / "bin"
-    folder.mkdir()
-    if WINDOWS:
-        (folder / "codex.py").write_text(script)
-        (folder / "codex.cmd").write_text(f'@"{sys.executable}" "{folder / "codex.py"}"\n')
-    else:
-        (folder / "codex").write_text(f"#!{sys.executable}\n{script}")
-        (folder / "codex").chmod(0o755)
+    write_program(folder / "codex", script)
     bench.machine.environ["PATH"] = os.pathsep.join((str(folder), os.environ["PATH"]))
 
 

@@ -20,6 +20,7 @@ ON_WINDOWS = {
     "CONTENTION": 12,
     "RACE_ROUNDS": 2,
     "WRITER_ROUNDS": 3,
+    "SERVERS": 5,
 }
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 

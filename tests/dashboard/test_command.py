@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from cfp.host.system.browser import open_page
 from cfp.layout import API_PATH
 from tests.dashboard import stage
 from tests.end_to_end.harness import KEY, Machine
-from tests.systems import WINDOWS
+from tests.programs import write_program
 
 URL = "http://127.0.0.1:9/__codex_fast_proxy/dashboard"
 
@@ -25,14 +24,7 @@ def browser(folder: Path, code: int = 0) -> tuple[str, Path]:
     note = folder / "note"
     write = f"pathlib.Path({str(note)!r}).write_text(sys.argv[1])"
     script = f"import pathlib, sys\nprint('noise')\n{write}\nsys.exit({code})\n"
-    if WINDOWS:
-        (folder / "browser.py").write_text(script)
-        program = folder / "browser.cmd"
-        program.write_text(f'@"{sys.executable}" "{folder / "browser.py"}" %1\n')
-    else:
-        program = folder / "browser"
-        program.write_text(f"#!{sys.executable}\n{script}")
-        program.chmod(0o755)
+    program = write_program(folder / "browser", script)
     return program.as_posix(), note  # Python takes a backslash in BROWSER for a quote
 
 

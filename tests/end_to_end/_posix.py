@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 assert sys.platform != "win32"
-SESSION: dict[str, Any] = {"start_new_session": True}  # a group of its own, which can be ended as one
+ECHO = ("echo",)
+DETACHED = {"start_new_session": True}
+SESSION: dict[str, Any] = DETACHED  # a group of its own, which can be ended as one
 KILLED = -signal.SIGKILL  # the exit code of a program that psutil has killed
 
 

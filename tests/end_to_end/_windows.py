@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 
 SESSION: dict[str, Any] = {}
+DETACHED = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+ECHO = ("cmd", "/c", "echo")  # a part of the shell, not a program
 KILLED = int(signal.SIGTERM)  # the exit code of a program that psutil has ended by TerminateProcess
 
 # Without the first no program finds its libraries; the others say what a program is and where its data are.

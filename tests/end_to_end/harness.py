@@ -24,6 +24,7 @@ from typing import Any
 
 import psutil
 
+from cfp.codex.hook_trust import trust_key, trusted_hash
 from cfp.demo.provider import Received
 from cfp.demo.scripted_turns import ScriptedTurn
 from tests.end_to_end.listeners import Listener
@@ -106,6 +107,12 @@ def chatgpt_login(**claims_of_the_account: Json) -> str:
 
 def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def printing(word: str) -> tuple[str, str]:
+    """Return the keys of a TOML table that names a command which prints the word."""
+    program, *words = system.ECHO
+    return f'command = "{program}"', f"args = {json.dumps([*words, word])}"
 
 
 def free_port() -> int:
@@ -249,6 +256,12 @@ class Machine:
         ran = Ran(code=process.returncode, stdout=stdout, stderr=stderr, seconds=took)
         assert in_time, ran.transcript
         return ran
+
+    def trust(self, handler: Mapping[str, Any], group: int = 0) -> None:
+        """Trust the first hook of this group of SessionStart, as Codex writes it into config.toml."""
+        key = json.dumps(trust_key(str(self.hooks), group, 0))  # its escapes are those of TOML too
+        state = f'\n[hooks.state.{key}]\ntrusted_hash = "{trusted_hash(handler, None)}"\n'
+        self.config.write_bytes(self.config.read_bytes() + state.encode())
 
     def hook_words(self) -> list[str]:
         """Return the program and the arguments of our hook, as Codex's shell splits its line."""

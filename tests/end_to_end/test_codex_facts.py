@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from cfp.codex.hook_trust import trust_key, trusted_hash
 from cfp.demo.scripted_turns import Reject, ScriptedTurn
 from cfp.host.codex_cli import find_codex
 from tests.end_to_end.harness import (
@@ -23,6 +22,7 @@ from tests.end_to_end.harness import (
     chatgpt_login,
     free_port,
     relay_config,
+    system,
 )
 from tests.end_to_end.listeners import Listener
 
@@ -34,9 +34,7 @@ def _hook(machine: Machine, command: str, *, trusted: bool = True, timeout: int 
     handler = {"type": "command", "command": command, "timeout": timeout}
     machine.write("hooks.json", json.dumps({"hooks": {"SessionStart": [{"hooks": [handler]}]}}))
     if trusted:
-        key = trust_key(str(machine.hooks), 0, 0)
-        state = f'\n[hooks.state."{key}"]\ntrusted_hash = "{trusted_hash(handler, None)}"\n'
-        machine.write("config.toml", machine.config.read_text() + state)
+        machine.trust(handler)
 
 
 def _script(machine: Machine, source: str, *flags: str) -> str:
@@ -81,7 +79,7 @@ def test_a_hook_that_is_not_trusted_does_not_run(codex: Machine, trust: str) -> 
     """Without trust, or after a change, the hook is skipped and `exec` says nothing about it."""
     codex.relay()
     trace = codex.root / "ran"
-    _hook(codex, f"touch {trace}", trusted=trust == "modified")
+    _hook(codex, _script(codex, f"open({str(trace)!r}, 'w')"), trusted=trust == "modified")
     if trust == "modified":
         codex.hooks.write_text(codex.hooks.read_text().replace('"timeout": 10', '"timeout": 11'))
     cli = find_codex(codex.environment(), codex.home, program=codex.codex)
@@ -97,9 +95,11 @@ def test_a_hook_runs_in_the_folder_of_the_session(codex: Machine) -> None:
     codex.relay()
     planted, folder = codex.root / "planted", codex.root / "folder"
     (codex.work / "json.py").write_text(f"open({str(planted)!r}, 'w')\n")
-    _hook(codex, f"pwd > {folder}; {sys.executable} -c 'import json'")
+    # By -m, since Python puts a script's own folder in front of its path.
+    (codex.work / "hook.py").write_text(f"import os; open({str(folder)!r}, 'w').write(os.getcwd()); import json")
+    _hook(codex, f"{sys.executable} -m hook")
     assert codex.codex_exec().code == 0
-    assert str(codex.work) == folder.read_text().strip()
+    assert codex.work == Path(folder.read_text())
     assert planted.exists()
 
 
@@ -110,7 +110,7 @@ def test_a_hook_may_start_what_the_turn_needs(codex: Machine) -> None:
     relay = [sys.executable, str(Path(__file__).with_name("relay.py")), str(port), codex.upstream.base_url]
     server = (
         "import subprocess\n"
-        f"relay = subprocess.Popen({relay!r}, start_new_session=True, stdin=subprocess.DEVNULL,\n"
+        f"relay = subprocess.Popen({relay!r}, **{system.DETACHED!r}, stdin=subprocess.DEVNULL,\n"
         "    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)\n"
         "relay.stdout.readline()\n"
     )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import tomllib
 
-from cfp.codex.hook_trust import trust_key, trusted_hash
 from cfp.host.codex_cli import find_codex
+from tests.crash.sizes import size
 from tests.end_to_end.harness import Machine
 from tests.numbers import Numbers
+from tests.systems import WINDOWS
 
 MINE = {"type": "command", "command": "true # mine"}
 LATER = {"type": "command", "command": "true # came later"}
-SERVERS = 30
+SERVERS = size("SERVERS", 30, 30)
 
 
 def add_hook(codex: Machine, handler: dict[str, str]) -> None:
@@ -22,9 +24,7 @@ def add_hook(codex: Machine, handler: dict[str, str]) -> None:
     groups = doc["hooks"]["SessionStart"]
     groups.append({"hooks": [handler]})
     codex.hooks.write_text(json.dumps(doc))
-    key = trust_key(str(codex.hooks), len(groups) - 1, 0)
-    state = f'\n[hooks.state."{key}"]\ntrusted_hash = "{trusted_hash(handler, None)}"\n'
-    codex.config.write_bytes(codex.config.read_bytes() + state.encode())
+    codex.trust(handler, len(groups) - 1)
 
 
 def trust(codex: Machine) -> list[tuple[str, str]]:
@@ -56,7 +56,8 @@ def test_an_opted_out_home_is_told_and_gets_its_flags_back(codex: Machine) -> No
     assert "preserve" == on["service_tier_effective_policy"]
     edit(codex, "features", "enable", "goals")
     edit(codex, "mcp", "add", "tool", "--", "true")
-    assert (False, 0o600) == (b"\r" in codex.config.read_bytes(), codex.config.stat().st_mode & 0o777)
+    assert b"\r" not in codex.config.read_bytes()
+    assert WINDOWS or 0o600 == codex.config.stat().st_mode & 0o777
     add_hook(codex, LATER)
     both = [(MINE["command"], "trusted"), (LATER["command"], "trusted")]
     assert both == trust(codex)
@@ -80,9 +81,11 @@ def test_codex_writes_during_our_commands(codex: Machine, numbers: Numbers) -> N
     """Servers are added by the CLI while the proxy goes on and off: none is lost, and the URL comes back."""
     codex.relay()
     before = codex.config.read_text()
-    line = f'for i in $(seq {SERVERS}); do "{codex.codex}" mcp add "n$i" -- true || exit 1; done'
+    add = [str(codex.codex), "mcp", "add"]
+    each = f"for name in {[f'n{number}' for number in range(1, SERVERS + 1)]!r}:"
+    source = f"import subprocess\n{each} subprocess.run([*{add!r}, name, '--', 'true'], check=True)"
     rounds, codes = 0, set()
-    with subprocess.Popen(["/bin/sh", "-c", line], env=codex.environment(), stdout=subprocess.DEVNULL) as writer:
+    with subprocess.Popen([sys.executable, "-c", source], env=codex.environment(), stdout=subprocess.PIPE) as writer:
         while writer.poll() is None:
             on, off = (
                 codex.cfp("install", "--start", "--no-verify", "--port", str(codex.port)),

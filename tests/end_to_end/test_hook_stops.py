@@ -12,7 +12,7 @@ import pytest
 
 from cfp.host.home import Host
 from tests.end_to_end.app import opened
-from tests.end_to_end.harness import KEY, KEY_ENV, STATE, Machine, api_key_login, relay_config
+from tests.end_to_end.harness import KEY, KEY_ENV, STATE, Machine, api_key_login, printing, relay_config, system
 from tests.end_to_end.listeners import Listener
 from tests.forger import forger
 from tests.systems import as_root
@@ -66,7 +66,7 @@ def test_two_homes_never_meet(codex: Machine) -> None:
     """They share a port, as 0.2.0 let them: no provider gets the other's key, and one install parts them."""
     enabled_and_down(codex)
     other = codex.root / "other home"
-    other.mkdir()
+    system.new_home(other)
     with Listener(key=OTHER_KEY) as upstream:
         codex.environ[OTHER_ENV] = OTHER_KEY
         config = relay_config(upstream.base_url).replace(KEY_ENV, OTHER_ENV)
@@ -135,7 +135,7 @@ def test_a_further_message_is_not_checked(codex: Machine) -> None:
 def test_a_fetched_key_goes_out_before_the_hook(codex: Machine) -> None:
     """Codex fetches the model list first, with the key of auth.command: no hook can hold that back."""
     config = relay_config(codex.upstream.base_url)
-    fetched = config.replace(f'env_key = "{KEY_ENV}"', 'auth = { command = "echo", args = ["sk-fetched"] }')
+    fetched = config.replace(f'env_key = "{KEY_ENV}"', f"auth = {{ {', '.join(printing('sk-fetched'))} }}")
     codex.upstream.key = "sk-fetched"
     codex.write("config.toml", fetched)
     codex.install("--no-verify")

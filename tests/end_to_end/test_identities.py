@@ -27,6 +27,7 @@ from tests.end_to_end.harness import (
     api_key_login,
     built_in_config,
     chatgpt_login,
+    printing,
     relay_config,
 )
 from tests.end_to_end.listeners import Listener, account_server, received
@@ -66,7 +67,7 @@ AUTHS: Final[dict[str, str]] = {
     "": 'env_key = "NOT_SET"\n',
     "sk-of-bearer": 'experimental_bearer_token = "sk-of-bearer"\n',
     "sk-of-header": 'http_headers = { Authorization = "Bearer sk-of-header" }\n',
-    "sk-of-command": '[model_providers.relay.auth]\ncommand = "echo"\nargs = ["sk-of-command"]\n',
+    "sk-of-command": "\n".join(("[model_providers.relay.auth]", *printing("sk-of-command"), "")),
     "none": "",
 }
 CELLS: Final = list(itertools.product(AUTHS, (True, False)))

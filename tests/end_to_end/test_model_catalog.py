@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.end_to_end.harness import KEY, KEY_ENV, Machine, chatgpt_login, relay_config
+from tests.end_to_end.harness import KEY, KEY_ENV, Machine, chatgpt_login, printing, relay_config
 from tests.end_to_end.listeners import Listener
 
 _SPLIT = ("--upstream-api-key-env", KEY_ENV)
@@ -145,7 +145,7 @@ def test_a_gateway_and_its_catalogue_move_together(codex: Machine) -> None:
     table = (
         "requires_openai_auth = true\n[model_providers.relay.gateway_oauth]\n"
         'delivery = { kind = "header", name = "X-Gateway" }\n'
-        '[model_providers.relay.gateway_oauth.credential_export]\ncommand = "echo"\nargs = ["token"]\n'
+        "[model_providers.relay.gateway_oauth.credential_export]\n" + "\n".join((*printing("token"), ""))
     )
     before = _signed_in(codex, f"{_origin(codex.upstream)}/v1/models?of=mine", table=table)
     codex.install(*_SPLIT)

@@ -26,17 +26,26 @@ from tests.end_to_end.harness import (
     chatgpt_login,
     relay_config,
 )
+from tests.programs import write_program
 from tests.systems import posix_module
 
-# Says how it was called, then waits for a signal; answers TERM with an exit code of its own.
-_STAND_IN = """#!/bin/sh
-trap 'exit 7' TERM
-trap 'exit 8' HUP
-[ "$1" = --version ] && { echo codex-cli 0.169.0; exit; }
-printf '%s\\n' "$@" > "$WORDS.part"; mv "$WORDS.part" "$WORDS"
-echo ready
-[ -n "$END" ] && exit "$END"
-while :; do sleep 1 & wait $!; done
+# Says how it was called, then waits for a signal; answers TERM and HUP with exit codes of its own.
+_STAND_IN = """
+import os, pathlib, signal, sys, threading
+
+if sys.argv[1:2] == ["--version"]:
+    sys.exit(print("codex-cli 0.169.0"))
+for code, name in enumerate(("SIGTERM", "SIGHUP"), 7):
+    if hasattr(signal, name):
+        signal.signal(getattr(signal, name), lambda _number, _frame, code=code: os._exit(code))
+part = pathlib.Path(os.environ["WORDS"] + ".part")
+part.write_text("".join(word + "\\n" for word in sys.argv[1:]))
+part.replace(os.environ["WORDS"])
+print("ready", flush=True)
+if os.environ.get("END"):
+    sys.exit(int(os.environ["END"]))
+while True:
+    threading.Event().wait(1)
 """
 
 
@@ -44,10 +53,9 @@ while :; do sleep 1 & wait $!; done
 def stand_in(machine: Machine) -> Machine:
     """A machine whose `codex` only says how it was called."""
     programs = machine.root / "bin"
-    programs.mkdir()
-    (programs / "codex").write_text(_STAND_IN)
-    (programs / "codex").chmod(0o755)
-    machine.environ |= {"PATH": f"{programs}:{os.environ['PATH']}", "WORDS": str(machine.root / "words")}
+    write_program(programs / "codex", _STAND_IN)
+    path = os.pathsep.join((str(programs), os.environ["PATH"]))
+    machine.environ |= {"PATH": path, "WORDS": str(machine.root / "words")}
     machine.relay()
     machine.write("auth.json", api_key_login())
     return machine
@@ -130,7 +138,7 @@ def test_a_session_beside_an_installation(codex: Machine) -> None:
     ran = codex.cfp(*words, "codex", "exec", "--skip-git-repo-check", "hello")
     assert (0, "priority") == (ran.code, codex.upstream.turns[-1].json().get("service_tier")), ran.transcript
     changed = {name for name, seen in codex.files().items() if before.get(name) != seen}
-    assert changed <= {f"{STATE}/state/fast_proxy.config-seen"}  # the installation's own hook has run
+    assert changed <= {str(Path(STATE, "state", "fast_proxy.config-seen"))}  # the installation's own hook has run
 
 
 @pytest.mark.posix("signals reach the program")
@@ -162,13 +170,14 @@ def test_a_program_that_is_killed(stand_in: Machine) -> None:
     assert 137 == stand_in.finish(process).code
 
 
+@pytest.mark.beyond_wine("the end of all threads of a killed process, at once")
 def test_no_worker_outlives_us(stand_in: Machine) -> None:
     """Even after kill -9."""
     process, port = started(stand_in, "--", "codex")
     process.kill()
     process.wait()
     assert not listens(port)
-    assert "codex" in [one.name() for one in stand_in.processes()]  # Codex itself goes on
+    assert "codex" in [one.name().removesuffix(".exe") for one in stand_in.processes()]  # Codex itself goes on
     stand_in.end_everything()
     stand_in.finish(process)
 
@@ -223,7 +232,7 @@ def test_a_profile_and_a_flag_choose_the_provider(stand_in: Machine) -> None:
     ("words", "code"),
     [
         ([], "run_needs_codex"),
-        (["--", "sh"], "run_needs_codex"),
+        (["--", sys.executable], "run_needs_codex"),
         (["--", "codex-that-is-not-there"], "run_program_missing"),
     ],
 )
@@ -236,16 +245,21 @@ def test_refusals(machine: Machine, words: list[str], code: str) -> None:
 
 def test_an_outbound_proxy_is_not_asked_for_the_way_to_us(stand_in: Machine) -> None:
     """Codex would send even loopback requests through HTTP_PROXY."""
-    (stand_in.root / "bin" / "codex").write_text('#!/bin/sh\necho "$NO_PROXY|$HTTP_PROXY|$CODEX_HOME"\n')
+    names = ("NO_PROXY", "HTTP_PROXY", "CODEX_HOME")
+    write_program(
+        stand_in.root / "bin" / "codex", f"import os; print(*(os.environ.get(name, '') for name in {names}), sep='|')"
+    )
     stand_in.environ |= {"HTTP_PROXY": "http://proxy.example:3128", "NO_PROXY": "intern.example"}
     ran = stand_in.cfp("run", "--codex-home", str(stand_in.home), "--", "codex")
-    assert "intern.example,127.0.0.1,localhost|http://proxy.example:3128|" == ran.stdout.strip()
+    home = stand_in.environment().get("CODEX_HOME", "")
+    assert f"intern.example,127.0.0.1,localhost|http://proxy.example:3128|{home}" == ran.stdout.strip()
 
 
 @pytest.mark.posix("a pseudo-terminal")
 def test_the_terminal_is_the_programs(stand_in: Machine) -> None:
     """The program's stdin, stdout and stderr are the terminal of `run`, as an interactive session needs."""
-    (stand_in.root / "bin" / "codex").write_text("#!/bin/sh\ntest -t 0 && test -t 1 && test -t 2 && echo kept\n")
+    source = "import os; print('kept' if all(map(os.isatty, range(3))) else 'lost')"
+    write_program(stand_in.root / "bin" / "codex", source)
     terminal, ours = posix_module("pty").openpty()
     command = [sys.executable, "-P", "-m", "codex_fast_proxy", "run", "--quiet", "--", "codex"]
     with subprocess.Popen(command, env=stand_in.environment(), stdin=ours, stdout=ours, stderr=ours) as process:

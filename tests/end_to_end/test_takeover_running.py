@@ -22,6 +22,8 @@ from tests.predecessor import BEFORE, lay_out
 from tests.scenes import ENVIRON
 from tests.staged import Stage, in_a_child
 
+of_the_port = pytest.mark.beyond_wine("the user behind a listener")
+
 
 @contextmanager
 def old_proxy(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
@@ -38,6 +40,7 @@ def old_proxy(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
+@of_the_port
 def test_it_is_seen_kept_and_replaced_when_asked(machine: Machine) -> None:
     """A session's hook and `stop` leave it alone; `status` warns that `start` cuts it; `start` does it."""
     lay_out(machine.home, machine.port)
@@ -61,6 +64,7 @@ def test_it_is_seen_kept_and_replaced_when_asked(machine: Machine) -> None:
     assert BEFORE == machine.config.read_bytes()
 
 
+@of_the_port
 def test_its_session_may_end_before_it_does(machine: Machine) -> None:
     """--defer-stop leaves it running, the second uninstall ends it."""
     lay_out(machine.home, machine.port)
@@ -71,6 +75,7 @@ def test_its_session_may_end_before_it_does(machine: Machine) -> None:
         assert system.KILLED == old.wait(10)
 
 
+@of_the_port
 def test_it_outlives_no_uninstall_where_its_settings_are_lost(machine: Machine) -> None:
     """Nothing but its own command line tells its port then."""
     layout = lay_out(machine.home, machine.port)

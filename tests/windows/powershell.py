@@ -7,32 +7,23 @@ from Windows, and starts real programs; what it makes of a script is the model's
 from __future__ import annotations
 
 import base64
-import io
 import os
 import re
 import subprocess
 import sys
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.programs import write_program
 from tests.windows.shells import escaped, powershell, wrapped
 
 _REPOSITORY = Path(__file__).parent.parent.parent
 
 
 def make(program: Path) -> str:
-    """Write the stand-in as this .exe: pip's launcher for scripts, as codex-fast-proxy.exe is. Return its path."""
-    from pip._vendor import distlib  # noqa: PLC0415  on Windows only
-
+    """Write the stand-in as this .exe and return its path."""
     code = f"import sys; sys.path.insert(0, {str(_REPOSITORY)!r}); from tests.windows.powershell import main; main()"
-    script = io.BytesIO()
-    with zipfile.ZipFile(script, "w") as archive:
-        archive.writestr("__main__.py", code)
-    launcher = Path(distlib.__file__).with_name("t64.exe").read_bytes()
-    program.parent.mkdir(parents=True, exist_ok=True)
-    program.write_bytes(launcher + f"#!{sys.executable}\r\n".encode() + script.getvalue())
-    return str(program)
+    return str(write_program(program, code))
 
 
 def run(words: Sequence[str], quote: object) -> int:
