@@ -12,6 +12,7 @@ ON_WINDOWS = {
     "CASES": 1,
     "CRASH_IMAGES": 6_000,
     "CRASH_DEPTH": 2,
+    "DAMAGED_STRIDE": 7,
     "FAULT_CODES": 1,
     "HOMES": 8,
     "PLANTED": 1,
