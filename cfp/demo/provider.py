@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import sys
 import threading
@@ -26,6 +25,7 @@ from urllib.parse import urlsplit
 
 from cfp.codex.event_stream import format_event
 from cfp.demo.scripted_turns import ByTier, Cut, Event, NotSse, Reject, Reply, ScriptedTurn, Stall, events, model
+from cfp.host.worker.probe import BIND_OPTION
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -147,7 +147,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     block_on_close = True
     request_queue_size = 128
-    allow_reuse_address = os.name != "nt"  # there it would mean: beside another program's listener
+    allow_reuse_address = False  # on Windows it would mean: beside another program's listener
 
     def __init__(self, upstream: DemoProvider, port: int) -> None:
         self.upstream = upstream
@@ -155,6 +155,10 @@ class _Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
         super().__init__(("127.0.0.1", port), Connection)
+
+    def server_bind(self) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, BIND_OPTION, 1)
+        super().server_bind()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._guard:

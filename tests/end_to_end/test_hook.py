@@ -82,8 +82,10 @@ def test_a_hook_of_0_2_0_is_named_and_written_anew(codex: Machine) -> None:
     former = f"{sys.executable} -P -m codex_fast_proxy {command.partition(' codex_fast_proxy ')[2]}"
     hashes = [hook_trust.trusted_hash({**handler, "command": each}, None) for each in (command, former)]
     for path in (codex.hooks, codex.config, codex.state / "install-manifest.json"):
-        old, new = (json.dumps(each)[1:-1] for each in (command, former))
-        path.write_text(path.read_text().replace(old, new).replace(*hashes))
+        text = path.read_bytes()
+        for old, new in ((json.dumps(command)[1:-1], json.dumps(former)[1:-1]), hashes):
+            text = text.replace(old.encode(), new.encode())
+        path.write_bytes(text)
     assert ["trusted"] == [hook.trust_status for hook in _hooks(codex)]
     assert "startup_hook_not_isolated" == codex.cfp("status").json["diagnosis"]["code"]
     assert "updated" == codex.install().json["startup_hook"]["status"]

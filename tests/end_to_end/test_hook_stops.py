@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from cfp.host.home import Host
+from cfp.host.worker.probe import port_free
 from tests.end_to_end.app import opened
 from tests.end_to_end.harness import KEY, KEY_ENV, STATE, Machine, api_key_login, printing, relay_config, system
 from tests.end_to_end.listeners import Listener
@@ -26,6 +28,9 @@ def kill_workers(machine: Machine) -> None:
     for worker in workers:
         worker.kill()
     psutil.wait_procs(workers, timeout=5)
+    patience = time.monotonic() + 10
+    while not port_free("127.0.0.1", machine.port) and time.monotonic() < patience:
+        time.sleep(0.05)  # Wine says that a process has ended before its sockets are closed
 
 
 def enabled_and_down(machine: Machine) -> Machine:
