@@ -6,24 +6,11 @@ blocked; recovery handles it.
 
 from __future__ import annotations
 
-import signal
 import sys
 
+if sys.platform == "win32":
+    from journal._windows_signals import WindowsSignalMask as SignalMask
+else:
+    from journal._posix_signals import PosixSignalMask as SignalMask
 
-class SignalMask:
-    """The signal mask of the calling thread; both methods may be repeated."""
-
-    def __init__(self) -> None:
-        self._former: set[signal.Signals | int] | None = None
-
-    def block(self) -> None:
-        """Block SIGINT, SIGTERM and SIGHUP where the system can (POSIX)."""
-        if sys.platform != "win32" and self._former is None:
-            signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-            self._former = set(signal.pthread_sigmask(signal.SIG_BLOCK, signals))
-
-    def restore(self) -> None:
-        """Restore the mask from before `block`."""
-        if sys.platform != "win32" and self._former is not None:
-            former, self._former = self._former, None
-            signal.pthread_sigmask(signal.SIG_SETMASK, former)
+__all__ = ["SignalMask"]

@@ -786,7 +786,6 @@ def test_a_failed_commit_is_revoked() -> None:
     assert fs.data("/h/config") == b"x=1\n"
 
 
-@pytest.mark.posix("signals that can be blocked")
 def test_an_interrupt_arrives_after_the_roll_back() -> None:
     """A signal blocked since the swap arrives after the files are restored, and closing continues."""
     fs = home_with("/h/config", "/h/old")

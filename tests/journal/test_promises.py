@@ -339,7 +339,6 @@ def test_a_history_that_cannot_be_written(tmp_path: Path, what: str, age: timede
 # --- the lease ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.posix("signals that can be blocked")
 def test_a_pending_signal_finds_the_lock_released(tmp_path: Path) -> None:
     """A signal that arrives at the end of a lease finds the lock released."""
     home = home_at(tmp_path / "home")
