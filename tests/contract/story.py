@@ -10,7 +10,7 @@ from typing import Any
 from cfp.layout import Layout
 from journal import FileChange, Journal, RealFs
 from tests.end_to_end.harness import Machine, Ran, api_key_login, chatgpt_login
-from tests.systems import IN_WINE
+from tests.systems import IN_WINE, WINDOWS
 
 Step = tuple[str, Callable[[], Ran]]
 
@@ -40,7 +40,7 @@ def life(machine: Machine) -> Iterator[Step]:
     yield "usage_error", lambda: machine.cfp("frobnicate")
     yield "demo", lambda: machine.cfp("demo", timeout=120)
     yield "run_without_program", lambda: machine.cfp("run")
-    yield "run_of_no_codex", lambda: machine.cfp("run", "--", "sh")
+    yield "run_of_no_codex", lambda: machine.cfp("run", "--", "cmd" if WINDOWS else "sh")
     yield "run_of_a_missing_codex", lambda: machine.cfp("run", "--", "codex")
     yield "logs_usage_error", lambda: machine.cfp("logs", "--frobnicate")
     yield "doctor_absent", lambda: machine.cfp("doctor")
