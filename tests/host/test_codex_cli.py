@@ -221,7 +221,7 @@ def test_the_real_hooks(real: CodexCli, codex_home: Path, tmp_path: Path) -> Non
     assert hook.current_hash.startswith("sha256:")
     assert ((), ()) == (listing.warnings, listing.errors)
 
-    state = f'[hooks.state."{hook.key}"]\ntrusted_hash = "{hook.current_hash}"\n'
+    state = f'[hooks.state.{json.dumps(hook.key)}]\ntrusted_hash = "{hook.current_hash}"\n'
     (codex_home / "config.toml").write_text(state)
     assert [(hook.key, "trusted")] == [(one.key, one.trust_status) for one in real.hooks(tmp_path).hooks]
 
