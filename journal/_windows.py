@@ -49,6 +49,7 @@ class WindowsFs:
     def __init__(self, pauses: Sequence[float] = _PAUSES, sleep: Callable[[float], None] = time.sleep) -> None:
         self._pauses = pauses
         self._sleep = sleep
+        self._removed: set[Path] = set()
 
     def names(self, folder: Path) -> list[str]:
         return os.listdir(folder)
@@ -216,6 +217,7 @@ class WindowsFs:
 
     def unlink(self, path: Path) -> None:
         self._patiently(path, path.unlink)
+        self._removed.add(path)
 
     def unlink_unused(self, path: Path) -> bool:
         try:
@@ -232,7 +234,18 @@ class WindowsFs:
         _win32.make_directory(path, _security(mode, folder=True))
 
     def remove_folder(self, path: Path) -> None:
-        self._patiently(path, path.rmdir)
+        """A removed file that is still open somewhere, as in a virus scanner, keeps its name, and so the folder."""
+        for pause in self._pauses:
+            try:
+                return self._patiently(path, path.rmdir)
+            except OSError as error:
+                if error.errno != errno.ENOTEMPTY or not self._has_removed_all_in(path):
+                    raise
+            self._sleep(pause)
+        return self._patiently(path, path.rmdir)
+
+    def _has_removed_all_in(self, folder: Path) -> bool:
+        return all(folder / name in self._removed for name in os.listdir(folder))
 
     def fsync_folder(self, path: Path) -> None:
         """Do nothing: see the head of this module."""
