@@ -234,7 +234,10 @@ class WindowsFs:
         _win32.make_directory(path, _security(mode, folder=True))
 
     def remove_folder(self, path: Path) -> None:
-        """A removed file that is still open somewhere, as in a virus scanner, keeps its name, and so the folder."""
+        """Remove an empty folder, and wait for removed files in it.
+
+        Such a file keeps its name while another program, as a virus scanner, has it open.
+        """
         for pause in self._pauses:
             try:
                 return self._patiently(path, path.rmdir)

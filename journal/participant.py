@@ -129,9 +129,8 @@ class Participant:
             current = self._target_digest(area)
             removable = removable_digests(current, staged_files, self.intents) | self.merged_digests
             if self.context.fs.hides_targets and self._has_foreign_content(current):
-                removable -= {
-                    self.intents[0].before_digest
-                }  # the other program may have found no file, and written one
+                # The other program may have found no file, and written one without the former content.
+                removable -= {self.intents[0].before_digest}
             for staged in staged_files:
                 is_removable = staged.content.digest in {staged.staged_digest, *removable}
                 if staged.path.name.endswith(

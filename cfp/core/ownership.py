@@ -13,10 +13,8 @@ from typing import Final, Literal
 from cfp.errors import Refused
 
 ROOT = 0
-_ACCOUNTS: Final = (
-    "S-1-5-21-",
-    "S-1-12-1-",
-)  # of a machine or a domain, and of Entra ID; others are groups and services
+# The SIDs of accounts of a machine or a domain, and of Entra ID. Others are groups and services.
+_ACCOUNTS: Final = ("S-1-5-21-", "S-1-12-1-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
