@@ -8,9 +8,22 @@ from typing import Any
 
 _KEYRING_STORES = frozenset({"keyring", "ephemeral"})
 _CHATGPT_NAMES = frozenset(
-    {"account", "accounts", "access_token", "chatgpt", "id_token", "oauth", "refresh_token", "tokens"}
+    {
+        "account",
+        "accounts",
+        "access_token",
+        "agent_identity",
+        "chatgpt",
+        "id_token",
+        "oauth",
+        "personal_access_token",
+        "refresh_token",
+        "tokens",
+    }
 )
-_CHATGPT_MODES = frozenset({"chatgpt", "chatgptauthtokens"})
+# The modes of an account of ChatGPT, by which Codex itself controls Fast: tokens of another kind among them.
+_CHATGPT_MODES = frozenset({"chatgpt", "chatgptauthtokens", "personalaccesstoken", "agentidentity"})
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class LoginMode(enum.StrEnum):
@@ -43,6 +56,8 @@ class Login(enum.StrEnum):
     CHATGPT = "chatgpt"
     PERSONAL_ACCESS_TOKEN = "personal_access_token"  # noqa: S105 - the name of a kind
     AGENT_IDENTITY = "agent_identity"
+    BEDROCK = "bedrock"  # as Codex's CLI reports it; whether a provider receives it was not measured
+    WORKLOAD_IDENTITY = "workload_identity"  # likewise
     UNREADABLE = "unreadable"  # an auth.json that Codex cannot parse: from 0.147 on it goes on as if there were none
     UNKNOWN = "unknown"  # in the keyring, or of a kind that this program does not know
 
@@ -109,6 +124,24 @@ def login(data: bytes | None, credentials_store: str | None, access_token: str |
         return Login.UNKNOWN
     name, login = _MEMBERS[mode]
     return login if _has_content(auth.get(name)) else Login.NONE
+
+
+def flaw(data: bytes | None) -> str:
+    """Return the reason for which Codex cannot parse auth.json, as a clause; "" where it can, or has no file."""
+    if data is None or _parse_object(data) is not None:
+        return ""
+    if data.startswith(_BYTE_ORDER_MARK):
+        return "begins with a byte order mark, which an editor has put there"
+    try:
+        text = data.decode()
+        json.loads(text)
+    except UnicodeDecodeError:
+        return "is not UTF-8 text"
+    except json.JSONDecodeError as error:
+        return f"is not valid JSON (line {error.lineno}, column {error.colno})"
+    except (ValueError, RecursionError):
+        return "is not valid JSON"
+    return "is not a JSON object"
 
 
 def api_key(data: bytes | None, name: str) -> str | None:

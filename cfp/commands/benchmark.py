@@ -181,7 +181,7 @@ def _subject(args: Args, host: Host, facts: Facts) -> _Subject:
         args.model or candidate_model(host, doc, unknown="benchmark_model_unknown"),
         args.reasoning_effort or _text(doc, "model_reasoning_effort"),
     )
-    key = candidate_key(host, doc, settings, unknown="benchmark_key_unknown")
+    key = candidate_key(host, facts, settings, unknown="benchmark_key_unknown")
     route = ProviderClient(
         upstream_base=settings.upstream_base,
         key=key,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from cfp.core.facts import Facts
-from cfp.core.identities import ProviderAuth
+from cfp.core.identities import Identity
 from cfp.core.policy import EffectivePolicy, effective_policy
+from cfp.core.route_report import obstacle_details, stands_in_the_way
 from cfp.core.settings import Settings
-from cfp.errors import CfpError, Refused
+from cfp.errors import CfpError, Failed, Refused
 from cfp.host.home import Host
 from cfp.host.provider import keys, verification
 from cfp.host.provider.outbound import outbound_environ
@@ -20,22 +21,54 @@ from cfp.messages import ErrorCode
 DEFAULT_TIMEOUT_S = 60.0
 
 
-def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: float) -> dict[str, Any]:
-    """Try the route and return the field `verification`; raises Failed(upstream_…) or Refused(model_unknown, …)."""
+def candidate_request(host: Host, facts: Facts, settings: Settings) -> verification.VerificationRequest:
+    """Return the request that tries the route, unsent.
+
+    Raises Refused(model_unknown, or the codes of `candidate_key`) where Codex itself would not get as far.
+    """
     doc = facts.config.root
-    request = verification.VerificationRequest(
+    obstacle = stands_in_the_way(facts, settings)
+    if obstacle is not None:
+        raise Refused(obstacle, **obstacle_details(facts, settings.provider))
+    return verification.VerificationRequest(
         provider=settings.provider,
         upstream_base=settings.upstream_base,
         model=candidate_model(host, doc),
         service_tier=_tier(facts, doc, settings),
-        key=candidate_key(host, doc, settings),
+        key=candidate_key(host, facts, settings),
         extras=request_extras(doc, settings.provider, host.disk.read(host.layout.dotenv), host.environ),
         overrides=settings.overrides_auth,
     )
+
+
+def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: float) -> dict[str, Any]:
+    """Try the route and return the field `verification`.
+
+    Raises Failed(upstream_…), and the errors of `candidate_request`.
+    """
+    request = candidate_request(host, facts, settings)
     environ = outbound_environ(host.environ, host.disk.read(host.layout.dotenv))
     from cfp.host.provider.attempt import verify  # noqa: PLC0415  httpx takes 70 ms, which only a verification pays
 
-    return verify(request, timeout, environ=environ).to_json()
+    try:
+        return verify(request, timeout, environ=environ).to_json()
+    except Failed as error:
+        raise _explained(error, request, codex_files(host, facts.config.root)) from error
+
+
+def _explained(error: Failed, request: verification.VerificationRequest, files: keys.CodexFiles) -> Failed:
+    """Return the failure; where the provider wants a key and the request had none, with the reason for that."""
+    names = {name.lower() for name, _ in request.extras.headers}
+    if error.details.get("status") != _UNAUTHORIZED or request.key is not None or _KEY_HEADERS & names:
+        return error
+    hidden = files.identity(request.provider) is Identity.UNKNOWN
+    return Failed("upstream_wants_key", **{**error.details, "reason": _UNREADABLE if hidden else _NO_KEY})
+
+
+_UNAUTHORIZED: Final = 401
+_KEY_HEADERS: Final = frozenset({"authorization", "api-key", "x-api-key"})
+_NO_KEY: Final = "config.toml names no key for the provider, and Codex sends none"
+_UNREADABLE: Final = "Codex keeps its login where only Codex can read it"
 
 
 def skipped_verification(host: Host, facts: Facts, settings: Settings) -> dict[str, Any]:
@@ -77,20 +110,22 @@ def _tier(facts: Facts, doc: Mapping[str, Any], settings: Settings) -> str | Non
 
 
 def candidate_key(
-    host: Host, doc: Mapping[str, Any], settings: Settings, *, unknown: ErrorCode = "key_unknown"
+    host: Host, facts: Facts, settings: Settings, *, unknown: ErrorCode = "key_unknown"
 ) -> keys.ProviderKey | None:
     """Return the key that this route would send; None where it sends none.
 
-    Raises Refused: `unknown`, codex_key_unset, chatgpt_login_not_sent.
+    Raises Refused: `unknown`, chatgpt_login_not_sent, a `KeyObstacle`; Failed(auth_command_failed).
     """
+    doc = facts.config.root
     key = _discover(host, doc, settings)
     if key is not None:
         return key
     provider, named, files = settings.provider, settings.overrides_auth, codex_files(host, doc)
     if not named and keys.sends_login(files, provider):
         raise Refused("chatgpt_login_not_sent", provider=provider)
-    if not named and files.auth_of(provider) is ProviderAuth.ENV_KEY_UNSET:
-        raise Refused("codex_key_unset", provider=provider, dotenv=str(host.layout.dotenv))
+    obstacle = stands_in_the_way(facts, settings)
+    if obstacle is not None:
+        raise Refused(obstacle, **obstacle_details(facts, provider))
     if named or keys.sends_key(files, provider):
         raise Refused(unknown, provider=provider)
     return None

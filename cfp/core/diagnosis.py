@@ -13,7 +13,14 @@ from cfp.core.plan.model_catalog import catalog_details, passed_by
 from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.plan.worker import port_details
 from cfp.core.policy import FastBehavior, fast_behavior
-from cfp.core.route_report import key_available, key_details, key_persistent, route_identity, unsendable_key
+from cfp.core.route_report import (
+    key_available,
+    key_details,
+    key_persistent,
+    route_identity,
+    stands_in_the_way,
+    unsendable_key,
+)
 from cfp.core.settings import Settings
 from cfp.core.state import (
     HookState,
@@ -127,6 +134,7 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
     ("proxy_stopped",             Severity.RISK,      lambda f, _: worker_state(f) is WorkerState.DOWN),
     ("chatgpt_auth_preserved",    Severity.RISK,      _passes_login_on),
     ("codex_refuses",             Severity.RISK,      _codex_refuses),
+    ("codex_sends_no_key",        Severity.ATTENTION, lambda f, s: stands_in_the_way(f, s) is not None),
     ("upstream_auth_missing",     Severity.RISK,      lambda f, s: not key_available(f, s)),
     ("upstream_key_unsendable",   Severity.RISK,      lambda f, s: unsendable_key(f, s) is not None),
     ("upstream_auth_not_persistent", Severity.ATTENTION, lambda f, s: not key_persistent(f, s)),

@@ -134,6 +134,7 @@ class Facts:
     dotenv             those of them that .env sets, which a reboot therefore leaves
     provider_keys      providers with a key in provider-auth.json
     auth_names         names of the texts in auth.json, a key's among them
+    auth_flaw          the reason for which Codex cannot parse auth.json, "" where it can
     interrupted        ids of the interrupted transactions, oldest first
     unreadable         path of each file of our own record that cannot be read, and of each folder that cannot be
                        listed, with the reason: the disk's fault, not the content's, so another try may succeed
@@ -165,6 +166,7 @@ class Facts:
     user_environment: frozenset[str] = frozenset()
     dotenv: frozenset[str]
     auth_names: frozenset[str]
+    auth_flaw: str = ""
     worker: PortFact | None
     candidate: PortFact | None
     interrupted: tuple[str, ...] = field(default=())

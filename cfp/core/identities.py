@@ -63,6 +63,8 @@ _OF_LOGIN: Final = {
     Login.CHATGPT: Identity.CHATGPT_LOGIN,
     Login.PERSONAL_ACCESS_TOKEN: Identity.PERSONAL_ACCESS_TOKEN,
     Login.AGENT_IDENTITY: Identity.AGENT_IDENTITY,
+    Login.BEDROCK: Identity.UNKNOWN,
+    Login.WORKLOAD_IDENTITY: Identity.UNKNOWN,
     Login.UNKNOWN: Identity.UNKNOWN,
 }
 

@@ -16,11 +16,14 @@ from cfp.core.identities import (
     authorization_variable,
     identity_through_proxy,
     predicted_identity,
+    provider_auth,
     provider_table,
+    requires_openai_auth,
 )
-from cfp.core.keys.flaws import FlawedKey, KeyFlaw
+from cfp.core.keys.flaws import FlawedKey, KeyFlaw, may_be_a_key
+from cfp.core.keys.obstacles import KeyObstacle, key_obstacle
 from cfp.core.policy import effective_policy, fast_behavior
-from cfp.core.provider import host_of, is_third_party
+from cfp.core.provider import env_key, host_of, is_third_party
 from cfp.core.settings import Settings, loopback_port
 from cfp.errors import Refused
 from cfp.messages.chatgpt_login import HINTS, PREPARATIONS, HintCode, PreparationCode
@@ -71,6 +74,34 @@ def codex_identity(facts: Facts, provider: str, config: Mapping[str, Any] | None
         facts.environment | facts.user_environment,
         facts.codex_version,
     )
+
+
+def obstacle_of(facts: Facts, provider: str) -> KeyObstacle | None:
+    """Return the reason for which Codex has no key for a provider that wants one; None where it needs none."""
+    return key_obstacle(
+        provider_auth(facts.config.root, provider, facts.environment | facts.user_environment),
+        facts.codex_login,
+        requires_openai_auth=requires_openai_auth(facts.config.root, provider),
+        version=facts.codex_version,
+    )
+
+
+def stands_in_the_way(facts: Facts, settings: Settings) -> KeyObstacle | None:
+    """Return the obstacle that the route has, too: the proxy's own key mends one for which Codex still starts."""
+    is_refusal = codex_identity(facts, settings.provider) is Identity.CODEX_REFUSES
+    return None if settings.overrides_auth and not is_refusal else obstacle_of(facts, settings.provider)
+
+
+def obstacle_details(facts: Facts, provider: str) -> dict[str, str]:
+    """Return the values of the placeholders of an obstacle's message."""
+    variable = env_key(facts.config.root, provider) or ""
+    return {
+        "provider": provider,
+        "variable": "its key" if may_be_a_key(variable) else variable,
+        "dotenv": str(facts.layout.dotenv),
+        "auth_json": str(facts.layout.auth),
+        "reason": facts.auth_flaw,
+    }
 
 
 def variables_of_new_programs(facts: Facts, provider: str) -> tuple[str, ...]:

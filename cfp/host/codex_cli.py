@@ -2,7 +2,7 @@
 
 The CLI is run where only Codex knows the answer: which hooks it trusts and under which key, the login in a
 keyring, the model of a config without `model`. All of that is advisory. Every command works without a CLI, so
-`login_mode` returns UNKNOWN, and the other methods raise `Failed`, which their callers handle.
+`login` returns UNKNOWN, and the other methods raise `Failed`, which their callers handle.
 
     codex_cli_failed    it cannot be run, or its answer has an unknown form
     codex_cli_timeout   no answer in time; the process is killed
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from cfp.codex.auth_json import LoginMode
+from cfp.codex.auth_json import Login
 from cfp.errors import Failed
 from cfp.host.programs.batch import UnsafeWord, invocation
 from cfp.host.programs.codex import find_codex_program
@@ -34,11 +34,17 @@ HOOKS_LIST_SINCE = (0, 130)  # the first release whose app-server answers hooks/
 _TIMEOUT = 10.0  # seconds; app-server answers within 0.3 on a machine at rest
 _VERSION = re.compile(r"\b(\d+)\.(\d+)\.(\d+)")
 
-# The output of `codex login status`, on stderr. "Logged in using an API key" until 0.165.
+# The output of `codex login status`, on stderr; the first that matches. "Logged in using an API key" until 0.165.
 _LOGINS = (
-    (re.compile(r"\bChatGPT\b"), LoginMode.CHATGPT),
-    (re.compile(r"\bAPI key\b"), LoginMode.API_KEY),
+    (re.compile(r"\bNot logged in\b"), Login.NONE),
+    (re.compile(r"\busing ChatGPT\b"), Login.CHATGPT),
+    (re.compile(r"\bpersonal access token\b"), Login.PERSONAL_ACCESS_TOKEN),
+    (re.compile(r"\busing access token\b"), Login.AGENT_IDENTITY),
+    (re.compile(r"\bworkload identity\b"), Login.WORKLOAD_IDENTITY),
+    (re.compile(r"\bBedrock\b"), Login.BEDROCK),
+    (re.compile(r"\bAPI key\b"), Login.API_KEY),
 )
+_SIGNED_OUT = 1  # its exit code with `Not logged in`, and with each error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,16 +85,16 @@ class CodexCli:
         major, minor, patch = match.groups()
         return int(major), int(minor), int(patch)
 
-    def login_mode(self, *, timeout: float = _TIMEOUT) -> LoginMode:
-        """Return the login mode, wherever Codex keeps it; UNKNOWN without a login or an answer."""
+    def login(self, *, timeout: float = _TIMEOUT) -> Login:
+        """Return the login, wherever Codex keeps it; UNKNOWN without an answer that is understood."""
         try:
             done = self._run("login", "status", timeout=timeout)
         except Failed:
-            return LoginMode.UNKNOWN
-        if done.returncode != 0:
-            return LoginMode.UNKNOWN
+            return Login.UNKNOWN
         text = done.stdout + done.stderr
-        return next((mode for pattern, mode in _LOGINS if pattern.search(text)), LoginMode.UNKNOWN)
+        login = next((login for pattern, login in _LOGINS if pattern.search(text)), Login.UNKNOWN)
+        expected = _SIGNED_OUT if login is Login.NONE else 0
+        return login if done.returncode == expected else Login.UNKNOWN
 
     def hooks(self, folder: Path, *, timeout: float = _TIMEOUT) -> HooksListing:
         """Return the hooks of a session in `folder`, read afresh; raises Failed (always before Codex 0.130)."""

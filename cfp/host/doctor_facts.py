@@ -53,7 +53,7 @@ def read_doctor_facts(
         ),
         hooks_bar=str(system / "requirements.toml") if _bars_hooks(_doc(system / "requirements.toml")) else "",
         keyring=store in {"keyring", "auto"},
-        cli_login=host.codex.login_mode() if unknown and host.codex is not None else None,
+        cli_login=host.codex.login() if unknown and host.codex is not None else None,
         model=model or "",
         model_tiers=_tiers(host, model) if model else None,
         read_back=_read_back(host, facts),

@@ -121,6 +121,7 @@ def survey(  # noqa: PLR0913  each is one choice, and all but two have a default
         user_environment=names_of(user_environ),
         dotenv=names_of(dotenv),
         auth_names=auth_json.names(auth),
+        auth_flaw=auth_json.flaw(auth),
         worker=worker,
         candidate=candidate,
         default_address=look.at(DEFAULT_HOST, DEFAULT_PORT)

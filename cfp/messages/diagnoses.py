@@ -33,6 +33,7 @@ DiagnosisCode = Literal[
     "unknown_login_preserved",
     "codex_refuses",
     "codex_key_missing",
+    "codex_sends_no_key",
     "upstream_auth_missing",
     "upstream_key_unsendable",
     "upstream_auth_not_persistent",
@@ -108,6 +109,9 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "codex_key_missing": Message(
         "Codex refuses to start a turn from here: the variable that the provider's env_key names is not set in the environment or in .env.",
         "Set the variable in .env in the Codex home, or in the environment that starts Codex. A key in auth.json does not count for it."),
+    "codex_sends_no_key": Message(
+        "Codex sends the provider no key: config.toml says that its login is the key, and auth.json has none that Codex can read.",
+        f"Run `{CLI} doctor` for the reason, then sign in with `codex login`."),
     "upstream_auth_missing": Message(
         "The proxy should send the provider's key, but the key is missing.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
     "upstream_key_unsendable": Message(

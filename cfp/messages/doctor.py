@@ -88,12 +88,12 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
     "login_in_keyring": Message(
         "The Codex CLI reports the login {login}, but auth.json does not have it. The proxy reads auth.json for each request, "
         "so the policy auto adds no tier.",
-        f"Sign in, or run `{CLI} set-upstream --service-tier-policy inject_missing` to add the tier always."),
+        f"Sign in, or run `{CLI} install --start --service-tier-policy inject_missing` to add the tier always."),
     "login_unreadable": Message(
         "auth.json has no login; it may be in the keyring.",
-        f"Sign in, or run `{CLI} set-upstream --service-tier-policy inject_missing` to add the tier always."),
+        f"Sign in, or run `{CLI} install --start --service-tier-policy inject_missing` to add the tier always."),
     "login_unknown": Message(
-        "No login was found.", f"Sign in, or run `{CLI} set-upstream --service-tier-policy inject_missing` to add the tier always."),
+        "No login was found.", f"Sign in, or run `{CLI} install --start --service-tier-policy inject_missing` to add the tier always."),
     "codex_cli_missing": Message(
         "codex-fast-proxy {version} runs from {package}; no Codex CLI was found on PATH.",
         "If you use only the Codex App, there is nothing to do."),
@@ -162,6 +162,17 @@ PASSES: Final[dict[PassCode, Message]] = {
     "hooks_enabled": Message("Codex runs hooks."),
     "hook_not_needed": Message("No hook is needed."),
     "hook_trusted": Message("Codex will start the proxy if it is not running."),
+}
+
+# Codex's login in words, by its kind.
+LOGINS: Final[dict[str, str]] = {
+    "api_key": "an API key",
+    "chatgpt": "ChatGPT",
+    "mixed": "ChatGPT, with an API key beside it",
+    "personal_access_token": "a personal access token",
+    "agent_identity": "an agent identity",
+    "bedrock": "Amazon Bedrock",
+    "workload_identity": "a workload identity",
 }
 
 # What follows the sentence of `upstream`, by the WebSocket support that the proxy knows of.

@@ -19,12 +19,18 @@ FailureCode = Literal[
     "model_unknown",
     "key_unknown",
     "codex_key_unset",
+    "auth_table_refused",
+    "auth_json_broken",
+    "login_needs_newer_codex",
+    "not_signed_in",
+    "auth_command_failed",
     "chatgpt_login_not_sent",
     "upstream_dns",
     "upstream_refused",
     "upstream_unreachable",
     "upstream_tls",
     "upstream_rejected",
+    "upstream_wants_key",
     "upstream_redirect",
     "upstream_not_sse",
     "upstream_stalled",
@@ -54,12 +60,27 @@ FAILURES: Final[dict[FailureCode, Message]] = {
         "The provider cannot be tried: config.toml names no model, and no Codex CLI was found that could name its default.",
         "Set `model` in config.toml, or pass --no-verify."),
     "key_unknown": Message(
-        "No key was found that Codex would send to {provider}.",
-        "Set the variable that the provider's env_key names, pass another variable with --upstream-api-key-env, or pass --no-verify."),
+        "No key was found for {provider}.",
+        "Name the variable that has it with --upstream-api-key-env, or pass --no-verify."),
     "codex_key_unset": Message(
-        "Codex would not start a turn: the variable that env_key names for {provider} is not set, neither in the environment nor in "
-        "{dotenv}.",
+        "Codex would not start a turn: the variable {variable}, which env_key names for {provider}, is not set, neither in the "
+        "environment nor in {dotenv}.",
         "Set it in one of the two. A key in auth.json does not count for it, and neither does --upstream-api-key-env."),
+    "auth_table_refused": Message(
+        "Codex would not start a turn: it does not accept the table `auth` of {provider} in config.toml as it is.",
+        "Give that table a `command`, and name no other key beside it: no env_key, no experimental_bearer_token and no requires_openai_auth."),
+    "auth_json_broken": Message(
+        "Codex finds no key and no login in {auth_json}, which {reason}.",
+        "Correct the file by hand and save it as UTF-8 without a byte order mark, or sign in again with `codex login`."),
+    "login_needs_newer_codex": Message(
+        "Codex would not start a turn: {auth_json} has a personal access token, which this Codex is too old to understand.",
+        "Update Codex to 0.138 or newer, or sign in another way with `codex login`."),
+    "not_signed_in": Message(
+        "Codex would send its own login to {provider}, because of requires_openai_auth, but nobody is signed in.",
+        "Sign in with `codex login`, or name the provider's own key: env_key in its table of config.toml, or --upstream-api-key-env NAME."),
+    "auth_command_failed": Message(
+        "Codex gets the key for the provider from the program that `auth.command` names, and that program {reason}: {command}.",
+        "Run it yourself as config.toml has it, with its args, and correct what it reports; it must print the key and nothing else."),
     "chatgpt_login_not_sent": Message(
         "Codex would send its own login to {provider}. Only Codex may send it, so the provider "
         "was not tried.",
@@ -72,6 +93,10 @@ FAILURES: Final[dict[FailureCode, Message]] = {
         "TLS with {host} failed: {reason}.", "Check this machine's date, or name your CA file in SSL_CERT_FILE."),
     "upstream_rejected": Message(
         "{host} responded with {status}: {message}", "Nothing was changed. Check the URL, the key and the model."),
+    "upstream_wants_key": Message(
+        "{host} responded with 401 to a request without a key: {reason}. Its words: {message}",
+        "Name the provider's key: env_key in its table of config.toml, or --upstream-api-key-env NAME. If the provider accepts Codex's own "
+        "login, pass --no-verify."),
     "upstream_redirect": Message(
         "{host} redirects to {url}.", "If the provider has moved, pass --upstream-base {base}."),
     "upstream_not_sse": Message(

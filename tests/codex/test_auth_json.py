@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfp.codex import config_toml
-from cfp.codex.auth_json import Login, LoginMode, api_key, login, login_mode
+from cfp.codex.auth_json import Login, LoginMode, api_key, flaw, login, login_mode
 
 KEY = "sk-fixture-not-a-key"
 HOMES = Path(__file__).parents[2] / "fixtures" / "codex_home"
@@ -29,6 +29,11 @@ CASES: list[tuple[Any, LoginMode]] = [
     ({"auth_mode": "chatgpt", "tokens": {"id_token": "x"}},              LoginMode.CHATGPT),
     ({"auth_mode": "chatgpt"},                                           LoginMode.CHATGPT),
     ({"auth_mode": "chatgptAuthTokens"},                                 LoginMode.CHATGPT),
+    ({"auth_mode": "personalAccessToken"},                               LoginMode.CHATGPT),
+    ({"auth_mode": "personalAccessToken", "OPENAI_API_KEY": KEY},        LoginMode.MIXED),
+    ({"personal_access_token": "at-x"},                                  LoginMode.CHATGPT),
+    ({"auth_mode": "agentIdentity", "agent_identity": {"a": "b"}},       LoginMode.CHATGPT),
+    ({"auth_mode": "bedrockApiKey", "bedrock_api_key": {"api_key": "x"}}, LoginMode.UNKNOWN),
     ({"auth_mode": None, "tokens": {"id_token": "x"}},                   LoginMode.CHATGPT),
     ({"tokens": {"id_token": "", "x": {"y": []}}},                       LoginMode.UNKNOWN),
     ({"tokens": None},                                                   LoginMode.UNKNOWN),
@@ -57,6 +62,26 @@ def test_a_file_that_codex_cannot_read_says_nothing(data: bytes | None) -> None:
     """No file, no JSON, a byte order mark, no UTF-8."""
     assert login_mode(data, None) is LoginMode.UNKNOWN
     assert api_key(data, "OPENAI_API_KEY") is None
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (None, ""),
+        (b"{}", ""),
+        (b'{"OPENAI_API_KEY": "sk-secret"}', ""),
+        (b"", "not valid JSON (line 1, column 1)"),
+        (b'{"OPENAI_API_KEY": "sk-secret",\n}', "not valid JSON (line 2, column 1)"),
+        (b'\xef\xbb\xbf{"OPENAI_API_KEY": "sk-secret"}', "byte order mark"),
+        (b'{"OPENAI_API_KEY": "sk-secret\xff"}', "not UTF-8"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'["sk-secret"]', "not a JSON object"),
+    ],
+)
+def test_the_flaw_of_a_file(data: bytes | None, words: str) -> None:
+    """It is named with its place, without a word of the file."""
+    assert (words == "", True) == (flaw(data) == "", words in flaw(data))
+    assert "secret" not in flaw(data)
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,16 @@ def test_each_diagnosis_has_its_home(code: str, other: dict[str, Any]) -> None:
     assert code == diagnose(replace(ENABLED, **other)).code
 
 
+@pytest.mark.parametrize("login", [Login.UNREADABLE, Login.NONE])
+def test_a_login_that_is_not_there(login: Login) -> None:
+    """A home whose key is Codex's login is not ready without one; a key of the proxy's own takes its place."""
+    home = replace(LOGIN_ENABLED, codex_login=login)
+    assert "codex_sends_no_key" == diagnose(home).code
+    kept = replace(home.settings, upstream_api_key_env="RELAY_KEY")
+    split = replace(home, settings=kept, dotenv=frozenset({"RELAY_KEY"}), environment=frozenset({"RELAY_KEY"}))
+    assert "settings_pending_restart" == diagnose(split).code
+
+
 def test_the_first_that_holds_is_said() -> None:
     """Of two findings that hold together, the earlier row is the diagnosis."""
     for index, (code, other) in enumerate(ORDER[:-1]):

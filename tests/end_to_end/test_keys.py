@@ -36,7 +36,7 @@ def test_an_env_key_in_auth_json_alone(machine: Machine, verb: list[str]) -> Non
     machine.relay()
     machine.write("config.toml", machine.config.read_text().replace(KEY_ENV, "OTHER_KEY"))
     machine.write("auth.json", f'{{"OTHER_KEY": "{KEY}", "OPENAI_API_KEY": "{KEY}"}}')
-    assert "codex_refuses" in {check["code"] for check in machine.cfp("doctor").json["checks"]}
+    assert "codex_key_unset" in {check["code"] for check in machine.cfp("doctor").json["checks"]}
     ran = machine.cfp(*verb)
     if "--dry-run" not in verb:
         assert (2, "codex_key_unset") == (ran.code, ran.json["code"]), ran.transcript
@@ -44,6 +44,69 @@ def test_an_env_key_in_auth_json_alone(machine: Machine, verb: list[str]) -> Non
     assert () == machine.upstream.received
     machine.write(".env", f"OTHER_KEY={KEY}\n")
     assert 0 == machine.cfp("verify-upstream").code
+
+
+def test_another_key_is_no_way_around_an_unset_env_key(codex: Machine) -> None:
+    """The real Codex ends each turn without asking anyone, so install refuses with --upstream-api-key-env too."""
+    codex.relay()
+    codex.environ |= {KEY_ENV: "", "OTHER": KEY}
+    before = codex.files()
+    ran = codex.cfp("install", "--start", "--port", str(codex.port), "--upstream-api-key-env", "OTHER")
+    assert (2, "codex_key_unset") == (ran.code, ran.json["code"]), ran.transcript
+    assert KEY_ENV in ran.json["error"]
+    assert ((), before) == (codex.upstream.received, codex.files())
+    turn = codex.codex_exec()
+    assert (1, True, ()) == (turn.code, KEY_ENV in turn.stderr, codex.upstream.received), turn.transcript
+
+
+_WANTS_LOGIN = "requires_openai_auth = true\n"
+_FAILS = "[model_providers.relay.auth]\ncommand = {}\nargs = {}\n".format(
+    *json.dumps([sys.executable, ["-c", "print('sk-half-a-key'); raise SystemExit(3)"]])[1:-1].split(", ", 1)
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "auth", "code", "words"),
+    [
+        (_WANTS_LOGIN, f'\ufeff{{"OPENAI_API_KEY": "{KEY}"}}', "auth_json_broken", "byte order mark"),
+        (_WANTS_LOGIN, f'{{"OPENAI_API_KEY": "{KEY}",}}', "auth_json_broken", "line 1, column"),
+        (_WANTS_LOGIN, "[]", "auth_json_broken", "not a JSON object"),
+        (_WANTS_LOGIN, "", "not_signed_in", "nobody is signed in"),
+        (_FAILS, "", "auth_command_failed", "exit code 3"),
+    ],
+    ids=["byte order mark", "comma", "list", "nobody", "command"],
+)
+def test_no_key_for_a_reason(codex: Machine, table: str, auth: str, code: str, words: str) -> None:
+    """The reason is named, and it is true: the real Codex sends the provider a turn without a key."""
+    codex.write("config.toml", without_env_key(relay_config(codex.upstream.base_url, table=table)))
+    if auth:
+        codex.write("auth.json", auth)
+    ran = codex.cfp("install", "--start", "--port", str(codex.port))
+    assert (2, code, True) == (ran.code, ran.json["code"], words in ran.json["error"]), ran.transcript
+    assert () == codex.upstream.received
+    assert "half-a-key" not in ran.stdout
+    codex.codex_exec()
+    assert {None} == {request.header("authorization") for request in codex.upstream.received}
+
+
+def test_a_401_without_a_key_says_so(codex: Machine) -> None:
+    """Codex sends no key where the table names none; with the key named, the very advice, the install succeeds."""
+    codex.write("config.toml", without_env_key(relay_config(codex.upstream.base_url)))
+    ran = codex.cfp("install", "--start", "--port", str(codex.port))
+    assert (2, "upstream_wants_key") == (ran.code, ran.json["code"]), ran.transcript
+    assert "--upstream-api-key-env" in ran.json["next_user_action"]
+    codex.install("--upstream-api-key-env", KEY_ENV)
+    assert f"Bearer {KEY}" == codex.turn().header("authorization")
+
+
+def test_a_401_with_a_key_is_about_the_key(machine: Machine) -> None:
+    """A wrong key was sent, so it is not called missing."""
+    machine.relay()
+    machine.environ[KEY_ENV] = "sk-wrong"
+    machine.upstream.keys.add("sk-wrong")  # it may come here
+    ran = machine.cfp("install", "--start", "--port", str(machine.port))
+    assert (2, "upstream_rejected") == (ran.code, ran.json["code"]), ran.transcript
+    assert "401" in ran.json["error"]
 
 
 def test_a_chatgpt_login_is_not_ours_to_send(machine: Machine) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cfp.codex.auth_json import LoginMode
+from cfp.codex.auth_json import Login
 from cfp.errors import Failed
 from cfp.host.codex_cli import CodexCli, find_codex
 from cfp.host.system.windows import profile_folder
@@ -111,23 +111,30 @@ def test_versions(scripted: Script, output: str, expected: tuple[int, int, int])
 @pytest.mark.parametrize(
     ("output", "code", "expected"),
     [
-        ("Logged in using ChatGPT", 0, LoginMode.CHATGPT),
-        ("API key configured - sk-***", 0, LoginMode.API_KEY),
-        ("Logged in using an API key - sk-***", 0, LoginMode.API_KEY),
-        ("Logged in using a new kind of thing", 0, LoginMode.UNKNOWN),
-        ("Not logged in", 1, LoginMode.UNKNOWN),
-        ("Error checking login status: ChatGPT keyring", 1, LoginMode.UNKNOWN),
+        ("Logged in using ChatGPT", 0, Login.CHATGPT),
+        ("API key configured - sk-***", 0, Login.API_KEY),
+        ("Logged in using an API key - sk-***", 0, Login.API_KEY),
+        ("Logged in using access token", 0, Login.AGENT_IDENTITY),
+        ("Logged in using personal access token", 0, Login.PERSONAL_ACCESS_TOKEN),
+        ("Logged in using Amazon Bedrock API key", 0, Login.BEDROCK),
+        ("Logged in using Amazon Bedrock AWS access keys", 0, Login.BEDROCK),
+        ("Logged in using workload identity", 0, Login.WORKLOAD_IDENTITY),
+        ("Logged in using a new kind of thing", 0, Login.UNKNOWN),
+        ("Not logged in", 1, Login.NONE),
+        ("Not logged in", 3, Login.UNKNOWN),
+        ("Error checking login status: failed to request personal access token metadata", 1, Login.UNKNOWN),
+        ("Error checking login status: ChatGPT keyring", 1, Login.UNKNOWN),
     ],
 )
-def test_login_modes(scripted: Script, output: str, code: int, expected: LoginMode) -> None:
+def test_logins(scripted: Script, output: str, code: int, expected: Login) -> None:
     """Each sentence of `login status`, of this version and before, is understood; an error is no login."""
-    assert expected == scripted(f"print({output!r}, file=sys.stderr); sys.exit({code})").login_mode()
+    assert expected == scripted(f"print({output!r}, file=sys.stderr); sys.exit({code})").login()
 
 
-def test_no_login_mode_without_an_answer(scripted: Script, tmp_path: Path) -> None:
+def test_no_login_without_an_answer(scripted: Script, tmp_path: Path) -> None:
     """A CLI that hangs or cannot be run leaves the login unknown."""
-    assert LoginMode.UNKNOWN == scripted("time.sleep(60)").login_mode(timeout=0.2)
-    assert LoginMode.UNKNOWN == CodexCli(program=tmp_path / "none", environ=NOTHING).login_mode()
+    assert Login.UNKNOWN == scripted("time.sleep(60)").login(timeout=0.2)
+    assert Login.UNKNOWN == CodexCli(program=tmp_path / "none", environ=NOTHING).login()
 
 
 # ---- When it misbehaves ----------------------------------------------------------------------------------------
@@ -204,9 +211,9 @@ def test_the_real_version(real: CodexCli) -> None:
 
 def test_the_real_login(real: CodexCli, codex_home: Path) -> None:
     """No login, an API key, and no login again."""
-    assert LoginMode.UNKNOWN == real.login_mode()
+    assert Login.NONE == real.login()
     (codex_home / "auth.json").write_text('{"auth_mode": "apikey", "OPENAI_API_KEY": "sk-not-a-real-key"}')
-    assert LoginMode.API_KEY == real.login_mode()
+    assert Login.API_KEY == real.login()
 
 
 def test_the_real_hooks(real: CodexCli, codex_home: Path, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cfp.codex.auth_json import Login
 from cfp.core.facts import Facts
-from cfp.core.policy import LoginMode
 from cfp.messages import Message
 from cfp.places import Place
 
@@ -43,7 +43,7 @@ class DoctorFacts:
     managed: tuple[str, ...] = ()
     hooks_bar: str = ""
     keyring: bool = False
-    cli_login: LoginMode | None = None
+    cli_login: Login | None = None
     model: str = ""
     model_tiers: tuple[str, ...] | None = None
     read_back: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cfp.codex.auth_json import Login
 from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
 from cfp.core.facts import Facts
 from cfp.core.plan.repair import plan_recovery, unrepairable
@@ -11,7 +12,7 @@ from cfp.core.state import uses_proxy
 from cfp.errors import Refused
 from cfp.messages import ErrorCode, message
 from cfp.messages.diagnoses import DIAGNOSES
-from cfp.messages.doctor import FINDINGS, PASSES
+from cfp.messages.doctor import FINDINGS, LOGINS, PASSES
 
 
 def codex_config(facts: Facts, _: DoctorFacts) -> CheckResult:
@@ -66,12 +67,22 @@ def provider_base_url(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     return success(PASSES["url" if url else "url_built_in"].filled({"url": url}), url=url)
 
 
+# Accounts of ChatGPT by which Codex is signed in without a ChatGPT login.
+_ACCOUNTS = frozenset({Login.PERSONAL_ACCESS_TOKEN, Login.AGENT_IDENTITY})
+
+
 def login_mode(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that the login is known, by which the policy auto decides."""
+    if facts.codex_login is Login.UNREADABLE:
+        text = message("auth_json_broken", {"auth_json": str(facts.layout.auth), "reason": facts.auth_flaw})
+        return advice("auth_json_broken", text, login_mode=facts.login)
+    if facts.codex_login in _ACCOUNTS:
+        text = PASSES["login"].filled({"login": LOGINS[facts.codex_login]})
+        return success(text, login_mode=facts.login)
     if facts.login is not LoginMode.UNKNOWN:
-        return success(PASSES["login"].filled({"login": facts.login}), login_mode=facts.login)
-    if surroundings.cli_login not in {None, LoginMode.UNKNOWN}:
-        text = FINDINGS["login_in_keyring"].filled({"login": surroundings.cli_login})
+        return success(PASSES["login"].filled({"login": LOGINS[facts.login]}), login_mode=facts.login)
+    if surroundings.cli_login not in {None, Login.NONE, Login.UNREADABLE, Login.UNKNOWN}:
+        text = FINDINGS["login_in_keyring"].filled({"login": LOGINS[surroundings.cli_login]})
         return advice("login_in_keyring", text, login_mode=facts.login, codex_says=surroundings.cli_login)
     text = FINDINGS["login_unreadable" if surroundings.keyring else "login_unknown"]
     return advice("login_unknown", text, login_mode=facts.login)

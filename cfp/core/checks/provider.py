@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
-from cfp.core.diagnosis import message_code_for, refusal_code
+from cfp.core.diagnosis import message_code_for
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity
 from cfp.core.plan.model_catalog import catalog_details, catalog_url, is_proxied, passed_by
@@ -15,7 +15,10 @@ from cfp.core.route_report import (
     key_available,
     key_persistent,
     key_warnings,
+    obstacle_details,
+    obstacle_of,
     route_identity,
+    stands_in_the_way,
     variables_of_new_programs,
 )
 from cfp.core.state import uses_proxy
@@ -84,8 +87,9 @@ def upstream_auth(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
         return _auth_before_install(facts, surroundings)
     route = route_identity(facts, settings)
     evidence = {"override": settings.overrides_auth, "identity_on_the_wire": route.to_json()}
-    if route.direct is Identity.CODEX_REFUSES:
-        return failure("codex_refuses", DIAGNOSES[message_code_for(facts, "codex_refuses")], **evidence)
+    obstacle = stands_in_the_way(facts, settings)
+    if obstacle is not None:
+        return failure(obstacle, message(obstacle, obstacle_details(facts, settings.provider)), **evidence)
     if not key_available(facts, settings):
         return failure("upstream_auth_missing", DIAGNOSES["upstream_auth_missing"])
     if route.login_reaches_provider:
@@ -108,8 +112,9 @@ def _auth_before_install(facts: Facts, surroundings: DoctorFacts) -> CheckResult
     refused = direct is Identity.CODEX_REFUSES
     route = ROUTES["identity_refused" if refused else "identity_direct"].filled({"direct": IDENTITIES[direct]})
     wire = {"direct": direct, "through_proxy": None, "message": route.sentence}
-    if refused:
-        return failure("codex_refuses", DIAGNOSES[refusal_code(facts, provider)], identity_on_the_wire=wire)
+    obstacle = obstacle_of(facts, provider)
+    if obstacle is not None:
+        return failure(obstacle, message(obstacle, obstacle_details(facts, provider)), identity_on_the_wire=wire)
     return success(route, identity_on_the_wire=wire)
 
 

@@ -6,25 +6,28 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from cfp.errors import Failed
 from cfp.host.programs.search import find_program
 from cfp.host.system.windows import NO_WINDOW
 
 _TIMEOUT_MS = 5000  # Codex's own patience where the table names none
 
 
-def printed_key(auth: Mapping[str, Any], variables: Mapping[str, str]) -> str | None:
-    """Run `auth.command` with its `args` and return its stripped stdout; None where it fails or prints nothing.
+def printed_key(auth: Mapping[str, Any], variables: Mapping[str, str]) -> str:
+    """Run `auth.command` with its `args` and return its stripped stdout.
 
     As with Codex 0.169, it runs in `auth.cwd`, else in the current folder, with $CODEX_HOME/.env in its environment,
-    for `timeout_ms` at most. Its stderr is not read.
+    for `timeout_ms` at most. Its stderr is not read, since it may quote a key.
+    Raises Failed(auth_command_failed; command, reason).
     """
     command, arguments = auth.get("command"), auth.get("args", [])
     if not isinstance(command, str) or not isinstance(arguments, list):
-        return None
+        raise _failed("auth.command", "is not a text, or its args are not a list")
     program = find_program(command, variables)
     folder, patience = auth.get("cwd"), auth.get("timeout_ms")
     if program is None:
-        return None
+        raise _failed(command, "was not found")
+    seconds = (patience if isinstance(patience, int) and patience > 0 else _TIMEOUT_MS) / 1000
     try:
         done = subprocess.run(
             [str(program), *map(str, arguments)],
@@ -33,10 +36,21 @@ def printed_key(auth: Mapping[str, Any], variables: Mapping[str, str]) -> str | 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=(patience if isinstance(patience, int) and patience > 0 else _TIMEOUT_MS) / 1000,
+            timeout=seconds,
             check=False,
             creationflags=NO_WINDOW,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.decode(errors="replace").strip() or None if done.returncode == 0 else None
+    except subprocess.TimeoutExpired:
+        raise _failed(command, f"did not end within {seconds:g} s") from None
+    except OSError as error:
+        raise _failed(command, f"could not be started ({error.strerror or type(error).__name__})") from None
+    if done.returncode != 0:
+        raise _failed(command, f"ended with exit code {done.returncode}")
+    key = done.stdout.decode(errors="replace").strip()
+    if key == "":
+        raise _failed(command, "printed nothing")
+    return key
+
+
+def _failed(command: str, reason: str) -> Failed:
+    return Failed("auth_command_failed", command=command, reason=reason)

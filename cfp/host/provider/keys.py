@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cfp.codex import auth_json
+from cfp.codex.auth_json import Login
 from cfp.core.identities import (
     Identity,
     ProviderAuth,
@@ -105,13 +106,17 @@ class CodexFiles:
     environ: Mapping[str, str]
     user_environ: Mapping[str, str] = field(default_factory=dict)
 
-    def identity(self, provider: str) -> Identity:
-        """Return the identity that Codex would send to a provider."""
+    @property
+    def login(self) -> Login:
+        """The login that Codex uses."""
         store = self.config.get("cli_auth_credentials_store")
-        login = auth_json.login(
+        return auth_json.login(
             self.auth, store if isinstance(store, str) else None, self.environ.get("CODEX_ACCESS_TOKEN")
         )
-        return predicted_identity(self.config, provider, login, self.variables())
+
+    def identity(self, provider: str) -> Identity:
+        """Return the identity that Codex would send to a provider."""
+        return predicted_identity(self.config, provider, self.login, self.variables())
 
     def auth_of(self, provider: str) -> ProviderAuth:
         """Return the key that the provider's table names."""
@@ -132,6 +137,7 @@ def discover_key(
     """Return the key that Codex would send to `provider`, or with `source`, the one that the user named.
 
     provider_auth_data is provider-auth.json. None: there is none (`sends_key` is whether one is to be expected).
+    Raises Failed(auth_command_failed) where the provider's `auth.command` prints none.
     """
     table = provider_table(files.config, provider)
     readers: dict[KeyLocation, Callable[[str], str | None]] = {

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cfp.errors import Failed
 from cfp.host.provider.keys import (
     CodexFiles,
     KeyLocation,
@@ -66,25 +67,39 @@ class TestAuthCommand:
         assert (str(tmp_path), "auth_command") == self.run("print(os.getcwd())", cwd=str(tmp_path))
 
     @pytest.mark.parametrize(
-        ("words", "patience"),
+        ("words", "patience", "reason"),
         [
-            ("sys.exit(1)", 20_000),
-            ("print('key'); sys.exit(1)", 20_000),
-            ("pass", 20_000),
-            ("print('key', flush=True); time.sleep(30)", 200),
+            ("sys.exit(3)", 20_000, "ended with exit code 3"),
+            ("print('sk-a'); print('sk-b', file=sys.stderr); sys.exit(1)", 20_000, "ended with exit code 1"),
+            ("pass", 20_000, "printed nothing"),
+            ("print('key', flush=True); time.sleep(30)", 200, "did not end within 0.2 s"),
         ],
     )
-    def test_a_failure_is_no_key(self, words: str, patience: int) -> None:
-        """Empty or late output is no key either, and no other key takes its place."""
-        assert self.run(words, timeout_ms=patience) is None
+    def test_a_failure_is_named(self, words: str, patience: int, reason: str) -> None:
+        """Empty or late output is no key either, no other key takes its place, and no output is repeated."""
+        with pytest.raises(Failed) as caught:
+            self.run(words, timeout_ms=patience)
+        details = {"command": sys.executable, "reason": reason}
+        assert ("auth_command_failed", details) == (caught.value.code, caught.value.details)
         assert sends_key(files(config(auth={"command": "sh"})), "relay")
 
-    @pytest.mark.parametrize(
-        "auth", [{}, {"command": 1}, {"command": "sh", "args": "x"}, {"command": "no-such-program"}]
-    )
-    def test_a_table_that_cannot_run(self, auth: dict[str, Any]) -> None:
-        """Gives no key."""
+    @pytest.mark.parametrize("auth", [{}, {"command": 1}])
+    def test_a_table_without_a_program(self, auth: dict[str, Any]) -> None:
+        """Gives no key: Codex does not start with it."""
         assert discovered(config(auth=auth)) is None
+
+    @pytest.mark.parametrize(
+        ("auth", "reason"),
+        [
+            ({"command": "sh", "args": "x"}, "is not a text, or its args are not a list"),
+            ({"command": "no-such-program"}, "was not found"),
+        ],
+    )
+    def test_a_table_that_cannot_run(self, auth: dict[str, Any], reason: str) -> None:
+        """Is named."""
+        with pytest.raises(Failed) as caught:
+            discovered(config(auth=auth))
+        assert ("auth_command_failed", reason) == (caught.value.code, caught.value.details["reason"])
 
 
 def test_a_login_is_not_ours_to_send() -> None:
