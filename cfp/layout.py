@@ -186,3 +186,25 @@ def skill_link(skills_root: str | None, environ: Mapping[str, str]) -> Path:
     """Return the path where agents look for our skill: below `skills_root`, by default ~/.agents/skills."""
     root = Path(skills_root) if skills_root else users_folder(environ) / ".agents" / "skills"
     return root / SKILL_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class SystemLayout:
+    """The paths of the administrator's files of Codex."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.toml"
+
+    @property
+    def managed(self) -> Path:
+        return self.folder / "managed_config.toml"
+
+    @property
+    def requirements(self) -> Path:
+        return self.folder / "requirements.toml"
+
+
+SYSTEM: Final = SystemLayout(Path("/etc/codex"))

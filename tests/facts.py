@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cfp.codex import config_toml, hook_trust, hooks_document
+from cfp.codex.app_server.answers import CodexAnswers
 from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
 from cfp.core.health import parse_health
@@ -28,6 +29,8 @@ name = "Relay"
 base_url = "{UPSTREAM}"
 env_key = "RELAY_KEY"
 """.encode()
+# Codex's word on a home whose config it takes, whatever our own reading says.
+TAKEN = CodexAnswers()
 # config.toml of a provider that takes Codex's login: no key of its own is in the way.
 LOGIN_CONFIG = CONFIG.replace(b'env_key = "RELAY_KEY"', b"requires_openai_auth = true")
 CODEX_LOGINS = {
@@ -122,6 +125,7 @@ def after(before: Facts, changes: tuple[FileChange, ...], worker: PortFact | Non
         worker=worker,
         candidate=worker or before.candidate,
         codex_version=before.codex_version,
+        codex=before.codex,
         now=before.now,
     )
 

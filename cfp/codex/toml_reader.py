@@ -11,7 +11,7 @@ import re
 import tomllib
 from typing import Any
 
-from cfp.codex.text import Unparseable
+from cfp.codex.text import Unparseable, line_and_column
 
 STRING = (
     r'"""(?:[^"\\]|\\.|"(?!""))*+"""(?:"{0,2})'
@@ -41,17 +41,31 @@ def loads(text: str) -> dict[str, Any]:
             return tomllib.loads(older)
         except ValueError as error:
             refusal = error
-    raise _unparseable(refusal) from None
+    raise _unparseable(refusal, text) from None
 
 
-def _unparseable(error: ValueError) -> Unparseable:
+def _unparseable(error: ValueError, text: str) -> Unparseable:
     """Name the place and the reason: tomllib quotes single characters and names of keys, never values."""
     message = str(error)
     at = _PLACE.search(message)
     if not isinstance(error, tomllib.TOMLDecodeError) or at is None:
         return Unparseable("it holds a value that is out of range")
-    line, column = (int(number or 0) for number in at.groups())
-    return Unparseable(message[: at.start()].lower(), line=line, column=column)
+    place = {"line": int(at[1]), "column": int(at[2])} if at[1] else _unfinished(text)
+    return Unparseable(message[: at.start()].lower(), **place)
+
+
+def _unfinished(text: str) -> dict[str, int]:
+    """Return line and column of the first quote or bracket that nothing closes, else of the end of the text."""
+    open_marks: list[int] = []
+    for token in _TOKEN.finditer(text):
+        if token[0] in {'"', "'"}:  # a whole string is one token, and `""` one in front of a third quote
+            start = token.start()
+            return line_and_column(text, start - 2 if text[max(0, start - 2) : start] == token[0] * 2 else start)
+        if token[0] in {"[", "{"}:
+            open_marks.append(token.start())
+        elif token[0] in {"]", "}"} and open_marks:
+            open_marks.pop()
+    return line_and_column(text, open_marks[0] if open_marks else len(text))
 
 
 def _as_toml_1_0(text: str) -> str:

@@ -135,7 +135,7 @@ def run(args: Args, host: Host) -> Result:
         plan = plan_install(facts, args.request())
         switch = _transact(args, host, lease, facts, plan)
         after = host.survey(settled=True)
-        read_back = {} if args.prepare_only else _read_back(host, lease, plan, after)
+        read_back = {} if args.prepare_only else _read_back(host, lease, plan, after, facts.codex_version)
         if read_back.get("trust_read_back") == "corrected":
             after = host.survey(settled=True)
     fields = {**_fields(after, plan, switch), "verification": verification, **read_back, **recovered}
@@ -155,17 +155,21 @@ def _transact(args: Args, host: Host, lease: Lease, facts: Facts, plan: InstallP
     return switch
 
 
-def _read_back(host: Host, lease: Lease, plan: InstallPlan, facts: Facts) -> dict[str, Any]:
+def _read_back(
+    host: Host, lease: Lease, plan: InstallPlan, facts: Facts, version: tuple[int, ...] | None
+) -> dict[str, Any]:
     """Ask Codex whether it trusts our hook, and record its key and hash where ours differ."""
-    if plan.hook is None or host.codex is None or (host.codex_version or (0,)) < HOOKS_LIST_SINCE:
+    if plan.hook is None or (version or (0,)) < HOOKS_LIST_SINCE:
         return {"trust_read_back": "unavailable"}
     try:
-        listing = host.codex.hooks(host.layout.home)
+        answers = host.answers(facts)
     except CfpError as error:
         return {"trust_read_back": "unavailable", "trust_read_back_error": error.code}
     except KeyboardInterrupt:  # the installation is committed by now, and the result must say so
         return {"trust_read_back": "interrupted"}
-    ours = next((entry for entry in listing.hooks if entry.command == plan.hook.command), None)
+    if answers is None:
+        return {"trust_read_back": "unavailable"}
+    ours = next((entry for entry in answers.hooks if entry.command == plan.hook.command), None)
     if ours is None:
         return {"trust_read_back": "missing"}
     if ours.trust_status == "trusted":

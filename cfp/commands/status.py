@@ -16,6 +16,7 @@ from cfp.core.plan.hook import hook_command
 from cfp.core.provider import active_provider, provider_url
 from cfp.core.route_report import route_and_auth
 from cfp.core.state import HookState, hook_state, settings_pending, state_of, uses_proxy
+from cfp.core.verdict.loading import config_refusal
 from cfp.host.home import Host
 from cfp.result import Result
 
@@ -36,8 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: Args, host: Host) -> Result:
-    """Look once and report."""
-    return status_result(host.survey(), args.provider)
+    """Look once, ask Codex where its word counts, and report."""
+    facts = host.survey()
+    if facts.settings is not None or config_refusal(facts):
+        facts = host.ask(facts)
+    return status_result(facts, args.provider)
 
 
 def status_result(facts: Facts, provider: str | None = None) -> Result:

@@ -33,6 +33,7 @@ from cfp.core.state import (
     uses_proxy,
     worker_state,
 )
+from cfp.core.verdict.loading import config_refusal
 from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode
 from cfp.messages.message import Message
 
@@ -178,10 +179,16 @@ def _obstacle(facts: Facts) -> Diagnosis | None:
         return Diagnosis(code="not_enabled", level=Severity.ATTENTION, message_code=message_code)
     if facts.interrupted:
         return Diagnosis(code="interrupted", level=Severity.RISK)
+    return _config_obstacle(facts)
+
+
+def _config_obstacle(facts: Facts) -> Diagnosis | None:
     if facts.config.is_unparseable:
         return Diagnosis(code="config_unparseable", level=Severity.RISK)
     if plan_recovery(facts) is not None:
         return Diagnosis(code="unrecorded", level=Severity.RISK)
     if unrepairable(facts) is not None:
         return Diagnosis(code="unrecorded", level=Severity.RISK, message_code="unrecorded_and_lost")
+    if reason := config_refusal(facts):
+        return Diagnosis(code="config_refused", level=Severity.RISK, details={"reason": reason})
     return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from cfp.codex.app_server.answers import CodexAnswers
 from cfp.codex.auth_json import Login, LoginMode
 from cfp.codex.hook_trust import HookTrust
 from cfp.core.health import WorkerHealth
@@ -15,7 +16,7 @@ from cfp.core.keys.flaws import FlawedKey
 from cfp.core.manifest import FormerAddress, Manifest, ManifestState, digest
 from cfp.core.ownership import UNKNOWN, Ownership
 from cfp.core.settings import Settings
-from cfp.layout import Layout
+from cfp.layout import SYSTEM, Layout, SystemLayout
 
 
 class PortState(enum.StrEnum):
@@ -48,6 +49,21 @@ class TextFact:
     def is_unparseable(self) -> bool:
         """Whether the file is there and cannot be read or parsed."""
         return self.doc is None and (self.data is not None or self.error != "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemFiles:
+    """The administrator's files of Codex, as tables; empty for one that is missing.
+
+    config        config.toml, below the user's
+    managed       managed_config.toml, above the user's and above the command line
+    requirements  requirements.toml, above all
+    """
+
+    layout: SystemLayout = SYSTEM
+    config: Mapping[str, Any] = field(default_factory=dict)
+    managed: Mapping[str, Any] = field(default_factory=dict)
+    requirements: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +156,9 @@ class Facts:
                        listed, with the reason: the disk's fault, not the content's, so another try may succeed
     ownership          the user of this process, and the owners of the home, its shared files and our own
     flawed_keys        keys that cannot be sent, or stand in the wrong place; no part of the key itself
+    system             the administrator's files; empty where the command does not judge the home by them
     codex_version      of the CLI on PATH; None where there is none, or it was not run
+    codex              the CLI's own word on this home; None where it was not asked, or gave none
     """
 
     layout: Layout
@@ -172,6 +190,8 @@ class Facts:
     interrupted: tuple[str, ...] = field(default=())
     backup_contents: tuple[tuple[str, bytes], ...] = ()
     codex_version: tuple[int, ...] | None = None
+    system: SystemFiles = field(default_factory=SystemFiles)
+    codex: CodexAnswers | None = None
     default_address: PortFact | None = None
     is_default_home: bool = True
     sharing_home: str = ""

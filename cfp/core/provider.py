@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from cfp.codex.refusals.config import BUILT_IN_IDS
 from cfp.errors import Refused
 from journal.values import KeyPath
 
@@ -15,7 +16,7 @@ BUILT_IN_URL = "https://api.openai.com/v1"
 _OPENAIS_DOMAINS = ("openai.com", "chatgpt.com")
 
 # Codex refuses a whole config that redefines one of these ids (Codex 0.169).
-RESERVED = frozenset({BUILT_IN, "ollama", "lmstudio", "amazon-bedrock", "amazon-bedrock-runtime", "gcp"})
+RESERVED = BUILT_IN_IDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

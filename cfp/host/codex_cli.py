@@ -18,11 +18,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from cfp.codex.app_server.answers import CodexAnswers, parse_answers
 from cfp.codex.auth_json import Login
 from cfp.errors import Failed
 from cfp.host.programs.batch import UnsafeWord, invocation
@@ -48,28 +49,6 @@ _SIGNED_OUT = 1  # its exit code with `Not logged in`, and with each error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HookEntry:
-    """One hook as `hooks/list` reports it. `trust_status`: trusted, untrusted, modified or managed."""
-
-    key: str
-    event: str
-    command: str | None
-    enabled: bool
-    current_hash: str
-    trust_status: str
-    source_path: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HooksListing:
-    """All hooks of a session in one folder, and the warnings and errors about files that Codex skipped."""
-
-    hooks: tuple[HookEntry, ...]
-    warnings: tuple[str, ...]
-    errors: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CodexCli:
     """A CLI, and the environment that names its Codex home."""
 
@@ -82,8 +61,7 @@ class CodexCli:
         match = _VERSION.search(done.stdout)
         if match is None:
             raise Failed("codex_cli_failed", reason="it printed no version")
-        major, minor, patch = match.groups()
-        return int(major), int(minor), int(patch)
+        return _numbers(match)
 
     def login(self, *, timeout: float = _TIMEOUT) -> Login:
         """Return the login, wherever Codex keeps it; UNKNOWN without an answer that is understood."""
@@ -96,15 +74,26 @@ class CodexCli:
         expected = _SIGNED_OUT if login is Login.NONE else 0
         return login if done.returncode == expected else Login.UNKNOWN
 
-    def hooks(self, folder: Path, *, timeout: float = _TIMEOUT) -> HooksListing:
-        """Return the hooks of a session in `folder`, read afresh; raises Failed (always before Codex 0.130)."""
-        result = self._ask("hooks/list", {"cwds": [str(folder)]}, timeout)
-        with _understood("hooks/list"):
-            (listing,) = result["data"]
-            return HooksListing(
-                hooks=tuple(map(_hook_entry, listing["hooks"])),
-                warnings=tuple(map(str, listing["warnings"])),
-                errors=tuple(map(str, listing["errors"])),
+    def answers(self, folder: Path, *, timeout: float = _TIMEOUT) -> CodexAnswers:
+        """Return all that Codex says of its configuration for a session in `folder`, from one process; raises Failed.
+
+        It always fails before Codex 0.130, which does not answer hooks/list.
+        """
+        answers = self._converse(
+            (
+                ("hooks/list", {"cwds": [str(folder)]}),
+                ("config/read", {"includeLayers": False, "cwd": str(folder)}),
+                ("configRequirements/read", None),
+            ),
+            timeout,
+        )
+        with _understood("app-server"):
+            version = _VERSION.search(str(answers[0]["result"]["userAgent"])) if 0 in answers else None
+            return parse_answers(
+                _result(answers[1], "hooks/list"),
+                answers[2].get("result"),
+                answers[3].get("result"),
+                None if version is None else _numbers(version),
             )
 
     def tiers(self, model: str, *, timeout: float = _TIMEOUT) -> tuple[str, ...] | None:
@@ -135,28 +124,34 @@ class CodexCli:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def _ask(self, method: str, params: Mapping[str, Any], timeout: float) -> Any:
-        """Return the `result` of one app-server request: JSON lines without a "jsonrpc" member (0.130 to 0.169)."""
-        messages = (
-            {"id": 0, "method": "initialize", "params": {"clientInfo": {"name": "codex-fast-proxy", "version": "1"}}},
+        """Return the `result` of one app-server request."""
+        return _result(self._converse(((method, params),), timeout)[1], method)
+
+    def _converse(
+        self, requests: Sequence[tuple[str, Mapping[str, Any] | None]], timeout: float
+    ) -> dict[int, Mapping[str, Any]]:
+        """Return the answer to each request by its number, and to `initialize` as 0: JSON lines without "jsonrpc"."""
+        hello = {"clientInfo": {"name": "codex-fast-proxy", "version": "1"}}
+        messages: list[Mapping[str, Any]] = [
+            {"id": 0, "method": "initialize", "params": hello},
             {"method": "initialized"},
-            {"id": 1, "method": method, "params": params},
-        )
+        ]
+        messages += [
+            {"id": number, "method": method, "params": params} for number, (method, params) in enumerate(requests, 1)
+        ]
+        command = f"app-server {requests[0][0]}"
         expired = threading.Event()
         with _started(self, "app-server", stderr=subprocess.DEVNULL) as process:
             watchdog = threading.Timer(timeout, _expire, (process, expired))
             watchdog.start()
             try:
-                answer = _converse(process, messages)
+                answers = _answers(process, messages, len(requests))
             finally:
                 watchdog.cancel()
                 watchdog.join()
-        if answer is None:
-            raise Failed(
-                "codex_cli_timeout" if expired.is_set() else "codex_cli_failed", command=f"app-server {method}"
-            )
-        if "result" not in answer:
-            raise Failed("codex_cli_failed", command=f"app-server {method}", reason=_message(answer))
-        return answer["result"]
+        if answers is None:
+            raise Failed("codex_cli_timeout" if expired.is_set() else "codex_cli_failed", command=command)
+        return answers
 
 
 def find_codex(environ: Mapping[str, str], codex_home: Path, *, program: Path | None = None) -> CodexCli | None:
@@ -181,16 +176,15 @@ def own_home_of_codex(environ: Mapping[str, str]) -> Path:
     return default_home(environ) if profile is None else home_of_user(profile)
 
 
-def _hook_entry(raw: Mapping[str, Any]) -> HookEntry:
-    return HookEntry(
-        key=raw["key"],
-        event=raw["eventName"],
-        command=raw.get("command"),
-        enabled=raw["enabled"],
-        current_hash=raw["currentHash"],
-        trust_status=raw["trustStatus"],
-        source_path=raw["sourcePath"],
-    )
+def _numbers(version: re.Match[str]) -> tuple[int, int, int]:
+    major, minor, patch = version.groups()
+    return int(major), int(minor), int(patch)
+
+
+def _result(answer: Mapping[str, Any], method: str) -> Any:
+    if "result" not in answer:
+        raise Failed("codex_cli_failed", command=f"app-server {method}", reason=_message(answer))
+    return answer["result"]
 
 
 @contextlib.contextmanager
@@ -267,8 +261,10 @@ def _kill(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _converse(process: subprocess.Popen[str], messages: tuple[Mapping[str, Any], ...]) -> Mapping[str, Any] | None:
-    """Send all messages and return the answer to the last one; None where the output ends first."""
+def _answers(
+    process: subprocess.Popen[str], messages: Sequence[Mapping[str, Any]], last: int
+) -> dict[int, Mapping[str, Any]] | None:
+    """Send all messages and return the answers by their ids, 1 to `last` at least; None where the output ends."""
     assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 (both are pipes)
     try:
         for message in messages:
@@ -276,9 +272,12 @@ def _converse(process: subprocess.Popen[str], messages: tuple[Mapping[str, Any],
         process.stdin.flush()
     except OSError:
         return None
+    answers: dict[int, Mapping[str, Any]] = {}
     for line in process.stdout:
         with contextlib.suppress(ValueError):
             answer = json.loads(line)
-            if isinstance(answer, dict) and answer.get("id") == messages[-1]["id"] and "method" not in answer:
-                return answer
+            if isinstance(answer, dict) and "method" not in answer and answer.get("id") in range(last + 1):
+                answers[answer["id"]] = answer
+        if answers.keys() >= set(range(1, last + 1)):
+            return answers
     return None

@@ -14,7 +14,6 @@ from cfp.core.facts import Facts
 from cfp.core.policy import LoginMode
 from cfp.core.provider import env_key, providers
 from cfp.errors import CfpError
-from cfp.host.codex_cli import HOOKS_LIST_SINCE
 from cfp.host.disk import read_or_none
 from cfp.host.home import Host
 from cfp.host.places import homes_beside
@@ -24,15 +23,12 @@ from cfp.host.system.files.privacy import open_to_others, readers
 from cfp.host.system.interpreters import versioned_path
 from cfp.socket_owner import lookups
 
-SYSTEM = Path("/etc/codex")
 _PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _ROUTING = frozenset({"model_provider", "model_providers", "openai_base_url"})
 
 
-def read_doctor_facts(
-    host: Host, facts: Facts, *, system: Path = SYSTEM, platform_name: str = sys.platform
-) -> DoctorFacts:
-    """Read them once; unreadable files and failed CLI calls are left out. `system` is the administrator's folder."""
+def read_doctor_facts(host: Host, facts: Facts, *, platform_name: str = sys.platform) -> DoctorFacts:
+    """Read them once; unreadable files and failed CLI calls are left out."""
     environ = {**host.environ, **parse_dotenv(read_or_none(host.layout.dotenv), host.environ)}
     doc = facts.config.root
     model = doc.get("model") if isinstance(doc.get("model"), str) else ""
@@ -48,15 +44,18 @@ def read_doctor_facts(
         ),
         managed=tuple(
             str(path)
-            for path in (system / "managed_config.toml", system / "requirements.toml")
-            if _ROUTING & _doc(path).keys()
+            for path, doc in (
+                (facts.system.layout.managed, facts.system.managed),
+                (facts.system.layout.requirements, facts.system.requirements),
+            )
+            if _ROUTING & doc.keys()
         ),
-        hooks_bar=str(system / "requirements.toml") if _bars_hooks(_doc(system / "requirements.toml")) else "",
+        hooks_bar=str(facts.system.layout.requirements) if _bars_hooks(facts.system.requirements) else "",
         keyring=store in {"keyring", "auto"},
         cli_login=host.codex.login() if unknown and host.codex is not None else None,
         model=model or "",
         model_tiers=_tiers(host, model) if model else None,
-        read_back=_read_back(host, facts),
+        read_back=_read_back(facts),
         place=host.place,
         beside=homes_beside(),
         shows_owners=bool(lookups()),
@@ -110,14 +109,10 @@ def _tiers(host: Host, model: str) -> tuple[str, ...] | None:
         return None
 
 
-def _read_back(host: Host, facts: Facts) -> str:
-    """Return Codex's own verdict on our hook; "" without a hook or a CLI."""
-    if not facts.hook_entries or host.codex is None or (facts.codex_version or (0,)) < HOOKS_LIST_SINCE:
-        return ""
-    try:
-        listing = host.codex.hooks(host.layout.home)
-    except CfpError:
+def _read_back(facts: Facts) -> str:
+    """Return Codex's own verdict on our hook; "" without a hook, a CLI or a config that it takes."""
+    if not facts.hook_entries or facts.codex is None or facts.codex.refusal:
         return ""
     commands = {entry.position.command for entry in facts.hook_entries}
-    verdicts = [entry.trust_status for entry in listing.hooks if entry.command in commands]
+    verdicts = [entry.trust_status for entry in facts.codex.hooks if entry.command in commands]
     return verdicts[0] if verdicts else "missing"

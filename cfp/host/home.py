@@ -8,11 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import cfp
+from cfp.codex.app_server.answers import CodexAnswers
 from cfp.core.facts import Facts
 from cfp.core.ownership import Ownership
 from cfp.core.route_report import version_matters
-from cfp.errors import CfpError
+from cfp.errors import CfpError, Failed
 from cfp.host import codex_cli
+from cfp.host.administrator import read_system_files
 from cfp.host.disk import Disk, MachineDisk
 from cfp.host.places import read_place
 from cfp.host.survey import RequestedAddress, home_ownership, survey
@@ -51,7 +53,7 @@ class Host:
         settled: bool = False,
         despite_use: bool = False,
     ) -> Facts:
-        """Read everything once; `ask_codex` also runs the Codex CLI for its version.
+        """Read everything once; `ask_codex` also asks the Codex CLI for its version and its word on this home.
 
         The CLI runs as well where the identity that reaches the provider depends on its version (before 0.149).
 
@@ -63,13 +65,38 @@ class Host:
             self.layout,
             self.environ,
             address=address,
-            codex_version=self.codex_version if ask_codex else None,
             disk=self.disk,
             locked=locked,
             settled=settled,
             despite_use=despite_use,
         )
+        if ask_codex:
+            return self.ask(facts)
         return replace(facts, codex_version=self.codex_version) if version_matters(facts) else facts
+
+    def ask(self, facts: Facts) -> Facts:
+        """Return the facts with the administrator's files, the Codex CLI's version and its word on this home."""
+        try:
+            answers = self.answers(facts)
+        except CfpError:
+            answers = None
+        version = answers.version if answers is not None and answers.version is not None else self.codex_version
+        return replace(facts, system=read_system_files(), codex=answers, codex_version=version)
+
+    def answers(self, facts: Facts) -> CodexAnswers | None:
+        """Return the Codex CLI's word on these files, asked once; None without a CLI or a home. Raises Failed."""
+        if self.codex is None or not facts.home_exists:
+            return None
+        files = (facts.config.data, facts.hooks.data)
+        if files not in self._answers_by_files:
+            try:
+                self._answers_by_files[files] = self.codex.answers(self.layout.home)
+            except Failed as error:
+                self._answers_by_files[files] = error
+        answer = self._answers_by_files[files]
+        if isinstance(answer, Failed):
+            raise answer
+        return answer
 
     @property
     def ownership(self) -> Ownership:
@@ -97,6 +124,10 @@ class Host:
             return self.codex.version() if self.codex else None
         except CfpError:
             return None
+
+    @cached_property
+    def _answers_by_files(self) -> dict[tuple[bytes | None, ...], CodexAnswers | Failed]:
+        return {}
 
     def import_error(self) -> str:
         """Return the reason why the program cannot be started by itself, as Codex will start it; "" where it can."""

@@ -46,12 +46,11 @@ class RequestedAddress:
     upstream_base: str | None = None
 
 
-def survey(  # noqa: PLR0913  each is one choice, and all but two have a default
+def survey(
     layout: Layout,
     environ: Mapping[str, str],
     *,
     address: RequestedAddress | None = None,
-    codex_version: tuple[int, ...] | None = None,
     queries: WorkerQueries | None = None,
     disk: Disk = DISK,
     locked: bool = False,
@@ -60,7 +59,6 @@ def survey(  # noqa: PLR0913  each is one choice, and all but two have a default
 ) -> Facts:
     """Read one home.
 
-    codex_version  the CLI's, where the command read it
     queries        about ports and processes; None: those of this machine
     disk           reads files and the clock
     locked         the caller holds the journal's lock
@@ -133,7 +131,6 @@ def survey(  # noqa: PLR0913  each is one choice, and all but two have a default
         draining=queries.draining(layout),
         interrupted=() if settled else _interrupted(disk, layout, locked=locked),
         backup_contents=backup_contents,
-        codex_version=codex_version,
         unreadable=tuple((str(path), why) for path, why in {**_unlisted(disk, layout), **record.read_errors}.items()),
         ownership=home_ownership(disk, layout),
         flawed_keys=flawed_keys(

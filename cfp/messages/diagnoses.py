@@ -15,6 +15,7 @@ DiagnosisCode = Literal[
     "record_unreadable",
     "interrupted",
     "config_unparseable",
+    "config_refused",
     "unrecorded",
     "unrecorded_and_lost",
     "not_enabled",
@@ -61,6 +62,9 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         f"Run `{CLI} doctor` to see which and why."),
     "interrupted": Message("A command was interrupted before it finished.", f"Run `{CLI} recover`."),
     "config_unparseable": Message("config.toml is not valid TOML, and Codex cannot read it either.", f"Run `{CLI} doctor` to see the line, then correct it by hand."),
+    "config_refused": Message(
+        "Codex refuses to start with its present configuration: {reason}.",
+        f"Correct the file that Codex names, or config.toml, by hand. `{CLI} status` then shows whether Codex takes it."),
     "unrecorded": Message(
         "config.toml points at the proxy, or at an address that it had, but no installation is recorded.",
         f"Run `{CLI} recover --dry-run`, then `{CLI} recover` to restore the provider's URL."),

@@ -18,6 +18,8 @@ RefusalCode = Literal[
     "files_of_another_user",
     "program_not_installed",
     "config_unparseable",
+    "config_refused",
+    "provider_undefined",
     "hooks_unparseable",
     "settings_invalid",
     "record_unreadable",
@@ -103,9 +105,15 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         f"Install codex-fast-proxy with pip into a virtual environment, then run `{CLI} install --start` from there."),
     "config_unparseable": Message(
         "{path} is not valid TOML: {reason}. Nothing was changed.", "Correct the file by hand; Codex cannot read it either."),
+    "config_refused": Message(
+        "Codex refuses to start with its present configuration: {reason}. Nothing was changed.",
+        f"Correct the file that Codex names, or config.toml, by hand, then run the command again. `{CLI} status` shows whether Codex takes it."),
+    "provider_undefined": Message(
+        "config.toml selects the provider {provider} with model_provider, and no file defines it, so Codex refuses to start. Nothing was changed.",
+        "Set model_provider in config.toml to one of these, or add a table [model_providers.{provider}]: {choices}."),
     "hooks_unparseable": Message(
-        "{path} is not a valid hooks file: {reason}. Nothing was changed.",
-        "Correct the file by hand; Codex ignores every hook in a file that it cannot read."),
+        "Codex drops every hook of {path}: {reason}. Nothing was changed.",
+        "Correct the file by hand, then run the command again: one wrong handler keeps every hook of the file from running."),
     "settings_invalid": Message(
         "settings.json is not valid: {reason}.",
         "Move settings.json away, then run `" + CLI + " install --start --upstream-base URL`."),

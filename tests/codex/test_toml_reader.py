@@ -61,7 +61,7 @@ def test_times_without_seconds(newer: str, older: str) -> None:
         (b"a = 1\nb = '\xff'\n", 2, 6),
         (b"a = { , }", 1, 7),
         (b'a = "\\x4"', 1, 8),
-        (b"x = 1\n\n[", 0, 0),
+        (b"x = 1\n\n[", 3, 1),
     ],
 )
 def test_where_a_text_is_wrong(data: bytes, line: int, column: int) -> None:

@@ -13,7 +13,7 @@ from cfp.core.plan.install import plan_install
 from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.provider import BUILT_IN, RESERVED, provider_url, providers
 from cfp.core.unrecorded import find_unrecorded_proxy
-from tests.facts import UPSTREAM, after, facts, installed
+from tests.facts import TAKEN, UPSTREAM, after, facts, installed
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CONFIGS = sorted([*(FIXTURES / "toml" / "before").glob("*.toml"), *(FIXTURES / "codex_home").rglob("config.toml")])
@@ -44,7 +44,7 @@ def test_every_byte_comes_back(path: Path) -> None:
     doc = config_toml.parse(text)
     hooks = legal(HOOKS[CONFIGS.index(path) % len(HOOKS)])
     for provider in (*(name for name in providers(doc) if name not in RESERVED), BUILT_IN):
-        home = facts(text, hooks)
+        home = facts(text, hooks, codex=TAKEN)
         plan = plan_install(home, RouteRequest(provider=provider, upstream_base=UPSTREAM))
         on = installed(home, plan)
         assert provider_url(on.config.doc, provider) == plan.settings.base_url

@@ -23,7 +23,7 @@ from cfp.core.settings import Policy
 from cfp.core.state import State, state_of
 from cfp.errors import Refused
 from tests import strategies
-from tests.facts import CONFIG, HOME, LOGIN_CONFIG, UPSTREAM, after, facts, installed, worker_of
+from tests.facts import CONFIG, HOME, LOGIN_CONFIG, TAKEN, UPSTREAM, after, facts, installed, worker_of
 
 START = RouteRequest()
 AT_ONCE = UninstallRequest()
@@ -71,7 +71,7 @@ def request_for(home: Any, provider: str) -> RouteRequest:
 def test_install_then_uninstall_gives_every_byte_back(config: tuple[bytes, str], hooks: bytes | None) -> None:
     """For every legal config and hooks file: the bytes before."""
     text, provider = config
-    home = facts(text, hooks)
+    home = facts(text, hooks, codex=TAKEN)
     plan = plan_install(home, request_for(home, provider))
     back = installed(home, plan)
     undo = plan_uninstall(back, AT_ONCE)
@@ -85,7 +85,7 @@ def test_install_then_uninstall_gives_every_byte_back(config: tuple[bytes, str],
 def test_a_second_install_changes_nothing(config: tuple[bytes, str], hooks: bytes | None) -> None:
     """Same request, same world: no file differs, no backup is taken, the worker stays."""
     text, provider = config
-    home = facts(text, hooks)
+    home = facts(text, hooks, codex=TAKEN)
     request = request_for(home, provider)
     back = installed(home, plan_install(home, request))
     again = plan_install(back, request)

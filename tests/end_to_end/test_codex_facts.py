@@ -84,7 +84,7 @@ def test_a_hook_that_is_not_trusted_does_not_run(codex: Machine, trust: str) -> 
         codex.hooks.write_text(codex.hooks.read_text().replace('"timeout": 10', '"timeout": 11'))
     cli = find_codex(codex.environment(), codex.home, program=codex.codex)
     assert cli is not None
-    assert [trust] == [hook.trust_status for hook in cli.hooks(codex.work).hooks]
+    assert [trust] == [hook.trust_status for hook in cli.answers(codex.work).hooks]
     ran = codex.codex_exec()
     assert (0, False) == (ran.code, trace.exists())
     assert "hook:" not in ran.stderr

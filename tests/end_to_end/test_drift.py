@@ -31,7 +31,7 @@ def trust(codex: Machine) -> list[tuple[str, str]]:
     """Every hook but ours and what Codex itself says of its trust."""
     cli = find_codex(codex.environment(), codex.home, program=codex.codex)
     assert cli is not None
-    hooks = cli.hooks(codex.work).hooks
+    hooks = cli.answers(codex.work).hooks
     return [(str(hook.command), hook.trust_status) for hook in hooks if "codex_fast_proxy" not in str(hook.command)]
 
 

@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from cfp.codex import hook_trust
+from cfp.codex.app_server.answers import HookEntry
 from cfp.demo.scripted_turns import ScriptedTurn
-from cfp.host.codex_cli import HookEntry, find_codex
+from cfp.host.codex_cli import find_codex
 from tests.end_to_end.harness import STATE, Machine, api_key_login
 from tests.traps import Traps, all_hostile
 
@@ -40,7 +41,7 @@ def _hooks(machine: Machine) -> tuple[HookEntry, ...]:
     environ = machine.environment()
     cli = find_codex(environ, Path(environ.get("CODEX_HOME") or machine.home), program=machine.codex)
     assert cli is not None
-    return cli.hooks(machine.work).hooks
+    return cli.answers(machine.work).hooks
 
 
 def test_a_dead_worker_is_revived_in_time(codex: Machine) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cfp.codex.app_server.answers import HookEntry
 from cfp.demo.scripted_turns import ScriptedTurn, Stall
-from cfp.host.codex_cli import HookEntry, find_codex
+from cfp.host.codex_cli import find_codex
 from tests.end_to_end.harness import (
     BACKUPS,
     KEY,
@@ -57,7 +58,7 @@ def _hooks(machine: Machine) -> tuple[HookEntry, ...]:
     environ = machine.environment()
     cli = find_codex(environ, Path(environ.get("CODEX_HOME") or machine.home), program=machine.codex)
     assert cli is not None
-    return cli.hooks(machine.work).hooks
+    return cli.answers(machine.work).hooks
 
 
 def _tier(machine: Machine) -> str | None:

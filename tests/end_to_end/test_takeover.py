@@ -16,7 +16,7 @@ def test_its_home_is_taken_over_and_given_back(codex: Machine) -> None:
     codex.install("--no-verify")
     cli = find_codex(codex.environment(), codex.home, program=codex.codex)
     assert cli is not None
-    (hook,) = cli.hooks(codex.work).hooks
+    (hook,) = cli.answers(codex.work).hooks
     assert ("trusted", True) == (hook.trust_status, " -I -m codex_fast_proxy autostart" in str(hook.command))
 
     moved = codex.cfp("set-upstream", "--upstream-base", codex.upstream.base_url, "--restart")

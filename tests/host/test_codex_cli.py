@@ -168,6 +168,9 @@ def test_no_child_is_left_behind(scripted: Script, tmp_path: Path) -> None:
     _wait_until_gone(int(number.read_text()))
 
 
+AND_THE_OTHERS = "\nfor number in (2, 3): print(json.dumps({'id': number, 'result': {}}))"
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -183,7 +186,7 @@ def test_no_child_is_left_behind(scripted: Script, tmp_path: Path) -> None:
 def test_an_answer_that_is_none(scripted: Script, source: str, tmp_path: Path) -> None:
     """An error, a crash and an unknown form are one failure with a code, never another exception."""
     with pytest.raises(Failed) as failed:
-        scripted(source).hooks(tmp_path)
+        scripted(source + AND_THE_OTHERS).answers(tmp_path)
     assert failed.value.code == "codex_cli_failed"
 
 
@@ -220,25 +223,28 @@ def test_the_real_hooks(real: CodexCli, codex_home: Path, tmp_path: Path) -> Non
     """A hook in hooks.json is listed with the key and hash that its trust is stored under."""
     command = {"type": "command", "command": "true", "timeout": 10}
     (codex_home / "hooks.json").write_text(json.dumps({"hooks": {"SessionStart": [{"hooks": [command]}]}}))
-    listing = real.hooks(tmp_path)
-    (hook,) = listing.hooks
+    answers = real.answers(tmp_path)
+    (hook,) = answers.hooks
     assert f"{codex_home / 'hooks.json'}:session_start:0:0" == hook.key
     assert ("sessionStart", "true", True, "untrusted") == (hook.event, hook.command, hook.enabled, hook.trust_status)
     assert str(codex_home / "hooks.json") == hook.source_path
     assert hook.current_hash.startswith("sha256:")
-    assert ((), ()) == (listing.warnings, listing.errors)
+    assert ((), "", None, "") == (answers.dropped_hooks, answers.refusal, answers.hooks_feature, answers.barred_hooks)
+    assert real.version() == answers.version
 
     state = f'[hooks.state.{json.dumps(hook.key)}]\ntrusted_hash = "{hook.current_hash}"\n'
     (codex_home / "config.toml").write_text(state)
-    assert [(hook.key, "trusted")] == [(one.key, one.trust_status) for one in real.hooks(tmp_path).hooks]
+    assert [(hook.key, "trusted")] == [(one.key, one.trust_status) for one in real.answers(tmp_path).hooks]
 
 
 def test_a_broken_hooks_file_is_a_warning(real: CodexCli, codex_home: Path, tmp_path: Path) -> None:
     """Codex ignores the whole file and says so; so do we."""
     (codex_home / "hooks.json").write_text('{"hooks": {}, "version": 1}')
-    listing = real.hooks(tmp_path)
-    assert () == listing.hooks
-    assert ["unknown field" in warning for warning in listing.warnings] == [True]
+    answers = real.answers(tmp_path)
+    assert () == answers.hooks
+    ((path, reason),) = answers.dropped_hooks
+    assert str(codex_home / "hooks.json") == path
+    assert reason.startswith("unknown field `version`")
 
 
 def test_the_real_default_model(real: CodexCli) -> None:

@@ -9,6 +9,7 @@ from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.policy import LoginMode
 from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url, without_secrets
 from cfp.core.state import uses_proxy
+from cfp.core.verdict.loading import config_refusal, selection_details, undefined_selection
 from cfp.errors import Refused
 from cfp.messages import ErrorCode, message
 from cfp.messages.diagnoses import DIAGNOSES
@@ -16,7 +17,7 @@ from cfp.messages.doctor import FINDINGS, LOGINS, PASSES
 
 
 def codex_config(facts: Facts, _: DoctorFacts) -> CheckResult:
-    """Check that config.toml parses and that its changes are all recorded."""
+    """Check that Codex loads its configuration, and that our changes of it are all recorded."""
     path, home = str(facts.layout.config), str(facts.layout.home)
     if facts.interrupted:
         return failure("interrupted", DIAGNOSES["interrupted"], transactions=list(facts.interrupted))
@@ -32,6 +33,8 @@ def codex_config(facts: Facts, _: DoctorFacts) -> CheckResult:
         return failure(
             "config_unparseable", message("config_unparseable", {"path": path, "reason": facts.config.error})
         )
+    if reason := config_refusal(facts):
+        return failure("config_refused", DIAGNOSES["config_refused"].filled({"reason": reason}), reason=reason)
     if facts.config.data is None:
         return success(PASSES["config_absent"].filled({"path": path}), codex_home=home)
     return success(PASSES["config_valid"].filled({"path": path}), codex_home=home)
@@ -39,6 +42,9 @@ def codex_config(facts: Facts, _: DoctorFacts) -> CheckResult:
 
 def active_provider_check(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that Codex uses a provider that config.toml names, and no other file's."""
+    undefined = undefined_selection(facts)
+    if surroundings.provider is None and undefined is not None:
+        return failure("provider_undefined", message("provider_undefined", selection_details(facts, undefined)))
     try:
         target = choose_provider(facts.config.root, surroundings.provider)
     except Refused as error:
@@ -61,6 +67,8 @@ def provider_base_url(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     doc = facts.config.root
     provider = surroundings.provider or active_provider(doc) or ""
     url = provider_url(doc, provider)
+    if provider == undefined_selection(facts):
+        return failure("provider_undefined", message("provider_undefined", selection_details(facts, provider)))
     if url is None and provider != BUILT_IN:
         return failure("upstream_unknown", message("upstream_unknown", {"provider": provider}))
     url = None if url is None else without_secrets(url)

@@ -31,6 +31,7 @@ from cfp.core.route_report import RouteWarning, route_warnings
 from cfp.core.settings import Settings, loopback_port, upstream_url, validate
 from cfp.core.state import State, state_of, uses_proxy
 from cfp.core.unrecorded import find_unrecorded_proxy
+from cfp.core.verdict.loading import check_loading
 from cfp.errors import Refused
 from journal.values import ABSENT, FileChange, KeyEdit, KeyPath, Unmergeable
 
@@ -63,6 +64,7 @@ class InstallPlan:
 def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
     """Decide an install; raises Refused with the code of the first obstacle."""
     check_readable(facts)
+    check_loading(facts, activated=request.provider if request.activate_provider else None)
     baseline = _baseline(facts, request)
     doc = config_toml.parse(baseline.config.content)
     check_own_urls(facts, baseline.config.content)

@@ -109,6 +109,7 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
     from cfp.core.diagnosis import diagnose  # noqa: PLC0415  see above
     from cfp.core.facts import PortFact, PortState  # noqa: PLC0415  see above
     from cfp.core.health import parse_health  # noqa: PLC0415  see above
+    from cfp.host.administrator import read_system_files  # noqa: PLC0415  see above
     from cfp.host.survey import survey  # noqa: PLC0415  see above
     from cfp.host.worker.queries import WorkerQueries  # noqa: PLC0415  see above
 
@@ -123,7 +124,7 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
     facts = survey(
         layout, environ, queries=WorkerQueries(at_address=at, by_process=lambda *_: None, draining=lambda _: ())
     )
-    facts = replace(facts, runtime=replace(facts.runtime, runtime_id=code))
+    facts = replace(facts, runtime=replace(facts.runtime, runtime_id=code), system=read_system_files())
     diagnosis = diagnose(facts)
     return Snapshot(
         code=diagnosis.code,

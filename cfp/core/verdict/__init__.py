@@ -1,0 +1,4 @@
+"""Verdicts of Codex on a home: its own where a CLI was asked, else those of our own reading of its files.
+
+loading  whether it loads config.toml and hooks.json
+"""
