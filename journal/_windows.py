@@ -89,6 +89,8 @@ class WindowsFs:
     def writable(self, path: Path) -> bool:
         from journal import _win32  # noqa: PLC0415 - as above
 
+        if path.is_dir():
+            return True  # by its access list, which only the making of a file asks
         try:
             os.close(self._open(path, _win32.READ | _win32.WRITE | _win32.DELETE, os.O_RDWR))
         except FileInUse:

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from journal.errors import JournalError, LockBusy, StorageFailed
 from journal.fs import Fs, create_fresh, storage_errors, write_all
 from journal.history import NAME, read_history
 from journal.log import HOLDER, LOCK, PARKED, open_transactions
-from journal.values import Format, Json, Processes
+from journal.values import FileChange, Format, Json, Processes
 
 if TYPE_CHECKING:  # interrupted() must not import what only a command with the lock needs
     from journal.lease import Lease
@@ -94,6 +94,18 @@ class Journal:
         if txid not in self.interrupted():
             raise JournalError(f"no open transaction {txid}")
         return inspect(self._context, txid)
+
+    def check(self, changes: Sequence[FileChange]) -> None:
+        """Raise the error with which a transaction of these changes would refuse before it writes; change nothing.
+
+        Raises Drifted, Unsupported, or StorageFailed where a file or a folder may not be written.
+        """
+        from journal.intents import Digester  # noqa: PLC0415 - interrupted() must not import them
+        from journal.preflight import enlist, require_writable_folder  # noqa: PLC0415
+
+        participants = enlist(self._context, "", Digester(self._context.token(16)), changes)
+        for path in (*(participant.intent.target for participant in participants), self.root / LOCK):
+            require_writable_folder(self._fs, path)
 
     @property
     def has_committed(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +48,15 @@ def folders_to_make(fs: Fs, participants: Sequence[Participant], folders: Sequen
         with storage_errors(path):
             missing.update(dict.fromkeys(missing_folders(fs, path)))
     return list(missing)
+
+
+def require_writable_folder(fs: Fs, path: Path) -> None:
+    """Raise StorageFailed where no file can be made beside `path`, nor the missing folders above it."""
+    with storage_errors(path):
+        missing = missing_folders(fs, path)
+        folder = missing[0].parent if missing else path.parent
+        if not fs.writable(folder):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _intent(fs: Fs, index: int, change: FileChange, digest: Digester) -> Intent:

@@ -6,18 +6,24 @@ import argparse
 from dataclasses import dataclass, replace
 
 from cfp.commands.command import Command
-from cfp.core.checks.check import CheckResult
+from cfp.commands.rehearsal import check_machine, rehearse
+from cfp.commands.verification import DEFAULT_TIMEOUT_S, verify_candidate
+from cfp.core.checks.check import CheckResult, DoctorFacts
 from cfp.core.checks.table import run_checks
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
-from cfp.core.state import state_of, uses_proxy
+from cfp.core.plan.candidate import RouteRequest
+from cfp.core.state import is_enabled, state_of, uses_proxy
+from cfp.errors import CfpError
 from cfp.host.doctor_facts import read_doctor_facts
 from cfp.host.home import Host
+from cfp.host.survey import RequestedAddress
 from cfp.messages import message
 from cfp.result import Result
 
 EXAMPLES = (
     ("", "all checks; exit code 2 where one that matters fails"),
+    ("--online", "the same, and one small turn to the provider, as `install` sends it"),
     ("--format text", "all checks as a list for people"),
 )
 
@@ -25,17 +31,23 @@ EXAMPLES = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Args:
     provider: str | None
+    port: int | None
+    online: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.add_argument("--provider", metavar="NAME", help="the provider to check (default: the active one)")
+    parser.add_argument(
+        "--port", type=int, metavar="NUMBER", help="the port that an install would take (default: as for install)"
+    )
+    parser.add_argument("--online", action="store_true", help="also try the provider with one small turn")
 
 
 def run(args: Args, host: Host) -> Result:
     """Run all checks; `ok` is false where one that matters fails."""
-    facts = host.survey(ask_codex=True)
-    surroundings = replace(read_doctor_facts(host, facts), provider=args.provider)
+    facts = host.survey(RequestedAddress(port=args.port), ask_codex=True)
+    surroundings = _with_install(args, host, facts, read_doctor_facts(host, facts))
     checks = {name: _recover_first(result, facts) for name, result in run_checks(facts, surroundings).items()}
     fixes = [result.fix for result in checks.values() if not result.ok]
     worker = facts.answering_worker
@@ -57,6 +69,28 @@ def run(args: Args, host: Host) -> Result:
             "next_user_action": next(iter(fixes), diagnosis.next_user_action),
         },
     )
+
+
+def _with_install(args: Args, host: Host, facts: Facts, surroundings: DoctorFacts) -> DoctorFacts:
+    """Return the facts with the error of an install, where the proxy is not enabled yet, and with the online request.
+
+    An interrupted home is not judged: the recovery comes first.
+    """
+    surroundings = replace(surroundings, provider=args.provider)
+    settings = facts.settings
+    if not is_enabled(facts) and not facts.interrupted:
+        try:
+            check_machine(host)
+            request = RouteRequest(provider=args.provider, port=args.port)
+            settings = rehearse(host, facts, request, verified=True).settings
+        except CfpError as error:
+            return replace(surroundings, install_error=error)
+    if not args.online or settings is None or facts.interrupted:
+        return surroundings
+    try:
+        return replace(surroundings, online=verify_candidate(host, facts, settings, DEFAULT_TIMEOUT_S))
+    except CfpError as error:
+        return replace(surroundings, online_error=error)
 
 
 def _recover_first(result: CheckResult, facts: Facts) -> CheckResult:

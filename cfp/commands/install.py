@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.commands.command import Command
+from cfp.commands.rehearsal import check_machine, rehearse
 from cfp.commands.route_flags import add_clear_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import skipped_verification, verify_candidate
@@ -18,7 +19,7 @@ from cfp.core.plan.worker import WorkerAction
 from cfp.core.route_report import route_and_auth, warning_fields
 from cfp.core.settings import Policy
 from cfp.core.state import state_of
-from cfp.errors import CfpError, Refused, UsageError
+from cfp.errors import CfpError, UsageError
 from cfp.host.codex_cli import HOOKS_LIST_SINCE
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.host.survey import RequestedAddress
@@ -27,7 +28,6 @@ from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import INSTALL, INSTALL_FILES, INSTALL_HANDOVER, INSTALL_OVER, SAVE
 from cfp.messages.results import EFFECTS, RESULTS
-from cfp.places import check_place
 from cfp.result import Result
 from journal import Lease
 
@@ -114,14 +114,11 @@ def run(args: Args, host: Host) -> Result:
     """Enable, prepare or plan; raises CfpError with everything as it was."""
     if not (args.start or args.prepare_only or args.dry_run):
         raise UsageError("start_required")
-    check_place(host.place)
-    reason = host.import_error()
-    if reason:
-        raise Refused("program_not_installed", python=host.python, reason=reason)
+    check_machine(host)
     recovered = {} if args.dry_run else settle(host, "install")
     address = RequestedAddress(host=args.host, port=args.port, upstream_base=args.upstream_base)
     facts = host.survey(address, ask_codex=True, settled=not args.dry_run)
-    plan = plan_install(facts, args.request())
+    plan = rehearse(host, facts, args.request(), verified=not args.no_verify)
     if args.dry_run:
         return Result(status="planned", fields=_planned(facts, plan))
     tried = not args.no_verify and plan.changed_route

@@ -24,18 +24,21 @@ DEFAULT_TIMEOUT_S = 60.0
 def candidate_request(host: Host, facts: Facts, settings: Settings) -> verification.VerificationRequest:
     """Return the request that tries the route, unsent.
 
-    Raises Refused(model_unknown, or the codes of `candidate_key`) where Codex itself would not get as far.
+    Raises Refused(model_unknown, or the codes of `candidate_key`), Failed(upstream_key_malformed).
     """
     doc = facts.config.root
     obstacle = stands_in_the_way(facts, settings)
     if obstacle is not None:
         raise Refused(obstacle, **obstacle_details(facts, settings.provider))
+    key = candidate_key(host, facts, settings)
+    if key is not None:
+        keys.checked_bearer(key, settings.upstream_base, verbatim=not settings.overrides_auth)
     return verification.VerificationRequest(
         provider=settings.provider,
         upstream_base=settings.upstream_base,
         model=candidate_model(host, doc),
         service_tier=_tier(facts, doc, settings),
-        key=candidate_key(host, facts, settings),
+        key=key,
         extras=request_extras(doc, settings.provider, host.disk.read(host.layout.dotenv), host.environ),
         overrides=settings.overrides_auth,
     )

@@ -28,6 +28,7 @@ from cfp.core.state import (
     WorkerState,
     hook_state,
     hooks_isolated,
+    is_enabled,
     settings_pending,
     state_of,
     uses_proxy,
@@ -155,7 +156,7 @@ def diagnose(facts: Facts) -> Diagnosis:
     if obstacle is not None:
         return obstacle
     settings = facts.settings
-    if settings is None or not (facts.is_installed or uses_proxy(facts)):
+    if settings is None or not is_enabled(facts):
         unfinished = state_of(facts) is State.RESTORED_DEFERRED
         message_code: DiagnosisCode | None = "uninstall_unfinished" if unfinished else None
         return Diagnosis(code="not_enabled", level=Severity.ATTENTION, message_code=message_code)

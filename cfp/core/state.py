@@ -111,6 +111,11 @@ def uses_proxy(facts: Facts) -> bool:
     return configured_url(facts) is ConfiguredUrl.PROXIED
 
 
+def is_enabled(facts: Facts) -> bool:
+    """Whether the home has an installation, in whatever state: its record says so, or config.toml does."""
+    return facts.is_installed or uses_proxy(facts)
+
+
 def hook_state(facts: Facts) -> HookState:
     """Return the state of our hook: trusted where Codex will run one of its entries."""
     if not facts.hook_entries:

@@ -75,6 +75,12 @@ def transact(
         raise
 
 
+def check_changes(journal: Journal, changes: Sequence[FileChange]) -> None:
+    """Raise the error with which `transact` would refuse these changes at its start; nothing is written."""
+    with translated():
+        journal.check(changes)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Raise the journal's errors as those of `cfp.errors`."""

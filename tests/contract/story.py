@@ -43,7 +43,7 @@ def life(machine: Machine) -> Iterator[Step]:
     yield "run_of_no_codex", lambda: machine.cfp("run", "--", "cmd" if WINDOWS else "sh")
     yield "run_of_a_missing_codex", lambda: machine.cfp("run", "--", "codex")
     yield "logs_usage_error", lambda: machine.cfp("logs", "--frobnicate")
-    yield "doctor_absent", lambda: machine.cfp("doctor")
+    yield "doctor_absent", lambda: machine.cfp("doctor", "--port", port)
     yield "status_absent", lambda: machine.cfp("status")
     yield "install_without_start", lambda: machine.cfp("install")
     yield "install_dry_run", lambda: machine.cfp("install", "--dry-run", "--port", port)

@@ -12,10 +12,12 @@ from cfp.core.checks.check import DoctorFacts
 from cfp.core.checks.table import CHECKS, run_checks
 from cfp.core.facts import PortFact, PortState
 from cfp.core.health import parse_health
+from cfp.core.manifest import ManifestState
 from cfp.core.ownership import Ownership, User
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.settings import Policy
+from cfp.errors import Failed, Refused
 from tests.facts import CONFIG, LOGIN_CONFIG, facts, former_hook, installed, worker_of
 
 MACHINE = DoctorFacts(python="3.11.0")
@@ -32,6 +34,7 @@ NAMES = [
         "login_mode",
     ),
     *(
+        "install_possible",
         "proxy_settings",
         "config_points_to_proxy",
         "upstream_saved",
@@ -41,7 +44,7 @@ NAMES = [
         "key_format",
         "app_environment",
     ),
-    *("model_catalog", "proxy_port", "proxy_health", "proxy_pending_restart", "proxy_runtime"),
+    *("model_catalog", "provider_answers", "proxy_port", "proxy_health", "proxy_pending_restart", "proxy_runtime"),
     *("hooks_enabled", "startup_hook"),
 ]
 
@@ -86,6 +89,10 @@ OTHER_ACTIVE = replace(
         + b'\n[model_providers.other]\nname = "Other"\nbase_url = "https://other.example/v1"\n'
     ).config,
 )
+UNFINISHED = replace(
+    facts(), manifest=replace(ENABLED.manifest, state=ManifestState.RESTORED), settings=None, worker=None
+)
+TAKEN = PortFact(host="127.0.0.1", port=8787, state=PortState.FOREIGN, free_port=8788)
 CATALOG = facts(
     ENABLED.config.data.replace(
         b'env_key = "RELAY_KEY"', b'requires_openai_auth = true\nmodel_catalog_url = "https://relay.example/c"'
@@ -100,7 +107,8 @@ CATALOG = facts(
         (replace(ENABLED, ownership=LEFT), "home_owner", (False, "files_of_another_user")),
         (replace(ENABLED, unreadable=(("/f", "denied"),)), "home_owner", (False, "record_unreadable")),
         (facts(), "private_files", (True, "ok")),
-        (facts(), "proxy_settings", (False, "not_enabled")),
+        (facts(), "proxy_settings", (True, "ok")),
+        (UNFINISHED, "proxy_settings", (False, "not_enabled")),
         (replace(ENABLED, interrupted=("tx",)), "codex_config", (False, "interrupted")),
         (facts(home_exists=False), "codex_config", (False, "codex_home_missing")),
         (replace(facts(), config=replace(facts().config, doc=None)), "codex_config", (False, "config_unparseable")),
@@ -113,9 +121,10 @@ CATALOG = facts(
         (facts(codex_version=None), "runtime_source", (True, "codex_cli_missing")),
         (facts(login=LoginMode.UNKNOWN), "login_mode", (True, "login_unknown")),
         (facts(settings_error="broken"), "proxy_settings", (False, "settings_invalid")),
-        (facts(), "config_points_to_proxy", (False, "not_enabled")),
+        (facts(), "config_points_to_proxy", (True, "ok")),
         (replace(ENABLED, config=facts().config), "config_points_to_proxy", (False, "config_not_proxy")),
-        (facts(), "upstream_saved", (False, "settings_missing")),
+        (facts(), "upstream_saved", (True, "ok")),
+        (replace(ENABLED, settings=None), "upstream_saved", (False, "settings_missing")),
         (LOGIN_ENABLED, "upstream_auth", (False, "chatgpt_auth_preserved")),
         (replace(ENABLED, codex_login=Login.CHATGPT), "upstream_auth", (True, "ok")),
         (replace(ENABLED, environment=frozenset()), "upstream_auth", (False, "codex_key_unset")),
@@ -151,6 +160,8 @@ CATALOG = facts(
             "proxy_health",
             (False, "port_in_use"),
         ),
+        (facts(candidate=TAKEN), "proxy_port", (False, "port_in_use")),
+        (facts(candidate=replace(TAKEN, state=PortState.FREE)), "proxy_port", (True, "ok")),
         (
             replace(ENABLED, worker=replace(ENABLED.worker, state=PortState.FOREIGN, other_user=True)),
             "proxy_port",
@@ -222,7 +233,7 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
         ({"managed": ("managed",)}, ENABLED, "active_provider", (True, "managed_config_may_bypass")),
         ({"hooks_bar": "requirements"}, ENABLED, "hooks_enabled", (True, "hooks_disabled_by_policy")),
         (
-            {"cli_login": LoginMode.API_KEY},
+            {"cli_login": Login.API_KEY},
             replace(ENABLED, login=LoginMode.UNKNOWN),
             "login_mode",
             (True, "login_in_keyring"),
@@ -257,8 +268,22 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
         ({"app_variables": frozenset({"RELAY_KEY"})}, ENABLED, "app_environment", (True, "ok")),
         ({"app_variables": frozenset()}, LOGIN_ENABLED, "app_environment", (True, "ok")),
         ({"app_variables": frozenset()}, facts(environment=frozenset()), "app_environment", (True, "ok")),
+        ({"install_error": Refused("nothing_asked")}, facts(), "install_possible", (False, "nothing_asked")),
+        ({}, facts(), "install_possible", (True, "ok")),
+        (
+            {"online_error": Failed("upstream_dns", host="h", reason="r")},
+            facts(),
+            "provider_answers",
+            (False, "upstream_dns"),
+        ),
+        (
+            {"online": {"upstream_base": "u", "model": "m", "first_event_ms": 7}},
+            facts(),
+            "provider_answers",
+            (True, "ok"),
+        ),
     ],
 )
 def test_what_the_machine_adds(machine: dict[str, Any], home: Any, check: str, result: tuple[bool, str]) -> None:
-    """Advice about the surroundings never makes doctor fail; Codex's own word on the hook does."""
+    """Advice about the surroundings never makes doctor fail; Codex's own word on the hook and a refusal do."""
     assert result == codes(home, replace(MACHINE, **machine))[check]

@@ -325,6 +325,8 @@ def refused_as_another(stage: Stage, *words: str) -> CommandAnswer:
         output.write_text(answer.out)
         return answer.code
 
+    if words == INSTALL:  # the dry run tells the truth
+        assert "planned" != refused_as_another(stage, *INSTALL, "--dry-run").status
     code = as_another(stage, act)
     after = photograph(stage)
     answer = CommandAnswer(code=code, out=output.read_text())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from journal import ABSENT, Drifted, KeyEdit, RealFs, Unsupported
+from journal import ABSENT, Drifted, Journal, KeyEdit, RealFs, StorageFailed, Unsupported
+from journal.workers import NO_PROCESSES
 from tests.access import give_to_all, others_may_read, rights
+from tests.crash.simfs import SimFs
 from tests.journal.support import Home, change, roll_back
 
 OURS = KeyEdit(path=("ours",), before=ABSENT, after="1")
@@ -130,8 +133,10 @@ def test_a_dangling_link_gets_its_file(home: Home) -> None:
 
 
 def refused(home: Home, path: Path, before: bytes | None = b"a") -> str:
-    """Return the reason for which a file is refused; nothing may have been written."""
+    """Return the reason for which a file is refused, by the check before too; nothing may have been written."""
     names = home.names()
+    with pytest.raises(Unsupported) as foretold:
+        home.journal.check([change(path, before, b"b")])
     with home.journal.acquire(command="x", timeout=5) as lease:
         transaction = lease.begin(
             command="x", argv=(), from_state="a", to_state="b", changes=[change(path, before, b"b")]
@@ -140,6 +145,7 @@ def refused(home: Home, path: Path, before: bytes | None = b"a") -> str:
             transaction.prepare()
         transaction.close_rolled_back("refused")
     assert names == home.names()
+    assert (foretold.value.path, foretold.value.reason) == (error.value.path, error.value.reason)
     return error.value.reason
 
 
@@ -235,3 +241,27 @@ def test_exchange_and_exclusive_rename_of_this_kernel(tmp_path: Path) -> None:
     assert ["2", "3"] == sorted(fs.names(tmp_path))
     with pytest.raises(FileNotFoundError):
         fs.exchange(one, two)
+
+
+def test_a_check_writes_nothing(home: Home) -> None:
+    """Changes that can be made pass it, a new file in new folders too; no lock is taken and nothing is left."""
+    config = home.write("config", b"a")
+    home.journal.check([change(config, b"a", b"b"), change(home.path / "new" / "folder" / "file", None, b"b")])
+    assert (["config"], b"a") == (home.names(), config.read_bytes())
+    with pytest.raises(Drifted):
+        home.journal.check([change(config, b"c", b"b")])
+
+
+@pytest.mark.parametrize("name", ["/h/closed/config", "/h/closed/new/config", "/h/open/config"])
+def test_a_check_of_a_folder_that_may_not_be_written(name: str) -> None:
+    """Neither a file nor a folder can be made there, nor the journal itself; the file is named."""
+    fs = SimFs()
+    for folder in ("/h", "/h/closed", "/h/open"):
+        fs.add_folder(folder)
+    closed = "/h" if "open" in name else "/h/closed"
+    fs.chmod(closed, 0o500)
+    journal = Journal(Path("/h/journal"), fs=fs, formats={}, processes=NO_PROCESSES)
+    with pytest.raises(StorageFailed) as error:
+        journal.check([change(Path(name), None, b"b")])
+    blamed = Path("/h/journal/lock") if closed == "/h" else Path(name)
+    assert (blamed, errno.EACCES) == (error.value.path, error.value.errno)

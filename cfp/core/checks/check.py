@@ -8,6 +8,7 @@ from typing import Any
 
 from cfp.codex.auth_json import Login
 from cfp.core.facts import Facts
+from cfp.errors import CfpError
 from cfp.messages import Message
 from cfp.places import Place
 
@@ -32,6 +33,9 @@ class DoctorFacts:
     beside       other systems of this computer with a home of their own: in WSL the paths of the homes of Windows, on
                  Windows the names of the Linuxes
     read_back    Codex's word on our hook: trusted, modified, untrusted or missing; "" where it was not read
+    install_error  the error with which an install would refuse; None where it would not, or the proxy is enabled
+    online       the result of a request to the provider; None where none was asked for, or it failed
+    online_error its failure
     open_files   our folders and files that others than the user may read, each with the others' names
     open_secrets Codex's own files with keys or logins that others may read, in the same way
     """
@@ -47,6 +51,9 @@ class DoctorFacts:
     model: str = ""
     model_tiers: tuple[str, ...] | None = None
     read_back: str = ""
+    install_error: CfpError | None = None
+    online: Mapping[str, Any] | None = None
+    online_error: CfpError | None = None
     place: Place = field(default_factory=Place)
     beside: tuple[str, ...] = ()
     shows_owners: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
-from cfp.core.state import uses_proxy
+from cfp.core.state import State, is_enabled, state_of, uses_proxy
 from cfp.messages import message
 from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, PASSES
@@ -73,6 +73,14 @@ def runtime_source(facts: Facts, _: DoctorFacts) -> CheckResult:
     return success(text, runtime_id=runtime.runtime_id, codex_version=version)
 
 
+def install_possible(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
+    """Check that an install would not refuse, by its own code, where the proxy is not enabled yet."""
+    error = surroundings.install_error
+    if error is not None:
+        return failure(error.code, message(error.code, error.details))
+    return success(PASSES["install_not_needed" if is_enabled(facts) else "install_possible"])
+
+
 def proxy_settings(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that settings are saved, and that Codex reaches loopback without an outbound proxy."""
     error = facts.settings_error or facts.manifest_error
@@ -98,7 +106,9 @@ def config_points_to_proxy(facts: Facts, _: DoctorFacts) -> CheckResult:
 
 
 def _not_enabled(facts: Facts) -> CheckResult:
-    """Return the failure in the words of `status`: an unfinished uninstall has another next command."""
+    """Return the result of a home that is not enabled: only an unfinished uninstall is a failure."""
+    if state_of(facts) is not State.RESTORED_DEFERRED:
+        return success(PASSES["not_enabled"])
     diagnosis = diagnose(facts)
     text = diagnosis.message if diagnosis.code == "not_enabled" else DIAGNOSES["not_enabled"]
     return failure("not_enabled", text)

@@ -21,7 +21,7 @@ from cfp.core.route_report import (
     stands_in_the_way,
     variables_of_new_programs,
 )
-from cfp.core.state import uses_proxy
+from cfp.core.state import is_enabled, uses_proxy
 from cfp.messages import Message, message
 from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, OPTED_OUT, PASSES, WEBSOCKET
@@ -31,12 +31,29 @@ from cfp.messages.identities import IDENTITIES, ROUTE_WARNINGS, ROUTES
 def upstream_saved(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Name the provider's URL, and whether it serves WebSocket where the worker knows."""
     if facts.settings is None:
-        return failure("settings_missing", message("settings_missing"))
+        return _without_settings(facts)
     base, health = facts.settings.upstream_base, None if facts.worker is None else facts.worker.health
     websocket = health.upstream_websocket or None if health is not None and health.upstream_base == base else None
     upstream = PASSES["upstream"].filled({"upstream_base": base}).sentence
     text = Message(upstream + WEBSOCKET.get(websocket or "", ""))
     return success(text, upstream_base=base, websocket=websocket)
+
+
+def _without_settings(facts: Facts) -> CheckResult:
+    """Return the result where no settings are saved, which only an installation needs."""
+    if is_enabled(facts):
+        return failure("settings_missing", message("settings_missing"))
+    return success(PASSES["not_enabled"])
+
+
+def provider_answers(_: Facts, surroundings: DoctorFacts) -> CheckResult:
+    """Check that the provider answers a turn, where the command line asks for that."""
+    error, answer = surroundings.online_error, surroundings.online
+    if error is not None:
+        return failure(error.code, message(error.code, error.details))
+    if answer is None:
+        return success(PASSES["provider_not_asked"])
+    return success(PASSES["provider_answers"].filled(answer), **answer)
 
 
 def upstream_encryption(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
@@ -67,7 +84,7 @@ def _provider(facts: Facts, surroundings: DoctorFacts) -> str:
 def service_tier_policy(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Name the policy and its effect, and check that Codex may send the tier by itself where the proxy does not."""
     if facts.settings is None:
-        return failure("settings_missing", message("settings_missing"))
+        return _without_settings(facts)
     policy = facts.settings.service_tier_policy
     effective = effective_policy(policy, facts.login, opted_out=facts.opted_out)
     detail = PASSES["policy"].filled({"policy": policy, "effective": effective}).sentence

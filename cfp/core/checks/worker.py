@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cfp.core.checks.check import CheckResult, DoctorFacts, failure, success
 from cfp.core.diagnosis import message_code_for
-from cfp.core.facts import Facts
-from cfp.core.plan.worker import address_details, hangs, port_details
+from cfp.core.facts import Facts, PortState
+from cfp.core.plan.worker import address_details, hangs, port_details, port_taken
 from cfp.core.state import WorkerState, settings_pending, uses_proxy, worker_state
 from cfp.messages import ErrorCode, Message, message
 from cfp.messages.diagnoses import DIAGNOSES
@@ -15,8 +15,13 @@ from cfp.messages.doctor import PASSES
 def proxy_port(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Check that nobody else has the saved port: neither another user nor another home."""
     worker, details = facts.worker, port_details(facts)
+    candidate = facts.candidate
+    if worker is None and candidate is not None and candidate.state in {PortState.FOREIGN, PortState.OTHER_HOME}:
+        refusal = port_taken(candidate)
+        return failure(refusal.code, message(refusal.code, refusal.details), **address_details(candidate))
     if worker is None:
-        return success(PASSES["proxy_not_needed"])
+        free = {"host": candidate.host, "port": candidate.port} if candidate is not None else {}
+        return success(PASSES["port_is_free"].filled(free) if free else PASSES["proxy_not_needed"], **free)
     if worker.other_user:
         return failure("port_of_another_user", DIAGNOSES["port_of_another_user"].filled(details), owner=worker.owner)
     if facts.sharing_home:

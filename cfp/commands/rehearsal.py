@@ -1,0 +1,34 @@
+"""The part of `install` that changes and sends nothing: its refusals, for a dry run and for doctor too."""
+
+from __future__ import annotations
+
+from cfp.commands.verification import candidate_request, skipped_verification
+from cfp.core.facts import Facts
+from cfp.core.plan.candidate import RouteRequest
+from cfp.core.plan.install import InstallPlan, plan_install
+from cfp.errors import Refused
+from cfp.host.home import Host
+from cfp.lifecycle.session import check_changes
+from cfp.places import check_place
+
+
+def check_machine(host: Host) -> None:
+    """Refuse a home in a place, or a program in a Python, that an installation cannot be kept in; raises Refused."""
+    check_place(host.place)
+    reason = host.import_error()
+    if reason:
+        raise Refused("program_not_installed", python=host.python, reason=reason)
+
+
+def rehearse(host: Host, facts: Facts, request: RouteRequest, *, verified: bool) -> InstallPlan:
+    """Return the plan of an install; raises CfpError with what would stand in its way before the first request.
+
+    verified  the provider is to be tried where the route is a new one
+    """
+    plan = plan_install(facts, request)
+    check_changes(host.journal, plan.changes)
+    if verified and plan.changed_route:
+        candidate_request(host, facts, plan.settings)
+    else:
+        skipped_verification(host, facts, plan.settings)
+    return plan

@@ -1,0 +1,138 @@
+"""A home that is not enabled yet: doctor, the dry run and the install itself say the same of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.end_to_end.harness import KEY, KEY_ENV, Machine, relay_config
+
+Break = Callable[[Machine], object]
+
+
+def failures(machine: Machine, *words: str) -> set[str]:
+    """Return the codes of doctor's failed checks; its exit code agrees with them."""
+    port = () if "--codex-home" in words else ("--port", str(machine.port))
+    ran = machine.cfp("doctor", *port, *words)
+    codes = {check["code"] for check in ran.json["checks"] if not check["ok"]}
+    assert (2 if codes else 0, not codes) == (ran.code, ran.json["ok"]), ran.transcript
+    return codes
+
+
+def test_a_healthy_home_has_no_red_line(codex: Machine) -> None:
+    """Exit code 0, nothing is sent, the next action is the install; and that succeeds."""
+    codex.relay()
+    before = codex.files()
+    ran = codex.cfp("doctor", "--port", str(codex.port))
+    assert (0, "ok", "not_enabled") == (ran.code, ran.json["status"], ran.json["diagnosis"]["code"]), ran.transcript
+    assert "install --start" in ran.json["next_user_action"]
+    assert ((), before) == (codex.upstream.received, codex.files())
+    codex.install()
+    assert set() == failures(codex)
+
+
+def test_online_tries_the_provider(machine: Machine) -> None:
+    """One turn, with the provider's key, before the install and after it; a provider that refuses is named."""
+    machine.relay()
+    assert set() == failures(machine, "--online")
+    (turn,) = machine.upstream.turns
+    assert f"Bearer {KEY}" == turn.header("authorization")
+    machine.environ[KEY_ENV] = "sk-wrong"
+    machine.upstream.keys.add("sk-wrong")  # it may come here
+    assert {"upstream_rejected"} == failures(machine, "--online")
+    machine.environ[KEY_ENV] = KEY
+    machine.install()
+    machine.environ[KEY_ENV] = "sk-wrong"
+    assert {"upstream_rejected"} == failures(machine, "--online")
+
+
+def _hard_link(machine: Machine) -> None:
+    (machine.root / "other.toml").hardlink_to(machine.config)
+
+
+def _query(machine: Machine) -> None:
+    machine.write("config.toml", relay_config(machine.upstream.base_url + "?api-version=1"))
+
+
+def _no_key(machine: Machine) -> None:
+    machine.environ[KEY_ENV] = ""
+
+
+def _key_with_a_space(machine: Machine) -> None:
+    machine.environ[KEY_ENV] = "sk two words"
+
+
+def _no_model(machine: Machine) -> None:
+    machine.config.write_text(machine.config.read_text().replace('model = "', 'not_the_model = "'))
+
+
+def _no_provider(machine: Machine) -> None:
+    machine.config.write_text(machine.config.read_text().replace('model_provider = "', 'not_the_provider = "'))
+
+
+def _no_toml(machine: Machine) -> None:
+    machine.write("config.toml", "model = [")
+
+
+def _no_hooks_file(machine: Machine) -> None:
+    machine.write("hooks.json", "[")
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "code"),
+    [
+        (_hard_link, "file_not_replaceable"),
+        (_query, "invalid_upstream_url"),
+        (_no_key, "codex_key_unset"),
+        (_key_with_a_space, "upstream_key_malformed"),
+        (_no_model, "model_unknown"),
+        (_no_provider, "ambiguous_provider"),
+        (_no_toml, "config_unparseable"),
+        (_no_hooks_file, "hooks_unparseable"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_what_an_install_would_refuse(machine: Machine, obstacle: Break, code: str) -> None:
+    """The dry run refuses with its code, and doctor fails by it; nothing is written, nothing is sent."""
+    machine.relay()
+    machine.environ["PATH"] = os.pathsep.join(("/usr/bin", "/bin"))
+    obstacle(machine)
+    before = machine.files()
+    port = ("--port", str(machine.port))
+    real, dry = (machine.cfp("install", *mode, *port) for mode in (("--start",), ("--start", "--dry-run")))
+    assert (2, code) == (real.code, real.json["code"]), real.transcript
+    assert [real.code, real.json["code"], real.json["error"]] == [dry.code, dry.json["code"], dry.json["error"]]
+    assert code in failures(machine)
+    assert ((), before) == (machine.upstream.received, machine.files())
+
+
+def test_a_port_that_another_program_has(machine: Machine) -> None:
+    """Doctor and the dry run name its owner and a free one, and the command that they name works."""
+    machine.relay()
+    port = ("--port", str(machine.port))
+    with socket.create_server(("127.0.0.1", machine.port)):
+        dry = machine.cfp("install", "--start", "--dry-run", *port)
+        assert (2, "port_in_use") == (dry.code, dry.json["code"]), dry.transcript
+        ran = machine.cfp("doctor", *port)
+        (fix,) = {check["fix"] for check in ran.json["checks"] if check["code"] == "port_in_use"}
+        assert fix == dry.json["next_user_action"]
+        assert 2 == ran.code
+    with socket.create_server(("127.0.0.1", machine.port)):
+        free = fix.partition("--port ")[2].partition("`")[0]
+        assert 0 == machine.cfp("install", "--start", "--port", free).code
+
+
+def test_a_home_of_its_own_leaves_a_port_that_is_taken(machine: Machine) -> None:
+    """A home other than the default one goes to another port by itself, so that port is no obstacle."""
+    machine.relay()
+    home = machine.root / "second" / ".codex"
+    home.mkdir(parents=True)
+    (home / "config.toml").write_bytes(machine.config.read_bytes())
+    at_home = ("--codex-home", str(home))
+    url = machine.cfp("install", "--dry-run", *at_home).json["base_url"]
+    with socket.create_server(("127.0.0.1", urlsplit(url).port or 0)):
+        assert set() == failures(machine, *at_home)
