@@ -12,7 +12,7 @@ from pathlib import Path
 import nox
 from nox.command import CommandFailed
 
-nox.options.sessions = ["lint", "codex_cli", "tests", "package"]
+nox.options.sessions = ["lint", "codex_cli", "tests", "windows", "package"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -86,8 +86,18 @@ def tests(session: nox.Session) -> None:
 def windows(session: nox.Session) -> None:
     """The demo and the tests on the Windows interpreter and codex.exe, under Wine; arguments go to pytest.
 
-    Parts of the tests do not pass there yet. Skipped where that cannot be, or an error under CFP_REQUIRE_WINDOWS=1.
+    Skipped where that cannot be, or an error under CFP_REQUIRE_WINDOWS=1.
     """
+    _on_windows(session)
+
+
+@nox.session
+def windows_whole(session: nox.Session) -> None:
+    """The same with every case, in the sizes of Linux, and 450 killed processes: an hour."""
+    _on_windows(session, CFP_TEST_WHOLE="1", CFP_TEST_PROCESS_KILLS="150")
+
+
+def _on_windows(session: nox.Session, **environ: str) -> None:
     if sys.platform == "win32":
         session.skip("this is Windows: the session `tests` runs all of it")
     session.install("-c", str(CONSTRAINTS), "build")
@@ -102,7 +112,7 @@ def windows(session: nox.Session) -> None:
         session.error(reason)
     if reason:
         session.skip(f"{reason}: nothing is run on Windows")
-    session.run("python", "-m", "tests.windows", "run", *session.posargs)
+    session.run("python", "-m", "tests.windows", "run", *session.posargs, env=environ)
 
 
 @nox.session

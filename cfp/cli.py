@@ -51,9 +51,10 @@ def run(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envir
     """Run one command line of this process and return its exit code."""
     signals.listen()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # The contract says UTF-8, whatever the locale; a lone surrogate of a file name becomes its JSON escape.
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # The contract says UTF-8, whatever the locale; a lone surrogate of a file name becomes its JSON escape.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         return main(arguments, environ, Streams(out=sys.stdout, err=sys.stderr))
     finally:

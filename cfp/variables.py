@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
 
+# Without these a program of Windows finds neither its libraries (Winsock is one) nor other programs.
+OF_WINDOWS: Final = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "PROGRAMFILES", "PROGRAMDATA")
 _ON_WINDOWS: Final = sys.platform == "win32"
 
 

@@ -12,7 +12,6 @@ import itertools
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,8 +19,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.certificates import self_signed
-from tests.crash.sizes import size
-from tests.systems import IN_WINE, WINDOWS, lacking
+from tests.crash.sizes import SMALL, size
+from tests.shares import leave_to_the_whole
+from tests.systems import WINDOWS, lacking
 
 pytest_plugins = ["tests.numbers"]
 
@@ -125,6 +125,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark in list(item.iter_markers()):
             if reason := lacking(mark):
                 item.add_marker(pytest.mark.skipif(condition=True, reason=reason), append=False)
+    if SMALL:
+        leave_to_the_whole(items)
     if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
         items[:] = dealt(items, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
@@ -191,8 +193,6 @@ def codex_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
     monkeypatch.setenv("CODEX_HOME", str(codex_home))
-    if IN_WINE:  # where Codex cannot write this file, since it holds a lock on it through another handle
-        (codex_home / "installation_id").write_text(str(uuid.uuid4()))
     return codex_home
 
 

@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.crash.sizes import ON_WINDOWS
-from tests.systems import WINDOWS
+from tests.crash.sizes import ON_WINDOWS, SMALL
 
 VIOLATIONS = "violations"
 RUN = "~ run and left out"
@@ -110,7 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     table = config.stash[_TABLE]
-    if WINDOWS:
+    if SMALL:
         table.add(("count", ("smaller on Windows", f"CFP_TEST_{name}", many)) for name, many in ON_WINDOWS.items())
     lines = table.lines()
     if lines:

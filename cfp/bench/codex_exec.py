@@ -12,6 +12,7 @@ from typing import Final
 from cfp.host.system.scratch import scratch
 from cfp.host.system.windows import NO_WINDOW
 from cfp.layout import Layout
+from cfp.variables import OF_WINDOWS
 
 if sys.platform == "win32":
     from cfp.bench._ending_windows import end_tree
@@ -25,7 +26,7 @@ PHRASE_ENV: Final = "CODEX_FAST_PROXY_BENCHMARK"
 _KEPT: Final = frozenset(
     {
         *("PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "USER", "LOGNAME", "SHELL"),
-        *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "PROGRAMFILES", "PROGRAMDATA"),
+        *OF_WINDOWS,
     }
 )
 _KEPT_PREFIXES: Final = ("LC_", "VOLTA_", "ASDF_", "MISE_", "NVM_", "FNM_")

@@ -14,6 +14,7 @@ from typing import Any
 from cfp.core.program import program_words
 from cfp.host.worker.code_id import user_base
 from cfp.layout import Layout
+from cfp.variables import OF_WINDOWS
 
 KEY = "demo-key-of-the-relay"
 
@@ -95,14 +96,19 @@ class DemoHome:
         return [path.name for path in (layout.state, layout.journal) if path.exists()]
 
     def environ(self) -> dict[str, str]:
-        """Return the environment of the demo's programs; only PATH comes from the real one."""
+        """Return the environment of the demo's programs; PATH and what belongs to Windows come from the real one.
+
+        CODEX_HOME is set since on Windows no variable moves the user's folder for Codex (Codex 0.171).
+        """
         home = str(self.root / "home")
         # HTTPS_PROXY leads nowhere, so that even the real Codex cannot reach the internet.
         return {
+            **{name: os.environ[name] for name in OF_WINDOWS if name in os.environ},
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": home,
             "USERPROFILE": home,
-            "TMPDIR": str(self.root),
+            "CODEX_HOME": str(self.layout.home),
+            **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self.root)),
             "LANG": "C.UTF-8",
             "HTTPS_PROXY": "http://127.0.0.1:9",
             "NO_PROXY": "127.0.0.1,localhost",

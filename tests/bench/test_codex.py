@@ -10,7 +10,6 @@ import tomllib
 from pathlib import Path
 
 import psutil
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,8 +50,6 @@ import subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 time.sleep(600)
 """
-# Codex makes the id of each new home while it holds a lock on it, which Wine takes for another's.
-in_a_new_home = pytest.mark.beyond_wine("a lock that lets its own program write")
 
 
 def _pretend_codex(bench: Bench, script: str) -> None:
@@ -82,7 +79,6 @@ def test_a_codex_that_fails_is_named(bench: Bench) -> None:
     )
 
 
-@in_a_new_home
 def test_real_codex_measures_a_faster_tier(codex_bench: Bench) -> None:
     """Real turns of Codex: the tier is set on the wire, the times are the provider's, the user's home is not used."""
     bench = codex_bench
@@ -114,7 +110,6 @@ def test_real_codex_measures_a_faster_tier(codex_bench: Bench) -> None:
     assert CANARY not in json.dumps(result)
 
 
-@in_a_new_home
 def test_a_real_codex_that_takes_too_long_is_ended(codex_bench: Bench) -> None:
     """After --timeout the turn's Codex and its children are gone, and the sample is a timeout."""
     bench = codex_bench
@@ -124,7 +119,6 @@ def test_a_real_codex_that_takes_too_long_is_ended(codex_bench: Bench) -> None:
     assert [] == bench.machine.processes()
 
 
-@in_a_new_home
 def test_interrupting_a_real_codex(codex_bench: Bench) -> None:
     """^C while Codex waits for the provider: no process and no file of the turn stay."""
     bench = codex_bench
@@ -150,7 +144,6 @@ def test_interrupting_a_real_codex(codex_bench: Bench) -> None:
     assert ([], []) == (bench.machine.processes(), list(bench.machine.temporary.iterdir()))
 
 
-@in_a_new_home
 def test_a_real_codex_does_not_outlive_its_benchmark(codex_bench: Bench) -> None:
     """Even where the benchmark is killed outright, its Codex ends by itself: nothing is tried again."""
     bench = codex_bench

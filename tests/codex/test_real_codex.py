@@ -18,7 +18,6 @@ from cfp.codex.hooks_json import HOOKS_JSON, TOMBSTONE_LEFT, edit_for
 from journal.values import ABSENT, KeyEdit
 from tests.codex.app_server import AppServer
 from tests.codex.test_toml_fixtures import NAMES, own_values, read
-from tests.end_to_end.harness import system
 from tests.strategies import OUR_COMMAND, config_texts, hooks_texts
 from tests.systems import WINDOWS
 
@@ -29,7 +28,7 @@ shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, He
 @pytest.fixture(scope="module")
 def codex(codex_cli: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     home = tmp_path_factory.mktemp("codex") / "home"
-    system.new_home(home)
+    home.mkdir(parents=True)
     with AppServer(codex_cli, home) as server:
         yield server
 

@@ -13,7 +13,6 @@ from cfp.codex import config_toml
 from cfp.codex.refusals.config import config_flaw, undefined_provider
 from cfp.codex.refusals.hooks import EVENTS, hooks_flaw
 from tests.codex.app_server import AppServer
-from tests.end_to_end.harness import system
 
 A = '[model_providers.a]\nname = "a"\n'
 
@@ -133,7 +132,7 @@ HOOKS: list[tuple[Any, str]] = [
 @pytest.fixture(scope="module")
 def codex(codex_cli: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     home = tmp_path_factory.mktemp("codex") / "home"
-    system.new_home(home)
+    home.mkdir(parents=True)
     with AppServer(codex_cli, home) as server:
         yield server
 

@@ -21,11 +21,6 @@ def shell(home: Path, temporary: Path) -> dict[str, str]:
     return {"HOME": str(home.parent), "USERPROFILE": str(home.parent), "LANG": "C.UTF-8", "TMPDIR": str(temporary)}
 
 
-def new_home(home: Path) -> None:
-    """Make the folder that Codex would make."""
-    home.mkdir(parents=True)
-
-
 def end_tree(process: subprocess.Popen[str]) -> None:
     """Kill a program and what it has started."""
     os.killpg(process.pid, signal.SIGKILL)

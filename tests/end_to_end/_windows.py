@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,16 +30,6 @@ def shell(home: Path, temporary: Path) -> dict[str, str]:
     data = {"APPDATA": "Roaming", "LOCALAPPDATA": "Local"}
     places = {name: str(home.parent / "AppData" / folder) for name, folder in data.items()}
     return {**kept, **user, **places, "TEMP": str(temporary), "TMP": str(temporary)}
-
-
-def new_home(home: Path) -> None:
-    """Make the folder that Codex would make, with the file that it cannot write under Wine.
-
-    Codex writes to `installation_id` while it holds a lock on it through another handle, which Wine 8 refuses with
-    "Lock violation". It takes an id that is there.
-    """
-    home.mkdir(parents=True)
-    (home / "installation_id").write_text(str(uuid.uuid4()), encoding="utf-8")
 
 
 def end_tree(process: subprocess.Popen[str]) -> None:

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.crash.sizes import CASES
 from tests.down_provider import down_provider
 from tests.end_to_end.harness import KEY, Machine
 from tests.end_to_end.listeners import LISTENERS, Listener, foreign_identities
-
-# The cases of their tests differ in URLs, headers, logins or answers: nothing that a branch for a system looks at.
-ALIKE = frozenset(
-    f"tests/end_to_end/test_{name}.py"
-    for name in ("failing_upstream", "identities", "keys", "model_catalog", "own_addresses", "redirects", "turns")
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave cases that no system tells apart to Linux, where this session is small."""
-    cases = Counter[str]()
-    for item in items:
-        test = item.nodeid.partition("[")[0]
-        cases[test] += 1
-        if test.partition("::")[0] in ALIKE and cases[test] > CASES:
-            item.add_marker(pytest.mark.skip(reason="a case that no system tells apart: CFP_TEST_CASES"))
 
 
 @pytest.fixture(autouse=True)

@@ -135,7 +135,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         self.work.mkdir(parents=True)
-        system.new_home(self.home)
+        self.home.mkdir(parents=True)
         self.temporary.mkdir()
 
     @property

@@ -20,12 +20,13 @@ from cfp.core.settings import Policy
 from cfp.demo.scripted_turns import ScriptedTurn, Stall
 from cfp.host.home import Host
 from cfp.host.worker import processes
+from tests.crash.sizes import size
 from tests.end_to_end.harness import KEY, Machine
 from tests.end_to_end.listeners import Listener
 from tests.numbers import Numbers
 from tests.systems import WINDOWS
 
-REFRESHES = 20
+REFRESHES = size("REFRESHES", 20, 20)
 CLIENTS = 6
 PAUSE = 0.5 if WINDOWS else 0.1  # seconds between two events: each command takes longer there
 LONG = " ".join(f"word-{number}" for number in range(52))  # 60 events in all

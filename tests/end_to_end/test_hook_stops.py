@@ -14,7 +14,7 @@ import pytest
 from cfp.host.home import Host
 from cfp.host.worker.probe import port_free
 from tests.end_to_end.app import opened
-from tests.end_to_end.harness import KEY, KEY_ENV, STATE, Machine, api_key_login, printing, relay_config, system
+from tests.end_to_end.harness import KEY, KEY_ENV, STATE, Machine, api_key_login, printing, relay_config
 from tests.end_to_end.listeners import Listener
 from tests.forger import forger
 from tests.systems import as_root
@@ -71,7 +71,7 @@ def test_two_homes_never_meet(codex: Machine) -> None:
     """They share a port, as 0.2.0 let them: no provider gets the other's key, and one install parts them."""
     enabled_and_down(codex)
     other = codex.root / "other home"
-    system.new_home(other)
+    other.mkdir(parents=True)
     with Listener(key=OTHER_KEY) as upstream:
         codex.environ[OTHER_ENV] = OTHER_KEY
         config = relay_config(upstream.base_url).replace(KEY_ENV, OTHER_ENV)

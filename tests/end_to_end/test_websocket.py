@@ -159,4 +159,4 @@ def test_without_websocket_the_first_turn_falls_back_at_once(codex: Machine, pro
         upgrades = [request for request in seen if request.header("upgrade")]
         turns = [request for request in seen if request.method == "POST"]
         assert (1, ["priority"] * 2) == (len(upgrades), [turn.json()["service_tier"] for turn in turns])
-        assert turns[0].at - upgrades[0].at < 1.5
+        assert turns[0].at - upgrades[0].at < 4  # 7 where Codex meets the 404, whatever the machine

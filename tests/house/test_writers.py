@@ -16,7 +16,7 @@ WRITERS = {
         "the worker's own request log, appended for as long as it lives",
     ),
     "cfp/proxy/worker/single_instance.py": (
-        "os.open ?.unlink make_folder",
+        "os.open ?.unlink make_folder make_private",
         "the worker's lock and pid file, which live and die with it",
     ),
     "cfp/host/worker/spawn.py": (

@@ -19,6 +19,7 @@ class Home:
     path: Path
     journal: Journal
     machine: Machine
+    fs: Fs
 
     def write(self, name: str, content: bytes, mode: int = 0o600) -> Path:
         path = self.path / name
@@ -43,9 +44,9 @@ class Home:
 
 def home_at(path: Path, fs: Fs | None = None, **more: object) -> Home:
     path.mkdir(exist_ok=True)
-    machine = Machine()
-    journal = Journal(path / "journal", fs=fs or RealFs(), formats={"lines": LINES}, processes=machine, **more)
-    return Home(path=path, journal=journal, machine=machine)
+    machine, fs = Machine(), fs or RealFs()
+    journal = Journal(path / "journal", fs=fs, formats={"lines": LINES}, processes=machine, **more)
+    return Home(path=path, journal=journal, machine=machine, fs=fs)
 
 
 def change(path: Path, before: bytes | None, after: bytes | None, *edits: KeyEdit, **more: object) -> FileChange:

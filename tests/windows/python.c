@@ -4,9 +4,9 @@
    serial number of a file's volume, each time that a file is opened or looked at: 1 ms of the 1.2 ms that os.stat
    takes, and most of the time of an import. Here a process asks once, and gives that number to all files. */
 #include <stdlib.h>
-#include <string.h>
 #include <wchar.h>
-#include <windows.h>
+
+#include "imports.h"
 #include <winternl.h>
 
 __declspec(dllimport) int Py_Main(int argc, wchar_t **argv);
@@ -56,29 +56,9 @@ static BOOL WINAPI look(HANDLE file, BY_HANDLE_FILE_INFORMATION *info)
     return TRUE;
 }
 
-/* Put `look` into the table of what python311.dll imports. */
 static void answer_in_the_place_of_wine(void)
 {
-    const char *name = "GetFileInformationByHandle";
-    BYTE *dll = (BYTE *)GetModuleHandleW(L"python311.dll");
-    IMAGE_NT_HEADERS *headers = (IMAGE_NT_HEADERS *)(dll + ((IMAGE_DOS_HEADER *)dll)->e_lfanew);
-    DWORD first = headers->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_IMPORT].VirtualAddress;
-
-    if (!GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version")) return;
-    for (IMAGE_IMPORT_DESCRIPTOR *from = (IMAGE_IMPORT_DESCRIPTOR *)(dll + first); from->Name; ++from) {
-        IMAGE_THUNK_DATA *wanted = (IMAGE_THUNK_DATA *)(dll + from->OriginalFirstThunk);
-        IMAGE_THUNK_DATA *found = (IMAGE_THUNK_DATA *)(dll + from->FirstThunk);
-        for (; wanted->u1.AddressOfData; ++wanted, ++found) {
-            DWORD protection;
-            if (IMAGE_SNAP_BY_ORDINAL(wanted->u1.Ordinal) ||
-                strcmp(((IMAGE_IMPORT_BY_NAME *)(dll + wanted->u1.AddressOfData))->Name, name))
-                continue;
-            if (!VirtualProtect(found, sizeof(*found), PAGE_READWRITE, &protection)) return;
-            look_of_wine = (Look)(void *)found->u1.Function;
-            found->u1.Function = (ULONGLONG)(void *)look;
-            VirtualProtect(found, sizeof(*found), protection, &protection);
-        }
-    }
+    look_of_wine = replace_import(L"python311.dll", "GetFileInformationByHandle", look);
 }
 
 #ifdef WITHOUT_CONSOLE

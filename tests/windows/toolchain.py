@@ -65,11 +65,11 @@ def missing(which: Which = shutil.which, executable: str = sys.executable) -> It
 
 def build(requirements: Sequence[str]) -> None:
     """Build what is missing in the cache or was made of other parts; these packages are in the interpreter."""
-    own = [(HERE / name).read_text() for name in ("python.c", "bcryptprimitives.c")]
+    own = [(HERE / name).read_text() for name in ("python.c", "bcryptprimitives.c", "imports.h")]
     _unless_current(PYTHON.parent / "python.sha256", [json.dumps(PARTS["python"]), *own], _build_python)
     packages = [*requirements, CONSTRAINTS.read_text()]
     _unless_current(PYTHON.parent / "packages.sha256", packages, lambda: _install_packages(requirements))
-    _unless_current(CODEX.parent.parent / "codex.sha256", [json.dumps(PARTS["codex"]), own[1]], _fetch_codex)
+    _unless_current(CODEX.parent.parent / "codex.sha256", [json.dumps(PARTS["codex"]), *own[1:]], _fetch_codex)
 
 
 def _unless_current(stamp: Path, made_of: Sequence[str], make: Callable[[], None]) -> None:

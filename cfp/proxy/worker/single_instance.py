@@ -10,7 +10,7 @@ from typing import Self
 from cfp.errors import Busy
 from cfp.host.worker.control.channel import close_lock, take_lock
 from cfp.layout import Layout
-from journal.private import make_folder
+from journal.private import make_folder, make_private
 
 
 class SingleInstance:
@@ -36,6 +36,8 @@ class SingleInstance:
             self._lock = take_lock(self._layout.worker_lock)
         except OSError as error:
             raise Busy("worker_running") from error
+        with suppress(OSError):
+            make_private(self._layout.worker_lock)
         return self
 
     @property
@@ -58,6 +60,7 @@ class SingleInstance:
                 os.write(descriptor, b"%d\n" % os.getpid())
             finally:
                 os.close(descriptor)
+            make_private(self._layout.pid_file)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
