@@ -46,6 +46,16 @@ class Layout:
         return self.home / f"{name}.config.toml"
 
     @property
+    def sessions(self) -> Path:
+        """The folder of Codex's sessions: YEAR/MONTH/DAY/rollout-TIME-ID.jsonl."""
+        return self.home / "sessions"
+
+    @property
+    def version_file(self) -> Path:
+        """Codex's note on the newest release that it knows of."""
+        return self.home / "version.json"
+
+    @property
     def hooks(self) -> Path:
         return self.home / "hooks.json"
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from journal.errors import JournalError as JournalError
     from journal.errors import LockBusy as LockBusy
     from journal.errors import Misplaced as Misplaced
+    from journal.errors import NewerLog as NewerLog
     from journal.errors import StorageFailed as StorageFailed
     from journal.errors import Unsupported as Unsupported
     from journal.folder import Journal as Journal
@@ -80,6 +81,7 @@ _MODULES = {
     "LockBusy": "errors",
     "Merged": "values",
     "Misplaced": "errors",
+    "NewerLog": "errors",
     "Processes": "values",
     "RealFs": "real_fs",
     "Recovery": "recovery",

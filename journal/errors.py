@@ -5,6 +5,7 @@ JournalError
 ├─ Interrupted     an interrupted transaction is open: recover first
 ├─ Drifted         files no longer hold what the plan read
 ├─ Unsupported     a file cannot be replaced safely; no file changed
+│  └─ NewerLog     a log that a newer version wrote
 ├─ StorageFailed   the operating system refused an operation
 │  └─ InUse        another program has a file open and does not share it (Windows)
 ├─ Misplaced       a log was copied with its folder, and leads to files outside of the copy; no file changed
@@ -57,6 +58,10 @@ class Unsupported(JournalError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+class NewerLog(Unsupported):
+    """A newer version of the program wrote this log, and its records may mean other things."""
 
 
 class StorageFailed(JournalError):

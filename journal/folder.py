@@ -87,7 +87,8 @@ class Journal:
 
         Keys: id, state ("prepared", "committed", "damaged"), decision ("roll_back", "finish", "refuse"), command,
         argv, tool, from, to, at, workers, files (path, target, edits, now: "before", "after", "absent", "other",
-        "unreadable"); after damage only the first three, workers and files. Raises JournalError for an unknown id.
+        "unreadable"); after damage only the first three, workers and files. Raises NewerLog, and JournalError for an
+        unknown id.
         """
         from journal.recovery import inspect  # noqa: PLC0415 - interrupted() must not import it
 

@@ -66,7 +66,7 @@ class Lease:
     def recover(self) -> Recovery:
         """Decide every open transaction: finish one with a commit record, and roll any other back.
 
-        Idempotent, and safe to interrupt. Raises Damaged, Misplaced, Unsupported (a newer log) or
+        Idempotent, and safe to interrupt. Raises Damaged, Misplaced, NewerLog, Unsupported or
         StorageFailed.
         """
         return recover_all(self._context, self._signal_mask)

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from journal import codec
-from journal.errors import Damaged, Unsupported
+from journal.errors import Damaged, NewerLog
 from journal.fs import Fs, create_fresh, storage_errors, write_all
 from journal.intents import ImageLocation
 from journal.values import Json
@@ -104,7 +104,7 @@ def create_log(fs: Fs, root: Path, txid: str, records: Sequence[Json]) -> Log:
 
 
 def load_log(fs: Fs, root: Path, txid: str) -> Log:
-    """Read an open log. Raises Damaged, or Unsupported for a log of a newer version."""
+    """Read an open log. Raises Damaged, or NewerLog."""
     path = root / (txid + OPEN)
     with storage_errors(path):
         data = fs.read(path)
@@ -113,7 +113,7 @@ def load_log(fs: Fs, root: Path, txid: str) -> Log:
     if not records or records[0].get("t") != "begin":
         raise Damaged(txid)
     if records[0].get("v") != VERSION:
-        raise Unsupported(path, "written by another version")
+        raise NewerLog(path, "written by another version")
     intents = [record for record in records if record.get("t") == "intent"]
     at = 1 + len(intents)
     if len(records) <= at or records[at] != _prepared(records[:at]):

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from journal.codec import parse
 from journal.context import Context
-from journal.errors import Damaged, Unsupported
+from journal.errors import Damaged, NewerLog, Unsupported
 from journal.fs import storage_errors
 from journal.intents import Digester, Intent, intent_from_record
 from journal.log import OPEN, load_log, open_transactions
@@ -122,7 +122,7 @@ def _current_state(context: Context, intent: Intent, digest: Digester) -> str:
 def inspect(context: Context, txid: str) -> Json:
     """Return a redacted view of an open transaction and the decision of recovery; see `Journal.inspect`.
 
-    Raises Misplaced.
+    Raises Misplaced, NewerLog.
     """
     records = _readable_records(context, txid)
     view: dict[str, Json] = {"id": txid, "files": current_files(context, txid, records), "workers": []}
@@ -131,6 +131,8 @@ def inspect(context: Context, txid: str) -> Json:
         transaction = Transaction.resume(context, txid, log, signal_mask=SignalMask())
         if transaction.stage not in {Stage.COMMITTED, Stage.RESTORED}:
             require_before_images(transaction)
+    except NewerLog:
+        raise
     except (Damaged, Unsupported):
         return view | {"state": "damaged", "decision": "refuse"}
     begin = records[0]

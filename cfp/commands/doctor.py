@@ -82,7 +82,7 @@ def _with_install(args: Args, host: Host, facts: Facts, surroundings: DoctorFact
         try:
             check_machine(host)
             request = RouteRequest(provider=args.provider, port=args.port)
-            settings = rehearse(host, facts, request, verified=True).settings
+            settings = rehearse(host, facts, request, verified=True).plan.settings
         except CfpError as error:
             return replace(surroundings, install_error=error)
     if not args.online or settings is None or facts.interrupted:

@@ -10,7 +10,7 @@ from cfp.commands.command import Command
 from cfp.commands.rehearsal import check_machine, rehearse
 from cfp.commands.route_flags import add_clear_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
-from cfp.commands.verification import skipped_verification, verify_candidate
+from cfp.commands.verification import send, skipped_verification
 from cfp.core.facts import Facts
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import InstallPlan, plan_install
@@ -118,14 +118,13 @@ def run(args: Args, host: Host) -> Result:
     recovered = {} if args.dry_run else settle(host, "install")
     address = RequestedAddress(host=args.host, port=args.port, upstream_base=args.upstream_base)
     facts = host.survey(address, ask_codex=True, settled=not args.dry_run)
-    plan = rehearse(host, facts, args.request(), verified=not args.no_verify)
+    rehearsal = rehearse(host, facts, args.request(), verified=not args.no_verify)
     if args.dry_run:
-        return Result(status="planned", fields=_planned(facts, plan))
-    tried = not args.no_verify and plan.changed_route
+        return Result(status="planned", fields=_planned(facts, rehearsal.plan))
     verification = (
-        verify_candidate(host, facts, plan.settings, args.verify_timeout)
-        if tried
-        else skipped_verification(host, facts, plan.settings)
+        skipped_verification(host, facts, rehearsal.plan.settings)
+        if rehearsal.request is None
+        else send(host, facts, rehearsal.request, args.verify_timeout)
     )
     with locked(host.journal, "install", LOCK_TIMEOUT_S) as (lease, _):
         facts = host.survey(address, ask_codex=True, settled=True)

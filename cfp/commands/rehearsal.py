@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cfp.commands.verification import candidate_request, skipped_verification
 from cfp.core.facts import Facts
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import InstallPlan, plan_install
 from cfp.errors import Refused
 from cfp.host.home import Host
+from cfp.host.provider.verification import VerificationRequest
 from cfp.lifecycle.session import check_changes
 from cfp.places import check_place
 
@@ -20,15 +23,22 @@ def check_machine(host: Host) -> None:
         raise Refused("program_not_installed", python=host.python, reason=reason)
 
 
-def rehearse(host: Host, facts: Facts, request: RouteRequest, *, verified: bool) -> InstallPlan:
-    """Return the plan of an install; raises CfpError with what would stand in its way before the first request.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """The plan of an install, and the request that tries its route; None where none is to be sent."""
+
+    plan: InstallPlan
+    request: VerificationRequest | None
+
+
+def rehearse(host: Host, facts: Facts, request: RouteRequest, *, verified: bool) -> Rehearsal:
+    """Return an install's plan and request; raises CfpError with what would stand in its way before that is sent.
 
     verified  the provider is to be tried where the route is a new one
     """
     plan = plan_install(facts, request)
     check_changes(host.journal, plan.changes)
     if verified and plan.changed_route:
-        candidate_request(host, facts, plan.settings)
-    else:
-        skipped_verification(host, facts, plan.settings)
-    return plan
+        return Rehearsal(plan=plan, request=candidate_request(host, facts, plan.settings))
+    skipped_verification(host, facts, plan.settings)
+    return Rehearsal(plan=plan, request=None)

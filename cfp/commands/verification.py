@@ -49,7 +49,11 @@ def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: floa
 
     Raises Failed(upstream_…), and the errors of `candidate_request`.
     """
-    request = candidate_request(host, facts, settings)
+    return send(host, facts, candidate_request(host, facts, settings), timeout)
+
+
+def send(host: Host, facts: Facts, request: verification.VerificationRequest, timeout: float) -> dict[str, Any]:
+    """Send the request and return the field `verification`; raises Failed(upstream_…)."""
     environ = outbound_environ(host.environ, host.disk.read(host.layout.dotenv))
     from cfp.host.provider.attempt import verify  # noqa: PLC0415  httpx takes 70 ms, which only a verification pays
 

@@ -173,6 +173,8 @@ def _obstacle(facts: Facts) -> Diagnosis | None:
     """Return the diagnosis of a home in which no installation can be judged; None for any other."""
     if facts.ownership.refusal is not None:
         return Diagnosis(code=facts.ownership.refusal, level=Severity.RISK)
+    if facts.newer_version:
+        return Diagnosis(code="record_of_newer_version", level=Severity.RISK)
     if facts.unreadable:
         return Diagnosis(code="record_unreadable", level=Severity.RISK)
     if not facts.home_exists:

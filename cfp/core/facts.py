@@ -154,9 +154,11 @@ class Facts:
     interrupted        ids of the interrupted transactions, oldest first
     unreadable         path of each file of our own record that cannot be read, and of each folder that cannot be
                        listed, with the reason: the disk's fault, not the content's, so another try may succeed
+    newer_version      the newer version of this program that wrote the manifest (see `unreadable`); "" for none
     ownership          the user of this process, and the owners of the home, its shared files and our own
     flawed_keys        keys that cannot be sent, or stand in the wrong place; no part of the key itself
     system             the administrator's files; empty where the command does not judge the home by them
+    version_in_home    of the Codex that used the home last, by its files; None where a CLI is found
     codex_version      of the CLI on PATH; None where there is none, or it was not run
     codex              the CLI's own word on this home; None where it was not asked, or gave none
     """
@@ -190,6 +192,7 @@ class Facts:
     interrupted: tuple[str, ...] = field(default=())
     backup_contents: tuple[tuple[str, bytes], ...] = ()
     codex_version: tuple[int, ...] | None = None
+    version_in_home: tuple[int, ...] | None = None
     system: SystemFiles = field(default_factory=SystemFiles)
     codex: CodexAnswers | None = None
     default_address: PortFact | None = None
@@ -198,6 +201,7 @@ class Facts:
     worker_by_process: PortFact | None = None
     draining: tuple[PortFact, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
+    newer_version: str = ""
     ownership: Ownership = UNKNOWN
     flawed_keys: tuple[FlawedKey, ...] = ()
     addresses: tuple[FormerAddress, ...] = ()

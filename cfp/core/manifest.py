@@ -26,6 +26,8 @@ from cfp.errors import Refused
 from cfp.layout import Layout
 from journal.values import ABSENT, KeyEdit
 
+FORMAT = 2  # of this file; a higher number is a newer version's, whose meaning is not known here
+
 
 class ManifestState(enum.StrEnum):
     """Whether the files of the installation were given back."""
@@ -92,7 +94,7 @@ class Manifest:
         fields = {
             "version": self.version,
             # A manifest of 0.1.0 that is written again still lacks the keys, which is not the same as having none.
-            "format": 1 if self.config.edits is None else 2,
+            "format": 1 if self.config.edits is None else FORMAT,
             "state": self.state,
             "installed_at": self.installed_at,
             "provider": self.settings.provider,
@@ -112,18 +114,24 @@ class Manifest:
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """Parse install-manifest.json, of this format or of 0.1.0's; raises Refused(manifest_invalid)."""
+    """Parse install-manifest.json, of this format or of 0.1.0's.
+
+    Raises Refused: manifest_invalid, record_of_newer_version (version: the program that wrote it).
+    """
     try:
         raw = json.loads(data)
         if not isinstance(raw, Mapping):
             raise Refused("manifest_invalid", reason="it is not a JSON object")
+        number = raw.get("format", 1)
+        if not isinstance(number, int) or number > FORMAT:
+            raise Refused("record_of_newer_version", version=str(raw.get("version", "")) or "unknown")
         return _from_json(raw)
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise Refused("manifest_invalid", reason=f"reading it failed ({type(error).__name__})") from error
 
 
 def _from_json(raw: Mapping[str, Any]) -> Manifest:
-    ours = raw.get("format") == 2
+    ours = raw.get("format") == FORMAT
     before = raw.get("hooks_before")
     return Manifest(
         version=str(raw.get("version", "")),

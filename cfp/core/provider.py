@@ -101,12 +101,32 @@ def _normal(url: str) -> tuple[str, ...]:
     return (parts.scheme, user, parts.hostname or "", str(port), parts.path.rstrip("/"), parts.query, parts.fragment)
 
 
+def selector_key(doc: Mapping[str, Any]) -> KeyPath:
+    """Return the key that selects the provider: `model_provider`, or that of the profile which `profile` selects.
+
+    Codex 0.130 takes the profile's. Later versions refuse a config with `profile`, so nothing is lost by it there.
+    """
+    name, profiles = doc.get("profile"), doc.get("profiles")
+    table = profiles.get(name) if isinstance(name, str) and isinstance(profiles, Mapping) else None
+    if isinstance(name, str) and isinstance(table, Mapping) and isinstance(table.get("model_provider"), str):
+        return ("profiles", name, "model_provider")
+    return ("model_provider",)
+
+
 def active_provider(doc: Mapping[str, Any]) -> str | None:
-    """Return the provider that Codex uses: `model_provider`, else the built-in one; None where that is ambiguous."""
-    provider = doc.get("model_provider")
+    """Return the provider that Codex uses: the selected, else the built-in one; None where that is ambiguous."""
+    provider = selected_provider(doc)
     if isinstance(provider, str):
         return provider
     return None if providers(doc) and "openai_base_url" not in doc else BUILT_IN
+
+
+def selected_provider(doc: Mapping[str, Any]) -> Any:
+    """Return the value of the selecting key, None without one."""
+    value: Any = doc
+    for name in selector_key(doc):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def choose_provider(doc: Mapping[str, Any], requested: str | None, *, activate: bool = False) -> Target:
@@ -131,7 +151,7 @@ def choose_provider(doc: Mapping[str, Any], requested: str | None, *, activate: 
         url_key=url_key(provider),
         url=provider_url(doc, provider),
         active=provider == active,
-        activate=activate and doc.get("model_provider") != provider,
+        activate=activate and selected_provider(doc) != provider,
     )
 
 

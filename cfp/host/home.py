@@ -17,6 +17,7 @@ from cfp.host import codex_cli
 from cfp.host.administrator import read_system_files
 from cfp.host.disk import Disk, MachineDisk
 from cfp.host.places import read_place
+from cfp.host.session_version import version_of_home
 from cfp.host.survey import RequestedAddress, home_ownership, survey
 from cfp.host.worker.code_id import package_path, user_base
 from cfp.layout import Layout, locate
@@ -81,7 +82,10 @@ class Host:
         except CfpError:
             answers = None
         version = answers.version if answers is not None and answers.version is not None else self.codex_version
-        return replace(facts, system=read_system_files(), codex=answers, codex_version=version)
+        in_home = version_of_home(self.layout, self.disk) if version is None else None
+        return replace(
+            facts, system=read_system_files(), codex=answers, codex_version=version, version_in_home=in_home
+        )
 
     def answers(self, facts: Facts) -> CodexAnswers | None:
         """Return the Codex CLI's word on these files, asked once; None without a CLI or a home. Raises Failed."""

@@ -144,6 +144,7 @@ def survey(
             settings,
             disk.read(layout.provider_auth),
         ),
+        newer_version=record.newer_version,
         addresses=addresses,
         addresses_data=addresses_data,
         in_use=tuple(disk.in_use),
@@ -184,11 +185,15 @@ class _NotingDisk:
 
 
 class _OwnFiles:
-    """Reads our own record; `read_errors` has the reason for each existing file that cannot be read."""
+    """Reads our own record; `read_errors` has the reason for each existing file that cannot be read.
+
+    newer_version  the version of this program that wrote a file whose format is not known here
+    """
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self.read_errors: dict[Path, str] = {}
+        self.newer_version = ""
 
     def try_to_read(self, path: Path) -> tuple[bytes | None, str]:
         data, error = self._disk.try_to_read(path)
@@ -297,6 +302,9 @@ def _manifest(record: _OwnFiles, layout: Layout) -> tuple[bytes | None, Manifest
     try:
         return data, parse_manifest(data).in_home(layout), ""
     except Refused as refused:
+        if refused.code == "record_of_newer_version":
+            record.newer_version = refused.details["version"]
+            record.read_errors[layout.manifest] = f"version {record.newer_version} of this program wrote it"
         return data, None, str(refused.details.get("reason", refused.code))
 
 

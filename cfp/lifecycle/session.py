@@ -22,6 +22,7 @@ from journal import (
     Lease,
     LockBusy,
     Misplaced,
+    NewerLog,
     Recovery,
     StorageFailed,
     Unsupported,
@@ -99,10 +100,19 @@ def _ours(error: JournalError) -> CfpError:
             return Busy("busy", holder=str(holder.get("command") or "another command"))
         case Drifted():
             return Refused("changed_meanwhile", paths=[str(path) for path in error.paths])
-        case Unsupported():
+        case Unsupported() if not isinstance(error, NewerLog):
             return Refused("file_not_replaceable", path=str(error.path), reason=error.reason)
         case StorageFailed():
             return _storage_failed(error)
+        case _:
+            return _open_record(error) or Failed("journal_failed", reason=type(error).__name__)
+
+
+def _open_record(error: JournalError) -> CfpError | None:
+    """Return the error of an open transaction that cannot be settled here; None for another error."""
+    match error:
+        case NewerLog():
+            return RecoveryRequired("journal_of_newer_version", record=str(error.path))
         case Damaged():
             return RecoveryRequired("journal_damaged", transaction=error.txid, files=list(error.files))
         case Misplaced():
@@ -116,7 +126,7 @@ def _ours(error: JournalError) -> CfpError:
             )
         case Interrupted():
             return RecoveryRequired("interrupted", transactions=list(error.transactions))
-    return Failed("journal_failed", reason=type(error).__name__)
+    return None
 
 
 def _storage_failed(error: StorageFailed) -> CfpError:

@@ -13,6 +13,7 @@ DiagnosisCode = Literal[
     "home_of_another_user",
     "files_of_another_user",
     "record_unreadable",
+    "record_of_newer_version",
     "interrupted",
     "config_unparseable",
     "config_refused",
@@ -60,6 +61,9 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "record_unreadable": Message(
         "A file or folder of the installation exists but cannot be read, so its state is not known.",
         f"Run `{CLI} doctor` to see which and why."),
+    "record_of_newer_version": Message(
+        "A newer version of this program made this installation, and this one does not know its record.",
+        f"Run `{CLI} doctor` to see which version, then use that one."),
     "interrupted": Message("A command was interrupted before it finished.", f"Run `{CLI} recover`."),
     "config_unparseable": Message("config.toml is not valid TOML, and Codex cannot read it either.", f"Run `{CLI} doctor` to see the line, then correct it by hand."),
     "config_refused": Message(

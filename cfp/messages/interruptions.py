@@ -11,6 +11,7 @@ InterruptionCode = Literal[
     "rollback_incomplete",
     "interrupted",
     "journal_damaged",
+    "journal_of_newer_version",
     "journal_of_another_home",
     "recovery_conflict",
     "interrupted_by_user",
@@ -31,6 +32,9 @@ INTERRUPTIONS: Final[dict[InterruptionCode, Message]] = {
     "journal_damaged": Message(
         "The journal record of transaction {transaction} is damaged. Nothing was changed.",
         f"Run `{CLI} recover --dry-run` and compare the files that it lists with your backups."),
+    "journal_of_newer_version": Message(
+        "A newer version of this program was interrupted, and this one does not know its journal record {record}. Nothing was changed.",
+        "Run `recover` with the newer version."),
     "journal_of_another_home": Message(
         "{copy} is a copy of {home}, made while a command was interrupted there, and undoing that command would change files outside "
         "of the copy: {paths}. Nothing was changed.",

@@ -23,6 +23,7 @@ RefusalCode = Literal[
     "hooks_unparseable",
     "settings_invalid",
     "record_unreadable",
+    "record_of_newer_version",
     "manifest_invalid",
     "ambiguous_provider",
     "unknown_provider",
@@ -104,7 +105,9 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "cannot start this program: {reason}. Nothing was changed.",
         f"Install codex-fast-proxy with pip into a virtual environment, then run `{CLI} install --start` from there."),
     "config_unparseable": Message(
-        "{path} is not valid TOML: {reason}. Nothing was changed.", "Correct the file by hand; Codex cannot read it either."),
+        "{path} is not valid TOML: {reason}. Nothing was changed.",
+        "Correct the file by hand; Codex cannot read it either. Where the proxy is enabled, `uninstall --force` puts back the file as it was "
+        "before the install, and keeps the present one in the backups."),
     "config_refused": Message(
         "Codex refuses to start with its present configuration: {reason}. Nothing was changed.",
         f"Correct the file that Codex names, or config.toml, by hand, then run the command again. `{CLI} status` shows whether Codex takes it."),
@@ -120,6 +123,9 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "record_unreadable": Message(
         "{path} exists but cannot be read: {reason}. Nothing was changed.",
         "Correct its permissions, then run the command again. `uninstall --force` works without a file that cannot be read."),
+    "record_of_newer_version": Message(
+        "{path} was written by version {version} of this program, and this one, {own}, does not know its format. Nothing was changed.",
+        "Run the command with that version. `uninstall --force` of this one gives the provider its URL back, and leaves other keys of the proxy."),
     "manifest_invalid": Message(
         "install-manifest.json, the record of the installation, is not valid: {reason}.",
         f"Run `{CLI} uninstall`, which restores the provider's URL from the newest backup. Then install again."),

@@ -118,8 +118,8 @@ def test_a_lost_home_names_its_problem_and_its_remedy(machine: Machine) -> None:
     assert broken == machine.config.read_bytes()
     machine.install("--upstream-base", machine.upstream.base_url)
     assert (0, "restored") == ((ran := machine.cfp("uninstall")).code, ran.json["config_restore"]), ran.transcript
-    flags = b"\n[features]\nhooks = true\ncodex_hooks = true\n"  # their owner is unknown by now
-    assert before + flags == machine.config.read_bytes()
+    flag = b"\n[features]\nhooks = true\n"  # its owner is unknown by now
+    assert before + flag == machine.config.read_bytes()
     assert not machine.hooks.exists()
 
 

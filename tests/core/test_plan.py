@@ -247,11 +247,37 @@ def test_an_opt_out_is_overridden_aloud_and_given_back() -> None:
     assert after(home, plan_uninstall(home, AT_ONCE).changes).config.data == text
 
 
-@pytest.mark.parametrize("version", [None, (0, 124, 0)])
-def test_the_old_flag_is_written_for_old_codex_only(version: tuple[int, ...] | None) -> None:
-    """Codex 0.130 and later print a deprecation warning for it."""
-    home = facts(codex_version=version)
-    assert config_doc(installed(home, plan_install(home, START)))["features"] == {"hooks": True, "codex_hooks": True}
+@pytest.mark.parametrize(
+    ("cli", "in_home", "is_old"),
+    [
+        (None, None, False),
+        (None, (0, 129, 9), True),
+        (None, (0, 130, 0), False),
+        ((0, 124, 0), None, True),
+        ((0, 171, 0), None, False),
+    ],
+)
+def test_the_old_flag_is_written_for_old_codex_only(
+    cli: tuple[int, ...] | None,
+    in_home: tuple[int, ...] | None,
+    is_old: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """Codex 0.130 and later print a deprecation warning for it at each start, so nothing old is assumed."""
+    home = facts(codex_version=cli, version_in_home=in_home)
+    flags = {"hooks": True, "codex_hooks": True} if is_old else {"hooks": True}
+    assert flags == config_doc(installed(home, plan_install(home, START)))["features"]
+
+
+def test_the_provider_of_a_legacy_profile() -> None:
+    """Codex 0.130 takes the selected profile's provider: that one is switched, and an activation is written there."""
+    other = b'[model_providers.other]\nname = "Other"\nbase_url = "https://other.example/v1"\n'
+    legacy = b'profile = "work"\n' + CONFIG + other + b'[profiles.work]\nmodel_provider = "other"\n'
+    home = facts(legacy, codex_version=(0, 130, 0))
+    plan = plan_install(home, START)
+    assert ("other", True) == (plan.target.provider, plan.target.active)
+    plan = plan_install(home, RouteRequest(provider="relay", activate_provider=True))
+    doc = config_doc(installed(home, plan))
+    assert "relay" == doc["profiles"]["work"]["model_provider"]
 
 
 def test_settings_are_kept_unless_asked_otherwise() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.end_to_end.harness import KEY, KEY_ENV, Machine, relay_config
+from tests.end_to_end.listeners import Listener
 
 Break = Callable[[Machine], object]
 
@@ -136,3 +138,24 @@ def test_a_home_of_its_own_leaves_a_port_that_is_taken(machine: Machine) -> None
     url = machine.cfp("install", "--dry-run", *at_home).json["base_url"]
     with socket.create_server(("127.0.0.1", urlsplit(url).port or 0)):
         assert set() == failures(machine, *at_home)
+
+
+def test_a_legacy_profile_of_an_older_codex(machine: Machine, older_codex: tuple[str, Path]) -> None:
+    """Codex 0.130 takes the profile's provider: that one is switched, and its turns pass the proxy; 0.150 refuses."""
+    version, machine.codex = older_codex
+    machine.environ["PATH"] = os.pathsep.join((str(machine.codex.parent), os.environ["PATH"]))
+    with Listener() as unused:
+        url = machine.upstream.base_url
+        other = f'[model_providers.other]\nname = "Other"\nbase_url = "{url}"\nenv_key = "{KEY_ENV}"\n'
+        text = relay_config(unused.base_url, top='profile = "work"', table=other)
+        machine.write("config.toml", text + '[profiles.work]\nmodel_provider = "other"\n')
+        ran = machine.cfp("install", "--start", "--port", str(machine.port))
+        if version != "0.130":
+            assert (2, "config_refused") == (ran.code, ran.json["code"]), ran.transcript
+            return
+        assert (0, "other") == (ran.code, ran.json["provider"]), ran.transcript
+        served = machine.cfp("status").json["health"]["requests_served"]
+        machine.turn()
+        assert served < machine.cfp("status").json["health"]["requests_served"]
+        assert () == unused.turns
+    assert 0 == machine.cfp("uninstall").code

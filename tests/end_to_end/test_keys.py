@@ -83,7 +83,7 @@ def test_no_key_for_a_reason(codex: Machine, table: str, auth: str, code: str, w
         codex.write("auth.json", auth)
     ran = codex.cfp("install", "--start", "--port", str(codex.port))
     assert (2, code, True) == (ran.code, ran.json["code"], words in ran.json["error"]), ran.transcript
-    assert () == codex.upstream.received
+    assert () == codex.upstream.turns  # Codex itself may read the catalogue while it is asked for its word
     assert "half-a-key" not in ran.stdout
     codex.codex_exec()
     assert {None} == {request.header("authorization") for request in codex.upstream.received}

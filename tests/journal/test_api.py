@@ -19,6 +19,7 @@ from journal import (
     Journal,
     JournalError,
     KeyEdit,
+    NewerLog,
     RealFs,
     StorageFailed,
     Transaction,
@@ -280,8 +281,10 @@ def test_a_log_of_another_version_is_refused(home: Home) -> None:
     from journal.codec import frame  # noqa: PLC0415 - the one test that forges a log
 
     log.write_bytes(frame(0, {"t": "begin", "v": 2}))
-    with home.journal.acquire(command="recover", timeout=5) as lease, pytest.raises(Unsupported):
+    with home.journal.acquire(command="recover", timeout=5) as lease, pytest.raises(NewerLog):
         lease.recover()
+    with pytest.raises(NewerLog):
+        home.journal.inspect(transaction.id)
 
 
 def test_remove_is_forward_only_and_repeatable(home: Home) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
+from cfp.core.plan.install import newer_details
 from cfp.core.state import State, is_enabled, state_of, uses_proxy
 from cfp.messages import message
 from cfp.messages.diagnoses import DIAGNOSES
@@ -36,6 +37,9 @@ def home_owner(facts: Facts, _: DoctorFacts) -> CheckResult:
     if ownership.refusal is not None:
         details = ownership.details
         return failure(ownership.refusal, message(ownership.refusal, details), **details)
+    if facts.newer_version:
+        details = newer_details(facts)
+        return failure("record_of_newer_version", message("record_of_newer_version", details), **details)
     for path, reason in facts.unreadable:
         details = {"path": path, "reason": reason}
         return failure("record_unreadable", message("record_unreadable", details), **details)

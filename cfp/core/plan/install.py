@@ -26,7 +26,7 @@ from cfp.core.plan.model_catalog import catalog_key, own_catalog
 from cfp.core.plan.own_urls import check_own_urls, own_addresses
 from cfp.core.plan.repair import check_recorded, plan_repair
 from cfp.core.plan.worker import WorkerAction, worker_action
-from cfp.core.provider import Target, choose_provider
+from cfp.core.provider import Target, choose_provider, selector_key
 from cfp.core.route_report import RouteWarning, route_warnings
 from cfp.core.settings import Settings, loopback_port, upstream_url, validate
 from cfp.core.state import State, state_of, uses_proxy
@@ -172,12 +172,19 @@ def _is_utf8(path: str) -> bool:
     return True
 
 
+def newer_details(facts: Facts) -> dict[str, str]:
+    """Return the values of the sentence about a record of a newer version."""
+    return {"path": str(facts.layout.manifest), "version": facts.newer_version, "own": facts.runtime.version}
+
+
 def check_readable(facts: Facts, *, leaving: bool = False) -> None:
     """Refuse a home whose files cannot be edited safely; raises Refused.
 
     leaving  an uninstall does without our own files, which it removes: the backups stand in for them
     """
     check_ownership(facts.ownership)
+    if facts.newer_version:
+        raise Refused("record_of_newer_version", **newer_details(facts))
     for record, reason in facts.unreadable:  # it may be readable later, so it is not lost
         raise Refused("record_unreadable", path=record, reason=reason)
     if not facts.home_exists:
@@ -200,10 +207,11 @@ def _own_keys(
     """Return our keys in config.toml with their values; a key that has its value already is the user's."""
     keys: list[tuple[KeyPath, Any]] = [(target.url_key, settings.base_url)]
     if target.activate:
-        keys.append((("model_provider",), target.provider))
+        keys.append((selector_key(doc), target.provider))
     if config_toml.lookup(doc, hooks_feature.FLAG) is not True:
         keys.append((hooks_feature.FLAG, True))
-    old_codex = facts.codex_version is None or facts.codex_version < hooks_feature.RENAMED_IN
+    version = facts.codex_version or facts.version_in_home
+    old_codex = version is not None and version < hooks_feature.RENAMED_IN
     if old_codex and config_toml.lookup(doc, hooks_feature.OLD_FLAG) is not True:
         keys.append((hooks_feature.OLD_FLAG, True))
     trust_path = hook_trust.state_path(hook.key, "trusted_hash")

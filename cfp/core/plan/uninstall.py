@@ -96,7 +96,9 @@ def plan_uninstall(facts: Facts, request: UninstallRequest) -> UninstallPlan:
     settings = facts.recorded_settings
     if _restores_backup(facts, request):
         return _plan(facts, request, settings, _backup_baseline(facts))
-    check_readable(replace(facts, unreadable=()), leaving=True)  # with --force, an unreadable record is a lost one
+    check_readable(
+        replace(facts, unreadable=(), newer_version=""), leaving=True
+    )  # with --force, an unreadable record is a lost one
     baseline = derive_baseline(facts)
     if baseline.conflicts and request.force:
         baseline = _overrule_conflicts(facts, baseline)
