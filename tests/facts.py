@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cfp.codex import config_toml, hook_trust, hooks_document
-from cfp.codex.app_server.answers import CodexAnswers
+from cfp.codex.app_server.answers import CodexAnswers, HookEntry
 from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.facts import Facts, PortFact, PortState, Runtime, TextFact
 from cfp.core.health import parse_health
@@ -140,3 +140,18 @@ def former_hook(home: Facts) -> hook_trust.HookTrust:
     entry = home.hook_entries[0]
     command = f"/opt/python -P -m codex_fast_proxy autostart --codex-home {home.layout.home} --quiet"
     return replace(entry, position=replace(entry.position, command=command))
+
+
+def listing_of(home: Facts, trust: str, **other: Any) -> CodexAnswers:
+    """Codex's word on a home with one hook of ours: the hook and its trust; `other` replaces single facts of it."""
+    entry = home.hook_entries[0]
+    plain = HookEntry(
+        key=entry.key,
+        event="sessionStart",
+        command=entry.position.command,
+        enabled=True,
+        current_hash=entry.current_hash,
+        trust_status=trust,
+        source_path=str(home.layout.hooks),
+    )
+    return CodexAnswers(hooks=(replace(plain, **other),))

@@ -25,6 +25,11 @@ _POWERSHELL: Final = r"System32\WindowsPowerShell\v1.0\powershell.exe"
 _ENCODED: Final = re.compile(r"(?:\S*\\)?powershell(?:\.exe)?\s+(?:-\w+\s+)*?-EncodedCommand\s+(\S+)", re.IGNORECASE)
 # A quotation mark of any kind ends a text in single quotes for PowerShell, and two of them stand for one.
 _SINGLE_QUOTES: Final = re.compile("(['\u2018\u2019\u201a\u201b])")
+# Words of such a script, and of a line for Windows: that of 0.2.0 could begin with a quote.
+_POWERSHELL_WORD: Final = re.compile("((['\u2018\u2019\u201a\u201b])(?:\\2\\2|(?!\\2).)*\\2|[^\\s]+)")
+_QUOTED_TWICE: Final = re.compile("(['\u2018\u2019\u201a\u201b])\\1")
+_WINDOWS_LINE: Final = re.compile(r'"|[A-Za-z]:\\|\\\\')
+_WINDOWS_WORD: Final = re.compile(r'"([^"]*)"|(\S+)')
 
 
 def posix_line(words: Sequence[str]) -> str:
@@ -58,6 +63,33 @@ def powershell_path(environ: Mapping[str, str]) -> str:
 
 def _powershell(word: str) -> str:
     return word if _PLAIN.fullmatch(word) else "'" + _SINGLE_QUOTES.sub(r"\1\1", word) + "'"
+
+
+def program_of(command: str) -> str:
+    """Return the program that a hook's line starts, behind env and its options."""
+    words = words_of(command)
+    if words and words[0].rpartition("/")[2] == "env":
+        words = words[1:]
+        while words and (words[0] == "-u" or "=" in words[0]):
+            words = words[2 if words[0] == "-u" else 1 :]
+    return words[0] if words else ""
+
+
+def words_of(command: str) -> tuple[str, ...]:
+    """Return the words of a hook's line, of this version or an earlier one, as its shell reads them."""
+    script = decoded(command)
+    if script != command:
+        line = script.partition("& ")[2].rpartition("; exit ")[0]
+        return tuple(
+            _QUOTED_TWICE.sub(r"\1", word[1:-1]) if quoted else word
+            for word, quoted in _POWERSHELL_WORD.findall(line)
+        )
+    if _WINDOWS_LINE.match(command):
+        return tuple(quoted or plain for quoted, plain in _WINDOWS_WORD.findall(command))
+    try:
+        return tuple(shlex.split(command))
+    except ValueError:
+        return tuple(command.split())
 
 
 def decoded(command: str) -> str:

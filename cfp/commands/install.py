@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
+from cfp.codex.app_server.answers import CodexAnswers
 from cfp.commands.command import Command
 from cfp.commands.rehearsal import check_machine, rehearse
 from cfp.commands.route_flags import add_clear_argument, add_route_arguments
@@ -16,9 +17,11 @@ from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import InstallPlan, plan_install
 from cfp.core.plan.trust import plan_trust
 from cfp.core.plan.worker import WorkerAction
-from cfp.core.route_report import route_and_auth, warning_fields
+from cfp.core.route_report import RouteWarning, route_and_auth, warning_fields
 from cfp.core.settings import Policy
 from cfp.core.state import state_of
+from cfp.core.verdict.hook_run import hook_obstacle, hook_runs, temporary_python
+from cfp.core.verdict.loading import config_refusal
 from cfp.errors import CfpError, UsageError
 from cfp.host.codex_cli import HOOKS_LIST_SINCE
 from cfp.host.home import LOCK_TIMEOUT_S, Host
@@ -27,6 +30,7 @@ from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.machine import Table
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import INSTALL, INSTALL_FILES, INSTALL_HANDOVER, INSTALL_OVER, SAVE
+from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.results import EFFECTS, RESULTS
 from cfp.result import Result
 from journal import Lease
@@ -130,10 +134,7 @@ def run(args: Args, host: Host) -> Result:
         facts = host.survey(address, ask_codex=True, settled=True)
         plan = plan_install(facts, args.request())
         switch = _transact(args, host, lease, facts, plan)
-        after = host.survey(settled=True)
-        read_back = {} if args.prepare_only else _read_back(host, lease, plan, after, facts.codex_version)
-        if read_back.get("trust_read_back") == "corrected":
-            after = host.survey(settled=True)
+        after, read_back = _look_back(host, lease, plan, facts.codex_version)
     fields = {**_fields(after, plan, switch), "verification": verification, **read_back, **recovered}
     return Result(status="prepared" if args.prepare_only else "installed", fields=fields)
 
@@ -151,32 +152,47 @@ def _transact(args: Args, host: Host, lease: Lease, facts: Facts, plan: InstallP
     return switch
 
 
-def _read_back(
-    host: Host, lease: Lease, plan: InstallPlan, facts: Facts, version: tuple[int, ...] | None
-) -> dict[str, Any]:
-    """Ask Codex whether it trusts our hook, and record its key and hash where ours differ."""
-    if plan.hook is None or (version or (0,)) < HOOKS_LIST_SINCE:
-        return {"trust_read_back": "unavailable"}
+def _look_back(
+    host: Host, lease: Lease, plan: InstallPlan, version: tuple[int, ...] | None
+) -> tuple[Facts, dict[str, Any]]:
+    """Return the home as Codex has it now, and its word on our hook; the hook's key and hash are set right by it."""
+    facts = host.survey(settled=True)
+    if plan.hook is None:
+        return facts, {}
     try:
-        answers = host.answers(facts)
-    except CfpError as error:
-        return {"trust_read_back": "unavailable", "trust_read_back_error": error.code}
+        answers, failure = _answers(host, facts, version)
+        verdict = "unavailable" if answers is None else _read_back(host, lease, plan, facts, answers)
+        if verdict == "corrected":
+            facts = host.survey(settled=True)
+        return host.ask(facts), {"trust_read_back": verdict, **failure}
     except KeyboardInterrupt:  # the installation is committed by now, and the result must say so
-        return {"trust_read_back": "interrupted"}
-    if answers is None:
-        return {"trust_read_back": "unavailable"}
-    ours = next((entry for entry in answers.hooks if entry.command == plan.hook.command), None)
+        return facts, {"trust_read_back": "interrupted"}
+
+
+def _answers(host: Host, facts: Facts, version: tuple[int, ...] | None) -> tuple[CodexAnswers | None, dict[str, str]]:
+    """Return Codex's word on this home, or None and the reason, where there is one."""
+    if (version or (0,)) < HOOKS_LIST_SINCE:
+        return None, {}
+    try:
+        return host.answers(facts), {}
+    except CfpError as error:
+        return None, {"trust_read_back_error": error.code}
+
+
+def _read_back(host: Host, lease: Lease, plan: InstallPlan, facts: Facts, answers: CodexAnswers) -> str:
+    """Return whether Codex trusts our hook; its key and hash are recorded where ours differ."""
+    ours = next((entry for entry in answers.hooks if plan.hook and entry.command == plan.hook.command), None)
     if ours is None:
-        return {"trust_read_back": "missing"}
+        return "missing"
     if ours.trust_status == "trusted":
-        return {"trust_read_back": "trusted"}
+        return "trusted"
     changes = plan_trust(facts, ours.key, ours.current_hash)
     switch = Switch(lease=lease, layout=host.layout, workers=host.workers, settings=plan.settings)
     state = state_of(facts)
     transact(
         switch, INSTALL_FILES, command="install", argv=("install", "trust"), states=(state, state), changes=changes
     )
-    return {"trust_read_back": "corrected"}
+    return "corrected"
 
 
 def _planned(facts: Facts, plan: InstallPlan) -> dict[str, Any]:
@@ -205,12 +221,27 @@ def _fields(facts: Facts, plan: InstallPlan, switch: Switch) -> dict[str, Any]:
         "startup_hook": _hook_fields(facts, plan),
         "switch_order": "proxy_started_before_config_switch" if plan.hook else None,
         "start_result": _start_result(plan, switch),
-        **warning_fields(plan.route_warnings, plan.warnings),
+        **warning_fields((*plan.route_warnings, *_shortcomings(facts, plan)), plan.warnings),
         "hooks_opt_out_overridden": "hooks_opt_out_overridden" in plan.warnings,
         "message": done.sentence,
         "next_user_action": done.action,
         "current_session_effect": EFFECTS["new_processes"].sentence,
     }
+
+
+def _shortcomings(facts: Facts, plan: InstallPlan) -> tuple[RouteWarning, ...]:
+    """Return what keeps the next sessions from the proxy, or the hook from starting it, although all is written."""
+    if plan.hook is None:
+        return ()
+    warnings = []
+    if refusal := config_refusal(facts):
+        text = DIAGNOSES["config_refused"].filled({"reason": refusal})
+        warnings.append(RouteWarning(code="config_refused", message=text))
+    elif (obstacle := hook_obstacle(facts)) is not None:
+        warnings.append(RouteWarning(code=obstacle.code, message=obstacle.message))
+    if facts.runtime.temporary:
+        warnings.append(RouteWarning(code="startup_hook_python_temporary", message=temporary_python(facts)))
+    return tuple(warnings)
 
 
 def _hook_fields(facts: Facts, plan: InstallPlan) -> dict[str, Any] | None:
@@ -221,6 +252,7 @@ def _hook_fields(facts: Facts, plan: InstallPlan) -> dict[str, Any] | None:
         "path": str(facts.layout.hooks),
         "command": plan.hook.command,
         "trusted": any(entry.runs for entry in facts.hook_entries),
+        "runs": hook_runs(facts),
         "trust_states": [entry.to_json() for entry in facts.hook_entries],
     }
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.advice import commands_in
-from cfp.codex.hooks_feature import hooks_enabled
 from cfp.commands.command import Command
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
@@ -15,7 +14,8 @@ from cfp.core.health import WorkerHealth
 from cfp.core.plan.hook import hook_command
 from cfp.core.provider import active_provider, provider_url
 from cfp.core.route_report import route_and_auth
-from cfp.core.state import HookState, hook_state, settings_pending, state_of, uses_proxy
+from cfp.core.state import settings_pending, state_of, uses_proxy
+from cfp.core.verdict.hook_run import feature_obstacle, hook_runs
 from cfp.core.verdict.loading import config_refusal
 from cfp.host.home import Host
 from cfp.result import Result
@@ -73,7 +73,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
             **_runtime(facts, health),
             "pending_restart": settings_pending(facts),
             "draining": _draining(facts),
-            "startup_hook": hook_state(facts) is HookState.TRUSTED,
+            "startup_hook": hook_runs(facts),
             "startup_hook_trust": _hook_trust(facts),
             "port_available": facts.candidate is not None and facts.candidate.state is PortState.FREE,
             "health": None if health is None else dict(health.raw),
@@ -113,12 +113,11 @@ def _runtime(facts: Facts, health: WorkerHealth | None) -> dict[str, Any]:
 
 
 def _hook_trust(facts: Facts) -> dict[str, Any]:
-    enabled = hooks_enabled(facts.config.root)
     return {
         "installed": bool(facts.hook_entries),
-        "feature_enabled": enabled,
+        "feature_enabled": feature_obstacle(facts) is None,
         "trusted": any(entry.trust_status == "trusted" for entry in facts.hook_entries),
-        "ready": any(entry.runs for entry in facts.hook_entries) and enabled,
+        "ready": hook_runs(facts),
         "hooks": [entry.to_json() for entry in facts.hook_entries],
     }
 

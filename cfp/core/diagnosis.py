@@ -23,10 +23,8 @@ from cfp.core.route_report import (
 )
 from cfp.core.settings import Settings
 from cfp.core.state import (
-    HookState,
     State,
     WorkerState,
-    hook_state,
     hooks_isolated,
     is_enabled,
     settings_pending,
@@ -34,6 +32,7 @@ from cfp.core.state import (
     uses_proxy,
     worker_state,
 )
+from cfp.core.verdict.hook_run import hook_obstacle
 from cfp.core.verdict.loading import config_refusal
 from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode
 from cfp.messages.message import Message
@@ -85,6 +84,14 @@ def _codex_refuses(facts: Facts, settings: Settings) -> bool:
 def _answers_wrongly(facts: Facts, _: Settings) -> bool:
     worker = facts.worker
     return worker is not None and worker.state is not PortState.FREE and worker_state(facts) is WorkerState.FOREIGN
+
+
+def _hook_has(code: DiagnosisCode) -> Test:
+    def holds(facts: Facts, _: Settings) -> bool:
+        obstacle = hook_obstacle(facts)
+        return obstacle is not None and obstacle.code == code
+
+    return holds
 
 
 def _unknown_fast(facts: Facts, settings: Settings) -> bool:
@@ -143,7 +150,11 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
     ("settings_pending_restart",  Severity.ATTENTION, lambda f, _: settings_pending(f)),
     ("proxy_unhealthy",           Severity.RISK,      _answers_wrongly),
     ("runtime_stale",             Severity.ATTENTION, lambda f, _: worker_state(f) is WorkerState.STALE),
-    ("startup_hook_not_ready",    Severity.ATTENTION, lambda f, _: hook_state(f) is not HookState.TRUSTED),
+    ("hooks_file_refused",        Severity.ATTENTION, _hook_has("hooks_file_refused")),
+    ("hooks_disabled_by_policy",  Severity.ATTENTION, _hook_has("hooks_disabled_by_policy")),
+    ("hooks_disabled",            Severity.ATTENTION, _hook_has("hooks_disabled")),
+    ("startup_hook_program_broken", Severity.ATTENTION, _hook_has("startup_hook_program_broken")),
+    ("startup_hook_not_ready",    Severity.ATTENTION, _hook_has("startup_hook_not_ready")),
     ("startup_hook_not_isolated", Severity.ATTENTION, lambda f, _: not hooks_isolated(f)),
     ("fast_policy_unknown",       Severity.ATTENTION, _unknown_fast),
 )
@@ -165,6 +176,8 @@ def diagnose(facts: Facts) -> Diagnosis:
             text = message_code_for(facts, code)
             catalog = catalog_details(facts.config.root, settings.provider)
             details = {**port_details(facts), **catalog, **key_details(facts, settings)}
+            if (hook := hook_obstacle(facts)) is not None:
+                details |= hook.details
             return Diagnosis(code=code, level=level, message_code=text, details=details)
     return Diagnosis(code="ready", level=Severity.OK)
 

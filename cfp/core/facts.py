@@ -67,6 +67,14 @@ class SystemFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenProgram:
+    """A program that a hook of ours starts in vain, and the reason in a clause."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PortFact:
     """One loopback address and the program that listens there.
 
@@ -105,6 +113,7 @@ class Runtime:
 
     user_base   the base of the user's site where this program is installed there, else ""
     powershell  path of powershell.exe, for a hook on Windows
+    temporary   the cache or temporary folder that the interpreter lies in; "" for a place that lasts
     """
 
     runtime_id: str
@@ -113,6 +122,7 @@ class Runtime:
     package: str
     user_base: str = ""
     powershell: str = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
+    temporary: str = ""
 
     def to_json(self) -> dict[str, str]:
         return {
@@ -161,6 +171,7 @@ class Facts:
     version_in_home    of the Codex that used the home last, by its files; None where a CLI is found
     codex_version      of the CLI on PATH; None where there is none, or it was not run
     codex              the CLI's own word on this home; None where it was not asked, or gave none
+    broken_hook        the program of our hook, where it does not start; None where it does, or was not looked at
     """
 
     layout: Layout
@@ -195,6 +206,7 @@ class Facts:
     version_in_home: tuple[int, ...] | None = None
     system: SystemFiles = field(default_factory=SystemFiles)
     codex: CodexAnswers | None = None
+    broken_hook: BrokenProgram | None = None
     default_address: PortFact | None = None
     is_default_home: bool = True
     sharing_home: str = ""

@@ -252,9 +252,9 @@ def _source(facts: Facts, settings: Settings) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteWarning:
-    """A warning: its code, its sentences, and the place of the key that it is about."""
+    """A warning: its code, its sentences, and the place of the key that it is about, if it is about one."""
 
-    code: RouteWarningCode
+    code: str
     message: Message
     place: str = ""
     flaw: KeyFlaw | None = field(default=None)

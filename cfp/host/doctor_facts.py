@@ -50,12 +50,10 @@ def read_doctor_facts(host: Host, facts: Facts, *, platform_name: str = sys.plat
             )
             if _ROUTING & doc.keys()
         ),
-        hooks_bar=str(facts.system.layout.requirements) if _bars_hooks(facts.system.requirements) else "",
         keyring=store in {"keyring", "auto"},
         cli_login=host.codex.login() if unknown and host.codex is not None else None,
         model=model or "",
         model_tiers=_tiers(host, model) if model else None,
-        read_back=_read_back(facts),
         place=host.place,
         beside=homes_beside(),
         shows_owners=bool(lookups()),
@@ -95,24 +93,8 @@ def _doc(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _bars_hooks(requirements: Mapping[str, Any]) -> bool:
-    """Whether requirements.toml keeps users' hooks from running, in one of two ways (Codex 0.169)."""
-    features = requirements.get("features")
-    switched_off = isinstance(features, Mapping) and features.get("hooks") is False
-    return switched_off or requirements.get("allow_managed_hooks_only") is True
-
-
 def _tiers(host: Host, model: str) -> tuple[str, ...] | None:
     try:
         return host.codex.tiers(model) if host.codex is not None else None
     except CfpError:
         return None
-
-
-def _read_back(facts: Facts) -> str:
-    """Return Codex's own verdict on our hook; "" without a hook, a CLI or a config that it takes."""
-    if not facts.hook_entries or facts.codex is None or facts.codex.refusal:
-        return ""
-    commands = {entry.position.command for entry in facts.hook_entries}
-    verdicts = [entry.trust_status for entry in facts.codex.hooks if entry.command in commands]
-    return verdicts[0] if verdicts else "missing"

@@ -11,12 +11,14 @@ import cfp
 from cfp.codex.app_server.answers import CodexAnswers
 from cfp.core.facts import Facts
 from cfp.core.ownership import Ownership
+from cfp.core.plan.hook import hook_command
 from cfp.core.route_report import version_matters
 from cfp.errors import CfpError, Failed
 from cfp.host import codex_cli
 from cfp.host.administrator import read_system_files
 from cfp.host.disk import Disk, MachineDisk
 from cfp.host.places import read_place
+from cfp.host.programs.hook import broken_program
 from cfp.host.session_version import version_of_home
 from cfp.host.survey import RequestedAddress, home_ownership, survey
 from cfp.host.worker.code_id import package_path, user_base
@@ -76,15 +78,21 @@ class Host:
         return replace(facts, codex_version=self.codex_version) if version_matters(facts) else facts
 
     def ask(self, facts: Facts) -> Facts:
-        """Return the facts with the administrator's files, the Codex CLI's version and its word on this home."""
+        """Return the facts with Codex's own word, the administrator's files, and a trial of the hook's program."""
         try:
             answers = self.answers(facts)
         except CfpError:
             answers = None
         version = answers.version if answers is not None and answers.version is not None else self.codex_version
         in_home = version_of_home(self.layout, self.disk) if version is None else None
+        hooks = [entry.position.command for entry in facts.hook_entries]
         return replace(
-            facts, system=read_system_files(), codex=answers, codex_version=version, version_in_home=in_home
+            facts,
+            system=read_system_files(),
+            codex=answers,
+            codex_version=version,
+            version_in_home=in_home,
+            broken_hook=broken_program(hooks, known_good=hook_command(facts)),
         )
 
     def answers(self, facts: Facts) -> CodexAnswers | None:

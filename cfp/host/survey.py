@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,7 @@ from cfp.host.provider.key_flaws import flawed_keys
 from cfp.host.provider.keys import CodexFiles
 from cfp.host.system import windows
 from cfp.host.system.files import file_use
+from cfp.host.system.interpreters import temporary_folder
 from cfp.host.system.ownership import entries
 from cfp.host.worker import code_id
 from cfp.host.worker.own_port import own_ports
@@ -215,6 +217,7 @@ def describe_runtime() -> Runtime:
         package=code_id.package_path(),
         user_base=code_id.user_base(),
         powershell=powershell_path(os.environ),
+        temporary=temporary_folder(code_id.python_path(), tempfile.gettempdir()),
     )
 
 

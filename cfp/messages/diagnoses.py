@@ -44,6 +44,10 @@ DiagnosisCode = Literal[
     "runtime_stale",
     "settings_pending_restart_cut",
     "runtime_stale_cut",
+    "hooks_file_refused",
+    "hooks_disabled_by_policy",
+    "hooks_disabled",
+    "startup_hook_program_broken",
     "startup_hook_not_ready",
     "startup_hook_not_isolated",
     "fast_policy_unknown",
@@ -137,6 +141,18 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "settings_pending_restart_cut": Message(
         "The running proxy uses older settings than the saved ones, and cannot be replaced without cutting its streams.", _WHEN_IDLE),
     "runtime_stale_cut": Message("The running proxy is older than the installed code, and cannot be replaced without cutting its streams.", _WHEN_IDLE),
+    "hooks_file_refused": Message(
+        "Codex will not start the proxy: it drops every hook of {path}: {reason}.",
+        f"Correct the file by hand: one wrong handler keeps every hook of it from running. `{CLI} status` then shows whether Codex takes it."),
+    "hooks_disabled_by_policy": Message(
+        "Codex will not start the proxy: the administrator's {file} keeps users' hooks from running.",
+        f"Run `{CLI} start` yourself after a reboot."),
+    "hooks_disabled": Message(
+        "Codex will not start the proxy: {file} switches hooks off.",
+        f"Run `{CLI} install --start`, which sets features.hooks = true in config.toml."),
+    "startup_hook_program_broken": Message(
+        "Codex cannot start the proxy: the hook's program {program} {reason}.",
+        f"Run `{CLI} install --start` to write the hook anew for this installation."),
     "startup_hook_not_ready": Message(
         "Codex will not start the proxy: the hook is missing, disabled or not trusted.",
         f"Run `{CLI} install --start` again."),

@@ -19,10 +19,9 @@ FindingCode = Literal[
     "codex_cli_missing",
     "loopback_through_proxy",
     "model_without_tier",
-    "hooks_disabled_by_policy",
-    "hooks_disabled",
     "startup_hook_elsewhere",
     "startup_hook_python_versioned",
+    "startup_hook_python_temporary",
     "key_of_this_shell",
 ]
 
@@ -110,16 +109,14 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
     "model_without_tier": Message(
         "{detail} Codex leaves the tier out for {model}, because the model's catalog entry does not list it.",
         f"Choose another model, or run `{CLI} set-upstream --service-tier-policy inject_missing`."),
-    "hooks_disabled_by_policy": Message(
-        "The administrator's {file} keeps users' hooks from running.", f"Run `{CLI} start` yourself after a reboot."),
-    "hooks_disabled": Message(
-        "config.toml switches hooks off, so Codex will not start the proxy.",
-        f"Run `{CLI} install --start`, or set features.hooks = true."),
     "startup_hook_elsewhere": Message(
         "The hook starts another installation of codex-fast-proxy.", f"Run `{CLI} install --start` to use this one."),
     "startup_hook_python_versioned": Message(
         "The hook's Python, {python}, leads to {versioned}: the next version of that Python removes this folder.",
         f"After that upgrade, make the environment anew and run `{CLI} install --start`: until then the hook starts nothing."),
+    "startup_hook_python_temporary": Message(
+        "The hook's Python, {python}, lies in {folder}, a cache or temporary folder that is emptied without notice: then the hook starts nothing.",
+        f"Install codex-fast-proxy for good (`uv tool install`, `pipx install`, or pip into a virtual environment), then run `{CLI} install --start` from there."),
     "key_of_this_shell": Message(
         "This shell has {variable}, but the system does not keep it for your programs: a Codex App, which no shell starts, ends each turn "
         "with an error.",

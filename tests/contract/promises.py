@@ -157,7 +157,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "needs_restart":                 ("boolean", "the running proxy serves older settings or older code"),
     "pending_restart":               ("boolean", "it serves older settings"),
     "restart_required":              ("boolean", "the new route is saved and not yet in use"),
-    "startup_hook":                  ("boolean object", "status: Codex will run the hook; elsewhere: what became of it (status, path, command, trusted, trust_states)"),
+    "startup_hook":                  ("boolean object", "status: Codex will run the hook; elsewhere: what became of it (status, path, command, trusted, runs, trust_states)"),
     "startup_hook_trust":            ("object", "installed, feature_enabled, trusted, ready, and each hook of ours"),
     "hooks_opt_out_overridden":      ("boolean", "a user's `hooks = false` was changed, and is put back by uninstall"),
     "trust_read_back":               ("string", "what Codex itself says of the hook's trust"),

@@ -10,7 +10,7 @@ import pytest
 from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.checks.check import DoctorFacts
 from cfp.core.checks.table import CHECKS, run_checks
-from cfp.core.facts import PortFact, PortState
+from cfp.core.facts import BrokenProgram, PortFact, PortState, SystemFiles
 from cfp.core.health import parse_health
 from cfp.core.manifest import ManifestState
 from cfp.core.ownership import Ownership, User
@@ -18,7 +18,7 @@ from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.settings import Policy
 from cfp.errors import Failed, Refused
-from tests.facts import CONFIG, LOGIN_CONFIG, facts, former_hook, installed, worker_of
+from tests.facts import CONFIG, LOGIN_CONFIG, facts, former_hook, installed, listing_of, worker_of
 
 MACHINE = DoctorFacts(python="3.11.0")
 NAMES = [
@@ -98,6 +98,11 @@ CATALOG = facts(
         b'env_key = "RELAY_KEY"', b'requires_openai_auth = true\nmodel_catalog_url = "https://relay.example/c"'
     )
 ).config
+
+
+BARRED = SystemFiles(requirements={"allow_managed_hooks_only": True})
+CACHED = replace(ENABLED.runtime, temporary="/home/user/.cache/uv/archive-v0")
+GONE = BrokenProgram(path="/gone/bin/python", reason="is not there any more")
 
 
 @pytest.mark.parametrize(
@@ -231,7 +236,8 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
         ({}, OTHER_ACTIVE, "active_provider", (True, "provider_not_active")),
         ({"provider": "other"}, OTHER_ACTIVE, "active_provider", (True, "ok")),
         ({"managed": ("managed",)}, ENABLED, "active_provider", (True, "managed_config_may_bypass")),
-        ({"hooks_bar": "requirements"}, ENABLED, "hooks_enabled", (True, "hooks_disabled_by_policy")),
+        ({}, replace(ENABLED, system=BARRED), "hooks_enabled", (True, "hooks_disabled_by_policy")),
+        ({}, replace(ENABLED, system=BARRED), "startup_hook", (True, "hooks_disabled_by_policy")),
         (
             {"cli_login": Login.API_KEY},
             replace(ENABLED, login=LoginMode.UNKNOWN),
@@ -260,8 +266,15 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
             "private_files",
             (True, "codex_files_open_to_others"),
         ),
-        ({"read_back": "modified"}, ENABLED, "startup_hook", (False, "startup_hook_untrusted")),
-        ({"read_back": "trusted"}, ENABLED, "startup_hook", (True, "ok")),
+        (
+            {},
+            replace(ENABLED, codex=listing_of(ENABLED, "modified")),
+            "startup_hook",
+            (False, "startup_hook_untrusted"),
+        ),
+        ({}, replace(ENABLED, codex=listing_of(ENABLED, "trusted")), "startup_hook", (True, "ok")),
+        ({}, replace(ENABLED, runtime=CACHED), "startup_hook", (True, "startup_hook_python_temporary")),
+        ({}, replace(ENABLED, broken_hook=GONE), "startup_hook", (False, "startup_hook_program_broken")),
         ({"versioned_python": "/Cellar"}, ENABLED, "startup_hook", (True, "startup_hook_python_versioned")),
         ({"app_variables": frozenset()}, ENABLED, "app_environment", (True, "key_of_this_shell")),
         ({"app_variables": frozenset()}, facts(), "app_environment", (True, "key_of_this_shell")),

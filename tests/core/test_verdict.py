@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from cfp.codex.app_server.answers import CodexAnswers
+from cfp.codex.app_server.answers import CodexAnswers, Setting
 from cfp.core.checks.check import DoctorFacts
 from cfp.core.checks.table import run_checks
 from cfp.core.diagnosis import Severity, diagnose
-from cfp.core.facts import SystemFiles
+from cfp.core.facts import BrokenProgram, Facts, SystemFiles
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
+from cfp.core.verdict.hook_run import hook_obstacle, hook_runs
 from cfp.core.verdict.loading import config_refusal, hooks_refusal
 from cfp.errors import Refused
-from tests.facts import CONFIG, TAKEN, facts, installed
+from tests.facts import CONFIG, TAKEN, facts, installed, listing_of
 
 CHAT = CONFIG + b'wire_api = "chat"\n'
 WORDS = "/home/user/.codex/config.toml:9:12: `wire_api` is no longer supported"
@@ -93,3 +94,66 @@ def test_a_selection_without_a_table_has_one_remedy() -> None:
     checks = run_checks(facts(GONE), DoctorFacts(python="3.11.0"))
     assert ["provider_undefined"] * 2 == [checks[name].code for name in ("active_provider", "provider_base_url")]
     assert "Set model_provider" in checks["active_provider"].fix
+
+
+# ---- The hook --------------------------------------------------------------------------------------------------
+
+ENABLED = installed(facts(), plan_install(facts(), RouteRequest()))
+OFF = ENABLED.config.data.replace(b"hooks = true", b"hooks = false")
+OFF_HOME = replace(ENABLED, config=facts(OFF).config)
+NOT_LISTED = CodexAnswers()
+MANAGED = Setting(value=False, origin="/etc/codex/managed_config.toml")
+SYSTEM_OFF = Setting(value=False, origin="/etc/codex/config.toml")
+BROKEN = BrokenProgram(path="/gone/bin/python", reason="is not there any more")
+FEATURES_OFF = {"features": {"hooks": False}}
+
+
+@pytest.mark.parametrize(
+    ("home", "code"),
+    [
+        (ENABLED, None),
+        (replace(ENABLED, codex=listing_of(ENABLED, "trusted")), None),
+        (replace(ENABLED, codex=listing_of(ENABLED, "managed")), None),
+        (replace(ENABLED, codex=listing_of(ENABLED, "modified")), "startup_hook_not_ready"),
+        (replace(ENABLED, codex=listing_of(ENABLED, "trusted", enabled=False)), "startup_hook_not_ready"),
+        (replace(ENABLED, codex=listing_of(ENABLED, "trusted", command="true")), "startup_hook_not_ready"),
+        (replace(ENABLED, codex=NOT_LISTED), "startup_hook_not_ready"),
+        (replace(ENABLED, hook_entries=()), "startup_hook_not_ready"),
+        (OFF_HOME, "hooks_disabled"),
+        (replace(ENABLED, codex=CodexAnswers(hooks_feature=SYSTEM_OFF)), "hooks_disabled"),
+        (replace(ENABLED, codex=CodexAnswers(hooks_feature=MANAGED)), "hooks_disabled_by_policy"),
+        (replace(ENABLED, codex=CodexAnswers(barred_hooks="features.hooks = false")), "hooks_disabled_by_policy"),
+        (replace(ENABLED, system=SystemFiles(managed=FEATURES_OFF)), "hooks_disabled_by_policy"),
+        (replace(ENABLED, system=SystemFiles(requirements=FEATURES_OFF)), "hooks_disabled_by_policy"),
+        (replace(ENABLED, system=SystemFiles(config=FEATURES_OFF)), None),  # config.toml says true
+        (replace(ENABLED, codex=CodexAnswers(dropped_hooks=((HOOKS, "why"),))), "hooks_file_refused"),
+        (replace(ENABLED, broken_hook=BROKEN), "startup_hook_program_broken"),
+    ],
+)
+def test_the_hook_runs_or_the_first_obstacle(home: Facts, code: str | None) -> None:
+    """One answer for status, doctor and install; Codex's word wins over our own reading of trust."""
+    obstacle = hook_obstacle(home)
+    assert code == (obstacle.code if obstacle else None)
+    assert hook_runs(home) == (code is None)
+    assert diagnose(home).code == (code or "ready")
+    assert run_checks(home, DoctorFacts(python="3.11.0"))["startup_hook"].code in {
+        code or "ok",
+        *({"startup_hook_untrusted", "startup_hook_missing"} if code == "startup_hook_not_ready" else ()),
+    }
+    if obstacle is not None:
+        assert "(no " not in " ".join(obstacle.message)
+        assert "(no " not in " ".join(diagnose(home).message)
+
+
+def test_no_hook_runs_where_codex_does_not_start() -> None:
+    """The obstacle is the config's then, and the hook is not to blame."""
+    home = replace(ENABLED, codex=REFUSED)
+    assert not hook_runs(home)
+    assert hook_obstacle(home) is None
+
+
+def test_the_file_that_switches_hooks_off_is_named() -> None:
+    """It need not be config.toml."""
+    assert "/home/user/.codex/config.toml" in diagnose(OFF_HOME).message.sentence
+    named = replace(ENABLED, codex=CodexAnswers(hooks_feature=SYSTEM_OFF))
+    assert "/etc/codex/config.toml" in diagnose(named).message.sentence

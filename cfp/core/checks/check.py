@@ -21,7 +21,6 @@ class DoctorFacts:
     proxies      proxy variables that Codex will see, where loopback is not in NO_PROXY
     profiles     other *.config.toml files of the home that name a provider or a URL of their own
     managed      files of the administrator that name a provider or a URL: they win over config.toml
-    hooks_bar    the administrator's file that keeps our hook from running, "" where none does
     keyring      Codex may keep its login outside auth.json
     cli_login    the login that the CLI reports; None where it was not run
     model        the model that config.toml names, "" for none
@@ -32,7 +31,6 @@ class DoctorFacts:
     place        the place of the home
     beside       other systems of this computer with a home of their own: in WSL the paths of the homes of Windows, on
                  Windows the names of the Linuxes
-    read_back    Codex's word on our hook: trusted, modified, untrusted or missing; "" where it was not read
     install_error  the error with which an install would refuse; None where it would not, or the proxy is enabled
     online       the result of a request to the provider; None where none was asked for, or it failed
     online_error its failure
@@ -45,12 +43,10 @@ class DoctorFacts:
     proxies: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     managed: tuple[str, ...] = ()
-    hooks_bar: str = ""
     keyring: bool = False
     cli_login: Login | None = None
     model: str = ""
     model_tiers: tuple[str, ...] | None = None
-    read_back: str = ""
     install_error: CfpError | None = None
     online: Mapping[str, Any] | None = None
     online_error: CfpError | None = None

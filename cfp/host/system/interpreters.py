@@ -1,4 +1,4 @@
-"""The path of a Python that an upgrade of it leaves in place, where Homebrew or a framework has several.
+"""The path of a Python: the one that an upgrade leaves in place, and places in which none stays.
 
 Homebrew installs each version of a formula into a folder of its own, PREFIX/Cellar/NAME/VERSION, removes that folder
 with the next version, and leads PREFIX/opt/NAME to the newest. A framework starts the program inside Python.app.
@@ -13,7 +13,20 @@ from typing import Final
 
 _CELLAR: Final = re.compile(r"(?P<prefix>/.*)/Cellar/(?P<name>[^/]+)/[^/]+/(?P<rest>.+)")
 _APP: Final = re.compile(r"(?P<version>/.*/Python\.framework/Versions/(?P<number>[\d.]+))/Resources/Python\.app/.+")
+# `uvx` and `uv run SCRIPT`; `pipx run`.
+_CACHE: Final = re.compile(
+    r"(?P<folder>.*/(?:archive-v\d+|environments-v\d+|builds-v\d+|pipx/\.cache|\.cache/pipx|Caches/pipx))/.*"
+)
 _MOST_LINKS: Final = 40  # as many as the kernel follows
+
+
+def temporary_folder(python: str, temporary: str) -> str:
+    """Return the cache of uv or pipx, or the temporary folder, that an interpreter lies in; "" for another place."""
+    path = python.replace("\\", "/")
+    if match := _CACHE.match(path):
+        return match["folder"]
+    folder = temporary.replace("\\", "/").rstrip("/")
+    return temporary if folder and os.path.normcase(path).startswith(os.path.normcase(f"{folder}/")) else ""
 
 
 def lasting_path(python: str, exists: Callable[[str], bool] = os.path.exists) -> str:
