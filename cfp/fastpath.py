@@ -26,6 +26,7 @@ SETTINGS = "codex-fast-proxy-state/settings.json"
 CONFIG = "config.toml"
 NOTE = "codex-fast-proxy-state/state/fast_proxy.config-seen"
 JOURNAL = "codex-fast-proxy-journal"
+PROBE = "CODEX_FAST_PROXY_PROBE"  # set by `doctor --probe`: the file with which the hook says that it has run
 
 
 def nothing_to_do(arguments: Sequence[str]) -> bool:
@@ -33,11 +34,22 @@ def nothing_to_do(arguments: Sequence[str]) -> bool:
     home = _home(arguments)
     if home is None:
         return False
+    if PROBE in os.environ:
+        _answer_probe(os.environ[PROBE])
+        return True
     try:
         settings = _settings(home)
         return _points_here(home, settings) and not _interrupted(home) and _serves(home, settings)
     except (ImportError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def _answer_probe(path: str) -> None:
+    """Make the file; one that is there stays as it is."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError:
+        return
 
 
 def sends_to_a_stranger(arguments: Sequence[str]) -> bool:

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass, replace
 
 from cfp.commands.command import Command
+from cfp.commands.probing import sent_turn
 from cfp.commands.rehearsal import check_machine, rehearse
 from cfp.commands.verification import DEFAULT_TIMEOUT_S, verify_candidate
 from cfp.core.checks.check import CheckResult, DoctorFacts
@@ -24,6 +25,7 @@ from cfp.result import Result
 EXAMPLES = (
     ("", "all checks; exit code 2 where one that matters fails"),
     ("--online", "the same, and one small turn to the provider, as `install` sends it"),
+    ("--probe", "the same, and one turn of the real Codex to a provider of ours, compared with what we predict"),
     ("--format text", "all checks as a list for people"),
 )
 
@@ -33,6 +35,7 @@ class Args:
     provider: str | None
     port: int | None
     online: bool
+    probe: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,12 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=int, metavar="NUMBER", help="the port that an install would take (default: as for install)"
     )
     parser.add_argument("--online", action="store_true", help="also try the provider with one small turn")
+    parser.add_argument(
+        "--probe", action="store_true", help="also have Codex send a turn to this program; no network, no quota"
+    )
 
 
 def run(args: Args, host: Host) -> Result:
     """Run all checks; `ok` is false where one that matters fails."""
     facts = host.survey(RequestedAddress(port=args.port), ask_codex=True)
     surroundings = _with_install(args, host, facts, read_doctor_facts(host, facts))
+    if args.probe:
+        surroundings = _with_turn(args, host, facts, surroundings)
     checks = {name: _recover_first(result, facts) for name, result in run_checks(facts, surroundings).items()}
     fixes = [result.fix for result in checks.values() if not result.ok]
     worker = facts.answering_worker
@@ -91,6 +99,14 @@ def _with_install(args: Args, host: Host, facts: Facts, surroundings: DoctorFact
         return replace(surroundings, online=verify_candidate(host, facts, settings, DEFAULT_TIMEOUT_S))
     except CfpError as error:
         return replace(surroundings, online_error=error)
+
+
+def _with_turn(args: Args, host: Host, facts: Facts, surroundings: DoctorFacts) -> DoctorFacts:
+    """Return the facts with the turn that Codex sends, or with the reason why it sends none."""
+    try:
+        return replace(surroundings, turn=sent_turn(host, facts, args.provider))
+    except CfpError as error:
+        return replace(surroundings, turn_error=error)
 
 
 def _recover_first(result: CheckResult, facts: Facts) -> CheckResult:

@@ -7,7 +7,6 @@ apart at every dot, quoted or not; an inline table names any provider, and is me
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 from cfp.codex import config_toml
 from cfp.codex.text import Unparseable
 from cfp.commands.command import Command, always
+from cfp.commands.overrides import overrides
 from cfp.commands.route_flags import (
     add_clear_argument,
     add_key_arguments,
@@ -29,9 +29,9 @@ from cfp.core.facts import Facts
 from cfp.core.plan.baseline import derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.install import check_readable
-from cfp.core.plan.model_catalog import catalog_key, own_catalog
+from cfp.core.plan.model_catalog import own_catalog
 from cfp.core.policy import EffectivePolicy, effective_policy
-from cfp.core.provider import Target, choose_provider
+from cfp.core.provider import choose_provider
 from cfp.core.route_report import route_identity, route_warnings
 from cfp.core.settings import Policy, Settings
 from cfp.errors import CfpError, Refused, UsageError
@@ -124,7 +124,7 @@ def run(args: Args, host: Host) -> Exit:
             if not args.quiet:
                 _tell(facts, here)
             words = [
-                *_overrides(target, here, own_catalog(doc, here)),
+                *overrides(target, here.base_url, own_catalog(doc, here)),
                 *_no_daemon(program, args.tail[1:], host),
                 *args.tail[1:],
             ]
@@ -170,21 +170,6 @@ def _of_profile(host: Host, name: str) -> str | None:
         return None
     provider = doc.get("model_provider")
     return provider if isinstance(provider, str) else None
-
-
-def _overrides(target: Target, settings: Settings, catalog: str | None) -> list[str]:
-    url = _toml(settings.base_url)
-    if target.built_in:
-        words = ["-c", f"openai_base_url={url}"]
-    else:
-        more = "" if catalog is None else f",{catalog_key(target.provider)[-1]}={_toml(catalog)}"
-        words = ["-c", f"model_providers={{{_toml(target.provider)}={{base_url={url}{more}}}}}"]
-    return words if target.active else ["-c", f"model_provider={_toml(target.provider)}", *words]
-
-
-def _toml(text: str) -> str:
-    """A TOML basic string."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def _no_daemon(program: Path, words: Sequence[str], host: Host) -> list[str]:

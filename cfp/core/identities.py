@@ -143,7 +143,12 @@ def direct_identity(
         for row in TABLE
         if row.matches(auth, login, requires_openai_auth=requires_openai_auth, version=version or NEWEST)
     )
-    return _OF_LOGIN[login] if row.identity is None else row.identity
+    return identity_of_login(login) if row.identity is None else row.identity
+
+
+def identity_of_login(login: Login) -> Identity:
+    """Return the identity of a request that carries Codex's login."""
+    return _OF_LOGIN[login]
 
 
 def identity_through_proxy(direct: Identity, *, overrides_auth: bool) -> Identity:

@@ -1,10 +1,11 @@
 """A small Responses provider on loopback that records every request.
 
-It is the other side of `demo` and of the end-to-end tests. It follows the requests and the responses that Codex
-0.169 sends and accepts, not a provider's documentation. Standard library only; one thread a connection.
+It is the other side of `demo`, of `doctor --probe` and of the end-to-end tests. It follows the requests and the
+responses that Codex 0.169 sends and accepts, not a provider's documentation. Standard library only; one thread a
+connection.
 
     script    the replies to the next turns, in order; then the default reply again
-    received  a request, kept whole: this is a test double and never meets a real key
+    received  a request, kept whole in memory, with the key in it: nobody prints one
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -61,6 +62,7 @@ class DemoProvider:
     """A provider that runs while the `with` block does; `base_url` is its URL for a config.toml.
 
     key      the bearer key that it demands; None accepts every request
+    models   the models of its catalogue; without any it has none (404)
     default  the reply to a turn when the script is empty
     port     the port to listen at; 0 takes a free one
     switch   serves a WebSocket from its handshake on; None: 426, as most providers
@@ -70,11 +72,13 @@ class DemoProvider:
         self,
         *,
         key: str | None = None,
+        models: Sequence[str] = ("embedded-model",),
         default: Reply | None = None,
         port: int = 0,
         switch: Callable[[Connection, Received], None] | None = None,
     ) -> None:
         self.key = key
+        self.models = models
         self.switch = switch
         self.default: Reply = default or ScriptedTurn()
         self._script: deque[Reply] = deque()
@@ -218,8 +222,8 @@ class Connection(BaseHTTPRequestHandler):
             parsable = _is_object(request)
             bad = Reject(status=400, message="The body is not a JSON object.")
             self._answer(self.server.upstream.next_reply() if parsable else bad, request)
-        elif request.method == "GET" and path == f"{BASE_PATH}/models":
-            self._send_json(200, {"models": [model("embedded-model")]})
+        elif request.method == "GET" and path == f"{BASE_PATH}/models" and self.server.upstream.models:
+            self._send_json(200, {"models": list(map(model, self.server.upstream.models))})
         elif "websocket" in (request.header("upgrade") or "").lower():
             self._switch(request)
         else:

@@ -19,8 +19,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 from cfp.codex.app_server.answers import CodexAnswers, parse_answers
@@ -32,6 +33,13 @@ from cfp.host.system.windows import NO_WINDOW, end_tree, profile_folder
 from cfp.layout import default_home, home_of_user
 
 HOOKS_LIST_SINCE = (0, 130)  # the first release whose app-server answers hooks/list
+# The app-server asks the provider for its models as it starts, with the key or login of the user (0.171): an outbound
+# proxy that is not there keeps it from that, where the answer does not need it.
+_OFFLINE = {
+    **dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), "http://127.0.0.1:9"),
+    **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
+}
+_AS_IT_IS: Mapping[str, str] = MappingProxyType({})  # no variable beside the CLI's own
 _TIMEOUT = 10.0  # seconds; app-server answers within 0.3 on a machine at rest
 _VERSION = re.compile(r"\b(\d+)\.(\d+)\.(\d+)")
 
@@ -86,6 +94,7 @@ class CodexCli:
                 ("configRequirements/read", None),
             ),
             timeout,
+            environ=_OFFLINE,
         )
         with _understood("app-server"):
             version = _VERSION.search(str(answers[0]["result"]["userAgent"])) if 0 in answers else None
@@ -101,7 +110,7 @@ class CodexCli:
 
         Codex leaves a tier out that the model does not advertise (0.169). Raises Failed.
         """
-        result = self._ask("model/list", {}, timeout)
+        result = self._ask("model/list", {}, timeout, environ=_OFFLINE)
         with _understood("model/list"):
             for entry in result["data"]:
                 if entry["model"] == model:
@@ -114,21 +123,43 @@ class CodexCli:
         with _understood("model/list"):
             return next((str(model["model"]) for model in result["data"] if model["isDefault"]), None)
 
-    def _run(self, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
-        with _started(self, *arguments, stderr=subprocess.PIPE) as process:
+    def exec(self, words: Sequence[str], *, folder: Path, environ: Mapping[str, str], timeout: float) -> str:
+        """Run one turn that leaves no session behind, and return what it printed on stderr; raises Failed.
+
+        words    further flags, and the prompt
+        environ  variables beside the CLI's own
+        """
+        flags = ("exec", "--ephemeral", "--skip-git-repo-check", "--color", "never")
+        return self._run(*flags, *words, timeout=timeout, folder=folder, environ=environ).stderr
+
+    def _run(
+        self,
+        *arguments: str,
+        timeout: float,
+        folder: Path | None = None,
+        environ: Mapping[str, str] = _AS_IT_IS,
+    ) -> subprocess.CompletedProcess[str]:
+        cli = replace(self, environ={**self.environ, **environ})
+        with _started(cli, *arguments, stderr=subprocess.PIPE, folder=folder) as process:
             try:
                 out, err = process.communicate(timeout=timeout)
             except subprocess.TimeoutExpired as error:
                 _kill(process)
-                raise Failed("codex_cli_timeout", command=" ".join(arguments)) from error
+                raise Failed("codex_cli_timeout", command=arguments[0]) from error
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def _ask(self, method: str, params: Mapping[str, Any], timeout: float) -> Any:
+    def _ask(
+        self, method: str, params: Mapping[str, Any], timeout: float, *, environ: Mapping[str, str] = _AS_IT_IS
+    ) -> Any:
         """Return the `result` of one app-server request."""
-        return _result(self._converse(((method, params),), timeout)[1], method)
+        return _result(self._converse(((method, params),), timeout, environ=environ)[1], method)
 
     def _converse(
-        self, requests: Sequence[tuple[str, Mapping[str, Any] | None]], timeout: float
+        self,
+        requests: Sequence[tuple[str, Mapping[str, Any] | None]],
+        timeout: float,
+        *,
+        environ: Mapping[str, str] = _AS_IT_IS,
     ) -> dict[int, Mapping[str, Any]]:
         """Return the answer to each request by its number, and to `initialize` as 0: JSON lines without "jsonrpc"."""
         hello = {"clientInfo": {"name": "codex-fast-proxy", "version": "1"}}
@@ -141,7 +172,8 @@ class CodexCli:
         ]
         command = f"app-server {requests[0][0]}"
         expired = threading.Event()
-        with _started(self, "app-server", stderr=subprocess.DEVNULL) as process:
+        cli = replace(self, environ={**self.environ, **environ})
+        with _started(cli, "app-server", stderr=subprocess.DEVNULL) as process:
             watchdog = threading.Timer(timeout, _expire, (process, expired))
             watchdog.start()
             try:
@@ -206,12 +238,15 @@ def _message(answer: Mapping[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def _started(cli: CodexCli, *arguments: str, stderr: int) -> Iterator[subprocess.Popen[str]]:
+def _started(
+    cli: CodexCli, *arguments: str, stderr: int, folder: Path | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """Yield the running CLI in a process group of its own; it does not outlive the block."""
     try:
         process = subprocess.Popen(
             invocation(cli.program, arguments),
             env=cli.environ,
+            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -23,6 +23,7 @@ FindingCode = Literal[
     "startup_hook_python_versioned",
     "startup_hook_python_temporary",
     "key_of_this_shell",
+    "turn_differs",
 ]
 
 PassCode = Literal[
@@ -66,6 +67,8 @@ PassCode = Literal[
     "hooks_enabled",
     "hook_not_needed",
     "hook_trusted",
+    "turn_not_asked",
+    "turn_as_predicted",
 ]
 
 # fmt: off
@@ -121,6 +124,10 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
         "This shell has {variable}, but the system does not keep it for your programs: a Codex App, which no shell starts, ends each turn "
         "with an error.",
         "Write a line {variable}=KEY into {dotenv}. If you use only the CLI, there is nothing to do."),
+    "turn_differs": Message(
+        "Codex sent a turn that differs from what this program expects of it, in: {members}.",
+        f"Compare `sent` with `predicted` in the evidence. If another file or variable explains it, change that; if nothing does, run "
+        f"`{CLI} check-update`, and report it."),
 }
 
 PASSES: Final[dict[PassCode, Message]] = {
@@ -171,6 +178,8 @@ PASSES: Final[dict[PassCode, Message]] = {
     "hooks_enabled": Message("Codex runs hooks."),
     "hook_not_needed": Message("No hook is needed."),
     "hook_trusted": Message("Codex will start the proxy if it is not running."),
+    "turn_not_asked": Message("Codex was not asked for a turn; `doctor --probe` has it send one to this program."),
+    "turn_as_predicted": Message("Codex sent the turn that this program expects of it."),
 }
 
 # Codex's login in words, by its kind.

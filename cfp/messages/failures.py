@@ -37,6 +37,8 @@ FailureCode = Literal[
     "upstream_key_malformed",
     "codex_cli_failed",
     "codex_cli_timeout",
+    "codex_cli_not_found",
+    "codex_sent_no_turn",
 ]
 
 # fmt: off
@@ -106,5 +108,7 @@ FAILURES: Final[dict[FailureCode, Message]] = {
         "The key for {host} ({source}) {reason}, so it cannot be sent.", "Save the key again, the key alone."),
     "codex_cli_failed": Message("The Codex CLI failed or gave unexpected output: {reason}.", "Run `codex --version` to check whether the Codex CLI works."),
     "codex_cli_timeout": Message("The Codex CLI did not respond in time.", "Run `codex --version` to check whether the Codex CLI works."),
+    "codex_cli_not_found": Message("No Codex CLI was found, so that none can send a turn.", "Install the Codex CLI. If you use only the Codex App, run the command without --probe."),
+    "codex_sent_no_turn": Message("Codex sent no turn. It said: {words}.", f"Mend what Codex names, then run `{CLI} doctor --probe` again."),
 }
 # fmt: on

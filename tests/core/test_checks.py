@@ -45,7 +45,7 @@ NAMES = [
         "app_environment",
     ),
     *("model_catalog", "provider_answers", "proxy_port", "proxy_health", "proxy_pending_restart", "proxy_runtime"),
-    *("hooks_enabled", "startup_hook"),
+    *("hooks_enabled", "startup_hook", "codex_turn"),
 ]
 
 

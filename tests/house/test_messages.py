@@ -22,6 +22,7 @@ SENTENCES_ELSEWHERE = {
     "cfp/bench/workload.py": "the model",
     "cfp/commands/completion.py": "readers of --help",
     "cfp/commands/overview.py": "readers of --help",
+    "cfp/commands/probing.py": "the model",
     "cfp/commands/run.py": "readers of --help",
     "cfp/commands/serve.py": "readers of --help",
     "cfp/demo/provider.py": "the demo's Codex",

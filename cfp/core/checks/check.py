@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cfp.codex.auth_json import Login
+from cfp.core.checks.turn import SentTurn
 from cfp.core.facts import Facts
 from cfp.errors import CfpError
 from cfp.messages import Message
@@ -34,6 +35,8 @@ class DoctorFacts:
     install_error  the error with which an install would refuse; None where it would not, or the proxy is enabled
     online       the result of a request to the provider; None where none was asked for, or it failed
     online_error its failure
+    turn         the turn that Codex sent to a provider of ours; None where it was not asked for one, or sent none
+    turn_error   the reason why it sent none
     open_files   our folders and files that others than the user may read, each with the others' names
     open_secrets Codex's own files with keys or logins that others may read, in the same way
     """
@@ -50,6 +53,8 @@ class DoctorFacts:
     install_error: CfpError | None = None
     online: Mapping[str, Any] | None = None
     online_error: CfpError | None = None
+    turn: SentTurn | None = None
+    turn_error: CfpError | None = None
     place: Place = field(default_factory=Place)
     beside: tuple[str, ...] = ()
     shows_owners: bool = True

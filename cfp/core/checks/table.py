@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cfp.core.checks import codex, installation, provider, startup_hook, worker
+from cfp.core.checks import codex, codex_turn, installation, provider, startup_hook, worker
 from cfp.core.checks.check import Check, CheckResult, DoctorFacts
 from cfp.core.facts import Facts
 
@@ -35,6 +35,7 @@ CHECKS: Final[dict[str, Check]] = {
     "proxy_runtime": worker.proxy_runtime,
     "hooks_enabled": startup_hook.hooks_enabled_check,
     "startup_hook": startup_hook.startup_hook,
+    "codex_turn": codex_turn.codex_turn,
 }
 
 

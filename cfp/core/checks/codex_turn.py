@@ -1,0 +1,52 @@
+"""Check of a turn that the real Codex has sent to a provider of ours: it must be the one that we predict."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cfp.codex.hooks_feature import hooks_enabled
+from cfp.core.checks.check import CheckResult, DoctorFacts, failure, success
+from cfp.core.facts import Facts
+from cfp.core.identities import Identity, provider_table
+from cfp.core.provider import BUILT_IN, active_provider
+from cfp.core.route_report import codex_identity
+from cfp.core.state import HookState, hook_state
+from cfp.messages import message
+from cfp.messages.doctor import FINDINGS, PASSES
+
+_FAST: Final = frozenset({"fast", "priority"})  # the names of one tier in config.toml; on the wire it is `priority`
+_FLEX: Final = "flex"  # sent with every model, whatever its catalogue entry says (Codex 0.171)
+
+
+def codex_turn(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
+    """Compare the turn that Codex sent with the prediction, member by member."""
+    error, turn = surroundings.turn_error, surroundings.turn
+    if error is not None:
+        return failure(error.code, message(error.code, error.details))
+    if turn is None:
+        return success(PASSES["turn_not_asked"])
+    predicted = predicted_turn(facts, surroundings)
+    sent = turn.to_json(predicted)
+    differences = [name for name, value in predicted.items() if sent[name] != value]
+    evidence: dict[str, Any] = {"sent": sent, "predicted": predicted}
+    if differences:
+        return failure("turn_differs", FINDINGS["turn_differs"].filled({"members": differences}), **evidence)
+    return success(PASSES["turn_as_predicted"], **evidence)
+
+
+def predicted_turn(facts: Facts, surroundings: DoctorFacts) -> dict[str, Any]:
+    """Return what Codex itself should send, without the members that the home does not tell."""
+    provider = surroundings.provider or active_provider(facts.config.root) or BUILT_IN
+    identity = codex_identity(facts, provider)
+    predicted: dict[str, Any] = {}
+    if identity is not Identity.UNKNOWN:
+        predicted |= {"identity": identity, "account_id": identity.may_be_a_login}
+    tier = facts.config.root.get("service_tier")
+    if tier in {None, "default", _FLEX}:
+        predicted["service_tier"] = _FLEX if tier == _FLEX else None
+    elif surroundings.model_tiers is not None:
+        name = "priority" if tier in _FAST else tier
+        predicted["service_tier"] = name if name in surroundings.model_tiers else None
+    websocket = provider == BUILT_IN or provider_table(facts.config.root, provider).get("supports_websockets") is True
+    runs = hook_state(facts) is HookState.TRUSTED and hooks_enabled(facts.config.root) and not surroundings.hooks_bar
+    return {**predicted, "transport": "websocket" if websocket else "http", "hook_run": runs}
