@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
-from cfp.layout import Layout, is_same_home, locate
+from cfp.layout import Layout, is_same_home, known_default_home
 from cfp.messages import CLI
 from cfp.windows_paths import quoted_for_windows
 
@@ -23,7 +24,8 @@ def commands_in(action: str) -> list[str]:
 
 def home_flag(layout: Layout, environ: Mapping[str, str]) -> str:
     """Return the flag that makes a command, typed in that environment, mean this home: "", or " --codex-home DIR"."""
-    is_default = is_same_home(locate(None, environ).home, layout.home)
+    default = Path(environ["CODEX_HOME"]) if environ.get("CODEX_HOME") else known_default_home(environ)
+    is_default = default is not None and is_same_home(default, layout.home)
     return "" if is_default else f" --codex-home {quoted(str(layout.home))}"
 
 

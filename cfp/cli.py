@@ -6,7 +6,6 @@ Only the named verb's module is imported, so that each command pays only for the
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 import tempfile
@@ -35,7 +34,7 @@ from cfp.host.worker.code_id import python_path
 from cfp.layout import locate
 from cfp.messages import Message, message
 from cfp.messages.diagnoses import HOOK_STOPS
-from cfp.result import Exit, Raw, Result, Rows, changed_after, envelope, render
+from cfp.result import Exit, Raw, Result, Rows, changed_after, envelope, json_text, render
 
 EXIT_BUG = 70
 _HELP = frozenset({"-h", "--help"})
@@ -161,7 +160,7 @@ def _stream(result: Rows, streams: Streams) -> int:
             if in_columns and none:
                 _print(header() + "\n", streams.out)
             none = False
-            print(columns(row) if in_columns else json.dumps(row, ensure_ascii=False), file=streams.out, flush=True)
+            print(columns(row) if in_columns else json_text(row), file=streams.out, flush=True)
     except KeyboardInterrupt as interrupt:
         return signals.exit_code(interrupt)
     except OSError:
@@ -289,6 +288,9 @@ def _traceback_file(error: Exception, argv: Sequence[str], environ: Mapping[str,
 
 
 def _log_folder(argv: Sequence[str], environ: Mapping[str, str]) -> str | None:
-    folder = locate(_codex_home(argv), environ).worker
+    try:
+        folder = locate(_codex_home(argv), environ).worker
+    except CfpError:
+        return None
     usable = DISK.is_folder(folder) and not DISK.ownership(folder).is_of_another
     return str(folder) if usable else None

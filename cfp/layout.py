@@ -154,19 +154,25 @@ def locate(explicit: str | None, environ: Mapping[str, str]) -> Layout:
     The spelling follows Codex 0.169, which builds hook-trust keys from it: a CODEX_HOME is resolved,
     the default `$HOME/.codex` is not, even where it is a symbolic link.
     """
-    default = default_home(environ)
     named = explicit or environ.get("CODEX_HOME")
     if not named:
-        return Layout(default)
-    resolved = real_path(named)
-    if not environ.get("CODEX_HOME") and os.path.normcase(resolved) == os.path.normcase(real_path(default)):
+        return Layout(default_home(environ))
+    resolved, default = real_path(named), known_default_home(environ)
+    is_default = default is not None and os.path.normcase(resolved) == os.path.normcase(real_path(default))
+    if default is not None and is_default and not environ.get("CODEX_HOME"):
         return Layout(default)
     return Layout(Path(resolved))
 
 
 def default_home(environ: Mapping[str, str]) -> Path:
-    """Return the home that Codex uses where CODEX_HOME is not set, unresolved."""
+    """Return the home that Codex uses without CODEX_HOME, unresolved; raises Refused(users_folder_unknown)."""
     return home_of_user(users_folder(environ))
+
+
+def known_default_home(environ: Mapping[str, str]) -> Path | None:
+    """Return that home; None for a user without a folder, as in some containers and services."""
+    folder = _users_folder(environ)
+    return None if folder is None else home_of_user(folder)
 
 
 def home_of_user(folder: Path) -> Path:
@@ -175,8 +181,38 @@ def home_of_user(folder: Path) -> Path:
 
 
 def users_folder(environ: Mapping[str, str]) -> Path:
-    """Return the user's own folder, unresolved."""
-    return Path(environ.get(_USERS_FOLDER) or Path.home())
+    """Return the user's own folder, unresolved; raises Refused(users_folder_unknown)."""
+    folder = _users_folder(environ)
+    if folder is None:
+        from cfp.errors import Refused  # noqa: PLC0415  only a user without a folder pays for it
+
+        raise Refused("users_folder_unknown", variable=_USERS_FOLDER)
+    return folder
+
+
+def _users_folder(environ: Mapping[str, str]) -> Path | None:
+    """Return the folder of the variable, else the system's word; an empty variable is none, as for Codex."""
+    named = environ.get(_USERS_FOLDER)
+    return Path(named) if named else _folder_by_system()
+
+
+if sys.platform == "win32":
+
+    def _folder_by_system() -> Path | None:
+        try:
+            return Path.home()
+        except RuntimeError:
+            return None
+
+else:
+
+    def _folder_by_system() -> Path | None:
+        from pwd import getpwuid  # noqa: PLC0415  not on Windows
+
+        try:
+            return Path(getpwuid(os.getuid()).pw_dir)
+        except KeyError:
+            return None
 
 
 def is_same_home(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:

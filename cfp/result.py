@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 SCHEMA_VERSION = 1
 
@@ -59,4 +60,17 @@ def envelope(command: str, result: Result) -> dict[str, Any]:
 
 def render(command: str, result: Result) -> str:
     """Return the text of one result, ending in a newline."""
-    return json.dumps(envelope(command, result), indent=2, ensure_ascii=False) + "\n"
+    return json_text(envelope(command, result), indent=2) + "\n"
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """Return JSON in which each character is itself, but for those that move a terminal's text or hide in it.
+
+    These are the control characters (C0, DEL, C1), line and paragraph separators, and the marks that turn the
+    direction of text or have no width.
+    """
+    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+# Code points below 0x20 are escaped by JSON's own rules.
+_UNSEEN: Final = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")

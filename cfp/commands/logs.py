@@ -10,9 +10,11 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from cfp.commands.command import Command
+from cfp.errors import Refused
 from cfp.host.home import Host
 from cfp.messages.results import RESULTS
 from cfp.proxy.telemetry.log_reader import LogReader
@@ -60,12 +62,24 @@ def _count(text: str) -> int:
 
 def run(args: Args, host: Host) -> Rows:
     """Read the worker's request log; a proxy need not be running."""
+    _check_readable(host.layout.request_log)
     rows = requests(LogReader(host.layout.request_log), args.lines, follow=args.follow)
     return Rows(
         rows=rows,
         columns=None if args.format is None else args.format == "text",
         none=RESULTS["no_requests_logged"].sentence,
     )
+
+
+def _check_readable(log: Path) -> None:
+    """Refuse a log that is there and cannot be read, which is not one without requests."""
+    try:
+        if log.is_file():
+            log.open("rb").close()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise Refused("record_unreadable", path=str(log), reason=error.strerror or type(error).__name__) from error
 
 
 def requests(

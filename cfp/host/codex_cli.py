@@ -30,7 +30,7 @@ from cfp.errors import Failed
 from cfp.host.programs.batch import UnsafeWord, invocation
 from cfp.host.programs.codex import find_codex_program
 from cfp.host.system.windows import NO_WINDOW, end_tree, profile_folder
-from cfp.layout import default_home, home_of_user
+from cfp.layout import home_of_user, known_default_home
 
 HOOKS_LIST_SINCE = (0, 130)  # the first release whose app-server answers hooks/list
 # The app-server asks the provider for its models as it starts, with the key or login of the user (0.171): an outbound
@@ -202,10 +202,10 @@ def find_codex(environ: Mapping[str, str], codex_home: Path, *, program: Path | 
     return CodexCli(program=path, environ=own)
 
 
-def own_home_of_codex(environ: Mapping[str, str]) -> Path:
+def own_home_of_codex(environ: Mapping[str, str]) -> Path | None:
     """Return the home that a Codex without CODEX_HOME uses; on Windows, no variable moves it (Codex 0.171)."""
     profile = profile_folder()
-    return default_home(environ) if profile is None else home_of_user(profile)
+    return known_default_home(environ) if profile is None else home_of_user(profile)
 
 
 def _numbers(version: re.Match[str]) -> tuple[int, int, int]:

@@ -32,7 +32,7 @@ from cfp.host.system.ownership import entries
 from cfp.host.worker import code_id
 from cfp.host.worker.own_port import own_ports
 from cfp.host.worker.queries import LOCAL_QUERIES, WorkerQueries
-from cfp.layout import Layout, default_home, home_identity, is_same_home
+from cfp.layout import Layout, home_identity, is_same_home, known_default_home
 from cfp.variables import names_of, variables_of
 
 
@@ -78,8 +78,9 @@ def survey(
     manifest_data, manifest, manifest_error = _manifest(record, layout)
     recorded = settings or (manifest.settings if manifest else None)
     worker = queries.at_address(layout, recorded.host, recorded.port) if recorded else None
-    is_default = is_same_home(layout.home, default_home(environ))
-    sharing = _sharing_home(disk, worker, None if is_default else Layout(default_home(environ)))
+    default = known_default_home(environ)
+    is_default = default is not None and is_same_home(layout.home, default)
+    sharing = _sharing_home(disk, worker, None if is_default or default is None else Layout(default))
     look = _Look(layout=layout, queries=queries, worker=worker)
     leaves = recorded is None or sharing != ""
     requested = address or RequestedAddress()
@@ -87,7 +88,8 @@ def survey(
     names_default = recorded is None and f":{DEFAULT_PORT}/".encode() in (config.data or b"")
     dotenv = parse_dotenv(disk.read(layout.dotenv), environ)
     user_environ = windows.user_environ()
-    auth = disk.read(layout.auth)
+    auth, auth_error = disk.try_to_read(layout.auth)
+    provider_auth = record.read(layout.provider_auth)
     backups = _backups(disk, layout)
     store = _text_of(config, "cli_auth_credentials_store")
     addresses_data = record.read(layout.addresses)
@@ -114,14 +116,18 @@ def survey(
         backup=record.read(Path(manifest.backup_path)) if manifest and manifest.backup_path else None,
         backups=backups,
         login=auth_json.login_mode(auth, store),
-        codex_login=auth_json.login(auth, store, environ.get("CODEX_ACCESS_TOKEN")),
+        codex_login=auth_json.login(
+            b"" if auth_error else auth,
+            store,
+            environ.get("CODEX_ACCESS_TOKEN"),  # as one that is no JSON
+        ),
         opted_out=_text_of(config, "service_tier") == "default",
-        provider_keys=frozenset(stored_keys(disk.read(layout.provider_auth))),
+        provider_keys=frozenset(stored_keys(provider_auth)),
         environment=names_of(variables_of(environ, dotenv)),
         user_environment=names_of(user_environ),
         dotenv=names_of(dotenv),
         auth_names=auth_json.names(auth),
-        auth_flaw=auth_json.flaw(auth),
+        auth_flaw=f"cannot be read ({auth_error})" if auth_error else auth_json.flaw(auth),
         worker=worker,
         candidate=candidate,
         default_address=look.at(DEFAULT_HOST, DEFAULT_PORT)
@@ -144,7 +150,7 @@ def survey(
                 user_environ=user_environ,
             ),
             settings,
-            disk.read(layout.provider_auth),
+            provider_auth,
         ),
         newer_version=record.newer_version,
         addresses=addresses,

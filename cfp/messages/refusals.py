@@ -7,6 +7,7 @@ from typing import Final, Literal
 from cfp.messages.message import CLI, Message
 
 RefusalCode = Literal[
+    "users_folder_unknown",
     "codex_home_missing",
     "codex_home_deleted",
     "codex_home_not_text",
@@ -70,6 +71,9 @@ RefusalCode = Literal[
 
 # fmt: off
 REFUSALS: Final[dict[RefusalCode, Message]] = {
+    "users_folder_unknown": Message(
+        "Neither the variable {variable} nor the system names a folder of this user, so there is no default Codex home. Nothing was changed.",
+        "Set {variable}, or name the Codex home with CODEX_HOME or --codex-home."),
     "codex_home_missing": Message(
         "There is no Codex home at {path}.", "Start Codex once to create it, or name the right folder with --codex-home."),
     "codex_home_deleted": Message(

@@ -53,13 +53,7 @@ def stage() -> Iterator[Stage]:
     made = Stage(root=root / "stage", environ=ENVIRON)
     made.home.parent.mkdir(parents=True)
     plain(made)
-    importlib.import_module("grp")
-    for package in (cfp, journal):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            name = module.name.rpartition(".")[2]
-            of_another_system = name.startswith("_") and ("win" in name or "macos" in name)
-            if name not in {"__main__", "_portable"} and not of_another_system:
-                importlib.import_module(module.name)
+    load_all()
     for words in (("status",), ("doctor",), INSTALL, MOVE, ("prepare-chatgpt-login", "--apply"), ("uninstall",)):
         made.run(*words)
     shutil.rmtree(made.home)
@@ -67,6 +61,18 @@ def stage() -> Iterator[Stage]:
     (made.home / "hooks.json").unlink(missing_ok=True)
     yield made
     shutil.rmtree(root)
+
+
+def load_all() -> None:
+    """Load what commands load late: another user may not read where it stands."""
+    for name in ("grp", "encodings.idna"):
+        importlib.import_module(name)
+    for package in (cfp, journal):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            name = module.name.rpartition(".")[2]
+            of_another_system = name.startswith("_") and ("win" in name or "macos" in name)
+            if name not in {"__main__", "_portable"} and not of_another_system:
+                importlib.import_module(module.name)
 
 
 def give(stage: Stage, uid: int = OWNER) -> None:

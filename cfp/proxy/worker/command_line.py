@@ -16,7 +16,7 @@ from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import Refused, UsageError
 from cfp.host.provider.outbound import outbound_environ
 from cfp.host.system.windows import user_environ
-from cfp.layout import Layout
+from cfp.layout import Layout, default_home
 from cfp.proxy.config import WorkerConfig
 from cfp.variables import variables_of
 
@@ -59,16 +59,20 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ServeArgs:
     for flag, text in (("nonce", nonce), ("take-over", take_over)):
         if not _NONCE.match(text):
             raise UsageError("invalid_settings", field=flag, reason="it must be hexadecimal")
-    default_home = environ.get("CODEX_HOME") or Path.home() / ".codex"
     return ServeArgs(
         settings=_settings(values),
-        codex_home=Path(values.get("codex_home", default_home)),
+        codex_home=_home(values, environ),
         log_dir=Path(log_dir) if log_dir else None,
         nonce=nonce,
         take_over=take_over,
         await_go="await_go" in values,
         verbose="verbose" in values,
     )
+
+
+def _home(values: Mapping[str, Any], environ: Mapping[str, str]) -> Path:
+    named = values.get("codex_home") or environ.get("CODEX_HOME")
+    return Path(named) if named else default_home(environ)
 
 
 def _flag_values(argv: Sequence[str]) -> dict[str, str | int | bool]:
