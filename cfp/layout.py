@@ -45,6 +45,10 @@ class Layout:
         """Return the profile file that Codex layers over config.toml with `-p NAME`."""
         return self.home / f"{name}.config.toml"
 
+    def is_profile(self, name: str) -> bool:
+        """Whether a file of the home is a profile by its name."""
+        return name.endswith(".config.toml")
+
     @property
     def sessions(self) -> Path:
         """The folder of Codex's sessions: YEAR/MONTH/DAY/rollout-TIME-ID.jsonl."""

@@ -39,6 +39,18 @@ def lookup(doc: Mapping[str, Json], path: KeyPath) -> Json | Absent:
     return value
 
 
+def merged(lower: Mapping[str, Json], upper: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return one config over another, as Codex layers its files: table by table, key by key."""
+    if not lower:
+        return upper
+    both = {
+        name: merged(lower[name], upper[name])
+        for name in lower.keys() & upper.keys()
+        if _are_tables(lower[name], upper[name])
+    }
+    return {**lower, **upper, **both}
+
+
 def spelling(data: bytes | None, path: KeyPath) -> str | None:
     """Return a value as it is written; None where it is absent or a table that is not written in one place."""
     return value_text(decode(data).text, path)
@@ -161,6 +173,10 @@ class _Draft:
 
 
 CONFIG_TOML = ConfigToml()
+
+
+def _are_tables(*values: Json) -> bool:
+    return all(isinstance(value, Mapping) for value in values)
 
 
 def _headers(before: bytes | None) -> frozenset[Path]:

@@ -173,9 +173,9 @@ class _Subject:
 def _subject(args: Args, host: Host, facts: Facts) -> _Subject:
     """Return the saved provider, else the configured one, with the key that Codex would send; raises CfpError."""
     check_readable(facts)
-    doc = facts.config.root
+    doc = facts.codex_config
     recorded = facts.settings.provider if facts.settings else None
-    target = choose_provider(config_toml.parse(derive_baseline(facts).config.content), recorded)
+    target = choose_provider(facts.as_codex_reads(config_toml.parse(derive_baseline(facts).config.content)), recorded)
     settings = candidate_settings(facts, RouteRequest(upstream_api_key_env=args.api_key_env), target)
     model, effort = (
         args.model or candidate_model(host, doc, unknown="benchmark_model_unknown"),

@@ -22,6 +22,7 @@ from cfp.core.settings import Policy
 from cfp.core.state import state_of
 from cfp.core.verdict.hook_run import hook_obstacle, hook_runs, temporary_python
 from cfp.core.verdict.loading import config_refusal
+from cfp.core.verdict.route import override
 from cfp.errors import CfpError, UsageError
 from cfp.host.codex_cli import HOOKS_LIST_SINCE
 from cfp.host.home import LOCK_TIMEOUT_S, Host
@@ -237,6 +238,9 @@ def _shortcomings(facts: Facts, plan: InstallPlan) -> tuple[RouteWarning, ...]:
     if refusal := config_refusal(facts):
         text = DIAGNOSES["config_refused"].filled({"reason": refusal})
         warnings.append(RouteWarning(code="config_refused", message=text))
+    elif (leader := override(facts, plan.settings)) is not None:
+        text = DIAGNOSES["route_overridden"].filled(leader.details)
+        warnings.append(RouteWarning(code="route_overridden", message=text))
     elif (obstacle := hook_obstacle(facts)) is not None:
         warnings.append(RouteWarning(code=obstacle.code, message=obstacle.message))
     if facts.runtime.temporary:

@@ -77,7 +77,7 @@ def _look(args: Args, host: Host, *, settled: bool) -> tuple[Facts, keys.Provide
     provider = login_provider(facts, args.provider)
     layout = host.layout
     key = keys.discover_key(
-        codex_files(host, facts.config.root),
+        codex_files(host, facts.codex_config),
         provider,
         source=keys.KeySource.auth_json(args.source_auth_key) if args.source_auth_key else None,
     )
@@ -96,7 +96,7 @@ def _upstream(facts: Facts, provider: str) -> str:
     """Return the provider's URL: with the proxy enabled it stands in the settings, not in config.toml."""
     if facts.settings is not None and facts.settings.provider == provider:
         return facts.settings.upstream_base
-    return provider_url(facts.config.doc or {}, provider) or BUILT_IN_URL
+    return provider_url(facts.codex_config, provider) or BUILT_IN_URL
 
 
 def _result(args: Args, facts: Facts, key: keys.ProviderKey, plan: LoginPlan, recovered: dict[str, object]) -> Result:

@@ -104,7 +104,7 @@ def run(args: Args, host: Host) -> Exit:
     program = _program(args.tail, host.environ)
     facts = host.survey(RequestedAddress(upstream_base=args.upstream_base))
     check_readable(facts)
-    doc = config_toml.parse(derive_baseline(facts).config.content)
+    doc = facts.as_codex_reads(config_toml.parse(derive_baseline(facts).config.content))
     target = choose_provider(doc, args.provider or _chosen(args.tail[1:], host))
     settings = candidate_settings(facts, args.request(), target)
     check_key(facts, settings)

@@ -17,6 +17,7 @@ from cfp.core.route_report import route_and_auth
 from cfp.core.state import settings_pending, state_of, uses_proxy
 from cfp.core.verdict.hook_run import feature_obstacle, hook_runs
 from cfp.core.verdict.loading import config_refusal
+from cfp.core.verdict.route import route_in_force
 from cfp.host.home import Host
 from cfp.result import Result
 
@@ -50,6 +51,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
     worker = facts.answering_worker
     health = None if worker is None else worker.health
     name = provider or _provider(facts)
+    in_force = route_in_force(facts)
     route: dict[str, Any] = {"provider": name, "login_mode": facts.login}
     if facts.settings is not None and name == facts.settings.provider:
         route = route_and_auth(facts, facts.settings, pending=settings_pending(facts))
@@ -70,6 +72,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
             "codex_home": str(facts.layout.home),
             "config_base_url": provider_url(facts.config.root, name) if name else None,
             "config_matches": uses_proxy(facts),
+            "route_in_force": None if in_force is None else in_force.to_json(),
             **_runtime(facts, health),
             "pending_restart": settings_pending(facts),
             "draining": _draining(facts),
@@ -94,7 +97,7 @@ def _draining(facts: Facts) -> list[dict[str, Any]]:
 def _provider(facts: Facts) -> str | None:
     if facts.settings is not None:
         return facts.settings.provider
-    return active_provider(facts.config.root)
+    return active_provider(facts.codex_config)
 
 
 def _runtime(facts: Facts, health: WorkerHealth | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def candidate_request(host: Host, facts: Facts, settings: Settings) -> verificat
 
     Raises Refused(model_unknown, or the codes of `candidate_key`), Failed(upstream_key_malformed).
     """
-    doc = facts.config.root
+    doc = facts.codex_config
     obstacle = stands_in_the_way(facts, settings)
     if obstacle is not None:
         raise Refused(obstacle, **obstacle_details(facts, settings.provider))
@@ -60,7 +60,7 @@ def send(host: Host, facts: Facts, request: verification.VerificationRequest, ti
     try:
         return verify(request, timeout, environ=environ).to_json()
     except Failed as error:
-        raise _explained(error, request, codex_files(host, facts.config.root)) from error
+        raise _explained(error, request, codex_files(host, facts.codex_config)) from error
 
 
 def _explained(error: Failed, request: verification.VerificationRequest, files: keys.CodexFiles) -> Failed:
@@ -84,7 +84,7 @@ def skipped_verification(host: Host, facts: Facts, settings: Settings) -> dict[s
     Raises Failed(upstream_key_malformed) where the worker would refuse to send the key that the user named.
     """
     if settings.overrides_auth:
-        key = _discover(host, facts.config.doc or {}, settings)
+        key = _discover(host, facts.codex_config, settings)
         if key is not None:
             keys.checked_bearer(key, settings.upstream_base)
     request = verification.VerificationRequest(
@@ -123,7 +123,7 @@ def candidate_key(
 
     Raises Refused: `unknown`, chatgpt_login_not_sent, a `KeyObstacle`; Failed(auth_command_failed).
     """
-    doc = facts.config.root
+    doc = facts.codex_config
     key = _discover(host, doc, settings)
     if key is not None:
         return key

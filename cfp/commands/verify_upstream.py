@@ -64,7 +64,7 @@ def run(args: Args, host: Host) -> Result:
     facts = host.survey(RequestedAddress(upstream_base=args.upstream_base))
     check_readable(facts)
     recorded = facts.settings.provider if facts.settings else None
-    doc = config_toml.parse(derive_baseline(facts).config.content)
+    doc = facts.as_codex_reads(config_toml.parse(derive_baseline(facts).config.content))
     target = choose_provider(doc, args.provider or recorded)
     settings = candidate_settings(facts, args.request(), target)
     check_key(facts, settings)

@@ -34,6 +34,7 @@ from cfp.core.state import (
 )
 from cfp.core.verdict.hook_run import hook_obstacle
 from cfp.core.verdict.loading import config_refusal
+from cfp.core.verdict.route import other_provider, override
 from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode
 from cfp.messages.message import Message
 
@@ -115,7 +116,7 @@ _PRESERVED: Final[dict[Identity, DiagnosisCode]] = {
 
 def refusal_code(facts: Facts, provider: str) -> DiagnosisCode:
     """Return the code of the message for a provider with which Codex refuses to start a turn."""
-    auth = provider_auth(facts.config.root, provider, facts.environment | facts.user_environment)
+    auth = provider_auth(facts.codex_config, provider, facts.environment | facts.user_environment)
     return "codex_key_missing" if auth is ProviderAuth.ENV_KEY_UNSET else "codex_refuses"
 
 
@@ -137,6 +138,8 @@ def message_code_for(facts: Facts, code: DiagnosisCode) -> DiagnosisCode:
 _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
     #    code                     level               holds when
     ("config_not_proxy",          Severity.ATTENTION, lambda f, _: not uses_proxy(f)),
+    ("route_overridden",          Severity.RISK,      lambda f, s: override(f, s) is not None),
+    ("provider_not_active",       Severity.ATTENTION, lambda f, s: other_provider(f, s) is not None),
     ("port_of_another_user",      Severity.RISK,      lambda f, _: f.worker is not None and f.worker.other_user),
     ("port_shared",               Severity.RISK,      lambda f, _: f.sharing_home != ""),
     ("catalog_receives_login",    Severity.RISK,      lambda f, s: passed_by(f.config.root, s) is not None),
@@ -176,6 +179,9 @@ def diagnose(facts: Facts) -> Diagnosis:
             text = message_code_for(facts, code)
             catalog = catalog_details(facts.config.root, settings.provider)
             details = {**port_details(facts), **catalog, **key_details(facts, settings)}
+            if (leader := override(facts, settings)) is not None:
+                details |= leader.details
+            details |= {"provider": other_provider(facts, settings), "proxied": settings.provider}
             if (hook := hook_obstacle(facts)) is not None:
                 details |= hook.details
             return Diagnosis(code=code, level=level, message_code=text, details=details)

@@ -10,7 +10,9 @@ from typing import Any
 
 from cfp.codex.app_server.answers import CodexAnswers
 from cfp.codex.auth_json import Login, LoginMode
+from cfp.codex.config_toml import merged
 from cfp.codex.hook_trust import HookTrust
+from cfp.codex.refusals.config import selected_profile
 from cfp.core.health import WorkerHealth
 from cfp.core.keys.flaws import FlawedKey
 from cfp.core.manifest import FormerAddress, Manifest, ManifestState, digest
@@ -167,7 +169,8 @@ class Facts:
     newer_version      the newer version of this program that wrote the manifest (see `unreadable`); "" for none
     ownership          the user of this process, and the owners of the home, its shared files and our own
     flawed_keys        keys that cannot be sent, or stand in the wrong place; no part of the key itself
-    system             the administrator's files; empty where the command does not judge the home by them
+    system             the administrator's files
+    profiles           the home's profile files by their names, as tables; only where the command asked Codex, too
     version_in_home    of the Codex that used the home last, by its files; None where a CLI is found
     codex_version      of the CLI on PATH; None where there is none, or it was not run
     codex              the CLI's own word on this home; None where it was not asked, or gave none
@@ -206,6 +209,7 @@ class Facts:
     version_in_home: tuple[int, ...] | None = None
     system: SystemFiles = field(default_factory=SystemFiles)
     codex: CodexAnswers | None = None
+    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     broken_hook: BrokenProgram | None = None
     default_address: PortFact | None = None
     is_default_home: bool = True
@@ -220,6 +224,17 @@ class Facts:
     addresses_data: bytes | None = None
     neighbours: tuple[PortFact, ...] = ()
     in_use: tuple[str, ...] = ()
+
+    @property
+    def codex_config(self) -> Mapping[str, Any]:
+        """The config that Codex reads for a session without flags: config.toml and what stands below and above it."""
+        return self.as_codex_reads(self.config.root)
+
+    def as_codex_reads(self, doc: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a config.toml over the administrator's; a Codex before 0.140 puts the selected profile on top."""
+        both = merged(self.system.config, doc)
+        profile = selected_profile(both, self.codex_version)
+        return both if profile is None else merged(both, profile)
 
     @property
     def is_installed(self) -> bool:

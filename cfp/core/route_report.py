@@ -68,7 +68,7 @@ class RouteIdentity:
 def codex_identity(facts: Facts, provider: str, config: Mapping[str, Any] | None = None) -> Identity:
     """Return the identity that Codex sends to a provider; `config` in place of the present config.toml."""
     return predicted_identity(
-        facts.config.root if config is None else config,
+        facts.codex_config if config is None else config,
         provider,
         facts.codex_login,
         facts.environment | facts.user_environment,
@@ -79,9 +79,9 @@ def codex_identity(facts: Facts, provider: str, config: Mapping[str, Any] | None
 def obstacle_of(facts: Facts, provider: str) -> KeyObstacle | None:
     """Return the reason for which Codex has no key for a provider that wants one; None where it needs none."""
     return key_obstacle(
-        provider_auth(facts.config.root, provider, facts.environment | facts.user_environment),
+        provider_auth(facts.codex_config, provider, facts.environment | facts.user_environment),
         facts.codex_login,
-        requires_openai_auth=requires_openai_auth(facts.config.root, provider),
+        requires_openai_auth=requires_openai_auth(facts.codex_config, provider),
         version=facts.codex_version,
     )
 
@@ -94,7 +94,7 @@ def stands_in_the_way(facts: Facts, settings: Settings) -> KeyObstacle | None:
 
 def obstacle_details(facts: Facts, provider: str) -> dict[str, str]:
     """Return the values of the placeholders of an obstacle's message."""
-    variable = env_key(facts.config.root, provider) or ""
+    variable = env_key(facts.codex_config, provider) or ""
     return {
         "provider": provider,
         "variable": "its key" if may_be_a_key(variable) else variable,
@@ -106,7 +106,7 @@ def obstacle_details(facts: Facts, provider: str) -> dict[str, str]:
 
 def variables_of_new_programs(facts: Facts, provider: str) -> tuple[str, ...]:
     """Return the variables of the provider's key that Windows keeps for new programs, and that this one lacks."""
-    table = provider_table(facts.config.root, provider)
+    table = provider_table(facts.codex_config, provider)
     names = (table.get("env_key"), authorization_variable(table))
     return tuple(
         name

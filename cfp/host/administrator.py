@@ -22,6 +22,8 @@ def read_system_files(layout: SystemLayout = SYSTEM) -> SystemFiles:
 
 
 def _doc(path: Path) -> Mapping[str, Any]:
+    if not path.exists():
+        return {}
     try:
         return loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):

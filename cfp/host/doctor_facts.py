@@ -6,9 +6,7 @@ import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from cfp.codex.toml_reader import loads
 from cfp.core.checks.check import DoctorFacts
 from cfp.core.facts import Facts
 from cfp.core.policy import LoginMode
@@ -24,7 +22,6 @@ from cfp.host.system.interpreters import versioned_path
 from cfp.socket_owner import lookups
 
 _PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
-_ROUTING = frozenset({"model_provider", "model_providers", "openai_base_url"})
 
 
 def read_doctor_facts(host: Host, facts: Facts, *, platform_name: str = sys.platform) -> DoctorFacts:
@@ -37,19 +34,6 @@ def read_doctor_facts(host: Host, facts: Facts, *, platform_name: str = sys.plat
     return DoctorFacts(
         python=platform.python_version(),
         proxies=swallowing_proxies(environ),
-        profiles=tuple(
-            name
-            for name in sorted(host.disk.names(host.layout.home))
-            if name.endswith(".config.toml") and _ROUTING & _doc(host.layout.home / name).keys()
-        ),
-        managed=tuple(
-            str(path)
-            for path, doc in (
-                (facts.system.layout.managed, facts.system.managed),
-                (facts.system.layout.requirements, facts.system.requirements),
-            )
-            if _ROUTING & doc.keys()
-        ),
         keyring=store in {"keyring", "auto"},
         cli_login=host.codex.login() if unknown and host.codex is not None else None,
         model=model or "",
@@ -84,13 +68,6 @@ def swallowing_proxies(environ: Mapping[str, str]) -> tuple[str, ...]:
     if {"127.0.0.1", "*"} & set(exempt):
         return ()
     return tuple(name for name in _PROXY_VARIABLES if environ.get(name))
-
-
-def _doc(path: Path) -> dict[str, Any]:
-    try:
-        return loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _tiers(host: Host, model: str) -> tuple[str, ...] | None:

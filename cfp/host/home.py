@@ -15,9 +15,9 @@ from cfp.core.plan.hook import hook_command
 from cfp.core.route_report import version_matters
 from cfp.errors import CfpError, Failed
 from cfp.host import codex_cli
-from cfp.host.administrator import read_system_files
 from cfp.host.disk import Disk, MachineDisk
 from cfp.host.places import read_place
+from cfp.host.profiles import read_profiles
 from cfp.host.programs.hook import broken_program
 from cfp.host.session_version import version_of_home
 from cfp.host.survey import RequestedAddress, home_ownership, survey
@@ -78,7 +78,7 @@ class Host:
         return replace(facts, codex_version=self.codex_version) if version_matters(facts) else facts
 
     def ask(self, facts: Facts) -> Facts:
-        """Return the facts with Codex's own word, the administrator's files, and a trial of the hook's program."""
+        """Return the facts with Codex's own word, the profile files, and a trial of the hook's program."""
         try:
             answers = self.answers(facts)
         except CfpError:
@@ -88,7 +88,7 @@ class Host:
         hooks = [entry.position.command for entry in facts.hook_entries]
         return replace(
             facts,
-            system=read_system_files(),
+            profiles=read_profiles(self.layout, self.disk),
             codex=answers,
             codex_version=version,
             version_in_home=in_home,

@@ -21,6 +21,7 @@ from cfp.core.ownership import Ownership
 from cfp.core.provider import configured_urls
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, loopback_port, parse_settings
 from cfp.errors import Refused
+from cfp.host.administrator import read_system_files
 from cfp.host.disk import DISK, Disk
 from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.provider.key_flaws import flawed_keys
@@ -139,6 +140,7 @@ def survey(
         draining=queries.draining(layout),
         interrupted=() if settled else _interrupted(disk, layout, locked=locked),
         backup_contents=backup_contents,
+        system=read_system_files(),
         unreadable=tuple((str(path), why) for path, why in {**_unlisted(disk, layout), **record.read_errors}.items()),
         ownership=home_ownership(disk, layout),
         flawed_keys=flawed_keys(

@@ -24,6 +24,8 @@ DiagnosisCode = Literal[
     "home_deleted",
     "uninstall_unfinished",
     "config_not_proxy",
+    "route_overridden",
+    "provider_not_active",
     "port_of_another_user",
     "port_shared",
     "port_shared_by_default",
@@ -90,6 +92,12 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         "The proxy is installed, but config.toml does not point at it.",
         f"Run `{CLI} install --start` to put the proxy in front of the provider's URL that config.toml has now, "
         f"or `{CLI} uninstall` to remove the installation."),
+    "route_overridden": Message(
+        "{file} sets {key} to {value}, which takes precedence over config.toml: Codex's requests do not go through the proxy.",
+        f"Change it there, or ask the administrator. `{CLI} uninstall` removes the proxy, which is of no use meanwhile."),
+    "provider_not_active": Message(
+        "Codex uses the provider {provider}, and the proxy stands in front of {proxied}: Codex's requests do not go through the proxy.",
+        f"Run `{CLI} install --start` to put the proxy in front of {{provider}}, or set model_provider to {{proxied}} in config.toml."),
     "port_of_another_user": Message(
         "The proxy's port {host}:{port} is in use by {owner}, who would receive what Codex sends: prompts, code and the key.",
         f"Run `{CLI} install --start --port {{free_port}}` before you use Codex again."),

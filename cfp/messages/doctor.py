@@ -9,9 +9,7 @@ from cfp.messages.message import CLI, Message
 FindingCode = Literal[
     "files_open_to_others",
     "codex_files_open_to_others",
-    "managed_config_may_bypass",
     "profile_may_bypass",
-    "provider_not_active",
     "key_of_new_programs",
     "login_in_keyring",
     "login_unreadable",
@@ -81,14 +79,9 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
         "Others than you may read Codex's own keys and logins: {paths}. Who: {readers}.",
         "Take the right to read from them: `chmod 600 FILE`, or on Windows "
         '`icacls FILE /inheritance:r /grant:r "%USERNAME%:F"`. The proxy does not change these files.'),
-    "managed_config_may_bypass": Message(
-        "The administrator's {files} names a provider and takes precedence over config.toml.", "Ask the administrator."),
     "profile_may_bypass": Message(
-        "Profile files set a provider or URL of their own: {files}.",
-        "Start Codex without these profiles: no --profile, and no `profile` in config.toml."),
-    "provider_not_active": Message(
-        "Codex uses the provider {provider}, and the proxy stands in front of {proxied}: Codex's requests do not go through the proxy.",
-        f"Run `{CLI} install --start` to put the proxy in front of {{provider}}, or set model_provider to {{proxied}} in config.toml."),
+        "With these profiles Codex does not use the proxy: {files}.",
+        "Start Codex without them where it should: no --profile. To have one use the proxy, let it select the proxy's provider, without a URL of its own."),
     "key_of_new_programs": Message(
         "Windows keeps {variables} for your programs, but this shell was started before that and does not have it: a Codex that is "
         "started here ends each turn with an error.",

@@ -21,6 +21,7 @@ RefusalCode = Literal[
     "config_unparseable",
     "config_refused",
     "provider_undefined",
+    "route_overridden",
     "hooks_unparseable",
     "settings_invalid",
     "record_unreadable",
@@ -118,6 +119,9 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "provider_undefined": Message(
         "config.toml selects the provider {provider} with model_provider, and no file defines it, so Codex refuses to start. Nothing was changed.",
         "Set model_provider in config.toml to one of these, or add a table [model_providers.{provider}]: {choices}."),
+    "route_overridden": Message(
+        "{file} sets {key} to {value}, which takes precedence over config.toml: no request of Codex would go through the proxy. Nothing was changed.",
+        "Change it there, or ask the administrator, then run the command again."),
     "hooks_unparseable": Message(
         "Codex drops every hook of {path}: {reason}. Nothing was changed.",
         "Correct the file by hand, then run the command again: one wrong handler keeps every hook of the file from running."),

@@ -64,9 +64,11 @@ CONFIG = {
 def test_settings_and_their_origins() -> None:
     """Of the provider in force, whose id may have a dot."""
     answers = parse_answers(listing(), CONFIG, {"requirements": None}, (0, 171, 0))
-    assert Setting(value="re.lay", origin="/h/config.toml") == answers.provider
-    assert Setting(value="http://h/v1", origin="/etc/codex/managed_config.toml") == answers.base_url
-    assert Setting(value=False, origin="-c") == answers.hooks_feature
+    assert Setting(value="re.lay", origin="/h/config.toml", layer="user") == answers.provider
+    assert answers.base_url is not None
+    assert ("http://h/v1", "/etc/codex/managed_config.toml") == (answers.base_url.value, answers.base_url.origin)
+    assert answers.base_url.is_managed
+    assert Setting(value=False, origin="sessionFlags", layer="sessionFlags") == answers.hooks_feature
     assert answers.service_tier is None
     assert "sk-secret" not in repr(answers)
 

@@ -145,6 +145,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "codex_home":                    ("string", "which home this is about"),
     "config_base_url":               ("string null", "the provider's URL in config.toml"),
     "config_matches":                ("boolean", "config.toml points at the proxy"),
+    "route_in_force":                ("object null", "what Codex uses in a session without flags: provider, base_url, service_tier, each with `value` and `origin`, the file that sets it; null where Codex refuses its configuration"),
     "config_switched":               ("boolean", "config.toml points at the proxy since this command"),
     "config_changed":                ("boolean", "whether config.toml was changed"),
     "config_restore":                ("string", "what became of config.toml"),

@@ -232,10 +232,8 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
     ("machine", "home", "check", "result"),
     [
         ({"proxies": ("HTTP_PROXY",)}, ENABLED, "proxy_settings", (True, "loopback_through_proxy")),
-        ({"profiles": ("x.config.toml",)}, ENABLED, "active_provider", (True, "profile_may_bypass")),
         ({}, OTHER_ACTIVE, "active_provider", (True, "provider_not_active")),
         ({"provider": "other"}, OTHER_ACTIVE, "active_provider", (True, "ok")),
-        ({"managed": ("managed",)}, ENABLED, "active_provider", (True, "managed_config_may_bypass")),
         ({}, replace(ENABLED, system=BARRED), "hooks_enabled", (True, "hooks_disabled_by_policy")),
         ({}, replace(ENABLED, system=BARRED), "startup_hook", (True, "hooks_disabled_by_policy")),
         (

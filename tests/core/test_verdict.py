@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from cfp.codex import config_toml
 from cfp.codex.app_server.answers import CodexAnswers, Setting
 from cfp.core.checks.check import DoctorFacts
 from cfp.core.checks.table import run_checks
@@ -13,10 +15,12 @@ from cfp.core.diagnosis import Severity, diagnose
 from cfp.core.facts import BrokenProgram, Facts, SystemFiles
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
+from cfp.core.plan.uninstall import UninstallRequest, plan_uninstall
 from cfp.core.verdict.hook_run import hook_obstacle, hook_runs
 from cfp.core.verdict.loading import config_refusal, hooks_refusal
+from cfp.core.verdict.route import leading_profiles
 from cfp.errors import Refused
-from tests.facts import CONFIG, TAKEN, facts, installed, listing_of
+from tests.facts import CONFIG, TAKEN, UPSTREAM, after, facts, installed, listing_of
 
 CHAT = CONFIG + b'wire_api = "chat"\n'
 WORDS = "/home/user/.codex/config.toml:9:12: `wire_api` is no longer supported"
@@ -102,8 +106,8 @@ ENABLED = installed(facts(), plan_install(facts(), RouteRequest()))
 OFF = ENABLED.config.data.replace(b"hooks = true", b"hooks = false")
 OFF_HOME = replace(ENABLED, config=facts(OFF).config)
 NOT_LISTED = CodexAnswers()
-MANAGED = Setting(value=False, origin="/etc/codex/managed_config.toml")
-SYSTEM_OFF = Setting(value=False, origin="/etc/codex/config.toml")
+MANAGED = Setting(value=False, origin="/etc/codex/managed_config.toml", layer="legacyManagedConfigTomlFromFile")
+SYSTEM_OFF = Setting(value=False, origin="/etc/codex/config.toml", layer="system")
 BROKEN = BrokenProgram(path="/gone/bin/python", reason="is not there any more")
 FEATURES_OFF = {"features": {"hooks": False}}
 
@@ -132,6 +136,8 @@ FEATURES_OFF = {"features": {"hooks": False}}
 )
 def test_the_hook_runs_or_the_first_obstacle(home: Facts, code: str | None) -> None:
     """One answer for status, doctor and install; Codex's word wins over our own reading of trust."""
+    if home.codex is not None:
+        home = replace(home, codex=replace(home.codex, provider=Setting(value="relay")))
     obstacle = hook_obstacle(home)
     assert code == (obstacle.code if obstacle else None)
     assert hook_runs(home) == (code is None)
@@ -155,5 +161,95 @@ def test_no_hook_runs_where_codex_does_not_start() -> None:
 def test_the_file_that_switches_hooks_off_is_named() -> None:
     """It need not be config.toml."""
     assert "/home/user/.codex/config.toml" in diagnose(OFF_HOME).message.sentence
-    named = replace(ENABLED, codex=CodexAnswers(hooks_feature=SYSTEM_OFF))
+    answers = CodexAnswers(hooks_feature=SYSTEM_OFF, provider=Setting(value="relay"))
+    named = replace(ENABLED, codex=answers)
     assert "/etc/codex/config.toml" in diagnose(named).message.sentence
+
+
+# ---- The route -------------------------------------------------------------------------------------------------
+
+SYSTEM_CONFIG = config_toml.parse(CONFIG)
+OURS = "http://127.0.0.1:8787/v1"
+BY_SYSTEM = SystemFiles(config=SYSTEM_CONFIG)
+USER = {"origin": "/elsewhere/.codex/config.toml", "layer": "user"}
+MDM = {"origin": "mdm", "layer": "legacyManagedConfigTomlFromMdm"}
+RELAY, OTHER = Setting(value="relay", **USER), Setting(value="other", **USER)
+PINNED = Setting(value="openai", origin="requirements.toml", layer="requirements")
+
+
+def test_a_provider_of_the_system_file_is_switched_in_config_toml() -> None:
+    """It has name and key there; config.toml gets the URL alone, and is given back to the byte."""
+    home = facts(b"", system=BY_SYSTEM)
+    plan = plan_install(home, RouteRequest())
+    assert ("relay", UPSTREAM) == (plan.settings.provider, plan.settings.upstream_base)
+    on = replace(installed(home, plan), system=BY_SYSTEM)
+    assert {"base_url": OURS} == on.config.root["model_providers"]["relay"]
+    assert OURS == on.codex_config["model_providers"]["relay"]["base_url"]
+    assert diagnose(on).code == "ready"
+    assert after(on, plan_uninstall(on, UninstallRequest()).changes).config.data == b""
+
+
+def test_the_profile_of_an_older_codex_selects_the_provider() -> None:
+    """Before 0.140, `profile` decides what model_provider says; a newer Codex refuses it."""
+    other = b'[model_providers.other]\nname = "O"\nbase_url = "https://other.example/v1"\n'
+    text = b'profile = "work"\n' + CONFIG + other + b'[profiles.work]\nmodel_provider = "other"\n'
+    answers = CodexAnswers(provider=RELAY, base_url=Setting(value=UPSTREAM, **USER))
+    assert (
+        plan_install(facts(text, codex=answers, codex_version=(0, 130, 0)), RouteRequest()).settings.provider
+        == "other"
+    )
+
+
+@pytest.mark.parametrize(
+    ("home", "code"),
+    [
+        ({}, "ready"),
+        ({"codex": CodexAnswers(provider=RELAY, base_url=Setting(value=OURS, **USER))}, "ready"),
+        ({"codex": CodexAnswers(provider=OTHER)}, "provider_not_active"),
+        ({"codex": CodexAnswers()}, "provider_not_active"),
+        ({"codex": CodexAnswers(), "profiles": {"r.config.toml": {"model_provider": "relay"}}}, "ready"),
+        ({"codex": CodexAnswers(provider=PINNED)}, "route_overridden"),
+        ({"codex": CodexAnswers(provider=RELAY, base_url=Setting(value=UPSTREAM, **MDM))}, "route_overridden"),
+        ({"system": SystemFiles(managed={"model_provider": "relay"})}, "ready"),
+        ({"system": SystemFiles(managed=SYSTEM_CONFIG)}, "route_overridden"),
+        ({"system": SystemFiles(requirements={"model_provider": "openai"})}, "route_overridden"),
+    ],
+)
+def test_the_route_that_is_in_force(home: dict[str, Any], code: str) -> None:
+    """Status names the file that leads Codex past the proxy; a provider that is ours by any way is no alarm."""
+    hooks = listing_of(ENABLED, "trusted").hooks
+    if "codex" in home:
+        home = {**home, "codex": replace(home["codex"], hooks=hooks)}
+    diagnosis = diagnose(replace(ENABLED, **home))
+    assert code == diagnosis.code
+    assert "(no " not in " ".join(diagnosis.message)
+    check = run_checks(replace(ENABLED, **home), DoctorFacts(python="3.11.0"))["active_provider"]
+    assert (code if code != "ready" else "ok") == check.code
+
+
+@pytest.mark.parametrize("codex", [CodexAnswers(provider=PINNED), None])
+def test_no_install_into_a_route_that_is_set_elsewhere(codex: CodexAnswers | None) -> None:
+    """A requirement pins the provider: no request would go through the proxy."""
+    system = SystemFiles(requirements={"model_provider": "openai"})
+    with pytest.raises(Refused) as refused:
+        plan_install(facts(codex=codex, system=system), RouteRequest())
+    assert refused.value.code == "route_overridden"
+    assert refused.value.details["value"] == "openai"
+
+
+@pytest.mark.parametrize(
+    ("profile", "files"),
+    [
+        ({"model_provider": "relay"}, ()),
+        ({"model": "x"}, ()),
+        ({"model_providers": {"relay": {"request_max_retries": 3}}}, ()),
+        ({"model_provider": "openai"}, ("p.config.toml",)),
+        ({"model_providers": {"relay": {"base_url": UPSTREAM}}}, ("p.config.toml",)),
+    ],
+)
+def test_profiles_that_lead_past_the_proxy(profile: dict[str, Any], files: tuple[str, ...]) -> None:
+    """Only another provider, or another URL of ours."""
+    home = replace(ENABLED, profiles={"p.config.toml": profile})
+    assert files == leading_profiles(home, ENABLED.settings)
+    check = run_checks(home, DoctorFacts(python="3.11.0"))["active_provider"]
+    assert ("profile_may_bypass" if files else "ok") == check.code

@@ -38,10 +38,20 @@ class HooksListing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A value in force, and the place that sets it: a file, "-c" for the command line, "" for Codex itself."""
+    """A value in force, and the place that sets it.
+
+    origin  the file, or the kind of a place that is none; "" for Codex itself
+    layer   user, system, project, requirements, or another word of Codex's for the layer; "" for Codex itself
+    """
 
     value: Any
     origin: str = ""
+    layer: str = ""
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether only an administrator can change it."""
+        return self.layer not in {"", "user", "system", "project", "sessionFlags"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +111,7 @@ def parse_answers(
     pinned = frozenset({"model_provider"} if required.get("modelProvider") is not None else ())
     provider = _setting(values, origins, "model_provider")
     if provider is not None and "model_provider" in pinned:
-        provider = Setting(value=provider.value, origin="requirements")
+        provider = Setting(value=provider.value, origin="requirements.toml", layer="requirements")
     return CodexAnswers(
         version=version,
         refusal=" ".join(listed.errors),
@@ -128,16 +138,11 @@ def _setting(values: Mapping[str, Any], origins: Mapping[str, Any], key: str) ->
     value: Any = values
     for name in (head, *((middle,) if middle else ()), *((leaf,) if rest else ())):
         value = value.get(name) if isinstance(value, Mapping) else None
-    return None if value is None else Setting(value=value, origin=_origin(origins.get(key)))
-
-
-def _origin(entry: Any) -> str:
-    """Return the file of an origin, or the kind of a place that is no file."""
-    name = entry.get("name") if isinstance(entry, Mapping) else None
-    if not isinstance(name, Mapping):
-        return ""
-    place = name.get("file") or name.get("dotCodexFolder")
-    return str(place) if place else {"sessionFlags": "-c"}.get(str(name.get("type")), str(name.get("type")))
+    if value is None:
+        return None
+    name = (origins.get(key) or {}).get("name") or {}
+    layer = str(name.get("type") or "")
+    return Setting(value=value, origin=str(name.get("file") or name.get("dotCodexFolder") or layer), layer=layer)
 
 
 def _barred(required: Mapping[str, Any]) -> str:

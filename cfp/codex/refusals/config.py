@@ -41,6 +41,14 @@ def config_flaw(doc: Mapping[str, Any], *, version: tuple[int, ...] | None = Non
     return next(_flaws(doc, version), "")
 
 
+def selected_profile(doc: Mapping[str, Any], version: tuple[int, ...] | None) -> Mapping[str, Any] | None:
+    """Return the table that `profile` selects in a Codex that still reads it; None for any other."""
+    name, tables = doc.get("profile"), _table(doc, "profiles")
+    if version is None or version >= PROFILE_REFUSED_SINCE or not isinstance(name, str):
+        return None
+    return _table(tables, name)
+
+
 def undefined_provider(doc: Mapping[str, Any], *lower: Mapping[str, Any]) -> str | None:
     """Return the provider that `model_provider` names and no table defines; None where it is defined.
 

@@ -20,8 +20,6 @@ class DoctorFacts:
 
     provider     the provider to check; None for the active one
     proxies      proxy variables that Codex will see, where loopback is not in NO_PROXY
-    profiles     other *.config.toml files of the home that name a provider or a URL of their own
-    managed      files of the administrator that name a provider or a URL: they win over config.toml
     keyring      Codex may keep its login outside auth.json
     cli_login    the login that the CLI reports; None where it was not run
     model        the model that config.toml names, "" for none
@@ -44,8 +42,6 @@ class DoctorFacts:
     python: str
     provider: str | None = None
     proxies: tuple[str, ...] = ()
-    profiles: tuple[str, ...] = ()
-    managed: tuple[str, ...] = ()
     keyring: bool = False
     cli_login: Login | None = None
     model: str = ""

@@ -10,6 +10,7 @@ from cfp.core.policy import LoginMode
 from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url, without_secrets
 from cfp.core.state import uses_proxy
 from cfp.core.verdict.loading import config_refusal, selection_details, undefined_selection
+from cfp.core.verdict.route import check_override, leading_profiles, other_provider, override, route_in_force
 from cfp.errors import Refused
 from cfp.messages import ErrorCode, message
 from cfp.messages.diagnoses import DIAGNOSES
@@ -41,31 +42,40 @@ def codex_config(facts: Facts, _: DoctorFacts) -> CheckResult:
 
 
 def active_provider_check(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
-    """Check that Codex uses a provider that config.toml names, and no other file's."""
-    undefined = undefined_selection(facts)
+    """Check that Codex uses the provider that the proxy stands in front of, or one that an install can switch."""
+    undefined, settings = undefined_selection(facts), facts.settings
     if surroundings.provider is None and undefined is not None:
         return failure("provider_undefined", message("provider_undefined", selection_details(facts, undefined)))
+    route = route_in_force(facts)
+    evidence = {"route_in_force": None if route is None else route.to_json()}
+    if settings is not None and uses_proxy(facts):
+        if (obstacle := override(facts, settings)) is not None:
+            text = DIAGNOSES["route_overridden"].filled(obstacle.details)
+            return failure("route_overridden", text, **evidence)
+        other = other_provider(facts, settings)
+        if surroundings.provider is None and other is not None:
+            details = {"provider": other, "proxied": settings.provider}
+            text = DIAGNOSES["provider_not_active"].filled(details)
+            return advice("provider_not_active", text, provider=other, proxied=settings.provider, **evidence)
+        if files := leading_profiles(facts, settings):
+            text = FINDINGS["profile_may_bypass"].filled({"files": files})
+            return advice("profile_may_bypass", text, **evidence)
+        return success(
+            PASSES["provider"].filled({"provider": settings.provider}), provider=settings.provider, **evidence
+        )
     try:
-        target = choose_provider(facts.config.root, surroundings.provider)
+        target = choose_provider(facts.codex_config, surroundings.provider)
+        check_override(facts, target.provider)
     except Refused as error:
         return failure(error.code, message(error.code, error.details))
-    if surroundings.managed:
-        text = FINDINGS["managed_config_may_bypass"].filled({"files": surroundings.managed})
-        return advice("managed_config_may_bypass", text, provider=target.provider)
-    if surroundings.profiles:
-        text = FINDINGS["profile_may_bypass"].filled({"files": surroundings.profiles})
-        return advice("profile_may_bypass", text, provider=target.provider)
-    proxied = facts.settings.provider if facts.settings is not None and uses_proxy(facts) else target.provider
-    if surroundings.provider is None and proxied != target.provider:
-        text = FINDINGS["provider_not_active"].filled({"provider": target.provider, "proxied": proxied})
-        return advice("provider_not_active", text, provider=target.provider, proxied=proxied)
-    return success(PASSES["provider"].filled({"provider": target.provider}), provider=target.provider)
+    return success(PASSES["provider"].filled({"provider": target.provider}), provider=target.provider, **evidence)
 
 
 def provider_base_url(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that the provider has a URL."""
-    doc = facts.config.root
-    provider = surroundings.provider or active_provider(doc) or ""
+    doc = facts.codex_config
+    proxied = facts.settings.provider if facts.settings is not None and uses_proxy(facts) else None
+    provider = surroundings.provider or proxied or active_provider(doc) or ""
     url = provider_url(doc, provider)
     if provider == undefined_selection(facts):
         return failure("provider_undefined", message("provider_undefined", selection_details(facts, provider)))

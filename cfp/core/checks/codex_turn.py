@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cfp.codex.hooks_feature import hooks_enabled
 from cfp.core.checks.check import CheckResult, DoctorFacts, failure, success
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity, provider_table
 from cfp.core.provider import BUILT_IN, active_provider
 from cfp.core.route_report import codex_identity
-from cfp.core.state import HookState, hook_state
+from cfp.core.verdict.hook_run import hook_obstacle
 from cfp.messages import message
 from cfp.messages.doctor import FINDINGS, PASSES
 
@@ -36,17 +35,18 @@ def codex_turn(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
 
 def predicted_turn(facts: Facts, surroundings: DoctorFacts) -> dict[str, Any]:
     """Return what Codex itself should send, without the members that the home does not tell."""
-    provider = surroundings.provider or active_provider(facts.config.root) or BUILT_IN
+    provider = surroundings.provider or active_provider(facts.codex_config) or BUILT_IN
     identity = codex_identity(facts, provider)
     predicted: dict[str, Any] = {}
     if identity is not Identity.UNKNOWN:
         predicted |= {"identity": identity, "account_id": identity.may_be_a_login}
-    tier = facts.config.root.get("service_tier")
+    tier = facts.codex_config.get("service_tier")
     if tier in {None, "default", _FLEX}:
         predicted["service_tier"] = _FLEX if tier == _FLEX else None
     elif surroundings.model_tiers is not None:
         name = "priority" if tier in _FAST else tier
         predicted["service_tier"] = name if name in surroundings.model_tiers else None
-    websocket = provider == BUILT_IN or provider_table(facts.config.root, provider).get("supports_websockets") is True
-    runs = hook_state(facts) is HookState.TRUSTED and hooks_enabled(facts.config.root) and not surroundings.hooks_bar
+    websocket = provider == BUILT_IN or provider_table(facts.codex_config, provider).get("supports_websockets") is True
+    obstacle = hook_obstacle(facts)
+    runs = obstacle is None or obstacle.code == "startup_hook_program_broken"  # in vain
     return {**predicted, "transport": "websocket" if websocket else "http", "hook_run": runs}

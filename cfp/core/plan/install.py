@@ -32,6 +32,7 @@ from cfp.core.settings import Settings, loopback_port, upstream_url, validate
 from cfp.core.state import State, state_of, uses_proxy
 from cfp.core.unrecorded import find_unrecorded_proxy
 from cfp.core.verdict.loading import check_loading
+from cfp.core.verdict.route import check_override
 from cfp.errors import Refused
 from journal.values import ABSENT, FileChange, KeyEdit, KeyPath, Unmergeable
 
@@ -66,9 +67,11 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
     check_readable(facts)
     check_loading(facts, activated=request.provider if request.activate_provider else None)
     baseline = _baseline(facts, request)
-    doc = config_toml.parse(baseline.config.content)
+    doc = facts.as_codex_reads(config_toml.parse(baseline.config.content))
     check_own_urls(facts, baseline.config.content)
     target = choose_provider(doc, request.provider, activate=request.activate_provider)
+    if not request.prepare_only:
+        check_override(facts, target.provider)
     settings = candidate_settings(facts, request, target)
     if request.port is None and facts.candidate is not None:  # where it leaves a port that it shares
         settings = validate(replace(settings, port=facts.candidate.port))

@@ -29,7 +29,7 @@ def login_provider(facts: Facts, requested: str | None) -> str:
     config.toml has it for another one.
     """
     settings = facts.settings
-    provider = choose_provider(facts.config.root, requested or (settings.provider if settings else None)).provider
+    provider = choose_provider(facts.codex_config, requested or (settings.provider if settings else None)).provider
     is_in_use = settings is not None and settings.upstream_api_key_file and settings.provider == provider
     if is_in_use and configured_url(facts) is ConfiguredUrl.FOREIGN:
         raise ConfigDrift("provider_repointed", provider=provider)

@@ -46,7 +46,9 @@ def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> 
         raise Refused("not_enabled")
     if not uses_proxy(facts):
         raise ConfigDrift("provider_repointed", provider=previous.provider)
-    target = choose_provider(config_toml.parse(derive_baseline(facts).config.content), previous.provider)
+    target = choose_provider(
+        facts.as_codex_reads(config_toml.parse(derive_baseline(facts).config.content)), previous.provider
+    )
     settings = candidate_settings(facts, replace(request, provider=previous.provider), target)
     if request.upstream_base is None and settings.upstream_base != previous.upstream_base:
         raise ConfigDrift("provider_repointed", provider=previous.provider)  # an older config.toml is back

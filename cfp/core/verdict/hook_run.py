@@ -70,8 +70,7 @@ def _bar(facts: Facts) -> str:
         feature = facts.codex.hooks_feature
         if facts.codex.barred_hooks:
             return f"{system.layout.requirements} ({facts.codex.barred_hooks})"
-        is_managed = feature is not None and feature.value is False and feature.origin == str(system.layout.managed)
-        return str(system.layout.managed) if is_managed else ""
+        return feature.origin if feature is not None and feature.value is False and feature.is_managed else ""
     if system.requirements.get("allow_managed_hooks_only") is True or not hooks_enabled(system.requirements):
         return str(system.layout.requirements)
     return "" if hooks_enabled(system.managed) else str(system.layout.managed)

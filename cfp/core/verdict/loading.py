@@ -17,7 +17,7 @@ def config_refusal(facts: Facts) -> str:
         return ""
     if facts.codex is not None:
         return facts.codex.refusal
-    flaw = config_flaw(facts.config.root, version=facts.codex_version)
+    flaw = config_flaw(facts.codex_config, version=facts.codex_version)
     if not flaw and (name := undefined_selection(facts)) is not None:
         return f"model_provider is {name}, and no table [model_providers.{name}] defines it"
     return flaw
@@ -27,7 +27,7 @@ def undefined_selection(facts: Facts) -> str | None:
     """Return the provider that config.toml selects and no file defines; None for a selection that Codex takes."""
     if facts.codex is not None and not facts.codex.refusal:
         return None
-    return undefined_provider(facts.config.root, facts.system.config, facts.system.managed)
+    return undefined_provider(facts.codex_config, facts.system.managed)
 
 
 def hooks_refusal(facts: Facts) -> str:
@@ -46,7 +46,7 @@ def check_loading(facts: Facts, *, activated: str | None = None) -> None:
     if refusal and undefined is not None:
         if activated is None:
             raise Refused("provider_undefined", **selection_details(facts, undefined))
-        refusal = config_flaw(facts.config.root, version=facts.codex_version)
+        refusal = config_flaw(facts.codex_config, version=facts.codex_version)
     if refusal:
         raise Refused("config_refused", reason=refusal)
     if reason := hooks_refusal(facts):
@@ -55,4 +55,4 @@ def check_loading(facts: Facts, *, activated: str | None = None) -> None:
 
 def selection_details(facts: Facts, provider: str) -> dict[str, Any]:
     """Return the values of the message `provider_undefined`."""
-    return {"provider": provider, "choices": [*sorted(providers(facts.config.root)), BUILT_IN]}
+    return {"provider": provider, "choices": [*sorted(providers(facts.codex_config)), BUILT_IN]}

@@ -109,7 +109,6 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
     from cfp.core.diagnosis import diagnose  # noqa: PLC0415  see above
     from cfp.core.facts import PortFact, PortState  # noqa: PLC0415  see above
     from cfp.core.health import parse_health  # noqa: PLC0415  see above
-    from cfp.host.administrator import read_system_files  # noqa: PLC0415  see above
     from cfp.host.programs.hook import missing_program  # noqa: PLC0415  see above
     from cfp.host.survey import survey  # noqa: PLC0415  see above
     from cfp.host.worker.queries import WorkerQueries  # noqa: PLC0415  see above
@@ -128,7 +127,6 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
     facts = replace(
         facts,
         runtime=replace(facts.runtime, runtime_id=code),
-        system=read_system_files(),
         broken_hook=missing_program([entry.position.command for entry in facts.hook_entries]),
     )
     diagnosis = diagnose(facts)

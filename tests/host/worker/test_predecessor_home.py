@@ -30,7 +30,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def read_facts(layout: Layout) -> Facts:
-    return survey(layout, {"RELAY_KEY": "x"}, codex_version=(0, 169, 0))
+    return replace(survey(layout, {"RELAY_KEY": "x"}), codex_version=(0, 169, 0))
 
 
 def test_its_home_is_understood(layout: Layout) -> None:
