@@ -292,7 +292,7 @@ def test_a_deleted_url_of_the_built_in_provider_is_openais() -> None:
     """Codex goes to its own default then, and so does the proxy."""
     site = in_memory({"config.toml": f'openai_base_url = "{REMOTE}"\n'.encode(), "auth.json": LOGIN})
     run(site, "install --start --no-verify")
-    put(site, b"")
+    put(site, b'model = "gpt-5.5"\n')
     plan = run(site, "install --dry-run").json
     assert (plan["upstream_base"], plan["verification_needed"]) == ("https://api.openai.com/v1", True)
 

@@ -46,7 +46,9 @@ def predicted_turn(facts: Facts, surroundings: DoctorFacts) -> dict[str, Any]:
     elif surroundings.model_tiers is not None:
         name = "priority" if tier in _FAST else tier
         predicted["service_tier"] = name if name in surroundings.model_tiers else None
-    websocket = provider == BUILT_IN or provider_table(facts.codex_config, provider).get("supports_websockets") is True
+    websocket = (
+        provider == BUILT_IN or provider_table(facts.codex_config, provider).get("supports_websockets") is True
+    )
     obstacle = hook_obstacle(facts)
     runs = obstacle is None or obstacle.code == "startup_hook_program_broken"  # in vain
     return {**predicted, "transport": "websocket" if websocket else "http", "hook_run": runs}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from cfp.codex.refusals.config import config_flaw, undefined_provider
@@ -33,7 +34,7 @@ def undefined_selection(facts: Facts) -> str | None:
 def hooks_refusal(facts: Facts) -> str:
     """Return the reason that Codex drops every hook of hooks.json; "" where it reads the file."""
     if facts.codex is not None and not facts.codex.refusal:
-        return next((reason for path, reason in facts.codex.dropped_hooks if path == str(facts.layout.hooks)), "")
+        return next((reason for path, reason in facts.codex.dropped_hooks if Path(path) == facts.layout.hooks), "")
     return facts.hooks.error or hooks_flaw(facts.hooks.root.get("hooks"))
 
 
