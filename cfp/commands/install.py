@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cfp.codex.app_server.answers import CodexAnswers
 from cfp.commands.command import Command
@@ -137,7 +137,15 @@ def run(args: Args, host: Host) -> Result:
         switch = _transact(args, host, lease, facts, plan)
         after, read_back = _look_back(host, lease, plan, facts.codex_version)
     fields = {**_fields(after, plan, switch), "verification": verification, **read_back, **recovered}
-    return Result(status="prepared" if args.prepare_only else "installed", fields=fields)
+    return Result(
+        status="prepared" if args.prepare_only else "installed",
+        exit_code=2 if _NOT_IN_FORCE & set(fields["warnings"]) else 0,
+        fields=fields,
+    )
+
+
+# With one of these, config.toml points at the proxy, and yet no turn of Codex goes through it.
+_NOT_IN_FORCE: Final = frozenset({"config_refused", "route_overridden"})
 
 
 def _transact(args: Args, host: Host, lease: Lease, facts: Facts, plan: InstallPlan) -> Switch:
@@ -211,7 +219,9 @@ def _planned(facts: Facts, plan: InstallPlan) -> dict[str, Any]:
 
 
 def _fields(facts: Facts, plan: InstallPlan, switch: Switch) -> dict[str, Any]:
+    shortcomings = _shortcomings(facts, plan)
     done = RESULTS["prepared" if plan.hook is None else "installed"]
+    done = next((warning.message for warning in shortcomings if warning.code in _NOT_IN_FORCE), done)
     started = plan.worker is WorkerAction.START or plan.worker.refreshes
     return {
         **route_and_auth(facts, plan.settings),
@@ -222,7 +232,7 @@ def _fields(facts: Facts, plan: InstallPlan, switch: Switch) -> dict[str, Any]:
         "startup_hook": _hook_fields(facts, plan),
         "switch_order": "proxy_started_before_config_switch" if plan.hook else None,
         "start_result": _start_result(plan, switch),
-        **warning_fields((*plan.route_warnings, *_shortcomings(facts, plan)), plan.warnings),
+        **warning_fields((*plan.route_warnings, *shortcomings), plan.warnings),
         "hooks_opt_out_overridden": "hooks_opt_out_overridden" in plan.warnings,
         "message": done.sentence,
         "next_user_action": done.action,

@@ -25,7 +25,7 @@ ERROR: Final = (*ENVELOPE, "error", "code", "next_user_action", "changed")
 # fmt: off
 # verb -> status -> when; `error` is one of every verb's, with a code
 STATUSES: Final[dict[str, dict[str, str]]] = {
-    "install":               {"installed": "the proxy runs and Codex points at it", "prepared": "settings are saved (--prepare-only)",
+    "install":               {"installed": "the proxy runs and Codex points at it (exit code 2 where Codex, asked again, would not use it: see `warnings`)", "prepared": "settings are saved (--prepare-only)",
                               "planned": "nothing was done (--dry-run)"},
     "uninstall":             {"uninstalled": "the files are given back; `files` and `stop_result` tell about the rest",
                               "confirmation_required": "nothing was changed; a yes is needed (exit code 4)"},

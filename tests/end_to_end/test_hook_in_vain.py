@@ -127,3 +127,22 @@ def test_an_install_from_a_cache(machine: Machine) -> None:
     )
     assert "startup_hook_python_temporary" in ran.json["warnings"]
     assert any("uv tool install" in sentence for sentence in ran.json["warning_messages"])
+
+
+@pytest.mark.posix("a program in the place of Codex")
+def test_how_often_codex_is_asked(codex: Machine) -> None:
+    """Status asks in one process, and the hook never does: it has no time for that."""
+    folder, log = codex.root / "bin", codex.root / "asked"
+    folder.mkdir()
+    (folder / "codex").write_text(f'#!/bin/sh\necho "$*" >> "{log}"\nexec "{codex.codex}" "$@"\n')
+    (folder / "codex").chmod(0o755)
+    codex.environ["PATH"] = f"{folder}:{codex.environ['PATH']}"
+    at_home(codex)
+    codex.install()
+    log.write_text("")
+    assert codex.cfp("autostart", "--quiet").code == 0
+    assert codex.cfp("start").code == 0
+    assert log.read_text() == ""
+    assert codex.cfp("status").json["diagnosis"]["code"] == "ready"
+    (line,) = log.read_text().splitlines()
+    assert line.startswith("app-server") or line.endswith("app-server")

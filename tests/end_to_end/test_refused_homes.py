@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -74,3 +75,44 @@ def test_a_home_without_a_cli_is_read_as_strictly(machine: Machine) -> None:
         ran = machine.cfp("install", "--start", "--port", str(machine.port))
         assert (2, "config_refused") == (ran.code, ran.json["code"])
         assert machine.cfp("status").json["diagnosis"]["code"] == "config_refused"
+
+
+FUTURE_CODEX = """\
+import json, pathlib, sys
+
+text = pathlib.Path(HOME, "config.toml").read_text()
+refused = "127.0.0.1:PORT" in text
+errors = [{"path": HOME, "message": "this Codex takes no loopback URL"}] if refused else []
+answers = {
+    "initialize": {"result": {"userAgent": "x/0.999.0 (x)"}},
+    "hooks/list": {"result": {"data": [{"hooks": [], "warnings": [], "errors": errors}]}},
+    "config/read": {"error": {}} if refused else {"result": {"config": {"model_provider": "relay"}}},
+    "configRequirements/read": {"result": {"requirements": None}},
+    "model/list": {"result": {"data": []}},
+}
+if "--version" in sys.argv:
+    print("codex-cli 0.999.0")
+for line in sys.stdin if "app-server" in sys.argv else ():
+    message = json.loads(line)
+    if "id" in message:
+        print(json.dumps({"id": message["id"], **answers[message["method"]]}), flush=True)
+"""
+
+
+@pytest.mark.posix("a program in the place of Codex")
+def test_codex_is_asked_again_after_the_switch(machine: Machine) -> None:
+    """A Codex that would not use what was written: the command ends with exit code 2, and repeats Codex's words."""
+    machine.relay()
+    folder = machine.root / "bin"
+    folder.mkdir()
+    source = FUTURE_CODEX.replace("PORT", str(machine.port)).replace("HOME", repr(str(machine.home)))
+    (folder / "codex").write_text(f"#!{sys.executable} -IS\n{source}")
+    (folder / "codex").chmod(0o755)
+    machine.environ["PATH"] = f"{folder}:/usr/bin:/bin"
+    ran = machine.cfp("install", "--start", "--port", str(machine.port))
+    assert (2, "installed") == (ran.code, ran.json["status"]), ran.transcript
+    assert "config_refused" in ran.json["warnings"]
+    assert "this Codex takes no loopback URL" in ran.json["message"]
+    assert ran.json["startup_hook"]["runs"] is False
+    assert machine.cfp("status").json["diagnosis"]["code"] == "config_refused"
+    assert machine.cfp("uninstall").code == 0

@@ -100,7 +100,7 @@ def parse_answers(
 ) -> CodexAnswers:
     """Read the results of `hooks/list`, `config/read` and `configRequirements/read`.
 
-    config, requirements  None where Codex gave an error
+    config, requirements  None where Codex gave an error; an error in the listing alone is no refusal of the config
 
     Raises KeyError, TypeError or ValueError.
     """
@@ -114,7 +114,7 @@ def parse_answers(
         provider = Setting(value=provider.value, origin="requirements.toml", layer="requirements")
     return CodexAnswers(
         version=version,
-        refusal=" ".join(listed.errors),
+        refusal=" ".join(listed.errors) if config is None else "",
         dropped_hooks=tuple((drop["path"], drop["reason"]) for drop in drops if drop is not None),
         hooks=listed.hooks,
         provider=provider,
