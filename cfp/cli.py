@@ -26,7 +26,7 @@ from cfp.commands.command import Command, ForegroundCommand, Outcome
 from cfp.commands.overview import overview
 from cfp.commands.parsing import load, page, parsed
 from cfp.core.ownership import check_ownership
-from cfp.errors import CfpError, CutShort, UsageError
+from cfp.errors import CfpError, CutShort, Refused, UsageError
 from cfp.hook import answer_of_last_resort
 from cfp.host.disk import DISK
 from cfp.host.home import Host
@@ -212,6 +212,8 @@ def _run(
     host = find(names.pop("codex_home"), environ, python_path())
     with _truth_about_interrupts(host):
         args = command.parse(names)
+        if command.needs_sockets and host.is_walled:
+            raise Refused("inside_sandbox")
         if command.writes(args):
             check_ownership(host.ownership)
         result: Outcome = command.run(args, host)

@@ -58,11 +58,13 @@ class Command(CommandHelp, Generic[ArgsT]):
     `run` returns None to print nothing. It raises CfpError.
 
     writes  whether it may write in the Codex home with these flags, and must therefore run as the home's owner
+    needs_sockets  it decides by ports or asks over the network, so it refuses where a sandbox allows no socket
     """
 
     args: type[ArgsT]
     run: Callable[[ArgsT, Host], Outcome]
     writes: Callable[[ArgsT], bool] = _never
+    needs_sockets: bool = True
 
     def parse(self, names: Mapping[str, Any]) -> ArgsT:
         """Return the flags as `args`, from argparse's names and values."""

@@ -125,4 +125,5 @@ COMMAND = Command(
     output="Prints the script.",
     has_format=False,
     run=run,
+    needs_sockets=False,
 )

@@ -68,11 +68,11 @@ def run(args: Args, host: Host) -> Result:
             "ok": not fixes,
             "checks": [{"name": name, **result.to_json()} for name, result in checks.items()],
             "installed": facts.manifest is not None and uses_proxy(facts),
-            "running": health is not None,
+            "running": None if facts.is_walled else health is not None,
             "pid": None if health is None else health.pid,
             "provider": facts.settings.provider if facts.settings else None,
             "health": None if health is None else dict(health.raw),
-            "state": state_of(facts),
+            "state": None if facts.is_walled else state_of(facts),
             "diagnosis": diagnosis.to_json(),
             "next_user_action": next(iter(fixes), diagnosis.next_user_action),
         },
@@ -86,6 +86,8 @@ def _with_install(args: Args, host: Host, facts: Facts, surroundings: DoctorFact
     """
     surroundings = replace(surroundings, provider=args.provider)
     settings = facts.settings
+    if facts.is_walled:
+        return surroundings
     if not is_enabled(facts) and not facts.interrupted:
         try:
             check_machine(host)
@@ -122,4 +124,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    needs_sockets=False,
 )

@@ -74,4 +74,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    needs_sockets=False,
 )

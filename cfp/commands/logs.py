@@ -109,4 +109,5 @@ COMMAND = Command(
     add_arguments=add_arguments,
     has_format=False,
     run=run,
+    needs_sockets=False,
 )

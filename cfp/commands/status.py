@@ -56,12 +56,12 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
     if facts.settings is not None and name == facts.settings.provider:
         route = route_and_auth(facts, facts.settings, pending=settings_pending(facts))
     return Result(
-        status="running" if health else "stopped",
+        status="unknown" if facts.is_walled else "running" if health else "stopped",
         fields={
-            "running": health is not None,
+            "running": None if facts.is_walled else health is not None,
             "pid": None if health is None else health.pid,
-            "healthy": health is not None and health.ok,
-            "state": state_of(facts),
+            "healthy": None if facts.is_walled else health is not None and health.ok,
+            "state": None if facts.is_walled else state_of(facts),
             "diagnosis": diagnosis.to_json(),
             "next_user_action": diagnosis.next_user_action,
             "next_commands": commands_in(diagnosis.next_user_action),
@@ -78,7 +78,9 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
             "draining": _draining(facts),
             "startup_hook": hook_runs(facts),
             "startup_hook_trust": _hook_trust(facts),
-            "port_available": facts.candidate is not None and facts.candidate.state is PortState.FREE,
+            "port_available": None
+            if facts.is_walled
+            else facts.candidate is not None and facts.candidate.state is PortState.FREE,
             "health": None if health is None else dict(health.raw),
             "log": str(facts.layout.request_log),
             "stdout": str(facts.layout.worker_stdout),
@@ -131,4 +133,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    needs_sockets=False,
 )

@@ -23,4 +23,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    needs_sockets=False,
 )

@@ -207,6 +207,8 @@ def _obstacle(facts: Facts) -> Diagnosis | None:
 def _config_obstacle(facts: Facts) -> Diagnosis | None:
     if facts.config.is_unparseable:
         return Diagnosis(code="config_unparseable", level=Severity.RISK)
+    if facts.is_walled:
+        return Diagnosis(code="inside_sandbox", level=Severity.ATTENTION)
     if plan_recovery(facts) is not None:
         return Diagnosis(code="unrecorded", level=Severity.RISK)
     if unrepairable(facts) is not None:

@@ -85,6 +85,7 @@ class PortFact:
     other_user  FOREIGN, and the kernel reports that the listener is another user's
     hands_over  a next worker can take its listener over, so that no client is cut off or refused
     barred      FOREIGN, but nobody listens there: the system does not give the address away
+    out_of_sight  OURS, and its process cannot be seen from here, as in a sandbox or a container
     free_port   FOREIGN or OTHER_HOME: a port near by where a worker could listen, 0 without one
     """
 
@@ -96,6 +97,7 @@ class PortFact:
     hands_over: bool = False
     barred: bool = False
     other_user: bool = False
+    out_of_sight: bool = False
     free_port: int = 0
 
     @property
@@ -166,6 +168,7 @@ class Facts:
     interrupted        ids of the interrupted transactions, oldest first
     unreadable         path of each file of our own record that cannot be read, and of each folder that cannot be
                        listed, with the reason: the disk's fault, not the content's, so another try may succeed
+    is_walled          this process may use no socket: what the survey reports of ports and workers means nothing
     newer_version      the newer version of this program that wrote the manifest (see `unreadable`); "" for none
     ownership          the user of this process, and the owners of the home, its shared files and our own
     flawed_keys        keys that cannot be sent, or stand in the wrong place; no part of the key itself
@@ -217,6 +220,7 @@ class Facts:
     worker_by_process: PortFact | None = None
     draining: tuple[PortFact, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
+    is_walled: bool = False
     newer_version: str = ""
     ownership: Ownership = UNKNOWN
     flawed_keys: tuple[FlawedKey, ...] = ()

@@ -22,6 +22,7 @@ from cfp.host.programs.hook import broken_program
 from cfp.host.session_version import version_of_home
 from cfp.host.survey import RequestedAddress, home_ownership, survey
 from cfp.host.worker.code_id import package_path, user_base
+from cfp.host.worker.probe import sockets_barred
 from cfp.layout import Layout, locate
 from cfp.places import Place
 from journal.values import Unmergeable
@@ -73,6 +74,8 @@ class Host:
             settled=settled,
             despite_use=despite_use,
         )
+        if self.is_walled:
+            facts = replace(facts, is_walled=True)
         if ask_codex:
             return self.ask(facts)
         return replace(facts, codex_version=self.codex_version) if version_matters(facts) else facts
@@ -109,6 +112,11 @@ class Host:
         if isinstance(answer, Failed):
             raise answer
         return answer
+
+    @cached_property
+    def is_walled(self) -> bool:
+        """Whether this process may use no socket, as in Codex's own sandbox without network."""
+        return sockets_barred()
 
     @property
     def ownership(self) -> Ownership:

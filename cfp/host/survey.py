@@ -215,6 +215,14 @@ class _OwnFiles:
         return self.try_to_read(path)[0]
 
 
+def _system_temporary() -> str:
+    """Return the folder for temporary files; "" where none can be written, as in a sandbox."""
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        return ""
+
+
 @cache
 def describe_runtime() -> Runtime:
     """Describe the code of this process."""
@@ -225,7 +233,7 @@ def describe_runtime() -> Runtime:
         package=code_id.package_path(),
         user_base=code_id.user_base(),
         powershell=powershell_path(os.environ),
-        temporary=temporary_folder(code_id.python_path(), tempfile.gettempdir()),
+        temporary=temporary_folder(code_id.python_path(), _system_temporary()),
     )
 
 

@@ -17,6 +17,7 @@ DiagnosisCode = Literal[
     "interrupted",
     "config_unparseable",
     "config_refused",
+    "inside_sandbox",
     "unrecorded",
     "unrecorded_and_lost",
     "not_enabled",
@@ -75,6 +76,9 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "config_refused": Message(
         "Codex refuses to start with its present configuration: {reason}.",
         f"Correct the file that Codex names, or config.toml, by hand. `{CLI} status` then shows whether Codex takes it."),
+    "inside_sandbox": Message(
+        "This command runs in a sandbox that allows no network: from inside, it cannot be told whether the proxy runs.",
+        "Run it in a terminal of your own, or let the agent run it outside of its sandbox."),
     "unrecorded": Message(
         "config.toml points at the proxy, or at an address that it had, but no installation is recorded.",
         f"Run `{CLI} recover --dry-run`, then `{CLI} recover` to restore the provider's URL."),

@@ -8,6 +8,8 @@ from cfp.messages.message import CLI, Message
 
 RefusalCode = Literal[
     "users_folder_unknown",
+    "inside_sandbox",
+    "worker_out_of_sight",
     "codex_home_missing",
     "codex_home_deleted",
     "codex_home_not_text",
@@ -75,6 +77,14 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "users_folder_unknown": Message(
         "Neither the variable {variable} nor the system names a folder of this user, so there is no default Codex home. Nothing was changed.",
         "Set {variable}, or name the Codex home with CODEX_HOME or --codex-home."),
+    "inside_sandbox": Message(
+        "This command runs in a sandbox that allows no network, such as Codex's own for the commands of an agent. From inside, it cannot be "
+        "told whether the proxy runs, or which program has a port. Nothing was changed.",
+        "Run it in a terminal of your own, or let the agent run it outside of its sandbox."),
+    "worker_out_of_sight": Message(
+        "The proxy answers at {host}:{port}, but its process {pid} cannot be seen from here, as in a sandbox or a container, so it cannot be "
+        "ended or replaced. Nothing was changed.",
+        "Run the command where the proxy runs: in a terminal of your own, or outside of the agent's sandbox."),
     "codex_home_missing": Message(
         "There is no Codex home at {path}.", "Start Codex once to create it, or name the right folder with --codex-home."),
     "codex_home_deleted": Message(

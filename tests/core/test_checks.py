@@ -9,7 +9,7 @@ import pytest
 
 from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.checks.check import DoctorFacts
-from cfp.core.checks.table import CHECKS, run_checks
+from cfp.core.checks.table import CHECKS, OF_SOCKETS, run_checks
 from cfp.core.facts import BrokenProgram, PortFact, PortState, SystemFiles
 from cfp.core.health import parse_health
 from cfp.core.manifest import ManifestState
@@ -215,6 +215,13 @@ def test_what_is_not_checked_is_said() -> None:
         run_checks(ENABLED, replace(MACHINE, shows_owners=shown))["proxy_health"].detail for shown in (True, False)
     ]
     assert [False, True] == ["another user" in detail for detail in details]
+
+
+def test_nothing_is_told_of_ports_from_inside_a_sandbox() -> None:
+    """Each check that rests on a socket says so; the others go on."""
+    results = codes(replace(ENABLED, is_walled=True))
+    assert {(False, "inside_sandbox")} == {results[name] for name in OF_SOCKETS}
+    assert {(True, "ok")} == {result for name, result in results.items() if name not in OF_SOCKETS}
 
 
 @pytest.mark.parametrize("known", ["served", "not_served", "untried", None])

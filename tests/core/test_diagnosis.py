@@ -38,6 +38,7 @@ ORDER = [
     ("record_unreadable", {"unreadable": (("/f", "denied"),)}),
     ("interrupted", {"interrupted": ("tx",)}),
     ("config_unparseable", {"config": TextFact(data=b"a = [", doc=None, error="no end")}),
+    ("inside_sandbox", {"is_walled": True}),
     ("unrecorded", {"settings": None}),
     ("unrecorded", {"settings": None, "manifest": None}),
     ("not_enabled", {"settings": None, "manifest": None, "config": facts().config}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.facts import PortFact, PortState
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
+from cfp.core.plan.start import plan_stop
 from cfp.core.plan.uninstall import ConfigRestore, HookRemoval, Retirement, UninstallRequest, plan_uninstall
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.provider import BUILT_IN, providers
@@ -345,3 +347,24 @@ def test_worker_of_the_same_settings_is_kept() -> None:
     assert plan_install(facts(candidate=at), START).worker is WorkerAction.KEEP
     stale = worker_of(plan.settings, runtime_id="f" * 16)
     assert plan_install(facts(candidate=stale), START).worker is WorkerAction.REPLACE
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda home: plan_stop(home, force=True),
+        lambda home: plan_uninstall(home, AT_ONCE),
+        lambda home: plan_install(home, RouteRequest(service_tier="flex")),
+    ],
+    ids=["stop", "uninstall", "install"],
+)
+def test_a_worker_out_of_sight_is_not_ended(act: Callable[[Any], object]) -> None:
+    """Neither ended nor replaced; an uninstall that defers the stop leaves it alone, and is made."""
+    home = installed(facts(), plan_install(facts(), START))
+    worker = replace(home.worker, out_of_sight=True)
+    unseen = replace(home, worker=worker, candidate=worker)
+    act(home)
+    with pytest.raises(Refused) as refused:
+        act(unseen)
+    assert "worker_out_of_sight" == refused.value.code
+    assert plan_uninstall(unseen, UninstallRequest(defer_stop=True)).changes

@@ -39,6 +39,21 @@ CHECKS: Final[dict[str, Check]] = {
 }
 
 
+# The checks that rest on ports, workers and the network.
+OF_SOCKETS: Final = frozenset(
+    {
+        "install_possible",
+        "provider_answers",
+        "proxy_port",
+        "proxy_health",
+        "proxy_pending_restart",
+        "proxy_runtime",
+    }
+)
+
+
 def run_checks(facts: Facts, surroundings: DoctorFacts) -> dict[str, CheckResult]:
     """Return the result of each check by its name."""
-    return {name: check(facts, surroundings) for name, check in CHECKS.items()}
+    checks = {name: worker.inside_sandbox if name in OF_SOCKETS else check for name, check in CHECKS.items()}
+    results = (checks if facts.is_walled else CHECKS).items()
+    return {name: check(facts, surroundings) for name, check in results}

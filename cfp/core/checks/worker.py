@@ -12,6 +12,11 @@ from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import PASSES
 
 
+def inside_sandbox(_: Facts, __: DoctorFacts) -> CheckResult:
+    """Return the result of each check that rests on a socket where a sandbox allows none: it cannot be told."""
+    return failure("inside_sandbox", message("inside_sandbox"))
+
+
 def proxy_port(facts: Facts, _: DoctorFacts) -> CheckResult:
     """Check that nobody else has the saved port: neither another user nor another home."""
     worker, details = facts.worker, port_details(facts)

@@ -7,7 +7,7 @@ from typing import Final
 
 from cfp.core.facts import Facts
 from cfp.core.plan.candidate import check_key
-from cfp.core.plan.worker import WorkerAction, hangs, port_taken, worker_action
+from cfp.core.plan.worker import WorkerAction, check_in_sight, hangs, port_taken, worker_action
 from cfp.core.settings import Settings
 from cfp.core.state import State, settings_pending, state_of, uses_proxy
 from cfp.errors import Refused
@@ -94,6 +94,7 @@ def plan_stop(facts: Facts, *, force: bool) -> bool:
     Raises Refused(config_points_to_proxy, config_unparseable) without `force` where config.toml points at the running
     worker, or may do so: Codex would be cut off.
     """
+    check_in_sight(facts.running_worker)
     runs = facts.running_worker is not None
     if runs and uses_proxy(facts) and not force:
         raise Refused("config_points_to_proxy")

@@ -16,6 +16,7 @@ from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.own_urls import check_own_urls, own_addresses
 from cfp.core.plan.repair import check_recorded
+from cfp.core.plan.worker import check_in_sight
 from cfp.core.provider import is_third_party, url_key
 from cfp.core.route_report import codex_identity
 from cfp.core.settings import Settings
@@ -111,6 +112,8 @@ def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, ba
     repointed = settings is not None and url_key(settings.provider) in baseline.config.conflicts
     changes = _changes(facts, request, baseline, repointed=repointed)
     retirement = Retirement.DEFERRED if request.defer_stop else Retirement.NOW
+    if retirement is Retirement.NOW and not repointed:
+        check_in_sight(facts.running_worker)
     return UninstallPlan(
         settings=settings,
         changes=changes,

@@ -57,8 +57,18 @@ def port_details(facts: Facts) -> dict[str, Any]:
     return {**address, "home": facts.sharing_home, "quoted_home": quoted(facts.sharing_home)}
 
 
+def check_in_sight(port_fact: PortFact | None) -> None:
+    """Refuse to end or replace a worker whose process cannot be seen: it would go on, and be called ended.
+
+    Raises Refused(worker_out_of_sight).
+    """
+    if port_fact is not None and port_fact.out_of_sight:
+        raise Refused("worker_out_of_sight", pid=port_fact.pid, host=port_fact.host, port=port_fact.port)
+
+
 def refresh(port_fact: PortFact) -> WorkerAction:
-    """Return the way in which the worker there gives way to a next one."""
+    """Return the way in which the worker there gives way to a next one; raises Refused(worker_out_of_sight)."""
+    check_in_sight(port_fact)
     return WorkerAction.HAND_OVER if port_fact.hands_over else WorkerAction.REPLACE
 
 

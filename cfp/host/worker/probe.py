@@ -36,6 +36,8 @@ _FIRST_DELAY, _LONGEST_DELAY = 0.005, 0.01  # the hook waits for the worker to b
 _ONE_TRY = 1.0
 _LAST_LOW_PORT = 1023  # a user cannot listen at a low port on most POSIX systems
 
+_FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
+
 
 class Status(enum.StrEnum):
     """The outcomes of a health request."""
@@ -88,7 +90,20 @@ def port_free(host: str, port: int) -> bool:
 
 def port_barred(host: str, port: int) -> bool:
     """Whether the system refuses the port: a low port, a foreign address, a range that Windows reserves."""
-    return bool(_refusals(host, port) & {errno.EACCES, errno.EPERM, errno.EADDRNOTAVAIL})
+    return bool(_refusals(host, port) & {*_FORBIDDEN, errno.EADDRNOTAVAIL})
+
+
+def sockets_barred() -> bool:
+    """Whether this process may use no socket, not even on loopback, as in Codex's own sandbox without network.
+
+    Nothing can be told then about any port, nor about the proxy.
+    """
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe_socket:
+            probe_socket.bind(("127.0.0.1", 0))
+    except OSError as error:
+        return error.errno in _FORBIDDEN
+    return False
 
 
 def free_port_near(host: str, port: int) -> int:
@@ -109,8 +124,8 @@ def _refusals(host: str, port: int) -> set[int]:
 def _refusal(family: int, address: Any) -> int:
     try:
         probe_socket = socket.socket(family, socket.SOCK_STREAM)
-    except OSError:  # this system lacks the address family, so nobody listens on it
-        return 0
+    except OSError as error:  # a system that lacks the address family, so that nobody listens on it; or a sandbox
+        return error.errno if error.errno in _FORBIDDEN else 0
     with probe_socket:
         try:
             probe_socket.setsockopt(socket.SOL_SOCKET, BIND_OPTION, 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cfp.core.facts import PortFact, PortState
 from cfp.core.health import WorkerHealth, parse_health
 from cfp.host.disk import DISK
-from cfp.host.worker import discovery, probe
+from cfp.host.worker import discovery, probe, processes
 from cfp.host.worker.health import health_at
 from cfp.host.worker.predecessor import find_predecessor, find_unrecorded
 from cfp.layout import Layout, is_same_home
@@ -46,6 +46,7 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
             health=health,
             owner=owner,
             hands_over=lends,
+            out_of_sight=ours and processes.started(health.pid) is None,
             free_port=0 if ours else probe.free_port_near(host, port),
         )
     if probe.port_free(host, port):

@@ -241,3 +241,8 @@ class TestPorts:
             expected = (os.getpid(), own_user(), processes.cmdline(os.getpid()))
             assert expected == system.listener(port)  # type: ignore[attr-defined]  # a module
         assert system.listener(port) is None  # type: ignore[attr-defined]  # a module
+
+
+def test_sockets_are_allowed_here() -> None:
+    """The tests do not run in a sandbox; tests/end_to_end/test_sandbox.py looks from inside of one."""
+    assert not probe.sockets_barred()
