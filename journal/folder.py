@@ -99,14 +99,15 @@ class Journal:
     def check(self, changes: Sequence[FileChange]) -> None:
         """Raise the error with which a transaction of these changes would refuse before it writes; change nothing.
 
-        Raises Drifted, Unsupported, or StorageFailed where a file or a folder may not be written.
+        Raises Drifted, Unsupported, InUse, or StorageFailed where a file or a folder may not be written.
         """
         from journal.intents import Digester  # noqa: PLC0415 - interrupted() must not import them
-        from journal.preflight import enlist, require_writable_folder  # noqa: PLC0415
+        from journal.preflight import enlist, require_free, require_writable_folder  # noqa: PLC0415
 
         participants = enlist(self._context, "", Digester(self._context.token(16)), changes)
         for path in (*(participant.intent.target for participant in participants), self.root / LOCK):
             require_writable_folder(self._fs, path)
+        require_free(self._fs, participants)
 
     @property
     def has_committed(self) -> bool:

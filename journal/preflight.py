@@ -59,6 +59,13 @@ def require_writable_folder(fs: Fs, path: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
+def require_free(fs: Fs, participants: Sequence[Participant]) -> None:
+    """Raise InUse where another program keeps a target: before the first swap rather than half-way through them."""
+    for participant in participants:
+        with storage_errors(participant.intent.target):
+            fs.require_free(participant.intent.target)
+
+
 def _intent(fs: Fs, index: int, change: FileChange, digest: Digester) -> Intent:
     resolved = resolve(fs, change.path)
     with storage_errors(change.path):

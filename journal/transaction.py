@@ -17,7 +17,7 @@ from journal.history import add_to_history
 from journal.intents import Digester, Intent, intent_from_record
 from journal.log import IMAGES, Log, create_log, write_images
 from journal.participant import Participant
-from journal.preflight import enlist, folders_to_make
+from journal.preflight import enlist, folders_to_make, require_free
 from journal.redact import redacted_file
 from journal.relocation import Relocation, relocation_of
 from journal.rollback import roll_back, staging_areas
@@ -172,7 +172,7 @@ class Transaction:
         self._expect(Stage.PREPARED)
         self._stage = Stage.SWAPPING
         self._signal_mask.block()
-        self._require_free()
+        require_free(self._context.fs, self._participants)
         unsettled: list[Participant] = []
         for _ in range(MAX_ROUNDS):
             # Every observation precedes the first swap: only swaps separate the first one from the last.
@@ -299,12 +299,6 @@ class Transaction:
             locations = write_images(self._context.fs, self._context.root, self.id + IMAGES, images)
             for (participant, _), location in zip(pairs, locations, strict=True):
                 participant.intents[0] = replace(participant.intent, before_image=location)
-
-    def _require_free(self) -> None:
-        """Raise InUse before the first swap rather than half-way through them."""
-        for participant in self._participants:
-            with storage_errors(participant.intent.target):
-                self._context.fs.require_free(participant.intent.target)
 
     def _fsync_targets(self) -> None:
         self._fsync({area.folder: None for participant in self._participants for area in participant.areas})

@@ -160,7 +160,7 @@ def test_no_hook_runs_where_codex_does_not_start() -> None:
 
 def test_the_file_that_switches_hooks_off_is_named() -> None:
     """It need not be config.toml."""
-    assert "/home/user/.codex/config.toml" in diagnose(OFF_HOME).message.sentence
+    assert str(OFF_HOME.layout.config) in diagnose(OFF_HOME).message.sentence
     answers = CodexAnswers(hooks_feature=SYSTEM_OFF, provider=Setting(value="relay"))
     named = replace(ENABLED, codex=answers)
     assert "/etc/codex/config.toml" in diagnose(named).message.sentence

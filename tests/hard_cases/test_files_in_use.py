@@ -230,8 +230,8 @@ if sys.platform == "win32":
             for share in SHARES:
                 with held(stage.home / name, share):
                     answer = run_on(impatient(stage), words)
-                would_change = words[0] == "install" and not installed and name != "auth.json"
-                assert ("file_in_use" if would_change or not share & READ else "") == (
+                would_replace = words[0] == "install" and not installed and name != "auth.json"
+                assert ("file_in_use" if would_replace or not share & READ else "") == (
                     "" if answer.refusal == "attention" else answer.refusal
                 ), (name, share, answer.text)
 
