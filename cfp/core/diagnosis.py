@@ -33,7 +33,7 @@ from cfp.core.state import (
     worker_state,
 )
 from cfp.core.verdict.hook_run import hook_obstacle
-from cfp.core.verdict.loading import config_refusal
+from cfp.core.verdict.loading import config_refusal, selection_details, undefined_selection
 from cfp.core.verdict.route import other_provider, override
 from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode
 from cfp.messages.message import Message
@@ -214,5 +214,11 @@ def _config_obstacle(facts: Facts) -> Diagnosis | None:
     if unrepairable(facts) is not None:
         return Diagnosis(code="unrecorded", level=Severity.RISK, message_code="unrecorded_and_lost")
     if reason := config_refusal(facts):
+        undefined = undefined_selection(facts)
+        if undefined is not None:
+            details = selection_details(facts, undefined)
+            return Diagnosis(
+                code="config_refused", level=Severity.RISK, message_code="provider_undefined", details=details
+            )
         return Diagnosis(code="config_refused", level=Severity.RISK, details={"reason": reason})
     return None

@@ -17,6 +17,7 @@ DiagnosisCode = Literal[
     "interrupted",
     "config_unparseable",
     "config_refused",
+    "provider_undefined",
     "inside_sandbox",
     "unrecorded",
     "unrecorded_and_lost",
@@ -76,6 +77,9 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "config_refused": Message(
         "Codex refuses to start with its present configuration: {reason}.",
         f"Correct the file that Codex names, or config.toml, by hand. `{CLI} status` then shows whether Codex takes it."),
+    "provider_undefined": Message(
+        "config.toml selects the provider {provider} with model_provider, and no file defines it, so Codex refuses to start.",
+        "Set model_provider in config.toml to one of these, or add a table [model_providers.{provider}]: {choices}."),
     "inside_sandbox": Message(
         "This command runs in a sandbox that allows no network: from inside, it cannot be told whether the proxy runs.",
         "Run it in a terminal of your own, or let the agent run it outside of its sandbox."),

@@ -20,19 +20,21 @@ from cfp.core.verdict.hook_run import hook_obstacle, hook_runs
 from cfp.core.verdict.loading import config_refusal, hooks_refusal
 from cfp.core.verdict.route import leading_profiles
 from cfp.errors import Refused
-from tests.facts import CONFIG, TAKEN, UPSTREAM, after, facts, installed, listing_of
+from tests.facts import CONFIG, HOME, TAKEN, UPSTREAM, after, facts, installed, listing_of
 
 CHAT = CONFIG + b'wire_api = "chat"\n'
 WORDS = "/home/user/.codex/config.toml:9:12: `wire_api` is no longer supported"
 REFUSED = CodexAnswers(refusal=WORDS)
 GONE = b'model_provider = "gone"\n'
 TYPED = b'{"hooks": {"Stop": [{"hooks": [{"type": "http"}]}]}}'
-HOOKS = "/home/user/.codex/hooks.json"
+HOOKS = str(HOME / "hooks.json")
 
 
 def test_codex_has_the_last_word_on_a_config() -> None:
     """It refuses what we take, and takes what we refuse."""
-    assert config_refusal(facts(CHAT)) == 'model_providers.relay.wire_api must be "responses"'
+    assert (
+        config_refusal(facts(CHAT)) == f'{HOME / "config.toml"}: model_providers.relay.wire_api must be "responses"'
+    )
     assert config_refusal(facts(CHAT, codex=TAKEN)) == ""
     assert config_refusal(facts(codex=REFUSED)) == WORDS
 
@@ -76,7 +78,7 @@ def test_a_provider_of_the_administrator() -> None:
     """A table in the system's files defines a provider, too."""
     system = SystemFiles(config={"model_providers": {"gone": {"name": "x"}}})
     assert config_refusal(facts(GONE, system=system)) == ""
-    assert config_refusal(facts(GONE)) == "model_provider is gone, and no table [model_providers.gone] defines it"
+    assert config_refusal(facts(GONE)).endswith("no table [model_providers.gone] defines it")
 
 
 @pytest.mark.parametrize("enabled", [False, True])
@@ -96,7 +98,12 @@ def test_a_refused_home_is_never_ready(enabled: bool) -> None:  # noqa: FBT001 (
 def test_a_selection_without_a_table_has_one_remedy() -> None:
     """No check advises a URL for a provider that does not exist, or another provider, which would not help."""
     checks = run_checks(facts(GONE), DoctorFacts(python="3.11.0"))
-    assert ["provider_undefined"] * 2 == [checks[name].code for name in ("active_provider", "provider_base_url")]
+    names = ("codex_config", "active_provider", "provider_base_url")
+    assert ["provider_undefined"] * 3 == [checks[name].code for name in names]
+    assert ("config_refused", checks["codex_config"].fix) == (
+        diagnose(facts(GONE)).code,
+        diagnose(facts(GONE)).next_user_action,
+    )
     assert "Set model_provider" in checks["active_provider"].fix
 
 

@@ -35,10 +35,17 @@ def codex_config(facts: Facts, _: DoctorFacts) -> CheckResult:
             "config_unparseable", message("config_unparseable", {"path": path, "reason": facts.config.error})
         )
     if reason := config_refusal(facts):
-        return failure("config_refused", DIAGNOSES["config_refused"].filled({"reason": reason}), reason=reason)
+        return _refused(facts, reason)
     if facts.config.data is None:
         return success(PASSES["config_absent"].filled({"path": path}), codex_home=home)
     return success(PASSES["config_valid"].filled({"path": path}), codex_home=home)
+
+
+def _refused(facts: Facts, reason: str) -> CheckResult:
+    if (undefined := undefined_selection(facts)) is not None:
+        text = DIAGNOSES["provider_undefined"].filled(selection_details(facts, undefined))
+        return failure("provider_undefined", text)
+    return failure("config_refused", DIAGNOSES["config_refused"].filled({"reason": reason}), reason=reason)
 
 
 def active_provider_check(facts: Facts, surroundings: DoctorFacts) -> CheckResult:

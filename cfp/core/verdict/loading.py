@@ -20,8 +20,8 @@ def config_refusal(facts: Facts) -> str:
         return facts.codex.refusal
     flaw = config_flaw(facts.codex_config, version=facts.codex_version)
     if not flaw and (name := undefined_selection(facts)) is not None:
-        return f"model_provider is {name}, and no table [model_providers.{name}] defines it"
-    return flaw
+        flaw = f"model_provider is {name}, and no table [model_providers.{name}] defines it"
+    return f"{facts.layout.config}: {flaw}" if flaw else ""
 
 
 def undefined_selection(facts: Facts) -> str | None:
@@ -47,7 +47,8 @@ def check_loading(facts: Facts, *, activated: str | None = None) -> None:
     if refusal and undefined is not None:
         if activated is None:
             raise Refused("provider_undefined", **selection_details(facts, undefined))
-        refusal = config_flaw(facts.codex_config, version=facts.codex_version)
+        flaw = config_flaw(facts.codex_config, version=facts.codex_version)
+        refusal = f"{facts.layout.config}: {flaw}" if flaw else ""
     if refusal:
         raise Refused("config_refused", reason=refusal)
     if reason := hooks_refusal(facts):
