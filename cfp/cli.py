@@ -30,6 +30,7 @@ from cfp.errors import CfpError, CutShort, Refused, UsageError
 from cfp.hook import answer_of_last_resort
 from cfp.host.disk import DISK
 from cfp.host.home import Host
+from cfp.host.reserve import with_room
 from cfp.host.worker.code_id import python_path
 from cfp.layout import locate
 from cfp.messages import Message, message
@@ -216,7 +217,10 @@ def _run(
             raise Refused("inside_sandbox")
         if command.writes(args):
             check_ownership(host.ownership)
-        result: Outcome = command.run(args, host)
+        if command.uses_reserve:
+            result: Outcome = with_room(host.reserve, lambda: command.run(args, host))
+        else:
+            result = command.run(args, host)
     if result is None:
         return 0
     if isinstance(result, Exit):

@@ -87,6 +87,10 @@ class Layout:
     def manifest(self) -> Path:
         return self.state / "install-manifest.json"
 
+    def reserve(self, number: int) -> Path:
+        """Return a file that keeps room for a full disk; it lies with the worker's, and goes with them."""
+        return self.worker / f"fast_proxy.reserve.{number}"
+
     @property
     def worker(self) -> Path:
         """The folder for all files that the worker writes."""

@@ -22,6 +22,7 @@ from cfp.core.plan.worker import WorkerAction
 from cfp.errors import Busy, CfpError, Refused
 from cfp.hook import stop_answer
 from cfp.host.home import Host
+from cfp.host.reserve import with_room
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked
 from cfp.messages import message
@@ -80,7 +81,7 @@ def run(args: Args, host: Host, seconds: Callable[[], float] = time.monotonic) -
 def _try(args: Args, host: Host, seconds: float) -> tuple[dict[str, Any], CfpError | None]:
     """Try to start a missing worker within that time; return the result's fields, and its error if it has one."""
     try:
-        return _start(args, host, max(_LEAST_S, seconds)), None
+        return with_room(host.reserve, lambda: _start(args, host, max(_LEAST_S, seconds))), None
     except Busy as error:
         return {"status": "busy"}, error
     except Refused as error:

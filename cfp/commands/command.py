@@ -58,6 +58,7 @@ class Command(CommandHelp, Generic[ArgsT]):
     `run` returns None to print nothing. It raises CfpError.
 
     writes  whether it may write in the Codex home with these flags, and must therefore run as the home's owner
+    uses_reserve  it runs again with the room that an install keeps, where the disk is full
     needs_sockets  it decides by ports or asks over the network, so it refuses where a sandbox allows no socket
     """
 
@@ -65,6 +66,7 @@ class Command(CommandHelp, Generic[ArgsT]):
     run: Callable[[ArgsT, Host], Outcome]
     writes: Callable[[ArgsT], bool] = _never
     needs_sockets: bool = True
+    uses_reserve: bool = False
 
     def parse(self, names: Mapping[str, Any]) -> ArgsT:
         """Return the flags as `args`, from argparse's names and values."""

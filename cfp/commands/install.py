@@ -136,6 +136,8 @@ def run(args: Args, host: Host) -> Result:
         plan = plan_install(facts, args.request())
         switch = _transact(args, host, lease, facts, plan)
         after, read_back = _look_back(host, lease, plan, facts.codex_version)
+    if not args.prepare_only:
+        host.reserve.keep(sum(len(data) for change in plan.changes for data in (change.before, change.after) if data))
     fields = {**_fields(after, plan, switch), "verification": verification, **read_back, **recovered}
     return Result(
         status="prepared" if args.prepare_only else "installed",

@@ -138,4 +138,5 @@ COMMAND = Command(
     add_arguments=add_arguments,
     run=run,
     writes=always,
+    uses_reserve=True,
 )

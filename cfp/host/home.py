@@ -19,6 +19,7 @@ from cfp.host.disk import Disk, MachineDisk
 from cfp.host.places import read_place
 from cfp.host.profiles import read_profiles
 from cfp.host.programs.hook import broken_program
+from cfp.host.reserve import Reserve
 from cfp.host.session_version import version_of_home
 from cfp.host.survey import RequestedAddress, home_ownership, survey
 from cfp.host.worker.code_id import package_path, user_base
@@ -117,6 +118,11 @@ class Host:
     def is_walled(self) -> bool:
         """Whether this process may use no socket, as in Codex's own sandbox without network."""
         return sockets_barred()
+
+    @cached_property
+    def reserve(self) -> Reserve:
+        """The room on the disk that an install keeps for the day when there is none."""
+        return Reserve(self.layout)
 
     @property
     def ownership(self) -> Ownership:

@@ -21,6 +21,7 @@ from cfp.core.settings import Settings
 from cfp.core.state import State, state_of
 from cfp.host.disk import Disk
 from cfp.host.home import Host
+from cfp.host.reserve import Reserve
 from cfp.host.survey import RequestedAddress, survey
 from cfp.layout import Layout
 from journal import Journal, Recovery, Unmergeable
@@ -83,6 +84,19 @@ def run_on(host: Host, words: Sequence[str]) -> CommandAnswer:
     return CommandAnswer(code=code, out=out.getvalue(), err=err.getvalue())
 
 
+class NoReserve(Reserve):
+    """Keeps nothing: a home in memory has no room to keep, and the acts of a command on the disk are counted."""
+
+    def __init__(self) -> None:
+        """Name no files."""
+
+    def keep(self, bytes_of_files: int = 0) -> None:
+        """Write nothing."""
+
+    def release(self) -> bool:
+        return False
+
+
 @dataclass(frozen=True)
 class StagedHost(Host):
     """A Host on which workers are values, and no Codex is installed.
@@ -99,6 +113,7 @@ class StagedHost(Host):
 
     codex = None
     codex_version = None
+    reserve = NoReserve()
 
     def import_error(self) -> str:
         return ""
