@@ -50,6 +50,7 @@ service_tier = "default"
 features.hooks = false
 {_TABLE}
 [model_providers.relay]
+name = "relay"
 base_url = "{URLS[0]}"
 env_key = "RELAY_KEY"
 
@@ -60,17 +61,19 @@ WINDOWS = BOM + PLAIN.replace("\n", "\r\n")
 INLINE = f"""\
 model_provider = "relay"
 features = {{ web_search = true, hooks = true }}
-model_providers = {{ relay = {{ base_url = "{URLS[0]}", env_key = "RELAY_KEY" }} }}
+model_providers = {{ relay = {{ name = "R", base_url = "{URLS[0]}", env_key = "RELAY_KEY" }} }}
 """
 BUILT_IN = 'model = "gpt-5.5"\n'
 TWO = f"""\
 model_provider = "relay"
 
 [model_providers.relay]
+name = "relay"
 base_url = "{URLS[0]}"
 env_key = "RELAY_KEY"
 
 [model_providers.other]
+name = "other"
 base_url = "{URLS[2]}"
 env_key = "OTHER_KEY"
 """
