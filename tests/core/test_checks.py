@@ -9,8 +9,8 @@ import pytest
 
 from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.checks.check import DoctorFacts
-from cfp.core.checks.table import CHECKS, OF_SOCKETS, run_checks
-from cfp.core.facts import BrokenProgram, PortFact, PortState, SystemFiles
+from cfp.core.checks.table import CHECKS, OF_CONFIG, OF_SOCKETS, run_checks
+from cfp.core.facts import BrokenProgram, PortFact, PortState, SystemFiles, TextFact
 from cfp.core.health import parse_health
 from cfp.core.manifest import ManifestState
 from cfp.core.ownership import Ownership, User
@@ -215,6 +215,15 @@ def test_what_is_not_checked_is_said() -> None:
         run_checks(ENABLED, replace(MACHINE, shows_owners=shown))["proxy_health"].detail for shown in (True, False)
     ]
     assert [False, True] == ["another user" in detail for detail in details]
+
+
+def test_a_config_that_does_not_parse_is_one_finding() -> None:
+    """Of an enabled home too: no check guesses what it would say."""
+    broken = replace(ENABLED, config=TextFact(data=b"a = [", doc=None, error="no end"))
+    results = codes(broken)
+    failed = {name for name, (ok, _) in results.items() if not ok}
+    assert {"codex_config"} <= failed <= {"codex_config", "config_points_to_proxy"}
+    assert {(True, "ok")} == {results[name] for name in OF_CONFIG}
 
 
 def test_nothing_is_told_of_ports_from_inside_a_sandbox() -> None:

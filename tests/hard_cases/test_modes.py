@@ -132,7 +132,7 @@ def test_a_change_is_refused_or_made_whole(enabled: Path, words: tuple[str, ...]
         ("codex-fast-proxy-state/settings.json", "record_unreadable"),
         ("codex-fast-proxy-state/install-manifest.json", "record_unreadable"),
         ("config.toml", "config_unparseable"),
-        ("hooks.json", "startup_hook_not_ready"),
+        ("hooks.json", "hooks_file_refused"),
     ],
 )
 def test_status_names_what_it_cannot_read(enabled: Path, name: str, code: str) -> None:

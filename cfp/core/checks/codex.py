@@ -48,6 +48,11 @@ def _refused(facts: Facts, reason: str) -> CheckResult:
     return failure("config_refused", DIAGNOSES["config_refused"].filled({"reason": reason}), reason=reason)
 
 
+def config_first(_: Facts, __: DoctorFacts) -> CheckResult:
+    """Return the result of each check that reads a config.toml which does not parse: one remedy, and no guess."""
+    return success(PASSES["config_first"])
+
+
 def active_provider_check(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that Codex uses the provider that the proxy stands in front of, or one that an install can switch."""
     undefined, settings = undefined_selection(facts), facts.settings

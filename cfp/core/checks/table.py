@@ -52,8 +52,24 @@ OF_SOCKETS: Final = frozenset(
 )
 
 
+# The checks that read config.toml; `codex_config` names the one that does not parse.
+OF_CONFIG: Final = frozenset(
+    {
+        *("active_provider", "provider_base_url", "install_possible", "service_tier_policy", "upstream_auth"),
+        *("key_format", "app_environment", "model_catalog", "hooks_enabled", "startup_hook"),
+    }
+)
+
+
 def run_checks(facts: Facts, surroundings: DoctorFacts) -> dict[str, CheckResult]:
     """Return the result of each check by its name."""
-    checks = {name: worker.inside_sandbox if name in OF_SOCKETS else check for name, check in CHECKS.items()}
-    results = (checks if facts.is_walled else CHECKS).items()
-    return {name: check(facts, surroundings) for name, check in results}
+    return {name: _check(name, facts)(facts, surroundings) for name in CHECKS}
+
+
+def _check(name: str, facts: Facts) -> Check:
+    """Return the check, or what stands in for it where it could only guess."""
+    if facts.is_walled and name in OF_SOCKETS:
+        return worker.inside_sandbox
+    if facts.config.is_unparseable and name in OF_CONFIG:
+        return codex.config_first
+    return CHECKS[name]
