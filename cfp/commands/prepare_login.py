@@ -81,6 +81,8 @@ def _look(args: Args, host: Host, *, settled: bool) -> tuple[Facts, keys.Provide
         provider,
         source=keys.KeySource.auth_json(args.source_auth_key) if args.source_auth_key else None,
     )
+    if key is None and facts.auth_flaw:  # nobody finds a key in it, whatever it is called
+        raise Refused("auth_json_broken", auth_json=str(layout.auth), reason=facts.auth_flaw)
     if key is None:
         name = args.source_auth_key
         place = "Codex sends none now" if name is None else f"auth.json has no key under {redact(name)}"

@@ -89,6 +89,17 @@ def test_no_key_for_a_reason(codex: Machine, table: str, auth: str, code: str, w
     assert {None} == {request.header("authorization") for request in codex.upstream.received}
 
 
+@pytest.mark.parametrize("words", [[], ["--source-auth-key", "OPENAI_API_KEY"], ["--apply"]], ids=" ".join)
+def test_a_broken_auth_json_has_no_key_to_save(machine: Machine, words: list[str]) -> None:
+    """The file is named, and not the name of an entry that nobody could find in it."""
+    table = "requires_openai_auth = true\n"
+    machine.write("config.toml", without_env_key(relay_config(machine.upstream.base_url, table=table)))
+    machine.write("auth.json", f'\ufeff{{"OPENAI_API_KEY": "{KEY}"}}')
+    ran = machine.cfp("prepare-chatgpt-login", *words)
+    assert (2, "auth_json_broken") == (ran.code, ran.json["code"]), ran.transcript
+    assert KEY not in ran.stdout
+
+
 def test_a_401_without_a_key_says_so(codex: Machine) -> None:
     """Codex sends no key where the table names none; with the key named, the very advice, the install succeeds."""
     codex.write("config.toml", without_env_key(relay_config(codex.upstream.base_url)))
