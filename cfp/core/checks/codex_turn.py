@@ -12,6 +12,7 @@ from cfp.core.route_report import codex_identity
 from cfp.core.verdict.hook_run import hook_obstacle
 from cfp.messages import message
 from cfp.messages.doctor import FINDINGS, PASSES
+from cfp.messages.identities import IDENTITIES
 
 _FAST: Final = frozenset({"fast", "priority"})  # the names of one tier in config.toml; on the wire it is `priority`
 _FLEX: Final = "flex"  # sent with every model, whatever its catalogue entry says (Codex 0.171)
@@ -30,7 +31,13 @@ def codex_turn(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     evidence: dict[str, Any] = {"sent": sent, "predicted": predicted}
     if differences:
         return failure("turn_differs", FINDINGS["turn_differs"].filled({"members": differences}), **evidence)
-    return success(PASSES["turn_as_predicted"], **evidence)
+    words = {
+        "identity": IDENTITIES[sent["identity"]],
+        "tier": f"the tier {sent['service_tier']}" if sent["service_tier"] else "no tier",
+        "transport": "a WebSocket" if sent["transport"] == "websocket" else "HTTP",
+        "hook": "ran" if sent["hook_run"] else "did not run, nor should it",
+    }
+    return success(PASSES["turn_as_predicted"].filled(words), **evidence)
 
 
 def predicted_turn(facts: Facts, surroundings: DoctorFacts) -> dict[str, Any]:
