@@ -174,7 +174,7 @@ PASSES: Final[dict[PassCode, Message]] = {
     "hook_not_needed": Message("No hook is needed."),
     "hook_trusted": Message("Codex will start the proxy if it is not running."),
     "turn_not_asked": Message("Codex was not asked for a turn; `doctor --probe` has it send one to this program."),
-    "turn_as_predicted": Message("Codex sent the turn that this program expects of it: with {identity}, {tier}, over {transport}; its hook {hook}."),
+    "turn_as_predicted": Message("Codex sends what this program expects: the provider gets {identity} and {tier}, over {transport}; the hook {hook}."),
 }
 
 # Codex's login in words, by its kind.
