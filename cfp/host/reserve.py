@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from cfp.errors import Failed
 from cfp.layout import Layout
+from journal.private import make_private
 
 T = TypeVar("T")
 
@@ -62,10 +63,11 @@ def with_room(reserve: Reserve, act: Callable[[], T]) -> T:
 
 def _fill(path: Path, size: int) -> bool:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     except OSError:
         return False
     try:
+        make_private(path)  # its bytes are nobody's, but a file that others may read is one that doctor names
         return os.write(descriptor, os.urandom(size)) == size
     except OSError:
         return False

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
+from cfp.commands.probing import sent_turn
 from cfp.core.identities import Identity
+from cfp.errors import Failed
+from cfp.host.home import Host
 from tests.end_to_end.harness import (
     Machine,
     Ran,
@@ -34,14 +38,13 @@ def test_it_agrees_with_the_table(signed_in: Bench, codex: Machine) -> None:
     for auth in AUTHS:
         signed_in.configure(auth, True, codex.upstream.base_url, 0)
         expected = signed_in.prediction()
-        ran, check = _probe(codex)
+        host = Host.find(str(codex.home), codex.environment(), sys.executable)
         if expected is Identity.CODEX_REFUSES:
-            assert "codex_sent_no_turn" == check["code"], ran.transcript
+            with pytest.raises(Failed, match="codex_sent_no_turn"):
+                sent_turn(host, host.survey(), None)
         else:
-            sent = check["evidence"]["sent"]
-            assert (True, expected, expected.may_be_a_login) == (check["ok"], sent["identity"], sent["account_id"]), (
-                ran.transcript
-            )
+            turn = sent_turn(host, host.survey(), None)
+            assert (True, expected.may_be_a_login) == (expected in turn.identities, turn.account_id), (auth, turn)
     assert () == codex.upstream.received
 
 

@@ -24,7 +24,7 @@ WRITERS = {
         "the worker's stdout and stderr, opened for it before it starts",
     ),
     "cfp/fastpath.py": ("os.open", "the hook's note of what it has read; without it, it reads again"),
-    "cfp/host/reserve.py": ("os.open ?.unlink", "room for a full disk; its bytes mean nothing"),
+    "cfp/host/reserve.py": ("os.open ?.unlink make_private", "room for a full disk; its bytes mean nothing"),
     "cfp/host/worker/control/_posix.py": (
         "os.open ?.unlink ?.chmod ?.replace",
         "the worker's control socket, which lives and dies with it, and its lock",

@@ -57,6 +57,7 @@ def _run(arguments: list[str]) -> int:
         _install_wheel()
         if _program(str(_SCRIPT), "demo"):
             sys.exit("the demo failed on Windows")
+        _use_the_checkout()  # the tests are no part of the wheel, and must find the same package as what they start
         return _test(arguments)
     finally:
         wine.end(PREFIX)
