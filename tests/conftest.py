@@ -66,6 +66,7 @@ LONGEST = (
     "tests/end_to_end/test_documents.py::test_the_guide",
     "tests/contract/test_results.py::test_every_answer_of_an_installations_life",
     "tests/contract/test_secrets.py::test_no_key_leaves_its_place",
+    "tests/end_to_end/test_stories.py",
     "tests/end_to_end/test_handover_kills.py",
     "tests/end_to_end/test_crashes.py",
     "tests/lifecycle/test_lifecycles.py",

@@ -20,8 +20,10 @@ OF_WINDOWS = frozenset(
         *("hard_cases/test_files_in_use", "hard_cases/test_homes_of_windows"),
     )
 )
-# End-to-end tests of what a system does for us: processes, sockets, paths, hooks. The subject of the others is HTTP,
-# Codex and its files: one test of each file shows that its subject holds on Windows, too.
+# In two of them a file is a subject: one of its tests shows that it holds on Windows, too.
+BY_FILE = ("tests/breakage/", "tests/end_to_end/")
+# Not so where the subject is what a system does for us: processes, sockets, paths, hooks. Elsewhere it is HTTP, Codex
+# and its files, or a home that lacks something.
 OF_A_SYSTEM = frozenset(
     f"tests/end_to_end/test_{name}.py"
     for name in ("commands", "documents", "guides_powershell", "handover", "hook", "isolation", "run")
@@ -37,7 +39,7 @@ def left_to_the_whole(names: Sequence[str]) -> frozenset[str]:
         file, _, test = name.partition("::")
         if not file.startswith(SLOW) or file in OF_WINDOWS:
             continue
-        alike = file.startswith("tests/end_to_end/") and file not in OF_A_SYSTEM
+        alike = file.startswith(BY_FILE) and file not in OF_A_SYSTEM
         subject = file if alike else f"{file}::{test.partition('[')[0]}"
         counts[subject] += 1
         if counts[subject] > 1:
