@@ -18,7 +18,7 @@ nox.options.reuse_existing_virtualenvs = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 CONSTRAINTS = Path(".ci/constraints.txt")
-CODEX_LOCKS = sorted(Path(".ci").glob("codex*"))  # the CLI of the tests, and older ones for the table of identities
+CODEX_LOCKS = sorted(Path(".ci").glob("codex*"))  # the CLI of the tests, and older ones for what differs by version
 CACHE = Path(".cache")
 
 
@@ -34,9 +34,13 @@ def _codex_is_current(lock: Path) -> bool:
     """Whether the cached CLI is the locked one, by what npm itself recorded beside it."""
     modules = CACHE / lock.name / "node_modules"
     record = modules / "@openai" / "codex" / "package.json"
-    wanted = json.loads((lock / "package.json").read_text())["dependencies"]["@openai/codex"]
     program = modules / ".bin" / "codex"
-    return program.exists() and record.exists() and json.loads(record.read_text())["version"] == wanted
+    recorded = program.exists() and record.exists() and json.loads(record.read_text())["version"]
+    return bool(recorded == _codex_version(lock))
+
+
+def _codex_version(lock: Path) -> str:
+    return str(json.loads((lock / "package.json").read_text())["dependencies"]["@openai/codex"])
 
 
 @nox.session
@@ -80,6 +84,30 @@ def tests(session: nox.Session) -> None:
     # One more than there are cores: a third of all the time is spent waiting for workers, Codex and browsers.
     at_once = str(1 + (os.cpu_count() or 1))
     session.run("pytest", "-n", at_once, "--dist", "worksteal", "--durations=10", *session.posargs)
+
+
+@nox.session
+def codex_versions(session: nox.Session) -> None:
+    """Every test with the real CLI, over 0.130, 0.150 and the pinned one; arguments: versions, then pytest's.
+
+    The gate runs them over the pinned one, and what needs an older one in a small case of each.
+    """
+    _install(session, "tests")
+    locks = {_codex_version(lock): lock for lock in CODEX_LOCKS}
+    named = [one for one in locks if any(f"{one}.".startswith(f"{word}.") for word in session.posargs)]
+    rest = [word for word in session.posargs if not any(f"{one}.".startswith(f"{word}.") for one in locks)]
+    at_once = str(1 + (os.cpu_count() or 1))
+    failed = []
+    for version in named or sorted(locks):
+        environ = {"CFP_TEST_CODEX": version, "CFP_REQUIRE_CODEX": "1"}
+        session.log(f"Codex {version}")
+        words = ("pytest", "-n", at_once, "--dist", "worksteal", "-m", "real_codex", *rest)
+        try:
+            session.run(*words, env=environ)
+        except CommandFailed:
+            failed.append(version)
+    if failed:
+        session.error(f"tests failed with Codex {', '.join(failed)}")
 
 
 @nox.session

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import real_codex
 from tests.certificates import self_signed
 from tests.crash.sizes import SMALL, size
 from tests.shares import leave_to_the_whole
@@ -26,8 +27,6 @@ from tests.systems import WINDOWS, lacking
 pytest_plugins = ["tests.numbers"]
 
 REPOSITORY = Path(__file__).parent.parent
-CACHE = REPOSITORY / ".cache"
-OLDER_CODEX = ("0.130", "0.150")
 
 # Repeatable unless asked: what a change did not break must not fail. `dev` explores at random, `deep` for hours.
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
@@ -116,10 +115,14 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the real Codex by what it asks for; leave the deep sizes to the deep profile."""
     for item in items:
-        if {"codex_cli", "older_codex"} & set(getattr(item, "fixturenames", ())):
+        if {"codex_cli", "each_codex"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.real_codex)
-        if WINDOWS and "older_codex" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.skip(reason="older Codex: what differs is the version, not the system"))
+        if WINDOWS and "each_codex" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.skip(reason="each Codex: what differs is the version, not the system"))
+        if mark := item.get_closest_marker("codex_since"):
+            first, reason = mark.args
+            older = real_codex.chosen_version() < real_codex.numbers(first)
+            item.add_marker(pytest.mark.xfail(older, reason=f"since Codex {first}: {reason}", strict=True))
         if item.get_closest_marker("deep") and PROFILE != "deep":
             item.add_marker(pytest.mark.skip(reason="deep sizes: HYPOTHESIS_PROFILE=deep (nox -s deep)"))
         # In front of other marks: a condition of theirs may ask for what is lacking.
@@ -152,29 +155,23 @@ def _real_home_is_untouched() -> Iterator[None]:
     assert before == _fingerprint(), "a test changed the real Codex home of the user"
 
 
-def _find_codex() -> Path | str:
-    """The pinned CLI, or the reason why there is none. PATH is not searched: the version there can be any."""
-    path = os.environ.get("CFP_TEST_CODEX")
-    if path:
-        return Path(path) if Path(path).exists() else f"CFP_TEST_CODEX names {path}, which is not there"
-    return _cached_codex("codex")
-
-
-def _cached_codex(folder: str) -> Path | str:
-    codex = CACHE / folder / "node_modules" / ".bin" / "codex"
-    return codex if codex.exists() else "the real Codex CLI is not installed: nox -s codex_cli"
-
-
 @pytest.fixture(scope="session")
 def codex_cli() -> Path:
     """The real Codex CLI; without it the test is skipped, or fails where CFP_REQUIRE_CODEX=1."""
-    return _required(_find_codex())
+    return _required(real_codex.chosen())
 
 
-@pytest.fixture(scope="session", params=OLDER_CODEX)
-def older_codex(request: pytest.FixtureRequest) -> tuple[str, Path]:
-    """The version and program of an older Codex CLI; where it is not there, as `codex_cli`."""
-    return request.param, _required(_cached_codex(f"codex-{request.param}"))
+@pytest.fixture(scope="session")
+def codex_version(codex_cli: Path) -> real_codex.Version:
+    """The version of that CLI, for an expectation that differs by version: (0, 130)."""
+    return real_codex.version_of(codex_cli)
+
+
+@pytest.fixture(scope="session", params=real_codex.each())
+def each_codex(request: pytest.FixtureRequest) -> tuple[real_codex.Version, Path]:
+    """The version and program of each pinned CLI, or of the one that the run is about; otherwise as `codex_cli`."""
+    program = _required(real_codex.cli(request.param))
+    return real_codex.version_of(program), program
 
 
 def _required(codex: Path | str) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import real_codex
 from tests.conftest import LONGEST, REPOSITORY, dealt
 
 
@@ -60,3 +61,21 @@ def test_the_real_codex_is_the_pinned_one(codex_cli: Path, request: pytest.Fixtu
     """An installed CLI runs from the cache or from the variable's path, never from PATH."""
     assert codex_cli.exists()
     assert request.node.get_closest_marker("real_codex") is not None
+
+
+def test_each_lock_has_its_name() -> None:
+    """Two numbers of a version name its lock, and a path none; the pinned one is the newest."""
+    assert {real_codex.lock_of(version.rpartition(".")[0]) for version in real_codex.LOCKED} == {*real_codex.LOCKED}
+    assert [None, None] == [real_codex.lock_of(name) for name in ("0.1", "/usr/bin/codex")]
+    assert real_codex.PINNED == [*real_codex.LOCKED][-1]
+
+
+@pytest.mark.parametrize(("version", "row"), [((0, 130), "a"), ((0, 149), "a"), ((0, 150), "b"), ((1, 0), "b")])
+def test_an_expectation_by_version(version: tuple[int, ...], row: str) -> None:
+    """A row holds from its version on, until the next one."""
+    assert row == real_codex.at(version, {"0.130": "a", "0.150": "b"})
+
+
+def test_the_version_of_the_run_is_that_of_its_program(codex_version: tuple[int, ...]) -> None:
+    """The lock's version, by which tests are marked, is what the program says."""
+    assert codex_version == real_codex.chosen_version()

@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from cfp.codex.refusals.config import PROFILE_REFUSED_SINCE
 from tests.end_to_end.harness import KEY, KEY_ENV, Machine, relay_config
 from tests.end_to_end.listeners import Listener
+from tests.real_codex import Version
 
 Break = Callable[[Machine], object]
 
@@ -140,9 +142,9 @@ def test_a_home_of_its_own_leaves_a_port_that_is_taken(machine: Machine) -> None
         assert set() == failures(machine, *at_home)
 
 
-def test_a_legacy_profile_of_an_older_codex(machine: Machine, older_codex: tuple[str, Path]) -> None:
-    """Codex 0.130 takes the profile's provider: that one is switched, and its turns pass the proxy; 0.150 refuses."""
-    version, machine.codex = older_codex
+def test_a_legacy_profile_of_an_older_codex(machine: Machine, each_codex: tuple[Version, Path]) -> None:
+    """Codex 0.130 takes the profile's provider: that one is switched, and turns pass the proxy; 0.150 refuses."""
+    version, machine.codex = each_codex
     machine.environ["PATH"] = os.pathsep.join((str(machine.codex.parent), os.environ["PATH"]))
     with Listener() as unused:
         url = machine.upstream.base_url
@@ -150,7 +152,7 @@ def test_a_legacy_profile_of_an_older_codex(machine: Machine, older_codex: tuple
         text = relay_config(unused.base_url, top='profile = "work"', table=other)
         machine.write("config.toml", text + '[profiles.work]\nmodel_provider = "other"\n')
         ran = machine.cfp("install", "--start", "--port", str(machine.port))
-        if version != "0.130":
+        if version >= PROFILE_REFUSED_SINCE:
             assert (2, "config_refused") == (ran.code, ran.json["code"]), ran.transcript
             return
         assert (0, "other") == (ran.code, ran.json["provider"]), ran.transcript

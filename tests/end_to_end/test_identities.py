@@ -131,7 +131,7 @@ def identity_of(request: Received) -> Identity:
 
 
 @pytest.fixture(params=LOGINS)
-def signed_in(request: pytest.FixtureRequest, machine: Machine) -> Iterator[Bench]:
+def signed_in(request: pytest.FixtureRequest, machine: Machine, codex_version: Version) -> Iterator[Bench]:
     """The machine, signed in; its provider accepts every key."""
     auth = LOGINS[request.param]
     if auth is not None:
@@ -145,44 +145,24 @@ def signed_in(request: pytest.FixtureRequest, machine: Machine) -> Iterator[Benc
             "CODEX_AGENT_IDENTITY_JWKS_BASE_URL": f"{accounts}/backend-api",
             SPLIT_ENV: SPLIT_KEY,
         }
-        yield Bench(machine=machine, version=(0, 171), accounts=accounts)
-
-
-def _direct(bench: Bench) -> None:
-    """Compare each cell with its prediction; the test is the direct case, in which a login may reach the provider."""
-    machine = bench.machine
-    machine.upstream.login = True
-    wrong = []
-    for cell, (auth, requires) in enumerate(CELLS):
-        bench.configure(auth, requires, machine.upstream.base_url, cell)
-        prediction, identity = bench.prediction(), bench.sent(cell)
-        if prediction is not identity:
-            wrong.append((auth, requires, prediction, identity))
-    top = f'chatgpt_base_url = "{bench.accounts}/backend-api"\n'
-    machine.write("config.toml", f'model = "gpt-5.5"\nopenai_base_url = "{machine.upstream.base_url}"\n{top}')
-    assert ([], bench.prediction("openai")) == (wrong, bench.sent())
+        yield Bench(machine=machine, version=codex_version, accounts=accounts)
 
 
 def test_directly(signed_in: Bench, codex: Machine) -> None:
-    """Without the proxy, the newest Codex sends in every cell what is predicted, the built-in provider included."""
-    assert codex is signed_in.machine
-    _direct(signed_in)
+    """Without the proxy, Codex sends in every cell what is predicted for its version, by the built-in provider too.
 
-
-@pytest.mark.posix("older releases of Codex, which are fetched for Linux")
-def test_older_versions(signed_in: Bench, older_codex: tuple[str, Path]) -> None:
-    """So do the older ones that the table tells apart."""
-    version, program = older_codex
-    number = tuple(map(int, version.split(".")))
-    if number < RECORDS_SINCE and _is_agent(signed_in.machine):
-        pytest.skip("this version keeps another shape of an agent identity")
-    signed_in.machine.codex = program
-    _direct(Bench(machine=signed_in.machine, version=number, accounts=signed_in.accounts))
-
-
-def _is_agent(machine: Machine) -> bool:
-    auth = machine.home / "auth.json"
-    return auth.exists() and "agentIdentity" in auth.read_text()
+    It is the direct case, in which a login may reach the provider.
+    """
+    codex.upstream.login = True
+    wrong = []
+    for cell, (auth, requires) in enumerate(CELLS):
+        signed_in.configure(auth, requires, codex.upstream.base_url, cell)
+        prediction, identity = signed_in.prediction(), signed_in.sent(cell)
+        if prediction is not identity:
+            wrong.append((auth, requires, prediction, identity))
+    top = f'chatgpt_base_url = "{signed_in.accounts}/backend-api"\n'
+    codex.write("config.toml", f'model = "gpt-5.5"\nopenai_base_url = "{codex.upstream.base_url}"\n{top}')
+    assert ([], signed_in.prediction("openai")) == (wrong, signed_in.sent())
 
 
 @pytest.mark.parametrize("split", [True, False], ids=["split", "preserved"])
@@ -210,10 +190,10 @@ def test_through_the_proxy(signed_in: Bench, codex: Machine, split: bool) -> Non
 
 
 @pytest.mark.posix("older releases of Codex, which are fetched for Linux")
-def test_a_login_that_only_an_older_codex_sends(machine: Machine, older_codex: tuple[str, Path]) -> None:
+def test_a_login_that_only_an_older_codex_sends(machine: Machine, each_codex: tuple[Version, Path]) -> None:
     """No key and no requires_openai_auth: status and uninstall read the installed version, and warn by it."""
-    version, program = older_codex
-    old = tuple(map(int, version.split("."))) < LOGIN_GATED_SINCE
+    version, program = each_codex
+    old = version < LOGIN_GATED_SINCE
     machine.environ["PATH"] = os.pathsep.join((str(program.parent), os.environ["PATH"]))
     text = relay_config(machine.upstream.base_url).replace(f'env_key = "{KEY_ENV}"\n', "")
     machine.write("config.toml", text)
@@ -226,10 +206,10 @@ def test_a_login_that_only_an_older_codex_sends(machine: Machine, older_codex: t
 
 @pytest.mark.posix("older releases of Codex, which are fetched for Linux")
 @pytest.mark.parametrize("base", ["relay", "built-in"])
-def test_a_login_that_an_older_codex_refuses(machine: Machine, older_codex: tuple[str, Path], base: str) -> None:
+def test_a_login_that_an_older_codex_refuses(machine: Machine, each_codex: tuple[Version, Path], base: str) -> None:
     """An auth.json with a byte order mark: before 0.147 each turn ends with an error, and status says so."""
-    version, program = older_codex
-    refuses = tuple(map(int, version.split("."))) < UNREADABLE_IGNORED_SINCE
+    version, program = each_codex
+    refuses = version < UNREADABLE_IGNORED_SINCE
     machine.codex = program
     machine.environ["PATH"] = os.pathsep.join((str(program.parent), os.environ["PATH"]))
     machine.upstream.key = None

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from cfp.codex.refusals.config import PROFILE_REFUSED_SINCE
 from tests.end_to_end.harness import PROVIDER, Machine, api_key_login, relay_config
 from tests.end_to_end.listeners import Listener
+from tests.real_codex import Version
 
 # /etc for the commands of this shell alone: the administrator's files, copied from a folder, and then the commands.
 NAMESPACE = """\
@@ -167,9 +169,9 @@ def test_another_provider_is_selected_later(codex: Machine) -> None:
     assert status["route_in_force"]["provider"] == {"value": "ollama", "origin": str(codex.config)}
 
 
-def test_the_profile_of_an_older_codex(machine: Machine, older_codex: tuple[str, Path]) -> None:
+def test_the_profile_of_an_older_codex(machine: Machine, each_codex: tuple[Version, Path]) -> None:
     """Codex 0.130 takes the provider that `profile` selects, which is switched; a newer one refuses the file."""
-    version, machine.codex = older_codex
+    version, machine.codex = each_codex
     machine.environ["PATH"] = f"{machine.codex.parent}:/usr/bin:/bin"
     with Listener(key="sk-other") as other:
         machine.write("auth.json", api_key_login())
@@ -180,7 +182,7 @@ def test_the_profile_of_an_older_codex(machine: Machine, older_codex: tuple[str,
             'env_key = "RELAY_KEY"\n[profiles.work]\nmodel_provider = "second"\n',
         )
         ran = machine.cfp("install", "--start", "--port", str(machine.port))
-        if version != "0.130":
+        if version >= PROFILE_REFUSED_SINCE:
             assert (2, "config_refused") == (ran.code, ran.json["code"])
             return
         assert (0, "second") == (ran.code, ran.json["provider"]), ran.transcript
