@@ -9,8 +9,7 @@ from typing import Final
 
 from cfp.codex.hook_command import program_of, words_of
 from cfp.core.facts import BrokenProgram
-from cfp.core.program import program_environ
-from cfp.host.system.windows import NO_WINDOW
+from cfp.host.system.isolation import try_interpreter
 
 _SECONDS: Final = 10.0
 _VERB: Final = "autostart"
@@ -50,17 +49,7 @@ def _failure(command: str) -> str:
     if _VERB not in words:
         return ""
     try:
-        done = subprocess.run(
-            (*words[: words.index(_VERB)], "--version"),
-            env=program_environ(os.environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-            creationflags=NO_WINDOW,
-        )
+        done = try_interpreter((*words[: words.index(_VERB)], "--version"), _SECONDS)
     except subprocess.TimeoutExpired:
         return "does not answer"
     except OSError as error:

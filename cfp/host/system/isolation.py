@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 from cfp.core.program import isolated_code, program_environ
@@ -33,17 +34,7 @@ def import_error(python: str, user_base: str, package: str) -> str:
     """
     words = (*isolated_code(python, user_base, _FIND), " ".join(DEPENDENCIES))
     try:
-        done = subprocess.run(
-            words,
-            env=program_environ(os.environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-            creationflags=NO_WINDOW,
-        )
+        done = try_interpreter(words, _SECONDS)
     except subprocess.TimeoutExpired:
         return "it did not answer"
     except OSError as error:
@@ -57,3 +48,21 @@ def import_error(python: str, user_base: str, package: str) -> str:
     if os.path.realpath(place) != os.path.realpath(package):
         return f"it finds another copy in {place}"
     return f"it does not find {', '.join(lacking)}" if lacking else ""
+
+
+def try_interpreter(words: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
+    """Run a command of this program's as Codex would start it, without input, and return its output.
+
+    Raises OSError where it cannot be run, subprocess.TimeoutExpired where it does not end in time.
+    """
+    return subprocess.run(
+        words,
+        env=program_environ(os.environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=seconds,
+        check=False,
+        creationflags=NO_WINDOW,
+    )
