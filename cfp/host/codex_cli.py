@@ -34,7 +34,7 @@ from cfp.layout import home_of_user, known_default_home
 
 HOOKS_LIST_SINCE = (0, 130)  # the first release whose app-server answers hooks/list
 # The app-server asks the provider for its models as it starts, with the key or login of the user (0.171): an outbound
-# proxy that is not there keeps it from that, where the answer does not need it.
+# proxy that is not there keeps it from that: no answer that is asked for here needs them.
 _OFFLINE = {
     **dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), "http://127.0.0.1:9"),
     **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
@@ -94,7 +94,6 @@ class CodexCli:
                 ("configRequirements/read", None),
             ),
             timeout,
-            environ=_OFFLINE,
         )
         with _understood("app-server"):
             version = _VERSION.search(str(answers[0]["result"]["userAgent"])) if 0 in answers else None
@@ -110,7 +109,7 @@ class CodexCli:
 
         Codex leaves a tier out that the model does not advertise (0.169). Raises Failed.
         """
-        result = self._ask("model/list", {}, timeout, environ=_OFFLINE)
+        result = self._ask("model/list", {}, timeout)
         with _understood("model/list"):
             for entry in result["data"]:
                 if entry["model"] == model:
@@ -148,18 +147,12 @@ class CodexCli:
                 raise Failed("codex_cli_timeout", command=arguments[0]) from error
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def _ask(
-        self, method: str, params: Mapping[str, Any], timeout: float, *, environ: Mapping[str, str] = _AS_IT_IS
-    ) -> Any:
+    def _ask(self, method: str, params: Mapping[str, Any], timeout: float) -> Any:
         """Return the `result` of one app-server request."""
-        return _result(self._converse(((method, params),), timeout, environ=environ)[1], method)
+        return _result(self._converse(((method, params),), timeout)[1], method)
 
     def _converse(
-        self,
-        requests: Sequence[tuple[str, Mapping[str, Any] | None]],
-        timeout: float,
-        *,
-        environ: Mapping[str, str] = _AS_IT_IS,
+        self, requests: Sequence[tuple[str, Mapping[str, Any] | None]], timeout: float
     ) -> dict[int, Mapping[str, Any]]:
         """Return the answer to each request by its number, and to `initialize` as 0: JSON lines without "jsonrpc"."""
         hello = {"clientInfo": {"name": "codex-fast-proxy", "version": "1"}}
@@ -172,7 +165,7 @@ class CodexCli:
         ]
         command = f"app-server {requests[0][0]}"
         expired = threading.Event()
-        cli = replace(self, environ={**self.environ, **environ})
+        cli = replace(self, environ={**self.environ, **_OFFLINE})
         with _started(cli, "app-server", stderr=subprocess.DEVNULL) as process:
             watchdog = threading.Timer(timeout, _expire, (process, expired))
             watchdog.start()

@@ -18,6 +18,8 @@ from cfp.codex.auth_json import Login
 from cfp.errors import Failed
 from cfp.host.codex_cli import CodexCli, find_codex
 from cfp.host.system.windows import profile_folder
+from tests.end_to_end.harness import chatgpt_login
+from tests.end_to_end.listeners import Listener
 from tests.users import NOTHING, of_user
 
 Script = Callable[[str], CodexCli]
@@ -250,3 +252,15 @@ def test_a_broken_hooks_file_is_a_warning(real: CodexCli, codex_home: Path, tmp_
 def test_the_real_default_model(real: CodexCli) -> None:
     """A fresh home has a default model."""
     assert (real.default_model() or "").startswith("gpt-")
+
+
+def test_the_default_model_is_asked_for_without_the_provider(codex_cli: Path, codex_home: Path) -> None:
+    """The provider gets no `GET /models` with the login of the user, which nobody asked for (Codex 0.171)."""
+    with Listener(login=True) as provider:
+        (codex_home / "auth.json").write_text(chatgpt_login())
+        (codex_home / "config.toml").write_text(f'openai_base_url = "{provider.base_url}"\n')
+        nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
+        cli = find_codex({**os.environ, **nowhere}, codex_home, program=codex_cli)
+        assert cli is not None
+        assert (cli.default_model() or "").startswith("gpt-")
+        assert () == provider.received
