@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,7 +23,7 @@ from cfp.advice import completed, home_flag
 from cfp.commands import COMMANDS
 from cfp.commands.command import Command, ForegroundCommand, Outcome
 from cfp.commands.overview import overview
-from cfp.commands.parsing import load, page, parsed
+from cfp.commands.parsing import load, page, parsed, perhaps
 from cfp.core.ownership import check_ownership
 from cfp.errors import CfpError, CutShort, Refused, UsageError
 from cfp.hook import answer_of_last_resort
@@ -32,7 +31,7 @@ from cfp.host.disk import DISK
 from cfp.host.home import Host
 from cfp.host.reserve import with_room
 from cfp.host.worker.code_id import python_path
-from cfp.layout import locate
+from cfp.layout import known_default_home, locate
 from cfp.messages import Message, message
 from cfp.messages.diagnoses import HOOK_STOPS
 from cfp.result import Exit, Raw, Result, Rows, changed_after, envelope, json_text, render
@@ -186,9 +185,7 @@ def _dispatch(
         _print(f"codex-fast-proxy {cfp.__version__}\n", streams.out)
         return 0
     if argv[0] != verb or verb not in COMMANDS:
-        near = get_close_matches(argv[0], COMMANDS, n=1)
-        meant = f"; perhaps `{near[0]}` is meant" if near else ""
-        raise UsageError("usage", reason=f"the first word must be a command{meant}")
+        raise UsageError("usage", reason=f"the first word must be a command{perhaps(argv[0], COMMANDS)}")
     if _HELP & set(_own(argv)):
         _print(page(verb), streams.out)
         return 0
@@ -210,7 +207,10 @@ def _run(
 ) -> int:
     """Run a verb and print its outcome; return the exit code."""
     names = parsed(verb, argv[1:])
-    host = find(names.pop("codex_home"), environ, python_path())
+    home = names.pop("codex_home")
+    if not command.needs_home and not home and not environ.get("CODEX_HOME") and known_default_home(environ) is None:
+        home = os.devnull  # a home that nothing can be in, and that the command does not look for
+    host = find(home, environ, python_path())
     with _truth_about_interrupts(host):
         args = command.parse(names)
         if command.needs_sockets and host.is_walled:

@@ -97,4 +97,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
+    needs_home=False,
 )

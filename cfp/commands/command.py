@@ -59,12 +59,14 @@ class Command(CommandHelp, Generic[ArgsT]):
 
     writes  whether it may write in the Codex home with these flags, and must therefore run as the home's owner
     uses_reserve  it runs again with the room that an install keeps, where the disk is full
+    needs_home     it is about a Codex home, so it refuses a user who has none and names none
     needs_sockets  it decides by ports or asks over the network, so it refuses where a sandbox allows no socket
     """
 
     args: type[ArgsT]
     run: Callable[[ArgsT, Host], Outcome]
     writes: Callable[[ArgsT], bool] = _never
+    needs_home: bool = True
     needs_sockets: bool = True
     uses_reserve: bool = False
 

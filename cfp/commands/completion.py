@@ -125,5 +125,6 @@ COMMAND = Command(
     output="Prints the script.",
     has_format=False,
     run=run,
+    needs_home=False,
     needs_sockets=False,
 )

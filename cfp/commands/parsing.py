@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from functools import cache, partial
 from typing import Any, Final, NoReturn
 
@@ -18,13 +19,27 @@ PROGRAM: Final = "codex-fast-proxy"
 FORMATS: Final = ("json", "text")
 _WIDEST: Final = 100  # longer lines are hard to read on any terminal
 _FLAGS_COLUMN: Final = 32
+_UNKNOWN: Final = "unrecognized arguments:"  # as argparse begins that error in every version that runs here
+
+
+def perhaps(word: str, known: Iterable[str]) -> str:
+    """Return the clause that names the known word closest to a mistyped one; "" where none is close."""
+    near = get_close_matches(word, known, n=1)
+    return f"; perhaps `{near[0]}` is meant" if near else ""
 
 
 class Parser(argparse.ArgumentParser):
     """argparse whose errors are ours: they become JSON, like every other."""
 
     def error(self, text: str) -> NoReturn:
-        raise UsageError("usage", reason=redact(text))  # a key that stands where no key belongs
+        reason = redact(text)  # a key that stands where no key belongs
+        raise UsageError("usage", reason=reason + self._suggestion(text))
+
+    def _suggestion(self, text: str) -> str:
+        """Return the clause that names our flag closest to the first unknown one; "" where none is close."""
+        unknown = (word.partition("=")[0] for word in text.split() if word.startswith("-"))
+        suggestions = (perhaps(word, self._option_string_actions) for word in unknown)
+        return next(filter(None, suggestions), "") if text.startswith(_UNKNOWN) else ""
 
 
 def load(verb: str) -> CommandHelp:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from cfp import __version__
 from cfp.cli import Streams, main
 from cfp.commands import COMMANDS
+from cfp.commands.completion import menu
 from cfp.layout import Layout
 from cfp.result import Result, envelope
 from tests.access import others_may_read
@@ -65,6 +67,35 @@ def test_help_and_version_are_for_people() -> None:
     assert all(verb in text for verb in COMMANDS)
     assert (0, f"codex-fast-proxy {__version__}\n") == run_command("--version")
     assert run_command("--help") == run_command()
+
+
+SYNTAX = menu()
+FLAGS = [
+    (verb, flag) for verb, syntax in SYNTAX.items() for flag in syntax.flags if len(flag) > 5 and verb != "serve"
+]
+
+
+@given(st.sampled_from(FLAGS), st.integers(3, 20))
+def test_a_mistyped_flag_brings_ours_to_mind(flag: tuple[str, str], place: int) -> None:
+    """A flag of any verb that lacks one letter; the suggestion is a flag of that verb."""
+    verb, name = flag
+    at = 3 + place % (len(name) - 3)
+    typed = name[:at] + name[at + 1 :]
+    if typed in SYNTAX[verb].flags:
+        return
+    words = SYNTAX[verb].words[:1]  # one of those that must be there
+    reason = json.loads(run_command(verb, *words, typed)[1])["error"]
+    near = re.search(r"perhaps `(--[\w-]+)` is meant", reason)
+    assert near is not None, reason
+    assert near[1] in SYNTAX[verb].flags
+
+
+def test_what_is_like_no_flag_brings_none_to_mind() -> None:
+    """Nor does a value, or a word."""
+    for words in (["--zzzzzz"], ["zzz"], ["--zz=--port"]):
+        assert "perhaps" not in run_command("doctor", *words)[1]
+    assert "perhaps `--probe` is meant" in run_command("doctor", "--prob")[1]
+    assert "perhaps `doctor` is meant" in run_command("docter")[1]
 
 
 @pytest.mark.parametrize("verb", ["check-update", "link-skill", "unlink-skill", "benchmark"])

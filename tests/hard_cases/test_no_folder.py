@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,8 @@ LINES = (
     *[("prepare-chatgpt-login",), ("benchmark",), ("run", "--", "codex"), ("link-skill",), ("unlink-skill",)],
     *[("dashboard",), ("status", "--format", "text")],
 )
+
+WITHOUT_HOME = (("completion", "bash"), ("check-update",), ("demo",))
 
 
 def run(environ: Mapping[str, str], *words: str) -> CommandAnswer:
@@ -83,6 +86,21 @@ def test_a_home_that_is_named_is_enough(tmp_path: Path) -> None:
     assert known_default_home({"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}) == tmp_path / ".codex"
 
 
+def test_a_verb_about_no_home_needs_none() -> None:
+    """It answers as for any user; the demo may find that this user cannot run the interpreter of these tests."""
+    load_all()
+    for words in WITHOUT_HOME[:2]:
+        assert 0 == run({"PATH": os.defpath}, *words).code
+    demo = run({"PATH": os.defpath}, "demo").json
+    if demo["folder"]:
+        shutil.rmtree(demo["folder"])
+    assert demo["steps"][0]["ok"]
+
+
 def test_the_lines_are_known() -> None:
-    """Each is a verb."""
-    assert {words[0] for words in LINES} <= set(COMMANDS)
+    """Each is a verb, and the others need no home."""
+    assert {words[0] for words in LINES} <= {verb for verb in COMMANDS if verb not in ("serve", "autostart")}
+    assert {words[0] for words in WITHOUT_HOME} == set(COMMANDS) - {words[0] for words in LINES} - {
+        "serve",
+        "autostart",
+    }
