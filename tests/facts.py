@@ -71,7 +71,6 @@ def facts(config: bytes | None = CONFIG, hooks: bytes | None = None, **other: An
         backups=(),
         login=LoginMode.API_KEY,
         codex_login=CODEX_LOGINS[other.get("login", LoginMode.API_KEY)],
-        opted_out=False,
         provider_keys=frozenset(),
         environment=frozenset({"RELAY_KEY"}),
         dotenv=frozenset(),

@@ -17,6 +17,7 @@ from cfp.core.health import WorkerHealth
 from cfp.core.keys.flaws import FlawedKey
 from cfp.core.manifest import FormerAddress, Manifest, ManifestState, digest
 from cfp.core.ownership import UNKNOWN, Ownership
+from cfp.core.policy import STANDARD, chosen_tier
 from cfp.core.settings import Settings
 from cfp.layout import SYSTEM, Layout, SystemLayout
 
@@ -197,7 +198,6 @@ class Facts:
     backups: tuple[str, ...]
     login: LoginMode
     codex_login: Login
-    opted_out: bool
     provider_keys: frozenset[str]
     environment: frozenset[str]
     user_environment: frozenset[str] = frozenset()
@@ -233,6 +233,22 @@ class Facts:
     def codex_config(self) -> Mapping[str, Any]:
         """The config that Codex reads for a session without flags: config.toml and what stands below and above it."""
         return self.as_codex_reads(self.config.root)
+
+    @property
+    def opted_out(self) -> bool:
+        """Whether the tier in force is `default`, the choice of a user who wants no Fast."""
+        return bool(self._tier_in_force == STANDARD)
+
+    @property
+    def _tier_in_force(self) -> Any:
+        """Return Codex's own word, else that of the files, the highest first; the worker reads the same files.
+
+        A Codex that still reads a selected profile names what that profile covers (0.130).
+        """
+        layers = (self.system.requirements, self.system.managed, self.config.root, self.system.config)
+        if self.codex is not None and not self.codex.refusal and not any("profile" in layer for layer in layers):
+            return None if self.codex.service_tier is None else self.codex.service_tier.value
+        return next((tier for layer in layers if (tier := chosen_tier(layer)) is not None), None)
 
     def as_codex_reads(self, doc: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a config.toml over the administrator's; a Codex before 0.140 puts the selected profile on top."""

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from typing import Any, Final
 
 from cfp.codex.auth_json import LoginMode
 from cfp.core.settings import Policy
 
-__all__ = ["EffectivePolicy", "FastBehavior", "LoginMode", "effective_policy", "fast_behavior"]
+__all__ = [
+    "STANDARD",
+    "EffectivePolicy",
+    "FastBehavior",
+    "LoginMode",
+    "chosen_tier",
+    "effective_policy",
+    "fast_behavior",
+]
 
 
 class EffectivePolicy(enum.StrEnum):
@@ -28,6 +38,8 @@ class FastBehavior(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+STANDARD: Final = "default"  # the tier of a user who wants no Fast; no request has it (Codex 0.171)
+
 # fmt: off
 _AUTO = {
     LoginMode.API_KEY: (EffectivePolicy.INJECT_MISSING, FastBehavior.AUTO_GLOBAL_PRIORITY),
@@ -43,10 +55,21 @@ _FIXED = {
 
 
 def effective_policy(policy: Policy, login: LoginMode, *, opted_out: bool = False) -> EffectivePolicy:
-    """Decide for a request without a tier. `opted_out`: config.toml has `service_tier = "default"`."""
+    """Decide for a request without a tier. `opted_out`: the tier in force is `default`."""
     if policy is Policy.AUTO:
         return EffectivePolicy.PRESERVE if opted_out else _AUTO[login][0]
     return _FIXED[policy][0]
+
+
+def chosen_tier(config: Mapping[str, Any]) -> Any:
+    """Return the tier that one file of Codex states; None where it states none.
+
+    A profile that the file selects comes first: a Codex that selects none by `profile` refuses such a file (0.140).
+    """
+    name, tables = config.get("profile"), config.get("profiles")
+    profile = tables.get(name) if isinstance(name, str) and isinstance(tables, Mapping) else None
+    stated = profile.get("service_tier") if isinstance(profile, Mapping) else None
+    return config.get("service_tier") if stated is None else stated
 
 
 def fast_behavior(policy: Policy, login: LoginMode) -> FastBehavior:

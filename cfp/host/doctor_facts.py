@@ -27,7 +27,7 @@ _PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 def read_doctor_facts(host: Host, facts: Facts, *, platform_name: str = sys.platform) -> DoctorFacts:
     """Read them once; unreadable files and failed CLI calls are left out."""
     environ = {**host.environ, **parse_dotenv(read_or_none(host.layout.dotenv), host.environ)}
-    doc = facts.config.root
+    doc = facts.codex_config
     model = doc.get("model") if isinstance(doc.get("model"), str) else ""
     store = doc.get("cli_auth_credentials_store")
     unknown = facts.login is LoginMode.UNKNOWN
@@ -56,7 +56,7 @@ def _app_variables(facts: Facts, platform_name: str) -> frozenset[str] | None:
     """Return the names of the variables with keys that the Codex App has; None where no shell matters to it."""
     if platform_name not in {"darwin", "win32"}:
         return None
-    doc = facts.config.root
+    doc = facts.codex_config
     keys = {name for provider in providers(doc) if (name := env_key(doc, provider)) is not None}
     kept = macos.launchd_variables(keys & facts.environment) if platform_name == "darwin" else frozenset()
     return facts.dotenv | facts.user_environment | kept

@@ -122,7 +122,6 @@ def survey(
             store,
             environ.get("CODEX_ACCESS_TOKEN"),  # as one that is no JSON
         ),
-        opted_out=_text_of(config, "service_tier") == "default",
         provider_keys=frozenset(stored_keys(provider_auth)),
         environment=names_of(variables_of(environ, dotenv)),
         user_environment=names_of(user_environ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -17,16 +18,17 @@ from cfp.codex.auth_json import api_key, login_mode
 from cfp.core import header_names
 from cfp.core.keys.bearer import bearer, is_key
 from cfp.core.keys.provider_auth import stored_keys
-from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy
+from cfp.core.policy import STANDARD, EffectivePolicy, LoginMode, chosen_tier, effective_policy
 from cfp.core.settings import Policy, Settings
 from cfp.host.system.files.file_use import read_bytes
-from cfp.layout import Layout
+from cfp.layout import SYSTEM, Layout, SystemLayout
 from journal.fs import FileInUse
 
 T = TypeVar("T")
 _KEPT_S: Final = 10.0
 # A config.toml without any of these has neither setting; a backslash may be an escape inside either key.
 _CONFIG_MARKS: Final = (b"service_tier", b"cli_auth_credentials_store", b"\\")
+_TIER_MARKS: Final = (b"service_tier", b"\\")
 # `http_headers`, the end of `env_http_headers`, and `gateway_oauth` count in split mode only.
 _HEADERS_MARKS: Final = (b"http_headers", b"gateway_oauth")
 _TABLES: Final = ("http_headers", "env_http_headers")
@@ -120,10 +122,28 @@ class _UserConfig:
     passing: frozenset[bytes] = _PASSING
 
 
+class _StatedTier:
+    """Reads the tier in one of the administrator's files; one that cannot be parsed changes nothing."""
+
+    def __init__(self) -> None:
+        self._last: Any = None
+
+    def __call__(self, data: bytes | None) -> Any:
+        if data is None or not any(mark in data for mark in _TIER_MARKS):
+            self._last = None
+            return None
+        from cfp.codex.toml_reader import loads  # noqa: PLC0415  as for config.toml
+
+        with suppress(ValueError):
+            self._last = chosen_tier(loads(data.decode("utf-8-sig")))
+        return self._last
+
+
 class Credentials:
     """The parts of auth.json, config.toml, .env and provider-auth.json that requests need.
 
-    turn  returns an object that changes with each turn of the event loop; the key is looked up once per turn
+    turn    returns an object that changes with each turn of the event loop; the key is looked up once per turn
+    system  the administrator's files, which state the tier, too
     """
 
     def __init__(
@@ -132,12 +152,15 @@ class Credentials:
         layout: Layout,
         environ: Mapping[str, str],
         turn: Callable[[], object] = object,
+        system: SystemLayout = SYSTEM,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._turn = turn
         self._looked_up_in: object = None  # the turn of the last lookup that succeeded
         self._config = StatCached(layout.config, self._parse_config)
+        above, self._below = (system.requirements, system.managed), StatCached(system.config, _StatedTier())
+        self._above = tuple(StatCached(path, _StatedTier()) for path in above)
         self._auth = StatCached(layout.auth, lambda data: data)
         self._provider_auth = StatCached(layout.provider_auth, self._parse_provider_auth)
         self._dotenv = StatCached(layout.dotenv, self._parse_dotenv)
@@ -210,8 +233,15 @@ class Credentials:
         """Return the policy for a request without a tier, now."""
         if self._fixed_policy is not None:
             return self._fixed_policy
-        opted_out = self._config.get().service_tier == "default"
-        return effective_policy(Policy.AUTO, self.login(), opted_out=opted_out)
+        return effective_policy(Policy.AUTO, self.login(), opted_out=self._tier_in_force() == STANDARD)
+
+    def _tier_in_force(self) -> Any:
+        """Return the tier of the highest file that states one, as `Facts.opted_out` reads them."""
+        for file in self._above:
+            if (tier := file.get()) is not None:
+                return tier
+        tier = self._config.get().service_tier
+        return self._below.get() if tier is None else tier
 
     def _parse_dotenv(self, data: bytes | None) -> Mapping[str, str]:
         if data is None:
@@ -236,7 +266,7 @@ class Credentials:
             return self._last_config or _UserConfig()
         store = doc.get("cli_auth_credentials_store")
         self._last_config = _UserConfig(
-            service_tier=doc.get("service_tier"),
+            service_tier=chosen_tier(doc),
             credentials_store=store if isinstance(store, str) else None,
             passing=self._passing_of(doc) if self._settings.overrides_auth else _PASSING,
         )

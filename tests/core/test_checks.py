@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from typing import Any
 
@@ -197,6 +198,34 @@ GONE = BrokenProgram(path="/gone/bin/python", reason="is not there any more")
 def test_what_the_home_earns(home: Any, check: str, result: tuple[bool, str]) -> None:
     """One result for one fact."""
     assert result == codes(home)[check]
+
+
+def test_a_provider_of_the_system_file_is_checked_as_one_of_config_toml() -> None:
+    """Before an install and after it, each check has the same result, wherever the provider's table stands."""
+    table = (
+        'base_url = "http://relay.example/v1"\nrequires_openai_auth = true\n'
+        'model_catalog_url = "https://relay.example/c"\nenv_key = "RELAY_KEY"\n'
+    )
+    config = f'model_provider = "relay"\n[model_providers.relay]\nname = "Relay"\n{table}'
+    by_user = facts(config.encode())
+    by_system = facts(b"", system=SystemFiles(config=tomllib.loads(config)))
+    machine = replace(MACHINE, app_variables=frozenset())
+    assert codes(by_user, machine) == codes(by_system, machine)
+    expected = {
+        "upstream_encryption": "upstream_unencrypted",
+        "app_environment": "key_of_this_shell",
+        "model_catalog": "ok",
+    }
+    assert expected == {name: codes(by_system, machine)[name][1] for name in expected}
+    (one, other) = (run_checks(home, machine)["model_catalog"].detail for home in (by_user, by_system))
+    assert one == other
+
+
+def test_the_file_that_opts_out_is_named() -> None:
+    """It need not be config.toml."""
+    system = SystemFiles(config={"service_tier": "default"})
+    policy = run_checks(replace(ENABLED, system=system), MACHINE)["service_tier_policy"]
+    assert f'{system.layout.config} says service_tier = "default"' in policy.detail
 
 
 @pytest.mark.parametrize("owner", [{"other_user": True}, {}])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
+from cfp.codex.app_server.answers import CodexAnswers, Setting
 from cfp.codex.auth_json import LoginMode
 from cfp.core.policy import EffectivePolicy, FastBehavior, effective_policy, fast_behavior
 from cfp.core.settings import Policy
+from tests.facts import facts
 
 
 def test_auto_injects_only_for_an_api_key_login_without_opt_out() -> None:
@@ -36,3 +39,15 @@ def test_every_combination_has_a_behaviour() -> None:
     for (policy, login), behaviour in named.items():
         injects = effective_policy(policy, login) is EffectivePolicy.INJECT_MISSING
         assert injects == (behaviour in {FastBehavior.AUTO_GLOBAL_PRIORITY, FastBehavior.GLOBAL_PRIORITY})
+
+
+def test_codexs_own_word_on_the_tier_counts() -> None:
+    """It knows places that we do not read; where it refuses the files, or a profile covers its word, they count."""
+    default = Setting(value="default", origin="com.openai.codex", layer="mdm")
+    assert facts(codex=CodexAnswers(service_tier=default)).opted_out
+    stated = b'service_tier = "default"\n'
+    assert not facts(stated, codex=CodexAnswers(service_tier=replace(default, value="fast"))).opted_out
+    assert not facts(stated, codex=CodexAnswers()).opted_out
+    assert facts(stated, codex=CodexAnswers(refusal="no")).opted_out
+    in_profile = b'profile = "p"\n[profiles.p]\n' + stated
+    assert facts(in_profile, codex=CodexAnswers(), codex_version=(0, 130, 0)).opted_out

@@ -117,6 +117,31 @@ def test_a_route_that_the_administrator_sets(codex: Machine, files: dict[str, st
 
 
 @pytest.mark.posix("/etc/codex", needs="linux")
+@pytest.mark.parametrize("name", ["config.toml", "managed_config.toml"])
+def test_an_opt_out_of_the_administrator(codex: Machine, name: str) -> None:
+    """`service_tier = "default"` there keeps the proxy from adding one, and the commands say so."""
+    codex.relay()
+    codex.write("auth.json", api_key_login())
+    install, status, _, doctor, _ = administered(
+        codex,
+        {name: 'service_tier = "default"\n'},
+        cfp("install", "--start", "--port", str(codex.port)),
+        cfp("status"),
+        turn(codex),
+        cfp("doctor"),
+        cfp("uninstall"),
+    )
+    answer = json.loads(install[1])
+    assert ("preserve", True) == (
+        answer["service_tier_effective_policy"],
+        "service_tier_opt_out_kept" in answer["warnings"],
+    )
+    assert "preserve" == json.loads(status[1])["service_tier_effective_policy"]
+    assert f'/etc/codex/{name} says service_tier = "default"' in check_of(doctor[1], "service_tier_policy")["detail"]
+    assert [False, False] == ["service_tier" in each.json() for each in codex.upstream.turns]
+
+
+@pytest.mark.posix("/etc/codex", needs="linux")
 @pytest.mark.parametrize("bar", ["allow_managed_hooks_only = true\n", "[features]\nhooks = false\n"])
 def test_hooks_that_the_administrator_forbids(codex: Machine, bar: str) -> None:
     """The install goes on, since turns pass the proxy, and says that only `start` will start it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from cfp.core import header_names
 from cfp.core.policy import EffectivePolicy, LoginMode
 from cfp.core.settings import Policy, Settings
 from cfp.errors import Failed
+from cfp.host.administrator import read_system_files
 from cfp.host.provider.keys import CodexFiles, KeySource, ProviderKey, checked_bearer, discover_key
-from cfp.layout import Layout
+from cfp.layout import Layout, SystemLayout
 from cfp.proxy.credentials import Credentials, KeyUnusable, StatCached
 from journal.fs import FileInUse
+from tests.facts import facts
 
 ENVIRON = {"RELAY_KEY": " sk-env ", "BAD": "a\r\nX: y", "EMPTY": " "}
 KEY = '{"OPENAI_API_KEY":"sk-x"}'
@@ -24,13 +27,16 @@ CHATGPT = '{"tokens":{"access_token":"t"}}'
 
 
 def credentials(home: Path, policy: Policy = Policy.AUTO, **settings: object) -> Credentials:
-    chosen = Settings(
+    return Credentials(settings_of(policy, **settings), Layout(home), ENVIRON)
+
+
+def settings_of(policy: Policy = Policy.AUTO, **settings: object) -> Settings:
+    return Settings(
         provider="relay",
         upstream_base="https://relay.example",
         service_tier_policy=policy,
         **settings,  # type: ignore[arg-type]  # the two key settings
     )
-    return Credentials(chosen, Layout(home), ENVIRON)
 
 
 def sent(chosen: Credentials) -> bytes:
@@ -164,6 +170,47 @@ def test_the_policy_decides_who_adds_the_tier(
         if text is not None:
             path.write_bytes(text.encode())
     assert credentials(tmp_path, policy).effective_policy() is expected
+
+
+TIERS = st.sampled_from([None, "default", "fast"])
+
+
+@given(tiers=st.lists(TIERS, min_size=4, max_size=4), in_profile=st.booleans())
+def test_the_highest_file_that_states_a_tier_counts(*, tiers: list[str | None], in_profile: bool) -> None:
+    """Worker and commands agree on every combination, and a tier in a selected profile is one of its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        home, system = Path(folder, "home"), SystemLayout(Path(folder, "system"))
+        for path in (home, system.folder):
+            path.mkdir()
+        Layout(home).auth.write_text(KEY)
+        files = (system.requirements, system.managed, Layout(home).config, system.config)
+        for file, tier in zip(files, tiers, strict=True):
+            if tier is not None:
+                line = f'service_tier = "{tier}"\n'
+                file.write_text(f'profile = "p"\n[profiles.p]\n{line}' if in_profile else line)
+        worker = Credentials(settings_of(), Layout(home), ENVIRON, system=system)
+        surveyed = facts(
+            Layout(home).config.read_bytes() if Layout(home).config.exists() else None,
+            system=read_system_files(system),
+        )
+        expected = next(filter(None, tiers), None) == "default"
+        assert expected == (worker.effective_policy() is EffectivePolicy.PRESERVE)
+        assert expected == surveyed.opted_out
+
+
+def test_an_administrators_file_that_breaks_does_not_undo_the_opt_out(tmp_path: Path) -> None:
+    """Its last parsed version counts, and one that is gone states nothing."""
+    system = SystemLayout(tmp_path / "system")
+    system.folder.mkdir()
+    Layout(tmp_path).auth.write_text(KEY)
+    chosen = Credentials(settings_of(), Layout(tmp_path), ENVIRON, system=system)
+    for text, expected in (
+        ('service_tier = "default"', EffectivePolicy.PRESERVE),
+        ('service_tier = "defa', EffectivePolicy.PRESERVE),
+        (None, EffectivePolicy.INJECT_MISSING),
+    ):
+        system.managed.unlink() if text is None else system.managed.write_text(text)
+        assert chosen.effective_policy() is expected
 
 
 def test_a_half_written_config_does_not_undo_the_opt_out(tmp_path: Path) -> None:

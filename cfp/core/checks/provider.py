@@ -22,6 +22,7 @@ from cfp.core.route_report import (
     variables_of_new_programs,
 )
 from cfp.core.state import is_enabled, uses_proxy
+from cfp.core.verdict.route import route_in_force
 from cfp.messages import Message, message
 from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, OPTED_OUT, PASSES, WEBSOCKET
@@ -60,7 +61,7 @@ def upstream_encryption(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that the key and the prompts cross no network in the clear."""
     provider = _provider(facts, surroundings)
     saved = facts.settings is not None and facts.settings.provider == provider
-    url = facts.settings.upstream_base if facts.settings and saved else provider_url(facts.config.root, provider)
+    url = facts.settings.upstream_base if facts.settings and saved else provider_url(facts.codex_config, provider)
     if url is None or not is_unencrypted(url):
         return success(PASSES["upstream_encrypted"])
     host = host_of(url)
@@ -78,7 +79,7 @@ def key_format(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
 
 def _provider(facts: Facts, surroundings: DoctorFacts) -> str:
     saved = facts.settings.provider if facts.settings else None
-    return surroundings.provider or saved or active_provider(facts.config.root) or ""
+    return surroundings.provider or saved or active_provider(facts.codex_config) or ""
 
 
 def service_tier_policy(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
@@ -89,12 +90,18 @@ def service_tier_policy(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     effective = effective_policy(policy, facts.login, opted_out=facts.opted_out)
     detail = PASSES["policy"].filled({"policy": policy, "effective": effective}).sentence
     if facts.opted_out:
-        detail += OPTED_OUT
+        detail += OPTED_OUT.format(place=_place_of_tier(facts))
     lacks_tier = surroundings.model_tiers is not None and facts.settings.service_tier not in surroundings.model_tiers
     if lacks_tier and effective is EffectivePolicy.PRESERVE:
         text = FINDINGS["model_without_tier"].filled({"detail": detail, "model": surroundings.model})
         return advice("model_without_tier", text, policy=policy, effective=effective, model=surroundings.model)
     return success(Message(detail), policy=policy, effective=effective, opted_out=facts.opted_out)
+
+
+def _place_of_tier(facts: Facts) -> str:
+    route = route_in_force(facts)
+    tier = None if route is None else route.service_tier
+    return tier.origin if tier is not None and tier.origin else "Codex's configuration"
 
 
 def upstream_auth(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
@@ -122,7 +129,7 @@ def upstream_auth(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
 
 
 def _auth_before_install(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
-    provider = surroundings.provider or active_provider(facts.config.root)
+    provider = surroundings.provider or active_provider(facts.codex_config)
     if provider is None or facts.config.is_unparseable:
         return success(PASSES["key_not_configured"])
     direct = codex_identity(facts, provider)
@@ -137,7 +144,7 @@ def _auth_before_install(facts: Facts, surroundings: DoctorFacts) -> CheckResult
 
 def app_environment(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that the Codex App, which no shell starts, has the variable of the provider's key."""
-    variable = env_key(facts.config.root, _provider(facts, surroundings))
+    variable = env_key(facts.codex_config, _provider(facts, surroundings))
     has = surroundings.app_variables
     if has is None or variable is None or variable not in facts.environment - has:
         return success(PASSES["app_environment"])
@@ -147,7 +154,7 @@ def app_environment(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
 
 def model_catalog(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that the provider's catalogue does not receive a login that the proxy keeps from the provider."""
-    doc, settings = facts.config.root, facts.settings
+    doc, settings = facts.codex_config, facts.settings
     provider = settings.provider if settings else surroundings.provider or active_provider(doc) or ""
     url = catalog_url(doc, provider)
     if url is None:

@@ -108,7 +108,7 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
         backup_path=draft.backup,
         prune=prune_backups(facts, new_backup),
         changed_route=changed_route,
-        warnings=_warnings(doc, target),
+        warnings=_warnings(doc, target, opted_out=facts.opted_out),
         route_warnings=route_warnings(facts, settings),
         from_state=from_state,
         to_state=State.ENABLED,
@@ -305,11 +305,11 @@ def _addresses(draft: _Draft) -> tuple[FileChange, ...]:
     return addresses_change(draft.facts, (*own_addresses(draft.facts), present), without=given_up)
 
 
-def _warnings(doc: Mapping[str, Any], target: Target) -> tuple[str, ...]:
+def _warnings(doc: Mapping[str, Any], target: Target, *, opted_out: bool) -> tuple[str, ...]:
     codes = []
     if any(value is False for value in hooks_feature.hook_flags(doc).values()):
         codes.append("hooks_opt_out_overridden")
-    if doc.get("service_tier") == "default":
+    if opted_out:
         codes.append("service_tier_opt_out_kept")
     if target.activate:
         codes.append("history_is_filed_by_provider")
