@@ -168,6 +168,10 @@ def _stream(result: Rows, streams: Streams) -> int:
         return 0
     if none:
         _print(result.none + "\n", streams.err)
+    if in_columns and result.closing is not None:
+        from cfp.views.page import plain  # noqa: PLC0415  see above
+
+        _print(f"\n{plain(result.closing())}\n", streams.err)
     return 0
 
 

@@ -167,7 +167,13 @@ def _serves(home: str, settings: dict[str, Any]) -> bool:
     from cfp.core.served_settings import serves  # noqa: PLC0415  after the cheaper checks
 
     health = _own_health(home, settings)
-    return health is not None and serves(health, settings)
+    return health is not None and serves(health, settings) and not _has_to_warn(health)
+
+
+def _has_to_warn(health: dict[str, Any]) -> bool:
+    """Whether the user may have to hear of something: the newest request failed, or the provider's key is missing."""
+    traffic = health.get("last_requests")
+    return bool(traffic and traffic["trouble"]) or health.get("upstream_api_key_available") is False
 
 
 def _own_health(home: str, settings: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The SessionStart hook's answer to Codex: nothing lets the session go on, one JSON object stops it."""
+"""The SessionStart hook's answer to Codex: nothing, a warning for the user, or the JSON that stops the session."""
 
 from __future__ import annotations
 
@@ -17,11 +17,22 @@ def stop_answer(reason: Message, layout: Layout, environ: Mapping[str, str]) -> 
 
     The commands in it mean this home in a shell without CODEX_HOME, too.
     """
-    shell = {name: value for name, value in environ.items() if name != "CODEX_HOME"}
-    remedy = at_home(reason.action, home_flag(layout, shell))
+    remedy = _at_home(reason.action, layout, environ)
     text = HOOK_STOPS["stop"].filled({"cause": reason.sentence, "remedy": remedy}).sentence
     # In ASCII: PowerShell reads and writes what passes it in the code page of the console.
     return json.dumps({"continue": False, "stopReason": text}) + "\n"
+
+
+def warning_answer(warning: Message, layout: Layout, environ: Mapping[str, str]) -> str:
+    """Return the answer that lets the session go on; Codex shows `systemMessage` to the user, not to the model."""
+    action = _at_home(warning.action, layout, environ)
+    return json.dumps({"systemMessage": f"codex-fast-proxy: {warning.sentence} {action}".rstrip()}) + "\n"
+
+
+def _at_home(action: str, layout: Layout, environ: Mapping[str, str]) -> str:
+    """Return the action with commands that mean this home in a shell without CODEX_HOME."""
+    shell = {name: value for name, value in environ.items() if name != "CODEX_HOME"}
+    return at_home(action, home_flag(layout, shell))
 
 
 def answer_of_last_resort(words: Sequence[str], reason: Message, environ: Mapping[str, str]) -> str:

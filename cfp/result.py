@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,11 +38,13 @@ class Rows:
 
     columns  columns for people, or JSON lines; None: columns on a terminal
     none     the sentence for stderr where the stream is empty
+    closing  returns the sentences for stderr below the last column; None where there are none
     """
 
     rows: Iterator[Mapping[str, Any]]
     columns: bool | None
     none: str
+    closing: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

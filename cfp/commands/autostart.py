@@ -1,4 +1,7 @@
-"""The SessionStart hook: start the proxy that config.toml points at, or stop the session. It always exits 0."""
+"""The SessionStart hook: start the proxy that config.toml points at, or stop the session. It always exits 0.
+
+Where the next request would fail as the last one did, it warns the user.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,14 @@ from typing import Any
 
 from cfp.commands.command import Command, always
 from cfp.commands.start import begin_worker, worker_fields
+from cfp.core.diagnosis import session_warning
 from cfp.core.facts import Facts
 from cfp.core.launch import Launch
 from cfp.core.plan.session import plan_session
 from cfp.core.plan.start import StartPlan, plan_autostart
 from cfp.core.plan.worker import WorkerAction
 from cfp.errors import Busy, CfpError, Refused
-from cfp.hook import stop_answer
+from cfp.hook import stop_answer, warning_answer
 from cfp.host.home import Host
 from cfp.host.reserve import with_room
 from cfp.lifecycle.effects import Switch
@@ -38,7 +42,10 @@ _LOG_LIMIT_BYTES = 256 * 1024
 
 
 EXAMPLES = (
-    ("--quiet", "the hook's command: prints nothing, or the JSON that stops the session; always exits with 0"),
+    (
+        "--quiet",
+        "the hook's command: prints nothing, or the JSON that stops the session or warns; always exits with 0",
+    ),
 )
 
 
@@ -50,12 +57,14 @@ class Args:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument("--quiet", action="store_true", help="print nothing, or the JSON that stops a session")
+    parser.add_argument(
+        "--quiet", action="store_true", help="print nothing, or the JSON that stops a session or warns its user"
+    )
     parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
 
 
 def run(args: Args, host: Host, seconds: Callable[[], float] = time.monotonic) -> Result | Raw | None:
-    """Start a missing worker; with --quiet print nothing but the answer that stops a session.
+    """Start a missing worker; with --quiet print nothing but the answer that stops a session or warns its user.
 
     Codex passes other output of a hook on to the model.
     """
@@ -67,14 +76,19 @@ def run(args: Args, host: Host, seconds: Callable[[], float] = time.monotonic) -
         if stop is None or not stop.may_pass or seconds() + _PAUSE_S >= deadline:
             break
         time.sleep(_PAUSE_S)
+    warning = fields.pop("diagnosis", None)
     if error is not None and stop is None and fields["status"] != "skipped":
         fields = {"status": "already_running", "pid": None, "healthy": True}  # of another session's hook, by now
     if stop is not None:
         fields |= {"session": "stopped", "stop_reason": stop.message.sentence}
     if fields["status"] not in {"already_running", "skipped"} or stop is not None:
         _log(host, fields)
+    if args.quiet and stop is not None:
+        return Raw(text=stop_answer(stop.message, host.layout, host.environ))
     if args.quiet:
-        return None if stop is None else Raw(text=stop_answer(stop.message, host.layout, host.environ))
+        return None if warning is None else Raw(text=warning_answer(warning.message, host.layout, host.environ))
+    if warning is not None:
+        fields["diagnosis"] = warning.to_json()
     return Result(status=fields.pop("status"), fields=fields)
 
 
@@ -107,7 +121,7 @@ def _start(args: Args, host: Host, seconds: float) -> dict[str, Any]:
     facts = host.survey(despite_use=True)
     plan = plan_autostart(facts)
     if plan.worker is WorkerAction.KEEP:
-        return _answer(plan, facts, None)
+        return {**_answer(plan, facts, None), "diagnosis": session_warning(facts)}
     with locked(host.journal, "autostart", min(LOCK_TIMEOUT_S, seconds), recover=False) as (lease, _):
         facts = host.survey(locked=True, despite_use=True)
         plan = plan_autostart(facts)

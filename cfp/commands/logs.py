@@ -1,5 +1,7 @@
 """Show the last requests; with --follow, each as it ends. Columns on a terminal, JSON lines otherwise.
 
+Below the columns stands the diagnosis of `status`.
+
 Lines are those of the request log: the requested model and tier and the outcome, never contents or keys.
 """
 
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cfp.commands.command import Command
+from cfp.core.diagnosis import diagnose
 from cfp.errors import Refused
 from cfp.host.home import Host
 from cfp.messages.results import RESULTS
@@ -68,6 +71,7 @@ def run(args: Args, host: Host) -> Rows:
         rows=rows,
         columns=None if args.format is None else args.format == "text",
         none=RESULTS["no_requests_logged"].sentence,
+        closing=None if args.follow else lambda: " ".join(filter(None, diagnose(host.survey_to_diagnose()).message)),
     )
 
 

@@ -16,7 +16,6 @@ from cfp.core.provider import active_provider, provider_url
 from cfp.core.route_report import route_and_auth
 from cfp.core.state import settings_pending, state_of, uses_proxy
 from cfp.core.verdict.hook_run import feature_obstacle, hook_runs
-from cfp.core.verdict.loading import config_refusal
 from cfp.core.verdict.route import route_in_force
 from cfp.host.home import Host
 from cfp.result import Result
@@ -39,10 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: Args, host: Host) -> Result:
     """Look once, ask Codex where its word counts, and report."""
-    facts = host.survey()
-    if facts.settings is not None or config_refusal(facts):
-        facts = host.ask(facts)
-    return status_result(facts, args.provider)
+    return status_result(host.survey_to_diagnose(), args.provider)
 
 
 def status_result(facts: Facts, provider: str | None = None) -> Result:

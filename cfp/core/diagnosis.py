@@ -5,12 +5,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from cfp.core.facts import Facts, PortState
 from cfp.core.identities import Identity, ProviderAuth, provider_auth
 from cfp.core.plan.model_catalog import catalog_details, passed_by
 from cfp.core.plan.repair import plan_recovery, unrepairable
+from cfp.core.plan.session import sends_here
 from cfp.core.plan.worker import port_details
 from cfp.core.policy import FastBehavior, fast_behavior
 from cfp.core.route_report import (
@@ -32,10 +33,11 @@ from cfp.core.state import (
     uses_proxy,
     worker_state,
 )
+from cfp.core.traffic.trouble import Traffic
 from cfp.core.verdict.hook_run import hook_obstacle
 from cfp.core.verdict.loading import config_refusal, selection_details, undefined_selection
 from cfp.core.verdict.route import other_provider, override
-from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode
+from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode, TrafficCode
 from cfp.messages.message import Message
 
 Test = Callable[[Facts, Settings], bool]
@@ -55,15 +57,23 @@ class Diagnosis:
 
     message_code  of the sentence, where it is not that of `code`
     details       the values of the sentence's placeholders
+    last_success  when a request to a model last went through with the present settings, as in the request log; None
+                  where none is remembered
     """
 
     code: DiagnosisCode
     level: Severity
     message_code: DiagnosisCode | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    last_success: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"level": self.level, "code": self.code, "message": self.message.sentence}
+        return {
+            "level": self.level,
+            "code": self.code,
+            "message": self.message.sentence,
+            "last_success": self.last_success,
+        }
 
     @property
     def next_user_action(self) -> str:
@@ -95,6 +105,32 @@ def _hook_has(code: DiagnosisCode) -> Test:
     return holds
 
 
+def traffic(facts: Facts) -> Traffic:
+    """Return the state of the route by the worker's newest requests; an empty one where no worker answers."""
+    worker = facts.own_worker
+    return Traffic() if worker is None or worker.health is None else worker.health.traffic
+
+
+def _has_trouble(code: TrafficCode) -> Test:
+    def holds(facts: Facts, _: Settings) -> bool:
+        trouble = traffic(facts).trouble
+        return trouble is not None and trouble.code == code
+
+    return holds
+
+
+def trouble_level(facts: Facts) -> Severity:
+    """Return RISK where the next request would fail as the last one did, as far as can be told without one."""
+    trouble = traffic(facts).trouble
+    return Severity.RISK if trouble is not None and trouble.is_risk(facts.now) else Severity.ATTENTION
+
+
+def _refused_models(facts: Facts) -> tuple[str, ...]:
+    """Return the models for which the provider refuses the tier."""
+    worker = facts.own_worker
+    return () if worker is None or worker.health is None else worker.health.refused_models
+
+
 def _unknown_fast(facts: Facts, settings: Settings) -> bool:
     return fast_behavior(settings.service_tier_policy, facts.login) is FastBehavior.UNKNOWN_CONSERVATIVE
 
@@ -105,6 +141,8 @@ _CUT: Final[dict[DiagnosisCode, DiagnosisCode]] = {
     "runtime_stale": "runtime_stale_cut",
 }
 
+
+_REPORTED: Final = frozenset({"upstream_auth_missing", "upstream_key_unsendable", *get_args(TrafficCode)})
 
 # The message of chatgpt_auth_preserved where the login is of another kind.
 _PRESERVED: Final[dict[Identity, DiagnosisCode]] = {
@@ -134,8 +172,8 @@ def message_code_for(facts: Facts, code: DiagnosisCode) -> DiagnosisCode:
 
 
 # fmt: off
-# Settings are saved, and the manifest or config.toml says that the proxy is installed.
-_ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
+# Settings are saved, and the manifest or config.toml says that the proxy is installed. No level: trouble_level.
+_ROWS: Final[tuple[tuple[DiagnosisCode, Severity | None, Test], ...]] = (
     #    code                     level               holds when
     ("config_not_proxy",          Severity.ATTENTION, lambda f, _: not uses_proxy(f)),
     ("route_overridden",          Severity.RISK,      lambda f, s: override(f, s) is not None),
@@ -149,9 +187,10 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
     ("codex_sends_no_key",        Severity.ATTENTION, lambda f, s: stands_in_the_way(f, s) is not None),
     ("upstream_auth_missing",     Severity.RISK,      lambda f, s: not key_available(f, s)),
     ("upstream_key_unsendable",   Severity.RISK,      lambda f, s: unsendable_key(f, s) is not None),
-    ("upstream_auth_not_persistent", Severity.ATTENTION, lambda f, s: not key_persistent(f, s)),
     ("settings_pending_restart",  Severity.ATTENTION, lambda f, _: settings_pending(f)),
     ("proxy_unhealthy",           Severity.RISK,      _answers_wrongly),
+    *((code,                      None,               _has_trouble(code)) for code in get_args(TrafficCode)),
+    ("upstream_auth_not_persistent", Severity.ATTENTION, lambda f, s: not key_persistent(f, s)),
     ("runtime_stale",             Severity.ATTENTION, lambda f, _: worker_state(f) is WorkerState.STALE),
     ("hooks_file_refused",        Severity.ATTENTION, _hook_has("hooks_file_refused")),
     ("hooks_disabled_by_policy",  Severity.ATTENTION, _hook_has("hooks_disabled_by_policy")),
@@ -159,6 +198,7 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity, Test], ...]] = (
     ("startup_hook_program_broken", Severity.ATTENTION, _hook_has("startup_hook_program_broken")),
     ("startup_hook_not_ready",    Severity.ATTENTION, _hook_has("startup_hook_not_ready")),
     ("startup_hook_not_isolated", Severity.ATTENTION, lambda f, _: not hooks_isolated(f)),
+    ("tier_refused",              Severity.ATTENTION, lambda f, _: bool(_refused_models(f))),
     ("fast_policy_unknown",       Severity.ATTENTION, _unknown_fast),
 )
 # fmt: on
@@ -184,8 +224,36 @@ def diagnose(facts: Facts) -> Diagnosis:
             details |= {"provider": other_provider(facts, settings), "proxied": settings.provider}
             if (hook := hook_obstacle(facts)) is not None:
                 details |= hook.details
-            return Diagnosis(code=code, level=level, message_code=text, details=details)
-    return Diagnosis(code="ready", level=Severity.OK)
+            return Diagnosis(
+                code=code,
+                level=level or trouble_level(facts),
+                message_code=text,
+                details={**details, **_traffic_details(facts, settings)},
+                last_success=traffic(facts).last_success,
+            )
+    last = traffic(facts).last_success
+    return Diagnosis(
+        code="ready",
+        level=Severity.OK,
+        message_code=None if last else "ready_untried",
+        last_success=last,
+    )
+
+
+def session_warning(facts: Facts) -> Diagnosis | None:
+    """Return the diagnosis that the user should read as a session starts; None where its turns may succeed.
+
+    Only for what the worker itself reports: the hook's short way asks nobody else.
+    """
+    diagnosis = diagnose(facts)
+    is_reported = diagnosis.code in _REPORTED and diagnosis.level is Severity.RISK
+    return diagnosis if is_reported and sends_here(facts) else None
+
+
+def _traffic_details(facts: Facts, settings: Settings) -> dict[str, Any]:
+    trouble = traffic(facts).trouble
+    of_tier = {"tier": settings.service_tier, "models": _refused_models(facts)}
+    return of_tier if trouble is None else {**of_tier, **trouble.details(facts.now)}
 
 
 def _obstacle(facts: Facts) -> Diagnosis | None:

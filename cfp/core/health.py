@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cfp.core.served_settings import COMPARED, serves
 from cfp.core.settings import Settings
+from cfp.core.traffic.trouble import Traffic, parse_traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,8 @@ class WorkerHealth:
     hands_over          it lends its listener to a next worker
     standing_by         it has lent its listener, and serves on if the borrower ends
     taking_over         the worker that lent it the listener stands by
+    refused_models      models for which the provider refuses the tier
+    traffic             the newest requests to a model
     raw                 the JSON object itself
     """
 
@@ -41,6 +44,8 @@ class WorkerHealth:
     hands_over: bool = False
     standing_by: bool = False
     taking_over: bool = False
+    refused_models: tuple[str, ...] = ()
+    traffic: Traffic = field(default_factory=Traffic)
     raw: Mapping[str, Any]
 
     def serves(self, settings: Settings) -> bool:
@@ -76,6 +81,8 @@ def parse_health(answer: Mapping[str, Any]) -> WorkerHealth | None:
         hands_over=answer.get("hands_over") is True,
         standing_by=answer.get("standing_by") is True,
         taking_over=answer.get("taking_over") is True,
+        refused_models=_texts(answer, "service_tier_refused_by"),
+        traffic=parse_traffic(answer.get("last_requests")),
         raw=answer,
     )
 
@@ -83,3 +90,8 @@ def parse_health(answer: Mapping[str, Any]) -> WorkerHealth | None:
 def _text(answer: Mapping[str, Any], name: str) -> str:
     value = answer.get(name)
     return value if isinstance(value, str) else ""
+
+
+def _texts(answer: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    values = answer.get(name)
+    return tuple(value for value in values if isinstance(value, str)) if isinstance(values, list) else ()

@@ -13,6 +13,7 @@ from cfp.core.facts import Facts
 from cfp.core.ownership import Ownership
 from cfp.core.plan.hook import hook_command
 from cfp.core.route_report import version_matters
+from cfp.core.verdict.loading import config_refusal
 from cfp.errors import CfpError, Failed
 from cfp.host import codex_cli
 from cfp.host.disk import Disk, MachineDisk
@@ -80,6 +81,11 @@ class Host:
         if ask_codex:
             return self.ask(facts)
         return replace(facts, codex_version=self.codex_version) if version_matters(facts) else facts
+
+    def survey_to_diagnose(self) -> Facts:
+        """Read everything once, and ask Codex where its word counts: not in a home without an installation."""
+        facts = self.survey()
+        return self.ask(facts) if facts.settings is not None or config_refusal(facts) else facts
 
     def ask(self, facts: Facts) -> Facts:
         """Return the facts with Codex's own word, the profile files, and a trial of the hook's program."""

@@ -3,7 +3,7 @@
 message       a sentence that reports something, and the next action
 code          a stable snake_case name. Each table has a type of its codes, so that mypy refuses an unknown one
 ErrorCode     the codes of errors; `message` returns their messages
-other tables  each is imported by the modules that use it: `diagnoses`, `doctor`, `traffic`, `chatgpt_login`,
+other tables  each is imported by the modules that use it: `diagnoses`, `doctor`, `chatgpt_login`,
               `benchmark`, `updates`, `results`
 """
 

@@ -9,6 +9,21 @@ from cfp.messages.message import CLI, Message
 _SPLIT: Final = f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."
 _WHEN_IDLE: Final = f"Wait until no turn is running, then run `{CLI} start`; it cuts off running turns."
 
+# The trouble of the last requests, and the tier's.
+TrafficCode = Literal[
+    "request_key_missing",
+    "provider_unreachable",
+    "upstream_loops",
+    "provider_redirects",
+    "provider_broke_off",
+    "provider_limits",
+    "provider_key_refused",
+    "provider_path_unknown",
+    "provider_failing",
+    "provider_refused",
+    "request_failing",
+]
+
 DiagnosisCode = Literal[
     "home_of_another_user",
     "files_of_another_user",
@@ -45,6 +60,7 @@ DiagnosisCode = Literal[
     "upstream_auth_not_persistent",
     "settings_pending_restart",
     "proxy_unhealthy",
+    TrafficCode,
     "runtime_stale",
     "settings_pending_restart_cut",
     "runtime_stale_cut",
@@ -54,8 +70,10 @@ DiagnosisCode = Literal[
     "startup_hook_program_broken",
     "startup_hook_not_ready",
     "startup_hook_not_isolated",
+    "tier_refused",
     "fast_policy_unknown",
     "ready",
+    "ready_untried",
 ]
 
 # fmt: off
@@ -152,6 +170,36 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         "The running proxy uses older settings than the saved ones.",
         f"Start a new Codex session, or run `{CLI} start`. Running turns are not cut off."),
     "proxy_unhealthy": Message("The program at the proxy's address does not respond as the proxy would.", f"Run `{CLI} doctor`."),
+    "request_key_missing": Message(
+        "The proxy refused the last request, {when}, because the provider's key is missing or has a character that cannot be sent.",
+        f"Run `{CLI} prepare-chatgpt-login --apply`, then send a message in Codex."),
+    "provider_unreachable": Message(
+        "The provider could not be reached for the last request, {when}.",
+        f"Check the network and the outbound proxy, and run `{CLI} verify-upstream`; then send a message in Codex."),
+    "upstream_loops": Message(
+        "The upstream URL leads back to this proxy: the last request came back to it {when}.",
+        f"Run `{CLI} set-upstream --upstream-base URL` with the provider's URL."),
+    "provider_redirects": Message(
+        "The provider redirected the last request, {when}, to another address.",
+        f"Run `{CLI} verify-upstream` to see it. If the provider has moved, run `{CLI} set-upstream --upstream-base URL`."),
+    "provider_broke_off": Message(
+        "The provider broke off the last response {when}.",
+        f"Codex retries by itself. If the problem remains, run `{CLI} verify-upstream`."),
+    "provider_limits": Message(
+        "The provider refused the last request because of a limit or quota, {when} ({status}).",
+        "Wait, or ask the provider about your quota. The proxy sends no requests of its own."),
+    "provider_key_refused": Message(
+        "The provider refused the key at the last request, {when} ({status}).",
+        f"Check the key with your provider, and run `{CLI} verify-upstream`; then send a message in Codex."),
+    "provider_path_unknown": Message(
+        "The provider did not know the URL or the model of the last request, {when} ({status}).",
+        f"Run `{CLI} verify-upstream` to see which, correct the model or run `{CLI} set-upstream --upstream-base URL`, then send a message in Codex."),
+    "provider_failing": Message(
+        "The provider had an error of its own at the last request, {when} ({status}).",
+        f"Codex retries by itself. If the problem remains, run `{CLI} verify-upstream`."),
+    "provider_refused": Message(
+        "The provider refused the last request, {when} ({status}).", "Codex shows the provider's message; the request log has the time."),
+    "request_failing": Message("The last request failed, {when} ({error_type}).", f"Run `{CLI} logs` for the requests around it, then send a message in Codex."),
     "runtime_stale": Message(
         "The running proxy is older than the installed code.", f"Run `{CLI} start`. Running turns are not cut off."),
     "settings_pending_restart_cut": Message(
@@ -175,10 +223,14 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "startup_hook_not_isolated": Message(
         "The hook was written by an earlier version, and runs modules from the folders that PYTHONPATH names, outside of Codex's sandbox.",
         f"Run `{CLI} install --start` to write the hook anew."),
+    "tier_refused": Message(
+        "The provider refuses the tier {tier} for {models}: the proxy sends these requests without it, so that Fast is off for them.",
+        f"Ask the provider whether it has Fast. `{CLI} set-upstream --service-tier-policy preserve` stops the proxy from trying."),
     "fast_policy_unknown": Message(
         "The proxy cannot tell how Codex is signed in, so it adds no tier to requests.",
         f"Sign in, or run `{CLI} set-upstream --service-tier-policy inject_missing` to add the tier always."),
     "ready": Message("Ready: requests go through the proxy."),
+    "ready_untried": Message("Ready: the next request goes through the proxy. With the present settings, none has gone through yet."),
 }
 # fmt: on
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from cfp.codex.auth_json import api_key, login_mode
@@ -155,6 +155,8 @@ class Credentials:
         system: SystemLayout = SYSTEM,
     ) -> None:
         self._settings = settings
+        self._layout = layout
+        self._began = time()
         self._environ = environ
         self._turn = turn
         self._looked_up_in: object = None  # the turn of the last lookup that succeeded
@@ -186,6 +188,18 @@ class Credentials:
         except KeyUnusable:
             return False
         return True
+
+    def key_changed_at(self) -> float:
+        """Return when the files that may hold the key were written last, in seconds since the epoch; 0.0: never.
+
+        A variable of this process has the value with which the process began.
+        """
+        if self._settings.upstream_api_key_file:
+            places: tuple[Path, ...] = (self._layout.provider_auth,)
+        else:
+            places = (self._layout.dotenv, self._layout.auth)
+        began = self._began if self._settings.upstream_api_key_env is not None else 0.0
+        return max(began, *map(_written_at, places))
 
     def auth_override(self) -> AuthOverride | None:
         """Return the identity that replaces the client's; None passes theirs on. Raises KeyUnusable."""
@@ -281,6 +295,13 @@ class Credentials:
         names = [name for key in _TABLES for name in _mapping(table.get(key))]
         gateway = _mapping(_mapping(table.get("gateway_oauth")).get("delivery")).get("name")
         return _passing([*names, gateway] if isinstance(gateway, str) else names)
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

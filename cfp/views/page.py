@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from textwrap import wrap
 from typing import Any, Final
 
@@ -74,6 +75,14 @@ class Advice:
             if number == 0 and self.lead:
                 text.stylize("bold", self.indent, self.indent + len(self.lead))
             yield text
+
+
+def local_time(stamp: object, pattern: str = "%Y-%m-%d %H:%M:%S") -> str | None:
+    """Return a log line's time in the time zone of the computer; None for none, and for one that cannot be read."""
+    try:
+        return datetime.fromisoformat(str(stamp)).astimezone().strftime(pattern)
+    except ValueError:
+        return None
 
 
 def refusal(answer: Mapping[str, Any]) -> list[RenderableType]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
-from cfp.views.page import plain
+from cfp.views.page import local_time, plain
 
 # fmt: off
 _COLUMNS: Final = (
@@ -35,7 +34,7 @@ def columns(row: Mapping[str, Any]) -> str:
     words = (row.get("model"), row.get("method"), row.get("path"), row.get("error_type"))
     return _line(
         [
-            _time(row.get("ts")),
+            local_time(row.get("ts"), "%H:%M:%S") or "-",
             str(row.get("status") or "-"),
             f"{tier}{added}" if tier else "-",
             str(row.get("response_service_tier") or "-"),
@@ -53,14 +52,6 @@ def _line(cells: list[str]) -> str:
         for cell, (_, width, right) in zip(cells, _COLUMNS, strict=True)
     )
     return "  ".join(texts).rstrip()
-
-
-def _time(stamp: object) -> str:
-    """The local time of day."""
-    try:
-        return datetime.fromisoformat(str(stamp)).astimezone().strftime("%H:%M:%S")
-    except ValueError:
-        return "-"
 
 
 def _duration(value: object) -> str:

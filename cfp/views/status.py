@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.console import RenderableType
 
 from cfp.messages.status import WARNINGS
-from cfp.views.page import BAD, GOOD, WARN, headline, next_step, rows, warnings
+from cfp.views.page import BAD, GOOD, WARN, headline, local_time, next_step, rows, warnings
 
 _LEVELS: Final = {"ok": GOOD, "attention": WARN, "risk": BAD}
 # The dashboard has the same sentences in static/words.js.
@@ -45,6 +45,7 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
                 ("login", _LOGINS.get(str(answer.get("login_mode")), "unknown")),
                 ("hook", _hook(answer)),
                 ("draining", _draining(answer)),
+                ("last success", local_time(diagnosis["last_success"])),
                 ("log", answer["log"] if answer.get("running") else None),
                 ("home", answer.get("codex_home")),
             ]

@@ -89,7 +89,7 @@ SOMETIMES: Final[dict[str, tuple[str, ...]]] = {
     "prepare-chatgpt-login": ("recovered",),
     "benchmark": ("recovered",),
     "recover": ("conflicts", "workers"),
-    "autostart": ("reason",),
+    "autostart": ("reason", "diagnosis"),
     "demo": ("ok", "steps", "seconds", "real_codex", "folder"),
 }
 
@@ -134,7 +134,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "state":                         ("string null", "the installation as a whole, derived from the files and the worker"),
     "from_state":                    ("string", "the state before"),
     "to_state":                      ("string", "the state after"),
-    "diagnosis":                     ("object", "the first thing that is not as it should be: level, code, message"),
+    "diagnosis":                     ("object", "the first thing that is not as it should be: level, code, message, last_success (when a request to a model last went through with the present settings, null where none is remembered)"),
     "running":                       ("boolean null", "a proxy of this home answers"),
     "pid":                           ("integer null", "its process"),
     "old_pid":                       ("integer null", "the process that it replaced"),

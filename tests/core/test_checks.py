@@ -45,7 +45,8 @@ NAMES = [
         "key_format",
         "app_environment",
     ),
-    *("model_catalog", "provider_answers", "proxy_port", "proxy_health", "proxy_pending_restart", "proxy_runtime"),
+    *("model_catalog", "provider_answers", "proxy_port", "proxy_health", "last_requests", "proxy_pending_restart"),
+    "proxy_runtime",
     *("hooks_enabled", "startup_hook", "codex_turn"),
 ]
 

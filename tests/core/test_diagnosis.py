@@ -30,6 +30,15 @@ CATALOG = facts(
 _LOGIN_HOME = facts(LOGIN_CONFIG)
 LOGIN_ENABLED = installed(_LOGIN_HOME, plan_install(_LOGIN_HOME, RouteRequest()))
 FLAWED = FlawedKey(provider="relay", place="the variable RELAY_KEY", flaw=KeyFlaw.LINE_BREAK, is_sent=True)
+REFUSED = {"code": "provider_key_refused", "at": "2026-01-02T03:04:05+00:00", "status": 401, "in_row": 42}
+BY_VARIABLE = replace(SETTINGS, upstream_api_key_env="RELAY_KEY")
+
+
+def after_requests(trouble: dict[str, Any] | None, last: str | None = None, **other: Any) -> PortFact:
+    """The worker of the home after these requests."""
+    return worker_of(SETTINGS, last_requests={"last_success": last, "trouble": trouble}, **other)
+
+
 ORDER = [
     (
         "home_of_another_user",
@@ -54,12 +63,17 @@ ORDER = [
     ("codex_refuses", {"environment": frozenset()}),
     ("upstream_auth_missing", {"settings": replace(SETTINGS, upstream_api_key_file=True)}),
     ("upstream_key_unsendable", {"flawed_keys": (FLAWED,)}),
-    ("upstream_auth_not_persistent", {"settings": replace(SETTINGS, upstream_api_key_env="RELAY_KEY")}),
     ("settings_pending_restart", {"settings": replace(SETTINGS, service_tier_policy=Policy.PRESERVE)}),
     ("proxy_unhealthy", {"worker": PortFact(host="127.0.0.1", port=8787, state=PortState.FOREIGN)}),
+    ("provider_key_refused", {"worker": after_requests(REFUSED)}),
+    (
+        "upstream_auth_not_persistent",
+        {"settings": BY_VARIABLE, "worker": worker_of(BY_VARIABLE)},
+    ),
     ("runtime_stale", {"worker": worker_of(SETTINGS, "f" * 16)}),
     ("startup_hook_not_ready", {"hook_entries": ()}),
     ("startup_hook_not_isolated", {"hook_entries": (former_hook(ENABLED),)}),
+    ("tier_refused", {"worker": worker_of(SETTINGS, service_tier_refused_by=["gpt-5.5"])}),
     ("fast_policy_unknown", {"login": LoginMode.UNKNOWN}),
     ("ready", {}),
 ]

@@ -13,7 +13,8 @@ from cfp.core.health import WorkerHealth, parse_health
 
 VALUES = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers()) | st.just({"a": 1})
 FIELDS = dataclasses.fields(WorkerHealth)
-DEFAULTS = {field.name: field.default for field in FIELDS if field.name not in {"pid", "raw"}}
+OTHERS = {"pid", "raw", "traffic", "refused_models"}
+DEFAULTS = {field.name: field.default for field in FIELDS if field.name not in OTHERS}
 
 
 @given(st.dictionaries(st.sampled_from(sorted(DEFAULTS)), VALUES), st.integers())

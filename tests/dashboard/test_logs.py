@@ -22,8 +22,8 @@ from cfp.layout import Layout
 from cfp.proxy.telemetry.log_reader import LogReader
 from cfp.proxy.telemetry.request_log import KEPT_FILES, RotatingFile
 from cfp.views.requests import columns, header
+from tests.core.test_traffic import AT
 from tests.dashboard.stage import line
-from tests.dashboard.test_traffic import AT
 from tests.systems import posix_module
 
 pty = posix_module("pty")

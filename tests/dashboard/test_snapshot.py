@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cfp.core.diagnosis import diagnose
 from cfp.layout import Layout
 from cfp.proxy.dashboard.snapshot import Snapshot, SnapshotCache, take_snapshot
 from tests.proxy.support import asynchronous
@@ -25,26 +26,27 @@ async def test_files_are_read_again_only_where_one_changed(tmp_path: Path) -> No
     looks: list[Snapshot] = []
 
     def take(*_: object) -> Snapshot:
-        looks.append(Snapshot(code=str(len(looks)), level="ok"))
+        looks.append(Snapshot(interrupted=(str(len(looks)),)))
         return looks[-1]
 
     layout = Layout(tmp_path)
     lookout = SnapshotCache(layout, {}, seconds=lambda: now, take=take)
-    assert "0" == (await lookout.current(HEALTH)).code
+    assert ("0",) == (await lookout.current(HEALTH)).interrupted
     layout.config.write_text("")
-    assert "0" == (await lookout.current(HEALTH)).code
+    assert ("0",) == (await lookout.current(HEALTH)).interrupted
     now = 2.5
-    assert "1" == (await lookout.current(HEALTH)).code
+    assert ("1",) == (await lookout.current(HEALTH)).interrupted
     now = 5.0
-    assert "1" == (await lookout.current(HEALTH)).code
+    assert ("1",) == (await lookout.current(HEALTH)).interrupted
     now = 7.5
-    assert "2" == (await lookout.current({**HEALTH, "upstream_api_key_available": False})).code
+    assert ("2",) == (await lookout.current({**HEALTH, "upstream_api_key_available": False})).interrupted
     assert 3 == len(looks)
 
 
 def test_a_worker_knows_its_home(tmp_path: Path) -> None:
     """A worker that serves by hand from an empty home: not enabled, and nothing else to report."""
-    assert Snapshot(code="not_enabled", level="attention") == take_snapshot(Layout(tmp_path), {}, HEALTH, "code")
+    snapshot = take_snapshot(Layout(tmp_path), {}, HEALTH, "code")
+    assert ("not_enabled", (), None) == (diagnose(snapshot.facts).code, snapshot.interrupted, snapshot.benchmark)
 
 
 def test_an_interrupted_command_comes_first(tmp_path: Path) -> None:
@@ -53,11 +55,7 @@ def test_an_interrupted_command_comes_first(tmp_path: Path) -> None:
     layout.journal.mkdir()
     (layout.journal / "20260102T030405Z-0123abcd.open").write_text("")
     snapshot = take_snapshot(layout, {}, HEALTH, "code")
-    assert ("interrupted", "risk", ("20260102T030405Z-0123abcd",)) == (
-        snapshot.code,
-        snapshot.level,
-        snapshot.interrupted,
-    )
+    assert ("interrupted", ("20260102T030405Z-0123abcd",)) == (diagnose(snapshot.facts).code, snapshot.interrupted)
 
 
 @pytest.mark.parametrize(

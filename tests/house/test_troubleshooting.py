@@ -7,7 +7,6 @@ import re
 from cfp.messages import ERRORS
 from cfp.messages.benchmark import BENCHMARK
 from cfp.messages.diagnoses import DIAGNOSES
-from cfp.messages.traffic import TRAFFIC
 from tests.house.source import REPOSITORY, modules
 
 PAGE = (REPOSITORY / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
@@ -15,6 +14,7 @@ PAGE = (REPOSITORY / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 # Codes that are no trouble.
 FINE = {
     "ready",
+    "ready_untried",
     *("benchmark_faster", "benchmark_slower", "benchmark_no_effect", "benchmark_not_enough_data"),
     *("profile_full", "profile_smoke", "privacy"),
 }
@@ -30,7 +30,7 @@ def _explained() -> set[str]:
 
 def _reported_codes() -> set[str]:
     checks = "".join(module.text for module in modules("cfp") if module.name.startswith("cfp/core/checks/"))
-    codes = {*ERRORS, *DIAGNOSES, *TRAFFIC, *BENCHMARK} - FINE
+    codes = {*ERRORS, *DIAGNOSES, *BENCHMARK} - FINE
     return {CONTRACT_CODES.get(code, code) for code in codes} | set(_CHECK.findall(checks))
 
 

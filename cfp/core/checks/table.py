@@ -31,6 +31,7 @@ CHECKS: Final[dict[str, Check]] = {
     "provider_answers": provider.provider_answers,
     "proxy_port": worker.proxy_port,
     "proxy_health": worker.proxy_health,
+    "last_requests": worker.last_requests,
     "proxy_pending_restart": worker.proxy_pending_restart,
     "proxy_runtime": worker.proxy_runtime,
     "hooks_enabled": startup_hook.hooks_enabled_check,
@@ -46,6 +47,7 @@ OF_SOCKETS: Final = frozenset(
         "provider_answers",
         "proxy_port",
         "proxy_health",
+        "last_requests",
         "proxy_pending_restart",
         "proxy_runtime",
     }

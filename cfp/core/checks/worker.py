@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from cfp.core.checks.check import CheckResult, DoctorFacts, failure, success
-from cfp.core.diagnosis import message_code_for
+from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
+from cfp.core.diagnosis import message_code_for, traffic
 from cfp.core.facts import Facts, PortState
 from cfp.core.plan.worker import address_details, hangs, port_details, port_taken
 from cfp.core.state import WorkerState, settings_pending, uses_proxy, worker_state
+from cfp.core.traffic.trouble import when
 from cfp.messages import ErrorCode, Message, message
 from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import PASSES
@@ -60,6 +61,20 @@ def _at_taken_port(facts: Facts, text: Message) -> Message:
         return text
     remedy = DIAGNOSES["port_of_another_user" if other_user else sharing]
     return Message(text.sentence, remedy.filled(port_details(facts)).action)
+
+
+def last_requests(facts: Facts, _: DoctorFacts) -> CheckResult:
+    """Check that the newest request to a model went through; an old failure whose cause may have passed is advice."""
+    if facts.own_worker is None or settings_pending(facts):
+        return success(PASSES["proxy_not_running" if facts.own_worker is None else "no_request_yet"])
+    seen = traffic(facts)
+    if seen.trouble is not None:
+        text = DIAGNOSES[seen.trouble.code].filled(seen.trouble.details(facts.now))
+        result = failure if seen.trouble.is_risk(facts.now) else advice
+        return result(seen.trouble.code, text, **seen.to_json())
+    if seen.last_success is None:
+        return success(PASSES["no_request_yet"])
+    return success(PASSES["request_went_through"].filled({"when": when(seen.last_success, facts.now)}))
 
 
 def proxy_pending_restart(facts: Facts, _: DoctorFacts) -> CheckResult:

@@ -17,8 +17,7 @@ from cfp.layout import API_PATH
 from cfp.proxy.dashboard import assets
 from cfp.proxy.dashboard.browser_request import BrowserRequest
 from cfp.proxy.dashboard.snapshot import SnapshotCache
-from cfp.proxy.dashboard.state import state
-from cfp.proxy.dashboard.traffic import request_row
+from cfp.proxy.dashboard.state import request_row, state
 from cfp.proxy.exchange.interfaces import Client
 from cfp.proxy.http.local_responses import LocalResponse
 from cfp.proxy.http.messages import RequestHead
@@ -99,7 +98,6 @@ class DashboardHandler:
                 snapshot,
                 home_flag=self._home_flag,
                 tier_statistics=worker.tier_statistics.report(worker.config.settings.upstream_base),
-                lines=worker.recent_requests.lines(),
             )
         return self._state
 

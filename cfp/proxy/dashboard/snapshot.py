@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cfp.layout import Layout
-from cfp.messages.diagnoses import DiagnosisCode
+
+if TYPE_CHECKING:  # serving requests needs none of it
+    from cfp.core.facts import Facts
 
 _CHECK_SECONDS: Final = 2.0
 _CODE_SECONDS: Final = 60.0
@@ -29,15 +31,9 @@ _TRANSACTION_FIELDS: Final = ("id", "at", "command", "from", "to", "outcome")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The diagnosis, journal and benchmark of a home.
+    """The facts, journal and benchmark of a home; `facts` is None before the first snapshot."""
 
-    code, level  the diagnosis of `status`; None before the first snapshot
-    details      the values of its sentence's placeholders
-    """
-
-    code: DiagnosisCode | None = None
-    level: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts | None = None
     interrupted: tuple[str, ...] = ()
     transactions: tuple[Mapping[str, Any], ...] = ()
     benchmark: Mapping[str, Any] | None = None
@@ -106,7 +102,6 @@ def _stat(path: Path) -> tuple[int, ...] | None:
 def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[str, Any], code: str) -> Snapshot:
     """Read the files; `code` is the identity of the installed code, `health` the worker's own report."""
     # Imported here, in the thread: these are the modules of `status`, and serving requests needs none of them.
-    from cfp.core.diagnosis import diagnose  # noqa: PLC0415  see above
     from cfp.core.facts import PortFact, PortState  # noqa: PLC0415  see above
     from cfp.core.health import parse_health  # noqa: PLC0415  see above
     from cfp.host.programs.hook import missing_program  # noqa: PLC0415  see above
@@ -129,11 +124,8 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
         runtime=replace(facts.runtime, runtime_id=code),
         broken_hook=missing_program([entry.position.command for entry in facts.hook_entries]),
     )
-    diagnosis = diagnose(facts)
     return Snapshot(
-        code=diagnosis.code,
-        details=diagnosis.details,
-        level=diagnosis.level,
+        facts=facts,
         interrupted=facts.interrupted,
         transactions=_transactions(layout),
         benchmark=_benchmark(layout.benchmark),

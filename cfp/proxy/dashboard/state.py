@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from cfp.advice import at_home, commands_in
+from cfp.core.health import parse_health
 from cfp.core.policy import FastBehavior, LoginMode, fast_behavior
 from cfp.core.settings import Settings
-from cfp.messages.diagnoses import DIAGNOSES
-from cfp.messages.traffic import TRAFFIC
+from cfp.core.traffic.requests import Line, outcome, purpose
 from cfp.proxy.dashboard.snapshot import Snapshot
-from cfp.proxy.dashboard.traffic import Line, trouble
 
-_RANKS: Final = {"ok": 0, "attention": 1, "risk": 2}
+if TYPE_CHECKING:
+    from cfp.core.facts import Facts
 
 
 def state(
@@ -23,17 +25,17 @@ def state(
     *,
     home_flag: str = "",
     tier_statistics: Sequence[Mapping[str, Any]] = (),
-    lines: Sequence[Line] = (),
+    now: datetime | None = None,
 ) -> dict[str, Any]:
     """Return the page's state.
 
     home_flag        the flag that a command needs to act on this Codex home: "", or " --codex-home DIR"
     tier_statistics  request counts by model and tier at this upstream, newest first
-    lines            log lines of the last finished requests, in order of time
+    now              the time by which the age of the last request is counted; None for the present
     """
     return {
         "worker": {name: health.get(name) for name in _WORKER},
-        "verdict": verdict(snapshot, lines, home_flag),
+        "verdict": verdict(snapshot.facts, health, home_flag, now or datetime.now(UTC)),
         "route": _route(settings, health),
         "fast": _fast(settings, health, tier_statistics),
         "benchmark": snapshot.benchmark,
@@ -45,26 +47,29 @@ def state(
 _WORKER: Final = ("pid", "version", "requests_in_flight", "requests_served", "draining", "peer_check")
 
 
-def verdict(snapshot: Snapshot, lines: Sequence[Line], home_flag: str) -> dict[str, Any]:
-    """Return the graver finding with its sentence and action: the diagnosis, or the trouble of the last request."""
-    level = snapshot.level or "ok"
-    finding = trouble(lines)
-    if finding is not None and _RANKS[finding[1]] > _RANKS[level]:
-        code: str = finding[0]
-        text = TRAFFIC[finding[0]].filled({name: finding[2].get(name) for name in ("status", "error_type")})
-        level = finding[1]
-    elif snapshot.code is not None:
-        code, text = snapshot.code, DIAGNOSES[snapshot.code].filled(snapshot.details)
-    else:
-        return {"code": None, "level": None, "sentence": "", "action": "", "commands": []}
-    action = at_home(text.action, home_flag)
+def verdict(facts: Facts | None, health: Mapping[str, Any], home_flag: str, now: datetime) -> dict[str, Any]:
+    """Return the diagnosis of `status` with the worker's newest requests; empty before the first snapshot."""
+    if facts is None:
+        return {"code": None, "level": None, "sentence": "", "action": "", "commands": [], "last_success": None}
+    from cfp.core.diagnosis import diagnose  # noqa: PLC0415  the thread of the snapshot has imported it
+
+    if facts.worker is not None:
+        facts = replace(facts, worker=replace(facts.worker, health=parse_health(health)))
+    diagnosis = diagnose(replace(facts, now=now))
+    action = at_home(diagnosis.next_user_action, home_flag)
     return {
-        "code": code,
-        "level": level,
-        "sentence": text.sentence,
+        "code": diagnosis.code,
+        "level": diagnosis.level,
+        "sentence": diagnosis.message.sentence,
         "action": action,
         "commands": commands_in(action),
+        "last_success": diagnosis.last_success,
     }
+
+
+def request_row(line: Line) -> dict[str, Any]:
+    """Return a row for the page: the log line, whose fields are on the log's allow-list, with purpose and outcome."""
+    return {**line, "kind": purpose(line), "outcome": outcome(line)}
 
 
 def _route(settings: Settings, health: Mapping[str, Any]) -> dict[str, Any]:

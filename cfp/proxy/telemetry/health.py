@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from functools import cache
 from time import monotonic
 from typing import Any, Protocol
 
 import cfp
 from cfp.core.served_settings import SERVED_SETTINGS
+from cfp.core.traffic.trouble import traffic_of
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
 from cfp.proxy.telemetry.tier_statistics import TierStatistics
@@ -30,6 +32,11 @@ class ReportingWorker(Protocol):
     taking_over: bool
     requests_in_flight: int
     requests_served: int
+
+    def newest_lines(self) -> Iterator[dict[str, Any]]: ...
+
+    @property
+    def settings_generation(self) -> str: ...
 
     @property
     def port(self) -> int: ...
@@ -62,6 +69,7 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
     """Return the JSON of `GET /__codex_fast_proxy/health`."""
     config, credentials = worker.config, worker.credentials
     settings = config.settings
+    traffic = traffic_of(worker.newest_lines(), worker.settings_generation, credentials.key_changed_at())
     return {
         "ok": True,
         **identity(),
@@ -76,6 +84,7 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
         "upstream_api_key_available": credentials.key_available(),
         "requests_in_flight": worker.requests_in_flight,
         "requests_served": worker.requests_served,
+        "last_requests": traffic.to_json(),
         "service_tier_refused_by": worker.tier_refusals.model_names(),
         "upstream_websocket": worker.websocket_support.status(monotonic()).value,
         "service_tier_evidence": worker.tier_statistics.report(settings.upstream_base),

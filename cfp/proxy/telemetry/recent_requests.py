@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ class RecentRequests:
     def lines(self) -> list[dict[str, Any]]:
         """Return the fields of each line, the newest last."""
         return [line.to_json() for line in self._lines]
+
+    def newest_first(self) -> Iterator[dict[str, Any]]:
+        """Give the same, the newest first; a reader who stops early saves the rest."""
+        return (line.to_json() for line in reversed(self._lines))
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call the listener with each batch of new lines, until the returned function is called."""

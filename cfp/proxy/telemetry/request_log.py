@@ -207,6 +207,11 @@ class RequestLog:
         if self._timer is None and self._writing is None:
             self._schedule()
 
+    def deliver(self) -> None:
+        """Hand the lines of the requests that have ended to their readers now, before they are written."""
+        if self._pending:
+            self._encode_pending()
+
     def remember(self) -> None:
         """Read the lines that earlier workers left in the file, unless the first write already did."""
         if self._writing is None:

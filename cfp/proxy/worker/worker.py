@@ -32,7 +32,8 @@ from cfp.proxy.worker.peer_check import PeerGuard
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from typing import Any
 
     from cfp.proxy.dashboard.handler import DashboardHandler
     from cfp.proxy.exchange.tier_injection import TierInjection
@@ -285,17 +286,26 @@ class Worker:
         for line in lines:
             self.tier_statistics.add(line)
 
+    def newest_lines(self) -> Iterator[dict[str, Any]]:
+        """Give the log lines of the requests that have ended, the newest first."""
+        self._log.deliver()
+        return self.recent_requests.newest_first()
+
+    @cached_property
+    def settings_generation(self) -> str:
+        """The mark of these settings in each log line."""
+        return sha256(self.config.settings.serialise()).hexdigest()[:12]
+
     @cached_property
     def _lines(self) -> LogLineBuilder:
         from cfp.proxy.telemetry.log_lines import LogLineBuilder  # noqa: PLC0415  msgspec is not needed to listen
 
         settings = self.config.settings
-        generation = sha256(settings.serialise()).hexdigest()[:12]
         return LogLineBuilder(
             id_prefix=self._id_prefix,
             policy=settings.service_tier_policy.value,
             upstream_base=settings.upstream_base,
-            settings_generation=generation,
+            settings_generation=self.settings_generation,
         )
 
     def _log_failed(self, error: OSError) -> None:
