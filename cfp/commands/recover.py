@@ -11,7 +11,7 @@ from cfp.commands.command import Command, always
 from cfp.commands.settle import mend, recovery_fields
 from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts
-from cfp.core.plan.repair import Repair, check_recorded, plan_recovery
+from cfp.core.plan.repair import Repair, check_readable_for_repair, check_recorded, plan_recovery
 from cfp.core.state import state_of
 from cfp.errors import Busy
 from cfp.host.home import LOCK_TIMEOUT_S, Host
@@ -60,6 +60,8 @@ def run(args: Args, host: Host) -> Result:
     with locked(host.journal, "recover", LOCK_TIMEOUT_S) as (lease, recovery):
         fields = recovery_fields(recovery)
         facts = host.survey(settled=True)
+        if fields["kind"] == "clean":  # else the result must say what was settled
+            check_readable_for_repair(facts)
         repair = plan_recovery(facts)
         if repair is not None:
             mend(host, lease, facts, repair, command="recover")
@@ -70,6 +72,7 @@ def run(args: Args, host: Host) -> Result:
 
 def _repair(facts: Facts) -> Repair | None:
     """Return the repair of the home; raises ConfigDrift(proxy_unrecorded) where too little is recorded for one."""
+    check_readable_for_repair(facts)
     check_recorded(facts)
     return plan_recovery(facts)
 

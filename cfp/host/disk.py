@@ -37,6 +37,9 @@ class Disk(Protocol):
     def read(self, path: Path) -> bytes | None:
         """Return the file's bytes; None where it cannot be read."""
 
+    def try_to_list(self, folder: Path) -> tuple[list[str], str]:
+        """Return the names in a folder, or none and the reason; the reason is "" for a missing folder."""
+
     def names(self, folder: Path) -> list[str]:
         """Return the names in a folder; none where it cannot be listed."""
 
@@ -95,20 +98,22 @@ class MachineDisk:
     def read(self, path: Path) -> bytes | None:
         return self.try_to_read(path)[0]
 
-    def names(self, folder: Path) -> list[str]:
+    def try_to_list(self, folder: Path) -> tuple[list[str], str]:
         try:
-            return os.listdir(folder)
-        except OSError:
-            return []
+            return os.listdir(folder), ""
+        except (FileNotFoundError, NotADirectoryError):
+            return [], ""
+        except OSError as error:
+            return [], error.strerror or type(error).__name__
+
+    def names(self, folder: Path) -> list[str]:
+        return self.try_to_list(folder)[0]
 
     def why_unlisted(self, folder: Path) -> str:
-        try:
-            os.listdir(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            return ""
-        except OSError as error:
-            return error.strerror or type(error).__name__
-        return "" if os.access(folder, os.X_OK) else os.strerror(errno.EACCES)
+        if why := self.try_to_list(folder)[1]:
+            return why
+        closed = self.is_folder(folder) and not os.access(folder, os.X_OK)
+        return os.strerror(errno.EACCES) if closed else ""
 
     def is_folder(self, path: Path) -> bool:
         try:

@@ -140,7 +140,10 @@ def survey(
         interrupted=() if settled else _interrupted(disk, layout, locked=locked),
         backup_contents=backup_contents,
         system=read_system_files(),
-        unreadable=tuple((str(path), why) for path, why in {**_unlisted(disk, layout), **record.read_errors}.items()),
+        unreadable=tuple(
+            (str(path), why)
+            for path, why in {**_unlisted(disk, layout), **disk.unlisted, **record.read_errors}.items()
+        ),
         ownership=home_ownership(disk, layout),
         flawed_keys=flawed_keys(
             CodexFiles(
@@ -174,11 +177,16 @@ def home_ownership(disk: Disk, layout: Layout) -> Ownership:
 
 
 class _NotingDisk:
-    """Reads through another disk; `in_use` has each file that another program keeps to itself."""
+    """Reads through another disk.
+
+    in_use    each file that another program keeps to itself
+    unlisted  each folder that could not be listed, with the reason: its names are unknown, not none
+    """
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self.in_use: dict[str, None] = {}
+        self.unlisted: dict[Path, str] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._disk, name)
@@ -191,6 +199,12 @@ class _NotingDisk:
 
     def read(self, path: Path) -> bytes | None:
         return self.try_to_read(path)[0]
+
+    def names(self, folder: Path) -> list[str]:
+        names, why = self._disk.try_to_list(folder)
+        if why:
+            self.unlisted[folder] = why
+        return names
 
 
 class _OwnFiles:

@@ -181,3 +181,23 @@ def test_a_system_call_fails(scene: Scene, tmp_path: Path, numbers: Numbers) -> 
     numbers.count("real system calls", "failed or interrupted by strace", len(chosen))
     numbers.count("real system calls", VIOLATIONS, len(complaints))
     assert [] == complaints
+
+
+def test_a_recovery_mistakes_nothing_unread_for_nothing(tmp_path: Path) -> None:
+    """hooks.json, or the list of the backups, cannot be read once: it refuses, and the next one is whole."""
+    (scene,) = (scene for scene in SCENES if scene.name == "recover without a record")
+    with mmap.mmap(-1, 64 * 1024) as memory:
+        played = play_on(TracedStage(root=tmp_path / "stage", environ=ENVIRON, memory=memory), scene)
+        calls(played)
+        opened = [
+            line for line in (played.stage.root / "trace").read_text().splitlines() if line.startswith("openat")
+        ]
+        places = ('.codex/hooks.json", ', '.codex/backups/codex-fast-proxy", ')
+        attempts = [nth for nth, line in enumerate(opened, 1) if any(place in line for place in places)]
+        assert len(attempts) >= len(places)
+        complaints = []
+        for nth in attempts:
+            cell = Cell(call="openat", nth=nth, what="error=EIO")
+            played.rewind()
+            complaints += [f"{cell}: {complaint}" for complaint in wrong(played, cell, traced(played, *cell.options))]
+    assert [] == complaints

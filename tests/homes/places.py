@@ -169,8 +169,11 @@ class MemoryDisk:
     def read(self, path: Path) -> bytes | None:
         return self.try_to_read(path)[0]
 
+    def try_to_list(self, folder: Path) -> tuple[list[str], str]:
+        return self._fs.inside(folder), ""
+
     def names(self, folder: Path) -> list[str]:
-        return self._fs.inside(folder)
+        return self.try_to_list(folder)[0]
 
     def why_unlisted(self, folder: Path) -> str:
         """Nothing in memory is closed."""

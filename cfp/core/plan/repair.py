@@ -22,7 +22,7 @@ from cfp.core.plan.model_catalog import own_catalog_edits
 from cfp.core.plan.own_urls import UrlSource, find_provider_url, with_own_urls
 from cfp.core.provider import provider_url, url_key, without_secrets
 from cfp.core.unrecorded import UnrecordedProxy, find_unrecorded_proxy
-from cfp.errors import ConfigDrift
+from cfp.errors import ConfigDrift, Refused
 from journal.values import ABSENT, Absent, FileChange, KeyEdit, Merged
 
 DEFAULT_URL: Final = "Codex's own default"
@@ -59,7 +59,7 @@ def plan_repair(facts: Facts, requested_url: str | None = None) -> Repair | None
     requested_url  the provider's URL on the command line, for a home that records it nowhere
     """
     proxy = find_unrecorded_proxy(facts)
-    if proxy is None or facts.unreadable:  # a record that cannot be read now is not lost
+    if proxy is None or _what_is_unread(facts):  # a record that cannot be read now is not lost
         return None
     source = _edits_of(facts, proxy, requested_url)
     if source is None:
@@ -108,8 +108,23 @@ def plan_recovery(facts: Facts) -> Repair | None:
 
 def unrepairable(facts: Facts) -> UnrecordedProxy | None:
     """Return the unrecorded proxy whose provider's URL is unknown; None where there is none."""
-    proxy = None if facts.unreadable else find_unrecorded_proxy(facts)  # a record that cannot be read is not lost
+    proxy = None if _what_is_unread(facts) else find_unrecorded_proxy(facts)
     return proxy if proxy is not None and plan_repair(facts) is None else None
+
+
+def _what_is_unread(facts: Facts) -> tuple[tuple[str, str], ...]:
+    """Return what a repair rests on and nobody can read now, with the reasons: hooks.json may have our hook."""
+    hooks = facts.hooks
+    unread = ((str(facts.layout.hooks), hooks.error),) if hooks.data is None and hooks.error else ()
+    return (*facts.unreadable, *unread)
+
+
+def check_readable_for_repair(facts: Facts) -> None:
+    """Raise Refused(record_unreadable) where a repair would leave, or mistake, what cannot be read now."""
+    if facts.newer_version or find_unrecorded_proxy(facts) is None:  # a newer version's record is no lost one
+        return
+    for path, reason in _what_is_unread(facts):
+        raise Refused("record_unreadable", path=path, reason=reason)
 
 
 def check_recorded(facts: Facts) -> None:
