@@ -107,13 +107,16 @@ class CodexCli:
     def tiers(self, model: str, *, timeout: float = _TIMEOUT) -> tuple[str, ...] | None:
         """Return the service tiers of a model in Codex's catalogue; None for a model that is not in it.
 
-        Codex leaves a tier out that the model does not advertise (0.169). Raises Failed.
+        Codex leaves a tier out that the model does not advertise (0.150); 0.130 lists no ids and names Fast alone.
+        Raises Failed.
         """
         result = self._ask("model/list", {}, timeout)
         with _understood("model/list"):
             for entry in result["data"]:
                 if entry["model"] == model:
-                    return tuple(str(tier["id"]) for tier in entry.get("serviceTiers") or ())
+                    ids = [str(tier["id"]) for tier in entry.get("serviceTiers") or ()]
+                    has_fast = "fast" in (entry.get("additionalSpeedTiers") or ())
+                    return tuple(dict.fromkeys([*ids, *(["priority"] if has_fast else [])]))
         return None
 
     def default_model(self, *, timeout: float = _TIMEOUT) -> str | None:

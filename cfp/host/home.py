@@ -67,19 +67,25 @@ class Host:
         settled  the caller has settled the interrupted transactions: the survey looks for none
         despite_use  go on where another program keeps a file to itself, and else raise Refused(file_in_use)
         """
-        facts = survey(
-            self.layout,
-            self.environ,
-            address=address,
-            disk=self.disk,
-            locked=locked,
-            settled=settled,
-            despite_use=despite_use,
-        )
-        if self.is_walled:
-            facts = replace(facts, is_walled=True)
+
+        def look() -> Facts:
+            facts = survey(
+                self.layout,
+                self.environ,
+                address=address,
+                disk=self.disk,
+                locked=locked,
+                settled=settled,
+                despite_use=despite_use,
+            )
+            return replace(facts, is_walled=True) if self.is_walled else facts
+
+        facts = look()
         if ask_codex:
-            return self.ask(facts)
+            complete = self.ask(facts)
+            # Codex 0.130 adds `personality` to config.toml when a home with sessions is asked for the first time.
+            has_written = complete.codex is not None and self.disk.read(self.layout.config) != facts.config.data
+            return self.ask(look()) if has_written else complete
         return replace(facts, codex_version=self.codex_version) if version_matters(facts) else facts
 
     def survey_to_diagnose(self) -> Facts:

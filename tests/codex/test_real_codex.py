@@ -18,6 +18,7 @@ from cfp.codex.hooks_json import HOOKS_JSON, TOMBSTONE_LEFT, edit_for
 from journal.values import ABSENT, KeyEdit
 from tests.codex.app_server import AppServer
 from tests.codex.test_toml_fixtures import NAMES, own_values, read
+from tests.real_codex import Version, at
 from tests.strategies import OUR_COMMAND, config_texts, hooks_texts
 from tests.systems import WINDOWS
 
@@ -52,14 +53,24 @@ def session_start_hooks(codex: AppServer) -> dict[str, dict[str, Any]]:
 
 @shared
 @given(hooks_texts(ours=None))
-def test_keys_and_hashes_are_those_of_codex(codex: AppServer, data: bytes) -> None:
-    """For every hook that Codex lists, ours and others', we compute the same key and the same hash."""
+def test_keys_and_hashes_are_those_of_codex(codex: AppServer, codex_version: Version, data: bytes) -> None:
+    """For every hook that Codex lists, ours and others', we compute the same key and the same hash.
+
+    Codex 0.130 has no asynchronous hooks, and hashes no `additionalContextLimit`.
+    """
+    is_old = at(codex_version, {"0.130": True, "0.150": False})
     write(codex, hooks=data)
     groups = hooks_document.parse(data).get("hooks", {}).get("SessionStart", [])
+    unknown = {"additionalContextLimit"} if is_old else set[str]()
     expected = {
-        trust_key(hooks_path(codex), g, h): trusted_hash(handler, held.get("matcher"), windows=WINDOWS)
+        trust_key(hooks_path(codex), g, h): trusted_hash(
+            {name: value for name, value in handler.items() if name not in unknown},
+            held.get("matcher"),
+            windows=WINDOWS,
+        )
         for g, held in enumerate(groups)
         for h, handler in enumerate(held["hooks"])
+        if not (is_old and handler.get("async"))
     }
     assert {key: hook["currentHash"] for key, hook in session_start_hooks(codex).items()} == expected
 
@@ -176,7 +187,7 @@ def test_codex_reads_toml_1_1(codex: AppServer, text: str) -> None:
         b'{"hooks": null}',
         b'{"hooks": {"SessionStart": null}}',
         b'{"hooks": {"SessionStart": [{"hooks": null}]}}',
-        b'{"version": 1, "hooks": {}}',
+        pytest.param(b'{"version": 1, "hooks": {}}', marks=pytest.mark.codex_since("0.150", "unknown root keys")),
         b'{"hooks": {}, "hooks": {}}',
         b'{"hooks": {"SessionStart": [], "SessionStart": []}}',
         b'{"hooks": {}, }',

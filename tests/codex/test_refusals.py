@@ -13,6 +13,7 @@ from cfp.codex import config_toml
 from cfp.codex.refusals.config import config_flaw, undefined_provider
 from cfp.codex.refusals.hooks import EVENTS, hooks_flaw
 from tests.codex.app_server import AppServer
+from tests.real_codex import Version, at
 
 A = '[model_providers.a]\nname = "a"\n'
 
@@ -143,14 +144,16 @@ def test_a_config_as_we_read_it(text: str, flaw: str) -> None:
     assert flaw == config_flaw(config_toml.parse(text.encode()))
 
 
-def test_a_config_as_codex_reads_it(codex: AppServer) -> None:
-    """Codex refuses what we refuse, and nothing else."""
+def test_a_config_as_codex_reads_it(codex: AppServer, codex_version: Version) -> None:
+    """Codex refuses what we refuse, and nothing else; but for the tiers that 0.130 does not know."""
     (codex.home / "hooks.json").unlink(missing_ok=True)
     refused = {}
     for text in CONFIGS:
         (codex.home / "config.toml").write_text(text)
         refused[text] = codex.hooks()["errors"] != []
-    assert {text: flaw != "" for text, flaw in CONFIGS.items()} == refused
+    flaws = {text: config_flaw(config_toml.parse(text.encode()), version=codex_version) for text in CONFIGS}
+    others = at(codex_version, {"0.130": {'service_tier = "bogus"'}, "0.150": set[str]()})
+    assert {text: flaw != "" or text in others for text, flaw in flaws.items()} == refused
 
 
 @pytest.mark.parametrize(("version", "refused"), [(None, True), ((0, 130, 0), False), ((0, 140, 0), True)])
@@ -167,13 +170,13 @@ def test_a_selection_as_we_read_it(name: str, is_undefined: bool) -> None:  # no
     assert (name if is_undefined else None) == undefined_provider(doc, lower)
 
 
-def test_a_selection_as_codex_reads_it(codex: AppServer) -> None:
+def test_a_selection_as_codex_reads_it(codex: AppServer, codex_version: Version) -> None:
     """Codex does not start with a provider that no table defines."""
     refused = {}
     for name in SELECTIONS:
         (codex.home / "config.toml").write_text(f'model_provider = "{name}"\n{A}')
         refused[name] = codex.hooks()["errors"] != []
-    assert refused == SELECTIONS
+    assert refused == {**SELECTIONS, **at(codex_version, {"0.130": {"gcp": True}, "0.171": dict[str, bool]()})}
 
 
 @pytest.mark.parametrize(("events", "flaw"), HOOKS)
@@ -182,11 +185,29 @@ def test_hooks_as_we_read_them(events: Any, flaw: str) -> None:
     assert flaw == hooks_flaw(events)
 
 
-def test_hooks_as_codex_reads_them(codex: AppServer) -> None:
-    """Codex drops every file that we say it drops, and no other."""
+# Forms that only a newer Codex takes, and those that an older one does not look at: it drops the file, or does not.
+_OF_0_130 = {
+    "mcp_tool": (stop({"type": "mcp_tool", "server": "a", "tool": "b"}), True),
+    "commandWindows": (stop({**RIGHT, "commandWindows": 5}), False),
+    "twice": (stop({**RIGHT, "commandWindows": "a", "command_windows": "b"}), False),
+    "limit": (stop({**RIGHT, "additionalContextLimit": -5}), False),
+}
+_EVENTS_SINCE = {
+    "0.130": {"PreModelRequest", "PostModelRequest", "SessionEnd", "SubagentStart", "SubagentStop", "Interrupt"},
+    "0.150": {"PreModelRequest", "PostModelRequest"},
+    "0.171": set[str](),
+}
+
+
+def test_hooks_as_codex_reads_them(codex: AppServer, codex_version: Version) -> None:
+    """Codex drops every file that we say it drops, and no other; an event that it does not know is no handler's."""
     (codex.home / "config.toml").write_text("")
-    dropped = []
-    for events, _ in HOOKS:
+    dropped, expected = [], []
+    later = at(codex_version, _EVENTS_SINCE)
+    others = list(at(codex_version, {"0.130": _OF_0_130, "0.150": {}}).values())
+    for events, flaw in HOOKS:
         (codex.home / "hooks.json").write_text(json.dumps({"hooks": events}))
         dropped.append(any("failed to parse" in warning for warning in codex.hooks()["warnings"]))
-    assert [flaw != "" for _, flaw in HOOKS] == dropped
+        other = next((drops for form, drops in others if form == events), flaw != "")
+        expected.append(other and not later & {*events})
+    assert expected == dropped

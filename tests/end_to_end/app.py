@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 class App:
-    """Speaks app-server's JSON lines (Codex 0.169) as the App does: threads, and turns in them.
+    """Speaks app-server's JSON lines (Codex 0.130 and later) as the App does: threads, and turns in them.
 
     attestation  the token that the App gives when Codex asks for one (0.150); None: it attests nothing
     """
@@ -36,10 +36,11 @@ class App:
     def turn(self, thread: str, text: str = "Say hello") -> str:
         """Say something in it; return what the model answered."""
         self._ask("turn/start", {"threadId": thread, "input": [{"type": "text", "text": text}]})
-        done = self._until(lambda message: message.get("method") == "turn/completed")
+        items: list[Json] = []
+        done = self._until(lambda message: message.get("method") == "turn/completed", items)
         turn = done["params"]["turn"]
         assert turn["status"] == "completed", turn
-        return "".join(item["text"] for item in turn["items"] if item["type"] == "agentMessage")
+        return "".join(item["text"] for item in items if item["type"] == "agentMessage")
 
     def _ask(self, method: str, params: Json) -> Json:
         self._number += 1
@@ -55,12 +56,15 @@ class App:
         self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
 
-    def _until(self, wanted: Callable[[Json], bool]) -> Json:
+    def _until(self, wanted: Callable[[Json], bool], items: list[Json] | None = None) -> Json:
+        """Return the first message that is wanted; the items that are completed before it are added to `items`."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             message: Json = json.loads(line)
             if message.get("method") == "attestation/generate":
                 self._send({"id": message["id"], "result": {"token": self._attestation}})
+            if message.get("method") == "item/completed" and items is not None:
+                items.append(message["params"]["item"])
             if wanted(message):
                 return message
         raise AssertionError("app-server has ended")

@@ -27,6 +27,7 @@ import psutil
 from cfp.codex.hook_trust import trust_key, trusted_hash
 from cfp.demo.provider import Received
 from cfp.demo.scripted_turns import ScriptedTurn
+from cfp.host.codex_cli import find_codex
 from tests.end_to_end.listeners import Listener
 from tests.promised import answer_in
 from tests.systems import WINDOWS
@@ -224,6 +225,12 @@ class Machine:
         assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.stderr
         (turn,) = self.upstream.turns[before:]
         return turn
+
+    def settle(self) -> None:
+        """Let Codex make its own changes of the home: 0.130 adds `personality` to config.toml when first asked."""
+        cli = find_codex(self.environment(), self.home, program=self.codex)
+        assert cli is not None
+        cli.answers(self.work)
 
     def run(self, command: list[str], *, timeout: float) -> Ran:
         """Run a program to its end in `work`."""

@@ -25,7 +25,9 @@ from tests.end_to_end.harness import (
     system,
 )
 from tests.end_to_end.listeners import Listener
+from tests.real_codex import Version, at
 
+TIERS_OF_0_130 = "0.130 refuses a config with another tier than fast and flex"
 NO_RETRIES = "request_max_retries = 0\nstream_max_retries = 0\n"
 
 
@@ -150,6 +152,7 @@ def test_426_turns_a_websocket_into_a_post(codex: Machine) -> None:
     assert [("GET", "websocket"), ("POST", None)] == requests
 
 
+@pytest.mark.codex_since("0.150", "0.130 gives up after 24 s")
 def test_codex_waits_for_a_provider_that_is_down(codex: Machine) -> None:
     """A refused connection is tried again without end: a proxy that comes back saves the turn."""
     port = free_port()
@@ -169,9 +172,9 @@ def test_codex_waits_for_a_provider_that_is_down(codex: Machine) -> None:
     ("line", "sent"),
     [
         ("", None),
-        ('service_tier = "default"', None),
+        pytest.param('service_tier = "default"', None, marks=pytest.mark.codex_since("0.150", TIERS_OF_0_130)),
         ('service_tier = "fast"', "priority"),
-        ('service_tier = "priority"', "priority"),
+        pytest.param('service_tier = "priority"', "priority", marks=pytest.mark.codex_since("0.150", TIERS_OF_0_130)),
         ('service_tier = "flex"', "flex"),
     ],
 )
@@ -192,8 +195,8 @@ def test_the_key_of_env_key_is_sent(codex: Machine) -> None:
     assert [f"Bearer {KEY}"] == [turn.header("authorization") for turn in codex.upstream.turns]
 
 
-def test_a_chatgpt_login_compresses_for_the_built_in_provider(codex: Machine) -> None:
-    """Bodies come in zstd, with the tier also in a header: the proxy has to know both."""
+def test_a_chatgpt_login_compresses_for_the_built_in_provider(codex: Machine, codex_version: Version) -> None:
+    """Bodies come in zstd, with the tier also in a header: the proxy has to know both. 0.130 has no such header."""
     codex.upstream.key = None
     codex.upstream.login = True
     fast = built_in_config(codex.upstream.base_url, model="embedded-model", top='service_tier = "fast"\n')
@@ -203,7 +206,8 @@ def test_a_chatgpt_login_compresses_for_the_built_in_provider(codex: Machine) ->
     assert ran.code == 0, ran.stderr
     (turn,) = codex.upstream.turns
     assert ("zstd", "priority") == (turn.header("content-encoding"), turn.json()["service_tier"])
-    assert "model=embedded-model;tier=priority" == turn.header("x-codex-routing-hint")
+    hint = at(codex_version, {"0.130": None, "0.150": "model=embedded-model;tier=priority"})
+    assert hint == turn.header("x-codex-routing-hint")
 
 
 # ---- Its own writes --------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tomllib
 
+import pytest
+
 from cfp.host.codex_cli import find_codex
 from tests.crash.sizes import size
 from tests.end_to_end.harness import Machine
@@ -40,6 +42,7 @@ def edit(codex: Machine, *words: str) -> None:
     assert codex.run([str(codex.codex), *words], timeout=30).code == 0
 
 
+@pytest.mark.codex_since("0.150", "0.130 refuses a config with the tier `default`")
 def test_an_opted_out_home_is_told_and_gets_its_flags_back(codex: Machine) -> None:
     """Codex has rewritten it all (line ends, byte order mark, mode); hooks before and after ours keep their trust."""
     codex.relay(top='service_tier = "default"', table="\n[features]\nhooks = false   # no hooks\n")

@@ -131,6 +131,7 @@ def test_the_guides_from_the_first_clone_to_the_last_file(agent: Agent) -> None:
     assert [] == machine.workers()
 
 
+@pytest.mark.codex_since("0.150", "`codex plugin add`")
 def test_codex_installs_the_plugin(codex: Machine, agent: Agent, tmp_path: Path) -> None:
     """The real Codex adds the repository as a marketplace, installs the plugin and finds its skill."""
     for arguments in (["marketplace", "add", str(agent.origin)], ["add", PLUGIN]):

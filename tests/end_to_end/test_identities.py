@@ -98,6 +98,12 @@ class Bench:
         kind = login(auth.read_bytes() if auth.exists() else None, None)
         return predicted_identity(config, provider, kind, names, self.version)
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether auth.json has an agent identity in a shape that this version refuses to read."""
+        auth = self.machine.home / "auth.json"
+        return self.version < RECORDS_SINCE and auth.exists() and "agentIdentity" in auth.read_text()
+
     def sent(self, cell: int | None = None) -> Identity:
         """Run a turn and return the one identity that all of its requests have at the provider."""
         before = len(self.machine.upstream.received)
@@ -151,18 +157,20 @@ def signed_in(request: pytest.FixtureRequest, machine: Machine, codex_version: V
 def test_directly(signed_in: Bench, codex: Machine) -> None:
     """Without the proxy, Codex sends in every cell what is predicted for its version, by the built-in provider too.
 
-    It is the direct case, in which a login may reach the provider.
+    It is the direct case, in which a login may reach the provider. A version that cannot read the login's shape sends
+    nothing, where the careful prediction is a login.
     """
     codex.upstream.login = True
     wrong = []
     for cell, (auth, requires) in enumerate(CELLS):
         signed_in.configure(auth, requires, codex.upstream.base_url, cell)
         prediction, identity = signed_in.prediction(), signed_in.sent(cell)
-        if prediction is not identity:
+        if (Identity.CODEX_REFUSES if signed_in.is_foreign else prediction) is not identity:
             wrong.append((auth, requires, prediction, identity))
     top = f'chatgpt_base_url = "{signed_in.accounts}/backend-api"\n'
     codex.write("config.toml", f'model = "gpt-5.5"\nopenai_base_url = "{codex.upstream.base_url}"\n{top}')
-    assert ([], signed_in.prediction("openai")) == (wrong, signed_in.sent())
+    built_in = Identity.CODEX_REFUSES if signed_in.is_foreign else signed_in.prediction("openai")
+    assert ([], built_in) == (wrong, signed_in.sent())
 
 
 @pytest.mark.parametrize("split", [True, False], ids=["split", "preserved"])
@@ -180,7 +188,9 @@ def test_through_the_proxy(signed_in: Bench, codex: Machine, split: bool) -> Non
         status = codex.cfp("status").json
         identity, expected = signed_in.sent(cell), status["identity_on_the_wire"]
         warned = status["diagnosis"]["code"] == "chatgpt_auth_preserved"
-        if identity != expected["through_proxy"] or warned != identity.may_be_a_login:
+        if signed_in.is_foreign:
+            assert Identity.CODEX_REFUSES is identity
+        elif identity != expected["through_proxy"] or warned != identity.may_be_a_login:
             wrong.append((auth, requires, expected, identity, status["diagnosis"]["code"]))
         if split and identity is Identity.PROVIDER_KEY:
             assert f"Bearer {SPLIT_KEY}" == codex.upstream.turns[-1].header("authorization")

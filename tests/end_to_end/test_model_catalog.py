@@ -9,6 +9,8 @@ import pytest
 from tests.end_to_end.harness import KEY, KEY_ENV, Machine, chatgpt_login, printing, relay_config
 from tests.end_to_end.listeners import Listener
 
+FETCHES = pytest.mark.codex_since("0.169", "an earlier one does not know the key")
+
 _SPLIT = ("--upstream-api-key-env", KEY_ENV)
 
 
@@ -44,7 +46,9 @@ def _check(codex: Machine) -> str:
     return str(check["code"])
 
 
-@pytest.mark.parametrize("path", ["/v1/models?of=mine", "/catalog.json", "/"])
+@pytest.mark.parametrize(
+    "path", [pytest.param("/v1/models?of=mine", marks=FETCHES), pytest.param("/catalog.json", marks=FETCHES), "/"]
+)
 def test_a_catalogue_of_the_provider_gets_its_key(codex: Machine, path: str) -> None:
     """In split mode no request carries the ChatGPT token, wherever the catalogue is; the file comes back whole."""
     before = _signed_in(codex, _origin(codex.upstream) + path)
@@ -58,6 +62,7 @@ def test_a_catalogue_of_the_provider_gets_its_key(codex: Machine, path: str) -> 
     assert before == codex.config.read_text()
 
 
+@FETCHES
 def test_without_the_split_the_key_is_the_users(codex: Machine) -> None:
     """A provider with a key of its own: the catalogue is fetched as the user wrote it, from any address."""
     with Listener(keys={KEY}) as other:
@@ -140,6 +145,7 @@ def test_a_temporary_proxy(codex: Machine) -> None:
     assert before == codex.config.read_text()
 
 
+@FETCHES
 def test_a_gateway_and_its_catalogue_move_together(codex: Machine) -> None:
     """Codex refuses `gateway_oauth` with a catalogue at another address than `base_url`: both are the proxy's."""
     table = (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from tests.end_to_end.harness import (
     login_config,
     relay_config,
 )
+from tests.real_codex import Version
 
 OTHERS = {"hooks": {"SessionStart": [{"matcher": "startup", "hooks": [{"type": "command", "command": "true"}]}]}}
 NOTIFY = '{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"true"}]}]}}'
@@ -92,6 +95,7 @@ def test_every_byte_comes_back(codex: Machine, home: Callable[[Machine], None]) 
     home(codex)
     codex.write("auth.json", api_key_login())
     codex.turn()
+    codex.settle()
     before, link = _precious(codex), codex.config.is_symlink()
     codex.install()
     assert "priority" == codex.turn().json()["service_tier"]
@@ -109,6 +113,7 @@ def test_what_codex_wrote_meanwhile_stays(codex: Machine) -> None:
     codex.relay()
     codex.write("auth.json", api_key_login())
     codex.turn()
+    codex.settle()
     before = codex.config.read_text()
     codex.install()
     assert codex.codex is not None
@@ -139,6 +144,7 @@ def test_uninstalling_in_two_steps(codex: Machine) -> None:
     codex.relay()
     codex.write("auth.json", api_key_login())
     codex.turn()
+    codex.settle()
     before = _precious(codex)
     codex.install()
     (worker,) = codex.workers()
@@ -236,3 +242,16 @@ def test_a_repointed_provider_is_left_alone(machine: Machine) -> None:
     forced = machine.cfp("uninstall", "--force")
     assert 0 == forced.code, forced.transcript
     _assert_gone(machine)
+
+
+def test_the_first_question_of_a_home_with_sessions(machine: Machine, each_codex: tuple[Version, Path]) -> None:
+    """Codex 0.130 writes in config.toml while `install` asks it: that is no other program's change."""
+    _, machine.codex = each_codex
+    machine.environ["PATH"] = os.pathsep.join((str(machine.codex.parent), os.environ["PATH"]))
+    machine.relay()
+    machine.write("auth.json", api_key_login())
+    machine.turn()
+    machine.install()
+    assert "priority" == machine.turn().json()["service_tier"]
+    assert "ready" == machine.cfp("status").json["diagnosis"]["code"]
+    assert 0 == machine.cfp("uninstall").code

@@ -99,7 +99,11 @@ def test_a_provider_of_the_system_file(codex: Machine) -> None:
 @pytest.mark.parametrize(
     ("files", "key"),
     [
-        ({"requirements.toml": 'model_provider = "openai"\n'}, "model_provider"),
+        pytest.param(
+            {"requirements.toml": 'model_provider = "openai"\n'},
+            "model_provider",
+            marks=pytest.mark.codex_since("0.150", "a provider among the requirements"),
+        ),
         (
             {"managed_config.toml": '[model_providers.relay]\nbase_url = "http://127.0.0.1:9/v1"\n'},
             "model_providers.relay.base_url",
@@ -117,6 +121,7 @@ def test_a_route_that_the_administrator_sets(codex: Machine, files: dict[str, st
 
 
 @pytest.mark.posix("/etc/codex", needs="linux")
+@pytest.mark.codex_since("0.150", "0.130 refuses a config with this tier")
 @pytest.mark.parametrize("name", ["config.toml", "managed_config.toml"])
 def test_an_opt_out_of_the_administrator(codex: Machine, name: str) -> None:
     """`service_tier = "default"` there keeps the proxy from adding one, and the commands say so."""
@@ -142,7 +147,13 @@ def test_an_opt_out_of_the_administrator(codex: Machine, name: str) -> None:
 
 
 @pytest.mark.posix("/etc/codex", needs="linux")
-@pytest.mark.parametrize("bar", ["allow_managed_hooks_only = true\n", "[features]\nhooks = false\n"])
+@pytest.mark.parametrize(
+    "bar",
+    [
+        pytest.param("allow_managed_hooks_only = true\n", marks=pytest.mark.codex_since("0.150", "this requirement")),
+        "[features]\nhooks = false\n",
+    ],
+)
 def test_hooks_that_the_administrator_forbids(codex: Machine, bar: str) -> None:
     """The install goes on, since turns pass the proxy, and says that only `start` will start it."""
     codex.relay()
@@ -164,6 +175,7 @@ def test_hooks_that_the_administrator_forbids(codex: Machine, bar: str) -> None:
     )
 
 
+@pytest.mark.codex_since("0.140", "a profile is a file of its own")
 def test_a_profile_that_selects_the_proxys_provider(codex: Machine) -> None:
     """config.toml selects none, and `codex -p relay` goes through: no alarm, neither in status nor in doctor."""
     codex.write("config.toml", relay_config(codex.upstream.base_url).replace(f'model_provider = "{PROVIDER}"\n', ""))

@@ -57,9 +57,15 @@ def test_no_header_is_lost(codex: Machine) -> None:
     assert ("Via", 0) == (last, pseudonym.count("codex"))
 
 
+# Codex 0.130 refuses a config with this tier.
+DEFAULT_TIER = pytest.param(
+    'service_tier = "default"', None, marks=pytest.mark.codex_since("0.150", "0.130 knows fast and flex")
+)
+
+
 @pytest.mark.parametrize(
     ("line", "sent"),
-    [('service_tier = "flex"', "flex"), ('service_tier = "fast"', "priority"), ('service_tier = "default"', None)],
+    [('service_tier = "flex"', "flex"), ('service_tier = "fast"', "priority"), DEFAULT_TIER],
 )
 def test_the_users_own_tier_stays(codex: Machine, line: str, sent: str | None) -> None:
     """A tier that the user chose, or opted out of, is the tier that the provider gets."""

@@ -239,6 +239,7 @@ def test_the_real_hooks(real: CodexCli, codex_home: Path, tmp_path: Path) -> Non
     assert [(hook.key, "trusted")] == [(one.key, one.trust_status) for one in real.answers(tmp_path).hooks]
 
 
+@pytest.mark.codex_since("0.150", "0.130 takes any key at the root")
 def test_a_broken_hooks_file_is_a_warning(real: CodexCli, codex_home: Path, tmp_path: Path) -> None:
     """Codex ignores the whole file and says so; so do we."""
     (codex_home / "hooks.json").write_text('{"hooks": {}, "version": 1}')
@@ -247,6 +248,12 @@ def test_a_broken_hooks_file_is_a_warning(real: CodexCli, codex_home: Path, tmp_
     ((path, reason),) = answers.dropped_hooks
     assert str(codex_home / "hooks.json") == path
     assert reason.startswith("unknown field `version`")
+
+
+def test_the_real_tiers(real: CodexCli) -> None:
+    """The default model has Fast, under the name that it has on the wire; a model that nobody knows has no entry."""
+    assert "priority" in (real.tiers(str(real.default_model())) or ())
+    assert real.tiers("unknown-model") is None
 
 
 def test_the_real_default_model(real: CodexCli) -> None:
