@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -18,13 +19,13 @@ from tests.real_codex import Version
 Break = Callable[[Machine], object]
 
 
-def failures(machine: Machine, *words: str) -> set[str]:
-    """Return the codes of doctor's failed checks; its exit code agrees with them."""
+def failures(machine: Machine, *words: str) -> list[str]:
+    """Return the names of doctor's failed checks; its exit code agrees with them."""
     port = () if "--codex-home" in words else ("--port", str(machine.port))
     ran = machine.cfp("doctor", *port, *words)
-    codes = {check["code"] for check in ran.json["checks"] if not check["ok"]}
-    assert (2 if codes else 0, not codes) == (ran.code, ran.json["ok"]), ran.transcript
-    return codes
+    names = [check["name"] for check in ran.json["checks"] if not check["ok"]]
+    assert (2 if names else 0, not names) == (ran.code, ran.json["ok"]), ran.transcript
+    return names
 
 
 def test_a_healthy_home_has_no_red_line(codex: Machine) -> None:
@@ -36,22 +37,22 @@ def test_a_healthy_home_has_no_red_line(codex: Machine) -> None:
     assert "install --start" in ran.json["next_user_action"]
     assert ((), before) == (codex.upstream.received, codex.files())
     codex.install()
-    assert set() == failures(codex)
+    assert [] == failures(codex)
 
 
 def test_online_tries_the_provider(machine: Machine) -> None:
     """One turn, with the provider's key, before the install and after it; a provider that refuses is named."""
     machine.relay()
-    assert set() == failures(machine, "--online")
+    assert [] == failures(machine, "--online")
     (turn,) = machine.upstream.turns
     assert f"Bearer {KEY}" == turn.header("authorization")
     machine.environ[KEY_ENV] = "sk-wrong"
     machine.upstream.keys.add("sk-wrong")  # it may come here
-    assert {"upstream_rejected"} == failures(machine, "--online")
+    assert ["provider_answers"] == failures(machine, "--online")
     machine.environ[KEY_ENV] = KEY
     machine.install()
     machine.environ[KEY_ENV] = "sk-wrong"
-    assert {"upstream_rejected"} == failures(machine, "--online")
+    assert ["provider_answers"] == failures(machine, "--online")
 
 
 def _hard_link(machine: Machine) -> None:
@@ -78,6 +79,20 @@ def _no_provider(machine: Machine) -> None:
     machine.config.write_text(machine.config.read_text().replace('model_provider = "', 'not_the_provider = "'))
 
 
+def _no_url(machine: Machine) -> None:
+    machine.config.write_text(machine.config.read_text().replace("base_url", "not_the_url"))
+
+
+def _no_table(machine: Machine) -> None:
+    machine.config.write_text(
+        machine.config.read_text().replace("[model_providers.relay]", "[model_providers.other]")
+    )
+
+
+def _no_name(machine: Machine) -> None:
+    machine.config.write_text(re.sub("(?m)^name = .*\n", "", machine.config.read_text()))
+
+
 def _no_toml(machine: Machine) -> None:
     machine.write("config.toml", "model = [")
 
@@ -87,21 +102,24 @@ def _no_hooks_file(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("obstacle", "code"),
+    ("obstacle", "code", "check"),
     [
-        (_hard_link, "file_not_replaceable"),
-        (_query, "invalid_upstream_url"),
-        (_no_key, "codex_key_unset"),
-        (_key_with_a_space, "upstream_key_malformed"),
-        (_no_model, "model_unknown"),
-        (_no_provider, "ambiguous_provider"),
-        (_no_toml, "config_unparseable"),
-        (_no_hooks_file, "hooks_unparseable"),
+        (_hard_link, "file_not_replaceable", "install_possible"),
+        (_query, "invalid_upstream_url", "install_possible"),
+        (_no_key, "codex_key_unset", "upstream_auth"),
+        (_key_with_a_space, "upstream_key_malformed", "key_format"),
+        (_no_model, "model_unknown", "install_possible"),
+        (_no_provider, "ambiguous_provider", "active_provider"),
+        (_no_url, "upstream_unknown", "provider_base_url"),
+        (_no_table, "provider_undefined", "codex_config"),
+        (_no_name, "config_refused", "codex_config"),
+        (_no_toml, "config_unparseable", "codex_config"),
+        (_no_hooks_file, "hooks_unparseable", "install_possible"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
-def test_what_an_install_would_refuse(machine: Machine, obstacle: Break, code: str) -> None:
-    """The dry run refuses with its code, and doctor fails by it; nothing is written, nothing is sent."""
+def test_what_an_install_would_refuse(machine: Machine, obstacle: Break, code: str, check: str) -> None:
+    """The dry run refuses with its code, and one check of doctor fails; nothing is written, nothing is sent."""
     machine.relay()
     machine.environ["PATH"] = os.pathsep.join(("/usr/bin", "/bin"))
     obstacle(machine)
@@ -110,7 +128,7 @@ def test_what_an_install_would_refuse(machine: Machine, obstacle: Break, code: s
     real, dry = (machine.cfp("install", *mode, *port) for mode in (("--start",), ("--start", "--dry-run")))
     assert (2, code) == (real.code, real.json["code"]), real.transcript
     assert [real.code, real.json["code"], real.json["error"]] == [dry.code, dry.json["code"], dry.json["error"]]
-    assert code in failures(machine)
+    assert [check] == failures(machine)
     assert ((), before) == (machine.upstream.received, machine.files())
 
 
@@ -139,7 +157,7 @@ def test_a_home_of_its_own_leaves_a_port_that_is_taken(machine: Machine) -> None
     at_home = ("--codex-home", str(home))
     url = machine.cfp("install", "--dry-run", *at_home).json["base_url"]
     with socket.create_server(("127.0.0.1", urlsplit(url).port or 0)):
-        assert set() == failures(machine, *at_home)
+        assert [] == failures(machine, *at_home)
 
 
 def test_a_legacy_profile_of_an_older_codex(machine: Machine, each_codex: tuple[Version, Path]) -> None:

@@ -89,6 +89,8 @@ def provider_base_url(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     proxied = facts.settings.provider if facts.settings is not None and uses_proxy(facts) else None
     provider = surroundings.provider or proxied or active_provider(doc) or ""
     url = provider_url(doc, provider)
+    if not provider:
+        return success(PASSES["named_elsewhere"].filled({"check": "active_provider"}))
     if provider == undefined_selection(facts):
         return failure("provider_undefined", message("provider_undefined", selection_details(facts, provider)))
     if url is None and provider != BUILT_IN:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from cfp.core.checks import codex, codex_turn, installation, provider, startup_hook, worker
-from cfp.core.checks.check import Check, CheckResult, DoctorFacts
+from cfp.core.checks.check import Check, CheckResult, DoctorFacts, success
 from cfp.core.facts import Facts
+from cfp.core.state import is_enabled
+from cfp.messages.doctor import PASSES
 
 CHECKS: Final[dict[str, Check]] = {
     "python": installation.python,
@@ -63,9 +66,38 @@ OF_CONFIG: Final = frozenset(
 )
 
 
+# The checks whose causes others name more closely, the closer ones first.
+_BY_CLOSER_ONES: Final = ("upstream_auth", "install_possible")
+# Codes of a cause that another check has a code of its own for: a variable that is unset since its name is a key.
+_SAME_CAUSES: Final = {"upstream_key_malformed": "key_malformed", "codex_key_unset": "key_in_place_of_name"}
+
+
 def run_checks(facts: Facts, surroundings: DoctorFacts) -> dict[str, CheckResult]:
     """Return the result of each check by its name."""
-    return {name: _check(name, facts)(facts, surroundings) for name in CHECKS}
+    results = {name: _check(name, facts)(facts, surroundings) for name in CHECKS}
+    return results if is_enabled(facts) or facts.is_walled else _by_one_check_each(results)
+
+
+def _by_one_check_each(results: Mapping[str, CheckResult]) -> dict[str, CheckResult]:
+    """Return the results, in which a cause that several checks find fails one of them: the one that is closest to it.
+
+    Before an install they overlap, since an install refuses for what the others look at.
+    """
+    finders: dict[str, str] = {}
+    for name in sorted(results, key=lambda name: _BY_CLOSER_ONES.index(name) if name in _BY_CLOSER_ONES else -1):
+        if not results[name].ok:
+            finders.setdefault(_cause(results[name]), name)
+    return {name: _named_once(name, result, finders) for name, result in results.items()}
+
+
+def _named_once(name: str, result: CheckResult, finders: Mapping[str, str]) -> CheckResult:
+    if result.ok or finders[_cause(result)] == name:
+        return result
+    return success(PASSES["named_elsewhere"].filled({"check": finders[_cause(result)]}), **result.evidence)
+
+
+def _cause(result: CheckResult) -> str:
+    return _SAME_CAUSES.get(result.code, result.code)
 
 
 def _check(name: str, facts: Facts) -> Check:
