@@ -9,6 +9,7 @@ from cfp.commands.command import Command
 from cfp.commands.settle import settle
 from cfp.commands.verification import codex_files
 from cfp.core.facts import Facts
+from cfp.core.keys.bearer import is_key
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.prepare_login import LoginPlan, login_provider, plan_prepare_login
 from cfp.core.provider import BUILT_IN_URL, provider_url
@@ -16,7 +17,7 @@ from cfp.core.state import state_of
 from cfp.errors import Refused
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.host.provider import keys
-from cfp.host.provider.secret import redact
+from cfp.host.provider.secret import Secret, redact
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE
@@ -27,6 +28,8 @@ from cfp.result import Result
 EXAMPLES = (
     ("", "show which key would be saved; writes nothing and shows no key"),
     ("--apply", "save it in a file that only you can read"),
+    ("--from-stdin --apply", "save a key that you enter; it is not shown"),
+    ("--from-env RELAY_API_KEY --apply", "save the key that this variable has"),
     ("--source-auth-key RELAY_API_KEY --apply", "save the key that auth.json has under this name"),
 )
 
@@ -35,6 +38,8 @@ EXAMPLES = (
 class Args:
     provider: str | None
     source_auth_key: str | None
+    from_env: str | None
+    from_stdin: bool
     apply: bool
     target_env: str | None
 
@@ -44,20 +49,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--provider", metavar="NAME", help="the provider (default: the recorded, else the active one)"
     )
-    parser.add_argument("--source-auth-key", metavar="NAME", help="save the key that auth.json has under this name")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--source-auth-key", metavar="NAME", help="save the key that auth.json has under this name")
+    source.add_argument("--from-env", metavar="NAME", help="save the key that this variable has, in .env or here")
+    source.add_argument("--from-stdin", action="store_true", help="save the first line of the standard input")
     parser.add_argument("--apply", action="store_true", help="save the key; without this flag nothing is written")
     parser.add_argument("--target-env", metavar="NAME", help="ignored; accepted for older scripts")
 
 
 def run(args: Args, host: Host) -> Result:
-    """Find the key that Codex sends now and keep it; the key itself is never shown."""
+    """Find the key that Codex sends now, or take one that the user has, and keep it; it is never shown."""
     if args.apply:
         check_place(host.place)
     recovered = settle(host, "prepare-chatgpt-login") if args.apply else {}
-    facts, key, plan = _look(args, host, settled=args.apply)
+    entered = Secret(host.enter_key()) if args.from_stdin else None
+    facts, key, plan = _look(args, host, entered, settled=args.apply)
     if args.apply and plan.change is not None:
         with locked(host.journal, "prepare-chatgpt-login", LOCK_TIMEOUT_S) as (lease, _):
-            facts, key, plan = _look(args, host, settled=True)
+            facts, key, plan = _look(args, host, entered, settled=True)
             switch = Switch(lease=lease, layout=host.layout, workers=host.workers, settings=facts.settings)
             state = state_of(facts)
             transact(
@@ -71,27 +80,39 @@ def run(args: Args, host: Host) -> Result:
     return _result(args, facts, key, plan, recovered)
 
 
-def _look(args: Args, host: Host, *, settled: bool) -> tuple[Facts, keys.ProviderKey, LoginPlan]:
+def _look(
+    args: Args, host: Host, entered: Secret | None, *, settled: bool
+) -> tuple[Facts, keys.ProviderKey, LoginPlan]:
     facts = host.survey(settled=settled)
     check_readable(facts)
     provider = login_provider(facts, args.provider)
     layout = host.layout
-    key = keys.discover_key(
-        codex_files(host, facts.codex_config),
-        provider,
-        source=keys.KeySource.auth_json(args.source_auth_key) if args.source_auth_key else None,
-    )
-    if key is None and facts.auth_flaw:  # nobody finds a key in it, whatever it is called
-        raise Refused("auth_json_broken", auth_json=str(layout.auth), reason=facts.auth_flaw)
-    if key is None:
-        name = args.source_auth_key
-        place = "Codex sends none now" if name is None else f"auth.json has no key under {redact(name)}"
-        raise Refused("source_key_unknown", provider=provider, place=place)
+    key = _key(args, host, facts, provider, entered)
     if key.location is keys.KeyLocation.AUTH_COMMAND:
         raise Refused("source_key_short_lived", provider=provider)
     keys.checked_bearer(key, _upstream(facts, provider))
     present = host.disk.read(layout.provider_auth)
     return facts, key, plan_prepare_login(facts, provider, key.secret.reveal(), present)
+
+
+def _key(args: Args, host: Host, facts: Facts, provider: str, entered: Secret | None) -> keys.ProviderKey:
+    """Return the key to save, from the place that the command line names; raises Refused(source_key_unknown)."""
+    if entered is not None:
+        if not is_key(entered.reveal()):
+            raise Refused("source_key_unknown", provider=provider, place="the standard input had none")
+        return keys.ProviderKey(secret=entered, location=keys.KeyLocation.STDIN, name="")
+    source, place = None, "Codex sends none now"
+    if args.from_env is not None:
+        source, place = keys.KeySource.env(args.from_env), f"no variable {redact(args.from_env)} is set"
+    elif args.source_auth_key is not None:
+        source = keys.KeySource.auth_json(args.source_auth_key)
+        place = f"auth.json has no key under {redact(args.source_auth_key)}"
+    key = keys.discover_key(codex_files(host, facts.codex_config), provider, source=source)
+    if key is not None:
+        return key
+    if facts.auth_flaw and args.from_env is None:  # nobody finds a key in it, whatever it is called
+        raise Refused("auth_json_broken", auth_json=str(host.layout.auth), reason=facts.auth_flaw)
+    raise Refused("source_key_unknown", provider=provider, place=place)
 
 
 def _upstream(facts: Facts, provider: str) -> str:

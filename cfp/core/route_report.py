@@ -192,7 +192,7 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
     effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
     available = key_available(facts, settings)
     preparation, hint = preparation_code(facts, settings), hint_code(facts, settings)
-    text = HINTS[hint]
+    text = HINTS[hint].filled(key_details(facts, settings))
     if hint == "own_key":
         hint = "ready"
     elif pending and hint == "ready":
@@ -301,9 +301,10 @@ def unsendable_key(facts: Facts, settings: Settings) -> FlawedKey | None:
 
 
 def key_details(facts: Facts, settings: Settings) -> dict[str, str]:
-    """Return the values of the placeholders `key_place` and `key_flaw`."""
+    """Return the values of the placeholders `key_place`, `key_flaw` and `variable`."""
+    named = {"variable": settings.upstream_api_key_env or ""}
     key = unsendable_key(facts, settings)
-    return {} if key is None else {"key_place": key.place, "key_flaw": FLAWS[key.flaw]}
+    return named if key is None else {**named, "key_place": key.place, "key_flaw": FLAWS[key.flaw]}
 
 
 def _code(key: FlawedKey) -> RouteWarningCode:

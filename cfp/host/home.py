@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from cfp.host.disk import Disk, MachineDisk
 from cfp.host.places import read_place
 from cfp.host.profiles import read_profiles
 from cfp.host.programs.hook import broken_program
+from cfp.host.provider.entered_key import enter_key
 from cfp.host.reserve import Reserve
 from cfp.host.session_version import version_of_home
 from cfp.host.survey import RequestedAddress, home_ownership, survey
@@ -39,12 +40,16 @@ LOCK_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Host:
-    """`environ` is the command's environment; `disk` reads its files, and tests bring their own."""
+    """`environ` is the command's environment.
+
+    `disk` reads its files, `enter_key` asks its user for a key; tests bring their own.
+    """
 
     layout: Layout
     environ: Mapping[str, str]
     python: str
     disk: Disk = field(default_factory=MachineDisk)
+    enter_key: Callable[[], str] = enter_key
 
     @classmethod
     def find(cls, codex_home: str | None, environ: Mapping[str, str], python: str) -> Host:

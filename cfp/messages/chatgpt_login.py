@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from cfp.messages.diagnoses import KEEP_KEY, SPLIT
 from cfp.messages.message import CLI, Message
 
 HintCode = Literal[
@@ -33,10 +34,10 @@ HINTS: Final[dict[HintCode, Message]] = {
         f"Before you sign in with ChatGPT, start a new Codex session or run `{CLI} start`."),
     "needs_persistent_env": Message(
         "The provider's key is only in this process's environment, and later sessions may not have it.",
-        f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
+        KEEP_KEY),
     "needs_auth_split": Message(
         "Codex's login reaches the provider: the proxy passes it on, and config.toml names no key that would take its place.",
-        f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
+        SPLIT),
     "optional_setup_available": Message(
         "With API-key login, the provider's API works with Fast, and nothing needs to change. A ChatGPT login adds features of "
         "the App: plug-in marketplace, GitHub and other connectors, a Fast switch, status hints and voice input. Before that "

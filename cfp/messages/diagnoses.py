@@ -6,7 +6,11 @@ from typing import Final, Literal
 
 from cfp.messages.message import CLI, Message
 
-_SPLIT: Final = f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."
+SPLIT: Final = (
+    f"Run `{CLI} prepare-chatgpt-login --from-stdin --apply` and enter the provider's own key, then "
+    f"`{CLI} set-upstream --use-provider-auth-file`."
+)
+KEEP_KEY: Final = f"Run `{CLI} prepare-chatgpt-login --from-env {{variable}} --apply`, then `{CLI} set-upstream --use-provider-auth-file`."
 _WHEN_IDLE: Final = f"Wait until no turn is running, then run `{CLI} start`; it cuts off running turns."
 
 # The trouble of the last requests, and the tier's.
@@ -116,8 +120,8 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         f"When the sessions that use the proxy have ended, run `{CLI} uninstall` again."),
     "config_not_proxy": Message(
         "The proxy is installed, but config.toml does not point at it.",
-        f"Run `{CLI} install --start` to put the proxy in front of the provider's URL that config.toml has now, "
-        f"or `{CLI} uninstall` to remove the installation."),
+        f"Run `{CLI} install --start` to put the proxy in front of the provider's URL that config.toml has now. "
+        f"Or, to remove the proxy and keep that URL, run `{CLI} install --start`, then `{CLI} uninstall`."),
     "route_overridden": Message(
         "{file} sets {key} to {value}, which takes precedence over config.toml: Codex's requests do not go through the proxy.",
         f"Change it there, or ask the administrator. `{CLI} uninstall` removes the proxy, which is of no use meanwhile."),
@@ -139,16 +143,16 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "proxy_stopped": Message("config.toml points at the proxy, but the proxy is not running.", f"Run `{CLI} start`."),
     "chatgpt_auth_preserved": Message(
         "Codex is signed in with ChatGPT, and the proxy passes that login on to the provider, which may respond with 401.",
-        _SPLIT),
+        SPLIT),
     "access_token_preserved": Message(
         "Codex is signed in with a personal access token, and the proxy passes that token on to the provider, which may respond with 401.",
-        _SPLIT),
+        SPLIT),
     "agent_identity_preserved": Message(
         "Codex is signed in with an agent identity, and the proxy passes its signatures on to the provider, which may respond with 401.",
-        _SPLIT),
+        SPLIT),
     "unknown_login_preserved": Message(
         "Codex's login cannot be read here, or is of a kind that this program does not know, and the proxy passes it on to the provider.",
-        _SPLIT),
+        SPLIT),
     "codex_refuses": Message(
         "Codex refuses to start a turn: it does not accept the keys that config.toml names for the provider, or its login in auth.json.",
         f"Run `{CLI} doctor` for the reason, then `codex exec hello` for Codex's own words."),
@@ -165,7 +169,7 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         "Save the key again, the key alone."),
     "upstream_auth_not_persistent": Message(
         "The provider's key is only in this process's environment, and later sessions may not have it.",
-        f"Run `{CLI} prepare-chatgpt-login --apply`, then `{CLI} set-upstream --use-provider-auth-file`."),
+        KEEP_KEY),
     "settings_pending_restart": Message(
         "The running proxy uses older settings than the saved ones.",
         f"Start a new Codex session, or run `{CLI} start`. Running turns are not cut off."),

@@ -86,8 +86,9 @@ FAILURES: Final[dict[FailureCode, Message]] = {
     "chatgpt_login_not_sent": Message(
         "Codex would send its own login to {provider}. Only Codex may send it, so the provider "
         "was not tried.",
-        f"Save the provider's own key with `{CLI} prepare-chatgpt-login --source-auth-key NAME --apply`, or pass the name of its "
-        "variable with --upstream-api-key-env. If the provider accepts ChatGPT logins, pass --no-verify."),
+        f"Save the provider's own key with `{CLI} prepare-chatgpt-login --from-stdin --apply`, then run this command again with "
+        "--use-provider-auth-file; or name the key's variable with --upstream-api-key-env NAME. If the provider accepts ChatGPT logins, "
+        "pass --no-verify."),
     "upstream_dns": Message("The host name {host} cannot be resolved: {reason}.", "Check the upstream URL and the network."),
     "upstream_refused": Message("{host} refused the connection.", "Check the upstream URL, and whether the provider is running."),
     "upstream_unreachable": Message("{host} cannot be reached: {reason}.", "Check the network and the proxy environment variables."),

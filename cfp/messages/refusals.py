@@ -178,7 +178,7 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "The command line names nothing to change.", "Pass --upstream-base, --service-tier-policy or a flag for the key."),
     "source_key_unknown": Message(
         "No key for {provider} was found: {place}.",
-        "If auth.json has the key, pass the name of its entry with --source-auth-key NAME."),
+        "Pass --from-stdin and enter the key, or name its variable with --from-env NAME, or its entry in auth.json with --source-auth-key NAME."),
     "source_key_short_lived": Message(
         "The auth.command of {provider} returns a short-lived key, so a saved key would soon stop working.",
         "There is nothing to do: Codex sends that key with every login."),

@@ -204,9 +204,10 @@ class Machine:
         walls = {"HTTPS_PROXY": self.nowhere, "NO_PROXY": "127.0.0.1,localhost"}
         return self._start([str(self.codex), *arguments], {**walls, **self.environment()}, stdin)
 
-    def cfp(self, *arguments: str, timeout: float = 60) -> Ran:
-        """Run our program in `work`, as a user does."""
-        ran = self.run([sys.executable, "-P", "-m", "codex_fast_proxy", *arguments], timeout=timeout)
+    def cfp(self, *arguments: str, timeout: float = 60, entered: str | None = None) -> Ran:
+        """Run our program in `work`, as a user does; `entered` is its standard input."""
+        command = [sys.executable, "-P", "-m", "codex_fast_proxy", *arguments]
+        ran = self.run(command, timeout=timeout, entered=entered)
         assert ran.code != BUG, ran.transcript + "".join(
             log.read_text(encoding="utf-8") for log in self.root.rglob("fast_proxy.bug.*")
         )
@@ -232,10 +233,26 @@ class Machine:
         assert cli is not None
         cli.answers(self.work)
 
-    def run(self, command: list[str], *, timeout: float) -> Ran:
+    def run(self, command: list[str], *, timeout: float, entered: str | None = None) -> Ran:
         """Run a program to its end in `work`."""
+        if entered is not None:
+            return self._run_with_input(command, entered, timeout)
         with self._start(command, self.environment(), subprocess.DEVNULL) as process:
             return self.finish(process, timeout)
+
+    def _run_with_input(self, command: list[str], entered: str, timeout: float) -> Ran:
+        began = time.monotonic()
+        done = subprocess.run(
+            command,
+            cwd=self.work,
+            env=self.environment(),
+            input=entered.encode(),
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+        stdout, stderr = (output.decode().replace("\r\n", "\n") for output in (done.stdout, done.stderr))
+        return Ran(code=done.returncode, stdout=stdout, stderr=stderr, seconds=time.monotonic() - began)
 
     def _start(self, command: list[str], environ: Mapping[str, str], stdin: int) -> subprocess.Popen[str]:
         return subprocess.Popen(

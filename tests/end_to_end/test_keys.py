@@ -15,6 +15,9 @@ _PRINTS = json.dumps([sys.executable, ["-c", f"print('{KEY}')"]])[1:-1]
 _TOLD = "[model_providers.relay.auth]\ncommand = {}\nargs = {}\n".format(*_PRINTS.split(", ", 1))
 
 
+LOGIN_KEY = "requires_openai_auth = true\n"
+
+
 def without_env_key(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.startswith("env_key")) + "\n"
 
@@ -105,6 +108,40 @@ def test_a_broken_auth_json_has_no_key_to_save(machine: Machine, words: list[str
     ran = machine.cfp("prepare-chatgpt-login", *words)
     assert (2, "auth_json_broken") == (ran.code, ran.json["code"]), ran.transcript
     assert KEY not in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "entered", "source"),
+    [
+        (["--from-stdin"], f"{KEY}\n", "stdin"),
+        (["--from-stdin"], f"{KEY}\r\nmore\n", "stdin"),
+        (["--from-env", "MY_KEY"], "", "process_env:MY_KEY"),
+    ],
+)
+def test_a_key_that_the_user_has(machine: Machine, words: list[str], entered: str, source: str) -> None:
+    """Saved where no file has it, as after a ChatGPT login: no output shows it, and the provider gets it."""
+    machine.write("config.toml", without_env_key(relay_config(machine.upstream.base_url, table=LOGIN_KEY)))
+    machine.write("auth.json", chatgpt_login())
+    machine.environ |= {"MY_KEY": KEY} if "--from-env" in words else {}
+    ran = machine.cfp("prepare-chatgpt-login", *words, "--apply", entered=entered)
+    assert ("prepared", source) == (ran.json["status"], ran.json["source"]), ran.transcript
+    assert KEY not in ran.stdout + ran.stderr
+    machine.environ.pop("MY_KEY", None)
+    machine.install("--use-provider-auth-file")
+    assert f"Bearer {KEY}" == machine.upstream.turns[-1].header("authorization")
+
+
+@pytest.mark.parametrize(
+    ("words", "entered"),
+    [(["--from-stdin"], ""), (["--from-stdin"], "\n"), (["--from-stdin"], "  \n"), (["--from-env", "MY_KEY"], "")],
+)
+def test_no_key_where_one_was_named(machine: Machine, words: list[str], entered: str) -> None:
+    """An empty input and a variable that is not set: nothing is saved, and the other places are named."""
+    machine.relay()
+    before = machine.files()
+    ran = machine.cfp("prepare-chatgpt-login", *words, "--apply", entered=entered)
+    assert (2, "source_key_unknown") == (ran.code, ran.json["code"]), ran.transcript
+    assert before == machine.files()
 
 
 def test_a_401_without_a_key_says_so(codex: Machine) -> None:

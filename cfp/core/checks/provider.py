@@ -13,6 +13,7 @@ from cfp.core.route_report import (
     codex_identity,
     is_unencrypted,
     key_available,
+    key_details,
     key_persistent,
     key_warnings,
     obstacle_details,
@@ -120,7 +121,8 @@ def upstream_auth(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
         text = DIAGNOSES[message_code_for(facts, "chatgpt_auth_preserved")]
         return failure("chatgpt_auth_preserved", text, **evidence)
     if not key_persistent(facts, settings):
-        return advice("upstream_auth_not_persistent", DIAGNOSES["upstream_auth_not_persistent"])
+        text = DIAGNOSES["upstream_auth_not_persistent"].filled(key_details(facts, settings))
+        return advice("upstream_auth_not_persistent", text)
     names = variables_of_new_programs(facts, settings.provider)
     if names:
         text = FINDINGS["key_of_new_programs"].filled({"variables": names})

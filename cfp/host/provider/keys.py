@@ -47,11 +47,12 @@ class KeyLocation(enum.StrEnum):
     HTTP_HEADERS = "http_headers"
     ENV_HTTP_HEADERS = "env_http_headers"
     AUTH_COMMAND = "auth_command"
+    STDIN = "stdin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeySource:
-    """A location that the user named: by an auth override, --api-key-env or --source-auth-key."""
+    """A location that the user named: by an auth override, --api-key-env, --from-env or --source-auth-key."""
 
     location: KeyLocation
     name: str = ""
