@@ -222,6 +222,23 @@ def _signed_in(auth: str) -> Act:
     return _do(Block.enable_with_chatgpt, _write("auth.json", auth))
 
 
+def _after(code: str, error_type: str | None = None, status: int = 502) -> Scenario:
+    """Return a home whose last request failed so; once the advice is taken, a message in Codex goes through."""
+    trouble = {
+        "code": code,
+        "at": "2026-01-02T03:04:05+00:00",
+        "status": status,
+        "error_type": error_type,
+        "in_row": 1,
+    }
+    requests = {"last_success": None, "trouble": trouble}
+    return Scenario(
+        arrange=_do(_split, lambda place: place.circumstances.health.update(last_requests=requests)),
+        words=_url,
+        by_hand=lambda place: place.circumstances.health.clear(),
+    )
+
+
 # ---- Diagnoses ---------------------------------------------------------------------------------------------------
 
 DIAGNOSED: Final[dict[str, Scenario | str]] = {
@@ -273,6 +290,19 @@ DIAGNOSED: Final[dict[str, Scenario | str]] = {
     ),
     "startup_hook_not_ready": Scenario(arrange=_do(_enable, _lose("hooks.json"))),
     "startup_hook_not_isolated": Scenario(arrange=_former_hook),
+    "request_key_missing": _after("request_key_missing", "upstream_key_missing"),
+    "provider_unreachable": _after("provider_unreachable", "upstream_unreachable"),
+    "upstream_loops": _after("upstream_loops", "proxy_loop"),
+    "provider_redirects": _after("provider_redirects", "upstream_redirect"),
+    "provider_broke_off": _after("provider_broke_off", "upstream_broke_off"),
+    "provider_key_refused": _after("provider_key_refused", status=401),
+    "provider_path_unknown": _after("provider_path_unknown", status=404),
+    "provider_failing": _after("provider_failing", status=503),
+    "request_failing": _after("request_failing", "client_gone", 499),
+    "tier_refused": Scenario(
+        arrange=_do(_enable, lambda place: place.circumstances.health.update(service_tier_refused_by=["gpt-5.5"])),
+        by_hand=lambda place: place.circumstances.health.clear(),
+    ),
     "fast_policy_unknown": Scenario(arrange=_do(Block.lay_out, _lose("auth.json"), Block.install)),
 }
 

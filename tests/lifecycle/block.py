@@ -19,6 +19,7 @@ from journal.context import Locks
 from tests.end_to_end.harness import KEY, KEY_ENV, api_key_login, chatgpt_login, login_config, relay_config
 from tests.end_to_end.listeners import Listener
 from tests.homes.acts import Acts
+from tests.homes.computer import Worker, parsed
 from tests.homes.site import StagedHost
 from tests.staged import Stage, Street
 
@@ -31,11 +32,13 @@ class Circumstances:
 
     occupied  ports of another program; `others`: those of another user's
     lends     a worker can hand its listener over
+    health    what the worker's health answer says of its last requests
     """
 
     occupied: set[int] = field(default_factory=set)
     others: set[int] = field(default_factory=set)
     lends: bool = True
+    health: dict[str, Any] = field(default_factory=dict)
 
 
 class BusyStreet(Street):
@@ -46,6 +49,12 @@ class BusyStreet(Street):
         self.strangers = circumstances.occupied | circumstances.others
         self.lends = circumstances.lends
         self._others = circumstances.others
+        self._health = circumstances.health
+
+    def _fact(self, worker: Worker) -> PortFact:
+        fact = super()._fact(worker)
+        assert fact.health is not None
+        return dataclasses.replace(fact, health=parsed({**fact.health.raw, **self._health}))
 
     def _at_address(self, layout: Layout, host: str, port: int) -> PortFact:
         fact = super()._at_address(layout, host, port)
