@@ -26,6 +26,7 @@ from cfp.core.policy import effective_policy, fast_behavior
 from cfp.core.provider import env_key, host_of, is_third_party
 from cfp.core.settings import Settings, loopback_port
 from cfp.errors import Refused
+from cfp.messages import message
 from cfp.messages.chatgpt_login import HINTS, PREPARATIONS, HintCode, PreparationCode
 from cfp.messages.identities import FLAWS, IDENTITIES, ROUTE_WARNINGS, ROUTES, RouteWarningCode
 from cfp.messages.message import Message
@@ -269,6 +270,10 @@ def is_unencrypted(url: str) -> bool:
 def route_warnings(facts: Facts, settings: Settings) -> tuple[RouteWarning, ...]:
     """Return the warnings about a route, the most urgent first."""
     warnings = [*key_warnings(facts, settings.provider)]
+    obstacle = stands_in_the_way(facts, settings)
+    if obstacle is not None and "key_in_place_of_name" not in {warning.code for warning in warnings}:
+        text = message(obstacle, obstacle_details(facts, settings.provider))
+        warnings.append(RouteWarning(code=obstacle, message=text))
     if is_unencrypted(settings.upstream_base):
         text = ROUTE_WARNINGS["upstream_unencrypted"].filled({"upstream_base": settings.upstream_base})
         warnings.append(RouteWarning(code="upstream_unencrypted", message=text))

@@ -235,6 +235,24 @@ def test_a_key_with_a_space(machine: Machine, words: list[str]) -> None:
     assert "abc" not in ran.stdout + ran.stderr
 
 
+def test_a_key_that_is_not_set_is_a_warning_of_an_install_that_asks_nobody(codex: Machine) -> None:
+    """Codex itself refuses to start a turn, with the same variable; once .env has it, a turn passes the proxy."""
+    codex.relay()
+    codex.environ[KEY_ENV] = ""
+    for words in (["--dry-run"], ["--start"]):
+        ran = codex.cfp("install", *words, "--no-verify", "--port", str(codex.port))
+        assert (0, ["codex_key_unset"]) == (ran.code, ran.json["warnings"]), ran.transcript
+        (warning,) = ran.json["warning_messages"]
+        assert KEY_ENV in warning
+        assert str(codex.home / ".env") in warning
+    refused = codex.codex_exec()
+    assert (True, True) == (refused.code != 0, KEY_ENV in refused.stderr)
+    assert () == codex.upstream.turns
+    codex.write(".env", f"{KEY_ENV}={KEY}\n")
+    codex.turn()
+    assert 1 == len(codex.upstream.turns)
+
+
 @pytest.mark.parametrize("tail", [[], ["--no-verify"]], ids=["verified", "not verified"])
 def test_a_key_with_a_space_for_an_enabled_home(machine: Machine, tail: list[str]) -> None:
     """`set-upstream` refuses it as well."""
