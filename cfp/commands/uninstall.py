@@ -198,11 +198,19 @@ _DONE: Final[dict[Retirement, Message]] = {
 }
 
 
+def _done(facts: Facts, plan: UninstallPlan) -> Message:
+    if facts.newer_version and plan.retirement is Retirement.NOW:
+        kept = facts.layout.manifest not in plan.remove
+        details = {"version": facts.newer_version, "backups": str(facts.layout.backups)}
+        return RESULTS["uninstalled_url_alone" if kept else "uninstalled_record_of_newer"].filled(details)
+    return _DONE[plan.retirement]
+
+
 def _result(
     facts: Facts, plan: UninstallPlan, switch: Switch | None, recovered: dict[str, Any], after: State
 ) -> Result:
     warning = _warning(facts, plan)
-    done = _DONE[plan.retirement]
+    done = _done(facts, plan)
     cut = switch.cut_streams if switch else 0
     return Result(
         status="uninstalled",

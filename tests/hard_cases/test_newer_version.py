@@ -42,9 +42,15 @@ def test_a_newer_manifest_is_refused_by_name(stage: Stage) -> None:
     (check,) = (check for check in stage.run("doctor").json["checks"] if check["name"] == "home_owner")
     assert (False, "record_of_newer_version") == (check["ok"], check["code"])
     assert ("clean", before) == (stage.run("recover").status, photograph(stage).everything())
-    assert stage.run("uninstall", "--force").code == 0
+    forced = stage.run("uninstall", "--force")
+    assert (0, "kept", True) == (forced.code, forced.json["files"], manifest.exists())
+    assert f"`codex-fast-proxy uninstall` with version {NEWER}" in forced.json["next_user_action"]
     urls = [provider_url(parse(path.read_bytes()), "relay") for path in (backup, stage.layout.config)]
     assert urls[0] == urls[1] is not None
+    again = stage.run("uninstall", "--force")
+    assert (0, "removed", False) == (again.code, again.json["files"], stage.layout.state.exists())
+    assert (NEWER in again.json["message"], str(backup.parent) in again.json["next_user_action"]) == (True, True)
+    assert stage.run(*INSTALL).code == 0
 
 
 def test_a_newer_journal_record_is_refused_by_name(stage: Stage) -> None:

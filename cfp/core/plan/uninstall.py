@@ -111,6 +111,7 @@ def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, ba
         check_own_urls(facts, baseline.config.content)
     repointed = settings is not None and url_key(settings.provider) in baseline.config.conflicts
     changes = _changes(facts, request, baseline, repointed=repointed)
+    keeps_record = facts.newer_version != "" and changes != ()  # that version can give the rest back by its record
     retirement = Retirement.DEFERRED if request.defer_stop else Retirement.NOW
     if retirement is Retirement.NOW and not repointed:
         check_in_sight(facts.running_worker)
@@ -121,8 +122,8 @@ def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, ba
         hook_removal=_hook_removal(facts, baseline.hooks),
         conflicts=baseline.conflicts,
         retirement=Retirement.NEVER if repointed else retirement,
-        remove=_state_files(facts, keep_state=request.keep_state),
-        keep_state=request.keep_state,
+        remove=(facts.layout.worker,) if keeps_record else _state_files(facts, keep_state=request.keep_state),
+        keep_state=request.keep_state or keeps_record,
         exposed=_exposed_identity(facts, settings, baseline),
         backup_path=facts.manifest.backup_path if facts.manifest else None,
         from_state=state_of(facts),
