@@ -19,6 +19,8 @@ from typing import Final, TypeVar
 REPOSITORY: Final = Path(__file__).parent.parent
 CACHE: Final = REPOSITORY / ".cache"
 MISSING: Final = "the real Codex CLI is not installed: nox -s codex_cli"
+# The tier on the wire with service_tier = "flex" and a model whose catalogue entry does not list it.
+FLEX: Final[Mapping[str, str | None]] = {"0.130": "flex", "0.150": None, "0.171": "flex"}
 Version = tuple[int, ...]
 Value = TypeVar("Value")
 

@@ -17,7 +17,7 @@ from cfp.core.health import WorkerHealth
 from cfp.core.keys.flaws import FlawedKey
 from cfp.core.manifest import FormerAddress, Manifest, ManifestState, digest
 from cfp.core.ownership import UNKNOWN, Ownership
-from cfp.core.policy import STANDARD, chosen_tier
+from cfp.core.policy import chosen_tier, is_opt_out
 from cfp.core.settings import Settings
 from cfp.layout import SYSTEM, Layout, SystemLayout
 
@@ -236,11 +236,11 @@ class Facts:
 
     @property
     def opted_out(self) -> bool:
-        """Whether the tier in force is `default`, the choice of a user who wants no Fast."""
-        return bool(self._tier_in_force == STANDARD)
+        """Whether the tier in force is the choice of a user who wants no Fast."""
+        return is_opt_out(self.tier_in_force)
 
     @property
-    def _tier_in_force(self) -> Any:
+    def tier_in_force(self) -> Any:
         """Return Codex's own word, else that of the files, the highest first; the worker reads the same files.
 
         A Codex that still reads a selected profile names what that profile covers (0.130).

@@ -10,13 +10,13 @@ from cfp.codex.auth_json import LoginMode
 from cfp.core.settings import Policy
 
 __all__ = [
-    "STANDARD",
     "EffectivePolicy",
     "FastBehavior",
     "LoginMode",
     "chosen_tier",
     "effective_policy",
     "fast_behavior",
+    "is_opt_out",
 ]
 
 
@@ -38,7 +38,8 @@ class FastBehavior(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-STANDARD: Final = "default"  # the tier of a user who wants no Fast; no request has it (Codex 0.171)
+# Tiers of a user who wants no Fast. `default` is sent by no Codex (0.171), and `flex` not by 0.150.
+_OPT_OUTS: Final = frozenset({"default", "flex"})
 
 # fmt: off
 _AUTO = {
@@ -55,7 +56,7 @@ _FIXED = {
 
 
 def effective_policy(policy: Policy, login: LoginMode, *, opted_out: bool = False) -> EffectivePolicy:
-    """Decide for a request without a tier. `opted_out`: the tier in force is `default`."""
+    """Decide for a request without a tier. `opted_out`: the tier in force is an opt-out of Fast."""
     if policy is Policy.AUTO:
         return EffectivePolicy.PRESERVE if opted_out else _AUTO[login][0]
     return _FIXED[policy][0]
@@ -70,6 +71,11 @@ def chosen_tier(config: Mapping[str, Any]) -> Any:
     profile = tables.get(name) if isinstance(name, str) and isinstance(tables, Mapping) else None
     stated = profile.get("service_tier") if isinstance(profile, Mapping) else None
     return config.get("service_tier") if stated is None else stated
+
+
+def is_opt_out(tier: Any) -> bool:
+    """Whether `service_tier` with this value is the choice of a user who wants no Fast."""
+    return isinstance(tier, str) and tier in _OPT_OUTS
 
 
 def fast_behavior(policy: Policy, login: LoginMode) -> FastBehavior:

@@ -200,6 +200,6 @@ WEBSOCKET: Final[dict[str, str]] = {
     "not_served": " The provider does not support WebSocket, so the proxy refuses it at once and Codex uses HTTP.",
     "untried": " Codex has not requested WebSocket yet.",
 }
-# What follows the sentence of `policy` where the tier in force is service_tier = "default".
-OPTED_OUT: Final = ' {place} says service_tier = "default", which the policy auto respects.'
+# What follows the sentence of `policy` where the tier in force is an opt-out.
+OPTED_OUT: Final = ' {place} says service_tier = "{tier}", which the policy auto respects.'
 # fmt: on

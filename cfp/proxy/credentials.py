@@ -18,7 +18,7 @@ from cfp.codex.auth_json import api_key, login_mode
 from cfp.core import header_names
 from cfp.core.keys.bearer import bearer, is_key
 from cfp.core.keys.provider_auth import stored_keys
-from cfp.core.policy import STANDARD, EffectivePolicy, LoginMode, chosen_tier, effective_policy
+from cfp.core.policy import EffectivePolicy, LoginMode, chosen_tier, effective_policy, is_opt_out
 from cfp.core.settings import Policy, Settings
 from cfp.host.system.files.file_use import read_bytes
 from cfp.layout import SYSTEM, Layout, SystemLayout
@@ -247,7 +247,7 @@ class Credentials:
         """Return the policy for a request without a tier, now."""
         if self._fixed_policy is not None:
             return self._fixed_policy
-        return effective_policy(Policy.AUTO, self.login(), opted_out=self._tier_in_force() == STANDARD)
+        return effective_policy(Policy.AUTO, self.login(), opted_out=is_opt_out(self._tier_in_force()))
 
     def _tier_in_force(self) -> Any:
         """Return the tier of the highest file that states one, as `Facts.opted_out` reads them."""

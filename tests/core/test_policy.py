@@ -46,6 +46,7 @@ def test_codexs_own_word_on_the_tier_counts() -> None:
     default = Setting(value="default", origin="com.openai.codex", layer="mdm")
     assert facts(codex=CodexAnswers(service_tier=default)).opted_out
     stated = b'service_tier = "default"\n'
+    assert facts(codex=CodexAnswers(service_tier=replace(default, value="flex"))).opted_out
     assert not facts(stated, codex=CodexAnswers(service_tier=replace(default, value="fast"))).opted_out
     assert not facts(stated, codex=CodexAnswers()).opted_out
     assert facts(stated, codex=CodexAnswers(refusal="no")).opted_out

@@ -148,7 +148,9 @@ def test_changed_files_appear(watched: Watched, quiet_home: Machine) -> None:
     page.get_by_text("but config.toml does not point at it").wait_for()
     assert "attention" in (page.locator("#verdict").get_attribute("class") or "")
     quiet_home.config.write_bytes(b'service_tier = "default"\n' + before)
-    page.get_by_text('the proxy adds no tier, because config.toml says service_tier = "default"').wait_for()
+    page.get_by_text(
+        'the proxy adds no tier, because Codex\'s configuration says service_tier = "default" or "flex"'
+    ).wait_for()
     quiet_home.config.write_bytes(before)
     page.get_by_text("Ready: requests go through the proxy.").wait_for()
 

@@ -25,7 +25,7 @@ from tests.end_to_end.harness import (
     system,
 )
 from tests.end_to_end.listeners import Listener
-from tests.real_codex import Version, at
+from tests.real_codex import FLEX, Version, at
 
 TIERS_OF_0_130 = "0.130 refuses a config with another tier than fast and flex"
 NO_RETRIES = "request_max_retries = 0\nstream_max_retries = 0\n"
@@ -175,7 +175,6 @@ def test_codex_waits_for_a_provider_that_is_down(codex: Machine) -> None:
         pytest.param('service_tier = "default"', None, marks=pytest.mark.codex_since("0.150", TIERS_OF_0_130)),
         ('service_tier = "fast"', "priority"),
         pytest.param('service_tier = "priority"', "priority", marks=pytest.mark.codex_since("0.150", TIERS_OF_0_130)),
-        ('service_tier = "flex"', "flex"),
     ],
 )
 def test_the_tier_on_the_wire(codex: Machine, line: str, sent: str | None) -> None:
@@ -184,6 +183,14 @@ def test_the_tier_on_the_wire(codex: Machine, line: str, sent: str | None) -> No
     assert codex.codex_exec().code == 0
     (turn,) = codex.upstream.turns
     assert sent == turn.json().get("service_tier")
+
+
+def test_flex_on_the_wire(codex: Machine, codex_version: Version) -> None:
+    """Not every Codex sends it, so that a request without a tier may be of a user who wants no Fast."""
+    codex.relay(top='service_tier = "flex"')
+    assert codex.codex_exec().code == 0
+    (turn,) = codex.upstream.turns
+    assert at(codex_version, FLEX) == turn.json().get("service_tier")
 
 
 def test_the_key_of_env_key_is_sent(codex: Machine) -> None:

@@ -21,6 +21,7 @@ from tests.end_to_end.harness import (
     relay_config,
 )
 from tests.end_to_end.test_identities import AUTHS, Bench, signed_in
+from tests.real_codex import FLEX, Version, at
 
 __all__ = ["signed_in"]  # the fixture
 
@@ -58,7 +59,7 @@ def test_it_agrees_with_the_table(signed_in: Bench, codex: Machine) -> None:
     ],
 )
 @pytest.mark.parametrize("provider", ["custom", "websocket", "built-in"])
-def test_tier_and_transport(codex: Machine, provider: str, tier: str) -> None:
+def test_tier_and_transport(codex: Machine, codex_version: Version, provider: str, tier: str) -> None:
     """The tier of the wire, and the transport that Codex tries first."""
     top = f'service_tier = "{tier}"\n' if tier else ""
     codex.write("auth.json", api_key_login())
@@ -70,7 +71,8 @@ def test_tier_and_transport(codex: Machine, provider: str, tier: str) -> None:
     ran, check = _probe(codex)
     assert check["ok"], ran.transcript
     sent = check["evidence"]["sent"]
-    assert (TIERS[tier], "http" if provider == "custom" else "websocket") == (sent["service_tier"], sent["transport"])
+    expected = at(codex_version, FLEX) if tier == "flex" else TIERS[tier]
+    assert (expected, "http" if provider == "custom" else "websocket") == (sent["service_tier"], sent["transport"])
 
 
 @pytest.mark.parametrize("trusted", [True, False])

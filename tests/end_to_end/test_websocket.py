@@ -16,6 +16,7 @@ from tests.end_to_end.app import opened
 from tests.end_to_end.harness import KEY, Machine, Ran, api_key_login, built_in_config, chatgpt_login
 from tests.end_to_end.listeners import Listener
 from tests.end_to_end.websocket import Switchboard
+from tests.real_codex import FLEX, Version, at
 
 SUPPORTS = "supports_websockets = true\n"
 
@@ -76,12 +77,12 @@ def test_a_turn_over_websocket_gets_the_tier(speaking: Speaking, provider: str) 
     assert 0 < turn["first_byte_ms"] <= turn["duration_ms"]
 
 
-def test_the_users_own_tier_stays(speaking: Speaking) -> None:
-    """A tier that Codex sends is the tier that the provider gets."""
+def test_the_users_own_tier_stays(speaking: Speaking, codex_version: Version) -> None:
+    """A tier that Codex sends is the tier that the provider gets; 0.150 sends none, and none is added."""
     speaking.machine.relay(table=SUPPORTS, top='service_tier = "flex"')
     speaking.machine.install()
     spoken(speaking.machine.codex_exec())
-    assert {"flex"} == {message.get("service_tier") for message in speaking.switchboard.messages}
+    assert {at(codex_version, FLEX)} == {message.get("service_tier") for message in speaking.switchboard.messages}
 
 
 def test_no_identity_goes_along(speaking: Speaking) -> None:

@@ -156,6 +156,7 @@ def test_a_damaged_key_file_is_a_missing_key(tmp_path: Path, text: str) -> None:
         (Policy.AUTO, KEY, 'service_tier = "default"\ntui = {\n  a = 1,  # TOML 1.1\n}', EffectivePolicy.PRESERVE),
         (Policy.AUTO, KEY, 'model = "gpt"', EffectivePolicy.INJECT_MISSING),
         (Policy.AUTO, KEY, 'service_tier = "fast"', EffectivePolicy.INJECT_MISSING),
+        (Policy.AUTO, KEY, 'service_tier = "flex"', EffectivePolicy.PRESERVE),
         (Policy.AUTO, KEY, 'cli_auth_credentials_store = "keyring"', EffectivePolicy.PRESERVE),
         (Policy.AUTO, KEY, "service_tier = [", EffectivePolicy.INJECT_MISSING),
         (Policy.INJECT_MISSING, CHATGPT, 'service_tier = "default"', EffectivePolicy.INJECT_MISSING),

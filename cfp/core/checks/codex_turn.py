@@ -15,7 +15,8 @@ from cfp.messages.doctor import FINDINGS, PASSES
 from cfp.messages.identities import IDENTITIES
 
 _FAST: Final = frozenset({"fast", "priority"})  # the names of one tier in config.toml; on the wire it is `priority`
-_FLEX: Final = "flex"  # sent with every model, whatever its catalogue entry says (Codex 0.171)
+_FLEX: Final = "flex"
+_FLEX_SINCE: Final = (0, 171)  # from here on sent with every model, whatever its catalogue says; 0.150 left it out
 
 
 def codex_turn(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
@@ -48,8 +49,10 @@ def predicted_turn(facts: Facts, surroundings: DoctorFacts) -> dict[str, Any]:
     if identity is not Identity.UNKNOWN:
         predicted |= {"identity": identity, "account_id": identity.may_be_a_login}
     tier = facts.codex_config.get("service_tier")
-    if tier in {None, "default", _FLEX}:
-        predicted["service_tier"] = _FLEX if tier == _FLEX else None
+    if tier == _FLEX:
+        predicted |= {"service_tier": _FLEX} if (facts.codex_version or _FLEX_SINCE) >= _FLEX_SINCE else {}
+    elif tier in {None, "default"}:
+        predicted["service_tier"] = None
     elif surroundings.model_tiers is not None:
         name = "priority" if tier in _FAST else tier
         predicted["service_tier"] = name if name in surroundings.model_tiers else None

@@ -91,7 +91,7 @@ def service_tier_policy(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     effective = effective_policy(policy, facts.login, opted_out=facts.opted_out)
     detail = PASSES["policy"].filled({"policy": policy, "effective": effective}).sentence
     if facts.opted_out:
-        detail += OPTED_OUT.format(place=_place_of_tier(facts))
+        detail += OPTED_OUT.format(place=_place_of_tier(facts), tier=facts.tier_in_force)
     lacks_tier = surroundings.model_tiers is not None and facts.settings.service_tier not in surroundings.model_tiers
     if lacks_tier and effective is EffectivePolicy.PRESERVE:
         text = FINDINGS["model_without_tier"].filled({"detail": detail, "model": surroundings.model})
