@@ -25,6 +25,8 @@ TrafficCode = Literal[
     "provider_path_unknown",
     "provider_failing",
     "provider_refused",
+    "provider_answers_otherwise",
+    "response_failed",
     "request_failing",
 ]
 
@@ -203,6 +205,12 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         f"Codex retries by itself. If the problem remains, run `{CLI} verify-upstream`."),
     "provider_refused": Message(
         "The provider refused the last request, {when} ({status}).", "Codex shows the provider's message; the request log has the time."),
+    "provider_answers_otherwise": Message(
+        "The provider answered the last request, {when}, with something else than a response of the Responses API, perhaps a web page.",
+        f"Run `{CLI} verify-upstream`, and correct the URL by `{CLI} set-upstream --upstream-base URL`; then send a message in Codex."),
+    "response_failed": Message(
+        "The provider began the last response and reported that it failed, {when} ({error_code}).",
+        "Codex shows the provider's message, and retries where that may help."),
     "request_failing": Message("The last request failed, {when} ({error_type}).", f"Run `{CLI} logs` for the requests around it, then send a message in Codex."),
     "runtime_stale": Message(
         "The running proxy is older than the installed code.", f"Run `{CLI} start`. Running turns are not cut off."),

@@ -31,7 +31,11 @@ def columns(row: Mapping[str, Any]) -> str:
     tier = row.get("service_tier_after")
     added = " (added)" if row.get("service_tier_injected") else ""
     usage = row.get("usage")
-    words = (row.get("model"), row.get("method"), row.get("path"), row.get("error_type"))
+    ending = row.get("ending")
+    words = (
+        *(row.get("model"), row.get("method"), row.get("path")),
+        *(None if ending == "completed" else ending, row.get("error_type"), row.get("upstream_error_code")),
+    )
     return _line(
         [
             local_time(row.get("ts"), "%H:%M:%S") or "-",

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from cfp.core.policy import FastBehavior
+from cfp.core.traffic.requests import Ending, Outcome
 from cfp.proxy.exchange.admission import Denial
 from cfp.proxy.http.local_responses import LocalResponse
 from cfp.views.status import BEHAVIORS, OPTED_OUT, WEBSOCKETS, status
@@ -17,13 +18,24 @@ from tests.house.source import REPOSITORY
 WORDS = (REPOSITORY / "cfp/proxy/dashboard/static/words.js").read_text("utf-8")
 PLAIN = WORDS.replace("\\", "").replace("`", "").replace("${tier}", "{tier}")
 ERRORS = dict(re.findall(r'^  (\w+): "(.*)",$', WORDS.partition("ERROR = {")[2], re.MULTILINE))
-OF_STREAMS = {"client_left", "client_silent", "upstream_cut", "upstream_error", "websocket_not_served"}
+OF_STREAMS = {"client_left", "client_silent", "upstream_cut", "upstream_error", "upstream_not_sse"}
+OF_STREAMS |= {"websocket_not_served"}
 
 
 def test_each_error_code_has_a_sentence() -> None:
     """A failed request's detail explains each code that the proxy itself sets."""
     codes = {response.code for response in LocalResponse if response is not LocalResponse.NOT_ADMITTED}
     assert set() == (codes | {denial.value for denial in Denial} | OF_STREAMS) - set(ERRORS)
+
+
+def test_each_ending_has_a_word() -> None:
+    """A request's detail says how it ended, and its row what that means."""
+    assert set(Ending) == set(
+        re.findall(r"^  (\w+): ", WORDS.partition("ENDING = {")[2].partition("}")[0], re.MULTILINE)
+    )
+    assert set(Outcome) == set(re.findall(r"(\w+): ", WORDS.partition("OUTCOME = {")[2].partition("}")[0])) - {
+        "Incomplete"
+    }
 
 
 def test_a_denial_has_one_wording() -> None:

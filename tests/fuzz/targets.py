@@ -18,8 +18,8 @@ from cfp.proxy.http.json_splice import inject_tier
 from cfp.proxy.http.messages import END, Malformed, RequestHead, ResponseHead
 from cfp.proxy.http.parsers import RequestParser, ResponseParser
 from cfp.proxy.http.websocket_frames import Frame, FrameReader, MessageAssembler, splice_member
-from cfp.proxy.telemetry.request_record import StreamObserver
 from cfp.proxy.telemetry.response_facts import read_facts
+from cfp.proxy.telemetry.stream_observer import StreamObserver
 from tests.proxy.support import merged, read_by_h11
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -19,10 +19,27 @@ class Purpose(enum.StrEnum):
     OTHER = "other"
 
 
+class Ending(enum.StrEnum):
+    """The ending of a model request, `ending` in the log, by its final event; whoever closed the connection first."""
+
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"  # response.incomplete: the model stopped early
+    FAILED = "failed"  # response.failed, an error event, a status of 400 or more, or no response of the API at all
+    CUT = "cut"  # the provider ended it before its final event
+    LEFT = "left"  # the client closed before its final event
+    UNANSWERED = "unanswered"  # the provider sent no response
+
+
 class Outcome(enum.StrEnum):
     OK = "ok"
+    INCOMPLETE = "incomplete"
     FAILED = "failed"
     LEFT = "left"  # the client closed first: mostly a user who interrupted
+
+    @property
+    def went_through(self) -> bool:
+        """Whether the provider ran the request."""
+        return self in {Outcome.OK, Outcome.INCOMPLETE}
 
 
 def purpose(line: Line) -> Purpose:
@@ -39,9 +56,22 @@ def purpose(line: Line) -> Purpose:
 
 
 def outcome(line: Line) -> Outcome:
-    """Return the outcome of a request."""
+    """Return the outcome of a request: by its ending, or by status and error where the log has none."""
+    ending = line.get("ending")
+    if ending in _OUTCOMES:
+        return _OUTCOMES[ending]
     if line.get("error_type") == "client_left":
         return Outcome.LEFT
     status = line.get("status")
     fine = isinstance(status, int) and status < 400 and line.get("error_type") is None
     return Outcome.OK if fine else Outcome.FAILED
+
+
+_OUTCOMES: Final[Mapping[Any, Outcome]] = {
+    Ending.COMPLETED: Outcome.OK,
+    Ending.INCOMPLETE: Outcome.INCOMPLETE,
+    Ending.FAILED: Outcome.FAILED,
+    Ending.CUT: Outcome.FAILED,
+    Ending.UNANSWERED: Outcome.FAILED,
+    Ending.LEFT: Outcome.LEFT,
+}

@@ -24,6 +24,13 @@ def _status(low: int, high: int) -> Callable[[Line], bool]:
     return lambda line: isinstance(line.get("status"), int) and low <= line["status"] <= high
 
 
+def _code(line: Line) -> Any:
+    return line.get("upstream_error_code")
+
+
+# The provider's own codes in an error event, whose status is that of the stream, 200.
+_LIMITS: Final = frozenset({"rate_limit_exceeded", "insufficient_quota", "usage_limit_reached", "quota_exceeded"})
+_KEY_CODES: Final = frozenset({"invalid_api_key", "authentication_error"})
 _UNREACHABLE: Final = ("upstream_unreachable", "ca_file_unreadable", "outbound_proxy_invalid")
 _INCOMPLETE: Final = ("upstream_broke_off", "upstream_cut", "upstream_silent", "upstream_bad_response")
 
@@ -35,11 +42,13 @@ _ROWS: Final[tuple[tuple[TrafficCode, Callable[[Line], bool]], ...]] = (
     ("upstream_loops",          _error("proxy_loop")),
     ("provider_redirects",      _error("upstream_redirect")),
     ("provider_broke_off",      _error(*_INCOMPLETE)),
-    ("provider_limits",         lambda line: line.get("status") in {402, 429}),
-    ("provider_key_refused",    _status(401, 403)),
+    ("provider_limits",         lambda line: line.get("status") in {402, 429} or _code(line) in _LIMITS),
+    ("provider_key_refused",    lambda line: _status(401, 403)(line) or _code(line) in _KEY_CODES),
     ("provider_path_unknown",   _status(404, 405)),
     ("provider_failing",        _status(500, 599)),
     ("provider_refused",        _status(400, 499)),
+    ("provider_answers_otherwise", _error("upstream_not_sse")),
+    ("response_failed",         lambda line: line.get("ending") == "failed"),
     ("request_failing",         lambda _: True),
 )
 # fmt: on
@@ -63,6 +72,7 @@ class Trouble:
     at: str
     status: int | None = None
     error_type: str | None = None
+    error_code: str | None = None
     in_row: int = 1
 
     def to_json(self) -> dict[str, Any]:
@@ -71,6 +81,7 @@ class Trouble:
             "at": self.at,
             "status": self.status,
             "error_type": self.error_type,
+            "error_code": self.error_code,
             "in_row": self.in_row,
         }
 
@@ -83,7 +94,12 @@ class Trouble:
 
     def details(self, now: datetime) -> dict[str, Any]:
         """Return the values of the message's placeholders."""
-        return {"status": self.status, "error_type": self.error_type, "when": when(self.at, now)}
+        return {
+            "status": self.status if self.status is None or self.status >= 400 else self.error_code,
+            "error_type": self.error_type,
+            "error_code": self.error_code or "no code",
+            "when": when(self.at, now),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +132,7 @@ def traffic_of(newest_first: Iterable[Line], settings_generation: str, key_chang
         if line.get("settings_generation") != settings_generation or purpose(line) is not Purpose.GENERATION:
             continue
         result = outcome(line)
-        if result is Outcome.OK:
+        if result.went_through:
             last_success = str(line.get("ts"))
             break
         if result is Outcome.FAILED:
@@ -133,8 +149,14 @@ def _trouble(line: Line | None, in_row: int, key_changed_at: float) -> Trouble |
     moment = _moment(at)
     if code in _KEY and moment is not None and moment.timestamp() < key_changed_at:
         return None
-    status, error_type = line.get("status"), line.get("error_type")
-    return Trouble(code=code, at=at, status=status, error_type=error_type, in_row=in_row)
+    return Trouble(
+        code=code,
+        at=at,
+        status=line.get("status"),
+        error_type=line.get("error_type"),
+        error_code=_code(line),
+        in_row=in_row,
+    )
 
 
 def parse_traffic(answer: object) -> Traffic:
@@ -149,11 +171,13 @@ def _parse_trouble(answer: object) -> Trouble | None:
     if not isinstance(answer, Mapping) or answer.get("code") not in _CODES:
         return None
     status, error_type, in_row = answer.get("status"), answer.get("error_type"), answer.get("in_row")
+    error_code = answer.get("error_code")
     return Trouble(
         code=answer["code"],
         at=str(answer.get("at")),
         status=status if type(status) is int else None,
         error_type=error_type if isinstance(error_type, str) else None,
+        error_code=error_code if isinstance(error_code, str) else None,
         in_row=in_row if type(in_row) is int else 1,
     )
 

@@ -10,13 +10,11 @@ from cfp.proxy.exchange.interfaces import WorkerServices
 from cfp.proxy.exchange.tier_refusal import names_tier
 from cfp.proxy.http.messages import Piece
 from cfp.proxy.http.websocket_frames import Frame, FrameEvent, MessageAssembler
-from cfp.proxy.telemetry.request_record import RequestRecord, StreamObserver
-from cfp.proxy.telemetry.response_facts import read_kind
+from cfp.proxy.telemetry.request_record import RequestRecord
+from cfp.proxy.telemetry.response_facts import ends_turn, read_kind
+from cfp.proxy.telemetry.stream_observer import StreamObserver
 
 LARGEST_MESSAGE: Final = 4 * 1024 * 1024  # of the upstream's messages that are read
-_ENDINGS: Final = frozenset(
-    {"response.completed", "response.failed", "response.incomplete", "response.cancelled", "error"}
-)
 
 
 class Turn(NamedTuple):
@@ -84,7 +82,7 @@ class Turns:
             record.first_byte_at = record.response_at = monotonic()
         if record.observer is not None:
             record.observer.feed(b"data: " + text + b"\n")
-        if kind.type not in _ENDINGS:
+        if not ends_turn(kind.type):
             return False
         record.status = kind.status or (400 if kind.type == "error" else 200)
         self._end("upstream_error" if kind.type == "error" else None)

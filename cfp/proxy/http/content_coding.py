@@ -61,6 +61,56 @@ def _has_wrapper(data: Body) -> bool:
     return len(data) > 1 and data[0] & 0x8F == 0x08 and (data[0] << 8 | data[1]) % 31 == 0
 
 
+class StreamDecoder:
+    """Decodes a body piece by piece, with limits on the output of one piece and of all.
+
+    Concatenated gzip members and zstd frames are one body (RFC 1952 2.2, RFC 8878 3.1).
+    """
+
+    _PIECE_LIMIT = 2 * 1024 * 1024
+    _BODY_LIMIT = 256 * 1024 * 1024
+
+    def __init__(self, coding: bytes) -> None:
+        self._coding = coding
+        self._stream: _Decompressor | None = None
+        self._room = self._BODY_LIMIT
+        self._streams = 0
+        self._head = b""  # the first byte of a body, until the second one shows whether that is a zlib header
+
+    def feed(self, piece: bytes) -> bytes | None:
+        """Return the decoded bytes; None where the body is not in its coding, or larger than the limits."""
+        decoded: list[bytes] = []
+        room = min(self._PIECE_LIMIT, self._room)
+        rest, self._head = self._head + piece, b""
+        if self._coding == b"deflate" and self._stream is None and len(rest) == 1:
+            self._head = rest
+            return b""
+        try:
+            while rest:
+                if self._stream is None:
+                    self._stream = self._open(rest)
+                decoded.append(self._stream.decompress(rest, room + 1))
+                room -= len(decoded[-1])
+                if room < 0 or self._streams > _MAX_STREAMS:
+                    return None
+                if not self._stream.eof:
+                    break
+                rest, self._stream = self._stream.unused_data, None
+        except (zlib.error, zstd.ZstdError, EOFError):
+            return None
+        body = b"".join(decoded)
+        self._room -= len(body)
+        return body
+
+    def _open(self, data: bytes) -> _Decompressor:
+        self._streams += 1
+        if self._coding == b"zstd":
+            return zstd.ZstdDecompressor()
+        if self._coding == b"deflate":
+            return zlib.decompressobj(_ZLIB if _has_wrapper(data) else _RAW)
+        return zlib.decompressobj(_GZIP)
+
+
 class _Decompressor(Protocol):
     """The common interface of zlib's and zstd's decompressors: a stream that marks its own end."""
 

@@ -9,8 +9,10 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from cfp.core.traffic.requests import Outcome, outcome
+from cfp.proxy.telemetry.endings import Judgement, judge
 from cfp.proxy.telemetry.request_record import RequestRecord
-from cfp.proxy.telemetry.response_facts import TokenCounts, read_facts
+from cfp.proxy.telemetry.response_facts import ResponseFacts, TokenCounts, read_facts
 
 _MAX_TEXT: Final = 200  # characters of a text whose length a request or an upstream chooses
 _MAX_TEMPLATES: Final = 32
@@ -22,6 +24,8 @@ class LogLine(msgspec.Struct, kw_only=True):
 
     upstream_ms     from sending the request to the response's head
     service_tier_*  before: as the client sent it; after: as the worker sent it
+    ending          of a model request, by its final event; see `core.traffic.requests.Ending`
+    upstream_error_code  the provider's own code of an error in the response
     """
 
     ts: str
@@ -45,9 +49,15 @@ class LogLine(msgspec.Struct, kw_only=True):
     response_content_type: str | None = None
     usage: TokenCounts | None = None
     error_type: str | None = None
+    ending: str | None = None
+    upstream_error_code: str | None = None
     transport: str = "http"
     upstream_base: str | None = None
     settings_generation: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        return outcome({"ending": self.ending, "status": self.status, "error_type": self.error_type})
 
     def to_json(self) -> dict[str, Any]:
         return msgspec.to_builtins(self)  # type: ignore[no-any-return]  # to_builtins turns a struct into a dict
@@ -76,19 +86,20 @@ class LogLineBuilder:
     def build(self, record: RequestRecord) -> LogLine:
         """Return the line of a finished request."""
         facts = None if record.observer is None else read_facts(record.observer)
-        echoed, usage = (None, None) if facts is None else (facts.service_tier, facts.usage)
         return replace(
-            self._template(record, echoed),
+            self._template(record, facts, judge(record, facts)),
             ts=self._time(record.wall_time),
             request_id=f"{self._id_prefix}{record.number:08x}",
             duration_ms=_milliseconds(record.began_at, record.ended_at),
             first_byte_ms=_milliseconds(record.began_at, record.first_byte_at),
             upstream_ms=_milliseconds(record.sent_at, record.response_at),
-            usage=usage,
+            usage=None if facts is None else facts.usage,
         )
 
-    def _template(self, record: RequestRecord, echoed: str | None) -> LogLine:
+    def _template(self, record: RequestRecord, facts: ResponseFacts | None, judgement: Judgement) -> LogLine:
         """Return a line without the fields that differ between requests of one turn."""
+        echoed = None if facts is None else facts.service_tier
+        code = None if facts is None else facts.error_code
         key = (
             record.method,
             record.target,
@@ -102,20 +113,23 @@ class LogLineBuilder:
             record.stream,
             record.json_error,
             record.content_type,
-            record.error_type,
+            *judgement,
             record.transport,
             echoed,
+            code,
         )
         template = self._templates.get(key)
         if template is None:
-            template = self._build_template(record, echoed)
+            template = self._build_template(record, echoed, judgement, code)
             if sum(len(part) for part in key if isinstance(part, (bytes, str))) <= _MAX_KEY:
                 if len(self._templates) == _MAX_TEMPLATES:
                     self._templates.clear()
                 self._templates[key] = template
         return template
 
-    def _build_template(self, record: RequestRecord, echoed: str | None) -> LogLine:
+    def _build_template(
+        self, record: RequestRecord, echoed: str | None, judgement: Judgement, code: str | None
+    ) -> LogLine:
         return LogLine(
             ts="",
             method=_text(record.method),
@@ -132,7 +146,9 @@ class LogLineBuilder:
             stream=record.stream,
             json_error=record.json_error,
             response_content_type=None if record.content_type is None else _text(record.content_type),
-            error_type=record.error_type,
+            error_type=judgement.error_type,
+            ending=judgement.ending,
+            upstream_error_code=code,
             transport=record.transport,
             upstream_base=self._upstream_base,
             settings_generation=self._generation,

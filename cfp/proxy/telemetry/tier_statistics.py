@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from cfp.core.traffic.requests import Outcome
+
 if TYPE_CHECKING:
     from cfp.proxy.telemetry.log_lines import LogLine
 
@@ -41,7 +43,7 @@ class TierStatistics:
 
     def add(self, line: LogLine) -> None:
         """Count one line, unless it is not of an eligible request or the client left before the end."""
-        if not line.eligible or line.status is None or line.error_type == "client_left":
+        if not line.eligible or line.status is None or line.outcome is Outcome.LEFT:
             return
         key = line.upstream_base, line.model, line.service_tier_after
         if key == self._newest[0]:
@@ -55,7 +57,7 @@ class TierStatistics:
         row.count += 1
         row.injected += line.service_tier_injected
         row.last = line.ts
-        if line.status >= 400 or line.error_type is not None:
+        if not line.outcome.went_through:
             row.failed += 1
             return
         self._measure(row, line)

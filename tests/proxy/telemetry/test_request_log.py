@@ -14,7 +14,8 @@ import pytest
 
 from cfp.proxy.telemetry.log_lines import LogLine, LogLineBuilder, decode, encode
 from cfp.proxy.telemetry.request_log import EventLog, RequestLog, RotatingFile
-from cfp.proxy.telemetry.request_record import RequestRecord, StreamObserver
+from cfp.proxy.telemetry.request_record import RequestRecord
+from cfp.proxy.telemetry.stream_observer import StreamObserver
 from tests.access import give_to_all, others_may_read
 from tests.proxy.support import asynchronous
 from tests.systems import posix_module
@@ -26,7 +27,7 @@ CONTRACT = {
     *("service_tier_before", "service_tier_after", "service_tier_injected", "service_tier_policy"),
     *("service_tier_effective_policy", "stream", "json_error", "response_content_type", "error_type"),
     *("first_byte_ms", "upstream_ms", "response_service_tier", "usage", "transport", "settings_generation"),
-    *("model", "upstream_base"),
+    *("model", "upstream_base", "ending", "upstream_error_code"),
 }
 
 
@@ -45,6 +46,7 @@ def fresh_lines() -> LogLineBuilder:
 
 
 LINES = fresh_lines()
+COMPLETED = b'data: {"type":"response.completed","response":{"service_tier":"flex","usage":{"input_tokens":3}}}\n\n'
 
 
 def test_a_line_has_the_fields_of_the_contract() -> None:
@@ -53,7 +55,7 @@ def test_a_line_has_the_fields_of_the_contract() -> None:
     entry.began_at, entry.sent_at, entry.response_at, entry.first_byte_at, entry.ended_at = 1.0, 1.5, 1.75, 2.0, 3.0
     entry.wall_time, entry.status, entry.content_type = 1_700_000_000.5, 200, b"text/event-stream"
     entry.observer = StreamObserver(sse=True)
-    entry.observer.feed(b'data: {"response":{"service_tier":"flex","usage":{"input_tokens":3}}}\n\n')
+    entry.observer.feed(COMPLETED)
     (line,) = encode([LINES.build(entry)]).splitlines()
     fields = json.loads(line)
     assert set(fields) == CONTRACT
@@ -112,7 +114,10 @@ FACTS: dict[str, tuple[object, object]] = {
     "content_type": (b"text/event-stream", None),
     "error_type": (None, "client_left"),
     "transport": ("http", "websocket"),
-    "observer": (observed(b'data: {"response":{"service_tier":"flex","usage":{"input_tokens":3}}}\n\n'), None),
+    "observer": (
+        observed(COMPLETED),
+        None,
+    ),
     "wall_time": (1_700_000_000.5, 1_700_000_001.25),
     "number": (1, 2),
 }

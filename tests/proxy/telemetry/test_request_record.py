@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfp.core.traffic.requests import Ending
 from cfp.proxy.http.messages import ResponseHead
-from cfp.proxy.telemetry.request_record import StreamObserver
 from cfp.proxy.telemetry.response_facts import ResponseFacts, TokenCounts, read_facts
+from cfp.proxy.telemetry.stream_observer import StreamObserver
 
 SSE = Path(__file__).parents[3] / "fixtures" / "sse"
 EXPECTED = json.loads((SSE / "expected.json").read_text())
@@ -21,10 +22,19 @@ NAMES = sorted(EXPECTED)
 
 def expected(name: str) -> ResponseFacts | None:
     facts = EXPECTED[name]
-    return None if facts is None else ResponseFacts(facts[0], None if facts[1] is None else TokenCounts(**facts[1]))
+    if name == "odd_types":
+        return ResponseFacts(None, None, Ending.COMPLETED)
+    if facts is None:
+        return None
+    usage = None if facts[1] is None else TokenCounts(**facts[1])
+    code = "server_error" if name == "failed" else None
+    return ResponseFacts(facts[0], usage, ENDINGS.get(name, Ending.COMPLETED), code)
 
 
-def told_of(pieces: list[bytes], *, sse: bool = True) -> ResponseFacts | None:
+ENDINGS = {"cut": None, "failed": Ending.FAILED, "incomplete": Ending.INCOMPLETE}
+
+
+def facts_of(pieces: list[bytes], *, sse: bool = True) -> ResponseFacts | None:
     observer = StreamObserver(sse=sse)
     for piece in pieces:
         observer.feed(piece)
@@ -34,7 +44,7 @@ def told_of(pieces: list[bytes], *, sse: bool = True) -> ResponseFacts | None:
 @pytest.mark.parametrize("name", NAMES)
 def test_tier_and_usage_are_read_from_streams(name: str) -> None:
     """The last event with a response counts; text of the response that looks like one does not."""
-    assert told_of([(SSE / f"{name}.sse").read_bytes()]) == expected(name)
+    assert facts_of([(SSE / f"{name}.sse").read_bytes()]) == expected(name)
 
 
 @given(st.sampled_from(NAMES), st.lists(st.integers(0, 10_000), max_size=12))
@@ -42,13 +52,13 @@ def test_cuts_change_nothing(name: str, at: list[int]) -> None:
     """The facts do not depend on how the stream is cut into pieces."""
     text = (SSE / f"{name}.sse").read_bytes()
     marks = [0, *sorted(mark % (len(text) + 1) for mark in at), len(text)]
-    assert told_of([text[start:end] for start, end in pairwise(marks)]) == expected(name)
+    assert facts_of([text[start:end] for start, end in pairwise(marks)]) == expected(name)
 
 
 def test_byte_by_byte() -> None:
     """The hardest cut of all."""
     text = (SSE / "completed.sse").read_bytes()
-    assert told_of([bytes([byte]) for byte in text]) == expected("completed")
+    assert facts_of([bytes([byte]) for byte in text]) == expected("completed")
 
 
 def test_memory_is_bounded() -> None:
@@ -66,7 +76,9 @@ def test_memory_is_bounded() -> None:
 
 def test_a_response_without_a_stream_is_read_too() -> None:
     """`stream: false` gives one JSON object."""
-    assert told_of([b'{"service_tier":"flex",', b'"usage":null}'], sse=False) == ResponseFacts("flex", None)
+    assert facts_of([b'{"service_tier":"flex",', b'"usage":null}'], sse=False) == ResponseFacts(
+        "flex", None, Ending.COMPLETED
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,11 +87,12 @@ def test_a_response_without_a_stream_is_read_too() -> None:
         ({b"content-type": b"text/event-stream; charset=utf-8"}, True),
         ({b"content-type": b"application/json"}, True),
         ({b"content-type": b"image/png"}, False),
-        ({b"content-type": b"text/event-stream", b"content-encoding": b"gzip"}, False),
+        ({b"content-type": b"text/event-stream", b"content-encoding": b"gzip"}, True),
+        ({b"content-type": b"text/event-stream", b"content-encoding": b"br"}, False),
         ({}, False),
     ],
 )
 def test_only_readable_responses_are_observed(fields: dict[bytes, bytes], *, watched: bool) -> None:
-    """Bodies of other types or with a content coding are not observed."""
+    """Bodies of other types, or in a coding that the worker does not know, are not observed."""
     head = ResponseHead(200, b"OK", [], fields, 1, keep_alive=True, length=None, chunked=True, until_close=False)
     assert (StreamObserver.of(head) is not None) == watched

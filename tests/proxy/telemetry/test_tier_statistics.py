@@ -26,7 +26,7 @@ from tests.systems import posix_module
 
 resource = posix_module("resource")
 
-EVENT = b'data: {"response":{"service_tier":"priority","usage":{"output_tokens":7}}}\n\n'
+EVENT = b'data: {"type":"response.completed","response":{"service_tier":"priority","usage":{"output_tokens":7}}}\n\n'
 STREAM = answer(EVENT, b"200 OK", b"Content-Type: text/event-stream")
 
 

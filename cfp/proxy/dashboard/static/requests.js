@@ -3,7 +3,7 @@
 import { bodyOf, fill, h } from "./dom.js";
 import { clock, count, day, duration, moment, plural } from "./format.js";
 import { empty, swatch, tierClass, tierName, when } from "./parts.js";
-import { ERROR, FIELDS, OUTCOME, ADDED_FIELDS, TIMES, TOKENS } from "./words.js";
+import { ENDING, ERROR, FIELDS, OUTCOME, ADDED_FIELDS, TIMES, TOKENS } from "./words.js";
 
 const FIRST = 14;
 const COLUMNS = 8;
@@ -28,6 +28,7 @@ function sent(line) {
 function value(name, of) {
   if (TIMES.has(name)) return duration(of);
   if (name === "usage") return Object.entries(TOKENS).filter(([key]) => of[key] !== null && of[key] !== undefined).map(([key, word]) => `${count(of[key])} ${word}`).join(", ");
+  if (name === "ending") return ENDING[of] ?? of;
   if (name === "error_type") return ERROR[of] ? `${of}: ${ERROR[of]}` : of;
   if (typeof of === "boolean") return of ? "yes" : "no";
   if (typeof of === "object") return JSON.stringify(of);

@@ -30,7 +30,7 @@ export function verdict({ level, sentence, action, commands }) {
 
 /** The outcome of the last model request; outside of the verdict, so that a screen reader does not repeat its age. */
 export function vital(line) {
-  const sentence = line && { ok: "The last request succeeded ", failed: "The last request failed ", left: "Codex closed the connection of the last request early, " }[line.outcome];
+  const sentence = line && { ok: "The last request succeeded ", incomplete: "The model stopped early in the last request, ", failed: "The last request failed ", left: "Codex closed the connection of the last request early, " }[line.outcome];
   fill(document.getElementById("vital"), sentence ? [sentence, when(line.ts), "."] : "No model request yet.");
 }
 

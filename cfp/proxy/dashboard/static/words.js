@@ -34,7 +34,16 @@ export const VERDICT = {
   not_enough_data: "Not enough data",
 };
 
-export const OUTCOME = { ok: "Succeeded", failed: "Failed", left: "Closed by Codex" };
+export const OUTCOME = { ok: "Succeeded", incomplete: "Incomplete: the model stopped early", failed: "Failed", left: "Closed by Codex" };
+
+export const ENDING = {
+  completed: "complete",
+  incomplete: "the model stopped early",
+  failed: "the provider reported a failure",
+  cut: "the provider ended the response before its final event",
+  left: "Codex closed the connection before the final event",
+  unanswered: "the provider sent no response",
+};
 
 export const ERROR = {
   upstream_key_missing: "the provider's key is missing",
@@ -44,7 +53,8 @@ export const ERROR = {
   upstream_bad_response: "the provider's response was not valid HTTP",
   upstream_silent: "the provider sent nothing for too long",
   upstream_cut: "the provider closed the stream before its end",
-  upstream_error: "the provider sent an error event over WebSocket",
+  upstream_error: "the provider reported that the response failed",
+  upstream_not_sse: "the provider sent something else than a response of the Responses API",
   client_silent: "Codex stopped sending the request before its end",
   client_left: "Codex closed the connection first, as it does when you interrupt a turn",
   host_not_allowed: "the proxy refused the request: it does not name this proxy as its host",
@@ -76,6 +86,8 @@ export const FIELDS = [
   ["model", "Model"],
   ["status", "Status"],
   ["error_type", "Error"],
+  ["ending", "Ending"],
+  ["upstream_error_code", "Provider's code"],
   ["service_tier_before", "Tier from Codex"],
   ["service_tier_after", "Tier sent"],
   ["service_tier_injected", "Added by the proxy"],

@@ -1,0 +1,131 @@
+"""Keeps what tells how a response ended, while it passes. Observing a stream never delays it."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from cfp.proxy.http.messages import ResponseHead
+
+if TYPE_CHECKING:
+    from cfp.proxy.http.content_coding import StreamDecoder
+
+_MAX_TEXT: Final = 4 * 1024 * 1024
+_TAIL: Final = 8 * 1024  # for an error event, which is small
+_MEMBER: Final = b'"response":'
+# Longer than the text before that member: `data: {"type":"response.incomplete","sequence_number":12,`.
+_OVERLAP: Final = 256
+_CODINGS: Final = frozenset({b"gzip", b"x-gzip", b"deflate", b"zstd"})
+
+
+class StreamObserver:
+    """Keeps the last event with a whole response, the stream's tail, or a JSON response that is no stream.
+
+    Only `response.created`, `.in_progress` and the three ending events have a `"response":` member, and no text
+    inside a JSON string can look like one, since its quotes are escaped. So each piece costs one search, where
+    `EventStreamParser` would cut it into lines and build each event. An event or a body of more than 4 MiB is not
+    kept, nor is anything of a body that cannot be decoded within its limits.
+
+    is_event   an event stream, else one JSON object
+    is_opaque  the body could not be decoded: nothing is known of it
+    """
+
+    is_opaque = False
+    _overlap = b""
+    _size = 0
+    _newline = b""  # of this stream: CR alone where the first piece has no line feed (WHATWG HTML 9.2.6)
+    _tail_size = 0
+
+    def __init__(self, *, sse: bool, decoder: StreamDecoder | None = None) -> None:
+        self.is_event = sse
+        self._decoder = decoder
+        self._open = not sse
+        self._pieces: list[bytes] = []
+        self._tail: deque[bytes] = deque()
+
+    @classmethod
+    def of(cls, head: ResponseHead, *, asked_for_stream: bool = False) -> StreamObserver | None:
+        """Return an observer for this response; None where its coding is unknown, or it is neither stream nor JSON.
+
+        asked_for_stream  the body is a stream whatever its type says, unless that is JSON (direct Codex reads it so)
+        """
+        fields = head.fields
+        sse = _is_stream(fields.get(b"content-type", b""))
+        if sse is None:
+            sse = True if asked_for_stream else None
+        coding = fields.get(b"content-encoding", b"identity").strip().lower()
+        if sse is None or coding == b"identity":
+            return None if sse is None else cls(sse=sse)
+        if coding not in _CODINGS:
+            return None
+        from cfp.proxy.http.content_coding import StreamDecoder  # noqa: PLC0415  few providers compress a stream
+
+        return cls(sse=sse, decoder=StreamDecoder(coding))
+
+    def feed(self, piece: bytes) -> None:
+        """Observe one more piece of the body."""
+        if self._decoder is not None:
+            decoded = None if self.is_opaque else self._decoder.feed(piece)
+            self.is_opaque = decoded is None
+            piece = decoded or b""
+        if not piece:
+            return
+        self._keep_tail(piece)
+        newline = self._newline or self._find_newline(piece)
+        if self._open:
+            end = piece.find(newline) if self.is_event else -1
+            self._keep(piece if end < 0 else piece[:end])
+            if end < 0:
+                return
+            self._open = False
+            piece = piece[end:]
+        window = self._overlap + piece if self._overlap else piece
+        at = window.rfind(_MEMBER)
+        if at < 0:
+            self._overlap = window[-_OVERLAP:]
+            return
+        start = window.rfind(newline, 0, at) + 1
+        end = window.find(newline, at)
+        if end < 0:
+            line, self._overlap, self._open = window[start:], b"", True
+        else:
+            line, self._overlap = window[start:end], window[end:][-_OVERLAP:]
+        self._pieces, self._size = [line], len(line)
+
+    @property
+    def text(self) -> bytes | None:
+        """The kept text, None without any: a `data:` line where `is_event`, else a whole body."""
+        return b"".join(self._pieces) if self._pieces and self._size <= _MAX_TEXT else None
+
+    @property
+    def tail(self) -> bytes:
+        """The last pieces of the body, 8 KiB or more; they may begin in the middle of a line."""
+        return b"".join(self._tail)
+
+    def _find_newline(self, piece: bytes) -> bytes:
+        self._newline = b"\r" if b"\r" in piece and b"\n" not in piece else b"\n"
+        return self._newline
+
+    def _keep_tail(self, piece: bytes) -> None:
+        tail = self._tail
+        tail.append(piece)
+        self._tail_size += len(piece)
+        while self._tail_size - len(tail[0]) >= _TAIL:
+            self._tail_size -= len(tail.popleft())
+
+    def _keep(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size <= _MAX_TEXT:
+            self._pieces.append(piece)
+        else:
+            self._pieces.clear()
+
+
+@lru_cache(16)  # an upstream has few spellings of its types
+def _is_stream(content_type: bytes) -> bool | None:
+    """Whether the type says that the body is an event stream (True) or JSON (False); None: neither."""
+    kind = content_type.lower().partition(b";")[0].strip()
+    if kind == b"text/event-stream":
+        return True
+    return False if kind == b"application/json" or kind.endswith(b"+json") else None
