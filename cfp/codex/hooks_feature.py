@@ -21,6 +21,6 @@ def hook_flags(doc: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def hooks_enabled(doc: Mapping[str, Any]) -> bool:
-    """Whether Codex runs hooks: one true flag is enough, and without any it does (Codex >= 0.124)."""
-    values = hook_flags(doc).values()
-    return True in values or False not in values
+    """Whether Codex runs hooks: by the newer flag, else by the older one, else it does (Codex 0.130 to 0.171)."""
+    flags = hook_flags(doc)
+    return next((flags[name] for _, name in FLAGS if isinstance(flags.get(name), bool)), True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from cfp.codex import config_toml, hooks_document
 from cfp.codex.config_toml import CONFIG_TOML
 from cfp.codex.hook_trust import state_path, status, trust_key, trusted_hash
 from cfp.codex.hooks_document import group
+from cfp.codex.hooks_feature import FLAGS, hooks_enabled
 from cfp.codex.hooks_json import HOOKS_JSON, TOMBSTONE_LEFT, edit_for
 from journal.values import ABSENT, KeyEdit
 from tests.codex.app_server import AppServer
@@ -198,6 +200,20 @@ def test_codex_refuses_what_we_refuse(codex: AppServer, data: bytes) -> None:
     """Codex ignores each file that we say it would ignore."""
     write(codex, hooks=data)
     assert any("failed to parse hooks config" in warning for warning in codex.hooks()["warnings"])
+
+
+def test_the_flags_that_let_hooks_run(codex: AppServer) -> None:
+    """`features.hooks` decides, without it its older name, and hooks run without either."""
+    hooks = HOOKS_JSON.apply(None, [edit_for(None, group(OUR_COMMAND))])
+    verdicts = {}
+    for values in itertools.product((None, True, False), repeat=2):
+        flags = zip(FLAGS, values, strict=True)
+        lines = [f"{name} = {str(value).lower()}\n" for (_, name), value in flags if value is not None]
+        config = f"[features]\n{''.join(lines)}".encode()
+        write(codex, config=config, hooks=hooks)
+        verdicts[values] = (hooks_enabled(config_toml.parse(config)), len(session_start_hooks(codex)) == 1)
+    assert {} == {values: verdict for values, verdict in verdicts.items() if verdict[0] != verdict[1]}
+    assert {True, False} == {ours for ours, _ in verdicts.values()}
 
 
 def test_trust_written_by_codex_is_read_by_us(codex: AppServer) -> None:

@@ -182,7 +182,12 @@ GONE = BrokenProgram(path="/gone/bin/python", reason="is not there any more")
         ),
         (replace(ENABLED, worker=worker_of(SETTINGS, "f" * 16)), "proxy_runtime", (False, "runtime_stale")),
         (facts(CONFIG + b"[features]\nhooks = false\n"), "hooks_enabled", (False, "hooks_disabled")),
-        (facts(CONFIG + b"[features]\nhooks = false\ncodex_hooks = true\n"), "hooks_enabled", (True, "ok")),
+        (
+            facts(CONFIG + b"[features]\nhooks = false\ncodex_hooks = true\n"),
+            "hooks_enabled",
+            (False, "hooks_disabled"),
+        ),
+        (facts(CONFIG + b"[features]\nhooks = true\ncodex_hooks = false\n"), "hooks_enabled", (True, "ok")),
         (replace(ENABLED, hook_entries=()), "startup_hook", (False, "startup_hook_missing")),
         (
             replace(ENABLED, hook_entries=(replace(ENABLED.hook_entries[0], enabled=False),)),

@@ -15,6 +15,7 @@ from cfp.demo.scripted_turns import Reject, ScriptedTurn
 from cfp.host.codex_cli import find_codex
 from tests.end_to_end.harness import (
     KEY,
+    KEY_ENV,
     PROVIDER,
     Machine,
     api_key_login,
@@ -142,6 +143,14 @@ def test_a_400_is_shown_at_once(codex: Machine) -> None:
     assert "codex-fast-proxy: no key" in ran.stderr
 
 
+def test_the_message_of_a_500_is_hidden(codex: Machine) -> None:
+    """A status that the proxy does not use: the user would not read why."""
+    codex.relay(table=NO_RETRIES)
+    codex.upstream.default = Reject(status=500, message="codex-fast-proxy: no reason")
+    ran = codex.codex_exec()
+    assert (1, False) == (ran.code, "no reason" in ran.stderr)
+
+
 def test_426_turns_a_websocket_into_a_post(codex: Machine) -> None:
     """The built-in provider asks for a WebSocket once, and goes on over HTTP in the same turn."""
     codex.write("config.toml", built_in_config(codex.upstream.base_url))
@@ -163,6 +172,26 @@ def test_codex_waits_for_a_provider_that_is_down(codex: Machine) -> None:
         with Listener(key=KEY, port=port):
             ran = codex.finish(process)
     assert (0, ScriptedTurn().text) == (ran.code, ran.stdout.strip()), ran.transcript
+
+
+@pytest.mark.parametrize("exempt", ["", "127.0.0.1"])
+def test_an_outbound_proxy_gets_requests_to_loopback(codex: Machine, exempt: str) -> None:
+    """HTTP_PROXY counts for our address too, unless NO_PROXY names it."""
+    codex.relay(table=f"{NO_RETRIES}[features]\nunbounded_connection_retries = false\n")
+    codex.environ |= {"HTTP_PROXY": codex.nowhere, "NO_PROXY": exempt}
+    ran = codex.codex_exec()
+    assert ((1, 0) if exempt == "" else (0, 1)) == (ran.code, len(codex.upstream.turns)), ran.transcript
+
+
+@pytest.mark.codex_since("0.140", "a profile is a file of its own")
+def test_a_flag_beats_a_profile(codex: Machine) -> None:
+    """`-c model_provider=…` chooses the provider, and not the profile of `-p`, wherever it stands."""
+    codex.relay()
+    codex.write("other.config.toml", 'model_provider = "ollama"\n')
+    flag, profile = ("-c", f"model_provider={PROVIDER}"), ("-p", "other")
+    for words in ((*flag, *profile), (*profile, *flag)):
+        assert 0 == codex.codex_exec(*words).code
+    assert 2 == len(codex.upstream.turns)
 
 
 # ---- What is sent ----------------------------------------------------------------------------------------------
@@ -200,6 +229,16 @@ def test_the_key_of_env_key_is_sent(codex: Machine) -> None:
     codex.write(".env", f"RELAY_KEY={KEY}\n")
     assert codex.codex_exec().code == 0
     assert [f"Bearer {KEY}"] == [turn.header("authorization") for turn in codex.upstream.turns]
+
+
+def test_a_mode_without_its_member_signs_nobody_in(codex: Machine) -> None:
+    """auth.json of the mode `chatgpt` without tokens: its key is not sent either."""
+    codex.upstream.key = None
+    text = relay_config(codex.upstream.base_url, table="requires_openai_auth = true\n" + NO_RETRIES)
+    codex.write("config.toml", text.replace(f'env_key = "{KEY_ENV}"\n', ""))
+    codex.write("auth.json", json.dumps({"auth_mode": "chatgpt", "OPENAI_API_KEY": KEY}))
+    codex.codex_exec()
+    assert {None} == {request.header("authorization") for request in codex.upstream.received}
 
 
 def test_a_chatgpt_login_compresses_for_the_built_in_provider(codex: Machine, codex_version: Version) -> None:

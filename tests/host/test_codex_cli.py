@@ -10,11 +10,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from cfp.codex.auth_json import Login
+from cfp.codex.auth_json import Login, login
 from cfp.errors import Failed
 from cfp.host.codex_cli import CodexCli, find_codex
 from cfp.host.system.windows import profile_folder
@@ -219,6 +220,27 @@ def test_the_real_login(real: CodexCli, codex_home: Path) -> None:
     assert Login.NONE == real.login()
     (codex_home / "auth.json").write_text('{"auth_mode": "apikey", "OPENAI_API_KEY": "sk-not-a-real-key"}')
     assert Login.API_KEY == real.login()
+
+
+@pytest.mark.parametrize(
+    ("auth", "store"),
+    [
+        ({"OPENAI_API_KEY": "sk-a", "tokens": json.loads(chatgpt_login())["tokens"]}, None),
+        ({"auth_mode": "apikey", "OPENAI_API_KEY": "sk-a"}, "file"),
+        ({"auth_mode": "apikey", "tokens": json.loads(chatgpt_login())["tokens"]}, None),
+        ({"auth_mode": "apikey", "OPENAI_API_KEY": "sk-a"}, "ephemeral"),
+        ({"auth_mode": "apikey", "OPENAI_API_KEY": "sk-a"}, "keyring"),
+    ],
+    ids=["no mode", "file", "no key", "ephemeral", "keyring"],
+)
+def test_the_real_login_of_a_file(real: CodexCli, codex_home: Path, auth: dict[str, Any], store: str | None) -> None:
+    """The mode decides, and without one the key; its member must be there, and some stores ignore the file."""
+    data = json.dumps(auth).encode()
+    (codex_home / "auth.json").write_bytes(data)
+    (codex_home / "config.toml").write_text("" if store is None else f'cli_auth_credentials_store = "{store}"\n')
+    ours, its_own = login(data, store), real.login()
+    assert (ours is Login.API_KEY) == (its_own is Login.API_KEY)
+    assert its_own in {Login.API_KEY, Login.NONE, Login.UNKNOWN}
 
 
 def test_the_real_hooks(real: CodexCli, codex_home: Path, tmp_path: Path) -> None:
