@@ -13,7 +13,7 @@ from cfp.core.facts import Facts, PortState
 from cfp.core.health import WorkerHealth
 from cfp.core.plan.hook import hook_command
 from cfp.core.provider import active_provider, provider_url
-from cfp.core.route_report import route_and_auth
+from cfp.core.route_report import profile_warnings, route_and_auth, warning_fields
 from cfp.core.state import settings_pending, state_of, uses_proxy
 from cfp.core.verdict.hook_run import feature_obstacle, hook_runs
 from cfp.core.verdict.route import route_in_force
@@ -71,6 +71,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
             "route_in_force": None if in_force is None else in_force.to_json(),
             **_runtime(facts, health),
             "pending_restart": settings_pending(facts),
+            **warning_fields(profile_warnings(facts, facts.settings) if facts.settings and uses_proxy(facts) else ()),
             "draining": _draining(facts),
             "startup_hook": hook_runs(facts),
             "startup_hook_trust": _hook_trust(facts),

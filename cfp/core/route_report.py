@@ -25,6 +25,7 @@ from cfp.core.keys.obstacles import KeyObstacle, key_obstacle
 from cfp.core.policy import effective_policy, fast_behavior
 from cfp.core.provider import env_key, host_of, is_third_party
 from cfp.core.settings import Settings, loopback_port
+from cfp.core.verdict.route import profile_urls
 from cfp.errors import Refused
 from cfp.messages import message
 from cfp.messages.chatgpt_login import HINTS, PREPARATIONS, HintCode, PreparationCode
@@ -274,10 +275,19 @@ def route_warnings(facts: Facts, settings: Settings) -> tuple[RouteWarning, ...]
     if obstacle is not None and "key_in_place_of_name" not in {warning.code for warning in warnings}:
         text = message(obstacle, obstacle_details(facts, settings.provider))
         warnings.append(RouteWarning(code=obstacle, message=text))
+    warnings += profile_warnings(facts, settings)
     if is_unencrypted(settings.upstream_base):
         text = ROUTE_WARNINGS["upstream_unencrypted"].filled({"upstream_base": settings.upstream_base})
         warnings.append(RouteWarning(code="upstream_unencrypted", message=text))
     return tuple(warnings)
+
+
+def profile_warnings(facts: Facts, settings: Settings) -> list[RouteWarning]:
+    """Return a warning for each profile file that has a URL of its own for the proxy's provider."""
+    return [
+        RouteWarning(code="profile_passes_proxy", message=ROUTE_WARNINGS["profile_passes_proxy"].filled(own.details))
+        for own in profile_urls(facts, settings)
+    ]
 
 
 def warning_fields(warnings: Sequence[RouteWarning], codes: Sequence[str] = ()) -> dict[str, list[str]]:

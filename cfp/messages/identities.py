@@ -34,6 +34,7 @@ RouteWarningCode = Literal[
     "key_malformed",
     "key_doubtful",
     "key_in_place_of_name",
+    "profile_passes_proxy",
 ]
 
 # What follows "The key in PLACE", as in "has a space in it".
@@ -60,5 +61,8 @@ ROUTE_WARNINGS: Final[dict[RouteWarningCode, Message]] = {
     "key_in_place_of_name": Message(
         "{place} must be the name of a variable, but what stands there looks like a key, so Codex finds none.",
         "Put the key into a variable, or into .env in the Codex home, and write the variable's name there."),
+    "profile_passes_proxy": Message(
+        "{file} sets {key} to {value}, so Codex does not use the proxy with that profile (`codex -p NAME`): the file is yours and stays as it is.",
+        "Remove {key} from {file} where the profile should use the proxy."),
 }
 # fmt: on

@@ -55,6 +55,7 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
                 WARNINGS["transaction_interrupted"].filled({"transaction": tx}).sentence
                 for tx in answer.get("interrupted") or ()
             ]
+            + [str(text) for text in answer.get("warning_messages") or ()]
             + ([WARNINGS["needs_restart"].sentence] if answer.get("needs_restart") else [])
         ),
         *next_step(answer),

@@ -194,6 +194,30 @@ def test_a_profile_that_selects_the_proxys_provider(codex: Machine) -> None:
     assert f"{PROVIDER}.config.toml" not in check["detail"]
 
 
+@pytest.mark.codex_since("0.140", "a profile is a file of its own")
+def test_a_profile_that_repeats_the_providers_url(codex: Machine) -> None:
+    """`codex -p NAME` passes the proxy; install and status name file and key, and the key's removal mends it."""
+    codex.relay()
+    codex.write(
+        "work.config.toml",
+        f'model = "gpt-5.5"\n[model_providers.{PROVIDER}]\nbase_url = "{codex.upstream.base_url}"\n',
+    )
+    codex.write("other.config.toml", 'model_provider = "openai"\n')
+    file = codex.home / "work.config.toml"
+    before = file.read_bytes()
+    for answer in (codex.install().json, codex.cfp("status").json):
+        assert "profile_passes_proxy" in answer["warnings"]
+        (warning,) = answer["warning_messages"]
+        assert f"{file} sets model_providers.{PROVIDER}.base_url to {codex.upstream.base_url}" in warning
+    served = codex.cfp("status").json["health"]["requests_served"]
+    codex.turn("-p", "work")
+    assert (before, served) == (file.read_bytes(), codex.cfp("status").json["health"]["requests_served"])
+    file.write_text('model = "gpt-5.5"\n')
+    codex.turn("-p", "work")
+    status = codex.cfp("status").json
+    assert ([], True) == (status["warnings"], served < status["health"]["requests_served"])
+
+
 def test_another_provider_is_selected_later(codex: Machine) -> None:
     """Requests do not go through the proxy then, and status does not say that they do."""
     codex.relay()

@@ -95,6 +95,18 @@ def leading_profiles(facts: Facts, settings: Settings) -> tuple[str, ...]:
     return tuple(name for name, doc in routing.items() if not _leads_to_proxy(facts, doc, settings))
 
 
+def profile_urls(facts: Facts, settings: Settings) -> tuple[Override, ...]:
+    """Return the URL of the proxy's provider that a profile file sets itself, which no install switches."""
+    key = url_key(settings.provider)
+    return tuple(
+        Override(file=str(facts.layout.home / name), key=".".join(key), value=without_secrets(url))
+        for name, doc in facts.profiles.items()
+        if (url := provider_url(doc, settings.provider)) is not None
+        and url != settings.base_url
+        and doc.get("model_provider", settings.provider) == settings.provider
+    )
+
+
 def other_provider(facts: Facts, settings: Settings) -> str | None:
     """Return the provider that Codex uses in place of the proxy's; None where it uses that one, if by a profile."""
     route = route_in_force(facts)
