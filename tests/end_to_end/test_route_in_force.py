@@ -102,7 +102,7 @@ def test_a_provider_of_the_system_file(codex: Machine) -> None:
         pytest.param(
             {"requirements.toml": 'model_provider = "openai"\n'},
             "model_provider",
-            marks=pytest.mark.codex_since("0.150", "a provider among the requirements"),
+            marks=pytest.mark.codex_since("0.169", "a provider among the requirements"),
         ),
         (
             {"managed_config.toml": '[model_providers.relay]\nbase_url = "http://127.0.0.1:9/v1"\n'},
