@@ -133,7 +133,9 @@ def _require_shape(doc: Json) -> None:
     if doc.keys() - _ROOT_KEYS:
         raise Unparseable("it has a root key besides `hooks` and `description`, so Codex ignores the whole file")
     hooks = doc.get("hooks", {})
-    event = hooks.get("SessionStart", []) if isinstance(hooks, dict) else None
+    if not isinstance(hooks, dict):
+        raise Unparseable("its `hooks` is not a JSON object")
+    event = hooks.get("SessionStart", [])
     if not isinstance(event, list) or not all(map(_is_group, event)):
         raise Unparseable("its SessionStart is not a list of hook groups")
 

@@ -86,7 +86,9 @@ def run(args: Args, host: Host) -> Result:
         if plan.exposed is not None and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
         if plan_repair(facts) is None and nothing_there(host, facts, plan):
-            return _result(facts, replace(plan, retirement=Retirement.NOW), None, {}, state_of(facts))
+            answer = _result(facts, replace(plan, retirement=Retirement.NOW), None, {}, state_of(facts))
+            nothing_done = {"message": RESULTS["uninstall_not_needed"].sentence}
+            return replace(answer, fields={**answer.fields, **nothing_done})
     with locked(host.journal, "uninstall", LOCK_TIMEOUT_S) as (lease, recovery):
         recovered = recovered_field(recovery)
         facts = host.survey(settled=True)

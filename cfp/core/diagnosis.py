@@ -262,7 +262,7 @@ def _obstacle(facts: Facts) -> Diagnosis | None:
         return Diagnosis(code=facts.ownership.refusal, level=Severity.RISK)
     if facts.newer_version:
         return Diagnosis(code="record_of_newer_version", level=Severity.RISK)
-    if facts.unreadable:
+    if facts.all_unreadable:
         return Diagnosis(code="record_unreadable", level=Severity.RISK)
     if not facts.home_exists:
         message_code: DiagnosisCode | None = "home_missing" if facts.running_worker is None else "home_deleted"

@@ -53,6 +53,11 @@ class TextFact:
         """Whether the file is there and cannot be read or parsed."""
         return self.doc is None and (self.data is not None or self.error != "")
 
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether the file is there and cannot be read now; one that another program keeps is a case of its own."""
+        return self.data is None and self.error != "" and not self.in_use
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemFiles:
@@ -265,6 +270,12 @@ class Facts:
         """Return the program at a port of this machine, where the survey looked there."""
         programs = (self.worker, self.candidate, self.default_address, *self.neighbours)
         return next((program for program in programs if program is not None and program.port == port), None)
+
+    @property
+    def all_unreadable(self) -> tuple[tuple[str, str], ...]:
+        """Path and reason of each file that cannot be read: of our record, then config.toml and hooks.json."""
+        shared = ((self.layout.config, self.config), (self.layout.hooks, self.hooks))
+        return (*self.unreadable, *((str(path), fact.error) for path, fact in shared if fact.is_unreadable))
 
     @property
     def recorded_settings(self) -> Settings | None:

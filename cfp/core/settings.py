@@ -87,7 +87,8 @@ def upstream_url(text: str) -> str:
         "the scheme must be http or https": parts.scheme not in {"http", "https"},
         "it names no host": not parts.hostname,
         "it carries user information": "@" in parts.netloc,
-        "it carries a query": bool(parts.query) or "?" in text,
+        "it carries a query, which belongs in query_params of the provider's table in config.toml": bool(parts.query)
+        or "?" in text,
         "it carries a fragment": bool(parts.fragment) or "#" in text,
         "its port is 0": port == 0,
         "it has white space or a control character": bool(re.search(r"[\x00-\x20\x7f]", text.strip())),

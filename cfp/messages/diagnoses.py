@@ -91,7 +91,7 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         "Files of this Codex home belong to another user, probably because an earlier command ran with sudo.",
         f"Run `{CLI} doctor` to see the files and the command that gives them back to you."),
     "record_unreadable": Message(
-        "A file or folder of the installation exists but cannot be read, so its state is not known.",
+        "A file or folder that the proxy needs exists but cannot be read, so the state of the installation is not known.",
         f"Run `{CLI} doctor` to see which and why."),
     "record_of_newer_version": Message(
         "A newer version of this program made this installation, and this one does not know its record.",

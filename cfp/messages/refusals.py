@@ -140,7 +140,8 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "Move settings.json away, then run `" + CLI + " install --start --upstream-base URL`."),
     "record_unreadable": Message(
         "{path} exists but cannot be read: {reason}. Nothing was changed.",
-        "Correct its permissions, then run the command again. `uninstall --force` works without a record that cannot be read."),
+        "Make it a file or folder that you can read, then run the command again. "
+        "`uninstall --force` works without a file of the proxy's own record."),
     "record_of_newer_version": Message(
         "{path} was written by version {version} of this program, and this one, {own}, does not know its format. Nothing was changed.",
         "Run the command with that version. `uninstall --force` of this one gives the provider its URL back, and leaves other keys of the proxy."),

@@ -10,6 +10,7 @@ ResultCode = Literal[
     "installed",
     "prepared",
     "uninstalled",
+    "uninstall_not_needed",
     "uninstall_deferred",
     "uninstall_skipped",
     "uninstalled_url_alone",
@@ -50,13 +51,15 @@ RESULTS: Final[dict[ResultCode, Message]] = {
     "installed": Message("The proxy is enabled. New Codex processes use it; processes that are running do not.", RESTART),
     "prepared": Message("The settings are saved, and config.toml is unchanged.", f"Run `{CLI} install --start`."),
     "uninstalled": Message("The Codex config is restored, and the proxy is removed."),
+    "uninstall_not_needed": Message("The proxy is not installed in this Codex home, and nothing was changed."),
     "uninstall_deferred": Message(
         "config.toml is restored. The proxy keeps running so that current sessions can finish.",
         RESTART + " Run `codex app-server daemon restart` if Codex's background daemon is running. Then "
         f"run `{CLI} uninstall` again."),
     "uninstall_skipped": Message(
         "Another program or a person changed the provider's URL, so the URL, the proxy and its files were not changed.",
-        f"Decide which URL is right. `{CLI} uninstall --force` restores the URL from before the installation."),
+        f"Decide which URL is right. To remove the proxy and keep the present one, run `{CLI} install --start`, then `{CLI} uninstall`. "
+        f"Or run `{CLI} uninstall --force`, which restores the URL from before the installation."),
     "uninstalled_url_alone": Message(
         "The provider has its URL back, and the proxy is stopped. Version {version} of this program made the installation, and this version "
         "cannot read its record: what that version added besides the URL and the hook may be left in config.toml. The record is kept.",

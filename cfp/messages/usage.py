@@ -35,12 +35,14 @@ USAGE: Final[dict[UsageCode, Message]] = {
         "--upstream-api-key-env takes the name of an environment variable, not a key.",
         "Put the key into an environment variable, and pass the variable's name (letters, digits and underscores)."),
     "invalid_upstream_url": Message(
-        "The upstream URL is not valid: {reason}.", "Pass a URL without a key in it: --upstream-base https://HOST/v1."),
+        "The upstream URL is not valid: {reason}.",
+        "Correct base_url in config.toml, or pass a URL without a key in it: --upstream-base https://HOST/v1."),
     "invalid_settings": Message("The setting {field} is not valid: {reason}.", "Correct it, then run the command again."),
     "host_not_loopback": Message(
         "The proxy serves only this machine, and {host} is not a loopback address.", "Omit --host, or pass --host 127.0.0.1."),
     "upstream_is_proxy": Message(
-        "The upstream URL {upstream_base} is the proxy's own address.", "Pass the provider's URL with --upstream-base."),
+        "The upstream URL {upstream_base} is the proxy's own address.",
+        "Pass the provider's URL with --upstream-base; where that is the provider's URL, pass another port of the proxy with --port."),
     "activate_without_provider": Message(
         "--activate-provider was given without --provider.", "Add --provider with one of these: {choices}."),
 }

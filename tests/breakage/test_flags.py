@@ -97,5 +97,5 @@ def test_a_pipe_in_the_place_of_a_file_is_refused(home: Path) -> None:
     (home / "config.toml").unlink()
     os.mkfifo(home / "config.toml")
     code, answer = run(home, "install", "--start")
-    assert (2, "config_unparseable") == (code, answer["code"])
+    assert (2, "record_unreadable") == (code, answer["code"])
     assert "pipe" in answer["error"]

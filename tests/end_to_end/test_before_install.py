@@ -132,6 +132,29 @@ def test_what_an_install_would_refuse(machine: Machine, obstacle: Break, code: s
     assert ((), before) == (machine.upstream.received, machine.files())
 
 
+def test_a_query_belongs_in_query_params(codex: Machine) -> None:
+    """The refusal of a URL with a query names its place: from there it reaches the provider through the proxy."""
+    codex.write("config.toml", relay_config(f"{codex.upstream.base_url}?api-version=7"))
+    refused = codex.cfp("install", "--start", "--port", str(codex.port)).json
+    assert ("invalid_upstream_url", True) == (refused["code"], "query_params" in refused["error"])
+    codex.relay(table='query_params = { api-version = "7" }\n')
+    codex.install()
+    codex.turn()
+    paths = [turn.path for turn in codex.upstream.turns]
+    assert ["/v1/responses?api-version=7"] * 2 == paths
+
+
+def test_an_uninstall_of_nothing(machine: Machine) -> None:
+    """Says that there was nothing, and not that something was restored."""
+    machine.relay()
+    before = machine.files()
+    ran = machine.cfp("uninstall")
+    assert (0, "uninstalled", "no_manifest") == (ran.code, ran.json["status"], ran.json["config_restore"])
+    assert "not installed" in ran.json["message"]
+    assert "restored" not in ran.json["message"]
+    assert before == machine.files()
+
+
 def test_a_port_that_another_program_has(machine: Machine) -> None:
     """Doctor and the dry run name its owner and a free one, and the command that they name works."""
     machine.relay()

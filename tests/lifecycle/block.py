@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cfp.codex.hook_trust import trust_key, trusted_hash
 from cfp.core.diagnosis import diagnose
@@ -71,7 +72,9 @@ class Block(Stage):
 
     @property
     def street(self) -> Street:
-        return BusyStreet(self.root / "street.json", self.home, self.circumstances)
+        street = BusyStreet(self.root / "street.json", self.home, self.circumstances)
+        street.strangers |= {urlsplit(one.base_url).port or 0 for one in (self.upstream, self.other)}
+        return street
 
     def host(self, acts: Acts | None = None, locks: Locks | None = None) -> StagedHost:
         """The machine as one process sees it, whose user enters the provider's key where one is asked for."""

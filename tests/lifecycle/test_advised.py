@@ -25,7 +25,7 @@ def ways(action: str) -> list[list[str]]:
     parts = action.split("`")
     routes: list[list[str]] = [[]]
     for at in range(1, len(parts), 2):
-        if routes[-1] and re.search(r"\bor\b", parts[at - 1]):
+        if routes[-1] and re.search(r"\b[oO]r\b", parts[at - 1]):
             routes.append([])
         if parts[at].startswith(f"{CLI} "):
             routes[-1].append(parts[at])
@@ -95,6 +95,21 @@ def test_the_advice_of_a_refusal_leads_out(code: str, scenario: Scenario, way: i
         assert code in codes(place.run(*scenario.asks))
         take(place, scenario, advise(place, scenario), way, code)
         assert code not in codes(place.run(*scenario.asks, *scenario.again))
+
+
+@pytest.mark.parametrize("way", [0, 1])
+def test_the_advice_of_an_uninstall_that_leaves_the_url(way: int, tmp_path: Path) -> None:
+    """The first way keeps the URL that the user has set, the second one brings back that of before."""
+    with block(tmp_path / "place") as place:
+        place.enable()
+        place.point_elsewhere()
+        answer = place.run("uninstall")
+        assert (3, "skipped_config_changed") == (answer.code, answer.json["config_restore"])
+        for command in ways(answer.json["next_user_action"])[way]:
+            follow(place, command, "skipped_config_changed", Scenario(arrange=Block.enable))
+        assert "not_enabled" == place.diagnosis()
+        urls = (place.other.base_url, place.upstream.base_url)
+        assert urls[way] in place.config.read_text(encoding="utf-8")
 
 
 def codes(answer: CommandAnswer) -> set[str]:

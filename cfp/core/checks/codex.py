@@ -31,14 +31,19 @@ def codex_config(facts: Facts, _: DoctorFacts) -> CheckResult:
         code: ErrorCode = "codex_home_missing" if worker is None else "codex_home_deleted"
         return failure(code, message(code, {"path": home, "pid": worker.pid if worker else None}))
     if facts.config.is_unparseable:
-        return failure(
-            "config_unparseable", message("config_unparseable", {"path": path, "reason": facts.config.error})
-        )
+        return _unparseable(facts)
     if reason := config_refusal(facts):
         return _refused(facts, reason)
     if facts.config.data is None:
         return success(PASSES["config_absent"].filled({"path": path}), codex_home=home)
     return success(PASSES["config_valid"].filled({"path": path}), codex_home=home)
+
+
+def _unparseable(facts: Facts) -> CheckResult:
+    if facts.config.is_unreadable:
+        return success(PASSES["named_elsewhere"].filled({"check": "home_owner"}))
+    details = {"path": str(facts.layout.config), "reason": facts.config.error}
+    return failure("config_unparseable", message("config_unparseable", details))
 
 
 def _refused(facts: Facts, reason: str) -> CheckResult:

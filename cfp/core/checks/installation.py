@@ -40,7 +40,7 @@ def home_owner(facts: Facts, _: DoctorFacts) -> CheckResult:
     if facts.newer_version:
         details = newer_details(facts)
         return failure("record_of_newer_version", message("record_of_newer_version", details), **details)
-    for path, reason in facts.unreadable:
+    for path, reason in facts.all_unreadable:
         details = {"path": path, "reason": reason}
         return failure("record_unreadable", message("record_unreadable", details), **details)
     return success(PASSES["home_owner"])

@@ -188,7 +188,7 @@ def check_readable(facts: Facts, *, leaving: bool = False) -> None:
     check_ownership(facts.ownership)
     if facts.newer_version:
         raise Refused("record_of_newer_version", **newer_details(facts))
-    for record, reason in facts.unreadable:  # it may be readable later, so it is not lost
+    for record, reason in facts.all_unreadable:  # it may be readable later, so it is not lost
         raise Refused("record_unreadable", path=record, reason=reason)
     if not facts.home_exists:
         raise Refused("codex_home_missing", path=str(facts.layout.home))

@@ -91,13 +91,14 @@ def _check_readable(facts: Facts) -> None:
 def plan_stop(facts: Facts, *, force: bool) -> bool:
     """Return whether there is a worker to stop, a draining one included.
 
-    Raises Refused(config_points_to_proxy, config_unparseable) without `force` where config.toml points at the running
-    worker, or may do so: Codex would be cut off.
+    Raises Refused(config_points_to_proxy, config_unparseable, record_unreadable) without `force` where config.toml
+    points at the running worker, or may do so: Codex would be cut off.
     """
     check_in_sight(facts.running_worker)
     runs = facts.running_worker is not None
     if runs and uses_proxy(facts) and not force:
         raise Refused("config_points_to_proxy")
     if runs and facts.config.is_unparseable and not force:  # it may point at the proxy
-        raise Refused("config_unparseable", path=str(facts.layout.config), reason=facts.config.error)
+        details = {"path": str(facts.layout.config), "reason": facts.config.error}
+        raise Refused("record_unreadable" if facts.config.is_unreadable else "config_unparseable", **details)
     return runs or bool(facts.draining)
