@@ -239,13 +239,15 @@ def _after(code: str, error_type: str | None = None, status: int = 502) -> Scena
     )
 
 
+_FORCED: Final = _run("uninstall", "--force")
+
 # ---- Diagnoses ---------------------------------------------------------------------------------------------------
 
 DIAGNOSED: Final[dict[str, Scenario | str]] = {
     "home_of_another_user": "the way out is the other user's: tests/hard_cases/test_owners.py runs it as both",
     "files_of_another_user": "the way out is a command of the system: tests/hard_cases/test_owners.py runs it",
     "record_unreadable": Scenario(arrange=_unreadable, by_hand=_readable),
-    "record_of_newer_version": Scenario(arrange=_by_newer_version, by_hand=_run("uninstall", "--force")),
+    "record_of_newer_version": Scenario(arrange=_by_newer_version, by_hand=_do(_FORCED, _FORCED)),
     "interrupted": Scenario(arrange=_interrupted, forks=True),
     "config_unparseable": Scenario(arrange=_do(_enable, _append("a = [")), by_hand=_cut("a = [")),
     "config_refused": Scenario(
@@ -295,6 +297,7 @@ DIAGNOSED: Final[dict[str, Scenario | str]] = {
     "upstream_loops": _after("upstream_loops", "proxy_loop"),
     "provider_redirects": _after("provider_redirects", "upstream_redirect"),
     "provider_broke_off": _after("provider_broke_off", "upstream_broke_off"),
+    "provider_answers_otherwise": _after("provider_answers_otherwise", status=200),
     "provider_key_refused": _after("provider_key_refused", status=401),
     "provider_path_unknown": _after("provider_path_unknown", status=404),
     "provider_failing": _after("provider_failing", status=503),
