@@ -16,17 +16,25 @@ _UNRELATED_STATUSES: Final = frozenset({401, 402, 403, 407, 408, 413, 425, 429, 
 
 
 class TierRefusals:
-    """Models for which the upstream refused our tier.
+    """Models for which the upstream refused our tier, and those for which it has accepted it.
 
-    A worker has one upstream for its whole life (new settings start a new worker), so the model's name is the key.
+    A worker has one upstream and one tier for its whole life (new settings start a new worker), so the model's name
+    is the key.
     """
 
     def __init__(self) -> None:
         self.models: set[str | None] = set()
+        self.accepted: set[str | None] = set()
 
     def add(self, model: str | None) -> None:
+        """Note that a request without the tier succeeded where the same one with it was refused."""
         if len(self.models) < _MAX_MODELS:
             self.models.add(model)
+
+    def accept(self, model: str | None) -> None:
+        """Note that the upstream runs a request with the tier."""
+        if len(self.accepted) < _MAX_MODELS:
+            self.accepted.add(model)
 
     def model_names(self) -> list[str]:
         """Return the names in order, for health and status."""

@@ -27,8 +27,8 @@ from cfp.proxy.exchange.phases import (
     RELAYING,
     ExchangePhase,
 )
-from cfp.proxy.exchange.request_plan import RequestPlan, head_rewrite
-from cfp.proxy.exchange.tier_refusal import names_tier
+from cfp.proxy.exchange.request_plan import RequestPlan, head_rewrite, is_repeatable
+from cfp.proxy.exchange.tier_refusal import STATUSES, TierTrial
 from cfp.proxy.http import headers, messages
 from cfp.proxy.http.local_responses import LocalResponse, response_to
 from cfp.proxy.http.messages import Body, Headers, Malformed, RequestHead, ResponseEvent, ResponseHead
@@ -40,7 +40,7 @@ from cfp.proxy.upstream.pool import UpstreamConnection
 if TYPE_CHECKING:
     from cfp.proxy.http.json_splice import SplicedBody
 
-_IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})  # and without a body (RFC 9110 9.2.2)
+_HOLD_SECONDS: Final = 2.0  # for the rest of an answer that may refuse our tier
 
 
 class Exchange:
@@ -57,6 +57,7 @@ class Exchange:
     _connection: UpstreamConnection | None = None  # in AWAITING and RELAYING
     _task: asyncio.Task[None] | None = None  # in INSPECTING and DIALLING
     _relay: ResponseRelay | None = None
+    _hold_timer: asyncio.TimerHandle | None = None
     _awaits_continue = False  # the client sends its body only after the upstream's 100 (Continue)
 
     def __init__(
@@ -76,6 +77,7 @@ class Exchange:
         self._plan = plan
         self._body = RequestBody(head, body, complete=complete)
         self._record = services.new_record(head.method, plan.target)
+        self._trial = TierTrial(services.tier_refusals)
         self._close = not head.keep_alive or head.minor == 0
 
     # -- called by the client's connection
@@ -237,7 +239,9 @@ class Exchange:
         out = head_rewrite(self._services, head, self._plan, self._override, self._hint, expect=awaits_continue)
         self.phase = AWAITING
         self._connection = connection
-        self._relay = ResponseRelay(head, hold_refusal=record.injected, awaits_continue=awaits_continue)
+        self._relay = ResponseRelay(
+            head, held_statuses=STATUSES if record.injected else (), awaits_continue=awaits_continue
+        )
         connection.call(self, bodiless=head.method == b"HEAD")
         opening = headers.request_head(head, out, length)
         connection.send([request_body.join(opening)] if request_body.borrowed else [opening, *body])
@@ -264,6 +268,7 @@ class Exchange:
         if self.phase is AWAITING and relay.head is not None:
             if record.response_at is None:
                 record.begin_response(relay.head)
+                self._trial.learn(record, relay.head.status)
             if relay.holding and self._replace_held(relay, relay.head):
                 return
             if not relay.holding:
@@ -287,28 +292,37 @@ class Exchange:
             if details is not None:
                 self._answer(LocalResponse.REDIRECT, **details)
                 return True
-        elif not relay.ended:
+        elif not relay.ended and relay.malformed is None:
+            if self._hold_timer is None:
+                self._hold_timer = asyncio.get_running_loop().call_later(_HOLD_SECONDS, self._hold_no_longer)
             return False
-        elif self._retry_without_tier(relay):
+        elif self._retry_without_tier(relay, head):
             return True
         relay.release_held(close=self._must_close())
         return False
 
-    def _retry_without_tier(self, relay: ResponseRelay) -> bool:
-        """Send the client's own body where the upstream has refused our tier; return whether it has."""
-        head = relay.head
-        if head is None or self._body.body is None:
+    def _hold_no_longer(self) -> None:
+        """Decide about a held answer whose body does not end."""
+        self._hold_timer = None
+        relay = self._relay
+        if self.phase is not AWAITING or relay is None or relay.head is None or not relay.holding:
+            return
+        if self._retry_without_tier(relay, relay.head):
+            return
+        relay.output = ()
+        relay.release_held(close=self._must_close())
+        self.phase = RELAYING
+        self._body.discard()
+        self._client.write(relay.output)
+        self._record.observe(relay.pieces)
+
+    def _retry_without_tier(self, relay: ResponseRelay, head: ResponseHead) -> bool:
+        """Send the client's own body once where the upstream may have refused our tier; return whether it does."""
+        if self._body.body is None or not self._trial.repeats(self._record, head, b"".join(relay.held_pieces)):
             return False
-        coding = head.fields.get(b"content-encoding", b"identity").lower()
-        if not names_tier(b"".join(relay.held_pieces), coding):
-            return False
-        record = self._record
-        self._services.tier_refusals.add(record.model)
-        record.injected = False
-        record.tier_after = record.status = record.response_at = record.observer = None
         self._hint = None
         self._body.restore_original()
-        self._free_connection(reusable=head.keep_alive and relay.malformed is None)
+        self._free_connection(reusable=head.keep_alive and relay.ended and relay.malformed is None)
         self._connect()
         return True
 
@@ -333,14 +347,13 @@ class Exchange:
 
     def _may_repeat(self, malformed: Malformed) -> bool:
         """Whether a reused connection was closed while an idempotent request was on its way: RFC 9112 9.3.1."""
-        connection, head = self._connection, self._head
+        connection = self._connection
         return (
             connection is not None
             and connection.reused
             and malformed.fault is messages.Fault.CLOSED
             and (self._relay is None or self._relay.head is None)
-            and head.method in _IDEMPOTENT
-            and not (head.length or head.chunked)
+            and is_repeatable(self._head)
         )
 
     # -- the end
@@ -365,6 +378,9 @@ class Exchange:
         self._client.break_off(reset=self._relay is not None and self._relay.until_close)
 
     def _free_connection(self, *, reusable: bool) -> None:
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+            self._hold_timer = None
         connection, self._connection = self._connection, None
         if connection is None:
             return

@@ -14,6 +14,7 @@ from cfp.proxy.exchange.routing import Destination, Route, split_absolute
 from cfp.proxy.http.headers import HINT, VIA, HeadRewrite
 from cfp.proxy.http.messages import RequestHead
 
+_IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _OWN: Final = frozenset({Destination.HEALTH, Destination.DASHBOARD, Destination.NOT_FOUND})
 
 
@@ -47,6 +48,11 @@ def plan_request(services: WorkerServices, head: RequestHead) -> RequestPlan:
     if plan is None:
         plan = head.cache[RequestPlan] = _plan(services, head)
     return plan
+
+
+def is_repeatable(head: RequestHead) -> bool:
+    """Whether a request that the upstream may have seen can be sent again (RFC 9110 9.2.2): one without a body."""
+    return head.method in _IDEMPOTENT and not (head.length or head.chunked)
 
 
 def head_rewrite(

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from cfp.proxy.exchange.interfaces import WorkerServices
-from cfp.proxy.exchange.tier_refusal import names_tier
+from cfp.proxy.exchange.tier_refusal import may_refuse_tier, names_tier
 from cfp.proxy.http.messages import Piece
 from cfp.proxy.http.websocket_frames import Frame, FrameEvent, MessageAssembler
 from cfp.proxy.telemetry.request_record import RequestRecord
@@ -18,11 +18,16 @@ LARGEST_MESSAGE: Final = 4 * 1024 * 1024  # of the upstream's messages that are 
 
 
 class Turn(NamedTuple):
-    """A turn that has not ended. `original` is the frame as the client wrote it, where the tier in it is ours."""
+    """A turn that has not ended.
+
+    original  the frame as the client wrote it, where the tier in it is ours
+    repeated  it was sent again without our tier
+    """
 
     record: RequestRecord
     model: str | None
     original: bytes | None
+    repeated: bool = False
 
 
 class Turns:
@@ -52,16 +57,24 @@ class Turns:
         return message.parts
 
     def take_refusal(self, event: FrameEvent) -> bytes | None:
-        """Return the turn's frame as the client wrote it where the upstream refuses our tier with this frame."""
+        """Return the turn's frame as the client wrote it where the upstream may refuse our tier with this frame.
+
+        An error without a status must name the tier.
+        """
         if not (self.awaits_verdict and isinstance(event, Frame) and event.is_text):
             return None
         text = event.payload()
-        if read_kind(text).type != "error" or not names_tier(text, b"identity"):
+        kind = read_kind(text)
+        accepted = self._turns[0].model in self._services.tier_refusals.accepted
+        if kind.status is None:
+            refuses = names_tier(text, b"identity")
+        else:
+            refuses = may_refuse_tier(kind.status, text, b"identity", accepted=accepted)
+        if kind.type != "error" or not refuses:
             return None
         turn = self._turns.popleft()
-        self._services.tier_refusals.add(turn.model)
         turn.record.injected, turn.record.tier_after = False, None
-        self._turns.append(turn._replace(original=None))
+        self._turns.append(turn._replace(original=None, repeated=True))
         return turn.original
 
     def observe(self, event: FrameEvent) -> bool:
@@ -80,6 +93,7 @@ class Turns:
         record = self._turns[0].record
         if record.first_byte_at is None:
             record.first_byte_at = record.response_at = monotonic()
+            self._learn(kind.type)
         if record.observer is not None:
             record.observer.feed(b"data: " + text + b"\n")
         if not ends_turn(kind.type):
@@ -87,6 +101,16 @@ class Turns:
         record.status = kind.status or (400 if kind.type == "error" else 200)
         self._end("upstream_error" if kind.type == "error" else None)
         return not self._turns
+
+    def _learn(self, event_type: str) -> None:
+        """Note by the first event of a turn, or of its repeat, whether the upstream accepts our tier."""
+        turn = self._turns[0]
+        if event_type in {"error", "response.failed"}:
+            return
+        if turn.repeated:
+            self._services.tier_refusals.add(turn.model)
+        elif turn.record.injected:
+            self._services.tier_refusals.accept(turn.model)
 
     def end_all(self, error_type: str | None) -> None:
         """End the turns of a tunnel that ends."""

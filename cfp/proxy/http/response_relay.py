@@ -3,13 +3,13 @@
 unsized body    chunked for HTTP/1.1; for HTTP/1.0 it ends where the connection closes
 trailers        sent behind a chunked body only
 sized body      unchanged, with the upstream's own length
-refusal         a 4xx that may be about our own tier is held back until it is complete, or larger than 64 KiB
+refusal         an answer with one of these statuses is held back until it is complete, or larger than 64 KiB
 redirect        held back until it is released with another Location, or answered otherwise
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from cfp.proxy.http import headers, messages
@@ -46,9 +46,11 @@ class ResponseRelay:
     _chunked = False
     _trailers: Headers | None = None
 
-    def __init__(self, request: RequestHead, *, hold_refusal: bool, awaits_continue: bool = False) -> None:
+    def __init__(
+        self, request: RequestHead, *, held_statuses: Collection[int] = (), awaits_continue: bool = False
+    ) -> None:
         self._request = request
-        self._hold_refusal = hold_refusal
+        self._held_statuses = held_statuses
         self._awaits_continue = awaits_continue
 
     def process(self, events: Sequence[ResponseEvent], *, close: bool) -> None:
@@ -89,7 +91,7 @@ class ResponseRelay:
                 output.append(headers.response_head(head, chunked=False, close=False))
             return
         self.head = head
-        if head.is_redirect or (self._hold_refusal and 400 <= head.status < 500):
+        if head.is_redirect or head.status in self._held_statuses:
             self.holding = True
         else:
             output.append(self._start(head, close=close))

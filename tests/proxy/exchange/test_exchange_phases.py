@@ -22,6 +22,7 @@ from cfp.proxy.http.local_responses import LocalResponse
 from cfp.proxy.http.messages import END, Fault, Malformed, Piece, RequestHead, ResponseHead
 from cfp.proxy.telemetry.request_record import RequestRecord
 from cfp.proxy.upstream.dial import DialFailed
+from cfp.proxy.upstream_capabilities import TierRefusals
 from cfp.proxy.worker.event_loop import run as run_in_loop
 from tests.proxy.checked import Transition, checked, transitions
 
@@ -103,7 +104,7 @@ class World:
             credentials=SimpleNamespace(auth_override=lambda: None),
             pool=SimpleNamespace(take=self._take, dial=self._dial, forward_proxy=None),
             tier_injection=SimpleNamespace(inject=self._inject, inject_in_thread=self._inject_in_thread),
-            tier_refusals=set(),
+            tier_refusals=TierRefusals(),
             origin=SimpleNamespace(host_field=b"provider.example"),
             loop_id=b"loop",
             draining=False,
@@ -183,11 +184,19 @@ class World:
             else:
                 acts["head"] = self._respond
                 acts["refusal"] = lambda: exchange.on_response([response(400), b'{"error": "service_tier"}', END])
+                acts["refusal that is cut"] = lambda: exchange.on_response([response(422), b"{", CUT])
+                acts["refusal without an end"] = self._refuse_without_end
+            if exchange._hold_timer is not None:
+                acts["hold no longer"] = exchange._hold_no_longer
         return acts
 
     def _lose(self) -> None:
         self.lost = True
         self.exchange.on_lost()
+
+    def _refuse_without_end(self) -> None:
+        self.exchange._connection.responded = True
+        self.exchange.on_response([response(400), b"{"])
 
     def _pass_time(self) -> None:
         self.exchange.check_time_limits(math.inf)
