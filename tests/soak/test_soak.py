@@ -29,10 +29,8 @@ SECONDS = float(os.environ.get("CFP_TEST_SOAK_SECONDS", "60"))
 WALKERS = 16
 GROWTH_MB = 8.0  # bodies of a megabyte leave gaps in the heap, which soon stop growing
 # What the worker may say of a request here; anything else is its own fault.
-# peer_not_allowed: the client had left before the kernel was asked whose it is, and the 403 went to nobody.
 FOREIGN = {
     "client_left",
-    "peer_not_allowed",
     "upstream_broke_off",
     "upstream_bad_response",
     "upstream_cut",

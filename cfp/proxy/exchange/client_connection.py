@@ -42,8 +42,8 @@ class ConnectionRegistry(Protocol):
 
     def remove(self, connection: ClientConnection) -> None: ...
 
-    def trusts(self, transport: asyncio.Transport) -> bool:
-        """Whether the peer's process belongs to our own user."""
+    def trusts(self, transport: asyncio.Transport) -> bool | None:
+        """Whether the peer's process belongs to our own user; None where the peer has left."""
 
 
 class ClientConnection(asyncio.BufferedProtocol):
@@ -85,8 +85,13 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
-        self.trusted = self._registry.trusts(self.transport)
-        if not self._registry.add(self):
+        trusted = self._registry.trusts(self.transport)
+        self.trusted = bool(trusted)
+        added = self._registry.add(self)
+        if trusted is None:  # a request that it has left behind gets no answer and no log line
+            self._drop_input()
+            self.transport.abort()
+        elif not added:
             body = LocalResponse.OVERLOADED.body()
             self.write([response(LocalResponse.OVERLOADED.status, body, close=True)])
             self._close(linger=True)

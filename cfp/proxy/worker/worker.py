@@ -186,12 +186,12 @@ class Worker:
         self._connections.discard(connection)
         self._closed_if_empty()
 
-    def trusts(self, transport: asyncio.Transport) -> bool:
+    def trusts(self, transport: asyncio.Transport) -> bool | None:
         peer, ours = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         trusted = self._guard.trusts(peer[:2], ours[:2]) if peer else None
         if trusted is False:
             self.events.warning("peer_not_allowed")
-        return bool(trusted)
+        return trusted
 
     # -- called by exchanges
 

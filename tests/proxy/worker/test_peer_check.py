@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from cfp.socket_owner import lookups, own_user
 if TYPE_CHECKING:
     from cfp.socket_owner import Address, OwnerLookup
 from tests.proxy.support import Client, asynchronous, upstream, worker
-from tests.systems import as_root
+from tests.systems import as_root, on_linux
 
 WAYS = lookups()
 if sys.platform == "win32":
@@ -129,17 +130,34 @@ def test_only_our_own_user_is_trusted(
 
 @asynchronous
 async def test_who_has_left_is_not_called_another_user(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A connection that closes at once is not served, and no warning is logged."""
+    """A connection that closes at once is not served, and nothing is logged of it."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         guarded = Worker(running.worker.config, guard=PeerGuard([lambda: Fake(None)], 7))
         await guarded.start()
         client: Client = await running.client(port=guarded.port)
         client.get(b"/v1/models")
-        assert (await client.response()).start == b"HTTP/1.1 403 Forbidden"
+        with suppress(ConnectionResetError):
+            assert await client.closed() == b""
         await client.close()
         await guarded.stop()
         assert up.requests == []
+    assert not running.layout.request_log.exists()
     assert "peer_not_allowed" not in capfd.readouterr().err
+
+
+@on_linux
+@asynchronous
+async def test_a_real_client_that_leaves_is_not_logged(tmp_path: Path) -> None:
+    """It has sent a request and closed before the worker accepts the connection; the next client is served."""
+    async with upstream() as up, worker(tmp_path, up.base) as running:
+        with socket.create_connection(("127.0.0.1", running.worker.port)) as leaving:
+            leaving.sendall(b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % running.worker.port)
+        client: Client = await running.client()
+        client.get(b"/v1/other")
+        assert (await client.response()).start == b"HTTP/1.1 200 OK"
+        await client.close()
+        assert [request.start for request in up.requests] == [b"GET /api/v1/other HTTP/1.1"]
+    assert [line["path"] for line in running.log()] == ["/v1/other"]
 
 
 @asynchronous
