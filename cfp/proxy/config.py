@@ -19,7 +19,9 @@ class Limits:
     connections                  client connections that may be open
     head_seconds                 from a head's first byte to its last
     keep_alive_seconds           silence of a client between requests, or within one that it is sending
-    upstream_idle_seconds        silence of the upstream while it owes a response
+    outage_seconds               for a request of Codex's turns while the upstream cannot be reached
+    path_check_seconds           rest of an upstream connection after which its way out of the machine is looked at
+    unreachable_seconds          for the upstream to acknowledge bytes and probes: as for Codex's own connections
     upstream_keep_alive_seconds  age of an idle upstream connection
     upstream_pool                idle upstream connections
     connect_seconds              for a new upstream connection, with proxy and TLS
@@ -35,7 +37,9 @@ class Limits:
     connections: int = 1024
     head_seconds: float = 30.0
     keep_alive_seconds: float = 300.0
-    upstream_idle_seconds: float = 900.0
+    outage_seconds: float = 300.0
+    path_check_seconds: float = 2.0
+    unreachable_seconds: int = 30
     upstream_keep_alive_seconds: float = 75.0
     upstream_pool: int = 256
     connect_seconds: float = 20.0

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -144,6 +145,7 @@ class Upstream:
     gone: asyncio.Queue[Request | None] = field(default_factory=asyncio.Queue)
     arrived: asyncio.Queue[Request] = field(default_factory=asyncio.Queue)
     whole: bool = True
+    host: str = "127.0.0.1"
     port: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -168,14 +170,18 @@ class Upstream:
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}/api/v1"
+        return f"http://{self.host}:{self.port}/api/v1"
 
 
 @asynccontextmanager
-async def upstream(script: Script = say_ok, *, whole: bool = True) -> AsyncIterator[Upstream]:
+async def upstream(
+    script: Script = say_ok, *, whole: bool = True, sock: socket.socket | None = None
+) -> AsyncIterator[Upstream]:
+    """A running upstream, on a listening socket where there is one."""
     double = Upstream(script, whole=whole)
-    server = await asyncio.start_server(double.serve, "127.0.0.1", 0, limit=1 << 20)
-    double.port = server.sockets[0].getsockname()[1]
+    sock = sock or socket.create_server(("127.0.0.1", 0))
+    server = await asyncio.start_server(double.serve, sock=sock, limit=1 << 20)
+    double.host, double.port = sock.getsockname()
     try:
         yield double
     finally:

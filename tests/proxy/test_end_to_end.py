@@ -221,7 +221,7 @@ async def test_an_unreachable_upstream_is_named(tmp_path: Path) -> None:
     """502 with host and reason, and the client's connection stays usable."""
     async with upstream() as up:
         base = up.base
-    async with worker(tmp_path, base) as running:
+    async with worker(tmp_path, base, limits=Limits(outage_seconds=0)) as running:
         client = await running.client()
         for _ in range(2):
             client.post()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from cfp.proxy.credentials import AuthOverride, KeyUnusable
@@ -154,26 +155,20 @@ class Exchange:
 
     def resume_download(self) -> None:
         if self._connection is not None:
-            self._connection.resume()
+            self._connection.transport.resume_reading()
 
     def close_if_idle(self) -> None:
         """Do nothing: an exchange is never idle."""
 
     def check_time_limits(self, now: float) -> None:
-        """End the exchange where the client or the upstream has been silent for too long."""
-        limits = self._services.config.limits
-        relaying = self.phase is RELAYING
-        if not (self._body.complete or relaying) and self._client.silent_for(now) > limits.keep_alive_seconds:
+        """End the exchange where the client has been silent for too long.
+
+        A silent upstream has no limit here: Codex has one of its own, which the user may raise, and the kernel
+        notices an upstream that is gone.
+        """
+        limit = self._services.config.limits.keep_alive_seconds
+        if not (self._body.complete or self.phase is RELAYING) and self._client.silent_for(now) > limit:
             self._break_off("client_silent")
-            return
-        connection, limit = self._connection, limits.upstream_idle_seconds
-        if connection is None or not connection.transport.is_reading() or now - connection.last_active < limit:
-            return
-        if relaying:
-            self._break_off("upstream_silent")
-        else:
-            host = self._services.origin.host_field.decode()
-            self._answer(LocalResponse.SILENT, host=host, seconds=int(limit))
 
     # -- the body
 
@@ -221,7 +216,9 @@ class Exchange:
 
     async def _dial(self) -> None:
         try:
-            connection = await self._services.pool.dial()
+            # Codex waits for the network without a limit, but only where it dials itself.
+            patience = self._services.config.limits.outage_seconds if self._plan.inspected else 0.0
+            connection = await self._services.pool.dial(patience=patience)
         except DialFailed as failed:
             self._task = None
             self._answer(failed.response, **failed.details)
@@ -245,7 +242,7 @@ class Exchange:
         connection.call(self, bodiless=head.method == b"HEAD")
         opening = headers.request_head(head, out, length)
         connection.send([request_body.join(opening)] if request_body.borrowed else [opening, *body])
-        record.sent_at = connection.last_active
+        record.sent_at = monotonic()
         if self._client.write_paused:
             connection.transport.pause_reading()
         if request_body.body is None:

@@ -43,7 +43,7 @@ class Conversation(Protocol):
     def on_lost(self) -> None: ...
 
     def check_time_limits(self, now: float) -> None:
-        """End the conversation where one of the two peers has been silent for too long; called now and then."""
+        """End the conversation where its client has been silent for too long; called now and then."""
 
     def pause_download(self) -> None: ...
 

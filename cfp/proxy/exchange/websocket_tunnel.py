@@ -86,7 +86,8 @@ class WebSocketTunnel:
 
     async def _dial(self) -> None:
         try:
-            connection = await self._services.pool.dial(tunnel=True)
+            patience = self._services.config.limits.switch_seconds
+            connection = await self._services.pool.dial(tunnel=True, patience=patience)
         except DialFailed as failed:
             self._task = None
             self._refuse(failed.response.code)
@@ -174,9 +175,16 @@ class WebSocketTunnel:
     # -- from the client
 
     def on_data(self, piece: bytes) -> None:
-        """Pass frames on; a `response.create` gets the tier."""
+        """Pass frames on; a `response.create` gets the tier.
+
+        Nothing is sent where the connection is not on the path to the upstream any more: Codex connects again.
+        """
         connection = self._connection
         if connection is None:
+            return
+        if self.idle and not self._services.pool.is_on_path(connection):
+            self._end("upstream_cut")
+            self._client.end_conversation(close=True)
             return
         out: list[Piece] = []
         for event in self._client_frames.feed(piece):
@@ -207,7 +215,7 @@ class WebSocketTunnel:
 
     def resume_download(self) -> None:
         if self._connection is not None:
-            self._connection.resume()
+            self._connection.transport.resume_reading()
 
     # -- from the upstream
 
@@ -281,16 +289,11 @@ class WebSocketTunnel:
         self._end(None)
         self._client.end_conversation(close=True)
 
-    def check_time_limits(self, now: float) -> None:
-        """End the tunnel where the upstream has been silent in a turn for too long, or where it idles in a drain."""
-        connection = self._connection
-        if self.idle and self._services.draining:
+    def check_time_limits(self, now: float) -> None:  # noqa: ARG002  the conversation's signature
+        """End an idle tunnel in a drain, and one that is not on the path to the upstream any more."""
+        strayed = self._connection is not None and self._connection.strayed
+        if self.idle and (strayed or self._services.draining):
             self.close_if_idle()
-        if connection is None or not self._turns or not connection.transport.is_reading():
-            return
-        if now - connection.last_active > self._services.config.limits.upstream_idle_seconds:
-            self._end("upstream_silent")
-            self._client.break_off(reset=False)
 
     def _end(self, error_type: str | None) -> None:
         if self.phase is HANDSHAKE:

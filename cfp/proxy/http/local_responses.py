@@ -40,7 +40,6 @@ class LocalResponse(enum.Enum):
     UNREACHABLE       = (502, "upstream_unreachable", "cannot reach {host}: {reason}")
     BROKE_OFF         = (502, "upstream_broke_off", "{host} closed the connection without a response: {reason}")
     BAD_RESPONSE      = (502, "upstream_bad_response", "{host} sent a response that is not valid HTTP/1.1: {reason}")
-    SILENT            = (504, "upstream_silent", "{host} sent nothing for {seconds} seconds")
     OVERLOADED        = (503, "too_many_connections", "too many connections are open")
     VERSION           = (505, "http_version", "the proxy supports HTTP/1.1 and HTTP/1.0 only")
     LOOP              = (508, "proxy_loop", "the upstream URL leads back to this proxy; set it to the provider's URL")

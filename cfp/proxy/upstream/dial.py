@@ -22,14 +22,23 @@ from cfp.proxy.upstream.outbound_proxy import ConnectRequest, OutboundProxy, Tun
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 # RFC 8305 5: seconds before the next address is tried in parallel.
 _HAPPY_EYEBALLS: Final = 0.25
+# Seconds before an upstream that is away is tried again: doubled each time, up to the longest.
+_FIRST_WAIT: Final = 0.25
+_LONGEST_WAIT: Final = 2.0
+# RFC 1928 6: the proxy reaches no network, no host or no listener.
+_SOCKS_OUTAGES: Final = frozenset({3, 4, 5, 6})
 
 
 class DialFailed(Exception):
-    """No connection; `response` and `details` explain it to the client and hold no secret."""
+    """No connection; `response` and `details` explain it to the client and hold no secret.
 
-    def __init__(self, response: LocalResponse, **details: str) -> None:
+    passing  an outage, which may end without the user: the upstream or the network is away
+    """
+
+    def __init__(self, response: LocalResponse, *, passing: bool = False, **details: str) -> None:
         super().__init__(response.code)
         self.response = response
+        self.passing = passing
         self.details = details
 
 
@@ -42,6 +51,7 @@ class Dialer:
         self._environ = environ
         self._limits = limits
         self._context: ssl.SSLContext | None = None
+        self._hurried = asyncio.Event()
 
     def warm(self) -> None:
         """Build the TLS context before the first request; a failure is reported with that request."""
@@ -65,20 +75,42 @@ class Dialer:
         url = outbound_proxy(self._base, self._environ)
         return None if url is None else OutboundProxy.parse(url)
 
-    async def dial(self, factory: Callable[[], P], *, tunnel: bool = False) -> P:
+    async def dial(self, factory: Callable[[], P], *, tunnel: bool = False, patience: float = 0.0) -> P:
         """Return a connected protocol; raises DialFailed.
 
-        tunnel  the connection must reach the upstream itself, even where `forward_proxy` could be used
+        tunnel    the connection must reach the upstream itself, even where `forward_proxy` could be used
+        patience  seconds during which an upstream that is away is tried again
         """
+        loop = asyncio.get_running_loop()
+        deadline, wait = loop.time() + patience, _FIRST_WAIT
+        while True:
+            try:
+                return await self._dial_once(factory, tunnel=tunnel)
+            except DialFailed as failed:
+                if not failed.passing or loop.time() + wait > deadline or await self._is_hurried(wait):
+                    raise
+            wait = min(2 * wait, _LONGEST_WAIT)
+
+    def hurry(self) -> None:
+        """Have no patience any more: this worker ends, and another one may have better settings."""
+        self._hurried.set()
+
+    async def _is_hurried(self, wait: float) -> bool:
+        """Wait, and return True as soon as `hurry` has been called."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurried.wait(), wait)
+        return self._hurried.is_set()
+
+    async def _dial_once(self, factory: Callable[[], P], *, tunnel: bool) -> P:
         try:
             async with asyncio.timeout(self._limits.connect_seconds):
                 return await self._connect(factory, tunnel=tunnel)
         except TimeoutError as error:
             raise self._unreachable(f"no connection within {self._limits.connect_seconds:g} seconds") from error
         except UnicodeError as error:
-            raise self._unreachable("its name is not a host name") from error
+            raise self._unreachable("its name is not a host name", passing=False) from error
         except OSError as error:
-            raise self._unreachable(reason_of(error)) from error
+            raise self._unreachable(reason_of(error), passing=may_pass(error)) from error
 
     async def _connect(self, factory: Callable[[], P], *, tunnel: bool) -> P:
         try:
@@ -98,12 +130,13 @@ class Dialer:
             connect = ConnectRequest(authority, proxy.authorization)
             await self._open(lambda: connect, proxy.host, proxy.port, context)
         except OSError as error:
-            raise self._unreachable(f"the outbound proxy {proxy.address}: {reason_of(error)}") from error
+            reason = f"the outbound proxy {proxy.address}: {reason_of(error)}"
+            raise self._unreachable(reason, passing=may_pass(error)) from error
         try:
             await connect.established
             return await self._connect_in_tunnel(connect, factory)
         except TunnelRefused as error:
-            raise self._unreachable(f"the outbound proxy {proxy.address} refused ({error})") from error
+            raise self._refused_by(proxy, error, passing=error.passing) from error
         finally:
             connect.close()
 
@@ -140,7 +173,7 @@ class Dialer:
         try:
             sock = await proxy.socks().connect(self._origin.hostname, self._origin.port)
         except ProxyError as error:
-            raise self._unreachable(f"the outbound proxy {proxy.address} refused ({error})") from error
+            raise self._refused_by(proxy, error, passing=error.error_code in _SOCKS_OUTAGES) from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tls = self._origin.tls
         context, name = (self._tls(), self._origin.hostname) if tls else (None, None)
@@ -157,8 +190,17 @@ class Dialer:
             self._context.set_alpn_protocols(["http/1.1"])
         return self._context
 
-    def _unreachable(self, reason: str) -> DialFailed:
-        return DialFailed(LocalResponse.UNREACHABLE, host=self._origin.host_field.decode(), reason=reason)
+    def _refused_by(self, proxy: OutboundProxy, error: Exception, *, passing: bool) -> DialFailed:
+        return self._unreachable(f"the outbound proxy {proxy.address} refused ({error})", passing=passing)
+
+    def _unreachable(self, reason: str, *, passing: bool = True) -> DialFailed:
+        host = self._origin.host_field.decode()
+        return DialFailed(LocalResponse.UNREACHABLE, passing=passing, host=host, reason=reason)
+
+
+def may_pass(error: OSError) -> bool:
+    """Whether a failed connection may succeed a moment later, without the user: certificates stay as they are."""
+    return not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError)
 
 
 def reason_of(error: OSError) -> str:

@@ -23,10 +23,18 @@ _SOCKS: Final = {"socks": "SOCKS5", "socks5": "SOCKS5", "socks5h": "SOCKS5", "so
 _PORTS: Final = {"http": 80, "https": 443}
 _SOCKS_PORT: Final = 1080
 _MAX_HEAD: Final = 16 * 1024
+_OUTAGES: Final = frozenset({502, 503, 504})
 
 
 class TunnelRefused(Exception):
-    """The proxy did not open the tunnel; the text is the reason and holds no secret."""
+    """The proxy did not open the tunnel; the text is the reason and holds no secret.
+
+    passing  an outage: the proxy reaches the upstream no more, or has closed the connection
+    """
+
+    def __init__(self, reason: str, *, passing: bool) -> None:
+        super().__init__(reason)
+        self.passing = passing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,17 +126,17 @@ class ConnectRequest(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for event in self._parser.feed(data):
             if isinstance(event, ResponseHead) and event.status >= 200:
-                self._settle(None if event.status < 300 else f"{event.status}")
+                self._settle(None if event.status < 300 else f"{event.status}", passing=event.status in _OUTAGES)
             elif isinstance(event, Malformed):
-                self._settle("its response is not HTTP")
+                self._settle("its response is not HTTP", passing=False)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
-        self._settle("it closed the connection")
+        self._settle("it closed the connection", passing=True)
 
-    def _settle(self, refusal: str | None) -> None:
+    def _settle(self, refusal: str | None, *, passing: bool) -> None:
         if self.established.done():
             return
         if refusal is None:
             self.established.set_result(None)
         else:
-            self.established.set_exception(TunnelRefused(refusal))
+            self.established.set_exception(TunnelRefused(refusal, passing=passing))

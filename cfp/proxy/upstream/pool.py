@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from time import monotonic
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from cfp.proxy.config import Limits
 from cfp.proxy.http.messages import Fault, Malformed, OpaqueParser, Piece, ResponseEvent
 from cfp.proxy.http.parsers import ResponseParser
 from cfp.proxy.http.socket_io import ReadBuffer, readiness_check, write
-from cfp.proxy.upstream.dial import Dialer
+from cfp.proxy.upstream.dial import Dialer, reason_of
+from cfp.proxy.upstream.path import (
+    Clock,
+    SocketAddress,
+    boot_clock,
+    end_when_unreachable,
+    is_own_address,
+    source_address,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -31,23 +38,35 @@ class Caller(Protocol):
 class UpstreamConnection(asyncio.BufferedProtocol):
     """One connection. Without a caller it is idle, and any byte or close makes it unusable.
 
-    reused       it has had a response before: a close without a response may only mean that it was idle too long
-    last_active  monotonic time of its last read or write
+    reused      it has had a response before: a close without a response may only mean that it was idle too long
+    idle_since  the pool's time when it was opened or last released
+    peer        the address at the other end
+    local       our own address
+    strayed     a new connection would have another local address
     """
 
     transport: asyncio.Transport
+    peer: SocketAddress
+    local: SocketAddress
 
     def __init__(self, pool: Pool, buffer: memoryview, limits: Limits) -> None:
         self._pool = pool
         self._buffer = buffer
         self._parser: ResponseParser | OpaqueParser = ResponseParser(limits.head)
         self._caller: Caller | None = None
+        self._unreachable_seconds = limits.unreachable_seconds
+        self._loss: str | None = None
         self.reused = False
-        self.last_active = monotonic()
+        self.strayed = False
+        self.idle_since = pool.clock()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
-        self._is_readable = readiness_check(self.transport.get_extra_info("socket").fileno())
+        sock = self.transport.get_extra_info("socket")
+        self._is_readable = readiness_check(sock.fileno())
+        self.local = self.transport.get_extra_info("sockname")
+        self.peer = self.transport.get_extra_info("peername") or self.local  # none where it has closed already
+        end_when_unreachable(sock, self._unreachable_seconds)
         self._pool.connection_opened(self)
 
     @property
@@ -67,18 +86,13 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         return rest
 
     def send(self, parts: list[Piece]) -> None:
-        self.last_active = monotonic()
         write(self.transport, parts)
-
-    def resume(self) -> None:
-        """Resume reading after a pause, which does not count as the upstream's silence."""
-        self.last_active = monotonic()
-        self.transport.resume_reading()
 
     def release(self) -> None:
         """Return the connection to the pool: request and response are complete."""
         self._caller = None
         self.reused = True
+        self.idle_since = self._pool.clock()
         self.transport.resume_reading()
         self._pool.put_back(self)
 
@@ -94,6 +108,11 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._parser.close()
         self.transport.abort()
 
+    def lose(self, reason: str) -> None:
+        """End a connection that cannot work any more, as if it had been reset; its caller gets the reason."""
+        self._loss = reason
+        self.transport.abort()
+
     def is_stale(self) -> bool:
         """Whether the peer has closed it or sent unexpected bytes, even if the event loop has not read them yet."""
         return self.transport.is_closing() or bool(self._is_readable())
@@ -102,7 +121,6 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.last_active = monotonic()
         if self._caller is None:
             self.abort()
             return
@@ -125,7 +143,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.connection_lost(self)
         if self._caller is not None:
-            reason = "the connection was reset" if exc is not None else "the connection was closed"
+            reason = self._loss or (reason_of(exc) if isinstance(exc, OSError) else "the connection was closed")
             self._end_call([Malformed(Fault.CLOSED, reason)])
         self._parser.close()
 
@@ -145,12 +163,26 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
 
 class Pool:
-    """The connections to one origin. The one used last is used next, so that spare ones become old and close."""
+    """The connections to one origin. The one used last is used next, so that spare ones become old and close.
 
-    def __init__(self, dialer: Dialer, read_buffer: ReadBuffer, limits: Limits) -> None:
+    clock   seconds; it also runs while the machine sleeps, or a connection of before would look fresh
+    source  the local address of a new connection to a peer, None without a route
+    """
+
+    def __init__(
+        self,
+        dialer: Dialer,
+        read_buffer: ReadBuffer,
+        limits: Limits,
+        *,
+        clock: Clock = boot_clock,
+        source: Callable[[SocketAddress], str | None] = source_address,
+    ) -> None:
         self._dialer = dialer
         self._read_buffer = read_buffer
         self._limits = limits
+        self._source = source
+        self.clock = clock
         self.forward_proxy = dialer.forward_proxy
         self._idle: list[UpstreamConnection] = []
         self._all: set[UpstreamConnection] = set()
@@ -159,15 +191,15 @@ class Pool:
         """Return a live idle connection, None without one; closes the stale ones that it meets."""
         while self._idle:
             connection = self._idle.pop()
-            if not connection.is_stale():
+            if not connection.is_stale() and not self._is_old(connection) and self.is_on_path(connection):
                 return connection
             connection.abort()
         return None
 
-    async def dial(self, *, tunnel: bool = False) -> UpstreamConnection:
-        """Open one more connection; raises DialFailed. `tunnel`: to the upstream itself, not a forward proxy."""
+    async def dial(self, *, tunnel: bool = False, patience: float = 0.0) -> UpstreamConnection:
+        """Open one more connection, with the arguments of `Dialer.dial`; raises DialFailed."""
         return await self._dialer.dial(
-            lambda: UpstreamConnection(self, self._read_buffer.view(), self._limits), tunnel=tunnel
+            lambda: UpstreamConnection(self, self._read_buffer.view(), self._limits), tunnel=tunnel, patience=patience
         )
 
     def put_back(self, connection: UpstreamConnection) -> None:
@@ -183,11 +215,34 @@ class Pool:
         if connection in self._idle:
             self._idle.remove(connection)
 
-    def sweep(self, now: float) -> None:
-        """Close connections that have been idle too long, and those whose client left before they were open."""
-        oldest = now - self._limits.upstream_keep_alive_seconds
-        for connection in [each for each in self._all if not each.busy and each.last_active < oldest]:
-            connection.abort()
+    def is_on_path(self, connection: UpstreamConnection) -> bool:
+        """Whether a connection that owes nothing has the local address that a new one would have.
+
+        The kernel is asked only where it has rested for a while: requests that follow each other cost nothing.
+        """
+        rested = self.clock() - connection.idle_since
+        return rested < self._limits.path_check_seconds or self._source(connection.peer) == connection.local[0]
+
+    def sweep(self) -> None:
+        """Close connections that rest and are old or not on the path, and lose those whose address has gone.
+
+        One in use is kept as long as the machine has its address, even where new ones would get another: with a
+        second network beside the first, both work. An address may be away for a moment, hence the two sweeps.
+        """
+        sources: dict[SocketAddress, str | None] = {}
+        for connection in list(self._all):
+            peer = connection.peer
+            if peer not in sources:
+                sources[peer] = self._source(peer)
+            strayed_before, connection.strayed = connection.strayed, sources[peer] != connection.local[0]
+            if not connection.busy:
+                if connection.strayed or self._is_old(connection):
+                    connection.abort()
+            elif connection.strayed and strayed_before and not is_own_address(connection.local):
+                connection.lose("this machine has another network address now")
+
+    def _is_old(self, connection: UpstreamConnection) -> bool:
+        return self.clock() - connection.idle_since > self._limits.upstream_keep_alive_seconds
 
     def close(self) -> None:
         """Abort every connection."""

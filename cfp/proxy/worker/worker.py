@@ -139,6 +139,7 @@ class Worker:
         if self.draining:
             return
         self.draining, self.leaving = True, not succeeded
+        self.dialer.hurry()
         if self._listener is not None:
             self._listener.close()
         loop = asyncio.get_running_loop()
@@ -251,10 +252,10 @@ class Worker:
         return True
 
     def sweep(self, now: float) -> None:
-        """Check the time limits of both legs; `now` is the loop's time."""
+        """Check the pool, and the time limits of the clients; `now` is the loop's time."""
+        self.pool.sweep()
         for connection in list(self._connections):
             connection.sweep(now)
-        self.pool.sweep(now)
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()

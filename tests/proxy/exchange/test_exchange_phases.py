@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -60,8 +60,6 @@ class Connection:
     freed: int = 0
     responded: bool = False
     reused: bool = True
-    last_active: float = 0.0
-    transport: Any = field(default_factory=lambda: SimpleNamespace(is_reading=lambda: True))
 
     def call(self, caller: Any, *, bodiless: bool) -> None: ...
 
@@ -122,7 +120,7 @@ class World:
             break_off=lambda *, reset: self._note("ends"),
             pause_input=lambda: None,
             resume_input=lambda: None,
-            silent_for=lambda now: 0.0,
+            silent_for=lambda now: now,
         )
 
     def _note(self, name: str) -> None:
@@ -135,7 +133,7 @@ class World:
         self.connections.append(Connection())
         return self.connections[-1]
 
-    async def _dial(self) -> Connection:
+    async def _dial(self, *, patience: float) -> Connection:
         await self._wait()
         self.connections.append(Connection(reused=False))
         return self.connections[-1]

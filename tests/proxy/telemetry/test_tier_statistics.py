@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import socketserver
 import statistics
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +143,30 @@ async def test_statistics_survive_a_restart(tmp_path: Path) -> None:
             assert running.log() == running.worker.recent_requests.lines()
 
 
+@contextmanager
+def closing_upstream() -> Iterator[str]:
+    """Yield the base URL of an upstream that closes every connection without a response."""
+
+    class Close(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Close) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def fail_once(running: Process) -> None:
-    """One turn whose upstream cannot be reached."""
+    """One turn whose upstream gives no response."""
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
     connection.request("POST", "/v1/responses", b"{}", {"Content-Type": "application/json"})
     answer = connection.getresponse()
-    assert (answer.status, b"upstream_unreachable" in answer.read()) == (502, True)
+    assert (answer.status, b"upstream_broke_off" in answer.read()) == (502, True)
     connection.close()
 
 
@@ -172,14 +194,15 @@ def test_a_killed_worker_leaves_log_and_statistics(tmp_path: Path) -> None:
     log.write_bytes(full)
     for name in names[1:]:
         name.write_text(name.name + "\n")
-    for count in (1, 2):
-        with process(tmp_path) as running:
-            wait_for_pid_file(running, tmp_path)
-            fail_once(running)
-            counted(running, count)
-            while _failures(log) < count:  # it is delivered before the disk has it
-                time.sleep(0.01)
-        layout.pid_file.unlink()  # it was killed
+    with closing_upstream() as base:
+        for count in (1, 2):
+            with process(tmp_path, "--upstream-base", base) as running:
+                wait_for_pid_file(running, tmp_path)
+                fail_once(running)
+                counted(running, count)
+                while _failures(log) < count:  # it is delivered before the disk has it
+                    time.sleep(0.01)
+            layout.pid_file.unlink()  # it was killed
     assert sorted(log.parent.glob("fast_proxy.jsonl*")) == sorted(names)
     assert [json.loads(text)["status"] for text in log.read_text().splitlines()] == [502, 502]
     assert names[1].read_bytes() == full
@@ -189,7 +212,7 @@ def test_a_killed_worker_leaves_log_and_statistics(tmp_path: Path) -> None:
 @pytest.mark.posix("a limit on the size of a process' files")
 def test_a_full_disk_stops_no_request(tmp_path: Path) -> None:
     """Every request is answered, and lines that could not be written are known while the worker lives."""
-    with process(tmp_path) as running:
+    with closing_upstream() as base, process(tmp_path, "--upstream-base", base) as running:
         wait_for_pid_file(running, tmp_path)
         resource.prlimit(running.popen.pid, resource.RLIMIT_FSIZE, (4096, 4096))
         for _ in range(40):

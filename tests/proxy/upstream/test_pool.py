@@ -7,14 +7,17 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from cfp.proxy.config import Limits
 from cfp.proxy.http.messages import END, ResponseEvent
 from cfp.proxy.http.socket_io import ReadBuffer
 from cfp.proxy.upstream.dial import Dialer
 from cfp.proxy.upstream.origin import parse_origin
+from cfp.proxy.upstream.path import SocketAddress
 from cfp.proxy.upstream.pool import Pool, UpstreamConnection
 from tests.proxy.support import asynchronous
+from tests.systems import WINDOWS
 
 
 class Listening:
@@ -44,11 +47,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(limits: Limits | None = None) -> AsyncIterator[Bench]:
+async def bench(limits: Limits | None = None, **services: Any) -> AsyncIterator[Bench]:
     limits = limits or Limits()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        pool = Pool(Dialer(parse_origin(base), base, {}, limits), ReadBuffer(), limits)
+        pool = Pool(Dialer(parse_origin(base), base, {}, limits), ReadBuffer(), limits, **services)
         yield Bench(pool, listener)
         pool.close()
         await asyncio.sleep(0)
@@ -83,18 +86,102 @@ async def test_the_last_one_used_is_used_next() -> None:
 @asynchronous
 async def test_old_connections_are_closed() -> None:
     """Idle and forgotten connections are closed after a while, never one in use."""
-    async with bench(Limits(upstream_keep_alive_seconds=75)) as here:
+    now = 1000.0
+    async with bench(Limits(upstream_keep_alive_seconds=75), clock=lambda: now) as here:
         (idle, far_1), (forgotten, far_2), (used, far_3) = [await here.connect() for _ in range(3)]
         idle.release()
         used.call(Listening(), bodiless=False)
-        here.pool.sweep(idle.last_active + 70)
+        now += 70
+        here.pool.sweep()
         assert not idle.transport.is_closing()
-        here.pool.sweep(used.last_active + 76)
+        now += 6
+        here.pool.sweep()
         closing = [connection.transport.is_closing() for connection in (idle, forgotten, used)]
         assert closing == [True, True, False]
         assert here.pool.take() is None
         for far in (far_1, far_2, far_3):
             far.close()
+
+
+@asynchronous
+async def test_a_machine_that_has_slept_uses_no_connection_of_before() -> None:
+    """The time of sleep counts, although no sweep came in it."""
+    now = 1000.0
+    async with bench(clock=lambda: now) as here:
+        connection, far = await here.connect()
+        connection.release()
+        now += 3600
+        assert here.pool.take() is None
+        assert connection.transport.is_closing()
+        far.close()
+
+
+@asynchronous
+async def test_the_kernel_is_asked_for_the_path_after_a_rest() -> None:
+    """Requests that follow each other cost no question; after two seconds there is one for each connection taken."""
+    now = 1000.0
+    questions: list[str] = []
+
+    def source(peer: SocketAddress) -> str | None:
+        questions.append(peer[0])
+        return answers.pop()
+
+    async with bench(clock=lambda: now, source=source) as here:
+        connection, far = await here.connect()
+        answers: list[str | None] = []
+        for rest in (1.9, 1.9):
+            connection.release()
+            now += rest
+            assert here.pool.take() is connection
+        assert questions == []
+        answers = ["127.0.0.1"]
+        connection.release()
+        now += 2
+        assert here.pool.take() is connection
+        answers = [None]
+        connection.release()
+        now += 2
+        assert here.pool.take() is None
+        assert questions == ["127.0.0.1"] * 2
+        far.close()
+
+
+@asynchronous
+async def test_a_sweep_looks_at_the_path() -> None:
+    """An idle connection that is not on it closes; one in use stays, for the machine has its address still."""
+    source = "127.0.0.1"
+    async with bench(source=lambda _: source) as here:
+        (idle, far_1), (used, far_2) = await here.connect(), await here.connect()
+        idle.release()
+        used.call(Listening())
+        here.pool.sweep()
+        assert not idle.transport.is_closing()
+        source = "127.0.0.2"
+        here.pool.sweep()
+        here.pool.sweep()
+        assert (idle.transport.is_closing(), used.transport.is_closing()) == (True, False)
+        for far in (far_1, far_2):
+            far.close()
+
+
+@asynchronous
+async def test_the_kernel_ends_what_is_unreachable() -> None:
+    """Keep-alive is on, and bytes are acknowledged in time, where there is such a limit."""
+    async with bench() as here:
+        connection, far = await here.connect()
+        sock = connection.transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        options = {
+            "TCP_KEEPIDLE": 15,
+            "TCP_KEEPALIVE": 15,
+            "TCP_KEEPINTVL": 5,
+            "TCP_KEEPCNT": 3,
+            "TCP_USER_TIMEOUT": 30_000,
+        }
+        for name, value in options.items():
+            if hasattr(socket, name) and not WINDOWS:
+                assert (name, sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))) == (name, value)
+        far.close()
 
 
 @asynchronous

@@ -307,7 +307,7 @@ async def test_nonsense_on_the_control_socket_does_nothing(tmp_path: Path) -> No
 async def test_start_follows_stop_at_the_same_port(tmp_path: Path) -> None:
     """A hundred restarts with connections that the worker closed first: TIME_WAIT does not block the port."""
     async with upstream() as double, first(tmp_path, double) as made:
-        config, port = made.config, made.worker.port
+        config, port = replace(made.config, limits=Limits(outage_seconds=0)), made.worker.port
     for _ in range(100):
         async with life(replace(config, settings=replace(config.settings, port=port))) as again:
             client = await again.client()
