@@ -113,9 +113,12 @@ def is_left_behind(facts: Facts, provider: str, url: str) -> bool:
     """Whether the URL is a former one of ours that version 0.2.0 took for the user's own and backed up.
 
     Nobody answers there, a backup has it too, and another backup has the provider with another URL and the very same
-    key: only we change a URL and nothing else. The usual port of a model server is none of ours.
+    key: only we change a URL and nothing else. The usual port of a model server is none of ours, and neither is a URL
+    that this version has recorded as the user's: it never takes an address of ours for that.
     """
     port = loopback_port(url)
+    if port in {loopback_port(address.before or "") for address in facts.addresses}:
+        return False
     program = None if port is None else facts.at_port(port)
     if port in _MODEL_SERVERS or program is None or program.state is not PortState.FREE:
         return False

@@ -136,6 +136,23 @@ def test_a_home_that_0_2_0_left_behind(machine: Machine) -> None:
         assert "not_enabled" == machine.cfp("status").json["diagnosis"]["code"]
 
 
+def test_a_provider_of_this_machine_that_has_ended(machine: Machine) -> None:
+    """Its URL stays, although an earlier install had another one with the same key: that is nobody's to restore."""
+    with Listener(key=KEY_A) as provider:
+        machine.write("config.toml", config(provider.base_url, KEY_A))
+        machine.install()
+        assert 0 == machine.cfp("uninstall").code
+        with Listener(key=KEY_A) as second:
+            present = config(second.base_url, KEY_A)
+            machine.write("config.toml", present)
+            machine.install()
+            assert 0 == machine.cfp("uninstall").code
+        assert "not_enabled" == machine.cfp("status").json["diagnosis"]["code"]
+        for line in (("recover",), ("uninstall",), ("uninstall", "--force")):
+            assert 0 == machine.cfp(*line).code
+            assert present == machine.config.read_text(), line
+
+
 def test_a_program_at_a_former_address(machine: Machine) -> None:
     """It gets no byte of a key until --upstream-base names it."""
     with Listener(key=KEY_A) as provider:
