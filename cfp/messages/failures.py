@@ -78,8 +78,9 @@ FAILURES: Final[dict[FailureCode, Message]] = {
         "Codex would not start a turn: {auth_json} has a personal access token, which this Codex is too old to understand.",
         "Update Codex to 0.138 or newer, or sign in another way with `codex login`."),
     "not_signed_in": Message(
-        "Codex would send its own login to {provider}, because of requires_openai_auth, but nobody is signed in.",
-        "Sign in with `codex login`, or name the provider's own key: env_key in its table of config.toml, or --upstream-api-key-env NAME."),
+        "Codex would send its own login to {provider}, but nobody is signed in.",
+        "Sign in with `codex login`. For a provider that has a table in config.toml you can name a key of its own instead: env_key in that "
+        "table, or --upstream-api-key-env NAME."),
     "auth_command_failed": Message(
         "Codex gets the key for the provider from the program that `auth.command` names, and that program {reason}: {command}.",
         "Run it yourself as config.toml has it, with its args, and correct what it reports; it must print the key and nothing else."),

@@ -144,6 +144,15 @@ def test_a_query_belongs_in_query_params(codex: Machine) -> None:
     assert ["/v1/responses?api-version=7"] * 2 == paths
 
 
+def test_nobody_is_signed_in_to_the_built_in_provider(machine: Machine) -> None:
+    """No key of config.toml is blamed, and no table advised, that this provider cannot have."""
+    machine.write("config.toml", f'model = "gpt-5.5"\nopenai_base_url = "{machine.upstream.base_url}"\n')
+    refused = machine.cfp("install", "--start", "--port", str(machine.port)).json
+    assert ("not_signed_in", "openai") == (refused["code"], refused["provider"])
+    assert "requires_openai_auth" not in refused["error"]
+    assert "For a provider that has a table" in refused["next_user_action"]
+
+
 def test_an_uninstall_of_nothing(machine: Machine) -> None:
     """Says that there was nothing, and not that something was restored."""
     machine.relay()
