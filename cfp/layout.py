@@ -137,6 +137,10 @@ class Layout:
         """Return the copy of config.toml from that time; names sort by age."""
         return self.backups / f"config.toml.{time.strftime('%Y%m%dT%H%M%S%fZ')}.bak"
 
+    def record_of_newer(self, time: datetime) -> Path:
+        """Return the place for a newer version's record that an uninstall by this one sets aside."""
+        return self.backups / f"install-manifest.{time.strftime('%Y%m%dT%H%M%S%fZ')}.json"
+
     @property
     def addresses(self) -> Path:
         """The record of the proxy's addresses; it stays with the backups after an uninstall."""

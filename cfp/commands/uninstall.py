@@ -202,9 +202,9 @@ _DONE: Final[dict[Retirement, Message]] = {
 
 def _done(facts: Facts, plan: UninstallPlan) -> Message:
     if facts.newer_version and plan.retirement is Retirement.NOW:
-        kept = facts.layout.manifest not in plan.remove
-        details = {"version": facts.newer_version, "backups": str(facts.layout.backups)}
-        return RESULTS["uninstalled_url_alone" if kept else "uninstalled_record_of_newer"].filled(details)
+        record, manifest = facts.layout.record_of_newer(facts.now), facts.layout.manifest
+        details = {"version": facts.newer_version, "record": str(record), "manifest": str(manifest)}
+        return RESULTS["uninstalled_url_alone"].filled(details)
     return _DONE[plan.retirement]
 
 

@@ -14,7 +14,6 @@ ResultCode = Literal[
     "uninstall_deferred",
     "uninstall_skipped",
     "uninstalled_url_alone",
-    "uninstalled_record_of_newer",
     "journal_at_work",
     "recover_clean",
     "recover_rolled_back",
@@ -61,12 +60,9 @@ RESULTS: Final[dict[ResultCode, Message]] = {
         f"Decide which URL is right. To remove the proxy and keep the present one, run `{CLI} install --start`, then `{CLI} uninstall`. "
         f"Or run `{CLI} uninstall --force`, which restores the URL from before the installation."),
     "uninstalled_url_alone": Message(
-        "The provider has its URL back, and the proxy is stopped. Version {version} of this program made the installation, and this version "
-        "cannot read its record: what that version added besides the URL and the hook may be left in config.toml. The record is kept.",
-        f"Run `{CLI} uninstall` with version {{version}}, which removes the rest. To give the record up, run `{CLI} uninstall --force` again."),
-    "uninstalled_record_of_newer": Message(
-        "The proxy and the record of version {version} are removed. What that version added besides the URL and the hook may be left in config.toml.",
-        "Compare config.toml with the newest file in {backups}, and remove by hand what is left."),
+        "The provider has its URL back, and the proxy is removed. Version {version} of this program made the installation, and this version "
+        "cannot read its record: what that version added besides the URL and the hook may be left in config.toml. The record was moved to {record}.",
+        f"To remove the rest, put {{record}} back as {{manifest}}, and run `{CLI} uninstall` with version {{version}}."),
     "journal_at_work": Message("A command is running in this Codex home.", "Wait until it has finished, then run this command again."),
     "recover_clean": Message("No command was interrupted, and there was nothing to repair."),
     "recover_rolled_back": Message("The interrupted command was undone. Its files are as they were before it."),

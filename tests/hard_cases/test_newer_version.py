@@ -30,7 +30,8 @@ def test_a_newer_manifest_is_refused_by_name(stage: Stage) -> None:
     """Nothing is changed, and the version is named; --force gives the provider's URL back, from the backup."""
     (backup,) = stage.layout.backups.glob("*.bak")
     manifest = stage.layout.manifest
-    manifest.write_text(json.dumps({**json.loads(manifest.read_bytes()), "format": 3, "version": NEWER}))
+    known = manifest.read_bytes()
+    manifest.write_text(json.dumps({**json.loads(known), "format": 3, "version": NEWER}))
     before = photograph(stage).everything()
     for words in (INSTALL, (*INSTALL, "--dry-run"), MOVE, ("uninstall",), ("prepare-chatgpt-login",)):
         answer = stage.run(*words)
@@ -42,14 +43,18 @@ def test_a_newer_manifest_is_refused_by_name(stage: Stage) -> None:
     (check,) = (check for check in stage.run("doctor").json["checks"] if check["name"] == "home_owner")
     assert (False, "record_of_newer_version") == (check["ok"], check["code"])
     assert ("clean", before) == (stage.run("recover").status, photograph(stage).everything())
+    record = manifest.read_bytes()
     forced = stage.run("uninstall", "--force")
-    assert (0, "kept", True) == (forced.code, forced.json["files"], manifest.exists())
+    (aside,) = stage.layout.backups.glob("install-manifest.*.json")
+    assert (0, record, False) == (forced.code, aside.read_bytes(), manifest.exists())
+    assert str(aside) in forced.json["message"]
+    assert f"put {aside} back as {manifest}" in forced.json["next_user_action"]
     assert f"`codex-fast-proxy uninstall` with version {NEWER}" in forced.json["next_user_action"]
     urls = [provider_url(parse(path.read_bytes()), "relay") for path in (backup, stage.layout.config)]
     assert urls[0] == urls[1] is not None
-    again = stage.run("uninstall", "--force")
-    assert (0, "removed", False) == (again.code, again.json["files"], stage.layout.state.exists())
-    assert (NEWER in again.json["message"], str(backup.parent) in again.json["next_user_action"]) == (True, True)
+    manifest.parent.mkdir()
+    manifest.write_bytes(known)  # as the version would read it that knows the record
+    assert (0, backup.read_bytes()) == (stage.run("uninstall").code, stage.layout.config.read_bytes())
     assert stage.run(*INSTALL).code == 0
 
 

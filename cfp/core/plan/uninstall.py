@@ -111,7 +111,6 @@ def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, ba
         check_own_urls(facts, baseline.config.content)
     repointed = settings is not None and url_key(settings.provider) in baseline.config.conflicts
     changes = _changes(facts, request, baseline, repointed=repointed)
-    keeps_record = facts.newer_version != "" and changes != ()  # that version can give the rest back by its record
     retirement = Retirement.DEFERRED if request.defer_stop else Retirement.NOW
     if retirement is Retirement.NOW and not repointed:
         check_in_sight(facts.running_worker)
@@ -122,8 +121,8 @@ def _plan(facts: Facts, request: UninstallRequest, settings: Settings | None, ba
         hook_removal=_hook_removal(facts, baseline.hooks),
         conflicts=baseline.conflicts,
         retirement=Retirement.NEVER if repointed else retirement,
-        remove=(facts.layout.worker,) if keeps_record else _state_files(facts, keep_state=request.keep_state),
-        keep_state=request.keep_state or keeps_record,
+        remove=_state_files(facts, keep_state=request.keep_state),
+        keep_state=request.keep_state,
         exposed=_exposed_identity(facts, settings, baseline),
         backup_path=facts.manifest.backup_path if facts.manifest else None,
         from_state=state_of(facts),
@@ -194,6 +193,9 @@ def _changes(
         hooks_change(facts, baseline.hooks.content, groups),
     )
     rows += [change for change in candidates if change.before != change.after]
+    if facts.newer_version:  # that version can give the rest back by it
+        aside = layout.record_of_newer(facts.now)
+        rows.append(FileChange(path=aside, before=None, after=facts.manifest_data, secret=True))
     rows += addresses_change(facts, own_addresses(facts))
     if manifest is not None and facts.is_installed and not repointed:
         rows.append(manifest_change(facts, manifest.restored()))
