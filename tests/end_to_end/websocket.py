@@ -21,13 +21,15 @@ _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
 class Switchboard:
     """The `switch` of an embedded upstream. `messages` is what Codex said, `handshakes` is how each socket began.
 
-    cut  how many sockets are closed in the middle of a turn, before one is left alone
+    cut    how many sockets are closed in the middle of a turn, before one is left alone
+    error  the event with which each turn is refused; None: none is
     """
 
     handshakes: list[Received] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     closes: list[int] = field(default_factory=list)
     cut: int = 0
+    error: dict[str, Any] | None = None
 
     @property
     def turns(self) -> list[dict[str, Any]]:
@@ -49,6 +51,8 @@ class Switchboard:
             self.messages.append(message)
             story = events(message, ScriptedTurn(), len(self.messages))
             warming = not message.get("generate", True)
+            if self.error is not None and not warming:
+                story = [self.error]
             for event in (story[0], story[-1]) if warming else story:
                 if self.cut and not warming and event is story[4]:
                     self.cut -= 1

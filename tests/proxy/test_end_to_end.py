@@ -611,3 +611,28 @@ async def test_health_tells_who_it_is(tmp_path: Path) -> None:
             == health
         )
     assert not running.layout.request_log.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "seen"),
+    [({}, b"401 Unauthorized"), ({"upstream_api_key_env": "RELAY_KEY"}, b"403 Forbidden")],
+    ids=["the client's key", "the proxy's key"],
+)
+def test_a_401_is_about_the_key_that_was_sent(tmp_path: Path, settings: dict[str, str], seen: bytes) -> None:
+    """Codex renews its login after a 401; it gets a 403 for a key that is not its own, and the log has the 401."""
+
+    @asynchronous
+    async def ask() -> None:
+        async def refuse(call: Call) -> None:
+            await call.send(answer(b"no such key", b"401 Unauthorized"))
+
+        environ = {"RELAY_KEY": "sk-relay"}
+        async with upstream(refuse) as up, worker(tmp_path, up.base, environ=environ, **settings) as running:
+            client = await running.client()
+            client.post()
+            response = await client.response()
+            assert (b"HTTP/1.1 " + seen, b"no such key") == (response.start, response.body)
+            await client.close()
+        assert [401] == [line["status"] for line in running.log()]
+
+    ask()

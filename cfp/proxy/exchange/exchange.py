@@ -236,9 +236,8 @@ class Exchange:
         out = head_rewrite(self._services, head, self._plan, self._override, self._hint, expect=awaits_continue)
         self.phase = AWAITING
         self._connection = connection
-        self._relay = ResponseRelay(
-            head, held_statuses=STATUSES if record.injected else (), awaits_continue=awaits_continue
-        )
+        held, masks_401 = STATUSES if record.injected else (), self._override is not None
+        self._relay = ResponseRelay(head, held, masks_401=masks_401, awaits_continue=awaits_continue)
         connection.call(self, bodiless=head.method == b"HEAD")
         opening = headers.request_head(head, out, length)
         connection.send([request_body.join(opening)] if request_body.borrowed else [opening, *body])
@@ -271,14 +270,17 @@ class Exchange:
             if not relay.holding:
                 self.phase = RELAYING
                 self._body.discard()
-        if relay.output:
-            self._client.write(relay.output)
-        if relay.pieces:
-            record.observe(relay.pieces)
+        self._pass_on(relay)
         if relay.ended:
             self._complete(relay)
         elif relay.malformed is not None:
             self._fail(relay.malformed)
+
+    def _pass_on(self, relay: ResponseRelay) -> None:
+        if relay.output:
+            self._client.write(relay.output)
+        if relay.pieces:
+            self._record.observe(relay.pieces)
 
     def _replace_held(self, relay: ResponseRelay, head: ResponseHead) -> bool:
         """Release a response that is held back once it may pass; return whether another one takes its place."""
@@ -302,16 +304,13 @@ class Exchange:
         """Decide about a held answer whose body does not end."""
         self._hold_timer = None
         relay = self._relay
-        if self.phase is not AWAITING or relay is None or relay.head is None or not relay.holding:
-            return
-        if self._retry_without_tier(relay, relay.head):
+        if relay is None or relay.head is None or self._retry_without_tier(relay, relay.head):
             return
         relay.output = ()
         relay.release_held(close=self._must_close())
         self.phase = RELAYING
         self._body.discard()
-        self._client.write(relay.output)
-        self._record.observe(relay.pieces)
+        self._pass_on(relay)
 
     def _retry_without_tier(self, relay: ResponseRelay, head: ResponseHead) -> bool:
         """Send the client's own body once where the upstream may have refused our tier; return whether it does."""

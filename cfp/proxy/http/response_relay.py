@@ -5,11 +5,13 @@ trailers        sent behind a chunked body only
 sized body      unchanged, with the upstream's own length
 refusal         an answer with one of these statuses is held back until it is complete, or larger than 64 KiB
 redirect        held back until it is released with another Location, or answered otherwise
+401             403 for the client, where the key is not its own
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 from cfp.proxy.http import headers, messages
@@ -47,9 +49,16 @@ class ResponseRelay:
     _trailers: Headers | None = None
 
     def __init__(
-        self, request: RequestHead, *, held_statuses: Collection[int] = (), awaits_continue: bool = False
+        self,
+        request: RequestHead,
+        held_statuses: Collection[int] = (),
+        *,
+        masks_401: bool = False,
+        awaits_continue: bool = False,
     ) -> None:
+        """`masks_401`: a 401 is not about the client's own login, which it would renew, and might lose by that."""
         self._request = request
+        self._masks_401 = masks_401
         self._held_statuses = held_statuses
         self._awaits_continue = awaits_continue
 
@@ -103,6 +112,8 @@ class ResponseRelay:
             self.until_close = not self._chunked
         self.close = close or self.until_close
         self.started = True
+        if head.status == 401 and self._masks_401:
+            head = replace(head, status=403, reason=b"Forbidden")
         return headers.response_head(head, chunked=self._chunked, close=self.close)
 
     def _frame(self, output: list[Piece], pieces: Sequence[bytes]) -> None:
