@@ -27,7 +27,7 @@ from cfp.proxy.exchange.phases import (
     RESPONDING,
     ConnectionPhase,
 )
-from cfp.proxy.exchange.request_plan import plan_request
+from cfp.proxy.exchange.request_plan import RequestPlan, plan_request
 from cfp.proxy.http.local_responses import LocalResponse, response, response_to
 from cfp.proxy.http.messages import END, Malformed, OpaqueParser, Piece, RequestEvent, RequestHead, Trailers
 from cfp.proxy.http.parsers import ALLOW, RequestParser
@@ -77,6 +77,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._input_paused = False  # by the conversation, whose upstream takes no more
         self._reading = True  # the transport reads
         self.phase: ConnectionPhase = IDLE
+        self._deserted = False  # the client had left when the connection was made
         self.trusted = False
         self.write_paused = False
         self.last_active = monotonic()
@@ -87,11 +88,8 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
         trusted = self._registry.trusts(self.transport)
         self.trusted = bool(trusted)
-        added = self._registry.add(self)
-        if trusted is None:  # a request that it has left behind gets no answer and no log line
-            self._drop_input()
-            self.transport.abort()
-        elif not added:
+        self._deserted = trusted is None
+        if not self._registry.add(self):
             body = LocalResponse.OVERLOADED.body()
             self.write([response(LocalResponse.OVERLOADED.status, body, close=True)])
             self._close(linger=True)
@@ -287,13 +285,23 @@ class ClientConnection(asyncio.BufferedProtocol):
     def _serve(self, head: RequestHead, body: bytes | memoryview = b"") -> None:
         plan = plan_request(self._services, head)
         complete = self.phase is RESPONDING
-        if plan.forwarded and self.trusted:
+        if self._deserted:
+            self._log_deserted(head, plan)
+        elif plan.forwarded and self.trusted:
             exchange = self._conversation = self.exchange_class(
                 self._services, self, head, plan, body, complete=complete
             )
             exchange.begin()
         else:
             self.local_exchange_class(self._services, self, head, plan, complete=complete).run()
+
+    def _log_deserted(self, head: RequestHead, plan: RequestPlan) -> None:
+        """Log a request whose client had left before the kernel could say whose it was; it gets no response."""
+        record = self._services.new_record(head.method, plan.target)
+        record.error_type = "client_left"
+        self._services.log(record)
+        self._drop_input()
+        self.transport.abort()
 
     def _refuse(self, malformed: Malformed) -> None:
         """Answer a request whose head cannot be parsed."""

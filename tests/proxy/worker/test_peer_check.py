@@ -130,7 +130,7 @@ def test_only_our_own_user_is_trusted(
 
 @asynchronous
 async def test_who_has_left_is_not_called_another_user(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A connection that closes at once is not served, and nothing is logged of it."""
+    """A request of a client that has left is not served, and logged as that; no warning names another user."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         guarded = Worker(running.worker.config, guard=PeerGuard([lambda: Fake(None)], 7))
         await guarded.start()
@@ -141,13 +141,14 @@ async def test_who_has_left_is_not_called_another_user(tmp_path: Path, capfd: py
         await client.close()
         await guarded.stop()
         assert up.requests == []
-    assert not running.layout.request_log.exists()
+    (line,) = running.log()
+    assert (line["status"], line["error_type"]) == (None, "client_left")
     assert "peer_not_allowed" not in capfd.readouterr().err
 
 
 @on_linux
 @asynchronous
-async def test_a_real_client_that_leaves_is_not_logged(tmp_path: Path) -> None:
+async def test_a_real_client_that_leaves_is_logged_as_that(tmp_path: Path) -> None:
     """It has sent a request and closed before the worker accepts the connection; the next client is served."""
     async with upstream() as up, worker(tmp_path, up.base) as running:
         with socket.create_connection(("127.0.0.1", running.worker.port)) as leaving:
@@ -157,7 +158,8 @@ async def test_a_real_client_that_leaves_is_not_logged(tmp_path: Path) -> None:
         assert (await client.response()).start == b"HTTP/1.1 200 OK"
         await client.close()
         assert [request.start for request in up.requests] == [b"GET /api/v1/other HTTP/1.1"]
-    assert [line["path"] for line in running.log()] == ["/v1/other"]
+    lines = [(line["path"], line["status"], line["error_type"]) for line in running.log()]
+    assert sorted(lines) == [("/v1/models", None, "client_left"), ("/v1/other", 200, None)]
 
 
 @asynchronous
