@@ -29,12 +29,14 @@ SECONDS = float(os.environ.get("CFP_TEST_SOAK_SECONDS", "60"))
 WALKERS = 16
 GROWTH_MB = 8.0  # bodies of a megabyte leave gaps in the heap, which soon stop growing
 # What the worker may say of a request here; anything else is its own fault.
+# upstream_not_sse: the bodies of the soak's responses are bytes, and no events.
 FOREIGN = {
     "client_left",
     "upstream_broke_off",
     "upstream_bad_response",
     "upstream_cut",
     "upstream_unreachable",
+    "upstream_not_sse",
 }
 
 pytestmark = [
