@@ -14,7 +14,8 @@ from cfp.layout import Layout
 class Limits:
     """Bytes, seconds and counts that keep one client or upstream from using up the worker.
 
-    head                         bytes of a head
+    head                         bytes of a client's head
+    upstream_head                bytes of a response's head; Codex's own parser (hyper) has about as much room
     body                         bytes of an inspected body, encoded and decoded
     connections                  client connections that may be open
     head_seconds                 from a head's first byte to its last
@@ -33,6 +34,7 @@ class Limits:
     """
 
     head: int = 64 * 1024
+    upstream_head: int = 400 * 1024
     body: int = 256 * 1024 * 1024
     connections: int = 1024
     head_seconds: float = 30.0

@@ -16,7 +16,8 @@ from cfp.proxy.http import content_coding
 from cfp.proxy.http.head_cache import HeadCache
 from cfp.proxy.http.json_splice import inject_tier
 from cfp.proxy.http.messages import END, Malformed, RequestHead, ResponseHead
-from cfp.proxy.http.parsers import RequestParser, ResponseParser
+from cfp.proxy.http.parsers import RequestParser
+from cfp.proxy.http.response_parser import ResponseParser
 from cfp.proxy.http.websocket_frames import Frame, FrameReader, MessageAssembler, splice_member
 from cfp.proxy.telemetry.response_facts import read_facts
 from cfp.proxy.telemetry.stream_observer import StreamObserver

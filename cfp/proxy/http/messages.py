@@ -1,4 +1,4 @@
-"""The parts of HTTP/1.1 messages on both legs: heads, body pieces, trailers and ends. `parsers` makes them.
+"""The parts of HTTP/1.1 messages on both legs: heads, body pieces, trailers and ends, as the parsers make them.
 
 request    RequestHead  bytes*  Trailers?  END        repeated; `Malformed` is always the last event
            RequestHead  memoryview  END               one read brought the whole request: the body lies in its buffer

@@ -1,8 +1,8 @@
-"""Parsers of HTTP/1.1 on both legs: they turn bytes into the events of `messages`. No IO, no clock.
+"""The parser of requests, and what it shares with that of responses: bytes into the events of `messages`. No IO.
 
 llhttp (Node's parser, through httptools) does the framing and is strict by default: both a length and a transfer
 coding, two lengths, bad chunks, bare CR or LF and folded lines are errors. The two `on_headers_complete` refuse what
-llhttp accepts and the worker does not.
+llhttp accepts and the worker does not. What is accepted of an upstream beside that: `response_parser`.
 
 The bytes behind a protocol switch are not HTTP: the parser keeps those that it was fed in `rest`, and `OpaqueParser`
 replaces it.
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from cfp.proxy.http.head_cache import HeadCache, head_of
 from cfp.proxy.http.messages import (
@@ -25,24 +25,20 @@ from cfp.proxy.http.messages import (
     Malformed,
     RequestEvent,
     RequestHead,
-    ResponseEvent,
-    ResponseHead,
     Trailers,
 )
 
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
 ALLOW: Final = b", ".join(sorted(METHODS))
-_TOO_LARGE: Final = "the head is too large"
+TOO_LARGE: Final = "the head is too large"
 _START_LINE: Final = 1024  # bytes that a head may have besides its target and fields
-# RFC 9112 4: tab, space, visible characters and bytes beyond ASCII. llhttp accepts any byte but CR and LF.
-_REASON_BYTES: Final = bytes({9, *range(32, 127), *range(128, 256)})
 
 
-class _Stop(Exception):
+class Stop(Exception):
     """Raised in a callback to leave llhttp; `feed` handles it."""
 
 
-class _Collector:
+class Collector:
     """Collects the header fields of one message and limits their size.
 
     `on_header` runs for every field of every message, so anything that can be done once per head is done at its end.
@@ -80,13 +76,13 @@ class _Collector:
 
     def _refuse(self, fault: Fault, reason: str) -> None:
         self._fault = Malformed(fault, reason)
-        raise _Stop
+        raise Stop
 
     def _check_size(self) -> None:
         """Refuse a head that is too large; called where the reads had enough bytes for one."""
         size = len(self._start) + sum(len(name) + len(value) + 4 for name, value in self._fields)
         if size > self._max_head:
-            self._refuse(Fault.HEAD_TOO_LARGE, _TOO_LARGE)
+            self._refuse(Fault.HEAD_TOO_LARGE, TOO_LARGE)
 
     def _overlong(self) -> bool:
         """Whether bytes keep coming without an event: an endless line, which piles up in the parser."""
@@ -104,7 +100,7 @@ class _Collector:
         return None, True
 
 
-class RequestParser(_Collector):
+class RequestParser(Collector):
     """Parses the requests of one client connection. `mid_head`: a head has begun to arrive and is incomplete."""
 
     def __init__(self, max_head: int = 65536, head_cache: HeadCache | None = None) -> None:
@@ -177,7 +173,7 @@ class RequestParser(_Collector):
                     self.close()
             elif self._overlong():
                 self.close()
-                events.append(Malformed(Fault.HEAD_TOO_LARGE, _TOO_LARGE))
+                events.append(Malformed(Fault.HEAD_TOO_LARGE, TOO_LARGE))
         if self._head_cache is not None:
             self._update_cache(data, events, self._head_cache)
         return events
@@ -246,112 +242,3 @@ class RequestParser(_Collector):
                 self._check_size()
             self._events.append(Trailers(self._take_fields()[0]))
         self._events.append(END)
-
-
-class ResponseParser(_Collector):
-    """Parses the responses of one upstream connection; `expect` must be called before each response."""
-
-    def __init__(self, max_head: int = 65536) -> None:
-        super().__init__(max_head)
-        self._events: list[ResponseEvent] = []
-        self._parser: HttpResponseParser | None = HttpResponseParser(self)
-        self._bodiless = False
-        self._switch = False
-        self._interim = False
-        self._idle = True
-        self._until_close = False
-
-    def expect(self, *, bodiless: bool = False, switch: bool = False) -> None:
-        """Expect one response; `bodiless`: after HEAD it has no body; `switch`: a 101 is a final response."""
-        self._bodiless = bodiless
-        self._switch = switch
-        self._idle = False
-
-    def feed(self, data: bytes | memoryview) -> list[ResponseEvent]:
-        """Return the events that these bytes complete."""
-        if self._parser is None:
-            return []
-        events = self._events = []
-        self._fed = len(data)
-        try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade as switch:
-            self.close()
-            self.rest = bytes(data[switch.args[0] :])
-            if not self._idle:
-                events.append(Malformed(Fault.FRAMING, "it switched protocols"))
-        except HttpParserError as error:
-            self.close()
-            if self._fault or not self._idle:
-                events.append(self._fault or Malformed(Fault.FRAMING, str(error)))
-        else:
-            if events:
-                self._event_read, self._eventless = self._fed, 0
-            elif self._overlong():
-                self.close()
-                events.append(Malformed(Fault.HEAD_TOO_LARGE, _TOO_LARGE))
-        return events
-
-    def eof(self) -> list[ResponseEvent]:
-        """Return the events of a close by the upstream: the end of a body without a length, or a cut."""
-        if self._parser is None or self._idle:
-            return []
-        self.close()
-        if self._until_close:
-            self._idle = True
-            return [END]
-        return [Malformed(Fault.CLOSED, "the connection was closed before the response was complete")]
-
-    def close(self) -> None:
-        self._parser = None
-
-    def on_message_begin(self) -> None:
-        if self._idle:
-            self._refuse(Fault.FRAMING, "it sent a response without a request")
-        self._start = b""
-
-    def on_status(self, status: bytes) -> None:
-        self._start += status
-
-    def on_headers_complete(self) -> None:
-        parser = self._parser
-        assert parser is not None  # noqa: S101  it is the one calling
-        if self._event_read + self._eventless + self._fed > self._max_head:
-            self._check_size()
-        version: str = parser.get_http_version()
-        status: int = parser.get_status_code()
-        reason, bodiless = self._start, self._bodiless
-        if version not in {"1.1", "1.0"} or status < 100:
-            self._refuse(Fault.VERSION, "it does not speak HTTP/1.1")
-        if reason != b"OK" and reason.translate(None, _REASON_BYTES):
-            self._refuse(Fault.FRAMING, "its reason phrase has control characters")
-        if status == 101 and not (self._switch and parser.should_upgrade()):
-            self._refuse(Fault.VERSION, "it switched protocols")
-        headers, fields = self._take_fields()
-        length, chunked = self._framing(fields)
-        if status < 200 and (length or chunked):
-            self._refuse(Fault.FRAMING, "an interim response has a body")
-        sized = chunked or length is not None or bodiless or status < 200 or status in {204, 304}
-        self._until_close = not sized
-        minor, keep_alive = int(version == "1.1"), parser.should_keep_alive() and not bodiless
-        self._events.append(
-            ResponseHead(status, reason, headers, fields, minor, keep_alive, length, chunked, not sized)
-        )
-        self._interim = status < 200 and status != 101
-        if bodiless and not self._interim:
-            # llhttp has no way to expect a response without a body: end it here and stop parsing.
-            self._idle = True
-            self._events.append(END)
-            raise _Stop
-
-    def on_body(self, body: bytes) -> None:
-        self._events.append(body)
-
-    def on_message_complete(self) -> None:
-        if self._fields:
-            if self._event_read + self._eventless + self._fed > self._max_head:
-                self._check_size()
-            self._events.append(Trailers(self._take_fields()[0]))
-        if not self._interim:
-            self._events.append(END)
-            self._idle = True

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from cfp.proxy.http.messages import Malformed, ResponseHead
-from cfp.proxy.http.parsers import ResponseParser
+from cfp.proxy.http.response_parser import ResponseParser
 
 if TYPE_CHECKING:
     from python_socks.async_.asyncio import Proxy

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from cfp.proxy.config import Limits
 from cfp.proxy.http.messages import Fault, Malformed, OpaqueParser, Piece, ResponseEvent
-from cfp.proxy.http.parsers import ResponseParser
+from cfp.proxy.http.response_parser import ResponseParser
 from cfp.proxy.http.socket_io import ReadBuffer, readiness_check, write
 from cfp.proxy.upstream.dial import Dialer, reason_of
 from cfp.proxy.upstream.path import (
@@ -52,7 +52,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def __init__(self, pool: Pool, buffer: memoryview, limits: Limits) -> None:
         self._pool = pool
         self._buffer = buffer
-        self._parser: ResponseParser | OpaqueParser = ResponseParser(limits.head)
+        self._parser: ResponseParser | OpaqueParser = ResponseParser(limits.upstream_head)
         self._caller: Caller | None = None
         self._unreachable_seconds = limits.unreachable_seconds
         self._loss: str | None = None

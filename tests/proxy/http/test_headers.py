@@ -10,7 +10,8 @@ from cfp.core.header_names import RECOMPUTED, passing_fields
 from cfp.proxy.credentials import AuthOverride
 from cfp.proxy.http.headers import HOP_BY_HOP, IDENTITY, HeadRewrite, request_head, response_head, with_tier
 from cfp.proxy.http.messages import RequestHead, ResponseHead
-from cfp.proxy.http.parsers import RequestParser, ResponseParser
+from cfp.proxy.http.parsers import RequestParser
+from cfp.proxy.http.response_parser import ResponseParser
 
 OVERRIDE = AuthOverride(b"Bearer k", frozenset(name.encode() for name in passing_fields(["X-User"])))
 PASSING = sorted(OVERRIDE.passing)

@@ -21,7 +21,8 @@ from cfp.proxy.http.messages import (
     Trailers,
     chunk,
 )
-from cfp.proxy.http.parsers import RequestParser, ResponseParser
+from cfp.proxy.http.parsers import RequestParser
+from cfp.proxy.http.response_parser import ResponseParser
 from tests.proxy.support import merged, read_by_h11
 
 WIRE = Path(__file__).parents[3] / "fixtures" / "wire"

@@ -12,7 +12,8 @@ from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode
 
 from cfp.proxy.http.json_splice import inject_tier
 from cfp.proxy.http.messages import Piece, RequestHead, ResponseHead
-from cfp.proxy.http.parsers import RequestParser, ResponseParser
+from cfp.proxy.http.parsers import RequestParser
+from cfp.proxy.http.response_parser import ResponseParser
 from cfp.proxy.http.websocket_frames import (
     Frame,
     FrameReader,
