@@ -236,21 +236,35 @@ class WebSocketTunnel:
         events = self._upstream_frames.feed(piece)
         if not hold:
             self._client.write([piece])
-            self._passed_bytes = len(self._upstream_frames.pending)
+            self._passed_bytes = self._upstream_frames.pending_size
             for event in events:
                 self._observe(event)
-            return
+        else:
+            self._judge(events)
+        if self._upstream_frames.is_opaque:
+            self._turns.abandon()
+
+    def _judge(self, events: Sequence[FrameEvent]) -> None:
+        """Pass the events on, but for one that refuses our tier."""
+        out: list[Piece] = []
         for event in events:
             raw = event if isinstance(event, bytes) else event.raw
             passed, self._passed_bytes = self._passed_bytes, 0
             if passed or not self._retry_without_tier(event):
-                self._client.write([raw[passed:]])
+                out.append(raw[passed:])
+                if (
+                    self._services.draining
+                ):  # the last event of a turn ends the tunnel, and must be on its way by then
+                    self._client.write(out)
+                    out = []
                 self._observe(event)
-            if self.phase is ENDED:  # by the last event of a turn, in a drain
+            if self.phase is ENDED:
                 return
+        if out:
+            self._client.write(out)
         if self._upstream_frames.pending and not self._turns.awaits_verdict:
             self._client.write([self._upstream_frames.pending])
-            self._passed_bytes = len(self._upstream_frames.pending)
+            self._passed_bytes = self._upstream_frames.pending_size
 
     def _retry_without_tier(self, event: FrameEvent) -> bool:
         """Send the turn as the client wrote it where this frame refuses our tier; return whether it does."""

@@ -38,6 +38,7 @@ class Turns:
         self._target = target
         self._turns: deque[Turn] = deque()
         self._messages = MessageAssembler(LARGEST_MESSAGE)
+        self._abandoned = False
 
     def __bool__(self) -> bool:
         return bool(self._turns)
@@ -50,6 +51,8 @@ class Turns:
 
     def take_text(self, frame: Frame) -> list[Piece]:
         """Return a client's text frame for the upstream; a `response.create` begins a turn, and may get the tier."""
+        if self._abandoned:
+            return [frame.raw]
         message = self._services.tier_injection.inject_into_message(frame, self._new_record)
         if message is None:
             return [frame.raw]
@@ -111,6 +114,11 @@ class Turns:
             self._services.tier_refusals.add(turn.model)
         elif turn.record.injected:
             self._services.tier_refusals.accept(turn.model)
+
+    def abandon(self) -> None:
+        """End all turns, and begin none from now on: the upstream's frames cannot be told apart any more."""
+        self._abandoned = True
+        self.end_all("upstream_bad_response")
 
     def end_all(self, error_type: str | None) -> None:
         """End the turns of a tunnel that ends."""

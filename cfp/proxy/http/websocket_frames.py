@@ -21,6 +21,8 @@ CLOSE: Final = 0x8
 _FIN: Final = 0x80
 _MASKED: Final = 0x80
 _LONG: Final = {126: 2, 127: 8}
+# Frames in one read, each of which costs some microseconds: more come from nobody who has something to say.
+_MAX_FRAMES: Final = 4096
 _ACCEPT: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
 
 
@@ -63,9 +65,12 @@ class FrameReader:
     """Cuts a byte stream into frames: data frames of up to `hold` bytes come as one `Frame`, the rest as bytes.
 
     The events joined are the bytes that were fed, without the `pending` ones that wait for the rest of their frame.
+
+    is_opaque  one read had too many frames: everything since then comes as bytes, and no frame is told apart
     """
 
     def __init__(self, hold: int) -> None:
+        self.is_opaque = False
         self._hold = hold
         self._pending = bytearray()
         self._size = 0  # of the frame that `_pending` begins with, 0 while its header is incomplete
@@ -77,15 +82,23 @@ class FrameReader:
         return bytes(self._pending)
 
     @property
+    def pending_size(self) -> int:
+        return len(self._pending)
+
+    @property
     def at_boundary(self) -> bool:
         """Whether the last frame is complete and no other one has begun."""
-        return not self._pending and not self._pass_bytes
+        return not (self._pending or self._pass_bytes or self.is_opaque)
 
     def feed(self, data: bytes) -> list[FrameEvent]:
         """Return the frames and bytes that this data completes."""
         events: list[FrameEvent] = []
         at, end = 0, len(data)
         while at < end:
+            if self.is_opaque or len(events) >= _MAX_FRAMES:
+                events.append(bytes(self._pending) + data[at:])
+                self.is_opaque, self._pending, self._size, self._pass_bytes = True, bytearray(), 0, 0
+                break
             if self._pass_bytes:
                 piece = data[at : at + self._pass_bytes]
                 self._pass_bytes -= len(piece)
@@ -135,25 +148,28 @@ class MessageAssembler:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._parts: list[bytes] | None = None
+        self._text: bytearray | None = None
 
     def add(self, event: FrameEvent) -> bytes | None:
         """Return the message that this event completes, if any."""
         if isinstance(event, OversizedHeader):
-            self._parts = None
+            self._text = None
         if not isinstance(event, Frame):
             return None
+        if event.is_text:
+            self._text = None
+            return event.payload() if len(event.raw) <= self._limit else None
         if event.opcode != CONTINUATION:
-            self._parts = [] if event.raw[0] & ~_FIN == TEXT else None
-        if self._parts is None:
+            self._text = bytearray() if event.raw[0] & ~_FIN == TEXT else None
+        if self._text is None:
             return None
-        self._parts.append(event.payload())
-        if sum(map(len, self._parts)) > self._limit:
-            self._parts = None
-        if not event.final or self._parts is None:
+        self._text += event.payload()
+        if len(self._text) > self._limit:
+            self._text = None
+        if not event.final or self._text is None:
             return None
-        parts, self._parts = self._parts, None
-        return b"".join(parts)
+        text, self._text = self._text, None
+        return bytes(text)
 
 
 def apply_mask(data: bytes, key: bytes, offset: int = 0) -> bytes:
