@@ -33,6 +33,7 @@ FailureCode = Literal[
     "upstream_wants_key",
     "upstream_redirect",
     "upstream_not_sse",
+    "upstream_not_http",
     "upstream_stalled",
     "upstream_key_malformed",
     "codex_cli_failed",
@@ -105,6 +106,8 @@ FAILURES: Final[dict[FailureCode, Message]] = {
         "{host} redirects to {url}.", "If the provider has moved, pass --upstream-base {base}."),
     "upstream_not_sse": Message(
         "{host} did not respond with an event stream: {reason}.", "Check the upstream URL; the provider must stream its responses to POST /v1/responses."),
+    "upstream_not_http": Message(
+        "{host} sent a response that is not valid HTTP/1.1: {reason}.", "Check the upstream URL. If it is right, report this to the provider."),
     "upstream_stalled": Message("{host} did not send an event in time.", "Run the command again, or pass a larger --verify-timeout."),
     "upstream_key_malformed": Message(
         "The key for {host} ({source}) {reason}, so it cannot be sent.", "Save the key again, the key alone."),

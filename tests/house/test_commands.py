@@ -34,7 +34,7 @@ STORY = "tests/contract/story.py"
 COMPUTED = {
     "start": "cfp/commands/start.py",
     "autostart": "cfp/commands/autostart.py",
-    "verify-upstream": "cfp/host/provider/attempt.py",
+    "verify-upstream": "cfp/proxy/attempt.py",
     "benchmark": "cfp/commands/benchmark.py",
     "recover": "cfp/commands/recover.py journal/recovery.py",
     "link-skill": "cfp/host/system/skill_link.py",

@@ -27,7 +27,7 @@ SENTENCES_ELSEWHERE = {
     "cfp/commands/serve.py": "readers of --help",
     "cfp/demo/provider.py": "the demo's Codex",
     "cfp/demo/scripted_turns.py": "the demo's Codex",
-    "cfp/host/provider/attempt.py": "the model",
+    "cfp/proxy/attempt.py": "the model",
 }
 _SENTENCE = re.compile(r"(?:^|\. )[A-Z`].* .*\.\s*\Z|^[A-Z]\S* .*\.\s*\Z", re.DOTALL)
 

@@ -57,7 +57,7 @@ class ProviderClient:
 
     def checked(self) -> ProviderClient:
         """Return the client with a TLS context; raises Failed(upstream_tls, upstream_key_malformed; host, reason)."""
-        self._authorization()
+        self.authorization()
         secure = any(url.startswith("https:") for url in (self.upstream_base, self.proxy or ""))
         try:
             return replace(self, context=tls_context(self.environ) if secure else None)
@@ -77,24 +77,39 @@ class ProviderClient:
     def request(
         self, headers: Iterable[tuple[str, str]], body: bytes, *, trace: Any, connect_seconds: float
     ) -> httpx.Request:
-        """Return the POST; the provider's own headers that no HTTP message can carry are left out, as Codex does."""
-        sent = {name.lower(): value for name, value in headers if name.lower() not in _DROPPED}
-        for name, secret in self.extras.headers:
-            if _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(secret.reveal()):
-                sent[name.lower()] = secret.reveal()
+        """Return the POST."""
+        sent = self.fields(headers)
         if self.overrides:
             passing = header_names.passing_fields(name for name, _ in self.extras.headers)
             sent = {name: value for name, value in sent.items() if name in passing}
-        authorization = self._authorization()
+        authorization = self.authorization()
         if authorization is not None:
             sent["authorization"] = authorization
         sent |= {"content-type": "application/json", "accept-encoding": "identity"}
-        query = urlencode([(name, secret.reveal()) for name, secret in self.extras.query])
-        url = f"{self.upstream_base}/responses" + (f"?{query}" if query else "")
+        url = f"{self.upstream_base}/responses{self.query}"
         extensions = {"trace": trace, "timeout": {"connect": connect_seconds}}
         return httpx.Request("POST", url, headers=sent, content=body, extensions=extensions)
 
-    def _authorization(self) -> str | None:
+    @property
+    def query(self) -> str:
+        """The provider's own query parameters with their `?`; "" without any."""
+        query = urlencode([(name, secret.reveal()) for name, secret in self.extras.query])
+        return f"?{query}" if query else ""
+
+    def fields(self, headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """Return the fields of Codex's request: these, the provider's own and its key, by lower-case name.
+
+        The provider's own that no HTTP message can carry are left out, as Codex does.
+        """
+        fields = {name.lower(): value for name, value in headers if name.lower() not in _DROPPED}
+        for name, secret in self.extras.headers:
+            if _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(secret.reveal()):
+                fields[name.lower()] = secret.reveal()
+        authorization = self.authorization()
+        return fields if authorization is None else {**fields, "authorization": authorization}
+
+    def authorization(self) -> str | None:
+        """Return the value of Authorization, None without a key; raises Failed(upstream_key_malformed)."""
         if self.key is None:
             return None
         return checked_bearer(self.key, self.upstream_base, verbatim=not self.overrides).decode("ascii")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import socket
 import ssl
@@ -12,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from backports import zstd
 
 from cfp.errors import Failed
-from cfp.host.provider.attempt import verify
 from cfp.host.provider.keys import KeyLocation, ProviderKey
 from cfp.host.provider.request_extras import RequestExtras
 from cfp.host.provider.secret import Secret
 from cfp.host.provider.verification import Verification, VerificationRequest, skipped
+from cfp.proxy.attempt import verify
 from tests.host.conftest import free_port
 from tests.host.servers import Behaviour, read_request, says, says_and_stays, serving
+from tests.proxy.framing import BODY, FORMS, Form
 
 CANARY = "sk-canary-0123456789abcdef"
 STREAM_HEAD = (
@@ -188,6 +191,27 @@ class TestSuccess:
         assert attempt(says(*parts)).response_service_tier == "priority"
 
 
+class TestFraming:
+    @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+    def test_what_is_verified_is_served(self, form: Form) -> None:
+        """A route is verified where the worker serves it, and where the worker would answer 502, a code says so."""
+
+        def act() -> str:
+            try:
+                return attempt(says(form.response)).status
+            except Failed as error:
+                return error.code
+
+        assert act() == ("verified" if form.served else "upstream_not_http")
+
+    @pytest.mark.parametrize("coding", ["gzip", "zstd"])
+    def test_a_compressed_stream_is_read(self, coding: str) -> None:
+        """Codex asks for both (0.171)."""
+        body = gzip.compress(BODY) if coding == "gzip" else zstd.compress(BODY)
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n\r\n"
+        assert attempt(says(head.encode() + body)).status == "verified"
+
+
 class TestFailures:
     def test_a_refusal_says_the_providers_own_words(self) -> None:
         """Status and message, with the key that the provider quotes blanked."""
@@ -241,13 +265,17 @@ class TestFailures:
             ((STREAM_HEAD, chunk(b": x\n\n"), b"0\r\n\r\n"), "the stream ended before its first event"),
             ((STREAM_HEAD, chunk(b": x\n\n")), "it hung up before its first event"),
             ((b"",), "it hung up before its first event"),
-            ((b"SSH-2.0-OpenSSH\r\n\r\n",), "it hung up before its first event"),
         ],
     )
     def test_an_answer_that_breaks_off(self, parts: tuple[bytes, ...], reason: str) -> None:
-        """Cleanly, in the middle, before it began, or in another protocol."""
+        """Cleanly, in the middle, or before it began."""
         code, details = refused(says(*parts))
         assert ("upstream_stalled", reason) == (code, details["reason"])
+
+    @pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/2.0 200 OK\r\n\r\n"])
+    def test_another_protocol(self, greeting: bytes) -> None:
+        """The reason says what no HTTP parser can read."""
+        assert refused(says(greeting))[0] == "upstream_not_http"
 
     @pytest.mark.parametrize("sent", [b"", STREAM_HEAD, STREAM_HEAD + chunk(b": x\n\n")])
     def test_silence(self, sent: bytes) -> None:
