@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from cfp.bench.http_client import send
 from cfp.bench.timed_request import ErrorType, Phase, TimedRequest
 from cfp.bench.workload import Profile, Tier, direct_body
 from cfp.host.provider.client import ProviderClient
+from cfp.host.provider.codex_client import CodexClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,11 @@ class Probe(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectProbe:
+    """`client` is the Codex in whose place the requests are sent."""
+
     route: ProviderClient
     task: Task
+    client: CodexClient = field(default_factory=CodexClient)
 
     async def __call__(self, tier: Tier, requests: list[TimedRequest], report: Callable[[Phase], None]) -> str | None:
         task = self.task
@@ -45,7 +49,7 @@ class DirectProbe:
         timed = TimedRequest(began=time.monotonic(), tier_requested=None, tier_sent=tier.value_sent, report=report)
         requests.append(timed)
         report(Phase.WAITING)
-        async with send(self.route, [("accept", "text/event-stream")], body, timed) as response:
+        async with send(self.route, self.client.fields(), body, timed) as response:
             if response is not None:
                 async for _ in response.pieces():
                     pass

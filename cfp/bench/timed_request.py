@@ -77,9 +77,13 @@ class TimedRequest:
 
     @property
     def streams(self) -> bool:
-        """Whether the response is a successful event stream."""
+        """Whether the response is a successful event stream: by its events, as in Codex, or else by its type."""
         kind = (self.content_type or "").partition(";")[0].strip().lower()
-        return self.status is not None and 200 <= self.status < 300 and kind == "text/event-stream"
+        return self._succeeds and (self.first_event_ms is not None or kind == "text/event-stream")
+
+    @property
+    def _succeeds(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
 
     @property
     def whole(self) -> bool:
@@ -93,7 +97,7 @@ class TimedRequest:
 
     def feed(self, piece: bytes, at: float) -> None:
         """Record a piece of the body."""
-        if self.streams:
+        if self._succeeds:
             for data in self._parser.feed(piece):
                 event = json_object(data)
                 if event is not None:
@@ -105,7 +109,7 @@ class TimedRequest:
         if self._completed:
             return
         self.total_ms = self._since(at)
-        if self.status is not None and not 200 <= self.status < 300:
+        if self.status is not None and not self._succeeds:
             self.error = ErrorType.HTTP
         elif not self.streams:
             self.error = ErrorType.NOT_EVENTS

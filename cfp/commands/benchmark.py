@@ -20,7 +20,7 @@ from cfp.bench.workload import Mode, Profile, schedule
 from cfp.codex import config_toml
 from cfp.commands.command import Command
 from cfp.commands.settle import settle
-from cfp.commands.verification import candidate_key, candidate_model
+from cfp.commands.verification import candidate_key, candidate_model, codex_client
 from cfp.core.facts import Facts
 from cfp.core.plan.baseline import derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings
@@ -31,6 +31,7 @@ from cfp.errors import CfpError, Refused, Stuck
 from cfp.host.disk import read_or_none
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.host.provider.client import ProviderClient
+from cfp.host.provider.codex_client import CodexClient
 from cfp.host.provider.request_extras import request_extras
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
@@ -167,6 +168,7 @@ class _Subject:
 
     route: ProviderClient
     task: Task
+    client: CodexClient
     fields: dict[str, Any]
 
 
@@ -192,6 +194,7 @@ def _subject(args: Args, host: Host, facts: Facts) -> _Subject:
     return _Subject(
         route=route.checked(),
         task=Task(profile=Profile(args.profile), model=model, effort=effort, timeout=args.timeout),
+        client=codex_client(host, facts, settings.provider),
         fields={
             "provider": settings.provider,
             "upstream_base": settings.upstream_base,
@@ -209,7 +212,7 @@ def _text(doc: Mapping[str, Any], name: str) -> str | None:
 
 def _probe(args: Args, host: Host, subject: _Subject) -> Probe:
     if args.mode == Mode.DIRECT:
-        return DirectProbe(route=subject.route, task=subject.task)
+        return DirectProbe(route=subject.route, task=subject.task, client=subject.client)
     if host.codex is None:
         raise Refused("benchmark_codex_missing")
     return CodexProbe(route=subject.route, task=subject.task, program=host.codex.program.absolute())

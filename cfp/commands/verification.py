@@ -8,13 +8,16 @@ from typing import Any, Final
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity
 from cfp.core.policy import EffectivePolicy, effective_policy
+from cfp.core.provider import BUILT_IN
 from cfp.core.route_report import obstacle_details, stands_in_the_way
 from cfp.core.settings import Settings
 from cfp.errors import CfpError, Failed, Refused
 from cfp.host.home import Host
 from cfp.host.provider import keys, verification
+from cfp.host.provider.codex_client import NEWEST_KNOWN, CodexClient
 from cfp.host.provider.outbound import outbound_environ
 from cfp.host.provider.request_extras import request_extras
+from cfp.host.session_version import version_of_home
 from cfp.host.system import windows
 from cfp.messages import ErrorCode
 
@@ -41,7 +44,14 @@ def candidate_request(host: Host, facts: Facts, settings: Settings) -> verificat
         key=key,
         extras=request_extras(doc, settings.provider, host.disk.read(host.layout.dotenv), host.environ),
         overrides=settings.overrides_auth,
+        client=codex_client(host, facts, settings.provider),
     )
+
+
+def codex_client(host: Host, facts: Facts, provider: str) -> CodexClient:
+    """Return the Codex of this machine: by its CLI, else by the home's own files, else the newest one known."""
+    version = facts.codex_version or host.codex_version or version_of_home(host.layout, host.disk)
+    return CodexClient(version=version or NEWEST_KNOWN, built_in=provider == BUILT_IN)
 
 
 def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: float) -> dict[str, Any]:

@@ -166,7 +166,7 @@ class Attempt:
     def _message(self, authorization: str | None, pool: Pool) -> list[bytes | bytearray | memoryview]:
         """Return the request as the worker would send it on after Codex had sent it there."""
         body = _body(self._request)
-        fields = {"content-type": "application/json", **self._client.fields([("accept", "text/event-stream")])}
+        fields = self._client.fields(self._request.client.fields())
         head = RequestHead(
             method=b"POST",
             target=b"",

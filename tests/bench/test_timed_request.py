@@ -98,20 +98,26 @@ def test_a_failure_in_the_stream(event: dict[str, Any], expected: ErrorType) -> 
 
 @pytest.mark.parametrize(
     ("status", "content_type", "expected"),
-    [
-        (400, "application/json", ErrorType.HTTP),
-        (503, EVENT_STREAM, ErrorType.HTTP),
-        (200, "application/json", ErrorType.NOT_EVENTS),
-        (200, None, ErrorType.NOT_EVENTS),
-    ],
+    [(400, "application/json", ErrorType.HTTP), (503, EVENT_STREAM, ErrorType.HTTP)],
 )
-def test_an_answer_that_is_no_stream(status: int, content_type: str | None, expected: ErrorType) -> None:
-    """Refusals and whole JSON answers do not count, whatever their body looks like."""
+def test_an_answer_that_is_a_refusal(status: int, content_type: str | None, expected: ErrorType) -> None:
+    """Refusals do not count, whatever their body looks like."""
     timed = a_timed_request()
     timed.answered(status, content_type, 100.5)
     timed.feed(sse({"type": "response.completed", "response": {}}), 100.6)
     timed.ended(100.7)
     assert (expected, None) == (timed.error, timed.first_event_ms)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
+def test_the_events_make_a_stream(content_type: str | None) -> None:
+    """A body with events counts whatever its type, as in Codex; one without is no stream."""
+    for body, error in ((sse({"type": "response.completed", "response": {}}), None), (b"{}", ErrorType.NOT_EVENTS)):
+        timed = a_timed_request()
+        timed.answered(200, content_type, 100.5)
+        timed.feed(body, 100.6)
+        timed.ended(100.7)
+        assert (error, error is None) == (timed.error, timed.streams)
 
 
 @pytest.mark.parametrize("response", [None, [], {"usage": []}, {"usage": {"output_tokens": "many"}}, {"output": [1]}])

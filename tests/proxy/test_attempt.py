@@ -16,6 +16,7 @@ import pytest
 from backports import zstd
 
 from cfp.errors import Failed
+from cfp.host.provider.codex_client import CodexClient
 from cfp.host.provider.keys import KeyLocation, ProviderKey
 from cfp.host.provider.request_extras import RequestExtras
 from cfp.host.provider.secret import Secret
@@ -96,6 +97,16 @@ class TestTheRequest:
         assert headers["accept"] == "text/event-stream"
         assert {"model": "gpt-5", "stream": True, "store": False, "service_tier": "priority"}.items() <= body.items()
         assert len(json.dumps(body)) < 400
+
+    @pytest.mark.parametrize("overrides", [False, True])
+    def test_looks_like_the_installed_codex(self, *, overrides: bool) -> None:
+        """A relay that admits Codex's clients only sees one, with the provider's key of its own, too."""
+        client = CodexClient(version=(0, 171, 0), built_in=True)
+        _, headers, _ = self.sent(client=client, overrides=overrides)
+        assert {name for name, _ in client.fields()} <= set(headers)
+        assert headers["user-agent"].startswith("codex_exec/0.171.0 (")
+        assert (headers["originator"], headers["version"]) == ("codex_exec", "0.171.0")
+        assert headers["session-id"] == headers["thread-id"] == headers["x-client-request-id"]
 
     def test_no_tier_and_no_key_are_absent(self) -> None:
         """Absent, not null: that is how Codex leaves them out."""

@@ -22,12 +22,8 @@ from cfp.host.provider.socks import SocksTransport
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 
-# Fields of Codex's request that are not copied: those about the connection, and those that this client computes.
-_DROPPED: Final = (
-    header_names.CONNECTION
-    | header_names.RECOMPUTED
-    | {"authorization", "content-encoding", "accept-encoding", "trailer"}
-)
+# Fields of Codex's request that are not copied: those about the connection, and those that are computed anew.
+_DROPPED: Final = header_names.CONNECTION | header_names.RECOMPUTED | {"authorization", "content-encoding", "trailer"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

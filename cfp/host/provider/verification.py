@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from cfp.host.provider.codex_client import CodexClient
 from cfp.host.provider.keys import ProviderKey
 from cfp.host.provider.request_extras import RequestExtras
 
@@ -16,6 +17,7 @@ class VerificationRequest:
     service_tier  the tier that the candidate policy would add; None for none
     key           None where the provider wants none
     overrides     the key replaces Codex's own identity headers, as the worker's override mode does
+    client        the Codex in whose place it is sent
     """
 
     provider: str
@@ -25,6 +27,7 @@ class VerificationRequest:
     key: ProviderKey | None
     extras: RequestExtras = field(default_factory=RequestExtras)
     overrides: bool = False
+    client: CodexClient = field(default_factory=CodexClient)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
