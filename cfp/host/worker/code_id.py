@@ -30,6 +30,11 @@ def runtime_id() -> str:
     return state.hexdigest()[:16]
 
 
+def is_unchanged() -> bool:
+    """Whether the files are those of the code that runs; raises OSError where some are gone."""
+    return runtime_id() == runtime_id.__wrapped__()
+
+
 def _sources(root: str) -> Iterator[str]:
     """Yield the Python files under a folder, relative to it, with slashes; pathlib's walk costs twice as much."""
     for folder, _, names in os.walk(root):

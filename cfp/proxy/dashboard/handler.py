@@ -102,7 +102,12 @@ class DashboardHandler:
         return self._state
 
     async def _send_state(self, request: BrowserRequest) -> None:
-        request.answer(200, _json(await self._state_with_requests()))
+        try:
+            body = _json(await self._state_with_requests())
+        except ImportError:  # the program's files were deleted after the page was opened, and before this
+            request.answer(LocalResponse.NO_DASHBOARD.status, LocalResponse.NO_DASHBOARD.body())
+            return
+        request.answer(200, body)
 
     async def _state_with_requests(self) -> dict[str, Any]:
         current = await self.state()
@@ -118,6 +123,11 @@ class DashboardHandler:
             unsent.extend(lines)
             changed.set()
 
+        try:
+            await self.state()
+        except ImportError:  # see _send_state
+            request.answer(LocalResponse.NO_DASHBOARD.status, LocalResponse.NO_DASHBOARD.body())
+            return
         unsubscribe = self.worker.recent_requests.subscribe(on_lines)
         try:
             request.send(_FEED_HEAD)

@@ -41,11 +41,18 @@ class LocalExchange:
         elif destination is Destination.HEALTH:
             self._health()
         elif destination is Destination.DASHBOARD:
-            self._client.hand_to(services.dashboard.conversation(self._head, plan.route.path, self._client))
+            self._open_dashboard(plan.route.path)
         elif destination is Destination.NOT_FOUND:
             self._answer(LocalResponse.NOT_FOUND, base=services.config.settings.proxy_base)
         else:
             self._answer_upgrade()
+
+    def _open_dashboard(self, path: bytes) -> None:
+        dashboard = self._services.dashboard
+        if dashboard is None:
+            self._answer(LocalResponse.NO_DASHBOARD)
+        else:
+            self._client.hand_to(dashboard.conversation(self._head, path, self._client))
 
     def _answer_upgrade(self) -> None:
         from cfp.proxy.http.websocket_frames import is_handshake  # noqa: PLC0415  most clients open no WebSocket

@@ -19,6 +19,10 @@ _REDIRECT: Final = (
     "{host} redirects to {url}, where Codex would go around the proxy; "
     f"if the provider has moved, run `{_NAME} set-upstream --upstream-base {{base}}`"
 )
+_NO_DASHBOARD: Final = (
+    "the program's files were deleted or replaced since this process started, so that it cannot show the dashboard; "
+    f"it forwards requests as before; `{_NAME} start` gives its place to a new one"
+)
 
 
 class LocalResponse(enum.Enum):
@@ -41,6 +45,7 @@ class LocalResponse(enum.Enum):
     BROKE_OFF         = (502, "upstream_broke_off", "{host} closed the connection without a response: {reason}")
     BAD_RESPONSE      = (502, "upstream_bad_response", "{host} sent a response that is not valid HTTP/1.1: {reason}")
     OVERLOADED        = (503, "too_many_connections", "too many connections are open")
+    NO_DASHBOARD      = (503, "dashboard_unavailable", _NO_DASHBOARD)
     VERSION           = (505, "http_version", "the proxy supports HTTP/1.1 and HTTP/1.0 only")
     LOOP              = (508, "proxy_loop", "the upstream URL leads back to this proxy; set it to the provider's URL")
     # fmt: on

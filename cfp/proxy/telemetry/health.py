@@ -30,6 +30,7 @@ class ReportingWorker(Protocol):
     hands_over: bool
     standing_by: bool
     taking_over: bool
+    self_contained: bool
     requests_in_flight: int
     requests_served: int
 
@@ -93,4 +94,5 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
         "hands_over": worker.hands_over,
         "standing_by": worker.standing_by,
         "taking_over": worker.taking_over,
+        "self_contained": worker.self_contained,
     }

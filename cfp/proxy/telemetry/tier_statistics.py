@@ -104,6 +104,6 @@ class TierStatistics:
 def _median(samples: deque[float]) -> float | None:
     if not samples:
         return None
-    from statistics import median  # noqa: PLC0415  8 ms of a worker's start, and the first health report has no samples
-
-    return round(median(samples), 1)
+    # Without `statistics`, which takes 0.3 MB and 8 ms.
+    ordered, middle = sorted(samples), len(samples) // 2
+    return round((ordered[middle] + ordered[~middle]) / 2, 1)

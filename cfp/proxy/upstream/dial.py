@@ -54,10 +54,13 @@ class Dialer:
         self._hurried = asyncio.Event()
 
     def warm(self) -> None:
-        """Build the TLS context before the first request; a failure is reported with that request."""
-        if self._origin.tls:
-            with suppress(DialFailed):
+        """Import and build what a connection needs, before the first one; a failure is reported with its request."""
+        with suppress(DialFailed, ValueError):
+            proxy = self._proxy
+            if self._origin.tls or (proxy is not None and proxy.tls):
                 self._tls()
+            if proxy is not None and not proxy.speaks_http:
+                proxy.socks()
 
     @property
     def forward_proxy(self) -> ForwardProxy | None:

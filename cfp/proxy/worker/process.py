@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from cfp.proxy.config import WorkerConfig
 from cfp.proxy.worker.event_loop import run
 from cfp.proxy.worker.handover import Handover, Loan, borrow
 from cfp.proxy.worker.single_instance import SingleInstance
+from cfp.proxy.worker.warm_up import warm_up
 from cfp.proxy.worker.worker import Worker
 
 if sys.platform == "win32":
@@ -26,10 +26,6 @@ if TYPE_CHECKING:  # serving needs no messages
 
 # Descriptors besides those of connections: log, lock, sockets and files that are open for a moment.
 _OTHER_DESCRIPTORS = 64
-# glibc keeps twice as many bytes at the end of the heap: the bodies of some dozens of requests.
-_FREED_BYTES = 4 * 1024 * 1024
-# The process that started this one requests health first, and waits for the response.
-_WARM_UP_DELAY_SECONDS = 0.25
 
 
 def serve(config: WorkerConfig) -> None:
@@ -55,8 +51,9 @@ async def _serve(config: WorkerConfig, lifetime: SingleInstance, loan: Loan | No
     handover.open()
     lifetime.write_pid()
     worker.events.info("listening", host=config.settings.host, port=worker.port)
-    asyncio.get_running_loop().call_later(_WARM_UP_DELAY_SECONDS, _warm_up, worker)
+    warming_up = asyncio.create_task(warm_up(worker))
     await worker.wait_closed()
+    warming_up.cancel()
     handover.close()
 
 
@@ -66,29 +63,3 @@ def _address(settings: Settings) -> dict[str, str | int]:
 
     free_port = free_port_near(settings.host, settings.port) or "NUMBER"
     return {"host": settings.host, "port": settings.port, "free_port": free_port}
-
-
-def _warm_up(worker: Worker) -> None:
-    """Import and read whatever the first request needs, and listening does not."""
-    import cfp.proxy.exchange.tier_injection  # noqa: PLC0415  a request needs msgspec, listening does not
-    import cfp.proxy.telemetry.log_lines  # noqa: F401, PLC0415  a request needs msgspec, listening does not
-
-    _keep_freed_memory()
-    worker.health()
-    worker.remember()
-    worker.dialer.warm()
-    gc.collect()
-    # Everything that is loaded now stays: later collections leave it out, or they would delay streams.
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
-    gc.enable()
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep the memory of freed bodies for the next ones.
-
-    Depending on the heap's layout it returns the end of the heap to the kernel at every pause, and takes it again at
-    the price of one page fault a page: 10 % of a busy worker's time. Once a large block has been freed, it keeps more
-    (mallopt(3), M_MMAP_THRESHOLD). The block's pages are never touched; other allocators do not do this.
-    """
-    bytes(_FREED_BYTES)

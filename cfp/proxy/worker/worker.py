@@ -50,6 +50,7 @@ class Worker:
     hands_over   a next worker can take the listener over
     standing_by  a next worker has: this one finishes its requests, and accepts again if that one ends
     taking_over  the worker before this one still stands by
+    self_contained  it needs none of the program's files any more: they may be deleted or replaced
     """
 
     connection_class: ClassVar[type[ClientConnection]] = ClientConnection
@@ -77,6 +78,7 @@ class Worker:
         self.hands_over = False
         self.standing_by = False
         self.taking_over = False
+        self.self_contained = False
         self.requests_in_flight = 0
         self.requests_served = 0
         self._log = RequestLog(
@@ -274,10 +276,18 @@ class Worker:
         )
 
     @cached_property
-    def dashboard(self) -> DashboardHandler:
-        from cfp.proxy.dashboard.handler import DashboardHandler  # noqa: PLC0415  most users never open it
+    def dashboard(self) -> DashboardHandler | None:
+        """None where it was not opened before the program's files were deleted or replaced."""
+        from cfp.host.worker.code_id import is_unchanged  # noqa: PLC0415  not needed to listen
 
-        return DashboardHandler(self)
+        try:
+            if is_unchanged():
+                from cfp.proxy.dashboard.handler import DashboardHandler  # noqa: PLC0415  most users never open it
+
+                return DashboardHandler(self)
+        except (ImportError, OSError):
+            pass
+        return None
 
     def _line(self, record: RequestRecord) -> LogLine:
         return self._lines.build(record)

@@ -12,10 +12,11 @@ import pytest
 # faults of one body.
 BODIES = """
 import resource
+import asyncio
 from types import SimpleNamespace
-from cfp.proxy.worker.process import _warm_up
+from cfp.proxy.worker.warm_up import warm_up
 nothing = lambda: None
-_warm_up(SimpleNamespace(health=nothing, remember=nothing, dialer=SimpleNamespace(warm=nothing)))
+asyncio.run(warm_up(SimpleNamespace(health=nothing, remember=nothing, dialer=SimpleNamespace(warm=nothing))))
 def held():
     return [b"x" * 40_000 for _ in range(64)]
 held()

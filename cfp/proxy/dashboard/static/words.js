@@ -70,6 +70,7 @@ export const ERROR = {
   upgrade_not_served: "WebSocket is not available at this path",
   websocket_not_served: "the provider does not support WebSocket, so Codex uses HTTP",
   too_many_connections: "too many connections are open",
+  dashboard_unavailable: "the files of the proxy were deleted or replaced, so that it cannot show the dashboard",
   http_version: "the proxy supports HTTP/1.1 and HTTP/1.0 only",
   upstream_redirect: "the provider redirects to another address",
   proxy_loop: "the upstream URL leads back to this proxy",
