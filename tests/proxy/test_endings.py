@@ -185,6 +185,9 @@ FIELDS = ("ending", "error_type", "upstream_error_code")
         (b"text/html", b"<html></html>", True, ("failed", "upstream_not_sse", None)),
         (b"", body_of("completed", b"\n"), True, COMPLETED),
         (b"text/plain", body_of("completed", b"\n"), True, COMPLETED),
+        (b"application/json", body_of("completed", b"\n"), True, COMPLETED),
+        (b"application/json", b"\n\n" + body_of("failed", b"\n"), True, STREAMS["failed"][1]),
+        (b"application/json", b'\n {"output":[]}', True, ("failed", "upstream_not_sse", None)),
         (b"application/octet-stream", body_of("error", b"\n"), True, STREAMS["error"][1]),
     ],
 )

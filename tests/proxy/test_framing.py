@@ -6,6 +6,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,6 +118,57 @@ def test_cuts_change_no_form(form: Form, data: st.DataObject) -> None:
     assert [event for event in ours if isinstance(event, ResponseHead | bytes)] == [
         event for event in whole if isinstance(event, ResponseHead | bytes)
     ]
+
+
+REPLACEMENTS = (b"", b"\r", b"\n", b"\r\n", b" ", b":", b"0", b"\0", b"chunked", b"\r\n ", b"5", b",")
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """Draw a form with some of it replaced, repeated or left out, mostly in the head."""
+    text = draw(st.sampled_from([form.response for form in FORMS if len(form.response) < 10_000]))
+    head = text.find(BODY[:10])
+    for _ in range(draw(st.integers(1, 3))):
+        at, length = draw(st.integers(0, min(len(text), head + 8))), draw(st.integers(0, 6))
+        put = draw(
+            st.sampled_from([b"", b"\r", b"\n", b"\r\n", b" ", b":", b"0", b"\0", b"chunked", b"\r\n ", b"5", b","])
+        )
+        text = text[:at] + put + text[at + length :]
+    return text
+
+
+def read_by_h11(text: bytes) -> tuple[int, bytes] | None:
+    """Return the status and the body of the first response, as h11 parses it; None where it refuses."""
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=LIMIT)
+    connection.send(h11.Request(method="POST", target="/", headers=[("host", "h")]))
+    connection.send(h11.EndOfMessage())
+    status, body = 0, b""
+    try:
+        connection.receive_data(text)
+        connection.receive_data(b"")
+        while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+            if isinstance(event, h11.Response):
+                status = event.status_code
+            elif isinstance(event, h11.Data):
+                body += bytes(event.data)
+            elif not isinstance(event, h11.InformationalResponse):
+                return None
+    except h11.RemoteProtocolError:
+        return None
+    return status, body
+
+
+@given(damaged())
+def test_another_parser_reads_the_same_response(text: bytes) -> None:
+    """A response that h11 accepts, too, has the same body for it: no byte of it passes for anything else."""
+    events = parsed([text])
+    heads = [event for event in events if isinstance(event, ResponseHead) and event.status >= 200]
+    if END not in events or not heads:
+        return
+    theirs = read_by_h11(text)
+    if theirs is not None:
+        ours = b"".join(event for event in events[: events.index(END)] if isinstance(event, bytes))
+        assert theirs == (heads[0].status, ours)
 
 
 @pytest.mark.parametrize("text", [b"220 mail ready\n", b"SSH-2.0-OpenSSH\r\n", b"\0\0\x18\4\0\0"])

@@ -34,11 +34,12 @@ class StreamObserver:
     is_opaque = False
     _overlap = b""
     _size = 0
-    _newline = b""  # of this stream: CR alone where the first piece has no line feed (WHATWG HTML 9.2.6)
     _tail_size = 0
 
-    def __init__(self, *, sse: bool, decoder: StreamDecoder | None = None) -> None:
+    def __init__(self, *, sse: bool, decoder: StreamDecoder | None = None, undecided: bool = False) -> None:
+        """`undecided`: the body's first byte says whether it is one JSON value or a stream."""
         self.is_event = sse
+        self._undecided = undecided
         self._decoder = decoder
         self._open = not sse
         self._pieces: list[bytes] = []
@@ -48,20 +49,21 @@ class StreamObserver:
     def of(cls, head: ResponseHead, *, asked_for_stream: bool = False) -> StreamObserver | None:
         """Return an observer for this response; None where its coding is unknown, or it is neither stream nor JSON.
 
-        asked_for_stream  the body is a stream whatever its type says, unless that is JSON (direct Codex reads it so)
+        asked_for_stream  the body is a stream whatever its type says, unless it is JSON (direct Codex reads it so)
         """
         fields = head.fields
         sse = _is_stream(fields.get(b"content-type", b""))
         if sse is None:
             sse = True if asked_for_stream else None
+        undecided = asked_for_stream and sse is False
         coding = fields.get(b"content-encoding", b"identity").strip().lower()
         if sse is None or coding == b"identity":
-            return None if sse is None else cls(sse=sse)
+            return None if sse is None else cls(sse=sse, undecided=undecided)
         if coding not in _CODINGS:
             return None
         from cfp.proxy.http.content_coding import StreamDecoder  # noqa: PLC0415  few providers compress a stream
 
-        return cls(sse=sse, decoder=StreamDecoder(coding))
+        return cls(sse=sse, decoder=StreamDecoder(coding), undecided=undecided)
 
     def feed(self, piece: bytes) -> None:
         """Observe one more piece of the body."""
@@ -71,10 +73,15 @@ class StreamObserver:
             piece = decoded or b""
         if not piece:
             return
+        if self._undecided:
+            first = piece.lstrip()[:1]
+            self._undecided = not first
+            if first not in {b"", b"{", b"["}:
+                self.is_event, self._open = True, False
+                self._pieces, self._size = [], 0
         self._keep_tail(piece)
-        newline = self._newline or self._find_newline(piece)
         if self._open:
-            end = piece.find(newline) if self.is_event else -1
+            end = _find_end(piece) if self.is_event else -1
             self._keep(piece if end < 0 else piece[:end])
             if end < 0:
                 return
@@ -85,8 +92,8 @@ class StreamObserver:
         if at < 0:
             self._overlap = window[-_OVERLAP:]
             return
-        start = window.rfind(newline, 0, at) + 1
-        end = window.find(newline, at)
+        start = max(window.rfind(b"\n", 0, at), window.rfind(b"\r", 0, at)) + 1
+        end = _find_end(window, at)
         if end < 0:
             line, self._overlap, self._open = window[start:], b"", True
         else:
@@ -103,10 +110,6 @@ class StreamObserver:
         """The last pieces of the body, 8 KiB or more; they may begin in the middle of a line."""
         return b"".join(self._tail)
 
-    def _find_newline(self, piece: bytes) -> bytes:
-        self._newline = b"\r" if b"\r" in piece and b"\n" not in piece else b"\n"
-        return self._newline
-
     def _keep_tail(self, piece: bytes) -> None:
         tail = self._tail
         tail.append(piece)
@@ -120,6 +123,13 @@ class StreamObserver:
             self._pieces.append(piece)
         else:
             self._pieces.clear()
+
+
+def _find_end(text: bytes, start: int = 0) -> int:
+    """Return the place of the first line end, -1 without one (WHATWG HTML 9.2.6: CR, LF or both)."""
+    line_feed = text.find(b"\n", start)
+    carriage_return = text.find(b"\r", start, len(text) if line_feed < 0 else line_feed)
+    return line_feed if carriage_return < 0 else carriage_return
 
 
 @lru_cache(16)  # an upstream has few spellings of its types
