@@ -107,6 +107,7 @@ def scenarios(size: Size) -> list[Scenario]:
     """The scenarios of forwarded requests; each runs against every contender in every round."""
     one, firsts = {"query": "plan=one"}, ("first_p50", "first_p99", "cpu_us_per_request")
     stream = f"plan=stream&n={size.stream_seconds * 20}&gap=50"
+    first = "plan=stream&n=20&gap=50"
     slower = f"plan=stream&n={size.stream_seconds * 10}&gap=100"
     longer = f"plan=stream&n={size.many_stream_seconds * 20}&gap=50"
     events = ("event_p50", "event_p99", "cpu_us_per_event")
@@ -136,6 +137,12 @@ def scenarios(size: Size) -> list[Scenario]:
         ),
         Scenario(name="16 streams x 20/s", load={"query": stream, "clients": 16, "skip": 0.5}, takes=events),
         Scenario(name="300 streams x 10/s", load={"query": slower, "clients": 300, "skip": 1}, takes=events),
+        Scenario(
+            name="300 streams x 20/s, their first second",
+            load={"query": first, "clients": 300},
+            takes=events,
+            turns=3,
+        ),
         Scenario(
             name="500 streams x 20/s",
             load={"query": longer, "clients": 500, "skip": 1},

@@ -41,6 +41,7 @@ FLOODS: dict[str, Callable[[], bytes]] = {
     "one event without an end": lambda: CHUNKED + chunks(b'data: {"response":' + b"[" * SIZE, 1 << 16),
     "deep JSON": lambda: CHUNKED + chunks(b'data: {"type":"error","x":' + b"[" * SIZE + b"\n\n", 1 << 16),
     "interim responses": lambda: b"HTTP/1.1 102 Processing\r\n\r\n" * (SIZE // 27) + OK + b"\r\n",
+    "interim responses without CR": lambda: b"HTTP/1.1 102 Processing\n\n" * (SIZE // 27) + OK + b"\r\n",
     "a head with many fields": lambda: OK + b"".join(b"a%d: b\r\n" % n for n in range(SIZE // 10)) + b"\r\n",
     "a field without an end": lambda: OK + b"a: " + b"b" * SIZE,
     "trailers": lambda: CHUNKED + b"0\r\n" + b"".join(b"a%d: b\r\n" % n for n in range(SIZE // 10)) + b"\r\n",

@@ -16,6 +16,8 @@ from cfp.proxy.http.strict_heads import HEAD_END, may_be_head, split_head, stric
 
 _LINE_ENDS: Final = b"\r\n"
 _MOST_FIELDS: Final = 100  # of a response; Codex's own parser (httparse) has no room for more
+_MOST_INTERIM: Final = 100  # responses before the final one, each of which costs a copy of what follows it
+_TOO_MANY_INTERIM: Final = "it sent too many interim responses"
 _TOO_MANY: Final = "the head has too many fields"
 # RFC 9112 4: tab, space, visible characters and bytes beyond ASCII. llhttp accepts any byte but CR and LF.
 _REASON_BYTES: Final = bytes({9, *range(32, 127), *range(128, 256)})
@@ -30,6 +32,7 @@ class ResponseParser(Collector):
         self._parser: HttpResponseParser | None = self._new_parser()
         self._head_due = False  # the final head is not complete
         self._begun = bytearray()  # the bytes of a head that llhttp has had in part
+        self._interim_count = 0
         self._rewriting = False  # llhttp has refused a head: the next ones are rewritten
         self._bodiless = False
         self._switch = False
@@ -43,6 +46,7 @@ class ResponseParser(Collector):
         self._switch = switch
         self._idle = False
         self._head_due = True
+        self._interim_count = 0
         self._begun.clear()
 
     def feed(self, data: bytes | memoryview) -> list[ResponseEvent]:
@@ -60,6 +64,8 @@ class ResponseParser(Collector):
         self._begun += data
         refused = bool(events) and isinstance(events[-1], Malformed)
         interim = events[:-1] if refused else events
+        if self._has_too_many(len(interim)):
+            return [Malformed(Fault.FRAMING, _TOO_MANY_INTERIM)]
         for _ in interim:
             self._begun = self._begun.lstrip(_LINE_ENDS).partition(HEAD_END)[2]
         begun = self._begun.lstrip(_LINE_ENDS)
@@ -68,6 +74,13 @@ class ResponseParser(Collector):
         self._begun, self._rewriting, self._parser = bytearray(), True, self._new_parser()
         self._fields.clear()
         return [*interim, *self._parse_rewritten(begun)]
+
+    def _has_too_many(self, count: int) -> bool:
+        """Count interim responses, or a final one; too many of them end the connection."""
+        self._interim_count += count
+        if self._interim_count > _MOST_INTERIM:
+            self.close()
+        return self._interim_count > _MOST_INTERIM
 
     def _parse_rewritten(self, data: bytes | bytearray | memoryview) -> list[ResponseEvent]:
         """Parse heads that are rewritten, up to the final one, and the bytes behind it."""
@@ -82,6 +95,8 @@ class ResponseParser(Collector):
                     events.append(Malformed(Fault.HEAD_TOO_LARGE, TOO_LARGE))
                 return events
             self._begun, searched = rest, 0
+            if self._has_too_many(1):
+                return [Malformed(Fault.FRAMING, _TOO_MANY_INTERIM)]
             events += self._parse(strict_head(bytes(head)))
         behind, self._begun = bytes(self._begun), bytearray()
         return events + self._parse(behind) if behind else events

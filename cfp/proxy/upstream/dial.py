@@ -145,9 +145,10 @@ class Dialer:
 
     async def _open(self, factory: Callable[[], P], host: str, port: int, context: ssl.SSLContext | None) -> P:
         loop = asyncio.get_running_loop()
-        # Other loops than asyncio's own (uvloop) do not accept the argument.
-        is_asyncio = isinstance(loop, asyncio.BaseEventLoop)
-        options: dict[str, Any] = {"happy_eyeballs_delay": _HAPPY_EYEBALLS} if is_asyncio else {}
+        # Other loops than asyncio's own (uvloop) do not accept the argument. A literal address has no rival, and
+        # the race, even of one, costs more than the connection.
+        races = isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host)
+        options: dict[str, Any] = {"happy_eyeballs_delay": _HAPPY_EYEBALLS} if races else {}
         return (await loop.create_connection(factory, host, port, ssl=context, **options))[1]
 
     async def _connect_in_tunnel(self, connect: ConnectRequest, factory: Callable[[], P]) -> P:
@@ -199,6 +200,14 @@ class Dialer:
     def _unreachable(self, reason: str, *, passing: bool = True) -> DialFailed:
         host = self._origin.host_field.decode()
         return DialFailed(LocalResponse.UNREACHABLE, passing=passing, host=host, reason=reason)
+
+
+def _is_address(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError):
+            socket.inet_pton(family, host)
+            return True
+    return False
 
 
 def may_pass(error: OSError) -> bool:

@@ -43,6 +43,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     peer        the address at the other end
     local       our own address
     strayed     a new connection would have another local address
+    descriptor  of its socket; -1 before it is made
     """
 
     transport: asyncio.Transport
@@ -55,6 +56,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._parser: ResponseParser | OpaqueParser = ResponseParser(limits.upstream_head)
         self._caller: Caller | None = None
         self._unreachable_seconds = limits.unreachable_seconds
+        self.descriptor = -1
         self._loss: str | None = None
         self.reused = False
         self.strayed = False
@@ -63,7 +65,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are not of that class
         sock = self.transport.get_extra_info("socket")
-        self._is_readable = readiness_check(sock.fileno())
+        self.descriptor = sock.fileno()
+        self._is_readable = readiness_check(self.descriptor)
         self.local = self.transport.get_extra_info("sockname")
         self.peer = self.transport.get_extra_info("peername") or self.local  # none where it has closed already
         end_when_unreachable(sock, self._unreachable_seconds)
@@ -186,6 +189,8 @@ class Pool:
         self.forward_proxy = dialer.forward_proxy
         self._idle: list[UpstreamConnection] = []
         self._all: set[UpstreamConnection] = set()
+        # Running responses come before new connections; another loop than the worker's own has no such order.
+        self._urgent: set[int] = getattr(asyncio.get_event_loop(), "urgent", set())
 
     def take(self) -> UpstreamConnection | None:
         """Return a live idle connection, None without one; closes the stale ones that it meets."""
@@ -209,9 +214,11 @@ class Pool:
 
     def connection_opened(self, connection: UpstreamConnection) -> None:
         self._all.add(connection)
+        self._urgent.add(connection.descriptor)
 
     def connection_lost(self, connection: UpstreamConnection) -> None:
         self._all.discard(connection)
+        self._urgent.discard(connection.descriptor)
         if connection in self._idle:
             self._idle.remove(connection)
 

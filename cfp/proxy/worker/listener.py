@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from cfp.host.worker.probe import BIND_OPTION
 
 _BACKLOG = 1024
-_ACCEPTS_PER_TURN = 128  # so that many new connections do not delay streams
+_ACCEPTS_PER_TURN = 16  # so that many new connections do not delay streams
 _RETRY_SECONDS = 1.0
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PEER_LEFT = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.ECONNRESET})

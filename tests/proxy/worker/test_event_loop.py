@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import threading
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cfp.proxy.worker.event_loop import Addresses, run, turns
+from cfp.proxy.worker.event_loop import Addresses, Loop, run, turns
 
 ADDRESSES: Addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]
 
@@ -105,3 +108,37 @@ def test_turns_are_counted() -> None:
     (first, same, next_one), every = runs
     assert first == same != next_one
     assert len(set(every)) == 3
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60))
+def test_streams_come_before_everything_else(urgency: list[bool]) -> None:
+    """A turn with many ready sockets has all urgent ones and a few others, until each has had its turn."""
+    loop = Loop(socket.getaddrinfo)
+    pairs = [socket.socketpair() for _ in urgency]
+    by_turn: dict[int, list[int]] = {}
+
+    def handle(number: int) -> None:
+        by_turn.setdefault(loop.turn(), []).append(number)
+        loop.remove_reader(pairs[number][0])
+        if sum(map(len, by_turn.values())) == len(pairs):
+            loop.stop()
+
+    try:
+        for number, (reader, writer) in enumerate(pairs):
+            writer.send(b"x")
+            loop.add_reader(reader, handle, number)
+            if urgency[number]:
+                loop.urgent.add(reader.fileno())
+        loop.run_forever()
+    finally:
+        loop.close()
+        for one in itertools.chain(*pairs):
+            one.close()
+    left = len(pairs)
+    for numbers in by_turn.values():
+        others = [number for number in numbers if not urgency[number]]
+        assert len(others) <= 8 or left <= 16
+        left -= len(numbers)
+    (first, *_) = by_turn.values()
+    assert {number for number in range(len(pairs)) if urgency[number]} <= set(first)
+    assert 0 == left
