@@ -11,7 +11,9 @@ import anyio  # noqa: F401 - httpcore would load it while the clock runs
 import httpcore
 import httpx
 
+from cfp.bench.socks import SocksTransport
 from cfp.bench.timed_request import TimedRequest
+from cfp.core.header_names import passing_fields
 from cfp.host.provider.client import ProviderClient
 
 _CONNECT_S: Final = 30.0
@@ -38,6 +40,31 @@ class StreamedResponse:
             self._timed.ended(time.monotonic())
 
 
+def _transport(route: ProviderClient) -> httpx.AsyncBaseTransport:
+    """Return a new transport, so that each request opens a connection of its own."""
+    proxy = route.proxy
+    if proxy is not None and proxy.startswith("socks"):
+        return SocksTransport(proxy, route.context)
+    through = None
+    if proxy is not None:
+        through = httpx.Proxy(proxy, ssl_context=route.context if proxy.startswith("https:") else None)
+    return httpx.AsyncHTTPTransport(verify=route.context or False, proxy=through, trust_env=False)
+
+
+def _post(route: ProviderClient, headers: Iterable[tuple[str, str]], body: bytes, trace: Any) -> httpx.Request:
+    """Return the POST; in split mode it has the fields that the worker lets pass."""
+    sent = route.fields(headers)
+    if route.overrides:
+        passing = passing_fields(name for name, _ in route.extras.headers) | (
+            {"authorization"} if route.key else set()
+        )
+        sent = {name: value for name, value in sent.items() if name in passing}
+    sent |= {"content-type": "application/json", "accept-encoding": "identity"}
+    extensions = {"trace": trace, "timeout": {"connect": _CONNECT_S}}
+    url = f"{route.upstream_base}/responses{route.query}"
+    return httpx.Request("POST", url, headers=sent, content=body, extensions=extensions)
+
+
 @asynccontextmanager
 async def send(
     route: ProviderClient, headers: Iterable[tuple[str, str]], body: bytes, timed: TimedRequest
@@ -50,11 +77,9 @@ async def send(
             connections.append(details["return_value"])
 
     try:
-        async with route.transport() as transport:
+        async with _transport(route) as transport:
             try:
-                response = await transport.handle_async_request(
-                    route.request(headers, body, trace=trace, connect_seconds=_CONNECT_S)
-                )
+                response = await transport.handle_async_request(_post(route, headers, body, trace))
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 timed.failed(type(error).__name__, time.monotonic())
                 yield None

@@ -39,7 +39,7 @@ from cfp.proxy.upstream.dial import Dialer, DialFailed
 from cfp.proxy.upstream.origin import parse_origin
 from cfp.proxy.upstream.outbound_proxy import TunnelRefused
 from cfp.proxy.upstream.pool import Pool, UpstreamConnection
-from cfp.proxy.worker.event_loop import run
+from cfp.proxy.worker.event_loop import Resolver, run
 
 _CONNECT: Final = 15.0
 _ERROR_BODY_TIME: Final = 2.0
@@ -50,7 +50,13 @@ _ERRNO: Final = re.compile(r"\[(?:Errno|WinError) (\d+)\]")
 _REFUSED: Final = frozenset({str(ECONNREFUSED), "1225", "10061"})  # the last two: Windows'
 
 
-def verify(request: VerificationRequest, timeout: float, *, environ: Mapping[str, str] = os.environ) -> Verification:
+def verify(
+    request: VerificationRequest,
+    timeout: float,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    resolve: Resolver = socket.getaddrinfo,
+) -> Verification:
     """Send one small `POST <upstream_base>/responses`, `stream: true`, and wait for its first event.
 
     timeout  seconds for all of it
@@ -60,7 +66,7 @@ def verify(request: VerificationRequest, timeout: float, *, environ: Mapping[str
     upstream_unreachable, upstream_tls, upstream_rejected, upstream_redirect, upstream_not_sse, upstream_stalled,
     upstream_not_http, upstream_key_malformed. Must not be called from a running event loop.
     """
-    return run(Attempt(request, environ).run(timeout))
+    return run(Attempt(request, environ).run(timeout), resolve)
 
 
 class _BadResponse(Exception):

@@ -318,6 +318,17 @@ class TestFailures:
             {"host": f"127.0.0.1:{port}", "reason": "Connection refused"},
         )
 
+    def test_no_address_of_a_name_accepts(self) -> None:
+        """The refusals of several addresses, which asyncio puts into one error, are a refusal."""
+
+        def resolve(_host: object, port: Any, *_: int) -> list[Any]:
+            stream = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+            return [(*stream, (address, int(port))) for address in ("127.0.0.1", "127.0.0.2")]
+
+        url = f"http://relay.invalid:{free_port()}/v1"
+        error = failure(lambda: verify(request(url), 20, environ={}, resolve=resolve))
+        assert (error.code, error.details["reason"]) == ("upstream_refused", "Connection refused")
+
     def test_no_such_name(self) -> None:
         """Reserved names never resolve (RFC 6761)."""
         error = failure(lambda: verify(request("https://relay.invalid/v1"), 30, environ={}))

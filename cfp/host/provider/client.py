@@ -1,4 +1,4 @@
-"""An httpx client for one provider: its URL, key, own headers and query, outbound proxy and TLS trust."""
+"""One provider as Codex would reach it: its URL, key, own headers and query, outbound proxy and TLS trust."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import re
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
-
-import httpx
 
 from cfp.core import header_names
 from cfp.core.provider import host_of
@@ -17,7 +15,6 @@ from cfp.errors import Failed
 from cfp.host.provider.keys import ProviderKey, checked_bearer
 from cfp.host.provider.outbound import outbound_proxy, tls_context
 from cfp.host.provider.request_extras import RequestExtras
-from cfp.host.provider.socks import SocksTransport
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
@@ -59,32 +56,6 @@ class ProviderClient:
             return replace(self, context=tls_context(self.environ) if secure else None)
         except Failed as error:
             raise Failed(error.code, host=self.host, **error.details) from error
-
-    def transport(self) -> httpx.AsyncBaseTransport:
-        """Return a new transport, so that each request opens a connection of its own."""
-        proxy = self.proxy
-        if proxy is not None and proxy.startswith("socks"):
-            return SocksTransport(proxy, self.context)
-        through = None
-        if proxy is not None:
-            through = httpx.Proxy(proxy, ssl_context=self.context if proxy.startswith("https:") else None)
-        return httpx.AsyncHTTPTransport(verify=self.context or False, proxy=through, trust_env=False)
-
-    def request(
-        self, headers: Iterable[tuple[str, str]], body: bytes, *, trace: Any, connect_seconds: float
-    ) -> httpx.Request:
-        """Return the POST."""
-        sent = self.fields(headers)
-        if self.overrides:
-            passing = header_names.passing_fields(name for name, _ in self.extras.headers)
-            sent = {name: value for name, value in sent.items() if name in passing}
-        authorization = self.authorization()
-        if authorization is not None:
-            sent["authorization"] = authorization
-        sent |= {"content-type": "application/json", "accept-encoding": "identity"}
-        url = f"{self.upstream_base}/responses{self.query}"
-        extensions = {"trace": trace, "timeout": {"connect": connect_seconds}}
-        return httpx.Request("POST", url, headers=sent, content=body, extensions=extensions)
 
     @property
     def query(self) -> str:
