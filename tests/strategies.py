@@ -390,4 +390,5 @@ def valid_settings(draw: Draw) -> Settings:
         service_tier_policy=draw(st.sampled_from(Policy)),
         upstream_api_key_env=env,
         upstream_api_key_file=env is None and draw(st.booleans()),
+        pass_rate_limits=draw(st.booleans()),
     )

@@ -141,6 +141,23 @@ def test_a_worker_of_other_settings_is_left_to_the_full_command(
     assert not needs_nothing(layout)
 
 
+@pytest.mark.parametrize("lacks", ["settings", "worker", "both"])
+def test_a_switch_that_came_later_is_off_where_it_is_missing(
+    serving: tuple[Layout, dict[str, Any]], lacks: str
+) -> None:
+    """An update adds one: settings.json lacks it until the next install, and the worker until it is replaced."""
+    layout, answer = serving
+    if lacks != "worker":
+        saved = json.loads(layout.settings.read_text())
+        del saved["pass_rate_limits"]
+        layout.settings.write_text(json.dumps(saved))
+    if lacks != "settings":
+        del answer["pass_rate_limits"]
+    assert needs_nothing(layout)
+    answer["pass_rate_limits"] = True
+    assert not needs_nothing(layout)
+
+
 def another_spelling(folder: Path) -> str:
     """Another path of the same folder: a link to it, or with other letters where their case does not matter."""
     if sys.platform == "win32":

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cfp.codex.app_server.answers import CodexAnswers
 from cfp.commands.command import Command
 from cfp.commands.rehearsal import check_machine, rehearse
-from cfp.commands.route_flags import add_clear_argument, add_route_arguments
+from cfp.commands.route_flags import add_clear_argument, add_rate_limit_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import send, skipped_verification
 from cfp.core.facts import Facts
@@ -62,6 +62,7 @@ class Args:
     upstream_api_key_env: str | None
     use_provider_auth_file: bool
     clear_upstream_auth: bool
+    pass_rate_limits: bool | None
     no_verify: bool
     verify_timeout: float
     verbose_proxy: bool
@@ -80,6 +81,7 @@ class Args:
             upstream_api_key_env=self.upstream_api_key_env,
             use_provider_auth_file=self.use_provider_auth_file,
             clear_upstream_auth=self.clear_upstream_auth,
+            pass_rate_limits=self.pass_rate_limits,
         )
 
 
@@ -102,6 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--service-tier", metavar="TIER", help="the tier to inject (default: priority)")
     add_route_arguments(parser, default_url="its base_url in config.toml")
     add_clear_argument(parser)
+    add_rate_limit_argument(parser)
     parser.add_argument("--no-verify", action="store_true", help="do not try the provider with a request first")
     parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
 

@@ -66,3 +66,14 @@ def add_clear_argument(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="forward the credentials that Codex sends, instead of a key of the provider",
     )
+
+
+def add_rate_limit_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the flag that leaves the provider's rate limits as they are, and its opposite."""
+    parser.add_argument(
+        "--pass-rate-limits",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="leave a 429 about a rate limit as it is, and so end the turn; otherwise it gets a Retry-After where "
+        "it has none, so that Codex waits and asks again",
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.commands.command import Command, always
-from cfp.commands.route_flags import add_clear_argument, add_route_arguments
+from cfp.commands.route_flags import add_clear_argument, add_rate_limit_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import skipped_verification, verify_candidate
 from cfp.core.facts import Facts
@@ -43,6 +43,7 @@ class Args:
     upstream_api_key_env: str | None
     use_provider_auth_file: bool
     clear_upstream_auth: bool
+    pass_rate_limits: bool | None
     no_verify: bool
     verify_timeout: float
     restart: bool
@@ -55,6 +56,7 @@ class Args:
             upstream_api_key_env=self.upstream_api_key_env,
             use_provider_auth_file=self.use_provider_auth_file,
             clear_upstream_auth=self.clear_upstream_auth,
+            pass_rate_limits=self.pass_rate_limits,
         )
 
 
@@ -62,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add_route_arguments(parser)
     add_clear_argument(parser)
+    add_rate_limit_argument(parser)
     parser.add_argument("--no-verify", action="store_true", help="do not try the provider with a request first")
     parser.add_argument(
         "--restart", action="store_true", help="apply at once; turns in progress finish on the old route"

@@ -208,6 +208,7 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
         "service_tier_effective_policy": effective,
         "fast_behavior": fast_behavior(settings.service_tier_policy, facts.login),
         "login_mode": facts.login,
+        "pass_rate_limits": settings.pass_rate_limits,
         "upstream_auth": settings.upstream_auth,
         "upstream_api_key_env": settings.upstream_api_key_env,
         "upstream_api_key_file": settings.upstream_api_key_file,

@@ -58,6 +58,8 @@ SERVED_SETTINGS: Final = (
                   "send the key in this environment variable"),
     ServedSetting("upstream_api_key_file", "--use-provider-auth-file", SWITCH, "",
                   "send the key that prepare-chatgpt-login keeps"),
+    ServedSetting("pass_rate_limits",      "--pass-rate-limits",       SWITCH, "",
+                  "add no Retry-After to a 429 about a rate limit"),
 )
 # fmt: on
 
@@ -78,4 +80,10 @@ def arguments(settings: Mapping[str, Any]) -> Iterator[str]:
 
 def serves(health: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
     """Whether a health answer reports every compared setting with the value that settings.json has."""
-    return all(health.get(name) == settings[name] for name in COMPARED)
+    return all(_is_same(setting, health, settings) for setting in SERVED_SETTINGS if setting.compared)
+
+
+def _is_same(setting: ServedSetting, health: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    if setting.kind == SWITCH:  # an older settings.json, or an older worker, lacks the newest
+        return bool(health.get(setting.name)) == bool(settings.get(setting.name))
+    return bool(health.get(setting.name) == settings[setting.name])

@@ -37,6 +37,7 @@ class Settings:
     upstream_base            the provider's base URL, without userinfo, query, fragment or trailing slash
     upstream_api_key_env     name of an environment variable with the provider's key, or None
     upstream_api_key_file    the key comes from provider-auth.json
+    pass_rate_limits         a 429 about a rate limit gets no Retry-After, and so ends the turn
     """
 
     provider: str
@@ -48,6 +49,7 @@ class Settings:
     service_tier_policy: Policy = Policy.AUTO
     upstream_api_key_env: str | None = None
     upstream_api_key_file: bool = False
+    pass_rate_limits: bool = False
 
     @property
     def base_url(self) -> str:

@@ -67,6 +67,7 @@ def test_a_worker_reports_the_settings_that_it_serves(settings: Settings) -> Non
         ("service_tier_policy", Policy.PRESERVE),
         ("upstream_api_key_env", "OTHER_KEY"),
         ("upstream_api_key_file", True),
+        ("pass_rate_limits", True),
     ],
 )
 def test_a_worker_with_another_setting_serves_others(name: str, value: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,29 @@ def test_the_message_of_a_500_is_hidden(codex: Machine) -> None:
     codex.upstream.default = Reject(status=500, message="codex-fast-proxy: no reason")
     ran = codex.codex_exec()
     assert (1, False) == (ran.code, "no reason" in ran.stderr)
+
+
+def test_a_429_ends_the_turn(codex: Machine) -> None:
+    """Without Retry-After, whatever else it says; a fraction of a second in that field is no Retry-After."""
+    codex.relay()
+    message = "Rate limit reached. Please try again in 1s."
+    fields = (("x-ratelimit-reset-requests", "1s"), ("retry-after-ms", "900"), ("retry-after", "0.9"))
+    for headers in (fields[:2], fields[2:]):
+        codex.upstream.script(Reject(status=429, message=message, headers=headers))
+        ran = codex.codex_exec()
+        assert (1, False) == (ran.code, message in ran.stderr), ran.transcript
+    assert 2 == len(codex.upstream.turns)
+
+
+@pytest.mark.codex_since("0.171", "older versions end the turn")
+def test_a_429_with_retry_after_is_sent_again(codex: Machine) -> None:
+    """Five times, each after the seconds that the field names; then the turn ends."""
+    codex.relay()
+    codex.upstream.default = Reject(status=429, headers=(("retry-after", "1"),))
+    ran = codex.codex_exec()
+    times = [turn.at for turn in codex.upstream.turns]
+    assert (1, 1 + 5) == (ran.code, len(times)), ran.transcript
+    assert all(later - earlier >= 1 for earlier, later in pairwise(times))
 
 
 def test_426_turns_a_websocket_into_a_post(codex: Machine) -> None:

@@ -55,6 +55,7 @@ class StandIn:
             "port": int(self.flags["--port"]),
             "upstream_api_key_env": self.flags.get("--upstream-api-key-env"),
             "upstream_api_key_file": "--use-provider-auth-file" in self.flags,
+            "pass_rate_limits": "--pass-rate-limits" in self.flags,
             "requests_in_flight": self.busy,
             "draining": self.terminated.is_set(),
             "cwd": str(Path.cwd()),

@@ -27,7 +27,7 @@ from cfp.errors import ConfigDrift, Refused, UsageError
 from cfp.layout import DEFAULT_PROXY_BASE
 from journal.values import Unmergeable
 
-Value = TypeVar("Value", str, int)
+Value = TypeVar("Value", str, int, bool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,7 @@ class RouteRequest:
     upstream_api_key_env: str | None = None
     use_provider_auth_file: bool = False
     clear_upstream_auth: bool = False
+    pass_rate_limits: bool | None = None
 
 
 def check_key(facts: Facts, settings: Settings) -> None:
@@ -89,6 +90,7 @@ def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> S
             service_tier_policy=request.service_tier_policy or (saved.service_tier_policy if saved else Policy.AUTO),
             upstream_api_key_env=key_env,
             upstream_api_key_file=key_file,
+            pass_rate_limits=_flag_or(request.pass_rate_limits, saved.pass_rate_limits if saved else False),
         )
     )
 

@@ -28,8 +28,8 @@ from cfp.proxy.exchange.phases import (
     RELAYING,
     ExchangePhase,
 )
-from cfp.proxy.exchange.request_plan import RequestPlan, head_rewrite, is_repeatable
-from cfp.proxy.exchange.tier_refusal import STATUSES, TierTrial
+from cfp.proxy.exchange.request_plan import RequestPlan, head_rewrite, held_statuses, is_repeatable
+from cfp.proxy.exchange.tier_refusal import TierTrial
 from cfp.proxy.http import headers, messages
 from cfp.proxy.http.local_responses import LocalResponse, response_to
 from cfp.proxy.http.messages import Body, Headers, Malformed, RequestHead, ResponseEvent, ResponseHead
@@ -41,7 +41,7 @@ from cfp.proxy.upstream.pool import UpstreamConnection
 if TYPE_CHECKING:
     from cfp.proxy.http.json_splice import SplicedBody
 
-_HOLD_SECONDS: Final = 2.0  # for the rest of an answer that may refuse our tier
+_HOLD_SECONDS: Final = 2.0  # for the rest of an answer that may refuse our tier, or is about a rate limit
 
 
 class Exchange:
@@ -236,7 +236,7 @@ class Exchange:
         out = head_rewrite(self._services, head, self._plan, self._override, self._hint, expect=awaits_continue)
         self.phase = AWAITING
         self._connection = connection
-        held, masks_401 = STATUSES if record.injected else (), self._override is not None
+        held, masks_401 = held_statuses(self._services, self._plan, record), self._override is not None
         self._relay = ResponseRelay(head, held, masks_401=masks_401, awaits_continue=awaits_continue)
         connection.call(self, bodiless=head.method == b"HEAD")
         opening = headers.request_head(head, out, length)
@@ -297,6 +297,10 @@ class Exchange:
             return False
         elif self._retry_without_tier(relay, head):
             return True
+        elif relay.ended:
+            from cfp.proxy.exchange.rate_limit import with_retry_after  # noqa: PLC0415  few answers are held
+
+            relay.head = with_retry_after(head, b"".join(relay.held_pieces))
         relay.release_held(close=self._must_close())
         return False
 

@@ -11,10 +11,18 @@ from cfp.proxy.credentials import AuthOverride
 from cfp.proxy.exchange.admission import Denial
 from cfp.proxy.exchange.interfaces import WorkerServices
 from cfp.proxy.exchange.routing import Destination, Route, split_absolute
+from cfp.proxy.exchange.tier_refusal import STATUSES as TIER_REFUSALS
 from cfp.proxy.http.headers import HINT, VIA, HeadRewrite
 from cfp.proxy.http.messages import RequestHead
+from cfp.proxy.telemetry.request_record import RequestRecord
 
 _IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+# Answers that may refuse our tier, and those that may get a Retry-After.
+_HELD: Final = {
+    (injected, helped): frozenset({*(TIER_REFUSALS if injected else ()), *((429,) if helped else ())})
+    for injected in (False, True)
+    for helped in (False, True)
+}
 _OWN: Final = frozenset({Destination.HEALTH, Destination.DASHBOARD, Destination.NOT_FOUND})
 
 
@@ -48,6 +56,11 @@ def plan_request(services: WorkerServices, head: RequestHead) -> RequestPlan:
     if plan is None:
         plan = head.cache[RequestPlan] = _plan(services, head)
     return plan
+
+
+def held_statuses(services: WorkerServices, plan: RequestPlan, record: RequestRecord) -> frozenset[int]:
+    """Return the statuses of the answers to this request that are held until they are complete."""
+    return _HELD[record.injected, plan.inspected and not services.config.settings.pass_rate_limits]
 
 
 def is_repeatable(head: RequestHead) -> bool:

@@ -3,7 +3,8 @@
 unsized body    chunked for HTTP/1.1; for HTTP/1.0 it ends where the connection closes
 trailers        sent behind a chunked body only
 sized body      unchanged, with the upstream's own length
-refusal         an answer with one of these statuses is held back until it is complete, or larger than 64 KiB
+refusal         an answer with one of these statuses is held back until it is complete, or larger than 64 KiB; a 429
+                with Retry-After is not
 redirect        held back until it is released with another Location, or answered otherwise
 401             403 for the client, where the key is not its own
 """
@@ -100,7 +101,8 @@ class ResponseRelay:
                 output.append(headers.response_head(head, chunked=False, close=False))
             return
         self.head = head
-        if head.is_redirect or head.status in self._held_statuses:
+        is_dated = head.status == 429 and b"retry-after" in head.fields
+        if head.is_redirect or (head.status in self._held_statuses and not is_dated):
             self.holding = True
         else:
             output.append(self._start(head, close=close))

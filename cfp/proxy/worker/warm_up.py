@@ -22,6 +22,7 @@ _FREED_BYTES: Final = 4 * 1024 * 1024
 _NEXT_REQUEST: Final = ("cfp.proxy.exchange.tier_injection", "cfp.proxy.telemetry.log_lines")
 _RARE: Final = (
     "cfp.proxy.exchange.redirects",
+    "cfp.proxy.exchange.rate_limit",
     "cfp.proxy.exchange.websocket_tunnel",
     "cfp.host.provider.dotenv",
     "cfp.codex.toml_reader",

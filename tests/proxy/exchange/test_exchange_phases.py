@@ -98,7 +98,7 @@ class World:
 
     def _services(self) -> Any:
         return SimpleNamespace(
-            config=SimpleNamespace(limits=Limits()),
+            config=SimpleNamespace(limits=Limits(), settings=SimpleNamespace(pass_rate_limits=False)),
             credentials=SimpleNamespace(auth_override=lambda: None),
             pool=SimpleNamespace(take=self._take, dial=self._dial, forward_proxy=None),
             tier_injection=SimpleNamespace(inject=self._inject, inject_in_thread=self._inject_in_thread),
@@ -182,6 +182,7 @@ class World:
             else:
                 acts["head"] = self._respond
                 acts["refusal"] = lambda: exchange.on_response([response(400), b'{"error": "service_tier"}', END])
+                acts["rate limit"] = lambda: exchange.on_response([response(429), b'{"error": "rate limit"}', END])
                 acts["refusal that is cut"] = lambda: exchange.on_response([response(422), b"{", CUT])
                 acts["refusal without an end"] = self._refuse_without_end
             if exchange._hold_timer is not None:

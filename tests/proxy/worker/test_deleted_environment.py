@@ -165,13 +165,15 @@ def zlib_of(body: bytes) -> bytes:
 
 @asynchronous
 async def test_it_serves_on_without_its_files(tmp_path: Path) -> None:
-    """Tier and its refusal, codings, redirects, errors, WebSocket, health, log and drain: no module is looked for."""
+    """Tier, refusals, codings, redirects, limits, errors, WebSocket, health, log, drain: no module is looked for."""
     streams = answer(EVENTS, b"200 OK", b"Content-Type: text/event-stream")
     packed = answer(zlib_of(EVENTS), b"200 OK", b"Content-Type: text/event-stream", b"Content-Encoding: gzip")
     refused = answer(zlib_of(b'{"error":"unknown service_tier"}'), b"400 Bad Request", b"Content-Encoding: gzip")
     there = answer(b"", b"307 Temporary Redirect", b"Location: /api/v1/other")
     away = answer(b"", b"307 Temporary Redirect", b"Location: https://elsewhere.invalid/")
-    answers = iter([streams, packed, refused, streams, there, away, answer(b"no", b"404 Not Found"), streams])
+    limited = answer(zlib_of(b'"rate limit"'), b"429 Too Many Requests", b"Content-Encoding: gzip")
+    missing = answer(b"no", b"404 Not Found")
+    answers = iter([streams, packed, refused, streams, there, away, limited, missing, streams])
 
     async def script(call: Call) -> None:
         if call.request.get(b"upgrade"):
@@ -188,6 +190,7 @@ async def test_it_serves_on_without_its_files(tmp_path: Path) -> None:
         assert b"HTTP/1.1 200 OK" == await turn(running, zlib_of(BODY), b"Content-Encoding: gzip")
         assert b"HTTP/1.1 307 Temporary Redirect" == await turn(running)
         assert b"HTTP/1.1 400 Bad Request" == await turn(running)
+        assert b"HTTP/1.1 429 Too Many Requests" == await turn(running)
         assert b"HTTP/1.1 404 Not Found" == await turn(running)
         assert b"priority" in await websocket_turn(running)
         running.layout.config.write_bytes(
