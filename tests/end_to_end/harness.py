@@ -29,7 +29,7 @@ from cfp.demo.provider import Received
 from cfp.demo.scripted_turns import ScriptedTurn
 from cfp.host.codex_cli import find_codex
 from tests.end_to_end.listeners import Listener
-from tests.promised import answer_in
+from tests.promised import BLANK, answer_in
 from tests.systems import WINDOWS
 from tests.windows import shells
 
@@ -279,6 +279,7 @@ class Machine:
         took = time.monotonic() - began
         ran = Ran(code=process.returncode, stdout=stdout, stderr=stderr, seconds=took)
         assert in_time, ran.transcript
+        assert BLANK.search(stdout + (stderr or "")) is None, ran.transcript
         return ran
 
     def trust(self, handler: Mapping[str, Any], group: int = 0) -> None:
@@ -292,6 +293,10 @@ class Machine:
         (entry,) = json.loads(self.hooks.read_text(encoding="utf-8"))["hooks"]["SessionStart"]
         line = entry["hooks"][0]["command"]
         return shells.argv(line) if WINDOWS else shlex.split(line)
+
+    def hook_started(self) -> subprocess.Popen[str]:
+        """Start our hook as Codex does at the begin of a session, but for the shell; `finish` ends it."""
+        return self._start(self.hook_words(), self.environment(), subprocess.DEVNULL)
 
     # ---- Looking at things -------------------------------------------------------------------------------------
 

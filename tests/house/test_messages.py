@@ -9,9 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from cfp.errors import CfpError
 from cfp.messages import ERRORS, message
-from tests.house.message_tables import MessageTable, message_tables
-from tests.house.source import Module, modules
+from tests.house.message_tables import MessageTable, all_messages, message_tables
+from tests.house.source import REPOSITORY, Module, modules
+from tests.promised import BLANK, placeholders
 
 TABLES = tuple(message_tables())
 
@@ -30,6 +32,13 @@ SENTENCES_ELSEWHERE = {
     "cfp/proxy/attempt.py": "the model",
 }
 _SENTENCE = re.compile(r"(?:^|\. )[A-Z`].* .*\.\s*\Z|^[A-Z]\S* .*\.\s*\Z", re.DOTALL)
+
+
+def heirs(kind: type[CfpError]) -> Iterator[type[CfpError]]:
+    """Yield all subclasses."""
+    for heir in kind.__subclasses__():
+        yield heir
+        yield from heirs(heir)
 
 
 def _texts(module: Module) -> Iterator[tuple[int, str]]:
@@ -93,6 +102,37 @@ def test_sentences_are_sentences(table: MessageTable) -> None:
             assert text.endswith((".", "?", ":", "{message}", "{work}", "{error}", "{action}")), code
             assert "\n" not in text, code
             assert all(name is None or name.isidentifier() for _, name, _, _ in string.Formatter().parse(text)), code
+
+
+def _raised() -> Iterator[tuple[str, str, set[str]]]:
+    """Yield where each error with a constant code and named details is made, its code and the names."""
+    for module in modules("cfp"):
+        for node in ast.walk(module.tree):
+            match node:
+                case ast.Call(func=ast.Name(id=kind), args=[ast.Constant(value=str(code))]) if kind in KINDS:
+                    names = {keyword.arg for keyword in node.keywords}
+                    if None not in names:  # else `**details`, which the tests of the commands see filled
+                        yield f"{module.name} {code}", code, {str(name) for name in names}
+
+
+KINDS = {"CfpError", *(kind.__name__ for kind in heirs(CfpError))}
+# Errors that are caught on the way, and raised again with the rest.
+COMPLETED_LATER = {"cfp/core/manifest.py record_of_newer_version", "cfp/host/provider/outbound.py upstream_tls"}
+
+
+def test_every_error_has_the_values_of_its_message() -> None:
+    """No user reads "(no host)": whoever raises a code gives all that its sentence and its action name."""
+    raised = list(_raised())
+    lacking = {place for place, code, names in raised if code in ERRORS and placeholders(ERRORS[code]) - names}
+    assert lacking == COMPLETED_LATER
+    assert 100 < len(raised)
+
+
+def test_no_answer_lacks_a_value() -> None:
+    """The golden answers of all commands, and no sentence that reads as if a value were missing."""
+    texts = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "fixtures" / "results").rglob("*.json")]
+    texts += [message.sentence + message.action for message in all_messages()]
+    assert [] == [match[0] for text in texts if (match := BLANK.search(text))]
 
 
 def test_only_messages_holds_sentences() -> None:
