@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cfp.proxy.exchange.rate_limit import DEFAULT_SECONDS, MOST_SECONDS, seconds_to_wait, with_retry_after
 from cfp.proxy.http.content_coding import encode
-from cfp.proxy.http.messages import ResponseHead
+from cfp.proxy.http.messages import RequestHead, ResponseHead
+from cfp.proxy.http.response_relay import ResponseRelay
 
 CASES = json.loads((Path(__file__).parents[3] / "fixtures/wire/rate_limits.json").read_text(encoding="utf-8"))
 LIMIT = b'{"error":{"code":"rate_limit_exceeded","message":"Please try again in 1.2s."}}'
@@ -95,6 +96,19 @@ def test_a_coded_body_is_read(coding: bytes) -> None:
         (name, value) for _, name, value in head.headers
     ]
     assert b"2" == head.fields[b"retry-after"]
+
+
+@pytest.mark.parametrize(
+    ("head", "is_held"),
+    [(head_of(), True), (head_of((b"Retry-After", b"7")), False), (head_of(status=503), False)],
+    ids=["429", "429 with Retry-After", "503"],
+)
+def test_only_what_may_get_the_field_is_held(head: ResponseHead, *, is_held: bool) -> None:
+    """Any other answer begins at the client before its body is there."""
+    request = RequestHead(b"POST", b"/v1/responses", [], {}, 1, True, 2, False, False)
+    relay = ResponseRelay(request, {429})
+    relay.process([head], close=False)
+    assert (is_held, not is_held) == (relay.holding, relay.started)
 
 
 def test_any_other_head_stays() -> None:
