@@ -41,8 +41,8 @@ def add_policy_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--service-tier-policy",
         choices=[str(policy) for policy in Policy],
-        help="which requests without a tier get priority. auto: all, where Codex is signed in with an API "
-        "key; inject_missing: all; preserve: none",
+        help="which requests without a tier get priority. auto: all, where Codex talks to the provider with "
+        "an API key; inject_missing: all; preserve: none",
     )
 
 

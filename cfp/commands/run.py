@@ -30,9 +30,9 @@ from cfp.core.plan.baseline import derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.model_catalog import own_catalog
-from cfp.core.policy import EffectivePolicy, effective_policy
+from cfp.core.policy import EffectivePolicy
 from cfp.core.provider import choose_provider
-from cfp.core.route_report import route_identity, route_warnings
+from cfp.core.route_report import policy_in_effect, route_identity, route_warnings
 from cfp.core.settings import Policy, Settings
 from cfp.errors import CfpError, Refused, UsageError
 from cfp.host.codex_cli import CodexCli
@@ -196,7 +196,7 @@ def _environment(host: Host) -> dict[str, str]:
 
 
 def _tell(facts: Facts, settings: Settings) -> None:
-    effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
+    effective = policy_in_effect(facts, settings)
     details = {
         "provider": settings.provider,
         "upstream_base": settings.upstream_base,

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity
-from cfp.core.policy import EffectivePolicy, effective_policy
+from cfp.core.policy import EffectivePolicy
 from cfp.core.provider import BUILT_IN
-from cfp.core.route_report import obstacle_details, stands_in_the_way
+from cfp.core.route_report import obstacle_details, policy_in_effect, stands_in_the_way
 from cfp.core.settings import Settings
 from cfp.errors import CfpError, Failed, Refused
 from cfp.host.home import Host
@@ -122,7 +122,7 @@ def _tier(facts: Facts, doc: Mapping[str, Any], settings: Settings) -> str | Non
     chosen = doc.get("service_tier")
     if chosen in {"fast", "priority", "flex"}:
         return "flex" if chosen == "flex" else "priority"
-    effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
+    effective = policy_in_effect(facts, settings)
     return settings.service_tier if effective is EffectivePolicy.INJECT_MISSING else None
 
 

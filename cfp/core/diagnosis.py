@@ -18,6 +18,7 @@ from cfp.core.route_report import (
     key_available,
     key_details,
     key_persistent,
+    policy_login,
     route_identity,
     stands_in_the_way,
     unsendable_key,
@@ -132,7 +133,8 @@ def _refused_models(facts: Facts) -> tuple[str, ...]:
 
 
 def _unknown_fast(facts: Facts, settings: Settings) -> bool:
-    return fast_behavior(settings.service_tier_policy, facts.login) is FastBehavior.UNKNOWN_CONSERVATIVE
+    behavior = fast_behavior(settings.service_tier_policy, policy_login(facts, settings))
+    return behavior is FastBehavior.UNKNOWN_CONSERVATIVE
 
 
 # The diagnoses whose remedy replaces the worker, and their message where that cuts running streams.

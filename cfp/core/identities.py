@@ -19,6 +19,7 @@ from cfp.codex.auth_json import Login
 from cfp.core.provider import BUILT_IN, RESERVED, providers
 
 Version = tuple[int, ...]
+_OWN_KEYS: Final = ("env_key", "experimental_bearer_token", "auth")
 
 
 class ProviderAuth(enum.StrEnum):
@@ -180,6 +181,13 @@ def provider_auth(config: Mapping[str, Any], provider: str, environment: Collect
         return ProviderAuth.OTHER
     has_header = own_authorization(table) is not None or authorization_variable(table) in environment
     return ProviderAuth.HEADER if has_header else ProviderAuth.NONE
+
+
+def names_own_key(config: Mapping[str, Any], provider: str) -> bool:
+    """Whether the provider's table names a key of its own, set or not: Codex sends its login's in no place of it."""
+    table = provider_table(config, provider)
+    names_header = own_authorization(table) is not None or authorization_variable(table) is not None
+    return names_header or any(name in table for name in _OWN_KEYS)
 
 
 def provider_table(config: Mapping[str, Any], provider: str) -> Mapping[str, Any]:

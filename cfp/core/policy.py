@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cfp.codex.auth_json import LoginMode
+from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.settings import Policy
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "effective_policy",
     "fast_behavior",
     "is_opt_out",
+    "mode_of_keys",
 ]
 
 
@@ -60,6 +61,14 @@ def effective_policy(policy: Policy, login: LoginMode, *, opted_out: bool = Fals
     if policy is Policy.AUTO:
         return EffectivePolicy.PRESERVE if opted_out else _AUTO[login][0]
     return _FIXED[policy][0]
+
+
+def mode_of_keys(mode: LoginMode, login: Login, *, names_key: bool) -> LoginMode:
+    """Return the mode by which `auto` decides: Codex may talk to the provider with an API key, signed in or not.
+
+    names_key  the provider's table names a key of its own, or the proxy sends one
+    """
+    return LoginMode.API_KEY if names_key and login is Login.NONE else mode
 
 
 def chosen_tier(config: Mapping[str, Any]) -> Any:

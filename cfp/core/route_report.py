@@ -15,6 +15,7 @@ from cfp.core.identities import (
     Identity,
     authorization_variable,
     identity_through_proxy,
+    names_own_key,
     predicted_identity,
     provider_auth,
     provider_table,
@@ -22,7 +23,7 @@ from cfp.core.identities import (
 )
 from cfp.core.keys.flaws import FlawedKey, KeyFlaw, may_be_a_key
 from cfp.core.keys.obstacles import KeyObstacle, key_obstacle
-from cfp.core.policy import effective_policy, fast_behavior
+from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy, fast_behavior, mode_of_keys
 from cfp.core.provider import env_key, host_of, is_third_party
 from cfp.core.settings import Settings, loopback_port
 from cfp.core.verdict.route import profile_urls
@@ -186,12 +187,23 @@ def preparation_code(facts: Facts, settings: Settings) -> PreparationCode:
     return "not_prepared" if route_identity(facts, settings).login_goes_direct else "optional"
 
 
+def policy_login(facts: Facts, settings: Settings) -> LoginMode:
+    """Return the mode by which the policy `auto` decides about requests to the provider."""
+    names_key = settings.overrides_auth or names_own_key(facts.codex_config, settings.provider)
+    return mode_of_keys(facts.login, facts.codex_login, names_key=names_key)
+
+
+def policy_in_effect(facts: Facts, settings: Settings) -> EffectivePolicy:
+    """Return what becomes of a request without a tier."""
+    return effective_policy(settings.service_tier_policy, policy_login(facts, settings), opted_out=facts.opted_out)
+
+
 def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -> dict[str, Any]:
     """Return the shared block, with names and places of keys, never a key.
 
     pending  the running worker serves older settings: the key of the saved ones is not on the wire yet
     """
-    effective = effective_policy(settings.service_tier_policy, facts.login, opted_out=facts.opted_out)
+    effective = policy_in_effect(facts, settings)
     available = key_available(facts, settings)
     preparation, hint = preparation_code(facts, settings), hint_code(facts, settings)
     text = HINTS[hint].filled(key_details(facts, settings))
@@ -206,7 +218,7 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
         "service_tier": settings.service_tier,
         "service_tier_policy": settings.service_tier_policy,
         "service_tier_effective_policy": effective,
-        "fast_behavior": fast_behavior(settings.service_tier_policy, facts.login),
+        "fast_behavior": fast_behavior(settings.service_tier_policy, policy_login(facts, settings)),
         "login_mode": facts.login,
         "pass_rate_limits": settings.pass_rate_limits,
         "upstream_auth": settings.upstream_auth,

@@ -14,11 +14,21 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from cfp.codex.auth_json import api_key, login_mode
+from cfp.codex.auth_json import Login, api_key, login_mode
+from cfp.codex.auth_json import login as auth_login
 from cfp.core import header_names
 from cfp.core.keys.bearer import bearer, is_key
 from cfp.core.keys.provider_auth import stored_keys
-from cfp.core.policy import EffectivePolicy, LoginMode, chosen_tier, effective_policy, is_opt_out
+from cfp.core.policy import (
+    EffectivePolicy,
+    FastBehavior,
+    LoginMode,
+    chosen_tier,
+    effective_policy,
+    fast_behavior,
+    is_opt_out,
+    mode_of_keys,
+)
 from cfp.core.settings import Policy, Settings
 from cfp.host.system.files.file_use import read_bytes
 from cfp.layout import SYSTEM, Layout, SystemLayout
@@ -163,6 +173,8 @@ class Credentials:
         self._config = StatCached(layout.config, self._parse_config)
         above, self._below = (system.requirements, system.managed), StatCached(system.config, _StatedTier())
         self._above = tuple(StatCached(path, _StatedTier()) for path in above)
+        # Read only where nobody is signed in.
+        self._names_key = tuple(StatCached(path, self._parse_names_key) for path in (layout.config, system.config))
         self._auth = StatCached(layout.auth, lambda data: data)
         self._provider_auth = StatCached(layout.provider_auth, self._parse_provider_auth)
         self._dotenv = StatCached(layout.dotenv, self._parse_dotenv)
@@ -170,7 +182,7 @@ class Credentials:
         self._fixed_policy = None if policy is Policy.AUTO else effective_policy(policy, LoginMode.UNKNOWN)
         self._config_marks = (*_CONFIG_MARKS, *_HEADERS_MARKS) if settings.overrides_auth else _CONFIG_MARKS
         self._last_config: _UserConfig | None = None
-        self._login: tuple[bytes | None, str | None, LoginMode] | None = None
+        self._login: tuple[bytes | None, str | None, tuple[LoginMode, Login]] | None = None
         self._last_key: str | None = None
         self._override: AuthOverride | None = None  # of the last key
 
@@ -238,16 +250,40 @@ class Credentials:
 
     def login(self) -> LoginMode:
         """Return how Codex is signed in now."""
+        return self._logins()[0]
+
+    def _logins(self) -> tuple[LoginMode, Login]:
         data, store = self._auth.get(), self._config.get().credentials_store
         if self._login is None or self._login[0] is not data or self._login[1] != store:
-            self._login = (data, store, login_mode(data, store))
+            self._login = (data, store, (login_mode(data, store), auth_login(data, store)))
         return self._login[2]
 
     def effective_policy(self) -> EffectivePolicy:
         """Return the policy for a request without a tier, now."""
         if self._fixed_policy is not None:
             return self._fixed_policy
-        return effective_policy(Policy.AUTO, self.login(), opted_out=is_opt_out(self._tier_in_force()))
+        return effective_policy(Policy.AUTO, self._policy_login(), opted_out=is_opt_out(self._tier_in_force()))
+
+    def fast_behavior(self) -> FastBehavior:
+        """Return the behaviour that a user notices, now."""
+        return fast_behavior(self._settings.service_tier_policy, self._policy_login())
+
+    def _policy_login(self) -> LoginMode:
+        mode, login = self._logins()
+        if login is not Login.NONE:
+            return mode
+        names_key = self._settings.overrides_auth or any(file.get() for file in self._names_key)
+        return mode_of_keys(mode, login, names_key=names_key)
+
+    def _parse_names_key(self, data: bytes | None) -> bool:
+        """Whether the file names a key of the provider's own."""
+        from cfp.codex.toml_reader import loads  # noqa: PLC0415  see below
+        from cfp.core.identities import names_own_key  # noqa: PLC0415  only where nobody is signed in
+
+        try:
+            return names_own_key(loads((data or b"").decode("utf-8-sig")), self._settings.provider)
+        except ValueError:
+            return False
 
     def _tier_in_force(self) -> Any:
         """Return the tier of the highest file that states one, as `Facts.opted_out` reads them."""

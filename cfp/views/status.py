@@ -15,7 +15,7 @@ _LEVELS: Final = {"ok": GOOD, "attention": WARN, "risk": BAD}
 BEHAVIORS: Final = {
     "app_controlled": "the proxy adds no tier: with a ChatGPT login, Codex's own Fast switch decides",
     "auto_global_priority": (
-        "the proxy adds {tier} to requests without a tier, because Codex is signed in with an API key"
+        "the proxy adds {tier} to requests without a tier, because Codex talks to the provider with an API key"
     ),
     "global_priority": "the proxy adds {tier} to every request without a tier",
     "preserve_only": "the proxy never adds a tier",

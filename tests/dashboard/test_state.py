@@ -88,7 +88,7 @@ def test_commands_of_every_diagnosis_mean_the_home(code: DiagnosisCode) -> None:
 def test_the_state_tells_the_route_and_no_secret() -> None:
     """The state has the names and places of keys, as health has them."""
     health = {"pid": 7, "login_mode": "chatgpt", "upstream_api_key_available": True, "nonce": "n0nce"}
-    health |= {"upstream_websocket": "served"}
+    health |= {"upstream_websocket": "served", "fast_behavior": "app_controlled"}
     page_state = state(SETTINGS, health, Snapshot(), tier_statistics=[{"model": "m"}])
     assert "RELAY_KEY" == page_state["route"]["key_env"]
     assert "served" == page_state["route"]["websocket"]

@@ -89,6 +89,10 @@ def _cut(text: str) -> Act:
     return lambda place: place.replace("config.toml", text, "")
 
 
+def _keep_login_in_keyring(place: Block) -> None:
+    place.lay_out(relay_config(place.upstream.base_url, top='cli_auth_credentials_store = "keyring"'))
+
+
 def _lose(*names: str) -> Act:
     return lambda place: place.lose(*names)
 
@@ -306,7 +310,7 @@ DIAGNOSED: Final[dict[str, Scenario | str]] = {
         arrange=_do(_enable, lambda place: place.circumstances.health.update(service_tier_refused_by=["gpt-5.5"])),
         by_hand=lambda place: place.circumstances.health.clear(),
     ),
-    "fast_policy_unknown": Scenario(arrange=_do(Block.lay_out, _lose("auth.json"), Block.install)),
+    "fast_policy_unknown": Scenario(arrange=_do(_keep_login_in_keyring, _lose("auth.json"), Block.install)),
 }
 
 # ---- Refusals and failures ---------------------------------------------------------------------------------------

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfp.codex import auth_json
+from cfp.codex.auth_json import login_mode
 from cfp.core import header_names
-from cfp.core.policy import EffectivePolicy, LoginMode
+from cfp.core.policy import EffectivePolicy, FastBehavior, LoginMode
+from cfp.core.route_report import policy_in_effect
 from cfp.core.settings import Policy, Settings
 from cfp.errors import Failed
 from cfp.host.administrator import read_system_files
@@ -197,6 +200,47 @@ def test_the_highest_file_that_states_a_tier_counts(*, tiers: list[str | None], 
         expected = next(filter(None, tiers), None) == "default"
         assert expected == (worker.effective_policy() is EffectivePolicy.PRESERVE)
         assert expected == surveyed.opted_out
+
+
+AUTHS = [None, "{}", KEY, CHATGPT, '{"auth_mode":"chatgpt"}', '{"auth_mode":"of tomorrow"}', "{"]
+STORES = ["", 'cli_auth_credentials_store = "keyring"\n']
+# Tables of the provider, and whether they name a key of its own.
+TABLES = {
+    'env_key = "RELAY_KEY"': True,
+    'env_key = "UNSET"': True,
+    'experimental_bearer_token = "sk"': True,
+    'auth = { command = "print" }': True,
+    'http_headers = { Authorization = "Bearer sk" }': True,
+    'env_http_headers = { Authorization = "RELAY_KEY" }': True,
+    'http_headers = { X-Team = "blue" }': False,
+    "requires_openai_auth = true": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize("auth", AUTHS)
+@pytest.mark.parametrize("store", STORES, ids=["file", "keyring"])
+@pytest.mark.parametrize("override", [{}, {"upstream_api_key_env": "RELAY_KEY"}], ids=["preserved", "split"])
+def test_a_provider_with_its_own_key_is_api_key_mode(
+    tmp_path: Path, auth: str | None, store: str, override: dict[str, str]
+) -> None:
+    """The provider's own key decides where nobody is signed in; worker and commands agree on every combination."""
+    layout = Layout(tmp_path)
+    if auth is not None:
+        layout.auth.write_text(auth)
+    data = None if auth is None else auth.encode()
+    for table, names_key in TABLES.items():
+        layout.config.write_text(f'{store}model_provider = "relay"\n[model_providers.relay]\nname = "R"\n{table}\n')
+        keyring = "keyring" if store else None
+        mode, login = login_mode(data, keyring), auth_json.login(data, keyring)
+        home = facts(layout.config.read_bytes(), login=mode, codex_login=login)
+        settings = settings_of(**override)
+        worker = Credentials(settings, layout, ENVIRON)
+        assert policy_in_effect(home, settings) is worker.effective_policy()
+        has_key = names_key or bool(override)
+        injects = has_key if login is auth_json.Login.NONE else mode is LoginMode.API_KEY
+        assert injects == (worker.effective_policy() is EffectivePolicy.INJECT_MISSING)
+        assert (worker.fast_behavior() is FastBehavior.AUTO_GLOBAL_PRIORITY) == injects
 
 
 def test_an_administrators_file_that_breaks_does_not_undo_the_opt_out(tmp_path: Path) -> None:

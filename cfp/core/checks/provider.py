@@ -7,7 +7,7 @@ from cfp.core.diagnosis import message_code_for
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity
 from cfp.core.plan.model_catalog import catalog_details, catalog_url, is_proxied, passed_by
-from cfp.core.policy import EffectivePolicy, effective_policy
+from cfp.core.policy import EffectivePolicy
 from cfp.core.provider import active_provider, env_key, host_of, provider_url
 from cfp.core.route_report import (
     codex_identity,
@@ -18,6 +18,7 @@ from cfp.core.route_report import (
     key_warnings,
     obstacle_details,
     obstacle_of,
+    policy_in_effect,
     route_identity,
     stands_in_the_way,
     variables_of_new_programs,
@@ -88,7 +89,7 @@ def service_tier_policy(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     if facts.settings is None:
         return _without_settings(facts)
     policy = facts.settings.service_tier_policy
-    effective = effective_policy(policy, facts.login, opted_out=facts.opted_out)
+    effective = policy_in_effect(facts, facts.settings)
     detail = PASSES["policy"].filled({"policy": policy, "effective": effective}).sentence
     if facts.opted_out:
         detail += OPTED_OUT.format(place=_place_of_tier(facts), tier=facts.tier_in_force)

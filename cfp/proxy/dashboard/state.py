@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cfp.advice import at_home, commands_in
 from cfp.core.health import parse_health
-from cfp.core.policy import FastBehavior, LoginMode, fast_behavior
 from cfp.core.settings import Settings
 from cfp.core.traffic.requests import Line, outcome, purpose
 from cfp.proxy.dashboard.snapshot import Snapshot
@@ -90,14 +89,11 @@ def _route(settings: Settings, health: Mapping[str, Any]) -> dict[str, Any]:
 def _fast(
     settings: Settings, health: Mapping[str, Any], tier_statistics: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    login = health.get("login_mode")
-    login_mode = LoginMode(login) if login in list(LoginMode) else LoginMode.UNKNOWN
-    behavior: FastBehavior = fast_behavior(settings.service_tier_policy, login_mode)
     return {
         "tier": settings.service_tier,
         "policy": settings.service_tier_policy,
         "effective_policy": health.get("service_tier_effective_policy"),
-        "behavior": behavior,
+        "behavior": health.get("fast_behavior"),
         "refused_by": health.get("service_tier_refused_by") or [],
         "evidence": list(tier_statistics),
     }

@@ -79,6 +79,7 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
         **{setting.name: getattr(settings, setting.name) for setting in SERVED_SETTINGS},
         "port": worker.port,
         "service_tier_effective_policy": credentials.effective_policy().value,
+        "fast_behavior": credentials.fast_behavior().value,
         "login_mode": credentials.login().value,
         "upstream_auth": settings.upstream_auth,
         "upstream_api_key_source": credentials.key_source,

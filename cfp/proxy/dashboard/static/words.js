@@ -19,7 +19,7 @@ export function behavior({ behavior, effective_policy, tier }) {
   if (behavior === "auto_global_priority" && effective_policy === "preserve") return 'the proxy adds no tier, because Codex\'s configuration says `service_tier = "default"` or `"flex"`';
   const sentences = {
     app_controlled: "the proxy adds no tier: with a ChatGPT login, Codex's own Fast switch decides",
-    auto_global_priority: `the proxy adds \`${tier}\` to requests without a tier, because Codex is signed in with an API key`,
+    auto_global_priority: `the proxy adds \`${tier}\` to requests without a tier, because Codex talks to the provider with an API key`,
     global_priority: `the proxy adds \`${tier}\` to every request without a tier`,
     preserve_only: "the proxy never adds a tier",
     unknown_conservative: "the proxy adds no tier, because the login is unknown",
