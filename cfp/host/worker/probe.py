@@ -113,7 +113,7 @@ def free_port_near(host: str, port: int) -> int:
 
 
 def _refusals(host: str, port: int) -> set[int]:
-    """Return the errno of a test listener on each address of the name; 0 for success."""
+    """Return the errno of a test binding on each address of the name; 0 for success."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError:
@@ -129,8 +129,8 @@ def _refusal(family: int, address: Any) -> int:
     with probe_socket:
         try:
             probe_socket.setsockopt(socket.SOL_SOCKET, BIND_OPTION, 1)
+            # Not listening: on POSIX a worker can listen meanwhile, and nobody takes this socket for a listener.
             probe_socket.bind(address)
-            probe_socket.listen(1)
         except OSError as error:
             return error.errno or errno.EIO  # WinError 10013 comes as EACCES
     return 0

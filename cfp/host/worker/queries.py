@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from cfp.core.facts import PortFact, PortState
 from cfp.core.health import WorkerHealth, parse_health
@@ -15,6 +16,8 @@ from cfp.layout import Layout, is_same_home
 from cfp.socket_owner import own_user, user_name
 
 PROBE_TIMEOUT_S = 2.0
+_LOOKS = 3
+Ask: TypeAlias = Callable[[str, int, float], tuple[probe.Status, dict[str, Any] | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,7 @@ class WorkerQueries:
 
 
 def _port(layout: Layout, host: str, port: int) -> PortFact:
-    health = health_at(host, port, PROBE_TIMEOUT_S)
+    health, is_free = _listening_worker(host, port)
     if health is not None:
         home = health.codex_home
         ours = _is_this_home(home, layout) if home else find_predecessor(layout, host, port) is not None
@@ -49,7 +52,7 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
             out_of_sight=ours and processes.started(health.pid) is None,
             free_port=0 if ours else probe.free_port_near(host, port),
         )
-    if probe.port_free(host, port):
+    if is_free:
         return PortFact(host=host, port=port, state=PortState.FREE)
     listener = probe.port_owner(port)
     barred = listener is None and probe.port_barred(host, port)
@@ -63,6 +66,25 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
         other_user=other_user,
         free_port=probe.free_port_near(host, port),
     )
+
+
+def _listening_worker(
+    host: str, port: int, ask: Ask = probe.probe, is_free: Callable[[str, int], bool] = probe.port_free
+) -> tuple[WorkerHealth | None, bool]:
+    """Return the health of the worker at an address, or None and whether the port is free.
+
+    Between the two questions a worker may begin to listen, or one may end and the next begin: they are repeated where
+    the answers contradict each other, or another session's worker would be taken for a stranger.
+    """
+    for _ in range(_LOOKS):
+        status, answer = ask(host, port, PROBE_TIMEOUT_S)
+        if answer is not None:
+            return parse_health(answer), False
+        if is_free(host, port):
+            return None, True
+        if status not in {probe.Status.REFUSED, probe.Status.HUNG_UP}:
+            break
+    return None, False
 
 
 def _in_words(listener: probe.PortOwner | None, *, other_user: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 
 from cfp.host.worker import health_request, probe, processes
 from cfp.host.worker.probe import Status
+from cfp.host.worker.queries import _listening_worker
 from cfp.layout import HEALTH_PATH
+from cfp.proxy.worker.listener import bind
 from cfp.socket_owner import own_user
 from tests.forger import forger
 from tests.host.conftest import free_port
@@ -26,6 +29,21 @@ from tests.systems import as_root, named_ipv6, show_owner
 
 BODY = b'{"ok": true, "pid": 7, "nonce": "ab12", "upstream_base": "https://r.example/v1", "requests_in_flight": 2}'
 HEALTHY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+
+@pytest.mark.parametrize("first", [Status.REFUSED, Status.HUNG_UP])
+def test_a_worker_that_begins_to_listen_is_no_stranger(first: Status) -> None:
+    """Nobody answers, and then the port is not free: a worker came between the two questions, and is asked again."""
+    answers = iter([(first, None), (Status.HEALTHY, json.loads(BODY))])
+    health, free = _listening_worker("127.0.0.1", 1, lambda *_: next(answers), lambda *_: False)
+    assert (7, False) == (health and health.pid, free)
+
+
+@pytest.mark.parametrize("outcome", [Status.FOREIGN, Status.TIMED_OUT, Status.OTHER_USER])
+def test_a_stranger_is_asked_once(outcome: Status) -> None:
+    """A listener that answers otherwise, or not at all, costs one question."""
+    answers = iter([(outcome, None)])
+    assert (None, False) == _listening_worker("127.0.0.1", 1, lambda *_: next(answers), lambda *_: False)
 
 
 def test_the_path_is_the_layouts() -> None:
@@ -172,6 +190,15 @@ def test_no_bytes_make_it_raise(body: bytes, cut: int) -> None:
     assert health_request._parse(body) is None
 
 
+ASKING = """
+import sys
+from cfp.host.worker import probe
+print(flush=True)
+while True:
+    probe.port_free("127.0.0.1", int(sys.argv[1]))
+"""
+
+
 class TestPorts:
     @contextmanager
     def listener(self, address: str, family: socket.AddressFamily = socket.AF_INET) -> Iterator[int]:
@@ -183,6 +210,25 @@ class TestPorts:
         """Asking takes nothing."""
         port = free_port()
         assert [probe.port_free("127.0.0.1", port) for _ in range(2)] == [True, True]
+
+    @pytest.mark.posix("Windows binds exclusively")
+    def test_asking_keeps_no_worker_from_it(self) -> None:
+        """Twelve hooks ask at once whether the port is free, while one of their workers begins to listen."""
+        port = free_port()
+        asking = [
+            subprocess.Popen([sys.executable, "-c", ASKING, str(port)], stdout=subprocess.PIPE) for _ in range(2)
+        ]
+        try:
+            for process in asking:
+                assert process.stdout is not None
+                assert process.stdout.readline()
+            for _ in range(1000):
+                for listening in bind("127.0.0.1", port):
+                    listening.close()
+        finally:
+            for process in asking:
+                process.kill()
+                process.communicate()
 
     @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
     def test_a_listener_takes_it(self, address: str) -> None:
