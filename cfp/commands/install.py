@@ -11,7 +11,7 @@ from cfp.commands.command import Command
 from cfp.commands.rehearsal import check_machine, rehearse
 from cfp.commands.route_flags import add_clear_argument, add_rate_limit_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
-from cfp.commands.verification import send, skipped_verification
+from cfp.commands.verification import send, skipped_verification, tier_warnings
 from cfp.core.facts import Facts
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import InstallPlan, plan_install
@@ -141,7 +141,12 @@ def run(args: Args, host: Host) -> Result:
         after, read_back = _look_back(host, lease, plan, facts.codex_version)
     if not args.prepare_only:
         host.reserve.keep(sum(len(data) for change in plan.changes for data in (change.before, change.after) if data))
-    fields = {**_fields(after, plan, switch), "verification": verification, **read_back, **recovered}
+    fields = {
+        **_fields(after, plan, switch, tier_warnings(verification)),
+        "verification": verification,
+        **read_back,
+        **recovered,
+    }
     return Result(
         status="prepared" if args.prepare_only else "installed",
         exit_code=2 if _NOT_IN_FORCE & set(fields["warnings"]) else 0,
@@ -223,7 +228,7 @@ def _planned(facts: Facts, plan: InstallPlan) -> dict[str, Any]:
     }
 
 
-def _fields(facts: Facts, plan: InstallPlan, switch: Switch) -> dict[str, Any]:
+def _fields(facts: Facts, plan: InstallPlan, switch: Switch, of_tier: tuple[RouteWarning, ...]) -> dict[str, Any]:
     shortcomings = _shortcomings(facts, plan)
     done = RESULTS["prepared" if plan.hook is None else "installed"]
     done = next((warning.message for warning in shortcomings if warning.code in _NOT_IN_FORCE), done)
@@ -237,7 +242,7 @@ def _fields(facts: Facts, plan: InstallPlan, switch: Switch) -> dict[str, Any]:
         "startup_hook": _hook_fields(facts, plan),
         "switch_order": "proxy_started_before_config_switch" if plan.hook else None,
         "start_result": _start_result(plan, switch),
-        **warning_fields((*plan.route_warnings, *shortcomings), plan.warnings),
+        **warning_fields((*plan.route_warnings, *shortcomings, *of_tier), plan.warnings),
         "hooks_opt_out_overridden": "hooks_opt_out_overridden" in plan.warnings,
         "message": done.sentence,
         "next_user_action": done.action,

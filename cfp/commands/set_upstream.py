@@ -9,13 +9,13 @@ from typing import Any
 from cfp.commands.command import Command, always
 from cfp.commands.route_flags import add_clear_argument, add_rate_limit_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
-from cfp.commands.verification import skipped_verification, verify_candidate
+from cfp.commands.verification import skipped_verification, tier_warnings, verify_candidate
 from cfp.core.facts import Facts
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.set_upstream import UpstreamPlan, plan_set_upstream
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.provider import is_same_url
-from cfp.core.route_report import route_and_auth, route_warnings, warning_fields
+from cfp.core.route_report import RouteWarning, route_and_auth, route_warnings, warning_fields
 from cfp.core.settings import Policy
 from cfp.core.state import state_of, uses_proxy
 from cfp.host.home import LOCK_TIMEOUT_S, Host
@@ -102,11 +102,17 @@ def run(args: Args, host: Host) -> Result:
             changes=plan.changes,
         )
     after = host.survey(settled=True)
-    fields = {**_fields(facts, plan, switch, after), "verification": verification, **recovered}
+    fields = {
+        **_fields(facts, plan, switch, after, tier_warnings(verification)),
+        "verification": verification,
+        **recovered,
+    }
     return Result(status="upstream_updated", fields=fields)
 
 
-def _fields(facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts) -> dict[str, Any]:
+def _fields(
+    facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts, of_tier: tuple[RouteWarning, ...]
+) -> dict[str, Any]:
     before = facts.running_worker
     outcome = _start_status(plan, running_before=before is not None)
     done = {"deferred": RESULTS["upstream_deferred"], "not_running": RESULTS["upstream_saved"]}.get(
@@ -116,7 +122,7 @@ def _fields(facts: Facts, plan: UpstreamPlan, switch: Switch, after: Facts) -> d
     return {
         **route_and_auth(after, plan.settings, pending=plan.restart_required),
         "state": state_of(after),
-        **warning_fields(route_warnings(after, plan.settings)),
+        **warning_fields((*route_warnings(after, plan.settings), *of_tier)),
         "previous_upstream_base": plan.previous.upstream_base,
         "config_matches": uses_proxy(after),
         "restart_required": plan.restart_required,

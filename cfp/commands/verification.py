@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity
 from cfp.core.policy import EffectivePolicy
 from cfp.core.provider import BUILT_IN
-from cfp.core.route_report import obstacle_details, policy_in_effect, stands_in_the_way
+from cfp.core.route_report import RouteWarning, obstacle_details, policy_in_effect, stands_in_the_way
 from cfp.core.settings import Settings
 from cfp.errors import CfpError, Failed, Refused
 from cfp.host.home import Host
@@ -20,6 +21,7 @@ from cfp.host.provider.request_extras import request_extras
 from cfp.host.session_version import version_of_home
 from cfp.host.system import windows
 from cfp.messages import ErrorCode
+from cfp.messages.diagnoses import DIAGNOSES
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -41,6 +43,7 @@ def candidate_request(host: Host, facts: Facts, settings: Settings) -> verificat
         upstream_base=settings.upstream_base,
         model=candidate_model(host, doc),
         service_tier=_tier(facts, doc, settings),
+        adds_tier=_own_tier(doc) is None,
         key=key,
         extras=request_extras(doc, settings.provider, host.disk.read(host.layout.dotenv), host.environ),
         overrides=settings.overrides_auth,
@@ -63,14 +66,33 @@ def verify_candidate(host: Host, facts: Facts, settings: Settings, timeout: floa
 
 
 def send(host: Host, facts: Facts, request: verification.VerificationRequest, timeout: float) -> dict[str, Any]:
-    """Send the request and return the field `verification`; raises Failed(upstream_…)."""
+    """Send the request and return the field `verification`; raises Failed(upstream_…).
+
+    A provider that refuses our tier is tried without it, since the worker would do the same for each turn.
+    """
     environ = outbound_environ(host.environ, host.disk.read(host.layout.dotenv))
     from cfp.proxy.attempt import verify  # noqa: PLC0415  most commands send no request
+    from cfp.proxy.exchange.tier_refusal import STATUSES  # noqa: PLC0415  the same
 
     try:
         return verify(request, timeout, environ=environ).to_json()
     except Failed as error:
-        raise _explained(error, request, codex_files(host, facts.codex_config)) from error
+        failure = _explained(error, request, codex_files(host, facts.codex_config))
+        if not request.adds_tier or error.code != "upstream_rejected" or error.details.get("status") not in STATUSES:
+            raise failure from error
+    try:
+        bare = verify(replace(request, service_tier=None), timeout, environ=environ)
+    except Failed as error:
+        raise failure from error
+    return replace(bare, service_tier_request=request.service_tier, service_tier_refused=True).to_json()
+
+
+def tier_warnings(verification: Mapping[str, Any]) -> tuple[RouteWarning, ...]:
+    """Return the warning of a provider that refuses the tier; none for any other verification."""
+    if not verification["service_tier_refused"]:
+        return ()
+    details = {"tier": verification["service_tier_request"], "models": verification["model"]}
+    return (RouteWarning(code="tier_refused", message=DIAGNOSES["tier_refused"].filled(details)),)
 
 
 def _explained(error: Failed, request: verification.VerificationRequest, files: keys.CodexFiles) -> Failed:
@@ -119,11 +141,19 @@ def candidate_model(host: Host, doc: Mapping[str, Any], *, unknown: ErrorCode = 
 
 def _tier(facts: Facts, doc: Mapping[str, Any], settings: Settings) -> str | None:
     """Return the tier that would be sent: Codex's own choice, else the one that the policy adds."""
+    chosen = _own_tier(doc)
+    if chosen is not None:
+        return chosen
+    effective = policy_in_effect(facts, settings)
+    return settings.service_tier if effective is EffectivePolicy.INJECT_MISSING else None
+
+
+def _own_tier(doc: Mapping[str, Any]) -> str | None:
+    """Return the tier that Codex sends by the user's own choice, by its name on the wire; None for none."""
     chosen = doc.get("service_tier")
     if chosen in {"fast", "priority", "flex"}:
         return "flex" if chosen == "flex" else "priority"
-    effective = policy_in_effect(facts, settings)
-    return settings.service_tier if effective is EffectivePolicy.INJECT_MISSING else None
+    return None
 
 
 def candidate_key(

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from cfp.codex import config_toml
 from cfp.commands.command import Command
 from cfp.commands.route_flags import add_clear_argument, add_route_arguments
-from cfp.commands.verification import verify_candidate
+from cfp.commands.verification import tier_warnings, verify_candidate
 from cfp.core.plan.baseline import derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.install import check_readable
 from cfp.core.provider import choose_provider
+from cfp.core.route_report import warning_fields
 from cfp.core.settings import Policy
 from cfp.host.home import Host
 from cfp.host.survey import RequestedAddress
@@ -75,6 +76,7 @@ def run(args: Args, host: Host) -> Result:
         **verification,
         "verification": verification,
         "service_tier_policy": settings.service_tier_policy,
+        **warning_fields(tier_warnings(verification)),
         **untouched,
         "message": done.sentence,
         "next_user_action": done.action,

@@ -178,6 +178,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "profile":                       ("string", "what was asked for: smoke is one word, full some hundred tokens"),
     "model":                         ("string", "for which model"),
     "service_tier_request":          ("string null", "with which tier"),
+    "service_tier_refused":          ("boolean", "the provider refused the request with the tier that the proxy adds, and answered it without"),
     "response_status":               ("integer null", "HTTP status of the answer"),
     "response_content_type":         ("string null", "its content type"),
     "response_service_tier":         ("string null", "the tier that its first event names"),

@@ -6,7 +6,7 @@ import pytest
 
 from cfp.demo.scripted_turns import Cut, NotSse, Reject, Reply, Stall
 from tests.down_provider import down_provider
-from tests.end_to_end.harness import KEY, Machine, Ran, relay_config
+from tests.end_to_end.harness import KEY, MODEL, Machine, Ran, relay_config
 
 
 def _refused(machine: Machine, *arguments: str) -> Ran:
@@ -71,3 +71,32 @@ def test_verification_can_be_left_out(machine: Machine) -> None:
     ran = machine.install("--no-verify")
     assert ("installed", "skipped") == (ran.json["status"], ran.json["verification"]["status"])
     assert () == machine.upstream.received
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_provider_without_fast_is_no_obstacle(machine: Machine, status: int) -> None:
+    """It answers without the tier, and every command that tries it says that Fast is off."""
+    machine.relay()
+    refusal = Reject(status=status, message="参数错误")
+    machine.upstream.script(refusal)
+    ran = machine.install()
+    assert (["tier_refused"], True) == (ran.json["warnings"], ran.json["verification"]["service_tier_refused"])
+    assert MODEL in ran.json["warning_messages"][0]
+    assert ["priority", None] == [turn.json().get("service_tier") for turn in machine.upstream.turns]
+    for words in (("verify-upstream",), ("set-upstream", "--service-tier-policy", "inject_missing")):
+        machine.upstream.script(refusal)
+        again = machine.cfp(*words)
+        assert (0, ["tier_refused"]) == (again.code, again.json["warnings"]), again.transcript
+    machine.upstream.script(refusal)
+    doctor = machine.cfp("doctor", "--online").json
+    (check,) = (check for check in doctor["checks"] if check["name"] == "provider_answers")
+    assert ("tier_refused", True) == (check["code"], check["ok"])
+
+
+def test_a_request_that_is_wrong_without_the_tier_too_is_refused(machine: Machine) -> None:
+    """The provider's first words are the reason."""
+    machine.relay()
+    machine.upstream.script(Reject(status=400, message="No such model."), Reject(status=400, message="Again."))
+    ran = machine.cfp("install", "--start", "--port", str(machine.port))
+    assert (2, "upstream_rejected") == (ran.code, ran.json["code"])
+    assert "No such model." in ran.json["error"]

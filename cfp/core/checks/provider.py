@@ -56,6 +56,9 @@ def provider_answers(_: Facts, surroundings: DoctorFacts) -> CheckResult:
         return failure(error.code, message(error.code, error.details))
     if answer is None:
         return success(PASSES["provider_not_asked"])
+    if answer["service_tier_refused"]:
+        details = {"tier": answer["service_tier_request"], "models": answer["model"]}
+        return advice("tier_refused", DIAGNOSES["tier_refused"].filled(details), **answer)
     return success(PASSES["provider_answers"].filled(answer), **answer)
 
 

@@ -14,7 +14,8 @@ from cfp.host.provider.request_extras import RequestExtras
 class VerificationRequest:
     """The request that tries a candidate route.
 
-    service_tier  the tier that the candidate policy would add; None for none
+    service_tier  the tier that the request has; None for none
+    adds_tier     it is the one that the policy adds, and not the user's own choice
     key           None where the provider wants none
     overrides     the key replaces Codex's own identity headers, as the worker's override mode does
     client        the Codex in whose place it is sent
@@ -27,6 +28,7 @@ class VerificationRequest:
     key: ProviderKey | None
     extras: RequestExtras = field(default_factory=RequestExtras)
     overrides: bool = False
+    adds_tier: bool = False
     client: CodexClient = field(default_factory=CodexClient)
 
 
@@ -35,6 +37,7 @@ class Verification:
     """The result field `verification`; times in milliseconds from the start, None where skipped.
 
     response_service_tier  the tier in the first event; later events are not read
+    service_tier_refused   the provider refused the request with the tier, and answered it without
     """
 
     status: str
@@ -47,6 +50,7 @@ class Verification:
     first_event_ms: int | None = None
     total_ms: int | None = None
     response_service_tier: str | None = None
+    service_tier_refused: bool = False
     api_key_source: str | None = None
     request: str = "POST /v1/responses"
     stream: bool = True
