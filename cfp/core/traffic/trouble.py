@@ -120,8 +120,12 @@ class Traffic:
         }
 
 
-def traffic_of(newest_first: Iterable[Line], settings_generation: str, key_changed_at: float = 0.0) -> Traffic:
+def traffic_of(
+    newest_first: Iterable[Line], settings_generation: str, key_changed_at: float = 0.0, away_at: float | None = None
+) -> Traffic:
     """Return the state of the route by the worker's log lines; those of other settings do not count.
+
+    away_at         seconds since the epoch: the provider cannot be reached, and requests wait for it
 
     key_changed_at  seconds since the epoch: a key that is newer than the request has not been refused or missed
     """
@@ -138,7 +142,11 @@ def traffic_of(newest_first: Iterable[Line], settings_generation: str, key_chang
         if result is Outcome.FAILED:
             newest = newest or line
             in_row += 1
-    return Traffic(last_success=last_success, trouble=_trouble(newest, in_row, key_changed_at))
+    trouble = _trouble(newest, in_row, key_changed_at)
+    if away_at is not None:
+        at = datetime.fromtimestamp(away_at, UTC).isoformat(timespec="milliseconds")
+        trouble = Trouble(code="provider_unreachable", at=at, error_type="upstream_unreachable", in_row=in_row + 1)
+    return Traffic(last_success=last_success, trouble=trouble)
 
 
 def _trouble(line: Line | None, in_row: int, key_changed_at: float) -> Trouble | None:

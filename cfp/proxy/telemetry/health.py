@@ -37,6 +37,9 @@ class ReportingWorker(Protocol):
     def newest_lines(self) -> Iterator[dict[str, Any]]: ...
 
     @property
+    def away_at(self) -> float | None: ...
+
+    @property
     def settings_generation(self) -> str: ...
 
     @property
@@ -70,7 +73,9 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
     """Return the JSON of `GET /__codex_fast_proxy/health`."""
     config, credentials = worker.config, worker.credentials
     settings = config.settings
-    traffic = traffic_of(worker.newest_lines(), worker.settings_generation, credentials.key_changed_at())
+    traffic = traffic_of(
+        worker.newest_lines(), worker.settings_generation, credentials.key_changed_at(), worker.away_at
+    )
     return {
         "ok": True,
         **identity(),

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
+from time import time
 from typing import Any, Final, TypeVar
 
 from cfp.errors import Failed
@@ -43,7 +44,12 @@ class DialFailed(Exception):
 
 
 class Dialer:
-    """Connects to one origin. The TLS context is built once: parsing the CA bundle takes longer than a handshake."""
+    """Connects to one origin. The TLS context is built once: parsing the CA bundle takes longer than a handshake.
+
+    away_at  when the upstream was last tried in vain, in seconds since the epoch; None once it can be reached
+    """
+
+    away_at: float | None = None
 
     def __init__(self, origin: Origin, base: str, environ: Mapping[str, str], limits: Limits) -> None:
         self._origin = origin
@@ -88,10 +94,15 @@ class Dialer:
         deadline, wait = loop.time() + patience, _FIRST_WAIT
         while True:
             try:
-                return await self._dial_once(factory, tunnel=tunnel)
+                connection = await self._dial_once(factory, tunnel=tunnel)
             except DialFailed as failed:
+                if failed.passing:
+                    self.away_at = time()
                 if not failed.passing or loop.time() + wait > deadline or await self._is_hurried(wait):
                     raise
+            else:
+                self.away_at = None
+                return connection
             wait = min(2 * wait, _LONGEST_WAIT)
 
     def hurry(self) -> None:

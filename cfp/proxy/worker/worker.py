@@ -297,6 +297,11 @@ class Worker:
         for line in lines:
             self.tier_statistics.add(line)
 
+    @property
+    def away_at(self) -> float | None:
+        """When the upstream was last tried in vain; None while it can be reached."""
+        return self.dialer.away_at
+
     def newest_lines(self) -> Iterator[dict[str, Any]]:
         """Give the log lines of the requests that have ended, the newest first."""
         self._log.deliver()

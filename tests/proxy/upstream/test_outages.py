@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,11 @@ async def away(home: Path, limits: Limits | None = None) -> AsyncIterator[tuple[
             yield running, sock
 
 
+def trouble(running: Running) -> Any:
+    """Return the trouble of the last requests, as the worker reports it."""
+    return json.loads(running.worker.health())["last_requests"]["trouble"]
+
+
 async def first_refusal(running: Running) -> None:
     """Wait until the worker has the request, and some attempts to connect have failed."""
     while not running.worker.requests_in_flight:  # noqa: ASYNC110  the worker has no event for it
@@ -38,14 +45,16 @@ async def first_refusal(running: Running) -> None:
 
 @asynchronous
 async def test_a_turn_waits_for_its_upstream(tmp_path: Path) -> None:
-    """The upstream gets the request once, with all of its body, when it is back, and the client its response."""
+    """The upstream gets the request once and whole when it is back; meanwhile the health report says so."""
     async with away(tmp_path) as (running, sock):
         client = await running.client()
         client.post(b'{"model": "gpt"}')
         await first_refusal(running)
+        assert trouble(running)["code"] == "provider_unreachable"
         sock.listen()
         async with upstream(sock=sock) as double:
             assert (await client.response()).start == b"HTTP/1.1 200 OK"
+            assert trouble(running) is None
             assert [request.body for request in double.requests] == [b'{"service_tier":"priority","model": "gpt"}']
         await client.close()
     assert [line["error_type"] for line in running.log()] == [None]
