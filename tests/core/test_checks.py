@@ -78,6 +78,7 @@ def test_a_bad_verdict_says_what_mends_it() -> None:
 
 
 ENABLED = enabled()
+ANSWER = {"upstream_base": "u", "model": "m", "first_event_ms": 7, "service_tier_refused": False}
 ALICE, ROOT = User(uid=1, name="alice"), User(uid=0, name="root")
 THEIRS = Ownership(path="/home/alice/.codex", user=ROOT, owner=ALICE)
 LEFT = Ownership(path="/home/alice/.codex", user=ALICE, owner=ALICE, foreign_files=("/home/alice/.codex/hooks.json",))
@@ -126,7 +127,8 @@ GONE = BrokenProgram(path="/gone/bin/python", reason="is not there any more")
             (False, "upstream_unknown"),
         ),
         (facts(codex_version=None), "runtime_source", (True, "codex_cli_missing")),
-        (facts(login=LoginMode.UNKNOWN), "login_mode", (True, "login_unknown")),
+        (facts(login=LoginMode.UNKNOWN, codex_login=Login.NONE), "login_mode", (True, "ok")),
+        (facts(LOGIN_CONFIG, login=LoginMode.UNKNOWN, codex_login=Login.NONE), "login_mode", (True, "login_unknown")),
         (facts(settings_error="broken"), "proxy_settings", (False, "settings_invalid")),
         (facts(), "config_points_to_proxy", (True, "ok")),
         (replace(ENABLED, config=facts().config), "config_points_to_proxy", (False, "config_not_proxy")),
@@ -339,7 +341,13 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
             (False, "upstream_dns"),
         ),
         (
-            {"online": {"upstream_base": "u", "model": "m", "first_event_ms": 7}},
+            {"online": {**ANSWER, "service_tier_refused": True, "service_tier_request": "priority"}},
+            facts(),
+            "provider_answers",
+            (True, "tier_refused"),
+        ),
+        (
+            {"online": ANSWER},
             facts(),
             "provider_answers",
             (True, "ok"),

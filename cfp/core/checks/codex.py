@@ -5,6 +5,7 @@ from __future__ import annotations
 from cfp.codex.auth_json import Login
 from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
 from cfp.core.facts import Facts
+from cfp.core.identities import names_own_key
 from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.policy import LoginMode
 from cfp.core.provider import BUILT_IN, active_provider, choose_provider, provider_url, without_secrets
@@ -121,5 +122,8 @@ def login_mode(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     if surroundings.cli_login not in {None, Login.NONE, Login.UNREADABLE, Login.UNKNOWN}:
         text = FINDINGS["login_in_keyring"].filled({"login": LOGINS[surroundings.cli_login]})
         return advice("login_in_keyring", text, login_mode=facts.login, codex_says=surroundings.cli_login)
+    provider = surroundings.provider or active_provider(facts.codex_config) or BUILT_IN
+    if facts.codex_login is Login.NONE and names_own_key(facts.codex_config, provider):
+        return success(PASSES["login_not_needed"].filled({"provider": provider}), login_mode=facts.login)
     text = FINDINGS["login_unreadable" if surroundings.keyring else "login_unknown"]
     return advice("login_unknown", text, login_mode=facts.login)
