@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+from stat import S_ISREG
 
 from cfp.light_json import loads
 
@@ -26,6 +27,8 @@ SETTINGS = "codex-fast-proxy-state/settings.json"
 CONFIG = "config.toml"
 NOTE = "codex-fast-proxy-state/state/fast_proxy.config-seen"
 JOURNAL = "codex-fast-proxy-journal"
+_LARGEST = 1 << 20
+_NOTE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NONBLOCK", 0)  # a pipe has no reader
 PROBE = "CODEX_FAST_PROXY_PROBE"  # set by `doctor --probe`: the file with which the hook says that it has run
 
 
@@ -84,8 +87,7 @@ def _home(arguments: Sequence[str]) -> str | None:
 
 
 def _settings(home: str) -> Any:
-    with open(f"{home}/{SETTINGS}", encoding="utf-8") as file:  # noqa: PTH123  pathlib costs 5 ms
-        return loads(file.read())
+    return loads(_read(f"{home}/{SETTINGS}").decode())
 
 
 def _points_here(home: str, settings: dict[str, Any]) -> bool:
@@ -100,7 +102,15 @@ def _points_here(home: str, settings: dict[str, Any]) -> bool:
 
 
 def _config(home: str) -> bytes:
-    with open(f"{home}/{CONFIG}", "rb") as file:  # noqa: PTH123  pathlib costs 5 ms
+    return _read(f"{home}/{CONFIG}")
+
+
+def _read(path: str) -> bytes:
+    """Return a file's bytes; raises OSError for what is no file or too large: it may take for ever to read."""
+    status = os.stat(path)  # noqa: PTH116  pathlib costs 5 ms
+    if not S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+        raise OSError(path)
+    with open(path, "rb") as file:  # noqa: PTH123  the same
         return file.read()
 
 
@@ -130,8 +140,7 @@ def _document(config: bytes) -> dict[str, Any]:
 
 def _noted(home: str) -> str:
     try:
-        with open(f"{home}/{NOTE}", encoding="utf-8") as file:  # noqa: PTH123  pathlib costs 5 ms
-            return file.read()
+        return _read(f"{home}/{NOTE}").decode()
     except (OSError, ValueError):
         return ""
 
@@ -144,7 +153,7 @@ def _note(home: str, fingerprint: str) -> None:
     try:
         if sys.platform != "win32" and os.stat(home).st_uid != os.geteuid():  # noqa: PTH116  pathlib costs 5 ms
             return
-        descriptor = os.open(f"{home}/{NOTE}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(f"{home}/{NOTE}", _NOTE_FLAGS, 0o600)
     except OSError:
         return
     try:

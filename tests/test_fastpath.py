@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,6 +20,7 @@ from cfp.core.served_settings import COMPARED
 from cfp.core.settings import Policy, Settings
 from cfp.fastpath import nothing_to_do
 from cfp.layout import Layout
+from tests.odd_files import ODD_FILES
 from tests.systems import as_root
 
 
@@ -120,6 +121,19 @@ def test_a_config_in_toml_1_1_is_read_too(serving: tuple[Layout, dict[str, Any]]
     assert needs_nothing(layout)
     layout.config.write_text(f"{layout.config.read_text()}y = {{\n")
     assert not needs_nothing(layout)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", [fastpath.SETTINGS, fastpath.CONFIG, fastpath.NOTE])
+@pytest.mark.parametrize("make", ODD_FILES)
+def test_no_file_is_waited_for(
+    serving: tuple[Layout, dict[str, Any]], make: Callable[[Path], None], name: str
+) -> None:
+    """A pipe, a device or a huge file in the place of one is not read; a note does without."""
+    layout, _ = serving
+    (layout.home / name).unlink(missing_ok=True)
+    make(layout.home / name)
+    assert (name == fastpath.NOTE) == needs_nothing(layout)
 
 
 @pytest.mark.parametrize("torn", ["", "[", "x" * 10_000])

@@ -22,6 +22,7 @@ from cfp.host.home import Host
 from cfp.messages.results import RESULTS
 from cfp.proxy.telemetry.log_reader import LogReader
 from cfp.result import Rows
+from journal.private import read_from
 
 EXAMPLES = (
     ("", "the last twenty requests"),
@@ -78,8 +79,7 @@ def run(args: Args, host: Host) -> Rows:
 def _check_readable(log: Path) -> None:
     """Refuse a log that is there and cannot be read, which is not one without requests."""
     try:
-        if log.is_file():
-            log.open("rb").close()
+        read_from(log).close()
     except FileNotFoundError:
         return
     except OSError as error:

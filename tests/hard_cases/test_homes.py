@@ -15,6 +15,7 @@ import pytest
 from tests.access import set_mode
 from tests.homes.acts import Acts, refused
 from tests.homes.site import CommandAnswer
+from tests.odd_files import ODD_FILES
 from tests.scenes import ENVIRON, INSTALL, MOVE, PROXY, dotfiles, photograph, plain, with_attributes
 from tests.staged import Stage, in_a_child
 from tests.systems import WINDOWS
@@ -230,43 +231,28 @@ def test_a_file_that_somebody_broke_while_we_are_on(stage: Stage, how: str) -> N
     assert before == (stage.home / "config.toml").read_bytes()
 
 
-def a_folder(path: Path) -> None:
-    path.mkdir()
-    (path / "mine").write_text("mine")
-
-
-def a_pipe(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def a_link_to_a_folder(path: Path) -> None:
-    path.with_name("folder").mkdir()
-    path.symlink_to("folder", target_is_directory=True)
-
-
-PLACES = ("config.toml", "hooks.json", "auth.json", ".env", "codex-fast-proxy-state/settings.json")
-STRANGE = (
-    a_folder,
-    pytest.param(a_pipe, marks=pytest.mark.posix("pipes with a name in a folder")),
-    pytest.param(a_link_to_a_folder, marks=pytest.mark.beyond_wine("symbolic links, which Wine 8 does not make")),
+PLACES = (
+    *("config.toml", "hooks.json", "auth.json", ".env", "work.config.toml"),
+    *("codex-fast-proxy-state/settings.json", "codex-fast-proxy-state/provider-auth.json"),
+    *("codex-fast-proxy-state/install-manifest.json", "codex-fast-proxy-state/state/fast_proxy.jsonl"),
 )
 
 
 @pytest.mark.parametrize("name", PLACES)
-@pytest.mark.parametrize("make", STRANGE)
+@pytest.mark.parametrize("make", ODD_FILES)
 def test_something_else_in_a_files_place(stage: Stage, name: str, make: Callable[[Path], None]) -> None:
     """No command waits for ever, takes it away, or answers with a bug."""
     path = stage.home / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True, parents=True)
     path.unlink(missing_ok=True)
     make(path)
-    before = photograph(stage)
-    for words in MUTATING:
+    kind = stat.S_IFMT(path.lstat().st_mode)
+    for words in (*MUTATING, ("status",), ("doctor",), ("logs",)):
         if words == ("uninstall",) and "state" in name:
             continue  # names in the folder that is all ours are ours
         answer = stage.run(*words)
         assert answer.code in {0, 2, 3}, (words, answer.out)
-        assert stat.S_IFMT(path.lstat().st_mode) == before.entries[f".codex/{name}"].kind, words
+        assert kind == stat.S_IFMT(path.lstat().st_mode), words
 
 
 def test_the_states_folder_is_a_file(stage: Stage) -> None:

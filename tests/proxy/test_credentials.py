@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from cfp.layout import Layout, SystemLayout
 from cfp.proxy.credentials import Credentials, KeyUnusable, StatCached
 from journal.fs import FileInUse
 from tests.facts import facts
+from tests.odd_files import ODD_FILES
 
 ENVIRON = {"RELAY_KEY": " sk-env ", "BAD": "a\r\nX: y", "EMPTY": " "}
 KEY = '{"OPENAI_API_KEY":"sk-x"}'
@@ -442,3 +444,11 @@ def test_worker_and_commands_read_the_same_saved_key(tmp_path: Path, key: str | 
     settings = Settings(provider="relay", upstream_base="https://relay.example", upstream_api_key_file=True)
     saved = discover_key(_files({}), "relay", data, source=KeySource.provider_auth_file())
     assert _sent(Credentials(settings, Layout(tmp_path), {})) == accepted_by_a_command(saved)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("make", ODD_FILES)
+def test_no_file_is_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """The loop reads no pipe, device or huge file in the place of one of the user's: it counts as missing."""
+    make(tmp_path / "auth.json")
+    assert StatCached(tmp_path / "auth.json", lambda data: data).get() is None

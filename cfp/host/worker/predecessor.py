@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from cfp.core.settings import DEFAULT_HOST
 from cfp.errors import Failed
+from cfp.host.system.files.file_use import read_bytes
 from cfp.host.worker import processes
 from cfp.host.worker.health import health_at
 from cfp.host.worker.probe import port_owner
@@ -72,5 +73,5 @@ def stop_predecessor(layout: Layout, host: str, port: int) -> StopResult:
 def _pid_file(layout: Layout) -> int | None:
     """Return the pid in its pid file; None where there is none."""
     with suppress(OSError, ValueError):
-        return int(layout.pid_file.read_text())
+        return int(read_bytes(layout.pid_file))
     return None

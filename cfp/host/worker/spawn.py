@@ -20,7 +20,7 @@ from cfp.host.system import detached
 from cfp.host.system.files.privacy import close_to_others
 from cfp.host.worker import processes
 from cfp.layout import Layout
-from journal.private import append_to
+from journal.private import append_to, read_from
 from journal.values import Json
 
 _GO = b"g"
@@ -137,7 +137,7 @@ class SpawnedWorker:
 
     def last_stderr_line(self) -> str:
         """Return its last line on stderr, redacted."""
-        with suppress(OSError), self._stderr.open("rb") as log:
+        with suppress(OSError), read_from(self._stderr) as log:
             end = log.seek(0, os.SEEK_END)
             log.seek(max(self._stderr_from, end - _TAIL))
             lines = log.read().decode(errors="replace").strip().splitlines()

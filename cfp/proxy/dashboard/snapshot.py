@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from cfp.layout import Layout
+from journal.private import read_from
 
 if TYPE_CHECKING:  # serving requests needs none of it
     from cfp.core.facts import Facts
@@ -146,7 +147,7 @@ def _transactions(layout: Layout) -> tuple[dict[str, Any], ...]:
 
 def _benchmark(path: Path) -> Mapping[str, Any] | None:
     try:
-        with path.open("rb") as file:
+        with read_from(path) as file:
             saved = json.loads(file.read(_LARGEST_BENCHMARK))
     except (OSError, ValueError, RecursionError):
         return None

@@ -15,6 +15,7 @@ from cfp.core.served_settings import NUMBER, SERVED_SETTINGS, SWITCH, TEXT
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import Refused, UsageError
 from cfp.host.provider.outbound import outbound_environ
+from cfp.host.system.files.file_use import read_bytes
 from cfp.host.system.windows import user_environ
 from cfp.layout import Layout, default_home
 from cfp.proxy.config import WorkerConfig
@@ -114,7 +115,7 @@ def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
     """Return the worker's configuration; its outbound proxy is read from .env now, as by a Codex that starts now."""
     layout = Layout(args.codex_home)
     try:
-        dotenv = layout.dotenv.read_bytes()
+        dotenv = read_bytes(layout.dotenv)
     except OSError:
         dotenv = None
     current = variables_of(user_environ(), environ)  # a key may have been set since the session's shell began

@@ -8,6 +8,8 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from cfp.proxy.telemetry.request_log import EventLog, RequestLog, RotatingFile
 from cfp.proxy.telemetry.request_record import RequestRecord
 from cfp.proxy.telemetry.stream_observer import StreamObserver
 from tests.access import give_to_all, others_may_read
+from tests.odd_files import ODD_FILES, a_huge_file
 from tests.proxy.support import asynchronous
 from tests.systems import posix_module
 
@@ -433,3 +436,15 @@ async def test_lines_are_made_in_small_batches(tmp_path: Path) -> None:
     assert max(*at_once, made - before) <= 32
     await log.close()
     assert made == 200
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("make", ODD_FILES)
+def test_no_log_is_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A request log that is none is neither read nor written, and says so; a huge one is written on."""
+    make(tmp_path / "log")
+    log = RotatingFile(tmp_path / "log", limit=2 << 30)
+    assert b"" == log.tail(100).strip(b"\0")
+    with nullcontext() if make is a_huge_file else pytest.raises(OSError, match="log"):
+        log.write(b"{}\n")
+    log.close()
