@@ -12,6 +12,9 @@ from typing import Final
 # Python 3.11 to 3.13 read these despite -I and search the folder that they name for the packages of an environment.
 READ_DESPITE_I: Final = ("PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__")
 
+# The name of the shell that holds a worker's listener and starts the worker again (sh -c SCRIPT NAME).
+SENTINEL: Final = "codex-fast-proxy-sentinel"
+
 # Python does as without -S, but with that base: -E does not keep `site` from reading PYTHONUSERBASE.
 _WITH_USER_SITE: Final = "import site, sys; site.USER_BASE = sys.argv[1]; site.main(); "
 _MAIN: Final = "del sys.argv[:3]; from codex_fast_proxy import main; sys.exit(main())"

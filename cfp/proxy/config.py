@@ -53,12 +53,29 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Revival:
+    """The start of a worker by the sentinel of a dead one.
+
+    sentinel  the pid of the sentinel, which is the parent of this process
+    count     the deaths of this worker that were mended, this one included
+    lock      the descriptor of the lifetime lock
+    sockets   the descriptors of the listening sockets
+    """
+
+    sentinel: int
+    count: int
+    lock: int
+    sockets: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:
     """Everything a worker is started with.
 
     environ    read for the provider's key, outbound proxies and CA files; never written, never logged
     nonce      identifies this worker to other processes
     take_over  nonce of the worker whose listener and lock this one borrows first; "" for none
+    revival    what a sentinel has handed on; None for a worker that was started in any other way
     log_dir    the request log's directory; None: the layout's
     """
 
@@ -67,6 +84,7 @@ class WorkerConfig:
     environ: Mapping[str, str]
     nonce: str = ""
     take_over: str = ""
+    revival: Revival | None = None
     log_dir: Path | None = None
     verbose: bool = False
     limits: Limits = field(default_factory=Limits)

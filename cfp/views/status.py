@@ -45,6 +45,7 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
                 ("login", _LOGINS.get(str(answer.get("login_mode")), "unknown")),
                 ("hook", _hook(answer)),
                 ("draining", _draining(answer)),
+                ("revived", _revived(answer)),
                 ("last success", local_time(diagnosis["last_success"])),
                 ("log", answer["log"] if answer.get("running") else None),
                 ("home", answer.get("codex_home")),
@@ -102,6 +103,12 @@ def _draining(answer: Mapping[str, Any]) -> str | None:
         f"process {one['pid']} ({one['requests_in_flight']} in flight)" for one in answer.get("draining") or ()
     ]
     return f"{', '.join(leaving)}: finishing their last responses" if leaving else None
+
+
+def _revived(answer: Mapping[str, Any]) -> str | None:
+    count = (answer.get("health") or {}).get("revivals")
+    times = "once" if count == 1 else f"{count} times"
+    return f"{times}: the proxy was killed, and started again by itself" if count else None
 
 
 def _hook(answer: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ import socket
 import sys
 from dataclasses import replace
 
-import psutil
 import pytest
 
 from cfp.core.facts import PortState
@@ -21,13 +20,13 @@ from cfp.errors import Refused
 from cfp.host.home import Host
 from tests.end_to_end.harness import JOURNAL, Machine, free_port
 from tests.facts import facts, installed
+from tests.sentinels import kill_for_good
 from tests.systems import WINDOWS
 
 
 def _kill(machine: Machine) -> None:
     (worker,) = machine.workers()
-    worker.kill()
-    psutil.wait_procs([worker], timeout=5)
+    kill_for_good([worker])
 
 
 def test_a_killed_worker_comes_back_by_start_and_by_the_hook(machine: Machine) -> None:

@@ -30,6 +30,7 @@ from cfp.demo.scripted_turns import ScriptedTurn
 from cfp.host.codex_cli import find_codex
 from tests.end_to_end.listeners import Listener
 from tests.promised import BLANK, answer_in
+from tests.sentinels import is_sentinel
 from tests.systems import WINDOWS
 from tests.windows import shells
 
@@ -326,11 +327,12 @@ class Machine:
         return mine
 
     def workers(self) -> list[psutil.Process]:
-        """Our proxies on this machine."""
+        """Our proxies on this machine, without their sentinels."""
         mine = []
         for process in self.processes():
             with suppress(psutil.Error):
-                if "codex_fast_proxy" in process.cmdline() and "serve" in process.cmdline():
+                words = process.cmdline()
+                if "codex_fast_proxy" in words and "serve" in words and not is_sentinel(process):
                     mine.append(process)
         return mine
 

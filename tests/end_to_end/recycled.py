@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
+
+from cfp.host.worker.discovery import is_sentinel
+from cfp.host.worker.processes import cmdline
+from tests.sentinels import kill_for_good
 
 HOME = Path.home() / ".codex"
 INTERRUPTED = "recover"  # the one verb that needs a log which was left open
@@ -28,8 +34,8 @@ def cfp(*words: str) -> dict[str, Any]:
 
 def workers() -> list[int]:
     """The pids of all that serve with a nonce."""
-    entries = [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-    return [int(entry.name) for entry in entries if b"--nonce" in (entry / "cmdline").read_bytes().split(b"\0")]
+    entries = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    return [pid for pid in entries if "--nonce" in cmdline(pid) and not is_sentinel(cmdline(pid))]
 
 
 def interrupt() -> None:
@@ -41,8 +47,10 @@ def interrupt() -> None:
 
 def end(pid: int) -> None:
     """Kill it and let it be gone; its parent is dead, and this process is the one that inherits orphans here."""
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    kill_for_good([psutil.Process(pid)])
+    with suppress(ChildProcessError):
+        while True:  # its sentinel, of the same group: until that is collected, the number stays in use
+            os.waitpid(-pid, 0)
 
 
 def main(port: str, words: list[str]) -> None:

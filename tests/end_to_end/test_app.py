@@ -6,6 +6,7 @@ from cfp.demo.provider import Received
 from cfp.demo.scripted_turns import ScriptedTurn
 from tests.end_to_end.app import App, opened
 from tests.end_to_end.harness import Machine, api_key_login
+from tests.sentinels import kill_for_good
 
 
 def _through(machine: Machine, app: App, thread: str) -> str | None:
@@ -46,7 +47,6 @@ def test_the_hook_of_a_new_conversation(codex: Machine) -> None:
         first = app.thread()
         assert "priority" == _through(codex, app, first)
         (worker,) = codex.workers()
-        worker.kill()
-        worker.wait(5)
+        kill_for_good([worker])
         second = app.thread()
         assert ["priority", "priority"] == [_through(codex, app, thread) for thread in (second, first)]

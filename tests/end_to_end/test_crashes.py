@@ -35,6 +35,7 @@ from tests.homes.acts import ActingFs, Acts, killed
 from tests.homes.site import FORMATS, CommandAnswer, run_on
 from tests.numbers import VIOLATIONS, Numbers
 from tests.scenes import ENVIRON, plain
+from tests.sentinels import end_sentinel, is_sentinel, kill_for_good
 from tests.staged import Stage, in_a_child
 from tests.users import of_user
 
@@ -135,7 +136,13 @@ class Street:
                 alive = process.status() != psutil.STATUS_ZOMBIE
             except psutil.Error:
                 continue
-            if alive and "serve" in words and str(self.stage.home) in words and "--port" in words:
+            if (
+                alive
+                and not is_sentinel(process)
+                and "serve" in words
+                and str(self.stage.home) in words
+                and "--port" in words
+            ):
                 workers.append(process)
         return workers
 
@@ -147,8 +154,7 @@ class Street:
         return len(left)
 
     def close(self) -> None:
-        for process in self.workers():
-            process.kill()
+        kill_for_good(self.workers())
         for other in self.others:
             other.kill()
             other.wait()
@@ -210,6 +216,7 @@ def prepared(street: Street, case: Case) -> tuple[str, ...]:
                 worker.suspend()
         elif step == "kill":
             for worker in street.workers():
+                end_sentinel(worker)
                 worker.kill()
             assert 0 == street.settled(0)
         else:
@@ -295,6 +302,7 @@ def test_a_zombie_is_no_worker(street: Street) -> None:
     """A worker that has ended and was not waited for by its parent counts as dead: `start` brings up a new one."""
     street.install()
     (worker,) = street.workers()
+    end_sentinel(worker)
     os.kill(worker.pid, signal.SIGKILL)  # this process is its parent, and does not wait
     end = time.monotonic() + PATIENCE_S
     while worker.status() != psutil.STATUS_ZOMBIE and time.monotonic() < end:

@@ -13,6 +13,7 @@ import pytest
 from tests.down_provider import down_provider
 from tests.end_to_end.harness import KEY, Machine
 from tests.end_to_end.listeners import Listener
+from tests.sentinels import kill_for_good
 
 pytestmark = pytest.mark.posix("a small disk of its own", needs="root")
 
@@ -52,9 +53,7 @@ def test_a_full_disk(small: Machine) -> None:
     before = small.config.read_bytes()
     small.install()
     for start in (small.hook_words(), None):
-        for worker in small.workers():
-            worker.kill()
-            worker.wait(15)
+        kill_for_good(small.workers())
         fill(small)
         ran = small.cfp("start") if start is None else small.run(start, timeout=30)
         assert 0 == ran.code, ran.transcript

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import psutil
 import pytest
 
 from cfp.commands import start
@@ -24,6 +23,7 @@ from tests.crash.sizes import size
 from tests.end_to_end.harness import KEY, Machine
 from tests.end_to_end.listeners import Listener
 from tests.numbers import Numbers
+from tests.sentinels import kill_for_good
 from tests.systems import WINDOWS
 
 REFRESHES = size("REFRESHES", 20, 20)
@@ -201,8 +201,7 @@ def test_a_killed_worker_needs_no_cleaning(machine: Machine) -> None:
     machine.install()
     (worker,) = machine.workers()
     with socket.create_connection(("127.0.0.1", machine.port)):
-        worker.kill()
-        psutil.wait_procs([worker], timeout=5)
+        kill_for_good([worker])
     assert "started" == machine.cfp("start").json["status"]
     assert 0 == machine.cfp("uninstall").code
     assert not machine.state.exists()

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 from cfp.codex import hook_trust
@@ -18,6 +17,7 @@ from cfp.codex.app_server.answers import HookEntry
 from cfp.demo.scripted_turns import ScriptedTurn
 from cfp.host.codex_cli import find_codex
 from tests.end_to_end.harness import STATE, Machine, api_key_login
+from tests.sentinels import kill_for_good
 from tests.traps import Traps, all_hostile
 
 
@@ -31,8 +31,7 @@ def _installed(machine: Machine) -> Machine:
 def _kill(machine: Machine) -> int:
     """End the worker without a word, as a crash does; return its pid."""
     (worker,) = machine.workers()
-    worker.kill()
-    psutil.wait_procs([worker], timeout=5)
+    kill_for_good([worker])
     assert [] == machine.workers()
     return worker.pid
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from cfp.host.home import Host
@@ -17,6 +16,7 @@ from tests.end_to_end.app import opened
 from tests.end_to_end.harness import KEY, KEY_ENV, STATE, Machine, api_key_login, printing, relay_config
 from tests.end_to_end.listeners import Listener
 from tests.forger import forger
+from tests.sentinels import kill_for_good
 from tests.systems import as_root
 
 OTHER_KEY, OTHER_ENV = "sk-of-the-other-home", "OTHER_KEY"
@@ -24,10 +24,7 @@ OTHER_KEY, OTHER_ENV = "sk-of-the-other-home", "OTHER_KEY"
 
 def kill_workers(machine: Machine) -> None:
     """End them as a reboot does."""
-    workers = machine.workers()
-    for worker in workers:
-        worker.kill()
-    psutil.wait_procs(workers, timeout=5)
+    kill_for_good(machine.workers())
     patience = time.monotonic() + 10
     while not port_free("127.0.0.1", machine.port) and time.monotonic() < patience:
         time.sleep(0.05)  # Wine says that a process has ended before its sockets are closed

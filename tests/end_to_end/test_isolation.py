@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 import cfp
@@ -19,6 +18,7 @@ from cfp.core.settings import Settings
 from cfp.host.worker.spawn import WorkerSpec, spawn
 from cfp.layout import Layout
 from tests.end_to_end.harness import Machine, api_key_login
+from tests.sentinels import kill_for_good
 from tests.systems import WINDOWS
 from tests.traps import OURS, Traps, all_hostile, hostile, variables
 
@@ -54,8 +54,7 @@ def _installed(machine: Machine) -> Machine:
 
 def _kill(machine: Machine) -> None:
     (worker,) = machine.workers()
-    worker.kill()
-    psutil.wait_procs([worker], timeout=5)
+    kill_for_good([worker])
 
 
 def test_the_variables_are_those_of_this_python() -> None:

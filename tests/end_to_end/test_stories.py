@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 from cfp.codex.app_server.answers import HookEntry
@@ -34,6 +33,7 @@ from tests.end_to_end.harness import (
 from tests.end_to_end.listeners import Listener
 from tests.numbers import Numbers
 from tests.real_codex import FLEX, Version, at
+from tests.sentinels import kill_for_good
 
 REPOSITORY = Path(__file__).parents[2]
 OTHERS = '{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"exit 0"}]}]}}'
@@ -71,8 +71,7 @@ def _tier(machine: Machine) -> str | None:
 def _killed(machine: Machine) -> int:
     """End the worker without a word, as a crash or a reboot does; return its pid."""
     (worker,) = machine.workers()
-    worker.kill()
-    psutil.wait_procs([worker], timeout=10)
+    kill_for_good([worker])
     assert [] == machine.workers()
     return worker.pid
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from cfp.core.health import WorkerHealth
 from cfp.errors import Failed
 from cfp.host.worker import processes
 from cfp.host.worker.control.channel import ask_to_end
+from cfp.host.worker.discovery import revived_workers, sentinels
 from cfp.host.worker.health import health_of
 from cfp.layout import Layout
 from cfp.socket_owner import own_user
@@ -49,6 +50,38 @@ def stop_worker(
     Only a process that is proven to be this worker gets a signal. Raises Failed(worker_did_not_stop; pid) where even
     SIGKILL does not end it.
     """
+    result = _stop_known(record, grace, host, layout)
+    # One that was killed before it could end its sentinel comes again, as another process.
+    while revived := _end_revivals(record, layout):
+        again = replace(record, pid=revived[0], started=processes.started(revived[0]), boot_id=None)
+        ended = _stop_known(again, grace, host, layout)
+        result = StopResult(
+            was_running=result.was_running or ended.was_running, cut_streams=result.cut_streams + ended.cut_streams
+        )
+    return result
+
+
+def end_sentinels(nonce: str, layout: Layout | None) -> None:
+    """Kill the sentinels of a worker, so that nothing starts it again."""
+    while pids := sentinels(nonce, layout):
+        for pid in pids:
+            handle = processes.hold(pid)
+            if handle is None:
+                continue
+            with handle:
+                # Proven under the hold: a sentinel's child is a worker once it has executed the program.
+                if pid in sentinels(nonce, layout):
+                    handle.signal(kill=True)
+                    handle.wait(_KILL)
+
+
+def _end_revivals(record: WorkerRecord, layout: Layout | None) -> list[int]:
+    """End what would start the worker again; return the processes that were started so."""
+    end_sentinels(record.nonce, layout)
+    return revived_workers(record.nonce, layout)
+
+
+def _stop_known(record: WorkerRecord, grace: float, host: str, layout: Layout | None) -> StopResult:
     health = health_of(record, host, layout)
     handle = _hold_proven(record, health)
     if handle is None:
@@ -56,7 +89,14 @@ def stop_worker(
     with handle as worker:
         drains = health is not None and health.draining
         channel = None if layout is None else layout.control(record.nonce)
-        cut = _end(worker, channel, grace, lambda: health_of(record, host, layout) or health, drains=drains)
+        cut = _end(
+            worker,
+            channel,
+            grace,
+            lambda: health_of(record, host, layout) or health,
+            lambda: end_sentinels(record.nonce, layout),
+            drains=drains,
+        )
         processes.reap(worker.pid)
     return StopResult(was_running=True, cut_streams=cut)
 
@@ -66,10 +106,14 @@ def _end(
     channel: Path | None,
     grace: float,
     health: Callable[[], WorkerHealth | None],
+    leave_dead: Callable[[], None],
     *,
     drains: bool,
 ) -> int:
-    """Ask it to end, after `grace` seconds again, then kill it; return the requests in flight at the second time."""
+    """Ask it to end, after `grace` seconds again, then kill it; return the requests in flight at the second time.
+
+    leave_dead  keeps the worker from being started again when it is killed
+    """
     if not drains:  # where it does, this would be the second time
         ask_to_end(worker, channel)
     if worker.wait(grace):
@@ -77,6 +121,7 @@ def _end(
     last = health()
     ask_to_end(worker, channel)
     if not worker.wait(_SECOND_TERM):
+        leave_dead()
         worker.signal(kill=True)
         if not worker.wait(_KILL):
             raise Failed("worker_did_not_stop", pid=worker.pid)

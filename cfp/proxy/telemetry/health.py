@@ -96,6 +96,7 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
         "upstream_websocket": worker.websocket_support.status(monotonic()).value,
         "service_tier_evidence": worker.tier_statistics.report(settings.upstream_base),
         "peer_check": worker.peer_check,
+        "revivals": 0 if config.revival is None else config.revival.count,
         "draining": worker.draining,
         "hands_over": worker.hands_over,
         "standing_by": worker.standing_by,

@@ -18,7 +18,7 @@ from cfp.host.provider.outbound import outbound_environ
 from cfp.host.system.files.file_use import read_bytes
 from cfp.host.system.windows import user_environ
 from cfp.layout import Layout, default_home
-from cfp.proxy.config import WorkerConfig
+from cfp.proxy.config import Revival, WorkerConfig
 from cfp.variables import variables_of
 
 # Flag -> the name of its value, and its kind.
@@ -29,12 +29,17 @@ _FLAGS: dict[str, tuple[str, str]] = {
     "--nonce": ("nonce", TEXT),
     "--take-over": ("take_over", TEXT),
     "--await-go": ("await_go", SWITCH),
+    # Written by the sentinel of a dead worker.
+    "--inherited": ("inherited", TEXT),
+    "--sentinel": ("sentinel", NUMBER),
+    "--revivals": ("revivals", NUMBER),
     "--verbose": ("verbose", SWITCH),
     # Written by scripts for version 0.1.0; the worker derives both.
     "--service-tier-effective-policy": ("service_tier_effective_policy", TEXT),
     "--upstream-api-key-source": ("upstream_api_key_source", TEXT),
 }
 _NONCE = re.compile(r"[0-9a-f]{0,64}\Z")
+_DESCRIPTORS = re.compile(r"\d{1,6}(,\d{1,6})+\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,7 @@ class ServeArgs:
     log_dir: Path | None
     nonce: str
     take_over: str
+    revival: Revival | None
     await_go: bool
     verbose: bool
 
@@ -66,9 +72,21 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> ServeArgs:
         log_dir=Path(log_dir) if log_dir else None,
         nonce=nonce,
         take_over=take_over,
+        revival=_revival(values),
         await_go="await_go" in values,
         verbose="verbose" in values,
     )
+
+
+def _revival(values: Mapping[str, Any]) -> Revival | None:
+    """Return what the sentinel has handed on; raises UsageError where a part of it is missing."""
+    inherited, sentinel, count = (values.get(name) for name in ("inherited", "sentinel", "revivals"))
+    if inherited is None and sentinel is None and count is None:
+        return None
+    if not (isinstance(inherited, str) and _DESCRIPTORS.match(inherited) and type(sentinel) is type(count) is int):
+        raise UsageError("invalid_settings", field="inherited", reason="only a sentinel passes it")
+    lock, *sockets = map(int, inherited.split(","))
+    return Revival(sentinel=sentinel, count=count, lock=lock, sockets=tuple(sockets))
 
 
 def _home(values: Mapping[str, Any], environ: Mapping[str, str]) -> Path:
@@ -125,6 +143,7 @@ def worker_config(args: ServeArgs, environ: Mapping[str, str]) -> WorkerConfig:
         environ=outbound_environ(current, dotenv),
         nonce=args.nonce,
         take_over=args.take_over,
+        revival=args.revival,
         log_dir=args.log_dir,
         verbose=args.verbose,
     )

@@ -17,6 +17,7 @@ from typing import Any
 from cfp.errors import Failed
 from cfp.host.worker.control import channel
 from cfp.proxy.config import WorkerConfig
+from cfp.proxy.worker.sentinel import Sentinel
 from cfp.proxy.worker.single_instance import SingleInstance
 from cfp.proxy.worker.worker import Worker
 
@@ -63,13 +64,16 @@ def borrow(config: WorkerConfig) -> Loan | None:
 class Handover:
     """A worker's control channel, and its loans in both directions; `end` handles SIGTERM."""
 
-    def __init__(self, worker: Worker, lifetime: SingleInstance, loan: Loan | None) -> None:
+    def __init__(
+        self, worker: Worker, lifetime: SingleInstance, loan: Loan | None, sentinel: Sentinel | None = None
+    ) -> None:
         self._worker = worker
         self._lifetime = lifetime
         self._loan = None if loan is None else loan.connection
         self._control: channel.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+        self._sentinel = sentinel or Sentinel()
         worker.taking_over = loan is not None
 
     def open(self) -> None:
@@ -84,11 +88,18 @@ class Handover:
             self._loop.add_reader(self._control.socket, self._accept)
             self._worker.hands_over = True
 
+    def guard(self) -> None:
+        """Have the sentinel revive this worker while it serves alone: not in a loan, and not once it drains."""
+        worker, lock = self._worker, self._lifetime.lock
+        if lock is not None and not (worker.draining or worker.standing_by or worker.taking_over):
+            self._sentinel.start(lock, [each.fileno() for each in worker.sockets])
+
     def end(self) -> None:
         """Drain; a second call cuts the remaining requests. The other side of a loan notices that it has ended."""
         if self._worker.draining:
             self._worker.cut()
             return
+        self._sentinel.end()  # before the listener is closed, and before this process may end
         succeeded = self._worker.standing_by or self._worker.taking_over
         self._worker.drain(succeeded=succeeded)
         if succeeded:
@@ -127,6 +138,7 @@ class Handover:
         if connection is not None:
             self._loop.remove_reader(connection)
             connection.close()
+            self.guard()
 
     # -- requests to this worker
 
@@ -181,6 +193,7 @@ class Handover:
         """Lend sockets and lock, and stand by until the borrower ends or `end` is called."""
         worker, lock = self._worker, self._lifetime.lock
         assert lock is not None  # noqa: S101  only a worker that drains has released it
+        self._sentinel.end()  # it would start this worker beside the borrower
         address = (request.get("host"), request.get("port"))
         worker.stand_by(pausing=address == (worker.config.settings.host, worker.port))
         try:
@@ -191,3 +204,4 @@ class Handover:
             if not worker.draining:
                 worker.resume_serving()
                 self._lifetime.write_pid()
+                self.guard()

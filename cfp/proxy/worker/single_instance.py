@@ -13,6 +13,13 @@ from cfp.layout import Layout
 from journal.private import make_folder, make_private
 
 
+def is_of_this_home(layout: Layout, lock: int) -> bool:
+    """Whether an inherited descriptor is the lock of this home, whose file is still there."""
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(lock), layout.worker_lock.stat())
+    return False
+
+
 class SingleInstance:
     """A context manager that holds the lock. The kernel releases it when the process ends in any way.
 

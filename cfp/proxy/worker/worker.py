@@ -116,6 +116,11 @@ class Worker:
         return self._guard.name
 
     @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """The listening sockets; none once it drains."""
+        return () if self._listener is None else self._listener.sockets
+
+    @property
     def lendable(self) -> Sequence[socket.socket]:
         """The listening sockets where the next worker serves the same address, else none."""
         return () if self._listener is None or self._listener.accepting else self._listener.sockets

@@ -20,6 +20,7 @@ from cfp.errors import CfpError
 from cfp.host.worker.control.channel import ask_to_end
 from cfp.host.worker.processes import hold
 from cfp.layout import Layout
+from cfp.proxy.config import Revival
 from cfp.proxy.worker.command_line import ServeArgs, parse, worker_config
 
 REPOSITORY = Path(__file__).parents[3]
@@ -176,6 +177,7 @@ def test_all_flags_are_read(tmp_path: Path) -> None:
         *("--codex-home", str(tmp_path), "--provider", "relay", "--host", "127.0.0.1", "--port", "8787"),
         *("--proxy-base", "/v1", "--upstream-base=https://relay.example/v1", "--service-tier", "priority"),
         *("--service-tier-policy", "preserve", "--upstream-api-key-env", "RELAY_KEY", "--nonce", "ab12"),
+        *("--inherited", "20,21,22", "--sentinel", "7", "--revivals", "2"),
         *("--take-over", "cd34", "--await-go", "--verbose", "--log-dir", str(tmp_path)),
         *("--service-tier-effective-policy", "preserve", "--upstream-api-key-source", "process_env"),
     ]
@@ -187,6 +189,7 @@ def test_all_flags_are_read(tmp_path: Path) -> None:
         log_dir=tmp_path,
         nonce="ab12",
         take_over="cd34",
+        revival=Revival(sentinel=7, count=2, lock=20, sockets=(21, 22)),
         await_go=True,
         verbose=True,
     )
@@ -214,6 +217,8 @@ def test_the_outbound_proxy_is_the_one_of_codex(tmp_path: Path) -> None:
         (["--nonce", "x y"], "invalid_settings"),
         (["--take-over", "x y"], "invalid_settings"),
         (["--await-go=1"], "unknown_flag"),
+        (["--inherited", "20,21"], "invalid_settings"),
+        (["--inherited", "20", "--sentinel", "7", "--revivals", "1"], "invalid_settings"),
         (["--upstream-api-key-env", "A", "--use-provider-auth-file"], "two_auth_sources"),
         (["--upstream-base", "http://127.0.0.1:8787/v1"], "upstream_is_proxy"),
     ],
