@@ -221,3 +221,17 @@ def test_a_worker_without_a_home(machine: Machine) -> None:
     assert orphan.pid != worker.pid
     assert 0 == machine.cfp("uninstall").code
     assert [] == machine.workers()
+
+
+def test_a_home_that_was_renamed_finds_its_worker(machine: Machine) -> None:
+    """`mv` of the home under a running worker: status and uninstall there name and end it, and the port is free."""
+    machine.relay()
+    machine.install()
+    (worker,) = machine.workers()
+    renamed = machine.root / "user" / "renamed"
+    machine.home.rename(renamed)
+    flags = ("--codex-home", str(renamed))
+    assert (True, worker.pid) == tuple(machine.cfp("status", *flags).json[name] for name in ("running", "pid"))
+    ended = machine.cfp("uninstall", *flags)
+    assert (0, "stopped") == (ended.code, ended.json["stop_result"]["status"]), ended.transcript
+    assert [] == machine.workers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,7 +11,7 @@ from cfp.core.facts import PortFact, PortState
 from cfp.core.health import WorkerHealth, parse_health
 from cfp.host.disk import DISK
 from cfp.host.worker import discovery, probe, processes
-from cfp.host.worker.health import health_at
+from cfp.host.worker.health import health_at, health_behind
 from cfp.host.worker.predecessor import find_predecessor, find_unrecorded
 from cfp.layout import Layout, is_same_home
 from cfp.socket_owner import own_user, user_name
@@ -38,7 +39,11 @@ def _port(layout: Layout, host: str, port: int) -> PortFact:
     health, is_free = _listening_worker(host, port)
     if health is not None:
         home = health.codex_home
-        ours = _is_this_home(home, layout) if home else find_predecessor(layout, host, port) is not None
+        ours = (
+            _is_this_home(home, layout) or _was_this_home(health, layout)
+            if home
+            else find_predecessor(layout, host, port) is not None
+        )
         state = PortState.OURS if ours else PortState.OTHER_HOME
         owner = f"the proxy of the Codex home {home}" if home else "the proxy of another Codex home"
         lends = ours and _hands_over(health, layout)
@@ -140,6 +145,14 @@ def _hands_over(health: WorkerHealth, layout: Layout) -> bool:
 
 def _is_this_home(home: str, layout: Layout) -> bool:
     return is_same_home(home, layout.home)
+
+
+def _was_this_home(health: WorkerHealth, layout: Layout) -> bool:
+    """Whether the worker's home has been renamed to this one: it is gone there, and its control channel came here."""
+    if os.path.lexists(health.codex_home):
+        return False
+    behind = health_behind(layout.control(health.nonce)) if health.nonce else None
+    return behind is not None and behind.nonce == health.nonce
 
 
 LOCAL_QUERIES = WorkerQueries(at_address=_port, by_process=_by_process, draining=_draining)
