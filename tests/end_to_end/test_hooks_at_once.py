@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from tests.crash.sizes import size
 from tests.end_to_end.harness import STATE, Machine
 from tests.numbers import VIOLATIONS, Numbers
+from tests.sentinels import kill_for_good
 
 ROUNDS = size("HOOK_ROUNDS", 3, 200)
 SESSIONS = 12
@@ -44,8 +44,7 @@ def test_hooks_at_once_start_one_worker_and_log_no_error(machine: Machine, numbe
     violations = []
     for _ in range(ROUNDS):
         (worker,) = machine.workers()
-        worker.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
-        worker.wait(10)
+        kill_for_good(worker)
         log.unlink(missing_ok=True)
         with busy_cores():
             hooks = [machine.hook_started() for _ in range(SESSIONS)]
