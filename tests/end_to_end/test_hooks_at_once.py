@@ -43,8 +43,7 @@ def test_hooks_at_once_start_one_worker_and_log_no_error(machine: Machine, numbe
     log = machine.home / LOG
     violations = []
     for _ in range(ROUNDS):
-        (worker,) = machine.workers()
-        kill_for_good(worker)
+        kill_for_good(machine.workers())
         log.unlink(missing_ok=True)
         with busy_cores():
             hooks = [machine.hook_started() for _ in range(SESSIONS)]
