@@ -77,11 +77,16 @@ def test_the_users_own_tier_stays(codex: Machine, codex_version: Version, line: 
     assert expected == codex.turn().json().get("service_tier")
 
 
-def test_without_a_login_nothing_is_injected(codex: Machine) -> None:
-    """Under `auto`, an unclear login leaves the choice to Codex."""
-    codex.relay()
+@pytest.mark.parametrize(
+    ("keyring", "tier"),
+    [("", "priority"), ('cli_auth_credentials_store = "keyring"', None)],
+    ids=["nobody", "keyring"],
+)
+def test_without_a_login_the_providers_own_key_decides(codex: Machine, keyring: str, tier: str | None) -> None:
+    """A key of the provider's own is API-key mode; a login that cannot be seen leaves the choice to Codex."""
+    codex.relay(top=keyring)
     codex.install()
-    assert "service_tier" not in codex.turn().json()
+    assert tier == codex.turn().json().get("service_tier")
 
 
 def test_the_users_word_for_all_turns(codex: Machine) -> None:

@@ -177,6 +177,7 @@ class TestSuccess:
             "response_status": 200,
             "response_content_type": "text/event-stream; charset=utf-8",
             "response_service_tier": "priority",
+            "service_tier_refused": False,
             "api_key_source": "process_env:RELAY_KEY",
         }
 

@@ -505,7 +505,12 @@ async def test_a_cached_head_uses_the_current_key_and_tier(tmp_path: Path, hints
     async with upstream() as up, worker(home, up.base, **settings) as running:
         layout = running.layout
         keys, bodies = (b"first", b"first", b"second", b"second"), (b'{"a":1}', b"{}", b'{"b":[]}', b'{"a":1}')
-        logins = ('{"OPENAI_API_KEY": "k"}', '{"OPENAI_API_KEY": "k"}', '{"OPENAI_API_KEY": "k"}', '{"tokens": {}}')
+        logins = (
+            '{"OPENAI_API_KEY": "k"}',
+            '{"OPENAI_API_KEY": "k"}',
+            '{"OPENAI_API_KEY": "k"}',
+            '{"tokens": {"access_token": "t"}}',
+        )
         for key, body, login in zip(keys, bodies, logins, strict=True):
             saved = {"version": 1, "providers": {"relay": {"api_key": key.decode()}}}
             layout.provider_auth.write_text(json.dumps(saved))
