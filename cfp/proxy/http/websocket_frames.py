@@ -158,7 +158,7 @@ class MessageAssembler:
             return None
         if event.is_text:
             self._text = None
-            return event.payload() if len(event.raw) <= self._limit else None
+            return event.payload() if len(event.raw) - event.start <= self._limit else None
         if event.opcode != CONTINUATION:
             self._text = bytearray() if event.raw[0] & ~_FIN == TEXT else None
         if self._text is None:
