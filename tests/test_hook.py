@@ -17,7 +17,7 @@ import pytest
 
 from cfp.fastpath import sends_to_a_stranger
 from cfp.hook_process import run_hook
-from tests.end_to_end.harness import free_port
+from tests.ports import free_port
 from tests.test_fastpath import furnish, settings_at, worker
 
 

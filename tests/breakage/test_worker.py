@@ -18,8 +18,9 @@ from cfp.core.plan.start import plan_autostart, plan_start
 from cfp.core.plan.worker import WorkerAction
 from cfp.errors import Refused
 from cfp.host.home import Host
-from tests.end_to_end.harness import JOURNAL, Machine, free_port
+from tests.end_to_end.harness import JOURNAL, Machine
 from tests.facts import facts, installed
+from tests.ports import free_port
 from tests.sentinels import kill_for_good
 from tests.systems import WINDOWS
 

@@ -12,12 +12,11 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from cfp.demo.provider import Received
 from cfp.demo.scripted_turns import ScriptedTurn
 from cfp.host.codex_cli import find_codex
 from tests.end_to_end.listeners import Listener
+from tests.ports import free_port
 from tests.promised import BLANK, answer_in
 from tests.sentinels import is_sentinel
 from tests.systems import WINDOWS
@@ -117,13 +117,6 @@ def printing(word: str) -> tuple[str, str]:
     return f'command = "{program}"', f"args = {json.dumps([*words, word])}"
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass(slots=True, kw_only=True)
 class Machine:
     """One user's machine. `codex` is None where a test needs only our program."""
@@ -192,9 +185,16 @@ class Machine:
         with self.codex_started(*arguments, prompt=prompt) as process:
             return self.finish(process, timeout)
 
-    def codex_started(self, *arguments: str, prompt: str = "Say hello") -> subprocess.Popen[str]:
-        """Start a turn, for tests that meddle while it runs; `finish` ends it."""
-        return self._codex("exec", "--skip-git-repo-check", *arguments, prompt, stdin=subprocess.DEVNULL)
+    @contextmanager
+    def codex_started(self, *arguments: str, prompt: str = "Say hello") -> Iterator[subprocess.Popen[str]]:
+        """Start a turn, for tests that meddle while it runs; `finish` waits for its end, the block's end kills it."""
+        turn = self._codex("exec", "--skip-git-repo-check", *arguments, prompt, stdin=subprocess.DEVNULL)
+        with turn:
+            try:
+                yield turn
+            finally:
+                if turn.poll() is None:
+                    system.end_tree(turn)
 
     def app_server(self) -> subprocess.Popen[str]:
         """Start what the Codex App runs; it ends with its input."""

@@ -22,11 +22,11 @@ from tests.end_to_end.harness import (
     api_key_login,
     built_in_config,
     chatgpt_login,
-    free_port,
     relay_config,
     system,
 )
 from tests.end_to_end.listeners import Listener
+from tests.ports import free_port
 from tests.real_codex import FLEX, Version, at
 
 TIERS_OF_0_130 = "0.130 refuses a config with another tier than fast and flex"

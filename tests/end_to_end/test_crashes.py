@@ -30,10 +30,10 @@ from cfp.host.worker.supervisor import WorkerSupervisor
 from cfp.layout import locate
 from journal import Journal
 from tests.crash.sizes import DEEP
-from tests.end_to_end.harness import free_port
 from tests.homes.acts import ActingFs, Acts, killed
 from tests.homes.site import FORMATS, CommandAnswer, run_on
 from tests.numbers import VIOLATIONS, Numbers
+from tests.ports import free_port
 from tests.scenes import ENVIRON, plain
 from tests.sentinels import end_sentinel, is_sentinel, kill_for_good
 from tests.staged import Stage, in_a_child

@@ -8,8 +8,9 @@ import tomllib
 import pytest
 
 from cfp.demo.scripted_turns import ScriptedTurn
-from tests.end_to_end.harness import Machine, free_port
+from tests.end_to_end.harness import Machine
 from tests.end_to_end.listeners import Listener
+from tests.ports import free_port
 
 KEY_A, KEY_B = "sk-key-of-a-0000000000", "sk-key-of-b-0000000000"
 SPELLINGS = ("http://localhost:{port}/v1", "http://127.0.0.1:{port}/v1/", "HTTP://[::1]:{port}/other")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.harness import free_port, relay_config
+from tests.end_to_end.harness import relay_config
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")

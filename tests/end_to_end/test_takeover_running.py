@@ -14,10 +14,11 @@ import pytest
 
 from cfp.layout import Layout
 from tests.end_to_end import old_worker
-from tests.end_to_end.harness import Machine, free_port, system
+from tests.end_to_end.harness import Machine, system
 from tests.end_to_end.test_crashes import Street, chosen
 from tests.homes.acts import Acts, killed
 from tests.numbers import VIOLATIONS, Numbers
+from tests.ports import free_port
 from tests.predecessor import BEFORE, lay_out
 from tests.scenes import ENVIRON
 from tests.staged import Stage, in_a_child

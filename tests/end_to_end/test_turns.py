@@ -79,7 +79,14 @@ def test_the_users_own_tier_stays(codex: Machine, codex_version: Version, line: 
 
 @pytest.mark.parametrize(
     ("keyring", "tier"),
-    [("", "priority"), ('cli_auth_credentials_store = "keyring"', None)],
+    [
+        ("", "priority"),
+        pytest.param(
+            'cli_auth_credentials_store = "keyring"',
+            None,
+            marks=pytest.mark.codex_since("0.150", "0.130 does not start where there is no keyring"),
+        ),
+    ],
     ids=["nobody", "keyring"],
 )
 def test_without_a_login_the_providers_own_key_decides(codex: Machine, keyring: str, tier: str | None) -> None:

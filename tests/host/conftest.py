@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,13 +21,9 @@ from cfp.host.worker.processes import boot_id
 from cfp.host.worker.spawn import SpawnedWorker, WorkerSpec, spawn
 from cfp.layout import Layout
 from journal.values import WorkerRecord
+from tests.ports import free_port
 
 STAND_IN = Path(__file__).parent / "stand_in.py"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def sleeper(*arguments: str) -> subprocess.Popen[bytes]:

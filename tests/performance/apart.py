@@ -17,11 +17,11 @@ from tests.performance.contenders import (
     Site,
     announced,
     contenders,
-    free_port,
     running,
     wait_answering,
 )
 from tests.performance.scenarios import Numbers, Size, load, settle
+from tests.ports import free_port
 
 ROUND_TRIPS = (0, 20, 100)
 

@@ -10,7 +10,6 @@ import http.client
 import importlib.util
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import IO
 
 from cfp.layout import HEALTH_PATH
 from tests.performance import proc
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 KEY = "RELAY_KEY"
@@ -93,12 +93,6 @@ class Contender:
 
     def pids(self) -> list[int]:
         return [] if self.pid is None else proc.family(self.pid)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -22,8 +22,8 @@ from cfp.host.provider.request_extras import RequestExtras
 from cfp.host.provider.secret import Secret
 from cfp.host.provider.verification import Verification, VerificationRequest, skipped
 from cfp.proxy.attempt import verify
-from tests.host.conftest import free_port
 from tests.host.servers import Behaviour, read_request, says, says_and_stays, serving
+from tests.ports import free_port
 from tests.proxy.framing import BODY, FORMS, Form
 
 CANARY = "sk-canary-0123456789abcdef"

@@ -21,7 +21,8 @@ from cfp.proxy.worker.event_loop import run as run_in_loop
 from tests.certificates import self_signed
 from tests.numbers import Numbers
 from tests.performance import proc
-from tests.performance.contenders import Site, free_port, running, wait_answering, worker_command
+from tests.performance.contenders import Site, running, wait_answering, worker_command
+from tests.ports import free_port
 from tests.soak.provider import BadLine, Case, Provider
 from tests.soak.traffic import Seen, Walker
 

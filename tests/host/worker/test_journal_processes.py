@@ -13,7 +13,8 @@ from cfp.host.worker.shutdown import stop_worker
 from cfp.host.worker.spawn import WorkerSpec
 from cfp.layout import Layout
 from journal.values import Processes, WorkerRecord
-from tests.host.conftest import Workers, free_port, record_of
+from tests.host.conftest import Workers, record_of
+from tests.ports import free_port
 
 
 class TestWorkerProcesses:

@@ -14,8 +14,9 @@ import pytest
 from cfp.host.worker.predecessor import find_predecessor, stop_predecessor
 from cfp.host.worker.shutdown import StopResult
 from cfp.layout import Layout
-from tests.host.conftest import Workers, free_port
+from tests.host.conftest import Workers
 from tests.host.servers import says, serving
+from tests.ports import free_port
 
 OPTIONS = {"nonce": "", "stubborn": True}  # it does not die of SIGTERM
 

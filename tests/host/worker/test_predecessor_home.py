@@ -19,8 +19,8 @@ from cfp.core.plan.uninstall import ConfigRestore, UninstallRequest, plan_uninst
 from cfp.core.state import State, state_of
 from cfp.host.survey import survey
 from cfp.layout import Layout
-from tests.end_to_end.harness import free_port
 from tests.facts import after
+from tests.ports import free_port
 from tests.predecessor import BEFORE, lay_out
 
 

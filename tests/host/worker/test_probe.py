@@ -22,9 +22,9 @@ from cfp.layout import HEALTH_PATH
 from cfp.proxy.worker.listener import bind
 from cfp.socket_owner import own_user
 from tests.forger import forger
-from tests.host.conftest import free_port
 from tests.host.servers import says, says_and_stays, serving
 from tests.host.worker.test_processes import SYSTEMS
+from tests.ports import free_port
 from tests.systems import as_root, named_ipv6, show_owner
 
 BODY = b'{"ok": true, "pid": 7, "nonce": "ab12", "upstream_base": "https://r.example/v1", "requests_in_flight": 2}'

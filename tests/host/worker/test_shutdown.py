@@ -14,7 +14,8 @@ from cfp.host.worker.probe import Status, probe
 from cfp.host.worker.processes import boot_id, is_alive, started
 from cfp.host.worker.shutdown import StopResult, stop_worker
 from journal.values import WorkerRecord
-from tests.host.conftest import Workers, end, free_port, record_of, sleeper, tell
+from tests.host.conftest import Workers, end, record_of, sleeper, tell
+from tests.ports import free_port
 from tests.systems import as_root
 
 

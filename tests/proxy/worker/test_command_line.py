@@ -22,6 +22,7 @@ from cfp.host.worker.processes import hold
 from cfp.layout import Layout
 from cfp.proxy.config import Revival
 from cfp.proxy.worker.command_line import ServeArgs, parse, worker_config
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).parents[3]
 PROGRAM = (
@@ -30,12 +31,6 @@ PROGRAM = (
 )
 ROOT = Path(__file__).anchor
 BASE = ["--provider", "relay", "--upstream-base", "http://127.0.0.1:9/v1"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)

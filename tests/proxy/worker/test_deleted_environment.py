@@ -18,6 +18,7 @@ import pytest
 
 from cfp.host.system.isolation import DEPENDENCIES
 from cfp.layout import API_PATH, DASHBOARD_PATH, HEALTH_PATH, Layout
+from tests.ports import free_port
 from tests.proxy.exchange.test_websocket_tunnel import CREATE, Socket, handshake, say_completed, serving
 from tests.proxy.support import Call, Client, answer, asynchronous, upstream
 from tests.proxy.upstream.test_dial import Outlet, tls_upstream
@@ -110,7 +111,7 @@ async def deletable(
     imports = folder / "imports"
     flags = ["--host", "127.0.0.1", "--upstream-base", base, "--proxy-base", "/v1", "--codex-home", str(layout.home)]
     flags += ["--service-tier-policy", "inject_missing", *more]
-    port = await free_port()
+    port = free_port()
     with imports.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", "-c", PROGRAM, str(environment), str(log.fileno())),
@@ -128,14 +129,6 @@ async def deletable(
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-async def free_port() -> int:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port: int = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return port
 
 
 async def answering(running: Deletable) -> None:

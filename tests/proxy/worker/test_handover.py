@@ -22,6 +22,7 @@ from cfp.proxy.worker.handover import Handover, Loan, borrow
 from cfp.proxy.worker.peer_check import PeerGuard
 from cfp.proxy.worker.single_instance import SingleInstance
 from cfp.proxy.worker.worker import Worker
+from tests.ports import free_port
 from tests.proxy.support import Call, Client, Upstream, asynchronous, upstream
 
 FIRST, NEXT = "aa", "bb"
@@ -84,11 +85,8 @@ async def successor(former: Life, **changes: object) -> AsyncIterator[Life]:
 
 @asynccontextmanager
 async def first(home: Path, double: Upstream, *, limits: Limits | None = None) -> AsyncIterator[Life]:
-    """Start a worker at a port of the kernel's choice, and put the port into its settings."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    settings = Settings(provider="relay", upstream_base=double.base, port=port)
+    """Start a worker at a free port."""
+    settings = Settings(provider="relay", upstream_base=double.base, port=free_port())
     config = WorkerConfig(settings=settings, layout=Layout(home), environ={}, nonce=FIRST, limits=limits or Limits())
     async with life(config) as made:
         yield made
@@ -249,9 +247,7 @@ def test_the_drain_limit_cuts_requests(tmp_path: Path, capsys: pytest.CaptureFix
 async def test_another_address_is_served_beside(tmp_path: Path) -> None:
     """If the next worker has another port, the former one accepts at its own until it ends."""
     async with upstream() as double, first(tmp_path, double) as former:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = free_port()
         async with successor(former, port=port) as following:
             assert port == following.worker.port
             assert (FIRST, NEXT) == (await former.served_by(), await following.served_by())
