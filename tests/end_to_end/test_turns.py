@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cfp.demo.provider import Received
+from cfp.layout import Layout
 from tests.end_to_end.harness import KEY, Machine, api_key_login, built_in_config
 from tests.real_codex import FLEX, Version, at
 
@@ -124,6 +126,21 @@ def test_a_session_goes_on_under_the_proxy(codex: Machine) -> None:
     threads = {turn.header("thread-id") for turn in (first, second, third)}
     assert 1 == len(threads)
     assert [None, "priority", None] == [_tier(turn) for turn in (first, second, third)]
+
+
+def test_the_log_names_the_thread_of_each_codex(machine: Machine, each_codex: tuple[Version, Path]) -> None:
+    """Each line has the id of its session, by which `codex resume` finds it, and the model that the provider names."""
+    _, machine.codex = each_codex
+    machine.relay()
+    machine.write("auth.json", api_key_login())
+    machine.install()
+    first = machine.turn()
+    machine.turn("resume", "--last")
+    (session,) = machine.home.glob("sessions/*/*/*/rollout-*.jsonl")
+    assert machine.cfp("stop", "--force").code == 0
+    lines = [json.loads(line) for line in Layout(machine.home).request_log.read_text().splitlines()]
+    turns = [(line["session"], line["response_model"]) for line in lines if line["eligible"]]
+    assert [(session.stem[-36:], first.json()["model"])] * 2 == turns
 
 
 def _tier(turn: Received) -> Any:

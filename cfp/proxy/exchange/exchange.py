@@ -77,7 +77,7 @@ class Exchange:
         self._head = head
         self._plan = plan
         self._body = RequestBody(head, body, complete=complete)
-        self._record = services.new_record(head.method, plan.target)
+        self._record = services.new_record(head.method, plan.target, plan.session)
         self._trial = TierTrial(services.tier_refusals)
         self._close = not head.keep_alive or head.minor == 0
 

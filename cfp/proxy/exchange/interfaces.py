@@ -119,8 +119,8 @@ class WorkerServices(Protocol):
     @property
     def tier_injection(self) -> TierInjection: ...
 
-    def new_record(self, method: bytes, target: bytes) -> RequestRecord:
-        """Begin the record of one request."""
+    def new_record(self, method: bytes, target: bytes, session: str | None = None) -> RequestRecord:
+        """Begin the record of one request; `session` is the id of Codex's thread."""
 
     def log(self, record: RequestRecord) -> None:
         """End a record and write its log line."""

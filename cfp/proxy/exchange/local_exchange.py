@@ -27,7 +27,7 @@ class LocalExchange:
         self._head = head
         self._plan = plan
         self._complete = complete
-        self._record = services.new_record(head.method, plan.target)
+        self._record = services.new_record(head.method, plan.target, plan.session)
 
     def run(self) -> None:
         """Write the response, or hand the client to another conversation."""

@@ -5,6 +5,8 @@ They are taken once for all heads that have the same bytes except for the length
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from cfp.proxy.credentials import AuthOverride
@@ -23,6 +25,7 @@ _HELD: Final = {
     for injected in (False, True)
     for helped in (False, True)
 }
+_THREAD_ID: Final = re.compile(rb"[0-9A-Za-z-]{1,64}")  # a UUID; nothing else may reach the log by this field
 _OWN: Final = frozenset({Destination.HEALTH, Destination.DASHBOARD, Destination.NOT_FOUND})
 
 
@@ -37,6 +40,7 @@ class RequestPlan(NamedTuple):
     awaits_continue  the client sends its body after a 100 (Continue) (RFC 9110 10.1.1)
     coding           the body's content coding
     hint             the value of x-codex-routing-hint
+    session          the id of Codex's thread; None where there is none that looks like one
     """
 
     forwarded: bool
@@ -48,6 +52,7 @@ class RequestPlan(NamedTuple):
     awaits_continue: bool
     coding: bytes
     hint: bytes | None
+    session: str | None
 
 
 def plan_request(services: WorkerServices, head: RequestHead) -> RequestPlan:
@@ -119,4 +124,11 @@ def _plan(services: WorkerServices, head: RequestHead) -> RequestPlan:
         awaits_continue=head.minor == 1 and fields.get(b"expect", b"").lower() == b"100-continue",
         coding=fields.get(b"content-encoding", b"identity").lower(),
         hint=fields.get(HINT),
+        session=session_of(fields),
     )
+
+
+def session_of(fields: Mapping[bytes, bytes]) -> str | None:
+    """Return the id of the thread that Codex names in the head (`thread_id` before 0.140)."""
+    value = fields.get(b"thread-id") or fields.get(b"thread_id") or b""
+    return value.decode() if _THREAD_ID.fullmatch(value) else None

@@ -33,9 +33,10 @@ class Turn(NamedTuple):
 class Turns:
     """The turns that have not ended, in their order; false while there is none."""
 
-    def __init__(self, services: WorkerServices, target: bytes) -> None:
+    def __init__(self, services: WorkerServices, target: bytes, session: str | None) -> None:
         self._services = services
         self._target = target
+        self._session = session
         self._turns: deque[Turn] = deque()
         self._messages = MessageAssembler(LARGEST_MESSAGE)
         self._abandoned = False
@@ -126,7 +127,7 @@ class Turns:
             self._end(error_type)
 
     def _new_record(self) -> RequestRecord:
-        return self._services.new_record(b"GET", self._target)
+        return self._services.new_record(b"GET", self._target, self._session)
 
     def _begin(self, record: RequestRecord, model: str | None, original: bytes | None) -> None:
         record.sent_at = monotonic()

@@ -1,4 +1,4 @@
-"""Records of requests and reports about the worker. They never contain a header, a body, a query or a key.
+"""Records of requests and reports about the worker. They never contain a body, a query, a key, or a header but the thread's id.
 
 record      the facts of one request while it runs
 line        one finished request, as it stands in the request log

@@ -17,6 +17,7 @@ from cfp.proxy.telemetry.response_facts import ResponseFacts, TokenCounts, read_
 _MAX_TEXT: Final = 200  # characters of a text whose length a request or an upstream chooses
 _MAX_TEMPLATES: Final = 32
 _MAX_KEY: Final = 1000  # bytes of text in the key of a cached template
+_NOTHING: Final = ResponseFacts(None, None)
 
 
 class LogLine(msgspec.Struct, kw_only=True):
@@ -26,6 +27,8 @@ class LogLine(msgspec.Struct, kw_only=True):
     service_tier_*  before: as the client sent it; after: as the worker sent it
     ending          of a model request, by its final event; see `core.traffic.requests.Ending`
     upstream_error_code  the provider's own code of an error in the response
+    session         the id of Codex's thread, as `codex resume` takes it
+    response_model  the model that the response names, which may be another one than `model`
     """
 
     ts: str
@@ -37,7 +40,9 @@ class LogLine(msgspec.Struct, kw_only=True):
     first_byte_ms: float | None = None
     upstream_ms: float | None = None
     eligible: bool = False
+    session: str | None = None
     model: str | None = None
+    response_model: str | None = None
     service_tier_before: str | None = None
     service_tier_after: str | None = None
     service_tier_injected: bool = False
@@ -93,13 +98,13 @@ class LogLineBuilder:
             duration_ms=_milliseconds(record.began_at, record.ended_at),
             first_byte_ms=_milliseconds(record.began_at, record.first_byte_at),
             upstream_ms=_milliseconds(record.sent_at, record.response_at),
+            session=record.session,
             usage=None if facts is None else facts.usage,
         )
 
     def _template(self, record: RequestRecord, facts: ResponseFacts | None, judgement: Judgement) -> LogLine:
         """Return a line without the fields that differ between requests of one turn."""
-        echoed = None if facts is None else facts.service_tier
-        code = None if facts is None else facts.error_code
+        answer = _NOTHING if facts is None else facts
         key = (
             record.method,
             record.target,
@@ -115,21 +120,20 @@ class LogLineBuilder:
             record.content_type,
             *judgement,
             record.transport,
-            echoed,
-            code,
+            answer.service_tier,
+            answer.error_code,
+            answer.model,
         )
         template = self._templates.get(key)
         if template is None:
-            template = self._build_template(record, echoed, judgement, code)
+            template = self._build_template(record, answer, judgement)
             if sum(len(part) for part in key if isinstance(part, (bytes, str))) <= _MAX_KEY:
                 if len(self._templates) == _MAX_TEMPLATES:
                     self._templates.clear()
                 self._templates[key] = template
         return template
 
-    def _build_template(
-        self, record: RequestRecord, echoed: str | None, judgement: Judgement, code: str | None
-    ) -> LogLine:
+    def _build_template(self, record: RequestRecord, answer: ResponseFacts, judgement: Judgement) -> LogLine:
         return LogLine(
             ts="",
             method=_text(record.method),
@@ -137,18 +141,19 @@ class LogLineBuilder:
             status=record.status,
             eligible=record.eligible,
             model=_short(record.model),
+            response_model=_short(answer.model),
             service_tier_before=_short(record.tier_before),
             service_tier_after=_short(record.tier_after),
             service_tier_injected=record.injected,
             service_tier_policy=self._policy,
             service_tier_effective_policy=record.effective_policy,
-            response_service_tier=_short(echoed),
+            response_service_tier=_short(answer.service_tier),
             stream=record.stream,
             json_error=record.json_error,
             response_content_type=None if record.content_type is None else _text(record.content_type),
             error_type=judgement.error_type,
             ending=judgement.ending,
-            upstream_error_code=code,
+            upstream_error_code=answer.error_code,
             transport=record.transport,
             upstream_base=self._upstream_base,
             settings_generation=self._generation,

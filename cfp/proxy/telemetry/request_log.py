@@ -115,6 +115,8 @@ class RotatingFile:
         self._descriptor = append_to(self._path)
         stat_result = os.fstat(self._descriptor)
         self._identity, self._size = (stat_result.st_dev, stat_result.st_ino), stat_result.st_size
+        # A worker that is killed while it writes leaves a line without an end.
+        self._torn = self._size > 0 and last_bytes(self._path, 1, whole_lines=False) != b"\n"
 
     def _rotated(self) -> bool:
         """Move the full file away and open a new one, unless that was refused within the last second."""
@@ -151,8 +153,11 @@ def moved_names(path: Path, file_count: int) -> tuple[Path, ...]:
     return tuple(path.with_name(f"{path.name}.{number}") for number in range(file_count))
 
 
-def last_bytes(path: Path, limit: int) -> bytes:
-    """Return the end of a file, starting at a line's beginning; empty where the file cannot be read."""
+def last_bytes(path: Path, limit: int, *, whole_lines: bool = True) -> bytes:
+    """Return the end of a file; empty where the file cannot be read.
+
+    whole_lines  begin at a line's beginning
+    """
     try:
         with read_from(path) as file:
             size = file.seek(0, os.SEEK_END)
@@ -161,7 +166,7 @@ def last_bytes(path: Path, limit: int) -> bytes:
             text = file.read(limit) if limit > 0 else b""
     except OSError:
         return b""
-    return text[text.find(b"\n") + 1 :] if start else text
+    return text[text.find(b"\n") + 1 :] if start and whole_lines else text
 
 
 class RequestLog:

@@ -12,7 +12,7 @@ from cfp.proxy.telemetry.stream_observer import StreamObserver
 class RequestRecord:
     """The facts of one request while it runs; `log_lines` turns them into a line of the log.
 
-    Times (`*_at`) are seconds of the monotonic clock, `wall_time` is when the head arrived by the wall clock. Not a
+    `session` is the id of Codex's thread. Times (`*_at`) are seconds of the monotonic clock, `wall_time` is when the head arrived by the wall clock. Not a
     dataclass: each request makes one, and most facts keep their default.
     """
 
@@ -34,8 +34,9 @@ class RequestRecord:
     transport: str = "http"
     observer: StreamObserver | None = None
 
-    def __init__(self, number: int, method: bytes, target: bytes) -> None:
+    def __init__(self, number: int, method: bytes, target: bytes, session: str | None = None) -> None:
         self.number = number
+        self.session = session
         self.method = method
         self.target = target
         self.wall_time = time()

@@ -27,12 +27,14 @@ class ResponseFacts(msgspec.Struct):
 
     ending      by its final event, or by the whole of a JSON response; None where it had no final event
     error_code  the provider's own code of the error; None where it has none that looks like a name
+    model       the model that the response names; None where it names none
     """
 
     service_tier: str | None
     usage: TokenCounts | None
     ending: Ending | None = None
     error_code: str | None = None
+    model: str | None = None
 
 
 class _Response(msgspec.Struct):
@@ -40,6 +42,7 @@ class _Response(msgspec.Struct):
     usage: Any = None
     status: Any = None
     error: Any = None
+    model: Any = None
 
 
 class _Event(msgspec.Struct):
@@ -96,7 +99,7 @@ def read_facts(observer: StreamObserver) -> ResponseFacts | None:
         return facts
     if facts is None:
         return last
-    return ResponseFacts(facts.service_tier, facts.usage, last.ending, last.error_code)
+    return ResponseFacts(facts.service_tier, facts.usage, last.ending, last.error_code, facts.model)
 
 
 def read_event(line: bytes) -> ResponseFacts | None:
@@ -143,7 +146,8 @@ def _last_event(tail: bytes) -> ResponseFacts | None:
 
 def _facts(response: _Response, ending: Ending | None) -> ResponseFacts:
     tier = response.service_tier if isinstance(response.service_tier, str) else None
-    return ResponseFacts(tier, _usage(response.usage), ending, _error_code(response.error))
+    model = response.model if isinstance(response.model, str) and response.model else None
+    return ResponseFacts(tier, _usage(response.usage), ending, _error_code(response.error), model)
 
 
 def _usage(usage: Any) -> TokenCounts | None:

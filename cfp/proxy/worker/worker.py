@@ -203,9 +203,9 @@ class Worker:
 
     # -- called by exchanges
 
-    def new_record(self, method: bytes, target: bytes) -> RequestRecord:
+    def new_record(self, method: bytes, target: bytes, session: str | None = None) -> RequestRecord:
         self._last_number += 1
-        return RequestRecord(self._last_number, method, target)
+        return RequestRecord(self._last_number, method, target, session)
 
     def request_started(self) -> None:
         self.requests_in_flight += 1

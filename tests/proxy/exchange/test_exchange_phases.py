@@ -90,7 +90,7 @@ class World:
             *(b"/v1/x", [], {}, 1, True, None, not setup.whole, False),
         )
         route = Route(Destination.FORWARD, b"/v1/x", b"/x")
-        plan = RequestPlan(True, None, route, b"/v1/x", False, setup.inspected, False, b"identity", None)
+        plan = RequestPlan(True, None, route, b"/v1/x", False, setup.inspected, False, b"identity", None, None)
         self.exchange = checked(Exchange, self.violations, self.performed)(
             self._services(), self._client(), head, plan, b"{}" if setup.inspected else b"", complete=setup.whole
         )
@@ -106,7 +106,7 @@ class World:
             origin=SimpleNamespace(host_field=b"provider.example"),
             loop_id=b"loop",
             draining=False,
-            new_record=lambda method, target: RequestRecord(1, method, target),
+            new_record=lambda method, target, session: RequestRecord(1, method, target, session),
             log=lambda _: self._note("logged"),
             request_started=lambda: None,
             request_ended=lambda: self._note("counted"),

@@ -30,7 +30,7 @@ CONTRACT = {
     *("service_tier_before", "service_tier_after", "service_tier_injected", "service_tier_policy"),
     *("service_tier_effective_policy", "stream", "json_error", "response_content_type", "error_type"),
     *("first_byte_ms", "upstream_ms", "response_service_tier", "usage", "transport", "settings_generation"),
-    *("model", "upstream_base", "ending", "upstream_error_code"),
+    *("model", "upstream_base", "ending", "upstream_error_code", "session", "response_model"),
 }
 
 
@@ -121,6 +121,7 @@ FACTS: dict[str, tuple[object, object]] = {
         observed(COMPLETED),
         None,
     ),
+    "session": ("01a2", None),
     "wall_time": (1_700_000_000.5, 1_700_000_001.25),
     "number": (1, 2),
 }
@@ -153,6 +154,16 @@ def test_every_fact_of_a_request_is_tried() -> None:
     assert names == set(FACTS)
 
 
+@pytest.mark.parametrize("model", [None, "gpt-5", "another"])
+def test_templates_lose_no_model_of_a_response(model: str | None) -> None:
+    """Each line has the model that its own response names."""
+    named = {} if model is None else {"model": model}
+    event = json.dumps({"type": "response.completed", "response": named}).encode()
+    lines = fresh_lines()
+    lines.build(facts())
+    assert model == lines.build(facts(observer=observed(b"data: " + event + b"\n\n"))).response_model
+
+
 def test_the_number_of_templates_is_bounded() -> None:
     """The number of cached templates is bounded, however many kinds of requests there are."""
     lines = fresh_lines()
@@ -166,6 +177,18 @@ def test_lines_read_back() -> None:
     line = LINES.build(record(3))
     text = encode([line])
     assert decode(text[:40] + b"\n" + text + b"[]\n{}\n\xff\n" + text) == [line, line]
+
+
+def test_a_line_that_a_killed_worker_left_torn_costs_no_other_line(tmp_path: Path) -> None:
+    """The next worker begins a line of its own: only the request whose line was being written is lost."""
+    text = encode([LINES.build(record(number)) for number in (1, 2, 3)])
+    whole, torn = text[: text.rindex(b"\n", 0, -1) + 1], text[:-9]
+    (tmp_path / "log").write_bytes(torn)
+    file = RotatingFile(tmp_path / "log")
+    file.write(whole)
+    file.close()
+    ids = [line.request_id[-1] for line in decode((tmp_path / "log").read_bytes())]
+    assert ["1", "2", "1", "2"] == ids
 
 
 @pytest.mark.parametrize("limit", [0, 10, 11, 25, 60, 1000])

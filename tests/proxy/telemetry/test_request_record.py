@@ -24,11 +24,12 @@ def expected(name: str) -> ResponseFacts | None:
     facts = EXPECTED[name]
     if name == "odd_types":
         return ResponseFacts(None, None, Ending.COMPLETED)
+    model = None if name == "bare_data" else "gpt-5.5"
     if facts is None:
         return None
     usage = None if facts[1] is None else TokenCounts(**facts[1])
     code = "server_error" if name == "failed" else None
-    return ResponseFacts(facts[0], usage, ENDINGS.get(name, Ending.COMPLETED), code)
+    return ResponseFacts(facts[0], usage, ENDINGS.get(name, Ending.COMPLETED), code, model)
 
 
 ENDINGS = {"cut": None, "failed": Ending.FAILED, "incomplete": Ending.INCOMPLETE}

@@ -85,6 +85,8 @@ export const FIELDS = [
   ["transport", "Transport"],
   ["upstream_base", "Provider"],
   ["model", "Model"],
+  ["response_model", "Model in the response"],
+  ["session", "Codex thread"],
   ["status", "Status"],
   ["error_type", "Error"],
   ["ending", "Ending"],
