@@ -129,7 +129,7 @@ def test_a_session_goes_on_under_the_proxy(codex: Machine) -> None:
 
 
 def test_the_log_names_the_thread_of_each_codex(machine: Machine, each_codex: tuple[Version, Path]) -> None:
-    """Each line has the id of its session, by which `codex resume` finds it, and the model that the provider names."""
+    """Each line has the id of its session, by which `codex resume` finds it, and the model that the answer names."""
     _, machine.codex = each_codex
     machine.relay()
     machine.write("auth.json", api_key_login())

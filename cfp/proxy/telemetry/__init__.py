@@ -1,4 +1,6 @@
-"""Records of requests and reports about the worker. They never contain a body, a query, a key, or a header but the thread's id.
+"""Records of requests and reports about the worker. They never contain a body, a query or a key.
+
+Of the header fields of a request only the id of its Codex thread is recorded.
 
 record      the facts of one request while it runs
 line        one finished request, as it stands in the request log

@@ -12,8 +12,8 @@ from cfp.proxy.telemetry.stream_observer import StreamObserver
 class RequestRecord:
     """The facts of one request while it runs; `log_lines` turns them into a line of the log.
 
-    `session` is the id of Codex's thread. Times (`*_at`) are seconds of the monotonic clock, `wall_time` is when the head arrived by the wall clock. Not a
-    dataclass: each request makes one, and most facts keep their default.
+    Times (`*_at`) are seconds of the monotonic clock, `wall_time` is when the head arrived by the wall clock,
+    `session` is the id of Codex's thread. Not a dataclass: each request makes one, and most facts keep their default.
     """
 
     status: int | None = None
