@@ -20,7 +20,7 @@ import httptools
 
 from cfp.bench.http_client import StreamedResponse, send
 from cfp.bench.timed_request import Phase, TimedRequest
-from cfp.bench.workload import Tier, with_tier
+from cfp.bench.workload import with_tier
 from cfp.host.provider.client import ProviderClient
 
 BASE_PATH: Final = "/v1"
@@ -36,10 +36,13 @@ _REFUSALS: Final = {
 
 
 class Capture:
-    """Serves while its `async with` block runs; `requests` has the requests so far, in order of arrival."""
+    """Serves while its `async with` block runs; `requests` has the requests so far, in order of arrival.
+
+    tier  the service_tier of each request that is sent on; None for none
+    """
 
     def __init__(
-        self, route: ProviderClient, tier: Tier, requests: list[TimedRequest], report: Callable[[Phase], None]
+        self, route: ProviderClient, tier: str | None, requests: list[TimedRequest], report: Callable[[Phase], None]
     ) -> None:
         self.pass_phrase = secrets.token_urlsafe(32)
         self._route = route
@@ -111,7 +114,7 @@ class Capture:
         timed = TimedRequest(
             began=time.monotonic(),
             tier_requested=tier_requested,
-            tier_sent=self._tier.value_sent,
+            tier_sent=self._tier,
             report=self._report,
         )
         self._requests.append(timed)

@@ -14,18 +14,20 @@ from cfp.bench.codex_exec import codex_exec, config_text
 from cfp.bench.http_client import send
 from cfp.bench.timed_request import ErrorType, Phase, TimedRequest
 from cfp.bench.workload import Profile, Tier, direct_body
+from cfp.core.tiers.names import PRIORITY
 from cfp.host.provider.client import ProviderClient
 from cfp.host.provider.codex_client import CodexClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """The parameters that all trials of a run share; `timeout` is in seconds."""
+    """The parameters that all trials of a run share; `timeout` is in seconds, `service_tier` the measured tier."""
 
     profile: Profile
     model: str
     effort: str | None
     timeout: float
+    service_tier: str = PRIORITY
 
 
 class Probe(Protocol):
@@ -43,10 +45,11 @@ class DirectProbe:
 
     async def __call__(self, tier: Tier, requests: list[TimedRequest], report: Callable[[Phase], None]) -> str | None:
         task = self.task
+        sent = tier.value_sent(task.service_tier)
         body = direct_body(
-            task.profile, model=task.model, effort=task.effort, tier=tier, cache_key=secrets.token_hex(16)
+            task.profile, model=task.model, effort=task.effort, tier=sent, cache_key=secrets.token_hex(16)
         )
-        timed = TimedRequest(began=time.monotonic(), tier_requested=None, tier_sent=tier.value_sent, report=report)
+        timed = TimedRequest(began=time.monotonic(), tier_requested=None, tier_sent=sent, report=report)
         requests.append(timed)
         report(Phase.WAITING)
         async with send(self.route, self.client.fields(), body, timed) as response:
@@ -66,7 +69,7 @@ class CodexProbe:
 
     async def __call__(self, tier: Tier, requests: list[TimedRequest], report: Callable[[Phase], None]) -> str | None:
         task = self.task
-        async with Capture(self.route, tier, requests, report) as capture:
+        async with Capture(self.route, tier.value_sent(task.service_tier), requests, report) as capture:
             try:
                 code = await codex_exec(
                     self.program,

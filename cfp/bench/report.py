@@ -20,7 +20,8 @@ from cfp.bench.statistics import (
     pairs_to_decide,
 )
 from cfp.bench.timed_request import ErrorType
-from cfp.bench.workload import PRIORITY_VALUE, Tier
+from cfp.bench.workload import Tier
+from cfp.core.tiers.names import PRIORITY, canonical
 from cfp.messages.benchmark import BenchmarkCode
 
 _REFUSED: Final = {ErrorType.HTTP, ErrorType.FAILED}
@@ -37,8 +38,8 @@ class Report:
     counted: int
 
 
-def report(samples: Sequence[Sample]) -> Report:
-    """Compute every field that follows from the samples."""
+def report(samples: Sequence[Sample], measured: str = PRIORITY) -> Report:
+    """Compute every field that follows from the samples; `measured` is the tier of the priority side."""
     default = [one for one in samples if one.tier is Tier.DEFAULT]
     priority = [one for one in samples if one.tier is Tier.PRIORITY]
     pairs = _pairs(default, priority)
@@ -51,7 +52,7 @@ def report(samples: Sequence[Sample]) -> Report:
         "samples": [one.to_json() for one in samples],
         "default": _side(default),
         "priority": _side(priority),
-        "service_tier_control": _control(default, priority),
+        "service_tier_control": _control(default, priority, measured),
         "observed_speedup_total": _factor(total),
         "observed_speedup_ttfb": _factor(log_speedup(_times(default, _ttfb), _times(priority, _ttfb))),
         "observed_speedup_first_output": _factor(
@@ -62,7 +63,7 @@ def report(samples: Sequence[Sample]) -> Report:
         "pairs_suggested": pairs_to_decide(pairs) if verdict is Verdict.NOT_ENOUGH_DATA else None,
         "priority_accepted": accepted,
         "observed_priority_effective": verdict is Verdict.FASTER,
-        "provider_confirmed_priority": _confirmed(priority),
+        "provider_confirmed_priority": _confirmed(priority, measured),
         "transport": "http",
         "chain": {
             "asked": _values(one.asked_service_tier for one in priority),
@@ -140,12 +141,12 @@ def _interval(interval: Interval | None) -> dict[str, Any] | None:
     }
 
 
-def _control(default: Sequence[Sample], priority: Sequence[Sample]) -> dict[str, Any]:
+def _control(default: Sequence[Sample], priority: Sequence[Sample], measured: str) -> dict[str, Any]:
     """Whether the two sides differed on the wire by the tier, as they should."""
     sent = [one.request_service_tier for one in priority if one.requests]
     unsent = [one.request_service_tier for one in default if one.requests]
     return {
-        "valid": bool(sent and unsent) and set(sent) == {PRIORITY_VALUE} and set(unsent) == {None},
+        "valid": bool(sent and unsent) and set(sent) == {measured} and set(unsent) == {None},
         "default_request_service_tiers": _values(unsent),
         "priority_request_service_tiers": _values(sent),
     }
@@ -159,12 +160,12 @@ def _accepted(default: Sequence[Sample], priority: Sequence[Sample]) -> bool | N
     return False if refused and any(one.ok for one in default) else None
 
 
-def _confirmed(priority: Sequence[Sample]) -> bool | None:
-    """Whether the provider itself reports that it used the tier; None without a report."""
+def _confirmed(priority: Sequence[Sample], measured: str) -> bool | None:
+    """Whether the provider itself reports that it used the tier, by any of its names; None without a report."""
     echoes = [one.response_service_tier for one in priority if one.ok]
     if not any(echo is not None for echo in echoes):
         return None
-    return all(echo == PRIORITY_VALUE for echo in echoes)
+    return all(echo is not None and canonical(echo) == canonical(measured) for echo in echoes)
 
 
 def _warnings(default: Sequence[Sample], priority: Sequence[Sample]) -> tuple[BenchmarkCode, ...]:

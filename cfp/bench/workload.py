@@ -8,19 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-PRIORITY_VALUE: Final = "priority"  # Codex 0.169 sends it for Fast
-
 
 class Tier(enum.StrEnum):
-    """The two sides of a comparison."""
+    """The two sides of a comparison: without a tier, and with the measured one, which by default is priority."""
 
     DEFAULT = "default"
     PRIORITY = "priority"
 
-    @property
-    def value_sent(self) -> str | None:
-        """The service_tier of the request; None for none."""
-        return PRIORITY_VALUE if self is Tier.PRIORITY else None
+    def value_sent(self, measured: str) -> str | None:
+        """Return the service_tier of this side's requests where `measured` is compared with none; None for none."""
+        return measured if self is Tier.PRIORITY else None
 
 
 class Mode(enum.StrEnum):
@@ -67,7 +64,7 @@ def schedule(pairs: int) -> tuple[Trial, ...]:
     )
 
 
-def direct_body(profile: Profile, *, model: str, effort: str | None, tier: Tier, cache_key: str) -> bytes:
+def direct_body(profile: Profile, *, model: str, effort: str | None, tier: str | None, cache_key: str) -> bytes:
     """Return a Codex-shaped request; a `cache_key` of its own keeps a provider's cache from helping one tier."""
     body: dict[str, Any] = {
         "model": model,
@@ -81,7 +78,7 @@ def direct_body(profile: Profile, *, model: str, effort: str | None, tier: Tier,
     return json.dumps(with_tier(body, tier)).encode()
 
 
-def with_tier(body: Mapping[str, Any], tier: Tier) -> dict[str, Any]:
-    """Return the request body with this tier and no other."""
+def with_tier(body: Mapping[str, Any], tier: str | None) -> dict[str, Any]:
+    """Return the request body with this tier and no other; None for none."""
     rest = {name: value for name, value in body.items() if name != "service_tier"}
-    return rest if tier.value_sent is None else {**rest, "service_tier": tier.value_sent}
+    return rest if tier is None else {**rest, "service_tier": tier}

@@ -1,4 +1,4 @@
-"""Measure whether the priority tier makes this provider faster: real requests in pairs, with and without it."""
+"""Measure whether the priority tier, or another one, makes this provider faster: real requests in pairs."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from cfp.core.plan.candidate import RouteRequest, candidate_settings
 from cfp.core.plan.install import check_readable
 from cfp.core.provider import choose_provider
 from cfp.core.state import state_of
+from cfp.core.tiers.names import KNOWN, PRIORITY
 from cfp.errors import CfpError, Refused, Stuck
 from cfp.host.disk import read_or_none
 from cfp.host.home import LOCK_TIMEOUT_S, Host
@@ -62,6 +63,7 @@ EXAMPLES = (
     ("--pairs 8", "eight pairs, for a surer result"),
     ("--profile smoke --no-save", "one word a turn, to test the connection"),
     ("--mode direct --model gpt-5.5", "without the Codex CLI"),
+    ("--service-tier ultrafast", "another tier than priority"),
 )
 
 
@@ -73,6 +75,7 @@ class Args:
     reasoning_effort: str | None
     profile: str
     mode: str
+    service_tier: str
     api_key_env: str | None
     save: bool
 
@@ -103,6 +106,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="codex-cli",
         help="codex-cli: real `codex exec` in a temporary home; direct: one plain request each",
     )
+    parser.add_argument(
+        "--service-tier",
+        choices=list(KNOWN),
+        default=PRIORITY,
+        help="the tier that is compared with none (default: priority)",
+    )
     parser.add_argument("--api-key-env", metavar="NAME", help="send the key in this environment variable")
     parser.add_argument(
         "--save", action=argparse.BooleanOptionalAction, default=True, help="save the result for the dashboard"
@@ -127,8 +136,8 @@ def run(args: Args, host: Host) -> Result:
     recovered = settle(host, "benchmark") if args.save else {}
     facts = host.survey(settled=args.save)
     subject = _subject(args, host, facts)
-    interrupt, measured = _measure(args, _probe(args, host, subject))
-    text = BENCHMARK[_outcome(measured, finished=interrupt is None)]
+    interrupt, measured = _measure(args, subject, _probe(args, host, subject))
+    text = BENCHMARK[_outcome(measured, finished=interrupt is None)].filled({"tier": subject.task.service_tier})
     fields = {
         "ts": facts.now.isoformat(),
         **subject.fields,
@@ -193,13 +202,20 @@ def _subject(args: Args, host: Host, facts: Facts) -> _Subject:
     )
     return _Subject(
         route=route.checked(),
-        task=Task(profile=Profile(args.profile), model=model, effort=effort, timeout=args.timeout),
+        task=Task(
+            profile=Profile(args.profile),
+            model=model,
+            effort=effort,
+            timeout=args.timeout,
+            service_tier=args.service_tier,
+        ),
         client=codex_client(host, facts, settings.provider),
         fields={
             "provider": settings.provider,
             "upstream_base": settings.upstream_base,
             "model": model,
             "reasoning_effort": effort,
+            "service_tier": args.service_tier,
             "api_key_source": None if key is None else key.source,
         },
     )
@@ -218,12 +234,12 @@ def _probe(args: Args, host: Host, subject: _Subject) -> Probe:
     return CodexProbe(route=subject.route, task=subject.task, program=host.codex.program.absolute())
 
 
-def _measure(args: Args, probe: Probe) -> tuple[KeyboardInterrupt | None, Report]:
+def _measure(args: Args, subject: _Subject, probe: Probe) -> tuple[KeyboardInterrupt | None, Report]:
     """Run all trials; return the interrupt that ended them, and the report so far."""
     samples: list[Sample] = []
     with progress_on(sys.stderr, args.pairs) as progress:
         interrupt = run_trials(probe, schedule(args.pairs), args.timeout, progress, samples)
-    return interrupt, report(samples)
+    return interrupt, report(samples, subject.task.service_tier)
 
 
 def _save(host: Host, facts: Facts, fields: dict[str, Any]) -> tuple[dict[str, Any], int]:

@@ -12,6 +12,7 @@ from cfp.core.policy import EffectivePolicy
 from cfp.core.provider import BUILT_IN
 from cfp.core.route_report import RouteWarning, obstacle_details, policy_in_effect, stands_in_the_way
 from cfp.core.settings import Settings
+from cfp.core.tiers.names import FLEX, PRIORITY, canonical
 from cfp.errors import CfpError, Failed, Refused
 from cfp.host.home import Host
 from cfp.host.provider import keys, verification
@@ -151,9 +152,8 @@ def _tier(facts: Facts, doc: Mapping[str, Any], settings: Settings) -> str | Non
 def _own_tier(doc: Mapping[str, Any]) -> str | None:
     """Return the tier that Codex sends by the user's own choice, by its name on the wire; None for none."""
     chosen = doc.get("service_tier")
-    if chosen in {"fast", "priority", "flex"}:
-        return "flex" if chosen == "flex" else "priority"
-    return None
+    name = canonical(chosen) if isinstance(chosen, str) else None
+    return name if name in {PRIORITY, FLEX} else None
 
 
 def candidate_key(

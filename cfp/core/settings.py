@@ -11,12 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cfp.core.served_settings import NUMBER, SERVED_SETTINGS, SWITCH, ServedSetting
+from cfp.core.tiers.names import PRIORITY
 from cfp.errors import Refused
 from cfp.layout import DEFAULT_PROXY_BASE
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8787
-DEFAULT_TIER = "priority"
+DEFAULT_TIER = PRIORITY
 _HTTP_PORT = 80
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 

@@ -26,6 +26,7 @@ from typing import IO, Any
 
 from cfp.codex.app_server.answers import CodexAnswers, parse_answers
 from cfp.codex.auth_json import Login
+from cfp.core.tiers.names import PRIORITY
 from cfp.errors import Failed
 from cfp.host.programs.batch import UnsafeWord, invocation
 from cfp.host.programs.codex import find_codex_program
@@ -116,7 +117,7 @@ class CodexCli:
                 if entry["model"] == model:
                     ids = [str(tier["id"]) for tier in entry.get("serviceTiers") or ()]
                     has_fast = "fast" in (entry.get("additionalSpeedTiers") or ())
-                    return tuple(dict.fromkeys([*ids, *(["priority"] if has_fast else [])]))
+                    return tuple(dict.fromkeys([*ids, *([PRIORITY] if has_fast else [])]))
         return None
 
     def default_model(self, *, timeout: float = _TIMEOUT) -> str | None:

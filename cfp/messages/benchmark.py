@@ -28,12 +28,12 @@ BENCHMARK: Final[dict[BenchmarkCode, Message]] = {
         f"Run `{CLI} verify-upstream`. If error_type is TimeoutExpired, pass a larger --timeout."),
     "benchmark_incomplete": Message("Interrupted. These are the samples so far, and nothing was saved.", "Run the command again when you like."),
     "benchmark_faster": Message(
-        "The priority tier made this workload faster.", "One run is an observation, not a guarantee: the result depends on the provider's load and the time of day."),
+        "The {tier} tier made this workload faster.", "One run is an observation, not a guarantee: the result depends on the provider's load and the time of day."),
     "benchmark_no_effect": Message(
-        "The priority tier made no noticeable difference.", "Ask the provider whether it supports this tier for this model."),
-    "benchmark_slower": Message("The priority tier was slower in this run.", "Run the benchmark again at another time."),
+        "The {tier} tier made no noticeable difference.", "Ask the provider whether it supports this tier for this model."),
+    "benchmark_slower": Message("The {tier} tier was slower in this run.", "Run the benchmark again at another time."),
     "benchmark_not_enough_data": Message(
-        "These samples are too few to show whether the priority tier is faster.",
+        "These samples are too few to show whether the {tier} tier is faster.",
         f"Run `{CLI} benchmark` with more --pairs (pairs_suggested is an estimate); it costs quota again."),
     "benchmark_samples_failed": Message("Some samples failed and are not counted. Their error_type and status give the reasons."),
     "benchmark_lengths_differ": Message(

@@ -69,7 +69,7 @@ def _sides(answer: Mapping[str, Any]) -> RenderableType:
     table.add_column("tier")
     for title in ("succeeded", "first byte", "first output", "total", "characters"):
         table.add_column(title, justify="right")
-    for side, tier in (("default", "no tier"), ("priority", "priority")):
+    for side, tier in (("default", "no tier"), ("priority", str(answer["service_tier"]))):
         of = answer[side]
         times = (of["median_ttfb_ms"], of["median_first_output_ms"], of["median_total_ms"])
         characters = of["median_output_chars"]

@@ -32,7 +32,7 @@ class TieredUpstream(DemoProvider):
 
 def a_sample(pair: int, tier: Tier, total_ms: float | None = 100.0, **more: Any) -> Sample:
     """One sample as a benchmark would take it."""
-    sent = tier.value_sent
+    sent = tier.value_sent("priority")
     how: dict[str, Any] = {"status": 200, "request_service_tier": sent, "requests": 1, "output_chars": 10, **more}
     return Sample(pair=pair, place=1, tier=tier, total_ms=total_ms, **how)
 

@@ -47,6 +47,19 @@ def test_a_slower_tier_is_called_slower(bench: Bench) -> None:
     assert ("slower", False) == (result["verdict"], result["observed_priority_effective"])
 
 
+def test_another_tier_than_priority_is_measured(bench: Bench) -> None:
+    """--service-tier names the tier of one side; the page for people names it too."""
+    bench.upstream.default, bench.upstream.priority = SLOW, QUICK
+    _, result = bench.direct("--pairs", "2", "--service-tier", "ultrafast")
+    assert [None, "ultrafast", "ultrafast", None] == bench.upstream.tiers
+    assert ("ultrafast", ["ultrafast"], True) == (
+        result["service_tier"],
+        result["chain"]["sent"],
+        result["service_tier_control"]["valid"],
+    )
+    assert "ultrafast" in result["message"]
+
+
 def test_the_same_speed_is_never_called_faster(bench: Bench) -> None:
     """A provider that takes the tier and does nothing with it is not praised for it."""
     bench.upstream.default = bench.upstream.priority = SLOW

@@ -15,6 +15,7 @@ from cfp.bench.report import report
 from cfp.bench.sample import Sample
 from cfp.bench.timed_request import ErrorType
 from cfp.bench.workload import Tier
+from cfp.core.tiers.names import KNOWN
 from tests.bench.support import a_sample
 
 FIELDS = {
@@ -113,13 +114,34 @@ def test_accepted_is_said_of_the_tier_alone(
 
 @pytest.mark.parametrize(
     ("echoes", "expected"),
-    [([None], None), (["priority"], True), (["default"], False), (["priority", "default"], False), ([], None)],
+    [
+        ([None], None),
+        (["priority"], True),
+        (["default"], False),
+        (["priority", "default"], False),
+        ([], None),
+        (["fast"], True),
+    ],
 )
 def test_confirmed_is_what_the_provider_says(echoes: list[str | None], expected: bool | None) -> None:
     """A provider that does not say is not counted as a no."""
     fields = _both([{}], [{"response_service_tier": echo} for echo in echoes])
     assert expected is fields["provider_confirmed_priority"]
     assert list(filter(None, echoes)) == fields["chain"]["echoed"]
+
+
+@given(st.sampled_from(KNOWN), st.sampled_from([None, *KNOWN]))
+def test_an_echo_confirms_its_own_tier_by_any_of_its_names(measured: str, echo: str | None) -> None:
+    """`fast` and `priority` confirm one another, every other name confirms itself alone."""
+    made = [
+        a_sample(1, Tier.DEFAULT),
+        a_sample(1, Tier.PRIORITY, request_service_tier=measured, response_service_tier=echo),
+    ]
+    fields = report(made, measured).fields
+    same = echo == measured or {echo, measured} == {"fast", "priority"}
+    assert (None if echo is None else same) is fields["provider_confirmed_priority"]
+    assert fields["service_tier_control"]["valid"]
+    assert [measured] == fields["chain"]["sent"]
 
 
 def test_the_chain_names_each_link() -> None:

@@ -9,13 +9,12 @@ from cfp.core.facts import Facts
 from cfp.core.identities import Identity, provider_table
 from cfp.core.provider import BUILT_IN, active_provider
 from cfp.core.route_report import codex_identity
+from cfp.core.tiers.names import DEFAULT, FLEX, canonical
 from cfp.core.verdict.hook_run import hook_obstacle
 from cfp.messages import message
 from cfp.messages.doctor import FINDINGS, PASSES
 from cfp.messages.identities import IDENTITIES
 
-_FAST: Final = frozenset({"fast", "priority"})  # the names of one tier in config.toml; on the wire it is `priority`
-_FLEX: Final = "flex"
 _FLEX_SINCE: Final = (0, 171)  # from here on sent with every model, whatever its catalogue says; 0.150 left it out
 
 
@@ -49,12 +48,12 @@ def predicted_turn(facts: Facts, surroundings: DoctorFacts) -> dict[str, Any]:
     if identity is not Identity.UNKNOWN:
         predicted |= {"identity": identity, "account_id": identity.may_be_a_login}
     tier = facts.codex_config.get("service_tier")
-    if tier == _FLEX:
-        predicted |= {"service_tier": _FLEX} if (facts.codex_version or _FLEX_SINCE) >= _FLEX_SINCE else {}
-    elif tier in {None, "default"}:
+    if tier == FLEX:
+        predicted |= {"service_tier": FLEX} if (facts.codex_version or _FLEX_SINCE) >= _FLEX_SINCE else {}
+    elif tier in {None, DEFAULT}:
         predicted["service_tier"] = None
     elif surroundings.model_tiers is not None:
-        name = "priority" if tier in _FAST else tier
+        name = canonical(tier) if isinstance(tier, str) else None
         predicted["service_tier"] = name if name in surroundings.model_tiers else None
     websocket = (
         provider == BUILT_IN or provider_table(facts.codex_config, provider).get("supports_websockets") is True

@@ -23,8 +23,8 @@ _TRANSACTIONS: Final = 5
 
 # The fields of a benchmark that the page shows: results, no samples.
 _BENCHMARK_FIELDS: Final = (
-    *("ts", "provider", "upstream_base", "model", "reasoning_effort", "profile", "benchmark_mode", "pairs"),
-    *("verdict", "confidence_interval", "observed_speedup_total", "observed_speedup_first_output"),
+    *("ts", "provider", "upstream_base", "model", "reasoning_effort", "service_tier", "profile", "benchmark_mode"),
+    *("pairs", "verdict", "confidence_interval", "observed_speedup_total", "observed_speedup_first_output"),
     *("default", "priority", "provider_confirmed_priority", "message", "warnings"),
 )
 _TRANSACTION_FIELDS: Final = ("id", "at", "command", "from", "to", "outcome")

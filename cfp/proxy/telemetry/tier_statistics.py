@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from cfp.core.tiers.names import canonical
 from cfp.core.traffic.requests import Outcome
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _MAX_NAMES: Final = 8  # distinct tiers in the responses of one row
 _OTHER_TIERS: Final = "other"
 
 
-# One row has the requests for one model at one upstream with one tier, as the worker sent it.
+# One row has the requests for one model at one upstream with one tier, by its one name, as the worker sent it.
 _KEY: Final = ("upstream_base", "model", "service_tier")
 _Key: TypeAlias = tuple[str | None, str | None, str | None]
 
@@ -45,7 +46,8 @@ class TierStatistics:
         """Count one line, unless it is not of an eligible request or the client left before the end."""
         if not line.eligible or line.status is None or line.outcome is Outcome.LEFT:
             return
-        key = line.upstream_base, line.model, line.service_tier_after
+        sent = line.service_tier_after
+        key = line.upstream_base, line.model, None if sent is None else canonical(sent)
         if key == self._newest[0]:
             row = self._newest[1]
         else:
@@ -66,6 +68,7 @@ class TierStatistics:
     def _measure(row: _Row, line: LogLine) -> None:
         echoed = line.response_service_tier
         if echoed is not None:
+            echoed = canonical(echoed)
             has_room = echoed in row.echoed or len(row.echoed) < _MAX_NAMES
             row.echoed[echoed if has_room else _OTHER_TIERS] += 1
         first, end = line.first_byte_ms, line.duration_ms

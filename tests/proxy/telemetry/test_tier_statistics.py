@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfp.core.tiers.names import KNOWN
 from cfp.layout import Layout
 from cfp.proxy.telemetry.log_lines import LogLine
 from cfp.proxy.telemetry.recent_requests import MAX_LINES, RecentRequests
@@ -78,6 +79,18 @@ def test_tiers_models_and_upstreams_are_apart() -> None:
     first = evidence.report("u")[0]
     assert (first["failed"], first["injected"]) == (2, 1)
     assert first["echoed"] == {"priority": 1, "default": 1}
+
+
+def test_the_names_of_one_tier_are_counted_together() -> None:
+    """`fast` is `priority`, as it is sent and as it is echoed; every other tier has a row of its own."""
+    pairs = [(sent, echo) for sent in KNOWN for echo in KNOWN]
+    rows = fed(*(line(service_tier_after=sent, response_service_tier=echo) for sent, echo in pairs)).report()
+    assert {row["service_tier"]: row["count"] for row in rows} == {
+        name: len(KNOWN) * (2 if name == "priority" else 1) for name in KNOWN if name != "fast"
+    }
+    for row in rows:
+        weight = 2 if row["service_tier"] == "priority" else 1
+        assert row["echoed"] == {name: weight * (2 if name == "priority" else 1) for name in KNOWN if name != "fast"}
 
 
 def test_requests_without_a_verdict_on_a_tier_are_left_out() -> None:

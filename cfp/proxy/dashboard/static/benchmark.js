@@ -2,7 +2,7 @@
 
 import { bodyOf, fill, h, s } from "./dom.js";
 import { duration } from "./format.js";
-import { empty, prose, swatch, when } from "./parts.js";
+import { empty, prose, swatch, tierClass, when } from "./parts.js";
 import { VERDICT } from "./words.js";
 
 const WIDTH = 320;
@@ -53,7 +53,7 @@ export function benchmark(saved) {
       {},
       h("caption", { class: "hidden" }, "Medians of the benchmark"),
       h("thead", {}, h("tr", {}, ["Tier", "Succeeded", "First byte", "Duration"].map((name, index) => h("th", { scope: "col", class: index ? "number" : undefined }, name)))),
-      h("tbody", {}, side("swift", "priority", saved.priority), side("plain", "no tier", saved.default)),
+      h("tbody", {}, side(tierClass(saved.service_tier ?? "priority"), saved.service_tier ?? "priority", saved.priority), side("plain", "no tier", saved.default)),
     ),
     saved.message && h("p", { class: "note" }, saved.message),
   );

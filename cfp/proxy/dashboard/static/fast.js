@@ -2,7 +2,7 @@
 
 import { bodyOf, fill, h } from "./dom.js";
 import { count, duration, plural } from "./format.js";
-import { command, empty, swatch, tierClass, tierName, when } from "./parts.js";
+import { command, empty, oneName, swatch, tierClass, tierName, when } from "./parts.js";
 import { VERDICT } from "./words.js";
 
 const ROWS = 6;
@@ -36,7 +36,7 @@ function accepted(rows, refused) {
 }
 
 function echoed(fast, rows) {
-  const { same, other } = echoes(rows, fast.tier);
+  const { same, other } = echoes(rows, oneName(fast.tier));
   const fine = sum(rows, (row) => row.count - row.failed);
   const silent = Math.max(0, fine - same - other);
   return step("Echoed", fine ? `${count(same)} of ${count(fine)}` : "–", other && `${count(other)} echoed as another tier`, silent && `${count(silent)} not echoed`);
@@ -82,7 +82,7 @@ function table(evidence) {
 }
 
 export function fast(fast, benchmark, flag) {
-  const swift = fast.evidence.filter((row) => row.service_tier === fast.tier);
+  const swift = fast.evidence.filter((row) => row.service_tier === oneName(fast.tier));
   const all = sum(fast.evidence, (row) => row.count);
   const chain = h("ol", { class: "chain" }, sent(fast, swift, all), accepted(swift, fast.refused_by), echoed(fast, swift), faster(benchmark));
   const measure = !benchmark && h("div", { class: "todo" }, h("span", {}, "Measure it with this command, which costs quota:"), command(`codex-fast-proxy benchmark${flag}`, "benchmark"));

@@ -53,10 +53,15 @@ export function tierName(tier) {
   return tier ?? "no tier";
 }
 
+/** The one name of a tier, by which the report counts it: `fast` is `priority`. */
+export function oneName(tier) {
+  return tier === "fast" ? "priority" : tier;
+}
+
 /** The class that gives a tier its colour and its shape; the shape alone tells tiers apart too. */
 export function tierClass(tier) {
   if (tier === null || tier === undefined) return "plain";
-  return tier === "priority" || tier === "fast" ? "swift" : "other";
+  return ["priority", "ultrafast"].includes(oneName(tier)) ? "swift" : "other";
 }
 
 /** The mark of one response: a disc, a hollow square or a diamond; a cross where it failed. */

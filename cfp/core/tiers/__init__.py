@@ -1,0 +1,1 @@
+"""Service tiers: their names on the wire, in Codex's configuration and in results."""
