@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,8 +12,9 @@ from cfp.commands.command import Command
 from cfp.commands.rehearsal import check_machine, rehearse
 from cfp.commands.route_flags import add_clear_argument, add_rate_limit_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
-from cfp.commands.verification import send, skipped_verification, tier_warnings
+from cfp.commands.verification import refused_models, send, skipped_verification, tier_warnings
 from cfp.core.facts import Facts
+from cfp.core.fast.in_effect import fast_in_effect
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import InstallPlan, plan_install
 from cfp.core.plan.trust import plan_trust
@@ -142,7 +144,7 @@ def run(args: Args, host: Host) -> Result:
     if not args.prepare_only:
         host.reserve.keep(sum(len(data) for change in plan.changes for data in (change.before, change.after) if data))
     fields = {
-        **_fields(after, plan, switch, tier_warnings(verification)),
+        **_fields(after, plan, switch, verification),
         "verification": verification,
         **read_back,
         **recovered,
@@ -228,11 +230,13 @@ def _planned(facts: Facts, plan: InstallPlan) -> dict[str, Any]:
     }
 
 
-def _fields(facts: Facts, plan: InstallPlan, switch: Switch, of_tier: tuple[RouteWarning, ...]) -> dict[str, Any]:
+def _fields(facts: Facts, plan: InstallPlan, switch: Switch, verification: Mapping[str, Any]) -> dict[str, Any]:
     shortcomings = _shortcomings(facts, plan)
     done = RESULTS["prepared" if plan.hook is None else "installed"]
     done = next((warning.message for warning in shortcomings if warning.code in _NOT_IN_FORCE), done)
     started = plan.worker is WorkerAction.START or plan.worker.refreshes
+    is_on = done == RESULTS["installed"]
+    fast = fast_in_effect(facts, plan.settings, refused_models(verification)) if is_on else None
     return {
         **route_and_auth(facts, plan.settings),
         "state": state_of(facts),
@@ -242,9 +246,10 @@ def _fields(facts: Facts, plan: InstallPlan, switch: Switch, of_tier: tuple[Rout
         "startup_hook": _hook_fields(facts, plan),
         "switch_order": "proxy_started_before_config_switch" if plan.hook else None,
         "start_result": _start_result(plan, switch),
-        **warning_fields((*plan.route_warnings, *shortcomings, *of_tier), plan.warnings),
+        **warning_fields((*plan.route_warnings, *shortcomings, *tier_warnings(verification)), plan.warnings),
         "hooks_opt_out_overridden": "hooks_opt_out_overridden" in plan.warnings,
-        "message": done.sentence,
+        "fast": None if fast is None else fast.to_json(),
+        "message": done.sentence if fast is None else f"{done.sentence} {fast.message.sentence}",
         "next_user_action": done.action,
         "current_session_effect": EFFECTS["new_processes"].sentence,
     }

@@ -88,6 +88,11 @@ def send(host: Host, facts: Facts, request: verification.VerificationRequest, ti
     return replace(bare, service_tier_request=request.service_tier, service_tier_refused=True).to_json()
 
 
+def refused_models(verification: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the model for which a verification found that the provider refuses the tier; empty for any other."""
+    return (verification["model"],) if verification["service_tier_refused"] else ()
+
+
 def tier_warnings(verification: Mapping[str, Any]) -> tuple[RouteWarning, ...]:
     """Return the warning of a provider that refuses the tier; none for any other verification."""
     if not verification["service_tier_refused"]:

@@ -126,7 +126,7 @@ def trouble_level(facts: Facts) -> Severity:
     return Severity.RISK if trouble is not None and trouble.is_risk(facts.now) else Severity.ATTENTION
 
 
-def _refused_models(facts: Facts) -> tuple[str, ...]:
+def refused_models(facts: Facts) -> tuple[str, ...]:
     """Return the models for which the provider refuses the tier."""
     worker = facts.own_worker
     return () if worker is None or worker.health is None else worker.health.refused_models
@@ -200,7 +200,7 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity | None, Test], ...]] = (
     ("startup_hook_program_broken", Severity.ATTENTION, _hook_has("startup_hook_program_broken")),
     ("startup_hook_not_ready",    Severity.ATTENTION, _hook_has("startup_hook_not_ready")),
     ("startup_hook_not_isolated", Severity.ATTENTION, lambda f, _: not hooks_isolated(f)),
-    ("tier_refused",              Severity.ATTENTION, lambda f, _: bool(_refused_models(f))),
+    ("tier_refused",              Severity.ATTENTION, lambda f, _: bool(refused_models(f))),
     ("fast_policy_unknown",       Severity.ATTENTION, _unknown_fast),
 )
 # fmt: on
@@ -254,7 +254,7 @@ def session_warning(facts: Facts) -> Diagnosis | None:
 
 def _traffic_details(facts: Facts, settings: Settings) -> dict[str, Any]:
     trouble = traffic(facts).trouble
-    of_tier = {"tier": settings.service_tier, "models": _refused_models(facts)}
+    of_tier = {"tier": settings.service_tier, "models": refused_models(facts)}
     return of_tier if trouble is None else {**of_tier, **trouble.details(facts.now)}
 
 

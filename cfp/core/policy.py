@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from cfp.codex.auth_json import Login, LoginMode
 from cfp.core.settings import Policy
+from cfp.core.tiers.names import PRIORITY, canonical
 
 __all__ = [
     "EffectivePolicy",
@@ -38,9 +39,6 @@ class FastBehavior(enum.StrEnum):
     UNKNOWN_CONSERVATIVE = "unknown_conservative"
     UNKNOWN = "unknown"
 
-
-# Tiers of a user who wants no Fast. `default` is sent by no Codex (0.171), and `flex` not by 0.150.
-_OPT_OUTS: Final = frozenset({"default", "flex"})
 
 # fmt: off
 _AUTO = {
@@ -83,8 +81,12 @@ def chosen_tier(config: Mapping[str, Any]) -> Any:
 
 
 def is_opt_out(tier: Any) -> bool:
-    """Whether `service_tier` with this value is the choice of a user who wants no Fast."""
-    return isinstance(tier, str) and tier in _OPT_OUTS
+    """Whether `service_tier` with this value is the choice of a user who wants no Fast, as any other tier is.
+
+    Codex leaves most of them out of its requests: `default`, what the model's catalogue does not list (0.171), and
+    `flex` (0.150).
+    """
+    return isinstance(tier, str) and canonical(tier) != PRIORITY
 
 
 def fast_behavior(policy: Policy, login: LoginMode) -> FastBehavior:

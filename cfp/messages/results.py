@@ -1,4 +1,4 @@
-"""Results of commands that succeeded, and their effect on running Codex processes."""
+"""Results of commands that succeeded, their effect on running Codex processes, and whether Fast is on."""
 
 from __future__ import annotations
 
@@ -37,6 +37,17 @@ ResultCode = Literal[
     "dashboard_found",
     "stopped",
     "no_requests_logged",
+]
+
+FastCode = Literal[
+    "fast_with_key",
+    "fast_always",
+    "fast_refused",
+    "fast_opted_out",
+    "fast_stated",
+    "fast_never",
+    "fast_switch",
+    "fast_login_unknown",
 ]
 
 EffectCode = Literal[
@@ -94,6 +105,18 @@ RESULTS: Final[dict[ResultCode, Message]] = {
     "dashboard_found": Message("No browser was opened.", "Open the URL in a browser on this machine."),
     "stopped": Message("The proxy is stopped."),
     "no_requests_logged": Message("The proxy has not logged a request yet."),
+}
+FAST: Final[dict[FastCode, Message]] = {
+    "fast_with_key": Message(
+        "Fast is on: the proxy adds `{tier}` to every model request without a tier, because Codex talks to the provider with an API key."),
+    "fast_always": Message("Fast is on: the proxy adds `{tier}` to every model request without a tier, as the policy inject_missing says."),
+    "fast_refused": Message("Fast is off for {models}: the provider refuses `{tier}` there, and the proxy sends these requests without it."),
+    "fast_opted_out": Message('Fast is off: {place} says service_tier = "{stated}", so the proxy adds no tier.'),
+    "fast_stated": Message('Fast is left to Codex: {place} says service_tier = "{stated}", and the proxy adds no tier.'),
+    "fast_never": Message("Fast is left to Codex: with the policy preserve the proxy adds no tier."),
+    "fast_switch": Message("Fast is left to Codex: with a ChatGPT login its own Fast switch decides, and the proxy adds no tier."),
+    "fast_login_unknown": Message(
+        "Fast is left to Codex: how Codex is signed in cannot be seen, so the proxy adds no tier."),
 }
 EFFECTS: Final[dict[EffectCode, Message]] = {
     "new_processes": Message("Running Codex processes keep their route until they are restarted."),

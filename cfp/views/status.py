@@ -21,7 +21,7 @@ BEHAVIORS: Final = {
     "preserve_only": "the proxy never adds a tier",
     "unknown_conservative": "the proxy adds no tier, because the login is unknown",
 }
-OPTED_OUT: Final = 'the proxy adds no tier, because Codex\'s configuration says service_tier = "default" or "flex"'
+OPTED_OUT: Final = "the proxy adds no tier, because Codex's configuration names another service_tier than fast"
 WEBSOCKETS: Final = {
     "served": "the provider supports it",
     "not_served": "the provider does not support it, so Codex uses HTTP",

@@ -12,6 +12,7 @@ from cfp.bench.statistics import Verdict
 from cfp.bench.workload import Mode, Profile
 from cfp.codex.auth_json import LoginMode
 from cfp.core.diagnosis import Severity
+from cfp.core.fast.in_effect import FastStatus
 from cfp.core.identities import Identity
 from cfp.core.plan.uninstall import ConfigRestore, HookRemoval
 from cfp.core.policy import EffectivePolicy, FastBehavior
@@ -56,6 +57,7 @@ CLOSED: Final[dict[str, tuple[str, ...]]] = {
     "service_tier_effective_policy": tuple(map(str, EffectivePolicy)),
     "login_mode":                    tuple(map(str, LoginMode)),
     "fast_behavior":                 tuple(map(str, FastBehavior)),
+    "fast.status":                   tuple(map(str, FastStatus)),
     "upstream_auth":                 ("override_configured", "preserved"),
     "upstream_api_key_source":       ("process_env", "windows_user_env", "provider_auth_file", "auth_json_fallback"),
     "state":                         tuple(map(str, State)),
@@ -116,6 +118,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "service_tier_policy":           ("string", "who decides about requests without a tier"),
     "service_tier_effective_policy": ("string", "what the policy comes to with the present login and opt-out"),
     "fast_behavior":                 ("string", "the same as a user notices it"),
+    "fast":                          ("object null", "what becomes of a request without a tier, null where Codex does not use the proxy: status (`on`: the proxy adds the tier; `off`: nobody does; `left_to_codex`: Codex may send one), code, message"),
     "login_mode":                    ("string", "how Codex is signed in"),
     "chatgpt_auth":                  ("boolean", "a ChatGPT login is there"),
     "api_key_auth":                  ("boolean", "an API key is there"),

@@ -33,9 +33,9 @@ class App:
         """Open a conversation; return its id."""
         return str(self._ask("thread/start", {"cwd": self._folder})["thread"]["id"])
 
-    def turn(self, thread: str, text: str = "Say hello") -> str:
-        """Say something in it; return what the model answered."""
-        self._ask("turn/start", {"threadId": thread, "input": [{"type": "text", "text": text}]})
+    def turn(self, thread: str, text: str = "Say hello", **parameters: str) -> str:
+        """Say something in it, with more parameters of turn/start; return what the model answered."""
+        self._ask("turn/start", {"threadId": thread, "input": [{"type": "text", "text": text}], **parameters})
         items: list[Json] = []
         done = self._until(lambda message: message.get("method") == "turn/completed", items)
         turn = done["params"]["turn"]

@@ -12,7 +12,7 @@ import pytest
 from cfp.demo.provider import Received
 from cfp.layout import Layout
 from tests.end_to_end.harness import KEY, Machine, api_key_login, built_in_config
-from tests.real_codex import FLEX, Version, at
+from tests.real_codex import Version
 
 # What differs between any two turns: ids, and the clock.
 _PER_RUN = (
@@ -58,25 +58,6 @@ def test_no_header_is_lost(codex: Machine) -> None:
     *proxied, (last, pseudonym) = _headers(codex.turn())
     assert direct == proxied
     assert ("Via", 0) == (last, pseudonym.count("codex"))
-
-
-# Codex 0.130 refuses a config with this tier.
-DEFAULT_TIER = pytest.param(
-    'service_tier = "default"', None, marks=pytest.mark.codex_since("0.150", "0.130 knows fast and flex")
-)
-
-
-@pytest.mark.parametrize(
-    ("line", "sent"),
-    [('service_tier = "flex"', "flex"), ('service_tier = "fast"', "priority"), DEFAULT_TIER],
-)
-def test_the_users_own_tier_stays(codex: Machine, codex_version: Version, line: str, sent: str | None) -> None:
-    """A tier that the user chose, or opted out of, is the tier that the provider gets."""
-    codex.relay(top=line)
-    codex.write("auth.json", api_key_login())
-    codex.install()
-    expected = at(codex_version, FLEX) if sent == "flex" else sent
-    assert expected == codex.turn().json().get("service_tier")
 
 
 @pytest.mark.parametrize(

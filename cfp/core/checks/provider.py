@@ -24,7 +24,7 @@ from cfp.core.route_report import (
     variables_of_new_programs,
 )
 from cfp.core.state import is_enabled, uses_proxy
-from cfp.core.verdict.route import route_in_force
+from cfp.core.verdict.route import place_of_tier
 from cfp.messages import Message, message
 from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import FINDINGS, OPTED_OUT, PASSES, WEBSOCKET
@@ -95,18 +95,12 @@ def service_tier_policy(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     effective = policy_in_effect(facts, facts.settings)
     detail = PASSES["policy"].filled({"policy": policy, "effective": effective}).sentence
     if facts.opted_out:
-        detail += OPTED_OUT.format(place=_place_of_tier(facts), tier=facts.tier_in_force)
+        detail += OPTED_OUT.format(place=place_of_tier(facts), tier=facts.tier_in_force)
     lacks_tier = surroundings.model_tiers is not None and facts.settings.service_tier not in surroundings.model_tiers
     if lacks_tier and effective is EffectivePolicy.PRESERVE:
         text = FINDINGS["model_without_tier"].filled({"detail": detail, "model": surroundings.model})
         return advice("model_without_tier", text, policy=policy, effective=effective, model=surroundings.model)
     return success(Message(detail), policy=policy, effective=effective, opted_out=facts.opted_out)
-
-
-def _place_of_tier(facts: Facts) -> str:
-    route = route_in_force(facts)
-    tier = None if route is None else route.service_tier
-    return tier.origin if tier is not None and tier.origin else "Codex's configuration"
 
 
 def upstream_auth(facts: Facts, surroundings: DoctorFacts) -> CheckResult:

@@ -73,6 +73,13 @@ def route_in_force(facts: Facts) -> RouteInForce | None:
     )
 
 
+def place_of_tier(facts: Facts) -> str:
+    """Return the file that states the tier in force, for a sentence."""
+    route = route_in_force(facts)
+    tier = None if route is None else route.service_tier
+    return tier.origin if tier is not None and tier.origin else "Codex's configuration"
+
+
 def override(facts: Facts, settings: Settings) -> Override | None:
     """Return the file that leads Codex past the proxy, although config.toml points there; None where none does."""
     route = route_in_force(facts)

@@ -16,7 +16,7 @@ export const WEBSOCKET = {
 
 /** The effect of the policy on a request without a tier; `tier` is the one that may be added. */
 export function behavior({ behavior, effective_policy, tier }) {
-  if (behavior === "auto_global_priority" && effective_policy === "preserve") return 'the proxy adds no tier, because Codex\'s configuration says `service_tier = "default"` or `"flex"`';
+  if (behavior === "auto_global_priority" && effective_policy === "preserve") return "the proxy adds no tier, because Codex's configuration names another `service_tier` than `fast`";
   const sentences = {
     app_controlled: "the proxy adds no tier: with a ChatGPT login, Codex's own Fast switch decides",
     auto_global_priority: `the proxy adds \`${tier}\` to requests without a tier, because Codex talks to the provider with an API key`,
