@@ -26,7 +26,7 @@ from typing import Any, Concatenate, Final, ParamSpec
 
 import pytest
 
-from tests.proxy.support import asynchronous
+from tests.proxy.support import SECONDS, asynchronous
 
 P = ParamSpec("P")
 HERE: Final = "10.77.0.2"
@@ -51,17 +51,18 @@ class Network:
     here: str
     there: str
 
-    def listen(self) -> socket.socket:
+    def listen(self, port: int = 0) -> socket.socket:
         """Return a listening socket of THERE."""
         with _inside(self.there):
-            return socket.create_server((THERE, 0))
+            return socket.create_server((THERE, port))
 
-    def move(self) -> None:
+    def move(self, *, back: bool = False) -> None:
         """Give HERE another address, as another network does; connections of the old one hear nothing of it."""
-        _ip("-n", self.here, "addr", "add", f"{ELSEWHERE}/24", "dev", _CABLE)
-        _ip("-n", self.here, "addr", "del", f"{HERE}/24", "dev", _CABLE)
+        former, next_one = (ELSEWHERE, HERE) if back else (HERE, ELSEWHERE)
+        _ip("-n", self.here, "addr", "add", f"{next_one}/24", "dev", _CABLE)
+        _ip("-n", self.here, "addr", "del", f"{former}/24", "dev", _CABLE)
         # The second address of a subnet goes with the first, unless the kernel promotes it.
-        _ip("-n", self.here, "addr", "replace", f"{ELSEWHERE}/24", "dev", _CABLE)
+        _ip("-n", self.here, "addr", "replace", f"{next_one}/24", "dev", _CABLE)
 
     def join_second(self) -> None:
         """Give HERE a second address, which new connections have from now on; the first one works still."""
@@ -71,6 +72,10 @@ class Network:
     def cut(self) -> None:
         """Lose every packet from now on: THERE has pulled its cable out, and nobody sends a reset."""
         _ip("-n", self.there, "link", "set", _CABLE, "down")
+
+    def mend(self) -> None:
+        """End a cut."""
+        _ip("-n", self.there, "link", "set", _CABLE, "up")
 
     def unplug(self) -> None:
         """Leave HERE without an interface, and so without a route."""
@@ -120,9 +125,9 @@ def _enter(descriptor: int) -> None:
 
 
 def on_two_machines(
-    test: Callable[Concatenate[Network, P], Coroutine[Any, Any, None]],
+    test: Callable[Concatenate[Network, P], Coroutine[Any, Any, None]], *, seconds: float = SECONDS
 ) -> Callable[P, None]:
-    """Run a coroutine test in HERE, with the network as its first argument."""
+    """Run a coroutine test in HERE for at most so many seconds, with the network as its first argument."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -131,7 +136,7 @@ def on_two_machines(
         def body(made: Network) -> None:
             try:
                 with _inside(made.here):
-                    asynchronous(test)(made, *args, **kwargs)
+                    asynchronous(test, seconds=seconds)(made, *args, **kwargs)
             except BaseException as failure:  # noqa: BLE001  raised again below, in the test's own thread
                 failures.append(failure)
 

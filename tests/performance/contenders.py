@@ -163,15 +163,16 @@ class Site:
     folder: Path
     upstream: int
     tls: tuple[Path, Path] | None = None
+    host: str = "127.0.0.1"
 
     @property
     def base(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.upstream}/v1"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.upstream}/v1"
 
     @property
     def environ(self) -> dict[str, str]:
         trusted = {"CODEX_CA_CERTIFICATE": str(self.tls[0])} if self.tls else {}
-        return {KEY: "bench", "NO_PROXY": "127.0.0.1", **trusted}
+        return {KEY: "bench", "NO_PROXY": self.host, **trusted}
 
 
 Setup = Callable[[Site, int], list[str]]

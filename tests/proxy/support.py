@@ -28,13 +28,13 @@ KEY_ENV = "RELAY_KEY"
 SECONDS = 20.0
 
 
-def asynchronous(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+def asynchronous(test: Callable[P, Coroutine[Any, Any, None]], *, seconds: float = SECONDS) -> Callable[P, None]:
     """Run a coroutine test in a worker's loop of its own, with a time limit."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         async def limited() -> None:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(seconds):
                 await test(*args, **kwargs)
 
         run_in_loop(limited())

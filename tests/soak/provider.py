@@ -83,7 +83,9 @@ class Provider:
         if case is Case.GARBAGE:
             writer.write(b"SSH-2.0-OpenSSH_9.2p1\r\n")
         if case in {Case.RESET_BEFORE, Case.CLOSE_BEFORE, Case.GARBAGE}:
-            return _end(writer, reset=case is Case.RESET_BEFORE)
+            if case is Case.RESET_BEFORE:
+                reset(writer)
+            return False
         if case in {Case.RESET_WITHIN, Case.CLOSE_WITHIN, Case.GARBAGE_WITHIN}:
             await _head(writer, body, chunked=case is Case.GARBAGE_WITHIN or bool(seed % 2))
             half = body[: size // 2]
@@ -91,7 +93,9 @@ class Provider:
             writer.write(b"no chunk\r\n" if case is Case.GARBAGE_WITHIN else b"")
             await writer.drain()
             await asyncio.sleep(0.01)
-            return _end(writer, reset=case is Case.RESET_WITHIN)
+            if case is Case.RESET_WITHIN:
+                reset(writer)
+            return False
         if case is Case.CLIENT_LEAVES_EARLY:
             await reader.read()  # nothing is answered until the worker lets go
             return False
@@ -110,11 +114,10 @@ class Provider:
             self.wrong.append("identity headers are wrong")
 
 
-def _end(writer: asyncio.StreamWriter, *, reset: bool) -> bool:
-    if reset:
-        writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
-        writer.transport.abort()
-    return False
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection at once, by a reset."""
+    writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 async def _head(writer: asyncio.StreamWriter, body: bytes, *, chunked: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import ssl
@@ -15,16 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from cfp.layout import Layout
-from cfp.proxy.telemetry.log_reader import LogReader
 from cfp.proxy.worker.event_loop import run as run_in_loop
 from tests.certificates import self_signed
 from tests.numbers import Numbers
 from tests.performance import proc
-from tests.performance.contenders import Site, running, wait_answering, worker_command
-from tests.ports import free_port
 from tests.soak.provider import BadLine, Case, Provider
 from tests.soak.traffic import Seen, Walker
+from tests.soak.worker import Worker, worker
 
 SECONDS = float(os.environ.get("CFP_TEST_SOAK_SECONDS", "60"))
 WALKERS = 16
@@ -46,46 +42,25 @@ pytestmark = [
 ]
 
 
-@dataclass(kw_only=True)
-class Worker:
-    """`requests`: lines of its log so far, `kinds`: how many of each error; half an hour rotates lines away."""
+@dataclass
+class Log:
+    """`requests`: lines so far, `kinds`: how many of each error."""
 
-    home: Path
-    port: int
-    pid: int
+    worker: Worker
     requests: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
-    log: LogReader = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.log = LogReader(Layout(self.home).request_log)
-
-    def read_log(self) -> None:
+    def read(self) -> None:
         """Count the lines that are new."""
-        for line in self.log.new_lines():
+        for line in self.worker.new_lines():
             self.requests += 1
-            if kind := json.loads(line)["error_type"]:
+            if kind := line["error_type"]:
                 self.kinds[str(kind)] += 1
 
-    async def follow_log(self) -> None:
+    async def follow(self) -> None:
         while True:
             await asyncio.sleep(5.0)  # some 400 KB
-            self.read_log()
-
-
-@asynccontextmanager
-async def worker(folder: Path, upstream: int, tls: tuple[Path, Path] | None = None) -> AsyncIterator[Worker]:
-    """Run a worker in a process of its own; its stderr must have no traceback."""
-    home = folder / "home"
-    home.mkdir(parents=True)
-    site, port = Site(folder=folder, upstream=upstream, tls=tls), free_port()
-    stderr_path = folder / "stderr"
-    environ = {**site.environ, "RELAY_KEY": "soak"}
-    with stderr_path.open("wb") as stderr, running(worker_command(home, port, site.base), environ, stderr) as process:
-        await asyncio.to_thread(wait_answering, port)
-        yield Worker(home=home, port=port, pid=process.pid)
-        assert process.poll() is None
-    assert "Traceback" not in stderr_path.read_text()
+            self.read()
 
 
 @asynccontextmanager
@@ -116,11 +91,12 @@ async def run(folder: Path, seconds: float, seen: Seen, numbers: Numbers) -> Non
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(listening(provider))
         one = await stack.enter_async_context(worker(folder, port))
+        log = Log(one)
         walkers = [Walker(one.port, number, seen) for number in range(WALKERS)]
 
         async def walk(length: float) -> None:
             until = loop.time() + length
-            following = asyncio.create_task(one.follow_log())
+            following = asyncio.create_task(log.follow())
             await asyncio.gather(*(walker.walk(tuple(Case), until) for walker in walkers))
             following.cancel()
 
@@ -129,17 +105,17 @@ async def run(folder: Path, seconds: float, seen: Seen, numbers: Numbers) -> Non
         await walk(seconds * 2 / 3)
         more = await at_rest(one, provider) - descriptors
         grown = private(one) - memory
-        one.read_log()
+        log.read()
         numbers.count("soak", "requests", sum(seen.outcomes.values()))
         numbers.count("soak", "megabytes checked", seen.moved // 1_000_000)
         numbers.count("soak", "kilobytes grown", int(grown * 1000))
         numbers.count("soak", "descriptors more", more)
-        for kind, many in sorted(one.kinds.items()):
+        for kind, many in sorted(log.kinds.items()):
             numbers.count("soak", f"logged as {kind}", many)
         numbers.count("soak", "violations", len(seen.wrong) + len(provider.wrong))
         assert (seen.wrong, provider.wrong) == ([], [])
-        assert set(one.kinds) <= FOREIGN
-        assert one.requests == sum(seen.outcomes.values())
+        assert set(log.kinds) <= FOREIGN
+        assert log.requests == sum(seen.outcomes.values())
         assert more <= 0
         assert grown < GROWTH_MB
         assert {case for case, _ in seen.outcomes} == {case.name for case in Case}
@@ -163,8 +139,9 @@ async def run_tls(folder: Path, seconds: float, seen: Seen) -> None:
         until = asyncio.get_running_loop().time() + seconds
         await asyncio.gather(*(Walker(one.port, number, seen).ask_through_bad_line(until) for number in range(4)))
         assert (seen.wrong, provider.wrong) == ([], [])
-        one.read_log()
-        assert set(one.kinds) <= FOREIGN
+        log = Log(one)
+        log.read()
+        assert set(log.kinds) <= FOREIGN
     assert set(seen.outcomes) == {("TLS", "whole"), ("TLS", "502")}
 
 

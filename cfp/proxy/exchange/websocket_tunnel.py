@@ -178,22 +178,23 @@ class WebSocketTunnel:
     def on_data(self, piece: bytes) -> None:
         """Pass frames on; a `response.create` gets the tier.
 
-        Nothing is sent where the connection is not on the path to the upstream any more: Codex connects again.
+        Nothing is sent where the connection is not on the path to the upstream any more: the turn that came is logged
+        as unanswered, and Codex connects again.
         """
         connection = self._connection
         if connection is None:
             return
-        if self.idle and not self._services.pool.is_on_path(connection):
-            self._end("upstream_cut")
-            self._client.end_conversation(close=True)
-            return
+        strayed = self.idle and not self._services.pool.is_on_path(connection)
         out: list[Piece] = []
         for event in self._client_frames.feed(piece):
             if isinstance(event, Frame) and event.is_text and event.key:
                 out += self._turns.take_text(event)
             else:
                 out.append(event if isinstance(event, bytes) else event.raw)
-        if out:
+        if strayed:
+            self._end("upstream_cut")
+            self._client.end_conversation(close=True)
+        elif out:
             connection.send(out)
 
     def on_trailers(self, headers: Headers) -> None:

@@ -158,7 +158,7 @@ async def test_a_dead_path_is_noticed(network: Network, tmp_path: Path) -> None:
 
 @on_two_machines
 async def test_an_idle_tunnel_is_left_where_the_address_has_changed(network: Network, tmp_path: Path) -> None:
-    """A turn that would go out on it is not sent: the client sees a close, and the turn on a new tunnel works."""
+    """A turn that would go out on it is logged as unanswered: the client sees a close, and a new tunnel works."""
     async with (
         upstream(serving(say_completed), sock=network.listen()) as double,
         worker(tmp_path, double.base, limits=SOON) as running,
@@ -178,6 +178,8 @@ async def test_an_idle_tunnel_is_left_where_the_address_has_changed(network: Net
         assert double.connections == 2
         await client.close()
         await double.gone.get()
+    endings = [line["ending"] for line in running.log() if line["model"]]
+    assert endings == ["completed", "unanswered", "left"]
 
 
 @on_two_machines
