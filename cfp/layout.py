@@ -114,6 +114,11 @@ class Layout:
         return self.worker / "fast_proxy.jsonl"
 
     @property
+    def ledger(self) -> Path:
+        """The sums of the model requests in the request log."""
+        return self.worker / "fast_proxy.ledger.json"
+
+    @property
     def autostart_log(self) -> Path:
         return self.worker / "fast_proxy.autostart.jsonl"
 

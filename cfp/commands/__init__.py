@@ -21,6 +21,7 @@ GROUPS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "doctor": ("doctor", "check the installation; each check shows its evidence and its remedy"),
         "dashboard": ("dashboard", "open the proxy's dashboard in the browser"),
         "logs": ("logs", "show the last requests; with --follow, each new one when it ends"),
+        "usage": ("usage", "add up requests, tokens, times and Fast by day, model, tier, kind or session"),
         "check-update": ("check_update", "compare this checkout with its remote; read-only"),
     },
     "Change where requests go": {

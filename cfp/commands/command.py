@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from cfp.result import Exit, Raw, Result, Rows
@@ -37,6 +37,7 @@ class CommandHelp:
     tail           the words behind `--`, which belong to another program; "" where the verb takes none
     output         describes the output where it is not one JSON object
     has_format     False where the output has one form only, so that --format has no use
+    more_formats   formats besides json and text, which `run` prints by itself, and for whom each is
     """
 
     doc: str | None
@@ -45,6 +46,7 @@ class CommandHelp:
     tail: str = ""
     output: str = ""
     has_format: bool = True
+    more_formats: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def description(self) -> str:

@@ -68,8 +68,12 @@ def parser_of(verb: str) -> Parser:
     common = parser.add_argument_group("flags of every command")
     common.add_argument("--codex-home", metavar="DIR", help="the Codex home (default: CODEX_HOME, else ~/.codex)")
     if command.has_format:
+        more = "".join(f", {name} {purpose}" for name, purpose in command.more_formats.items())
         common.add_argument(
-            "--format", choices=FORMATS, default="json", help="json for programs (default), text for people"
+            "--format",
+            choices=(*FORMATS, *command.more_formats),
+            default="json",
+            help=f"json for programs (default), text for people{more}",
         )
     common.add_argument("-h", "--help", action="store_true", help="show this page")
     return parser

@@ -37,6 +37,10 @@ ResultCode = Literal[
     "dashboard_found",
     "stopped",
     "no_requests_logged",
+    "no_requests_counted",
+    "usage_gap",
+    "usage_merged",
+    "usage_unpriced",
 ]
 
 FastCode = Literal[
@@ -105,6 +109,12 @@ RESULTS: Final[dict[ResultCode, Message]] = {
     "dashboard_found": Message("No browser was opened.", "Open the URL in a browser on this machine."),
     "stopped": Message("The proxy is stopped."),
     "no_requests_logged": Message("The proxy has not logged a request yet."),
+    "no_requests_counted": Message("The proxy has no request to a model on record for this time."),
+    "usage_gap": Message(
+        "The log was removed before all of it was counted: requests between {after} and {before} may be missing."),
+    "usage_merged": Message(
+        'There is a row "other": of a day, a bounded number of names is kept apart, and sessions on the newest days only ({names}).'),
+    "usage_unpriced": Message("The prices have none for {models}, so amounts that include it are null."),
 }
 FAST: Final[dict[FastCode, Message]] = {
     "fast_with_key": Message(

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from cfp.core.settings import Settings
 from cfp.layout import Layout
+
+ROTATE_BYTES: Final = 10 * 1024 * 1024  # about 12,000 lines of the request log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,7 @@ class Limits:
     last_request_seconds         for one more request on an idle connection, once another worker has taken over
     switch_seconds               for the upstream's response to a WebSocket handshake
     frame                        bytes of an inspected WebSocket frame
+    log                          bytes of the request log after which it is rotated
     """
 
     head: int = 64 * 1024
@@ -50,6 +54,7 @@ class Limits:
     last_request_seconds: float = 2.0
     switch_seconds: float = 5.0
     frame: int = 16 * 1024 * 1024
+    log: int = ROTATE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,3 +98,7 @@ class WorkerConfig:
     def request_log(self) -> Path:
         path = self.layout.request_log
         return path if self.log_dir is None else self.log_dir / path.name
+
+    @property
+    def ledger(self) -> Path:
+        return self.request_log.with_name(self.layout.ledger.name)

@@ -85,6 +85,13 @@ def local_time(stamp: object, pattern: str = "%Y-%m-%d %H:%M:%S") -> str | None:
         return None
 
 
+def duration(milliseconds: object) -> str:
+    """Return a duration in milliseconds or seconds; "-" for none."""
+    if not isinstance(milliseconds, int | float):
+        return "-"
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"
+
+
 def refusal(answer: Mapping[str, Any]) -> list[RenderableType]:
     """Return the page of an error: its sentence, the changed files, the next action."""
     changed = answer.get("changed")

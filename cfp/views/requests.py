@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cfp.views.page import local_time, plain
+from cfp.views.page import duration, local_time, plain
 
 # fmt: off
 _COLUMNS: Final = (
@@ -42,8 +42,8 @@ def columns(row: Mapping[str, Any]) -> str:
             str(row.get("status") or "-"),
             f"{tier}{added}" if tier else "-",
             str(row.get("response_service_tier") or "-"),
-            _duration(row.get("first_byte_ms")),
-            _duration(row.get("duration_ms")),
+            duration(row.get("first_byte_ms")),
+            duration(row.get("duration_ms")),
             str((usage.get("output_tokens") if isinstance(usage, Mapping) else None) or "-"),
             " ".join(str(word) for word in words if word),
         ]
@@ -56,9 +56,3 @@ def _line(cells: list[str]) -> str:
         for cell, (_, width, right) in zip(cells, _COLUMNS, strict=True)
     )
     return "  ".join(texts).rstrip()
-
-
-def _duration(value: object) -> str:
-    if not isinstance(value, int | float):
-        return "-"
-    return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.2f} s"

@@ -19,6 +19,7 @@ from cfp.core.policy import EffectivePolicy, FastBehavior
 from cfp.core.settings import Policy
 from cfp.core.state import State
 from cfp.host.system.git import BranchRelation
+from cfp.proxy.telemetry.ledger.report import By
 
 ENVELOPE: Final = ("command", "status", "schema_version")
 ERROR: Final = (*ENVELOPE, "error", "code", "next_user_action", "changed")
@@ -35,6 +36,7 @@ STATUSES: Final[dict[str, dict[str, str]]] = {
     "status":                {"running": "a proxy of this home answers", "stopped": "none does",
                               "unknown": "a sandbox allows no network, so it cannot be told"},
     "doctor":                {"ok": "every check that matters passes", "attention": "one does not (exit code 2)"},
+    "usage":                 {"counted": "the sums of what the ledger and the log have"},
     "check-update":          {"checked": "`relation` tells what was found"},
     "set-upstream":          {"upstream_updated": "saved; `restart_required` tells whether it is in use"},
     "verify-upstream":       {"verified": "the route answers as Codex needs it"},
@@ -75,6 +77,7 @@ CLOSED: Final[dict[str, tuple[str, ...]]] = {
     "verdict":                       tuple(map(str, Verdict)),
     "benchmark_mode":                tuple(map(str, Mode)),
     "profile":                       tuple(map(str, Profile)),
+    "by":                            tuple(map(str, By)),
     "link_type":                     ("symlink", "junction"),
     "installed_as":                  ("checkout", "package"),
     "trust_read_back":               ("trusted", "corrected", "missing", "unavailable", "interrupted"),
@@ -259,6 +262,12 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "opened":                        ("boolean", "a browser was sent there"),
     "seconds":                       ("number", "how long it took"),
     "real_codex":                    ("boolean", "a real Codex CLI took part"),
+    "by":                            ("string", "the name that the rows add up by"),
+    "since":                         ("string null", "the first day that counts (UTC); null for all that are kept"),
+    "rows":                          ("array", "sums for each name, which stands first and is null where the log has none: counts of requests and tokens, `fast_asked` by Codex, `fast_sent` to the provider, `fast_served` by its word, times in milliseconds (median and p95 to 9 %), `money`"),
+    "total":                         ("object", "the sums of all rows"),
+    "currency":                      ("string null", "of the amounts in `money`, as the file of prices names it; without `--prices` there is no money"),
+    "gaps":                          ("array", "times (`after`, `before`) between which the log was removed before it was counted"),
     "folder":                        ("string null", "the folder that was kept"),
 }
 # fmt: on

@@ -51,6 +51,7 @@ def life(machine: Machine) -> Iterator[Step]:
     yield "install_again", lambda: machine.cfp("install", "--start")
     yield "status_ready", lambda: machine.cfp("status")
     yield "doctor_ready", lambda: machine.cfp("doctor")
+    yield "usage", lambda: machine.cfp("usage")
     yield "dashboard_found", lambda: machine.cfp("dashboard", "--no-open")
     yield "start_running", lambda: machine.cfp("start")
     yield "autostart_running", lambda: machine.cfp("autostart")

@@ -15,6 +15,10 @@ WRITERS = {
         "append_to ?.replace",
         "the worker's own request log, appended for as long as it lives",
     ),
+    "cfp/proxy/telemetry/ledger/ledger_file.py": (
+        "append_to ?.replace ?.unlink",
+        "the worker's own sums, replaced as a whole: a kill leaves the old ones, and the log has the rest",
+    ),
     "cfp/proxy/worker/single_instance.py": (
         "os.open ?.unlink make_folder make_private",
         "the worker's lock and pid file, which live and die with it",

@@ -16,13 +16,13 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from cfp.proxy.config import ROTATE_BYTES
 from cfp.proxy.telemetry.request_record import RequestRecord
 from journal.private import append_to, read_from
 
 if TYPE_CHECKING:
     from cfp.proxy.telemetry.log_lines import LogLine
 
-ROTATE_BYTES: Final = 10 * 1024 * 1024
 KEPT_FILES: Final = 5
 _PATIENCE: Final = 4  # times the limit, while the file cannot be renamed
 _RETRY_SECONDS: Final = 1.0
@@ -70,6 +70,7 @@ class RotatingFile:
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
         self._size = 0
+        self.rotations = 0
         self._torn = False  # the last line may be incomplete: the next write must begin a new line
 
     def write(self, data: bytes) -> None:
@@ -129,6 +130,7 @@ class RotatingFile:
             self._refusal, self._next_attempt = error, self._clock() + _RETRY_SECONDS
             return False
         self._refusal = None
+        self.rotations += 1
         with suppress(OSError):  # the next rotation finishes it
             self._shift()
         self.close()
@@ -179,6 +181,7 @@ class RequestLog:
     on_lines     gets the lines on the loop, whether the disk takes them or not; before the first ones it gets the
                  lines that earlier workers left in the file
     on_error     gets the error of a write that failed
+    on_rotated   is called in the thread after this worker has rotated the file
     max_waiting  bytes that may wait for the disk; records beyond them are dropped
     """
 
@@ -189,12 +192,14 @@ class RequestLog:
         *,
         on_lines: Callable[[list[LogLine]], None] = lambda _: None,
         on_error: Callable[[OSError], None] = lambda _: None,
+        on_rotated: Callable[[], None] = lambda: None,
         max_waiting: int = _MAX_WAITING,
     ) -> None:
         self._file = file
         self._line = line
         self._on_lines = on_lines
         self._on_error = on_error
+        self._on_rotated = on_rotated
         self._pending: list[RequestRecord] = []
         self._texts: list[bytes] = []  # encoded batches
         self._size = 0  # bytes of all of them
@@ -277,11 +282,14 @@ class RequestLog:
 
             self._history_read = True
             earlier = decode(self._file.tail())
+        rotations = self._file.rotations
         try:
             if text:
                 self._file.write(text)
         except OSError as error:
             return earlier, error
+        if self._file.rotations != rotations:
+            self._on_rotated()
         return earlier, None
 
     async def close(self) -> None:

@@ -82,7 +82,11 @@ class Worker:
         self.requests_in_flight = 0
         self.requests_served = 0
         self._log = RequestLog(
-            RotatingFile(config.request_log), self._line, on_lines=self._logged, on_error=self._log_failed
+            RotatingFile(config.request_log, limit=config.limits.log),
+            self._line,
+            on_lines=self._logged,
+            on_error=self._log_failed,
+            on_rotated=self._fold_log,
         )
         self._guard = guard or PeerGuard.of_this_system()
         self._connections: set[ClientConnection] = set()
@@ -328,6 +332,15 @@ class Worker:
             upstream_base=settings.upstream_base,
             settings_generation=self.settings_generation,
         )
+
+    def _fold_log(self) -> None:
+        """Add the log to the ledger, in the log's thread; where that fails, the next rotation makes up for it."""
+        try:
+            from cfp.proxy.telemetry.ledger.ledger_file import update  # noqa: PLC0415  `warm_up` has imported it
+
+            update(self.config.ledger, self.config.request_log)
+        except (ImportError, OSError, ValueError) as error:
+            self.events.warning("ledger_not_written", error=type(error).__name__)
 
     def _log_failed(self, error: OSError) -> None:
         self.events.warning("request_log_not_written", errno=error.errno)

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from cfp.core.tiers.names import KNOWN
 from cfp.layout import Layout
+from cfp.proxy.config import ROTATE_BYTES
 from cfp.proxy.telemetry.log_lines import LogLine
 from cfp.proxy.telemetry.recent_requests import MAX_LINES, RecentRequests
-from cfp.proxy.telemetry.request_log import KEPT_FILES, ROTATE_BYTES
+from cfp.proxy.telemetry.request_log import KEPT_FILES
 from cfp.proxy.telemetry.response_facts import TokenCounts
 from cfp.proxy.telemetry.tier_statistics import TierStatistics
 from tests.proxy.support import Call, Running, answer, asynchronous, upstream, worker

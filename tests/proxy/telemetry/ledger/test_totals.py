@@ -1,0 +1,56 @@
+"""Sums of requests: exact, and the same in whatever order and parts they are added."""
+
+from __future__ import annotations
+
+import random
+import statistics
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfp.proxy.telemetry.ledger.totals import Spread, Totals
+from cfp.proxy.telemetry.log_lines import LogLine
+from tests.proxy.telemetry.ledger.lines import LINES, entry_of, sums
+
+
+def total(lines: list[LogLine]) -> Totals:
+    totals = Totals()
+    for line in lines:
+        totals.add(entry_of(line))
+    return totals
+
+
+@given(st.lists(LINES))
+def test_the_sums_are_exact(lines: list[LogLine]) -> None:
+    """Requests, tokens and Fast are those of the lines."""
+    assert sums(lines).items() <= total(lines).to_json().items()
+
+
+@given(st.lists(LINES), st.lists(LINES), st.randoms())
+def test_order_and_parts_do_not_matter(one: list[LogLine], other: list[LogLine], order: random.Random) -> None:
+    """Two parts merged are the whole in any order, also after they were written and read."""
+    whole = one + other
+    order.shuffle(whole)
+    merged = msgspec.json.decode(msgspec.json.encode(total(one)), type=Totals)
+    merged.merge(total(other))
+    assert total(whole) == merged
+
+
+@given(st.lists(st.floats(1, 1e7), min_size=1), st.sampled_from([0.5, 0.95]))
+def test_a_quantile_is_true_to_nine_percent(times: list[float], share: float) -> None:
+    """The quantile lies within a bucket's half width of the true one."""
+    spread = Spread()
+    for time in times:
+        spread.add(time)
+    true = sorted(times)[max(0, -int(-share * len(times) // 1) - 1)]
+    value = spread.quantile(share)
+    assert value is not None
+    assert value == pytest.approx(true, rel=0.092, abs=0.06)
+    assert spread.mean == pytest.approx(statistics.fmean(times), rel=1e-4, abs=0.06)
+
+
+def test_an_older_file_has_fewer_fields() -> None:
+    """A row that an earlier version wrote is read, and its newer fields are zero."""
+    assert Totals(requests=3, failed=1) == msgspec.json.decode(b"[3,1]", type=Totals)
