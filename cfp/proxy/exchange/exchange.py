@@ -178,7 +178,7 @@ class Exchange:
         if coding != b"identity":
             body = self._body.copy_borrowed()
         self._body.body = body
-        spliced = self._services.tier_injection.inject(body, coding, self._record)
+        spliced = self._services.tier_injection.inject(body, self._plan, self._record)
         if spliced is None:
             self.phase = INSPECTING
             self._task = asyncio.get_running_loop().create_task(self._inspect_in_thread(self._body.copy_borrowed()))
@@ -186,7 +186,7 @@ class Exchange:
             self._take_spliced(spliced)
 
     async def _inspect_in_thread(self, body: Body) -> None:
-        spliced = await self._services.tier_injection.inject_in_thread(body, self._plan.coding, self._record)
+        spliced = await self._services.tier_injection.inject_in_thread(body, self._plan, self._record)
         self._task = None
         if spliced is None:
             self._answer_too_large()

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from cfp.core.traffic.kinds import Kind, kind_of
 from cfp.proxy.credentials import AuthOverride
 from cfp.proxy.exchange.admission import Denial
 from cfp.proxy.exchange.interfaces import WorkerServices
@@ -26,6 +27,7 @@ _HELD: Final = {
     for helped in (False, True)
 }
 _THREAD_ID: Final = re.compile(rb"[0-9A-Za-z-]{1,64}")  # a UUID; nothing else may reach the log by this field
+_MODELS: Final = frozenset({Destination.RESPONSES, Destination.COMPACTION})
 _OWN: Final = frozenset({Destination.HEALTH, Destination.DASHBOARD, Destination.NOT_FOUND})
 
 
@@ -40,6 +42,7 @@ class RequestPlan(NamedTuple):
     awaits_continue  the client sends its body after a 100 (Continue) (RFC 9110 10.1.1)
     coding           the body's content coding
     hint             the value of x-codex-routing-hint
+    kind             of a model request; None where the request is not inspected
     session          the id of Codex's thread; None where there is none that looks like one
     """
 
@@ -52,6 +55,7 @@ class RequestPlan(NamedTuple):
     awaits_continue: bool
     coding: bytes
     hint: bytes | None
+    kind: Kind | None
     session: str | None
 
 
@@ -65,7 +69,8 @@ def plan_request(services: WorkerServices, head: RequestHead) -> RequestPlan:
 
 def held_statuses(services: WorkerServices, plan: RequestPlan, record: RequestRecord) -> frozenset[int]:
     """Return the statuses of the answers to this request that are held until they are complete."""
-    return _HELD[record.injected, plan.inspected and not services.config.settings.pass_rate_limits]
+    helped = plan.inspected and plan.route.destination is Destination.RESPONSES
+    return _HELD[record.injected, helped and not services.config.settings.pass_rate_limits]
 
 
 def is_repeatable(head: RequestHead) -> bool:
@@ -110,20 +115,22 @@ def _plan(services: WorkerServices, head: RequestHead) -> RequestPlan:
         route = Route(Destination.NOT_FOUND, route.path)
     denial, looping = services.admission.check(head, authority, page=page), services.loop_id in fields.get(VIA, b"")
     answered_here = looping or denial is not None or route.destination in _OWN
+    inspected = (
+        route.destination in _MODELS
+        and head.method == b"POST"
+        and fields.get(b"content-type", b"").lower().startswith(b"application/json")
+    )
     return RequestPlan(
         forwarded=not (answered_here or head.upgrade),
         denial=denial,
         route=route,
         target=target,
         looping=looping,
-        inspected=(
-            route.destination is Destination.RESPONSES
-            and head.method == b"POST"
-            and fields.get(b"content-type", b"").lower().startswith(b"application/json")
-        ),
+        inspected=inspected,
         awaits_continue=head.minor == 1 and fields.get(b"expect", b"").lower() == b"100-continue",
         coding=fields.get(b"content-encoding", b"identity").lower(),
         hint=fields.get(HINT),
+        kind=kind_of(fields, compacts=route.destination is Destination.COMPACTION) if inspected else None,
         session=session_of(fields),
     )
 

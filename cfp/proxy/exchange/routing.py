@@ -20,6 +20,7 @@ _TARGETS: Final = 64
 class Destination(enum.Enum):
     HEALTH = enum.auto()
     RESPONSES = enum.auto()
+    COMPACTION = enum.auto()  # a model request too, which Codex 0.98 to 0.130 sends to a path of its own
     FORWARD = enum.auto()
     CATALOG = enum.auto()
     DASHBOARD = enum.auto()
@@ -53,7 +54,10 @@ class Router:
     def __init__(self, proxy_base: str, origin: Origin) -> None:
         self._base = proxy_base.encode()
         self._upstream_base = origin.base_path
-        self._responses = self._base + b"/responses"
+        self._models = {
+            self._base + b"/responses": Destination.RESPONSES,
+            self._base + b"/responses/compact": Destination.COMPACTION,
+        }
         self._pages = frozenset({b"/", self._base or b"/", self._base + b"/", _DASHBOARD})
         self.page = Route(Destination.DASHBOARD, _DASHBOARD)
         self.route = lru_cache(_TARGETS)(self._route)  # a client requests the same few targets again and again
@@ -84,5 +88,4 @@ class Router:
         rest = target[len(base) :]
         if not target.startswith(base) or rest[:1] not in {b"/", b"?", b""} or b"#" in target:
             return Route(Destination.NOT_FOUND, path)
-        destination = Destination.RESPONSES if path == self._responses else Destination.FORWARD
-        return Route(destination, path, self._upstream_base + rest or b"/")
+        return Route(self._models.get(path, Destination.FORWARD), path, self._upstream_base + rest or b"/")

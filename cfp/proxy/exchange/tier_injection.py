@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Container, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import UNSET
 
 from cfp.core.policy import EffectivePolicy
+from cfp.core.traffic.kinds import Kind, kind_of
 from cfp.proxy.credentials import Credentials
+from cfp.proxy.exchange.routing import Destination, Route
 from cfp.proxy.http.content_coding import TooLarge
-from cfp.proxy.http.json_splice import SplicedBody, inject_tier
+from cfp.proxy.http.json_splice import SplicedBody, inject_tier, markers_of, message_decoder
 from cfp.proxy.http.messages import Body, Piece
 from cfp.proxy.http.websocket_frames import Frame, splice_member
 from cfp.proxy.telemetry.request_record import RequestRecord
@@ -28,9 +30,21 @@ class ResponseCreate(msgspec.Struct):
     """A WebSocket message `response.create`; `parts` are its outbound frame."""
 
     parts: list[Piece]
-    model: str | None
     generate: bool
     record: RequestRecord
+
+
+class InspectedRequest(Protocol):
+    """The part of a request's plan that decides about its body."""
+
+    @property
+    def route(self) -> Route: ...
+
+    @property
+    def coding(self) -> bytes: ...
+
+    @property
+    def kind(self) -> Kind | None: ...
 
 
 class TierInjection:
@@ -41,50 +55,60 @@ class TierInjection:
     limit    the largest decoded body, in bytes
     """
 
-    def __init__(self, credentials: Credentials, *, tier: str, refused: Collection[str | None], limit: int) -> None:
+    def __init__(self, credentials: Credentials, *, tier: str, refused: Container[str | None], limit: int) -> None:
         self._credentials = credentials
         self._tier = tier
         self._refused = refused
+        self._refused_compactions = _CompactionModels(refused)
         self._limit = limit
+
+    def _refused_by(self, plan: InspectedRequest) -> Container[str | None]:
+        return self._refused_compactions if plan.route.destination is Destination.COMPACTION else self._refused
 
     def tier_now(self) -> tuple[EffectivePolicy, str | None]:
         """Return the effective policy of this moment, and the tier that is added to a request without one."""
         effective = self._credentials.effective_policy()
         return effective, self._tier if effective is EffectivePolicy.INJECT_MISSING else None
 
-    def inject(self, body: Body, coding: bytes, record: RequestRecord) -> SplicedBody | None:
+    def inject(self, body: Body, plan: InspectedRequest, record: RequestRecord) -> SplicedBody | None:
         """Add the tier where the policy says so; None where the body is too large for the event loop."""
-        limit = self._limit
+        limit, coding = self._limit, plan.coding
         if coding != b"identity":
             if len(body) > LARGEST_CODED_IN_LOOP:
                 return None
             limit = min(limit, _LARGEST_DECODED_IN_LOOP)
         record.effective_policy, tier = self.tier_now()
         try:
-            spliced = inject_tier(body, tier, coding=coding, cap=limit, refused_models=self._refused)
+            spliced = inject_tier(body, tier, coding=coding, cap=limit, refused_models=self._refused_by(plan))
         except TooLarge:
             return None
         _record(spliced, tier, record)
+        _record_plan(plan, record)
         return spliced
 
-    async def inject_in_thread(self, body: Body, coding: bytes, record: RequestRecord) -> SplicedBody | None:
+    async def inject_in_thread(self, body: Body, plan: InspectedRequest, record: RequestRecord) -> SplicedBody | None:
         """Add the tier in a thread; None where the body is larger than the limit."""
         record.effective_policy, tier = self.tier_now()
-        work = partial(inject_tier, body, tier, coding=coding, cap=self._limit, refused_models=self._refused)
+        refused = self._refused_by(plan)
+        work = partial(inject_tier, body, tier, coding=plan.coding, cap=self._limit, refused_models=refused)
         try:
             spliced = await asyncio.get_running_loop().run_in_executor(None, work)
         except TooLarge:
             return None
         _record(spliced, tier, record)
+        _record_plan(plan, record)
         return spliced
 
-    def inject_into_message(self, frame: Frame, new_record: Callable[[], RequestRecord]) -> ResponseCreate | None:
+    def inject_into_message(
+        self, frame: Frame, handshake: Mapping[bytes, bytes], new_record: Callable[[], RequestRecord]
+    ) -> ResponseCreate | None:
         """Add the tier to a client's text frame where the policy says so; None for any other message.
 
+        handshake   header fields by which the kind is known where the message has no markers of its own
         new_record  returns the record of a request that arrives as a message
         """
         effective, tier = self.tier_now()
-        spliced = inject_tier(frame.payload(), tier, refused_models=self._refused)
+        spliced = inject_tier(frame.payload(), tier, refused_models=self._refused, decoder=message_decoder)
         members = spliced.members
         if members is None or members.type != _CREATE:
             return None
@@ -92,11 +116,33 @@ class TierInjection:
         record.transport = "websocket"
         record.eligible = members.generate
         record.effective_policy = effective
+        record.kind = kind_of(markers_of(members) or handshake)
         _record(spliced, tier, record)
         parts: list[Piece] = (
             splice_member(frame, len(spliced.parts[0]), bytes(spliced.parts[1])) if spliced.injected else [frame.raw]
         )
-        return ResponseCreate(parts, members.model, members.generate, record)
+        return ResponseCreate(parts, members.generate, record)
+
+
+class _CompactionModels:
+    """The models of which the upstream refuses the tier at the path that only compacts."""
+
+    def __init__(self, refused: Container[str | None]) -> None:
+        self._refused = refused
+
+    def __contains__(self, model: object) -> bool:
+        return _compaction_key(model) in self._refused
+
+
+def _compaction_key(model: object) -> str:
+    """Return the name of a model's compactions: a refusal there says nothing about the model's turns."""
+    return f"{model or ''} (/responses/compact)"
+
+
+def _record_plan(plan: InspectedRequest, record: RequestRecord) -> None:
+    record.kind = plan.kind
+    if plan.route.destination is Destination.COMPACTION:
+        record.refusal_key = _compaction_key(record.model)
 
 
 def _record(spliced: SplicedBody, tier: str | None, record: RequestRecord) -> None:
@@ -104,7 +150,7 @@ def _record(spliced: SplicedBody, tier: str | None, record: RequestRecord) -> No
     members = spliced.members
     if members is None:
         return
-    record.model = members.model
+    record.model = record.refusal_key = members.model
     record.stream = members.stream
     if spliced.injected:
         record.injected, record.tier_after = True, tier

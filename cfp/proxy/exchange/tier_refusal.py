@@ -38,15 +38,15 @@ class TierTrial:
     def learn(self, record: RequestRecord, status: int) -> None:
         """Note by the status of a response whether the upstream accepts the tier."""
         if status < 300 and self._repeats:
-            self._refusals.add(record.model)
+            self._refusals.add(record.refusal_key)
         elif status < 300 and record.injected:
-            self._refusals.accept(record.model)
+            self._refusals.accept(record.refusal_key)
         self._repeats = False
 
     def repeats(self, record: RequestRecord, head: ResponseHead, body: bytes) -> bool:
         """Whether the request is to be sent again without the tier; the record is then that of the repeat."""
         coding = head.fields.get(b"content-encoding", b"identity").lower()
-        if not may_refuse_tier(head.status, body, coding, accepted=record.model in self._refusals.accepted):
+        if not may_refuse_tier(head.status, body, coding, accepted=record.refusal_key in self._refusals.accepted):
             return False
         self._repeats = True
         record.injected = False

@@ -20,7 +20,6 @@ from typing import Final
 from cfp.proxy.credentials import AuthOverride, KeyUnusable
 from cfp.proxy.exchange.interfaces import Client, WorkerServices
 from cfp.proxy.exchange.phases import ENDED, HANDSHAKE, OPEN, TunnelPhase
-from cfp.proxy.exchange.request_plan import session_of
 from cfp.proxy.exchange.websocket_turns import LARGEST_MESSAGE, Turns
 from cfp.proxy.http import headers
 from cfp.proxy.http.headers import HINT, with_tier
@@ -61,7 +60,7 @@ class WebSocketTunnel:
         self._client_frames = FrameReader(services.config.limits.frame)
         self._upstream_frames = FrameReader(LARGEST_MESSAGE)
         self._passed_bytes = 0  # of those pending in `_upstream_frames`, as the client has them already
-        self._turns = Turns(services, head.target, session_of(head.fields))
+        self._turns = Turns(services, head)
 
     # -- the handshake
 

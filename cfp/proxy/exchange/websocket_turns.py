@@ -7,8 +7,9 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from cfp.proxy.exchange.interfaces import WorkerServices
+from cfp.proxy.exchange.request_plan import session_of
 from cfp.proxy.exchange.tier_refusal import may_refuse_tier, names_tier
-from cfp.proxy.http.messages import Piece
+from cfp.proxy.http.messages import Piece, RequestHead
 from cfp.proxy.http.websocket_frames import Frame, FrameEvent, MessageAssembler
 from cfp.proxy.telemetry.request_record import RequestRecord
 from cfp.proxy.telemetry.response_facts import ends_turn, read_kind
@@ -25,7 +26,6 @@ class Turn(NamedTuple):
     """
 
     record: RequestRecord
-    model: str | None
     original: bytes | None
     repeated: bool = False
 
@@ -33,10 +33,11 @@ class Turn(NamedTuple):
 class Turns:
     """The turns that have not ended, in their order; false while there is none."""
 
-    def __init__(self, services: WorkerServices, target: bytes, session: str | None) -> None:
+    def __init__(self, services: WorkerServices, head: RequestHead) -> None:
         self._services = services
-        self._target = target
-        self._session = session
+        self._target = head.target
+        self._markers = head.fields
+        self._session = session_of(head.fields)
         self._turns: deque[Turn] = deque()
         self._messages = MessageAssembler(LARGEST_MESSAGE)
         self._abandoned = False
@@ -54,10 +55,10 @@ class Turns:
         """Return a client's text frame for the upstream; a `response.create` begins a turn, and may get the tier."""
         if self._abandoned:
             return [frame.raw]
-        message = self._services.tier_injection.inject_into_message(frame, self._new_record)
+        message = self._services.tier_injection.inject_into_message(frame, self._markers, self._new_record)
         if message is None:
             return [frame.raw]
-        self._begin(message.record, message.model, frame.raw if message.record.injected else None)
+        self._begin(message.record, frame.raw if message.record.injected else None)
         return message.parts
 
     def take_refusal(self, event: FrameEvent) -> bytes | None:
@@ -69,7 +70,7 @@ class Turns:
             return None
         text = event.payload()
         kind = read_kind(text)
-        accepted = self._turns[0].model in self._services.tier_refusals.accepted
+        accepted = self._turns[0].record.refusal_key in self._services.tier_refusals.accepted
         if kind.status is None:
             refuses = names_tier(text, b"identity")
         else:
@@ -93,7 +94,7 @@ class Turns:
             # Its `response.create` came in fragments, or was too large to be inspected.
             record = self._new_record()
             record.transport, record.json_error = "websocket", "not_looked_into"
-            self._begin(record, None, None)
+            self._begin(record, None)
         record = self._turns[0].record
         if record.first_byte_at is None:
             record.first_byte_at = record.response_at = monotonic()
@@ -112,9 +113,9 @@ class Turns:
         if event_type in {"error", "response.failed"}:
             return
         if turn.repeated:
-            self._services.tier_refusals.add(turn.model)
+            self._services.tier_refusals.add(turn.record.refusal_key)
         elif turn.record.injected:
-            self._services.tier_refusals.accept(turn.model)
+            self._services.tier_refusals.accept(turn.record.refusal_key)
 
     def abandon(self) -> None:
         """End all turns, and begin none from now on: the upstream's frames cannot be told apart any more."""
@@ -129,10 +130,10 @@ class Turns:
     def _new_record(self) -> RequestRecord:
         return self._services.new_record(b"GET", self._target, self._session)
 
-    def _begin(self, record: RequestRecord, model: str | None, original: bytes | None) -> None:
+    def _begin(self, record: RequestRecord, original: bytes | None) -> None:
         record.sent_at = monotonic()
         record.observer = StreamObserver(sse=True)
-        self._turns.append(Turn(record, model, original))
+        self._turns.append(Turn(record, original))
         self._services.request_started()
 
     def _end(self, error_type: str | None) -> None:

@@ -7,13 +7,14 @@ No other byte changes, so numbers, order and white space survive.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Container
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from cfp.core.traffic.kinds import MEMORY, METADATA, SUBAGENT
 from cfp.proxy.http import content_coding
 from cfp.proxy.http.messages import Body, Piece
 
@@ -39,6 +40,20 @@ class Members(msgspec.Struct, gc=False):
     generate: bool = True
 
 
+class _Markers(msgspec.Struct, gc=False):
+    """The members of `client_metadata` that Codex also sends as header fields (0.171)."""
+
+    subagent: str = msgspec.field(name=SUBAGENT.decode(), default="")
+    metadata: str = msgspec.field(name=METADATA.decode(), default="")
+    memory: str = msgspec.field(name=MEMORY.decode(), default="")
+
+
+class _MessageMembers(Members, gc=False):
+    """The members of a WebSocket message, which has no head of its own."""
+
+    client_metadata: _Markers | None = None
+
+
 class _RawMembers(msgspec.Struct):
     """Those members as raw JSON: a value of any type is accepted, and the upstream judges it."""
 
@@ -50,6 +65,7 @@ class _RawMembers(msgspec.Struct):
 
 
 _decoder: Final = msgspec.json.Decoder(Members)
+message_decoder: Final[msgspec.json.Decoder[Members]] = msgspec.json.Decoder(_MessageMembers)
 _raw_decoder: Final = msgspec.json.Decoder(_RawMembers)
 
 
@@ -66,9 +82,10 @@ def inject_tier(
     body: Body,
     tier: str | None,
     *,
-    refused_models: Collection[str | None] = (),
+    refused_models: Container[str | None] = (),
     coding: bytes = b"identity",
     cap: int = 1 << 28,
+    decoder: msgspec.json.Decoder[Members] = _decoder,
 ) -> SplicedBody:
     """Add `"service_tier"` to a JSON object that has none; a `tier` of None only inspects it.
 
@@ -76,6 +93,7 @@ def inject_tier(
     content_coding.TooLarge where the decoded body has more than `cap` bytes.
 
     refused_models  models that get no tier
+    decoder         `message_decoder` for a WebSocket message
     """
     decoded = body
     if coding not in {b"identity", b""}:
@@ -86,7 +104,7 @@ def inject_tier(
     elif len(body) > cap:
         raise content_coding.TooLarge
     try:
-        members = _read(decoded)
+        members = _read(decoded, decoder)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return SplicedBody([body], None, "not_a_json_object")
     except RecursionError:
@@ -99,9 +117,18 @@ def inject_tier(
     return SplicedBody(parts, members, injected=True)
 
 
-def _read(text: Body) -> Members:
+def markers_of(members: Members) -> dict[bytes, bytes]:
+    """Return the markers of a WebSocket message by the names of the header fields; empty where it has none."""
+    markers = members.client_metadata if isinstance(members, _MessageMembers) else None
+    if markers is None:
+        return {}
+    pairs = ((SUBAGENT, markers.subagent), (METADATA, markers.metadata), (MEMORY, markers.memory))
+    return {name: value.encode() for name, value in pairs if value}
+
+
+def _read(text: Body, decoder: msgspec.json.Decoder[Members]) -> Members:
     try:
-        return _decoder.decode(text)
+        return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raw = _raw_decoder.decode(text)
     return Members(

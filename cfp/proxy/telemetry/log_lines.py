@@ -24,6 +24,7 @@ class LogLine(msgspec.Struct, kw_only=True):
     """One line of the request log. Durations are milliseconds since the head arrived.
 
     upstream_ms     from sending the request to the response's head
+    kind            of a model request; see `core.traffic.kinds.Kind`
     service_tier_*  before: as the client sent it; after: as the worker sent it
     ending          of a model request, by its final event; see `core.traffic.requests.Ending`
     upstream_error_code  the provider's own code of an error in the response
@@ -40,6 +41,7 @@ class LogLine(msgspec.Struct, kw_only=True):
     first_byte_ms: float | None = None
     upstream_ms: float | None = None
     eligible: bool = False
+    kind: str | None = None
     session: str | None = None
     model: str | None = None
     response_model: str | None = None
@@ -110,6 +112,7 @@ class LogLineBuilder:
             record.target,
             record.status,
             record.eligible,
+            record.kind,
             record.model,
             record.tier_before,
             record.tier_after,
@@ -140,6 +143,7 @@ class LogLineBuilder:
             path=_text(record.target.partition(b"?")[0]),
             status=record.status,
             eligible=record.eligible,
+            kind=record.kind,
             model=_short(record.model),
             response_model=_short(answer.model),
             service_tier_before=_short(record.tier_before),

@@ -12,8 +12,9 @@ from cfp.proxy.telemetry.stream_observer import StreamObserver
 class RequestRecord:
     """The facts of one request while it runs; `log_lines` turns them into a line of the log.
 
-    Times (`*_at`) are seconds of the monotonic clock, `wall_time` is when the head arrived by the wall clock,
-    `session` is the id of Codex's thread. Not a dataclass: each request makes one, and most facts keep their default.
+    `refusal_key` is the name under which it is known whether the upstream refuses the tier; `session` is the id of
+    Codex's thread. Times (`*_at`) are seconds of the monotonic clock, `wall_time` is when the head arrived by the
+    wall clock. Not a dataclass: each request makes one, and most facts keep their default.
     """
 
     status: int | None = None
@@ -22,6 +23,8 @@ class RequestRecord:
     first_byte_at: float | None = None
     ended_at: float | None = None
     eligible: bool = False
+    kind: str | None = None
+    refusal_key: str | None = None
     model: str | None = None
     tier_before: str | None = None
     tier_after: str | None = None

@@ -16,7 +16,7 @@ from cfp.proxy.upstream.origin import Origin, parse_origin
         (b"/v1/responses", Destination.RESPONSES, b"/api/responses"),
         (b"/v1/responses?a=%2F", Destination.RESPONSES, b"/api/responses?a=%2F"),
         (b"/v1/responses/", Destination.FORWARD, b"/api/responses/"),
-        (b"/v1/responses/compact", Destination.FORWARD, b"/api/responses/compact"),
+        (b"/v1/responses/compact", Destination.COMPACTION, b"/api/responses/compact"),
         (b"/v1/models?client_version=1", Destination.FORWARD, b"/api/models?client_version=1"),
         (b"/v1", Destination.FORWARD, b"/api"),
         (b"/v1?x", Destination.FORWARD, b"/api?x"),

@@ -30,7 +30,7 @@ CONTRACT = {
     *("service_tier_before", "service_tier_after", "service_tier_injected", "service_tier_policy"),
     *("service_tier_effective_policy", "stream", "json_error", "response_content_type", "error_type"),
     *("first_byte_ms", "upstream_ms", "response_service_tier", "usage", "transport", "settings_generation"),
-    *("model", "upstream_base", "ending", "upstream_error_code", "session", "response_model"),
+    *("model", "upstream_base", "ending", "upstream_error_code", "session", "response_model", "kind"),
 }
 
 
@@ -122,6 +122,8 @@ FACTS: dict[str, tuple[object, object]] = {
         None,
     ),
     "session": ("01a2", None),
+    "kind": ("turn", "subagent"),
+    "refusal_key": ("gpt-5", None),
     "wall_time": (1_700_000_000.5, 1_700_000_001.25),
     "number": (1, 2),
 }

@@ -87,6 +87,7 @@ export const FIELDS = [
   ["model", "Model"],
   ["response_model", "Model in the response"],
   ["session", "Codex thread"],
+  ["kind", "Kind"],
   ["status", "Status"],
   ["error_type", "Error"],
   ["ending", "Ending"],
