@@ -35,14 +35,10 @@ REGISTRIES = (
 TOOLS = (
     "CONTR" + "ACTS.md",
     "codex-" + "facts",
-    "sub" + "agent",
     "Clau" + "de",
     "Anth" + "ropic",
     "Co-Authored" + "-By",
 )
-
-# A field of Codex's requests, by its name on the wire.
-FIELD = "x-openai-sub" + "agent"
 
 SETUP = "python3 -m venv .venv && .venv/bin/pip install -q nox && .venv/bin/nox"
 
@@ -52,7 +48,7 @@ def _occurrences(words: tuple[str, ...]) -> list[str]:
     for path in tracked():
         if path.suffix in {".png", ".ico", ".woff2", ".zst", ".gz"}:
             continue
-        text = path.read_bytes().decode("utf-8", "replace").replace(FIELD, "")
+        text = path.read_bytes().decode("utf-8", "replace")
         occurrences += [f"{path.relative_to(REPOSITORY)}: {word}" for word in words if word in text]
     return occurrences
 
