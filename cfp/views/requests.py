@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from cfp.core.traffic.models import is_same_model
 from cfp.views.page import duration, local_time, plain
 
 # fmt: off
@@ -33,7 +34,7 @@ def columns(row: Mapping[str, Any]) -> str:
     usage = row.get("usage")
     ending = row.get("ending")
     words = (
-        *(row.get("model"), row.get("method"), row.get("path")),
+        *(_model(row), row.get("method"), row.get("path")),
         *(None if ending == "completed" else ending, row.get("error_type"), row.get("upstream_error_code")),
     )
     return _line(
@@ -48,6 +49,14 @@ def columns(row: Mapping[str, Any]) -> str:
             " ".join(str(word) for word in words if word),
         ]
     )
+
+
+def _model(row: Mapping[str, Any]) -> str | None:
+    """Return the requested model, and the one that the response names where that is another."""
+    model, named = row.get("model"), row.get("response_model")
+    if not isinstance(model, str) or not isinstance(named, str) or is_same_model(model, named):
+        return model
+    return f"{model} (answered as {named})"
 
 
 def _line(cells: list[str]) -> str:

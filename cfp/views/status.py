@@ -58,9 +58,25 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
             ]
             + [str(text) for text in answer.get("warning_messages") or ()]
             + ([WARNINGS["needs_restart"].sentence] if answer.get("needs_restart") else [])
+            + _models(answer)
         ),
         *next_step(answer),
     ]
+
+
+def _models(answer: Mapping[str, Any]) -> list[str]:
+    """Return the evidence about which model served, in sentences."""
+    words = []
+    for row in (answer.get("health") or {}).get("model_evidence") or ():
+        for other, times in row["other_models"].items():
+            details = {"answers": row["answers"], "model": row["model"], "times": times, "other": other}
+            words.append(WARNINGS["model_named_otherwise"].filled(details).sentence)
+        counts = row["recurring_reasoning_tokens"]
+        if counts:
+            tokens = " or ".join(counts)
+            details = {"answers": row["reasoning_answers"], "model": row["model"], "tokens": tokens}
+            words.append(WARNINGS["reasoning_recurs"].filled({**details, "times": sum(counts.values())}).sentence)
+    return words
 
 
 def _state(answer: Mapping[str, Any]) -> str:

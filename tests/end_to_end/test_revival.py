@@ -164,6 +164,7 @@ def test_a_revived_worker_is_the_same_one(machine: Machine) -> None:
         "self_contained",
         "requests_served",
         "service_tier_evidence",
+        "model_evidence",
         "last_requests",
     }
     assert {name: value for name, value in before.items() if name not in changing} == {

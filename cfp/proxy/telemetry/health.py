@@ -14,6 +14,7 @@ from cfp.core.served_settings import SERVED_SETTINGS
 from cfp.core.traffic.trouble import traffic_of
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
+from cfp.proxy.telemetry.model_evidence import ModelEvidence
 from cfp.proxy.telemetry.tier_statistics import TierStatistics
 from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
 
@@ -26,6 +27,7 @@ class ReportingWorker(Protocol):
     tier_refusals: TierRefusals
     websocket_support: WebSocketSupport
     tier_statistics: TierStatistics
+    model_evidence: ModelEvidence
     draining: bool
     hands_over: bool
     standing_by: bool
@@ -95,6 +97,7 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
         "service_tier_refused_by": worker.tier_refusals.model_names(),
         "upstream_websocket": worker.websocket_support.status(monotonic()).value,
         "service_tier_evidence": worker.tier_statistics.report(settings.upstream_base),
+        "model_evidence": worker.model_evidence.report(settings.upstream_base),
         "peer_check": worker.peer_check,
         "revivals": 0 if config.revival is None else config.revival.count,
         "draining": worker.draining,

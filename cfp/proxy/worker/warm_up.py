@@ -24,6 +24,7 @@ _RARE: Final = (
     "cfp.proxy.exchange.redirects",
     "cfp.proxy.exchange.rate_limit",
     "cfp.proxy.exchange.websocket_tunnel",
+    "cfp.core.traffic.reasoning",
     "cfp.proxy.telemetry.ledger.ledger_file",
     "cfp.host.provider.dotenv",
     "cfp.codex.toml_reader",

@@ -18,6 +18,7 @@ from cfp.proxy.exchange.client_connection import ClientConnection
 from cfp.proxy.exchange.routing import Router
 from cfp.proxy.http.head_cache import HeadCache
 from cfp.proxy.http.socket_io import ReadBuffer
+from cfp.proxy.telemetry.model_evidence import ModelEvidence
 from cfp.proxy.telemetry.recent_requests import RecentRequests
 from cfp.proxy.telemetry.request_log import EventLog, RequestLog, RotatingFile
 from cfp.proxy.telemetry.request_record import RequestRecord
@@ -71,6 +72,7 @@ class Worker:
         self.websocket_support = WebSocketSupport()
         self.recent_requests = RecentRequests()
         self.tier_statistics = TierStatistics()
+        self.model_evidence = ModelEvidence()
         self.events = EventLog(verbose=config.verbose)
         self.loop_id = os.urandom(8).hex().encode()
         self.draining = False
@@ -305,6 +307,7 @@ class Worker:
         self.recent_requests.add(lines)
         for line in lines:
             self.tier_statistics.add(line)
+            self.model_evidence.add(line)
 
     @property
     def away_at(self) -> float | None:
