@@ -32,7 +32,7 @@ def limited(share: float) -> Draw:
     return draw
 
 
-def found(draw: Draw, runs: int) -> list[dict[int, int]]:
+def results(draw: Draw, runs: int) -> list[dict[int, int]]:
     chance = random.Random(7)
     return [recurring([draw(chance) for _ in range(ANSWERS)]) for _ in range(runs)]
 
@@ -44,12 +44,12 @@ def found(draw: Draw, runs: int) -> list[dict[int, int]]:
 )
 def test_chance_is_no_evidence(draw: Draw) -> None:
     """Of 500 runs of 200 answers without a limit, two at most look as if there were one."""
-    assert len([counts for counts in found(draw, 500) if counts]) <= 2
+    assert len([counts for counts in results(draw, 500) if counts]) <= 2
 
 
 def test_a_limit_is_found() -> None:
     """Three in ten of the longer answers end at fixed counts: each run shows the usual one, and no other place."""
-    runs = found(limited(0.3), 200)
+    runs = results(limited(0.3), 200)
     assert all(516 in counts for counts in runs)
     assert set().union(*runs) <= {516, 1034}
 
@@ -62,5 +62,5 @@ def test_each_count_is_one_that_occurred(counts: list[int]) -> None:
 
 @given(st.integers(1, 255), st.integers(0, 200))
 def test_short_reasoning_may_be_alike(count: int, times: int) -> None:
-    """The same short answer again and again, as a title, is no limit."""
+    """A short answer that comes again and again, as a title, is no limit."""
     assert {} == recurring([count] * times)
