@@ -73,7 +73,7 @@ async def test_the_log_says_how_each_turn_ended(network: Network, tmp_path: Path
     for (transport, ending), many in sorted(book.endings.items()):
         numbers.count("turns in bad weather", f"{transport}: {ending}", many)
     for weather, many in sorted(weathers.items()):
-        numbers.count("turns in bad weather", weather, many)
+        numbers.count("turns in bad weather", weather.value, many)
     numbers.count("turns in bad weather", "sent, and not read by the worker", len(book.unread))
     numbers.count("turns in bad weather", "violations", len(book.differences))
     assert [] == book.differences[:10]
