@@ -127,6 +127,16 @@ class Layout:
         return self.worker / "fast_proxy.benchmark.json"
 
     @property
+    def benchmark_history(self) -> Path:
+        """The results of earlier benchmarks, without their samples."""
+        return self.worker / "fast_proxy.benchmarks.json"
+
+    @property
+    def tier_records(self) -> Path:
+        """The evidence about the provider's tiers, which outlives the worker."""
+        return self.worker / "fast_proxy.tiers.json"
+
+    @property
     def worker_stdout(self) -> Path:
         return self.worker / "fast_proxy.stdout.log"
 

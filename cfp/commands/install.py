@@ -12,9 +12,10 @@ from cfp.commands.command import Command
 from cfp.commands.rehearsal import check_machine, rehearse
 from cfp.commands.route_flags import add_clear_argument, add_rate_limit_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
-from cfp.commands.verification import refused_models, send, skipped_verification, tier_warnings
+from cfp.commands.verification import remember, send, skipped_verification, tier_warnings
 from cfp.core.facts import Facts
 from cfp.core.fast.in_effect import fast_in_effect
+from cfp.core.fast.verdicts import tier_verdicts
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import InstallPlan, plan_install
 from cfp.core.plan.trust import plan_trust
@@ -140,6 +141,7 @@ def run(args: Args, host: Host) -> Result:
         facts = host.survey(address, ask_codex=True, settled=True)
         plan = plan_install(facts, args.request())
         switch = _transact(args, host, lease, facts, plan)
+        remember(host, facts, verification)
         after, read_back = _look_back(host, lease, plan, facts.codex_version)
     if not args.prepare_only:
         host.reserve.keep(sum(len(data) for change in plan.changes for data in (change.before, change.after) if data))
@@ -236,7 +238,7 @@ def _fields(facts: Facts, plan: InstallPlan, switch: Switch, verification: Mappi
     done = next((warning.message for warning in shortcomings if warning.code in _NOT_IN_FORCE), done)
     started = plan.worker is WorkerAction.START or plan.worker.refreshes
     is_on = done == RESULTS["installed"]
-    fast = fast_in_effect(facts, plan.settings, refused_models(verification)) if is_on else None
+    fast = fast_in_effect(facts, plan.settings) if is_on else None
     return {
         **route_and_auth(facts, plan.settings),
         "state": state_of(facts),
@@ -249,6 +251,7 @@ def _fields(facts: Facts, plan: InstallPlan, switch: Switch, verification: Mappi
         **warning_fields((*plan.route_warnings, *shortcomings, *tier_warnings(verification)), plan.warnings),
         "hooks_opt_out_overridden": "hooks_opt_out_overridden" in plan.warnings,
         "fast": None if fast is None else fast.to_json(),
+        "tier_verdicts": [one.to_json() for one in tier_verdicts(facts, plan.settings)],
         "message": done.sentence if fast is None else f"{done.sentence} {fast.message.sentence}",
         "next_user_action": done.action,
         "current_session_effect": EFFECTS["new_processes"].sentence,

@@ -9,7 +9,7 @@ from typing import Any
 from cfp.commands.command import Command, always
 from cfp.commands.route_flags import add_clear_argument, add_rate_limit_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
-from cfp.commands.verification import skipped_verification, tier_warnings, verify_candidate
+from cfp.commands.verification import remember, skipped_verification, tier_warnings, verify_candidate
 from cfp.core.facts import Facts
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.set_upstream import UpstreamPlan, plan_set_upstream
@@ -101,6 +101,7 @@ def run(args: Args, host: Host) -> Result:
             states=(plan.from_state, plan.to_state),
             changes=plan.changes,
         )
+    remember(host, facts, verification)
     after = host.survey(settled=True)
     fields = {
         **_fields(facts, plan, switch, after, tier_warnings(verification)),

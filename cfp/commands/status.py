@@ -8,9 +8,10 @@ from typing import Any
 
 from cfp.advice import commands_in
 from cfp.commands.command import Command
-from cfp.core.diagnosis import diagnose, refused_models
+from cfp.core.diagnosis import diagnose
 from cfp.core.facts import Facts, PortState
 from cfp.core.fast.in_effect import fast_in_effect
+from cfp.core.fast.verdicts import tier_verdicts
 from cfp.core.health import WorkerHealth
 from cfp.core.plan.hook import hook_command
 from cfp.core.provider import active_provider, provider_url
@@ -52,8 +53,9 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
     route: dict[str, Any] = {"provider": name, "login_mode": facts.login}
     if facts.settings is not None and name == facts.settings.provider:
         route = route_and_auth(facts, facts.settings, pending=settings_pending(facts))
-        fast = fast_in_effect(facts, facts.settings, refused_models(facts)) if uses_proxy(facts) else None
+        fast = fast_in_effect(facts, facts.settings) if uses_proxy(facts) else None
         route["fast"] = None if fast is None else fast.to_json()
+        route["tier_verdicts"] = [one.to_json() for one in tier_verdicts(facts, facts.settings)]
     return Result(
         status="unknown" if facts.is_walled else "running" if health else "stopped",
         fields={

@@ -13,6 +13,7 @@ from cfp.core.provider import BUILT_IN
 from cfp.core.route_report import RouteWarning, obstacle_details, policy_in_effect, stands_in_the_way
 from cfp.core.settings import Settings
 from cfp.core.tiers.names import FLEX, PRIORITY, canonical
+from cfp.core.tiers.verdict import TierJudgement, judge_tier
 from cfp.errors import CfpError, Failed, Refused
 from cfp.host.home import Host
 from cfp.host.provider import keys, verification
@@ -21,6 +22,7 @@ from cfp.host.provider.outbound import outbound_environ
 from cfp.host.provider.request_extras import request_extras
 from cfp.host.session_version import version_of_home
 from cfp.host.system import windows
+from cfp.host.tier_records import learn_from
 from cfp.messages import ErrorCode
 from cfp.messages.diagnoses import DIAGNOSES
 
@@ -88,9 +90,16 @@ def send(host: Host, facts: Facts, request: verification.VerificationRequest, ti
     return replace(bare, service_tier_request=request.service_tier, service_tier_refused=True).to_json()
 
 
-def refused_models(verification: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the model for which a verification found that the provider refuses the tier; empty for any other."""
-    return (verification["model"],) if verification["service_tier_refused"] else ()
+def remember(host: Host, facts: Facts, verification: Mapping[str, Any]) -> TierJudgement | None:
+    """Replace what is remembered of the upstream's tiers by this verification; return the verdict.
+
+    None, where it was skipped or the request had no tier. Another user's home is not written to.
+    """
+    if verification["status"] != "verified":
+        return None
+    path = None if facts.ownership.is_of_another else host.layout.tier_records
+    record = learn_from(verification, path, facts.now.timestamp())
+    return None if record is None else judge_tier(record.model, record.tier, record)
 
 
 def tier_warnings(verification: Mapping[str, Any]) -> tuple[RouteWarning, ...]:

@@ -1,4 +1,4 @@
-"""Try a URL, key or policy with one real streaming request; nothing is written, locked or restarted."""
+"""Try a URL, key or policy with one real streaming request; no setting is written, nothing locked or restarted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cfp.codex import config_toml
 from cfp.commands.command import Command
 from cfp.commands.route_flags import add_clear_argument, add_route_arguments
-from cfp.commands.verification import tier_warnings, verify_candidate
+from cfp.commands.verification import remember, tier_warnings, verify_candidate
 from cfp.core.plan.baseline import derive_baseline
 from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.install import check_readable
@@ -70,12 +70,14 @@ def run(args: Args, host: Host) -> Result:
     settings = candidate_settings(facts, args.request(), target)
     check_key(facts, settings)
     verification = verify_candidate(host, facts, settings, args.verify_timeout)
+    verdict = remember(host, facts, verification)
     done = RESULTS["verified"]
     untouched = {"settings_changed": False, "config_changed": False, "proxy_restarted": False}
     fields = {
         **verification,
         "verification": verification,
         "service_tier_policy": settings.service_tier_policy,
+        "tier_verdict": None if verdict is None else verdict.to_json(),
         **warning_fields(tier_warnings(verification)),
         **untouched,
         "message": done.sentence,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
 from cfp.core.facts import Facts, PortState
+from cfp.core.fast.verdicts import refused_models
 from cfp.core.identities import Identity, ProviderAuth, provider_auth
 from cfp.core.plan.model_catalog import catalog_details, passed_by
 from cfp.core.plan.repair import plan_recovery, unrepairable
@@ -126,12 +127,6 @@ def trouble_level(facts: Facts) -> Severity:
     return Severity.RISK if trouble is not None and trouble.is_risk(facts.now) else Severity.ATTENTION
 
 
-def refused_models(facts: Facts) -> tuple[str, ...]:
-    """Return the models for which the provider refuses the tier."""
-    worker = facts.own_worker
-    return () if worker is None or worker.health is None else worker.health.refused_models
-
-
 def _unknown_fast(facts: Facts, settings: Settings) -> bool:
     behavior = fast_behavior(settings.service_tier_policy, policy_login(facts, settings))
     return behavior is FastBehavior.UNKNOWN_CONSERVATIVE
@@ -200,7 +195,7 @@ _ROWS: Final[tuple[tuple[DiagnosisCode, Severity | None, Test], ...]] = (
     ("startup_hook_program_broken", Severity.ATTENTION, _hook_has("startup_hook_program_broken")),
     ("startup_hook_not_ready",    Severity.ATTENTION, _hook_has("startup_hook_not_ready")),
     ("startup_hook_not_isolated", Severity.ATTENTION, lambda f, _: not hooks_isolated(f)),
-    ("tier_refused",              Severity.ATTENTION, lambda f, _: bool(refused_models(f))),
+    ("tier_refused",              Severity.ATTENTION, lambda f, s: bool(refused_models(f, s))),
     ("fast_policy_unknown",       Severity.ATTENTION, _unknown_fast),
 )
 # fmt: on
@@ -254,7 +249,7 @@ def session_warning(facts: Facts) -> Diagnosis | None:
 
 def _traffic_details(facts: Facts, settings: Settings) -> dict[str, Any]:
     trouble = traffic(facts).trouble
-    of_tier = {"tier": settings.service_tier, "models": refused_models(facts)}
+    of_tier = {"tier": settings.service_tier, "models": refused_models(facts, settings)}
     return of_tier if trouble is None else {**of_tier, **trouble.details(facts.now)}
 
 

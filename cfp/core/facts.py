@@ -19,6 +19,8 @@ from cfp.core.manifest import FormerAddress, Manifest, ManifestState, digest
 from cfp.core.ownership import UNKNOWN, Ownership
 from cfp.core.policy import chosen_tier, is_opt_out
 from cfp.core.settings import Settings
+from cfp.core.tiers.records import TierRecord
+from cfp.core.tiers.verdict import Measurement
 from cfp.layout import SYSTEM, Layout, SystemLayout
 
 
@@ -177,6 +179,8 @@ class Facts:
     is_walled          this process may use no socket: what the survey reports of ports and workers means nothing
     newer_version      the newer version of this program that wrote the manifest (see `unreadable`); "" for none
     ownership          the user of this process, and the owners of the home, its shared files and our own
+    tier_records       the evidence about providers' tiers, a week's at most
+    measurements       the benchmarks of the last week that could decide, the newest last
     flawed_keys        keys that cannot be sent, or stand in the wrong place; no part of the key itself
     system             the administrator's files
     profiles           the home's profile files by their names, as tables; only where the command asked Codex, too
@@ -228,6 +232,8 @@ class Facts:
     is_walled: bool = False
     newer_version: str = ""
     ownership: Ownership = UNKNOWN
+    tier_records: tuple[TierRecord, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     flawed_keys: tuple[FlawedKey, ...] = ()
     addresses: tuple[FormerAddress, ...] = ()
     addresses_data: bytes | None = None

@@ -8,6 +8,7 @@ from typing import Any
 
 from cfp.core.served_settings import COMPARED, serves
 from cfp.core.settings import Settings
+from cfp.core.tiers.records import TierRecord, records_from_json
 from cfp.core.traffic.trouble import Traffic, parse_traffic
 
 
@@ -24,6 +25,7 @@ class WorkerHealth:
     standing_by         it has lent its listener, and serves on if the borrower ends
     taking_over         the worker that lent it the listener stands by
     refused_models      models for which the provider refuses the tier
+    tier_records        the evidence about the provider's tiers
     traffic             the newest requests to a model
     raw                 the JSON object itself
     """
@@ -45,6 +47,7 @@ class WorkerHealth:
     standing_by: bool = False
     taking_over: bool = False
     refused_models: tuple[str, ...] = ()
+    tier_records: tuple[TierRecord, ...] = ()
     traffic: Traffic = field(default_factory=Traffic)
     raw: Mapping[str, Any]
 
@@ -82,6 +85,7 @@ def parse_health(answer: Mapping[str, Any]) -> WorkerHealth | None:
         standing_by=answer.get("standing_by") is True,
         taking_over=answer.get("taking_over") is True,
         refused_models=_texts(answer, "service_tier_refused_by"),
+        tier_records=records_from_json(answer.get("service_tier_records")),
         traffic=parse_traffic(answer.get("last_requests")),
         raw=answer,
     )

@@ -20,6 +20,8 @@ from cfp.core.manifest import FormerAddress, Manifest, parse_addresses, parse_ma
 from cfp.core.ownership import Ownership
 from cfp.core.provider import configured_urls
 from cfp.core.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, loopback_port, parse_settings
+from cfp.core.tiers.history import measurements, parse_history
+from cfp.core.tiers.records import parse_records
 from cfp.errors import Refused
 from cfp.host.administrator import read_system_files
 from cfp.host.disk import DISK, Disk
@@ -98,11 +100,12 @@ def survey(
     addresses = parse_addresses(addresses_data)
     named_ports = _named_ports(config, manifest, requested.upstream_base)
     ports = _doubtful(named_ports, recorded, addresses, backup_contents)
+    now = disk.now()
     if disk.in_use and not despite_use:
         raise file_use.refusal(Path(next(iter(disk.in_use))))
     return Facts(
         layout=layout,
-        now=disk.now(),
+        now=now,
         runtime=describe_runtime(),
         home_exists=disk.is_folder(layout.home),
         config=config,
@@ -156,6 +159,8 @@ def survey(
             settings,
             provider_auth,
         ),
+        tier_records=parse_records(disk.read(layout.tier_records), now.timestamp()),
+        measurements=measurements(parse_history(disk.read(layout.benchmark_history)), now.timestamp()),
         newer_version=record.newer_version,
         addresses=addresses,
         addresses_data=addresses_data,

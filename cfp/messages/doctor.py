@@ -17,6 +17,7 @@ FindingCode = Literal[
     "codex_cli_missing",
     "loopback_through_proxy",
     "model_without_tier",
+    "tier_ignored",
     "startup_hook_elsewhere",
     "startup_hook_python_versioned",
     "startup_hook_python_temporary",
@@ -54,6 +55,7 @@ PassCode = Literal[
     "key_format",
     "app_environment",
     "policy",
+    "tier_unknown",
     "key_not_configured",
     "catalog_of_provider",
     "catalog_of_proxy",
@@ -110,6 +112,10 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
     "model_without_tier": Message(
         "{detail} Codex leaves the tier out for {model}, because the model's catalog entry does not list it.",
         f"Choose another model, or run `{CLI} set-upstream --service-tier-policy inject_missing`."),
+    "tier_ignored": Message(
+        "The provider does not serve the tier, as far as can be told. {message}",
+        "Ask the provider whether it has Fast for this model. Fast may cost more all the same: "
+        f"`{CLI} set-upstream --service-tier-policy preserve` stops the proxy from adding it."),
     "startup_hook_elsewhere": Message(
         "The hook starts another installation of codex-fast-proxy.", f"Run `{CLI} install --start` to use this one."),
     "startup_hook_python_versioned": Message(
@@ -164,6 +170,7 @@ PASSES: Final[dict[PassCode, Message]] = {
     "key_format": Message("No key of the provider has a character or a place that it must not have."),
     "app_environment": Message("No Codex App lacks a key that this shell has."),
     "policy": Message("The policy is {policy}; with the current login it acts as {effective}."),
+    "tier_unknown": Message("Nothing is known yet of the provider's tiers."),
     "key_not_configured": Message("No key of the provider is configured."),
     "catalog_of_provider": Message("The provider's table has no model_catalog_url."),
     "catalog_of_proxy": Message("Codex fetches the model catalogue through the proxy."),

@@ -96,7 +96,7 @@ RESULTS: Final[dict[ResultCode, Message]] = {
         "The new route is saved. The running proxy still uses the old one.",
         f"Restart the Codex App, open a new CLI process, or run `{CLI} start`. Running turns are not cut off."),
     "upstream_saved": Message("The new route is saved. The proxy is not running.", f"Run `{CLI} start`."),
-    "verified": Message("The provider responded as Codex needs it. Nothing was changed."),
+    "verified": Message("The provider responded as Codex needs it. No setting was changed."),
     "login_dry_run": Message("A key was found. Nothing was written.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
     "login_prepared": Message(
         "The provider's key is saved for the proxy.", f"Run `{CLI} set-upstream --use-provider-auth-file`."),

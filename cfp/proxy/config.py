@@ -81,7 +81,7 @@ class WorkerConfig:
     nonce      identifies this worker to other processes
     take_over  nonce of the worker whose listener and lock this one borrows first; "" for none
     revival    what a sentinel has handed on; None for a worker that was started in any other way
-    log_dir    the request log's directory; None: the layout's
+    log_dir    the directory of the request log and the evidence about tiers; None: the layout's
     """
 
     settings: Settings
@@ -102,3 +102,7 @@ class WorkerConfig:
     @property
     def ledger(self) -> Path:
         return self.request_log.with_name(self.layout.ledger.name)
+
+    @property
+    def tier_records(self) -> Path:
+        return self.request_log.with_name(self.layout.tier_records.name)

@@ -1,10 +1,11 @@
 """Facts about the upstream that its responses showed: which models refuse the tier, whether it serves WebSocket.
 
-They are kept in memory for as long as the worker runs.
+They are kept in memory for as long as the worker runs; `telemetry/tier_memory.py` keeps the refusals for longer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from math import inf
 from typing import Final
@@ -15,21 +16,40 @@ _TIMEOUT_SECONDS: Final = 600.0
 _UNRELATED_STATUSES: Final = frozenset({401, 402, 403, 407, 408, 413, 425, 429, 431})
 
 
+class RefusedModels(set[str | None]):
+    """Names of models; before one counts as refused, `recheck` may take it out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recheck: Callable[[], None] | None = None
+
+    def __contains__(self, model: object) -> bool:
+        if not super().__contains__(model):
+            return False
+        if self.recheck is not None:
+            self.recheck()
+        return super().__contains__(model)
+
+
 class TierRefusals:
     """Models for which the upstream refused our tier, and those for which it has accepted it.
 
     A worker has one upstream and one tier for its whole life (new settings start a new worker), so the model's name
     is the key.
+
+    on_refusal  is called with each model that `add` notes
     """
 
-    def __init__(self) -> None:
-        self.models: set[str | None] = set()
+    def __init__(self, on_refusal: Callable[[str | None], None] = lambda _: None) -> None:
+        self.models: set[str | None] = RefusedModels()
         self.accepted: set[str | None] = set()
+        self._on_refusal = on_refusal
 
     def add(self, model: str | None) -> None:
         """Note that a request without the tier succeeded where the same one with it was refused."""
         if len(self.models) < _MAX_MODELS:
             self.models.add(model)
+            self._on_refusal(model)
 
     def accept(self, model: str | None) -> None:
         """Note that the upstream runs a request with the tier."""

@@ -26,6 +26,7 @@ WEBSOCKETS: Final = {
     "served": "the provider supports it",
     "not_served": "the provider does not support it, so Codex uses HTTP",
 }
+_MOST_VERDICTS: Final = 5
 _LOGINS: Final = {"api_key": "API key", "chatgpt": "ChatGPT", "mixed": "ChatGPT and an API key"}
 
 
@@ -42,6 +43,7 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
                 ("key", _key(answer)),
                 ("identity", (answer.get("identity_on_the_wire") or {}).get("message")),
                 ("policy", _policy(answer)),
+                ("provider's tier", _verdicts(answer)),
                 ("login", _LOGINS.get(str(answer.get("login_mode")), "unknown")),
                 ("hook", _hook(answer)),
                 ("draining", _draining(answer)),
@@ -112,6 +114,12 @@ def _policy(answer: Mapping[str, Any]) -> str | None:
     if behavior == "auto_global_priority" and answer.get("service_tier_effective_policy") == "preserve":
         return f"{answer['service_tier_policy']}: {OPTED_OUT}"
     return f"{answer['service_tier_policy']}: {BEHAVIORS[behavior].format(tier=answer['service_tier'])}"
+
+
+def _verdicts(answer: Mapping[str, Any]) -> str | None:
+    """Return the verdicts on the provider's tiers; None without any."""
+    sentences = [str(one["message"]) for one in answer.get("tier_verdicts") or ()]
+    return "\n".join(sentences[:_MOST_VERDICTS]) or None
 
 
 def _draining(answer: Mapping[str, Any]) -> str | None:

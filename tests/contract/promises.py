@@ -18,6 +18,7 @@ from cfp.core.plan.uninstall import ConfigRestore, HookRemoval
 from cfp.core.policy import EffectivePolicy, FastBehavior
 from cfp.core.settings import Policy
 from cfp.core.state import State
+from cfp.core.tiers.verdict import TierVerdict
 from cfp.host.system.git import BranchRelation
 from cfp.proxy.telemetry.ledger.report import By
 
@@ -60,6 +61,7 @@ CLOSED: Final[dict[str, tuple[str, ...]]] = {
     "login_mode":                    tuple(map(str, LoginMode)),
     "fast_behavior":                 tuple(map(str, FastBehavior)),
     "fast.status":                   tuple(map(str, FastStatus)),
+    "tier_verdict.verdict":          tuple(map(str, TierVerdict)),
     "upstream_auth":                 ("override_configured", "preserved"),
     "upstream_api_key_source":       ("process_env", "windows_user_env", "provider_auth_file", "auth_json_fallback"),
     "state":                         tuple(map(str, State)),
@@ -122,6 +124,8 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "service_tier_effective_policy": ("string", "what the policy comes to with the present login and opt-out"),
     "fast_behavior":                 ("string", "the same as a user notices it"),
     "fast":                          ("object null", "what becomes of a request without a tier, null where Codex does not use the proxy: status (`on`: the proxy adds the tier; `off`: nobody does; `left_to_codex`: Codex may send one), code, message"),
+    "tier_verdicts":                 ("array", "what the provider makes of each tier, for each model of which there is evidence (a week's at most): the fields of `tier_verdict`"),
+    "tier_verdict":                  ("object null", "what the provider makes of the tier: model, tier, verdict, code, at (the last evidence), answers (that succeeded with it), echoes (tiers that they named), message; null where the request had no tier"),
     "login_mode":                    ("string", "how Codex is signed in"),
     "chatgpt_auth":                  ("boolean", "a ChatGPT login is there"),
     "api_key_auth":                  ("boolean", "an API key is there"),

@@ -26,6 +26,7 @@ _NUMBERS = frozenset(
     {
         *("pid", "old_pid", "first_event_ms", "total_ms", "requests_served", "seconds", "ttfb_ms", "first_output_ms"),
         *("median_total_ms", "median_ttfb_ms", "median_first_output_ms"),
+        *("since", "at"),
         *("observed_speedup_total", "observed_speedup_ttfb", "observed_speedup_first_output"),
     }
 )

@@ -18,6 +18,8 @@ from cfp.core.ownership import Ownership, User
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.plan.install import plan_install
 from cfp.core.settings import Policy
+from cfp.core.tiers.records import new_record
+from cfp.core.tiers.verdict import Measurement
 from cfp.errors import Failed, Refused
 from tests.facts import CONFIG, LOGIN_CONFIG, facts, former_hook, installed, listing_of, worker_of
 
@@ -41,6 +43,7 @@ NAMES = [
         "upstream_saved",
         "upstream_encryption",
         "service_tier_policy",
+        "tier_served",
         "upstream_auth",
         "key_format",
         "app_environment",
@@ -103,6 +106,15 @@ CATALOG = facts(
 ).config
 
 
+AT = ENABLED.now.timestamp()
+ANSWERED = new_record(SETTINGS.upstream_base, "m", "priority", AT).with_answer("fast", AT)
+REFUSED = ANSWERED.with_refusal(AT)
+
+
+def measured(*, faster: bool) -> Measurement:
+    return Measurement(upstream_base=SETTINGS.upstream_base, model="m", tier="priority", at=AT, faster=faster)
+
+
 BARRED = SystemFiles(requirements={"allow_managed_hooks_only": True})
 CACHED = replace(ENABLED.runtime, temporary="/home/user/.cache/uv/archive-v0")
 GONE = BrokenProgram(path="/gone/bin/python", reason="is not there any more")
@@ -115,6 +127,23 @@ GONE = BrokenProgram(path="/gone/bin/python", reason="is not there any more")
         (replace(ENABLED, ownership=LEFT), "home_owner", (False, "files_of_another_user")),
         (replace(ENABLED, unreadable=(("/f", "denied"),)), "home_owner", (False, "record_unreadable")),
         (facts(), "private_files", (True, "ok")),
+        (
+            replace(ENABLED, worker=worker_of(SETTINGS, service_tier_refused_by=["m"])),
+            "tier_served",
+            (True, "tier_refused"),
+        ),
+        (replace(ENABLED, tier_records=(ANSWERED,)), "tier_served", (True, "ok")),
+        (replace(ENABLED, tier_records=(REFUSED,)), "tier_served", (True, "tier_refused")),
+        (
+            replace(ENABLED, tier_records=(ANSWERED,), measurements=(measured(faster=False),)),
+            "tier_served",
+            (True, "tier_ignored"),
+        ),
+        (
+            replace(ENABLED, tier_records=(ANSWERED,), measurements=(measured(faster=True),)),
+            "tier_served",
+            (True, "ok"),
+        ),
         (facts(), "proxy_settings", (True, "ok")),
         (UNFINISHED, "proxy_settings", (False, "not_enabled")),
         (replace(ENABLED, interrupted=("tx",)), "codex_config", (False, "interrupted")),

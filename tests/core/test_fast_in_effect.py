@@ -12,6 +12,7 @@ from cfp.core.fast.in_effect import FastInEffect, FastStatus, fast_in_effect
 from cfp.core.policy import EffectivePolicy
 from cfp.core.route_report import policy_in_effect
 from cfp.core.settings import Policy, Settings
+from cfp.core.tiers.records import new_record
 from cfp.messages.results import FastCode
 from tests.facts import facts
 
@@ -24,16 +25,21 @@ LOGINS = {
 }
 
 
+URL = "https://relay.example/v1"
+AT = facts().now.timestamp()
+
+
 def line(policy: Policy, login: LoginMode, tier: str | None, *refused: str) -> tuple[FastInEffect, EffectivePolicy]:
     config = None if tier is None else f'service_tier = "{tier}"\n'.encode()
-    home = facts(config, login=login, codex_login=LOGINS[login])
+    records = tuple(new_record(URL, model or None, "priority", AT).with_refusal(AT) for model in refused)
+    home = facts(config, login=login, codex_login=LOGINS[login], tier_records=records)
     settings = Settings(
         provider="relay",
         upstream_base="https://relay.example/v1",
         service_tier_policy=policy,
         service_tier="priority",
     )
-    return fast_in_effect(home, settings, refused), policy_in_effect(home, settings)
+    return fast_in_effect(home, settings), policy_in_effect(home, settings)
 
 
 def test_the_line_agrees_with_the_policy() -> None:
@@ -59,4 +65,4 @@ def test_a_stated_tier_other_than_fast_is_a_choice(tier: str) -> None:
 def test_a_refusal_names_the_models() -> None:
     """A request without a model's name is one of them."""
     fast, _ = line(Policy.AUTO, LoginMode.API_KEY, None, "gpt-5.5", "")
-    assert "off for gpt-5.5, requests without a model: " in fast.message.sentence
+    assert "off for requests without a model, gpt-5.5: " in fast.message.sentence

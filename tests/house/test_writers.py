@@ -27,6 +27,10 @@ WRITERS = {
         "append_to",
         "the worker's stdout and stderr, opened for it before it starts",
     ),
+    "cfp/host/tier_records.py": (
+        "append_to ?.replace ?.unlink",
+        "the evidence about the provider's tiers, replaced whole; what is lost comes again with the next request",
+    ),
     "cfp/fastpath.py": ("os.open", "the hook's note of what it has read; without it, it reads again"),
     "cfp/host/reserve.py": ("os.open ?.unlink make_private", "room for a full disk; its bytes mean nothing"),
     "cfp/host/worker/control/_posix.py": (

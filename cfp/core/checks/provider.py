@@ -5,6 +5,7 @@ from __future__ import annotations
 from cfp.core.checks.check import CheckResult, DoctorFacts, advice, failure, success
 from cfp.core.diagnosis import message_code_for
 from cfp.core.facts import Facts
+from cfp.core.fast.verdicts import refused_models, tier_verdicts
 from cfp.core.identities import Identity
 from cfp.core.plan.model_catalog import catalog_details, catalog_url, is_proxied, passed_by
 from cfp.core.policy import EffectivePolicy
@@ -24,6 +25,7 @@ from cfp.core.route_report import (
     variables_of_new_programs,
 )
 from cfp.core.state import is_enabled, uses_proxy
+from cfp.core.tiers.verdict import TierVerdict
 from cfp.core.verdict.route import place_of_tier
 from cfp.messages import Message, message
 from cfp.messages.diagnoses import DIAGNOSES
@@ -60,6 +62,20 @@ def provider_answers(_: Facts, surroundings: DoctorFacts) -> CheckResult:
         details = {"tier": answer["service_tier_request"], "models": answer["model"]}
         return advice("tier_refused", DIAGNOSES["tier_refused"].filled(details), **answer)
     return success(PASSES["provider_answers"].filled(answer), **answer)
+
+
+def tier_served(facts: Facts, _: DoctorFacts) -> CheckResult:
+    """Check that the provider neither refuses nor ignores the tier, as far as there is evidence."""
+    settings = facts.settings
+    verdicts = () if settings is None else tier_verdicts(facts, settings)
+    evidence = {"tier_verdicts": [one.to_json() for one in verdicts]}
+    if settings is not None and (models := refused_models(facts, settings)):
+        text = DIAGNOSES["tier_refused"].filled({"tier": settings.service_tier, "models": models})
+        return advice("tier_refused", text, **evidence)
+    sentences = " ".join(one.message for one in verdicts)
+    if any(one.verdict is TierVerdict.IGNORED for one in verdicts):
+        return advice("tier_ignored", FINDINGS["tier_ignored"].filled({"message": sentences}), **evidence)
+    return success(Message(sentences) if sentences else PASSES["tier_unknown"], **evidence)
 
 
 def upstream_encryption(facts: Facts, surroundings: DoctorFacts) -> CheckResult:

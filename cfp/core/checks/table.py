@@ -27,6 +27,7 @@ CHECKS: Final[dict[str, Check]] = {
     "upstream_saved": provider.upstream_saved,
     "upstream_encryption": provider.upstream_encryption,
     "service_tier_policy": provider.service_tier_policy,
+    "tier_served": provider.tier_served,
     "upstream_auth": provider.upstream_auth,
     "key_format": provider.key_format,
     "app_environment": provider.app_environment,

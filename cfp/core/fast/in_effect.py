@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from cfp.codex.auth_json import LoginMode
 from cfp.core.facts import Facts
+from cfp.core.fast.verdicts import refused_models
 from cfp.core.policy import EffectivePolicy, is_opt_out
 from cfp.core.route_report import policy_in_effect, policy_login
 from cfp.core.settings import Policy, Settings
@@ -52,19 +52,17 @@ class FastInEffect:
         return {"status": self.status, "code": self.code, "message": self.message.sentence}
 
 
-def fast_in_effect(facts: Facts, settings: Settings, refused_models: Sequence[str] = ()) -> FastInEffect:
-    """Return what becomes of a request without a tier under these settings.
-
-    refused_models  the models for which the provider is known to refuse the tier; "" stands for requests without one
-    """
+def fast_in_effect(facts: Facts, settings: Settings) -> FastInEffect:
+    """Return what becomes of a request without a tier under these settings, at this provider."""
     code = _code(facts, settings)
-    if refused_models and _STATUSES[code] is FastStatus.ON:
+    refused = refused_models(facts, settings)
+    if refused and _STATUSES[code] is FastStatus.ON:
         code = "fast_refused"
     details = {
         "tier": settings.service_tier,
         "stated": facts.tier_in_force,
         "place": place_of_tier(facts),
-        "models": [model or "requests without a model" for model in refused_models],
+        "models": [model or "requests without a model" for model in refused],
     }
     return FastInEffect(code=code, message=FAST[code].filled(details))
 

@@ -1,1 +1,7 @@
-"""Service tiers: their names on the wire, in Codex's configuration and in results."""
+"""Service tiers.
+
+names    their names on the wire, in Codex's configuration and in results
+records  the evidence about a provider's treatment of a tier, and its file
+history  the results of earlier benchmarks, and their file
+verdict  served, ignored, refused, unknown: by that evidence
+"""

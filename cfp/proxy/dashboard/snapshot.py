@@ -89,6 +89,7 @@ def _sources(layout: Layout) -> tuple[Path, ...]:
     return (
         *(layout.config, layout.hooks, layout.auth, layout.dotenv),
         *(layout.settings, layout.manifest, layout.provider_auth, layout.benchmark, layout.journal),
+        *(layout.benchmark_history, layout.tier_records),
     )
 
 

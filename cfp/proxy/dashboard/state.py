@@ -36,7 +36,10 @@ def state(
         "worker": {name: health.get(name) for name in _WORKER},
         "verdict": verdict(snapshot.facts, health, home_flag, now or datetime.now(UTC)),
         "route": _route(settings, health),
-        "fast": _fast(settings, health, tier_statistics),
+        "fast": {
+            **_fast(settings, health, tier_statistics),
+            "verdicts": verdicts(snapshot.facts, settings, health),
+        },
         "benchmark": snapshot.benchmark,
         "journal": {"interrupted": list(snapshot.interrupted), "transactions": list(snapshot.transactions)},
         "home_flag": home_flag,
@@ -52,9 +55,7 @@ def verdict(facts: Facts | None, health: Mapping[str, Any], home_flag: str, now:
         return {"code": None, "level": None, "sentence": "", "action": "", "commands": [], "last_success": None}
     from cfp.core.diagnosis import diagnose  # noqa: PLC0415  the thread of the snapshot has imported it
 
-    if facts.worker is not None:
-        facts = replace(facts, worker=replace(facts.worker, health=parse_health(health)))
-    diagnosis = diagnose(replace(facts, now=now))
+    diagnosis = diagnose(replace(_with_health(facts, health), now=now))
     action = at_home(diagnosis.next_user_action, home_flag)
     return {
         "code": diagnosis.code,
@@ -64,6 +65,22 @@ def verdict(facts: Facts | None, health: Mapping[str, Any], home_flag: str, now:
         "commands": commands_in(action),
         "last_success": diagnosis.last_success,
     }
+
+
+def verdicts(facts: Facts | None, settings: Settings, health: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the verdicts of `status` on the provider's tiers; none before the first snapshot."""
+    if facts is None:
+        return []
+    from cfp.core.fast.verdicts import tier_verdicts  # noqa: PLC0415  as above: the thread of the snapshot
+
+    return [one.to_json() for one in tier_verdicts(_with_health(facts, health), settings)]
+
+
+def _with_health(facts: Facts, health: Mapping[str, Any]) -> Facts:
+    """Return the facts with what the worker reports now."""
+    if facts.worker is None:
+        return facts
+    return replace(facts, worker=replace(facts.worker, health=parse_health(health)))
 
 
 def request_row(line: Line) -> dict[str, Any]:

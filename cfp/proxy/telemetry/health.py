@@ -15,6 +15,7 @@ from cfp.core.traffic.trouble import traffic_of
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
 from cfp.proxy.telemetry.model_evidence import ModelEvidence
+from cfp.proxy.telemetry.tier_memory import TierMemory
 from cfp.proxy.telemetry.tier_statistics import TierStatistics
 from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
 
@@ -25,6 +26,7 @@ class ReportingWorker(Protocol):
     config: WorkerConfig
     credentials: Credentials
     tier_refusals: TierRefusals
+    tier_memory: TierMemory
     websocket_support: WebSocketSupport
     tier_statistics: TierStatistics
     model_evidence: ModelEvidence
@@ -95,6 +97,7 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
         "requests_served": worker.requests_served,
         "last_requests": traffic.to_json(),
         "service_tier_refused_by": worker.tier_refusals.model_names(),
+        "service_tier_records": [record.to_json() for record in worker.tier_memory.of_upstream()],
         "upstream_websocket": worker.websocket_support.status(monotonic()).value,
         "service_tier_evidence": worker.tier_statistics.report(settings.upstream_base),
         "model_evidence": worker.model_evidence.report(settings.upstream_base),

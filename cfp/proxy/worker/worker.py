@@ -22,11 +22,12 @@ from cfp.proxy.telemetry.model_evidence import ModelEvidence
 from cfp.proxy.telemetry.recent_requests import RecentRequests
 from cfp.proxy.telemetry.request_log import EventLog, RequestLog, RotatingFile
 from cfp.proxy.telemetry.request_record import RequestRecord
+from cfp.proxy.telemetry.tier_memory import TierMemory
 from cfp.proxy.telemetry.tier_statistics import TierStatistics
 from cfp.proxy.upstream.dial import Dialer
 from cfp.proxy.upstream.origin import parse_origin
 from cfp.proxy.upstream.pool import Pool
-from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
+from cfp.proxy.upstream_capabilities import WebSocketSupport
 from cfp.proxy.worker.event_loop import turns
 from cfp.proxy.worker.listener import Listener, bind
 from cfp.proxy.worker.peer_check import PeerGuard
@@ -46,7 +47,8 @@ _SWEEP_SECONDS = 5.0
 class Worker:
     """One worker: `start` listens, `drain` accepts no more, `wait_closed` waits for the last request, `stop` cuts.
 
-    It works in any process with an event loop: it installs no signal handler and writes no file but its request log.
+    It works in any process with an event loop: it installs no signal handler and writes no file but its request log
+    and the evidence about the provider's tiers.
 
     hands_over   a next worker can take the listener over
     standing_by  a next worker has: this one finishes its requests, and accepts again if that one ends
@@ -68,7 +70,15 @@ class Worker:
         self.read_buffer = ReadBuffer()
         self.head_cache = HeadCache()
         self.pool = Pool(self.dialer, self.read_buffer, config.limits)
-        self.tier_refusals = TierRefusals()
+        self._id_prefix = os.urandom(4).hex()
+        self.tier_memory = TierMemory(
+            config.tier_records,
+            settings.upstream_base,
+            settings.service_tier,
+            id_prefix=self._id_prefix,
+            on_error=self._tiers_not_written,
+        )
+        self.tier_refusals = self.tier_memory.refusals
         self.websocket_support = WebSocketSupport()
         self.recent_requests = RecentRequests()
         self.tier_statistics = TierStatistics()
@@ -92,7 +102,6 @@ class Worker:
         )
         self._guard = guard or PeerGuard.of_this_system()
         self._connections: set[ClientConnection] = set()
-        self._id_prefix = os.urandom(4).hex()
         self._last_number = 0
         self._listener: Listener | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -182,6 +191,7 @@ class Worker:
             self._sweeper.cancel()
         self.pool.close()
         await self._log.close()
+        await self.tier_memory.close()
         self._guard.close()
         await asyncio.sleep(0)  # aborted transports close their sockets in the next turn of the loop
 
@@ -308,6 +318,7 @@ class Worker:
         for line in lines:
             self.tier_statistics.add(line)
             self.model_evidence.add(line)
+        self.tier_memory.add(lines)
 
     @property
     def away_at(self) -> float | None:
@@ -344,6 +355,9 @@ class Worker:
             update(self.config.ledger, self.config.request_log)
         except (ImportError, OSError, ValueError) as error:
             self.events.warning("ledger_not_written", error=type(error).__name__)
+
+    def _tiers_not_written(self, error: OSError) -> None:
+        self.events.warning("tier_records_not_written", errno=error.errno)
 
     def _log_failed(self, error: OSError) -> None:
         self.events.warning("request_log_not_written", errno=error.errno)

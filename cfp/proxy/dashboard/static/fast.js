@@ -2,7 +2,7 @@
 
 import { bodyOf, fill, h } from "./dom.js";
 import { count, duration, plural } from "./format.js";
-import { command, empty, oneName, swatch, tierClass, tierName, when } from "./parts.js";
+import { command, empty, oneName, prose, swatch, tierClass, tierName, when } from "./parts.js";
 import { VERDICT } from "./words.js";
 
 const ROWS = 6;
@@ -50,6 +50,11 @@ function faster(benchmark) {
   return step("Faster", value, interval && `${Math.round(interval.level * 100)} % interval ${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}`, ["benchmark ", when(benchmark.ts)]);
 }
 
+/** The verdict on each model and tier, in the sentences of `status`; nothing where there is no evidence. */
+function judged(verdicts) {
+  return verdicts.length > 0 && h("ul", { class: "verdicts" }, verdicts.slice(0, ROWS).map((one) => h("li", { class: one.verdict }, prose(one.message), one.at && [" (", when(one.at), ")"])));
+}
+
 function row(one) {
   const echo = Object.entries(one.echoed ?? {}).map(([tier, number]) => `${tier} ${count(number)}`).join(", ");
   return h(
@@ -87,5 +92,5 @@ export function fast(fast, benchmark, flag) {
   const chain = h("ol", { class: "chain" }, sent(fast, swift, all), accepted(swift, fast.refused_by), echoed(fast, swift), faster(benchmark));
   const measure = !benchmark && h("div", { class: "todo" }, h("span", {}, "Measure it with this command, which costs quota:"), command(`codex-fast-proxy benchmark${flag}`, "benchmark"));
   const more = fast.evidence.length > ROWS && h("p", { class: "note" }, `The health report has ${plural(fast.evidence.length - ROWS, "more row")}.`);
-  fill(bodyOf("fast"), chain, all ? [table(fast.evidence), more] : empty("No request yet."), measure);
+  fill(bodyOf("fast"), judged(fast.verdicts), chain, all ? [table(fast.evidence), more] : empty("No request yet."), measure);
 }
