@@ -149,7 +149,7 @@ def test_changed_files_appear(watched: Watched, quiet_home: Machine) -> None:
     assert "attention" in (page.locator("#verdict").get_attribute("class") or "")
     quiet_home.config.write_bytes(b'service_tier = "default"\n' + before)
     page.get_by_text(
-        'the proxy adds no tier, because Codex\'s configuration says service_tier = "default" or "flex"'
+        "the proxy adds no tier, because Codex's configuration names another service_tier than fast"
     ).wait_for()
     quiet_home.config.write_bytes(before)
     page.get_by_text("Ready: ").wait_for()

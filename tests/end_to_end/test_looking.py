@@ -22,14 +22,15 @@ LOOKING = (
     ("journal", "list"),
     ("check-update",),
 )
-# The worker writes its own log when it is asked.
+# The worker writes its own log when it is asked, and `verify-upstream` the evidence about the provider's tiers.
 _OF_THE_WORKER = "fast_proxy."
 
 
 def seen(home: Path) -> dict[str, tuple[int, int, bytes]]:
+    folder = Layout(home).worker
     return {
         str(path.relative_to(home)): (
-            path.stat().st_mtime_ns,
+            0 if path == folder else path.stat().st_mtime_ns,
             path.stat().st_mode,
             path.read_bytes() if path.is_file() else b"",
         )
