@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.beyond_wine("a chromium, and playwright's driver")
 WIDTHS = (360, 768, 1280, 1920)
+# The page's policy forbids the evaluation of text, by which `wait_for_function` looks a second time.
+REDRAWN = """() => new Promise((resolve) => {
+  const look = () => {
+    const fits = document.querySelector("svg.chart").width.baseVal.value <= innerWidth;
+    return fits ? resolve() : requestAnimationFrame(look);
+  };
+  look();
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +181,47 @@ def test_the_past_is_shown(watched: Watched, busy_home: Machine) -> None:
     assert 64 == page.locator("svg.chart").first.locator(".mark").count()
 
 
+def test_the_sums_are_shown(watched: Watched, busy_home: Machine) -> None:
+    """Tokens by model at first; another name and another time are chosen by buttons, which keep the focus."""
+    page = watched.open(stage.url(busy_home))
+    usage = page.locator("#usage")
+    usage.locator("tfoot").wait_for()
+    names = [name.text_content() for name in usage.locator("tbody th").all()]
+    assert {stage.FAST, stage.SLOW} <= set(names)
+    totals = usage.locator("tfoot td").all_text_contents()
+    assert "64" == totals[0]
+    usage.get_by_role("button", name="Kind").click()
+    usage.get_by_text("not named").wait_for()
+    assert "true" == page.evaluate("document.activeElement.getAttribute('aria-pressed')")
+    usage.get_by_role("button", name="All").click()
+    usage.locator("button[aria-pressed=true]", has_text="All").wait_for()
+    assert "64" == usage.locator("tbody td").first.text_content()
+
+
+def test_evidence_about_models_is_shown(browser: Browser, tmp_path: Path) -> None:
+    """Another name in the answers and a count that recurs have a sentence each, and the row has the other name."""
+    with DemoProvider(key=KEY) as upstream:
+        machine = Machine(root=tmp_path / "m", upstream=upstream)
+        base, now = upstream.base_url, stage.now()
+        usage = {"output_tokens": 600, "reasoning_tokens": 516}
+        lines = [
+            stage.line(now, number, upstream_base=base, usage=usage, response_model="small" if number == 8 else None)
+            for number in range(9)
+        ]
+        try:
+            stage.install(machine, lines)
+            with window(browser) as watched:
+                page = watched.open(stage.url(machine))
+                page.get_by_text("516 (9 times)").wait_for()
+                sentences = page.locator("#models").text_content() or ""
+                assert "Of 1 answers to requests for gpt-5.5, 1 named small." in sentences
+                assert ["small"] == page.locator("tr.request .model .tag").all_text_contents()
+                assert [] == page.evaluate(TOO_FAINT)
+                assert [] == watched.complaints
+        finally:
+            machine.end_everything()
+
+
 def test_a_request_opens_to_what_is_known(watched: Watched, busy_home: Machine) -> None:
     """A row opens by keyboard; the focus stays, and a new turn does not close it."""
     page = watched.open(stage.url(busy_home))
@@ -214,9 +264,10 @@ def test_it_fits_every_window(browser: Browser, busy_home: Machine) -> None:
     with window(browser) as watched:
         page = watched.open(stage.url(busy_home))
         page.locator("button.opener").first.click()
+        page.locator("#usage tfoot").wait_for()
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
-            page.wait_for_function("document.querySelector('svg.chart').width.baseVal.value <= innerWidth")
+            page.evaluate(REDRAWN)
             assert width == page.evaluate("document.documentElement.scrollWidth")
         assert [] == watched.complaints
 

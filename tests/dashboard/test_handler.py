@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from importlib.resources import files
@@ -19,6 +20,7 @@ LINK = (HTML, b"Sec-Fetch-Site: cross-site", b"Sec-Fetch-Mode: navigate", b"Sec-
 PAGE = DASHBOARD_PATH.encode()
 STATE = f"{API_PATH}/state".encode()
 EVENTS = f"{API_PATH}/events".encode()
+USAGE = f"{API_PATH}/usage/".encode()
 NAMES = sorted(item.name for item in files("cfp.proxy.dashboard").joinpath("static").iterdir())
 
 
@@ -169,6 +171,48 @@ def test_the_page_only_reads(tmp_path: Path, path: bytes, method: bytes, expecte
 
 
 @asynchronous
+async def test_the_sums_are_those_of_the_log(tmp_path: Path) -> None:
+    """The page gets the sums of ledger and log by a name and a time, and a second look has the newest request."""
+    async with upstream() as provider, worker(tmp_path, provider.base) as running:
+        running.worker.remember()
+        client = await running.client()
+        for count in (1, 2):
+            client.post(b'{"model":"m"}', b"Thread-Id: thread-1")
+            await client.response()
+            async with asyncio.timeout(20):
+                while True:  # the log is written by a thread, which has no event for it
+                    client.get(USAGE + b"session/1")
+                    sums = json.loads((await client.response()).body)
+                    if sums["total"]["requests"] == count:
+                        break
+            assert [("thread-1", count)] == [(row["session"], row["requests"]) for row in sums["rows"]]
+            assert (True, 0) == (sums["readable"], sums["more"])
+        await client.close()
+
+
+@pytest.mark.parametrize("path", [b"hour/1", b"day/2", b"day", b"", b"day/1/1", b"day/%31"])
+@asynchronous
+async def test_other_sums_are_not_found(tmp_path: Path, path: bytes) -> None:
+    """A name or a time that the page does not offer is no resource."""
+    async with upstream() as provider, worker(tmp_path, provider.base) as running:
+        client = await running.client()
+        client.get(USAGE + path)
+        assert b"HTTP/1.1 404 Not Found" == (await client.response()).start
+        await client.close()
+
+
+@asynchronous
+async def test_a_ledger_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    """Its panel says so, and the rest of the page stays."""
+    async with upstream() as provider, worker(tmp_path, provider.base) as running:
+        running.layout.ledger.write_bytes(b"{")
+        client = await running.client()
+        client.get(USAGE + b"day/all")
+        assert not json.loads((await client.response()).body)["readable"]
+        await client.close()
+
+
+@asynchronous
 async def test_a_turn_is_an_event(tmp_path: Path) -> None:
     """A turn is sent as an event; the page's own requests are not counted as running or served, and not logged."""
     async with upstream() as provider, worker(tmp_path, provider.base) as running:
@@ -180,7 +224,7 @@ async def test_a_turn_is_an_event(tmp_path: Path) -> None:
         await client.response()
         (row,) = await until(watcher, "requests")
         assert ("generation", "ok", "priority", "m") == (
-            row["kind"],
+            row["purpose"],
             row["outcome"],
             row["service_tier_after"],
             row["model"],

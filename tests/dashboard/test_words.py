@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from cfp.core.policy import FastBehavior
+from cfp.core.traffic.kinds import Kind
 from cfp.core.traffic.requests import Ending, Outcome
 from cfp.proxy.exchange.admission import Denial
 from cfp.proxy.http.local_responses import LocalResponse
@@ -36,6 +37,11 @@ def test_each_ending_has_a_word() -> None:
     assert set(Outcome) == set(re.findall(r"(\w+): ", WORDS.partition("OUTCOME = {")[2].partition("}")[0])) - {
         "Incomplete"
     }
+
+
+def test_each_kind_has_a_word() -> None:
+    """The page names each kind of model request that the log can have."""
+    assert set(Kind) == set(re.findall(r"^  (\w+): ", WORDS.partition("KIND = {")[2].partition("}")[0], re.MULTILINE))
 
 
 def test_a_denial_has_one_wording() -> None:

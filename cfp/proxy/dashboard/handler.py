@@ -18,6 +18,7 @@ from cfp.proxy.dashboard import assets
 from cfp.proxy.dashboard.browser_request import BrowserRequest
 from cfp.proxy.dashboard.snapshot import SnapshotCache
 from cfp.proxy.dashboard.state import request_row, state
+from cfp.proxy.dashboard.usage import UsageCache, choice
 from cfp.proxy.exchange.interfaces import Client
 from cfp.proxy.http.local_responses import LocalResponse
 from cfp.proxy.http.messages import RequestHead
@@ -28,6 +29,7 @@ MOST_LINES: Final = 200
 MOST_FEEDS: Final = 16
 _STATE: Final = f"{API_PATH}/state".encode()
 _EVENTS: Final = f"{API_PATH}/events".encode()
+_USAGE: Final = f"{API_PATH}/usage/".encode()
 _BATCH_SECONDS: Final = 0.1
 _STATE_SECONDS: Final = 1.0
 _HEARTBEAT_SECONDS: Final = 15.0
@@ -59,6 +61,7 @@ class DashboardHandler:
     def __init__(self, worker: ObservedWorker) -> None:
         self.worker = worker
         self._snapshots = SnapshotCache(worker.config.layout, worker.config.environ)
+        self._usage = UsageCache(worker.config.ledger, worker.config.request_log)
         another_terminal = {**worker.config.environ, "CODEX_HOME": ""}
         self._home_flag = home_flag(worker.config.layout, another_terminal)
         self._feeds: list[BrowserRequest] = []
@@ -71,6 +74,7 @@ class DashboardHandler:
 
     def _answer(self, path: bytes, request: BrowserRequest) -> None:
         file = assets.file_at(path)
+        sums = choice(path.removeprefix(_USAGE).decode("latin-1")) if path.startswith(_USAGE) else None
         allow = b"GET" if path == _EVENTS else b"GET, HEAD"
         if request.method not in allow.split(b", "):
             request.answer(LocalResponse.METHOD.status, LocalResponse.METHOD.body(), allow=allow)
@@ -80,6 +84,8 @@ class DashboardHandler:
             self._make_room()
             self._feeds.append(request)
             request.run(self._feed(request), on_end=lambda: self._feeds.remove(request))
+        elif sums is not None:
+            request.run(self._send_usage(request, *sums))
         elif file is not None:
             request.answer(200, file.body, file.content_type)
         else:
@@ -105,6 +111,14 @@ class DashboardHandler:
         try:
             body = _json(await self._state_with_requests())
         except ImportError:  # the program's files were deleted after the page was opened, and before this
+            request.answer(LocalResponse.NO_DASHBOARD.status, LocalResponse.NO_DASHBOARD.body())
+            return
+        request.answer(200, body)
+
+    async def _send_usage(self, request: BrowserRequest, by: str, days: int | None) -> None:
+        try:
+            body = _json(await self._usage.sums(by, days))
+        except ImportError:  # see _send_state
             request.answer(LocalResponse.NO_DASHBOARD.status, LocalResponse.NO_DASHBOARD.body())
             return
         request.answer(200, body)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cfp.advice import at_home, commands_in
 from cfp.core.health import parse_health
 from cfp.core.settings import Settings
+from cfp.core.traffic.models import is_same_model
 from cfp.core.traffic.requests import Line, outcome, purpose
 from cfp.proxy.dashboard.snapshot import Snapshot
 
@@ -40,6 +41,7 @@ def state(
             **_fast(settings, health, tier_statistics),
             "verdicts": verdicts(snapshot.facts, settings, health),
         },
+        "models": health.get("model_evidence") or [],
         "benchmark": snapshot.benchmark,
         "journal": {"interrupted": list(snapshot.interrupted), "transactions": list(snapshot.transactions)},
         "home_flag": home_flag,
@@ -84,8 +86,9 @@ def _with_health(facts: Facts, health: Mapping[str, Any]) -> Facts:
 
 
 def request_row(line: Line) -> dict[str, Any]:
-    """Return a row for the page: the log line, whose fields are on the log's allow-list, with purpose and outcome."""
-    return {**line, "kind": purpose(line), "outcome": outcome(line)}
+    """Return a row for the page: the log line, which has the fields of its allow-list, and what follows from it."""
+    same = is_same_model(line.get("model"), line.get("response_model"))
+    return {**line, "purpose": purpose(line), "outcome": outcome(line), "named_otherwise": not same}
 
 
 def _route(settings: Settings, health: Mapping[str, Any]) -> dict[str, Any]:

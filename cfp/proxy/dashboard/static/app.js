@@ -6,10 +6,12 @@ import { h, fill } from "./dom.js";
 import { fast } from "./fast.js";
 import { plural } from "./format.js";
 import { journal } from "./journal.js";
+import { models } from "./models.js";
 import { age } from "./parts.js";
 import { requests } from "./requests.js";
 import { route } from "./route.js";
 import { times } from "./times.js";
+import { usage } from "./usage.js";
 import { silent, verdict, vital } from "./verdict.js";
 
 const EVENTS = "/__codex_fast_proxy/api/events";
@@ -32,14 +34,16 @@ function draw(panel, ...values) {
 
 function show() {
   const { worker } = state;
-  const turns = lines.filter((line) => line.kind === "generation");
+  const turns = lines.filter((line) => line.purpose === "generation");
   draw(verdict, state.verdict);
   draw(vital, turns.at(-1) ?? null);
   draw(route, state.route, state.fast);
   draw(fast, state.fast, state.benchmark, state.home_flag);
   draw(requests, turns);
+  draw(usage, turns.at(-1)?.request_id ?? null);
   draw(times, turns);
-  draw(checks, lines.filter((line) => line.kind !== "generation"));
+  draw(models, state.models);
+  draw(checks, lines.filter((line) => line.purpose !== "generation"));
   draw(benchmark, state.benchmark);
   draw(journal, state.journal, state.home_flag);
   draw(foot, worker, state.route.base_url);

@@ -77,6 +77,11 @@ export function swatch(kind) {
   return s("svg", { class: "swatch", viewBox: "0 0 12 12", width: 12, height: 12, "aria-hidden": "true" }, mark(kind));
 }
 
+/** A small button; `pressed` says whether its choice is on, undefined where it is none. */
+export function toggle(key, label, pressed, flip) {
+  return h("button", { type: "button", class: "quiet", "data-key": key, "aria-pressed": pressed === undefined ? undefined : String(pressed), onclick: flip }, label);
+}
+
 /** The text of a panel that has nothing to show yet. */
 export function empty(...children) {
   return h("p", { class: "empty" }, children);

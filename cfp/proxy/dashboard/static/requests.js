@@ -2,8 +2,8 @@
 
 import { bodyOf, fill, h } from "./dom.js";
 import { clock, count, day, duration, moment, plural } from "./format.js";
-import { empty, swatch, tierClass, tierName, when } from "./parts.js";
-import { ENDING, ERROR, FIELDS, OUTCOME, ADDED_FIELDS, TIMES, TOKENS } from "./words.js";
+import { empty, swatch, tierClass, tierName, toggle, when } from "./parts.js";
+import { ENDING, ERROR, FIELDS, KIND, OUTCOME, ADDED_FIELDS, TIMES, TOKENS } from "./words.js";
 
 const FIRST = 14;
 const COLUMNS = 8;
@@ -29,6 +29,7 @@ function value(name, of) {
   if (TIMES.has(name)) return duration(of);
   if (name === "usage") return Object.entries(TOKENS).filter(([key]) => of[key] !== null && of[key] !== undefined).map(([key, word]) => `${count(of[key])} ${word}`).join(", ");
   if (name === "ending") return ENDING[of] ?? of;
+  if (name === "kind") return KIND[of] ?? of;
   if (name === "error_type") return ERROR[of] ? `${of}: ${ERROR[of]}` : of;
   if (typeof of === "boolean") return of ? "yes" : "no";
   if (typeof of === "object") return JSON.stringify(of);
@@ -70,7 +71,7 @@ function rows(line) {
     "tr",
     { class: `request ${line.outcome}${isOpen ? " open" : ""}`, "data-id": line.request_id, onclick: (event) => getSelection().isCollapsed && (event.preventDefault(), flip()) },
     h("td", {}, opener),
-    h("td", { class: "wide model" }, line.model ?? "–"),
+    h("td", { class: "wide model" }, line.model ?? "–", line.named_otherwise && h("span", { class: "tag", title: "the answer names another model" }, line.response_model)),
     sent(line),
     h("td", { class: "wide" }, line.response_service_tier ?? "–"),
     status(line),
@@ -82,10 +83,6 @@ function rows(line) {
 }
 
 const HEADS = [["Time"], ["Model", "wide"], ["Tier sent"], ["Echoed", "wide"], ["Status"], ["First byte", "number wide"], ["Duration", "number"], ["Tokens out", "number wide"]];
-
-function toggle(key, label, pressed, flip) {
-  return h("button", { type: "button", class: "quiet", "data-key": key, "aria-pressed": pressed === undefined ? undefined : String(pressed), onclick: flip }, label);
-}
 
 function summary(lines, failed) {
   const sentence = failed.length

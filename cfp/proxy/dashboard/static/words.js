@@ -109,7 +109,15 @@ export const FIELDS = [
   ["settings_generation", "Settings version"],
 ];
 export const TIMES = new Set(["first_byte_ms", "upstream_ms", "duration_ms"]);
-export const ADDED_FIELDS = new Set(["kind", "outcome"]);
+export const ADDED_FIELDS = new Set(["purpose", "outcome", "named_otherwise"]);
+export const KIND = {
+  turn: "turn",
+  subagent: "subagent",
+  review: "review",
+  compact: "compaction",
+  title: "title",
+  memory: "memory",
+};
 export const TOKENS = {
   input_tokens: "in",
   cached_tokens: "cached",
