@@ -12,6 +12,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cfp.core.settings import Policy, Settings
+from cfp.core.tiers.rules import Action, TierRule
+from cfp.core.traffic.kinds import Kind
 
 TRUST_KEY = "/home/a b/.codex/hooks.json:session_start:0:0"
 OUR_COMMAND = (
@@ -374,6 +376,19 @@ def _wild(draw: Draw, value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+WORDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=12)
+
+
+def tier_rules(models: st.SearchStrategy[str] = WORDS) -> st.SearchStrategy[TierRule]:
+    """Rules about tiers; `models` are the globs of those that have one."""
+    return st.builds(
+        TierRule,
+        action=st.sampled_from(Action),
+        kind=st.none() | st.sampled_from(Kind),
+        model=st.none() | models,
+    )
+
+
 @st.composite
 def valid_settings(draw: Draw) -> Settings:
     """Settings that pass `validate`."""
@@ -391,4 +406,5 @@ def valid_settings(draw: Draw) -> Settings:
         upstream_api_key_env=env,
         upstream_api_key_file=env is None and draw(st.booleans()),
         pass_rate_limits=draw(st.booleans()),
+        service_tier_rules=draw(st.lists(tier_rules().map(lambda rule: rule.text), max_size=3).map(tuple)),
     )

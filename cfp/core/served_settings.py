@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 TEXT = "text"  # --flag VALUE
 NUMBER = "number"  # --flag DIGITS
 SWITCH = "switch"  # --flag, for True
+LISTED = "listed"  # --flag VALUE for each value
 
 
 class ServedSetting:
@@ -20,7 +21,7 @@ class ServedSetting:
 
     name      of the field in settings.json and in the health answer
     flag      on the worker's command line
-    kind      TEXT, NUMBER or SWITCH
+    kind      TEXT, NUMBER, SWITCH or LISTED
     metavar   the value's name in `serve --help`
     help      its sentence there
     compared  whether a worker with another value serves other settings; the address is that of the health request
@@ -60,6 +61,8 @@ SERVED_SETTINGS: Final = (
                   "send the key that prepare-chatgpt-login keeps"),
     ServedSetting("pass_rate_limits",      "--pass-rate-limits",       SWITCH, "",
                   "add no Retry-After to a 429 about a rate limit"),
+    ServedSetting("service_tier_rules",    "--service-tier-rule",      LISTED, "RULE",
+                  "a rule of `fast add`, such as 'remove kind=subagent'; the first that matches decides"),
 )
 # fmt: on
 
@@ -70,7 +73,11 @@ def arguments(settings: Mapping[str, Any]) -> Iterator[str]:
     """Yield the worker's arguments for settings.json's fields; a setting that is None or False has none."""
     for setting in SERVED_SETTINGS:
         value = settings[setting.name]
-        if setting.kind == SWITCH:
+        if setting.kind == LISTED:
+            for one in value:
+                yield setting.flag
+                yield one
+        elif setting.kind == SWITCH:
             if value:
                 yield setting.flag
         elif value is not None:
@@ -86,4 +93,6 @@ def serves(health: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
 def _is_same(setting: ServedSetting, health: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
     if setting.kind == SWITCH:  # an older settings.json, or an older worker, lacks the newest
         return bool(health.get(setting.name)) == bool(settings.get(setting.name))
+    if setting.kind == LISTED:
+        return list(health.get(setting.name) or ()) == list(settings.get(setting.name) or ())
     return bool(health.get(setting.name) == settings[setting.name])

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from cfp.core.served_settings import NUMBER, SERVED_SETTINGS, SWITCH, ServedSetting
+from cfp.core.served_settings import LISTED, NUMBER, SERVED_SETTINGS, SWITCH, ServedSetting
 from cfp.core.tiers.names import PRIORITY
+from cfp.core.tiers.rules import parse_rules
 from cfp.errors import Refused
 from cfp.layout import DEFAULT_PROXY_BASE
 
@@ -38,6 +39,7 @@ class Settings:
     upstream_base            the provider's base URL, without userinfo, query, fragment or trailing slash
     upstream_api_key_env     name of an environment variable with the provider's key, or None
     upstream_api_key_file    the key comes from provider-auth.json
+    service_tier_rules       the user's rules about tiers, a line each; see `core.tiers.rules`
     pass_rate_limits         a 429 about a rate limit gets no Retry-After, and so ends the turn
     """
 
@@ -51,6 +53,7 @@ class Settings:
     upstream_api_key_env: str | None = None
     upstream_api_key_file: bool = False
     pass_rate_limits: bool = False
+    service_tier_rules: tuple[str, ...] = ()
 
     @property
     def base_url(self) -> str:
@@ -72,6 +75,7 @@ class Settings:
         return {
             **asdict(self),
             "service_tier_policy": str(self.service_tier_policy),
+            "service_tier_rules": list(self.service_tier_rules),
             "base_url": self.base_url,
         }
 
@@ -174,6 +178,7 @@ def validate(settings: Settings) -> Settings:
         raise Refused("invalid_settings", field="proxy_base", reason="it must be a path like /v1")
     if not re.fullmatch(r"[a-z_]+", settings.service_tier):
         raise Refused("invalid_settings", field="service_tier", reason="it must be a lower-case word")
+    parse_rules(settings.service_tier_rules)
     env = settings.upstream_api_key_env
     if env is not None and not _ENV_NAME.match(env):
         raise Refused("invalid_env_name")
@@ -221,7 +226,7 @@ def settings_from_json(raw: Any) -> Settings:
     return validate(Settings(**values))
 
 
-def _typed(setting: ServedSetting, value: Any) -> str | int | bool:
+def _typed(setting: ServedSetting, value: Any) -> str | int | bool | tuple[str, ...]:
     """Return the value in the type of its kind; raises Refused(settings_invalid)."""
     if setting.kind == SWITCH:
         return bool(value)
@@ -229,6 +234,10 @@ def _typed(setting: ServedSetting, value: Any) -> str | int | bool:
         if isinstance(value, bool) or not isinstance(value, int):
             raise Refused("settings_invalid", reason=f"{setting.name} is not a number")
         return value
+    if setting.kind == LISTED:
+        if not (isinstance(value, list) and all(isinstance(one, str) for one in value)):
+            raise Refused("settings_invalid", reason=f"{setting.name} is not a list of texts")
+        return tuple(value)
     if not isinstance(value, str):
         raise Refused("settings_invalid", reason=f"{setting.name} is not text")
     return value

@@ -25,7 +25,20 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from cfp.codex.event_stream import format_event
-from cfp.demo.scripted_turns import ByTier, Cut, Event, NotSse, Reject, Reply, ScriptedTurn, Stall, events, model
+from cfp.demo.scripted_turns import (
+    ByTier,
+    Cut,
+    Event,
+    NotSse,
+    Reject,
+    Reply,
+    ScriptedTurn,
+    Stall,
+    ToolCall,
+    call_events,
+    events,
+    model,
+)
 from cfp.host.worker.probe import BIND_OPTION
 
 if sys.version_info >= (3, 14):
@@ -248,6 +261,10 @@ class Connection(BaseHTTPRequestHandler):
                 self._begin_stream()
                 self.server.stopping.wait(answer.first_after)
                 self._send_events(events(request.json(), answer, number), answer.between)
+                self.wfile.write(b"0\r\n\r\n")
+            case ToolCall():
+                self._begin_stream()
+                self._send_events(call_events(request.json(), answer, number))
                 self.wfile.write(b"0\r\n\r\n")
             case Cut():
                 self._begin_stream()

@@ -27,6 +27,15 @@ class ScriptedTurn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A complete event stream whose one output is the call of a tool; `arguments` are JSON."""
+
+    namespace: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
     """An HTTP error with a JSON body in the provider's form."""
 
@@ -62,8 +71,27 @@ class ByTier:
     rest: ScriptedTurn
 
 
-Reply = ScriptedTurn | ByTier | Reject | NotSse | Stall | Cut
+Reply = ScriptedTurn | ToolCall | ByTier | Reject | NotSse | Stall | Cut
 Event = Mapping[str, Any]
+
+
+def call_events(request: Mapping[str, Any], call: ToolCall, number: int) -> list[Event]:
+    """Return the event stream of a tool's call, as Codex 0.171 follows it."""
+    response = {"id": f"resp_{number:08d}", "object": "response", "model": request.get("model")}
+    item = {
+        "id": f"fc_{number:08d}",
+        "type": "function_call",
+        "status": "completed",
+        "call_id": f"call_{number:08d}",
+        "namespace": call.namespace,
+        "name": call.name,
+        "arguments": call.arguments,
+    }
+    return [
+        {"type": "response.created", "response": {**response, "status": "in_progress", "output": []}},
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed", "response": {**response, "status": "completed", "output": [item]}},
+    ]
 
 
 def events(request: Mapping[str, Any], turn: ScriptedTurn, number: int) -> list[Event]:

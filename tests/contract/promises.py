@@ -19,6 +19,7 @@ from cfp.core.policy import EffectivePolicy, FastBehavior
 from cfp.core.settings import Policy
 from cfp.core.state import State
 from cfp.core.tiers.verdict import TierVerdict
+from cfp.core.traffic.kinds import Kind
 from cfp.host.system.git import BranchRelation
 from cfp.proxy.telemetry.ledger.report import By
 
@@ -40,6 +41,7 @@ STATUSES: Final[dict[str, dict[str, str]]] = {
     "usage":                 {"counted": "the sums of what the ledger and the log have"},
     "check-update":          {"checked": "`relation` tells what was found"},
     "set-upstream":          {"upstream_updated": "saved; `restart_required` tells whether it is in use"},
+    "fast":                  {"listed": "the rules, in their order", "added": "saved; `restart_required` tells whether it is in use", "removed": "the same, without the rule", "tested": "`rule` decides about such a request"},
     "verify-upstream":       {"verified": "the route answers as Codex needs it"},
     "prepare-chatgpt-login": {"dry_run": "a key was found, nothing was written", "prepared": "it is kept now", "already_prepared": "it was kept already"},
     "run":                   {},
@@ -77,6 +79,7 @@ CLOSED: Final[dict[str, tuple[str, ...]]] = {
     "start_result.status":           ("not_attempted", "not_running", "already_running", "started", "restarted", "handed_over", "deferred"),
     "relation":                      tuple(map(str, BranchRelation)),
     "verdict":                       tuple(map(str, Verdict)),
+    "request_kind":                  tuple(map(str, Kind)),
     "benchmark_mode":                tuple(map(str, Mode)),
     "profile":                       tuple(map(str, Profile)),
     "by":                            tuple(map(str, By)),
@@ -88,6 +91,7 @@ CLOSED: Final[dict[str, tuple[str, ...]]] = {
 # fields that an answer has in some cases only, and not in the golden ones
 SOMETIMES: Final[dict[str, tuple[str, ...]]] = {
     "install": ("recovered", "trust_read_back_error", "chatgpt_login_windows_troubleshooting"),
+    "fast": ("recovered",),
     "set-upstream": ("recovered", "chatgpt_login_windows_troubleshooting"),
     "status": ("chatgpt_login_windows_troubleshooting",),
     "start": ("recovered", "chatgpt_login_windows_troubleshooting"),
@@ -120,6 +124,12 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "upstream_base":                 ("string null", "where the proxy sends requests; never with user information, query or fragment"),
     "previous_upstream_base":        ("string", "where it sent them before"),
     "service_tier":                  ("string", "the tier that is injected; of `benchmark`, the one that is compared with none"),
+    "service_tier_rules":            ("array", "the rules of `fast`, a line each; the first that matches a request decides before the policy"),
+    "rules":                         ("array", "the rules of `fast`: number, rule, action, kind, model"),
+    "rule":                          ("string", "the rule that decides, in a line; `policy` where none matches"),
+    "request_kind":                  ("string", "the kind of the request"),
+    "service_tier_before":           ("string null", "the tier that Codex sends; null: none"),
+    "service_tier_after":            ("string null", "the tier that the provider gets; null: none"),
     "service_tier_policy":           ("string", "who decides about requests without a tier"),
     "service_tier_effective_policy": ("string", "what the policy comes to with the present login and opt-out"),
     "fast_behavior":                 ("string", "the same as a user notices it"),
@@ -186,7 +196,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "request":                       ("string", "what was sent for the try"),
     "stream":                        ("boolean", "it asked for a stream"),
     "profile":                       ("string", "what was asked for: smoke is one word, full some hundred tokens"),
-    "model":                         ("string", "for which model"),
+    "model":                         ("string null", "for which model"),
     "service_tier_request":          ("string null", "with which tier"),
     "service_tier_refused":          ("boolean", "the provider refused the request with the tier that the proxy adds, and answered it without"),
     "response_status":               ("integer null", "HTTP status of the answer"),

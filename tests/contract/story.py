@@ -60,6 +60,7 @@ def life(machine: Machine) -> Iterator[Step]:
     yield "verify_upstream", lambda: machine.cfp("verify-upstream", "--service-tier-policy", "preserve")
     yield "set_upstream_nothing_asked", lambda: machine.cfp("set-upstream")
     yield "set_upstream_deferred", lambda: machine.cfp("set-upstream", "--service-tier-policy", "preserve")
+    yield from _rules(machine)
     yield "status_pending", lambda: machine.cfp("status")
     yield "start_restarted", lambda: machine.cfp("start")
     yield "prepare_login_dry_run", lambda: machine.cfp("prepare-chatgpt-login")
@@ -84,6 +85,16 @@ def life(machine: Machine) -> Iterator[Step]:
     yield "uninstall_second", lambda: machine.cfp("uninstall")
     yield "uninstall_absent", lambda: machine.cfp("uninstall")
     yield "dashboard_refused", lambda: machine.cfp("dashboard")
+
+
+def _rules(machine: Machine) -> Iterator[Step]:
+    """Add a rule about Fast, try it and remove it again."""
+    yield "fast_none", lambda: machine.cfp("fast", "list")
+    yield "fast_added", lambda: machine.cfp("fast", "add", "--kind", "subagent", "--action", "remove")
+    yield "fast_listed", lambda: machine.cfp("fast", "list")
+    yield "fast_tested", lambda: machine.cfp("fast", "test", "--kind", "subagent", "--tier", "priority")
+    yield "fast_removed", lambda: machine.cfp("fast", "remove", "1")
+    yield "fast_usage_error", lambda: machine.cfp("fast", "remove", "1")
 
 
 def _last_transaction(machine: Machine) -> str:

@@ -27,7 +27,7 @@ from cfp.errors import ConfigDrift, Refused, UsageError
 from cfp.layout import DEFAULT_PROXY_BASE
 from journal.values import Unmergeable
 
-Value = TypeVar("Value", str, int, bool)
+Value = TypeVar("Value", str, int, bool, tuple[str, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,7 @@ class RouteRequest:
     use_provider_auth_file: bool = False
     clear_upstream_auth: bool = False
     pass_rate_limits: bool | None = None
+    service_tier_rules: tuple[str, ...] | None = None
 
 
 def check_key(facts: Facts, settings: Settings) -> None:
@@ -91,6 +92,7 @@ def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> S
             upstream_api_key_env=key_env,
             upstream_api_key_file=key_file,
             pass_rate_limits=_flag_or(request.pass_rate_limits, saved.pass_rate_limits if saved else False),
+            service_tier_rules=_flag_or(request.service_tier_rules, saved.service_tier_rules if saved else ()),
         )
     )
 

@@ -195,9 +195,8 @@ class Exchange:
 
     def _take_spliced(self, spliced: SplicedBody) -> None:
         self._body.parts = spliced.parts
-        hint, tier = self._plan.hint, self._record.tier_after
-        if spliced.injected and hint is not None and tier is not None:
-            self._hint = headers.with_tier(hint, tier.encode())
+        if spliced.changed and self._plan.hint is not None:
+            self._hint = headers.with_tier(self._plan.hint, self._record.tier_after)
         self._connect()
 
     # -- to the upstream

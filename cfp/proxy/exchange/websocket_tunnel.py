@@ -111,10 +111,10 @@ class WebSocketTunnel:
 
     def _routing_hint(self) -> bytes | None:
         """Return the routing hint with the tier that the turns will get; None leaves the header field unchanged."""
-        hint, (_, tier) = self._head.fields.get(HINT), self._services.tier_injection.tier_now()
+        hint, tier = self._head.fields.get(HINT), self._services.tier_injection.tier_of_handshake()
         if hint is None or tier is None or b"tier=" in hint.lower():
             return None
-        return with_tier(hint, tier.encode())
+        return with_tier(hint, tier)
 
     def _take_handshake_response(self, events: Sequence[ResponseEvent]) -> None:
         connection = self._connection

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from cfp.core import header_names
+from cfp.core.tiers.names import DEFAULT
 from cfp.proxy.credentials import AuthOverride
 from cfp.proxy.http.messages import Headers, RequestHead, ResponseHead
 
@@ -181,7 +182,7 @@ def _copy(headers: Headers, drop: frozenset[bytes], lines: list[bytes]) -> None:
             lines += (name, b": ", value, b"\r\n")
 
 
-def with_tier(hint: bytes, tier: bytes) -> bytes:
-    """Set the tier in `model=M[;tier=T]` to the one that we inject (Codex 0.169)."""
+def with_tier(hint: bytes, tier: str | None) -> bytes:
+    """Set the tier in `model=M[;tier=T]` to the one that is sent; the standard tier is not named (Codex 0.169)."""
     parts = [part for part in hint.split(b";") if not part.strip().lower().startswith(b"tier=")]
-    return b";".join([*parts, b"tier=" + tier])
+    return b";".join(parts if tier in {None, DEFAULT} else [*parts, b"tier=" + str(tier).encode()])

@@ -7,7 +7,7 @@ No other byte changes, so numbers, order and white space survive.
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container
 from functools import lru_cache
 from typing import Final
 
@@ -20,6 +20,7 @@ from cfp.proxy.http.messages import Body, Piece
 
 _ABSENT: Final = msgspec.Raw()
 _ABSENT_OR_NULL: Final = {b"", b"null"}
+_NAME: Final = "service_tier"
 _BRACE: Final = ord("{")
 _QUOTE: Final = ord('"')
 _EMPTY: Final = re.compile(rb"[ \t\r\n]*\}")
@@ -62,20 +63,27 @@ class _RawMembers(msgspec.Struct):
     model: msgspec.Raw = _ABSENT
     type: msgspec.Raw = _ABSENT
     generate: msgspec.Raw = _ABSENT
+    client_metadata: msgspec.Raw = _ABSENT
 
 
 _decoder: Final = msgspec.json.Decoder(Members)
 message_decoder: Final[msgspec.json.Decoder[Members]] = msgspec.json.Decoder(_MessageMembers)
+_markers_decoder: Final = msgspec.json.Decoder(_Markers)
 _raw_decoder: Final = msgspec.json.Decoder(_RawMembers)
 
 
 class SplicedBody(msgspec.Struct):
-    """A body after inspection: `parts` are sent in order; `members` is None where it cannot be read, for `error`."""
+    """A body after inspection: `parts` are sent in order; `members` is None where it cannot be read, for `error`.
+
+    injected  the member was added, as the second of three parts of a body without coding
+    changed   the member was added, replaced or removed
+    """
 
     parts: list[Piece]
     members: Members | None
     error: str | None = None
     injected: bool = False
+    changed: bool = False
 
 
 def inject_tier(
@@ -86,6 +94,7 @@ def inject_tier(
     coding: bytes = b"identity",
     cap: int = 1 << 28,
     decoder: msgspec.json.Decoder[Members] = _decoder,
+    choose: Callable[[Members], str | UnsetType | None] | None = None,
 ) -> SplicedBody:
     """Add `"service_tier"` to a JSON object that has none; a `tier` of None only inspects it.
 
@@ -94,6 +103,8 @@ def inject_tier(
 
     refused_models  models that get no tier
     decoder         `message_decoder` for a WebSocket message
+    choose          returns the value that the member gets, UNSET for no member, None for no change; it decides in the
+                    place of `tier` and `refused_models`
     """
     decoded = body
     if coding not in {b"identity", b""}:
@@ -109,12 +120,34 @@ def inject_tier(
         return SplicedBody([body], None, "not_a_json_object")
     except RecursionError:
         return SplicedBody([body], None, "nested_too_deep")
+    if choose is not None:
+        return _with_choice(body, decoded, members, choose(members), coding)
     if tier is None or members.service_tier is not UNSET or members.model in refused_models:
         return SplicedBody([body], members)
-    parts = splice(decoded, tier)
+    return _changed(body, decoded, members, splice(decoded, tier), coding, injected=True)
+
+
+def _changed(
+    body: Body, decoded: Body, members: Members, parts: list[Piece], coding: bytes, *, injected: bool
+) -> SplicedBody:
     if decoded is not body:
         parts = [content_coding.encode(coding, parts)]
-    return SplicedBody(parts, members, injected=True)
+    return SplicedBody(parts, members, injected=injected, changed=True)
+
+
+def _with_choice(
+    body: Body, decoded: Body, members: Members, chosen: str | UnsetType | None, coding: bytes
+) -> SplicedBody:
+    """Give the member this value, as `choose` returns it."""
+    present = members.service_tier
+    if chosen is None or chosen == present:
+        return SplicedBody([body], members)
+    if present is UNSET and chosen is not UNSET:
+        return _changed(body, decoded, members, splice(decoded, chosen), coding, injected=True)
+    from cfp.proxy.http.json_members import with_value, without  # noqa: PLC0415  few users have rules
+
+    text = without(decoded, _NAME) if chosen is UNSET else with_value(decoded, _NAME, chosen)
+    return _changed(body, decoded, members, [text], coding, injected=False)
 
 
 def markers_of(members: Members) -> dict[bytes, bytes]:
@@ -126,18 +159,27 @@ def markers_of(members: Members) -> dict[bytes, bytes]:
     return {name: value.encode() for name, value in pairs if value}
 
 
+def _markers_in(text: msgspec.Raw) -> _Markers | None:
+    try:
+        return _markers_decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 def _read(text: Body, decoder: msgspec.json.Decoder[Members]) -> Members:
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raw = _raw_decoder.decode(text)
-    return Members(
+    values = (
         UNSET if raw.service_tier is _ABSENT else _text_of(raw.service_tier),
         bytes(raw.stream) == b"true",
         _text_of(raw.model) if bytes(raw.model) not in _ABSENT_OR_NULL else None,
         _text_of(raw.type) if bytes(raw.type) not in _ABSENT_OR_NULL else None,
         bytes(raw.generate) != b"false",
     )
+    markers = _markers_in(raw.client_metadata)
+    return Members(*values) if markers is None else _MessageMembers(*values, markers)
 
 
 def splice(body: Body, tier: str) -> list[Piece]:

@@ -194,6 +194,12 @@ def splice_member(frame: Frame, opening: int, member: bytes) -> list[Piece]:
     return [header, payload[:opening], member, payload[opening:]]
 
 
+def with_payload(frame: Frame, payload: bytes) -> list[Piece]:
+    """Return the frame with another payload, under the client's own key."""
+    header = frame_header(frame.raw[0], len(payload), frame.key)
+    return [header, apply_mask(payload, frame.key) if frame.key else payload]
+
+
 def frame_header(first: int, length: int, key: bytes) -> bytes:
     """Return a frame's header; `first` is its byte of flags and opcode, an empty `key` means no mask."""
     mask = _MASKED if key else 0

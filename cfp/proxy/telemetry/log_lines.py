@@ -25,7 +25,8 @@ class LogLine(msgspec.Struct, kw_only=True):
 
     upstream_ms     from sending the request to the response's head
     kind            of a model request; see `core.traffic.kinds.Kind`
-    service_tier_*  before: as the client sent it; after: as the worker sent it
+    service_tier_*  before: as the client sent it; after: as the worker sent it; rule: the user's one that decided, or
+                    "policy"
     ending          of a model request, by its final event; see `core.traffic.requests.Ending`
     upstream_error_code  the provider's own code of an error in the response
     session         the id of Codex's thread, as `codex resume` takes it
@@ -48,6 +49,7 @@ class LogLine(msgspec.Struct, kw_only=True):
     service_tier_before: str | None = None
     service_tier_after: str | None = None
     service_tier_injected: bool = False
+    service_tier_rule: str | None = None
     service_tier_policy: str | None = None
     service_tier_effective_policy: str | None = None
     response_service_tier: str | None = None
@@ -117,6 +119,7 @@ class LogLineBuilder:
             record.tier_before,
             record.tier_after,
             record.injected,
+            record.rule,
             record.effective_policy,
             record.stream,
             record.json_error,
@@ -149,6 +152,7 @@ class LogLineBuilder:
             service_tier_before=_short(record.tier_before),
             service_tier_after=_short(record.tier_after),
             service_tier_injected=record.injected,
+            service_tier_rule=record.rule,
             service_tier_policy=self._policy,
             service_tier_effective_policy=record.effective_policy,
             response_service_tier=_short(answer.service_tier),

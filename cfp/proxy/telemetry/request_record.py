@@ -29,6 +29,7 @@ class RequestRecord:
     tier_before: str | None = None
     tier_after: str | None = None
     injected: bool = False
+    rule: str | None = None
     effective_policy: str | None = None
     stream: bool | None = None
     json_error: str | None = None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfp.core.served_settings import NUMBER, SERVED_SETTINGS, SWITCH, TEXT
+from cfp.core.served_settings import LISTED, NUMBER, SERVED_SETTINGS, SWITCH, TEXT
 from cfp.core.settings import Settings, settings_from_json
 from cfp.errors import Refused, UsageError
 from cfp.host.provider.outbound import outbound_environ
@@ -94,9 +94,10 @@ def _home(values: Mapping[str, Any], environ: Mapping[str, str]) -> Path:
     return Path(named) if named else default_home(environ)
 
 
-def _flag_values(argv: Sequence[str]) -> dict[str, str | int | bool]:
+def _flag_values(argv: Sequence[str]) -> dict[str, str | int | bool | list[str]]:
     """Return the value of each flag by its name; raises UsageError(unknown_flag, flag_needs_value)."""
     values: dict[str, str | int | bool] = {}
+    listed: dict[str, list[str]] = {}
     pending = list(argv)
     while pending:
         flag, joined, value = pending.pop(0).partition("=")
@@ -110,8 +111,11 @@ def _flag_values(argv: Sequence[str]) -> dict[str, str | int | bool]:
             if not pending:
                 raise UsageError("flag_needs_value", flag=flag)
             value = pending.pop(0)
+        if kind == LISTED:
+            listed.setdefault(name, []).append(value)
+            continue
         values[name] = int(value) if kind == NUMBER and value.isdecimal() else value
-    return values
+    return {**values, **listed}
 
 
 def _settings(raw: dict[str, Any]) -> Settings:

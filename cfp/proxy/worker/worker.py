@@ -11,6 +11,7 @@ from hashlib import sha256
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
+from cfp.core.tiers.rules import parse_rules
 from cfp.proxy.config import WorkerConfig
 from cfp.proxy.credentials import Credentials
 from cfp.proxy.exchange.admission import Admission
@@ -289,9 +290,11 @@ class Worker:
     def tier_injection(self) -> TierInjection:
         from cfp.proxy.exchange.tier_injection import TierInjection  # noqa: PLC0415  msgspec is not needed to listen
 
+        settings = self.config.settings
         return TierInjection(
             self.credentials,
-            tier=self.config.settings.service_tier,
+            tier=settings.service_tier,
+            rules=parse_rules(settings.service_tier_rules),
             refused=self.tier_refusals.models,
             limit=self.config.limits.body,
         )

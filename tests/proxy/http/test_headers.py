@@ -121,7 +121,7 @@ def test_via_lists_every_proxy() -> None:
 )
 def test_the_routing_hint_has_the_tier_of_the_body(hint: bytes, expected: bytes) -> None:
     """The routing hint has the tier that the body has."""
-    assert with_tier(hint, b"priority") == expected
-    rewrite = HeadRewrite(target=b"/", host=b"h", via=b"id", hint=with_tier(hint, b"priority"))
+    assert with_tier(hint, "priority") == expected
+    rewrite = HeadRewrite(target=b"/", host=b"h", via=b"id", hint=with_tier(hint, "priority"))
     sent = dict(lines(request_head(parsed([(b"x-codex-routing-hint", hint)]), rewrite, None)))
     assert sent[b"x-codex-routing-hint"] == expected

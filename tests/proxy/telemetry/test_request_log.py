@@ -30,7 +30,16 @@ CONTRACT = {
     *("service_tier_before", "service_tier_after", "service_tier_injected", "service_tier_policy"),
     *("service_tier_effective_policy", "stream", "json_error", "response_content_type", "error_type"),
     *("first_byte_ms", "upstream_ms", "response_service_tier", "usage", "transport", "settings_generation"),
-    *("model", "upstream_base", "ending", "upstream_error_code", "session", "response_model", "kind"),
+    *(
+        "model",
+        "upstream_base",
+        "ending",
+        "upstream_error_code",
+        "session",
+        "response_model",
+        "kind",
+        "service_tier_rule",
+    ),
 }
 
 
@@ -122,6 +131,7 @@ FACTS: dict[str, tuple[object, object]] = {
         None,
     ),
     "session": ("01a2", None),
+    "rule": ("policy", "keep kind=turn"),
     "kind": ("turn", "subagent"),
     "refusal_key": ("gpt-5", None),
     "wall_time": (1_700_000_000.5, 1_700_000_001.25),

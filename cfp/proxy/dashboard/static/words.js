@@ -88,6 +88,7 @@ export const FIELDS = [
   ["response_model", "Model in the response"],
   ["session", "Codex thread"],
   ["kind", "Kind"],
+  ["service_tier_rule", "Tier decided by"],
   ["status", "Status"],
   ["error_type", "Error"],
   ["ending", "Ending"],
