@@ -102,7 +102,6 @@ RESULTS: Final[dict[ResultCode, Message]] = {
         "The new route is saved. The running proxy still uses the old one.",
         f"Restart the Codex App, open a new CLI process, or run `{CLI} start`. Running turns are not cut off."),
     "upstream_saved": Message("The new route is saved. The proxy is not running.", f"Run `{CLI} start`."),
-    "verified": Message("The provider responded as Codex needs it. No setting was changed."),
     "rules_listed": Message("The first rule that matches a request decides; where none does, the policy decides."),
     "rules_none": Message("There are no rules: the policy decides about each request."),
     "rules_updated": Message("The rules are saved and in use."),
@@ -111,6 +110,7 @@ RESULTS: Final[dict[ResultCode, Message]] = {
         f"Restart the Codex App, open a new CLI process, or run `{CLI} start`. Running turns are not cut off."),
     "rules_saved": Message("The rules are saved. The proxy is not running.", f"Run `{CLI} start`."),
     "rule_decides": Message("`{rule}` decides: such a request comes with {before}, and goes out with {after}."),
+    "verified": Message("The provider responded as Codex needs it. No setting was changed."),
     "login_dry_run": Message("A key was found. Nothing was written.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
     "login_prepared": Message(
         "The provider's key is saved for the proxy.", f"Run `{CLI} set-upstream --use-provider-auth-file`."),
