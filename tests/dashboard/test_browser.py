@@ -205,7 +205,14 @@ def test_evidence_about_models_is_shown(browser: Browser, tmp_path: Path) -> Non
         base, now = upstream.base_url, stage.now()
         usage = {"output_tokens": 600, "reasoning_tokens": 516}
         lines = [
-            stage.line(now, number, upstream_base=base, usage=usage, response_model="small" if number == 8 else None)
+            stage.line(
+                now,
+                number,
+                upstream_base=base,
+                usage=usage,
+                ending="completed",
+                response_model="small" if number == 8 else None,
+            )
             for number in range(9)
         ]
         try:

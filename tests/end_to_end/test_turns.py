@@ -11,6 +11,7 @@ import pytest
 
 from cfp.demo.provider import Received
 from cfp.layout import Layout
+from cfp.proxy.telemetry.ledger.ledger_file import update
 from tests.end_to_end.harness import KEY, Machine, api_key_login, built_in_config
 from tests.real_codex import Version
 
@@ -122,6 +123,30 @@ def test_the_log_names_the_thread_of_each_codex(machine: Machine, each_codex: tu
     lines = [json.loads(line) for line in Layout(machine.home).request_log.read_text().splitlines()]
     turns = [(line["session"], line["response_model"]) for line in lines if line["eligible"]]
     assert [(session.stem[-36:], first.json()["model"])] * 2 == turns
+
+
+def test_the_sums_name_what_each_codex_used(machine: Machine, each_codex: tuple[Version, Path]) -> None:
+    """`usage` has the tokens that the provider reported, by session and kind; an uninstall removes the sums."""
+    _, machine.codex = each_codex
+    machine.relay()
+    machine.write("auth.json", api_key_login())
+    machine.install()
+    machine.turn()
+    machine.turn("resume", "--last")
+    assert machine.cfp("stop", "--force").code == 0
+    (session,) = machine.home.glob("sessions/*/*/*/rollout-*.jsonl")
+    layout = Layout(machine.home)
+    logged = [json.loads(line) for line in layout.request_log.read_text().splitlines()]
+    usages = [line["usage"] for line in logged if line["eligible"]]
+    update(layout.ledger, layout.request_log)
+    for by, name in (("session", session.stem[-36:]), ("kind", "turn")):
+        (row,) = machine.cfp("usage", "--by", by).json["rows"]
+        assert (name, 2, 2, 2) == (row[by], row["requests"], row["fast_sent"], row["fast_served"])
+        assert all(
+            row[tokens] == sum(usage[tokens] for usage in usages) > 0 for tokens in ("input_tokens", "output_tokens")
+        )
+    assert machine.cfp("uninstall").code == 0
+    assert not layout.state.exists()
 
 
 def _tier(turn: Received) -> Any:

@@ -178,6 +178,9 @@ class RequestLog:
     every system call. Requests wait while a batch is made, encoded and delivered, so batches are small; not single
     records, since that code would then run from a cold cache each time. What waits for the disk is encoded text.
 
+    A record after a pause is written at once, since a kill takes what is not written, and others 50 ms after the last
+    write began, if that has ended.
+
     on_lines     gets the lines on the loop, whether the disk takes them or not; before the first ones it gets the
                  lines that earlier workers left in the file
     on_error     gets the error of a write that failed
@@ -207,6 +210,7 @@ class RequestLog:
         self._undelivered: list[LogLine] | None = []  # None once the lines of earlier workers have been delivered
         self._writing: asyncio.Future[tuple[list[LogLine], OSError | None]] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._next_write = 0.0  # the loop's time
         self._history_read = False  # used by the writing thread, of which there is one at a time
 
     def add(self, record: RequestRecord) -> None:
@@ -254,6 +258,7 @@ class RequestLog:
         del self._texts[:_BATCH_TEXTS]
         self._size = sum(map(len, self._texts))
         loop = asyncio.get_running_loop()
+        self._next_write = loop.time() + _BATCH_SECONDS
         self._writing = writing = loop.run_in_executor(None, self._write, text)
         writing.add_done_callback(self._on_written)
         return writing
@@ -271,8 +276,9 @@ class RequestLog:
 
     def _schedule(self) -> None:
         if self._timer is None:
-            seconds = 0 if len(self._texts) >= _BATCH_TEXTS else _BATCH_SECONDS
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._flush)
+            loop = asyncio.get_running_loop()
+            at = 0 if len(self._texts) >= _BATCH_TEXTS else self._next_write
+            self._timer = loop.call_at(max(at, loop.time()), self._flush)
 
     def _write(self, text: bytes) -> tuple[list[LogLine], OSError | None]:
         """Write the text, in the thread; the first call also returns the lines of earlier workers."""

@@ -22,7 +22,14 @@ NAMES = st.sampled_from(["gpt-5", "gpt-5-2026-01-01", "gpt-5-mini", "openai/gpt-
 
 def line(named: str | None, reasoning: int | None = None, **fields: Any) -> LogLine:
     usage = None if reasoning is None else TokenCounts(reasoning_tokens=reasoning)
-    usual = {"ts": "t", "eligible": True, "status": 200, "model": "gpt-5", "upstream_base": "u"}
+    usual = {
+        "ts": "t",
+        "eligible": True,
+        "status": 200,
+        "ending": "completed",
+        "model": "gpt-5",
+        "upstream_base": "u",
+    }
     return LogLine(**{**usual, **fields}, response_model=named, usage=usage)
 
 
@@ -56,7 +63,7 @@ def test_recurring_counts_are_named() -> None:
 
 def test_only_answers_of_this_upstream_count() -> None:
     """A failed request is no answer, and another provider's answers say nothing about this one."""
-    failed = line("gpt-6", status=500)
+    failed = line("gpt-6", status=500, ending="failed")
     elsewhere = line("gpt-6", upstream_base="v")
     metadata = line("gpt-6", eligible=False)
     assert [] == evidence(failed, elsewhere, metadata)

@@ -446,6 +446,19 @@ async def test_a_burst_needs_few_writes(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_a_line_after_a_pause_is_written_at_once(tmp_path: Path) -> None:
+    """A kill takes what is not written: the write begins within two turns of the loop, before any time has passed."""
+    disk = Hanging(tmp_path / "log")
+    log = RequestLog(disk, LINES.build)
+    log.add(record(1))
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert log._writing is not None
+    disk.go_on.set()
+    await log.close()
+
+
+@asynchronous
 async def test_lines_are_made_in_small_batches(tmp_path: Path) -> None:
     """Lines are made in small batches, whether a request's end or a write makes them, and none is lost."""
     made, over, delivered = 0, asyncio.Event(), list[LogLine]()

@@ -29,7 +29,7 @@ REQUESTS = size("LEDGER_REQUESTS", 10_000, 100_000)
 ROUNDS = 6
 CLIENTS = 16
 LOG_BYTES = 200_000  # a log file takes some 220 lines, so that a fold is under way at many moments
-UNWRITTEN_SECONDS = 1.0  # a line is written 50 ms after its request has ended, later on a busy machine
+UNWRITTEN_SECONDS = 1.0  # writes are 50 ms apart, more on a busy machine
 MODELS = ("gpt-5.5", "gpt-6", "o4-mini")
 COUNTED = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "fast_served", "failed", "requests")
 
