@@ -18,6 +18,7 @@ HEALTH_PATH = "/__codex_fast_proxy/health"
 DASHBOARD_PATH = "/__codex_fast_proxy/dashboard"
 API_PATH = "/__codex_fast_proxy/api"
 CATALOG_PATH = "/__codex_fast_proxy/catalog"
+MODELS_PATH = "/__codex_fast_proxy/models"
 DEFAULT_PROXY_BASE = "/v1"
 # Codex asks Windows for the user's folder, which programs know as USERPROFILE. HOME, which Git Bash sets to another
 # folder at times, does not move it (Codex 0.171).

@@ -76,6 +76,7 @@ class DemoProvider:
 
     key      the bearer key that it demands; None accepts every request
     models   the models of its catalogue; without any it has none (404)
+    catalog  status and JSON that GET /models has instead; may be set later
     default  the reply to a turn when the script is empty
     port     the port to listen at; 0 takes a free one
     switch   serves a WebSocket from its handshake on; None: 426, as most providers
@@ -92,6 +93,7 @@ class DemoProvider:
     ) -> None:
         self.key = key
         self.models = models
+        self.catalog: tuple[int, Any] | None = None
         self.switch = switch
         self.default: Reply = default or ScriptedTurn()
         self._script: deque[Reply] = deque()
@@ -235,6 +237,8 @@ class Connection(BaseHTTPRequestHandler):
             parsable = _is_object(request)
             bad = Reject(status=400, message="The body is not a JSON object.")
             self._answer(self.server.upstream.next_reply() if parsable else bad, request)
+        elif request.method == "GET" and path == f"{BASE_PATH}/models" and self.server.upstream.catalog is not None:
+            self._send_json(*self.server.upstream.catalog)
         elif request.method == "GET" and path == f"{BASE_PATH}/models" and self.server.upstream.models:
             self._send_json(200, {"models": list(map(model, self.server.upstream.models))})
         elif "websocket" in (request.header("upgrade") or "").lower():

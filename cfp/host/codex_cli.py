@@ -126,6 +126,18 @@ class CodexCli:
         with _understood("model/list"):
             return next((str(model["model"]) for model in result["data"] if model["isDefault"]), None)
 
+    def bundled_models(self, *, timeout: float = _TIMEOUT) -> list[dict[str, Any]]:
+        """Return the entries of the catalogue that this release has in itself; raises Failed.
+
+        They are the same for every home, so the CLI gets an empty one, in which it writes nothing (0.130 to 0.171).
+        """
+        from cfp.host.system.scratch import scratch  # noqa: PLC0415  filelock, for the one caller
+
+        with scratch("catalogue", self.environ) as home:
+            done = self._run("debug", "models", "--bundled", timeout=timeout, environ={"CODEX_HOME": str(home)})
+        with _understood("debug models"):
+            return [{**entry, "slug": str(entry["slug"])} for entry in json.loads(done.stdout)["models"]]
+
     def exec(self, words: Sequence[str], *, folder: Path, environ: Mapping[str, str], timeout: float) -> str:
         """Run one turn that leaves no session behind, and return what it printed on stderr; raises Failed.
 

@@ -288,9 +288,12 @@ class ClientConnection(asyncio.BufferedProtocol):
         if self._deserted:
             self._log_deserted(head, plan)
         elif plan.forwarded and self.trusted:
-            exchange = self._conversation = self.exchange_class(
-                self._services, self, head, plan, body, complete=complete
-            )
+            exchange_class = self.exchange_class
+            if plan.lists_models:
+                from cfp.proxy.exchange.models_exchange import ModelsExchange  # noqa: PLC0415  not needed to listen
+
+                exchange_class = ModelsExchange
+            exchange = self._conversation = exchange_class(self._services, self, head, plan, body, complete=complete)
             exchange.begin()
         else:
             self.local_exchange_class(self._services, self, head, plan, complete=complete).run()

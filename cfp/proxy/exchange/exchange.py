@@ -28,7 +28,7 @@ from cfp.proxy.exchange.phases import (
     RELAYING,
     ExchangePhase,
 )
-from cfp.proxy.exchange.request_plan import RequestPlan, head_rewrite, held_statuses, is_repeatable
+from cfp.proxy.exchange.request_plan import RequestPlan, head_rewrite, held_answers, is_repeatable
 from cfp.proxy.exchange.tier_refusal import TierTrial
 from cfp.proxy.http import headers, messages
 from cfp.proxy.http.local_responses import LocalResponse, response_to
@@ -235,7 +235,7 @@ class Exchange:
         out = head_rewrite(self._services, head, self._plan, self._override, self._hint, expect=awaits_continue)
         self.phase = AWAITING
         self._connection = connection
-        held, masks_401 = held_statuses(self._services, self._plan, record), self._override is not None
+        held, masks_401 = held_answers(self._services, self._plan, record), self._override is not None
         self._relay = ResponseRelay(head, held, masks_401=masks_401, awaits_continue=awaits_continue)
         connection.call(self, bodiless=head.method == b"HEAD")
         opening = headers.request_head(head, out, length)

@@ -18,6 +18,7 @@ from cfp.proxy.upstream.pool import Pool
 from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
 
 if TYPE_CHECKING:
+    from cfp.proxy.bundled_catalog import BundledCatalog
     from cfp.proxy.exchange.tier_injection import TierInjection
 
 
@@ -118,6 +119,9 @@ class WorkerServices(Protocol):
 
     @property
     def tier_injection(self) -> TierInjection: ...
+
+    @property
+    def bundled_catalog(self) -> BundledCatalog: ...
 
     def new_record(self, method: bytes, target: bytes, session: str | None = None) -> RequestRecord:
         """Begin the record of one request; `session` is the id of Codex's thread."""

@@ -17,17 +17,24 @@ from cfp.proxy.exchange.routing import Destination, Route, split_absolute
 from cfp.proxy.exchange.tier_refusal import STATUSES as TIER_REFUSALS
 from cfp.proxy.http.headers import HINT, VIA, HeadRewrite
 from cfp.proxy.http.messages import RequestHead
+from cfp.proxy.http.response_relay import Held
 from cfp.proxy.telemetry.request_record import RequestRecord
 
 _IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 # Answers that may refuse our tier, and those that may get a Retry-After.
 _HELD: Final = {
-    (injected, helped): frozenset({*(TIER_REFUSALS if injected else ()), *((429,) if helped else ())})
+    (injected, helped): Held(frozenset({*(TIER_REFUSALS if injected else ()), *((429,) if helped else ())}))
     for injected in (False, True)
     for helped in (False, True)
 }
+# Lists of models in the place of a catalogue; where Codex has no other catalogue, any answer.
+_LISTS: Final = {
+    Destination.MODELS: Held(frozenset({200, 404}), 4 * 1024 * 1024),
+    Destination.OWN_MODELS: Held(frozenset({200, *range(400, 600)}), 4 * 1024 * 1024),
+}
 _THREAD_ID: Final = re.compile(rb"[0-9A-Za-z-]{1,64}")  # a UUID; nothing else may reach the log by this field
 _MODELS: Final = frozenset({Destination.RESPONSES, Destination.COMPACTION})
+_READ: Final = frozenset({Destination.CATALOG, Destination.OWN_MODELS})
 _OWN: Final = frozenset({Destination.HEALTH, Destination.DASHBOARD, Destination.NOT_FOUND})
 
 
@@ -44,6 +51,7 @@ class RequestPlan(NamedTuple):
     hint             the value of x-codex-routing-hint
     kind             of a model request; None where the request is not inspected
     session          the id of Codex's thread; None where there is none that looks like one
+    lists_models     it is Codex's request for a catalogue
     """
 
     forwarded: bool
@@ -57,6 +65,7 @@ class RequestPlan(NamedTuple):
     hint: bytes | None
     kind: Kind | None
     session: str | None
+    lists_models: bool
 
 
 def plan_request(services: WorkerServices, head: RequestHead) -> RequestPlan:
@@ -67,8 +76,10 @@ def plan_request(services: WorkerServices, head: RequestHead) -> RequestPlan:
     return plan
 
 
-def held_statuses(services: WorkerServices, plan: RequestPlan, record: RequestRecord) -> frozenset[int]:
-    """Return the statuses of the answers to this request that are held until they are complete."""
+def held_answers(services: WorkerServices, plan: RequestPlan, record: RequestRecord) -> Held:
+    """Return the answers to this request that are held until they are complete."""
+    if plan.lists_models:
+        return _LISTS[plan.route.destination]
     helped = plan.inspected and plan.route.destination is Destination.RESPONSES
     return _HELD[record.injected, helped and not services.config.settings.pass_rate_limits]
 
@@ -111,7 +122,7 @@ def _plan(services: WorkerServices, head: RequestHead) -> RequestPlan:
     authority, target = (None, head.target) if head.target[:1] == b"/" else split_absolute(head.target)
     page = router.is_page_request(head.method, target, fields.get(b"accept", b""))
     route = router.page if page else router.route(target)
-    if route.destination is Destination.CATALOG and head.method not in {b"GET", b"HEAD"}:
+    if route.destination in _READ and head.method not in {b"GET", b"HEAD"}:
         route = Route(Destination.NOT_FOUND, route.path)
     denial, looping = services.admission.check(head, authority, page=page), services.loop_id in fields.get(VIA, b"")
     answered_here = looping or denial is not None or route.destination in _OWN
@@ -132,6 +143,7 @@ def _plan(services: WorkerServices, head: RequestHead) -> RequestPlan:
         hint=fields.get(HINT),
         kind=kind_of(fields, compacts=route.destination is Destination.COMPACTION) if inspected else None,
         session=session_of(fields),
+        lists_models=route.destination in _LISTS and head.method == b"GET",
     )
 
 

@@ -6,7 +6,7 @@ import enum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from cfp.layout import API_PATH, CATALOG_PATH, DASHBOARD_PATH, HEALTH_PATH
+from cfp.layout import API_PATH, CATALOG_PATH, DASHBOARD_PATH, HEALTH_PATH, MODELS_PATH
 from cfp.proxy.upstream.origin import Origin
 
 _OWN: Final = HEALTH_PATH.encode().rpartition(b"/")[0] + b"/"
@@ -14,6 +14,8 @@ _HEALTH: Final = HEALTH_PATH.encode()
 _DASHBOARD: Final = DASHBOARD_PATH.encode()
 _DASHBOARD_BELOW: Final = (_DASHBOARD + b"/", API_PATH.encode() + b"/")
 _CATALOG: Final = CATALOG_PATH.encode()
+_OWN_MODELS: Final = MODELS_PATH.encode()
+_FOR_CODEX: Final = b"/models?client_version="
 _TARGETS: Final = 64
 
 
@@ -23,6 +25,8 @@ class Destination(enum.Enum):
     COMPACTION = enum.auto()  # a model request too, which Codex 0.98 to 0.130 sends to a path of its own
     FORWARD = enum.auto()
     CATALOG = enum.auto()
+    MODELS = enum.auto()
+    OWN_MODELS = enum.auto()
     DASHBOARD = enum.auto()
     NOT_FOUND = enum.auto()
 
@@ -31,6 +35,7 @@ class Route(NamedTuple):
     """The route: `path` is the client's, without query; `target` is the request target for the upstream.
 
     CATALOG is the provider's model catalogue, at any path of the upstream's origin; it is only read.
+    MODELS is the list of its models for a Codex, which names its version; OWN_MODELS the same at an address of ours.
     """
 
     destination: Destination
@@ -82,10 +87,16 @@ class Router:
         if path.startswith(_OWN):
             if path.startswith(_CATALOG + b"/") and b"#" not in target:
                 return Route(Destination.CATALOG, path, target[len(_CATALOG) :])
+            if path == _OWN_MODELS and b"#" not in target:
+                rest = target[len(path) :]
+                return Route(Destination.OWN_MODELS, path, self._upstream_base + b"/models" + rest)
             is_dashboard = path == _DASHBOARD or path.startswith(_DASHBOARD_BELOW)
             return Route(Destination.DASHBOARD if is_dashboard else Destination.NOT_FOUND, path)
         base = self._base
         rest = target[len(base) :]
         if not target.startswith(base) or rest[:1] not in {b"/", b"?", b""} or b"#" in target:
             return Route(Destination.NOT_FOUND, path)
-        return Route(self._models.get(path, Destination.FORWARD), path, self._upstream_base + rest or b"/")
+        destination = self._models.get(path, Destination.FORWARD)
+        if rest.startswith(_FOR_CODEX):
+            destination = Destination.MODELS
+        return Route(destination, path, self._upstream_base + rest or b"/")

@@ -3,7 +3,7 @@
 unsized body    chunked for HTTP/1.1; for HTTP/1.0 it ends where the connection closes
 trailers        sent behind a chunked body only
 sized body      unchanged, with the upstream's own length
-refusal         an answer with one of these statuses is held back until it is complete, or larger than 64 KiB; a 429
+held answer     an answer with one of these statuses is held back until it is complete, or larger than a limit; a 429
                 with Retry-After is not
 redirect        held back until it is released with another Location, or answered otherwise
 401             403 for the client, where the key is not its own
@@ -13,12 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from cfp.proxy.http import headers, messages
 from cfp.proxy.http.messages import END, Headers, Malformed, Piece, RequestHead, ResponseEvent, ResponseHead, Trailers
 
 HOLD_LIMIT: Final = 64 * 1024
+
+
+class Held(NamedTuple):
+    """The answers that are held back, by their statuses, and the bytes of a body that is."""
+
+    statuses: Collection[int] = ()
+    limit: int = HOLD_LIMIT
 
 
 class ResponseRelay:
@@ -28,7 +35,7 @@ class ResponseRelay:
     pieces       the pieces of the body in `output`
     head         the final response's head
     started      `output` has had that head
-    holding      a refusal or a redirect is held back
+    holding      such an answer or a redirect is held back
     held_pieces  its body so far
     ended        the response is complete
     malformed    the event that ended the response too early
@@ -52,7 +59,7 @@ class ResponseRelay:
     def __init__(
         self,
         request: RequestHead,
-        held_statuses: Collection[int] = (),
+        held: Held,
         *,
         masks_401: bool = False,
         awaits_continue: bool = False,
@@ -60,7 +67,7 @@ class ResponseRelay:
         """`masks_401`: a 401 is not about the client's own login, which it would renew, and might lose by that."""
         self._request = request
         self._masks_401 = masks_401
-        self._held_statuses = held_statuses
+        self._held = held
         self._awaits_continue = awaits_continue
 
     def process(self, events: Sequence[ResponseEvent], *, close: bool) -> None:
@@ -83,7 +90,7 @@ class ResponseRelay:
             self._frame(output, pieces)
             return
         self.held_pieces, self.pieces = [*self.held_pieces, *pieces], ()
-        if sum(map(len, self.held_pieces)) > HOLD_LIMIT and not (self.head and self.head.is_redirect):
+        if sum(map(len, self.held_pieces)) > self._held.limit and not (self.head and self.head.is_redirect):
             self.release_held(close=close)
 
     def release_held(self, *, close: bool) -> None:
@@ -102,7 +109,7 @@ class ResponseRelay:
             return
         self.head = head
         is_dated = head.status == 429 and b"retry-after" in head.fields
-        if head.is_redirect or (head.status in self._held_statuses and not is_dated):
+        if head.is_redirect or (head.status in self._held.statuses and not is_dated):
             self.holding = True
         else:
             output.append(self._start(head, close=close))

@@ -23,6 +23,8 @@ _NEXT_REQUEST: Final = ("cfp.proxy.exchange.tier_injection", "cfp.proxy.telemetr
 _RARE: Final = (
     "cfp.proxy.exchange.redirects",
     "cfp.proxy.exchange.rate_limit",
+    "cfp.proxy.bundled_catalog",
+    "cfp.proxy.exchange.models_exchange",
     "cfp.proxy.exchange.websocket_tunnel",
     "cfp.core.traffic.reasoning",
     "cfp.proxy.telemetry.ledger.ledger_file",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from cfp.proxy.bundled_catalog import BundledCatalog
     from cfp.proxy.dashboard.handler import DashboardHandler
     from cfp.proxy.exchange.tier_injection import TierInjection
     from cfp.proxy.telemetry.log_lines import LogLine, LogLineBuilder
@@ -298,6 +299,12 @@ class Worker:
             refused=self.tier_refusals.models,
             limit=self.config.limits.body,
         )
+
+    @cached_property
+    def bundled_catalog(self) -> BundledCatalog:
+        from cfp.proxy.bundled_catalog import BundledCatalog  # noqa: PLC0415  not needed to listen
+
+        return BundledCatalog(self.config.environ, self.config.layout.home)
 
     @cached_property
     def dashboard(self) -> DashboardHandler | None:

@@ -90,7 +90,9 @@ class World:
             *(b"/v1/x", [], {}, 1, True, None, not setup.whole, False),
         )
         route = Route(Destination.FORWARD, b"/v1/x", b"/x")
-        plan = RequestPlan(True, None, route, b"/v1/x", False, setup.inspected, False, b"identity", None, None, None)
+        plan = RequestPlan(
+            True, None, route, b"/v1/x", False, setup.inspected, False, b"identity", None, None, None, False
+        )
         self.exchange = checked(Exchange, self.violations, self.performed)(
             self._services(), self._client(), head, plan, b"{}" if setup.inspected else b"", complete=setup.whole
         )

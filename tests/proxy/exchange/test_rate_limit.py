@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cfp.proxy.exchange.rate_limit import DEFAULT_SECONDS, MOST_SECONDS, seconds_to_wait, with_retry_after
 from cfp.proxy.http.content_coding import encode
 from cfp.proxy.http.messages import RequestHead, ResponseHead
-from cfp.proxy.http.response_relay import ResponseRelay
+from cfp.proxy.http.response_relay import Held, ResponseRelay
 
 CASES = json.loads((Path(__file__).parents[3] / "fixtures/wire/rate_limits.json").read_text(encoding="utf-8"))
 LIMIT = b'{"error":{"code":"rate_limit_exceeded","message":"Please try again in 1.2s."}}'
@@ -106,7 +106,7 @@ def test_a_coded_body_is_read(coding: bytes) -> None:
 def test_only_what_may_get_the_field_is_held(head: ResponseHead, *, is_held: bool) -> None:
     """Any other answer begins at the client before its body is there."""
     request = RequestHead(b"POST", b"/v1/responses", [], {}, 1, True, 2, False, False)
-    relay = ResponseRelay(request, {429})
+    relay = ResponseRelay(request, Held({429}))
     relay.process([head], close=False)
     assert (is_held, not is_held) == (relay.holding, relay.started)
 
