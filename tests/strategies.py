@@ -406,5 +406,7 @@ def valid_settings(draw: Draw) -> Settings:
         upstream_api_key_env=env,
         upstream_api_key_file=env is None and draw(st.booleans()),
         pass_rate_limits=draw(st.booleans()),
+        fast_requests_a_day=draw(st.none() | st.integers(1, 10**9)),
+        fast_tokens_a_day=draw(st.none() | st.integers(1, 10**12)),
         service_tier_rules=draw(st.lists(tier_rules().map(lambda rule: rule.text), max_size=3).map(tuple)),
     )

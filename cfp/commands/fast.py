@@ -1,4 +1,4 @@
-"""Rules about Fast: which requests get the tier, and which do not, by kind and model; list, add, remove or try them.
+"""Rules about Fast, by the kind of a request and its model, and a budget of it a day: list, add, remove or try them.
 
 The first rule that matches a request decides; where none does, the policy decides.
 """
@@ -38,10 +38,13 @@ EXAMPLES = (
         "Fast for your turns with these models, at once",
     ),
     ("remove 1", "without the first rule"),
+    ("budget --requests 200", "Fast for the first 200 requests of a day (UTC), the others without"),
     ("test --kind review --model gpt-5.5", "which rule decides about such a request, and how"),
 )
 
 _NO_TIER: Final = "no tier"
+_MOST_DIGITS: Final = 15
+_WRITING: Final = frozenset({"add", "remove", "budget"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +56,14 @@ class Args:
     action: str | None
     at: int | None
     tier: str | None
+    requests: int | None
+    tokens: int | None
     restart: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words and flags."""
-    parser.add_argument("operation", choices=["list", "add", "remove", "test"], help="what to do with the rules")
+    parser.add_argument("operation", choices=["list", "add", "remove", "test", "budget"], help="what to do")
     parser.add_argument("number", nargs="?", type=_place, help="of the rule to remove, as list shows it")
     parser.add_argument(
         "--model", metavar="GLOB", help="add: only models of this name, with * and ?; test: the request's model"
@@ -78,6 +83,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--at", type=_place, metavar="NUMBER", help="add: the rule's place (default: behind all others)"
     )
     parser.add_argument("--tier", metavar="TIER", help="test: the tier that Codex sends (default: none)")
+    for name in ("requests", "tokens"):
+        parser.add_argument(
+            f"--{name}",
+            type=_limit,
+            metavar="NUMBER",
+            help=f"budget: {name} with Fast on a day, after which they go without; 0: no limit",
+        )
     parser.add_argument(
         "--restart", action="store_true", help="apply at once; turns in progress finish under the old rules"
     )
@@ -86,6 +98,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _place(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError("it must be a number from 1 on")
+    return int(text)
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or len(text) > _MOST_DIGITS:
+        raise argparse.ArgumentTypeError("it must be a number from 0 on")
     return int(text)
 
 
@@ -101,12 +119,14 @@ def run(args: Args, host: Host) -> Result:
         return Result(status="added", fields=_change(args, host))
     if args.operation == "remove":
         return Result(status="removed", fields=_change(args, host))
+    if args.operation == "budget":
+        return Result(status="budget_set", fields=_change(args, host))
     facts = host.survey()
     rules = _rules(facts)
     if args.operation == "test":
         return _test(args, facts, rules)
     done = RESULTS["rules_listed" if rules else "rules_none"]
-    return Result(status="listed", fields={"rules": _to_json(rules), "message": done.sentence})
+    return Result(status="listed", fields={"rules": _to_json(rules), **_budget(facts), "message": done.sentence})
 
 
 def _test(args: Args, facts: Facts, rules: Sequence[TierRule]) -> Result:
@@ -134,9 +154,7 @@ def _change(args: Args, host: Host) -> dict[str, Any]:
     recovered = settle(host, "fast")
     with locked(host.journal, "fast", LOCK_TIMEOUT_S) as (lease, _):
         facts = host.survey(settled=True)
-        rules = _changed(args, _rules(facts))
-        request = RouteRequest(service_tier_rules=tuple(rule.text for rule in rules))
-        plan = plan_set_upstream(facts, request, restart=args.restart)
+        plan = plan_set_upstream(facts, _request(args, facts), restart=args.restart)
         switch = switch_for(host, lease, facts, plan.settings, prune=plan.prune)
         transact(
             switch,
@@ -149,7 +167,8 @@ def _change(args: Args, host: Host) -> dict[str, Any]:
     after = host.survey(settled=True)
     done = RESULTS[_outcome(plan, running=facts.running_worker is not None)]
     return {
-        "rules": _to_json(rules),
+        "rules": _to_json(_rules(after)),
+        **_budget(after),
         "state": state_of(after),
         "restart_required": plan.restart_required,
         "message": done.sentence,
@@ -161,6 +180,25 @@ def _change(args: Args, host: Host) -> dict[str, Any]:
 def _rules(facts: Facts) -> tuple[TierRule, ...]:
     settings = facts.recorded_settings
     return () if settings is None else parse_rules(settings.service_tier_rules)
+
+
+def _budget(facts: Facts) -> dict[str, Any]:
+    """Return the limits of a day, and what the running worker has counted today."""
+    settings, worker = facts.recorded_settings, facts.running_worker
+    return {
+        "fast_requests_a_day": None if settings is None else settings.fast_requests_a_day,
+        "fast_tokens_a_day": None if settings is None else settings.fast_tokens_a_day,
+        "fast_budget": None if worker is None or worker.health is None else worker.health.raw.get("fast_budget"),
+    }
+
+
+def _request(args: Args, facts: Facts) -> RouteRequest:
+    """Return the change of the settings; raises UsageError."""
+    if args.operation != "budget":
+        return RouteRequest(service_tier_rules=tuple(rule.text for rule in _changed(args, _rules(facts))))
+    if args.requests is None and args.tokens is None:
+        raise UsageError("usage", reason="`fast budget` needs --requests or --tokens")
+    return RouteRequest(fast_requests_a_day=args.requests, fast_tokens_a_day=args.tokens)
 
 
 def _changed(args: Args, rules: Sequence[TierRule]) -> tuple[TierRule, ...]:
@@ -194,5 +232,5 @@ COMMAND = Command(
     args=Args,
     add_arguments=add_arguments,
     run=run,
-    writes=lambda args: args.operation in {"add", "remove"},
+    writes=lambda args: args.operation in _WRITING,
 )

@@ -221,6 +221,8 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
         "fast_behavior": fast_behavior(settings.service_tier_policy, policy_login(facts, settings)),
         "login_mode": facts.login,
         "service_tier_rules": list(settings.service_tier_rules),
+        "fast_requests_a_day": settings.fast_requests_a_day,
+        "fast_tokens_a_day": settings.fast_tokens_a_day,
         "pass_rate_limits": settings.pass_rate_limits,
         "upstream_auth": settings.upstream_auth,
         "upstream_api_key_env": settings.upstream_api_key_env,

@@ -61,6 +61,10 @@ SERVED_SETTINGS: Final = (
                   "send the key that prepare-chatgpt-login keeps"),
     ServedSetting("pass_rate_limits",      "--pass-rate-limits",       SWITCH, "",
                   "add no Retry-After to a 429 about a rate limit"),
+    ServedSetting("fast_requests_a_day",   "--fast-requests-a-day",    NUMBER, "NUMBER",
+                  "requests with Fast on a day; the next ones go without"),
+    ServedSetting("fast_tokens_a_day",     "--fast-tokens-a-day",      NUMBER, "NUMBER",
+                  "tokens of requests with Fast on a day; the next requests go without"),
     ServedSetting("service_tier_rules",    "--service-tier-rule",      LISTED, "RULE",
                   "a rule of `fast add`, such as 'remove kind=subagent'; the first that matches decides"),
 )
@@ -95,4 +99,4 @@ def _is_same(setting: ServedSetting, health: Mapping[str, Any], settings: Mappin
         return bool(health.get(setting.name)) == bool(settings.get(setting.name))
     if setting.kind == LISTED:
         return list(health.get(setting.name) or ()) == list(settings.get(setting.name) or ())
-    return bool(health.get(setting.name) == settings[setting.name])
+    return bool(health.get(setting.name) == settings.get(setting.name))

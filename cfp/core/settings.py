@@ -20,6 +20,7 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8787
 DEFAULT_TIER = PRIORITY
 _HTTP_PORT = 80
+_OPTIONAL_NUMBERS = ("fast_requests_a_day", "fast_tokens_a_day")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -40,6 +41,8 @@ class Settings:
     upstream_api_key_env     name of an environment variable with the provider's key, or None
     upstream_api_key_file    the key comes from provider-auth.json
     service_tier_rules       the user's rules about tiers, a line each; see `core.tiers.rules`
+    fast_requests_a_day      the most requests with Fast on a day, or None
+    fast_tokens_a_day        the most tokens of such requests, or None
     pass_rate_limits         a 429 about a rate limit gets no Retry-After, and so ends the turn
     """
 
@@ -54,6 +57,8 @@ class Settings:
     upstream_api_key_file: bool = False
     pass_rate_limits: bool = False
     service_tier_rules: tuple[str, ...] = ()
+    fast_requests_a_day: int | None = None
+    fast_tokens_a_day: int | None = None
 
     @property
     def base_url(self) -> str:
@@ -166,6 +171,14 @@ def _base(number: str) -> int:
     return 8 if number.startswith("0") else 10
 
 
+def _validate_fast(settings: Settings) -> None:
+    parse_rules(settings.service_tier_rules)
+    for name in _OPTIONAL_NUMBERS:
+        limit = getattr(settings, name)
+        if limit is not None and limit < 1:
+            raise Refused("invalid_settings", field=name, reason="it must be a number from 1 on")
+
+
 def validate(settings: Settings) -> Settings:
     """Return the settings if the worker can serve every value; raises Refused with the field's own code."""
     if not settings.provider:
@@ -178,7 +191,7 @@ def validate(settings: Settings) -> Settings:
         raise Refused("invalid_settings", field="proxy_base", reason="it must be a path like /v1")
     if not re.fullmatch(r"[a-z_]+", settings.service_tier):
         raise Refused("invalid_settings", field="service_tier", reason="it must be a lower-case word")
-    parse_rules(settings.service_tier_rules)
+    _validate_fast(settings)
     env = settings.upstream_api_key_env
     if env is not None and not _ENV_NAME.match(env):
         raise Refused("invalid_env_name")
@@ -213,6 +226,9 @@ def settings_from_json(raw: Any) -> Settings:
     values |= {setting.name: raw[setting.name] for setting in SERVED_SETTINGS if setting.name in raw}
     if not values.get("upstream_api_key_env"):
         values.pop("upstream_api_key_env", None)
+    for name in _OPTIONAL_NUMBERS:
+        if values.get(name) is None:
+            values.pop(name, None)
     own_key = "upstream_api_key_env" in values or bool(values.get("upstream_api_key_file"))
     if values.get("service_tier_policy") is None:
         values["service_tier_policy"] = Policy.PRESERVE if own_key else Policy.INJECT_MISSING

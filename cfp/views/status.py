@@ -43,6 +43,8 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
                 ("key", _key(answer)),
                 ("identity", (answer.get("identity_on_the_wire") or {}).get("message")),
                 ("policy", _policy(answer)),
+                ("rules", "; ".join(map(str, answer.get("service_tier_rules") or ()))),
+                ("budget", _budget(answer)),
                 ("provider's tier", _verdicts(answer)),
                 ("login", _LOGINS.get(str(answer.get("login_mode")), "unknown")),
                 ("hook", _hook(answer)),
@@ -79,6 +81,17 @@ def _models(answer: Mapping[str, Any]) -> list[str]:
             details = {"answers": row["reasoning_answers"], "model": row["model"], "tokens": tokens}
             words.append(WARNINGS["reasoning_recurs"].filled({**details, "times": sum(counts.values())}).sentence)
     return words
+
+
+def _budget(answer: Mapping[str, Any]) -> str | None:
+    """Return the limits of Fast a day, with what is spent of them where the proxy runs."""
+    spent = (answer.get("health") or {}).get("fast_budget") or {}
+    limits = [
+        f"{spent[name]} of {limit} {name}" if name in spent else f"{limit} {name}"
+        for name in ("requests", "tokens")
+        if (limit := answer.get(f"fast_{name}_a_day")) is not None
+    ]
+    return f"{', '.join(limits)} with Fast a day" if limits else None
 
 
 def _state(answer: Mapping[str, Any]) -> str:

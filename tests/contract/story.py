@@ -93,6 +93,7 @@ def _rules(machine: Machine) -> Iterator[Step]:
     yield "fast_added", lambda: machine.cfp("fast", "add", "--kind", "subagent", "--action", "remove")
     yield "fast_listed", lambda: machine.cfp("fast", "list")
     yield "fast_tested", lambda: machine.cfp("fast", "test", "--kind", "subagent", "--tier", "priority")
+    yield "fast_budget", lambda: machine.cfp("fast", "budget", "--requests", "200")
     yield "fast_removed", lambda: machine.cfp("fast", "remove", "1")
     yield "fast_usage_error", lambda: machine.cfp("fast", "remove", "1")
 

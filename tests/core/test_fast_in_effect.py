@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -66,3 +67,18 @@ def test_a_refusal_names_the_models() -> None:
     """A request without a model's name is one of them."""
     fast, _ = line(Policy.AUTO, LoginMode.API_KEY, None, "gpt-5.5", "")
     assert "off for requests without a model, gpt-5.5: " in fast.message.sentence
+
+
+def test_the_line_names_what_decides_before_the_policy() -> None:
+    """Rules and a budget are exceptions, and an installation without them is told of none."""
+    settings = Settings(provider="relay", upstream_base=URL, service_tier_policy=Policy.INJECT_MISSING)
+    plain = fast_in_effect(facts(None), settings).message.sentence
+    ruled = replace(settings, service_tier_rules=("keep kind=turn", "remove"), fast_tokens_a_day=5)
+    sentence = fast_in_effect(facts(None), ruled).message.sentence
+    assert sentence.startswith(plain)
+    assert ("(2)" in sentence, "budget" in sentence, "rules" in plain, "budget" in plain) == (
+        True,
+        True,
+        False,
+        False,
+    )

@@ -68,6 +68,9 @@ def test_a_worker_reports_the_settings_that_it_serves(settings: Settings) -> Non
         ("upstream_api_key_env", "OTHER_KEY"),
         ("upstream_api_key_file", True),
         ("pass_rate_limits", True),
+        ("service_tier_rules", ("keep",)),
+        ("fast_requests_a_day", 7),
+        ("fast_tokens_a_day", 7),
     ],
 )
 def test_a_worker_with_another_setting_serves_others(name: str, value: Any) -> None:

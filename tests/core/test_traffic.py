@@ -172,7 +172,9 @@ def test_every_line_is_judged(lines: list[dict[str, Any]]) -> None:
     """Any log line has a purpose and an outcome, and trouble is a failed model request; JSON keeps all of it."""
     rows = [request_row(one) for one in lines]
     seen = traffic([{**one, "ts": AT.isoformat(), "settings_generation": GENERATION} for one in lines])
-    turns = [row["outcome"] for row in rows if row["kind"] is Purpose.GENERATION and row["outcome"] != Outcome.LEFT]
+    turns = [
+        row["outcome"] for row in rows if row["purpose"] is Purpose.GENERATION and row["outcome"] != Outcome.LEFT
+    ]
     since = list(takewhile(lambda outcome: outcome is Outcome.FAILED, reversed(turns)))
     assert len(since) == (seen.trouble.in_row if seen.trouble is not None else 0)
     assert (Outcome.OK in turns) == (seen.last_success is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from cfp.core.route_report import policy_in_effect, policy_login
 from cfp.core.settings import Policy, Settings
 from cfp.core.verdict.route import place_of_tier
 from cfp.messages.message import Message
-from cfp.messages.results import FAST, FastCode
+from cfp.messages.results import FAST, RESULTS, FastCode
 
 
 class FastStatus(enum.StrEnum):
@@ -64,7 +65,16 @@ def fast_in_effect(facts: Facts, settings: Settings) -> FastInEffect:
         "place": place_of_tier(facts),
         "models": [model or "requests without a model" for model in refused],
     }
-    return FastInEffect(code=code, message=FAST[code].filled(details))
+    texts = [FAST[code].filled(details), *_exceptions(settings)]
+    return FastInEffect(code=code, message=Message(" ".join(text.sentence for text in texts)))
+
+
+def _exceptions(settings: Settings) -> Iterator[Message]:
+    """Give the messages about what decides before the policy."""
+    if settings.service_tier_rules:
+        yield RESULTS["rules_first"].filled({"count": len(settings.service_tier_rules)})
+    if settings.fast_requests_a_day is not None or settings.fast_tokens_a_day is not None:
+        yield RESULTS["fast_limited"]
 
 
 def _code(facts: Facts, settings: Settings) -> FastCode:

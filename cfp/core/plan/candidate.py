@@ -48,6 +48,8 @@ class RouteRequest:
     clear_upstream_auth: bool = False
     pass_rate_limits: bool | None = None
     service_tier_rules: tuple[str, ...] | None = None
+    fast_requests_a_day: int | None = None  # 0: no limit
+    fast_tokens_a_day: int | None = None
 
 
 def check_key(facts: Facts, settings: Settings) -> None:
@@ -92,6 +94,8 @@ def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> S
             upstream_api_key_env=key_env,
             upstream_api_key_file=key_file,
             pass_rate_limits=_flag_or(request.pass_rate_limits, saved.pass_rate_limits if saved else False),
+            fast_requests_a_day=_limit(request.fast_requests_a_day, saved.fast_requests_a_day if saved else None),
+            fast_tokens_a_day=_limit(request.fast_tokens_a_day, saved.fast_tokens_a_day if saved else None),
             service_tier_rules=_flag_or(request.service_tier_rules, saved.service_tier_rules if saved else ()),
         )
     )
@@ -100,6 +104,11 @@ def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> S
 def _flag_or(value: Value | None, default: Value) -> Value:
     """Return the flag's value, also an empty text or 0, which `validate` refuses."""
     return default if value is None else value
+
+
+def _limit(flag: int | None, saved: int | None) -> int | None:
+    """Return a limit, None for none; a flag of 0 lifts the saved one."""
+    return saved if flag is None else flag or None
 
 
 def _upstream(facts: Facts, request: RouteRequest, target: Target, saved: Settings | None) -> str:

@@ -13,6 +13,7 @@ from cfp.core.traffic.kinds import Kind
 from cfp.errors import Refused
 
 POLICY: Final = "policy"  # the name of the rule behind all others
+BUDGET: Final = "budget"  # the name of the rule before all others, once the day's budget is spent
 MOST_RULES: Final = 50
 _GLOB: Final = re.compile(r"[!-~]{1,200}")
 
@@ -71,24 +72,34 @@ class TierRule:
 
 
 class Decision(NamedTuple):
-    """The tier of a request on its way out, None for none, and the text of the rule that decided, or POLICY."""
+    """The tier of a request on its way out, None for none; the text of the rule that decided, or POLICY or BUDGET."""
 
     rule: str
     tier: str | None
 
 
 def decide(
-    rules: Iterable[TierRule], kind: Kind | None, model: str | None, before: str | None, *, fast: str, adds: bool
+    rules: Iterable[TierRule],
+    kind: Kind | None,
+    model: str | None,
+    before: str | None,
+    *,
+    fast: str,
+    adds: bool,
+    spent: bool = False,
 ) -> Decision:
     """Decide about a request that came with the tier `before`, None for none.
 
-    fast  the tier to add
-    adds  the policy adds it to a request without one
+    fast   the tier to add
+    adds   the policy adds it to a request without one
+    spent  the day's budget is spent: nothing goes out with Fast
     """
+    decision = Decision(POLICY, fast if adds and before is None else before)
     for rule in rules:
         if rule.matches(kind, model):
-            return Decision(rule.text, rule.apply(before, fast))
-    return Decision(POLICY, fast if adds and before is None else before)
+            decision = Decision(rule.text, rule.apply(before, fast))
+            break
+    return Decision(BUDGET, None) if spent and is_fast(decision.tier) else decision
 
 
 def parse_rule(text: str) -> TierRule:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from cfp.core.policy import EffectivePolicy
-from cfp.core.tiers.names import DEFAULT
+from cfp.core.tiers.names import DEFAULT, is_fast
 from cfp.core.tiers.rules import POLICY, TierRule, decide
 from cfp.core.traffic.kinds import Kind, kind_of
 from cfp.proxy.credentials import Credentials
@@ -20,6 +20,7 @@ from cfp.proxy.http.content_coding import TooLarge
 from cfp.proxy.http.json_splice import Members, SplicedBody, inject_tier, markers_of, message_decoder
 from cfp.proxy.http.messages import Body, Piece
 from cfp.proxy.http.websocket_frames import Frame, splice_member, with_payload
+from cfp.proxy.telemetry.fast_budget import FastBudget
 from cfp.proxy.telemetry.request_record import RequestRecord
 
 # Coding and decoding release the interpreter lock: larger bodies go to a thread, and the event loop goes on.
@@ -54,6 +55,7 @@ class TierInjection:
 
     tier     the service tier of the settings
     rules    the user's rules; without any, the policy alone decides
+    budget   of Fast a day; None: without a limit
     refused  models for which the upstream refused the tier: their requests go out without it; may grow
     limit    the largest decoded body, in bytes
     """
@@ -64,12 +66,15 @@ class TierInjection:
         *,
         tier: str,
         rules: Sequence[TierRule] = (),
+        budget: FastBudget | None = None,
         refused: Container[str | None],
         limit: int,
     ) -> None:
         self._credentials = credentials
         self._tier = tier
         self._rules = rules
+        self._budget = budget
+        self._has_choice = bool(rules) or budget is not None
         self._refused = refused
         self._refused_compactions = _CompactionModels(refused)
         self._limit = limit
@@ -81,12 +86,12 @@ class TierInjection:
 
     def tier_of_handshake(self) -> str | None:
         """Return the tier that the messages of a new WebSocket get where they have none; None where rules decide."""
-        return None if self._rules else self.tier_now()[1]
+        return None if self._has_choice else self.tier_now()[1]
 
     def inject(self, body: Body, plan: InspectedRequest, record: RequestRecord) -> SplicedBody | None:
         """Give the body its tier; None where it is too large for the event loop."""
         limit, coding = self._limit, plan.coding
-        if coding != b"identity" or self._rules:
+        if coding != b"identity" or self._has_choice:
             if len(body) > LARGEST_CODED_IN_LOOP:
                 return None
             limit = min(limit, _LARGEST_DECODED_IN_LOOP)
@@ -97,6 +102,7 @@ class TierInjection:
             return None
         _record(spliced, tier, choice, record)
         _record_plan(plan, record)
+        self._count(record)
         return spliced
 
     async def inject_in_thread(self, body: Body, plan: InspectedRequest, record: RequestRecord) -> SplicedBody | None:
@@ -111,6 +117,7 @@ class TierInjection:
             return None
         _record(spliced, tier, choice, record)
         _record_plan(plan, record)
+        self._count(record)
         return spliced
 
     def inject_into_message(
@@ -135,12 +142,17 @@ class TierInjection:
         record.effective_policy = effective
         record.kind = kind_of(markers_of(members) or handshake)
         _record(spliced, tier, choice, record)
+        self._count(record)
         parts: list[Piece] = [frame.raw]
         if spliced.injected:
             parts = splice_member(frame, len(spliced.parts[0]), bytes(spliced.parts[1]))
         elif spliced.changed:
             parts = with_payload(frame, bytes(spliced.parts[0]))
         return ResponseCreate(parts, members.generate, record)
+
+    def _count(self, record: RequestRecord) -> None:
+        if self._budget is not None and record.eligible and is_fast(record.tier_after):
+            self._budget.begin(record)
 
     def _prepare(
         self, plan: InspectedRequest, record: RequestRecord
@@ -158,10 +170,16 @@ class TierInjection:
         kind: Kind | None,
         handshake: Mapping[bytes, bytes],
     ) -> _Choice | None:
-        if not self._rules:
+        if not self._has_choice:
             return None
         return _Choice(
-            self._rules, fast=self._tier, adds=tier is not None, refused=refused, kind=kind, handshake=handshake
+            self._rules,
+            fast=self._tier,
+            adds=tier is not None,
+            spent=self._budget is not None and self._budget.is_spent(),
+            refused=refused,
+            kind=kind,
+            handshake=handshake,
         )
 
 
@@ -182,6 +200,7 @@ class _Choice:
         *,
         fast: str,
         adds: bool,
+        spent: bool,
         refused: Container[str | None],
         kind: Kind | None,
         handshake: Mapping[bytes, bytes],
@@ -189,6 +208,7 @@ class _Choice:
         self._rules = rules
         self._fast = fast
         self._adds = adds
+        self._spent = spent
         self._refused = refused
         self._kind = kind
         self._handshake = handshake
@@ -197,7 +217,9 @@ class _Choice:
         """Decide by the members, and return the value that the tier's member gets, UNSET for no member."""
         kind = self._kind or kind_of(markers_of(members) or self._handshake)
         before = None if members.service_tier is UNSET else members.service_tier
-        self.rule, tier = decide(self._rules, kind, members.model, before, fast=self._fast, adds=self._adds)
+        self.rule, tier = decide(
+            self._rules, kind, members.model, before, fast=self._fast, adds=self._adds, spent=self._spent
+        )
         if before is None and tier == self._fast and members.model in self._refused:
             tier = None
         self.tier = tier

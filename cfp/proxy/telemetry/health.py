@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cfp
 from cfp.core.served_settings import SERVED_SETTINGS
@@ -18,6 +18,9 @@ from cfp.proxy.telemetry.model_evidence import ModelEvidence
 from cfp.proxy.telemetry.tier_memory import TierMemory
 from cfp.proxy.telemetry.tier_statistics import TierStatistics
 from cfp.proxy.upstream_capabilities import TierRefusals, WebSocketSupport
+
+if TYPE_CHECKING:
+    from cfp.proxy.telemetry.fast_budget import FastBudget
 
 
 class ReportingWorker(Protocol):
@@ -39,6 +42,9 @@ class ReportingWorker(Protocol):
     requests_served: int
 
     def newest_lines(self) -> Iterator[dict[str, Any]]: ...
+
+    @property
+    def fast_budget(self) -> FastBudget | None: ...
 
     @property
     def away_at(self) -> float | None: ...
@@ -101,6 +107,7 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
         "upstream_websocket": worker.websocket_support.status(monotonic()).value,
         "service_tier_evidence": worker.tier_statistics.report(settings.upstream_base),
         "model_evidence": worker.model_evidence.report(settings.upstream_base),
+        "fast_budget": None if worker.fast_budget is None else worker.fast_budget.report(),
         "peer_check": worker.peer_check,
         "revivals": 0 if config.revival is None else config.revival.count,
         "draining": worker.draining,

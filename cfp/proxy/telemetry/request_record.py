@@ -30,6 +30,7 @@ class RequestRecord:
     tier_after: str | None = None
     injected: bool = False
     rule: str | None = None
+    on_budget: bool = False
     effective_policy: str | None = None
     stream: bool | None = None
     json_error: str | None = None

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cfp.proxy.bundled_catalog import BundledCatalog
     from cfp.proxy.dashboard.handler import DashboardHandler
     from cfp.proxy.exchange.tier_injection import TierInjection
+    from cfp.proxy.telemetry.fast_budget import FastBudget
     from cfp.proxy.telemetry.log_lines import LogLine, LogLineBuilder
 
 _SWEEP_SECONDS = 5.0
@@ -234,6 +235,8 @@ class Worker:
 
     def log(self, record: RequestRecord) -> None:
         record.ended_at = monotonic()
+        if record.on_budget and self.fast_budget is not None:
+            self.fast_budget.end(record)
         self._log.add(record)
 
     def remember(self) -> None:
@@ -288,6 +291,16 @@ class Worker:
         self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
 
     @cached_property
+    def fast_budget(self) -> FastBudget | None:
+        settings = self.config.settings
+        requests, tokens = settings.fast_requests_a_day, settings.fast_tokens_a_day
+        if requests is None and tokens is None:
+            return None
+        from cfp.proxy.telemetry.fast_budget import FastBudget  # noqa: PLC0415  few users have a budget
+
+        return FastBudget(requests=requests, tokens=tokens, log=self.config.request_log)
+
+    @cached_property
     def tier_injection(self) -> TierInjection:
         from cfp.proxy.exchange.tier_injection import TierInjection  # noqa: PLC0415  msgspec is not needed to listen
 
@@ -296,6 +309,7 @@ class Worker:
             self.credentials,
             tier=settings.service_tier,
             rules=parse_rules(settings.service_tier_rules),
+            budget=self.fast_budget,
             refused=self.tier_refusals.models,
             limit=self.config.limits.body,
         )
@@ -321,7 +335,10 @@ class Worker:
         return None
 
     def _line(self, record: RequestRecord) -> LogLine:
-        return self._lines.build(record)
+        line = self._lines.build(record)
+        if record.on_budget and self.fast_budget is not None:
+            self.fast_budget.spend(line)
+        return line
 
     def _logged(self, lines: list[LogLine]) -> None:
         self.recent_requests.add(lines)

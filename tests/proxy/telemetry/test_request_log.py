@@ -131,6 +131,7 @@ FACTS: dict[str, tuple[object, object]] = {
         None,
     ),
     "session": ("01a2", None),
+    "on_budget": (False, True),
     "rule": ("policy", "keep kind=turn"),
     "kind": ("turn", "subagent"),
     "refusal_key": ("gpt-5", None),

@@ -44,6 +44,17 @@ def fold(log: Path, offsets: dict[str, int], take: Callable[[bytes], object]) ->
     return is_missing
 
 
+def lines_since(log: Path, day: str) -> Iterator[bytes]:
+    """Give the whole lines of the files whose lines may be of this UTC day or later ones; newest file first."""
+    with ExitStack() as stack:
+        for segment in _segments(log, stack):
+            lines: list[bytes] = []
+            _take_lines(segment.file, 0, lines.append)
+            yield from lines
+            if lines and lines[0].startswith(b'{"ts":"') and lines[0][7 : 7 + len(day)] < day.encode():
+                return
+
+
 def _segments(log: Path, stack: ExitStack) -> Iterator[Segment]:
     """Open the files, newest first: a rotation meanwhile moves a file towards those that are opened next."""
     seen = set()
