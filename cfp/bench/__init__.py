@@ -7,5 +7,5 @@ timed request  one POST /responses and its event stream, with its times
 sample         the result of one trial: times, counts and names, and no text of request or response
 probe          makes one trial: by the real Codex through a capture, or directly
 capture        a loopback proxy for one turn of Codex: sets the tier, adds the key, measures, streams through
-verdict        the conclusion from the samples: faster, no_effect, slower or not_enough_data
+verdict        the conclusion from the samples: faster, no_effect, slower, refused or not_enough_data
 """

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cfp.bench.sample import Sample
+from cfp.bench.sample import Sample, shows_refusal
 from cfp.bench.statistics import (
     LEVEL,
     Interval,
@@ -30,12 +30,13 @@ _SIMILAR: Final = 1.25  # responses whose lengths differ by more than this are d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The measured part of the result, and the codes of its warnings."""
+    """The measured part of the result, the codes of its warnings, and the tiers that answers with the tier named."""
 
     fields: dict[str, Any]
     verdict: Verdict
     warnings: tuple[BenchmarkCode, ...]
     counted: int
+    echoes: tuple[str | None, ...]
 
 
 def report(samples: Sequence[Sample], measured: str = PRIORITY) -> Report:
@@ -45,10 +46,12 @@ def report(samples: Sequence[Sample], measured: str = PRIORITY) -> Report:
     pairs = _pairs(default, priority)
     interval = paired_interval(pairs)
     total = log_speedup(_times(default, _total), _times(priority, _total))
-    verdict = judge(interval, total)
+    verdict = Verdict.REFUSED if shows_refusal(samples) else judge(interval, total)
     accepted = _accepted(default, priority)
     echoed = _values(one.response_service_tier for one in priority if one.ok)
     fields = {
+        "verdict": verdict,
+        "tokens": _tokens(samples),
         "samples": [one.to_json() for one in samples],
         "default": _side(default),
         "priority": _side(priority),
@@ -59,7 +62,6 @@ def report(samples: Sequence[Sample], measured: str = PRIORITY) -> Report:
             log_speedup(_times(default, _first_output), _times(priority, _first_output))
         ),
         "confidence_interval": _interval(interval),
-        "verdict": verdict,
         "pairs_suggested": pairs_to_decide(pairs) if verdict is Verdict.NOT_ENOUGH_DATA else None,
         "priority_accepted": accepted,
         "observed_priority_effective": verdict is Verdict.FASTER,
@@ -74,7 +76,13 @@ def report(samples: Sequence[Sample], measured: str = PRIORITY) -> Report:
         },
     }
     counted = sum(one.ok for one in samples)
-    return Report(fields=fields, verdict=verdict, warnings=_warnings(default, priority), counted=counted)
+    return Report(
+        fields=fields,
+        verdict=verdict,
+        warnings=_warnings(default, priority, verdict),
+        counted=counted,
+        echoes=tuple(one.response_service_tier for one in priority if one.ok),
+    )
 
 
 def _pairs(default: Sequence[Sample], priority: Sequence[Sample]) -> list[Pair]:
@@ -168,10 +176,21 @@ def _confirmed(priority: Sequence[Sample], measured: str) -> bool | None:
     return all(echo is not None and canonical(echo) == canonical(measured) for echo in echoes)
 
 
-def _warnings(default: Sequence[Sample], priority: Sequence[Sample]) -> tuple[BenchmarkCode, ...]:
+def _tokens(samples: Sequence[Sample]) -> dict[str, int | None]:
+    """Sum up the requests of all trials and their tokens, as the provider counts them; None where it does not."""
+    names = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+    counts = {name: [count for one in samples if (count := getattr(one, name)) is not None] for name in names}
+    return {
+        "requests": sum(one.requests for one in samples),
+        **{name: sum(known) if known else None for name, known in counts.items()},
+    }
+
+
+def _warnings(default: Sequence[Sample], priority: Sequence[Sample], verdict: Verdict) -> tuple[BenchmarkCode, ...]:
     lengths = [statistics.median([one.output_chars for one in side if one.ok] or [0]) for side in (default, priority)]
     holds: dict[BenchmarkCode, bool] = {
-        "benchmark_samples_failed": not all(one.ok for one in (*default, *priority)),
+        "benchmark_samples_failed": verdict is not Verdict.REFUSED
+        and not all(one.ok for one in (*default, *priority)),
         "benchmark_lengths_differ": min(lengths) > 0 and max(lengths) > _SIMILAR * min(lengths),
         "benchmark_several_requests": any(one.requests > 1 for one in (*default, *priority)),
     }

@@ -1,4 +1,7 @@
-"""Runs the trials one after the other, each within its timeout; the samples so far survive an interrupt."""
+"""Runs the trials one after the other, each within its timeout; the samples so far survive an interrupt.
+
+A refused tier ends the run: the remaining pairs would cost quota and measure nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from functools import partial
 
 from cfp.bench.probes import Probe
 from cfp.bench.progress import Progress
-from cfp.bench.sample import Sample, sample
+from cfp.bench.sample import Sample, sample, shows_refusal
 from cfp.bench.timed_request import ErrorType, Phase, TimedRequest
 from cfp.bench.workload import Trial
 
@@ -38,6 +41,8 @@ async def _run_trials(
         sample = await _run_trial(probe, trial, timeout, progress)
         samples.append(sample)
         progress.finished(sample)
+        if shows_refusal(samples):
+            return
 
 
 async def _run_trial(probe: Probe, trial: Trial, timeout: float, progress: Progress) -> Sample:  # noqa: ASYNC109 - see _run_trials

@@ -8,6 +8,7 @@ from typing import Any
 
 from cfp.bench.timed_request import ErrorType, TimedRequest
 from cfp.bench.workload import Tier, Trial
+from cfp.core.tiers.records import REFUSAL_STATUSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,13 @@ class Sample:
         values = {name: getattr(self, name) for name in self.__slots__}
         rounded = {name: round(value, 1) for name, value in values.items() if isinstance(value, float)}
         return {**values, "tier": str(self.tier), **rounded}
+
+
+def shows_refusal(samples: Sequence[Sample]) -> bool:
+    """Whether the provider refused the tier: it refused a trial unread, answered one without, and none with it."""
+    refused = any(one.tier is Tier.PRIORITY and one.status in REFUSAL_STATUSES for one in samples)
+    succeeded = {one.tier for one in samples if one.ok}
+    return refused and succeeded == {Tier.DEFAULT}
 
 
 def sample(trial: Trial, requests: Sequence[TimedRequest], error: str | None) -> Sample:

@@ -22,6 +22,7 @@ class Verdict(enum.StrEnum):
     NO_EFFECT = "no_effect"
     SLOWER = "slower"
     NOT_ENOUGH_DATA = "not_enough_data"
+    REFUSED = "refused"  # of the report: no time is measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,13 +27,17 @@ from cfp.core.plan.candidate import RouteRequest, candidate_settings
 from cfp.core.plan.install import check_readable
 from cfp.core.provider import choose_provider
 from cfp.core.state import state_of
-from cfp.core.tiers.names import KNOWN, PRIORITY
+from cfp.core.tiers.history import measurements, parse_history, serialise_history
+from cfp.core.tiers.names import KNOWN, PRIORITY, STANDARD, canonical
+from cfp.core.tiers.records import TierRecord, new_record
+from cfp.core.tiers.verdict import TierJudgement, judge_tier
 from cfp.errors import CfpError, Refused, Stuck
 from cfp.host.disk import read_or_none
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.host.provider.client import ProviderClient
 from cfp.host.provider.codex_client import CodexClient
 from cfp.host.provider.request_extras import request_extras
+from cfp.host.tier_records import replace_record
 from cfp.lifecycle.effects import Switch
 from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import SAVE
@@ -51,6 +55,7 @@ _VERDICTS: Final[dict[Verdict, BenchmarkCode]] = {
     Verdict.NO_EFFECT: "benchmark_no_effect",
     Verdict.SLOWER: "benchmark_slower",
     Verdict.NOT_ENOUGH_DATA: "benchmark_not_enough_data",
+    Verdict.REFUSED: "benchmark_refused",
 }
 _PROFILES: Final = {
     Profile.FULL: BENCHMARK["profile_full"],
@@ -139,6 +144,11 @@ def run(args: Args, host: Host) -> Result:
     interrupt, measured = _measure(args, subject, _probe(args, host, subject))
     text = BENCHMARK[_outcome(measured, finished=interrupt is None)].filled({"tier": subject.task.service_tier})
     fields = {
+        "verdict": measured.verdict,
+        "message": text.sentence,
+        "next_user_action": text.action,
+        "tokens": measured.fields["tokens"],
+        "saved_to": None,
         "ts": facts.now.isoformat(),
         **subject.fields,
         "profile": args.profile,
@@ -149,15 +159,18 @@ def run(args: Args, host: Host) -> Result:
         **measured.fields,
         "privacy": BENCHMARK["privacy"].sentence,
         "warnings": [BENCHMARK[code].sentence for code in measured.warnings],
-        "message": text.sentence,
-        "next_user_action": text.action,
+        "earlier_runs": _earlier_runs(host, subject),
     }
+    record = _evidence(facts, subject, measured)
+    fields["tier_verdict"] = _judge(facts, subject, record, fields).to_json()
     if interrupt is not None:
         return _result("incomplete", exit_code(interrupt), fields, recovered)
     if not measured.counted:
         failed = {"error": text.sentence, "code": "benchmark_nothing_measured", "changed": False}
         return _result("error", 2, {**failed, **fields}, recovered)
     saved, code = _save(host, facts, fields) if args.save else ({}, 0)
+    if record is not None and saved.get("saved_to"):
+        replace_record(host.layout.tier_records, record, facts.now.timestamp())
     return _result("completed", code, {**fields, **saved}, recovered)
 
 
@@ -168,7 +181,7 @@ def _outcome(measured: Report, *, finished: bool) -> BenchmarkCode:
 
 
 def _result(status: str, exit_code: int, fields: dict[str, Any], recovered: dict[str, Any]) -> Result:
-    return Result(status=status, exit_code=exit_code, fields={"saved_to": None, **fields, **recovered})
+    return Result(status=status, exit_code=exit_code, fields={**fields, **recovered})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,20 +255,73 @@ def _measure(args: Args, subject: _Subject, probe: Probe) -> tuple[KeyboardInter
     return interrupt, report(samples, subject.task.service_tier)
 
 
+def _evidence(facts: Facts, subject: _Subject, measured: Report) -> TierRecord | None:
+    """Return what is known of the tier with this run's answers or its refusal; None where nothing is."""
+    now = facts.now.timestamp()
+    fresh = new_record(subject.fields["upstream_base"], subject.task.model, subject.task.service_tier, now)
+    known = next((record for record in facts.tier_records if record.key == fresh.key), None)
+    record = known or fresh
+    for echoed in measured.echoes:
+        record = record.with_answer(echoed, now)
+    if measured.verdict is Verdict.REFUSED:
+        record = record.with_refusal(now)
+    return None if record is fresh or record.tier in STANDARD else record
+
+
+def _judge(facts: Facts, subject: _Subject, record: TierRecord | None, fields: Mapping[str, Any]) -> TierJudgement:
+    """Return the verdict on the provider, by this run, else by an earlier one that could decide."""
+    tier = canonical(subject.task.service_tier)
+    runs = (*facts.measurements, *measurements([fields], facts.now.timestamp()))
+    key = (subject.fields["upstream_base"], subject.task.model, tier)
+    newest = next((run for run in reversed(runs) if (run.upstream_base, run.model, run.tier) == key), None)
+    return judge_tier(subject.task.model, tier, record, newest)
+
+
+def _earlier_runs(host: Host, subject: _Subject) -> list[dict[str, Any]]:
+    """Return the newest earlier runs of the same model and tier at the same upstream, the newest first."""
+    runs = parse_history(host.disk.read(host.layout.benchmark_history))
+    alike = [run for run in runs if all(run.get(name) == subject.fields[name] for name in _SUBJECT)]
+    return [{name: run.get(name) for name in _EARLIER} for run in reversed(alike[-_SHOWN_RUNS:])]
+
+
+_SUBJECT: Final = ("upstream_base", "model", "service_tier")
+_EARLIER: Final = ("ts", "profile", "benchmark_mode", "pairs", "verdict", "observed_speedup_total")
+_SHOWN_RUNS: Final = 5
+
+
 def _save(host: Host, facts: Facts, fields: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """Save the result; a failed save is a warning, since the result has cost quota."""
-    document = {"command": "benchmark", "status": "completed", "schema_version": SCHEMA_VERSION, **fields}
+    rest = {name: value for name, value in fields.items() if name != "saved_to"}
+    document = {"command": "benchmark", "status": "completed", "schema_version": SCHEMA_VERSION, **rest}
     after = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
-    path, state = host.layout.benchmark, state_of(facts)
+    layout, state = host.layout, state_of(facts)
     try:
         with locked(host.journal, "benchmark", LOCK_TIMEOUT_S) as (lease, _):
-            switch = Switch(lease=lease, layout=host.layout, workers=host.workers, settings=facts.settings)
-            change = FileChange(path=path, before=read_or_none(path), after=after)
-            transact(switch, SAVE, command="benchmark", argv=("benchmark",), states=(state, state), changes=(change,))
+            switch = Switch(lease=lease, layout=layout, workers=host.workers, settings=facts.settings)
+            newest, history = read_or_none(layout.benchmark), read_or_none(layout.benchmark_history)
+            longer = serialise_history(parse_history(history), fields)
+            changes = [FileChange(path=layout.benchmark_history, before=history, after=longer)]
+            keeps = fields["profile"] == Profile.SMOKE and _is_full(newest)
+            if not keeps:
+                changes.append(FileChange(path=layout.benchmark, before=newest, after=after))
+            argv, states = ("benchmark",), (state, state)
+            transact(switch, SAVE, command="benchmark", argv=argv, states=states, changes=tuple(changes))
     except CfpError as error:
         sentence = message(error.code, error.details).sentence
         return {"warnings": [*fields["warnings"], sentence]}, error.exit_code if isinstance(error, Stuck) else 0
-    return {"saved_to": str(path)}, 0
+    if keeps:
+        kept = BENCHMARK["benchmark_full_run_kept"].sentence
+        return {"saved_to": str(layout.benchmark_history), "warnings": [*fields["warnings"], kept]}, 0
+    return {"saved_to": str(layout.benchmark)}, 0
+
+
+def _is_full(saved: bytes | None) -> bool:
+    """Whether a saved result is that of a full run."""
+    try:
+        document = json.loads(saved or b"null")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.get("profile") == Profile.FULL
 
 
 COMMAND = Command(

@@ -13,6 +13,7 @@ from cfp.core.provider import BUILT_IN
 from cfp.core.route_report import RouteWarning, obstacle_details, policy_in_effect, stands_in_the_way
 from cfp.core.settings import Settings
 from cfp.core.tiers.names import FLEX, PRIORITY, canonical
+from cfp.core.tiers.records import REFUSAL_STATUSES
 from cfp.core.tiers.verdict import TierJudgement, judge_tier
 from cfp.errors import CfpError, Failed, Refused
 from cfp.host.home import Host
@@ -75,13 +76,16 @@ def send(host: Host, facts: Facts, request: verification.VerificationRequest, ti
     """
     environ = outbound_environ(host.environ, host.disk.read(host.layout.dotenv))
     from cfp.proxy.attempt import verify  # noqa: PLC0415  most commands send no request
-    from cfp.proxy.exchange.tier_refusal import STATUSES  # noqa: PLC0415  the same
 
     try:
         return verify(request, timeout, environ=environ).to_json()
     except Failed as error:
         failure = _explained(error, request, codex_files(host, facts.codex_config))
-        if not request.adds_tier or error.code != "upstream_rejected" or error.details.get("status") not in STATUSES:
+        if (
+            not request.adds_tier
+            or error.code != "upstream_rejected"
+            or error.details.get("status") not in REFUSAL_STATUSES
+        ):
             raise failure from error
     try:
         bare = verify(replace(request, service_tier=None), timeout, environ=environ)

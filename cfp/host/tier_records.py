@@ -7,7 +7,7 @@ evidence comes again with the next request.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,17 @@ def write_records(path: Path, data: bytes) -> os.stat_result:
     return stat_result
 
 
+def replace_record(path: Path, record: TierRecord, now: float) -> None:
+    """Put a record in the place of the one of its upstream, model and tier; nothing where that cannot be written."""
+    _write(path, [*(other for other in read_records(path, now) if other.key != record.key), record])
+
+
+def _write(path: Path, records: Iterable[TierRecord]) -> None:
+    with suppress(OSError):
+        if path.parent.is_dir():
+            write_records(path, serialise_records(records))
+
+
 def learn_from(verification: Mapping[str, Any], path: Path | None, now: float) -> TierRecord | None:
     """Replace the evidence about an upstream's tiers by that of a new verification, and return it.
 
@@ -56,8 +67,7 @@ def learn_from(verification: Mapping[str, Any], path: Path | None, now: float) -
         record = (
             record.with_refusal(now) if refused else record.with_answer(verification["response_service_tier"], now)
         )
-    if path is not None and path.parent.is_dir():
-        others = [other for other in read_records(path, now) if other.upstream_base != upstream_base]
-        with suppress(OSError):
-            write_records(path, serialise_records([*others, *([] if record is None else [record])]))
+    if path is not None:
+        others = (other for other in read_records(path, now) if other.upstream_base != upstream_base)
+        _write(path, [*others, *([] if record is None else [record])])
     return record

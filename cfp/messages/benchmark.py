@@ -13,6 +13,8 @@ BenchmarkCode = Literal[
     "benchmark_no_effect",
     "benchmark_slower",
     "benchmark_not_enough_data",
+    "benchmark_refused",
+    "benchmark_full_run_kept",
     "benchmark_samples_failed",
     "benchmark_lengths_differ",
     "benchmark_several_requests",
@@ -35,6 +37,10 @@ BENCHMARK: Final[dict[BenchmarkCode, Message]] = {
     "benchmark_not_enough_data": Message(
         "These samples are too few to show whether the {tier} tier is faster.",
         f"Run `{CLI} benchmark` with more --pairs (pairs_suggested is an estimate); it costs quota again."),
+    "benchmark_refused": Message(
+        "The provider refused the tier {tier} and answered without it, so the benchmark ended after the first refusal.",
+        "Ask the provider whether it has this tier for this model. The proxy sends requests without a tier that is refused."),
+    "benchmark_full_run_kept": Message("The dashboard still shows the last full run, which a smoke run does not replace."),
     "benchmark_samples_failed": Message("Some samples failed and are not counted. Their error_type and status give the reasons."),
     "benchmark_lengths_differ": Message(
         "The responses of the two tiers differ in length, so their total times are not fully comparable."),

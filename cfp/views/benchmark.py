@@ -9,9 +9,9 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
-from cfp.views.page import BAD, GOOD, WARN, headline, next_step, plain, rows, warnings
+from cfp.views.page import BAD, GOOD, WARN, headline, local_time, next_step, plain, rows, warnings
 
-_STYLES: Final = {"faster": GOOD, "no_effect": WARN, "slower": BAD, "not_enough_data": WARN}
+_STYLES: Final = {"faster": GOOD, "no_effect": WARN, "slower": BAD, "not_enough_data": WARN, "refused": BAD}
 
 
 def benchmark(answer: Mapping[str, Any]) -> list[RenderableType]:
@@ -25,7 +25,9 @@ def benchmark(answer: Mapping[str, Any]) -> list[RenderableType]:
             [
                 ("provider", f"{answer['provider']} at {answer['upstream_base']}"),
                 ("model", _model(answer)),
+                ("tier", (answer.get("tier_verdict") or {}).get("message")),
                 ("speed-up", _speedup(answer)),
+                ("cost", _cost(answer.get("tokens"))),
                 ("chain", _chain(answer["chain"]) if answer.get("samples") else None),
                 (
                     "enough",
@@ -33,6 +35,7 @@ def benchmark(answer: Mapping[str, Any]) -> list[RenderableType]:
                     if answer.get("pairs_suggested")
                     else None,
                 ),
+                ("earlier", _earlier(answer)),
                 ("saved to", answer.get("saved_to")),
             ]
         ),
@@ -54,6 +57,34 @@ def _speedup(answer: Mapping[str, Any]) -> str | None:
     sure = f" (90 % confidence interval {interval['low']:.2f} to {interval['high']:.2f})" if interval else ""
     first = answer.get("observed_speedup_first_output")
     return f"{factor:.2f} in total{sure}" + (f", {first:.2f} to the first output" if first else "")
+
+
+def _cost(tokens: Mapping[str, Any] | None) -> str | None:
+    """Return the requests of the run and their tokens; None for an answer without them."""
+    if tokens is None:
+        return None
+    counts = [(tokens.get(name), word) for name, word in _TOKENS]
+    known = [f"{count:,} {word}" for count, word in counts if count is not None]
+    requests = f"{tokens['requests']} request{'' if tokens['requests'] == 1 else 's'}"
+    return f"{requests}, {', '.join(known)} tokens" if known else f"{requests}; the provider counts no tokens"
+
+
+_TOKENS: Final = (
+    ("input_tokens", "input"),
+    ("cached_tokens", "cached"),
+    ("output_tokens", "output"),
+    ("reasoning_tokens", "reasoning"),
+)
+
+
+def _earlier(answer: Mapping[str, Any]) -> str | None:
+    """Return the verdicts of earlier runs, one a line; None without any."""
+    lines = []
+    for run in answer.get("earlier_runs") or ():
+        factor = f", {run['observed_speedup_total']:.2f}" if run.get("observed_speedup_total") else ""
+        verdict = plain(run["verdict"]).replace("_", " ")
+        lines.append(f"{local_time(run['ts'])}: {verdict}{factor} ({run['profile']}, {run['pairs']} pairs)")
+    return "\n".join(lines) or None
 
 
 def _chain(chain: Mapping[str, Any]) -> str:

@@ -68,16 +68,76 @@ def test_the_same_speed_is_never_called_faster(bench: Bench) -> None:
     assert (False, True) == (result["observed_priority_effective"], result["priority_accepted"])
 
 
-def test_a_tier_that_the_provider_refuses(bench: Bench) -> None:
-    """400 on priority: not accepted; the default turns still count."""
-    bench.upstream.priority = Reject(status=400, message="service_tier is not supported")
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_refused_tier_ends_the_run(bench: Bench, status: int) -> None:
+    """One refused request and one that succeeds are enough: the other pairs are not sent."""
+    bench.upstream.priority = Reject(status=status, message="service_tier is not supported")
+    code, result = bench.direct("--pairs", "8")
+    assert (0, "completed", "refused", False) == (
+        code,
+        result["status"],
+        result["verdict"],
+        result["priority_accepted"],
+    )
+    assert [None, "priority"] == bench.upstream.tiers
+    assert (8, 2, []) == (result["pairs"], len(result["samples"]), result["warnings"])
+    assert ("refused", "priority") == (result["tier_verdict"]["verdict"], result["tier_verdict"]["tier"])
+    (known,) = json.loads((bench.saved.parent / "fast_proxy.tiers.json").read_bytes())["records"]
+    assert known["refused"] is True
+
+
+def test_a_refusal_needs_a_success_without_the_tier(bench: Bench) -> None:
+    """With 400 on both sides the request itself is wrong: nothing is said of the tier."""
+    bench.upstream.default = bench.upstream.priority = Reject(status=400, message="no such model")
     code, result = bench.direct("--pairs", "2")
-    assert (0, False, "not_enough_data") == (code, result["priority_accepted"], result["verdict"])
-    assert (2, 0) == (result["default"]["ok"], result["priority"]["ok"])
-    assert {(400, "HTTPError")} == {
-        (one["status"], one["error_type"]) for one in result["samples"] if one["tier"] == "priority"
-    }
-    assert 1 == len(result["warnings"])
+    assert (2, "benchmark_nothing_measured", None) == (code, result["code"], result["priority_accepted"])
+    assert (4, "unknown") == (len(bench.upstream.turns), result["tier_verdict"]["verdict"])
+
+
+def test_the_verdict_comes_first_and_the_cost_is_shown(bench: Bench) -> None:
+    """A reader of the first lines knows the outcome and what it cost."""
+    _, result = bench.direct("--pairs", "2")
+    assert ["verdict", "message"] == [name for name in result if name not in {"command", "status", "schema_version"}][
+        :2
+    ]
+    output = sum(one["output_tokens"] for one in result["samples"])
+    assert {
+        "requests": 4,
+        "input_tokens": 44,
+        "cached_tokens": 0,
+        "output_tokens": output,
+        "reasoning_tokens": 0,
+    } == result["tokens"]
+
+
+def test_the_history_is_kept_and_bounded(bench: Bench) -> None:
+    """Each run of this model and tier is listed by the next ones; a smoke run replaces no full one."""
+    full = bench.direct("--pairs", "1")[1]
+    assert ([], str(bench.saved)) == (full["earlier_runs"], full["saved_to"])
+    smoke = bench.direct("--pairs", "1", "--profile", "smoke")[1]
+    assert (full["ts"], "full") == (smoke["earlier_runs"][0]["ts"], json.loads(bench.saved.read_bytes())["profile"])
+    assert smoke["saved_to"].endswith("fast_proxy.benchmarks.json")
+    assert ["which a smoke run does not replace" in warning for warning in smoke["warnings"]] == [True]
+    for _ in range(6):
+        last = bench.direct("--pairs", "1", "--model", "another")[1]
+    assert [5, {"full"}] == [len(last["earlier_runs"]), {run["profile"] for run in last["earlier_runs"]}]
+    again = bench.direct("--pairs", "1")[1]
+    assert ["smoke", "full"] == [run["profile"] for run in again["earlier_runs"]]
+    history = json.loads((bench.saved.parent / "fast_proxy.benchmarks.json").read_bytes())["runs"]
+    assert (9, False) == (len(history), any("samples" in run for run in history))
+
+
+def test_providers_are_told_apart_by_their_speed(bench: Bench) -> None:
+    """Both echo the tier: one serves it, one does nothing; afterwards status says the same words."""
+    bench.machine.install()
+    for priority, expected in ((QUICK, "served"), (SLOW, "ignored")):
+        bench.upstream.default, bench.upstream.priority = SLOW, priority
+        _, result = bench.direct("--pairs", "6")
+        if result["verdict"] != "not_enough_data":  # of a busy machine
+            assert expected == result["tier_verdict"]["verdict"]
+        (shown,) = bench.machine.cfp("status").json["tier_verdicts"]
+        assert result["tier_verdict"]["message"] == shown["message"]
+    assert bench.machine.cfp("uninstall").code == 0
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tests.bench.support import a_sample
 FIELDS = {
     *("samples", "default", "priority", "service_tier_control", "observed_speedup_total", "observed_speedup_ttfb"),
     *("observed_speedup_first_output", "confidence_interval", "verdict", "pairs_suggested", "priority_accepted"),
-    *("observed_priority_effective", "provider_confirmed_priority", "transport", "chain"),
+    *("observed_priority_effective", "provider_confirmed_priority", "transport", "chain", "tokens"),
 }
 SAMPLE_FIELDS = {
     *("tier", "status", "request_service_tier", "ttfb_ms", "first_event_ms", "first_output_ms", "total_ms"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import get_args
+from datetime import UTC, datetime
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfp.core.tiers.history import MOST_RUNS, measurements, parse_history, serialise_history
 from cfp.core.tiers.records import (
     KEPT_SECONDS,
     MOST_RECORDS,
@@ -136,6 +138,53 @@ def test_a_record_comes_back_for_a_week(records: list[TierRecord]) -> None:
 def test_a_damaged_file_is_no_evidence(data: bytes) -> None:
     """Whatever stands there, nothing fails."""
     assert () == parse_records(data, NOW)
+
+
+def a_run(number: int = 0, **other: Any) -> dict[str, Any]:
+    """A result of `benchmark`, as it is saved."""
+    at = datetime.fromtimestamp(NOW + number, UTC).isoformat()
+    usual = {"upstream_base": URL, "model": "m", "service_tier": "priority", "profile": "full", "verdict": "faster"}
+    return {"ts": at, **usual, "samples": ["dropped"], **other}
+
+
+def test_the_history_keeps_the_newest_runs() -> None:
+    """Without their samples, in order, and not more than its limit."""
+    data: bytes | None = None
+    for number in range(MOST_RUNS + 5):
+        data = serialise_history(parse_history(data), a_run(number))
+    runs = parse_history(data)
+    assert (MOST_RUNS, False) == (len(runs), any("samples" in run for run in runs))
+    assert [run.at for run in measurements(runs, NOW + 100)] == [NOW + 5 + number for number in range(MOST_RUNS)]
+
+
+@pytest.mark.parametrize(
+    ("other", "faster"),
+    [
+        ({}, True),
+        ({"verdict": "slower"}, False),
+        ({"verdict": "no_effect"}, False),
+        ({"verdict": "not_enough_data"}, None),
+        ({"verdict": "refused"}, None),
+        ({"profile": "smoke"}, None),
+        ({"service_tier": "fast"}, True),
+        ({"service_tier": "flex"}, None),
+        ({"ts": "yesterday"}, None),
+        ({"ts": None}, None),
+        ({"model": None}, None),
+    ],
+)
+def test_a_full_run_that_decided_is_a_measurement(other: dict[str, Any], faster: bool | None) -> None:  # noqa: FBT001  a table's
+    """For a week; a smoke run, a doubtful one and one of a slow tier measure nothing."""
+    run = a_run(**other)
+    assert ([] if faster is None else [faster]) == [one.faster for one in measurements([run], NOW)]
+    assert () == measurements([run], NOW + KEPT_SECONDS)
+    assert {"priority"} >= {one.tier for one in measurements([run], NOW)}
+
+
+@given(data=st.binary(max_size=200) | st.sampled_from([b"[]", b'{"version":1,"runs":[1,{}]}', b'{"version":1}']))
+def test_a_damaged_history_is_none(data: bytes) -> None:
+    """Whatever stands there, nothing fails, and nothing is measured."""
+    assert () == measurements(parse_history(data), NOW)
 
 
 def test_memory_is_bounded() -> None:

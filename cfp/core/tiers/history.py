@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from cfp.core.tiers.names import canonical
+from cfp.core.tiers.names import canonical, is_fast
 from cfp.core.tiers.records import KEPT_SECONDS
 from cfp.core.tiers.verdict import Measurement
 
@@ -47,6 +47,8 @@ def measurements(runs: Sequence[Run], now: float) -> tuple[Measurement, ...]:
 def _measurement(run: Run) -> Measurement | None:
     faster, model, tier = _DECIDED.get(str(run.get("verdict"))), run.get("model"), run.get("service_tier")
     if faster is None or run.get("profile") != "full" or not isinstance(model, str) or not isinstance(tier, str):
+        return None
+    if not is_fast(tier):  # slower is no verdict on a tier that is meant to be cheaper
         return None
     try:
         at = datetime.fromisoformat(str(run.get("ts"))).timestamp()

@@ -18,6 +18,8 @@ AUTO: Final = "auto"
 
 KNOWN: Final = (PRIORITY, FAST, ULTRAFAST, FLEX, SCALE, DEFAULT, AUTO)
 
+# The tiers of a request that names none, said in words: there is nothing to refuse.
+STANDARD: Final = frozenset({DEFAULT, AUTO})
 _FASTER: Final = frozenset({PRIORITY, FAST, ULTRAFAST})
 
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from cfp.core.tiers.names import canonical
 
+# Statuses of a refusal: the request was not run. Others say something else, whatever their words.
+REFUSAL_STATUSES: Final = frozenset({400, 422})
 KEPT_SECONDS: Final = 7 * 86400.0
 MOST_RECORDS: Final = 100
 _MOST_NAMES: Final = 4  # distinct tiers in the answers of one record

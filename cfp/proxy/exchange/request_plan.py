@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from cfp.core.tiers.records import REFUSAL_STATUSES
 from cfp.core.traffic.kinds import Kind, kind_of
 from cfp.proxy.credentials import AuthOverride
 from cfp.proxy.exchange.admission import Denial
 from cfp.proxy.exchange.interfaces import WorkerServices
 from cfp.proxy.exchange.routing import Destination, Route, split_absolute
-from cfp.proxy.exchange.tier_refusal import STATUSES as TIER_REFUSALS
 from cfp.proxy.http.headers import HINT, VIA, HeadRewrite
 from cfp.proxy.http.messages import RequestHead
 from cfp.proxy.http.response_relay import Held
@@ -23,7 +23,7 @@ from cfp.proxy.telemetry.request_record import RequestRecord
 _IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 # Answers that may refuse our tier, and those that may get a Retry-After.
 _HELD: Final = {
-    (injected, helped): Held(frozenset({*(TIER_REFUSALS if injected else ()), *((429,) if helped else ())}))
+    (injected, helped): Held(frozenset({*(REFUSAL_STATUSES if injected else ()), *((429,) if helped else ())}))
     for injected in (False, True)
     for helped in (False, True)
 }

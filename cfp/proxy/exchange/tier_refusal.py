@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cfp.core.tiers.records import REFUSAL_STATUSES
 from cfp.proxy.http.messages import ResponseHead
 from cfp.proxy.telemetry.request_record import RequestRecord
 
 if TYPE_CHECKING:
     from cfp.proxy.upstream_capabilities import TierRefusals
 
-STATUSES: Final = frozenset({400, 422})
 _NAMES: Final = (b"service_tier", b"service tier", b"service-tier", b"servicetier")
 
 
@@ -25,7 +25,7 @@ def may_refuse_tier(status: int, body: bytes, coding: bytes, *, accepted: bool) 
 
     accepted  the upstream has run a request for this model with the tier
     """
-    return status in STATUSES and (not accepted or names_tier(body, coding))
+    return status in REFUSAL_STATUSES and (not accepted or names_tier(body, coding))
 
 
 class TierTrial:

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Final
 
-from cfp.core.tiers.names import AUTO, DEFAULT, canonical
+from cfp.core.tiers.names import STANDARD, canonical
 from cfp.core.tiers.records import Key, TierRecord, new_record, serialise_records
 from cfp.host.tier_records import read_records, write_records
 from cfp.proxy.upstream_capabilities import RefusedModels, TierRefusals
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _PAUSE_SECONDS: Final = 60.0  # between two writes of mere counts
 _TELLING: Final = 3  # the first answers of a record are written at once
-_STANDARD: Final = frozenset({DEFAULT, AUTO})
 
 _Stat = tuple[int, ...] | None
 
@@ -74,7 +73,7 @@ class TierMemory:
         """Count the answers to requests with a tier, of this worker."""
         for line in lines:
             tier = line.service_tier_after
-            if tier is None or tier in _STANDARD or not line.eligible or not line.outcome.went_through:
+            if tier is None or tier in STANDARD or not line.eligible or not line.outcome.went_through:
                 continue
             if line.request_id.startswith(self._id_prefix):
                 self._answered(line.model, tier, line.response_service_tier)

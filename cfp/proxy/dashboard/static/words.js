@@ -32,6 +32,7 @@ export const VERDICT = {
   no_effect: "No noticeable effect",
   slower: "Slower",
   not_enough_data: "Not enough data",
+  refused: "Refused",
 };
 
 export const OUTCOME = { ok: "Succeeded", incomplete: "Incomplete: the model stopped early", failed: "Failed", left: "Closed by Codex" };
