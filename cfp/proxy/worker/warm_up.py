@@ -27,7 +27,7 @@ _RARE: Final = (
     "cfp.proxy.exchange.models_exchange",
     "cfp.proxy.exchange.websocket_tunnel",
     "cfp.core.traffic.reasoning",
-    "cfp.proxy.telemetry.ledger.ledger_file",
+    *(f"cfp.proxy.telemetry.ledger.{name}" for name in ("entry", "totals", "table", "segments", "ledger_file")),
     "cfp.host.provider.dotenv",
     "cfp.codex.toml_reader",
     "cfp.core.provider",

@@ -56,18 +56,18 @@ def lines_since(log: Path, day: str) -> Iterator[bytes]:
 
 
 def _segments(log: Path, stack: ExitStack) -> Iterator[Segment]:
-    """Open the files, newest first: a rotation meanwhile moves a file towards those that are opened next."""
-    seen = set()
+    """Open the files, newest first: a rotation meanwhile moves a file towards those that are opened next.
+
+    So none is missed, and one that is opened twice has nothing more to take the second time.
+    """
     for path in (log, *moved_names(log, KEPT_FILES)):
         try:
             file = stack.enter_context(read_from(path))
             first = file.readline(_MAX_LINE)
         except OSError:
             continue
-        name = blake2b(first, digest_size=8).hexdigest()
-        if first.endswith(b"\n") and name not in seen:
-            seen.add(name)
-            yield Segment(name, file)
+        if first.endswith(b"\n"):
+            yield Segment(blake2b(first, digest_size=8).hexdigest(), file)
 
 
 def _take_lines(file: BinaryIO, start: int, take: Callable[[bytes], object]) -> int:

@@ -113,6 +113,28 @@ def plain(number: int) -> LogLine:
     return LogLine(ts=f"2026-11-{number % 28 + 1:02}T10:00:00.000+00:00", request_id=str(number), eligible=True)
 
 
+def test_a_log_that_rotation_removes_leaves_no_gap(tmp_path: Path) -> None:
+    """A worker that folds what it rotates has every line, although the oldest files of the log are gone."""
+    home = Home(tmp_path)
+    lines = [plain(number) for number in range(200)]
+    for line in lines:
+        home.write(line)
+    home.update()
+    ledger = home.usage()
+    assert home.file.rotations > len(moved_names(home.log, 5))
+    assert ([], len(lines)) == (ledger.gaps, total(ledger)["requests"])
+
+
+def test_a_line_counts_when_it_is_whole(tmp_path: Path) -> None:
+    """A line of which the log has only the beginning is left for the next fold."""
+    home = Home(tmp_path)
+    text = encode([plain(1), plain(2)])
+    for end, requests in ((len(text) - 9, 1), (len(text), 2)):
+        home.log.write_bytes(text[:end])
+        home.update()
+        assert requests == total(home.usage())["requests"]
+
+
 def test_a_removed_log_leaves_a_named_gap(tmp_path: Path) -> None:
     """A log that went before it was counted: the ledger has the times between which requests may be missing."""
     home = Home(tmp_path)
