@@ -65,13 +65,18 @@ class TierRecord:
 
     def with_answer(self, echoed: str | None, now: float) -> TierRecord:
         """Return the record after one more success with the tier; `echoed` is the tier in the answer."""
+        return self.with_answers({echoed: 1}, now)
+
+    def with_answers(self, echoed: Mapping[str | None, int], now: float) -> TierRecord:
+        """Return the record after more successes with the tier: how many, by the tier in the answer."""
         echoes = dict(self.echoes)
-        if echoed is not None:
-            name = canonical(echoed)[:_LONGEST]
-            if name not in echoes and len(echoes) >= _MOST_NAMES and name != self.tier:
-                name = _OTHER
-            echoes[name] = echoes.get(name, 0) + 1
-        return replace(self, at=now, refused=False, answers=self.answers + 1, echoes=echoes)
+        for tier, count in echoed.items():
+            if tier is not None:
+                name = canonical(tier)[:_LONGEST]
+                if name not in echoes and len(echoes) >= _MOST_NAMES and name != self.tier:
+                    name = _OTHER
+                echoes[name] = echoes.get(name, 0) + count
+        return replace(self, at=now, refused=False, answers=self.answers + sum(echoed.values()), echoes=echoes)
 
     def with_refusal(self, now: float) -> TierRecord:
         return replace(self, at=now, refused=True)

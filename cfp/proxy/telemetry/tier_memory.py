@@ -70,13 +70,18 @@ class TierMemory:
         return tuple(sorted((one for one in own if one.is_kept(now)), key=lambda one: one.at, reverse=True))
 
     def add(self, lines: Sequence[LogLine]) -> None:
-        """Count the answers to requests with a tier, of this worker."""
+        """Count the answers to this worker's requests with a tier; those of one batch together, which is cheap."""
+        counts: dict[tuple[str | None, str], dict[str | None, int]] = {}
         for line in lines:
             tier = line.service_tier_after
-            if tier is None or tier in STANDARD or not line.eligible or not line.outcome.went_through:
+            if tier is None or not line.eligible or tier in STANDARD or not line.outcome.went_through:
                 continue
             if line.request_id.startswith(self._id_prefix):
-                self._answered(line.model, tier, line.response_service_tier)
+                echoes = counts.setdefault((line.model, tier), {})
+                echoed = line.response_service_tier
+                echoes[echoed] = echoes.get(echoed, 0) + 1
+        for (model, tier), echoes in counts.items():
+            self._answered(model, tier, echoes)
 
     async def written(self) -> None:
         """Return when no write is in progress."""
@@ -91,12 +96,12 @@ class TierMemory:
             self._start()
             await self.written()
 
-    def _answered(self, model: str | None, tier: str, echoed: str | None) -> None:
+    def _answered(self, model: str | None, tier: str, echoed: dict[str | None, int]) -> None:
         before = self._record(model, tier)
-        after = before.with_answer(echoed, self._clock())
+        after = before.with_answers(echoed, self._clock())
         if after.tier == self._tier:
             self.refusals.models.discard(model)
-        is_news = before.refused or after.answers <= _TELLING or before.echoes.keys() != after.echoes.keys()
+        is_news = before.refused or before.answers < _TELLING or before.echoes.keys() != after.echoes.keys()
         self._keep(after, urgent=is_news)
 
     def _refused(self, model: str | None) -> None:
