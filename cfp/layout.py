@@ -85,6 +85,11 @@ class Layout:
         return self.state / "provider-auth.json"
 
     @property
+    def upstreams(self) -> Path:
+        """The saved upstreams."""
+        return self.state / "upstreams.json"
+
+    @property
     def manifest(self) -> Path:
         return self.state / "install-manifest.json"
 

@@ -405,6 +405,8 @@ def valid_settings(draw: Draw) -> Settings:
         service_tier_policy=draw(st.sampled_from(Policy)),
         upstream_api_key_env=env,
         upstream_api_key_file=env is None and draw(st.booleans()),
+        upstream_api_key_entry=draw(st.none() | st.sampled_from(["upstream work https://relay.example/v1"])),
+        upstream=draw(st.none() | st.sampled_from(["work", "home.2"])),
         pass_rate_limits=draw(st.booleans()),
         fast_requests_a_day=draw(st.none() | st.integers(1, 10**9)),
         fast_tokens_a_day=draw(st.none() | st.integers(1, 10**12)),

@@ -27,6 +27,7 @@ GROUPS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Change where requests go": {
         "set-upstream": ("set_upstream", "change the provider's URL, key or policy while the proxy is enabled"),
         "fast": ("fast", "rules about Fast: for which kinds of requests and models it is added or removed"),
+        "upstream": ("upstream", "save routes under names, list them, and switch between them"),
         "verify-upstream": ("verify_upstream", "try a URL, key or policy with one request; changes nothing"),
         "prepare-chatgpt-login": (
             "prepare_login",

@@ -85,7 +85,8 @@ def _look(
 ) -> tuple[Facts, keys.ProviderKey, LoginPlan]:
     facts = host.survey(settled=settled)
     check_readable(facts)
-    provider = login_provider(facts, args.provider)
+    named = (args.source_auth_key, args.from_env, entered)
+    provider = login_provider(facts, args.provider, is_named=any(source is not None for source in named))
     layout = host.layout
     key = _key(args, host, facts, provider, entered)
     if key.location is keys.KeyLocation.AUTH_COMMAND:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,37 +79,66 @@ _TABLES: dict[WorkerAction, Table[Switch]] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteChange:
+    """A change of the route, for a command that makes one.
+
+    argv     the command's words, as the journal's history has them
+    request  returns the route for the facts; asked again under the lock
+    """
+
+    argv: tuple[str, ...]
+    request: Callable[[Facts], RouteRequest]
+    upstream_base: str | None
+    no_verify: bool
+    verify_timeout: float
+    restart: bool
+    verbose_proxy: bool
+
+
 def run(args: Args, host: Host) -> Result:
     """Verify, then save; raises CfpError with everything as it was."""
+    change = RouteChange(
+        argv=("set-upstream",),
+        request=lambda _: args.request(),
+        upstream_base=args.upstream_base,
+        no_verify=args.no_verify,
+        verify_timeout=args.verify_timeout,
+        restart=args.restart,
+        verbose_proxy=args.verbose_proxy,
+    )
     recovered = settle(host, "set-upstream")
-    address = RequestedAddress(upstream_base=args.upstream_base)
+    return Result(status="upstream_updated", fields={**change_route(host, change), **recovered})
+
+
+def change_route(host: Host, change: RouteChange) -> dict[str, Any]:
+    """Verify a route, then save it, in a home that is settled; return the result's fields.
+
+    Raises CfpError with everything as it was.
+    """
+    command, address = change.argv[0], RequestedAddress(upstream_base=change.upstream_base)
     facts = host.survey(address, settled=True)
-    plan = plan_set_upstream(facts, args.request(), restart=args.restart)
+    plan = plan_set_upstream(facts, change.request(facts), restart=change.restart)
     verification = (
         skipped_verification(host, facts, plan.settings)
-        if args.no_verify
-        else verify_candidate(host, facts, plan.settings, args.verify_timeout)
+        if change.no_verify
+        else verify_candidate(host, facts, plan.settings, change.verify_timeout)
     )
-    with locked(host.journal, "set-upstream", LOCK_TIMEOUT_S) as (lease, _):
+    with locked(host.journal, command, LOCK_TIMEOUT_S) as (lease, _):
         facts = host.survey(address, settled=True)
-        plan = plan_set_upstream(facts, args.request(), restart=args.restart)
-        switch = switch_for(host, lease, facts, plan.settings, verbose=args.verbose_proxy, prune=plan.prune)
+        plan = plan_set_upstream(facts, change.request(facts), restart=change.restart)
+        switch = switch_for(host, lease, facts, plan.settings, verbose=change.verbose_proxy, prune=plan.prune)
         transact(
             switch,
             _TABLES.get(plan.worker, SAVE),
-            command="set-upstream",
-            argv=("set-upstream",),
+            command=command,
+            argv=change.argv,
             states=(plan.from_state, plan.to_state),
             changes=plan.changes,
         )
     remember(host, facts, verification)
     after = host.survey(settled=True)
-    fields = {
-        **_fields(facts, plan, switch, after, tier_warnings(verification)),
-        "verification": verification,
-        **recovered,
-    }
-    return Result(status="upstream_updated", fields=fields)
+    return {**_fields(facts, plan, switch, after, tier_warnings(verification)), "verification": verification}
 
 
 def _fields(

@@ -210,7 +210,7 @@ def codex_files(host: Host, doc: Mapping[str, Any]) -> keys.CodexFiles:
 def _discover(host: Host, doc: Mapping[str, Any], settings: Settings) -> keys.ProviderKey | None:
     source = None
     if settings.upstream_api_key_file:
-        source = keys.KeySource.provider_auth_file()
+        source = keys.KeySource.provider_auth_file(settings.upstream_api_key_entry)
     elif settings.upstream_api_key_env is not None:
         source = keys.KeySource.env(settings.upstream_api_key_env)
     return keys.discover_key(

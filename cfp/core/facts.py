@@ -170,7 +170,7 @@ class Facts:
     codex_login        the login that Codex uses, of those that `login` counts and of kinds that it does not
     environment        names of the variables that are set and not blank, $CODEX_HOME/.env included
     dotenv             those of them that .env sets, which a reboot therefore leaves
-    provider_keys      providers with a key in provider-auth.json
+    provider_keys      entries with a key in provider-auth.json: providers, and saved upstreams
     auth_names         names of the texts in auth.json, a key's among them
     auth_flaw          the reason for which Codex cannot parse auth.json, "" where it can
     interrupted        ids of the interrupted transactions, oldest first

@@ -155,7 +155,7 @@ def route_identity(facts: Facts, settings: Settings, *, pending: bool = False) -
 def key_available(facts: Facts, settings: Settings) -> bool:
     """Whether the key that the proxy sends is there; True where it passes Codex's on."""
     if settings.upstream_api_key_file:
-        return settings.provider in facts.provider_keys
+        return settings.key_entry in facts.provider_keys
     env = settings.upstream_api_key_env
     return env is None or env in facts.environment | facts.user_environment | facts.auth_names
 
@@ -180,7 +180,7 @@ def hint_code(facts: Facts, settings: Settings) -> HintCode:
 
 def preparation_code(facts: Facts, settings: Settings) -> PreparationCode:
     """Return the state of the provider's key in provider-auth.json; a closed set of the results."""
-    if settings.provider in facts.provider_keys:
+    if settings.key_entry in facts.provider_keys:
         return "prepared"
     if settings.upstream_api_key_env is not None and key_available(facts, settings):
         return "prepared" if key_persistent(facts, settings) else "needs_persistent_env"
@@ -214,6 +214,7 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
     block: dict[str, Any] = {
         "provider": settings.provider,
         "base_url": settings.base_url,
+        "upstream": settings.upstream,
         "upstream_base": settings.upstream_base,
         "service_tier": settings.service_tier,
         "service_tier_policy": settings.service_tier_policy,
@@ -254,7 +255,7 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
 
 def _reference(settings: Settings) -> str | None:
     if settings.upstream_api_key_file:
-        return f"provider_auth_file:{settings.provider}"
+        return f"provider_auth_file:{settings.key_entry}"
     return f"env:{settings.upstream_api_key_env}" if settings.upstream_api_key_env else None
 
 

@@ -59,6 +59,10 @@ SERVED_SETTINGS: Final = (
                   "send the key in this environment variable"),
     ServedSetting("upstream_api_key_file", "--use-provider-auth-file", SWITCH, "",
                   "send the key that prepare-chatgpt-login keeps"),
+    ServedSetting("upstream_api_key_entry", "--provider-auth-entry",   TEXT,   "ENTRY",
+                  "the key's entry in that file (default: the provider's)"),
+    ServedSetting("upstream",              "--upstream",               TEXT,   "NAME",
+                  "the saved upstream that these settings come from", compared=False),
     ServedSetting("pass_rate_limits",      "--pass-rate-limits",       SWITCH, "",
                   "add no Retry-After to a 429 about a rate limit"),
     ServedSetting("fast_requests_a_day",   "--fast-requests-a-day",    NUMBER, "NUMBER",
@@ -95,7 +99,8 @@ def serves(health: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
 
 
 def _is_same(setting: ServedSetting, health: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-    if setting.kind == SWITCH:  # an older settings.json, or an older worker, lacks the newest
+    # An older settings.json, or an older worker, lacks the newest.
+    if setting.kind == SWITCH:
         return bool(health.get(setting.name)) == bool(settings.get(setting.name))
     if setting.kind == LISTED:
         return list(health.get(setting.name) or ()) == list(settings.get(setting.name) or ())

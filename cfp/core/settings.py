@@ -43,6 +43,8 @@ class Settings:
     service_tier_rules       the user's rules about tiers, a line each; see `core.tiers.rules`
     fast_requests_a_day      the most requests with Fast on a day, or None
     fast_tokens_a_day        the most tokens of such requests, or None
+    upstream_api_key_entry   the key's entry there; None for the provider's
+    upstream                 name of the saved upstream that the route comes from, or None
     pass_rate_limits         a 429 about a rate limit gets no Retry-After, and so ends the turn
     """
 
@@ -55,6 +57,8 @@ class Settings:
     service_tier_policy: Policy = Policy.AUTO
     upstream_api_key_env: str | None = None
     upstream_api_key_file: bool = False
+    upstream_api_key_entry: str | None = None
+    upstream: str | None = None
     pass_rate_limits: bool = False
     service_tier_rules: tuple[str, ...] = ()
     fast_requests_a_day: int | None = None
@@ -70,6 +74,11 @@ class Settings:
     def overrides_auth(self) -> bool:
         """Whether the proxy sends a key of its own, in place of what Codex sends."""
         return self.upstream_api_key_file or self.upstream_api_key_env is not None
+
+    @property
+    def key_entry(self) -> str:
+        """The entry of provider-auth.json that has the key which these settings may send."""
+        return self.upstream_api_key_entry or self.provider
 
     @property
     def upstream_auth(self) -> str:
@@ -109,6 +118,11 @@ def upstream_url(text: str) -> str:
         if holds:
             raise Refused("invalid_upstream_url", reason=reason)
     return text.strip().rstrip("/")
+
+
+def entry_of(name: str, upstream_base: str) -> str:
+    """Return the entry of a saved upstream's key in provider-auth.json, which no other URL shares."""
+    return f"upstream {name} {upstream_base}"
 
 
 def _is_loopback(host: str) -> bool:
@@ -224,11 +238,12 @@ def settings_from_json(raw: Any) -> Settings:
         raise Refused("settings_invalid", reason="it is not a JSON object")
     values: dict[str, Any] = {"provider": None, "upstream_base": None}
     values |= {setting.name: raw[setting.name] for setting in SERVED_SETTINGS if setting.name in raw}
-    if not values.get("upstream_api_key_env"):
-        values.pop("upstream_api_key_env", None)
     for name in _OPTIONAL_NUMBERS:
         if values.get(name) is None:
             values.pop(name, None)
+    for optional in ("upstream_api_key_env", "upstream_api_key_entry", "upstream"):
+        if not values.get(optional):
+            values.pop(optional, None)
     own_key = "upstream_api_key_env" in values or bool(values.get("upstream_api_key_file"))
     if values.get("service_tier_policy") is None:
         values["service_tier_policy"] = Policy.PRESERVE if own_key else Policy.INJECT_MISSING

@@ -56,6 +56,14 @@ RefusalCode = Literal[
     "proxy_unrecorded",
     "former_address_taken",
     "saved_key_for_other_url",
+    "key_of_saved_upstream",
+    "upstreams_invalid",
+    "no_such_upstream",
+    "upstream_exists",
+    "upstream_active",
+    "upstream_of_other_provider",
+    "upstream_key_not_kept",
+    "source_key_unchosen",
     "config_not_proxy",
     "config_points_to_proxy",
     "confirmation_required",
@@ -220,6 +228,32 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "That key was not sent to the new URL. Nothing was changed.",
         "To keep the former provider, repeat the command with --upstream-base {upstream_base}. To go on with {url}, add --use-provider-auth-file "
         "or --upstream-api-key-env NAME if it accepts that key, or --clear-upstream-auth to send the key that Codex sends."),
+    "key_of_saved_upstream": Message(
+        "The key in use belongs to the saved upstream {name} at {upstream_base}. It was not sent to the new URL. Nothing was changed.",
+        f"Name the key for the new URL: --upstream-api-key-env NAME, --use-provider-auth-file, or --clear-upstream-auth for the one that Codex "
+        f"sends. Or save the new URL with its key: `{CLI} upstream add NAME`."),
+    "upstreams_invalid": Message(
+        "upstreams.json, which has the saved upstreams, cannot be used: {reason}. Nothing was changed.",
+        "Move the file away, then save the routes again."),
+    "no_such_upstream": Message(
+        "No upstream is saved under the name {name}. Saved: {names}.", f"Run `{CLI} upstream list`, or save it with `{CLI} upstream add {{name}}`."),
+    "upstream_exists": Message(
+        "An upstream is saved under the name {name} already. Nothing was changed.", "Choose another name, or add --replace."),
+    "upstream_active": Message(
+        "The upstream {name} is in use, so it cannot be forgotten or become another one. Nothing was changed.",
+        f"Switch to another one first, with `{CLI} upstream use NAME`. To change the route in use, run `{CLI} set-upstream`, then save it "
+        f"with `{CLI} upstream add {{name}} --replace`."),
+    "upstream_of_other_provider": Message(
+        "The upstream {name} was saved for the provider {provider}, and the proxy now serves {in_force}. Nothing was changed.",
+        f"Save the route for this provider: `{CLI} upstream add NAME`."),
+    "upstream_key_not_kept": Message(
+        "The proxy keeps no key for the saved upstream {name} at {upstream_base}, which is in use, and a key that it keeps for another URL "
+        "does not go there. Nothing was changed.",
+        f"Enter its key under another name: `{CLI} upstream add NAME --upstream-base {{upstream_base}} --from-stdin`. Then use that one."),
+    "source_key_unchosen": Message(
+        "The saved upstream {name} at {upstream_base} is in use with a key of its own, and the key that Codex sends now is for another URL. "
+        "Nothing was changed.",
+        "Name the new key of this upstream: add --from-stdin to enter it, or --from-env NAME."),
     "config_not_proxy": Message("config.toml does not point at the proxy.", f"Run `{CLI} install --start` to point it at the proxy."),
     "config_points_to_proxy": Message(
         "config.toml still points at the proxy. Stopping the proxy now would cut off running and new sessions.",

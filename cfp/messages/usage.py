@@ -12,6 +12,7 @@ UsageCode = Literal[
     "flag_needs_value",
     "start_required",
     "two_auth_sources",
+    "upstream_key_unchosen",
     "invalid_env_name",
     "invalid_upstream_url",
     "invalid_settings",
@@ -31,6 +32,10 @@ USAGE: Final[dict[UsageCode, Message]] = {
     "two_auth_sources": Message(
         "The command line names more than one source of the provider's key.",
         "Pass only one: --use-provider-auth-file, --upstream-api-key-env NAME or --clear-upstream-auth."),
+    "upstream_key_unchosen": Message(
+        "The command line names another URL and no key for it. No key goes to another provider by itself.",
+        "Add --from-stdin to enter its key, --upstream-api-key-env NAME, --use-provider-auth-file for a copy of the key that the proxy keeps, or "
+        "--clear-upstream-auth for the key that Codex sends."),
     "invalid_env_name": Message(
         "--upstream-api-key-env takes the name of an environment variable, not a key.",
         "Put the key into an environment variable, and pass the variable's name (letters, digits and underscores)."),

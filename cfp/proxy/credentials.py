@@ -301,7 +301,7 @@ class Credentials:
         return parse_dotenv(data, self._environ)
 
     def _parse_provider_auth(self, data: bytes | None) -> str | None:
-        return stored_keys(data).get(self._settings.provider)
+        return stored_keys(data).get(self._settings.key_entry)
 
     def _parse_config(self, data: bytes | None) -> _UserConfig:
         """Parse config.toml; a file that cannot be parsed, perhaps in the middle of an edit, changes nothing."""

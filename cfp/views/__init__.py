@@ -20,6 +20,7 @@ from cfp.views.page import refusal, result_page
 from cfp.views.recover import recover
 from cfp.views.status import status
 from cfp.views.uninstall import uninstall
+from cfp.views.upstream import upstream
 from cfp.views.usage import usage
 
 View = Callable[[Mapping[str, Any]], list[RenderableType]]
@@ -31,6 +32,7 @@ VIEWS: Final[dict[str, View]] = {
     "uninstall": uninstall,
     "journal": journal,
     "recover": recover,
+    "upstream": upstream,
     "usage": usage,
 }
 _WIDEST: Final = 110

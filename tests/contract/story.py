@@ -67,6 +67,7 @@ def life(machine: Machine) -> Iterator[Step]:
     yield "prepare_login", lambda: machine.cfp("prepare-chatgpt-login", "--apply")
     yield "prepare_login_again", lambda: machine.cfp("prepare-chatgpt-login", "--apply")
     yield "set_upstream_restarted", lambda: machine.cfp("set-upstream", "--use-provider-auth-file", "--restart")
+    yield from _saved_upstreams(machine)
     yield "recover_clean", lambda: machine.cfp("recover")
     yield "recover_dry_run", lambda: machine.cfp("recover", "--dry-run")
     yield "journal_list", lambda: machine.cfp("journal", "list")
@@ -96,6 +97,17 @@ def _rules(machine: Machine) -> Iterator[Step]:
     yield "fast_budget", lambda: machine.cfp("fast", "budget", "--requests", "200")
     yield "fast_removed", lambda: machine.cfp("fast", "remove", "1")
     yield "fast_usage_error", lambda: machine.cfp("fast", "remove", "1")
+
+
+def _saved_upstreams(machine: Machine) -> Iterator[Step]:
+    yield "upstream_list_none", lambda: machine.cfp("upstream", "list")
+    yield "upstream_add_present", lambda: machine.cfp("upstream", "add", "mine")
+    yield "upstream_add", lambda: machine.cfp("upstream", "add", "spare", "--service-tier-policy", "auto")
+    yield "upstream_list", lambda: machine.cfp("upstream", "list")
+    yield "upstream_use", lambda: machine.cfp("upstream", "use", "spare")
+    yield "upstream_remove_refused", lambda: machine.cfp("upstream", "remove", "spare")
+    yield "upstream_use_again", lambda: machine.cfp("upstream", "use", "mine")
+    yield "upstream_remove", lambda: machine.cfp("upstream", "remove", "spare")
 
 
 def _last_transaction(machine: Machine) -> str:

@@ -1,4 +1,4 @@
-"""provider-auth.json: the providers' keys that the proxy keeps, `{"version":1,"providers":{NAME:{"api_key":…}}}`."""
+"""provider-auth.json: the keys that the proxy keeps, `{"version":1,"providers":{NAME:{"api_key":…}}}`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ def stored_keys(data: bytes | None) -> dict[str, str]:
         return {}
     keys = {name: entry.get("api_key") for name, entry in entries.items() if isinstance(entry, Mapping)}
     return {name: key for name, key in keys.items() if isinstance(key, str) and is_key(key)}
+
+
+def without_key(data: bytes | None, entry: str) -> bytes | None:
+    """Return the file without this entry, and the rest as it was; None where no file is left to write."""
+    if data is None or entry not in stored_keys(data):
+        return data
+    raw = json.loads(data)
+    left = {name: value for name, value in raw["providers"].items() if name != entry}
+    return json.dumps({**raw, "providers": left}, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def with_key(data: bytes | None, provider: str, key: str) -> bytes:

@@ -32,7 +32,11 @@ Value = TypeVar("Value", str, int, bool, tuple[str, ...])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRequest:
-    """The flags of the command line; None means "as saved, else the default"."""
+    """The flags of the command line; None means "as saved, else the default".
+
+    upstream                the saved upstream whose route this is; no flag, as the next one
+    upstream_api_key_entry  the entry of its key in provider-auth.json
+    """
 
     prepare_only: bool = False
     provider: str | None = None
@@ -50,6 +54,8 @@ class RouteRequest:
     service_tier_rules: tuple[str, ...] | None = None
     fast_requests_a_day: int | None = None  # 0: no limit
     fast_tokens_a_day: int | None = None
+    upstream: str | None = None
+    upstream_api_key_entry: str | None = None
 
 
 def check_key(facts: Facts, settings: Settings) -> None:
@@ -79,9 +85,15 @@ def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> S
     upstream = _upstream(facts, request, target, saved)
     if saved is None or any(sources):
         key_env, key_file = request.upstream_api_key_env, request.use_provider_auth_file
+        name, entry = request.upstream, request.upstream_api_key_entry
+        if name is None and key_file and saved is not None and is_same_url(upstream, saved.upstream_base):
+            name, entry = _saved_entry(saved)
     else:
         _check_saved_key(request, saved, upstream)
         key_env, key_file = saved.upstream_api_key_env, saved.upstream_api_key_file
+        name, entry = saved.upstream, saved.upstream_api_key_entry
+        if not is_same_url(upstream, saved.upstream_base):
+            name = entry = None
     return validate(
         Settings(
             provider=target.provider,
@@ -93,12 +105,24 @@ def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> S
             service_tier_policy=request.service_tier_policy or (saved.service_tier_policy if saved else Policy.AUTO),
             upstream_api_key_env=key_env,
             upstream_api_key_file=key_file,
+            upstream_api_key_entry=entry,
+            upstream=name,
             pass_rate_limits=_flag_or(request.pass_rate_limits, saved.pass_rate_limits if saved else False),
             fast_requests_a_day=_limit(request.fast_requests_a_day, saved.fast_requests_a_day if saved else None),
             fast_tokens_a_day=_limit(request.fast_tokens_a_day, saved.fast_tokens_a_day if saved else None),
             service_tier_rules=_flag_or(request.service_tier_rules, saved.service_tier_rules if saved else ()),
         )
     )
+
+
+def _saved_entry(saved: Settings) -> tuple[str | None, str | None]:
+    """Return the active upstream and the entry of its key; the provider's may be for another URL.
+
+    Raises Refused(upstream_key_not_kept).
+    """
+    if saved.upstream is not None and not saved.upstream_api_key_file:
+        raise Refused("upstream_key_not_kept", name=saved.upstream, upstream_base=saved.upstream_base)
+    return saved.upstream, saved.upstream_api_key_entry
 
 
 def _flag_or(value: Value | None, default: Value) -> Value:
@@ -165,14 +189,17 @@ def _not_ours(facts: Facts, url: str, target: Target, *, explicit: bool) -> str:
 def _check_saved_key(request: RouteRequest, saved: Settings | None, upstream: str) -> None:
     """Refuse to send a saved key to another URL than the one that it was saved for, unless a flag says so.
 
-    Raises ConfigDrift(saved_key_for_other_url).
+    A saved upstream's key is its own, so that another URL needs a flag for the key, too. Raises
+    ConfigDrift(saved_key_for_other_url), Refused(key_of_saved_upstream).
     """
-    if saved is None or not saved.overrides_auth or request.upstream_base is not None:
+    if saved is None or not saved.overrides_auth or is_same_url(upstream, saved.upstream_base):
         return
-    if not is_same_url(upstream, saved.upstream_base):
+    if request.upstream_base is None:
         raise ConfigDrift(
             "saved_key_for_other_url", provider=saved.provider, url=upstream, upstream_base=saved.upstream_base
         )
+    if saved.upstream is not None:
+        raise Refused("key_of_saved_upstream", name=saved.upstream, upstream_base=saved.upstream_base)
 
 
 def route_changed(facts: Facts, settings: Settings, doc: Mapping[str, Any]) -> bool:

@@ -54,7 +54,7 @@ def plan_set_upstream(facts: Facts, request: RouteRequest, *, restart: bool) -> 
         raise ConfigDrift("provider_repointed", provider=previous.provider)  # an older config.toml is back
     check_key(facts, settings)
     try:
-        catalog = _plan_catalog(facts, manifest, previous, settings)
+        catalog = _plan_catalog(facts, manifest, target.url or previous.upstream_base, settings)
     except Unmergeable as error:
         raise Refused("file_not_editable", reason=str(error)) from error
     record, backup = _record_settings(facts, catalog, previous, settings)
@@ -96,10 +96,11 @@ class _CatalogPlan:
     moved: str | None = None
 
 
-def _plan_catalog(facts: Facts, manifest: Manifest, previous: Settings, settings: Settings) -> _CatalogPlan:
+def _plan_catalog(facts: Facts, manifest: Manifest, base_url: str, settings: Settings) -> _CatalogPlan:
     """Move the catalogue through the proxy, or give it back, as the new settings want; raises Refused.
 
-    A catalogue that is ours belongs to the provider, and follows its URL as `base_url` does.
+    A catalogue that is ours belongs to the provider, and follows its URL as `base_url`, which an uninstall gives
+    back now, does.
     """
     key, data = catalog_key(settings.provider), facts.config.data
     baseline, backup = derive_baseline(facts).config.content, facts.recorded_backup
@@ -107,7 +108,7 @@ def _plan_catalog(facts: Facts, manifest: Manifest, previous: Settings, settings
     is_ours = theirs is not None and theirs != config_toml.lookup(facts.config.root, key)
     moved, wanted = None, baseline
     if theirs is not None and is_ours:
-        moved = moved_catalog(theirs, previous=previous.upstream_base, upstream=settings.upstream_base)
+        moved = moved_catalog(theirs, previous=base_url, upstream=settings.upstream_base)
         wanted = config_toml.CONFIG_TOML.apply(baseline, (KeyEdit(path=key, before=theirs, after=moved),))
     own = own_catalog(config_toml.parse(wanted), settings)
     if is_ours is (own is not None):
@@ -135,9 +136,14 @@ def _plan_catalog(facts: Facts, manifest: Manifest, previous: Settings, settings
 def _record_settings(
     facts: Facts, catalog: _CatalogPlan, previous: Settings, settings: Settings
 ) -> tuple[Manifest, FileChange | None]:
-    """Return the manifest with the new settings, and the backup with the URLs that an uninstall gives back then."""
+    """Return the manifest with the new settings, and the backup with the URLs that an uninstall gives back then.
+
+    A saved upstream leaves them as they are: Codex would send the provider's key to the other URL. Only the record of
+    0.1.0 has no URL but that of the settings.
+    """
     record, backup = replace(catalog.manifest, settings=settings), catalog.backup
-    if settings.upstream_base != previous.upstream_base:
+    stays = settings.upstream is not None and record.config.edits is not None
+    if settings.upstream_base != previous.upstream_base and not stays:
         urls = {url_key(settings.provider): settings.upstream_base, catalog_key(settings.provider): catalog.moved}
         if record.config.edits is not None:  # 0.1.0 recorded no keys: its uninstall takes the URL from the settings
             edits = tuple(_moved_edit(edit, urls.get(edit.path)) for edit in record.config.edits)

@@ -231,4 +231,4 @@ def _state_files(facts: Facts, *, keep_state: bool) -> tuple[Path, ...]:
     layout = facts.layout
     if keep_state:
         return (layout.worker, layout.manifest)
-    return (layout.worker, layout.settings, layout.provider_auth, layout.manifest, layout.state)
+    return (layout.worker, layout.settings, layout.upstreams, layout.provider_auth, layout.manifest, layout.state)

@@ -40,7 +40,7 @@ def flawed_keys(files: CodexFiles, settings: Settings | None, provider_auth: byt
 def _of_proxy(files: CodexFiles, settings: Settings, provider_auth: bytes | None) -> Iterator[Flaw]:
     name = settings.upstream_api_key_env
     if settings.upstream_api_key_file:
-        key = stored_keys(provider_auth).get(settings.provider, "")
+        key = stored_keys(provider_auth).get(settings.key_entry, "")
         yield from _flaws("provider-auth.json", flaw_of_key(key))
     elif name is not None:
         yield from _of_variable(files, name, verbatim=False)

@@ -70,8 +70,9 @@ class KeySource:
         return cls(location=KeyLocation.AUTH_JSON, name=name)
 
     @classmethod
-    def provider_auth_file(cls) -> KeySource:
-        return cls(location=KeyLocation.PROVIDER_AUTH_FILE)
+    def provider_auth_file(cls, entry: str | None = None) -> KeySource:
+        """Return the source of an entry of provider-auth.json; None for the provider's."""
+        return cls(location=KeyLocation.PROVIDER_AUTH_FILE, name=entry or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,7 @@ def discover_key(
         KeyLocation.PROCESS_ENV: variables_of(files.environ).get,
         KeyLocation.WINDOWS_USER_ENV: variables_of(files.user_environ).get,
         KeyLocation.AUTH_JSON: lambda name: auth_json.api_key(files.auth, name),
-        KeyLocation.PROVIDER_AUTH_FILE: lambda _: stored_keys(provider_auth_data).get(provider),
+        KeyLocation.PROVIDER_AUTH_FILE: lambda name: stored_keys(provider_auth_data).get(name or provider),
         KeyLocation.BEARER_TOKEN: lambda _: _text(table.get("experimental_bearer_token")),
         KeyLocation.HTTP_HEADERS: lambda _: _bearer_key(own_authorization(table)),
         KeyLocation.ENV_HTTP_HEADERS: lambda name: _bearer_key(files.variables().get(name)),
