@@ -233,6 +233,11 @@ class Command:
 OLD_URL, NEW_URL = b"https://relay.example/v1", b"https://other.example/v1"
 SET = f"set-upstream --upstream-base {NEW_URL.decode()} --no-verify"
 LATER = "uninstall --defer-stop"
+ADD_OTHER = f"upstream add other --upstream-base {NEW_URL.decode()} --upstream-api-key-env OTHER_KEY"
+REMOVE = "upstream remove main"
+USE_OTHER = "upstream use other --no-verify"
+SAVE_BOTH = ("upstream add main", ADD_OTHER)
+KEEP_KEY = ("prepare-chatgpt-login --apply", "set-upstream --use-provider-auth-file --restart --no-verify")
 # fmt: off
 COMMANDS = (
     #       name                               home      before              line
@@ -244,6 +249,9 @@ COMMANDS = (
     Command("set-upstream",                    plain,    (INSTALL,),         SET),
     Command("set-upstream --restart",          plain,    (INSTALL,),         f"{SET} --restart"),
     Command("prepare-chatgpt-login",           plain,    (INSTALL,),         "prepare-chatgpt-login --apply"),
+    Command("upstream add",                    plain,    (INSTALL, *KEEP_KEY), "upstream add main"),
+    Command("upstream use",                    plain,    (INSTALL, *SAVE_BOTH), USE_OTHER),
+    Command("upstream remove",                 plain,    (INSTALL, *KEEP_KEY, *SAVE_BOTH, USE_OTHER), REMOVE),
     Command("start",                           plain,    (INSTALL, reboot),  "start"),
     Command("start over an older worker",      plain,    (INSTALL, new_code), "start"),
     Command("autostart",                       plain,    (INSTALL, reboot),  "autostart"),

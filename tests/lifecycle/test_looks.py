@@ -18,6 +18,9 @@ from tests.homes.site import StagedHost, host_on, run_on
 LOOKS = {
     "install": 3,
     "set-upstream": 3,
+    "upstream add": 2,
+    "upstream use": 3,
+    "upstream remove": 2,
     "prepare-chatgpt-login": 2,
     "start": 3,
     "autostart": 2,
@@ -75,7 +78,8 @@ def test_a_command_looks_once_at_each_stage(command: Command) -> None:
     staged = host_on(on(command.world()), computer)
     host = CountingHost(**{item.name: getattr(staged, item.name) for item in fields(staged)})
     answer = run_on(host, command.line.split())
-    verb = command.line.split()[0]
+    verb, *words = command.line.split()
     assert answer.code == 0, answer.text
-    assert len(host.looks) == LOOKS[verb]
+    name = f"{verb} {words[0]}" if verb == "upstream" else verb
+    assert len(host.looks) == LOOKS[name]
     assert len(host.listings) == LISTINGS.get(verb, 1), host.listings
