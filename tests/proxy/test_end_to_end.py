@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from backports import zstd
 
+from cfp.core.served_settings import serves
 from cfp.core.settings import Policy
 from cfp.proxy.config import Limits
+from cfp.proxy.telemetry.health import report
 from tests.proxy.support import KEY_ENV, Call, answer, asynchronous, read_chunk, read_chunks, upstream, worker
 
 SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -417,6 +419,15 @@ async def test_a_loop_is_broken(tmp_path: Path) -> None:
         client.get(b"/v1/models")
         assert (await client.response()).body == b"HTTP/1.1 508 Loop Detected"
         await client.close()
+
+
+@asynchronous
+async def test_the_report_is_the_same_in_the_process_and_over_the_socket(tmp_path: Path) -> None:
+    """The dashboard reads it in the process, and compares it with the saved settings as commands do."""
+    async with worker(tmp_path, "http://127.0.0.1:9/v1", service_tier_rules=("remove kind=subagent",)) as running:
+        here = report(running.worker)
+        assert here == json.loads(json.dumps(here))
+        assert serves(here, running.worker.config.settings.to_json())
 
 
 @asynchronous

@@ -82,7 +82,7 @@ def identity() -> dict[str, Any]:
 def report(worker: ReportingWorker) -> dict[str, Any]:
     """Return the JSON of `GET /__codex_fast_proxy/health`."""
     config, credentials = worker.config, worker.credentials
-    settings = config.settings
+    settings, saved = config.settings, config.settings.to_json()
     traffic = traffic_of(
         worker.newest_lines(), worker.settings_generation, credentials.key_changed_at(), worker.away_at
     )
@@ -91,7 +91,7 @@ def report(worker: ReportingWorker) -> dict[str, Any]:
         **identity(),
         "nonce": config.nonce,
         "codex_home": str(config.layout.home),
-        **{setting.name: getattr(settings, setting.name) for setting in SERVED_SETTINGS},
+        **{setting.name: saved[setting.name] for setting in SERVED_SETTINGS},
         "port": worker.port,
         "service_tier_effective_policy": credentials.effective_policy().value,
         "fast_behavior": credentials.fast_behavior().value,
