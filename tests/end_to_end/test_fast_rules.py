@@ -8,8 +8,9 @@ import pytest
 
 from cfp.demo.provider import Received
 from cfp.demo.scripted_turns import Reply, ToolCall
-from tests.end_to_end.harness import KEY, Machine
+from tests.end_to_end.harness import KEY, Machine, api_key_login, built_in_config
 from tests.end_to_end.listeners import Listener
+from tests.end_to_end.websocket import Switchboard
 
 SPAWN = ToolCall(namespace="multi_agent_v1", name="spawn_agent", arguments='{"message":"Say hi"}')
 
@@ -92,3 +93,22 @@ def test_rules_reach_a_running_proxy_with_the_next_session(codex: Machine) -> No
     assert codex.cfp("set-upstream", "--service-tier-policy", "auto").json["service_tier_rules"] == rules
     assert codex.cfp("fast", "remove", "1", "--restart").json["rules"] == []
     assert "priority" == codex.turn().json()["service_tier"]
+
+
+def test_a_subagent_over_a_websocket(codex: Machine) -> None:
+    """Over a WebSocket Codex names the sender in each message: a rule decides there as over HTTP."""
+    team = Switchboard(calls=[SPAWN], gather=3)
+    with Listener(key=KEY, switch=team) as upstream:
+        codex.upstream = upstream
+        codex.write("config.toml", built_in_config(upstream.base_url, top='service_tier = "fast"\n', model="gpt-5.5"))
+        codex.write("auth.json", api_key_login())
+        codex.install("--no-verify")
+        assert codex.cfp("fast", "add", "--kind", "subagent", "--action", "remove", "--restart").code == 0
+        ran = codex.codex_exec()
+        assert ran.code == 0, ran.stderr
+        assert codex.cfp("stop", "--force").code == 0
+    senders: dict[str, set[str | None]] = {}
+    for message in team.turns:
+        name = message["client_metadata"].get("x-openai-subagent", "")
+        senders.setdefault(name, set()).add(message.get("service_tier"))
+    assert {"": {"priority"}, "collab_spawn": {None}} == senders

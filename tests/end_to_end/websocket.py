@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from wsproto.frame_protocol import FrameProtocol, Opcode
 
 from cfp.demo.provider import Connection, Received
-from cfp.demo.scripted_turns import ScriptedTurn, events
+from cfp.demo.scripted_turns import ScriptedTurn, ToolCall, call_events, events
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
 
@@ -23,6 +24,8 @@ class Switchboard:
 
     cut    how many sockets are closed in the middle of a turn, before one is left alone
     error  the event with which each turn is refused; None: none is
+    calls  the tools that the model calls in the first turns
+    gather  how many turns must have come before one without a call is answered
     """
 
     handshakes: list[Received] = field(default_factory=list)
@@ -30,6 +33,9 @@ class Switchboard:
     closes: list[int] = field(default_factory=list)
     cut: int = 0
     error: dict[str, Any] | None = None
+    calls: list[ToolCall] = field(default_factory=list)
+    gather: int = 0
+    arrival: threading.Condition = field(default_factory=threading.Condition)
 
     @property
     def turns(self) -> list[dict[str, Any]]:
@@ -48,9 +54,16 @@ class Switchboard:
         connection.end_headers()
         frames = FrameProtocol(client=False, extensions=[])
         for message in self._messages(connection, frames):
-            self.messages.append(message)
-            story = events(message, ScriptedTurn(), len(self.messages))
             warming = not message.get("generate", True)
+            with self.arrival:
+                self.messages.append(message)
+                self.arrival.notify_all()
+                call = self.calls.pop(0) if self.calls and not warming else None
+                if call is None and not warming:
+                    self.arrival.wait_for(lambda: len(self.turns) >= self.gather, 30)
+            story = events(message, ScriptedTurn(), len(self.messages))
+            if call is not None:
+                story = call_events(message, call, len(self.messages))
             if self.error is not None and not warming:
                 story = [self.error]
             for event in (story[0], story[-1]) if warming else story:

@@ -123,6 +123,25 @@ async def test_a_refused_tier_costs_nothing(tmp_path: Path) -> None:
         assert {"requests": 0, "tokens": 0, "spent": False}.items() <= budget.report().items()
 
 
+@asynchronous
+async def test_what_the_provider_does_not_run_costs_nothing(tmp_path: Path) -> None:
+    """Its errors, however often Codex repeats the request, before a restart and behind it."""
+
+    async def failing(call: Call) -> None:
+        statuses = [b"503 No", b"429 No", b"401 No"]
+        await call.send(answer(b"no", statuses[len(up.requests) % 3]) if len(up.requests) <= 9 else STREAM)
+
+    async with upstream(failing) as up:
+        for _ in range(3):
+            async with worker(tmp_path, up.base, fast_requests_a_day=1) as running:
+                client = await running.client()
+                for _ in range(4):
+                    client.post()
+                    await client.response()
+                await client.close()
+    assert sent(up.requests) == ["priority"] * 10 + [None] * 2
+
+
 EVENTS = st.lists(
     st.tuples(st.integers(0, DAY), st.sampled_from(["priority", "fast", "flex", None]), st.integers(0, 50)),
     max_size=30,
@@ -144,6 +163,7 @@ def test_each_day_has_the_whole_budget(
         assert budget.is_spent() is spent
         record = RequestRecord(number, b"POST", b"/v1/responses")
         record.tier_after = tier
+        record.status, record.response_at = 200, 1.0
         budget.begin(record)
         budget.end(record)
         budget.spend(LogLine(ts="t", service_tier_after=tier, usage=TokenCounts(input_tokens=used, output_tokens=1)))
@@ -157,7 +177,14 @@ def test_the_log_of_the_day_is_read_once(tmp_path: Path, files: int) -> None:
     """Lines of the day count wherever rotation has moved them; those of the day before do not."""
     log = tmp_path / "log.jsonl"
     day = "2027-01-15"
-    before = LogLine(ts="2027-01-14T23:59:59.000+00:00", request_id="a", eligible=True, service_tier_after="priority")
+    before = LogLine(
+        ts="2027-01-14T23:59:59.000+00:00",
+        request_id="a",
+        eligible=True,
+        status=200,
+        upstream_ms=1.0,
+        service_tier_after="priority",
+    )
     names = [log, *(tmp_path / f"log.jsonl.{number}" for number in range(1, files))]
     for number, path in enumerate(names):
         lines = [
@@ -165,6 +192,8 @@ def test_the_log_of_the_day_is_read_once(tmp_path: Path, files: int) -> None:
                 ts=f"{day}T00:00:0{place}.000+00:00",
                 request_id=f"{number}{place}",
                 eligible=place != 3,
+                status=200,
+                upstream_ms=1.0,
                 service_tier_after="flex" if place == 2 else "priority",
                 usage=TokenCounts(input_tokens=5, output_tokens=2),
             )

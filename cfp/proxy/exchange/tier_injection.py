@@ -27,6 +27,7 @@ from cfp.proxy.telemetry.request_record import RequestRecord
 LARGEST_CODED_IN_LOOP: Final = 1 << 20
 _LARGEST_DECODED_IN_LOOP: Final = 4 * LARGEST_CODED_IN_LOOP
 _CREATE: Final = "response.create"
+_COMPACTION: Final = Destination.COMPACTION  # a plain global for the data path, as in `phases`
 
 
 class ResponseCreate(msgspec.Struct):
@@ -102,7 +103,8 @@ class TierInjection:
             return None
         _record(spliced, tier, choice, record)
         _record_plan(plan, record)
-        self._count(record)
+        if self._budget is not None:
+            self._count(self._budget, record)
         return spliced
 
     async def inject_in_thread(self, body: Body, plan: InspectedRequest, record: RequestRecord) -> SplicedBody | None:
@@ -117,7 +119,8 @@ class TierInjection:
             return None
         _record(spliced, tier, choice, record)
         _record_plan(plan, record)
-        self._count(record)
+        if self._budget is not None:
+            self._count(self._budget, record)
         return spliced
 
     def inject_into_message(
@@ -129,7 +132,7 @@ class TierInjection:
         new_record  returns the record of a request that arrives as a message
         """
         effective, tier = self.tier_now()
-        choice = self._choice(tier, self._refused, None, handshake)
+        choice = self._choice(tier, self._refused, None, handshake) if self._has_choice else None
         spliced = inject_tier(
             frame.payload(), tier, refused_models=self._refused, decoder=message_decoder, choose=choice
         )
@@ -142,7 +145,8 @@ class TierInjection:
         record.effective_policy = effective
         record.kind = kind_of(markers_of(members) or handshake)
         _record(spliced, tier, choice, record)
-        self._count(record)
+        if self._budget is not None:
+            self._count(self._budget, record)
         parts: list[Piece] = [frame.raw]
         if spliced.injected:
             parts = splice_member(frame, len(spliced.parts[0]), bytes(spliced.parts[1]))
@@ -150,18 +154,20 @@ class TierInjection:
             parts = with_payload(frame, bytes(spliced.parts[0]))
         return ResponseCreate(parts, members.generate, record)
 
-    def _count(self, record: RequestRecord) -> None:
-        if self._budget is not None and record.eligible and is_fast(record.tier_after):
-            self._budget.begin(record)
+    @staticmethod
+    def _count(budget: FastBudget, record: RequestRecord) -> None:
+        if record.eligible and is_fast(record.tier_after):
+            budget.begin(record)
 
     def _prepare(
         self, plan: InspectedRequest, record: RequestRecord
     ) -> tuple[str | None, Container[str | None], _Choice | None]:
         """Return the tier that the policy adds, the models that refuse it, and the choice where there are rules."""
-        compacts = plan.route.destination is Destination.COMPACTION
+        compacts = plan.route.destination is _COMPACTION
         refused = self._refused_compactions if compacts else self._refused
         record.effective_policy, tier = self.tier_now()
-        return tier, refused, self._choice(tier, refused, plan.kind, {})
+        choice = self._choice(tier, refused, plan.kind, {}) if self._has_choice else None
+        return tier, refused, choice
 
     def _choice(
         self,
@@ -169,9 +175,7 @@ class TierInjection:
         refused: Container[str | None],
         kind: Kind | None,
         handshake: Mapping[bytes, bytes],
-    ) -> _Choice | None:
-        if not self._has_choice:
-            return None
+    ) -> _Choice:
         return _Choice(
             self._rules,
             fast=self._tier,
@@ -243,7 +247,7 @@ def _compaction_key(model: object) -> str:
 
 def _record_plan(plan: InspectedRequest, record: RequestRecord) -> None:
     record.kind = plan.kind
-    if plan.route.destination is Destination.COMPACTION:
+    if plan.route.destination is _COMPACTION:
         record.refusal_key = _compaction_key(record.model)
 
 

@@ -20,8 +20,10 @@ _DAY_SECONDS = 86400
 class FastBudget:
     """Counts the requests with a Fast tier, whoever chose it, and their tokens, on each UTC day, as `usage` does.
 
-    The first question reads what earlier workers logged that day; so a restart forgets nothing. A request counts from
-    its start. Tokens count when it has ended: the requests that run when the budget is spent may exceed it.
+    A request counts where the provider has accepted it: an outage, a limit and a refusal cost nothing, however often
+    Codex repeats the request. It counts from its start. Tokens count when it has ended: the requests that run when
+    the budget is spent may exceed it. The first question reads what earlier workers logged that day: a restart
+    forgets nothing.
 
     requests  the most requests of a day; None: no limit
     tokens    the most input and output tokens of a day
@@ -52,10 +54,10 @@ class FastBudget:
         self._running += 1
 
     def end(self, record: RequestRecord) -> None:
-        """Count the end of such a request; one that was repeated without Fast costs nothing."""
+        """Count the end of such a request."""
         self._begin_day()
         self._running -= 1
-        self._requests += is_fast(record.tier_after)
+        self._requests += _costs(record.tier_after, record.status if record.response_at is not None else None)
 
     def spend(self, line: LogLine) -> None:
         """Count the tokens of such a request."""
@@ -83,8 +85,15 @@ class FastBudget:
 
         for line in lines_since(self._log, day):
             entry = read_entry(line)
-            if entry is None or entry.day != day or not (entry.eligible and is_fast(entry.service_tier_after)):
+            if entry is None or entry.day != day or not entry.eligible:
+                continue
+            if not _costs(entry.service_tier_after, entry.status if entry.upstream_ms is not None else None):
                 continue
             self._requests += 1
             if entry.usage is not None:
                 self._tokens += (entry.usage.input_tokens or 0) + (entry.usage.output_tokens or 0)
+
+
+def _costs(tier: str | None, status: int | None) -> bool:
+    """Whether a request with this tier and this status of the provider, None without a response, is one with Fast."""
+    return is_fast(tier) and status is not None and status < 400
