@@ -67,9 +67,11 @@ LONGEST = (
     "tests/contract/test_secrets.py::test_no_key_leaves_its_place",
     "tests/end_to_end/test_stories.py",
     "tests/end_to_end/test_handover_kills.py",
+    "tests/end_to_end/test_upstream_kills.py",
     "tests/proxy/worker/test_ledger.py",
     "tests/end_to_end/test_crashes.py",
     "tests/lifecycle/test_lifecycles.py",
+    "tests/lifecycle/test_saved_upstreams.py",
     "tests/crash/test_crashed_commands.py::test_no_crash_of_a_command_leaves_a_mixture[install]",
     "tests/crash/test_crashed_commands.py::test_no_crash_of_a_command_leaves_a_mixture[install through a link]",
 )

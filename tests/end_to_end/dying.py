@@ -5,7 +5,8 @@
 A moment is one of: `fs N` (before the N-th change of a file), `early` and `late` (before and after the new worker's
 pid is in the journal), `soon MS` (so many milliseconds after the new worker was let go), `up` (healthy), `released`.
 The manager is what dies; with `new`, `old` or `both` before it (`new up`) those workers are, and the command goes on.
-`count` dies nowhere and prints how many changes of files there are. Another command than `start` comes after `--`.
+`count` dies nowhere and prints how many changes of files there are. Another command than `start` comes after `--`,
+and its count on stderr.
 """
 
 from __future__ import annotations
@@ -137,7 +138,10 @@ def main(home: str, words: list[str]) -> int:
     if "--" in words:
         at = words.index("--")
         FatedHost.fate = Fate(words[:at])
-        return cli.main(words[at + 1 :], os.environ, cli.Streams(out=sys.stdout, err=sys.stderr), lambda *_: host)
+        code = cli.main(words[at + 1 :], os.environ, cli.Streams(out=sys.stdout, err=sys.stderr), lambda *_: host)
+        if words[0] == "count":
+            sys.stderr.write(f"{FatedHost.fate.changes}\n")
+        return code
     fate = FatedHost.fate = Fate(words)
     try:
         start.run(start.Args(verbose_proxy=False), host)

@@ -147,9 +147,9 @@ def ask_once(port: int) -> int:
 
 
 @contextmanager
-def endless(machine: Machine) -> Iterator[socket.socket]:
-    """A stream that has begun and that nothing but the worker's end will end."""
-    machine.upstream.script(Stall(after_first_event=True))
+def endless(machine: Machine, upstream: Listener | None = None) -> Iterator[socket.socket]:
+    """A stream that has begun and that nothing but the worker's end will end; `upstream` None: of the machine's."""
+    (upstream or machine.upstream).script(Stall(after_first_event=True))
     connection = http.client.HTTPConnection("127.0.0.1", machine.port, timeout=30)
     connection.request("POST", "/v1/responses", BODY, HEADERS)
     answer = connection.getresponse()

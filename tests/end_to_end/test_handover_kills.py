@@ -17,8 +17,8 @@ from tests.end_to_end.test_handover import ask_once, endless, save
 from tests.numbers import Numbers
 
 REPOSITORY = Path(__file__).parents[2]
-_EVERYDAY = 5
-_DELAYS = (1, 40, 80, 120, 160, 240)  # ms: before, while and after the new worker takes over
+EVERYDAY = 5
+DELAYS = (1, 40, 80, 120, 160, 240)  # ms: before, while and after the new worker takes over
 VICTIMS = [f"{victim} {moment}" for victim in ("new", "old", "both") for moment in ("late", "up", "released")]
 
 
@@ -34,7 +34,7 @@ def _dying(machine: Machine, moment: str) -> Ran:
         del machine.environ["PYTHONPATH"]
 
 
-def _settled(machine: Machine, moment: str, *, may_be_down: bool = False) -> None:
+def settled(machine: Machine, moment: str, *, may_be_down: bool = False) -> None:
     """After `recover` one right worker accepts, or none; others only finish what they have; `start` mends all."""
     recovered = machine.cfp("recover")
     assert 0 == recovered.code, (moment, recovered.transcript)
@@ -59,21 +59,21 @@ def test_a_killed_manager(machine: Machine, numbers: Numbers) -> None:
     counted = _dying(machine, "count")
     changes = int(counted.stdout)
     moments = [*(f"fs {at}" for at in range(1, changes + 1)), "early", "late", "up", "released"]
-    moments += [f"soon {delay}" for delay in _DELAYS if sys.platform != "win32"]  # by SIGALRM
+    moments += [f"soon {delay}" for delay in DELAYS if sys.platform != "win32"]  # by SIGALRM
     if PROFILE != "deep":
-        moments = moments[:: -(-len(moments) // _EVERYDAY)]
+        moments = moments[:: -(-len(moments) // EVERYDAY)]
     for number, moment in enumerate(moments):
         with ExitStack() as stack:
             stream = stack.enter_context(endless(machine)) if number % 2 else None
             died = _dying(machine, moment)
             assert died.code in {system.KILLED, -14, 0}, (moment, died.transcript)
             assert 200 == ask_once(machine.port), moment
-            _settled(machine, moment)
-            assert stream is None or _still_open(stream), moment
+            settled(machine, moment)
+            assert stream is None or still_open(stream), moment
             numbers.count("handover", "managers killed")
 
 
-def _still_open(stream: socket.socket) -> bool:
+def still_open(stream: socket.socket) -> bool:
     stream.setblocking(False)
     try:
         return stream.recv(1) != b""
@@ -88,5 +88,5 @@ def test_killed_workers(machine: Machine, numbers: Numbers, moment: str) -> None
     machine.install()
     ran = _dying(machine, moment)
     assert ran.code in {0, 2}, ran.transcript
-    _settled(machine, moment, may_be_down=True)
+    settled(machine, moment, may_be_down=True)
     numbers.count("handover", "workers killed")
