@@ -248,6 +248,7 @@ COMMANDS = (
     Command("install beside the right worker", plain,    (INSTALL, LATER),   INSTALL),
     Command("set-upstream",                    plain,    (INSTALL,),         SET),
     Command("set-upstream --restart",          plain,    (INSTALL,),         f"{SET} --restart"),
+    Command("fast add --restart",              plain,    (INSTALL,),         "fast add --kind subagent --action remove --restart"),
     Command("prepare-chatgpt-login",           plain,    (INSTALL,),         "prepare-chatgpt-login --apply"),
     Command("upstream add",                    plain,    (INSTALL, *KEEP_KEY), "upstream add main"),
     Command("upstream use",                    plain,    (INSTALL, *SAVE_BOTH), USE_OTHER),

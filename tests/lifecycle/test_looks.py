@@ -18,6 +18,7 @@ from tests.homes.site import StagedHost, host_on, run_on
 LOOKS = {
     "install": 3,
     "set-upstream": 3,
+    "fast": 2,
     "upstream add": 2,
     "upstream use": 3,
     "upstream remove": 2,
