@@ -26,7 +26,7 @@ LINES = (
     *[("status",), ("doctor",), ("install", "--dry-run"), ("install", "--start"), ("start",), ("stop",)],
     *[("uninstall",), ("recover",), ("logs",), ("journal", "list"), ("verify-upstream",), ("set-upstream",)],
     *[("prepare-chatgpt-login",), ("benchmark",), ("run", "--", "codex"), ("link-skill",), ("unlink-skill",)],
-    *[("dashboard",), ("status", "--format", "text")],
+    *[("dashboard",), ("status", "--format", "text"), ("usage",), ("fast", "list"), ("upstream", "list")],
 )
 
 WITHOUT_HOME = (("completion", "bash"), ("check-update",), ("demo",))
