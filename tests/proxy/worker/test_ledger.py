@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -153,7 +154,7 @@ async def settled(layout: Layout, session: str, count: int) -> None:
 
 
 @pytest.mark.posix("a kill between any two instructions")
-@asynchronous
+@partial(asynchronous, seconds=240)
 async def test_the_sums_are_those_of_the_provider(tmp_path: Path, numbers: Numbers) -> None:
     """Over random requests the ledger has what the provider counted, whatever is killed and rotated.
 

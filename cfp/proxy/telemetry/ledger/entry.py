@@ -47,6 +47,11 @@ class LoggedRequest(msgspec.Struct, kw_only=True):
         return outcome({"ending": self.ending, "status": self.status, "error_type": self.error_type})
 
     @property
+    def is_unanswered(self) -> bool:
+        """Whether the provider sent no response; the lines of version 0.1.0 have neither its time nor an ending."""
+        return self.upstream_ms is None and (self.ending is not None or self.error_type is not None)
+
+    @property
     def is_counted(self) -> bool:
         """Whether it is a request to a model; one over a WebSocket that only warms the connection up is none."""
         if self.eligible:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+from typing import Any
 
 import msgspec
 import pytest
@@ -49,6 +50,23 @@ def test_a_quantile_is_true_to_nine_percent(times: list[float], share: float) ->
     assert value is not None
     assert value == pytest.approx(true, rel=0.092, abs=0.06)
     assert spread.mean == pytest.approx(statistics.fmean(times), rel=1e-4, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("fields", "unanswered"),
+    [
+        ({"status": 200, "upstream_ms": 3.0, "ending": "completed"}, 0),
+        ({"status": 502, "ending": "unanswered", "error_type": "upstream_unreachable"}, 1),
+        ({"ending": "left", "error_type": "client_left"}, 1),
+        ({"status": 400, "error_type": "upstream_key_missing"}, 1),
+        ({"status": 200}, 0),
+    ],
+    ids=["answered", "unreachable", "left before the answer", "refused by the proxy", "of version 0.1.0"],
+)
+def test_requests_without_an_answer_are_told(fields: dict[str, Any], unanswered: int) -> None:
+    """The provider has counted at most those that are left."""
+    line = LogLine(ts="2026-11-29T10:00:00.000+00:00", method="POST", path="/v1/responses", **fields)
+    assert (1, unanswered) == (total([line]).requests, total([line]).unanswered)
 
 
 def test_an_older_file_has_fewer_fields() -> None:
