@@ -410,5 +410,6 @@ def valid_settings(draw: Draw) -> Settings:
         pass_rate_limits=draw(st.booleans()),
         fast_requests_a_day=draw(st.none() | st.integers(1, 10**9)),
         fast_tokens_a_day=draw(st.none() | st.integers(1, 10**12)),
+        catalogue=draw(st.booleans()),
         service_tier_rules=draw(st.lists(tier_rules().map(lambda rule: rule.text), max_size=3).map(tuple)),
     )

@@ -10,7 +10,12 @@ from typing import Any, Final
 from cfp.codex.app_server.answers import CodexAnswers
 from cfp.commands.command import Command
 from cfp.commands.rehearsal import check_machine, rehearse
-from cfp.commands.route_flags import add_clear_argument, add_rate_limit_argument, add_route_arguments
+from cfp.commands.route_flags import (
+    add_catalogue_argument,
+    add_clear_argument,
+    add_rate_limit_argument,
+    add_route_arguments,
+)
 from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import remember, send, skipped_verification, tier_warnings
 from cfp.core.facts import Facts
@@ -66,6 +71,7 @@ class Args:
     use_provider_auth_file: bool
     clear_upstream_auth: bool
     pass_rate_limits: bool | None
+    catalogue: bool | None
     no_verify: bool
     verify_timeout: float
     verbose_proxy: bool
@@ -85,6 +91,7 @@ class Args:
             use_provider_auth_file=self.use_provider_auth_file,
             clear_upstream_auth=self.clear_upstream_auth,
             pass_rate_limits=self.pass_rate_limits,
+            catalogue=self.catalogue,
         )
 
 
@@ -108,6 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_route_arguments(parser, default_url="its base_url in config.toml")
     add_clear_argument(parser)
     add_rate_limit_argument(parser)
+    add_catalogue_argument(parser)
     parser.add_argument("--no-verify", action="store_true", help="do not try the provider with a request first")
     parser.add_argument("--verbose-proxy", action="store_true", help="the proxy logs more to stderr")
 

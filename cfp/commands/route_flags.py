@@ -68,6 +68,17 @@ def add_clear_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_catalogue_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the flag that has Codex read its catalogue of models at the proxy, and its opposite."""
+    parser.add_argument(
+        "--catalogue",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="have Codex (0.169 and later) read its catalogue of models at the proxy, so that its own Fast switch "
+        "works for the provider's models too; while the proxy does not run, Codex then knows no model",
+    )
+
+
 def add_rate_limit_argument(parser: argparse.ArgumentParser) -> None:
     """Declare the flag that leaves the provider's rate limits as they are, and its opposite."""
     parser.add_argument(

@@ -225,6 +225,7 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
         "fast_requests_a_day": settings.fast_requests_a_day,
         "fast_tokens_a_day": settings.fast_tokens_a_day,
         "pass_rate_limits": settings.pass_rate_limits,
+        "catalogue": settings.catalogue,
         "upstream_auth": settings.upstream_auth,
         "upstream_api_key_env": settings.upstream_api_key_env,
         "upstream_api_key_file": settings.upstream_api_key_file,

@@ -24,7 +24,8 @@ class ServedSetting:
     kind      TEXT, NUMBER, SWITCH or LISTED
     metavar   the value's name in `serve --help`
     help      its sentence there
-    compared  whether a worker with another value serves other settings; the address is that of the health request
+    compared  whether a worker with another value serves other settings; the address is that of the health request,
+              and the catalogue is served in any case
     """
 
     __slots__ = ("compared", "flag", "help", "kind", "metavar", "name")
@@ -69,6 +70,8 @@ SERVED_SETTINGS: Final = (
                   "requests with Fast on a day; the next ones go without"),
     ServedSetting("fast_tokens_a_day",     "--fast-tokens-a-day",      NUMBER, "NUMBER",
                   "tokens of requests with Fast on a day; the next requests go without"),
+    ServedSetting("catalogue",             "--catalogue",              SWITCH, "",
+                  "Codex reads its catalogue of models here; it is served in any case", compared=False),
     ServedSetting("service_tier_rules",    "--service-tier-rule",      LISTED, "RULE",
                   "a rule of `fast add`, such as 'remove kind=subagent'; the first that matches decides"),
 )

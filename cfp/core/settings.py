@@ -40,6 +40,7 @@ class Settings:
     upstream_base            the provider's base URL, without userinfo, query, fragment or trailing slash
     upstream_api_key_env     name of an environment variable with the provider's key, or None
     upstream_api_key_file    the key comes from provider-auth.json
+    catalogue                Codex reads its catalogue of models at the proxy (`model_catalog_url`)
     service_tier_rules       the user's rules about tiers, a line each; see `core.tiers.rules`
     fast_requests_a_day      the most requests with Fast on a day, or None
     fast_tokens_a_day        the most tokens of such requests, or None
@@ -60,6 +61,7 @@ class Settings:
     upstream_api_key_entry: str | None = None
     upstream: str | None = None
     pass_rate_limits: bool = False
+    catalogue: bool = False
     service_tier_rules: tuple[str, ...] = ()
     fast_requests_a_day: int | None = None
     fast_tokens_a_day: int | None = None

@@ -35,6 +35,10 @@ RouteWarningCode = Literal[
     "key_doubtful",
     "key_in_place_of_name",
     "profile_passes_proxy",
+    "catalogue_of_openai",
+    "catalogue_is_yours",
+    "catalogue_not_read",
+    "catalogue_needs_the_proxy",
 ]
 
 # What follows "The key in PLACE", as in "has a space in it".
@@ -64,5 +68,17 @@ ROUTE_WARNINGS: Final[dict[RouteWarningCode, Message]] = {
     "profile_passes_proxy": Message(
         "{file} sets {key} to {value}, so Codex does not use the proxy with that profile (`codex -p NAME`): the file is yours and stays as it is.",
         "Remove {key} from {file} where the profile should use the proxy."),
+    "catalogue_of_openai": Message(
+        "Codex reads the catalogue of its built-in provider at OpenAI alone, so --catalogue changes nothing.",
+        "Nothing is to be done: Codex knows those models by itself."),
+    "catalogue_is_yours": Message(
+        "{key} in config.toml is yours, so Codex reads its catalogue of models there, and --catalogue changes nothing.",
+        "Remove that line, and run install again, where the proxy should serve the catalogue."),
+    "catalogue_not_read": Message(
+        "Codex {version} does not read {key}: it goes on with its own catalogue of models.",
+        "Update Codex to 0.169 or later, or run `install --start --no-catalogue`."),
+    "catalogue_needs_the_proxy": Message(
+        "Codex reads its catalogue of models at the proxy before its hook can start that: a session that begins without the proxy knows no model.",
+        "Begin a new session where Codex reports that a model's metadata is not found; `install --start --no-catalogue` takes the key away."),
 }
 # fmt: on

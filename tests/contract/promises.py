@@ -151,6 +151,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "api_key_auth":                  ("boolean", "an API key is there"),
     "upstream_auth":                 ("string", "whether the proxy sends a key of its own or passes on Codex's"),
     "pass_rate_limits":              ("boolean", "a 429 about a rate limit gets no Retry-After, and ends the turn"),
+    "catalogue":                     ("boolean", "Codex reads its catalogue of models at the proxy, where its version reads one"),
     "upstream_api_key_env":          ("string null", "the variable's name that holds that key"),
     "upstream_api_key_file":         ("boolean", "whether it is the one that prepare-chatgpt-login keeps"),
     "upstream_api_key_ref":          ("string null", "both in one word"),

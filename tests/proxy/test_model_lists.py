@@ -178,16 +178,16 @@ async def test_a_provider_that_is_away_takes_no_entries_away(tmp_path: Path) -> 
 
 @asynchronous
 async def test_the_providers_own_entries_get_tiers_at_our_address(tmp_path: Path) -> None:
-    """The user asked for Fast there; an entry that says nothing of tiers gets one, an empty list stays."""
+    """An entry without a word on tiers gets the one that the user wants, an empty list stays; Codex's own follow."""
     own = [{"slug": "mine", "context_window": 7}, {"slug": "slow", "service_tiers": []}]
     response = await ask(tmp_path, answer(json.dumps({"models": own}).encode()), OWN, cli(tmp_path / "bin"))
-    mine, slow = models(response)
+    mine, slow, bundled = models(response)
     assert ("mine", 7, ["priority"]) == (
         mine["slug"],
         mine["context_window"],
         [one["id"] for one in mine["service_tiers"]],
     )
-    assert own[1] == slow
+    assert (own[1], BUNDLED) == (slow, bundled)
 
 
 @asynchronous

@@ -59,13 +59,14 @@ def stand_in(status: int, body: bytes, known: Knowledge) -> list[Entry] | None:
 def whole_catalog(status: int, body: bytes, known: Knowledge) -> list[Entry] | None:
     """Return the entries for a Codex that knows no other; None where there are none, and the answer passes as it is.
 
-    The provider's own catalogue goes first; no answer and no form of one keeps Codex from the bundled entries.
+    The provider's own entries go first, and those of Codex that they lack follow: the user had these before.
     """
-    own = read_catalog(body) if status == _OK else None
+    own = (read_catalog(body) if status == _OK else None) or []
     bundled = known.bundled or ()
-    if own:
-        return _without_refused(with_tiers(own, bundled), known)
-    return _without_refused([*bundled, *aliases(bundled, _names(status, body) or ())], known) or None
+    names = {entry["slug"] for entry in own}
+    others = [entry for entry in bundled if entry["slug"] not in names]
+    more = aliases(bundled, _names(status, body) or ())
+    return _without_refused([*with_tiers(own, bundled), *others, *more], known) or None
 
 
 def _names(status: int, body: bytes) -> tuple[str, ...] | None:

@@ -51,6 +51,7 @@ class RouteRequest:
     use_provider_auth_file: bool = False
     clear_upstream_auth: bool = False
     pass_rate_limits: bool | None = None
+    catalogue: bool | None = None
     service_tier_rules: tuple[str, ...] | None = None
     fast_requests_a_day: int | None = None  # 0: no limit
     fast_tokens_a_day: int | None = None
@@ -110,6 +111,7 @@ def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> S
             pass_rate_limits=_flag_or(request.pass_rate_limits, saved.pass_rate_limits if saved else False),
             fast_requests_a_day=_limit(request.fast_requests_a_day, saved.fast_requests_a_day if saved else None),
             fast_tokens_a_day=_limit(request.fast_tokens_a_day, saved.fast_tokens_a_day if saved else None),
+            catalogue=_flag_or(request.catalogue, saved.catalogue if saved else False),
             service_tier_rules=_flag_or(request.service_tier_rules, saved.service_tier_rules if saved else ()),
         )
     )
@@ -210,7 +212,8 @@ def route_changed(facts: Facts, settings: Settings, doc: Mapping[str, Any]) -> b
     saved = facts.settings
     if saved is None or not facts.is_installed:
         return True
-    if replace(saved, host=settings.host, port=settings.port, proxy_base=settings.proxy_base) != settings:
+    here = {name: getattr(settings, name) for name in ("host", "port", "proxy_base", "catalogue")}
+    if replace(saved, **here) != settings:
         return True
     try:
         backup = parse_config(facts.recorded_backup)

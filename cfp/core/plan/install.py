@@ -22,7 +22,7 @@ from cfp.core.plan.changes import (
 )
 from cfp.core.plan.give_back import GivenBack, Level
 from cfp.core.plan.hook import HookPlan, current_edits, plan_hook
-from cfp.core.plan.model_catalog import catalog_key, own_catalog
+from cfp.core.plan.model_catalog import catalog_key, catalogue_warnings, own_catalog
 from cfp.core.plan.own_urls import check_own_urls, own_addresses
 from cfp.core.plan.repair import check_recorded, plan_repair
 from cfp.core.plan.worker import WorkerAction, worker_action
@@ -109,7 +109,7 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
         prune=prune_backups(facts, new_backup),
         changed_route=changed_route,
         warnings=_warnings(doc, target, opted_out=facts.opted_out),
-        route_warnings=route_warnings(facts, settings),
+        route_warnings=(*route_warnings(facts, settings), *catalogue_warnings(facts, doc, settings)),
         from_state=from_state,
         to_state=State.ENABLED,
     )

@@ -4,6 +4,9 @@ With a ChatGPT login and `requires_openai_auth`, Codex sends its token and accou
 that login with the provider's key, the URL is therefore moved through the proxy as a key of ours in config.toml: a
 path of the worker that stands for the whole origin of the provider, so that the URL itself says where it leads.
 
+A user without such a URL may have Codex read the catalogue at the proxy (`install --catalogue`): the key is then ours
+altogether, with another path of the worker, and goes with the proxy. Codex reads it before its SessionStart hook.
+
 Of the 24 keys of a provider table (Codex 0.171) only `base_url` and this one name addresses to which Codex sends the
 login; the URLs in `gateway_oauth` are those where it signs in at a gateway. Codex refuses a config that has
 `gateway_oauth` and a catalogue at another origin than `base_url`: there the URL moves with `base_url`, split or not.
@@ -12,18 +15,22 @@ login; the URLs in `gateway_oauth` are those where it signs in at a gateway. Cod
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cfp.codex.auth_json import Login
+from cfp.core.facts import Facts
 from cfp.core.identities import predicted_identity, provider_table
-from cfp.core.provider import providers
+from cfp.core.provider import BUILT_IN, providers
+from cfp.core.route_report import RouteWarning
 from cfp.core.settings import Settings
 from cfp.errors import Refused
-from cfp.layout import CATALOG_PATH
-from journal.values import KeyEdit, KeyPath
+from cfp.layout import CATALOG_PATH, MODELS_PATH
+from cfp.messages.identities import ROUTE_WARNINGS, RouteWarningCode
+from journal.values import ABSENT, KeyEdit, KeyPath
 
 _NAME: Final = "model_catalog_url"
+READ_SINCE: Final = (0, 169)  # the first Codex that reads the key
 _PORTS: Final = {"http": "80", "https": "443"}
 _IGNORED: Final = re.compile(r"[\t\n\r]|\A[\x00-\x20]+|[\x00-\x20]+\Z")  # as Codex parses a URL (WHATWG URL 4.4)
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")  # Codex refuses to fetch any other
@@ -117,6 +124,33 @@ def moved_catalog(url: str, *, previous: str, upstream: str) -> str:
     return parts.at(new, parts.path)
 
 
+def catalogue_at(proxy: str) -> str:
+    """Return the URL of the catalogue that the proxy at this URL serves."""
+    parts = _parse(proxy)
+    return "" if parts is None else parts.at(parts, MODELS_PATH)
+
+
+def is_catalogue_of_ours(url: Any, proxy: str) -> bool:
+    """Whether the URL is that of the catalogue that the proxy serves, with nothing of the user's in it."""
+    return isinstance(url, str) and url != "" and url == catalogue_at(proxy)
+
+
+def catalogue_warnings(facts: Facts, doc: Mapping[str, Any], settings: Settings) -> Iterator[RouteWarning]:
+    """Yield what keeps Codex from the catalogue that the user wants, or its price; `doc` is without our changes."""
+    if not settings.catalogue:
+        return
+    version, theirs = facts.codex_version or facts.version_in_home, catalog_url(doc, settings.provider)
+    code: RouteWarningCode = "catalogue_needs_the_proxy"
+    details = {"key": ".".join(catalog_key(settings.provider)), "version": ".".join(map(str, version or ()))}
+    if settings.provider == BUILT_IN:
+        code = "catalogue_of_openai"
+    elif theirs is not None:
+        code = "catalogue_is_yours"
+    elif version is not None and version < READ_SINCE:
+        code = "catalogue_not_read"
+    yield RouteWarning(code=code, message=ROUTE_WARNINGS[code].filled(details))
+
+
 def own_catalog(doc: Mapping[str, Any], settings: Settings) -> str | None:
     """Return the value of our key for a config without our changes; None where the user's is left alone.
 
@@ -124,7 +158,8 @@ def own_catalog(doc: Mapping[str, Any], settings: Settings) -> str | None:
     """
     url = catalog_url(doc, settings.provider)
     if url is None:
-        return None
+        is_wanted = settings.catalogue and settings.provider != BUILT_IN
+        return catalogue_at(settings.base_url) if is_wanted else None
     is_gateway = "gateway_oauth" in provider_table(doc, settings.provider)
     if not (settings.overrides_auth or is_gateway):
         return None
@@ -141,7 +176,8 @@ def own_catalog(doc: Mapping[str, Any], settings: Settings) -> str | None:
 
 def is_proxied(url: str, settings: Settings) -> bool:
     """Whether a catalogue is read through the proxy."""
-    return original_catalog(url, proxy=settings.base_url, upstream=settings.upstream_base) is not None
+    original = original_catalog(url, proxy=settings.base_url, upstream=settings.upstream_base)
+    return original is not None or is_catalogue_of_ours(url, settings.base_url)
 
 
 def passed_by(doc: Mapping[str, Any], settings: Settings) -> str | None:
@@ -160,6 +196,8 @@ def own_catalog_edits(doc: Mapping[str, Any], *, proxy: str, upstream: str) -> t
         original = None if url is None else original_catalog(url, proxy=proxy, upstream=upstream)
         if original is not None:
             edits.append(KeyEdit(path=catalog_key(name), before=original, after=url))
+        elif is_catalogue_of_ours(url, proxy):
+            edits.append(KeyEdit(path=catalog_key(name), before=ABSENT, after=url))
     return tuple(edits)
 
 

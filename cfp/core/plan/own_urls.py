@@ -9,7 +9,7 @@ from typing import Any
 from cfp.codex import config_toml
 from cfp.core.facts import Facts
 from cfp.core.manifest import FormerAddress
-from cfp.core.plan.model_catalog import catalog_key, catalog_url, original_catalog
+from cfp.core.plan.model_catalog import catalog_key, catalog_url, is_catalogue_of_ours, original_catalog
 from cfp.core.provider import BUILT_IN, BUILT_IN_URL, is_same_url, provider_url, providers, url_key, without_secrets
 from cfp.core.settings import loopback_port
 from cfp.core.unrecorded import Owner, is_left_behind, key_source, own_urls, owner_of, parsed_backups
@@ -186,7 +186,11 @@ def with_own_urls(facts: Facts, edits: tuple[KeyEdit, ...]) -> tuple[KeyEdit, ..
 def _catalog_edit(facts: Facts, provider: str, upstream: str | Absent) -> KeyEdit | None:
     """Return the edit that gives back the provider's model catalogue, where it is at an address of ours."""
     url = catalog_url(facts.config.root, provider)
-    if url is None or isinstance(upstream, Absent) or owner_of(facts, url) is not Owner.OURS:
+    if url is None or owner_of(facts, url) is not Owner.OURS:
+        return None
+    if is_catalogue_of_ours(url, url):
+        return KeyEdit(path=catalog_key(provider), before=ABSENT, after=url)
+    if isinstance(upstream, Absent):
         return None
     original = original_catalog(url, proxy=url, upstream=upstream)
     return None if original is None else KeyEdit(path=catalog_key(provider), before=original, after=url)

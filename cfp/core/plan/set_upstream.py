@@ -105,9 +105,11 @@ def _plan_catalog(facts: Facts, manifest: Manifest, base_url: str, settings: Set
     key, data = catalog_key(settings.provider), facts.config.data
     baseline, backup = derive_baseline(facts).config.content, facts.recorded_backup
     theirs = catalog_url(config_toml.parse(baseline), settings.provider)
-    is_ours = theirs is not None and theirs != config_toml.lookup(facts.config.root, key)
+    if theirs is None:  # the proxy's own catalogue is at the same address for every provider
+        return _CatalogPlan(manifest=manifest, backup=backup)
+    is_ours = theirs != config_toml.lookup(facts.config.root, key)
     moved, wanted = None, baseline
-    if theirs is not None and is_ours:
+    if is_ours:
         moved = moved_catalog(theirs, previous=base_url, upstream=settings.upstream_base)
         wanted = config_toml.CONFIG_TOML.apply(baseline, (KeyEdit(path=key, before=theirs, after=moved),))
     own = own_catalog(config_toml.parse(wanted), settings)
