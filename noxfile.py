@@ -99,7 +99,7 @@ def codex_versions(session: nox.Session) -> None:
     at_once = str(1 + (os.cpu_count() or 1))
     failed = []
     for version in named or sorted(locks):
-        environ = {"CFP_TEST_CODEX": version, "CFP_REQUIRE_CODEX": "1"}
+        environ = {"CFP_TEST_CODEX": version, "CFP_TEST_IDENTITY_STRIDE": "1", "CFP_REQUIRE_CODEX": "1"}
         session.log(f"Codex {version}")
         words = ("pytest", "-n", at_once, "--dist", "worksteal", "-m", "real_codex", *rest)
         try:

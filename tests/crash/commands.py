@@ -238,6 +238,7 @@ REMOVE = "upstream remove main"
 USE_OTHER = "upstream use other --no-verify"
 SAVE_BOTH = ("upstream add main", ADD_OTHER)
 KEEP_KEY = ("prepare-chatgpt-login --apply", "set-upstream --use-provider-auth-file --restart --no-verify")
+RULE = "fast add --kind subagent --action remove --restart"
 # fmt: off
 COMMANDS = (
     #       name                               home      before              line
@@ -248,7 +249,7 @@ COMMANDS = (
     Command("install beside the right worker", plain,    (INSTALL, LATER),   INSTALL),
     Command("set-upstream",                    plain,    (INSTALL,),         SET),
     Command("set-upstream --restart",          plain,    (INSTALL,),         f"{SET} --restart"),
-    Command("fast add --restart",              plain,    (INSTALL,),         "fast add --kind subagent --action remove --restart"),
+    Command("fast add --restart",              plain,    (INSTALL,),         RULE),
     Command("prepare-chatgpt-login",           plain,    (INSTALL,),         "prepare-chatgpt-login --apply"),
     Command("upstream add",                    plain,    (INSTALL, *KEEP_KEY), "upstream add main"),
     Command("upstream use",                    plain,    (INSTALL, *SAVE_BOTH), USE_OTHER),

@@ -25,7 +25,7 @@ from tests.sentinels import kill_for_good, sentinels_of
 
 pytestmark = pytest.mark.posix("a process that inherits a listening socket by its number", needs="linux")
 
-KILLS = size("REVIVALS", 30, 1000)
+KILLS = size("REVIVALS", 12, 1000)
 CLIENTS = 4
 AT_ONCE_S = 1.7  # a worker that has lived so long, on a loaded machine too, has not died at once
 PATIENCE_S = 20.0

@@ -18,11 +18,11 @@ from tests.soak.turns import TurnProvider
 from tests.soak.weather import Site, Weather, forecast
 from tests.soak.worker import worker
 
-SECONDS = float(os.environ.get("CFP_TEST_SOAK_SECONDS", "30"))
+SECONDS = float(os.environ.get("CFP_TEST_SOAK_SECONDS", "20"))
 # Behind the last weather a turn may wait for the kernel to give up a dead path.
 REST = 60.0
 # Of one disturbance; above 30 s, when the worker gives up a peer, in the long soak alone.
-LONGEST = 4.0 if SECONDS < 300 else 40.0
+LONGEST = 2.0 if SECONDS < 300 else 40.0
 HTTP_CLIENTS, TUNNELS = 12, 4
 
 pytestmark = [with_namespaces, pytest.mark.timeout(SECONDS + 2 * REST + 60)]

@@ -22,7 +22,7 @@ from tests.soak.provider import BadLine, Case, Provider
 from tests.soak.traffic import Seen, Walker
 from tests.soak.worker import Worker, worker
 
-SECONDS = float(os.environ.get("CFP_TEST_SOAK_SECONDS", "60"))
+SECONDS = float(os.environ.get("CFP_TEST_SOAK_SECONDS", "30"))
 WALKERS = 16
 GROWTH_MB = 8.0  # bodies of a megabyte leave gaps in the heap, which soon stop growing
 # What the worker may say of a request here; anything else is its own fault.
