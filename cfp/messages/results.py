@@ -33,6 +33,7 @@ ResultCode = Literal[
     "rule_decides",
     "rules_first",
     "fast_limited",
+    "fast_in_profiles",
     "upstreams_listed",
     "upstreams_none",
     "upstream_added",
@@ -119,6 +120,8 @@ RESULTS: Final[dict[ResultCode, Message]] = {
     "rule_decides": Message("`{rule}` decides: such a request comes with {before}, and goes out with {after}."),
     "rules_first": Message("Before that, the rules of `fast list` decide ({count})."),
     "fast_limited": Message("Once the day's budget of `fast budget` is spent, nothing goes out with Fast."),
+    "fast_in_profiles": Message(
+        "The tier of these profiles cannot be seen where Codex leaves it out of its requests, which then get `{tier}` too: {profiles}."),
     "upstreams_listed": Message("These routes are saved."),
     "upstreams_none": Message("No route is saved.", f"Run `{CLI} upstream add NAME` to save the present one."),
     "upstream_added": Message("The route is saved as {name}. It is not in use.", f"Run `{CLI} upstream use {{name}}` to switch to it."),

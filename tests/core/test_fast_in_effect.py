@@ -82,3 +82,13 @@ def test_the_line_names_what_decides_before_the_policy() -> None:
         False,
         False,
     )
+
+
+def test_a_profile_whose_tier_cannot_be_seen_is_named() -> None:
+    """Only where the proxy adds the tier, and only a profile that states another one than Fast."""
+    profiles = {"a.config.toml": {"service_tier": "default"}, "b.config.toml": {"service_tier": "fast"}, "c": {}}
+    for policy, named in ((Policy.AUTO, True), (Policy.PRESERVE, False)):
+        settings = Settings(provider="relay", upstream_base=URL, service_tier_policy=policy)
+        sentence = fast_in_effect(facts(profiles=profiles), settings).message.sentence
+        assert named == sentence.endswith("which then get `priority` too: a.config.toml.")
+        assert "b.config.toml" not in sentence

@@ -10,7 +10,7 @@ from typing import Any, Final
 from cfp.codex.auth_json import LoginMode
 from cfp.core.facts import Facts
 from cfp.core.fast.verdicts import refused_models
-from cfp.core.policy import EffectivePolicy, is_opt_out
+from cfp.core.policy import EffectivePolicy, chosen_tier, is_opt_out
 from cfp.core.route_report import policy_in_effect, policy_login
 from cfp.core.settings import Policy, Settings
 from cfp.core.verdict.route import place_of_tier
@@ -66,6 +66,9 @@ def fast_in_effect(facts: Facts, settings: Settings) -> FastInEffect:
         "models": [model or "requests without a model" for model in refused],
     }
     texts = [FAST[code].filled(details), *_exceptions(settings)]
+    profiles = [name for name, doc in facts.profiles.items() if is_opt_out(chosen_tier(doc))]
+    if profiles and _STATUSES[code] is FastStatus.ON:
+        texts.append(RESULTS["fast_in_profiles"].filled({**details, "profiles": profiles}))
     return FastInEffect(code=code, message=Message(" ".join(text.sentence for text in texts)))
 
 
