@@ -122,9 +122,13 @@ def _in_settings(facts: Facts, provider: str) -> Iterator[UrlSource]:
 
 
 def _copied(facts: Facts, provider: str, url: str) -> Iterator[UrlSource]:
-    """Yield the upstream of the recorded provider, from whose table another one has a copy of the present address."""
+    """Yield the URL of the recorded provider, from whose table another one has a copy of the present address.
+
+    The key was copied, too, and while a saved upstream is in use, the settings have another URL than that of the key.
+    """
     recorded = facts.recorded_settings
     if recorded is not None and recorded.provider != provider and loopback_port(url) == recorded.port:
+        yield from _in_manifest(facts, recorded.provider)
         yield UrlSource(url=recorded.upstream_base, name=facts.layout.settings.name)
 
 
