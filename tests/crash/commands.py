@@ -235,6 +235,7 @@ SET = f"set-upstream --upstream-base {NEW_URL.decode()} --no-verify"
 LATER = "uninstall --defer-stop"
 ADD_OTHER = f"upstream add other --upstream-base {NEW_URL.decode()} --upstream-api-key-env OTHER_KEY"
 REMOVE = "upstream remove main"
+CATALOGUE = f"{INSTALL} --catalogue"
 USE_OTHER = "upstream use other --no-verify"
 SAVE_BOTH = ("upstream add main", ADD_OTHER)
 KEEP_KEY = ("prepare-chatgpt-login --apply", "set-upstream --use-provider-auth-file --restart --no-verify")
@@ -247,6 +248,7 @@ COMMANDS = (
     Command("install --prepare-only",          plain,    (),                 "install --prepare-only --no-verify"),
     Command("install over an older worker",    plain,    (INSTALL, new_code, edit_by_codex), INSTALL),
     Command("install beside the right worker", plain,    (INSTALL, LATER),   INSTALL),
+    Command("install --no-catalogue",          plain,    (CATALOGUE,),       f"{INSTALL} --no-catalogue"),
     Command("set-upstream",                    plain,    (INSTALL,),         SET),
     Command("set-upstream --restart",          plain,    (INSTALL,),         f"{SET} --restart"),
     Command("fast add --restart",              plain,    (INSTALL,),         RULE),
