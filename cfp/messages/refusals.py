@@ -236,16 +236,15 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "upstreams.json, which has the saved upstreams, cannot be used: {reason}. Nothing was changed.",
         "Move the file away, then save the routes again."),
     "no_such_upstream": Message(
-        "No upstream is saved under the name {name}. Saved: {names}.", f"Run `{CLI} upstream list`, or save it with `{CLI} upstream add {{name}}`."),
+        "No upstream is saved under the name {name}. Saved: {names}.", f"Save the route in use under it: `{CLI} upstream add {{name}}`. `{CLI} upstream list` shows the saved ones."),
     "upstream_exists": Message(
         "An upstream is saved under the name {name} already. Nothing was changed.", "Choose another name, or add --replace."),
     "upstream_active": Message(
         "The upstream {name} is in use, so it cannot be forgotten or become another one. Nothing was changed.",
-        f"Switch to another one first, with `{CLI} upstream use NAME`. To change the route in use, run `{CLI} set-upstream`, then save it "
-        f"with `{CLI} upstream add {{name}} --replace`."),
+        f"Switch to another one first: `{CLI} upstream use NAME`. To change the route in use, use set-upstream, then add it with --replace."),
     "upstream_of_other_provider": Message(
         "The upstream {name} was saved for the provider {provider}, and the proxy now serves {in_force}. Nothing was changed.",
-        f"Save the route for this provider: `{CLI} upstream add NAME`."),
+        f"Save the route of this provider under that name: `{CLI} upstream add {{name}} --replace`."),
     "upstream_key_not_kept": Message(
         "The proxy keeps no key for the saved upstream {name} at {upstream_base}, which is in use, and a key that it keeps for another URL "
         "does not go there. Nothing was changed.",

@@ -18,6 +18,7 @@ Act = Callable[[Block], object]
 STATE: Final = "codex-fast-proxy-state"
 MANIFEST: Final = f"{STATE}/install-manifest.json"
 SETTINGS: Final = f"{STATE}/settings.json"
+UPSTREAMS: Final = f"{STATE}/upstreams.json"
 SAVED_KEY: Final = f"{STATE}/provider-auth.json"
 
 
@@ -319,6 +320,7 @@ _INSTALL: Final = ("install", "--start")
 _PREPARE: Final = ("prepare-chatgpt-login", "--apply")
 _RACE: Final = "two processes at once: tests/races and tests/end_to_end/test_handover.py have them"
 _REAL_CODEX: Final = "runs the real Codex: tests/end_to_end runs it"
+_OTHER_KEY: Final = "leads to a key that the user alone has: tests/end_to_end/test_upstream.py has these"
 
 REFUSED: Final[dict[str, Scenario | str]] = {
     "codex_home_deleted": Scenario(arrange=_deleted, asks=("uninstall",)),
@@ -372,4 +374,20 @@ REFUSED: Final[dict[str, Scenario | str]] = {
         again=("--use-provider-auth-file",),
     ),
     "codex_sent_no_turn": _REAL_CODEX,
+    "no_such_upstream": Scenario(arrange=_enable, asks=("upstream", "use", "main")),
+    "upstream_active": Scenario(
+        arrange=_do(_enable, _run("upstream", "add", "main"), _run("upstream", "add", "other")),
+        asks=("upstream", "remove", "main"),
+        words=lambda _: {"NAME": "other"},
+    ),
+    "upstream_of_other_provider": Scenario(
+        arrange=_do(
+            _enable,
+            _run("upstream", "add", "main"),
+            lambda place: place.replace(UPSTREAMS, '"provider": "relay"', '"provider": "another"'),
+        ),
+        asks=("upstream", "use", "main"),
+    ),
+    "key_of_saved_upstream": _OTHER_KEY,
+    "upstream_key_not_kept": _OTHER_KEY,
 }
