@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 
 from cfp.views.benchmark import benchmark
 from cfp.views.doctor import doctor
+from cfp.views.fast import fast
 from cfp.views.journal import journal
 from cfp.views.page import refusal, result_page
 from cfp.views.recover import recover
@@ -30,6 +31,7 @@ VIEWS: Final[dict[str, View]] = {
     "doctor": doctor,
     "benchmark": benchmark,
     "uninstall": uninstall,
+    "fast": fast,
     "journal": journal,
     "recover": recover,
     "upstream": upstream,

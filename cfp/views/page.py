@@ -109,9 +109,15 @@ def result_page(answer: Mapping[str, Any]) -> list[RenderableType]:
     return [
         headline(GOOD, words, str(answer.get("message") or "")),
         rows(_known(answer)),
-        *warnings(map(str, answer.get("warnings") or ())),
+        *warnings(_sentences(answer)),
         *next_step(answer),
     ]
+
+
+def _sentences(answer: Mapping[str, Any]) -> list[str]:
+    """Return the warnings of an answer; where it has sentences for its codes, those in their place."""
+    texts, messages = (list(map(str, answer.get(name) or ())) for name in ("warnings", "warning_messages"))
+    return [*(text for text in texts if " " in text or not messages), *messages]
 
 
 _WORTH_A_ROW: Final = {

@@ -8,6 +8,7 @@ from typing import Any, Final
 from rich.console import RenderableType
 
 from cfp.messages.status import WARNINGS
+from cfp.views.fast import budget
 from cfp.views.page import BAD, GOOD, WARN, headline, local_time, next_step, rows, warnings
 
 _LEVELS: Final = {"ok": GOOD, "attention": WARN, "risk": BAD}
@@ -44,7 +45,7 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
                 ("identity", (answer.get("identity_on_the_wire") or {}).get("message")),
                 ("policy", _policy(answer)),
                 ("rules", "; ".join(map(str, answer.get("service_tier_rules") or ()))),
-                ("budget", _budget(answer)),
+                ("budget", budget(answer, (answer.get("health") or {}).get("fast_budget"))),
                 ("provider's tier", _verdicts(answer)),
                 ("login", _LOGINS.get(str(answer.get("login_mode")), "unknown")),
                 ("hook", _hook(answer)),
@@ -81,17 +82,6 @@ def _models(answer: Mapping[str, Any]) -> list[str]:
             details = {"answers": row["reasoning_answers"], "model": row["model"], "tokens": tokens}
             words.append(WARNINGS["reasoning_recurs"].filled({**details, "times": sum(counts.values())}).sentence)
     return words
-
-
-def _budget(answer: Mapping[str, Any]) -> str | None:
-    """Return the limits of Fast a day, with what is spent of them where the proxy runs."""
-    spent = (answer.get("health") or {}).get("fast_budget") or {}
-    limits = [
-        f"{spent[name]} of {limit} {name}" if name in spent else f"{limit} {name}"
-        for name in ("requests", "tokens")
-        if (limit := answer.get(f"fast_{name}_a_day")) is not None
-    ]
-    return f"{', '.join(limits)} with Fast a day" if limits else None
 
 
 def _state(answer: Mapping[str, Any]) -> str:

@@ -56,6 +56,24 @@ def test_a_command_can_be_copied_whole(path: Path, flag: str, monkeypatch: pytes
     assert set() == {command for command in commands(result) if not any(command in line for line in lines)}
 
 
+@pytest.mark.parametrize("name", ["fast_listed", "fast_added", "fast_budget"])
+def test_rules_and_budget_are_shown(name: str) -> None:
+    """Each rule with the number by which it is removed, and the limit of a day with what is spent of it."""
+    result = answer(name)
+    text = shown(result, terminal=False, environ={})
+    assert all(re.search(rf"^ +{rule['number']} +{rule['rule']}$", text, re.MULTILINE) for rule in result["rules"])
+    assert ("200 requests with Fast a day" in text) == (name == "fast_budget")
+    spent = shown({**answer("fast_budget"), "fast_budget": {"requests": 3}}, terminal=False, environ={})
+    assert "3 of 200 requests with Fast a day" in spent
+
+
+def test_a_code_is_no_warning_for_people() -> None:
+    """A page has the sentences for the codes of its warnings, and a warning that is a sentence itself."""
+    coded = {**answer("install"), "warnings": ["hook_untrusted", "It is so."], "warning_messages": ["Trust it."]}
+    text = shown(coded, terminal=False, environ={})
+    assert ("hook_untrusted" in text, "! It is so." in text, "! Trust it." in text) == (False, True, True)
+
+
 def test_colours_are_for_terminals_that_want_them() -> None:
     """NO_COLOR (no-color.org) turns them off; a pipe never has them."""
     result = answer("status_ready")
