@@ -4,9 +4,36 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import dataclass
 
 from cfp.commands.verification import DEFAULT_TIMEOUT_S
+from cfp.core.plan.candidate import RouteRequest
 from cfp.core.settings import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteArgs:
+    """The flags of a command that changes the route of an installation."""
+
+    upstream_base: str | None
+    service_tier_policy: str | None
+    upstream_api_key_env: str | None
+    use_provider_auth_file: bool
+    clear_upstream_auth: bool
+    pass_rate_limits: bool | None
+    no_verify: bool
+    verify_timeout: float
+    verbose_proxy: bool
+
+    def request(self) -> RouteRequest:
+        return RouteRequest(
+            upstream_base=self.upstream_base,
+            service_tier_policy=Policy(self.service_tier_policy) if self.service_tier_policy else None,
+            upstream_api_key_env=self.upstream_api_key_env,
+            use_provider_auth_file=self.use_provider_auth_file,
+            clear_upstream_auth=self.clear_upstream_auth,
+            pass_rate_limits=self.pass_rate_limits,
+        )
 
 
 def seconds(text: str) -> float:

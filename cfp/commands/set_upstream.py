@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfp.commands.command import Command, always
-from cfp.commands.route_flags import add_clear_argument, add_rate_limit_argument, add_route_arguments
+from cfp.commands.route_flags import RouteArgs, add_clear_argument, add_rate_limit_argument, add_route_arguments
 from cfp.commands.settle import settle, switch_for
 from cfp.commands.verification import remember, skipped_verification, tier_warnings, verify_candidate
 from cfp.core.facts import Facts
@@ -17,7 +17,6 @@ from cfp.core.plan.set_upstream import UpstreamPlan, plan_set_upstream
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.provider import is_same_url
 from cfp.core.route_report import RouteWarning, route_and_auth, route_warnings, warning_fields
-from cfp.core.settings import Policy
 from cfp.core.state import state_of, uses_proxy
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.host.survey import RequestedAddress
@@ -38,27 +37,8 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Args:
-    upstream_base: str | None
-    service_tier_policy: str | None
-    upstream_api_key_env: str | None
-    use_provider_auth_file: bool
-    clear_upstream_auth: bool
-    pass_rate_limits: bool | None
-    no_verify: bool
-    verify_timeout: float
+class Args(RouteArgs):
     restart: bool
-    verbose_proxy: bool
-
-    def request(self) -> RouteRequest:
-        return RouteRequest(
-            upstream_base=self.upstream_base,
-            service_tier_policy=Policy(self.service_tier_policy) if self.service_tier_policy else None,
-            upstream_api_key_env=self.upstream_api_key_env,
-            use_provider_auth_file=self.use_provider_auth_file,
-            clear_upstream_auth=self.clear_upstream_auth,
-            pass_rate_limits=self.pass_rate_limits,
-        )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

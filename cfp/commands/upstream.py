@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cfp.commands.command import Command
-from cfp.commands.route_flags import add_clear_argument, add_rate_limit_argument, add_route_arguments
+from cfp.commands.route_flags import RouteArgs, add_clear_argument, add_rate_limit_argument, add_route_arguments
 from cfp.commands.set_upstream import RouteChange, change_route
 from cfp.commands.settle import settle
 from cfp.core.facts import Facts
 from cfp.core.keys.bearer import is_key
 from cfp.core.plan.candidate import RouteRequest
 from cfp.core.route_report import key_available
-from cfp.core.settings import Policy, upstream_url
+from cfp.core.settings import upstream_url
 from cfp.core.state import state_of
 from cfp.core.upstreams.plan import (
     UpstreamFiles,
@@ -54,30 +54,11 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Args:
+class Args(RouteArgs):
     operation: str
     name: str | None
-    upstream_base: str | None
-    service_tier_policy: str | None
-    upstream_api_key_env: str | None
-    use_provider_auth_file: bool
-    clear_upstream_auth: bool
     from_stdin: bool
-    pass_rate_limits: bool | None
     replace: bool
-    no_verify: bool
-    verify_timeout: float
-    verbose_proxy: bool
-
-    def request(self) -> RouteRequest:
-        return RouteRequest(
-            upstream_base=self.upstream_base,
-            service_tier_policy=Policy(self.service_tier_policy) if self.service_tier_policy else None,
-            upstream_api_key_env=self.upstream_api_key_env,
-            use_provider_auth_file=self.use_provider_auth_file,
-            clear_upstream_auth=self.clear_upstream_auth,
-            pass_rate_limits=self.pass_rate_limits,
-        )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

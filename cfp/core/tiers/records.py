@@ -67,8 +67,11 @@ class TierRecord:
         """Return the record after one more success with the tier; `echoed` is the tier in the answer."""
         return self.with_answers({echoed: 1}, now)
 
-    def with_answers(self, echoed: Mapping[str | None, int], now: float) -> TierRecord:
-        """Return the record after more successes with the tier: how many, by the tier in the answer."""
+    def with_answers(self, echoed: Mapping[str | None, int], now: float, *, refused: bool = False) -> TierRecord:
+        """Return the record after more successes with the tier: how many, by the tier in the answer.
+
+        refused  the refusal is newer than they are
+        """
         echoes = dict(self.echoes)
         for tier, count in echoed.items():
             if tier is not None:
@@ -76,7 +79,7 @@ class TierRecord:
                 if name not in echoes and len(echoes) >= _MOST_NAMES and name != self.tier:
                     name = _OTHER
                 echoes[name] = echoes.get(name, 0) + count
-        return replace(self, at=now, refused=False, answers=self.answers + sum(echoed.values()), echoes=echoes)
+        return replace(self, at=now, refused=refused, answers=self.answers + sum(echoed.values()), echoes=echoes)
 
     def with_refusal(self, now: float) -> TierRecord:
         return replace(self, at=now, refused=True)

@@ -16,7 +16,7 @@ from cfp.proxy.exchange.exchange import Exchange
 from cfp.proxy.exchange.local_exchange import write_local
 from cfp.proxy.exchange.phases import AWAITING, RELAYING
 from cfp.proxy.exchange.routing import Destination
-from cfp.proxy.http import content_coding
+from cfp.proxy.http.content_coding import readable
 from cfp.proxy.http.local_responses import LocalResponse
 from cfp.proxy.http.response_relay import ResponseRelay
 
@@ -53,7 +53,7 @@ class ModelsExchange(Exchange):
 
     async def _replace(self, relay: ResponseRelay, head: ResponseHead) -> None:
         coding = head.fields.get(b"content-encoding", b"identity").lower()
-        entries = await self._entries(head.status, _decoded(coding, b"".join(relay.held_pieces)))
+        entries = await self._entries(head.status, readable(coding, b"".join(relay.held_pieces), _DECODED_LIMIT))
         self._task = None
         if entries is not None:
             self._send_catalog(entries)
@@ -90,13 +90,3 @@ class ModelsExchange(Exchange):
         write_local(self._client, self._head, 200, serialise(entries), close=close)
         self._end()
         self._client.end_conversation(close=close)
-
-
-def _decoded(coding: bytes, body: bytes) -> bytes:
-    """Return the body in clear; empty where it cannot be decoded."""
-    if coding == b"identity":
-        return body
-    try:
-        return content_coding.decode(coding, body, _DECODED_LIMIT)
-    except (content_coding.Undecodable, content_coding.TooLarge):
-        return b""

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from cfp.proxy.http import content_coding
+from cfp.proxy.http.content_coding import readable
 from cfp.proxy.http.messages import ResponseHead
 
 MOST_SECONDS: Final = 60
@@ -67,7 +67,7 @@ def with_retry_after(head: ResponseHead, body: bytes) -> ResponseHead:
     if head.status != 429 or b"retry-after" in head.fields:
         return head
     coding = head.fields.get(b"content-encoding", b"identity").lower()
-    seconds = seconds_to_wait(_decoded(coding, body), head.fields)
+    seconds = seconds_to_wait(readable(coding, body, _DECODED_LIMIT), head.fields)
     if seconds is None:
         return head
     name, value = b"retry-after", b"%d" % seconds
@@ -95,16 +95,6 @@ def _is_rate_limit(codes: str, words: str) -> bool:
     if _NO_RATE_CODE.search(codes):
         return False
     return bool(_RATE_CODE.search(codes) or (not _NO_RATE.search(words) and _RATE.search(words)))
-
-
-def _decoded(coding: bytes, body: bytes) -> bytes:
-    """Return the body without its content coding; empty, and so of no meaning, where it cannot be read."""
-    if coding == b"identity":
-        return body
-    try:
-        return content_coding.decode(coding, body, _DECODED_LIMIT)
-    except (content_coding.Undecodable, content_coding.TooLarge):
-        return b""
 
 
 def _read(body: bytes) -> tuple[str, str]:

@@ -56,12 +56,7 @@ class TierTrial:
 
 def names_tier(body: bytes, coding: bytes) -> bool:
     """Whether the body of an error names the tier."""
-    from cfp.proxy.http import content_coding  # noqa: PLC0415  not needed to listen
+    from cfp.proxy.http.content_coding import readable  # noqa: PLC0415  not needed to listen
 
-    if coding != b"identity":
-        try:
-            body = content_coding.decode(coding, body, 1 << 18)
-        except (content_coding.Undecodable, content_coding.TooLarge):
-            return False
-    lowered = body.lower()
+    lowered = readable(coding, body, 1 << 18).lower()
     return any(name in lowered for name in _NAMES)

@@ -47,6 +47,16 @@ def decode(coding: bytes, data: Body, cap: int) -> bytes:
     raise Undecodable("unknown content coding")
 
 
+def readable(coding: bytes, data: bytes, cap: int) -> bytes:
+    """Return a body in clear; empty, and so of no meaning, where it cannot be decoded or exceeds `cap` bytes."""
+    if coding == b"identity":
+        return data
+    try:
+        return decode(coding, data, cap)
+    except (Undecodable, TooLarge):
+        return b""
+
+
 def encode(coding: bytes, parts: Sequence[Body]) -> bytes:
     """Encode a body, in parts, with a coding that `decode` knows."""
     if coding == b"zstd":

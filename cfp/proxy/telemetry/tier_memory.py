@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from time import time
@@ -72,6 +73,7 @@ class TierMemory:
     def add(self, lines: Sequence[LogLine]) -> None:
         """Count the answers to this worker's requests with a tier; those of one batch together, which is cheap."""
         counts: dict[tuple[str | None, str], dict[str | None, int]] = {}
+        began: dict[tuple[str | None, str], str] = {}  # the newest request of each
         for line in lines:
             tier = line.service_tier_after
             if tier is None or not line.eligible or tier in STANDARD or not line.outcome.went_through:
@@ -80,8 +82,9 @@ class TierMemory:
                 echoes = counts.setdefault((line.model, tier), {})
                 echoed = line.response_service_tier
                 echoes[echoed] = echoes.get(echoed, 0) + 1
+                began[line.model, tier] = max(line.ts, began.get((line.model, tier), ""))
         for (model, tier), echoes in counts.items():
-            self._answered(model, tier, echoes)
+            self._answered(model, tier, echoes, began[model, tier])
 
     async def written(self) -> None:
         """Return when no write is in progress."""
@@ -96,10 +99,12 @@ class TierMemory:
             self._start()
             await self.written()
 
-    def _answered(self, model: str | None, tier: str, echoed: dict[str | None, int]) -> None:
+    def _answered(self, model: str | None, tier: str, echoed: dict[str | None, int], began: str) -> None:
         before = self._record(model, tier)
-        after = before.with_answers(echoed, self._clock())
-        if after.tier == self._tier:
+        # Lines come in batches: these requests may be older than a refusal that came meanwhile.
+        refused = before.refused and datetime.fromisoformat(began).timestamp() <= before.at
+        after = before.with_answers(echoed, self._clock(), refused=refused)
+        if after.tier == self._tier and not refused:
             self.refusals.models.discard(model)
         is_news = before.refused or before.answers < _TELLING or before.echoes.keys() != after.echoes.keys()
         self._keep(after, urgent=is_news)

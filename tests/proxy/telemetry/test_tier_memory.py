@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,17 @@ def memory(tmp_path: Path) -> Memory:
     return Memory(tmp_path / "fast_proxy.tiers.json")
 
 
-def line(model: str = "m", tier: str | None = "priority", echoed: str | None = None, **other: Any) -> LogLine:
+def line(
+    model: str = "m",
+    tier: str | None = "priority",
+    echoed: str | None = None,
+    *,
+    began: float = NOW + 1,
+    **other: Any,
+) -> LogLine:
     usual = {"request_id": "own00000001", "status": 200, "eligible": True, "ending": "completed"}
-    return LogLine(ts="", model=model, service_tier_after=tier, response_service_tier=echoed, **{**usual, **other})
+    ts = datetime.fromtimestamp(began, UTC).isoformat()
+    return LogLine(ts=ts, model=model, service_tier_after=tier, response_service_tier=echoed, **{**usual, **other})
 
 
 @asynchronous
@@ -108,6 +117,20 @@ async def test_a_success_with_the_tier_ends_a_refusal(memory: Memory) -> None:
     assert "m" not in running.refusals.models
     await running.close()
     assert [False] == [record.refused for record in memory.on_disk()]
+
+
+@asynchronous
+async def test_an_older_success_ends_no_refusal(memory: Memory) -> None:
+    """Its line comes with a batch, when a later request has been refused already."""
+    running = memory.open()
+    running.refusals.add("m")
+    running.add([line(began=NOW - 2), line(began=NOW - 1)])
+    assert "m" in running.refusals.models
+    await running.close()
+    assert [(True, 2)] == [(record.refused, record.answers) for record in memory.on_disk()]
+    running.add([line(began=NOW - 1), line(began=NOW + 1)])
+    assert "m" not in running.refusals.models
+    await running.close()
 
 
 @asynchronous
