@@ -202,7 +202,7 @@ def test_the_traps_work(machine: Machine) -> None:
 
 
 def test_a_session_with_a_living_worker_leaves_no_trace(codex: Machine) -> None:
-    """The hook's no-op writes nothing: every file of ours is as it was, but for the worker's own request log."""
+    """The hook's no-op writes nothing: every file of ours is as it was, but for the worker's own of the turns."""
     _installed(codex)
     codex.turn()
     before = _ours(codex)
@@ -237,8 +237,9 @@ def test_the_no_op_is_light(machine: Machine) -> None:
 
 
 def _ours(machine: Machine) -> dict[str, tuple[int, bytes]]:
-    log = Path(STATE) / "state" / "fast_proxy.jsonl"
-    return {name: entry for name, entry in machine.files().items() if name != str(log)}
+    """The files of the home, but for what the worker writes of the turns themselves."""
+    of_turns = {str(Path(STATE) / "state" / name) for name in ("fast_proxy.jsonl", "fast_proxy.tiers.json")}
+    return {name: entry for name, entry in machine.files().items() if name not in of_turns}
 
 
 def test_a_provider_that_moved_away_is_left_alone(codex: Machine) -> None:

@@ -63,7 +63,7 @@ def _wait_for_history(machine: Machine) -> None:
     """Wait until a new worker has read the log of the one before it, which it does once it serves."""
     url = f"http://127.0.0.1:{machine.port}/__codex_fast_proxy/api/events"
     with httpx.stream("GET", url, trust_env=False, timeout=20) as events:
-        next(line for line in events.iter_lines() if '"kind":"generation"' in line)
+        next(line for line in events.iter_lines() if '"purpose":"generation"' in line)
 
 
 @pytest.mark.parametrize(
