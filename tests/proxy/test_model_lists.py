@@ -226,7 +226,8 @@ async def test_two_requests_at_once_run_the_cli_once(tmp_path: Path) -> None:
             client.get(FOR_CODEX)
         first, second = [models(await client.response()) for client in clients]
         assert [BUNDLED, ALIAS] == first == second
-        (tmp_path / "bin" / "codex").unlink()
+        for program in (tmp_path / "bin").iterdir():
+            program.unlink()
         clients[0].get(FOR_CODEX)
         assert first == models(await clients[0].response())
         for client in clients:

@@ -116,8 +116,8 @@ class RotatingFile:
         self._descriptor = append_to(self._path)
         stat_result = os.fstat(self._descriptor)
         self._identity, self._size = (stat_result.st_dev, stat_result.st_ino), stat_result.st_size
-        # A worker that is killed while it writes leaves a line without an end.
-        self._torn = self._size > 0 and last_bytes(self._path, 1, whole_lines=False) != b"\n"
+        # A worker that is killed while it writes leaves a line without an end. Who cannot read (Windows) cannot tell.
+        self._torn = last_bytes(self._path, 1, whole_lines=False) not in {b"", b"\n"}
 
     def _rotated(self) -> bool:
         """Move the full file away and open a new one, unless that was refused within the last second."""
