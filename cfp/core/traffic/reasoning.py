@@ -1,7 +1,7 @@
 """Counts of reasoning tokens that recur: a sign that something ends the reasoning at fixed places.
 
 Some GPT-5.5 answers were seen to end their reasoning at 516, 1034 or 1552 tokens far more often than at the counts
-beside these (openai/codex issue 30364). Some models report counts in steps, as multiples of 64: there a count recurs
+beside these (openai/codex#30364). Some models report counts in steps, as multiples of 64: there a count recurs
 by itself, and only its neighbours among those steps tell whether it does so too often.
 """
 
