@@ -95,6 +95,7 @@ def test_rules_reach_a_running_proxy_with_the_next_session(codex: Machine) -> No
     assert "priority" == codex.turn().json()["service_tier"]
 
 
+@pytest.mark.codex_since("0.150", "no message of 0.130 has a subagent's name")
 def test_a_subagent_over_a_websocket(codex: Machine) -> None:
     """Over a WebSocket Codex names the sender in each message: a rule decides there as over HTTP."""
     team = Switchboard(calls=[SPAWN], gather=3)

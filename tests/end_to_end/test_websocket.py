@@ -75,7 +75,7 @@ def test_a_turn_over_websocket_gets_the_tier(speaking: Speaking, provider: str) 
     fields = ("status", "service_tier_after", "service_tier_injected", "response_service_tier", "error_type")
     assert [200, "priority", True, "priority", None] == [turn[name] for name in fields]
     assert 0 < turn["first_byte_ms"] <= turn["duration_ms"]
-    assert handshake.header("thread-id") == turn["session"]
+    assert (handshake.header("thread-id") or handshake.header("thread_id")) == turn["session"]  # 0.130: thread_id
 
 
 def test_the_users_own_tier_stays(speaking: Speaking, codex_version: Version) -> None:
