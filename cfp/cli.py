@@ -253,13 +253,14 @@ def _truth_about_interrupts(host: Host) -> Iterator[None]:
 def _failure(error: CfpError) -> Result:
     words = message(error.code, error.details)
     status = str(error.details.get("status_name", "error"))
-    extra = {name: value for name, value in error.details.items() if name not in _RESERVED}
+    extra = {name: value for name, value in error.details.items() if name not in _RESERVED | _WORDS}
     if isinstance(error, CutShort):
         extra["changed"] = error.details["changed"]
     return _error(error.code, words.sentence, words.action, error.exit_code, status=status, extra=extra)
 
 
 _RESERVED = frozenset({"status", "status_name", "error", "code", "next_user_action", "changed"})
+_WORDS = frozenset({"provider_flag", "key_flag", "use_key"})  # of the commands that a message names
 
 
 def _error(

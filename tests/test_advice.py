@@ -34,12 +34,23 @@ def test_the_usual_home_behind_a_link_needs_no_flag(tmp_path: Path) -> None:
     assert "" == home_flag(Layout(tmp_path / "link"), of_user(tmp_path))
 
 
+# What completes a command before it gets the flag.
+_FLAGS = {
+    "{provider_flag}": " --provider relay",
+    "{key_flag}": " --from-stdin",
+    "{flags}": " --from-env NAME",
+    "{use_key}": "install --start --use-provider-auth-file",
+}
+
+
 @pytest.mark.parametrize("action", sorted({text.action for text in all_messages() if commands_in(text.action)}))
 def test_every_command_takes_the_flag(action: str) -> None:
     """Behind its verb and once, so that the line is one that the program takes.
 
     Other programs' commands are left alone, and one that is about another home keeps the home that it names.
     """
+    for placeholder, words in _FLAGS.items():
+        action = action.replace(placeholder, words)
     for command in commands_in(at_home(action, " --codex-home '/a b'")):
         program, verb, *rest = shlex.split(re.sub(r"--port (NUMBER|\{free_port\})", "--port 8788", command))
         if program != "codex-fast-proxy" or verb not in COMMANDS or "--help" in rest:

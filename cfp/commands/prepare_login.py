@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+from cfp.advice import quoted
 from cfp.commands.command import Command
 from cfp.commands.settle import settle
 from cfp.commands.verification import codex_files
@@ -13,6 +14,7 @@ from cfp.core.keys.bearer import is_key
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.prepare_login import LoginPlan, login_provider, plan_prepare_login
 from cfp.core.provider import BUILT_IN_URL, provider_url
+from cfp.core.route_report import key_steps
 from cfp.core.state import state_of
 from cfp.errors import Refused
 from cfp.host.home import LOCK_TIMEOUT_S, Host
@@ -27,7 +29,7 @@ from cfp.result import Result
 
 EXAMPLES = (
     ("", "show which key would be saved; writes nothing and shows no key"),
-    ("--apply", "save it in a file that only you can read"),
+    ("--apply", "save it in a file that only you can read; asks for it on a terminal where Codex sends none"),
     ("--from-stdin --apply", "save a key that you enter; it is not shown"),
     ("--from-env RELAY_API_KEY --apply", "save the key that this variable has"),
     ("--source-auth-key RELAY_API_KEY --apply", "save the key that auth.json has under this name"),
@@ -63,7 +65,13 @@ def run(args: Args, host: Host) -> Result:
         check_place(host.place)
     recovered = settle(host, "prepare-chatgpt-login") if args.apply else {}
     entered = Secret(host.enter_key()) if args.from_stdin else None
-    facts, key, plan = _look(args, host, entered, settled=args.apply)
+    try:
+        facts, key, plan = _look(args, host, entered, settled=args.apply)
+    except Refused as refusal:
+        if refusal.code != "source_key_unknown" or not _may_ask(args, host):
+            raise
+        entered = Secret(host.enter_key())
+        facts, key, plan = _look(args, host, entered, settled=True)
     if args.apply and plan.change is not None:
         with locked(host.journal, "prepare-chatgpt-login", LOCK_TIMEOUT_S) as (lease, _):
             facts, key, plan = _look(args, host, entered, settled=True)
@@ -78,6 +86,12 @@ def run(args: Args, host: Host) -> Result:
                 changes=(plan.change,) if plan.change is not None else (),
             )
     return _result(args, facts, key, plan, recovered)
+
+
+def _may_ask(args: Args, host: Host) -> bool:
+    """Whether a person at a terminal, who wants a key saved and has named none, can be asked for it."""
+    is_named = args.from_stdin or args.from_env is not None or args.source_auth_key is not None
+    return args.apply and not is_named and host.has_user()
 
 
 def _look(
@@ -98,22 +112,34 @@ def _look(
 
 def _key(args: Args, host: Host, facts: Facts, provider: str, entered: Secret | None) -> keys.ProviderKey:
     """Return the key to save, from the place that the command line names; raises Refused(source_key_unknown)."""
+    steps = key_steps(facts, provider)
     if entered is not None:
         if not is_key(entered.reveal()):
-            raise Refused("source_key_unknown", provider=provider, place="the standard input had none")
+            place = "the standard input had none" if args.from_stdin else "none was entered"
+            raise Refused("source_key_unknown", provider=provider, place=place, **steps)
         return keys.ProviderKey(secret=entered, location=keys.KeyLocation.STDIN, name="")
     source, place = None, "Codex sends none now"
     if args.from_env is not None:
-        source, place = keys.KeySource.env(args.from_env), f"no variable {redact(args.from_env)} is set"
+        source, place = (
+            keys.KeySource.env(args.from_env),
+            f"no variable {redact(args.from_env)} is set here or in {host.layout.dotenv}",
+        )
     elif args.source_auth_key is not None:
         source = keys.KeySource.auth_json(args.source_auth_key)
         place = f"auth.json has no key under {redact(args.source_auth_key)}"
-    key = keys.discover_key(codex_files(host, facts.codex_config), provider, source=source)
+    files = codex_files(host, facts.codex_config)
+    key = keys.discover_key(files, provider, source=source)
+    if key is None and source is None:  # the user may have saved one before
+        settings = facts.settings
+        in_use = settings is not None and settings.provider == provider and settings.upstream_api_key_file
+        saved = keys.KeySource.provider_auth_file(settings.key_entry if settings is not None and in_use else provider)
+        key = keys.discover_key(files, provider, host.disk.read(host.layout.provider_auth), source=saved)
+
     if key is not None:
         return key
     if facts.auth_flaw and args.from_env is None:  # nobody finds a key in it, whatever it is called
         raise Refused("auth_json_broken", auth_json=str(host.layout.auth), reason=facts.auth_flaw)
-    raise Refused("source_key_unknown", provider=provider, place=place)
+    raise Refused("source_key_unknown", provider=provider, place=place, **steps)
 
 
 def _upstream(facts: Facts, provider: str) -> str:
@@ -123,10 +149,18 @@ def _upstream(facts: Facts, provider: str) -> str:
     return provider_url(facts.codex_config, provider) or BUILT_IN_URL
 
 
+def _flags(args: Args) -> str:
+    """Return the command line's flags for the key, each behind a space."""
+    named = {"--provider": args.provider, "--source-auth-key": args.source_auth_key, "--from-env": args.from_env}
+    words = [f" {flag} {quoted(value)}" for flag, value in named.items() if value is not None]
+    return "".join([*words, *([" --from-stdin"] if args.from_stdin else [])])
+
+
 def _result(args: Args, facts: Facts, key: keys.ProviderKey, plan: LoginPlan, recovered: dict[str, object]) -> Result:
     status = "already_prepared" if plan.matches else "prepared" if args.apply else "dry_run"
     in_use = facts.settings is not None and facts.settings.upstream_api_key_file
     done = RESULTS["login_dry_run" if status == "dry_run" else "login_ready" if in_use else "login_prepared"]
+    done = done.filled({**key_steps(facts, plan.provider), "flags": _flags(args)})
     return Result(
         status=status,
         fields={

@@ -125,12 +125,12 @@ def _add(args: Args, name: str, host: Host) -> Result:
 
 
 def _check_entered(args: Args, host: Host, entered: Secret) -> None:
-    """Raises Refused(source_key_unknown), Failed(upstream_key_malformed)."""
+    """Raises Refused(no_key_entered), Failed(upstream_key_malformed)."""
     settings = host.survey(settled=True).settings
     if settings is None:
         raise Refused("not_enabled")
     if not is_key(entered.reveal()):
-        raise Refused("source_key_unknown", provider=settings.provider, place="the standard input had none")
+        raise Refused("no_key_entered", name=args.name)
     upstream = settings.upstream_base if args.upstream_base is None else upstream_url(args.upstream_base)
     keys.checked_bearer(keys.ProviderKey(secret=entered, location=keys.KeyLocation.STDIN, name=""), upstream)
 

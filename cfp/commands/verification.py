@@ -10,7 +10,7 @@ from cfp.core.facts import Facts
 from cfp.core.identities import Identity
 from cfp.core.policy import EffectivePolicy
 from cfp.core.provider import BUILT_IN
-from cfp.core.route_report import RouteWarning, obstacle_details, policy_in_effect, stands_in_the_way
+from cfp.core.route_report import RouteWarning, key_steps, obstacle_details, policy_in_effect, stands_in_the_way
 from cfp.core.settings import Settings
 from cfp.core.tiers.names import FLEX, PRIORITY, canonical
 from cfp.core.tiers.records import REFUSAL_STATUSES
@@ -179,20 +179,22 @@ def candidate_key(
 ) -> keys.ProviderKey | None:
     """Return the key that this route would send; None where it sends none.
 
-    Raises Refused: `unknown`, chatgpt_login_not_sent, a `KeyObstacle`; Failed(auth_command_failed).
+    Raises Refused: `unknown`, chatgpt_login_not_sent, saved_key_unused, a `KeyObstacle`; Failed(auth_command_failed).
     """
     doc = facts.codex_config
     key = _discover(host, doc, settings)
     if key is not None:
         return key
     provider, named, files = settings.provider, settings.overrides_auth, codex_files(host, doc)
+    steps = key_steps(facts, provider)
     if not named and keys.sends_login(files, provider):
-        raise Refused("chatgpt_login_not_sent", provider=provider)
+        saved = provider in facts.provider_keys
+        raise Refused("saved_key_unused" if saved else "chatgpt_login_not_sent", provider=provider, **steps)
     obstacle = stands_in_the_way(facts, settings)
     if obstacle is not None:
         raise Refused(obstacle, **obstacle_details(facts, provider))
     if named or keys.sends_key(files, provider):
-        raise Refused(unknown, provider=provider)
+        raise Refused(unknown, provider=provider, **steps)
     return None
 
 

@@ -15,7 +15,10 @@ from cfp.core.plan.repair import plan_recovery, unrepairable
 from cfp.core.plan.session import sends_here
 from cfp.core.plan.worker import port_details
 from cfp.core.policy import FastBehavior, fast_behavior
+from cfp.core.provider import active_provider, is_third_party, provider_url
 from cfp.core.route_report import (
+    codex_identity,
+    is_key_idle,
     key_available,
     key_details,
     key_persistent,
@@ -40,6 +43,7 @@ from cfp.core.verdict.hook_run import hook_obstacle
 from cfp.core.verdict.loading import config_refusal, selection_details, undefined_selection
 from cfp.core.verdict.route import other_provider, override
 from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode, TrafficCode
+from cfp.messages.identities import IDENTITIES
 from cfp.messages.message import Message
 
 Test = Callable[[Facts, Settings], bool]
@@ -155,11 +159,21 @@ def refusal_code(facts: Facts, provider: str) -> DiagnosisCode:
     return "codex_key_missing" if auth is ProviderAuth.ENV_KEY_UNSET else "codex_refuses"
 
 
+# The diagnoses that end where the proxy sends the key that is saved.
+_MENDED_BY_SAVED_KEY: Final = frozenset(
+    {"chatgpt_auth_preserved", "upstream_auth_missing", "upstream_auth_not_persistent"}
+)
+
+
 def message_code_for(facts: Facts, code: DiagnosisCode) -> DiagnosisCode:
-    """Return the code of the message, which depends on the login, the refusal, the home, or streams that are cut."""
+    """Return the code of the message, which depends on the login, the keys, the home, or streams that are cut."""
     if code == "port_shared" and facts.is_default_home:
         return "port_shared_by_default"
     settings = facts.settings
+    if settings is not None and code in _MENDED_BY_SAVED_KEY and is_key_idle(facts, settings):
+        return "saved_key_unused"
+    if settings is not None and code == "upstream_auth_missing" and settings.upstream_api_key_env is not None:
+        return "upstream_variable_missing"
     if settings is not None and code == "chatgpt_auth_preserved":
         return _PRESERVED.get(route_identity(facts, settings).through_proxy, code)
     if settings is not None and code == "codex_refuses":
@@ -208,9 +222,7 @@ def diagnose(facts: Facts) -> Diagnosis:
         return obstacle
     settings = facts.settings
     if settings is None or not is_enabled(facts):
-        unfinished = state_of(facts) is State.RESTORED_DEFERRED
-        message_code: DiagnosisCode | None = "uninstall_unfinished" if unfinished else None
-        return Diagnosis(code="not_enabled", level=Severity.ATTENTION, message_code=message_code)
+        return _not_enabled(facts)
     for code, level, holds in _ROWS:
         if holds(facts, settings):
             text = message_code_for(facts, code)
@@ -251,6 +263,22 @@ def _traffic_details(facts: Facts, settings: Settings) -> dict[str, Any]:
     trouble = traffic(facts).trouble
     of_tier = {"tier": settings.service_tier, "models": refused_models(facts, settings)}
     return of_tier if trouble is None else {**of_tier, **trouble.details(facts.now)}
+
+
+def _not_enabled(facts: Facts) -> Diagnosis:
+    """Return the diagnosis of a home without the proxy; where Codex sends its login there, with the way to a key."""
+    provider = active_provider(facts.codex_config) if facts.settings is None else facts.settings.provider
+    code: DiagnosisCode | None = None
+    details: dict[str, Any] = {}
+    if state_of(facts) is State.RESTORED_DEFERRED:
+        code = "uninstall_unfinished"
+    elif provider is not None and not (facts.settings is not None and facts.settings.overrides_auth):
+        identity = codex_identity(facts, provider)
+        third_party = is_third_party(provider, provider_url(facts.codex_config, provider))
+        if third_party and identity.may_be_a_login and identity is not Identity.UNKNOWN:
+            code = "not_enabled_key_saved" if provider in facts.provider_keys else "not_enabled_with_login"
+            details = {"provider": provider, "login": IDENTITIES[identity]}
+    return Diagnosis(code="not_enabled", level=Severity.ATTENTION, message_code=code, details=details)
 
 
 def _obstacle(facts: Facts) -> Diagnosis | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from cfp.core.identities import (
     NEWEST,
     OLDEST,
     Identity,
+    ProviderAuth,
     authorization_variable,
     identity_through_proxy,
     names_own_key,
@@ -24,8 +26,9 @@ from cfp.core.identities import (
 from cfp.core.keys.flaws import FlawedKey, KeyFlaw, may_be_a_key
 from cfp.core.keys.obstacles import KeyObstacle, key_obstacle
 from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy, fast_behavior, mode_of_keys
-from cfp.core.provider import env_key, host_of, is_third_party
+from cfp.core.provider import active_provider, env_key, host_of, is_third_party
 from cfp.core.settings import Settings, loopback_port
+from cfp.core.state import is_enabled
 from cfp.core.verdict.route import profile_urls
 from cfp.errors import Refused
 from cfp.messages import message
@@ -209,6 +212,8 @@ def route_and_auth(facts: Facts, settings: Settings, *, pending: bool = False) -
     text = HINTS[hint].filled(key_details(facts, settings))
     if hint == "own_key":
         hint = "ready"
+    elif hint in {"needs_auth_split", "needs_persistent_env"} and is_key_idle(facts, settings):
+        text = HINTS["saved_key_unused"].filled(key_details(facts, settings))
     elif pending and hint == "ready":
         hint, text = "needs_auth_split", HINTS["not_loaded_yet"]
     block: dict[str, Any] = {
@@ -334,10 +339,52 @@ def unsendable_key(facts: Facts, settings: Settings) -> FlawedKey | None:
 
 
 def key_details(facts: Facts, settings: Settings) -> dict[str, str]:
-    """Return the values of the placeholders `key_place`, `key_flaw` and `variable`."""
-    named = {"variable": settings.upstream_api_key_env or ""}
+    """Return the values of the placeholders about the provider's key and the ways to it."""
+    named = {
+        **key_steps(facts, settings.provider),
+        "variable": settings.upstream_api_key_env or "",
+        "instead": _instead_of_saved_key(facts, settings),
+    }
     key = unsendable_key(facts, settings)
     return named if key is None else {**named, "key_place": key.place, "key_flaw": FLAWS[key.flaw]}
+
+
+def key_steps(facts: Facts, provider: str) -> dict[str, str]:
+    """Return what completes the commands that give the proxy a provider's key.
+
+    provider_flag  that of `prepare-chatgpt-login` where it would choose another provider by itself
+    key_flag       that of a key which the user enters, where Codex sends none that can be copied
+    use_key        the command that lets the proxy send the saved key
+    """
+    settings = facts.recorded_settings
+    usual = settings.provider if settings is not None else active_provider(facts.codex_config)
+    flag = "" if provider == usual else f" --provider {shlex.quote(provider)}"
+    enabled = settings is not None and settings.provider == provider and is_enabled(facts)
+    return {
+        "provider_flag": flag,
+        "key_flag": "" if _can_be_copied(facts, provider) else " --from-stdin",
+        "use_key": f"{'set-upstream' if enabled else f'install --start{flag}'} --use-provider-auth-file",
+    }
+
+
+def _can_be_copied(facts: Facts, provider: str) -> bool:
+    """Whether Codex sends the provider a lasting key, and the proxy has the URL that it is for."""
+    settings = facts.recorded_settings
+    auth = provider_auth(facts.codex_config, provider, facts.environment | facts.user_environment)
+    is_key = codex_identity(facts, provider) in {Identity.PROVIDER_KEY, Identity.OPENAI_API_KEY}
+    return is_key and auth is not ProviderAuth.COMMAND and (settings is None or settings.upstream is None)
+
+
+def is_key_idle(facts: Facts, settings: Settings) -> bool:
+    """Whether `set-upstream --use-provider-auth-file` would let the proxy send a key that is saved and not in use."""
+    return settings.key_entry in facts.provider_keys and not settings.upstream_api_key_file and not settings.upstream
+
+
+def _instead_of_saved_key(facts: Facts, settings: Settings) -> str:
+    if settings.upstream_api_key_env is None:
+        return f"it passes on {IDENTITIES[codex_identity(facts, settings.provider)]}, which may meet with a 401"
+    lack = "only this process has" if key_available(facts, settings) else "is not set"
+    return f"it looks for the variable {settings.upstream_api_key_env}, which {lack}"
 
 
 def _code(key: FlawedKey) -> RouteWarningCode:

@@ -20,7 +20,7 @@ from cfp.host.disk import Disk, MachineDisk
 from cfp.host.places import read_place
 from cfp.host.profiles import read_profiles
 from cfp.host.programs.hook import broken_program
-from cfp.host.provider.entered_key import enter_key
+from cfp.host.provider.entered_key import enter_key, has_user
 from cfp.host.reserve import Reserve
 from cfp.host.session_version import version_of_home
 from cfp.host.survey import RequestedAddress, home_ownership, survey
@@ -42,7 +42,7 @@ LOCK_TIMEOUT_S = 10.0
 class Host:
     """`environ` is the command's environment.
 
-    `disk` reads its files, `enter_key` asks its user for a key; tests bring their own.
+    `disk` reads its files, `enter_key` asks its user for a key, where `has_user`; tests bring their own.
     """
 
     layout: Layout
@@ -50,6 +50,7 @@ class Host:
     python: str
     disk: Disk = field(default_factory=MachineDisk)
     enter_key: Callable[[], str] = enter_key
+    has_user: Callable[[], bool] = has_user
 
     @classmethod
     def find(cls, codex_home: str | None, environ: Mapping[str, str], python: str) -> Host:

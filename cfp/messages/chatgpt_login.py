@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from cfp.messages.diagnoses import KEEP_KEY, SPLIT
+from cfp.messages.diagnoses import KEEP_KEY, SPLIT, USE_SAVED_KEY
 from cfp.messages.message import CLI, Message
 
 HintCode = Literal[
@@ -13,6 +13,7 @@ HintCode = Literal[
     "not_loaded_yet",
     "needs_persistent_env",
     "needs_auth_split",
+    "saved_key_unused",
     "optional_setup_available",
 ]
 
@@ -38,6 +39,7 @@ HINTS: Final[dict[HintCode, Message]] = {
     "needs_auth_split": Message(
         "Codex's login reaches the provider: the proxy passes it on, and config.toml names no key that would take its place.",
         SPLIT),
+    "saved_key_unused": Message("The provider's key is saved, but the proxy does not send it: {instead}.", USE_SAVED_KEY),
     "optional_setup_available": Message(
         "With API-key login, the provider's API works with Fast, and nothing needs to change. A ChatGPT login adds features of "
         "the App: plug-in marketplace, GitHub and other connectors, a Fast switch, status hints and voice input. Before that "

@@ -10,6 +10,7 @@ SPLIT: Final = (
     f"Run `{CLI} prepare-chatgpt-login --from-stdin --apply` and enter the provider's own key, then "
     f"`{CLI} set-upstream --use-provider-auth-file`."
 )
+USE_SAVED_KEY: Final = f"Run `{CLI} set-upstream --use-provider-auth-file`."
 KEEP_KEY: Final = f"Run `{CLI} prepare-chatgpt-login --from-env {{variable}} --apply`, then `{CLI} set-upstream --use-provider-auth-file`."
 _WHEN_IDLE: Final = f"Wait until no turn is running, then run `{CLI} start`; it cuts off running turns."
 
@@ -43,6 +44,8 @@ DiagnosisCode = Literal[
     "unrecorded",
     "unrecorded_and_lost",
     "not_enabled",
+    "not_enabled_key_saved",
+    "not_enabled_with_login",
     "home_missing",
     "home_deleted",
     "uninstall_unfinished",
@@ -58,10 +61,12 @@ DiagnosisCode = Literal[
     "access_token_preserved",
     "agent_identity_preserved",
     "unknown_login_preserved",
+    "saved_key_unused",
     "codex_refuses",
     "codex_key_missing",
     "codex_sends_no_key",
     "upstream_auth_missing",
+    "upstream_variable_missing",
     "upstream_key_unsendable",
     "upstream_auth_not_persistent",
     "settings_pending_restart",
@@ -114,6 +119,12 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         "config.toml points at the proxy, or at an address that it had, but no record and no backup has the provider's former URL.",
         f"Run `{CLI} install --start --upstream-base URL` with your provider's URL, or set that URL in config.toml."),
     "not_enabled": Message("The proxy is not enabled.", f"Run `{CLI} install --start`."),
+    "not_enabled_key_saved": Message(
+        "The proxy is not enabled. The key of {provider} is saved for it.", f"Run `{CLI} install --start --use-provider-auth-file`."),
+    "not_enabled_with_login": Message(
+        "The proxy is not enabled, and Codex sends {provider} {login}, which may respond with 401.",
+        f"Run `{CLI} prepare-chatgpt-login --from-stdin --apply` and enter the provider's own key, then "
+        f"`{CLI} install --start --use-provider-auth-file`."),
     "home_missing": Message("The Codex home does not exist.", "Start Codex once to create it, or pass another folder with --codex-home."),
     "home_deleted": Message(
         "The Codex home was deleted, and its proxy is still running.", f"Run `{CLI} stop` to stop the proxy; nothing else is left to remove."),
@@ -155,6 +166,7 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "unknown_login_preserved": Message(
         "Codex's login cannot be read here, or is of a kind that this program does not know, and the proxy passes it on to the provider.",
         SPLIT),
+    "saved_key_unused": Message("The provider's key is saved, but the proxy does not send it: {instead}.", USE_SAVED_KEY),
     "codex_refuses": Message(
         "Codex refuses to start a turn: it does not accept the keys that config.toml names for the provider, or its login in auth.json.",
         f"Run `{CLI} doctor` for the reason, then `codex exec hello` for Codex's own words."),
@@ -165,7 +177,11 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         "Codex sends the provider no key: config.toml says that its login is the key, and auth.json has none that Codex can read.",
         f"Run `{CLI} doctor` for the reason, then sign in with `codex login`."),
     "upstream_auth_missing": Message(
-        "The proxy should send the provider's key, but the key is missing.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
+        "The proxy should send the provider's key, but no key is saved.", f"Run `{CLI} prepare-chatgpt-login{{key_flag}} --apply`."),
+    "upstream_variable_missing": Message(
+        "The proxy should send the key that the variable {variable} has, but the variable is not set here or in .env of the Codex home.",
+        f"Set it there; or run `{CLI} prepare-chatgpt-login --from-stdin --apply` and enter the key, then "
+        f"`{CLI} set-upstream --use-provider-auth-file`."),
     "upstream_key_unsendable": Message(
         "The key in {key_place} {key_flaw}, so no request with it can succeed.",
         "Save the key again, the key alone."),
@@ -178,7 +194,7 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "proxy_unhealthy": Message("The program at the proxy's address does not respond as the proxy would.", f"Run `{CLI} doctor`."),
     "request_key_missing": Message(
         "The proxy refused the last request, {when}, because the provider's key is missing or has a character that cannot be sent.",
-        f"Run `{CLI} prepare-chatgpt-login --apply`, then send a message in Codex."),
+        f"Run `{CLI} prepare-chatgpt-login{{key_flag}} --apply`, then `{CLI} set-upstream --use-provider-auth-file`, and send a message in Codex."),
     "provider_unreachable": Message(
         "The provider could not be reached for the last request, {when}.",
         f"Check the network and the outbound proxy, and run `{CLI} verify-upstream`; then send a message in Codex."),

@@ -25,6 +25,7 @@ FailureCode = Literal[
     "not_signed_in",
     "auth_command_failed",
     "chatgpt_login_not_sent",
+    "saved_key_unused",
     "upstream_dns",
     "upstream_refused",
     "upstream_unreachable",
@@ -64,7 +65,7 @@ FAILURES: Final[dict[FailureCode, Message]] = {
         "Set `model` in config.toml, or pass --no-verify."),
     "key_unknown": Message(
         "No key was found for {provider}.",
-        "Name the variable that has it with --upstream-api-key-env, or pass --no-verify."),
+        f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the key, then `{CLI} {{use_key}}`."),
     "codex_key_unset": Message(
         "Codex would not start a turn: the variable {variable}, which env_key names for {provider}, is not set, neither in the "
         "environment nor in {dotenv}.",
@@ -88,9 +89,12 @@ FAILURES: Final[dict[FailureCode, Message]] = {
     "chatgpt_login_not_sent": Message(
         "Codex would send its own login to {provider}. Only Codex may send it, so the provider "
         "was not tried.",
-        f"Save the provider's own key with `{CLI} prepare-chatgpt-login --from-stdin --apply`, then run this command again with "
-        "--use-provider-auth-file; or name the key's variable with --upstream-api-key-env NAME. If the provider accepts ChatGPT logins, "
-        "pass --no-verify."),
+        f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the provider's own key, then `{CLI} {{use_key}}`. "
+        "If the provider accepts ChatGPT logins, pass --no-verify."),
+    "saved_key_unused": Message(
+        "Codex would send its own login to {provider}. Only Codex may send it, so the provider was not tried. The provider's own key is "
+        "saved, but this command does not use it.",
+        f"Run `{CLI} {{use_key}}`. If the provider accepts ChatGPT logins, pass --no-verify."),
     "upstream_dns": Message("The host name {host} cannot be resolved: {reason}.", "Check the upstream URL and the network."),
     "upstream_refused": Message("{host} refused the connection.", "Check the upstream URL, and whether the provider is running."),
     "upstream_unreachable": Message("{host} cannot be reached: {reason}.", "Check the network and the proxy environment variables."),

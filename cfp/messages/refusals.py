@@ -41,6 +41,7 @@ RefusalCode = Literal[
     "provider_auth_invalid",
     "nothing_asked",
     "source_key_unknown",
+    "no_key_entered",
     "source_key_short_lived",
     "port_in_use",
     "file_not_editable",
@@ -178,7 +179,7 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "{place} must be the name of a variable, but what stands there looks like a key, so Codex finds none. Nothing was changed.",
         "Put the key into a variable, or into .env in the Codex home, and write the variable's name there."),
     "provider_key_missing": Message(
-        "No key is saved for the provider {provider}.", f"Run `{CLI} prepare-chatgpt-login --apply` to save it."),
+        "No key is saved for the provider {provider}.", f"Run `{CLI} prepare-chatgpt-login{{provider_flag}}{{key_flag}} --apply` to save it."),
     "upstream_key_missing": Message(
         "The environment variable {variable} is not set in this session.", "Set it for this command and for every later session."),
     "provider_auth_invalid": Message(
@@ -187,7 +188,12 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "The command line names nothing to change.", "Pass --upstream-base, --service-tier-policy or a flag for the key."),
     "source_key_unknown": Message(
         "No key for {provider} was found: {place}.",
-        "Pass --from-stdin and enter the key, or name its variable with --from-env NAME, or its entry in auth.json with --source-auth-key NAME."),
+        f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the key; or "
+        f"`{CLI} prepare-chatgpt-login{{provider_flag}} --from-env NAME --apply` with the name of a variable that has it; or "
+        f"`{CLI} prepare-chatgpt-login{{provider_flag}} --source-auth-key NAME --apply` with its name in auth.json."),
+    "no_key_entered": Message(
+        "The standard input had no key for the saved upstream {name}. Nothing was changed.",
+        "Repeat the command with --from-stdin, and enter the key when it asks, or pass the key in by a pipe."),
     "source_key_short_lived": Message(
         "The auth.command of {provider} returns a short-lived key, so a saved key would soon stop working.",
         "There is nothing to do: Codex sends that key with every login."),

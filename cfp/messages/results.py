@@ -128,9 +128,9 @@ RESULTS: Final[dict[ResultCode, Message]] = {
     "upstream_added_active": Message("The present route is saved as {name}."),
     "upstream_removed": Message("{name} is forgotten, and its key with it."),
     "verified": Message("The provider responded as Codex needs it. No setting was changed."),
-    "login_dry_run": Message("A key was found. Nothing was written.", f"Run `{CLI} prepare-chatgpt-login --apply`."),
+    "login_dry_run": Message("A key was found. Nothing was written.", f"Run `{CLI} prepare-chatgpt-login{{flags}} --apply`."),
     "login_prepared": Message(
-        "The provider's key is saved for the proxy.", f"Run `{CLI} set-upstream --use-provider-auth-file`."),
+        "The provider's key is saved for the proxy.", f"Run `{CLI} {{use_key}}`."),
     "login_ready": Message("The provider's key is saved, and the proxy sends it.", "Sign in with ChatGPT when you like."),
     "skill_linked": Message("The skill is linked.", RESTART),
     "skill_unlinked": Message("The skill is not linked.", RESTART),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tests.end_to_end.harness import api_key_login, chatgpt_login, login_config, relay_config
+from tests.end_to_end.harness import KEY_ENV, api_key_login, chatgpt_login, login_config, relay_config
 from tests.homes.acts import Acts, Half, killed
 from tests.lifecycle.block import KEY, PORT, Block
 from tests.staged import in_a_child
@@ -244,6 +244,25 @@ def _after(code: str, error_type: str | None = None, status: int = 502) -> Scena
     )
 
 
+def _key_to_enter(place: Block) -> None:
+    """A ChatGPT login in the place of the provider's key, which auth.json has as well, under a name of its own."""
+    login = json.loads(chatgpt_login()) | {KEY_ENV: KEY}
+    place.lay_out(login_config(place.upstream.base_url), json.dumps(login))
+
+
+def _saved_key(place: Block) -> None:
+    place.lay_out(login_config(place.upstream.base_url), chatgpt_login())
+    _run("prepare-chatgpt-login", "--from-stdin", "--apply")(place)
+
+
+def _lost_variable(place: Block) -> None:
+    """The proxy sends the key of a variable that only auth.json had."""
+    _key_to_enter(place)
+    place.replace("auth.json", KEY_ENV, "OTHER_KEY")
+    place.install("--upstream-api-key-env", "OTHER_KEY")
+    place.replace("auth.json", "OTHER_KEY", "FORMER_KEY")
+
+
 _FORCED: Final = _run("uninstall", "--force")
 
 # ---- Diagnoses ---------------------------------------------------------------------------------------------------
@@ -262,6 +281,10 @@ DIAGNOSED: Final[dict[str, Scenario | str]] = {
     "unrecorded": Scenario(arrange=_unrecorded),
     "unrecorded_and_lost": Scenario(arrange=_lost, words=_url),
     "not_enabled": Scenario(arrange=Block.lay_out),
+    "not_enabled_key_saved": Scenario(arrange=_saved_key),
+    "not_enabled_with_login": Scenario(
+        arrange=lambda place: place.lay_out(login_config(place.upstream.base_url), chatgpt_login())
+    ),
     "home_deleted": Scenario(arrange=_deleted),
     "uninstall_unfinished": Scenario(arrange=_do(_enable, _run("uninstall", "--defer-stop"))),
     "config_not_proxy": Scenario(arrange=_do(_enable, Block.point_elsewhere)),
@@ -276,8 +299,10 @@ DIAGNOSED: Final[dict[str, Scenario | str]] = {
     "access_token_preserved": Scenario(arrange=_signed_in(_ACCESS_TOKEN)),
     "agent_identity_preserved": Scenario(arrange=_signed_in(_AGENT)),
     "unknown_login_preserved": Scenario(arrange=_signed_in(_NEWER_LOGIN)),
+    "saved_key_unused": Scenario(arrange=_do(_saved_key, lambda place: place.install("--no-verify"))),
     "codex_refuses": "a login that only a newer Codex takes: tests/end_to_end/test_identities.py has older ones",
     "upstream_auth_missing": Scenario(arrange=_do(_split, _lose(SAVED_KEY))),
+    "upstream_variable_missing": Scenario(arrange=_lost_variable),
     "upstream_auth_not_persistent": Scenario(arrange=_named_key),
     "codex_sends_no_key": Scenario(arrange=_login_is_the_key, by_hand=_write("auth.json", api_key_login(KEY))),
     "settings_pending_restart": Scenario(arrange=_pending),
@@ -340,6 +365,12 @@ REFUSED: Final[dict[str, Scenario | str]] = {
     "manifest_invalid": Scenario(arrange=_do(_enable, _write(MANIFEST, "{")), asks=_INSTALL),
     "catalog_past_proxy": Scenario(arrange=_catalog_elsewhere, asks=_INSTALL),
     "provider_key_missing": Scenario(arrange=_enable, asks=("set-upstream", "--use-provider-auth-file")),
+    "key_unknown": "the key goes away between two looks: the same commands are followed for the next two",
+    "source_key_unknown": Scenario(
+        arrange=_key_to_enter,
+        asks=_PREPARE,
+        words=lambda _: {"NAME": KEY_ENV},
+    ),
     "provider_auth_invalid": Scenario(
         arrange=_do(_split, _write(SAVED_KEY, "{")), asks=_PREPARE, by_hand=_lose(SAVED_KEY), hand_first=True
     ),
@@ -371,8 +402,8 @@ REFUSED: Final[dict[str, Scenario | str]] = {
     "chatgpt_login_not_sent": Scenario(
         arrange=lambda place: place.lay_out(login_config(place.upstream.base_url), chatgpt_login()),
         asks=_INSTALL,
-        again=("--use-provider-auth-file",),
     ),
+    "saved_key_unused": Scenario(arrange=_saved_key, asks=_INSTALL),
     "codex_sent_no_turn": _REAL_CODEX,
     "no_such_upstream": Scenario(arrange=_enable, asks=("upstream", "use", "main")),
     "upstream_active": Scenario(

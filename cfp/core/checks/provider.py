@@ -24,11 +24,12 @@ from cfp.core.route_report import (
     stands_in_the_way,
     variables_of_new_programs,
 )
+from cfp.core.settings import Settings
 from cfp.core.state import is_enabled, uses_proxy
 from cfp.core.tiers.verdict import TierVerdict
 from cfp.core.verdict.route import place_of_tier
 from cfp.messages import Message, message
-from cfp.messages.diagnoses import DIAGNOSES
+from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode
 from cfp.messages.doctor import FINDINGS, OPTED_OUT, PASSES, WEBSOCKET
 from cfp.messages.identities import IDENTITIES, ROUTE_WARNINGS, ROUTES
 
@@ -130,18 +131,21 @@ def upstream_auth(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     if obstacle is not None:
         return failure(obstacle, message(obstacle, obstacle_details(facts, settings.provider)), **evidence)
     if not key_available(facts, settings):
-        return failure("upstream_auth_missing", DIAGNOSES["upstream_auth_missing"])
+        return failure("upstream_auth_missing", _key_message(facts, settings, "upstream_auth_missing"))
     if route.login_reaches_provider:
-        text = DIAGNOSES[message_code_for(facts, "chatgpt_auth_preserved")]
+        text = _key_message(facts, settings, "chatgpt_auth_preserved")
         return failure("chatgpt_auth_preserved", text, **evidence)
     if not key_persistent(facts, settings):
-        text = DIAGNOSES["upstream_auth_not_persistent"].filled(key_details(facts, settings))
-        return advice("upstream_auth_not_persistent", text)
+        return advice("upstream_auth_not_persistent", _key_message(facts, settings, "upstream_auth_not_persistent"))
     names = variables_of_new_programs(facts, settings.provider)
     if names:
         text = FINDINGS["key_of_new_programs"].filled({"variables": names})
         return advice("key_of_new_programs", text, variables=list(names), **evidence)
     return success(route.message, **evidence)
+
+
+def _key_message(facts: Facts, settings: Settings, code: DiagnosisCode) -> Message:
+    return DIAGNOSES[message_code_for(facts, code)].filled(key_details(facts, settings))
 
 
 def _auth_before_install(facts: Facts, surroundings: DoctorFacts) -> CheckResult:

@@ -11,7 +11,7 @@ from cfp.codex.config_toml import parse as parse_config
 from cfp.core.facts import Facts
 from cfp.core.keys.flaws import may_be_a_key
 from cfp.core.provider import BUILT_IN_URL, Target, is_same_url, provider_url, providers, url_key
-from cfp.core.route_report import check_names, key_available
+from cfp.core.route_report import check_names, key_available, key_steps
 from cfp.core.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -70,7 +70,7 @@ def check_key(facts: Facts, settings: Settings) -> None:
         return
     variable = settings.upstream_api_key_env
     if variable is None:
-        raise Refused("provider_key_missing", provider=settings.provider)
+        raise Refused("provider_key_missing", provider=settings.provider, **key_steps(facts, settings.provider))
     if may_be_a_key(variable):
         raise Refused("invalid_env_name")  # its sentence does not repeat the name
     raise Refused("upstream_key_missing", variable=variable)

@@ -13,6 +13,7 @@ from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.changes import manifest_change, settings_change
 from cfp.core.plan.install import check_readable
 from cfp.core.provider import choose_provider, is_same_url
+from cfp.core.route_report import key_steps
 from cfp.core.settings import Settings
 from cfp.core.state import uses_proxy
 from cfp.core.upstreams.saved import SavedUpstream, parse_upstreams, route_of, serialise_upstreams
@@ -60,7 +61,7 @@ def plan_add(
     if upstream.upstream_api_key_file:
         own = key or stored_keys(files.provider_auth).get(named.key_entry)
         if own is None:
-            raise Refused("provider_key_missing", provider=settings.provider)
+            raise Refused("provider_key_missing", provider=settings.provider, **key_steps(facts, settings.provider))
         auth = with_key(auth, upstream.entry, own)
     changes = list(_changes(facts, files, {**saved, name: upstream}, auth))
     active = settings.upstream

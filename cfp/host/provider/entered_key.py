@@ -6,6 +6,11 @@ import getpass
 import sys
 
 
+def has_user() -> bool:
+    """Whether a person at a terminal can be asked: they see the question, and nobody else sees their answer."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
 def enter_key() -> str:
     """Return the line without its end; "" where there is no standard input, or nothing in it."""
     if sys.stdin is None:
