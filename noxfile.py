@@ -80,7 +80,7 @@ def codex_cli(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Everything that pytest finds, on every core; arguments after `--` go to it."""
-    _install(session, "tests")
+    _install(session, "tests", "install")
     # One more than there are cores: a third of all the time is spent waiting for workers, Codex and browsers.
     at_once = str(1 + (os.cpu_count() or 1))
     session.run("pytest", "-n", at_once, "--dist", "worksteal", "--durations=10", *session.posargs)
@@ -176,7 +176,7 @@ def _demo_from(session: nox.Session, python: str, archive: Path) -> None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """The same with branch coverage, and a report."""
-    _install(session, "tests")
+    _install(session, "tests", "install")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "report", "--show-missing", "--skip-covered")
     session.run("coverage", "report", "--include=journal/*", "--fail-under=100", "--skip-covered")
@@ -185,7 +185,7 @@ def coverage(session: nox.Session) -> None:
 @nox.session
 def deep(session: nox.Session) -> None:
     """The nightly sizes: many more examples, crash points and rounds."""
-    _install(session, "tests")
+    _install(session, "tests", "install")
     session.run(
         "pytest", "--timeout=3600", *session.posargs, env={"HYPOTHESIS_PROFILE": "deep", "CFP_TEST_DEEP": "1"}
     )
@@ -240,9 +240,9 @@ def planted(session: nox.Session) -> None:
 @nox.session
 def lock(session: nox.Session) -> None:
     """Renew .ci/constraints.txt from the newest versions that the declared ranges allow."""
-    kinds = ("lint", "tests", "bench", "fuzz")
+    kinds = ("lint", "tests", "install", "bench", "fuzz")
     groups = [name for kind in kinds for name in nox.project.dependency_groups(PROJECT, kind)]
-    session.install("--upgrade", "-e", ".", "nox", "build", *groups)
+    session.install("--upgrade", "-e", ".", "nox", "build", *PROJECT["build-system"]["requires"], *groups)
     frozen = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
     first = CONSTRAINTS.read_text().splitlines()[0]
     CONSTRAINTS.write_text(f"{first}\n{frozen}")

@@ -11,6 +11,7 @@ from cfp.core.plan.install import InstallPlan, plan_install
 from cfp.errors import Refused
 from cfp.host.home import Host
 from cfp.host.provider.verification import VerificationRequest
+from cfp.host.system.distribution import check_lasting
 from cfp.lifecycle.session import check_changes
 from cfp.places import check_place
 
@@ -18,6 +19,7 @@ from cfp.places import check_place
 def check_machine(host: Host) -> None:
     """Refuse a home in a place, or a program in a Python, that an installation cannot be kept in; raises Refused."""
     check_place(host.place)
+    check_lasting(host.python, host.layout.home, "install --start")
     reason = host.import_error()
     if reason:
         raise Refused("program_not_installed", python=host.python, reason=reason)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -30,7 +29,7 @@ from cfp.host.provider.key_flaws import flawed_keys
 from cfp.host.provider.keys import CodexFiles
 from cfp.host.system import windows
 from cfp.host.system.files import file_use
-from cfp.host.system.interpreters import temporary_folder
+from cfp.host.system.interpreters import system_temporary, temporary_folder
 from cfp.host.system.ownership import entries
 from cfp.host.worker import code_id
 from cfp.host.worker.own_port import own_ports
@@ -233,14 +232,6 @@ class _OwnFiles:
         return self.try_to_read(path)[0]
 
 
-def _system_temporary() -> str:
-    """Return the folder for temporary files; "" where none can be written, as in a sandbox."""
-    try:
-        return tempfile.gettempdir()
-    except FileNotFoundError:
-        return ""
-
-
 @cache
 def describe_runtime() -> Runtime:
     """Describe the code of this process."""
@@ -251,7 +242,7 @@ def describe_runtime() -> Runtime:
         package=code_id.package_path(),
         user_base=code_id.user_base(),
         powershell=powershell_path(os.environ),
-        temporary=temporary_folder(code_id.python_path(), _system_temporary()),
+        temporary=temporary_folder(code_id.python_path(), system_temporary()),
     )
 
 

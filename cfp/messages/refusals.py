@@ -20,6 +20,7 @@ RefusalCode = Literal[
     "home_of_another_user",
     "files_of_another_user",
     "program_not_installed",
+    "program_place_temporary",
     "config_unparseable",
     "config_refused",
     "provider_undefined",
@@ -128,6 +129,10 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "Codex starts the hook and the proxy with {python} alone, without PYTHONPATH and without the current folder, and that Python "
         "cannot start this program: {reason}. Nothing was changed.",
         f"Install codex-fast-proxy with pip into a virtual environment, then run `{CLI} install --start` from there."),
+    "program_place_temporary": Message(
+        "This program runs from {folder}, a cache or temporary folder that is emptied without notice, and this command would write the "
+        "program's path into a place that stays. Nothing was changed.",
+        f"Run `{{install_command}}`, then `{CLI} {{verb}}`."),
     "config_unparseable": Message(
         "{path} is not valid TOML: {reason}. Nothing was changed.",
         "Correct the file by hand; Codex cannot read it either. Where the proxy is enabled, `uninstall --force` puts back the file as it was "
@@ -275,11 +280,11 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "Put the path of codex.exe itself behind `--`."),
     "run_program_missing": Message("The program {program} was not found on PATH.", "Install it, or pass its path."),
     "not_a_checkout": Message("{path} is not inside a git checkout.", "Pass the checkout with --repo."),
-    "skill_missing": Message("There is no SKILL.md in {path}.", "Pass the checkout with --repo-root."),
+    "skill_missing": Message("There is no SKILL.md in {path}.", "Pass a checkout with --repo-root, or none: the program has its own."),
     "skill_place_taken": Message(
-        "{path} is not a link to this checkout, and was not changed.", "Move it away, or pass another folder with --skills-root."),
+        "{path} is not a link to this skill, and was not changed.", "Move it away, or pass another folder with --skills-root."),
     "skill_not_linked": Message(
-        "No link to this checkout can be made at {path}: {reason}.", "Pass a folder of another drive with --skills-root, or copy the checkout there."),
+        "No link to this skill can be made at {path}: {reason}.", "Pass a folder of another drive with --skills-root, or copy {target} there."),
     "benchmark_model_unknown": Message(
         "config.toml names no model, and no Codex CLI was found that could name its default.", f"Run `{CLI} benchmark --model NAME`."),
     "benchmark_key_unknown": Message(

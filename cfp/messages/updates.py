@@ -12,7 +12,11 @@ UpdateCode = Literal[
     "local_ahead",
     "diverged",
     "remote_unknown",
-    "package",
+    "source_same",
+    "source_behind",
+    "package_of_index",
+    "package_of_source",
+    "package_in_cache",
 ]
 
 # fmt: off
@@ -24,8 +28,24 @@ UPDATES: Final[dict[UpdateCode, Message]] = {
     "local_ahead": Message("This checkout has commits that the remote does not have."),
     "diverged": Message("This checkout and the remote have both new commits.", "Merge or rebase the checkout yourself."),
     "remote_unknown": Message("The remote could not be read.", "Check the network, --remote and --branch."),
-    "package": Message(
-        "This program is installed as a package, not as a git checkout, so there is no remote to compare with.",
-        "Use the package installer: `pip list --outdated`."),
+    "source_same": Message(
+        "The checkout {source}, from which {installer} installed this program, has all that its remote has.",
+        f"If the checkout is newer than the program, `{{upgrade_command}}` installs it; then run `{CLI} install --start` if the proxy is "
+        "enabled."),
+    "source_behind": Message(
+        "The remote has newer commits than the checkout {source}, from which {installer} installed this program.",
+        f"Update the checkout with `git pull --ff-only`, and install it by `{{upgrade_command}}`; then run `{CLI} install --start` if the "
+        "proxy is enabled."),
+    "package_of_index": Message(
+        "Version {version} is a package that {installer} installed; no request was made to its index.",
+        f"`{{list_command}}` shows whether there is a newer release. `{{upgrade_command}}` installs it; then run `{CLI} install --start` "
+        f"if the proxy is enabled, and `{CLI} link-skill` if the skill is linked."),
+    "package_of_source": Message(
+        "Version {version} is a package that {installer} installed from {source}, and it does not change with that.",
+        f"Where that has a newer state, `{{upgrade_command}}` installs it; then run `{CLI} install --start` if the proxy is enabled, and "
+        f"`{CLI} link-skill` if the skill is linked."),
+    "package_in_cache": Message(
+        "Version {version} runs from the cache of {installer}, for this once.",
+        "`{install_command}` installs the program for good."),
 }
 # fmt: on

@@ -18,6 +18,7 @@ import journal
 from cfp.commands.check_update import Args, run
 from cfp.errors import Refused
 from cfp.host.home import Host
+from cfp.host.system.distribution import NAME, Distribution, Installer, read_distribution, source_of
 from cfp.host.system.git import shown_url
 from cfp.layout import Layout
 from tests.users import NOTHING, of_user
@@ -121,9 +122,81 @@ def test_a_package_has_no_remote(tmp_path: Path) -> None:
         [sys.executable, "-m", "cfp", "check-update"], cwd=tmp_path, env=environ, check=True, capture_output=True
     )
     result = json.loads(ran.stdout)
-    assert ["package", None, "remote_unknown"] == [
-        result[name] for name in ("installed_as", "update_available", "relation")
+    assert ["package", "pip", None, None, "remote_unknown"] == [
+        result[name] for name in ("installed_as", "installed_by", "installed_from", "update_available", "relation")
     ]
+    assert f"-m pip install --upgrade {NAME}`" in result["next_action"]
+
+
+INSTALLERS = ("uv", "pipx", "pip")
+RECORDS = {"uv": "uv-receipt.toml", "pipx": "pipx_metadata.json"}
+
+
+@pytest.mark.parametrize("installer", INSTALLERS)
+def test_the_installer_of_an_environment(tmp_path: Path, installer: str) -> None:
+    """By the record that it leaves there; what leaves none is pip."""
+    if installer in RECORDS:
+        (tmp_path / RECORDS[installer]).write_text("")
+    assert installer == read_distribution("/env/bin/python", str(tmp_path)).installer
+
+
+@pytest.mark.parametrize(
+    ("record", "source"),
+    [
+        ({}, ""),
+        ({"url": "file:///home/me/a%20checkout", "dir_info": {}}, f"{os.sep}home{os.sep}me{os.sep}a checkout"),
+        ({"url": "https://git.example/a.git", "vcs_info": {"vcs": "git"}}, "git+https://git.example/a.git"),
+        ({"url": "https://me:SECRET@git.example/a.git", "vcs_info": {"vcs": "git"}}, "git+https://git.example/a.git"),
+        ({"url": "https://files.example/a.whl?token=SECRET"}, "https://files.example/a.whl"),
+    ],
+)
+def test_the_source_as_an_installer_takes_it(record: dict[str, object], source: str) -> None:
+    """A path, or a URL without credentials."""
+    assert source == source_of(record)
+
+
+@pytest.mark.parametrize("installer", INSTALLERS)
+@pytest.mark.parametrize("source", ["", "/home/me/a checkout", "git+https://git.example/a.git"])
+def test_the_commands_of_an_installer(installer: Installer, source: str) -> None:
+    """Each names its tool; what installs from a source names that, where the tool has not kept it."""
+    made = Distribution(installer=installer, source=source, python="/env/bin/python")
+    tool = {"uv": "uv tool ", "pipx": "pipx ", "pip": "/env/bin/python -m pip "}[installer]
+    assert made.list_command.startswith(tool)
+    assert made.upgrade_command.startswith(tool)
+    assert made.upgrade_command.endswith(('"/home/me/a checkout"', NAME, source))
+    assert made.install_command.endswith(('"/home/me/a checkout"', NAME, source))
+
+
+@pytest.mark.beyond_wine("git")
+def test_a_package_from_a_checkout_is_compared_with_it(repos: tuple[Path, Path], tmp_path: Path) -> None:
+    """`pip install .` in a checkout: an update of that is what the user waits for."""
+    remote, local = repos
+    commit(remote, "two")
+    site = tmp_path / "site"
+    for package in (cfp, journal):
+        shutil.copytree(Path(package.__file__).parent, site / package.__name__)
+    about = site / "codex_fast_proxy-9.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: codex-fast-proxy\nVersion: 9\n")
+    (about / "direct_url.json").write_text(json.dumps({"url": local.as_uri(), "dir_info": {}}))
+    environ = {**NOTHING, **of_user(tmp_path), **ENVIRON, "PYTHONPATH": str(site)}
+    words = [sys.executable, "-m", "cfp", "check-update"]
+    ran = subprocess.run(words, cwd=tmp_path, env=environ, check=True, capture_output=True)
+    result = json.loads(ran.stdout)
+    assert ("package", str(local), True) == (
+        result["installed_as"],
+        result["installed_from"],
+        result["update_available"],
+    )
+    assert f"--force-reinstall --no-deps {local}`" in result["next_action"]
+
+
+def test_a_package_in_a_cache_is_for_once(tmp_path: Path) -> None:
+    """`uvx` runs it there: the result names the command that installs it for good."""
+    host = Host(layout=Layout(tmp_path), environ={"PATH": ""}, python="/home/me/.cache/uv/archive-v0/x/bin/python3")
+    fields = run(Args(repo=None, remote="origin", branch=None), host).fields
+    assert ("package", "uv", None) == (fields["installed_as"], fields["installed_by"], fields["update_available"])
+    assert "`uv tool install " in fields["next_action"]
 
 
 def test_no_checkout(tmp_path: Path) -> None:

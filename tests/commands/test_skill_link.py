@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cfp.commands.link_skill import skill_result
 from cfp.errors import Refused
-from cfp.host.system.skill_link import LinkType, link, unlink
+from cfp.host.system.skill_link import NATIVE_LINK, LinkType, link, skill_folder, unlink
 from cfp.messages.results import RESULTS
+from tests.house.source import REPOSITORY
 from tests.users import of_user
 
 
@@ -63,6 +65,71 @@ def test_what_is_not_ours_is_left_alone(places: tuple[str, str], tmp_path: Path,
         with pytest.raises(Refused, match="skill_place_taken"):
             act(*places, {})
     assert place.exists()
+
+
+PAGE = "---\nname: codex-fast-proxy\ndescription: x\n---\n"
+
+
+@pytest.mark.beyond_wine("links and junctions")
+@pytest.mark.parametrize("before", ["nothing", "another copy"])
+def test_a_link_to_another_copy_is_led_here(places: tuple[str, str], tmp_path: Path, before: str) -> None:
+    """An upgrade to another Python moves the skill's folder: the link that is left behind follows, and is named."""
+    old = tmp_path / "python3.11" / "skill"
+    if before == "another copy":
+        old.mkdir(parents=True)
+        (old / "SKILL.md").write_text(PAGE)
+    place = Path(places[1]) / "codex-fast-proxy"
+    place.parent.mkdir()
+    NATIVE_LINK.make(str(old), str(place))
+    made = link(*places, {})
+    assert ("linked", old, Path(places[0])) == (made.status, made.replaced, place.resolve())
+    assert (old / "SKILL.md").exists() == (before == "another copy")
+
+
+@pytest.mark.beyond_wine("links and junctions")
+def test_a_link_that_cannot_be_made_anew_stays(places: tuple[str, str], tmp_path: Path) -> None:
+    """Codex keeps the skill that it had."""
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "SKILL.md").write_text(PAGE)
+    place = Path(places[1]) / "codex-fast-proxy"
+    place.parent.mkdir()
+    NATIVE_LINK.make(str(old), str(place))
+
+    def make(target: str, path: str) -> None:
+        if target == places[0]:
+            raise OSError(28, "No space left on device")
+        NATIVE_LINK.make(target, path)
+
+    with pytest.raises(Refused, match="skill_not_linked"):
+        link(*places, {}, replace(NATIVE_LINK, make=make))
+    assert old == place.resolve()
+
+
+@pytest.mark.beyond_wine("links and junctions")
+def test_a_link_that_leads_nowhere_is_removed(places: tuple[str, str], tmp_path: Path) -> None:
+    """Whatever it led to; a link to another copy of the skill belongs to that."""
+    place = Path(places[1]) / "codex-fast-proxy"
+    place.parent.mkdir()
+    NATIVE_LINK.make(str(tmp_path / "gone"), str(place))
+    assert "unlinked" == unlink(*places, {}).status
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "SKILL.md").write_text(PAGE)
+    NATIVE_LINK.make(str(tmp_path / "other"), str(place))
+    with pytest.raises(Refused, match="skill_place_taken"):
+        unlink(*places, {})
+
+
+def test_the_skill_of_a_package_lies_in_it(tmp_path: Path) -> None:
+    """A wheel has a folder for it; a checkout is the folder."""
+    package = tmp_path / "cfp"
+    package.mkdir()
+    assert tmp_path == skill_folder(package)
+    (package / "skill").mkdir()
+    assert tmp_path == skill_folder(package)
+    (package / "skill" / "SKILL.md").write_text(PAGE)
+    assert package / "skill" == skill_folder(package)
+    assert REPOSITORY == skill_folder()
 
 
 def test_a_folder_without_a_skill_is_refused(tmp_path: Path) -> None:

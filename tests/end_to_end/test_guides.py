@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tests.codex.app_server import AppServer
 from tests.end_to_end.harness import KEY, Machine
 from tests.end_to_end.listeners import Listener
 from tests.house.source import REPOSITORY, tracked
+from tests.packages import offline
 
 GUIDES = REPOSITORY / ".codex"
 PLACE = ".local/share/codex-fast-proxy"
@@ -25,22 +28,33 @@ pytestmark = pytest.mark.posix("bash runs the lines of the guides")
 
 
 class Agent:
-    """Follows a guide as a careful reader does: each block in order, in one shell, stopping at the first failure."""
+    """Follows a guide as a careful reader does: each block in order, in one shell, stopping at the first failure.
 
-    def __init__(self, machine: Machine) -> None:
+    Where a guide has a section for each tool, those of `tool` are followed: uv, pipx or neither.
+    """
+
+    def __init__(self, machine: Machine, tool: str = "neither") -> None:
         self.machine = machine
+        self.tool = tool
         self.origin = machine.root / "origin"
-        self.checkout = machine.home.parent / PLACE
-        self.link = machine.home.parent / ".agents" / "skills" / "codex-fast-proxy"
-        machine.environ |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-        machine.environ |= {"REPOSITORY_URL": str(self.origin), "CODEX_HOME": str(machine.home)}
+        self.user = machine.home.parent
+        self.link = self.user / ".agents" / "skills" / "codex-fast-proxy"
+        scripts = self.user / (f"{PLACE}/.venv/bin" if tool == "neither" else ".local/bin")
+        path = os.pathsep.join((str(scripts), str(Path(sys.executable).parent), os.environ["PATH"]))
+        machine.environ |= offline(self.user) | {"PATH": path, "CODEX_HOME": str(machine.home)}
+        machine.environ["SOURCE"] = f"git+{self.origin.as_uri()}"
 
     def follow(self, name: str) -> list[dict[str, Any]]:
         """Run a guide's blocks; return the JSON answers in order."""
-        blocks = _BLOCK.findall((GUIDES / name).read_text(encoding="utf-8"))
+        text = (GUIDES / name).read_text(encoding="utf-8")
+        blocks = [
+            block
+            for section in re.split(r"^(?=#{2,3} )", text, flags=re.MULTILINE)
+            if not section.startswith("### ") or section.startswith(f"### With {self.tool}\n")
+            for block in _BLOCK.findall(section)
+        ]
         assert blocks
         ran = self.machine.run(["bash", "-euc", "\n".join(blocks)], timeout=240)
-        _skip_without_index(ran.stderr)
         assert ran.code == 0, ran.transcript
         return _objects(ran.stdout)
 
@@ -50,7 +64,7 @@ class Agent:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     def publish(self) -> None:
-        """Make the repository that users clone: this very tree, as one commit."""
+        """Make the repository that users install from: this very tree, as one commit."""
         self.origin.mkdir()
         self.git("init", "-q", "-b", "main")
         for path in tracked():
@@ -65,13 +79,6 @@ class Agent:
         self.git("commit", "-q", "-m", message)
 
 
-def _skip_without_index(output: str) -> None:
-    """A machine without a package index cannot follow the guide; the gate must be able to."""
-    offline = "No matching distribution found" in output or "Could not find a version" in output
-    if offline and os.environ.get("CFP_REQUIRE_CODEX") != "1":
-        pytest.skip("no package index to install the program's dependencies from")
-
-
 def _objects(text: str) -> list[dict[str, Any]]:
     decoder, objects, at = json.JSONDecoder(), [], text.find("{")
     while at >= 0:
@@ -81,27 +88,25 @@ def _objects(text: str) -> list[dict[str, Any]]:
     return objects
 
 
-@pytest.fixture
-def agent(machine: Machine) -> Agent:
-    """An agent on a machine without the program, whose home has a provider."""
-    agent = Agent(machine)
+@pytest.mark.parametrize("tool", ["neither", "uv", "pipx"])
+def test_the_guides_from_the_first_line_to_the_last_file(machine: Machine, tool: str) -> None:
+    """Each guide does what it says, and the four together leave the home and the machine as they were."""
+    agent = Agent(machine, tool)
+    if tool != "neither" and shutil.which(tool, path=machine.environ["PATH"]) is None:
+        pytest.skip(f"{tool} is not installed: the session `tests` brings it along")
     agent.publish()
     machine.relay()
-    return agent
-
-
-def test_the_guides_from_the_first_clone_to_the_last_file(agent: Agent) -> None:
-    """Each guide does what it says, and the four together leave the home and the machine as they were."""
-    machine = agent.machine
     before = machine.config.read_bytes()
 
     linked, doctor = agent.follow("INSTALL.md")
     assert ("linked", "doctor") == (linked["status"], doctor["command"])
-    assert agent.checkout == agent.link.resolve()
+    skill = agent.link.resolve()
+    assert agent.user in skill.parents
+    for page in ("SKILL.md", ".codex/INSTALL.md", ".codex-plugin/plugin.json", "docs/troubleshooting.md"):
+        assert (REPOSITORY / page).read_bytes() == (skill / page).read_bytes()
     assert before == machine.config.read_bytes()
 
-    program = str(agent.checkout / ".venv" / "bin" / "codex-fast-proxy")
-    enabled = machine.run([program, "install", "--start", "--port", str(machine.port)], timeout=60)
+    enabled = machine.run(["codex-fast-proxy", "install", "--start", "--port", str(machine.port)], timeout=60)
     assert enabled.code == 0, enabled.transcript
 
     with Listener(key=KEY) as other:
@@ -114,9 +119,15 @@ def test_the_guides_from_the_first_clone_to_the_last_file(agent: Agent) -> None:
         (agent.origin / "CHANGELOG.md").write_text("# Changelog\n\nSomething newer.\n")
         agent.commit("The second")
         checked, relinked, running, updated = agent.follow("UPDATE.md")
-        assert ("remote_ahead", "already_linked") == (checked["relation"], relinked["status"])
+        installer = "pip" if tool == "neither" else tool
+        assert ("package", installer, machine.environ["SOURCE"]) == (
+            checked["installed_as"],
+            checked["installed_by"],
+            checked["installed_from"],
+        )
+        assert "already_linked" == relinked["status"]
+        assert "newer" in (agent.link / "CHANGELOG.md").read_text()
         assert (True, "installed") == (running["config_matches"], updated["status"])
-        assert "newer" in (agent.checkout / "CHANGELOG.md").read_text()
 
         deferred, finished, unlinked = agent.follow("UNINSTALL.md")
     assert ("deferred", "stopped", "removed") == (
@@ -126,14 +137,16 @@ def test_the_guides_from_the_first_clone_to_the_last_file(agent: Agent) -> None:
     )
     assert "unlinked" == unlinked["status"]
     assert before.replace(machine.upstream.base_url.encode(), other.base_url.encode()) == machine.config.read_bytes()
-    assert not agent.checkout.exists()
     assert not agent.link.is_symlink()
+    assert [] == [path for path in agent.user.rglob("codex_fast_proxy.py") if ".cache" not in path.parts]
     assert [] == machine.workers()
 
 
 @pytest.mark.codex_since("0.150", "`codex plugin add`")
-def test_codex_installs_the_plugin(codex: Machine, agent: Agent, tmp_path: Path) -> None:
+def test_codex_installs_the_plugin(codex: Machine, tmp_path: Path) -> None:
     """The real Codex adds the repository as a marketplace, installs the plugin and finds its skill."""
+    agent = Agent(codex)
+    agent.publish()
     for arguments in (["marketplace", "add", str(agent.origin)], ["add", PLUGIN]):
         ran = codex.run([str(codex.codex), "plugin", *arguments], timeout=60)
         assert ran.code == 0, ran.transcript

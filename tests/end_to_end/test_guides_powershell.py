@@ -1,7 +1,6 @@
 """The guides for agents in PowerShell, each block in order, on every system: the program's own commands are run.
 
-What makes the environment has stand-ins: git copies folders, `py` and pip install nothing, because the program is
-installed already. `check-update` is left out: it needs a repository of git.
+What makes the environment has stand-ins: `py`, pip, git, uv and pipx install nothing, because the program is there.
 """
 
 from __future__ import annotations
@@ -21,62 +20,65 @@ from tests.house.source import REPOSITORY
 from tests.powershell import Shell, blocks
 
 PLACE = ".local/share/codex-fast-proxy"
-SCRIPTS = ".venv\\Scripts"
-PROGRAM, PYTHON = f"{SCRIPTS}\\codex-fast-proxy", f"{SCRIPTS}\\python"
+PROGRAM = "codex-fast-proxy"
 SKILL_VERBS = ("link-skill", "unlink-skill")
+TOOLS = ("git", "py", "uv", "pipx")
 
 
 class Agent:
-    """Follows a guide as a careful reader does, and stops at the first command that does not exit as announced."""
+    """Follows a guide as a careful reader does, and stops at the first command that does not exit as announced.
+
+    Of the sections for each tool, all are followed: those of a tool that is not at hand do nothing here.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.origin = machine.root / "origin"
-        self.checkout = machine.home.parent / PLACE
+        self.place = machine.home.parent / PLACE
+        self.source = machine.root / "source"
         self.answers: list[dict[str, Any]] = []
-        self.others: list[str] = []
-        self.origin.mkdir()
-        shutil.copy(REPOSITORY / "SKILL.md", self.origin)
+        self.others: list[list[str]] = []
+        self.source.mkdir()
+        shutil.copy(REPOSITORY / "SKILL.md", self.source)
         machine.environ["CODEX_HOME"] = str(machine.home)
+        pip = f"{machine.home.parent}/{PLACE}/.venv/Scripts/python"
         self.shell = Shell(
             folder=machine.work,
             environ=machine.environment(),
             run=self._run,
             lasting=lambda name, value: None,
-            stand_ins={name: [name] for name in ("git", "py", PROGRAM, PYTHON)},
-            variables={"REPOSITORY_URL": str(self.origin)},
+            stand_ins={
+                **{name: [name] for name in (*TOOLS, PROGRAM)},
+                **{python: ["pip"] for python in (pip, ".venv\\Scripts\\python")},
+            },
+            variables={"SOURCE": str(self.source)},
         )
 
     def follow(self, name: str) -> list[dict[str, Any]]:
         """Type in a guide's blocks; return the JSON answers in order."""
-        self.answers = []
+        self.answers, self.others = [], []
         for line in (line for block in blocks(f".codex/{name}") for line in block.powershell.splitlines()):
             code = self.shell.type_in(line.replace("install --start", f"install --start --port {self.machine.port}"))
-            assert (2 if "# exit 2" in line else 0) == code, line
+            assert code == 0, line
         return self.answers
 
     def _run(self, words: list[str], folder: Path, environ: Mapping[str, str]) -> int:
+        if words[0] == PROGRAM:
+            return self._command(words[1:])
         match words:
-            case ["git", "clone", "-q", source, place]:
-                shutil.copytree(source, place)
-            case ["git", "pull", "-q", "--ff-only"]:
-                shutil.copytree(self.origin, folder, dirs_exist_ok=True)
-            case ["py", "-3", "-m", "venv", ".venv"]:
-                (folder / ".venv").mkdir()
-            case [program, "-m", "pip", "install", "-q", "-e", "."] if program == PYTHON:
-                assert (folder / ".venv").is_dir()
-            case [program, "check-update"] if program == PROGRAM:
+            case ["py", "-3", "-m", "venv", place]:
+                Path(place).mkdir(parents=True)
+            case ["pip", "-m", "pip", "install", "-q", *_] | ["git", "pull", "-q", "--ff-only"]:
                 pass
-            case [program, *arguments] if program == PROGRAM:
-                return self._command(arguments)
+            case ["uv", "tool", "install" | "upgrade" | "uninstall", _] | ["pipx", _, _]:
+                pass
             case _:
                 pytest.fail(f"nothing stands in for {words}")
-        self.others.append(words[0])
+        self.others.append(words)
         return 0
 
     def _command(self, arguments: list[str]) -> int:
-        assert (self.checkout / ".venv").is_dir()
-        where = ["--repo-root", str(self.checkout)] if arguments[0] in SKILL_VERBS else []
+        assert self.place.is_dir()
+        where = ["--repo-root", str(self.source)] if arguments[0] in SKILL_VERBS else []
         ran = self.machine.run([sys.executable, "-P", "-m", "codex_fast_proxy", *arguments, *where], timeout=120)
         answer = json.loads(ran.stdout)
         self.answers.append(answer)
@@ -94,7 +96,7 @@ def test_the_guides_in_powershell(machine: Machine) -> None:
     is_linked = linked["status"] == "linked"
     assert ("link-skill", "doctor") == (linked["command"], doctor["command"])
     assert is_linked or sys.platform == "win32"
-    assert ["git", "py", PYTHON] == agent.others
+    assert ["uv", "pipx", "py", "pip"] == [words[0] for words in agent.others]
     machine.install()
 
     with Listener(key=KEY) as other:
@@ -103,15 +105,16 @@ def test_the_guides_in_powershell(machine: Machine) -> None:
         assert ("verified", "upstream_updated") == (tried["status"], saved["status"])
         assert (waiting["needs_restart"], started["upstream_base"]) == (True, other.base_url)
 
-        (agent.origin / "CHANGELOG.md").write_text("Something newer.\n")
-        relinked, running, updated = agent.follow("UPDATE.md")
+        checked, relinked, running, updated = agent.follow("UPDATE.md")
+        assert "checked" == checked["status"]
         assert ("already_linked" if is_linked else "error") == relinked["status"]
         assert (True, "installed") == (running["config_matches"], updated["status"])
-        assert (agent.checkout / "CHANGELOG.md").exists()
+        assert ["uv", "pipx", "pip", "git", "pip"] == [words[0] for words in agent.others]
 
         deferred, finished, unlinked = agent.follow("UNINSTALL.md")
     assert ("deferred", "removed") == (deferred["stop_result"]["status"], finished["files"])
     assert ("unlinked" if is_linked else "missing") == unlinked["status"]
     assert before.replace(machine.upstream.base_url.encode(), other.base_url.encode()) == machine.config.read_bytes()
-    assert not agent.checkout.exists()
+    assert ["uv", "pipx"] == [words[0] for words in agent.others]
+    assert not agent.place.exists()
     assert [] == machine.workers()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.end_to_end.harness import Machine, api_key_login
+from tests.end_to_end.harness import STATE, Machine, api_key_login
 
 STOP = {"type": "http", "url": "http://x.example"}
 
@@ -119,14 +119,33 @@ def test_the_hooks_python_lacks_this_program(machine: Machine) -> None:
 
 @pytest.mark.posix("the place of uv's cache")
 def test_an_install_from_a_cache(machine: Machine) -> None:
-    """`uvx` runs it there: it works, with a warning that says what to do for good."""
+    """`uvx` runs it there: what writes the program's path elsewhere refuses, and names the line that installs it."""
     at_home(machine)
+    before = machine.config.read_bytes()
     python = environment_in(machine.root / "user" / ".cache" / "uv" / "archive-v0" / "x1")
-    ran = machine.run(
-        [str(python), "-P", "-m", "codex_fast_proxy", "install", "--start", "--port", str(machine.port)], timeout=60
-    )
-    assert "startup_hook_python_temporary" in ran.json["warnings"]
-    assert any("uv tool install" in sentence for sentence in ran.json["warning_messages"])
+    for verb in (["install", "--start"], ["install", "--dry-run"], ["link-skill"]):
+        ran = machine.run([str(python), "-P", "-m", "codex_fast_proxy", *verb], timeout=60)
+        assert (2, "program_place_temporary", False) == (ran.code, ran.json["code"], ran.json["changed"])
+        assert "`uv tool install codex-fast-proxy`" in ran.json["next_user_action"]
+    checks = machine.run([str(python), "-P", "-m", "codex_fast_proxy", "doctor"], timeout=60).json["checks"]
+    assert ["program_place_temporary"] == [check["code"] for check in checks if not check["ok"]]
+    assert before == machine.config.read_bytes()
+    assert not (machine.home / STATE).exists()
+    assert not (machine.root / "user" / ".agents").exists()
+
+
+@pytest.mark.posix("a temporary folder in the environment")
+def test_an_install_from_a_temporary_folder(machine: Machine) -> None:
+    """Refused for a home that stays; a home in the same folder goes with the program, and gets a warning."""
+    at_home(machine)
+    python = environment_in(machine.root / "tmp" / "venv")
+    words = [str(python), "-P", "-m", "codex_fast_proxy", "install", "--start", "--port", str(machine.port)]
+    machine.environ["TMPDIR"] = str(machine.root / "tmp")
+    ran = machine.run(words, timeout=60)
+    assert (2, "program_place_temporary") == (ran.code, ran.json["code"])
+    machine.environ["TMPDIR"] = str(machine.root)
+    ran = machine.run(words, timeout=60)
+    assert (0, ["startup_hook_python_temporary"]) == (ran.code, ran.json["warnings"])
 
 
 @pytest.mark.posix("a program in the place of Codex")

@@ -38,6 +38,22 @@ class Comparison:
     local_changes: bool
 
 
+NOT_COMPARED = Comparison(
+    remote_url=None,
+    branch=None,
+    local_commit=None,
+    remote_commit=None,
+    relation=BranchRelation.REMOTE_UNKNOWN,
+    local_changes=False,
+)
+
+
+def is_top(folder: Path, environ: Mapping[str, str]) -> bool:
+    """Whether a folder is the top of a checkout; one inside of it, such as an environment's, is not."""
+    top = find_checkout(folder, environ)
+    return top is not None and os.path.realpath(top) == os.path.realpath(folder)
+
+
 def find_checkout(path: Path, environ: Mapping[str, str]) -> Path | None:
     """Return the top of the checkout that holds `path`; None where there is none, or no git."""
     top = _git(path, environ, "rev-parse", "--show-toplevel")

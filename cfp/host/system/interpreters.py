@@ -8,25 +8,44 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from typing import Final
 
 _CELLAR: Final = re.compile(r"(?P<prefix>/.*)/Cellar/(?P<name>[^/]+)/[^/]+/(?P<rest>.+)")
 _APP: Final = re.compile(r"(?P<version>/.*/Python\.framework/Versions/(?P<number>[\d.]+))/Resources/Python\.app/.+")
-# `uvx` and `uv run SCRIPT`; `pipx run`.
-_CACHE: Final = re.compile(
-    r"(?P<folder>.*/(?:archive-v\d+|environments-v\d+|builds-v\d+|pipx/\.cache|\.cache/pipx|Caches/pipx))/.*"
-)
+# `uvx`, `uv run --with` and `uv run SCRIPT`; `pipx run`, whose folders have names of 15 hexadecimal digits.
+_CACHES: Final = {
+    "uv": re.compile(r"(?P<folder>.*/(?:archive-v\d+|environments-v\d+|builds-v\d+))/.*"),
+    "pipx": re.compile(
+        r"(?P<folder>.*/(?:pipx/\.cache|\.cache/pipx|Caches/pipx)|.*(?=/[0-9a-f]{15}/(?:bin|Scripts)/))/.*"
+    ),
+}
 _MOST_LINKS: Final = 40  # as many as the kernel follows
 
 
 def temporary_folder(python: str, temporary: str) -> str:
     """Return the cache of uv or pipx, or the temporary folder, that an interpreter lies in; "" for another place."""
     path = python.replace("\\", "/")
-    if match := _CACHE.match(path):
-        return match["folder"]
+    for pattern in _CACHES.values():
+        if match := pattern.match(path):
+            return match["folder"]
     folder = temporary.replace("\\", "/").rstrip("/")
     return temporary if folder and os.path.normcase(path).startswith(os.path.normcase(f"{folder}/")) else ""
+
+
+def system_temporary() -> str:
+    """Return the folder for temporary files; "" where none can be written, as in a sandbox."""
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        return ""
+
+
+def cached_by(python: str) -> str:
+    """Return the tool, uv or pipx, in whose cache an interpreter lies; "" for neither."""
+    path = python.replace("\\", "/")
+    return next((tool for tool, pattern in _CACHES.items() if pattern.match(path)), "")
 
 
 def lasting_path(python: str, exists: Callable[[str], bool] = os.path.exists) -> str:

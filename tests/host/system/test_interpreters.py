@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cfp.host.system.interpreters import lasting_path, versioned_path
+from cfp.host.system.interpreters import cached_by, lasting_path, temporary_folder, versioned_path
 from cfp.host.worker.code_id import python_path
 
 CELLAR = "/opt/homebrew/Cellar/python@3.12/3.12.7_1"
@@ -98,3 +98,27 @@ def test_an_environment_may_lead_to_one_version(links: dict[str, str], versioned
         return links[path]
 
     assert versioned == versioned_path("/venv/bin/python", read_link)
+
+
+UV = "/home/me/.cache/uv"
+PIPX = "/home/me/.local/pipx"
+
+
+@pytest.mark.parametrize(
+    ("python", "tool", "folder"),
+    [
+        (f"{UV}/archive-v0/j1z0sQK2uZaUSBPB/bin/python3", "uv", f"{UV}/archive-v0"),
+        (f"{UV}/builds-v0/.tmpN7hJ4r/bin/python3", "uv", f"{UV}/builds-v0"),
+        (f"{UV}/environments-v2/script-1/bin/python3", "uv", f"{UV}/environments-v2"),
+        ("C:\\Users\\me\\uv\\cache\\archive-v0\\x\\Scripts\\python.exe", "uv", "C:/Users/me/uv/cache/archive-v0"),
+        ("/home/me/.cache/pipx/270953e5d007294/bin/python3", "pipx", "/home/me/.cache/pipx"),
+        ("/srv/tools/.cache/270953e5d007294/bin/python3", "pipx", "/srv/tools/.cache"),
+        (f"{PIPX}/venvs/codex-fast-proxy/bin/python3", "", ""),
+        ("/home/me/.local/share/uv/tools/codex-fast-proxy/bin/python3", "", ""),
+        ("/tmp/venv/bin/python3", "", "/tmp"),
+        ("/tmpfs/venv/bin/python3", "", ""),
+    ],
+)
+def test_places_where_no_python_stays(python: str, tool: str, folder: str) -> None:
+    """The caches of uv and pipx, as their own `uvx` and `pipx run` make them, and the temporary folder."""
+    assert (tool, folder) == (cached_by(python), temporary_folder(python, "/tmp"))
