@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import nox
@@ -53,6 +54,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", "--platform", "darwin", "--exclude", r"/_\w*(windows|win32|linux)\w*\.py$")
     session.run("mypy", "--platform", "win32", "--exclude", r"/_\w*(posix|linux|macos)\w*\.py$")
     session.run("lint-imports", "--no-logo")
+    session.run("zizmor", "--offline", "--quiet", ".github", env={"NO_COLOR": "1"})
 
 
 @nox.session(venv_backend="none")
@@ -144,13 +146,49 @@ def _on_windows(session: nox.Session, **environ: str) -> None:
 
 
 @nox.session
+def archives(session: nox.Session) -> None:
+    """Build sdist and wheel into dist/, twice, to the same bytes, with SHA256SUMS beside it."""
+    built = _archives(session, Path("dist"))
+    sums = session.run("python", ".ci/release.py", "sums", "dist", silent=True)
+    Path("SHA256SUMS").write_text(str(sums))
+    session.log(f"the same to the byte when built again: {', '.join(path.name for path in built)}")
+
+
+def _archives(session: nox.Session, folder: Path) -> tuple[Path, Path]:
+    """Return the sdist and the wheel, built from the checkout, and from that sdist in another place to compare."""
+    session.install("-c", str(CONSTRAINTS), "build")
+    again = Path(session.create_tmp()).resolve() / "again"
+    for place in (folder, again):
+        shutil.rmtree(place, ignore_errors=True)
+    first = _build(session, Path(), folder)
+    with tarfile.open(first[0]) as archive:
+        archive.extractall(again, filter="data")
+    (checkout,) = again.iterdir()
+    for path in checkout.rglob("*"):  # as in a checkout of another day, by a user with another umask
+        path.chmod(path.stat().st_mode & 0o700)
+        os.utime(path, (0, 10**9))
+    for one, other in zip(first, _build(session, checkout, again / "dist"), strict=True):
+        if one.read_bytes() != other.read_bytes():
+            session.error(f"{one.name} differs when it is built again from the sdist")
+    return first
+
+
+def _build(session: nox.Session, checkout: Path, folder: Path) -> tuple[Path, Path]:
+    """Build by the locked backend; the files have the time of the commit, or hatchling's own where there is none."""
+    log = ("git", "log", "-1", "--format=%ct")
+    commit = session.run(*log, external=True, silent=True, success_codes=range(256)) if shutil.which("git") else ""
+    environ = {"PIP_CONSTRAINT": str(CONSTRAINTS.resolve())}
+    if str(commit).strip().isdigit():
+        environ["SOURCE_DATE_EPOCH"] = str(commit).strip()
+    session.run("python", "-m", "build", "--outdir", str(folder), str(checkout), silent=True, env=environ)
+    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return sdist, wheel
+
+
+@nox.session
 def package(session: nox.Session) -> None:
     """Build sdist and wheel, and run the demo from each in a clean environment, on every Python that is found."""
-    session.install("-c", str(CONSTRAINTS), "build")
-    built = Path(session.create_tmp()) / "dist"
-    shutil.rmtree(built, ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", str(built), silent=True)
-    (sdist,), (wheel,) = built.glob("*.tar.gz"), built.glob("*.whl")
+    sdist, wheel = _archives(session, Path(session.create_tmp()) / "dist")
     pythons = [found for minor in range(11, 15) if (found := shutil.which(f"python3.{minor}")) and _runs(found)]
     for python in pythons or [sys.executable]:
         for archive in (wheel, sdist):
