@@ -1,4 +1,4 @@
-"""Runs one command line: argv -> command -> one JSON object on stdout -> exit code. Only this module prints.
+"""Runs one command line: argv -> command -> one JSON object, or a page -> exit code. Only this module prints.
 
 Only the named verb's module is imported, so that each command pays only for the modules that it uses.
 """
@@ -19,7 +19,8 @@ from typing import Any, TextIO
 
 import cfp
 from cfp import signals
-from cfp.advice import completed, home_flag
+from cfp.advice import called_as, completed, home_flag
+from cfp.audience import TEXT, check_variable, format_for
 from cfp.commands import COMMANDS
 from cfp.commands.command import Command, ForegroundCommand, Outcome
 from cfp.commands.overview import overview
@@ -30,9 +31,10 @@ from cfp.hook import answer_of_last_resort
 from cfp.host.disk import DISK
 from cfp.host.home import Host
 from cfp.host.reserve import with_room
+from cfp.host.system.windows import console_obeys_escapes
 from cfp.host.worker.code_id import python_path
 from cfp.layout import known_default_home, locate
-from cfp.messages import Message, message
+from cfp.messages import CLI, Message, message
 from cfp.messages.diagnoses import HOOK_STOPS
 from cfp.result import Exit, Raw, Result, Rows, changed_after, envelope, json_text, render
 
@@ -46,6 +48,40 @@ class Streams:
     err: TextIO
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """A command line that may be wrong, and where and as what it was typed."""
+
+    argv: Sequence[str]
+    environ: Mapping[str, str]
+    streams: Streams
+    program: str
+
+    @property
+    def is_on_terminal(self) -> bool:
+        out: TextIO | None = self.streams.out  # None for a program without standard output
+        return out is not None and out.isatty()
+
+    @property
+    def format(self) -> str:
+        return format_for(self.value("--format"), self.environ, terminal=self.is_on_terminal)
+
+    @property
+    def own_words(self) -> list[str]:
+        """Our own words: those behind `--` belong to another program."""
+        return list(takewhile(lambda word: word != "--", self.argv))
+
+    def value(self, flag: str) -> str | None:
+        """Return the last value of a flag; None without one."""
+        value = None
+        for word, after in pairwise([*self.own_words, ""]):
+            if word == flag:
+                value = after
+            elif word.startswith(f"{flag}="):
+                value = word.partition("=")[2]
+        return value
+
+
 def run(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run one command line of this process and return its exit code."""
     signals.listen()
@@ -55,7 +91,8 @@ def run(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envir
             # The contract says UTF-8, whatever the locale; a lone surrogate of a file name becomes its JSON escape.
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        return main(arguments, environ, Streams(out=sys.stdout, err=sys.stderr))
+        streams = Streams(out=sys.stdout, err=sys.stderr)
+        return main(arguments, environ, streams, program=called_as(sys.argv[0], sys.orig_argv, environ))
     finally:
         _print("", sys.stdout)
 
@@ -63,7 +100,8 @@ def run(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envir
 def interrupted(argv: Sequence[str], interrupt: KeyboardInterrupt) -> int:
     """Print the result for ^C, or another ending signal, that came before any command ran."""
     result = _interrupted(interrupt)
-    _print(render(next(iter(argv), "none"), result), sys.stdout)
+    streams = Streams(out=sys.stdout, err=sys.stderr)
+    _answer(next(iter(argv), "none"), result, _Call(argv=argv, environ=os.environ, streams=streams, program=CLI))
     return result.exit_code
 
 
@@ -77,28 +115,32 @@ def main(
     environ: Mapping[str, str],
     streams: Streams,
     find: Callable[[str | None, Mapping[str, str], str], Host] = Host.find,
+    *,
+    program: str = CLI,
 ) -> int:
-    """Run one command line. Whatever happens, one JSON object is printed, and the exit code agrees with it.
+    """Run one command line. Whatever happens, one answer is printed, and the exit code agrees with it.
 
-    find  returns the host for `--codex-home`, environment and interpreter
+    find     returns the host for `--codex-home`, environment and interpreter
+    program  the words by which the user's shell starts this program again
     """
     verb = _verb(argv)
+    call = _Call(argv=argv, environ=environ, streams=streams, program=program)
     try:
-        return _dispatch(list(argv), environ, streams, find)
+        return _dispatch(list(argv), call, find)
     except CfpError as error:
         result = _failure(error)
     except KeyboardInterrupt as interrupt:
         result = _interrupted(interrupt)
     except Exception as error:  # noqa: BLE001  the one place: a bug must not print its traceback on stdout
-        result = _bug(error, argv, environ)
+        result = _bug(error, call)
     if argv[:1] == ["autostart"]:
         if "--quiet" in argv:
             # Codex passes a hook's output on to the model, and sends the message after a hook that fails.
             _print(answer_of_last_resort(argv, _unchecked(result), environ), streams.out)
         else:
-            _answer(verb, result, argv, environ, streams.out)
+            _answer(verb, result, call)
         return 0
-    _answer(verb or "none", result, argv, environ, streams.out)
+    _answer(verb or "none", result, call)
     return result.exit_code
 
 
@@ -110,34 +152,21 @@ def _verb(argv: Sequence[str]) -> str:
     return next((word for word in argv if not word.startswith("-")), "")
 
 
-def _own(argv: Sequence[str]) -> list[str]:
-    """Return our own words: the words behind `--` belong to another program."""
-    return list(takewhile(lambda word: word != "--", argv))
-
-
-def _codex_home(argv: Sequence[str]) -> str | None:
-    """Return the value of `--codex-home` on a command line that may be wrong; None without one."""
-    home = None
-    for word, after in pairwise([*_own(argv), ""]):
-        if word == "--codex-home":
-            home = after
-        elif word.startswith("--codex-home="):
-            home = word.partition("=")[2]
-    return home
-
-
-def _answer(verb: str, result: Result, argv: Sequence[str], environ: Mapping[str, str], out: TextIO) -> None:
-    """Print the result as JSON, or as a page for people where the command line, right or wrong, asks for text."""
-    home = _codex_home(argv)
-    if home and (flag := home_flag(locate(home, environ), environ)):
-        result = replace(result, fields=completed(result.fields, flag))
-    flags = " ".join(_own(argv)).replace("--format=", "--format ")
-    if "--format text" not in flags:
+def _answer(verb: str, result: Result, call: _Call) -> None:
+    """Print the result as JSON, or as a page for people."""
+    home = call.value("--codex-home")
+    flag = home_flag(locate(home, call.environ), call.environ) if home else ""
+    is_page = call.format == TEXT
+    result = replace(result, fields=completed(result.fields, flag, call.program if is_page else CLI))
+    out = call.streams.out
+    if not is_page:
         _print(render(verb, result), out)
         return
     from cfp.views import shown  # noqa: PLC0415  100 ms that JSON does not pay
 
-    _print(shown(envelope(verb, result), terminal=out.isatty(), environ=environ), out)
+    terminal = call.is_on_terminal
+    environ = call.environ if not terminal or console_obeys_escapes() else {**call.environ, "TERM": "dumb"}
+    _print(shown(envelope(verb, result), terminal=terminal, environ=environ, program=call.program), out)
 
 
 def _print(text: str, out: TextIO) -> None:
@@ -149,9 +178,9 @@ def _print(text: str, out: TextIO) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
-def _stream(result: Rows, streams: Streams) -> int:
+def _stream(result: Rows, call: _Call) -> int:
     """Print each row as it comes; ^C or a closed pipe is the intended end."""
-    in_columns = streams.out.isatty() if result.columns is None else result.columns
+    streams, in_columns = call.streams, call.format == TEXT
     if in_columns:
         from cfp.views.requests import columns, header  # noqa: PLC0415  JSON does not pay for it
     none = True
@@ -177,25 +206,24 @@ def _stream(result: Rows, streams: Streams) -> int:
 
 def _dispatch(
     argv: list[str],
-    environ: Mapping[str, str],
-    streams: Streams,
+    call: _Call,
     find: Callable[[str | None, Mapping[str, str], str], Host],
 ) -> int:
     verb = _verb(argv)
     if not argv or argv[0] in {"help", *_HELP}:
-        _print(page(argv[1]) if argv[1:2] and argv[1] in COMMANDS else overview(), streams.out)
+        _print(page(argv[1]) if argv[1:2] and argv[1] in COMMANDS else overview(), call.streams.out)
         return 0
     if argv[0] == "--version":
-        _print(f"codex-fast-proxy {cfp.__version__}\n", streams.out)
+        _print(f"codex-fast-proxy {cfp.__version__}\n", call.streams.out)
         return 0
     if argv[0] != verb or verb not in COMMANDS:
         raise UsageError("usage", reason=f"the first word must be a command{perhaps(argv[0], COMMANDS)}")
-    if _HELP & set(_own(argv)):
-        _print(page(verb), streams.out)
+    if _HELP & set(call.own_words):
+        _print(page(verb), call.streams.out)
         return 0
     command = load(verb)
     if isinstance(command, Command):
-        return _run(verb, command, argv, environ, streams, find)
+        return _run(verb, command, call, find)
     if isinstance(command, ForegroundCommand):
         return command.main(argv[1:])
     raise TypeError(verb)
@@ -204,13 +232,14 @@ def _dispatch(
 def _run(
     verb: str,
     command: Command[Any],
-    argv: Sequence[str],
-    environ: Mapping[str, str],
-    streams: Streams,
+    call: _Call,
     find: Callable[[str | None, Mapping[str, str], str], Host],
 ) -> int:
     """Run a verb and print its outcome; return the exit code."""
-    names = parsed(verb, argv[1:])
+    environ = call.environ
+    names = parsed(verb, call.argv[1:])
+    if verb != "autostart":  # whatever the environment of a session: its proxy must run
+        check_variable(names.get("format"), environ)
     home = names.pop("codex_home")
     if not command.needs_home and not home and not environ.get("CODEX_HOME") and known_default_home(environ) is None:
         home = os.devnull  # a home that nothing can be in, and that the command does not look for
@@ -230,11 +259,11 @@ def _run(
     if isinstance(result, Exit):
         return result.code
     if isinstance(result, Raw):
-        _print(result.text, streams.out)
+        _print(result.text, call.streams.out)
         return 0
     if isinstance(result, Rows):
-        return _stream(result, streams)
-    _answer(verb, result, argv, environ, streams.out)
+        return _stream(result, call)
+    _answer(verb, result, call)
     return result.exit_code
 
 
@@ -277,18 +306,18 @@ def _error(
     return Result(status=status, fields=fields_, exit_code=exit_code)
 
 
-def _bug(error: Exception, argv: Sequence[str], environ: Mapping[str, str]) -> Result:
-    log = _traceback_file(error, argv, environ)
+def _bug(error: Exception, call: _Call) -> Result:
+    log = _traceback_file(error, call)
     words = message("bug", {"kind": type(error).__name__, "log": log})
     return _error("bug", words.sentence, words.action, EXIT_BUG, extra={"log": log})
 
 
-def _traceback_file(error: Exception, argv: Sequence[str], environ: Mapping[str, str]) -> str:
+def _traceback_file(error: Exception, call: _Call) -> str:
     """Write the traceback to a private file: beside the logs, else in the temporary folder."""
     from journal.private import make_private  # noqa: PLC0415  no other answer pays for it
 
     text = "".join(traceback.format_exception(error))
-    for folder in (_log_folder(argv, environ), None):
+    for folder in (_log_folder(call), None):
         with suppress(OSError):
             descriptor, name = tempfile.mkstemp(prefix="fast_proxy.bug.", suffix=".log", dir=folder)
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
@@ -298,9 +327,9 @@ def _traceback_file(error: Exception, argv: Sequence[str], environ: Mapping[str,
     return "(no file could be written)"
 
 
-def _log_folder(argv: Sequence[str], environ: Mapping[str, str]) -> str | None:
+def _log_folder(call: _Call) -> str | None:
     try:
-        folder = locate(_codex_home(argv), environ).worker
+        folder = locate(call.value("--codex-home"), call.environ).worker
     except CfpError:
         return None
     usable = DISK.is_folder(folder) and not DISK.ownership(folder).is_of_another

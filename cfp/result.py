@@ -34,15 +34,13 @@ class Raw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """A stream of objects, perhaps without end; each is one line of output.
+    """A stream of objects, perhaps without end; each is one line of output: columns for people, or JSON.
 
-    columns  columns for people, or JSON lines; None: columns on a terminal
     none     the sentence for stderr where the stream is empty
     closing  returns the sentences for stderr below the last column; None where there are none
     """
 
     rows: Iterator[Mapping[str, Any]]
-    columns: bool | None
     none: str
     closing: Callable[[], str] | None = None
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from cfp.audience import AGENTS
 from tests import real_codex
 from tests.certificates import self_signed
 from tests.crash.sizes import SMALL, size
@@ -46,6 +47,7 @@ _DROP = frozenset(
         *("SSL_CERT_FILE", "SSL_CERT_DIR"),
         *("PYTHONSAFEPATH", "PYTHONPATH"),  # the planted-module tests must depend on our own flags alone
         "PYTHONDONTWRITEBYTECODE",  # thousands of interpreters start: each would compile us anew
+        *AGENTS,  # an agent may run the tests
     }
 )
 

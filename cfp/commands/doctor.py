@@ -26,7 +26,7 @@ EXAMPLES = (
     ("", "all checks; exit code 2 where one that matters fails"),
     ("--online", "the same, and one small turn to the provider, as `install` sends it"),
     ("--probe", "the same, and one turn of the real Codex to a provider of ours, compared with what we predict"),
-    ("--format text", "all checks as a list for people"),
+    ("--format json", "all checks, for a program, also on a terminal"),
 )
 
 

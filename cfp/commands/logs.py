@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cfp.audience import AUTO, FORMATS
 from cfp.commands.command import Command
 from cfp.core.diagnosis import diagnose
 from cfp.errors import Refused
@@ -37,7 +38,6 @@ _EVERY_SECONDS: Final = 0.25
 class Args:
     follow: bool
     lines: int
-    format: str | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the number of past requests to show (default: 20)",
     )
     parser.add_argument(
-        "--format", choices=("json", "text"), help="JSON lines or columns (default: columns on a terminal)"
+        "--format",
+        choices=FORMATS,
+        default=AUTO,
+        help="auto: columns for a person at a terminal, else JSON lines (default)",
     )
 
 
@@ -70,7 +73,6 @@ def run(args: Args, host: Host) -> Rows:
     rows = requests(LogReader(host.layout.request_log), args.lines, follow=args.follow)
     return Rows(
         rows=rows,
-        columns=None if args.format is None else args.format == "text",
         none=RESULTS["no_requests_logged"].sentence,
         closing=None if args.follow else lambda: " ".join(filter(None, diagnose(host.survey_to_diagnose()).message)),
     )
@@ -111,7 +113,7 @@ COMMAND = Command(
     examples=EXAMPLES,
     args=Args,
     add_arguments=add_arguments,
-    has_format=False,
     run=run,
+    has_format=False,
     needs_sockets=False,
 )

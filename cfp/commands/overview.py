@@ -47,7 +47,8 @@ def overview() -> str:
         f"In the Codex home (--codex-home DIR, else CODEX_HOME, else ~/.codex)\n{_columns(_FILES)}",
         f"Exit codes\n{_columns((str(code), words) for code, words in EXIT_CODES.items())}",
         textwrap.fill(
-            "Each command answers with one JSON object on stdout; --format text is for people. No command prints a "
+            "On a terminal each command answers with a page for people; in a pipe, and where an agent runs it, with "
+            "one JSON object. --format json or text decides, else CFP_FORMAT in the environment. No command prints a "
             f"key. `cfp` and `python -m codex_fast_proxy` are the same program as `{PROGRAM}`.",
             width(),
         ),

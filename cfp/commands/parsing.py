@@ -10,13 +10,13 @@ from difflib import get_close_matches
 from functools import cache, partial
 from typing import Any, Final, NoReturn
 
+from cfp.audience import AUTO, FORMATS
 from cfp.commands import COMMANDS
 from cfp.commands.command import CommandHelp
 from cfp.errors import UsageError
 from cfp.host.provider.secret import redact
 
 PROGRAM: Final = "codex-fast-proxy"
-FORMATS: Final = ("json", "text")
 _WIDEST: Final = 100  # longer lines are hard to read on any terminal
 _FLAGS_COLUMN: Final = 32
 _UNKNOWN: Final = "unrecognized arguments:"  # as argparse begins that error in every version that runs here
@@ -72,8 +72,8 @@ def parser_of(verb: str) -> Parser:
         common.add_argument(
             "--format",
             choices=(*FORMATS, *command.more_formats),
-            default="json",
-            help=f"json for programs (default), text for people{more}",
+            default=AUTO,
+            help=f"auto: text for a person at a terminal, else json (default){more}",
         )
     common.add_argument("-h", "--help", action="store_true", help="show this page")
     return parser

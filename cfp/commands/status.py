@@ -24,7 +24,7 @@ from cfp.result import Result
 
 EXAMPLES = (
     ("", "everything, as JSON"),
-    ("--format text", "the same for people, in a few lines"),
+    ("--format json", "the same for a program, also on a terminal"),
 )
 
 

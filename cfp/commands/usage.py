@@ -26,7 +26,7 @@ from journal.private import read_from
 
 EXAMPLES = (
     ("", "each day that is kept"),
-    ("--since 7d --by model --format text", "the models of the last seven days, for people"),
+    ("--since 7d --by model", "the models of the last seven days"),
     ("--by session --prices prices.toml", "what each session cost, by the prices in a file of your own"),
     ("--format csv > usage.csv", "for a spreadsheet"),
 )

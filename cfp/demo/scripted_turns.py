@@ -28,7 +28,10 @@ class ScriptedTurn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """A complete event stream whose one output is the call of a tool; `arguments` are JSON."""
+    """A complete event stream whose one output is the call of a tool; `arguments` are JSON.
+
+    namespace  that of the tool; "" for a tool without one, such as the shell
+    """
 
     namespace: str
     name: str
@@ -83,7 +86,7 @@ def call_events(request: Mapping[str, Any], call: ToolCall, number: int) -> list
         "type": "function_call",
         "status": "completed",
         "call_id": f"call_{number:08d}",
-        "namespace": call.namespace,
+        **({"namespace": call.namespace} if call.namespace else {}),
         "name": call.name,
         "arguments": call.arguments,
     }

@@ -8,6 +8,7 @@ from cfp.messages.message import CLI, RESTART, Message
 
 ResultCode = Literal[
     "installed",
+    "install_planned",
     "prepared",
     "uninstalled",
     "uninstall_not_needed",
@@ -55,6 +56,8 @@ ResultCode = Literal[
     "usage_gap",
     "usage_merged",
     "usage_unpriced",
+    "demo_passed",
+    "demo_failed",
 ]
 
 FastCode = Literal[
@@ -77,6 +80,7 @@ EffectCode = Literal[
 # fmt: off
 RESULTS: Final[dict[ResultCode, Message]] = {
     "installed": Message("The proxy is enabled. New Codex processes use it; processes that are running do not.", RESTART),
+    "install_planned": Message("Nothing was changed. An install would change these files and keys."),
     "prepared": Message("The settings are saved, and config.toml is unchanged.", f"Run `{CLI} install --start`."),
     "uninstalled": Message("The Codex config is restored, and the proxy is removed."),
     "uninstall_not_needed": Message("The proxy is not installed in this Codex home, and nothing was changed."),
@@ -146,6 +150,8 @@ RESULTS: Final[dict[ResultCode, Message]] = {
     "usage_merged": Message(
         'There is a row "other": of a day, a bounded number of names is kept apart, and sessions on the newest days only ({names}).'),
     "usage_unpriced": Message("The prices have none for {models}, so amounts that include it are null."),
+    "demo_passed": Message("Each step of the story did what it should."),
+    "demo_failed": Message("A step of the story did not do what it should."),
 }
 FAST: Final[dict[FastCode, Message]] = {
     "fast_with_key": Message(

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
-from cfp.views.page import BAD, GOOD, WARN, headline, local_time, next_step, plain, rows, warnings
+from cfp.views.page import BAD, GOOD, WARN, headline, local_time, plain, rows, warnings
 
 _STYLES: Final = {"faster": GOOD, "no_effect": WARN, "slower": BAD, "not_enough_data": WARN, "refused": BAD}
 
@@ -41,7 +41,6 @@ def benchmark(answer: Mapping[str, Any]) -> list[RenderableType]:
         ),
         *([_sides(answer)] if answer.get("samples") else []),
         *warnings([*map(str, answer.get("warnings") or ()), *_failures(answer)]),
-        *next_step(answer),
     ]
 
 

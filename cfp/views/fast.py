@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
-from cfp.views.page import GOOD, headline, next_step, plain, result_page, rows
+from cfp.views.page import GOOD, headline, plain, result_page, rows
 
 
 def fast(answer: Mapping[str, Any]) -> list[RenderableType]:
@@ -22,7 +22,7 @@ def fast(answer: Mapping[str, Any]) -> list[RenderableType]:
         for rule in answer["rules"]:
             table.add_row(str(rule["number"]), plain(rule["rule"]))
         page.append(Padding(table, (1, 0, 1 if budget(answer) else 0, 2)))
-    return [*page, rows([("budget", budget(answer))]), *next_step(answer)]
+    return [*page, rows([("budget", budget(answer))])]
 
 
 def budget(answer: Mapping[str, Any], spent: Mapping[str, Any] | None = None) -> str | None:

@@ -13,6 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cfp.advice import next_command
+from cfp.messages.results import RESULTS, ResultCode
+
 GOOD: Final = "green"
 BAD: Final = "red"
 WARN: Final = "yellow"
@@ -46,30 +49,45 @@ def warnings(texts: Iterable[str]) -> list[RenderableType]:
     return [Text.assemble(("! ", f"bold {WARN}"), plain(text)) for text in texts if text]
 
 
-def next_step(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """Return the next action, set apart; nothing where there is none."""
-    action = answer.get("next_user_action")
-    return [Text(), Advice(plain(action), lead="next  ")] if action else []
+def next_step(answer: Mapping[str, Any], program: str) -> list[RenderableType]:
+    """Return the next action, set apart, and below it the command that it names, alone on a line to be pasted.
+
+    An action that is only "Run that command." is the command alone; one without a command, the sentence alone.
+    """
+    action = plain(answer.get("next_user_action") or answer.get("next_action") or "")
+    if not action:
+        return []
+    command = next_command(action, program)
+    if command is None:
+        return [Text(), Advice(action, lead="next  ")]
+    line = Advice(f"`{command}`", style="bold", indent=2, marks=False)
+    if action.removeprefix("Run ") == f"`{command}`.":
+        return [Text(), Text("next", "bold"), line]
+    return [Text(), Advice(action, lead="next  "), Text(), line]
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
     """A paragraph that never breaks a command over two lines, so that it can be copied.
 
-    lead  bold words before it
+    lead   bold words before it
+    marks  whether the commands keep their backticks
     """
 
     text: str
     lead: str = ""
     style: str = ""
     indent: int = 0
+    marks: bool = True
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Break between commands and other words."""
         parts = self.text.split("`")
         parts[1::2] = [part.replace(" ", _UNBROKEN) for part in parts[1::2]]
         room = options.max_width - self.indent
-        lines = wrap(self.lead + "`".join(parts), room, break_long_words=False, break_on_hyphens=False)
+        lines = wrap(
+            self.lead + ("`" if self.marks else "").join(parts), room, break_long_words=False, break_on_hyphens=False
+        )
         for number, line in enumerate(lines):
             text = Text(" " * self.indent + line.replace(_UNBROKEN, " "), self.style, no_wrap=True, overflow="ignore")
             if number == 0 and self.lead:
@@ -99,18 +117,19 @@ def refusal(answer: Mapping[str, Any]) -> list[RenderableType]:
     return [
         headline(BAD, str(answer.get("error", ""))),
         rows([("code", answer.get("code")), ("changes", files), *_known(answer)]),
-        *next_step(answer),
     ]
 
 
 def result_page(answer: Mapping[str, Any]) -> list[RenderableType]:
     """Return the page of a command without a view of its own: its status, its sentence, the next action."""
-    words = str(answer.get("status", "")).replace("_", " ")
+    status = str(answer.get("status", ""))
+    sentence = RESULTS[_SENTENCES[status]].sentence if status in _SENTENCES else ""
     return [
-        headline(GOOD, words, str(answer.get("message") or "")),
+        headline(
+            BAD if status == "failed" else GOOD, status.replace("_", " "), str(answer.get("message") or sentence)
+        ),
         rows(_known(answer)),
         *warnings(_sentences(answer)),
-        *next_step(answer),
     ]
 
 
@@ -120,6 +139,12 @@ def _sentences(answer: Mapping[str, Any]) -> list[str]:
     return [*(text for text in texts if " " in text or not messages), *messages]
 
 
+# Of answers that have no message of their own.
+_SENTENCES: Final[dict[str, ResultCode]] = {
+    "planned": "install_planned",
+    "passed": "demo_passed",
+    "failed": "demo_failed",
+}
 _WORTH_A_ROW: Final = {
     "provider": "provider",
     "upstream_base": "upstream",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rich.console import RenderableType
 
-from cfp.views.page import GOOD, WARN, headline, next_step, rows
+from cfp.views.page import GOOD, WARN, headline, rows
 
 _AS_BEFORE: Final = "before"
 
@@ -32,5 +32,4 @@ def recover(answer: Mapping[str, Any]) -> list[RenderableType]:
     return [
         headline(GOOD if good else WARN, words, str(answer.get("message") or "")),
         rows(pairs),
-        *next_step(answer),
     ]

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 
 from cfp.messages.status import WARNINGS
 from cfp.views.fast import budget
-from cfp.views.page import BAD, GOOD, WARN, headline, local_time, next_step, rows, warnings
+from cfp.views.page import BAD, GOOD, WARN, headline, local_time, rows, warnings
 
 _LEVELS: Final = {"ok": GOOD, "attention": WARN, "risk": BAD}
 # The dashboard has the same sentences in static/words.js.
@@ -65,7 +65,6 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
             + ([WARNINGS["needs_restart"].sentence] if answer.get("needs_restart") else [])
             + _models(answer)
         ),
-        *next_step(answer),
     ]
 
 

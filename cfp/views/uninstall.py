@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rich.console import RenderableType
 
-from cfp.views.page import GOOD, WARN, headline, next_step, rows, warnings
+from cfp.views.page import GOOD, WARN, headline, rows, warnings
 
 # fmt: off
 _CONFIG: Final = {
@@ -56,5 +56,4 @@ def uninstall(answer: Mapping[str, Any]) -> list[RenderableType]:
             ]
         ),
         *(warnings([warning["message"]]) if warning and not unconfirmed else []),
-        *next_step(answer),
     ]

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
-from cfp.views.page import GOOD, headline, next_step, plain, result_page
+from cfp.views.page import GOOD, headline, plain, result_page
 
 
 def upstream(answer: Mapping[str, Any]) -> list[RenderableType]:
@@ -18,14 +18,14 @@ def upstream(answer: Mapping[str, Any]) -> list[RenderableType]:
         return result_page(answer)
     head = headline(GOOD, str(answer["status"]), str(answer["message"]))
     if not answer["upstreams"]:
-        return [head, *next_step(answer)]
+        return [head]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("", "name", "URL", "policy", "key"):
         table.add_column(title, overflow="fold")
     for one in answer["upstreams"]:
         mark = ("* changed" if one["changed"] else "*") if one["active"] else ""
         table.add_row(mark, *map(plain, (one["name"], one["upstream_base"], one["service_tier_policy"], _key(one))))
-    return [head, Padding(table, (1, 0, 0, 0)), *next_step(answer)]
+    return [head, Padding(table, (1, 0, 0, 0))]
 
 
 def _key(one: Mapping[str, Any]) -> str:

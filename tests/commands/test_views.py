@@ -1,4 +1,4 @@
-"""`--format text`: the same answer for people; plain in a pipe, with colours on a terminal."""
+"""An answer as a page for people; plain and whole in a pipe, with colours and on one screen on a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cfp.advice import commands_in, completed
+from cfp.advice import commands_in, completed, next_command
 from cfp.bench.statistics import Verdict
 from cfp.core.plan.uninstall import ConfigRestore, HookRemoval
 from cfp.views import VIEWS, shown
@@ -36,7 +36,9 @@ def test_every_answer_has_a_page(path: Path) -> None:
     assert len(text.splitlines()) <= 40
     assert all(len(line) <= 110 for line in text.splitlines())
     action = " ".join(str(result.get("next_user_action") or "").split())
-    assert action in " ".join(text.split())
+    command = next_command(action)
+    assert text.endswith(f"\n  {command}\n" if command else action[-20:] + "\n" if action else "\n")
+    assert action in " ".join(text.split()) or action == f"Run `{command}`."
 
 
 def commands(result: Any) -> set[str]:
@@ -51,6 +53,7 @@ def commands(result: Any) -> set[str]:
 def test_a_command_can_be_copied_whole(path: Path, flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However narrow the terminal: pasted with a line break in it, it would run as two."""
     monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("LINES", "200")
     result = completed(json.loads(path.read_text()), flag)
     lines = shown(result, terminal=True, environ={"NO_COLOR": "1", "TERM": "dumb"}).splitlines()
     assert set() == {command for command in commands(result) if not any(command in line for line in lines)}
@@ -111,11 +114,11 @@ def test_a_dry_run_of_recover_does_not_look_done() -> None:
     """The page lists the interrupted command, its files and the command that settles it, and shows no tick."""
     files = [{"path": "/home/u/config.toml", "now": "after"}, {"path": "/home/u/hooks.json", "now": "before"}]
     waiting = {"id": "tx", "command": "install", "decision": "roll_back", "files": files}
-    action = "Run `codex-fast-proxy recover`."
+    action, command = "Run `codex-fast-proxy recover`.", "\n  codex-fast-proxy recover\n"
     answer = {"command": "recover", "status": "clean", "dry_run": True, "transactions": [waiting], "repair": None}
     text = shown({**answer, "message": "Nothing yet.", "next_user_action": action}, terminal=False, environ={})
     assert text.startswith("! waiting for recover  Nothing yet.")
-    assert (True, True, False) == tuple(word in text for word in (action, "config.toml", "hooks.json"))
+    assert (True, True, False) == tuple(word in text for word in (command, "config.toml", "hooks.json"))
 
 
 @pytest.mark.parametrize(("count", "words"), [(0, "0 transactions"), (1, "1 transaction "), (2, "2 transactions")])
@@ -133,4 +136,4 @@ def test_an_open_transaction_names_what_settles_it() -> None:
     for answer in (listed, one):
         result = {"command": "journal", **answer, "at_work": False, "next_user_action": action}
         text = shown(result, terminal=False, environ={})
-        assert ("interrupted" in text, text.endswith(f"next  {action}\n")) == (True, True)
+        assert ("interrupted" in text, text.endswith("next\n  codex-fast-proxy recover\n")) == (True, True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cfp import errors
+from cfp.audience import AGENTS
 from cfp.commands import GROUPS
 from cfp.commands.overview import EXIT_CODES
 from cfp.commands.parsing import PROGRAM, load, parser_of
@@ -23,7 +24,10 @@ _COMMON = frozenset({"codex_home", "format", "help"})
 
 def reference(schemas: dict[str, dict[str, Any]]) -> str:
     """The page."""
-    return "\n".join([*_head(), *_commands(schemas), *_closed_sets(), *_exit_codes(), *_error_codes()]) + "\n"
+    return (
+        "\n".join([*_head(), *_commands(schemas), *_closed_sets(), *_exit_codes(), *_error_codes(), *_agents()])
+        + "\n"
+    )
 
 
 def _head() -> Iterator[str]:
@@ -32,13 +36,23 @@ def _head() -> Iterator[str]:
     yield "Made from the code by `nox -s reference`; do not edit it. Tasks are in [guide.md](guide.md), ways out of"
     yield "trouble in [troubleshooting.md](troubleshooting.md)."
     yield ""
-    yield "Each command answers with one JSON object on stdout. Every answer has `command`, `status` and"
-    yield "`schema_version`; with `status` `error` it also has `error`, `code`, `next_user_action` and `changed`. The"
-    yield "schemas are in [schemas/](schemas); a new field does not make a new version."
+    yield "Each command answers with one JSON object on stdout, or, for a person at a terminal, with a page of text"
+    yield "([agents](#agents)). Every answer has `command`, `status` and `schema_version`; with `status` `error` it"
+    yield "also has `error`, `code`, `next_user_action` and `changed`. The schemas are in [schemas/](schemas); a new"
+    yield "field does not make a new version."
     yield ""
-    yield "Flags of every command: `--codex-home DIR` (default: `CODEX_HOME`, else `~/.codex`), `--format json|text`,"
-    yield "`--help`."
+    yield "Flags of every command: `--codex-home DIR` (default: `CODEX_HOME`, else `~/.codex`), "
+    yield "`--format auto|json|text` (default: `CFP_FORMAT`, else `auto`), `--help`."
     yield ""
+
+
+def _agents() -> Iterator[str]:
+    yield "## Agents"
+    yield ""
+    yield "With `--format auto`, a terminal counts as a pipe where one of these variables is set, and not empty."
+    yield "`CI` is none of them."
+    yield ""
+    yield from _table(("variable", "known from"), [(f"`{name}`", source) for name, source in AGENTS.items()])
 
 
 def _commands(schemas: dict[str, dict[str, Any]]) -> Iterator[str]:

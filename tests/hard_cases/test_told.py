@@ -38,7 +38,7 @@ def unclear(played: Play, transaction: str) -> list[str]:
         page = " ".join(look(played, words, transaction, "--format", "text").out.split())
         if answer.get("next_user_action") != RECOVER:
             complaints.append(f"{words} says {answer.get('next_user_action')!r}")
-        if not page.endswith(f"next {RECOVER}"):
+        if not page.endswith("next codex-fast-proxy recover"):
             complaints.append(f"the page of {words} does not end with it: {page}")
         if not any(word in page.partition("next")[0] for word in ("interrupted", "waiting for recover")):
             complaints.append(f"the page of {words} does not say so")

@@ -76,6 +76,18 @@ def profile_folder() -> Path | None:
     return Path(folder) if folder else None
 
 
+def console_obeys_escapes() -> bool:
+    """Whether the console behind stdout obeys escape sequences, once asked to; True on other systems."""
+    if sys.platform == "win32":
+        import ctypes  # noqa: PLC0415  only a page for people needs it
+
+        # STD_OUTPUT_HANDLE, ENABLE_VIRTUAL_TERMINAL_PROCESSING (GetConsoleMode, SetConsoleMode): Windows 10 and newer
+        console, mode = ctypes.windll.kernel32.GetStdHandle(-11), ctypes.c_uint32()
+        known = ctypes.windll.kernel32.GetConsoleMode(console, ctypes.byref(mode))
+        return bool(known and ctypes.windll.kernel32.SetConsoleMode(console, mode.value | 4))
+    return True
+
+
 def end_tree(pid: int) -> None:
     """End a process of ours and all that it started: there is no process group to signal, as on POSIX."""
     import psutil  # noqa: PLC0415  only what hangs is ended
