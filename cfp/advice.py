@@ -67,11 +67,13 @@ def _comparable(path: str) -> str:
     return os.path.normcase(os.path.abspath(path)).removesuffix(".exe")  # noqa: PTH100  another link is another program
 
 
-def _typed(path: str) -> str:
-    """Return the path of a program as it is typed: PowerShell needs its operator `&` before a quoted one."""
-    if sys.platform == "win32":
-        return path if _PLAIN.fullmatch(path) else "& '{}'".format(path.replace("'", "''"))
-    return quoted(path)
+def in_powershell(path: str) -> str:
+    """Return the path of a program as PowerShell runs it: with its operator `&` where the path must be quoted."""
+    return path if _PLAIN.fullmatch(path) else "& '{}'".format(path.replace("'", "''"))
+
+
+# The path of a program as the shell of this system runs it.
+_typed: Final = in_powershell if sys.platform == "win32" else shlex.quote
 
 
 def home_flag(layout: Layout, environ: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cfp.advice import at_home, commands_in, home_flag, quoted
+from cfp.advice import at_home, commands_in, home_flag, in_powershell, quoted
 from cfp.commands import COMMANDS
 from cfp.commands.parsing import parsed
 from cfp.layout import Layout
@@ -119,3 +119,17 @@ def test_a_home_that_is_meant_anyway_is_not(words: list[str], tmp_path: Path) ->
         for command in commands
         if f"--codex-home {usual}" in command or f"--codex-home {quoted(str(usual))}" in command
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "typed"),
+    [
+        (r"C:\Users\u\.venv\Scripts\codex-fast-proxy", r"C:\Users\u\.venv\Scripts\codex-fast-proxy"),
+        (r"C:\Program Files\x\cfp", r"& 'C:\Program Files\x\cfp'"),
+        (r"C:\Users\O'Neil\cfp", r"& 'C:\Users\O''Neil\cfp'"),
+        (r"C:\$a`b\cfp", r"& 'C:\$a`b\cfp'"),
+    ],
+)
+def test_a_program_in_powershell(path: str, typed: str) -> None:
+    """A path that must be quoted is run with the operator, since PowerShell prints a quoted word."""
+    assert typed == in_powershell(path)

@@ -78,14 +78,15 @@ def profile_folder() -> Path | None:
 
 def console_obeys_escapes() -> bool:
     """Whether the console behind stdout obeys escape sequences, once asked to; True on other systems."""
+    obeys = True
     if sys.platform == "win32":
         import ctypes  # noqa: PLC0415  only a page for people needs it
 
         # STD_OUTPUT_HANDLE, ENABLE_VIRTUAL_TERMINAL_PROCESSING (GetConsoleMode, SetConsoleMode): Windows 10 and newer
         console, mode = ctypes.windll.kernel32.GetStdHandle(-11), ctypes.c_uint32()
         known = ctypes.windll.kernel32.GetConsoleMode(console, ctypes.byref(mode))
-        return bool(known and ctypes.windll.kernel32.SetConsoleMode(console, mode.value | 4))
-    return True
+        obeys = bool(known and ctypes.windll.kernel32.SetConsoleMode(console, mode.value | 4))
+    return obeys
 
 
 def end_tree(pid: int) -> None:
