@@ -22,6 +22,9 @@ TOO_FAINT = (Path(__file__).parent / "too_faint.js").read_text()
 # Elements without a name for a screen reader.
 NAMELESS = (Path(__file__).parent / "nameless.js").read_text()
 
+# axe-core's rules of WCAG 2.1, A and AA, and its best practices.
+RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice")
+
 
 def missing(reason: str) -> None:
     """Skip the test, or fail it where a browser is required."""
@@ -50,6 +53,16 @@ def launched() -> Iterator[Browser]:
             browser.close()
 
 
+def findings(page: Page) -> list[str]:
+    """Return what axe-core finds: the rule and the element of each finding."""
+    from axe_playwright_python.base import AXE_SCRIPT  # noqa: PLC0415  it may be missing, as playwright
+
+    page.evaluate(AXE_SCRIPT)
+    options = {"runOnly": {"type": "tag", "values": list(RULES)}, "resultTypes": ["violations"]}
+    result = page.evaluate("(options) => axe.run(document, options)", options)
+    return [f"{one['id']}: {node['html'][:160]}" for one in result["violations"] for node in one["nodes"]]
+
+
 class Watched:
     """A page and its `complaints`: console errors, exceptions, and requests that left loopback."""
 
@@ -74,11 +87,15 @@ class Watched:
 
 
 @contextmanager
-def window(browser: Browser, *, width: int = 1280, height: int = 800, scheme: Any = "light") -> Iterator[Watched]:
+def window(
+    browser: Browser, *, width: int = 1280, height: int = 800, scheme: Any = "light", motion: Any = None
+) -> Iterator[Watched]:
     """Open a window of its own."""
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme=scheme,
+        reduced_motion=motion,
+        accept_downloads=True,
         permissions=["clipboard-read", "clipboard-write"],
         locale="en-GB",
     )

@@ -6,15 +6,19 @@ import json
 import math
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
+from cfp.core.tiers.history import serialise_history
 from cfp.layout import DASHBOARD_PATH, Layout
-from tests.end_to_end.harness import KEY, Machine, api_key_login
+from tests.end_to_end.harness import KEY, Machine, api_key_login, relay_config
 
 FAST, SLOW = "gpt-5.5", "gpt-5.5-codex"
+GENERATION = "1f0c2d3e4a5b"
+SESSIONS = ("0199a213-81c0-7800-8aa1-bbab2a035a53", "0199a25e-3f11-7a20-9c44-0d7c51e6b8f1", "0199a27b-c2de-7b93")
 
 
 def url(machine: Machine, path: str = DASHBOARD_PATH) -> str:
@@ -44,7 +48,9 @@ def line(at: datetime, number: int, **fields: Any) -> dict[str, Any]:
         "response_content_type": "text/event-stream",
         "usage": {"input_tokens": 18_432, "cached_tokens": 16_896, "output_tokens": 340, "reasoning_tokens": 128},
         "transport": "http",
-        "settings_generation": "1f0c2d3e4a5b",
+        "session": "0199a213-81c0-7800-8aa1-bbab2a035a53",
+        "kind": "turn",
+        "settings_generation": GENERATION,
         **fields,
     }
 
@@ -74,6 +80,9 @@ def past(base: str, until: datetime, turns: int = 64) -> list[dict[str, Any]]:
             "duration_ms": round(first + slower * tokens * chance.uniform(9, 13), 1),
             "usage": usage,
             "upstream_base": base,
+            "session": SESSIONS[number * len(SESSIONS) // turns],
+            "kind": "subagent" if number % 7 == 5 else "turn",
+            "ending": "completed",
         }
         if plain:
             fields |= {"service_tier_after": None, "service_tier_injected": False, "response_service_tier": "default"}
@@ -89,15 +98,30 @@ def past(base: str, until: datetime, turns: int = 64) -> list[dict[str, Any]]:
         "duration_ms": 212.4,
         "first_byte_ms": 211.0,
     }
-    lines[-9] |= {**limited, "response_content_type": "application/json", "upstream_ms": 208.8}
-    lines[-4] |= {"error_type": "client_left", "response_service_tier": None, "usage": None, "duration_ms": 1930.7}
+    lines[-9] |= {**limited, "ending": "failed", "response_content_type": "application/json", "upstream_ms": 208.8}
+    lines[-4] |= {
+        "error_type": "client_left",
+        "ending": "left",
+        "response_service_tier": None,
+        "usage": None,
+        "duration_ms": 1930.7,
+    }
     return sorted(lines, key=lambda one: str(one["ts"]))
 
 
 def models(at: datetime, number: int, base: str, **fields: Any) -> dict[str, Any]:
     """Return the line of a request for the list of models, as Codex sends it before a session."""
     nothing = dict.fromkeys(
-        ("model", "service_tier_after", "service_tier_effective_policy", "response_service_tier", "usage", "stream")
+        (
+            "model",
+            "session",
+            "kind",
+            "service_tier_after",
+            "service_tier_effective_policy",
+            "response_service_tier",
+            "usage",
+            "stream",
+        )
     )
     return line(
         at,
@@ -144,19 +168,54 @@ def benchmark(base: str, at: datetime) -> dict[str, Any]:
     }
 
 
-def install(machine: Machine, lines: list[dict[str, Any]], saved: dict[str, Any] | None = None, *flags: str) -> None:
-    """Install and start the proxy where the log already holds these lines."""
+def run(base: str, at: datetime, number: int) -> dict[str, Any]:
+    """Return a result of the benchmarks' history; every third one found no effect."""
+    fields = benchmark(base, at)
+    if number % 3 == 2:
+        interval = {"level": 0.9, "low": 0.91, "middle": 1.02, "high": 1.14, "pairs": 3}
+        fields |= {"verdict": "no_effect", "observed_speedup_total": 1.021, "confidence_interval": interval}
+    return fields | {"service_tier": "priority"}
+
+
+def install(
+    machine: Machine,
+    lines: list[dict[str, Any]],
+    saved: dict[str, Any] | None = None,
+    *flags: str,
+    runs: Sequence[dict[str, Any]] = (),
+    config: str | None = None,
+    login: str | None = None,
+) -> None:
+    """Install and start the proxy where the log already holds these lines.
+
+    saved, runs    the last benchmark, and the history of all, the newest last
+    config, login  texts of config.toml and auth.json; by default a provider with a key of its own, and an API key
+    """
     layout = Layout(machine.home)
-    machine.relay()
-    machine.write("auth.json", api_key_login())
-    layout.worker.mkdir(parents=True)
+    machine.write("config.toml", relay_config(machine.upstream.base_url) if config is None else config)
+    machine.write("auth.json", api_key_login() if login is None else login)
+    layout.worker.mkdir(parents=True, exist_ok=True)
     layout.state.chmod(0o700)
     if lines:
         layout.request_log.write_text("".join(json.dumps(one) + "\n" for one in lines))
     if saved is not None:
         layout.benchmark.write_text(json.dumps(saved))
+    history = b"" if not runs else serialise_history(runs[:-1], runs[-1])
+    if history:
+        layout.benchmark_history.write_bytes(history)
     machine.environ["PATH"] = "/usr/bin:/bin"  # without a Codex CLI, whose version would be read
     machine.install(*flags)
+
+
+def served_with_present_settings(machine: Machine) -> None:
+    """Let the lines of the log be of the settings that are in force, by which the diagnosis counts successes."""
+    layout = Layout(machine.home)
+    generation = sha256(layout.settings.read_bytes()).hexdigest()[:12]
+    assert 0 == machine.cfp("stop", "--force").code
+    layout.request_log.write_text(layout.request_log.read_text().replace(GENERATION, generation))
+    assert 0 == machine.cfp("start").code
+    while machine.cfp("status").json["diagnosis"]["last_success"] is None:
+        pass  # the worker reads the log in a thread, soon after its start
 
 
 def now() -> datetime:

@@ -74,8 +74,8 @@ def test_an_empty_page_says_what_to_do(watched: Watched, machine: Machine) -> No
     """Without requests each panel says how it gets some; then a turn appears without a reload."""
     stage.install(machine, [])
     page = watched.open(stage.url(machine))
-    assert page.locator(".sentence").text_content().startswith("Ready: the next request goes through the proxy.")
-    assert "All is well" == page.locator(".sign").get_attribute("aria-label")
+    assert page.locator("#say .sentence").text_content().startswith("Ready: the next request goes through the proxy.")
+    assert "All is well" == page.locator("#diagnosis .sign").get_attribute("aria-label")
     for panel, text in (
         ("requests", "No model request yet."),
         ("times", "appear with the first response"),
@@ -88,7 +88,11 @@ def test_an_empty_page_says_what_to_do(watched: Watched, machine: Machine) -> No
     assert 200 == stage.turn(machine)
     row = page.locator("tr.request")
     row.wait_for()
-    assert ["gpt-5.5", "priorityadded", "priority", "200"] == row.locator("td").all_text_contents()[1:5]
+    cells = dict(
+        zip(page.locator(".requests th").all_text_contents(), row.locator("td").all_text_contents(), strict=True)
+    )
+    shown = [cells[name] for name in ("Model", "Tier sent", "Echoed", "Ending")]
+    assert ["gpt-5.5", "priorityadded", "priority", "200 complete"] == shown
     page.get_by_text("1 request served since the start").wait_for()
     assert 2 == page.locator("svg.chart").count()
     assert page.evaluate("window.same")
@@ -100,7 +104,7 @@ def test_a_failing_provider_is_named_with_the_command(watched: Watched, quiet_ho
     quiet_home.upstream.script(Reject(status=401))
     assert 401 == stage.turn(quiet_home)
     page.get_by_text("The provider refused the key at the last request").wait_for()
-    assert "risk" in (page.locator("#verdict").get_attribute("class") or "")
+    assert "risk" in (page.locator("#diagnosis").get_attribute("class") or "")
     command = "codex-fast-proxy verify-upstream"
     page.get_by_role("button", name=f"Copy {command}").click()
     page.get_by_text("Copied").wait_for()
@@ -155,7 +159,7 @@ def test_changed_files_appear(watched: Watched, quiet_home: Machine) -> None:
     before = quiet_home.config.read_bytes()
     quiet_home.config.write_bytes(before.replace(b":%d/" % quiet_home.port, b":9/"))
     page.get_by_text("but config.toml does not point at it").wait_for()
-    assert "attention" in (page.locator("#verdict").get_attribute("class") or "")
+    assert "attention" in (page.locator("#diagnosis").get_attribute("class") or "")
     quiet_home.config.write_bytes(b'service_tier = "default"\n' + before)
     page.get_by_text(
         "the proxy adds no tier, because Codex's configuration names another service_tier than fast"
@@ -191,11 +195,11 @@ def test_the_sums_are_shown(watched: Watched, busy_home: Machine) -> None:
     totals = usage.locator("tfoot td").all_text_contents()
     assert "64" == totals[0]
     usage.get_by_role("button", name="Kind").click()
-    usage.get_by_text("not named").wait_for()
+    usage.get_by_text("subagent").wait_for()
     assert "true" == page.evaluate("document.activeElement.getAttribute('aria-pressed')")
     usage.get_by_role("button", name="All").click()
     usage.locator("button[aria-pressed=true]", has_text="All").wait_for()
-    assert "64" == usage.locator("tbody td").first.text_content()
+    assert "64" == usage.locator("tfoot td").first.text_content()
 
 
 def test_evidence_about_models_is_shown(browser: Browser, tmp_path: Path) -> None:

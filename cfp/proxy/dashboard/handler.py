@@ -61,7 +61,7 @@ class DashboardHandler:
     def __init__(self, worker: ObservedWorker) -> None:
         self.worker = worker
         self._snapshots = SnapshotCache(worker.config.layout, worker.config.environ)
-        self._usage = UsageCache(worker.config.ledger, worker.config.request_log)
+        self._usage = UsageCache(worker.config)
         another_terminal = {**worker.config.environ, "CODEX_HOME": ""}
         self._home_flag = home_flag(worker.config.layout, another_terminal)
         self._feeds: list[BrowserRequest] = []

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -19,25 +20,38 @@ if TYPE_CHECKING:  # serving requests needs none of it
 _CHECK_SECONDS: Final = 2.0
 _CODE_SECONDS: Final = 60.0
 _LARGEST_BENCHMARK: Final = 1 << 20
-_TRANSACTIONS: Final = 5
+_LARGEST_HISTORY: Final = 1 << 20
+_TRANSACTIONS: Final = 8
+_RUNS: Final = 20
+_LONGEST: Final = 500  # characters of a text
 
 # The fields of a benchmark that the page shows: results, no samples.
 _BENCHMARK_FIELDS: Final = (
     *("ts", "provider", "upstream_base", "model", "reasoning_effort", "service_tier", "profile", "benchmark_mode"),
     *("pairs", "verdict", "confidence_interval", "observed_speedup_total", "observed_speedup_first_output"),
-    *("default", "priority", "provider_confirmed_priority", "message", "warnings"),
+    *("default", "priority", "provider_confirmed_priority", "message"),
+)
+_RUN_FIELDS: Final = (
+    *("ts", "provider", "upstream_base", "model", "service_tier", "profile", "benchmark_mode", "pairs", "verdict"),
+    *("observed_speedup_total", "confidence_interval"),
 )
 _TRANSACTION_FIELDS: Final = ("id", "at", "command", "from", "to", "outcome")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The facts, journal and benchmark of a home; `facts` is None before the first snapshot."""
+    """The facts, journal and benchmarks of a home; `facts` is None before the first snapshot.
+
+    transactions    the last changes of the user's files, newest first: not those of the proxy's own alone
+    benchmark       the last benchmark that was saved whole
+    benchmark_runs  the newest results of benchmarks, newest first
+    """
 
     facts: Facts | None = None
     interrupted: tuple[str, ...] = ()
     transactions: tuple[Mapping[str, Any], ...] = ()
     benchmark: Mapping[str, Any] | None = None
+    benchmark_runs: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(slots=True)
@@ -131,11 +145,12 @@ def take_snapshot(layout: Layout, environ: Mapping[str, str], health: Mapping[st
         interrupted=facts.interrupted,
         transactions=_transactions(layout),
         benchmark=_benchmark(layout.benchmark),
+        benchmark_runs=_runs(layout.benchmark_history),
     )
 
 
 def _transactions(layout: Layout) -> tuple[dict[str, Any], ...]:
-    """Return the last finished transactions, newest first."""
+    """Return the last changes of files of the user's, newest first; `files` are their names."""
     from cfp.host.home import Host  # noqa: PLC0415  only the dashboard needs it
     from journal import JournalError  # noqa: PLC0415  only the dashboard needs it
 
@@ -143,17 +158,45 @@ def _transactions(layout: Layout) -> tuple[dict[str, Any], ...]:
         history = Host(layout=layout, environ={}, python="").journal.history()
     except JournalError:
         return ()
-    return tuple(_select(entry, _TRANSACTION_FIELDS) for entry in reversed(history[-_TRANSACTIONS:]))
+    changes = ({**_select(entry, _TRANSACTION_FIELDS), "files": _files(layout, entry)} for entry in reversed(history))
+    return tuple(islice((change for change in changes if change["files"]), _TRANSACTIONS))
+
+
+def _files(layout: Layout, entry: Mapping[str, Any]) -> list[str]:
+    """Return the files of an entry that are not the proxy's own, by their names in the home."""
+    files = entry.get("files")
+    paths = (
+        [Path(str(file.get("path"))) for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+    )
+    users = [path for path in paths if not any(path.is_relative_to(folder) for folder in layout.own_folders)]
+    return [str(path.relative_to(layout.home) if path.is_relative_to(layout.home) else path) for path in users]
 
 
 def _benchmark(path: Path) -> Mapping[str, Any] | None:
     try:
-        with read_from(path) as file:
-            saved = json.loads(file.read(_LARGEST_BENCHMARK))
-    except (OSError, ValueError, RecursionError):
+        saved = json.loads(_read(path, _LARGEST_BENCHMARK) or b"null")
+    except (ValueError, RecursionError):
         return None
     return _select(saved, _BENCHMARK_FIELDS) if isinstance(saved, dict) else None
 
 
+def _runs(path: Path) -> tuple[dict[str, Any], ...]:
+    """Return the newest runs, newest first."""
+    from cfp.core.tiers.history import parse_history  # noqa: PLC0415  only the dashboard needs it
+
+    runs = parse_history(_read(path, _LARGEST_HISTORY))
+    return tuple(_select(run, _RUN_FIELDS) for run in reversed(runs[-_RUNS:]))
+
+
+def _read(path: Path, largest: int) -> bytes | None:
+    try:
+        with read_from(path) as file:
+            return file.read(largest)
+    except OSError:
+        return None
+
+
 def _select(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: values[name] for name in names if name in values}
+    """Return the fields of these names, their texts cut to a length that fits the page."""
+    chosen = {name: values[name] for name in names if name in values}
+    return {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in chosen.items()}

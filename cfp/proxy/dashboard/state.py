@@ -39,10 +39,12 @@ def state(
         "route": _route(settings, health),
         "fast": {
             **_fast(settings, health, tier_statistics),
+            "in_effect": in_effect(snapshot.facts, health),
             "verdicts": verdicts(snapshot.facts, settings, health),
         },
         "models": health.get("model_evidence") or [],
         "benchmark": snapshot.benchmark,
+        "benchmark_runs": list(snapshot.benchmark_runs),
         "journal": {"interrupted": list(snapshot.interrupted), "transactions": list(snapshot.transactions)},
         "home_flag": home_flag,
     }
@@ -67,6 +69,16 @@ def verdict(facts: Facts | None, health: Mapping[str, Any], home_flag: str, now:
         "commands": commands_in(action),
         "last_success": diagnosis.last_success,
     }
+
+
+def in_effect(facts: Facts | None, health: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the line of `status` about Fast; None before the first snapshot, and where Codex goes another way."""
+    if facts is None or facts.settings is None:
+        return None
+    from cfp.core.fast.in_effect import fast_in_effect  # noqa: PLC0415  as above: the thread of the snapshot
+    from cfp.core.state import uses_proxy  # noqa: PLC0415  the same
+
+    return fast_in_effect(_with_health(facts, health), facts.settings).to_json() if uses_proxy(facts) else None
 
 
 def verdicts(facts: Facts | None, settings: Settings, health: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -95,6 +107,7 @@ def _route(settings: Settings, health: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "base_url": settings.base_url,
         "provider": settings.provider,
+        "upstream": settings.upstream,
         "upstream_base": settings.upstream_base,
         "login_mode": health.get("login_mode"),
         "overrides_auth": settings.overrides_auth,
@@ -116,4 +129,15 @@ def _fast(
         "behavior": health.get("fast_behavior"),
         "refused_by": health.get("service_tier_refused_by") or [],
         "evidence": list(tier_statistics),
+        "rules": list(settings.service_tier_rules),
+        "budget": _budget(settings, health),
     }
+
+
+def _budget(settings: Settings, health: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each limit of Fast a day, with how much of it is used; none without a limit."""
+    used = health.get("fast_budget") or {}
+    limits = {"requests": settings.fast_requests_a_day, "tokens": settings.fast_tokens_a_day}
+    return [
+        {"name": name, "limit": limit, "used": used.get(name)} for name, limit in limits.items() if limit is not None
+    ]

@@ -15,6 +15,7 @@ from cfp.proxy.telemetry.request_record import RequestRecord
 from cfp.proxy.telemetry.response_facts import ResponseFacts, TokenCounts, read_facts
 
 _MAX_TEXT: Final = 200  # characters of a text whose length a request or an upstream chooses
+_LONG_LINE: Final = 2000  # bytes; a usual line has 900
 _MAX_TEMPLATES: Final = 32
 _MAX_KEY: Final = 1000  # bytes of text in the key of a cached template
 _NOTHING: Final = ResponseFacts(None, None)
@@ -184,14 +185,20 @@ def encode(lines: Iterable[LogLine]) -> bytes:
 
 
 def decode(text: bytes) -> list[LogLine]:
-    """Parse whole lines; lines that are not ours are left out."""
+    """Parse whole lines; lines that are not ours are left out, and texts that no worker writes so long are cut."""
     lines = []
     for line in text.splitlines():
         try:
-            lines.append(_decoder.decode(line))
+            decoded = _decoder.decode(line)
+            lines.append(decoded if len(line) <= _LONG_LINE else _shortened(decoded))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
     return lines
+
+
+def _shortened(line: LogLine) -> LogLine:
+    texts = {name: value for name in line.__struct_fields__ if isinstance(value := getattr(line, name), str)}
+    return replace(line, **{name: _short(text) for name, text in texts.items()})
 
 
 def _short(text: str | None) -> str | None:

@@ -12,7 +12,7 @@ import { requests } from "./requests.js";
 import { route } from "./route.js";
 import { times } from "./times.js";
 import { usage } from "./usage.js";
-import { silent, verdict, vital } from "./verdict.js";
+import { fastLine, silent, verdict, vital } from "./verdict.js";
 
 const EVENTS = "/__codex_fast_proxy/api/events";
 const MOST_LINES = 200;
@@ -29,22 +29,27 @@ function draw(panel, ...values) {
   const text = JSON.stringify(values);
   if (drawn.get(panel) === text) return;
   drawn.set(panel, text);
-  panel(...values);
+  try {
+    panel(...values);
+  } catch (error) {
+    console.error(error); // the other panels are drawn all the same
+  }
 }
 
 function show() {
   const { worker } = state;
   const turns = lines.filter((line) => line.purpose === "generation");
+  draw(fastLine, state.fast.in_effect);
   draw(verdict, state.verdict);
   draw(vital, turns.at(-1) ?? null);
   draw(route, state.route, state.fast);
-  draw(fast, state.fast, state.benchmark, state.home_flag);
+  draw(fast, state.fast, state.benchmark, state.route.upstream_base, state.home_flag);
   draw(requests, turns);
   draw(usage, turns.at(-1)?.request_id ?? null);
   draw(times, turns);
   draw(models, state.models);
   draw(checks, lines.filter((line) => line.purpose !== "generation"));
-  draw(benchmark, state.benchmark);
+  draw(benchmark, state.benchmark, state.benchmark_runs);
   draw(journal, state.journal, state.home_flag);
   draw(foot, worker, state.route.base_url);
   draw(live, worker.requests_in_flight);

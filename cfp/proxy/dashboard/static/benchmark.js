@@ -1,8 +1,9 @@
-// The last saved benchmark: its verdict, and the confidence interval behind it.
+// The last saved benchmark with the confidence interval behind its verdict, and the results of the earlier ones.
 
 import { bodyOf, fill, h, s } from "./dom.js";
-import { duration } from "./format.js";
-import { empty, prose, swatch, tierClass, when } from "./parts.js";
+import { count, day, duration } from "./format.js";
+import { empty, long, prose, swatch, tierClass, tierName, toggle, when } from "./parts.js";
+import { table } from "./table.js";
 import { VERDICT } from "./words.js";
 
 const WIDTH = 320;
@@ -35,19 +36,14 @@ function side(kind, name, of) {
   return h("tr", {}, h("th", { scope: "row" }, swatch(kind), name), h("td", { class: "number" }, `${of.ok}/${of.count}`), h("td", { class: "number" }, duration(of.median_ttfb_ms)), h("td", { class: "number" }, duration(of.median_total_ms)));
 }
 
-export function benchmark(saved) {
-  if (!saved) {
-    fill(bodyOf("benchmark"), empty(prose("No benchmark yet. `codex-fast-proxy benchmark` sends pairs of real requests, with and without the tier, and reports whether the tier is faster.")));
-    return;
-  }
+function newest(saved) {
   const interval = saved.confidence_interval;
   const level = interval && Math.round(interval.level * 100);
   const label = interval && `Speed-up ${interval.middle.toFixed(2)}, ${level} % confidence interval ${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}; 1 means no difference.`;
-  fill(
-    bodyOf("benchmark"),
+  return [
     h("p", { class: `judged ${saved.verdict}` }, h("strong", {}, VERDICT[saved.verdict] ?? saved.verdict), saved.observed_speedup_total && ` ${saved.observed_speedup_total.toFixed(2)} × in the median`),
     interval && drawn(interval, label),
-    h("p", { class: "note" }, interval && `${level} % confidence interval of ${interval.pairs} pairs. `, `${saved.model}, profile ${saved.profile}, mode ${saved.benchmark_mode}, `, when(saved.ts), "."),
+    h("p", { class: "note" }, interval && `${level} % confidence interval of ${interval.pairs} pairs. `, long(saved.model ?? "no model"), `, profile ${saved.profile}, mode ${saved.benchmark_mode}, `, when(saved.ts), "."),
     h(
       "table",
       {},
@@ -56,5 +52,41 @@ export function benchmark(saved) {
       h("tbody", {}, side(tierClass(saved.service_tier ?? "priority"), saved.service_tier ?? "priority", saved.priority), side("plain", "no tier", saved.default)),
     ),
     saved.message && h("p", { class: "note" }, saved.message),
-  );
+  ];
+}
+
+function speedup({ observed_speedup_total: factor, confidence_interval: interval }) {
+  if (!factor) return null;
+  return [`${factor.toFixed(2)} ×`, interval && h("span", { class: "note" }, ` ${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}`)];
+}
+
+const COLUMNS = [
+  { head: "Model", cell: (run) => (run.model ? long(run.model) : null) },
+  { head: "Tier", kind: "wide", cell: (run) => [swatch(tierClass(run.service_tier)), long(tierName(run.service_tier))] },
+  { head: "Verdict", cell: (run) => [VERDICT[run.verdict] ?? long(run.verdict), run.profile === "smoke" && h("span", { class: "tag" }, "smoke")] },
+  { head: "Speed-up", kind: "number", cell: speedup },
+];
+
+function history(runs) {
+  const rows = all ? runs : runs.slice(0, FIRST);
+  return [
+    table({ caption: "Each run, newest first; the speed-up with its confidence interval", name: { head: "Date", cell: (run) => h("time", { datetime: run.ts }, day(new Date(run.ts))) }, columns: COLUMNS, rows }),
+    runs.length > FIRST && toggle("all runs", all ? "Show fewer" : `Show all ${count(runs.length)}`, undefined, () => { all = !all; show(); }),
+  ];
+}
+
+const FIRST = 5;
+let all = false;
+let last = [null, []];
+
+function show() {
+  const [saved, runs] = last;
+  const none = empty(prose("No benchmark yet. `codex-fast-proxy benchmark` sends pairs of real requests, with and without the tier, and reports whether the tier is faster."));
+  fill(bodyOf("benchmark"), saved && newest(saved), runs.length > 0 && history(runs), !saved && runs.length === 0 && none);
+}
+
+/** `saved` is the last one that was kept whole, or null; `runs` are the results of all, newest first. */
+export function benchmark(saved, runs) {
+  last = [saved, runs];
+  show();
 }

@@ -1,4 +1,4 @@
-// The changes that commands made on disk, and commands that were interrupted.
+// The user's files that commands changed, and commands that were interrupted.
 
 import { bodyOf, fill, h } from "./dom.js";
 import { plural } from "./format.js";
@@ -8,7 +8,8 @@ const OUTCOMES = { committed: "done", finished: "finished after an interruption"
 
 function row(entry) {
   const outcome = OUTCOMES[entry.outcome] ?? entry.outcome;
-  return h("li", {}, h("code", {}, entry.command), h("span", { class: "note" }, `${outcome} `, when(entry.at)));
+  const files = entry.files.map((file, index) => [index > 0 && ", ", h("code", {}, file)]);
+  return h("li", {}, h("span", { class: "files" }, files), h("span", { class: "note" }, h("code", {}, entry.command), ", ", outcome, " ", when(entry.at)));
 }
 
 export function journal({ interrupted, transactions }, flag) {

@@ -38,6 +38,7 @@ export function prose(text) {
 /** A time, shown by its age; a tooltip shows the exact moment. */
 export function when(iso) {
   const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return ago(at);
   return h("time", { datetime: iso, title: `${day(at)} ${clock(at)}`, "data-ago": "" }, ago(at));
 }
 
@@ -80,6 +81,17 @@ export function swatch(kind) {
 /** A small button; `pressed` says whether its choice is on, undefined where it is none. */
 export function toggle(key, label, pressed, flip) {
   return h("button", { type: "button", class: "quiet", "data-key": key, "aria-pressed": pressed === undefined ? undefined : String(pressed), onclick: flip }, label);
+}
+
+/** One number with its name and notes, for a list of them. */
+export function figure(name, value, ...notes) {
+  return h("li", {}, h("span", { class: "name" }, name), h("strong", {}, value), notes.filter(Boolean).map((note) => h("span", { class: "note" }, note)));
+}
+
+/** A name that others chose, and that may be long: cut by the page, whole in a tooltip. */
+export function long(text) {
+  if (text === "") return h("span", { class: "note" }, "empty");
+  return h("span", { class: "long", title: text.length > 16 ? text : undefined }, text);
 }
 
 /** The text of a panel that has nothing to show yet. */

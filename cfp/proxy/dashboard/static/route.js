@@ -1,8 +1,8 @@
-// The route of requests, their key, and the tier policy.
+// The route of requests, their key, and the decision about their tier.
 
 import { bodyOf, fill, h } from "./dom.js";
-import { prose } from "./parts.js";
-import { behavior, LOGIN, WEBSOCKET } from "./words.js";
+import { rules } from "./rules.js";
+import { LOGIN, WEBSOCKET } from "./words.js";
 
 function stop(name, address, ...notes) {
   return h("li", {}, h("span", { class: "name" }, name), address && h("code", {}, address), notes.map((note) => h("span", { class: "note" }, note)));
@@ -28,7 +28,7 @@ export function route(route, fast) {
       { class: "route" },
       stop("Codex", null, LOGIN[route.login_mode] ?? LOGIN.unknown),
       stop("This proxy", route.base_url),
-      stop(provider, route.upstream_base),
+      stop(provider, route.upstream_base, ...(route.upstream === null ? [] : [["the saved upstream ", h("strong", {}, route.upstream)]])),
     ),
     h(
       "dl",
@@ -37,8 +37,7 @@ export function route(route, fast) {
       h("dd", { class: route.overrides_auth && !route.key_available ? "bad" : undefined }, key(route), guard(route) && h("span", { class: "note" }, guard(route))),
       h("dt", {}, "WebSocket"),
       h("dd", {}, WEBSOCKET[route.websocket] ?? WEBSOCKET.untried),
-      h("dt", {}, "Policy"),
-      h("dd", {}, h("code", {}, fast.policy), ": ", prose(behavior(fast))),
+      rules(fast),
     ),
   );
 }

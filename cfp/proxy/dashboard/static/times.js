@@ -10,6 +10,9 @@ const CHARTS = [
   ["duration_ms", "Whole response"],
 ];
 
+const BESIDE = 720; // pixels from which the charts stand beside each other
+const GAP = 44;
+
 let last = [];
 let width = 0;
 
@@ -24,7 +27,7 @@ function kinds(lines) {
 }
 
 function one(lines, field, title, index) {
-  const timed = lines.filter((line) => line[field] > 0);
+  const timed = lines.filter((line) => line[field] > 0 && !Number.isNaN(Date.parse(line.ts)));
   if (timed.length === 0) return null;
   const points = timed.map((line) => ({
     at: Date.parse(line.ts),
@@ -45,14 +48,19 @@ function one(lines, field, title, index) {
   );
 }
 
+/** The width of a chart in a panel of this width, in whole pixels. */
+function widthOf(panel) {
+  return Math.floor(panel >= BESIDE ? (panel - GAP) / 2 : panel);
+}
+
 export function times(lines) {
   last = lines;
   const body = bodyOf("times");
-  width = Math.floor(body.clientWidth);
+  width = widthOf(body.clientWidth);
   const charts = CHARTS.map(([field, title], index) => one(lines, field, title, index)).filter(Boolean);
-  fill(body, charts.length ? [charts, h("p", { class: "note" }, "Each mark is one response, and each line is a tier's median. The tiers cannot be compared here, because models, prompts and times of day differ.")] : empty("No response yet: times appear with the first response."));
+  fill(body, charts.length ? [h("div", { class: "charts" }, charts), h("p", { class: "note" }, "Each mark is one response, and each line is a tier's median. The tiers cannot be compared here, because models, prompts and times of day differ.")] : empty("No response yet: times appear with the first response."));
 }
 
 new ResizeObserver(([entry]) => {
-  if (last.length && Math.floor(entry.contentRect.width) !== width) requestAnimationFrame(() => times(last));
+  if (last.length && widthOf(entry.contentRect.width) !== width) requestAnimationFrame(() => times(last));
 }).observe(bodyOf("times"));

@@ -1,47 +1,72 @@
-// The sums of the ledger: tokens, times and Fast, by a name and over a time that the reader chooses.
+// The sums of the ledger: tokens, times, Fast and what it saved, over a time and by a name that the reader chooses.
 
 import { bodyOf, fill, h } from "./dom.js";
-import { count, duration, plural } from "./format.js";
-import { empty, swatch, tierClass, tierName, toggle } from "./parts.js";
+import { downloads } from "./download.js";
+import { count, duration, plural, share, shortId } from "./format.js";
+import { figure, long, empty, swatch, tierClass, tierName, toggle } from "./parts.js";
+import { saved } from "./saved.js";
+import { table } from "./table.js";
 import { KIND } from "./words.js";
 
 const PLACE = "/__codex_fast_proxy/api/usage";
 const PAUSE = 5000; // ms between two looks while requests end
+const FIRST = 8;
 const RANGES = [["1", "Today"], ["7", "7 days"], ["30", "30 days"], ["all", "All"]];
-const NAMES = [["day", "Day"], ["model", "Model"], ["session", "Session"], ["kind", "Kind"], ["tier", "Tier"]];
-const HEADS = [["Requests", ""], ["Failed", "widest"], ["Tokens in", ""], ["Cached", "wide"], ["Out", ""], ["Reasoning", "widest"], ["Fast sent", "wide"], ["First byte", "wide"], ["p95", "wide"], ["Whole, p95", "widest"]];
+const NAMES = [["model", "Model"], ["day", "Day"], ["session", "Session"], ["kind", "Kind"], ["tier", "Tier"]];
+const some = (number) => (number ? count(number) : null);
+const time = (ms) => (ms === null ? null : duration(ms));
+const COLUMNS = [
+  { head: "Requests", kind: "number", cell: (row) => count(row.requests) },
+  { head: "Failed", kind: "number wide", cell: (row) => some(row.failed) },
+  { head: "Tokens in", kind: "number", cell: (row) => some(row.input_tokens) },
+  { head: "Cached", kind: "number widest", cell: (row) => some(row.cached_tokens) },
+  { head: "Out", kind: "number", cell: (row) => some(row.output_tokens) },
+  { head: "Reasoning", kind: "number widest", cell: (row) => some(row.reasoning_tokens) },
+  { head: "Fast sent", kind: "number wide", cell: (row) => some(row.fast_sent) },
+  { head: "First byte, p50", kind: "number wide", cell: (row) => time(row.first_byte_median_ms) },
+  { head: "p95", kind: "number widest", cell: (row) => time(row.first_byte_p95_ms) },
+  { head: "Whole, p50", kind: "number widest", cell: (row) => time(row.duration_median_ms) },
+  { head: "p95", kind: "number widest", cell: (row) => time(row.duration_p95_ms) },
+];
 
 let by = "model";
 let range = "7";
+let all = false;
 let sums = null;
 let timer = null;
 let looks = 0;
 
 function name(of) {
-  if (by === "tier") return [swatch(tierClass(of)), tierName(of)];
+  if (by === "tier") return [swatch(tierClass(of)), long(tierName(of))];
   if (of === null) return "not named";
-  if (by === "kind") return KIND[of] ?? of;
-  return by === "session" && of.length > 12 ? h("span", { title: of }, `${of.slice(0, 8)}…`) : of;
+  if (by === "kind") return KIND[of] ?? long(of);
+  return by === "session" ? h("span", { title: of }, shortId(of)) : long(of);
 }
 
-function cells(row) {
-  const values = [
-    count(row.requests), count(row.failed), count(row.input_tokens), count(row.cached_tokens), count(row.output_tokens),
-    count(row.reasoning_tokens), count(row.fast_sent), duration(row.first_byte_median_ms), duration(row.first_byte_p95_ms), duration(row.duration_p95_ms),
-  ];
-  return values.map((value, index) => h("td", { class: `number ${HEADS[index][1]}` }, value));
-}
-
-function table() {
-  const title = NAMES.find(([key]) => key === by)[1];
+function figures({ total, time_saved: gain }) {
+  const million = 1e6;
+  const tokens = total.input_tokens + total.output_tokens;
   return h(
-    "table",
-    {},
-    h("caption", { class: "hidden" }, `Sums by ${title.toLowerCase()}`),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, title), HEADS.map(([head, kind]) => h("th", { scope: "col", class: `number ${kind}` }, head)))),
-    h("tbody", {}, sums.rows.map((row) => h("tr", {}, h("th", { scope: "row" }, name(row[by])), cells(row)))),
-    sums.rows.length > 1 && h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "All"), cells(sums.total))),
+    "ul",
+    { class: "figures" },
+    figure("Tokens", tokens ? count(tokens, million) : "–", tokens > 0 && `${count(total.input_tokens, million)} in (${share(total.cached_tokens, total.input_tokens)} cached)`, tokens > 0 && `${count(total.output_tokens, million)} out`),
+    figure("Requests", count(total.requests), total.failed > 0 && `${count(total.failed)} failed`, total.left > 0 && `${count(total.left)} closed by Codex`),
+    figure("Sent with Fast", share(total.fast_sent, total.requests), `${count(total.fast_sent)} of ${count(total.requests)}`, total.fast_sent > 0 && `named in ${plural(total.fast_served, "answer")}`),
+    saved(gain),
+    figure("First byte, p50", duration(total.first_byte_median_ms), `p95 ${duration(total.first_byte_p95_ms)}`),
+    figure("Whole response, p50", duration(total.duration_median_ms), `p95 ${duration(total.duration_p95_ms)}`),
   );
+}
+
+function rows() {
+  const title = NAMES.find(([key]) => key === by)[1];
+  const shown = by === "day" ? sums.rows.toReversed() : sums.rows;
+  const part = all ? shown : shown.slice(0, FIRST);
+  return [
+    table({ caption: `Sums by ${title.toLowerCase()}`, hidden: true, name: { head: title, cell: (row) => name(row[by]) }, columns: COLUMNS, rows: part, total: sums.rows.length > 1 ? sums.total : null }),
+    shown.length > FIRST && toggle("all sums", all ? "Show fewer" : `Show all ${count(shown.length)}`, undefined, () => { all = !all; show(); }),
+    sums.more > 0 && h("p", { class: "note" }, `${plural(sums.more, "more row")} in the command `, h("code", {}, `codex-fast-proxy usage --by ${by}`), "."),
+  ];
 }
 
 function choices(words, label, current, choose) {
@@ -49,15 +74,16 @@ function choices(words, label, current, choose) {
 }
 
 function show() {
+  const isCurrent = sums?.by === by && sums.rows.length > 0;
   const controls = h(
     "div",
     { class: "choices" },
     choices(RANGES, "Time", range, (key) => { range = key; look(); }),
     choices(NAMES, "Added up by", by, (key) => { by = key; look(); }),
+    isCurrent && downloads("sums", () => sums.rows),
   );
-  const rest = sums?.more > 0 && h("p", { class: "note" }, `${plural(sums.more, "more row")} in the command `, h("code", {}, `codex-fast-proxy usage --by ${by}`), ".");
   const none = sums?.readable === false ? "The file of the sums cannot be read; the command usage says why." : "No model request in this time.";
-  fill(bodyOf("usage"), controls, sums?.by === by && sums.rows.length ? [table(), rest] : sums && empty(none));
+  fill(bodyOf("usage"), controls, isCurrent ? [figures(sums), rows()] : sums && empty(none));
 }
 
 async function look() {

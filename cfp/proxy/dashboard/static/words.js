@@ -46,6 +46,16 @@ export const ENDING = {
   unanswered: "the provider sent no response",
 };
 
+/** An ending in a word or two, for a column. */
+export const ENDED = {
+  completed: "complete",
+  incomplete: "stopped early",
+  failed: "failed",
+  cut: "cut off",
+  left: "closed by Codex",
+  unanswered: "no response",
+};
+
 export const ERROR = {
   upstream_key_missing: "the provider's key is missing",
   upstream_key_unusable: "the provider's key has a character that cannot be sent",

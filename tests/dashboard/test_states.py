@@ -1,0 +1,86 @@
+"""The page in every state: it says what `status` says, anyone can use it, and it fits every window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.dashboard import stage
+from tests.dashboard.browser import findings, launched, window
+from tests.dashboard.states import STATES, in_state
+from tests.end_to_end.harness import KEY, Machine
+from tests.end_to_end.listeners import Listener
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.beyond_wine("a chromium, and playwright's driver")
+WIDTHS = (360, 768, 1024, 1280, 1600)
+
+# Columns of which no cell that is shown has a value.
+EMPTY_COLUMNS = (Path(__file__).parent / "empty_columns.js").read_text("utf-8")
+
+# Two frames: after the second one, what the first has resized is drawn.
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as instance:
+        yield instance
+
+
+def sentence(page: Page, place: str) -> str:
+    """Return the whole text of a claim: what stands out, and what follows."""
+    return " ".join(page.locator(f"{place} .sentence, {place} .action").all_text_contents())
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_is_true_and_for_everyone(browser: Browser, machine_of: Machine, name: str) -> None:
+    """Fast and diagnosis as in `status`; no finding of axe-core, no empty column, no sideways scrolling."""
+    machine = machine_of
+    with in_state(machine, name):
+        status = machine.cfp("status").json
+        for scheme, audited in (("light", WIDTHS[0]), ("dark", WIDTHS[-1])):
+            with window(browser, scheme=scheme) as watched:
+                page = watched.open(stage.url(machine))
+                page.locator("#usage :is(table, .empty)").wait_for()
+                assert says(status) == (sentence(page, "#fast-line"), sentence(page, "#say"))
+                if page.locator("button.opener").count():
+                    page.locator("button.opener").first.click()
+                for width in WIDTHS:
+                    page.set_viewport_size({"width": width, "height": 900})
+                    page.evaluate(DRAWN)
+                    shown = page.evaluate(EMPTY_COLUMNS), page.evaluate("document.documentElement.scrollWidth")
+                    assert ([], width) == shown, scheme
+                    assert [] == (findings(page) if width == audited else []), (scheme, width)
+                assert [] == watched.complaints
+
+
+def says(status: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the sentences of `status` on Fast and on the whole, without the marks of code."""
+    fast, diagnosis = status["fast"], status["diagnosis"]
+    whole = " ".join(filter(None, (diagnosis["message"], status["next_user_action"])))
+    return ("" if fast is None else fast["message"].replace("`", "")), whole.replace("`", "")
+
+
+def test_a_fault_is_found(browser: Browser) -> None:
+    """The audit itself works: a button without a name and faint text are findings."""
+    with window(browser) as watched:
+        watched.page.set_content("<main><h1>x</h1><button></button><p style='color: #ccc'>faint</p></main>")
+        rules = {finding.partition(":")[0] for finding in findings(watched.page)}
+        assert {"button-name", "color-contrast"} <= rules
+
+
+@pytest.fixture
+def machine_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine whose provider refuses everything but the shared key."""
+    with Listener(key=KEY) as upstream:
+        machine = Machine(root=tmp_path_factory.mktemp("machine") / "m", upstream=upstream)
+        try:
+            yield machine
+        finally:
+            machine.end_everything()
