@@ -33,9 +33,9 @@ class ToolCall:
     namespace  that of the tool; "" for a tool without one, such as the shell
     """
 
-    namespace: str
     name: str
     arguments: str
+    namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

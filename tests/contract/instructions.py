@@ -36,8 +36,9 @@ WHEN_TO_USE: Final = (
     row("Another URL of the provider.", Page("SKILL.md", "", "wants another upstream URL or key"), skill(VERBS, "| another URL, key or policy | `set-upstream --upstream-base URL`")),
     row("Status.", skill(VERBS, "| to know whether the proxy is well | `status` |"), Page("SKILL.md", "", "asks whether the proxy is healthy")),
     row("The question for updates.", skill(VERBS, "| to know whether there is an update | `check-update`"), Page("SKILL.md", "", "or up to date")),
-    row("To stop.", Page("SKILL.md", "", "wants to stop or remove it"), skill(VERBS, "| to stop it or switch it off while a session is running | `uninstall --defer-stop`")),
-    row("To uninstall.", skill(VERBS, "| to remove it | `uninstall` |")),
+    row("To stop.", Page("SKILL.md", "", "wants to stop or remove it"), skill(VERBS, "| to stop it, switch it off or remove it | `uninstall --defer-stop`")),
+    row("To uninstall.", skill(VERBS, "| to stop it, switch it off or remove it | `uninstall --defer-stop`, and `uninstall` after the restart"),
+        otherwise="In two steps always: an agent's own session may use the proxy, and Codex waits for a stopped one without an end."),
 )
 
 COMMANDS: Final = (
@@ -59,7 +60,7 @@ COMMANDS: Final = (
         otherwise="SKILL.md names no such verb: the hook runs it, and no agent needs to."),
     row("Stop by force.", Line("stop --force", "force", value=True), skill(BEFORE, "`--force` cuts off current sessions")),
     row("Uninstall in two steps.", Line("uninstall --defer-stop", "defer_stop", value=True), skill(VERBS, "`uninstall --defer-stop`, and `uninstall` after the restart")),
-    row("Uninstall.", Line("uninstall", "defer_stop", value=False), skill(VERBS, "| `uninstall` |")),
+    row("Uninstall.", Line("uninstall", "defer_stop", value=False), skill(VERBS, "and `uninstall` after the restart")),
 )
 
 ENABLING: Final = (
@@ -79,7 +80,7 @@ ENABLING: Final = (
     row("Where the trust is modified or missing, enable again.", skill(FACTS, "`startup_hook_trust` says why (`modified` or `untrusted`, for example), and `install --start` repairs it"), Said(DIAGNOSES, "startup_hook_not_ready", "install --start` again")),
     row("Do not rely on hooks.json alone for that.", skill(FACTS, "The file hooks.json alone does not show that")),
     row("After an update, install --start replaces a proxy of older code, where the config points at it, before it returns.",
-        skill(FACTS, "after an update of the program, `install --start` does, and keeps the settings"), Page(UPDATE, "3. The running proxy", "Only if `config_matches` is true"), Page(UPDATE, "3. The running proxy", "replaces the running proxy if its code is older")),
+        skill(FACTS, "after an update of the program, `install --start` does, and keeps the settings"), Page(UPDATE, "The running proxy", "Only if `config_matches` is true"), Page(UPDATE, "The running proxy", "replaces the running proxy if its code is older")),
     row("Codex runs the hook for each session; a quiet no-op is not logged.", Held("end_to_end/test_hook.py", "test_a_session_with_a_living_worker_leaves_no_trace"), Line("autostart --quiet")),
     row("A plain install does not enable; it is refused.", Answer("install_without_start", "code", "start_required"), Answer("install_without_start", "changed", value=False)),
     row("The default policy is auto: with a ChatGPT login, or one that cannot be seen, Codex's choice stays.",
@@ -115,17 +116,17 @@ THE_SPLIT: Final = (
         otherwise="After a ChatGPT login no file has the key: --from-stdin and --from-env take it from the user."),
     row("Report its fields, ask, then --apply.", skill(FLAGS, "report its fields, ask, then apply"), Answer("prepare_login_dry_run", "next_user_action", "prepare-chatgpt-login --apply")),
     row("Then set-upstream --use-provider-auth-file, which tries the key before it saves.", Answer("prepare_login", "next_user_action", "set-upstream --use-provider-auth-file"), Answer("set_upstream_deferred", "verification.stream", value=True)),
-    row("While restart_required or needs_restart is true, do not say that the user can sign in.", skill(AFTER, "Say that the user can sign in with ChatGPT only when `needs_restart` of `status` is false"), Answer("set_upstream_deferred", "restart_required", value=True)),
+    row("While restart_required or needs_restart is true, do not say that the user can sign in.", skill(AFTER, "Say that the user can sign in with ChatGPT only when in the answer of `status` `running` is true, `needs_restart` false"), Answer("set_upstream_deferred", "restart_required", value=True)),
     row("Say instead that the key is verified and saved, and the running proxy does not have it yet.", skill(AFTER, "the route is verified and saved, but the running proxy still uses the old one"), Said(HINTS, "not_loaded_yet", "the running proxy does not send it yet")),
     row("The user restarts the App or allows `start` before the login.", Said(HINTS, "not_loaded_yet", "Before you sign in with ChatGPT, start a new Codex session or run `codex-fast-proxy start`")),
-    row("Once the split is active and nothing is pending, say that the user can sign in.", skill(AFTER, "`chatgpt_login_hint.status` is `ready`"), Answer("status_split", "chatgpt_login_hint.next_user_action", "Sign in with ChatGPT"), Answer("status_split", "needs_restart", value=False)),
+    row("Once the split is active and nothing is pending, say that the user can sign in.", skill(AFTER, "`chatgpt_login_hint.status` `ready`"), Answer("status_split", "chatgpt_login_hint.next_user_action", "Sign in with ChatGPT"), Answer("status_split", "needs_restart", value=False)),
     row("Report chatgpt_login_windows_troubleshooting where it is there.", skill(AFTER, "`backup_path` and `chatgpt_login_windows_troubleshooting`")),
 )
 
 THE_ROUTE: Final = (
     row("set-upstream for another URL, source of the key or policy while the proxy is enabled.", skill(VERBS, "| another URL, key or policy | `set-upstream"), skill(FLAGS, "For another URL while the proxy is enabled, use `set-upstream`, not `install`")),
-    row("The config keeps pointing at the proxy; settings and what uninstall restores move.", Answer("set_upstream_deferred", "config_matches", value=True), Held("core/test_set_upstream.py", "test_the_baseline_moves_with_the_url"), Page(SET_UPSTREAM, "2. Save it", "a later uninstall writes this URL into config.toml")),
-    row("It refuses where the config no longer points at the recorded proxy.", Said(REFUSALS, "provider_repointed", "no longer points at the proxy"), Page(SET_UPSTREAM, "2. Save it", "Nothing was saved")),
+    row("The config keeps pointing at the proxy; settings and what uninstall restores move.", Answer("set_upstream_deferred", "config_matches", value=True), Held("core/test_set_upstream.py", "test_the_baseline_moves_with_the_url"), Page(SET_UPSTREAM, "Save it", "a later uninstall writes this URL into config.toml")),
+    row("It refuses where the config no longer points at the recorded proxy.", Said(REFUSALS, "provider_repointed", "no longer points at the proxy"), Page(SET_UPSTREAM, "Save it", "Nothing was saved")),
     row("No --restart unless the user accepts that sessions are cut.", skill(FLAGS, "then ask first"),
         otherwise="A restart hands over and cuts no turn, so it needs no consent, but for a proxy that cannot hand over."),
     row("Without it: restart the App, a new CLI process, or `start`.", Said(RESULTS, "upstream_deferred", "Restart the Codex App, open a new CLI process, or run `codex-fast-proxy start`"), Answer("set_upstream_deferred", "next_user_action", "Restart the Codex App, open a new CLI process, or run")),
@@ -137,7 +138,7 @@ THE_ROUTE: Final = (
     row("For the key use prepare-chatgpt-login and set-upstream instead of auth.json.", skill(BEFORE, "or `auth.json` by hand"), skill(VERBS, "then `set-upstream --use-provider-auth-file`")),
     row("Model, reasoning and other fields may be edited directly.", skill(BEFORE, "Other fields of config.toml, such as the model or the reasoning effort, you may edit as ever")),
     row("It changes no model, reasoning, tools, input or key of a request.", Held("end_to_end/test_turns.py", "test_only_the_tier_is_added"), Held("core/test_set_upstream.py", "test_the_baseline_moves_with_the_url")),
-    row("The try is real traffic at the provider.", Page(SET_UPSTREAM, "1. Try it, without a change", "One small real request goes to the provider")),
+    row("The try is real traffic at the provider.", Page(SET_UPSTREAM, "Try it, without a change", "One small real request goes to the provider")),
     row("It applies at once where the proxy is not running or --restart is passed, else later.", Answer("set_upstream_deferred", "start_result.status", "deferred"), Answer("set_upstream_restarted", "start_result.status", "restarted"), Said(RESULTS, "upstream_saved", "The proxy is not running")),
     row("--provider only where the user names one or none can be chosen.", skill(FLAGS, "`--provider NAME` only if the user names a provider or `code` is `ambiguous_provider`"), Said(REFUSALS, "ambiguous_provider", "--provider")),
     row("--upstream-base only where config.toml has no URL or the user wants another.", skill(FLAGS, "`--upstream-base URL` only if `code` is `upstream_unknown` or the user wants another URL"), Said(REFUSALS, "upstream_unknown", "--upstream-base URL")),
@@ -148,13 +149,13 @@ THE_ROUTE: Final = (
 
 STOPPING: Final = (
     row("To stop the proxy under a running process cuts the conversation: uninstall --defer-stop, restart, uninstall again.",
-        skill(VERBS, "`uninstall --defer-stop`, and `uninstall` after the restart"), Answer("uninstall_deferred", "stop_result.status", "deferred"), Answer("uninstall_deferred", "next_user_action", "Then run `codex-fast-proxy uninstall` again")),
+        skill(VERBS, "Your own session may use the proxy: without the flag it would wait for the network for good"), Answer("uninstall_deferred", "stop_result.status", "deferred"), Answer("uninstall_deferred", "next_user_action", "Then run `codex-fast-proxy uninstall` again")),
     row("With confirmation_required nothing was changed.", skill(AFTER, "`confirmation_required` (exit 4): nothing was changed"), Answer("uninstall_confirmation", "message", "Nothing was changed"), Answer("uninstall_confirmation", "changed", value=False)),
     row("Report direct_upstream_auth_warning first.", skill(AFTER, "Report `direct_upstream_auth_warning.message`, ask whether"), Answer("uninstall_confirmation", "direct_upstream_auth_warning.message", "may respond with 401")),
     row("Ask: keep it, switch back to API-key login first, or continue all the same.", skill(AFTER, "ask whether to keep the proxy, to switch back to API-key login first, or to continue"), Answer("uninstall_confirmation", "next_user_action", "Ask the user for one of three")),
     row("Only a clear yes leads to --confirm-chatgpt-direct-uninstall.", skill(AFTER, "only if the user wants to continue, add `--confirm-chatgpt-direct-uninstall`"), Line("uninstall --confirm-chatgpt-direct-uninstall", "confirm_chatgpt_direct_uninstall", value=True)),
     row("After a confirmed uninstall the warning comes before any word on a restart.",
-        skill(AFTER, "`uninstall` with `direct_upstream_auth_warning`: report its `message` and its `next_user_action` before any word about a restart"), Answer("uninstall_deferred", "next_user_action", "Switch Codex back to API-key login before restarting it, or keep the proxy. Restart")),
+        skill(AFTER, "`uninstall` with `direct_upstream_auth_warning`: report `direct_upstream_auth_warning.message` and `direct_upstream_auth_warning.next_user_action` before any word about a restart"), Answer("uninstall_deferred", "next_user_action", "Switch Codex back to API-key login before restarting it, or keep the proxy. Restart")),
     row("Without the proxy its key is gone from the route, and a ChatGPT login may reach the provider, which answers 401.", Answer("uninstall_deferred", "direct_upstream_auth_warning.message", "Without the proxy, Codex sends the ChatGPT login directly to")),
     row("Tell the user to switch back first, or to keep the proxy.", Answer("uninstall_deferred", "direct_upstream_auth_warning.next_user_action", "Switch Codex back to API-key login before restarting it, or keep the proxy")),
     row("Uninstall takes our hook alone.", Held("codex/test_hooks_json.py", "test_removal_moves_nobody"), Answer("uninstall_deferred", "startup_hook.status", "removed_file")),
@@ -164,7 +165,7 @@ STOPPING: Final = (
     row("With a ChatGPT login, nothing is touched before the confirmation.",
         Answer("uninstall_confirmation", "config_restore", "not_attempted"), Answer("uninstall_confirmation", "startup_hook.status", "unchanged"), Answer("uninstall_confirmation", "stop_result.status", "not_attempted"), Answer("uninstall_confirmation", "files", "kept"),
         Held("end_to_end/test_round_trip.py", "test_a_login_that_goes_nowhere_needs_no_yes"), otherwise="Where the login would not reach the provider, as with env_key, there is nothing to confirm."),
-    row("skipped_config_changed: delete nothing, and ask before --force.", skill(AFTER, "`config_restore` `skipped_config_changed` (exit 3)"), skill(AFTER, "Do not delete anything; ask before `uninstall --force`"), Page(UNINSTALL, "1. The configuration", "Remove nothing; ask")),
+    row("skipped_config_changed: delete nothing, and ask before --force.", skill(AFTER, "`config_restore` `skipped_config_changed` (exit 3)"), skill(AFTER, "Do not delete anything; ask before `uninstall --force`"), Page(UNINSTALL, "The configuration", "Remove nothing; ask")),
 )
 
 MEASURING: Final = (
@@ -197,7 +198,7 @@ MEASURING: Final = (
 )
 
 LOOKING: Final = (
-    row("The JSON is the truth.", skill("codex-fast-proxy", "Each verb prints one JSON object. Rely on that object")),
+    row("The JSON is the truth.", skill("codex-fast-proxy", "Each verb prints one JSON object; lines before it are progress. Rely on that object")),
     row("Health and code are part of status and doctor.", Answer("status_ready", "healthy", value=True), Answer("status_ready", "runtime_matches", value=True), Answer("doctor_ready", "health.ok", value=True)),
     row("healthy=false ends the work until the cause is known.", skill(BEFORE, "`healthy` false in `status` or `doctor`: stop, and find the cause with `doctor` before you change anything"), Said(DIAGNOSES, "proxy_unhealthy", "doctor")),
     row("needs_restart after an update: restart the App, a new process, or `start` when it is safe.", Said(DIAGNOSES, "runtime_stale", "Run `codex-fast-proxy start`"), Answer("status_pending", "needs_restart", value=True),
@@ -216,7 +217,7 @@ LOOKING: Final = (
 
 SANDBOX: Final = (
     row("Cloning, pip, links, config.toml, hooks.json, background processes and removal may need approval.",
-        Page(INSTALL, "Install, for an agent", "Ask before you begin: the steps clone a repository, install Python packages into a folder of their own, and make one link"), skill(BEFORE, "make sure that the user agrees: they write `~/.codex/config.toml` and `hooks.json`, and start or stop a background process")),
+        Page(INSTALL, "Install, for an agent", "Ask before you begin: the steps download Python packages, install them into a folder of their own, and make one link"), skill(BEFORE, "make sure that the user agrees: they write `~/.codex/config.toml` and `hooks.json`, and start or stop a background process")),
     row("Ask for approval of the very command.", skill(BEFORE, "ask for approval of the same command outside of it"), Page(INSTALL, "Install, for an agent", "ask for approval of that same command")),
     row("After a failure by network, permission or sandbox: the same command with approval, and no way around.",
         skill(BEFORE, "(`inside_sandbox`, `worker_out_of_sight`, no network, no permission to write)"), skill(BEFORE, "do not work around it"), Said(REFUSALS, "inside_sandbox", "let the agent run it outside of its sandbox"), Said(REFUSALS, "worker_out_of_sight", "outside of the agent's sandbox")),
@@ -226,16 +227,16 @@ SANDBOX: Final = (
 
 HANDOVER: Final = (
     row("After INSTALL.md or UPDATE.md: restart, so that Codex finds the skill, then ask to enable the proxy.",
-        Page(INSTALL, "5. Tell the user", "Restart the Codex App and return to this conversation, or open a new CLI process"), Page(INSTALL, "5. Tell the user", 'Then say: "enable Codex Fast proxy"'), Page(UPDATE, "4. Tell the user", "Restart the Codex App and return to this conversation, or open a new CLI process"),
+        Page(INSTALL, "Tell the user", "Restart the Codex App and return to this conversation, or open a new CLI process"), Page(INSTALL, "Tell the user", 'Then say: "enable Codex Fast proxy"'), Page(UPDATE, "Tell the user", "Restart the Codex App and return to this conversation, or open a new CLI process"),
         skill(AFTER, "After the skill itself was installed, updated or removed: ask the user to restart")),
-    row("After UNINSTALL.md: restart, so that the skill is no longer listed.", Page(UNINSTALL, "4. Tell the user", "so that the skill is no longer listed")),
+    row("After UNINSTALL.md: restart, so that the skill is no longer listed.", Page(UNINSTALL, "Tell the user", "so that the skill is no longer listed")),
     row("After enabling: it is enabled, this process keeps its route, restart.", skill(AFTER, "say that the proxy is enabled and that the current Codex process keeps its old route"), Answer("install", "message", "The proxy is enabled"), Answer("install", "next_user_action", RESTART)),
     row("After enabling, always the note on the ChatGPT login, however long the summary is.", skill(AFTER, "Always add `chatgpt_login_hint.message` with its `next_user_action`, however long the report is"), Said(HINTS, "optional_setup_available", "without it the provider may respond with 401"),
         otherwise="Where the provider's own key goes out whatever the login, the hint says that, because a warning of 401 would be false."),
     row("confirmation_required: nothing was applied, because of the ChatGPT login and a possible 401; no word of a restart.", Answer("uninstall_confirmation", "message", "Nothing was changed. Without the proxy, Codex sends the ChatGPT login directly to"), skill(AFTER, "Do not ask for a restart yet")),
     row("uninstalled after --defer-stop: the config is direct again, the proxy runs on for now; restart, then uninstall again.",
-        Answer("uninstall_deferred", "message", "config.toml is restored. The proxy keeps running so that current sessions can finish"), Answer("uninstall_deferred", "next_user_action", RESTART), Page(UNINSTALL, "1. The configuration", "then ask me to finish the uninstall")),
-    row("The warning of a confirmed uninstall: first that the login is there and may reach the provider, then what to do.", Answer("uninstall_deferred", "direct_upstream_auth_warning.severity", "warning"), skill(AFTER, "before any word about a restart"), Page(UNINSTALL, "1. The configuration", "report its `message` and its `next_user_action` before you mention a restart")),
+        Answer("uninstall_deferred", "message", "config.toml is restored. The proxy keeps running so that current sessions can finish"), Answer("uninstall_deferred", "next_user_action", RESTART), Page(UNINSTALL, "The configuration", "then ask me to finish the uninstall")),
+    row("The warning of a confirmed uninstall: first that the login is there and may reach the provider, then what to do.", Answer("uninstall_deferred", "direct_upstream_auth_warning.severity", "warning"), skill(AFTER, "before any word about a restart"), Page(UNINSTALL, "The configuration", "report its `message` and its `next_user_action` before you mention a restart")),
 )
 
 PROMISES: Final = (

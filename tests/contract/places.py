@@ -21,12 +21,12 @@ Json = Any
 GOLDEN: Final = REPOSITORY / "fixtures" / "results"
 SKILL: Final = "SKILL.md"
 _FENCE = re.compile(r"^```.*?^```\n", re.MULTILINE | re.DOTALL)
-_HEADING = re.compile(r"^#+ (.*)\n", re.MULTILINE)
+_HEADING = re.compile(r"^#+ (?:\d+\. )?(.*)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A text under a heading of a page, whatever its line breaks; "" is what stands above the first heading."""
+    """A text under a heading of a page, whatever its line breaks; a heading's number is not named, "" is the head."""
 
     name: str
     heading: str

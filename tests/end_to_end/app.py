@@ -17,21 +17,29 @@ class App:
     """Speaks app-server's JSON lines (Codex 0.130 and later) as the App does: threads, and turns in them.
 
     attestation  the token that the App gives when Codex asks for one (0.150); None: it attests nothing
+    approvals    the user says yes to each command for which Codex asks, and the questions are put here
     """
 
-    def __init__(self, process: subprocess.Popen[str], folder: str, attestation: str | None = None) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[str],
+        folder: str,
+        attestation: str | None = None,
+        approvals: list[Json] | None = None,
+    ) -> None:
         self._process = process
         self._folder = folder
         self._attestation = attestation
+        self._approvals = approvals
         self._number = 0
         client = {"name": "codex-fast-proxy-tests", "version": "1"}
         capabilities = {"requestAttestation": attestation is not None}
         self._ask("initialize", {"clientInfo": client, "capabilities": capabilities})
         self._send({"method": "initialized"})
 
-    def thread(self) -> str:
-        """Open a conversation; return its id."""
-        return str(self._ask("thread/start", {"cwd": self._folder})["thread"]["id"])
+    def thread(self, **parameters: Any) -> str:
+        """Open a conversation, with more parameters of thread/start; return its id."""
+        return str(self._ask("thread/start", {"cwd": self._folder, **parameters})["thread"]["id"])
 
     def turn(self, thread: str, text: str = "Say hello", **parameters: str) -> str:
         """Say something in it, with more parameters of turn/start; return what the model answered."""
@@ -63,6 +71,9 @@ class App:
             message: Json = json.loads(line)
             if message.get("method") == "attestation/generate":
                 self._send({"id": message["id"], "result": {"token": self._attestation}})
+            if message.get("method") == "item/commandExecution/requestApproval" and self._approvals is not None:
+                self._approvals.append(message["params"])
+                self._send({"id": message["id"], "result": {"decision": "accept"}})
             if message.get("method") == "item/completed" and items is not None:
                 items.append(message["params"]["item"])
             if wanted(message):
@@ -71,11 +82,11 @@ class App:
 
 
 @contextmanager
-def opened(machine: Machine, attestation: str | None = None) -> Iterator[App]:
+def opened(machine: Machine, attestation: str | None = None, approvals: list[Json] | None = None) -> Iterator[App]:
     """The App, open on this machine until the block ends."""
     with machine.app_server() as process:
         try:
-            yield App(process, str(machine.work), attestation)
+            yield App(process, str(machine.work), attestation, approvals)
         finally:
             assert process.stdin is not None
             process.stdin.close()

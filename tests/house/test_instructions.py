@@ -33,7 +33,7 @@ def test_no_instruction_stands_twice(rows: tuple[Instruction, ...]) -> None:
     [
         skill(VERBS, "a sentence that nobody wrote"),
         skill("A heading that nobody wrote", "`status`"),
-        Page("SKILL.md", "", "| to remove it | `uninstall` |"),  # of another part of the page
+        Page("SKILL.md", "", "| `status` |"),  # of another part of the page
         Answer("install", "startup_hook.command.word"),
         Answer("install", "next_user_action", RESTART.upper()),
         Answer("install", "started", value=False),
@@ -42,8 +42,8 @@ def test_no_instruction_stands_twice(rows: tuple[Instruction, ...]) -> None:
         Said("refusals.NOWHERE", "busy", ""),
         Line("install --strat"),
         Line("benchmark", "pairs", 4),
-        Held("contract/test_skill.py", "test_that_nobody_wrote"),
-        Held("contract/test_of_nobody.py", "test_each_instruction_has_its_place"),
+        Held("house/test_instructions.py", "test_that_nobody_wrote"),
+        Held("house/test_of_nobody.py", "test_each_instruction_has_its_place"),
     ],
     ids=repr,
 )
