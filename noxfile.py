@@ -19,6 +19,7 @@ nox.options.reuse_existing_virtualenvs = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 CONSTRAINTS = Path(".ci/constraints.txt")
+GATEWAY_CONSTRAINTS = Path(".ci/gateway/constraints.txt")  # of LiteLLM, which is installed apart from ours
 CODEX_LOCKS = sorted(Path(".ci").glob("codex*"))  # the CLI of the tests, and older ones for what differs by version
 CACHE = Path(".cache")
 
@@ -262,6 +263,27 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def gateway(session: nox.Session) -> None:
+    """Codex, the proxy and a real LiteLLM in a row: measures each cell of docs/gateway.md; arguments go to pytest."""
+    _install(session, "tests")
+    python = _litellm(session)
+    environ = {"CFP_TEST_LITELLM": str(python.with_name("litellm")), "CFP_REQUIRE_GATEWAY": "1"}
+    session.run("pytest", "-q", "tests/gateway", *session.posargs, env=environ)
+
+
+def _litellm(session: nox.Session, *, locked: bool = True) -> Path:
+    """Install LiteLLM into an environment of its own, at the locked version or the newest; return its Python."""
+    place = Path(session.create_tmp()).resolve() / "litellm"
+    session.run("python", "-m", "venv", *(() if locked else ("--clear",)), str(place))
+    python = place / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    words = ("-m", "pip", "install", "-q", *(("-c", str(GATEWAY_CONSTRAINTS)) if locked else ()), "litellm[proxy]")
+    session.run(
+        str(python), *words, external=True, env={"PIP_CONSTRAINT": ""}
+    )  # .ci/run names our own versions there
+    return python
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Break the journal in 1,400 small ways and see that tests notice; `-- --quick 1 --part N/M` takes a sample."""
     _install(session, "tests")
@@ -277,13 +299,15 @@ def planted(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Renew .ci/constraints.txt from the newest versions that the declared ranges allow."""
+    """Renew .ci/constraints.txt and that of the gateway from the newest versions that the declared ranges allow."""
     kinds = ("lint", "tests", "install", "bench", "fuzz")
     groups = [name for kind in kinds for name in nox.project.dependency_groups(PROJECT, kind)]
     session.install("--upgrade", "-e", ".", "nox", "build", *PROJECT["build-system"]["requires"], *groups)
-    frozen = session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)
-    first = CONSTRAINTS.read_text().splitlines()[0]
-    CONSTRAINTS.write_text(f"{first}\n{frozen}")
+    for path, python in ((CONSTRAINTS, "python"), (GATEWAY_CONSTRAINTS, str(_litellm(session, locked=False)))):
+        words = ("-m", "pip", "freeze", "--exclude-editable")
+        frozen = session.run(python, *words, silent=True, external=True)
+        first = path.read_text().splitlines()[0]
+        path.write_text(f"{first}\n{frozen}")
 
 
 @nox.session

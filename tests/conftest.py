@@ -39,7 +39,7 @@ settings.register_profile(
 settings.register_profile("deep", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(PROFILE)
 
-_KEEP = frozenset({"CFP_TEST_CODEX", "CFP_REQUIRE_CODEX", "CFP_REQUIRE_BROWSER"})
+_KEEP = frozenset({"CFP_TEST_CODEX", "CFP_REQUIRE_CODEX", "CFP_REQUIRE_BROWSER", "CFP_REQUIRE_GATEWAY"})
 _DROP_PREFIXES = ("CODEX_", "OPENAI_", "CFP_")
 _DROP = frozenset(
     {

@@ -59,6 +59,8 @@ _PART: Final = re.compile(
 )
 _STATED: Final = re.compile(r"(?:try again|retry|wait)\D{0,24}?(?=\d)")
 _STATED_IN_CHINESE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(毫秒|秒|分|小)[钟鐘时時]*[之以]?[后後]")
+# LiteLLM removes its provider's Retry-After, and keeps it under this name.
+_BEHIND_LITELLM: Final = b"llm_provider-retry-after"
 _RESETS: Final = (b"x-ratelimit-reset-requests", b"x-ratelimit-reset-tokens", b"x-ratelimit-reset")
 
 
@@ -150,6 +152,9 @@ def _reset(fields: Mapping[bytes, bytes]) -> float:
     milliseconds = fields.get(b"retry-after-ms", b"")
     if milliseconds.isdigit():
         return float(milliseconds) / 1000
+    seconds = fields.get(_BEHIND_LITELLM, b"")
+    if seconds.isdigit():
+        return float(seconds)
     texts = [fields[name].decode("latin-1").lower() for name in _RESETS if name in fields]
     values = [float(text) if text.isdecimal() else _duration(text) for text in texts]
     return max((value for value in values if value is not None and value <= MOST_SECONDS), default=DEFAULT_SECONDS)

@@ -78,6 +78,9 @@ def test_a_hostile_body_is_read_at_once(body: bytes) -> None:
         ({b"x-ratelimit-reset": b"\xff"}, DEFAULT_SECONDS),
         ({b"retry-after-ms": b"4100"}, 5),
         ({b"retry-after-ms": b"410000"}, None),
+        ({b"llm_provider-retry-after": b"7"}, 7),
+        ({b"llm_provider-retry-after": b"7200"}, None),
+        ({b"llm_provider-retry-after": b"Sun, 06 Nov 1994 08:49:37 GMT"}, 12),
     ],
 )
 def test_the_fields_of_providers(fields: dict[bytes, bytes], seconds: int | None) -> None:
