@@ -54,7 +54,7 @@ class Gateway:
 
     @property
     def log(self) -> str:
-        """Everything that it has printed, at its most talkative."""
+        """Its output so far, at its most talkative."""
         return "".join(self.lines)
 
 

@@ -158,8 +158,8 @@ def _answer_headers(bench: Bench) -> str:
 
 
 def _event_order(bench: Bench) -> str:
-    stream, given = bench.send().text, _scripted(bench)
-    kept = [event["type"] for event in _events(stream)] == [event["type"] for event in given]
+    stream, scripted = bench.send().text, _scripted(bench)
+    kept = [event["type"] for event in _events(stream)] == [event["type"] for event in scripted]
     named = "event: " in stream
     ends = stream.rstrip().endswith("data: [DONE]")
     assert kept
@@ -171,12 +171,14 @@ def _event_order(bench: Bench) -> str:
 
 def _event_fields(bench: Bench) -> str:
     stream = list(_events(bench.send().text))
-    given = _scripted(bench)
-    assert [event["sequence_number"] for event in given] == [event["sequence_number"] for event in stream]
-    added = sorted({name for mine, theirs in zip(stream, given, strict=True) for name in mine.keys() - theirs.keys()})
+    scripted = _scripted(bench)
+    assert [event["sequence_number"] for event in scripted] == [event["sequence_number"] for event in stream]
+    added = sorted(
+        {name for mine, theirs in zip(stream, scripted, strict=True) for name in mine.keys() - theirs.keys()}
+    )
     items = [event["item"]["id"] for event in stream if "item" in event]
-    assert items == [event["item"]["id"] for event in given if "item" in event]
-    became = "replaced" if stream[0]["response"]["id"] != given[0]["response"]["id"] else "kept"
+    assert items == [event["item"]["id"] for event in scripted if "item" in event]
+    became = "replaced" if stream[0]["response"]["id"] != scripted[0]["response"]["id"] else "kept"
     return f"`response.id` is {became}, ids of items are kept; added to each event: {_names(added)}"
 
 
