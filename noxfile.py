@@ -188,12 +188,14 @@ def _build(session: nox.Session, checkout: Path, folder: Path) -> tuple[Path, Pa
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Build sdist and wheel, and run the demo from each in a clean environment, on every Python that is found."""
-    sdist, wheel = _archives(session, Path(session.create_tmp()) / "dist")
-    pythons = [found for minor in range(11, 15) if (found := shutil.which(f"python3.{minor}")) and _runs(found)]
-    for python in pythons or [sys.executable]:
-        for archive in (wheel, sdist):
-            _demo_from(session, python, archive)
+    """Build sdist and wheel, and run every verb of what pip on each Python, uv and pipx install of them."""
+    sdist, wheel = (path.resolve() for path in _archives(session, Path(session.create_tmp()) / "dist"))
+    found = [program for minor in range(11, 15) if (program := shutil.which(f"python3.{minor}")) and _runs(program)]
+    pythons = found or [sys.executable]
+    stories = {f"the wheel by pip, {Path(one).name}": ("pip", _by_pip(session, one, wheel)) for one in pythons}
+    stories["the sdist by pip"] = ("pip", _by_pip(session, pythons[0], sdist))
+    stories |= _by_tools(session, pythons[0], wheel)
+    _tell(session, stories)
 
 
 def _runs(python: str) -> bool:
@@ -201,15 +203,67 @@ def _runs(python: str) -> bool:
     return subprocess.run([python, "--version"], check=False, capture_output=True).returncode == 0
 
 
-def _demo_from(session: nox.Session, python: str, archive: Path) -> None:
-    """Install an archive where nothing else is, and run the demo outside of the checkout."""
+def _by_pip(session: nox.Session, python: str, archive: Path) -> list[str]:
+    """Install an archive where nothing else is; return the words that start the program."""
     clean = Path(session.create_tmp()).resolve() / f"clean-{Path(python).name}-{archive.suffix.removeprefix('.')}"
     session.run(python, "-m", "venv", "--clear", "--without-pip", str(clean), external=True)
     scripts = clean / ("Scripts" if sys.platform == "win32" else "bin")
-    session.run("python", "-m", "pip", "--python", str(scripts / "python"), "install", "-q", str(archive.resolve()))
-    with session.chdir(clean):
-        session.run(str(scripts / "codex-fast-proxy"), "demo", external=True, silent=True)  # exits 2 where it fails
-    session.log(f"{archive.name} on {Path(python).name}: the demo passed")
+    session.run("python", "-m", "pip", "--python", str(scripts / "python"), "install", "-q", str(archive))
+    return [str(scripts / "codex-fast-proxy")]
+
+
+def _by_tools(session: nox.Session, python: str, wheel: Path) -> dict[str, tuple[str, list[str]]]:
+    """Install the wheel by uv and by pipx, from packages that pip has fetched: neither is asked to know an index."""
+    session.install("-c", str(CONSTRAINTS), *nox.project.dependency_groups(PROJECT, "install"))
+    place = Path(session.create_tmp()).resolve() / "tools"
+    shutil.rmtree(place, ignore_errors=True)
+    packages = place / "packages"
+    options = ("-q", "--only-binary=:all:", "-c", str(CONSTRAINTS), "-d", str(packages))
+    session.run("python", "-m", "pip", "--python", python, "download", *options, "pip", str(wheel))
+    (place / "uv.toml").write_text(f"no-index = true\nfind-links = [{json.dumps(str(packages))}]\n")
+    session.env |= {
+        "UV_CONFIG_FILE": str(place / "uv.toml"),
+        "UV_PYTHON": python,
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_TOOL_DIR": str(place / "uv"),
+        "UV_TOOL_BIN_DIR": str(place / "uv-bin"),
+        "PIPX_HOME": str(place / "pipx"),
+        "PIPX_BIN_DIR": str(place / "pipx-bin"),
+        "PIPX_DEFAULT_PYTHON": python,
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(packages),
+    }
+    session.run("uv", "tool", "install", "-q", str(wheel))
+    session.run("pipx", "install", "-q", str(wheel))
+    return {
+        "uv tool install": ("uv", [str(place / "uv-bin" / "codex-fast-proxy")]),
+        "pipx install": ("pipx", [str(place / "pipx-bin" / "codex-fast-proxy")]),
+        "uvx": ("once", ["uvx", "-q", "--isolated", "--from", str(wheel), "codex-fast-proxy"]),
+        "pipx run": ("once", ["pipx", "run", "-q", "--spec", str(wheel), "codex-fast-proxy"]),
+    }
+
+
+def _tell(session: nox.Session, stories: dict[str, tuple[str, list[str]]]) -> None:
+    """Run tests/installed.py on each, at once, as they wait for much; with the pinned Codex if it is there."""
+    codex = CACHE.resolve() / "codex" / "node_modules" / ".bin"
+    path = os.pathsep.join((session.bin, *([str(codex)] if codex.is_dir() else []), os.environ["PATH"]))
+    environ = {**os.environ, **{key: value for key, value in session.env.items() if value is not None}, "PATH": path}
+    running = {
+        name: subprocess.Popen(
+            [sys.executable, "tests/installed.py", installer, *program],
+            env=environ,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name, (installer, program) in stories.items()
+    }
+    failed = []
+    for name, process in running.items():
+        _, reason = process.communicate()
+        session.log(f"{name}: {'every verb is well' if process.returncode == 0 else reason}")
+        failed += [name] if process.returncode else []
+    if failed:
+        session.error(f"not as it should be: {', '.join(failed)}")
 
 
 @nox.session

@@ -22,7 +22,7 @@ GROUPS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "dashboard": ("dashboard", "open the proxy's dashboard in the browser"),
         "logs": ("logs", "show the last requests; with --follow, each new one when it ends"),
         "usage": ("usage", "add up requests, tokens, times and Fast by day, model, tier, kind or session"),
-        "check-update": ("check_update", "compare this checkout with its remote; read-only"),
+        "check-update": ("check_update", "say whether there is an update, and how to get it; read-only"),
     },
     "Change where requests go": {
         "set-upstream": ("set_upstream", "change the provider's URL, key or policy while the proxy is enabled"),

@@ -132,6 +132,8 @@ def test_an_install_from_a_cache(machine: Machine) -> None:
     assert before == machine.config.read_bytes()
     assert not (machine.home / STATE).exists()
     assert not (machine.root / "user" / ".agents").exists()
+    machine.environ["TMPDIR"] = str(machine.root)  # as in the demo: the home goes as well
+    assert machine.run([str(python), "-P", "-m", "codex_fast_proxy", "install", "--dry-run"], timeout=60).code == 0
 
 
 @pytest.mark.posix("a temporary folder in the environment")

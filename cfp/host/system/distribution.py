@@ -86,19 +86,19 @@ class Distribution:
 
 
 def check_lasting(python: str, named_in: Path, verb: str) -> None:
-    """Refuse to write this program's path into a place that outlives it: another than its own temporary folder.
+    """Refuse to write the path of a program that will vanish into a place that stays.
 
     python    the interpreter of this program
-    named_in  the folder or file that would lead to it
+    named_in  the folder or file that would lead to it; one in the temporary folder, as the demo's, stays no longer
     verb      the command to run where the program is installed for good
 
     Raises Refused(program_place_temporary) for the caches of uv and pipx, and for the system's temporary folder.
     """
-    folder = temporary_folder(python, system_temporary())
-    if not folder or (not cached_by(python) and temporary_folder(str(named_in.absolute()), folder)):
+    temporary = system_temporary()
+    folder = temporary_folder(python, temporary)
+    if not folder or temporary_folder(str(named_in.absolute()), temporary):
         return
-    details = {**read_distribution(python).details, "folder": folder, "verb": verb}
-    raise Refused("program_place_temporary", **details)
+    raise Refused("program_place_temporary", **read_distribution(python).details, folder=folder, verb=verb)
 
 
 def read_distribution(python: str, prefix: str = sys.prefix) -> Distribution:
