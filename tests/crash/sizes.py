@@ -25,6 +25,7 @@ ON_WINDOWS = {
     "WRITER_ROUNDS": 3,
     "SERVERS": 5,
     "REFRESHES": 5,
+    "LOG_LINES": 5_000,
 }
 SMALL = WINDOWS and os.environ.get("CFP_TEST_WHOLE") != "1"
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"

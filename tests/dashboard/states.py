@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
-from cfp.demo.scripted_turns import Stall
+from cfp.demo.scripted_turns import Reject, Stall
 from cfp.layout import Layout
 from tests.dashboard import stage
 from tests.end_to_end.harness import Machine, chatgpt_login, login_config
@@ -49,20 +49,16 @@ def busy(machine: Machine) -> State:
     """Prepare a past, and five requests that run."""
     base, now = machine.upstream.base_url, stage.now()
     stage.install(machine, stage.past(base, now - timedelta(seconds=9), turns=100))
+    stage.served_with_present_settings(machine)
     machine.upstream.script(*[Stall(after_first_event=True)] * 5)
     return stage.running(machine, 5)
 
 
 def refused_key(machine: Machine) -> State:
-    now = stage.now()
-    lines = stage.past(RELAY, now - timedelta(minutes=2))
-    answer = {"status": 401, "response_service_tier": None, "usage": None, "upstream_base": RELAY}
-    times = {"first_byte_ms": 131.5, "upstream_ms": 128.0, "duration_ms": 133.1, "ending": "failed"}
-    refused = [
-        stage.line(now - timedelta(seconds=20 * number), 2000 + number, **answer, **times) for number in (3, 2, 1)
-    ]
-    stage.install(machine, [*lines, *refused], None, *NO_NETWORK)
-    stage.served_with_present_settings(machine)
+    """Prepare a past, and three requests whose key the provider refuses."""
+    stage.install(machine, stage.past(machine.upstream.base_url, stage.now() - timedelta(minutes=2)))
+    machine.upstream.script(*[Reject(status=401)] * 3)
+    assert [401] * 3 == [stage.turn(machine) for _ in range(3)]
     return nullcontext()
 
 
@@ -150,7 +146,7 @@ def ruled(machine: Machine) -> State:
 
 
 def odd(machine: Machine) -> State:
-    """Prepare a log with markup, control characters, long names and huge numbers."""
+    """Prepare a log with markup, control characters, long names and huge numbers; half of a character is no line."""
     now = stage.now()
     texts = ("<img src=x onerror=alert(1)>", "\x00\x1b[31m\u202egnp.exe", LONG, "=1+1", "\ud800", "")
     usage = {"input_tokens": 2**62, "cached_tokens": 2**61, "output_tokens": 2**62, "reasoning_tokens": 2**60}

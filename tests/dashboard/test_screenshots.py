@@ -25,7 +25,8 @@ LARGEST = 200_000
 # name -> (state, width, height, colour scheme, number of open rows)
 SHOTS: dict[str, tuple[str, int, int, str, int]] = {
     "dashboard": ("ready", 1280, 860, "light", 0),
-    "dashboard-dark": ("ready", 1280, 860, "dark", 1),
+    "dashboard-dark": ("ready", 1280, 860, "dark", 0),
+    "dashboard-requests": ("ready", 1280, 860, "light", 1),
     "dashboard-narrow": ("ready", 360, 1400, "light", 0),
     "dashboard-empty": ("empty", 1280, 860, "light", 0),
     "dashboard-degraded": ("refused_key", 1280, 860, "light", 0),
@@ -48,6 +49,7 @@ def test_take(name: str, tmp_path: Path) -> None:
         page.locator("#usage :is(table, .empty)").wait_for()
         for row in range(opened):
             page.locator("button.opener").nth(row + 1).click()
+            page.evaluate("document.querySelector('#requests').scrollIntoView()")
         if state == "busy":
             page.get_by_text("5 running").wait_for()
         page.mouse.move(0, 0)

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from cfp.core.diagnosis import diagnose
+from cfp.core.tiers.history import parse_history, serialise_history
 from cfp.layout import Layout
 from cfp.proxy.dashboard.snapshot import Snapshot, SnapshotCache, take_snapshot
+from tests.core.test_traffic import AT
 from tests.proxy.support import asynchronous
 
 HEALTH = {"host": "127.0.0.1", "port": 8787, "codex_home": "", "runtime_id": "code", "ok": True}
@@ -76,6 +78,50 @@ def test_a_saved_benchmark_is_shown_without_samples(
     layout.worker.mkdir(parents=True)
     layout.benchmark.write_text(text)
     assert expected == take_snapshot(layout, {}, HEALTH, "code").benchmark
+
+
+def test_the_newest_benchmarks_come_first(tmp_path: Path) -> None:
+    """Of the history the page gets the newest runs, newest first, and none of a file that is none."""
+    layout = Layout(tmp_path)
+    layout.worker.mkdir(parents=True)
+    runs: tuple[dict[str, Any], ...] = ()
+    for number in range(30):
+        layout.benchmark_history.write_bytes(serialise_history(runs, {"ts": str(number), "model": "m" * 9000}))
+        runs = tuple(map(dict, parse_history(layout.benchmark_history.read_bytes())))
+    shown = take_snapshot(layout, {}, HEALTH, "code").benchmark_runs
+    assert [str(number) for number in range(29, 9, -1)] == [run["ts"] for run in shown]
+    assert {500} == {len(run["model"]) for run in shown}
+    layout.benchmark_history.write_bytes(b"[")
+    assert () == take_snapshot(layout, {}, HEALTH, "code").benchmark_runs
+
+
+def test_changes_of_the_users_files_are_listed(tmp_path: Path) -> None:
+    """The journal's entries with the names of files that are not ours, newest first; ours alone are no change."""
+    layout = Layout(tmp_path)
+    layout.journal.mkdir()
+    changes = [
+        ("install", [layout.config, layout.settings, layout.hooks]),
+        ("benchmark", [layout.benchmark_history]),
+        ("install", [tmp_path.parent / "dotfiles.toml"]),
+        *[("uninstall", [layout.config])] * 7,
+    ]
+    lines = [
+        {
+            "id": f"tx{number}",
+            "at": AT.isoformat(),
+            "command": command,
+            "files": [{"path": str(path)} for path in paths],
+        }
+        for number, (command, paths) in enumerate(changes)
+    ]
+    (layout.journal / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shown = take_snapshot(layout, {}, HEALTH, "code").transactions
+    assert [f"tx{number}" for number in range(9, 1, -1)] == [change["id"] for change in shown]
+    assert [[str(tmp_path.parent / "dotfiles.toml")], ["config.toml"]] == [shown[-1]["files"], shown[0]["files"]]
+    (layout.journal / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[:2]))
+    assert [["config.toml", "hooks.json"]] == [
+        change["files"] for change in take_snapshot(layout, {}, HEALTH, "code").transactions
+    ]
 
 
 def test_listening_needs_nothing_of_the_page() -> None:

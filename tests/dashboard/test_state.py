@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from cfp.advice import at_home, commands_in
+from cfp.commands.status import status_result
 from cfp.core.diagnosis import diagnose
 from cfp.core.health import parse_health
 from cfp.core.settings import Settings
 from cfp.core.traffic.trouble import traffic_of
 from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode
 from cfp.proxy.dashboard.snapshot import Snapshot
-from cfp.proxy.dashboard.state import state, verdict
+from cfp.proxy.dashboard.state import in_effect, state, verdict
 from tests.core.test_diagnosis import ENABLED
 from tests.core.test_traffic import AT
 from tests.dashboard.stage import line
@@ -61,8 +62,30 @@ def test_a_verdict_names_what_was_answered() -> None:
 
 
 def test_before_the_first_snapshot_nothing_is_claimed() -> None:
-    """Before the first snapshot the verdict is empty."""
+    """Before the first snapshot the verdict is empty, and nothing is said of Fast."""
     assert None is verdict(None, {}, "", AT)["level"]
+    assert None is in_effect(None, {})
+
+
+def test_the_page_has_the_line_of_status_about_fast() -> None:
+    """One sentence for both; none where Codex does not use the proxy, as in `status`."""
+    health = health_after()
+    of_status = status_result(replace(ENABLED, worker=replace(ENABLED.worker, health=parse_health(health))))
+    assert of_status.fields["fast"] == in_effect(ENABLED, health)
+    assert None is in_effect(replace(ENABLED, settings=None), health)
+
+
+def test_rules_and_budget_are_shown() -> None:
+    """Each rule in its order, and each limit with what is used of it; None where the worker has not said."""
+    settings = replace(
+        SETTINGS, service_tier_rules=("remove kind=subagent", "add"), fast_tokens_a_day=7, upstream="a"
+    )
+    page_state = state(settings, {"fast_budget": {"requests": 2, "tokens": 5}}, Snapshot())
+    assert ["remove kind=subagent", "add"] == page_state["fast"]["rules"]
+    assert [{"name": "tokens", "limit": 7, "used": 5}] == page_state["fast"]["budget"]
+    assert "a" == page_state["route"]["upstream"]
+    assert [{"name": "tokens", "limit": 7, "used": None}] == state(settings, {}, Snapshot())["fast"]["budget"]
+    assert [] == state(SETTINGS, {}, Snapshot())["fast"]["budget"]
 
 
 def test_commands_mean_this_home() -> None:

@@ -2,16 +2,28 @@
 
 import { fill, h } from "./dom.js";
 import { shortId } from "./format.js";
+import { ENDED } from "./words.js";
+
+// What a text is sought in: names and words, not times and counts, whose digits mean something else.
+const SOUGHT = [
+  "method", "path", "transport", "model", "response_model", "session", "kind", "status", "ending", "error_type", "upstream_error_code",
+  "service_tier_before", "service_tier_after", "response_service_tier", "service_tier_rule",
+];
 
 const chosen = { session: "", model: "", text: "", failed: false };
 
-/** Whether a line is of the reader's choice; the text is sought in every field. */
+function has(line, text) {
+  const words = [...SOUGHT.map((name) => line[name]), ENDED[line.ending]];
+  return words.some((word) => String(word ?? "").toLowerCase().includes(text)) || line.request_id.startsWith(text);
+}
+
+/** Whether a line is of the reader's choice. */
 export function matches(line) {
   return (
     (!chosen.session || line.session === chosen.session) &&
     (!chosen.model || line.model === chosen.model) &&
     (!chosen.failed || line.outcome === "failed") &&
-    (!chosen.text || JSON.stringify(Object.values(line)).toLowerCase().includes(chosen.text))
+    (!chosen.text || has(line, chosen.text))
   );
 }
 

@@ -56,7 +56,7 @@ export function day(at) {
 export function ago(at, now = Date.now()) {
   const seconds = Math.max(0, Math.round((now - at) / 1000));
   if (Number.isNaN(seconds)) return "at an unknown time";
-  if (seconds < 5) return "now";
+  if (seconds < 5) return "just now";
   if (seconds < 60) return `${seconds} s ago`;
   if (seconds < 3600) return `${Math.round(seconds / 60)} min ago`;
   if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)} h ago`;

@@ -83,7 +83,7 @@ function show() {
     isCurrent && downloads("sums", () => sums.rows),
   );
   const none = sums?.readable === false ? "The file of the sums cannot be read; the command usage says why." : "No model request in this time.";
-  fill(bodyOf("usage"), controls, isCurrent ? [figures(sums), rows()] : sums && empty(none));
+  fill(bodyOf("usage"), controls, isCurrent ? [figures(sums), rows()] : sums ? empty(none) : h("p", { class: "note" }, "Adding up the log…"));
 }
 
 async function look() {

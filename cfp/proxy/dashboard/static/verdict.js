@@ -45,7 +45,7 @@ export function verdict({ level, sentence, action, commands }) {
     h("p", { class: "sentence" }, prose(claim)),
     more.length > 0 && h("p", { class: "action" }, prose(more.join(" "))),
     action && h("p", { class: "action" }, prose(action)),
-    commands.filter((text) => !/ [A-Z]{3,}/.test(text)).map((text) => command(text)),
+    [...new Set(commands)].filter((text) => !/ [A-Z]{3,}/.test(text)).map((text) => command(text)),
   );
 }
 
