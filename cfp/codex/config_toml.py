@@ -10,7 +10,8 @@ tests/strategies.py): it printed 31 % of them otherwise than it had read them, c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from cfp.codex.compare import equivalent
@@ -85,8 +86,14 @@ def edits_between(before: bytes | None, after: bytes | None, paths: Iterable[Key
     )
 
 
+@dataclass(frozen=True, slots=True)
 class ConfigToml:
-    """The journal's Format of config.toml; every edit is at a leaf, a value and never a table."""
+    """The journal's Format of config.toml; every edit is at a leaf, a value and never a table.
+
+    is_ours  whether a value that stands there now is the one that was written: another spelling of it may be, too
+    """
+
+    is_ours: Callable[[Json, Json], bool] = equivalent
 
     def apply(self, current: bytes | None, edits: Sequence[KeyEdit]) -> bytes:
         """Set each key to its `after`; raises Unmergeable where more than those keys would change.
@@ -115,7 +122,7 @@ class ConfigToml:
             now = lookup(draft.doc, edit.path)
             if equivalent(now, edit.before):
                 continue
-            if not equivalent(now, edit.after):
+            if not self.is_ours(now, edit.after):
                 conflicts.append(edit.path)
                 continue
             draft.put(edit.path, edit.before, edit.before_spelling)

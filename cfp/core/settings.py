@@ -10,11 +10,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from cfp.codex.compare import equivalent
 from cfp.core.served_settings import LISTED, NUMBER, SERVED_SETTINGS, SWITCH, ServedSetting
 from cfp.core.tiers.names import PRIORITY
 from cfp.core.tiers.rules import parse_rules
 from cfp.errors import Refused
 from cfp.layout import DEFAULT_PROXY_BASE
+from journal.values import Json
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8787
@@ -136,6 +138,13 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_same_value(now: Json, written: Json) -> bool:
+    """Whether a value of config.toml is the one that was written, an address of this machine in any spelling."""
+    if isinstance(now, str) and isinstance(written, str) and (port := loopback_port(written)) is not None:
+        return loopback_port(now) == port
+    return equivalent(now, written)
 
 
 def loopback_port(url: str) -> int | None:

@@ -13,6 +13,7 @@ from cfp.core.facts import Facts
 from cfp.core.ownership import Ownership
 from cfp.core.plan.hook import hook_command
 from cfp.core.route_report import version_matters
+from cfp.core.settings import is_same_value
 from cfp.core.verdict.loading import config_refusal
 from cfp.errors import CfpError, Failed
 from cfp.host import codex_cli
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from cfp.host.worker.spawn import WorkerSpec
     from cfp.host.worker.supervisor import WorkerSupervisor
     from journal import Journal
+    from journal.values import Format
 
 LOCK_TIMEOUT_S = 10.0
 
@@ -188,15 +190,13 @@ class Host:
     @cached_property
     def journal(self) -> Journal:
         """The write-ahead journal of this home; opening it writes nothing."""
-        from cfp.codex.config_toml import CONFIG_TOML  # noqa: PLC0415  only mutating commands pay for these
-        from cfp.codex.hooks_json import HOOKS_JSON  # noqa: PLC0415
         from cfp.host.worker.journal_processes import WorkerProcesses  # noqa: PLC0415
         from journal import Journal, RealFs  # noqa: PLC0415
 
         return Journal(
             self.layout.journal,
             fs=RealFs(),
-            formats={"config_toml": CONFIG_TOML, "hooks_json": HOOKS_JSON},
+            formats=formats(),
             processes=WorkerProcesses(self.layout, still_wanted=self._points_at),
             tool=f"codex-fast-proxy {cfp.__version__}",
         )
@@ -211,3 +211,11 @@ class Host:
         except Unmergeable:
             return False
         return provider_url(doc, worker.settings.provider) == worker.settings.base_url
+
+
+def formats() -> dict[str, Format]:
+    """Return the formats of the files that the journal merges by keys."""
+    from cfp.codex.config_toml import ConfigToml  # noqa: PLC0415  only mutating commands pay for these
+    from cfp.codex.hooks_json import HOOKS_JSON  # noqa: PLC0415
+
+    return {"config_toml": ConfigToml(is_same_value), "hooks_json": HOOKS_JSON}

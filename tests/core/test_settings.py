@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from cfp.core.settings import (
     Policy,
     Settings,
+    is_same_value,
     loopback_port,
     parse_settings,
     settings_from_json,
@@ -21,6 +22,7 @@ from cfp.core.settings import (
     validate,
 )
 from cfp.errors import Refused
+from journal.values import ABSENT, Absent, Json
 from tests.strategies import valid_settings
 
 
@@ -159,3 +161,29 @@ def test_a_longer_name_of_this_machine_leads_here(host: str) -> None:
 def test_another_machine_is_not_this_one(host: str) -> None:
     """Nothing of ours is looked for there."""
     assert loopback_port(f"http://{host}:8701/v1") is None
+
+
+SPELLINGS = ("http://127.0.0.1:8701/v1", "HTTP://LOCALHOST:8701/v1", "http://[::1]:8701/v1/", "http://127.1:8701")
+
+
+@pytest.mark.parametrize("now", SPELLINGS)
+@pytest.mark.parametrize("written", SPELLINGS)
+def test_another_spelling_of_an_address_is_the_same_value(now: str, written: str) -> None:
+    """Who wrote it otherwise has not moved the provider to another place."""
+    assert is_same_value(now, written)
+
+
+@pytest.mark.parametrize(
+    ("now", "written"),
+    [
+        ("http://127.0.0.1:8702/v1", SPELLINGS[0]),
+        ("https://relay.example/v1", SPELLINGS[0]),
+        (SPELLINGS[0], "https://relay.example/v1"),
+        ("https://relay.example/v1/", "https://relay.example/v1"),
+        (ABSENT, SPELLINGS[0]),
+        (True, False),
+    ],
+)
+def test_any_other_difference_is_another_value(now: Json | Absent, written: Json | Absent) -> None:
+    """It is somebody's choice, and stays."""
+    assert not is_same_value(now, written)

@@ -22,13 +22,11 @@ from typing import Any
 import psutil
 
 from cfp import cli
-from cfp.codex.config_toml import CONFIG_TOML
-from cfp.codex.hooks_json import HOOKS_JSON
 from cfp.commands import start
 from cfp.core.facts import PortFact
 from cfp.core.launch import Launch
 from cfp.errors import CfpError
-from cfp.host.home import Host
+from cfp.host.home import Host, formats
 from cfp.host.worker.journal_processes import WorkerProcesses
 from cfp.host.worker.supervisor import WorkerSupervisor
 from journal import Journal, RealFs
@@ -127,7 +125,7 @@ class FatedHost(Host):
         return Journal(
             self.layout.journal,
             fs=CountingFs(self.fate),
-            formats={"config_toml": CONFIG_TOML, "hooks_json": HOOKS_JSON},
+            formats=formats(),
             processes=WorkerProcesses(self.layout),
             tool="test",
         )

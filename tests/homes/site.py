@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from cfp import cli
-from cfp.codex.config_toml import CONFIG_TOML, parse
-from cfp.codex.hooks_json import HOOKS_JSON
+from cfp.codex.config_toml import parse
 from cfp.core.facts import Facts
 from cfp.core.provider import provider_url
 from cfp.core.settings import Settings
 from cfp.core.state import State, state_of
 from cfp.host.disk import Disk
-from cfp.host.home import Host
+from cfp.host.home import Host, formats
 from cfp.host.reserve import Reserve
 from cfp.host.survey import RequestedAddress, survey
 from cfp.layout import Layout
@@ -34,7 +33,7 @@ from tests.homes.places import Home, MemoryHome
 from tests.promised import answer_in
 from tests.users import of_user
 
-FORMATS = {"config_toml": CONFIG_TOML, "hooks_json": HOOKS_JSON}
+FORMATS = formats()
 ENVIRONMENT = {"RELAY_KEY": "canary-sk-0123456789", "OTHER_KEY": "canary-sk-9876543210"}
 
 

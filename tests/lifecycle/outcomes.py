@@ -20,6 +20,10 @@ class Verb(enum.StrEnum):
     PREPARE = "install --prepare-only"
     SET_UPSTREAM = "set-upstream"
     SET_UPSTREAM_NOW = "set-upstream --restart"
+    FAST = "fast add"
+    FAST_NOW = "fast add --restart"
+    UPSTREAM_ADD = "upstream add"
+    UPSTREAM_USE = "upstream use"
     PREPARE_LOGIN = "prepare-chatgpt-login"
     START = "start"
     AUTOSTART = "autostart"
@@ -41,34 +45,46 @@ class Refusal(enum.StrEnum):
     CONFIG_POINTS_TO_PROXY = "config_points_to_proxy"
     PROVIDER_REPOINTED = "provider_repointed"
     PORT_IN_USE = "port_in_use"
+    NO_SUCH_UPSTREAM = "no_such_upstream"
 
 
 _SAME: Final[dict[State, State | Refusal]] = {state: state for state in State}
 
-# The next state, or the refusal. Outcomes that depend on finer facts are in ALSO.
 # fmt: off
+# A change of settings: for a later start, and for the running worker at once.
+_LATER: Final[dict[State, State | Refusal]] = {
+    State.ABSENT:            Refusal.NOT_ENABLED,
+    State.PREPARED:          Refusal.NOT_ENABLED,
+    State.ENABLED:           State.ENABLED_PENDING,
+    State.ENABLED_PENDING:   State.ENABLED_PENDING,
+    State.ENABLED_DOWN:      State.ENABLED_DOWN,
+    State.DRIFTED:           Refusal.PROVIDER_REPOINTED,
+    State.RESTORED_DEFERRED: Refusal.PROVIDER_REPOINTED,
+    State.FOREIGN:           State.FOREIGN,
+}
+_AT_ONCE: Final[dict[State, State | Refusal]] = {
+    State.ABSENT:            Refusal.NOT_ENABLED,
+    State.PREPARED:          Refusal.NOT_ENABLED,
+    State.ENABLED:           State.ENABLED,
+    State.ENABLED_PENDING:   State.ENABLED,
+    State.ENABLED_DOWN:      State.ENABLED_DOWN,
+    State.DRIFTED:           Refusal.PROVIDER_REPOINTED,
+    State.RESTORED_DEFERRED: Refusal.PROVIDER_REPOINTED,
+    State.FOREIGN:           State.FOREIGN,
+}
+
+# The next state, or the refusal. Outcomes that depend on finer facts are in ALSO.
 OUTCOMES: Final[dict[Verb, dict[State, State | Refusal]]] = {
     Verb.INSTALL: {**dict.fromkeys(State, State.ENABLED), State.FOREIGN: Refusal.PORT_IN_USE},
     Verb.PREPARE: {**_SAME, State.ABSENT: State.PREPARED},
-    Verb.SET_UPSTREAM: {
-        State.ABSENT:            Refusal.NOT_ENABLED,
-        State.PREPARED:          Refusal.NOT_ENABLED,
-        State.ENABLED:           State.ENABLED_PENDING,
-        State.ENABLED_PENDING:   State.ENABLED_PENDING,
-        State.ENABLED_DOWN:      State.ENABLED_DOWN,
-        State.DRIFTED:           Refusal.PROVIDER_REPOINTED,
-        State.RESTORED_DEFERRED: Refusal.PROVIDER_REPOINTED,
-        State.FOREIGN:           State.FOREIGN,
-    },
-    Verb.SET_UPSTREAM_NOW: {
-        State.ABSENT:            Refusal.NOT_ENABLED,
-        State.PREPARED:          Refusal.NOT_ENABLED,
-        State.ENABLED:           State.ENABLED,
-        State.ENABLED_PENDING:   State.ENABLED,
-        State.ENABLED_DOWN:      State.ENABLED_DOWN,
-        State.DRIFTED:           Refusal.PROVIDER_REPOINTED,
-        State.RESTORED_DEFERRED: Refusal.PROVIDER_REPOINTED,
-        State.FOREIGN:           State.FOREIGN,
+    Verb.SET_UPSTREAM: _LATER,
+    Verb.SET_UPSTREAM_NOW: _AT_ONCE,
+    Verb.FAST: _LATER,
+    Verb.FAST_NOW: _AT_ONCE,
+    Verb.UPSTREAM_ADD: {**_LATER, State.ENABLED: State.ENABLED},
+    Verb.UPSTREAM_USE: {
+        **_AT_ONCE,
+        **dict.fromkeys((State.ABSENT, State.PREPARED, State.RESTORED_DEFERRED), Refusal.NO_SUCH_UPSTREAM),
     },
     Verb.PREPARE_LOGIN: _SAME,
     Verb.START: {
@@ -111,6 +127,9 @@ OUTCOMES: Final[dict[Verb, dict[State, State | Refusal]]] = {
     Verb.RECOVER: _SAME,
 }
 
+_LATER_VERBS: Final = (Verb.SET_UPSTREAM, Verb.FAST, Verb.UPSTREAM_ADD)
+_AT_ONCE_VERBS: Final = (Verb.SET_UPSTREAM_NOW, Verb.FAST_NOW, Verb.UPSTREAM_USE)
+_CHANGES: Final = (*_LATER_VERBS, *_AT_ONCE_VERBS)
 _UNINSTALLS: Final = (Verb.UNINSTALL, Verb.UNINSTALL_DEFERRED, Verb.UNINSTALL_KEEPING)
 
 # Further outcomes, by facts that are finer than the state.
@@ -121,8 +140,7 @@ ALSO: Final[dict[tuple[Verb, State], frozenset[State | Refusal]]] = {
     (Verb.AUTOSTART, State.DRIFTED): frozenset({Refusal.CONFIG_NOT_PROXY, Refusal.SETTINGS_MISSING}),
     (Verb.START, State.DRIFTED): frozenset({Refusal.SETTINGS_MISSING}),
     (Verb.STOP, State.DRIFTED): frozenset({Refusal.CONFIG_POINTS_TO_PROXY}),
-    (Verb.SET_UPSTREAM, State.DRIFTED): frozenset({State.DRIFTED, Refusal.NOT_ENABLED}),
-    (Verb.SET_UPSTREAM_NOW, State.DRIFTED): frozenset({State.DRIFTED, Refusal.NOT_ENABLED}),
+    **{(verb, State.DRIFTED): frozenset({State.DRIFTED, Refusal.NOT_ENABLED}) for verb in _CHANGES},
     **{(verb, State.DRIFTED): frozenset({State.DRIFTED}) for verb in _UNINSTALLS},  # pointed elsewhere by others
     # Nothing was recorded, or no settings that could be kept.
     (Verb.UNINSTALL_DEFERRED, State.DRIFTED): frozenset({State.DRIFTED, State.PREPARED, State.ABSENT}),
@@ -133,8 +151,11 @@ ALSO: Final[dict[tuple[Verb, State], frozenset[State | Refusal]]] = {
     (Verb.START, State.FOREIGN): frozenset({State.ENABLED, State.DRIFTED, Refusal.SETTINGS_MISSING}),
     (Verb.AUTOSTART, State.FOREIGN): frozenset({State.ENABLED, State.DRIFTED, Refusal.SETTINGS_MISSING}),
     (Verb.INSTALL, State.FOREIGN): frozenset({State.ENABLED}),
-    (Verb.SET_UPSTREAM, State.FOREIGN): frozenset({Refusal.NOT_ENABLED}),
-    (Verb.SET_UPSTREAM_NOW, State.FOREIGN): frozenset({State.ENABLED, State.DRIFTED, Refusal.NOT_ENABLED}),
+    **{(verb, State.FOREIGN): frozenset({Refusal.NOT_ENABLED}) for verb in _LATER_VERBS},
+    **{
+        (verb, State.FOREIGN): frozenset({State.ENABLED, State.DRIFTED, Refusal.NOT_ENABLED})
+        for verb in _AT_ONCE_VERBS
+    },
     (Verb.STOP, State.FOREIGN): frozenset({Refusal.CONFIG_POINTS_TO_PROXY}),
     (Verb.STOP_FORCED, State.FOREIGN): frozenset({State.ENABLED_DOWN, State.DRIFTED}),
     # A worker that runs where nothing is recorded any more is all that is left of such an installation.
@@ -142,16 +163,20 @@ ALSO: Final[dict[tuple[Verb, State], frozenset[State | Refusal]]] = {
     (Verb.STOP_FORCED, State.RESTORED_DEFERRED): frozenset({State.ABSENT}),
     (Verb.START, State.RESTORED_DEFERRED): frozenset({Refusal.SETTINGS_MISSING}),
     (Verb.AUTOSTART, State.RESTORED_DEFERRED): frozenset({Refusal.SETTINGS_MISSING}),
-    (Verb.SET_UPSTREAM, State.RESTORED_DEFERRED): frozenset({Refusal.NOT_ENABLED}),
-    (Verb.SET_UPSTREAM_NOW, State.RESTORED_DEFERRED): frozenset({Refusal.NOT_ENABLED}),
+    **{(verb, State.RESTORED_DEFERRED): frozenset({Refusal.NOT_ENABLED}) for verb in _CHANGES},
+    # A saved upstream outlives the settings.
+    **{
+        (Verb.UPSTREAM_USE, state): frozenset({OUTCOMES[Verb.SET_UPSTREAM_NOW][state], Refusal.NOT_ENABLED})
+        for state in (State.ABSENT, State.PREPARED)
+    },
     (Verb.UNINSTALL_KEEPING, State.RESTORED_DEFERRED): frozenset({State.ABSENT}),
     (Verb.PREPARE, State.RESTORED_DEFERRED): frozenset({State.PREPARED}),
     (Verb.UNINSTALL_DEFERRED, State.RESTORED_DEFERRED): frozenset({State.ABSENT}),
     # Somebody wrote a text of before an uninstall again, and it points at an address that we had then.
     (Verb.UNINSTALL, State.PREPARED): frozenset({State.DRIFTED}),
     # The settings and the worker that a home has may be the wanted ones already, or none may be running.
-    (Verb.SET_UPSTREAM, State.ENABLED): frozenset({State.ENABLED}),
-    (Verb.SET_UPSTREAM, State.ENABLED_PENDING): frozenset({State.ENABLED}),
+    **{(verb, State.ENABLED): frozenset({State.ENABLED}) for verb in (Verb.SET_UPSTREAM, Verb.FAST)},
+    **{(verb, State.ENABLED_PENDING): frozenset({State.ENABLED}) for verb in (Verb.SET_UPSTREAM, Verb.FAST)},
     **{
         (Verb.PREPARE, state): frozenset({Refusal.ALREADY_ENABLED})
         for state in (State.ENABLED, State.ENABLED_PENDING, State.ENABLED_DOWN, State.DRIFTED, State.FOREIGN)
@@ -173,6 +198,10 @@ REFUSED_ANYWHERE: Final[dict[Verb, frozenset[str]]] = {
     Verb.PREPARE: _ROUTE,
     Verb.SET_UPSTREAM: _KEYS,
     Verb.SET_UPSTREAM_NOW: _KEYS | {"worker_did_not_start"},
+    Verb.FAST: _KEYS,
+    Verb.FAST_NOW: _KEYS | {"worker_did_not_start"},
+    Verb.UPSTREAM_ADD: _KEYS,
+    Verb.UPSTREAM_USE: _KEYS | {"worker_did_not_start", Refusal.NO_SUCH_UPSTREAM},
     Verb.PREPARE_LOGIN: frozenset({"source_key_unknown", "provider_repointed"}),
     Verb.START: _KEYS | {"port_in_use", "worker_did_not_start"},
     Verb.AUTOSTART: _KEYS | {"port_in_use", "worker_did_not_start"},

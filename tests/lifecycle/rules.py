@@ -30,6 +30,7 @@ TROUBLES = st.one_of(
     WITH_WORKERS,
     st.just(CALM),
 )
+NAMES = st.sampled_from(["one", "two"])
 SEEDS = st.integers(0, 2**16)
 NUMBERS = st.integers(1, 3)
 LOGINS = {
@@ -75,6 +76,22 @@ class Commands(RuleBasedStateMachine):
         verb = Verb.SET_UPSTREAM_NOW if restart else Verb.SET_UPSTREAM
         argv = ["set-upstream", "--no-verify", *change, *(["--restart"] if restart else [])]
         self.world.command(verb, argv, trouble, self._moved(change))
+
+    @rule(trouble=TROUBLES, restart=st.booleans(), kind=st.sampled_from(["subagent", "review"]))
+    def add_a_rule_of_fast(self, trouble: Trouble, restart: bool, kind: str) -> None:  # noqa: FBT001 - a flag
+        verb = Verb.FAST_NOW if restart else Verb.FAST
+        argv = ["fast", "add", "--kind", kind, "--action", "remove", "--at", "1", *(["--restart"] if restart else [])]
+        self.world.command(verb, argv, trouble)
+
+    @rule(trouble=TROUBLES, name=NAMES, url=st.sampled_from(writers.URLS))
+    def save_an_upstream(self, trouble: Trouble, name: str, url: str) -> None:
+        argv = ["upstream", "add", name, "--replace", "--upstream-base", url, "--clear-upstream-auth"]
+        self.world.command(Verb.UPSTREAM_ADD, argv, trouble)
+
+    @rule(trouble=TROUBLES, name=NAMES)
+    def use_a_saved_upstream(self, trouble: Trouble, name: str) -> None:
+        """Another route; the URL that an uninstall gives back stays, with the key that Codex has for it."""
+        self.world.command(Verb.UPSTREAM_USE, ["upstream", "use", name, "--no-verify"], trouble)
 
     @rule(trouble=TROUBLES)
     def prepare_chatgpt_login(self, trouble: Trouble) -> None:
@@ -149,6 +166,8 @@ class Commands(RuleBasedStateMachine):
 
         def moved(model: Model, _before: Images, _answer: CommandAnswer | None) -> Model:
             if change[0] != "--upstream-base" or settings is None or settings.upstream_base == change[1]:
+                return model
+            if settings.upstream is not None:  # a saved upstream has its URL for itself
                 return model
             return model.moved(url_key(settings.provider), change[1])
 

@@ -60,7 +60,14 @@ def codex_writes_while_an_uninstall_is_taken_back(home: Lifecycle) -> None:
     home.uninstall(force=False, trouble=Trouble(kind="edit", share=150), yes=False)
 
 
+def our_address_is_spelled_otherwise_while_an_install_is_interrupted(home: Lifecycle) -> None:
+    begin(home, Trouble(kind="kill", share=825), config="plain")
+    home.somebody_spells_our_address_otherwise(spelling="HTTP://LOCALHOST:{port}/v1")
+    home.recover(trouble=CALM)
+
+
 EXAMPLES = (
+    our_address_is_spelled_otherwise_while_an_install_is_interrupted,
     codex_writes_while_an_uninstall_is_taken_back,
     codex_reads_while_an_uninstall_is_undecided,
     an_uninstall_by_force_is_cut_short_when_the_files_are_back,

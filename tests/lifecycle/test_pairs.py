@@ -9,7 +9,7 @@ import pytest
 
 from cfp.core.state import State
 from tests.crash.sizes import size
-from tests.homes.site import Site, in_memory
+from tests.homes.site import CommandAnswer, Site, in_memory
 from tests.lifecycle.outcomes import Verb, is_listed
 from tests.lifecycle.writers import PLAIN, URLS
 
@@ -19,6 +19,10 @@ LINES: dict[Verb, tuple[str, ...]] = {
     Verb.PREPARE: ("install", "--prepare-only", "--no-verify"),
     Verb.SET_UPSTREAM: ("set-upstream", "--upstream-base", URLS[2], "--no-verify"),
     Verb.SET_UPSTREAM_NOW: ("set-upstream", "--upstream-base", URLS[2], "--no-verify", "--restart"),
+    Verb.FAST: ("fast", "add", "--kind", "subagent", "--action", "remove"),
+    Verb.FAST_NOW: ("fast", "add", "--kind", "subagent", "--action", "remove", "--restart"),
+    Verb.UPSTREAM_ADD: ("upstream", "add", "saved", "--upstream-base", URLS[2], "--clear-upstream-auth"),
+    Verb.UPSTREAM_USE: ("upstream", "use", "saved", "--no-verify"),
     Verb.PREPARE_LOGIN: ("prepare-chatgpt-login", "--apply"),
     Verb.START: ("start",),
     Verb.AUTOSTART: ("autostart",),
@@ -67,6 +71,13 @@ WAYS: tuple[tuple[State, str, tuple[Act, ...]], ...] = (
 )  # fmt: skip
 
 
+def _run(site: Site, verb: Verb) -> CommandAnswer:
+    """Run a command, and before it what it needs: an upstream is saved, where that is possible, before it is used."""
+    if verb is Verb.UPSTREAM_USE:
+        site.run(LINES[Verb.UPSTREAM_ADD])
+    return site.run(LINES[verb])
+
+
 def led(acts: tuple[Act, ...]) -> Site:
     site = in_memory({"config.toml": PLAIN.encode(), "auth.json": b'{"OPENAI_API_KEY": "sk"}'})
     for act in acts:
@@ -92,7 +103,7 @@ def test_a_pair(way: tuple[State, str, tuple[Act, ...]], verb: Verb) -> None:
     state, _, acts = way
     site = led(acts)
     assert site.state() is state
-    answer = site.run(LINES[verb])
+    answer = _run(site, verb)
     after = site.state()
     assert is_listed(verb, state, after, answer), (answer.status, answer.refusal, after)
     assert answer.json.get("state", after) == after
@@ -147,7 +158,7 @@ def test_pairs_in_a_damaged_home(start: str, record: str) -> None:
         state = home.state()
         for verb in Verb:
             site = home.twin()
-            answer = site.run(LINES[verb])
+            answer = _run(site, verb)
             after = site.state()
             case = f"a worker that {worker}, {url}, {hooks}: {verb} in {state}"
             assert is_listed(verb, state, after, answer), (case, answer.status, answer.refusal, after)

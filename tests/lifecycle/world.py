@@ -104,7 +104,14 @@ class World:
     def files(self) -> dict[Path, bytes | None]:
         """The files that a command promises to have changed once it says so."""
         layout = self.site.home.layout
-        paths = (layout.config, layout.hooks, layout.settings, layout.manifest, layout.provider_auth)
+        paths = (
+            layout.config,
+            layout.hooks,
+            layout.settings,
+            layout.manifest,
+            layout.provider_auth,
+            layout.upstreams,
+        )
         return {path: self.site.disk.read(path) for path in paths}
 
     # --- others write -------------------------------------------------------------------------------------------
