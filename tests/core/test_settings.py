@@ -169,7 +169,7 @@ SPELLINGS = ("http://127.0.0.1:8701/v1", "HTTP://LOCALHOST:8701/v1", "http://[::
 @pytest.mark.parametrize("now", SPELLINGS)
 @pytest.mark.parametrize("written", SPELLINGS)
 def test_another_spelling_of_an_address_is_the_same_value(now: str, written: str) -> None:
-    """Who wrote it otherwise has not moved the provider to another place."""
+    """A provider whose address is written otherwise has not moved."""
     assert is_same_value(now, written)
 
 
