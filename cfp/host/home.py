@@ -216,6 +216,6 @@ class Host:
 def formats() -> dict[str, Format]:
     """Return the formats of the files that the journal merges by keys."""
     from cfp.codex.config_toml import ConfigToml  # noqa: PLC0415  only mutating commands pay for these
-    from cfp.codex.hooks_json import HOOKS_JSON  # noqa: PLC0415
+    from cfp.codex.hooks_json import HOOKS_JSON  # noqa: PLC0415  the same
 
     return {"config_toml": ConfigToml(is_same_value), "hooks_json": HOOKS_JSON}
