@@ -190,8 +190,8 @@ class Host:
     @cached_property
     def journal(self) -> Journal:
         """The write-ahead journal of this home; opening it writes nothing."""
-        from cfp.host.worker.journal_processes import WorkerProcesses  # noqa: PLC0415
-        from journal import Journal, RealFs  # noqa: PLC0415
+        from cfp.host.worker.journal_processes import WorkerProcesses  # noqa: PLC0415  only mutating commands pay for these
+        from journal import Journal, RealFs  # noqa: PLC0415  the same
 
         return Journal(
             self.layout.journal,
