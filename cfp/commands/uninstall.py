@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cfp.commands.command import Command, always
+from cfp.commands.own_session import needs_running_proxy
 from cfp.commands.settle import mend, recovered_field
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity
@@ -29,7 +30,7 @@ from cfp.lifecycle.session import locked, transact
 from cfp.lifecycle.tables import GIVE_BACK, RETIRE
 from cfp.messages import Message, message
 from cfp.messages.identities import IDENTITIES
-from cfp.messages.results import EFFECTS, RESULTS
+from cfp.messages.results import EFFECTS, RESULTS, ResultCode
 from cfp.result import Result
 from cfp.signals import exit_code
 from journal import Lease, StorageFailed
@@ -75,24 +76,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: Args, host: Host) -> Result:
-    """Uninstall, or say what needs a yes first."""
+    """Uninstall, or say what needs a yes first; a Codex session that uses the proxy keeps it until its restart."""
     facts = host.survey()
     alone = facts.running_worker
     # `stop` can do without a home, and so without a lock.
     if not facts.home_exists and alone is not None and not facts.unreadable:
         raise Refused("codex_home_deleted", path=str(facts.layout.home), pid=alone.pid)
+    request = args.request()
+    cuts_itself = not request.defer_stop and needs_running_proxy(host, facts)
+    request = replace(request, defer_stop=request.defer_stop or cuts_itself)
     if not facts.interrupted:
-        plan = plan_uninstall(facts, args.request())
+        plan = plan_uninstall(facts, request)
         if plan.exposed is not None and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
         if plan_repair(facts) is None and nothing_there(host, facts, plan):
             answer = _result(facts, replace(plan, retirement=Retirement.NOW), None, {}, state_of(facts))
-            nothing_done = {"message": RESULTS["uninstall_not_needed"].sentence}
-            return replace(answer, fields={**answer.fields, **nothing_done})
+            return _with_sentence(answer, "uninstall_not_needed")
     with locked(host.journal, "uninstall", LOCK_TIMEOUT_S) as (lease, recovery):
         recovered = recovered_field(recovery)
         facts = host.survey(settled=True)
-        plan = plan_uninstall(facts, args.request())
+        plan = plan_uninstall(facts, request)
         if plan.exposed is not None and not args.confirm_chatgpt_direct_uninstall:
             return _confirmation(facts, plan)
         repair = plan_repair(facts)
@@ -100,13 +103,18 @@ def run(args: Args, host: Host) -> Result:
             mend(host, lease, facts, repair, command="uninstall")
             facts, exposed = host.survey(settled=True), plan.exposed
             plan = replace(
-                plan_uninstall(facts, args.request()),
+                plan_uninstall(facts, request),
                 config_restore=ConfigRestore.RESTORED_BASE_URL,
                 exposed=exposed,
             )
             recovered = {"recovered": {"kind": "repaired", "base_url": repair.url, "source": repair.source}}
         switch = _transact(host, lease, facts, plan)
-    return _result(facts, plan, switch, recovered, state_of(host.survey(settled=True)))
+    answer = _result(facts, plan, switch, recovered, state_of(host.survey(settled=True)))
+    return _with_sentence(answer, "uninstall_own_session") if cuts_itself and not plan.conflicts else answer
+
+
+def _with_sentence(answer: Result, code: ResultCode) -> Result:
+    return replace(answer, fields={**answer.fields, "message": RESULTS[code].sentence})
 
 
 def nothing_there(host: Host, facts: Facts, plan: UninstallPlan) -> bool:

@@ -13,6 +13,7 @@ ResultCode = Literal[
     "uninstalled",
     "uninstall_not_needed",
     "uninstall_deferred",
+    "uninstall_own_session",
     "uninstall_skipped",
     "uninstalled_url_alone",
     "journal_at_work",
@@ -88,6 +89,8 @@ RESULTS: Final[dict[ResultCode, Message]] = {
         "config.toml is restored. The proxy keeps running so that current sessions can finish.",
         RESTART + " Run `codex app-server daemon restart` if Codex's background daemon is running. Then "
         f"run `{CLI} uninstall` again."),
+    "uninstall_own_session": Message(
+        "config.toml is restored. The Codex session that ran this command uses the proxy, so the proxy keeps running until that session is restarted."),
     "uninstall_skipped": Message(
         "Another program or a person changed the provider's URL, so the URL, the proxy and its files were not changed.",
         f"Decide which URL is right. To remove the proxy and keep the present one, run `{CLI} install --start`, then `{CLI} uninstall`. "

@@ -38,7 +38,8 @@ WHEN_TO_USE: Final = (
     row("The question for updates.", skill(VERBS, "| to know whether there is an update | `check-update`"), Page("SKILL.md", "", "or up to date")),
     row("To stop.", Page("SKILL.md", "", "wants to stop or remove it"), skill(VERBS, "| to stop it, switch it off or remove it | `uninstall --defer-stop`")),
     row("To uninstall.", skill(VERBS, "| to stop it, switch it off or remove it | `uninstall --defer-stop`, and `uninstall` after the restart"),
-        otherwise="In two steps always: an agent's own session may use the proxy, and Codex waits for a stopped one without an end."),
+        Held("end_to_end/test_skill.py", "test_an_uninstall_in_its_own_session"),
+        otherwise="In two steps always: an agent's own session may use the proxy. Where it has used it, the command without the flag waits for the restart by itself."),
 )
 
 COMMANDS: Final = (
@@ -149,7 +150,7 @@ THE_ROUTE: Final = (
 
 STOPPING: Final = (
     row("To stop the proxy under a running process cuts the conversation: uninstall --defer-stop, restart, uninstall again.",
-        skill(VERBS, "Your own session may use the proxy: without the flag it would wait for the network for good"), Answer("uninstall_deferred", "stop_result.status", "deferred"), Answer("uninstall_deferred", "next_user_action", "Then run `codex-fast-proxy uninstall` again")),
+        skill(VERBS, "your own session may use the proxy, and would wait for a stopped one without an end"), Answer("uninstall_deferred", "stop_result.status", "deferred"), Answer("uninstall_deferred", "next_user_action", "Then run `codex-fast-proxy uninstall` again")),
     row("With confirmation_required nothing was changed.", skill(AFTER, "`confirmation_required` (exit 4): nothing was changed"), Answer("uninstall_confirmation", "message", "Nothing was changed"), Answer("uninstall_confirmation", "changed", value=False)),
     row("Report direct_upstream_auth_warning first.", skill(AFTER, "Report `direct_upstream_auth_warning.message`, ask whether"), Answer("uninstall_confirmation", "direct_upstream_auth_warning.message", "may respond with 401")),
     row("Ask: keep it, switch back to API-key login first, or continue all the same.", skill(AFTER, "ask whether to keep the proxy, to switch back to API-key login first, or to continue"), Answer("uninstall_confirmation", "next_user_action", "Ask the user for one of three")),

@@ -172,6 +172,28 @@ def test_from_the_first_word_to_the_last_byte(session: Session) -> None:
     assert [] == machine.workers()
 
 
+def test_an_uninstall_in_its_own_session(session: Session) -> None:
+    """Also without --defer-stop a session keeps its proxy until its restart; another session is no reason to wait."""
+    machine = session.machine
+    machine.relay()
+    machine.install()
+
+    def cutting(skill: Skill) -> Talk:
+        answer = yield from skill.run("uninstall")
+        return report(answer, ["message"])
+
+    (deferred,), words = session.say("uninstall the Codex Fast proxy at once", cutting)
+    assert ("restored", "deferred") == (deferred["config_restore"], deferred["stop_result"]["status"])
+    assert deferred["message"] in words
+    (done,), _ = session.say("I have restarted", finishing, on=True)
+    assert ("stopped", "removed") == (done["stop_result"]["status"], done["files"])
+
+    machine.install()
+    machine.turn()
+    machine.environ["CODEX_THREAD_ID"] = "another"
+    assert "stopped" == machine.cfp("uninstall").json["stop_result"]["status"]
+
+
 def test_is_it_faster(session: Session) -> None:
     """The free verdict comes first; what costs quota waits for the user's yes, and is told with its counts."""
     machine = session.machine
