@@ -289,7 +289,8 @@ def _failure(error: CfpError) -> Result:
 
 
 _RESERVED = frozenset({"status", "status_name", "error", "code", "next_user_action", "changed"})
-_WORDS = frozenset({"provider_flag", "key_flag", "use_key"})  # of the commands that a message names
+# What only completes sentences and commands of a message.
+_WORDS = frozenset({"provider_flag", "key_flag", "change", "remedy", "key", "endpoint"})
 
 
 def _error(

@@ -39,7 +39,7 @@ _FLAGS = {
     "{provider_flag}": " --provider relay",
     "{key_flag}": " --from-stdin",
     "{flags}": " --from-env NAME",
-    "{use_key}": "install --start --use-provider-auth-file",
+    "{change}": "install --start",
 }
 
 

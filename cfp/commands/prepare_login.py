@@ -14,8 +14,8 @@ from cfp.core.keys.bearer import is_key
 from cfp.core.plan.install import check_readable
 from cfp.core.plan.prepare_login import LoginPlan, login_provider, plan_prepare_login
 from cfp.core.provider import BUILT_IN_URL, provider_url
-from cfp.core.route_report import key_steps
 from cfp.core.state import state_of
+from cfp.core.wire.steps import key_steps
 from cfp.errors import Refused
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.host.provider import keys

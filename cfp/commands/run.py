@@ -32,8 +32,9 @@ from cfp.core.plan.install import check_readable
 from cfp.core.plan.model_catalog import own_catalog
 from cfp.core.policy import EffectivePolicy
 from cfp.core.provider import choose_provider
-from cfp.core.route_report import policy_in_effect, route_identity, route_warnings
+from cfp.core.route_report import policy_in_effect, route_warnings
 from cfp.core.settings import Policy, Settings
+from cfp.core.wire.identity import route_identity
 from cfp.errors import CfpError, Refused, UsageError
 from cfp.host.codex_cli import CodexCli
 from cfp.host.doctor_facts import swallowing_proxies

@@ -17,7 +17,6 @@ from cfp.commands.settle import settle
 from cfp.core.facts import Facts
 from cfp.core.keys.bearer import is_key
 from cfp.core.plan.candidate import RouteRequest
-from cfp.core.route_report import key_available
 from cfp.core.settings import upstream_url
 from cfp.core.state import state_of
 from cfp.core.upstreams.plan import (
@@ -30,6 +29,7 @@ from cfp.core.upstreams.plan import (
     request_to_use,
 )
 from cfp.core.upstreams.saved import SavedUpstream, is_name, parse_upstreams
+from cfp.core.wire.key import key_available
 from cfp.errors import Refused, UsageError
 from cfp.host.home import LOCK_TIMEOUT_S, Host
 from cfp.host.provider import keys

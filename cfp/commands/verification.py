@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
+from cfp.commands.failed_routes import explained
 from cfp.core.facts import Facts
-from cfp.core.identities import Identity
 from cfp.core.policy import EffectivePolicy
 from cfp.core.provider import BUILT_IN
-from cfp.core.route_report import RouteWarning, key_steps, obstacle_details, policy_in_effect, stands_in_the_way
+from cfp.core.route_report import RouteWarning, policy_in_effect
 from cfp.core.settings import Settings
 from cfp.core.tiers.names import FLEX, PRIORITY, canonical
 from cfp.core.tiers.records import REFUSAL_STATUSES
 from cfp.core.tiers.verdict import TierJudgement, judge_tier
+from cfp.core.wire.identity import obstacle_details, stands_in_the_way
+from cfp.core.wire.steps import key_steps
 from cfp.errors import CfpError, Failed, Refused
 from cfp.host.home import Host
 from cfp.host.provider import keys, verification
@@ -80,18 +83,12 @@ def send(host: Host, facts: Facts, request: verification.VerificationRequest, ti
     try:
         return verify(request, timeout, environ=environ).to_json()
     except Failed as error:
-        failure = _explained(error, request, codex_files(host, facts.codex_config))
-        if (
-            not request.adds_tier
-            or error.code != "upstream_rejected"
-            or error.details.get("status") not in REFUSAL_STATUSES
-        ):
-            raise failure from error
-    try:
-        bare = verify(replace(request, service_tier=None), timeout, environ=environ)
-    except Failed as error:
-        raise failure from error
-    return replace(bare, service_tier_request=request.service_tier, service_tier_refused=True).to_json()
+        failure = error
+    if request.adds_tier and failure.details.get("status") in REFUSAL_STATUSES:
+        with suppress(Failed):
+            bare = verify(replace(request, service_tier=None), timeout, environ=environ)
+            return replace(bare, service_tier_request=request.service_tier, service_tier_refused=True).to_json()
+    raise explained(failure, request, facts, codex_files(host, facts.codex_config), environ) from failure
 
 
 def remember(host: Host, facts: Facts, verification: Mapping[str, Any]) -> TierJudgement | None:
@@ -112,21 +109,6 @@ def tier_warnings(verification: Mapping[str, Any]) -> tuple[RouteWarning, ...]:
         return ()
     details = {"tier": verification["service_tier_request"], "models": verification["model"]}
     return (RouteWarning(code="tier_refused", message=DIAGNOSES["tier_refused"].filled(details)),)
-
-
-def _explained(error: Failed, request: verification.VerificationRequest, files: keys.CodexFiles) -> Failed:
-    """Return the failure; where the provider wants a key and the request had none, with the reason for that."""
-    names = {name.lower() for name, _ in request.extras.headers}
-    if error.details.get("status") != _UNAUTHORIZED or request.key is not None or _KEY_HEADERS & names:
-        return error
-    hidden = files.identity(request.provider) is Identity.UNKNOWN
-    return Failed("upstream_wants_key", **{**error.details, "reason": _UNREADABLE if hidden else _NO_KEY})
-
-
-_UNAUTHORIZED: Final = 401
-_KEY_HEADERS: Final = frozenset({"authorization", "api-key", "x-api-key"})
-_NO_KEY: Final = "config.toml names no key for the provider, and Codex sends none"
-_UNREADABLE: Final = "Codex keeps its login where only Codex can read it"
 
 
 def skipped_verification(host: Host, facts: Facts, settings: Settings) -> dict[str, Any]:

@@ -16,17 +16,7 @@ from cfp.core.plan.session import sends_here
 from cfp.core.plan.worker import port_details
 from cfp.core.policy import FastBehavior, fast_behavior
 from cfp.core.provider import active_provider, is_third_party, provider_url
-from cfp.core.route_report import (
-    codex_identity,
-    is_key_idle,
-    key_available,
-    key_details,
-    key_persistent,
-    policy_login,
-    route_identity,
-    stands_in_the_way,
-    unsendable_key,
-)
+from cfp.core.route_report import policy_login
 from cfp.core.settings import Settings
 from cfp.core.state import (
     State,
@@ -42,6 +32,9 @@ from cfp.core.traffic.trouble import Traffic
 from cfp.core.verdict.hook_run import hook_obstacle
 from cfp.core.verdict.loading import config_refusal, selection_details, undefined_selection
 from cfp.core.verdict.route import other_provider, override
+from cfp.core.wire.identity import codex_identity, route_identity, stands_in_the_way
+from cfp.core.wire.key import key_available, key_persistent, unsendable_key
+from cfp.core.wire.steps import is_key_idle, key_details
 from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode, TrafficCode
 from cfp.messages.identities import IDENTITIES
 from cfp.messages.message import Message

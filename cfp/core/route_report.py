@@ -2,173 +2,31 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from cfp.codex.auth_json import Login
 from cfp.core.facts import Facts
-from cfp.core.identities import (
-    NEWEST,
-    OLDEST,
-    Identity,
-    ProviderAuth,
-    authorization_variable,
-    identity_through_proxy,
-    names_own_key,
-    predicted_identity,
-    provider_auth,
-    provider_table,
-    requires_openai_auth,
-)
-from cfp.core.keys.flaws import FlawedKey, KeyFlaw, may_be_a_key
-from cfp.core.keys.obstacles import KeyObstacle, key_obstacle
+from cfp.core.identities import Identity, names_own_key
+from cfp.core.keys.flaws import KeyFlaw
 from cfp.core.policy import EffectivePolicy, LoginMode, effective_policy, fast_behavior, mode_of_keys
-from cfp.core.provider import active_provider, env_key, host_of, is_third_party
+from cfp.core.provider import host_of, is_third_party
 from cfp.core.settings import Settings, loopback_port
-from cfp.core.state import is_enabled
 from cfp.core.verdict.route import profile_urls
+from cfp.core.wire.identity import (
+    identity_after_chatgpt_login,
+    obstacle_details,
+    route_identity,
+    stands_in_the_way,
+)
+from cfp.core.wire.key import flaw_code, key_available, key_persistent
+from cfp.core.wire.steps import is_key_idle, key_details
 from cfp.errors import Refused
 from cfp.messages import message
 from cfp.messages.chatgpt_login import HINTS, PREPARATIONS, HintCode, PreparationCode
-from cfp.messages.identities import FLAWS, IDENTITIES, ROUTE_WARNINGS, ROUTES, RouteWarningCode
+from cfp.messages.identities import FLAWS, ROUTE_WARNINGS
 from cfp.messages.message import Message
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteIdentity:
-    """The identity that Codex sends, and the one that the provider receives through the proxy.
-
-    third_party  the provider is not OpenAI, which may have its own login
-    """
-
-    direct: Identity
-    through_proxy: Identity
-    third_party: bool
-
-    @property
-    def login_reaches_provider(self) -> bool:
-        """Whether a third party receives Codex's login through the proxy, or may receive it."""
-        return self.third_party and self.through_proxy.may_be_a_login
-
-    @property
-    def login_goes_direct(self) -> bool:
-        """Whether a third party would receive Codex's login without the proxy, or might receive it."""
-        return self.third_party and self.direct.may_be_a_login
-
-    @property
-    def message(self) -> Message:
-        """The route in a sentence."""
-        if self.direct is Identity.CODEX_REFUSES:
-            return ROUTES["identity_refused"]
-        names = {"direct": IDENTITIES[self.direct], "through_proxy": IDENTITIES[self.through_proxy]}
-        return ROUTES["identity_both" if self.direct is self.through_proxy else "identity_split"].filled(names)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the block `identity_on_the_wire` of the results."""
-        return {"direct": self.direct, "through_proxy": self.through_proxy, "message": self.message.sentence}
-
-
-def codex_identity(facts: Facts, provider: str, config: Mapping[str, Any] | None = None) -> Identity:
-    """Return the identity that Codex sends to a provider; `config` in place of the present config.toml."""
-    return predicted_identity(
-        facts.codex_config if config is None else config,
-        provider,
-        facts.codex_login,
-        facts.environment | facts.user_environment,
-        facts.codex_version,
-    )
-
-
-def obstacle_of(facts: Facts, provider: str) -> KeyObstacle | None:
-    """Return the reason for which Codex has no key for a provider that wants one; None where it needs none."""
-    return key_obstacle(
-        provider_auth(facts.codex_config, provider, facts.environment | facts.user_environment),
-        facts.codex_login,
-        requires_openai_auth=requires_openai_auth(facts.codex_config, provider),
-        version=facts.codex_version,
-    )
-
-
-def stands_in_the_way(facts: Facts, settings: Settings) -> KeyObstacle | None:
-    """Return the obstacle that the route has, too: the proxy's own key mends one for which Codex still starts."""
-    is_refusal = codex_identity(facts, settings.provider) is Identity.CODEX_REFUSES
-    return None if settings.overrides_auth and not is_refusal else obstacle_of(facts, settings.provider)
-
-
-def obstacle_details(facts: Facts, provider: str) -> dict[str, str]:
-    """Return the values of the placeholders of an obstacle's message."""
-    variable = env_key(facts.codex_config, provider) or ""
-    return {
-        "provider": provider,
-        "variable": "its key" if may_be_a_key(variable) else variable,
-        "dotenv": str(facts.layout.dotenv),
-        "auth_json": str(facts.layout.auth),
-        "reason": facts.auth_flaw,
-    }
-
-
-def variables_of_new_programs(facts: Facts, provider: str) -> tuple[str, ...]:
-    """Return the variables of the provider's key that Windows keeps for new programs, and that this one lacks."""
-    table = provider_table(facts.codex_config, provider)
-    names = (table.get("env_key"), authorization_variable(table))
-    return tuple(
-        name
-        for name in names
-        if isinstance(name, str) and name in facts.user_environment and name not in facts.environment
-    )
-
-
-def version_matters(facts: Facts) -> bool:
-    """Whether the saved provider receives another identity from an older Codex than from the newest one."""
-    settings = facts.recorded_settings
-    if settings is None:
-        return False
-    oldest, newest = (
-        codex_identity(replace(facts, codex_version=version), settings.provider) for version in (OLDEST, NEWEST)
-    )
-    return oldest is not newest
-
-
-def identity_after_chatgpt_login(facts: Facts, provider: str) -> Identity:
-    """Return the identity that Codex would send once the user has signed in with ChatGPT."""
-    return codex_identity(replace(facts, codex_login=Login.CHATGPT), provider)
-
-
-def route_identity(facts: Facts, settings: Settings, *, pending: bool = False) -> RouteIdentity:
-    """Return the identities of the saved route.
-
-    pending  the running worker serves older settings: what it sends counts
-    """
-    direct = codex_identity(facts, settings.provider)
-    overrides, available = settings.overrides_auth, key_available(facts, settings)
-    worker = facts.answering_worker
-    if pending and worker is not None and worker.health is not None:
-        overrides, available = worker.health.raw.get("upstream_auth") == "override_configured", True
-    through_proxy = identity_through_proxy(direct, overrides_auth=overrides)
-    return RouteIdentity(
-        direct=direct,
-        through_proxy=through_proxy if available or direct is Identity.CODEX_REFUSES else Identity.NONE,
-        third_party=is_third_party(settings.provider, settings.upstream_base),
-    )
-
-
-def key_available(facts: Facts, settings: Settings) -> bool:
-    """Whether the key that the proxy sends is there; True where it passes Codex's on."""
-    if settings.upstream_api_key_file:
-        return settings.key_entry in facts.provider_keys
-    env = settings.upstream_api_key_env
-    return env is None or env in facts.environment | facts.user_environment | facts.auth_names
-
-
-def key_persistent(facts: Facts, settings: Settings) -> bool:
-    """Whether that key will be there in a new login session."""
-    env = settings.upstream_api_key_env
-    if env is None or env in facts.dotenv | facts.user_environment:
-        return True
-    return env not in facts.environment and env in facts.auth_names
 
 
 def hint_code(facts: Facts, settings: Settings) -> HintCode:
@@ -326,71 +184,10 @@ def key_warnings(facts: Facts, provider: str) -> Iterator[RouteWarning]:
     """Yield a warning for each flawed key of a provider."""
     for key in facts.flawed_keys:
         if key.provider == provider:
-            code = _code(key)
+            code = flaw_code(key)
             reason = "" if key.flaw is KeyFlaw.KEY_AS_NAME else FLAWS[key.flaw]
             text = ROUTE_WARNINGS[code].filled({"place": key.place, "reason": reason})
             yield RouteWarning(code=code, message=text, place=key.place, flaw=key.flaw)
-
-
-def unsendable_key(facts: Facts, settings: Settings) -> FlawedKey | None:
-    """Return the key that each request through the proxy would carry, and that HTTP cannot; None for none."""
-    keys = (key for key in facts.flawed_keys if key.provider == settings.provider and key.is_sent)
-    return next((key for key in keys if _code(key) == "key_malformed"), None)
-
-
-def key_details(facts: Facts, settings: Settings) -> dict[str, str]:
-    """Return the values of the placeholders about the provider's key and the ways to it."""
-    named = {
-        **key_steps(facts, settings.provider),
-        "variable": settings.upstream_api_key_env or "",
-        "instead": _instead_of_saved_key(facts, settings),
-    }
-    key = unsendable_key(facts, settings)
-    return named if key is None else {**named, "key_place": key.place, "key_flaw": FLAWS[key.flaw]}
-
-
-def key_steps(facts: Facts, provider: str) -> dict[str, str]:
-    """Return what completes the commands that give the proxy a provider's key.
-
-    provider_flag  that of `prepare-chatgpt-login` where it would choose another provider by itself
-    key_flag       that of a key which the user enters, where Codex sends none that can be copied
-    use_key        the command that lets the proxy send the saved key
-    """
-    settings = facts.recorded_settings
-    usual = settings.provider if settings is not None else active_provider(facts.codex_config)
-    flag = "" if provider == usual else f" --provider {shlex.quote(provider)}"
-    enabled = settings is not None and settings.provider == provider and is_enabled(facts)
-    return {
-        "provider_flag": flag,
-        "key_flag": "" if _can_be_copied(facts, provider) else " --from-stdin",
-        "use_key": f"{'set-upstream' if enabled else f'install --start{flag}'} --use-provider-auth-file",
-    }
-
-
-def _can_be_copied(facts: Facts, provider: str) -> bool:
-    """Whether Codex sends the provider a lasting key, and the proxy has the URL that it is for."""
-    settings = facts.recorded_settings
-    auth = provider_auth(facts.codex_config, provider, facts.environment | facts.user_environment)
-    is_key = codex_identity(facts, provider) in {Identity.PROVIDER_KEY, Identity.OPENAI_API_KEY}
-    return is_key and auth is not ProviderAuth.COMMAND and (settings is None or settings.upstream is None)
-
-
-def is_key_idle(facts: Facts, settings: Settings) -> bool:
-    """Whether `set-upstream --use-provider-auth-file` would let the proxy send a key that is saved and not in use."""
-    return settings.key_entry in facts.provider_keys and not settings.upstream_api_key_file and not settings.upstream
-
-
-def _instead_of_saved_key(facts: Facts, settings: Settings) -> str:
-    if settings.upstream_api_key_env is None:
-        return f"it passes on {IDENTITIES[codex_identity(facts, settings.provider)]}, which may meet with a 401"
-    lack = "only this process has" if key_available(facts, settings) else "is not set"
-    return f"it looks for the variable {settings.upstream_api_key_env}, which {lack}"
-
-
-def _code(key: FlawedKey) -> RouteWarningCode:
-    if key.flaw is KeyFlaw.KEY_AS_NAME:
-        return "key_in_place_of_name"
-    return "key_doubtful" if key.flaw is KeyFlaw.QUOTES else "key_malformed"
 
 
 def check_names(facts: Facts, settings: Settings) -> None:

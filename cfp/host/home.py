@@ -12,9 +12,9 @@ from cfp.codex.app_server.answers import CodexAnswers
 from cfp.core.facts import Facts
 from cfp.core.ownership import Ownership
 from cfp.core.plan.hook import hook_command
-from cfp.core.route_report import version_matters
 from cfp.core.settings import is_same_value
 from cfp.core.verdict.loading import config_refusal
+from cfp.core.wire.identity import version_matters
 from cfp.errors import CfpError, Failed
 from cfp.host import codex_cli
 from cfp.host.disk import Disk, MachineDisk

@@ -30,10 +30,23 @@ FailureCode = Literal[
     "upstream_refused",
     "upstream_unreachable",
     "upstream_tls",
+    "upstream_filtered",
+    "upstream_behind_gateway",
+    "upstream_quota",
+    "upstream_limited",
+    "upstream_model_unknown",
+    "upstream_key_refused",
+    "upstream_forbidden",
+    "upstream_path_unknown",
+    "upstream_url_of_endpoint",
+    "upstream_lacks_version",
+    "upstream_chat_only",
+    "upstream_failing",
     "upstream_rejected",
     "upstream_wants_key",
     "upstream_redirect",
     "upstream_not_sse",
+    "upstream_web_page",
     "upstream_not_http",
     "upstream_stalled",
     "upstream_key_malformed",
@@ -65,7 +78,7 @@ FAILURES: Final[dict[FailureCode, Message]] = {
         "Set `model` in config.toml, or pass --no-verify."),
     "key_unknown": Message(
         "No key was found for {provider}.",
-        f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the key, then `{CLI} {{use_key}}`."),
+        f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the key, then `{CLI} {{change}} --use-provider-auth-file`."),
     "codex_key_unset": Message(
         "Codex would not start a turn: the variable {variable}, which env_key names for {provider}, is not set, neither in the "
         "environment nor in {dotenv}.",
@@ -89,35 +102,105 @@ FAILURES: Final[dict[FailureCode, Message]] = {
     "chatgpt_login_not_sent": Message(
         "Codex would send its own login to {provider}. Only Codex may send it, so the provider "
         "was not tried.",
-        f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the provider's own key, then `{CLI} {{use_key}}`. "
+        f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the provider's own key, then `{CLI} {{change}} --use-provider-auth-file`. "
         "If the provider accepts ChatGPT logins, pass --no-verify."),
     "saved_key_unused": Message(
         "Codex would send its own login to {provider}. Only Codex may send it, so the provider was not tried. The provider's own key is "
         "saved, but this command does not use it.",
-        f"Run `{CLI} {{use_key}}`. If the provider accepts ChatGPT logins, pass --no-verify."),
+        f"Run `{CLI} {{change}} --use-provider-auth-file`. If the provider accepts ChatGPT logins, pass --no-verify."),
     "upstream_dns": Message("The host name {host} cannot be resolved: {reason}.", "Check the upstream URL and the network."),
-    "upstream_refused": Message("{host} refused the connection.", "Check the upstream URL, and whether the provider is running."),
+    "upstream_refused": Message(
+        "{host} refused the connection ({reason}): no program listens there.", "Check the upstream URL, and whether the provider is running."),
     "upstream_unreachable": Message("{host} cannot be reached: {reason}.", "Check the network and the proxy environment variables."),
     "upstream_tls": Message(
-        "TLS with {host} failed: {reason}.", "Check this machine's date, or name your CA file in SSL_CERT_FILE."),
+        "TLS with {host} failed: {reason}.",
+        "Check that the URL's port speaks https, and this machine's date; for a company's own authority, name its file in SSL_CERT_FILE."),
+    "upstream_filtered": Message(
+        "A filter before {host} sends programs away ({status}): {message}",
+        "Try another network, without a VPN and an outbound proxy, or ask the provider for an address for programs. Neither the URL nor the "
+        "key was judged."),
+    "upstream_behind_gateway": Message(
+        "The gateway before {host} does not reach the provider itself ({status}): {message}",
+        "Wait a while, then run the command again; with --no-verify it goes on without trying."),
+    "upstream_quota": Message(
+        "{host} has no quota or credit left for {key} ({status}): {message}",
+        "Add credit at the provider, or use another account's key; with --no-verify the command goes on without trying."),
+    "upstream_limited": Message("{host} limits the requests ({status}): {message}", "Wait a while, then run the command again."),
+    "upstream_model_unknown": Message(
+        "{host} does not serve the model {model} to {key} ({status}): {message}",
+        "Set `model` in config.toml to a model that the provider serves, then run the command again."),
+    "upstream_key_refused": Message("{host} refused {key} ({status}): {message}", "{remedy}, then run the command again."),
+    "upstream_forbidden": Message(
+        "{host} forbids the request, by the rights of {key} or by where this machine is ({status}): {message}",
+        "Ask the provider what the key may do, and from where."),
+    "upstream_path_unknown": Message(
+        "{host} has no {endpoint} ({status}): {message}",
+        f"Find the provider's URL for the Responses API, to which Codex adds /responses, and run `{CLI} {{change}} --upstream-base URL`."),
+    "upstream_url_of_endpoint": Message(
+        "The upstream URL ends in {suffix}, and Codex adds /responses to it: {host} has no {endpoint} ({status}).",
+        f"Run `{CLI} {{change}} --upstream-base {{suggestion}}`."),
+    "upstream_lacks_version": Message(
+        "{host} has no {endpoint} ({status}), but it has {other_path}.", f"Run `{CLI} {{change}} --upstream-base {{suggestion}}`."),
+    "upstream_chat_only": Message(
+        "{host} has no {endpoint} ({status}), but it has {other_path}: it serves the Chat Completions API, which Codex does not speak.",
+        f"Ask the provider for a URL with the Responses API, or put a gateway before it that translates, such as LiteLLM, and run "
+        f"`{CLI} {{change}} --upstream-base URL`."),
+    "upstream_failing": Message(
+        "{host} has a fault of its own ({status}): {message}", "Wait a while, then run the command again; with --no-verify it goes on without trying."),
     "upstream_rejected": Message(
         "{host} responded with {status}: {message}", "Nothing was changed. Check the URL, the key and the model."),
     "upstream_wants_key": Message(
         "{host} responded with 401 to a request without a key: {reason}. Its words: {message}",
-        "Name the provider's key: env_key in its table of config.toml, or --upstream-api-key-env NAME. If the provider accepts Codex's own "
-        "login, pass --no-verify."),
+        f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the provider's key, then "
+        f"`{CLI} {{change}} --use-provider-auth-file`; or `{CLI} {{change}} --upstream-api-key-env NAME` with the name of a variable that has it. "
+        "If the provider accepts Codex's own login, pass --no-verify."),
     "upstream_redirect": Message(
-        "{host} redirects to {url}.", "If the provider has moved, pass --upstream-base {base}."),
+        "{host} redirects to {url} ({status}).", f"If the provider has moved, run `{CLI} {{change}} --upstream-base {{base}}`."),
     "upstream_not_sse": Message(
-        "{host} did not respond with an event stream: {reason}.", "Check the upstream URL; the provider must stream its responses to POST /v1/responses."),
+        "{host} did not respond with an event stream: {reason}. Its words: {message}", "Check the upstream URL; the provider must stream its responses to POST /v1/responses."),
+    "upstream_web_page": Message(
+        "{host} answered {endpoint} with {message}, and with no response of the API ({status}).",
+        f"Find the provider's URL for the Responses API, to which Codex adds /responses, and run `{CLI} {{change}} --upstream-base URL`."),
     "upstream_not_http": Message(
         "{host} sent a response that is not valid HTTP/1.1: {reason}.", "Check the upstream URL. If it is right, report this to the provider."),
-    "upstream_stalled": Message("{host} did not send an event in time.", "Run the command again, or pass a larger --verify-timeout."),
+    "upstream_stalled": Message("{host} did not send an event of a response: {reason}.", "Run the command again, with a larger --verify-timeout where the provider is slow, such as 180."),
     "upstream_key_malformed": Message(
         "The key for {host} ({source}) {reason}, so it cannot be sent.", "Save the key again, the key alone."),
     "codex_cli_failed": Message("The Codex CLI failed or gave unexpected output: {reason}.", "Run `codex --version` to check whether the Codex CLI works."),
     "codex_cli_timeout": Message("The Codex CLI did not respond in time.", "Run `codex --version` to check whether the Codex CLI works."),
     "codex_cli_not_found": Message("No Codex CLI was found, so that none can send a turn.", "Install the Codex CLI. If you use only the Codex App, run the command without --probe."),
     "codex_sent_no_turn": Message("Codex sent no turn. It said: {words}.", f"Mend what Codex names, then run `{CLI} doctor --probe` again."),
+}
+# fmt: on
+
+_SAVE: Final = f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the right key"
+# fmt: off
+# By the location of the key (host/provider/keys.py), "" for none: the key in words, and the way to mend it, a clause.
+KEYS: Final[dict[str, str]] = {
+    "": "a request without a key",
+    "codex_dotenv": "the key of the variable {name} in .env of the Codex home",
+    "process_env": "the key of the variable {name}",
+    "windows_user_env": "the key of this Windows user's variable {name}",
+    "provider_auth_file": "the key of provider-auth.json",
+    "auth_json": "the key of {name} in auth.json",
+    "experimental_bearer_token": "the key of experimental_bearer_token in config.toml",
+    "http_headers": "the key of http_headers in config.toml",
+    "env_http_headers": "the key of the variable {name}",
+    "auth_command": "the key that auth.command prints",
+    "stdin": "the key that was entered",
+}
+KEY_REMEDIES: Final[dict[str, str]] = {
+    "": "Correct the key in http_headers or query_params of the provider in config.toml",
+    "codex_dotenv": "Correct {name} in {dotenv}",
+    "process_env": "Set {name} to the right key wherever Codex starts, or write it into {dotenv}",
+    "windows_user_env": "Set {name} to the right key in the system's settings; new programs have it",
+    "provider_auth_file": _SAVE,
+    "auth_json": "Run `codex login --with-api-key` and enter the right key",
+    "experimental_bearer_token": "Correct experimental_bearer_token of the provider in config.toml",
+    "http_headers": "Correct the key in http_headers of the provider in config.toml",
+    "env_http_headers": "Set {name}, which env_http_headers names, to the right key",
+    "auth_command": "Run that program as config.toml has it, and correct what it prints",
+    "stdin": _SAVE,
+    "login": "Sign in again with `codex login`",
 }
 # fmt: on

@@ -137,7 +137,7 @@ RESULTS: Final[dict[ResultCode, Message]] = {
     "verified": Message("The provider responded as Codex needs it. No setting was changed."),
     "login_dry_run": Message("A key was found. Nothing was written.", f"Run `{CLI} prepare-chatgpt-login{{flags}} --apply`."),
     "login_prepared": Message(
-        "The provider's key is saved for the proxy.", f"Run `{CLI} {{use_key}}`."),
+        "The provider's key is saved for the proxy.", f"Run `{CLI} {{change}} --use-provider-auth-file`."),
     "login_ready": Message("The provider's key is saved, and the proxy sends it.", "Sign in with ChatGPT when you like."),
     "skill_linked": Message("The skill is linked.", RESTART),
     "skill_unlinked": Message("The skill is not linked.", RESTART),

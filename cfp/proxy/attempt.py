@@ -23,7 +23,8 @@ from cfp.core.provider import host_of
 from cfp.errors import Failed
 from cfp.host.provider.client import ProviderClient
 from cfp.host.provider.redirects import read_redirect
-from cfp.host.provider.response_content import error_text, provider_message, service_tier
+from cfp.host.provider.refusals import Answer, refusal_code
+from cfp.host.provider.response_content import error_text, service_tier
 from cfp.host.provider.secret import Secret, redact
 from cfp.host.provider.socket_errors import words_of
 from cfp.host.provider.verification import Verification, VerificationRequest
@@ -61,10 +62,11 @@ def verify(
 
     timeout  seconds for all of it
     environ  for HTTPS_PROXY, NO_PROXY, CODEX_CA_CERTIFICATE and their like
-    Raises Failed with `host` and `reason`, and where there is one `status`, the provider's own `message` (redacted,
-    at most 300 characters) and `outbound_proxy` (host and port): upstream_dns, upstream_refused,
-    upstream_unreachable, upstream_tls, upstream_rejected, upstream_redirect, upstream_not_sse, upstream_stalled,
-    upstream_not_http, upstream_key_malformed. Must not be called from a running event loop.
+    Raises Failed with `host` and `reason`, and where there is one `status`, the provider's own `message`
+    (redacted, at most 300 characters) and `outbound_proxy` (host and port): upstream_dns, upstream_refused,
+    upstream_unreachable, upstream_tls, upstream_redirect, upstream_not_sse, upstream_web_page, upstream_stalled,
+    upstream_not_http, upstream_key_malformed, and the codes of `refusal_code`. Must not be called from a running
+    event loop.
     """
     return run(Attempt(request, environ).run(timeout), resolve)
 
@@ -189,7 +191,7 @@ class Attempt:
             names = passing_fields(name for name, _ in self._request.extras.headers)
             override = AuthOverride(authorization.encode("ascii"), frozenset(name.encode() for name in names))
         rewrite = HeadRewrite(
-            target=self._origin.base_path + b"/responses" + self._client.query.encode("ascii"),
+            target=self._origin.base_path + self._request.path.encode() + self._client.query.encode("ascii"),
             host=self._origin.host_field,
             via=os.urandom(8).hex().encode(),
             override=override,
@@ -206,21 +208,25 @@ class Attempt:
         body = response.body(coding)
         async with aclosing(body):
             if not 200 <= status < 300:
-                message = await self._provider_text(body, content_type)
-                raise self._failed("upstream_rejected", f"HTTP {status}", status=status, message=message)
+                answer = _answer(head, await self._beginning(body))
+                raise self._failed(
+                    refusal_code(answer), f"HTTP {status}", status=status, message=self._clean(answer.words)
+                )
             is_stream = content_type.partition(";")[0].strip().lower() == "text/event-stream"
             beginning = bytearray()
             event = await _first(body, beginning, is_stream=is_stream)
         if event is None and not is_stream:
+            answer = _answer(head, bytes(beginning))
             reason = f"it answered {redact(content_type)[:80] or 'without a content type'}"
-            message = self._clean(provider_message(bytes(beginning), content_type))
-            raise self._failed("upstream_not_sse", reason, status=status, message=message)
+            code: ErrorCode = "upstream_web_page" if answer.is_page else "upstream_not_sse"
+            raise self._failed(code, reason, status=status, message=self._clean(answer.words))
         if event is None:
             raise self._failed("upstream_stalled", "the stream ended before its first event", status=status)
         first_event = self._elapsed()
         if event.get("type") in {"error", "response.failed"}:
-            message = self._clean(error_text(event))
-            raise self._failed("upstream_rejected", str(event["type"]), status=status, message=message)
+            answer = Answer(status, {}, json.dumps(event.get("response") or event).encode())
+            message = self._clean(error_text(event)) or "no reason"
+            raise self._failed(refusal_code(answer), str(event["type"]), status=status, message=message)
         return Verification(
             status="verified",
             provider=self._request.provider,
@@ -245,8 +251,8 @@ class Attempt:
             "upstream_redirect", f"HTTP {status}", status=status, url=self._clean(url), base=redirect.base or "URL"
         )
 
-    async def _provider_text(self, pieces: AsyncIterator[bytes], content_type: str) -> str:
-        """Return the provider's own text about its refusal; it is not worth a long wait."""
+    async def _beginning(self, pieces: AsyncIterator[bytes]) -> bytes:
+        """Return the beginning of a refusal's body; it is not worth a long wait."""
         body = b""
         with suppress(TimeoutError, _BadResponse):
             async with asyncio.timeout(_ERROR_BODY_TIME):
@@ -254,7 +260,7 @@ class Attempt:
                     body += piece
                     if len(body) >= _ERROR_BODY:
                         break
-        return self._clean(provider_message(body, content_type))
+        return body
 
     def _clean(self, text: str) -> str:
         return redact(text, _secrets(self._request))[:_LONGEST_MESSAGE]
@@ -313,7 +319,14 @@ class Attempt:
         return Failed(code, host=self._client.host, reason=reason, **through, **more)
 
 
+def _answer(head: ResponseHead, body: bytes) -> Answer:
+    fields = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.fields.items()}
+    return Answer(head.status, fields, body)
+
+
 def _body(request: VerificationRequest) -> bytes:
+    if request.is_probe:
+        return b"{}"
     body = {
         "model": request.model,
         "instructions": "Answer with the one word OK.",

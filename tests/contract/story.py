@@ -20,6 +20,7 @@ _VARYING = (
     (re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+(?:\+00:00|Z)"), "TIME"),
     (re.compile(r'"3\.\d+\.\d+\S*"'), '"PYTHON VERSION"'),
     (re.compile(r"Python \d+\.\d+\.\d+\S*"), "Python VERSION"),
+    (re.compile(r"python[\w.]* \(process \d+\)"), "PYTHON (process PID)"),
     (re.compile(r"process \d+"), "process PID"),
 )
 _NUMBERS = frozenset(

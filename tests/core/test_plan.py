@@ -20,9 +20,9 @@ from cfp.core.plan.start import plan_stop
 from cfp.core.plan.uninstall import ConfigRestore, HookRemoval, Retirement, UninstallRequest, plan_uninstall
 from cfp.core.plan.worker import WorkerAction
 from cfp.core.provider import BUILT_IN, providers
-from cfp.core.route_report import codex_identity
 from cfp.core.settings import Policy
 from cfp.core.state import State, state_of
+from cfp.core.wire.identity import codex_identity
 from cfp.errors import Refused
 from tests import strategies
 from tests.facts import CONFIG, HOME, LOGIN_CONFIG, TAKEN, UPSTREAM, after, facts, installed, worker_of

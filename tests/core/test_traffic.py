@@ -119,7 +119,7 @@ def test_the_last_failure_has_a_name(fields: dict[str, Any], code: TrafficCode) 
     assert (AT.isoformat(timespec="milliseconds"), code) == (seen.last_success, seen.trouble.code)
     fresh, old = LEVELS.get(code, (False, False))
     assert (fresh, old) == tuple(seen.trouble.is_risk(AT + timedelta(minutes=age)) for age in (9, 11))
-    sentence = DIAGNOSES[code].filled(seen.trouble.details(AT)).sentence
+    sentence = DIAGNOSES[code].filled({"key": "a key", **seen.trouble.details(AT)}).sentence
     assert "at 03:04 UTC" in sentence
     assert "(no " not in sentence
 

@@ -25,9 +25,9 @@ def _refused(machine: Machine, *arguments: str) -> Ran:
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (Reject(status=401, message="Incorrect API key provided."), "upstream_rejected"),
-        (Reject(status=500), "upstream_rejected"),
-        (Reject(status=404), "upstream_rejected"),
+        (Reject(status=401, message="Incorrect API key provided."), "upstream_key_refused"),
+        (Reject(status=500), "upstream_failing"),
+        (Reject(status=404), "upstream_path_unknown"),
         (NotSse(), "upstream_not_sse"),
         (Stall(), "upstream_stalled"),
     ],

@@ -155,13 +155,21 @@ def test_a_401_without_a_key_says_so(codex: Machine) -> None:
 
 
 def test_a_401_with_a_key_is_about_the_key(machine: Machine) -> None:
-    """A wrong key was sent, so it is not called missing."""
+    """A wrong key was sent, so it is not called missing; its place is named, and the way to mend it."""
     machine.relay()
     machine.environ[KEY_ENV] = "sk-wrong"
     machine.upstream.keys.add("sk-wrong")  # it may come here
     ran = machine.cfp("install", "--start", "--port", str(machine.port))
-    assert (2, "upstream_rejected") == (ran.code, ran.json["code"]), ran.transcript
-    assert "401" in ran.json["error"]
+    assert (2, "upstream_key_refused") == (ran.code, ran.json["code"]), ran.transcript
+    assert "refused the key of the variable RELAY_KEY (401)" in ran.json["error"]
+    assert str(machine.home / ".env") in ran.json["next_user_action"]
+    machine.environ.pop(KEY_ENV)
+    machine.write(".env", "RELAY_KEY=sk-wrong\n")
+    assert "RELAY_KEY in .env of the Codex home" in machine.cfp("verify-upstream").json["error"]
+    machine.cfp("prepare-chatgpt-login", "--from-stdin", "--apply", entered="sk-wrong\n")
+    ran = machine.cfp("verify-upstream", "--use-provider-auth-file")
+    assert "the key of provider-auth.json (401)" in ran.json["error"]
+    assert "`codex-fast-proxy prepare-chatgpt-login --from-stdin --apply`" in ran.json["next_user_action"]
 
 
 def test_a_chatgpt_login_is_not_ours_to_send(machine: Machine) -> None:

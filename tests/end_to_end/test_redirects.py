@@ -108,6 +108,6 @@ def test_install_names_the_new_address(machine: Machine, other: Listener) -> Non
     before = machine.files()
     ran = machine.cfp("install", "--start", "--port", str(machine.port))
     assert (2, "upstream_redirect") == (ran.code, ran.json["code"]), ran.transcript
-    assert f"redirects to {other.base_url}/responses." in ran.json["error"]
+    assert f"redirects to {other.base_url}/responses (308)." in ran.json["error"]
     assert f"--upstream-base {other.base_url}" in ran.json["next_user_action"]
     assert ((), before) == (other.received, machine.files())

@@ -85,7 +85,7 @@ def test_verifying_changes_nothing(machine: Machine) -> None:
     works = machine.cfp("verify-upstream")
     assert (0, "verified") == (works.code, works.json["status"]), works.transcript
     machine.upstream.script(Reject(status=401), Stall())
-    assert "upstream_rejected" == machine.cfp("verify-upstream").json["code"]
+    assert "upstream_key_refused" == machine.cfp("verify-upstream").json["code"]
     assert "upstream_stalled" == machine.cfp("verify-upstream", "--verify-timeout", "1").json["code"]
     assert before == machine.files()
 

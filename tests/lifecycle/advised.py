@@ -345,6 +345,7 @@ _INSTALL: Final = ("install", "--start")
 _PREPARE: Final = ("prepare-chatgpt-login", "--apply")
 _RACE: Final = "two processes at once: tests/races and tests/end_to_end/test_handover.py have them"
 _REAL_CODEX: Final = "runs the real Codex: tests/end_to_end runs it"
+_WRONG_URL: Final = "a provider with other paths: tests/end_to_end/test_wrong_urls.py goes to the right one"
 _OTHER_KEY: Final = "leads to a key that the user alone has: tests/end_to_end/test_upstream.py has these"
 
 REFUSED: Final[dict[str, Scenario | str]] = {
@@ -404,6 +405,13 @@ REFUSED: Final[dict[str, Scenario | str]] = {
         asks=_INSTALL,
     ),
     "saved_key_unused": Scenario(arrange=_saved_key, asks=_INSTALL),
+    "upstream_path_unknown": _WRONG_URL,
+    "upstream_url_of_endpoint": _WRONG_URL,
+    "upstream_lacks_version": _WRONG_URL,
+    "upstream_chat_only": _WRONG_URL,
+    "upstream_web_page": _WRONG_URL,
+    "upstream_wants_key": "a 401 without a key: tests/end_to_end/test_keys.py names the key",
+    "upstream_redirect": "another address: tests/end_to_end/test_redirects.py goes there",
     "codex_sent_no_turn": _REAL_CODEX,
     "no_such_upstream": Scenario(arrange=_enable, asks=("upstream", "use", "main")),
     "upstream_active": Scenario(

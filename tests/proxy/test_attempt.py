@@ -229,7 +229,7 @@ class TestFailures:
         """Status and message, with the key that the provider quotes blanked."""
         body = json.dumps({"error": {"message": f"Incorrect API key provided: {CANARY}. Sign up!"}}).encode()
         assert refused(says(plain("401 Unauthorized", "application/json", body))) == (
-            "upstream_rejected",
+            "upstream_key_refused",
             {"reason": "HTTP 401", "status": 401, "message": "Incorrect API key provided: ***. Sign up!"},
         )
 
@@ -243,7 +243,7 @@ class TestFailures:
         """The words are worth a few seconds only."""
         head = b"HTTP/1.1 503 Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 99\r\n\r\nbusy"
         assert refused(says_and_stays(head), timeout=60) == (
-            "upstream_rejected",
+            "upstream_failing",
             {"reason": "HTTP 503", "status": 503, "message": "busy"},
         )
 

@@ -8,9 +8,9 @@ from cfp.core.checks.check import CheckResult, DoctorFacts, failure, success
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity, provider_table
 from cfp.core.provider import BUILT_IN, active_provider
-from cfp.core.route_report import codex_identity
 from cfp.core.tiers.names import DEFAULT, FLEX, canonical
 from cfp.core.verdict.hook_run import hook_obstacle
+from cfp.core.wire.identity import codex_identity
 from cfp.messages import message
 from cfp.messages.doctor import FINDINGS, PASSES
 from cfp.messages.identities import IDENTITIES

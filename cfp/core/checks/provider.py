@@ -10,24 +10,21 @@ from cfp.core.identities import Identity
 from cfp.core.plan.model_catalog import catalog_details, catalog_url, is_proxied, passed_by
 from cfp.core.policy import EffectivePolicy
 from cfp.core.provider import active_provider, env_key, host_of, provider_url
-from cfp.core.route_report import (
-    codex_identity,
-    is_unencrypted,
-    key_available,
-    key_details,
-    key_persistent,
-    key_warnings,
-    obstacle_details,
-    obstacle_of,
-    policy_in_effect,
-    route_identity,
-    stands_in_the_way,
-    variables_of_new_programs,
-)
+from cfp.core.route_report import is_unencrypted, key_warnings, policy_in_effect
 from cfp.core.settings import Settings
 from cfp.core.state import is_enabled, uses_proxy
 from cfp.core.tiers.verdict import TierVerdict
 from cfp.core.verdict.route import place_of_tier
+from cfp.core.wire.identity import (
+    codex_identity,
+    obstacle_details,
+    obstacle_of,
+    route_identity,
+    stands_in_the_way,
+    variables_of_new_programs,
+)
+from cfp.core.wire.key import key_available, key_persistent
+from cfp.core.wire.steps import key_details
 from cfp.messages import Message, message
 from cfp.messages.diagnoses import DIAGNOSES, DiagnosisCode
 from cfp.messages.doctor import FINDINGS, OPTED_OUT, PASSES, WEBSOCKET

@@ -8,6 +8,7 @@ from cfp.core.facts import Facts, PortState
 from cfp.core.plan.worker import address_details, hangs, port_details, port_taken
 from cfp.core.state import WorkerState, settings_pending, uses_proxy, worker_state
 from cfp.core.traffic.trouble import when
+from cfp.core.wire.steps import key_details
 from cfp.messages import ErrorCode, Message, message
 from cfp.messages.diagnoses import DIAGNOSES
 from cfp.messages.doctor import PASSES
@@ -69,7 +70,8 @@ def last_requests(facts: Facts, _: DoctorFacts) -> CheckResult:
         return success(PASSES["proxy_not_running" if facts.own_worker is None else "no_request_yet"])
     seen = traffic(facts)
     if seen.trouble is not None:
-        text = DIAGNOSES[seen.trouble.code].filled(seen.trouble.details(facts.now))
+        of_key = {} if facts.settings is None else key_details(facts, facts.settings)
+        text = DIAGNOSES[seen.trouble.code].filled({**of_key, **seen.trouble.details(facts.now)})
         result = failure if seen.trouble.is_risk(facts.now) else advice
         return result(seen.trouble.code, text, **seen.to_json())
     if seen.last_success is None:

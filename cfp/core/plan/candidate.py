@@ -11,7 +11,7 @@ from cfp.codex.config_toml import parse as parse_config
 from cfp.core.facts import Facts
 from cfp.core.keys.flaws import may_be_a_key
 from cfp.core.provider import BUILT_IN_URL, Target, is_same_url, provider_url, providers, url_key
-from cfp.core.route_report import check_names, key_available, key_steps
+from cfp.core.route_report import check_names
 from cfp.core.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -23,6 +23,8 @@ from cfp.core.settings import (
     validate,
 )
 from cfp.core.unrecorded import Owner, owner_of
+from cfp.core.wire.key import key_available
+from cfp.core.wire.steps import key_steps
 from cfp.errors import ConfigDrift, Refused, UsageError
 from cfp.layout import DEFAULT_PROXY_BASE
 from journal.values import Unmergeable

@@ -18,10 +18,10 @@ from cfp.core.plan.own_urls import check_own_urls, own_addresses
 from cfp.core.plan.repair import check_recorded
 from cfp.core.plan.worker import check_in_sight
 from cfp.core.provider import is_third_party, url_key
-from cfp.core.route_report import codex_identity
 from cfp.core.settings import Settings
 from cfp.core.state import State, state_of, uses_proxy
 from cfp.core.unrecorded import own_urls
+from cfp.core.wire.identity import codex_identity
 from cfp.errors import Refused
 from journal.values import ABSENT, FileChange, KeyEdit, KeyPath
 

@@ -13,10 +13,10 @@ from cfp.core.plan.candidate import RouteRequest, candidate_settings, check_key
 from cfp.core.plan.changes import manifest_change, settings_change
 from cfp.core.plan.install import check_readable
 from cfp.core.provider import choose_provider, is_same_url
-from cfp.core.route_report import key_steps
 from cfp.core.settings import Settings
 from cfp.core.state import uses_proxy
 from cfp.core.upstreams.saved import SavedUpstream, parse_upstreams, route_of, serialise_upstreams
+from cfp.core.wire.steps import key_steps
 from cfp.errors import ConfigDrift, Refused, UsageError
 from journal.values import FileChange
 

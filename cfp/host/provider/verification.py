@@ -19,6 +19,8 @@ class VerificationRequest:
     key           None where the provider wants none
     overrides     the key replaces Codex's own identity headers, as the worker's override mode does
     client        the Codex in whose place it is sent
+    path          of the endpoint, below the URL
+    is_probe      an empty object stands in place of a turn: no provider runs it, and its refusal shows the path
     """
 
     provider: str
@@ -30,6 +32,8 @@ class VerificationRequest:
     overrides: bool = False
     adds_tier: bool = False
     client: CodexClient = field(default_factory=CodexClient)
+    path: str = "/responses"
+    is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

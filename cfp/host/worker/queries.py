@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,6 +18,7 @@ from cfp.socket_owner import own_user, user_name
 
 PROBE_TIMEOUT_S = 2.0
 _LOOKS = 3
+_LONGEST_NAME = 60  # characters of a program's name
 Ask: TypeAlias = Callable[[str, int, float], tuple[probe.Status, dict[str, Any] | None]]
 
 
@@ -96,7 +97,16 @@ def _in_words(listener: probe.PortOwner | None, *, other_user: bool) -> str:
     """Return the owner of a foreign listener for a sentence; a pid of another user would help nobody."""
     if listener is not None and listener.user is not None and other_user:
         return f"another user of this machine ({user_name(listener.user)})"
-    return f"process {listener.pid}" if listener is not None and listener.pid else "another program"
+    if listener is None or not listener.pid:
+        return "another program"
+    name = _name_of(listener.cmdline)
+    return f"{name} (process {listener.pid})" if name else f"process {listener.pid}"
+
+
+def _name_of(cmdline: Sequence[str]) -> str:
+    """Return a program's file name; the other words of its command line may hold secrets."""
+    path = cmdline[0].replace("\\", "/") if cmdline else ""
+    return "".join(sign for sign in path.rpartition("/")[2][:_LONGEST_NAME] if sign.isprintable())
 
 
 def _by_process(layout: Layout, known: tuple[PortFact | None, ...]) -> PortFact | None:

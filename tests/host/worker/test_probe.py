@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cfp.host.worker import health_request, probe, processes
 from cfp.host.worker.probe import Status
-from cfp.host.worker.queries import _listening_worker
+from cfp.host.worker.queries import _in_words, _listening_worker
 from cfp.layout import HEALTH_PATH
 from cfp.proxy.worker.listener import bind
 from cfp.socket_owner import own_user
@@ -292,3 +292,21 @@ class TestPorts:
 def test_sockets_are_allowed_here() -> None:
     """The tests do not run in a sandbox; tests/end_to_end/test_sandbox.py looks from inside of one."""
     assert not probe.sockets_barred()
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "words"),
+    [
+        (("/usr/bin/node", "--token", "sk-secret"), "node (process 7)"),
+        (("C:\\Program Files\\My App\\app.exe",), "app.exe (process 7)"),
+        (("nginx: master process /usr/sbin/nginx",), "nginx (process 7)"),
+        (("/opt/a\x1b[31mb",), "a[31mb (process 7)"),
+        (("x" * 100,), f"{'x' * 60} (process 7)"),
+        (("",), "process 7"),
+        ((), "process 7"),
+    ],
+)
+def test_the_program_behind_a_port_is_named(cmdline: tuple[str, ...], words: str) -> None:
+    """By its file's name, without the other words of its command line, which may hold secrets."""
+    owner = probe.PortOwner(7, own_user(), cmdline)
+    assert words == _in_words(owner, other_user=False)
