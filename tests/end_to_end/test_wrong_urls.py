@@ -96,7 +96,7 @@ CHAT: Final = {"/v1/chat/completions": (400, _JSON, b"{}")}
 def test_the_url_that_works_is_named(
     machine: Machine, paths: Mapping[str, Answer], elsewhere: Answer, written: str, code: str
 ) -> None:
-    """As a command that installs as it is; until then the key went to the path that the user wrote alone."""
+    """A command has it that installs as it is; until then the key goes to the path alone that the user wrote."""
     site = Site(paths, elsewhere, walled=False)
     with site.serving() as origin:
         answer = refused(machine, origin + written)
