@@ -19,6 +19,17 @@ _SPAN = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)|\b(?:src|srcset|href)=\"([^\"]+)\"")
 
 
+def anchor(heading: str) -> str:
+    """Return the anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def links_in(text: str) -> list[str]:
+    """Return the links of a text that lead to files and headings, and not to other sites."""
+    matches = _LINK.findall(_SPAN.sub("code", _BLOCK.sub("", text)))
+    return [link for pair in matches for link in pair if link and "://" not in link]
+
+
 def _prose(page: Path) -> str:
     return _BLOCK.sub("", page.read_text(encoding="utf-8"))
 
@@ -26,13 +37,12 @@ def _prose(page: Path) -> str:
 def _anchors(page: Path) -> set[str]:
     """The anchors of a page: its headings as GitHub spells them, and its ids."""
     text = _prose(page)
-    headings = (re.sub(r"[^\w -]", "", heading.lower()) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE))
-    return {heading.replace(" ", "-") for heading in headings} | set(re.findall(r"\bid=\"([^\"]+)\"", text))
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {anchor(heading) for heading in headings} | set(re.findall(r"\bid=\"([^\"]+)\"", text))
 
 
 def _links(page: Path) -> list[str]:
-    matches = _LINK.findall(_SPAN.sub("code", _prose(page)))
-    return [link for pair in matches for link in pair if link and "://" not in link]
+    return links_in(page.read_text(encoding="utf-8"))
 
 
 def _leads_somewhere(page: Path, link: str) -> bool:
