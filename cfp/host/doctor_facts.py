@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from cfp.host.home import Host
 from cfp.host.places import homes_beside
 from cfp.host.provider.dotenv import parse_dotenv
 from cfp.host.system import macos
+from cfp.host.system.distribution import namesakes, sharing_distributions
 from cfp.host.system.files.privacy import open_to_others, readers
 from cfp.host.system.interpreters import versioned_path
 from cfp.socket_owner import lookups
@@ -45,7 +47,19 @@ def read_doctor_facts(host: Host, facts: Facts, *, platform_name: str = sys.plat
         open_secrets=_named({path: readers(path) for path in (host.layout.auth, host.layout.dotenv)}),
         app_variables=_app_variables(facts, platform_name),
         versioned_python=versioned_path(facts.runtime.python),
+        sharing_distributions=sharing_distributions(),
+        namesakes=namesakes(_searched_folders(host.environ)),
     )
+
+
+def _searched_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the folders in which a Python that is started here looks for modules before its own."""
+    try:
+        here = os.getcwd()  # noqa: PTH109  text
+    except OSError:  # it was deleted
+        here = ""
+    named = environ.get("PYTHONPATH", "").split(os.pathsep)
+    return tuple(dict.fromkeys(os.path.join(here, one) for one in (*named, here) if here or one))  # noqa: PTH118  text
 
 
 def _named(readers_of: Mapping[Path, tuple[str, ...]]) -> tuple[tuple[str, tuple[str, ...]], ...]:

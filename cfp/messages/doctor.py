@@ -7,6 +7,8 @@ from typing import Final, Literal
 from cfp.messages.message import CLI, Message
 
 FindingCode = Literal[
+    "modules_of_another_package",
+    "modules_shadowed",
     "files_open_to_others",
     "codex_files_open_to_others",
     "profile_may_bypass",
@@ -27,6 +29,7 @@ FindingCode = Literal[
 
 PassCode = Literal[
     "python",
+    "module_names",
     "home_place",
     "home_beside_windows",
     "home_beside_wsl",
@@ -78,6 +81,14 @@ PassCode = Literal[
 
 # fmt: off
 FINDINGS: Final[dict[FindingCode, Message]] = {
+    "modules_of_another_package": Message(
+        "Another installed package has modules of this program's names (cfp, journal, codex_fast_proxy): {packages}. The installation of one "
+        "overwrites files of the other, and the hook may start nothing after the next.",
+        f"Install codex-fast-proxy into an environment of its own (`uv tool install`, `pipx install`), then run `{CLI} install --start` from there."),
+    "modules_shadowed": Message(
+        "PYTHONPATH or the current folder has modules of this program's names: {files}. The hook and the proxy do not look there, but "
+        "`python -m codex_fast_proxy`, and with PYTHONPATH every command, runs those instead of this program.",
+        "Remove that folder from PYTHONPATH, or type commands in another folder."),
     "files_open_to_others": Message(
         "Others than you may read files of the proxy, which can hold keys: {paths}. Who: {readers}.",
         f"Run `{CLI} recover`, which makes them private. If they stay open, the drive keeps no access rights, or another user owns them: "
@@ -136,6 +147,7 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
 
 PASSES: Final[dict[PassCode, Message]] = {
     "python": Message("Python {version} at {executable}."),
+    "module_names": Message("No other package, and no folder that Python searches first, has modules of this program's names."),
     "home_place": Message("The Codex home lies on a disk of this system."),
     "home_beside_windows": Message(
         "This is the Codex home of a Linux inside Windows. Windows has Codex homes of its own: {beside}. This command does not touch them. "

@@ -27,6 +27,7 @@ MACHINE = DoctorFacts(python="3.11.0")
 NAMES = [
     *(
         "python",
+        "module_names",
         "home_place",
         "home_owner",
         "private_files",
@@ -355,6 +356,8 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
         ({}, replace(ENABLED, codex=listing_of(ENABLED, "trusted")), "startup_hook", (True, "ok")),
         ({}, replace(ENABLED, runtime=CACHED), "startup_hook", (True, "startup_hook_python_temporary")),
         ({}, replace(ENABLED, broken_hook=GONE), "startup_hook", (False, "startup_hook_program_broken")),
+        ({"sharing_distributions": ("a",)}, ENABLED, "module_names", (False, "modules_of_another_package")),
+        ({"namesakes": ("/here/journal.py",)}, ENABLED, "module_names", (True, "modules_shadowed")),
         ({"versioned_python": "/Cellar"}, ENABLED, "startup_hook", (True, "startup_hook_python_versioned")),
         ({"app_variables": frozenset()}, ENABLED, "app_environment", (True, "key_of_this_shell")),
         ({"app_variables": frozenset()}, facts(), "app_environment", (True, "key_of_this_shell")),

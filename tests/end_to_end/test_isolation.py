@@ -171,6 +171,20 @@ def test_a_program_on_pythonpath_alone_is_not_installed(machine: Machine) -> Non
     assert before == machine.files()
 
 
+@pytest.mark.parametrize("place", ["current folder", "PYTHONPATH"])
+def test_doctor_names_a_module_with_a_name_of_ours(machine: Machine, place: str) -> None:
+    """The project's own journal.py would run in place of ours, where a Python is started without -I."""
+    machine.relay()
+    folder = machine.work if place == "current folder" else machine.root / "project"
+    folder.mkdir(exist_ok=True)
+    (folder / "journal.py").write_text("raise SystemExit(9)\n")
+    if place == "PYTHONPATH":
+        machine.environ["PYTHONPATH"] = str(folder)
+    checks = {check["name"]: check for check in machine.cfp("doctor").json["checks"]}
+    assert (True, "modules_shadowed") == (checks["module_names"]["ok"], checks["module_names"]["code"])
+    assert [str(folder / "journal.py")] == checks["module_names"]["evidence"]["files"]
+
+
 def test_a_checkout_beside_an_installation_is_not_installed(machine: Machine) -> None:
     """The hook would start the other copy."""
     machine.relay()

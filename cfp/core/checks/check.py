@@ -37,6 +37,8 @@ class DoctorFacts:
     turn_error   the reason why it sent none
     open_files   our folders and files that others than the user may read, each with the others' names
     open_secrets Codex's own files with keys or logins that others may read, in the same way
+    sharing_distributions  other installed distributions that have a module of a name of ours
+    namesakes    files of modules with a name of ours, in the folders of PYTHONPATH and in the current one
     """
 
     python: str
@@ -58,6 +60,8 @@ class DoctorFacts:
     open_secrets: tuple[tuple[str, tuple[str, ...]], ...] = ()
     app_variables: frozenset[str] | None = None
     versioned_python: str = ""
+    sharing_distributions: tuple[str, ...] = ()
+    namesakes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

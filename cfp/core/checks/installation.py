@@ -20,6 +20,16 @@ def python(facts: Facts, surroundings: DoctorFacts) -> CheckResult:
     )
 
 
+def module_names(_: Facts, surroundings: DoctorFacts) -> CheckResult:
+    """Check that nothing else has the names of our modules, where a Python would take it for ours."""
+    if others := surroundings.sharing_distributions:
+        text = FINDINGS["modules_of_another_package"].filled({"packages": others})
+        return failure("modules_of_another_package", text, packages=list(others))
+    if files := surroundings.namesakes:
+        return advice("modules_shadowed", FINDINGS["modules_shadowed"].filled({"files": files}), files=list(files))
+    return success(PASSES["module_names"])
+
+
 def home_place(_: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that the home lies where it can be changed safely, and name other systems that have one of their own."""
     place, beside = surroundings.place, surroundings.beside

@@ -1,4 +1,4 @@
-"""The distribution that this program is installed as: who put it there, and from where.
+"""The distribution that this program is installed as: its installer, its source, and what has names of its modules.
 
 A tool of packages leaves its own record in the environment that it makes: uv-receipt.toml by `uv tool install`,
 pipx_metadata.json by pipx. Where a package did not come from an index, direct_url.json says from where (PEP 610).
@@ -7,7 +7,9 @@ pipx_metadata.json by pipx. Where a package did not come from an index, direct_u
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,3 +137,37 @@ def source_of(record: dict[str, Any]) -> str:
 
 def _quoted(text: str) -> str:
     return f'"{text}"' if " " in text else text
+
+
+MODULES: Final = ("cfp", "journal", "codex_fast_proxy")
+
+
+def sharing_distributions() -> tuple[str, ...]:
+    """Return the names of other installed distributions that have a module of a name of ours, sorted."""
+    from importlib import metadata  # noqa: PLC0415  see `_source`
+
+    with suppress(OSError, ValueError):
+        owners = metadata.packages_distributions()
+        return tuple(sorted({one for name in MODULES for one in owners.get(name, ())} - {NAME}))
+    return ()
+
+
+def namesakes(folders: Iterable[str], home: Path = Path(cfp.__file__).parents[1]) -> tuple[str, ...]:
+    """Return the files of modules with a name of ours that these folders hold, other than those in `home`.
+
+    A folder without code is no module here: Python takes one only where it finds no other.
+    """
+    from importlib.machinery import PathFinder  # noqa: PLC0415  see `_source`
+
+    files: dict[str, None] = {}
+    for folder in folders:
+        for name in MODULES:
+            with suppress(OSError, ValueError, ImportError):
+                spec = PathFinder.find_spec(name, [folder])
+                if spec is not None and spec.origin is not None and not _is_in(spec.origin, home):
+                    files[spec.origin] = None
+    return tuple(files)
+
+
+def _is_in(path: str, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

@@ -21,9 +21,9 @@ _SECONDS: Final = 20.0
 # Found and not imported: importing them all takes half a second. JSON is ASCII, whatever the path and the locale.
 _FIND: Final = """\
 import importlib.util, json, sys
-import cfp, codex_fast_proxy
+import cfp, codex_fast_proxy, journal
 lacking = [name for name in sys.argv[-1].split() if importlib.util.find_spec(name) is None]
-print(json.dumps([cfp.__path__[0], lacking]))
+print(json.dumps([cfp.__path__[0], journal.__file__, lacking]))
 """
 
 
@@ -42,11 +42,13 @@ def import_error(python: str, user_base: str, package: str) -> str:
     if done.returncode != 0:
         return (done.stderr.strip().splitlines() or [f"it exited with code {done.returncode}"])[-1]
     try:
-        place, lacking = json.loads(done.stdout.splitlines()[-1])
+        place, module, lacking = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, TypeError, ValueError):
         return "its answer cannot be read"
     if os.path.realpath(place) != os.path.realpath(package):
         return f"it finds another copy in {place}"
+    if os.path.realpath(module) != os.path.realpath(os.path.join(package, os.pardir, "journal", "__init__.py")):  # noqa: PTH118  text
+        return f"it takes {module} for the module journal of this program"
     return f"it does not find {', '.join(lacking)}" if lacking else ""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import journal
 from cfp.host.system.isolation import DEPENDENCIES, import_error
 from cfp.host.worker.code_id import package_path
 from tests.conftest import REPOSITORY
@@ -42,11 +43,16 @@ def test_this_environment_runs_the_program() -> None:
         ("raise SystemExit(0)", "its answer cannot be read"),
         ("__path__ = ['/elsewh\\u0142re']", "it finds another copy in /elsewh\u0142re"),
         (f"__path__ = [{package_path()!r}]", "it does not find httpx, rich"),
+        (
+            f"import journal; journal.__file__ = '/a/journal.py'; __path__ = [{package_path()!r}]",
+            "it takes /a/journal.py for the module journal of this program",
+        ),
     ],
 )
 def test_each_reason(tmp_path: Path, package: str, reason: str) -> None:
     """An interpreter that finds this as our package cannot run the program."""
     others = dict.fromkeys(("codex_fast_proxy", *DEPENDENCIES), "")
+    others["journal"] = f"__file__ = {journal.__file__!r}"
     modules = {"cfp": package, **others}
     for name in ("httpx", "rich"):
         del modules[name]
