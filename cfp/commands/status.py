@@ -75,7 +75,7 @@ def status_result(facts: Facts, provider: str | None = None) -> Result:
             "config_matches": uses_proxy(facts),
             "route_in_force": None if in_force is None else in_force.to_json(),
             **_runtime(facts, health),
-            "pending_restart": settings_pending(facts),
+            "pending_restart": None if facts.is_walled else settings_pending(facts),
             **warning_fields(profile_warnings(facts, facts.settings) if facts.settings and uses_proxy(facts) else ()),
             "draining": _draining(facts),
             "startup_hook": hook_runs(facts),
@@ -115,7 +115,7 @@ def _runtime(facts: Facts, health: WorkerHealth | None) -> dict[str, Any]:
         },
         "runtime_matches": matches,
         "hook_command_matches": [entry.position.command for entry in facts.hook_entries] == [hook_command(facts)],
-        "needs_restart": health is not None and (not matches or settings_pending(facts)),
+        "needs_restart": None if facts.is_walled else health is not None and (not matches or settings_pending(facts)),
     }
 
 

@@ -41,6 +41,7 @@ def test_without_network(codex: Machine, sandboxed: Sandboxed) -> None:
     status = sandboxed("status").json
     assert ("unknown", None, None) == (status["status"], status["running"], status["state"])
     assert "inside_sandbox" == status["diagnosis"]["code"]
+    assert (None, None) == (status["needs_restart"], status["pending_restart"])
     doctor = sandboxed("doctor")
     codes = {check["code"] for check in doctor.json["checks"] if not check["ok"]}
     assert (2, {"inside_sandbox"}) == (doctor.code, codes), doctor.transcript
