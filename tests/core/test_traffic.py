@@ -107,6 +107,7 @@ LEVELS = {
         ({"status": 429}, "provider_limits"),
         ({"status": 429, "transport": "websocket", "error_type": "upstream_error"}, "provider_limits"),
         ({"status": 401}, "provider_key_refused"),
+        ({"status": 400, "upstream_error_code": "no_db_connection"}, "provider_key_refused"),
         ({"status": 404}, "provider_path_unknown"),
         ({"status": 503}, "provider_failing"),
         ({"status": 422}, "provider_refused"),

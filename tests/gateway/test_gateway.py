@@ -55,6 +55,18 @@ def test_a_tier_that_gets_lost_is_named(team: Machine, gateway: Gateway) -> None
     assert ("ignored", {"default": 3}) == (verdict["verdict"], verdict["echoes"])
 
 
+def test_a_wrong_key_is_named(team: Machine) -> None:
+    """LiteLLM without a database answers 400 and not 401; `install` says that the key was refused, and which."""
+    team.environ[KEY_ENV] = "sk-of-nobody"
+    ran = team.cfp("install", "--start", "--port", str(team.port))
+    assert (2, "upstream_key_refused") == (ran.code, ran.json["code"])
+    assert KEY_ENV in ran.json["error"]
+    team.install("--no-verify")
+    assert 1 == team.codex_exec().code
+    assert "provider_key_refused" == team.cfp("status").json["diagnosis"]["code"]
+    assert () == team.upstream.turns
+
+
 def test_a_tool_is_called(team: Machine) -> None:
     """The call comes to Codex, and its output to the provider, under one id."""
     team.install()

@@ -28,9 +28,10 @@ def _code(line: Line) -> Any:
     return line.get("upstream_error_code")
 
 
-# The provider's own codes in an error event, whose status is that of the stream, 200.
+# The provider's own codes, of an error event (whose status is that of the stream, 200) or of an answer that says more
+# than its status: LiteLLM without a database refuses a key by 400 and the last of these.
 _LIMITS: Final = frozenset({"rate_limit_exceeded", "insufficient_quota", "usage_limit_reached", "quota_exceeded"})
-_KEY_CODES: Final = frozenset({"invalid_api_key", "authentication_error"})
+_KEY_CODES: Final = frozenset({"invalid_api_key", "authentication_error", "no_db_connection"})
 _UNREACHABLE: Final = ("upstream_unreachable", "ca_file_unreadable", "outbound_proxy_invalid")
 _INCOMPLETE: Final = ("upstream_broke_off", "upstream_cut", "upstream_silent", "upstream_bad_response")
 

@@ -58,7 +58,14 @@ _CREDIT_CODES: Final = frozenset(
 _LIMIT_CODES: Final = frozenset({"rate_limit_exceeded", "rate_limit_error", "rate_limited", "too_many_requests"})
 _MODEL_CODES: Final = frozenset({"model_not_found", "key_model_access_denied", "team_model_access_denied"})
 _KEY_CODES: Final = frozenset(
-    {"invalid_api_key", "authentication_error", "invalid_authentication", "token_not_found_in_db", "invalid_token"}
+    {
+        "invalid_api_key",
+        "authentication_error",
+        "invalid_authentication",
+        "token_not_found_in_db",
+        "no_db_connection",  # LiteLLM without a database, to every key but its master key
+        "invalid_token",
+    }
 )
 
 
