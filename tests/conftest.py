@@ -61,7 +61,7 @@ _PRECIOUS = (
 # What takes longest alone, and waits for most of that time. Each begins early, so that no core idles at the end.
 LONGEST = (
     "tests/soak/test_soak.py::test_faults_stay_where_they_are",
-    "tests/end_to_end/test_guides.py::test_the_guides_from_the_first_clone_to_the_last_file",
+    "tests/end_to_end/test_guides.py::test_the_guides_from_the_first_line_to_the_last_file",
     "tests/breakage/test_worker.py::test_a_worker_that_hangs_is_named_and_ended",
     "tests/end_to_end/test_takeover_running.py::test_killed_while_it_is_replaced",
     "tests/end_to_end/test_documents.py::test_the_guide",

@@ -21,6 +21,7 @@ from cfp.host.system import macos
 from cfp.host.system.distribution import namesakes, sharing_distributions
 from cfp.host.system.files.privacy import open_to_others, readers
 from cfp.host.system.interpreters import versioned_path
+from cfp.host.system.skill_link import stale_target
 from cfp.socket_owner import lookups
 
 _PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
@@ -49,6 +50,7 @@ def read_doctor_facts(host: Host, facts: Facts, *, platform_name: str = sys.plat
         versioned_python=versioned_path(facts.runtime.python),
         sharing_distributions=sharing_distributions(),
         namesakes=namesakes(_searched_folders(host.environ)),
+        stale_skill=stale_target(host.environ),
     )
 
 

@@ -9,6 +9,7 @@ from cfp.messages.message import CLI, Message
 FindingCode = Literal[
     "modules_of_another_package",
     "modules_shadowed",
+    "skill_link_stale",
     "files_open_to_others",
     "codex_files_open_to_others",
     "profile_may_bypass",
@@ -30,6 +31,7 @@ FindingCode = Literal[
 PassCode = Literal[
     "python",
     "module_names",
+    "skill_link",
     "home_place",
     "home_beside_windows",
     "home_beside_wsl",
@@ -89,6 +91,9 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
         "PYTHONPATH or the current folder has modules of this program's names: {files}. The hook and the proxy do not look there, but "
         "`python -m codex_fast_proxy`, and with PYTHONPATH every command, runs those instead of this program.",
         "Remove that folder from PYTHONPATH, or type commands in another folder."),
+    "skill_link_stale": Message(
+        "The skill that Codex reads is linked to {target}, which is not the skill of this program: it is gone, or belongs to another copy.",
+        f"Run `{CLI} link-skill`, then open a new Codex session."),
     "files_open_to_others": Message(
         "Others than you may read files of the proxy, which can hold keys: {paths}. Who: {readers}.",
         f"Run `{CLI} recover`, which makes them private. If they stay open, the drive keeps no access rights, or another user owns them: "
@@ -148,6 +153,7 @@ FINDINGS: Final[dict[FindingCode, Message]] = {
 PASSES: Final[dict[PassCode, Message]] = {
     "python": Message("Python {version} at {executable}."),
     "module_names": Message("No other package, and no folder that Python searches first, has modules of this program's names."),
+    "skill_link": Message("The skill for agents is that of this program, or is not linked."),
     "home_place": Message("The Codex home lies on a disk of this system."),
     "home_beside_windows": Message(
         "This is the Codex home of a Linux inside Windows. Windows has Codex homes of its own: {beside}. This command does not touch them. "

@@ -9,7 +9,7 @@ import pytest
 
 from cfp.commands.link_skill import skill_result
 from cfp.errors import Refused
-from cfp.host.system.skill_link import NATIVE_LINK, LinkType, link, skill_folder, unlink
+from cfp.host.system.skill_link import NATIVE_LINK, LinkType, link, skill_folder, stale_target, unlink
 from cfp.messages.results import RESULTS
 from tests.house.source import REPOSITORY
 from tests.users import of_user
@@ -65,6 +65,7 @@ def test_what_is_not_ours_is_left_alone(places: tuple[str, str], tmp_path: Path,
         with pytest.raises(Refused, match="skill_place_taken"):
             act(*places, {})
     assert place.exists()
+    assert "" == stale_target(of_user(tmp_path))
 
 
 PAGE = "---\nname: codex-fast-proxy\ndescription: x\n---\n"
@@ -81,8 +82,15 @@ def test_a_link_to_another_copy_is_led_here(places: tuple[str, str], tmp_path: P
     place = Path(places[1]) / "codex-fast-proxy"
     place.parent.mkdir()
     NATIVE_LINK.make(str(old), str(place))
+    (Path(places[0]) / "SKILL.md").write_text(PAGE)
+    environ = of_user(tmp_path)
+    (tmp_path / ".agents").mkdir()
+    NATIVE_LINK.make(places[1], str(tmp_path / ".agents" / "skills"))
+    assert str(old) == stale_target(environ)
     made = link(*places, {})
     assert ("linked", old, Path(places[0])) == (made.status, made.replaced, place.resolve())
+    assert "linked" == link(None, None, environ).status  # from there to the program's own
+    assert "" == stale_target(environ)
     assert (old / "SKILL.md").exists() == (before == "another copy")
 
 
@@ -129,7 +137,7 @@ def test_the_skill_of_a_package_lies_in_it(tmp_path: Path) -> None:
     assert tmp_path == skill_folder(package)
     (package / "skill" / "SKILL.md").write_text(PAGE)
     assert package / "skill" == skill_folder(package)
-    assert REPOSITORY == skill_folder()
+    assert (REPOSITORY / "SKILL.md").read_bytes() == (skill_folder() / "SKILL.md").read_bytes()
 
 
 def test_a_folder_without_a_skill_is_refused(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ NAMES = [
     *(
         "python",
         "module_names",
+        "skill_link",
         "home_place",
         "home_owner",
         "private_files",
@@ -358,6 +359,7 @@ def test_what_the_upstream_is_known_to_serve(known: str | None, base: str) -> No
         ({}, replace(ENABLED, broken_hook=GONE), "startup_hook", (False, "startup_hook_program_broken")),
         ({"sharing_distributions": ("a",)}, ENABLED, "module_names", (False, "modules_of_another_package")),
         ({"namesakes": ("/here/journal.py",)}, ENABLED, "module_names", (True, "modules_shadowed")),
+        ({"stale_skill": "/python3.11/skill"}, ENABLED, "skill_link", (True, "skill_link_stale")),
         ({"versioned_python": "/Cellar"}, ENABLED, "startup_hook", (True, "startup_hook_python_versioned")),
         ({"app_variables": frozenset()}, ENABLED, "app_environment", (True, "key_of_this_shell")),
         ({"app_variables": frozenset()}, facts(), "app_environment", (True, "key_of_this_shell")),

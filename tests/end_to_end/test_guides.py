@@ -22,6 +22,7 @@ from tests.packages import offline
 GUIDES = REPOSITORY / ".codex"
 PLACE = ".local/share/codex-fast-proxy"
 PLUGIN = "codex-fast-proxy@codex-fast-proxy"
+NAME = "codex-fast-proxy:codex-fast-proxy"  # also of the linked skill: its folder has a plugin.json
 _BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 pytestmark = pytest.mark.posix("bash runs the lines of the guides")
@@ -142,22 +143,53 @@ def test_the_guides_from_the_first_line_to_the_last_file(machine: Machine, tool:
     assert [] == machine.workers()
 
 
-@pytest.mark.codex_since("0.150", "`codex plugin add`")
-def test_codex_installs_the_plugin(codex: Machine, tmp_path: Path) -> None:
-    """The real Codex adds the repository as a marketplace, installs the plugin and finds its skill."""
-    agent = Agent(codex)
-    agent.publish()
-    for arguments in (["marketplace", "add", str(agent.origin)], ["add", PLUGIN]):
-        ran = codex.run([str(codex.codex), "plugin", *arguments], timeout=60)
-        assert ran.code == 0, ran.transcript
+def skills_in(codex: Machine) -> list[tuple[str, Path]]:
+    """Name and page of each skill with our name, as the real Codex lists them for the user's folders."""
     assert codex.codex is not None
     with AppServer(codex.codex, codex.home) as server:
-        skills = server.ask("skills/list", {"cwds": [str(tmp_path)], "forceReload": True})["result"]["data"][0][
-            "skills"
-        ]
-    assert ["codex-fast-proxy:codex-fast-proxy"] == [
-        skill["name"] for skill in skills if skill.get("pluginId") == PLUGIN
-    ]
+        data = server.ask("skills/list", {"cwds": [str(codex.work)], "forceReload": True})["result"]["data"]
+    return [(skill["name"], Path(skill["path"])) for skill in data[0]["skills"] if "fast-proxy" in skill["name"]]
+
+
+def add_plugin(codex: Machine, marketplace: Path) -> None:
+    """Let the real Codex add a folder as a marketplace, and install the plugin that it offers."""
+    for arguments in (["marketplace", "add", str(marketplace)], ["add", PLUGIN]):
+        ran = codex.run([str(codex.codex), "plugin", *arguments], timeout=60)
+        assert ran.code == 0, ran.transcript
+
+
+@pytest.mark.codex_since("0.150", "`codex plugin add`")
+def test_codex_installs_the_plugin(codex: Machine) -> None:
+    """From the repository; its skill has the guides above it, as SKILL.md says."""
+    agent = Agent(codex)
+    agent.publish()
+    add_plugin(codex, agent.origin)
+    ((name, page),) = skills_in(codex)
+    assert NAME == name
+    assert all((page.parent / one).is_file() for one in ("../../INSTALL.md", "../../../docs/troubleshooting.md"))
+
+
+@pytest.mark.codex_since("0.150", "`codex plugin add`")
+def test_codex_finds_what_a_package_carries(codex: Machine) -> None:
+    """The linked skill, once, and from its folder the plugin; both are gone with the link and the plugin."""
+    agent = Agent(codex)
+    agent.publish()
+    place = agent.user / PLACE / ".venv"
+    for words in (
+        [sys.executable, "-m", "venv", str(place)],
+        [str(place / "bin" / "pip"), "install", "-q", str(agent.origin)],
+    ):
+        ran = codex.run(words, timeout=120)
+        assert ran.code == 0, ran.transcript
+    root = ("--skills-root", str(codex.home / ".agents" / "skills"))
+    target = Path(codex.run(["codex-fast-proxy", "link-skill", *root], timeout=60).json["target"])
+    ((name, page),) = skills_in(codex)
+    assert (NAME, target / "SKILL.md") == (name, page.resolve())
+    assert all((page.resolve().parent / one).is_file() for one in (".codex/INSTALL.md", "docs/troubleshooting.md"))
+    add_plugin(codex, target)
+    assert [NAME, NAME] == [name for name, _ in skills_in(codex)]
+    assert "unlinked" == codex.run(["codex-fast-proxy", "unlink-skill", *root], timeout=60).json["status"]
+    assert [NAME] == [name for name, _ in skills_in(codex)]
 
 
 def test_the_plugin_carries_the_skill() -> None:

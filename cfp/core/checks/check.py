@@ -38,6 +38,7 @@ class DoctorFacts:
     open_files   our folders and files that others than the user may read, each with the others' names
     open_secrets Codex's own files with keys or logins that others may read, in the same way
     sharing_distributions  other installed distributions that have a module of a name of ours
+    stale_skill  the folder that the link of `link-skill` leads to, if that is not this program's skill; else ""
     namesakes    files of modules with a name of ours, in the folders of PYTHONPATH and in the current one
     """
 
@@ -62,6 +63,7 @@ class DoctorFacts:
     versioned_python: str = ""
     sharing_distributions: tuple[str, ...] = ()
     namesakes: tuple[str, ...] = ()
+    stale_skill: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

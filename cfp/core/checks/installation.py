@@ -30,6 +30,13 @@ def module_names(_: Facts, surroundings: DoctorFacts) -> CheckResult:
     return success(PASSES["module_names"])
 
 
+def skill_link(_: Facts, surroundings: DoctorFacts) -> CheckResult:
+    """Check that the link of `link-skill`, where there is one, leads to the skill of this program."""
+    if target := surroundings.stale_skill:
+        return advice("skill_link_stale", FINDINGS["skill_link_stale"].filled({"target": target}), target=target)
+    return success(PASSES["skill_link"])
+
+
 def home_place(_: Facts, surroundings: DoctorFacts) -> CheckResult:
     """Check that the home lies where it can be changed safely, and name other systems that have one of their own."""
     place, beside = surroundings.place, surroundings.beside

@@ -14,6 +14,7 @@ from cfp.messages.doctor import PASSES
 CHECKS: Final[dict[str, Check]] = {
     "python": installation.python,
     "module_names": installation.module_names,
+    "skill_link": installation.skill_link,
     "home_place": installation.home_place,
     "home_owner": installation.home_owner,
     "private_files": installation.private_files,

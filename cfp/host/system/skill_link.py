@@ -16,7 +16,7 @@ from typing import Final
 
 import cfp
 from cfp.core.ownership import ROOT, check_ownership
-from cfp.errors import Refused
+from cfp.errors import CfpError, Refused
 from cfp.host.system.ownership import read_ownership
 from cfp.host.system.windows import make_junction
 from cfp.layout import skill_link
@@ -122,6 +122,18 @@ def unlink(
         raise Refused("skill_place_taken", path=str(path))
     link_type.remove(str(path))
     return _result("unlinked", path, target, link_type)
+
+
+def stale_target(environ: Mapping[str, str]) -> str:
+    """Return the target of the user's link where that is gone, or another copy of this program's skill; else ""."""
+    try:
+        path = skill_link(None, environ)
+    except CfpError:  # the user has no folder
+        return ""
+    target = _link_target(path)
+    if target is None or _leads_to(path, skill_folder()):
+        return ""
+    return str(target) if not path.exists() or _is_this_skill(path) else ""
 
 
 def _check_owner(folder: Path) -> None:
