@@ -31,6 +31,8 @@ MODELS: Final[Mapping[str, Mapping[str, object]]] = {
     MODEL: _OPENAI,
     **{f"fails-{number}": _OPENAI for number in range(8)},
     "vllm": {"model": f"hosted_vllm/{MODEL}"},
+    "bridge": {"model": f"openai/responses/{MODEL}"},
+    "custom": {"model": f"custom_openai/{MODEL}"},
     "drop": {**_OPENAI, "drop_params": True},
     "leave-out": {**_OPENAI, "additional_drop_params": ["service_tier"]},
     "own-tier": {**_OPENAI, "service_tier": "flex"},

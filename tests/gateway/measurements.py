@@ -79,7 +79,9 @@ class Bench:
 
 TIERS: Final[Mapping[str, str]] = {
     MODEL: "`model: openai/NAME`",
+    "bridge": "`model: openai/responses/NAME`",
     "vllm": "`model: hosted_vllm/NAME`",
+    "custom": "`model: custom_openai/NAME`",
     "drop": "`openai/NAME`, `drop_params: true`",
     "own-tier": "`openai/NAME`, `service_tier: flex`",
     "leave-out": '`openai/NAME`, `additional_drop_params: ["service_tier"]`',

@@ -99,7 +99,9 @@ def test_the_login_stays_here(team: Machine, gateway: Gateway) -> None:
     login = chatgpt_login()
     team.write("config.toml", login_config(gateway.base_url))
     team.write("auth.json", login)
-    team.install(*SPLIT)
+    saved = team.cfp("prepare-chatgpt-login", "--from-stdin", "--apply", entered=f"{MASTER_KEY}\n")
+    assert 0 == saved.code, saved.transcript
+    team.install("--use-provider-auth-file")
     claims = json.loads(login)["tokens"]["access_token"].split(".")[1]
     identities = (claims, "account-1", "user-1", "u@example.invalid")
     before = len(gateway.lines)
