@@ -199,7 +199,7 @@ MEASURING: Final = (
 )
 
 LOOKING: Final = (
-    row("The JSON is the truth.", skill("codex-fast-proxy", "Each verb prints one JSON object; lines before it are progress. Rely on that object")),
+    row("The JSON is the truth.", skill("codex-fast-proxy", "Each verb prints one JSON object; other lines are progress. Rely on that object")),
     row("Health and code are part of status and doctor.", Answer("status_ready", "healthy", value=True), Answer("status_ready", "runtime_matches", value=True), Answer("doctor_ready", "health.ok", value=True)),
     row("healthy=false ends the work until the cause is known.", skill(BEFORE, "`healthy` false in `status` or `doctor`: stop, and find the cause with `doctor` before you change anything"), Said(DIAGNOSES, "proxy_unhealthy", "doctor")),
     row("needs_restart after an update: restart the App, a new process, or `start` when it is safe.", Said(DIAGNOSES, "runtime_stale", "Run `codex-fast-proxy start`"), Answer("status_pending", "needs_restart", value=True),

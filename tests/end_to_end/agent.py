@@ -46,8 +46,11 @@ class Outcome:
 
     @property
     def json(self) -> Answer:
-        """The object that the command printed; the lines before it, if any, are its progress."""
-        answer: Answer = json.loads(re.split(r"^(?=\{$)", self.text, maxsplit=1, flags=re.MULTILINE)[-1])
+        """The object that the command printed; Codex mixes it with the lines of its progress."""
+        start = re.search(r"^\{$", self.text, re.MULTILINE)
+        assert start is not None, self.text
+        answer: Answer
+        answer, _ = json.JSONDecoder().raw_decode(self.text, start.start())
         return answer
 
 
@@ -69,12 +72,15 @@ class Skill:
         row = next(line for line in self.page.splitlines() if line.startswith(f"| {intent}"))
         commands: list[str] = []
         for span in _SPAN.findall(row.split("|")[2]):
-            commands.append(f"{commands[-1].split()[0]} {span}" if span.startswith("--") else span)
+            if span.startswith("--"):
+                commands.append(f"{commands[-1].split()[0]} {span}")
+            elif span.split()[0] in COMMANDS:
+                commands.append(span)
         return commands
 
     def run(self, command: str, because: str = "") -> Running:
         """Run a command with the flag that the page adds to each; if it is not found, try the places on the page."""
-        words = f"{command} {self._flag()}"
+        words = command if "--format" in command else f"{command} {self._flag()}"
         outcome = yield Step(f"{self.program} {words}", because)
         for place in self._places() if outcome.code == _NOT_FOUND else ():
             self.program = place
