@@ -35,6 +35,7 @@ def line(at: datetime, number: int, **fields: Any) -> dict[str, Any]:
         "status": 200,
         "duration_ms": 4200.0,
         "first_byte_ms": 420.0,
+        "first_output_ms": 910.0,
         "upstream_ms": 400.0,
         "eligible": True,
         "model": FAST,
@@ -76,6 +77,7 @@ def past(base: str, until: datetime, turns: int = 64) -> list[dict[str, Any]]:
         fields: dict[str, Any] = {
             "model": SLOW if number % 5 == 4 else FAST,
             "first_byte_ms": round(first, 1),
+            "first_output_ms": round(1.9 * first + slower * 160, 1),
             "upstream_ms": round(first * 0.94, 1),
             "duration_ms": round(first + slower * tokens * chance.uniform(9, 13), 1),
             "usage": usage,
@@ -93,6 +95,7 @@ def past(base: str, until: datetime, turns: int = 64) -> list[dict[str, Any]]:
             lines.append(models(at - timedelta(seconds=4), 1000 + number, base))
     limited = {
         "status": 429,
+        "first_output_ms": None,
         "response_service_tier": None,
         "usage": None,
         "duration_ms": 212.4,

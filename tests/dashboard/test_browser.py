@@ -181,8 +181,8 @@ def test_the_past_is_shown(watched: Watched, busy_home: Machine) -> None:
     assert "GET" not in (page.locator("#requests").text_content() or "")
     assert "install" in (page.locator("#journal").text_content() or "")
     label = page.locator("svg.chart").first.get_attribute("aria-label") or ""
-    assert re.match(r"First byte of 64 responses over time\. priority: median \d+ ms of 46", label)
-    assert 64 == page.locator("svg.chart").first.locator(".mark").count()
+    assert re.match(r"First output of 63 responses over time\. priority: median \d+ ms of 46", label)
+    assert 63 == page.locator("svg.chart").first.locator(".mark").count()
 
 
 def test_the_sums_are_shown(watched: Watched, busy_home: Machine) -> None:

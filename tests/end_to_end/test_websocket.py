@@ -74,7 +74,7 @@ def test_a_turn_over_websocket_gets_the_tier(speaking: Speaking, provider: str) 
     (turn,) = [turn for turn in turns if turn["eligible"]]
     fields = ("status", "service_tier_after", "service_tier_injected", "response_service_tier", "error_type")
     assert [200, "priority", True, "priority", None] == [turn[name] for name in fields]
-    assert 0 < turn["first_byte_ms"] <= turn["duration_ms"]
+    assert 0 < turn["first_byte_ms"] <= turn["first_output_ms"] <= turn["duration_ms"]
     assert (handshake.header("thread-id") or handshake.header("thread_id")) == turn["session"]  # 0.130: thread_id
 
 

@@ -137,6 +137,9 @@ def test_the_final_event_decides(tmp_path: Path, coding: bytes) -> None:
     for name, case in cases.items():
         if case.name in {"completed", "incomplete", "failed"}:
             assert ("priority", 7) == (lines[name]["response_service_tier"], lines[name]["usage"]["output_tokens"])
+        first = lines[name]["first_output_ms"]
+        assert (b'.delta"' in case.body) == (first is not None)
+        assert first is None or lines[name]["first_byte_ms"] <= first <= lines[name]["duration_ms"]
 
 
 @asynchronous

@@ -24,6 +24,7 @@ _NOTHING: Final = ResponseFacts(None, None)
 class LogLine(msgspec.Struct, kw_only=True):
     """One line of the request log. Durations are milliseconds since the head arrived.
 
+    first_output_ms  to the first event of a stream with a part of the output
     upstream_ms     from sending the request to the response's head
     kind            of a model request; see `core.traffic.kinds.Kind`
     service_tier_*  before: as the client sent it; after: as the worker sent it; rule: the user's one that decided, or
@@ -41,6 +42,7 @@ class LogLine(msgspec.Struct, kw_only=True):
     status: int | None = None
     duration_ms: float | None = None
     first_byte_ms: float | None = None
+    first_output_ms: float | None = None
     upstream_ms: float | None = None
     eligible: bool = False
     kind: str | None = None
@@ -102,6 +104,7 @@ class LogLineBuilder:
             request_id=f"{self._id_prefix}{record.number:08x}",
             duration_ms=_milliseconds(record.began_at, record.ended_at),
             first_byte_ms=_milliseconds(record.began_at, record.first_byte_at),
+            first_output_ms=_milliseconds(record.began_at, record.output_at),
             upstream_ms=_milliseconds(record.sent_at, record.response_at),
             session=record.session,
             usage=None if facts is None else facts.usage,

@@ -62,3 +62,8 @@ class RequestRecord:
         if self.observer is not None:
             for piece in pieces:
                 self.observer.feed(piece)
+
+    @property
+    def output_at(self) -> float | None:
+        """When the first part of the output came; None without a stream that was observed."""
+        return None if self.observer is None else self.observer.output_at

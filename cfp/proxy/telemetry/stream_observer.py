@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from functools import lru_cache
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from cfp.proxy.http.messages import ResponseHead
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
 _MAX_TEXT: Final = 4 * 1024 * 1024
 _TAIL: Final = 8 * 1024  # for an error event, which is small
 _MEMBER: Final = b'"response":'
+# An event with a part of the output: of a text, of a reasoning summary, or of a tool's arguments. The mark alone may
+# end any text.
+_OUTPUT_MARK: Final = b'.delta"'
+_CUT: Final = len(_OUTPUT_MARK) - 1  # bytes of the mark that the piece before may have
+_OUTPUT: Final = re.compile(rb'"type": ?"response\.[a-z_.]{1,64}\.delta"')
 # Longer than the text before that member: `data: {"type":"response.incomplete","sequence_number":12,`.
 _OVERLAP: Final = 256
 _CODINGS: Final = frozenset({b"gzip", b"x-gzip", b"deflate", b"zstd"})
@@ -29,9 +36,11 @@ class StreamObserver:
 
     is_event   an event stream, else one JSON object
     is_opaque  the body could not be decoded: nothing is known of it
+    output_at  when the first part of the output came, by the monotonic clock; None before, and without a stream
     """
 
     is_opaque = False
+    output_at: float | None = None
     _overlap = b""
     _size = 0
     _tail_size = 0
@@ -88,6 +97,9 @@ class StreamObserver:
             self._open = False
             piece = piece[end:]
         window = self._overlap + piece if self._overlap else piece
+        # The quote first: it tells apart nearly all pieces of a byte, and a search takes longer than all else here.
+        if self.output_at is None and b'"' in piece and window.find(_OUTPUT_MARK, -len(piece) - _CUT) >= 0:
+            self.output_at = monotonic() if _OUTPUT.search(window) else None
         at = window.rfind(_MEMBER)
         if at < 0:
             self._overlap = window[-_OVERLAP:]

@@ -29,7 +29,15 @@ CONTRACT = {
     *("ts", "request_id", "method", "path", "status", "duration_ms", "eligible"),
     *("service_tier_before", "service_tier_after", "service_tier_injected", "service_tier_policy"),
     *("service_tier_effective_policy", "stream", "json_error", "response_content_type", "error_type"),
-    *("first_byte_ms", "upstream_ms", "response_service_tier", "usage", "transport", "settings_generation"),
+    *(
+        "first_byte_ms",
+        "first_output_ms",
+        "upstream_ms",
+        "response_service_tier",
+        "usage",
+        "transport",
+        "settings_generation",
+    ),
     *(
         "model",
         "upstream_base",
@@ -68,6 +76,7 @@ def test_a_line_has_the_fields_of_the_contract() -> None:
     entry.wall_time, entry.status, entry.content_type = 1_700_000_000.5, 200, b"text/event-stream"
     entry.observer = StreamObserver(sse=True)
     entry.observer.feed(COMPLETED)
+    entry.observer.output_at = 2.5
     (line,) = encode([LINES.build(entry)]).splitlines()
     fields = json.loads(line)
     assert set(fields) == CONTRACT
@@ -78,6 +87,7 @@ def test_a_line_has_the_fields_of_the_contract() -> None:
         "path": "/v1/models",
         "duration_ms": 2000.0,
         "first_byte_ms": 1000.0,
+        "first_output_ms": 1500.0,
         "upstream_ms": 250.0,
         "response_service_tier": "flex",
         "service_tier_policy": "auto",

@@ -62,6 +62,42 @@ def test_byte_by_byte() -> None:
     assert facts_of([bytes([byte]) for byte in text]) == expected("completed")
 
 
+OUTPUTS = ("output_text", "reasoning_summary_text", "function_call_arguments", "custom_tool_call_input")
+BEFORE = (
+    b'data: {"type":"response.created","response":{"instructions":"a.delta","id":"b.delta"}}\n\n',
+    b'event: response.output_item.added\ndata: {"type":"response.output_item.added","item":{"id":"c.delta"}}\n\n',
+    b'data: {"text":"\\"type\\":\\"response.output_text.delta\\""}\n\n',
+    b": ping\n\n",
+)
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+@pytest.mark.parametrize("colon", [b":", b": "])
+@pytest.mark.parametrize("cut", [1, 7, 1 << 20])
+def test_the_first_output_is_timed(kind: str, colon: bytes, cut: int) -> None:
+    """The first event with a part of the output counts, however it is cut; a text that looks like one does not."""
+    observer = StreamObserver(sse=True)
+
+    def feed(text: bytes) -> None:
+        for start in range(0, len(text), cut):
+            observer.feed(text[start : start + cut])
+
+    feed(b"".join(BEFORE))
+    assert observer.output_at is None
+    feed(b'data: {"type"%b"response.%b.delta","delta":"Hi"}\n\n' % (colon, kind.encode()))
+    first = observer.output_at
+    assert first is not None
+    feed(b'data: {"type":"response.output_text.delta","delta":"!"}\n\n')
+    assert first == observer.output_at
+
+
+def test_a_response_without_a_stream_has_no_first_output() -> None:
+    """A whole JSON response comes at once."""
+    observer = StreamObserver(sse=False)
+    observer.feed(b'{"output":[],"x":{"type":"response.output_text.delta"}}')
+    assert observer.output_at is None
+
+
 def test_memory_is_bounded() -> None:
     """An event larger than the limit is neither reported nor kept."""
     observer = StreamObserver(sse=True)

@@ -48,8 +48,8 @@ function offer(select, every, names, label) {
   select.value = value;
 }
 
-/** The controls, once; `changed` is called at each choice. The result brings their names up to date. */
-export function controls(place, changed) {
+/** The controls, once, and `more` behind them; `changed` is called at each choice. The result brings their names up to date. */
+export function controls(place, changed, more) {
   const list = (name, label) => h("select", { "aria-label": label, onchange: (event) => { chosen[name] = event.target.value; changed(); } });
   const session = list("session", "Session");
   const model = list("model", "Model");
@@ -63,7 +63,7 @@ export function controls(place, changed) {
   const failed = h("button", { type: "button", class: "quiet", "aria-pressed": "false", onclick: () => { chosen.failed = !chosen.failed; failed.setAttribute("aria-pressed", String(chosen.failed)); changed(); } }, "Failures only");
   const all = h("button", { type: "button", class: "quiet", onclick: clear }, "Clear");
   place.addEventListener("keydown", (event) => { if (event.key === "Escape" && isNarrowed()) clear(); });
-  fill(place, search, session, model, failed, all);
+  fill(place, search, session, model, failed, all, more);
   return (lines) => {
     place.hidden = lines.length === 0;
     all.hidden = !isNarrowed();

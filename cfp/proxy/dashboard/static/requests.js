@@ -44,7 +44,8 @@ const COLUMNS = [
   { head: "Tier sent", cell: sent },
   { head: "Echoed", kind: "wide", cell: (line) => (line.response_service_tier === null ? null : long(line.response_service_tier)) },
   { head: "Ending", cell: ended },
-  { head: "First byte", kind: "number wide", cell: (line) => time(line.first_byte_ms) },
+  { head: "First byte", kind: "number widest", cell: (line) => time(line.first_byte_ms) },
+  { head: "First output", kind: "number wide", cell: (line) => time(line.first_output_ms) },
   { head: "Whole", kind: "number", cell: (line) => time(line.duration_ms) },
   { head: "Tokens in", kind: "number widest", cell: (line) => tokens(line, "input_tokens") },
   { head: "Out", kind: "number wide", cell: (line) => tokens(line, "output_tokens") },
@@ -113,9 +114,9 @@ function summary(lines) {
   const number = isNarrowed() ? `${count(lines.length)} of the last ${plural(last.length, "request")}` : `The last ${plural(lines.length, "request")}`;
   const parts = [
     h("span", { role: "status" }, number, failed.length > 0 && [", ", h("strong", { class: "bad" }, `${count(failed.length)} failed`), ", most recently ", when(failed.at(-1).ts)]),
-    ...[["First byte", times(ran, "first_byte_ms")], ["Whole", times(ran, "duration_ms")]].map(([name, text]) => text && h("span", {}, `${name}: ${text}`)),
+    ...[["First byte", times(ran, "first_byte_ms")], ["First output", times(ran, "first_output_ms")], ["Whole", times(ran, "duration_ms")]].map(([name, text]) => text && h("span", {}, `${name}: ${text}`)),
   ];
-  return h("div", { class: "summary" }, parts, lines.length > 0 && downloads("requests", () => lines.toReversed().map(flat)));
+  return h("div", { class: "summary" }, parts);
 }
 
 /** A line with its token counts beside its other fields, for a file. */
@@ -125,7 +126,7 @@ function flat({ usage, ...line }) {
 
 function show() {
   const body = bodyOf("requests");
-  offer ??= controls(document.querySelector("#requests .controls"), show);
+  offer ??= controls(document.querySelector("#requests .controls"), show, downloads("requests", () => last.filter(matches).toReversed().map(flat)));
   offer(last);
   document.body.dataset.requests = last.length ? "some" : "none";
   if (last.length === 0) {

@@ -1,15 +1,13 @@
-// First byte and duration of the last responses over time, by tier.
+// First output and duration of the last responses over time, by tier.
 
 import { chart } from "./chart.js";
 import { bodyOf, fill, h } from "./dom.js";
 import { clock, count, duration, median } from "./format.js";
 import { empty, swatch, tierClass, tierName } from "./parts.js";
 
-const CHARTS = [
-  ["first_byte_ms", "First byte"],
-  ["duration_ms", "Whole response"],
-];
-
+const OUTPUT = ["first_output_ms", "First output"];
+const BYTE = ["first_byte_ms", "First byte"];
+const WHOLE = ["duration_ms", "Whole response"];
 const BESIDE = 720; // pixels from which the charts stand beside each other
 const GAP = 44;
 
@@ -53,11 +51,17 @@ function widthOf(panel) {
   return Math.floor(panel >= BESIDE ? (panel - GAP) / 2 : panel);
 }
 
+/** The first output, or the first byte where most lines lack that, as those of earlier versions do. */
+function first(lines) {
+  const have = ([field]) => lines.filter((line) => line[field] > 0).length;
+  return 2 * have(OUTPUT) >= have(BYTE) ? OUTPUT : BYTE;
+}
+
 export function times(lines) {
   last = lines;
   const body = bodyOf("times");
   width = widthOf(body.clientWidth);
-  const charts = CHARTS.map(([field, title], index) => one(lines, field, title, index)).filter(Boolean);
+  const charts = [first(lines), WHOLE].map(([field, title], index) => one(lines, field, title, index)).filter(Boolean);
   fill(body, charts.length ? [h("div", { class: "charts" }, charts), h("p", { class: "note" }, "Each mark is one response, and each line is a tier's median. The tiers cannot be compared here, because models, prompts and times of day differ.")] : empty("No response yet: times appear with the first response."));
 }
 

@@ -111,6 +111,7 @@ export const FIELDS = [
   ["service_tier_policy", "Policy"],
   ["service_tier_effective_policy", "Policy in effect"],
   ["first_byte_ms", "First byte"],
+  ["first_output_ms", "First output"],
   ["upstream_ms", "Response headers"],
   ["duration_ms", "Duration"],
   ["stream", "Streamed"],
@@ -120,7 +121,7 @@ export const FIELDS = [
   ["eligible", "Inspected for a tier"],
   ["settings_generation", "Settings version"],
 ];
-export const TIMES = new Set(["first_byte_ms", "upstream_ms", "duration_ms"]);
+export const TIMES = new Set(["first_byte_ms", "first_output_ms", "upstream_ms", "duration_ms"]);
 export const ADDED_FIELDS = new Set(["purpose", "outcome", "named_otherwise"]);
 export const KIND = {
   turn: "turn",
