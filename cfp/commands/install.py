@@ -13,6 +13,7 @@ from cfp.commands.rehearsal import check_machine, rehearse
 from cfp.commands.route_flags import (
     add_catalogue_argument,
     add_clear_argument,
+    add_codex_key_argument,
     add_rate_limit_argument,
     add_route_arguments,
 )
@@ -49,6 +50,7 @@ EXAMPLES = (
     ("--start", "verify the provider, start the proxy, switch Codex"),
     ("--start --provider relay --activate-provider", "switch this provider and make it Codex's own choice"),
     ("--start --use-provider-auth-file", "send the key that prepare-chatgpt-login --apply keeps"),
+    ("--start --codex-key-env RELAY_KEY", "have Codex send that variable's key, also signed in with ChatGPT"),
     ("--start --service-tier-policy inject_missing", "priority for every request that names no tier"),
     ("--prepare-only --upstream-base https://relay.example/v1", "save settings for later; Codex stays as it is"),
 )
@@ -70,6 +72,7 @@ class Args:
     upstream_api_key_env: str | None
     use_provider_auth_file: bool
     clear_upstream_auth: bool
+    codex_key_env: str | None
     pass_rate_limits: bool | None
     catalogue: bool | None
     no_verify: bool
@@ -90,6 +93,7 @@ class Args:
             upstream_api_key_env=self.upstream_api_key_env,
             use_provider_auth_file=self.use_provider_auth_file,
             clear_upstream_auth=self.clear_upstream_auth,
+            codex_key_env=self.codex_key_env,
             pass_rate_limits=self.pass_rate_limits,
             catalogue=self.catalogue,
         )
@@ -114,6 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--service-tier", metavar="TIER", help="the tier to inject (default: priority)")
     add_route_arguments(parser, default_url="its base_url in config.toml")
     add_clear_argument(parser)
+    add_codex_key_argument(parser)
     add_rate_limit_argument(parser)
     add_catalogue_argument(parser)
     parser.add_argument("--no-verify", action="store_true", help="do not try the provider with a request first")
@@ -139,11 +144,11 @@ def run(args: Args, host: Host) -> Result:
     facts = host.survey(address, ask_codex=True, settled=not args.dry_run)
     rehearsal = rehearse(host, facts, args.request(), verified=not args.no_verify)
     if args.dry_run:
-        return Result(status="planned", fields=_planned(facts, rehearsal.plan))
+        return Result(status="planned", fields=_planned(rehearsal.plan))
     verification = (
         skipped_verification(host, facts, rehearsal.plan.settings)
         if rehearsal.request is None
-        else send(host, facts, rehearsal.request, args.verify_timeout)
+        else send(host, rehearsal.plan.facts, rehearsal.request, args.verify_timeout)
     )
     with locked(host.journal, "install", LOCK_TIMEOUT_S) as (lease, _):
         facts = host.survey(address, ask_codex=True, settled=True)
@@ -226,9 +231,9 @@ def _read_back(host: Host, lease: Lease, plan: InstallPlan, facts: Facts, answer
     return "corrected"
 
 
-def _planned(facts: Facts, plan: InstallPlan) -> dict[str, Any]:
+def _planned(plan: InstallPlan) -> dict[str, Any]:
     return {
-        **route_and_auth(facts, plan.settings),
+        **route_and_auth(plan.facts, plan.settings),
         "from_state": plan.from_state,
         "to_state": plan.to_state,
         "worker": plan.worker,

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass
 
 from cfp.advice import quoted
+from cfp.audience import is_agents
 from cfp.commands.command import Command
 from cfp.commands.settle import settle
 from cfp.commands.verification import codex_files
@@ -89,9 +90,9 @@ def run(args: Args, host: Host) -> Result:
 
 
 def _may_ask(args: Args, host: Host) -> bool:
-    """Whether a person at a terminal, who wants a key saved and has named none, can be asked for it."""
+    """Whether a person at a terminal, and no agent at a terminal of its own, can be asked for a key to save."""
     is_named = args.from_stdin or args.from_env is not None or args.source_auth_key is not None
-    return args.apply and not is_named and host.has_user()
+    return args.apply and not is_named and host.has_user() and not is_agents(host.environ)
 
 
 def _look(

@@ -41,6 +41,6 @@ def rehearse(host: Host, facts: Facts, request: RouteRequest, *, verified: bool)
     plan = plan_install(facts, request)
     check_changes(host.journal, plan.changes)
     if verified and plan.changed_route:
-        return Rehearsal(plan=plan, request=candidate_request(host, facts, plan.settings))
-    skipped_verification(host, facts, plan.settings)
+        return Rehearsal(plan=plan, request=candidate_request(host, plan.facts, plan.settings))
+    skipped_verification(host, plan.facts, plan.settings)
     return Rehearsal(plan=plan, request=None)

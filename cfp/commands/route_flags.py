@@ -95,6 +95,23 @@ def add_clear_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_codex_key_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the flag that has Codex itself send a variable's key, and its opposite."""
+    parser.add_argument(
+        "--codex-key-env",
+        metavar="NAME",
+        help="have Codex itself send the key of this variable, also signed in with ChatGPT: sets env_key and "
+        "requires_openai_auth of the provider in config.toml until the uninstall; no copy of the key is kept",
+    )
+    parser.add_argument(
+        "--no-codex-key-env",
+        dest="codex_key_env",
+        action="store_const",
+        const="",
+        help="give these two keys back as they were",
+    )
+
+
 def add_catalogue_argument(parser: argparse.ArgumentParser) -> None:
     """Declare the flag that has Codex read its catalogue of models at the proxy, and its opposite."""
     parser.add_argument(

@@ -204,6 +204,11 @@ def _validate_fast(settings: Settings) -> None:
             raise Refused("invalid_settings", field=name, reason="it must be a number from 1 on")
 
 
+def is_variable(name: str) -> bool:
+    """Whether a text can be the name of an environment variable."""
+    return _ENV_NAME.match(name) is not None
+
+
 def validate(settings: Settings) -> Settings:
     """Return the settings if the worker can serve every value; raises Refused with the field's own code."""
     if not settings.provider:
@@ -218,7 +223,7 @@ def validate(settings: Settings) -> Settings:
         raise Refused("invalid_settings", field="service_tier", reason="it must be a lower-case word")
     _validate_fast(settings)
     env = settings.upstream_api_key_env
-    if env is not None and not _ENV_NAME.match(env):
+    if env is not None and not is_variable(env):
         raise Refused("invalid_env_name")
     if env is not None and settings.upstream_api_key_file:
         raise Refused("two_auth_sources")

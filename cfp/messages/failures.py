@@ -102,7 +102,7 @@ FAILURES: Final[dict[FailureCode, Message]] = {
     "chatgpt_login_not_sent": Message(
         "Codex would send its own login to {provider}. Only Codex may send it, so the provider "
         "was not tried.",
-        f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the provider's own key, then `{CLI} {{change}} --use-provider-auth-file`. "
+        f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the provider's own key, then `{CLI} {{change}} --use-provider-auth-file`{{or_codex}}. "
         "If the provider accepts ChatGPT logins, pass --no-verify."),
     "saved_key_unused": Message(
         "Codex would send its own login to {provider}. Only Codex may send it, so the provider was not tried. The provider's own key is "
@@ -173,6 +173,11 @@ FAILURES: Final[dict[FailureCode, Message]] = {
 }
 # fmt: on
 
+# Where the provider's table can name a variable.
+OR_CODEX: Final = (
+    f"; or `{CLI} install --start{{provider_flag}} --codex-key-env NAME` with the name of a variable whose key Codex itself is to send, "
+    "so that no copy is kept"
+)
 _SAVE: Final = f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the right key"
 # fmt: off
 # By the location of the key (host/provider/keys.py), "" for none: the key in words, and the way to mend it, a clause.

@@ -43,6 +43,7 @@ RefusalCode = Literal[
     "nothing_asked",
     "source_key_unknown",
     "no_key_entered",
+    "codex_key_not_settable",
     "source_key_short_lived",
     "port_in_use",
     "file_not_editable",
@@ -195,10 +196,13 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "No key for {provider} was found: {place}.",
         f"Run `{CLI} prepare-chatgpt-login{{provider_flag}} --from-stdin --apply` and enter the key; or "
         f"`{CLI} prepare-chatgpt-login{{provider_flag}} --from-env NAME --apply` with the name of a variable that has it; or "
-        f"`{CLI} prepare-chatgpt-login{{provider_flag}} --source-auth-key NAME --apply` with its name in auth.json."),
+        f"`{CLI} prepare-chatgpt-login{{provider_flag}} --source-auth-key NAME --apply` with its name in auth.json{{or_codex}}."),
     "no_key_entered": Message(
         "The standard input had no key for the saved upstream {name}. Nothing was changed.",
         "Repeat the command with --from-stdin, and enter the key when it asks, or pass the key in by a pipe."),
+    "codex_key_not_settable": Message(
+        "Codex cannot be given a variable with the key of {provider}: {reason}. Nothing was changed.",
+        f"Run `{CLI} prepare-chatgpt-login --from-stdin --apply` and enter the key, then `{CLI} install --start --use-provider-auth-file`."),
     "source_key_short_lived": Message(
         "The auth.command of {provider} returns a short-lived key, so a saved key would soon stop working.",
         "There is nothing to do: Codex sends that key with every login."),

@@ -249,6 +249,7 @@ COMMANDS = (
     Command("install over an older worker",    plain,    (INSTALL, new_code, edit_by_codex), INSTALL),
     Command("install beside the right worker", plain,    (INSTALL, LATER),   INSTALL),
     Command("install --no-catalogue",          plain,    (CATALOGUE,),       f"{INSTALL} --no-catalogue"),
+    Command("install --codex-key-env",         plain,    (INSTALL,),         f"{INSTALL} --codex-key-env OTHER_KEY"),
     Command("set-upstream",                    plain,    (INSTALL,),         SET),
     Command("set-upstream --restart",          plain,    (INSTALL,),         f"{SET} --restart"),
     Command("fast add --restart",              plain,    (INSTALL,),         RULE),

@@ -50,6 +50,11 @@ class App:
         assert turn["status"] == "completed", turn
         return "".join(item["text"] for item in items if item["type"] == "agentMessage")
 
+    def auth_method(self) -> str | None:
+        """Return how the App is signed in, as it shows it."""
+        answer = self._ask("getAuthStatus", {"includeToken": False, "refreshToken": False})
+        return answer["authMethod"]  # type: ignore[no-any-return]  # JSON
+
     def _ask(self, method: str, params: Json) -> Json:
         self._number += 1
         number = self._number

@@ -9,7 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tests.end_to_end.harness import KEY_ENV, api_key_login, chatgpt_login, login_config, relay_config
+from tests.end_to_end.harness import (
+    KEY_ENV,
+    api_key_login,
+    built_in_config,
+    chatgpt_login,
+    login_config,
+    relay_config,
+)
 from tests.homes.acts import Acts, Half, killed
 from tests.lifecycle.block import KEY, PORT, Block
 from tests.staged import in_a_child
@@ -371,6 +378,11 @@ REFUSED: Final[dict[str, Scenario | str]] = {
         arrange=_key_to_enter,
         asks=_PREPARE,
         words=lambda _: {"NAME": KEY_ENV},
+    ),
+    "codex_key_not_settable": Scenario(
+        arrange=lambda place: place.lay_out(built_in_config(place.upstream.base_url), chatgpt_login()),
+        asks=("install", "--start", "--codex-key-env", KEY_ENV),
+        again=("--no-codex-key-env",),
     ),
     "provider_auth_invalid": Scenario(
         arrange=_do(_split, _write(SAVED_KEY, "{")), asks=_PREPARE, by_hand=_lose(SAVED_KEY), hand_first=True

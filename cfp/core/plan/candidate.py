@@ -52,6 +52,7 @@ class RouteRequest:
     upstream_api_key_env: str | None = None
     use_provider_auth_file: bool = False
     clear_upstream_auth: bool = False
+    codex_key_env: str | None = None  # "": Codex's own keys of config.toml go
     pass_rate_limits: bool | None = None
     catalogue: bool | None = None
     service_tier_rules: tuple[str, ...] | None = None
@@ -80,7 +81,11 @@ def check_key(facts: Facts, settings: Settings) -> None:
 
 def candidate_settings(facts: Facts, request: RouteRequest, target: Target) -> Settings:
     """Return the settings that the request leads to; raises Refused where they cannot be served."""
-    sources = (request.upstream_api_key_env is not None, request.use_provider_auth_file, request.clear_upstream_auth)
+    sources = (
+        request.upstream_api_key_env is not None,
+        request.use_provider_auth_file,
+        request.clear_upstream_auth or bool(request.codex_key_env),  # which is a way of passing on what Codex sends
+    )
     if sum(sources) > 1:
         raise UsageError("two_auth_sources")
     recorded = facts.recorded_settings

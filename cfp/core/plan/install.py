@@ -33,7 +33,8 @@ from cfp.core.state import State, state_of, uses_proxy
 from cfp.core.unrecorded import find_unrecorded_proxy
 from cfp.core.verdict.loading import check_loading
 from cfp.core.verdict.route import check_override
-from cfp.errors import Refused
+from cfp.core.wire.codex_key import codex_keys, kept_variable, with_keys
+from cfp.errors import Refused, UsageError
 from journal.values import ABSENT, FileChange, KeyEdit, KeyPath, Unmergeable
 
 BACKUPS_KEPT = 5
@@ -43,6 +44,7 @@ BACKUPS_KEPT = 5
 class InstallPlan:
     """The whole effect of an install.
 
+    facts          the home as Codex reads it afterwards, as far as the provider's key is concerned
     changes        in the order of swapping; config.toml last, so that Codex never points at a proxy that is not there
     prune          backups beyond the newest five, removed after the commit
     changed_route  URL, tier, policy or auth differ from the saved ones, or none are saved
@@ -50,6 +52,7 @@ class InstallPlan:
 
     target: Target
     settings: Settings
+    facts: Facts
     changes: tuple[FileChange, ...]
     worker: WorkerAction
     hook: HookPlan | None
@@ -72,6 +75,9 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
     target = choose_provider(doc, request.provider, activate=request.activate_provider)
     if not request.prepare_only:
         check_override(facts, target.provider)
+    own_keys = codex_keys(doc, target.provider, _variable_of_codex(facts, request, doc, target))
+    is_ours = bool(own_keys) or kept_variable(facts, doc, target.provider) is not None
+    planned = with_keys(facts, target.provider, own_keys, doc) if is_ours else facts
     settings = candidate_settings(facts, request, target)
     if request.port is None and facts.candidate is not None:  # where it leaves a port that it shares
         settings = validate(replace(settings, port=facts.candidate.port))
@@ -79,13 +85,18 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
     catalog = own_catalog(doc, settings)
     from_state = state_of(facts)
     action = WorkerAction.NONE if request.prepare_only else worker_action(facts, settings, facts.candidate)
-    changed_route = route_changed(facts, settings, doc)
+    changed_route = route_changed(facts, settings, doc) or planned.config.root != facts.config.root
     if request.prepare_only:
+        if request.codex_key_env is not None:
+            raise UsageError(
+                "usage", reason="--codex-key-env changes config.toml, and --prepare-only leaves it as it is"
+            )
         if uses_proxy(facts) and settings != facts.settings:
             raise Refused("already_enabled")
         return InstallPlan(
             target=target,
             settings=settings,
+            facts=facts,
             changes=(settings_change(facts, settings),),
             worker=action,
             hook=None,
@@ -97,11 +108,12 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
             from_state=from_state,
             to_state=State.PREPARED,
         )
-    draft = _draft(facts, baseline, doc, target, settings, catalog)
+    draft = _draft(facts, baseline, doc, target, settings, own_keys, catalog)
     new_backup = None if draft.backup is None or _is_recorded(facts, draft.backup) else draft.backup
     return InstallPlan(
         target=target,
         settings=settings,
+        facts=planned,
         changes=_changes(draft),
         worker=action,
         hook=draft.hook,
@@ -109,10 +121,18 @@ def plan_install(facts: Facts, request: RouteRequest) -> InstallPlan:
         prune=prune_backups(facts, new_backup),
         changed_route=changed_route,
         warnings=_warnings(doc, target, opted_out=facts.opted_out),
-        route_warnings=(*route_warnings(facts, settings), *catalogue_warnings(facts, doc, settings)),
+        route_warnings=(*route_warnings(planned, settings), *catalogue_warnings(facts, doc, settings)),
         from_state=from_state,
         to_state=State.ENABLED,
     )
+
+
+def _variable_of_codex(facts: Facts, request: RouteRequest, doc: Mapping[str, Any], target: Target) -> str | None:
+    """Return the variable whose key Codex is to send itself; a flag for another key takes ours away."""
+    others = (request.upstream_api_key_env, request.use_provider_auth_file, request.clear_upstream_auth)
+    if request.codex_key_env is not None or any(others):
+        return request.codex_key_env or None
+    return kept_variable(facts, doc, target.provider)
 
 
 def _baseline(facts: Facts, request: RouteRequest) -> Baseline:
@@ -145,11 +165,17 @@ class _Draft:
 
 
 def _draft(
-    facts: Facts, baseline: Baseline, doc: Mapping[str, Any], target: Target, settings: Settings, catalog: str | None
+    facts: Facts,
+    baseline: Baseline,
+    doc: Mapping[str, Any],
+    target: Target,
+    settings: Settings,
+    own_keys: tuple[tuple[KeyPath, Any], ...],
+    catalog: str | None,
 ) -> _Draft:
     hooks_after, hook = plan_hook(facts, baseline)
     content = baseline.config.content
-    keys = _own_keys(facts, doc, target, settings, hook)
+    keys = [*_own_keys(facts, doc, target, settings, hook), *own_keys]
     if catalog is not None:
         keys.append((catalog_key(target.provider), catalog))
     edits = tuple(config_toml.edit_for(content, path, value) for path, value in keys)

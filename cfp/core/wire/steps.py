@@ -9,9 +9,10 @@ from cfp.core.identities import Identity, ProviderAuth, provider_auth
 from cfp.core.provider import active_provider
 from cfp.core.settings import Settings
 from cfp.core.state import is_enabled
+from cfp.core.wire.codex_key import may_set
 from cfp.core.wire.identity import codex_identity
 from cfp.core.wire.key import key_available, sent_key, unsendable_key
-from cfp.messages.failures import KEY_REMEDIES, KEYS
+from cfp.messages.failures import KEY_REMEDIES, KEYS, OR_CODEX
 from cfp.messages.identities import FLAWS, IDENTITIES
 
 
@@ -33,6 +34,7 @@ def key_steps(facts: Facts, provider: str) -> dict[str, str]:
 
     provider_flag  that of `prepare-chatgpt-login` where it would choose another provider by itself
     key_flag       that of a key which the user enters, where Codex sends none that can be copied
+    or_codex       the way without a copy of the key; "" where the provider's table cannot have it
     change         the command that changes the route, without its flags: of an enabled home, else an install
     """
     settings = facts.recorded_settings
@@ -42,6 +44,7 @@ def key_steps(facts: Facts, provider: str) -> dict[str, str]:
     return {
         "provider_flag": flag,
         "key_flag": "" if _can_be_copied(facts, provider) else " --from-stdin",
+        "or_codex": OR_CODEX.format(provider_flag=flag) if may_set(facts.codex_config, provider) else "",
         "change": "set-upstream" if enabled else f"install --start{flag}",
     }
 
