@@ -49,6 +49,14 @@ def format_for(flag: str | None, environ: Mapping[str, str], *, terminal: bool) 
     return TEXT if terminal and not is_agents(environ) else JSON
 
 
+def shows_progress(flag: str | None, environ: Mapping[str, str], *, terminal: bool) -> bool:
+    """Whether stderr shows what a command waits for: to a person at a terminal who has not asked for JSON.
+
+    terminal  whether stderr is one; one that is dumb cannot move its cursor
+    """
+    return environ.get("TERM") != "dumb" and terminal and format_for(flag, environ, terminal=True) == TEXT
+
+
 def check_variable(flag: str | None, environ: Mapping[str, str]) -> None:
     """Raise UsageError for a CFP_FORMAT that names no format, where no flag decides."""
     named = environ.get(VARIABLE)

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 import cfp
 from cfp import signals
 from cfp.advice import called_as, completed, home_flag
-from cfp.audience import TEXT, check_variable, format_for
+from cfp.audience import TEXT, check_variable, format_for, shows_progress
 from cfp.commands import COMMANDS
 from cfp.commands.command import Command, ForegroundCommand, Outcome
 from cfp.commands.overview import overview
@@ -32,6 +32,7 @@ from cfp.host.disk import DISK
 from cfp.host.home import Host
 from cfp.host.reserve import with_room
 from cfp.host.system.windows import console_obeys_escapes
+from cfp.host.waiting import WaitingLine
 from cfp.host.worker.code_id import python_path
 from cfp.layout import known_default_home, locate
 from cfp.messages import CLI, Message, message
@@ -243,8 +244,7 @@ def _run(
     home = names.pop("codex_home")
     if not command.needs_home and not home and not environ.get("CODEX_HOME") and known_default_home(environ) is None:
         home = os.devnull  # a home that nothing can be in, and that the command does not look for
-    host = find(home, environ, python_path())
-    with _truth_about_interrupts(host):
+    with _watched(find(home, environ, python_path()), call) as host, _truth_about_interrupts(host):
         args = command.parse(names)
         if command.needs_sockets and host.is_walled:
             raise Refused("inside_sandbox")
@@ -265,6 +265,21 @@ def _run(
         return _stream(result, call)
     _answer(verb, result, call)
     return result.exit_code
+
+
+@contextmanager
+def _watched(host: Host, call: _Call) -> Iterator[Host]:
+    """Yield the host, which shows a person at a terminal what it waits for; nothing is shown after the block."""
+    err: TextIO | None = call.streams.err
+    watched = err is not None and err.isatty() and "--quiet" not in call.own_words
+    if not shows_progress(call.value("--format"), call.environ, terminal=watched):
+        yield host
+        return
+    line = WaitingLine(call.streams.err, call.environ)
+    try:
+        yield replace(host, waiting=line)
+    finally:
+        line.close()
 
 
 @contextmanager

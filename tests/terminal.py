@@ -43,26 +43,33 @@ def run_on_terminal(
     environ: Mapping[str, str],
     folder: Path,
     timeout: float = 60,
-    seen: Callable[[str, subprocess.Popen[bytes]], None] = lambda _output, _process: None,
+    answered: Callable[[str], bytes] = lambda _output: b"",
 ) -> OnTerminal:
-    """Run a program whose stdin, stdout and stderr are one terminal; `seen` gets the output after each piece of it.
+    """Run a program whose stdin, stdout and stderr are one terminal; one that does not end in time is killed.
 
-    A program that does not end in time is killed.
+    answered  returns the keys that are typed when the terminal has shown that much
     """
     pty, fcntl, termios = (posix_module(name) for name in ("pty", "fcntl", "termios"))
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     environ = {"TERM": "xterm-256color", **environ}
     process = subprocess.Popen(
-        [*command], cwd=folder, env=environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        [*command],
+        cwd=folder,
+        env=environ,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  so that ^C reaches it
     )
     os.close(theirs)
     output = b""
-    with os.fdopen(ours, "rb", buffering=0) as terminal, process:
+    with os.fdopen(ours, "r+b", buffering=0) as terminal, process:
         try:
             while piece := _read(terminal.fileno(), timeout):
                 output += piece
-                seen(output.decode(errors="replace"), process)
+                os.write(terminal.fileno(), answered(output.decode(errors="replace")))
             code = process.wait(timeout)
         finally:
             process.kill()

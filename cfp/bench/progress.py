@@ -1,18 +1,15 @@
-"""Shows the progress of a run on stderr: pair, phase, elapsed time; as a moving line on a terminal, else as lines."""
+"""The progress of a run: a wait for each trial, with its pair, its tier, its phase, and how the one before ended."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TextIO
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Protocol
 
 from cfp.bench.sample import Sample
 from cfp.bench.timed_request import Phase
 from cfp.bench.workload import Trial
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
+from cfp.host.waiting import Wait, Waiting
 
 
 class Progress(Protocol):
@@ -24,59 +21,31 @@ class Progress(Protocol):
 
 
 @contextmanager
-def progress_on(stream: TextIO, pairs: int, *, clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
-    """Yield the display for `pairs` pairs on this stream."""
-    if not stream.isatty():
-        yield PlainProgress(stream, pairs, clock)
-        return
-    from rich.console import Console  # noqa: PLC0415 - 100 ms that only a terminal needs
-    from rich.progress import Progress as Bar  # noqa: PLC0415
-    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Bar(*columns, console=Console(file=stream), transient=True) as bar:
-        yield _TerminalProgress(bar, pairs)
+def progress_on(waiting: Waiting, pairs: int, timeout: float) -> Iterator[Progress]:
+    """Yield the progress of `pairs` pairs, whose trials may take `timeout` seconds each."""
+    with ExitStack() as waits:
+        yield _Trials(waiting, waits, pairs, timeout)
 
 
-class PlainProgress:
-    """One line for each phase."""
-
-    def __init__(self, stream: TextIO, pairs: int, clock: Callable[[], float]) -> None:
-        self._stream = stream
+class _Trials:
+    def __init__(self, waiting: Waiting, waits: ExitStack, pairs: int, timeout: float) -> None:
+        self._waiting = waiting
+        self._waits = waits
         self._pairs = pairs
-        self._clock = clock
-        self._began = clock()
+        self._timeout = timeout
+        self._wait: Wait | None = None
+        self._last = ""
 
     def phase(self, trial: Trial, phase: Phase) -> None:
-        self._write_line(f"{_place(trial.pair, self._pairs, trial.tier)}: {phase}")
+        words = f"pair {trial.pair}/{self._pairs}, {trial.tier}: {phase}{self._last}"
+        if self._wait is None:
+            self._wait = self._waits.enter_context(self._waiting(words, self._timeout))
+        self._wait.now(words)
 
     def finished(self, sample: Sample) -> None:
-        self._write_line(f"{_place(sample.pair, self._pairs, sample.tier)}: {_outcome(sample)}")
-
-    def _write_line(self, text: str) -> None:
-        self._stream.write(f"[{self._clock() - self._began:6.1f} s] {text}\n")
-        self._stream.flush()
-
-
-class _TerminalProgress:
-    """One line that moves, and one permanent line for each sample."""
-
-    def __init__(self, bar: Bar, pairs: int) -> None:
-        self._bar = bar
-        self._pairs = pairs
-        self._line = bar.add_task("", total=None)
-
-    def phase(self, trial: Trial, phase: Phase) -> None:
-        self._bar.update(self._line, description=f"{_place(trial.pair, self._pairs, trial.tier)}: {phase}")
-
-    def finished(self, sample: Sample) -> None:
-        self._bar.console.print(
-            f"  {_place(sample.pair, self._pairs, sample.tier)}: {_outcome(sample)}", highlight=False, markup=False
-        )
-
-
-def _place(pair: int, pairs: int, tier: str) -> str:
-    return f"pair {pair}/{pairs}, {tier}"
+        self._waits.close()
+        self._wait = None
+        self._last = f"; before: {_outcome(sample)}"
 
 
 def _outcome(sample: Sample) -> str:

@@ -122,7 +122,7 @@ def _start(args: Args, host: Host, seconds: float) -> dict[str, Any]:
     plan = plan_autostart(facts)
     if plan.worker is WorkerAction.KEEP:
         return {**_answer(plan, facts, None), "diagnosis": session_warning(facts)}
-    with locked(host.journal, "autostart", min(LOCK_TIMEOUT_S, seconds), recover=False) as (lease, _):
+    with locked(host.journal, "autostart", min(LOCK_TIMEOUT_S, seconds), host.waiting, recover=False) as (lease, _):
         facts = host.survey(locked=True, despite_use=True)
         plan = plan_autostart(facts)
         if facts.interrupted:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -141,7 +140,7 @@ def run(args: Args, host: Host) -> Result:
     recovered = settle(host, "benchmark") if args.save else {}
     facts = host.survey(settled=args.save)
     subject = _subject(args, host, facts)
-    interrupt, measured = _measure(args, subject, _probe(args, host, subject))
+    interrupt, measured = _measure(args, host, subject, _probe(args, host, subject))
     text = BENCHMARK[_outcome(measured, finished=interrupt is None)].filled({"tier": subject.task.service_tier})
     fields = {
         "verdict": measured.verdict,
@@ -247,10 +246,10 @@ def _probe(args: Args, host: Host, subject: _Subject) -> Probe:
     return CodexProbe(route=subject.route, task=subject.task, program=host.codex.program.absolute())
 
 
-def _measure(args: Args, subject: _Subject, probe: Probe) -> tuple[KeyboardInterrupt | None, Report]:
+def _measure(args: Args, host: Host, subject: _Subject, probe: Probe) -> tuple[KeyboardInterrupt | None, Report]:
     """Run all trials; return the interrupt that ended them, and the report so far."""
     samples: list[Sample] = []
-    with progress_on(sys.stderr, args.pairs) as progress:
+    with progress_on(host.waiting, args.pairs, args.timeout) as progress:
         interrupt = run_trials(probe, schedule(args.pairs), args.timeout, progress, samples)
     return interrupt, report(samples, subject.task.service_tier)
 
@@ -296,7 +295,7 @@ def _save(host: Host, facts: Facts, fields: dict[str, Any]) -> tuple[dict[str, A
     after = json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
     layout, state = host.layout, state_of(facts)
     try:
-        with locked(host.journal, "benchmark", LOCK_TIMEOUT_S) as (lease, _):
+        with locked(host.journal, "benchmark", LOCK_TIMEOUT_S, host.waiting) as (lease, _):
             switch = Switch(lease=lease, layout=layout, workers=host.workers, settings=facts.settings)
             newest, history = read_or_none(layout.benchmark), read_or_none(layout.benchmark_history)
             longer = serialise_history(parse_history(history), fields)

@@ -52,7 +52,10 @@ def run(args: Args, host: Host) -> Result:
     repo = git.find_checkout(place, host.environ) if place is not None else None
     if repo is None and args.repo is not None:
         raise Refused("not_a_checkout", path=args.repo)
-    compared = git.compare(repo, args.remote, args.branch, host.environ) if repo is not None else git.NOT_COMPARED
+    compared = git.NOT_COMPARED
+    if repo is not None:
+        with host.waiting(f"waiting for git to ask {args.remote}", git.TIMEOUT_S):
+            compared = git.compare(repo, args.remote, args.branch, host.environ)
     text = UPDATES[_code(repo, compared.relation, package, host.python)]
     if package is not None:
         text = text.filled({**package.details, "version": cfp.__version__})

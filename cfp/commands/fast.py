@@ -152,7 +152,7 @@ def _test(args: Args, facts: Facts, rules: Sequence[TierRule]) -> Result:
 def _change(args: Args, host: Host) -> dict[str, Any]:
     """Save the changed rules, and return the fields of the result."""
     recovered = settle(host, "fast")
-    with locked(host.journal, "fast", LOCK_TIMEOUT_S) as (lease, _):
+    with locked(host.journal, "fast", LOCK_TIMEOUT_S, host.waiting) as (lease, _):
         facts = host.survey(settled=True)
         plan = plan_set_upstream(facts, _request(args, facts), restart=args.restart)
         switch = switch_for(host, lease, facts, plan.settings, prune=plan.prune)

@@ -150,7 +150,7 @@ def run(args: Args, host: Host) -> Result:
         if rehearsal.request is None
         else send(host, rehearsal.plan.facts, rehearsal.request, args.verify_timeout)
     )
-    with locked(host.journal, "install", LOCK_TIMEOUT_S) as (lease, _):
+    with locked(host.journal, "install", LOCK_TIMEOUT_S, host.waiting) as (lease, _):
         facts = host.survey(address, ask_codex=True, settled=True)
         plan = plan_install(facts, args.request())
         switch = _transact(args, host, lease, facts, plan)

@@ -74,7 +74,7 @@ def run(args: Args, host: Host) -> Result:
         entered = Secret(host.enter_key())
         facts, key, plan = _look(args, host, entered, settled=True)
     if args.apply and plan.change is not None:
-        with locked(host.journal, "prepare-chatgpt-login", LOCK_TIMEOUT_S) as (lease, _):
+        with locked(host.journal, "prepare-chatgpt-login", LOCK_TIMEOUT_S, host.waiting) as (lease, _):
             facts, key, plan = _look(args, host, entered, settled=True)
             switch = Switch(lease=lease, layout=host.layout, workers=host.workers, settings=facts.settings)
             state = state_of(facts)

@@ -57,7 +57,7 @@ def run(args: Args, host: Host) -> Result:
         facts = host.survey(settled=True)
         if _repair(facts) is None:
             return _result(facts, "clean", {"transactions": []})
-    with locked(host.journal, "recover", LOCK_TIMEOUT_S) as (lease, recovery):
+    with locked(host.journal, "recover", LOCK_TIMEOUT_S, host.waiting) as (lease, recovery):
         fields = recovery_fields(recovery)
         facts = host.survey(settled=True)
         if fields["kind"] == "clean":  # else the result must say what was settled

@@ -104,7 +104,7 @@ def change_route(host: Host, change: RouteChange) -> dict[str, Any]:
         if change.no_verify
         else verify_candidate(host, facts, plan.settings, change.verify_timeout)
     )
-    with locked(host.journal, command, LOCK_TIMEOUT_S) as (lease, _):
+    with locked(host.journal, command, LOCK_TIMEOUT_S, host.waiting) as (lease, _):
         facts = host.survey(address, settled=True)
         plan = plan_set_upstream(facts, change.request(facts), restart=change.restart)
         switch = switch_for(host, lease, facts, plan.settings, verbose=change.verbose_proxy, prune=plan.prune)

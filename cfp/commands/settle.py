@@ -28,7 +28,7 @@ def settle(host: Host, command: str) -> dict[str, Any]:
         interrupted = host.journal.interrupted()
     if not interrupted:
         return {}
-    with locked(host.journal, command, LOCK_TIMEOUT_S) as (_, recovery):
+    with locked(host.journal, command, LOCK_TIMEOUT_S, host.waiting) as (_, recovery):
         return recovered_field(recovery)
 
 

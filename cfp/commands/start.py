@@ -39,7 +39,7 @@ def run(args: Args, host: Host) -> Result:
     """Start, refresh, or find it running."""
     recovered = settle(host, "start")
     plan_start(host.survey(settled=True))
-    with locked(host.journal, "start", LOCK_TIMEOUT_S) as (lease, _):
+    with locked(host.journal, "start", LOCK_TIMEOUT_S, host.waiting) as (lease, _):
         facts = host.survey(settled=True)
         plan = plan_start(facts)
         switch = begin_worker(host, lease, facts, plan, command="start", verbose=args.verbose_proxy)

@@ -46,7 +46,7 @@ def run(args: Args, host: Host) -> Result:
         return Result(status="not_running", fields={"pid": None, "cut_streams": 0, **settle(host, "stop")})
     if not facts.home_exists:
         return _stop_without_home(host, facts)
-    with locked(host.journal, "stop", LOCK_TIMEOUT_S) as (lease, recovery):
+    with locked(host.journal, "stop", LOCK_TIMEOUT_S, host.waiting) as (lease, recovery):
         facts = host.survey(settled=True)
         stops = plan_stop(facts, force=args.force)
         previous = facts.running_worker if stops else None

@@ -92,7 +92,7 @@ def run(args: Args, host: Host) -> Result:
         if plan_repair(facts) is None and nothing_there(host, facts, plan):
             answer = _result(facts, replace(plan, retirement=Retirement.NOW), None, {}, state_of(facts))
             return _with_sentence(answer, "uninstall_not_needed")
-    with locked(host.journal, "uninstall", LOCK_TIMEOUT_S) as (lease, recovery):
+    with locked(host.journal, "uninstall", LOCK_TIMEOUT_S, host.waiting) as (lease, recovery):
         recovered = recovered_field(recovery)
         facts = host.survey(settled=True)
         plan = plan_uninstall(facts, request)

@@ -145,7 +145,7 @@ def _remove(name: str, host: Host) -> Result:
 
 def _save(host: Host, argv: tuple[str, ...], plan: Any) -> tuple[Facts, UpstreamsPlan]:
     """Carry out a plan in one transaction, which leaves the worker as it is; return the facts after it."""
-    with locked(host.journal, argv[0], LOCK_TIMEOUT_S) as (lease, _):
+    with locked(host.journal, argv[0], LOCK_TIMEOUT_S, host.waiting) as (lease, _):
         facts = host.survey(settled=True)
         done = plan(facts)
         state = state_of(facts)

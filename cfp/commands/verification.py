@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from cfp.commands.failed_routes import explained
 from cfp.core.facts import Facts
@@ -80,15 +81,20 @@ def send(host: Host, facts: Facts, request: verification.VerificationRequest, ti
     environ = outbound_environ(host.environ, host.disk.read(host.layout.dotenv))
     from cfp.proxy.attempt import verify  # noqa: PLC0415  most commands send no request
 
+    netloc = urlsplit(request.upstream_base).netloc
+    words = f"waiting for {netloc} to answer one small request"
     try:
-        return verify(request, timeout, environ=environ).to_json()
+        with host.waiting(words, timeout):
+            return verify(request, timeout, environ=environ).to_json()
     except Failed as error:
         failure = error
     if request.adds_tier and failure.details.get("status") in REFUSAL_STATUSES:
-        with suppress(Failed):
+        with suppress(Failed), host.waiting(f"{words}, without the tier", timeout):
             bare = verify(replace(request, service_tier=None), timeout, environ=environ)
             return replace(bare, service_tier_request=request.service_tier, service_tier_refused=True).to_json()
-    raise explained(failure, request, facts, codex_files(host, facts.codex_config), environ) from failure
+    with host.waiting(f"looking for the cause at {netloc}", None):
+        cause = explained(failure, request, facts, codex_files(host, facts.codex_config), environ)
+    raise cause from failure
 
 
 def remember(host: Host, facts: Facts, verification: Mapping[str, Any]) -> TierJudgement | None:

@@ -31,6 +31,7 @@ from cfp.errors import Failed
 from cfp.host.programs.batch import UnsafeWord, invocation
 from cfp.host.programs.codex import find_codex_program
 from cfp.host.system.windows import NO_WINDOW, end_tree, profile_folder
+from cfp.host.waiting import Waiting, unseen
 from cfp.layout import home_of_user, known_default_home
 
 HOOKS_LIST_SINCE = (0, 130)  # the first release whose app-server answers hooks/list
@@ -59,10 +60,11 @@ _SIGNED_OUT = 1  # its exit code with `Not logged in`, and with each error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodexCli:
-    """A CLI, and the environment that names its Codex home."""
+    """A CLI, the environment that names its Codex home, and the display of a person who waits for it."""
 
     program: Path
     environ: Mapping[str, str]
+    waiting: Waiting = unseen
 
     def version(self, *, timeout: float = _TIMEOUT) -> tuple[int, int, int]:
         """Return its version without any pre-release suffix; raises Failed."""
@@ -155,7 +157,10 @@ class CodexCli:
         environ: Mapping[str, str] = _AS_IT_IS,
     ) -> subprocess.CompletedProcess[str]:
         cli = replace(self, environ={**self.environ, **environ})
-        with _started(cli, *arguments, stderr=subprocess.PIPE, folder=folder) as process:
+        with (
+            self.waiting(f"waiting for `codex {arguments[0]}`", timeout),
+            _started(cli, *arguments, stderr=subprocess.PIPE, folder=folder) as process,
+        ):
             try:
                 out, err = process.communicate(timeout=timeout)
             except subprocess.TimeoutExpired as error:
@@ -182,7 +187,10 @@ class CodexCli:
         command = f"app-server {requests[0][0]}"
         expired = threading.Event()
         cli = replace(self, environ={**self.environ, **_OFFLINE})
-        with _started(cli, "app-server", stderr=subprocess.DEVNULL) as process:
+        with (
+            self.waiting("asking Codex", timeout),
+            _started(cli, "app-server", stderr=subprocess.DEVNULL) as process,
+        ):
             watchdog = threading.Timer(timeout, _expire, (process, expired))
             watchdog.start()
             try:
@@ -195,7 +203,9 @@ class CodexCli:
         return answers
 
 
-def find_codex(environ: Mapping[str, str], codex_home: Path, *, program: Path | None = None) -> CodexCli | None:
+def find_codex(
+    environ: Mapping[str, str], codex_home: Path, *, program: Path | None = None, waiting: Waiting = unseen
+) -> CodexCli | None:
     """Return the CLI of the user's PATH (or the one given) for a home; None where there is none.
 
     On Windows it is looked for where its installers put it, too. Codex spells the keys of trusted hooks by CODEX_HOME
@@ -208,7 +218,7 @@ def find_codex(environ: Mapping[str, str], codex_home: Path, *, program: Path | 
     own = dict(environ)
     if own.get("CODEX_HOME") or codex_home != own_home_of_codex(environ):
         own["CODEX_HOME"] = str(codex_home)
-    return CodexCli(program=path, environ=own)
+    return CodexCli(program=path, environ=own, waiting=waiting)
 
 
 def own_home_of_codex(environ: Mapping[str, str]) -> Path | None:

@@ -25,6 +25,7 @@ from cfp.host.provider.entered_key import enter_key, has_user
 from cfp.host.reserve import Reserve
 from cfp.host.session_version import version_of_home
 from cfp.host.survey import RequestedAddress, home_ownership, survey
+from cfp.host.waiting import Waiting, unseen
 from cfp.host.worker.code_id import package_path, user_base
 from cfp.host.worker.probe import sockets_barred
 from cfp.layout import Layout, locate
@@ -44,7 +45,8 @@ LOCK_TIMEOUT_S = 10.0
 class Host:
     """`environ` is the command's environment.
 
-    `disk` reads its files, `enter_key` asks its user for a key, where `has_user`; tests bring their own.
+    `disk` reads its files, `enter_key` asks its user for a key, where `has_user`; tests bring their own. `waiting`
+    shows its user what it waits for.
     """
 
     layout: Layout
@@ -53,6 +55,7 @@ class Host:
     disk: Disk = field(default_factory=MachineDisk)
     enter_key: Callable[[], str] = enter_key
     has_user: Callable[[], bool] = has_user
+    waiting: Waiting = unseen
 
     @classmethod
     def find(cls, codex_home: str | None, environ: Mapping[str, str], python: str) -> Host:
@@ -162,7 +165,9 @@ class Host:
     @cached_property
     def codex(self) -> codex_cli.CodexCli | None:
         """The Codex CLI; None where it would run in another user's home, and leave files there."""
-        return None if self.ownership.is_of_another else codex_cli.find_codex(self.environ, self.layout.home)
+        if self.ownership.is_of_another:
+            return None
+        return codex_cli.find_codex(self.environ, self.layout.home, waiting=self.waiting)
 
     @cached_property
     def codex_version(self) -> tuple[int, ...] | None:
@@ -185,7 +190,7 @@ class Host:
     def workers(self) -> WorkerSupervisor:
         from cfp.host.worker.supervisor import WorkerSupervisor  # noqa: PLC0415  reading commands start no process
 
-        return WorkerSupervisor(self.layout, self.python, user_base())
+        return WorkerSupervisor(self.layout, self.python, user_base(), self.waiting)
 
     @cached_property
     def journal(self) -> Journal:

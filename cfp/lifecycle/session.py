@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from cfp.core.state import State as Lifecycle
 from cfp.errors import Busy, CfpError, CutShort, Failed, RecoveryRequired, Refused
 from cfp.host.system.files import file_use
+from cfp.host.waiting import Waiting, unseen
 from cfp.lifecycle.effects import Switch, close_rolled_back
 from cfp.lifecycle.machine import Run, Table
 from journal import (
@@ -32,14 +33,20 @@ from journal.values import FileChange
 
 @contextmanager
 def locked(
-    journal: Journal, command: str, timeout: float, *, recover: bool = True
+    journal: Journal, command: str, timeout: float, waiting: Waiting = unseen, *, recover: bool = True
 ) -> Iterator[tuple[Lease, Recovery | None]]:
     """Hold the lock, after a recovery of the interrupted transactions unless `recover` is off, as it is for the hook.
 
     Raises Busy after `timeout` seconds, and RecoveryRequired where something interrupted cannot be settled.
     """
-    with translated(), journal.acquire(command=command, timeout=timeout) as lease:
-        yield lease, lease.recover() if recover else None
+    with translated(), ExitStack() as held:
+        with waiting("waiting for another command to end", timeout):
+            lease = held.enter_context(journal.acquire(command=command, timeout=timeout))
+        recovery = None
+        if recover:
+            with waiting("settling a command that was interrupted", None):
+                recovery = lease.recover()
+        yield lease, recovery
 
 
 def transact(

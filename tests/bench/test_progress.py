@@ -1,49 +1,52 @@
-"""The progress lines of a run on a terminal and in a file."""
+"""The progress of a run, as the display of a command gets it."""
 
 from __future__ import annotations
 
-import io
-import os
-
-import pytest
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cfp.bench.progress import progress_on
 from cfp.bench.timed_request import ErrorType, Phase
 from cfp.bench.workload import Tier
+from cfp.host.waiting import Wait
 from tests.bench.support import FIRST, a_sample
 
 
-def test_plain_lines() -> None:
-    """Elapsed time, pair, tier and phase on each line; a sample's line tells its times or why it failed."""
-    stream, ticks = io.StringIO(), iter([10.0, 10.0, 11.25, 80.5])
-    with progress_on(stream, 2, clock=lambda: next(ticks)) as progress:
+class Display:
+    """Keeps what it was to show."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.open = 0
+
+    @contextmanager
+    def __call__(self, words: str, limit: float | None) -> Iterator[Wait]:
+        self.lines.append(f"begin, {limit:.0f} s: {words}")
+        self.open += 1
+        yield self
+        self.open -= 1
+        self.lines.append("end")
+
+    def now(self, words: str) -> None:
+        self.lines.append(words)
+
+
+def test_each_trial_is_a_wait() -> None:
+    """With its limit, its phases, and how the trial before it ended; none stays open, whatever ends the run."""
+    display = Display()
+    with progress_on(display, 2, 600) as progress:
+        progress.phase(FIRST, Phase.STARTING)
         progress.phase(FIRST, Phase.WAITING)
         progress.finished(a_sample(1, Tier.DEFAULT, 1234.0, first_output_ms=400.0))
-        progress.finished(a_sample(2, Tier.PRIORITY, None, status=400, error_type=ErrorType.HTTP))
-    assert [
-        "[   0.0 s] pair 1/2, default: waiting for the provider",
-        "[   1.2 s] pair 1/2, default: done in 1.2 s, first output after 0.4 s",
-        "[  70.5 s] pair 2/2, priority: failed, HTTPError (400)",
-    ] == stream.getvalue().splitlines()
-
-
-@pytest.mark.posix("a pseudo-terminal")
-def test_a_terminal_sees_it_move() -> None:
-    """On a terminal there is one moving line with pair, tier, phase and time, and a line that stays per sample."""
-    leader, follower = os.openpty()
-    with os.fdopen(follower, "w", encoding="utf-8") as terminal, progress_on(terminal, 3) as progress:
         progress.phase(FIRST, Phase.WAITING)
-        progress.finished(a_sample(1, Tier.DEFAULT, 1234.0))
+        progress.finished(a_sample(2, Tier.PRIORITY, None, status=400, error_type=ErrorType.HTTP))
         progress.phase(FIRST, Phase.WRITING)
-    shown = b""
-    try:
-        while part := os.read(leader, 65536):
-            shown += part
-    except OSError:  # EIO: the other side is closed (Linux)
-        pass
-    finally:
-        os.close(leader)
-    assert b"pair 1/3, default: done in 1.2 s" in shown
-    assert b"pair 1/3, default: writing" in shown
-    assert b"0:00:0" in shown
-    assert b"\x1b[?25h" in shown  # the cursor is back
+    first = "pair 1/2, default: waiting for the provider"
+    second = f"{first}; before: done in 1.2 s, first output after 0.4 s"
+    third = "pair 1/2, default: writing; before: failed, HTTPError (400)"
+    assert 0 == display.open
+    assert [
+        *(f"begin, 600 s: pair 1/2, default: {Phase.STARTING}", f"pair 1/2, default: {Phase.STARTING}", first, "end"),
+        *(f"begin, 600 s: {second}", second, "end"),
+        *(f"begin, 600 s: {third}", third, "end"),
+    ] == display.lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cfp.advice import quoted
+from cfp.demo.scripted_turns import ScriptedTurn, Stall
 from tests.end_to_end.harness import Machine, api_key_login
 from tests.terminal import OnTerminal, run_on_terminal
 
@@ -40,7 +42,7 @@ def page(machine: Machine, *words: str, code: int = 0) -> list[str]:
     shown = typed(machine, *words)
     assert shown.code == code, shown.text
     assert shown.shows_cursor
-    lines = [line for line in shown.screen if not line.startswith("  pair ")]
+    lines = shown.screen
     assert lines[0].startswith(MARKS), shown.text
     assert len(lines) <= 23, shown.text
     assert not shown.output.startswith("{")
@@ -161,3 +163,60 @@ def test_the_next_command_works_as_pasted(home: Machine, way: str) -> None:
         ["/bin/sh", "-c", command], cwd=home.work, env=home.environment(), capture_output=True, text=True, check=False
     )
     assert (0, True) == (pasted.returncode, '"status": "restarted"' in pasted.stdout), pasted.stdout + pasted.stderr
+
+
+WAITING = ("install", "--start", "--verify-timeout", "15")
+
+
+def test_a_slow_provider_is_seen_waiting(home: Machine) -> None:
+    """The provider's name, the seconds so far and the limit; then the page alone is left."""
+    home.upstream.script(ScriptedTurn(first_after=3.5))
+    shown = typed(home, *WAITING, "--port", str(home.port))
+    netloc = home.upstream.base_url.removeprefix("http://").partition("/")[0]
+    for seconds in (1, 2, 3):
+        words = f"waiting for {netloc} to answer one small request ({seconds} s of 15 s)"
+        assert words in shown.output
+    assert "waiting" not in shown.text
+    assert (0, True) == (shown.code, shown.screen[0].startswith("✓ installed"))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupt_leaves_a_clean_terminal(home: Machine, times: int) -> None:
+    """^C, and a second one at once: the line is gone, the cursor is back, and the answer says what became of it."""
+    home.upstream.script(Stall())
+    before = home.files()
+    typed_keys: list[int] = []
+
+    def keys(output: str) -> bytes:
+        if "one small request" not in output or typed_keys:
+            return b""
+        typed_keys.append(times)
+        return b"\x03" * times
+
+    shown = run_on_terminal(
+        [*MODULE, *WAITING, "--port", str(home.port)],
+        environ=home.environment(),
+        folder=home.work,
+        answered=keys,
+    )
+    assert (130, True) == (shown.code, shown.shows_cursor), shown.text
+    assert "one small request" not in shown.text
+    assert shown.screen[0].startswith("✗ "), shown.text
+    assert before == home.files()
+
+
+@pytest.mark.parametrize("silent", ["--format json", "--format=json", "CFP_FORMAT=json", "CODEX_THREAD_ID=1"])
+def test_a_program_waits_in_silence(home: Machine, silent: str) -> None:
+    """Its terminal shows JSON and nothing else."""
+    home.upstream.script(ScriptedTurn(first_after=1.0))
+    words = silent.split() if silent.startswith("--") else []
+    home.environ |= {} if words else dict([silent.split("=")])
+    shown = typed(home, "verify-upstream", *words)
+    assert "verified" == json.loads(shown.output)["status"]
+
+
+def test_a_pipe_waits_in_silence(home: Machine) -> None:
+    """Neither stdout nor stderr has more than before."""
+    home.upstream.script(ScriptedTurn(first_after=1.0))
+    ran = home.cfp("verify-upstream", "--format", "text")
+    assert ("", True) == (ran.stderr, ran.stdout.startswith("✓ verified"))

@@ -11,6 +11,7 @@ from cfp.core.health import WorkerHealth, parse_health
 from cfp.core.launch import Launch
 from cfp.core.settings import Settings, settings_from_json
 from cfp.host.disk import DISK
+from cfp.host.waiting import Waiting, unseen
 from cfp.host.worker import predecessor, probe, processes
 from cfp.host.worker.health import health_of
 from cfp.host.worker.shutdown import release_worker, stop_worker
@@ -22,10 +23,11 @@ from journal.values import Json, WorkerRecord
 class WorkerSupervisor:
     """Starts, finds and stops real worker processes; the contract is `cfp.lifecycle.effects.Workers`."""
 
-    def __init__(self, layout: Layout, python: str, user_base: str = "") -> None:
+    def __init__(self, layout: Layout, python: str, user_base: str = "", waiting: Waiting = unseen) -> None:
         self._layout = layout
         self._python = python
         self._user_base = user_base
+        self._waiting = waiting
 
     @property
     def executable(self) -> str:
@@ -50,7 +52,10 @@ class WorkerSupervisor:
             child.stop()
             raise
         child.send_go()
-        health = parse_health(probe.wait_healthy(settings.host, settings.port, launch.nonce, launch.patience, child))
+        words = f"waiting for the new proxy to answer at {settings.host}:{settings.port}"
+        with self._waiting(words, launch.patience):
+            report = probe.wait_healthy(settings.host, settings.port, launch.nonce, launch.patience, child)
+        health = parse_health(report)
         if health is None:
             raise AssertionError("a worker that is healthy names its process")
         return health
@@ -68,7 +73,8 @@ class WorkerSupervisor:
     def stop(self, workers: Sequence[PortFact], grace: float) -> int:
         """End them all and return the count of streams that were cut; raises Failed(worker_did_not_stop)."""
         deadline = time.monotonic() + grace
-        return sum(self._stop(worker, max(0.0, deadline - time.monotonic())) for worker in workers)
+        with self._waiting("waiting for the proxy to finish its responses and end", grace):
+            return sum(self._stop(worker, max(0.0, deadline - time.monotonic())) for worker in workers)
 
     def _stop(self, worker: PortFact, grace: float) -> int:
         if not worker.nonce:
