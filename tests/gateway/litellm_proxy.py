@@ -29,7 +29,7 @@ _CHAT_ONLY: Final = {"model": f"mistral/{MODEL}"}  # LiteLLM knows this provider
 # left alone for seconds (a cooldown), so each failure has a model of its own.
 MODELS: Final[Mapping[str, Mapping[str, object]]] = {
     MODEL: _OPENAI,
-    **{f"fails-{number}": _OPENAI for number in range(8)},
+    **{f"fails-{number}": _OPENAI for number in range(9)},
     "vllm": {"model": f"hosted_vllm/{MODEL}"},
     "bridge": {"model": f"openai/responses/{MODEL}"},
     "custom": {"model": f"custom_openai/{MODEL}"},

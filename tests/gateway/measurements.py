@@ -5,12 +5,15 @@ A request goes to LiteLLM itself, as our proxy would send it, and is compared wi
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -20,6 +23,7 @@ from cfp.proxy.http.content_coding import encode
 from tests.end_to_end.harness import MODEL
 from tests.end_to_end.listeners import Listener
 from tests.gateway.litellm_proxy import MASTER_KEY, Gateway
+from tests.proxy.exchange.test_websocket_tunnel import Socket
 
 # The fields of a turn of Codex 0.171, and one that nobody knows.
 TURN: Final[Mapping[str, Any]] = {
@@ -245,6 +249,40 @@ def _compact(bench: Bench) -> str:
     return f"passed on to the provider's {_names(sorted(set(paths)))}"
 
 
+def _websocket(model: str) -> Callable[[Bench], str]:
+    """Return the measurement of one turn on a socket, for a model of the gateway."""
+
+    def measure(bench: Bench) -> str:
+        kinds: list[str] = []
+        sent = bench.arriving(lambda: kinds.extend(asyncio.run(_socket_turn(bench, model))))
+        ending = f"events up to `{kinds[-1]}`" if kinds else "closed before the first event"
+        return f"accepted; {ending}; requests to the provider: {len(sent)}"
+
+    return measure
+
+
+async def _socket_turn(bench: Bench, model: str) -> list[str]:
+    """Open a socket, send one turn, and return the types of its events up to the last one or the close."""
+    address = urlsplit(bench.gateway.base_url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    fields = {**HEADERS, "host": address.netloc, "connection": "Upgrade", "upgrade": "websocket"}
+    fields |= {"sec-websocket-version": "13", "sec-websocket-key": base64.b64encode(bytes(16)).decode()}
+    lines = [f"GET {address.path}/responses HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    socket = Socket.of(reader, writer, client=True)
+    await socket.send({**TURN, "type": "response.create", "model": model})
+    kinds: list[str] = []
+    while "response.completed" not in kinds:
+        message = await asyncio.wait_for(socket.receive(), 30)
+        if isinstance(message, tuple):
+            break
+        kinds.append(message["type"])
+    writer.close()
+    await writer.wait_closed()
+    return kinds
+
+
 CHANGES: Final[Mapping[str, Callable[[Bench], str]]] = {
     "header fields of a request": _request_headers,
     "fields of its body (`an_unknown_field` is one that nobody knows)": _request_fields,
@@ -255,6 +293,8 @@ CHANGES: Final[Mapping[str, Callable[[Bench], str]]] = {
     "token counts and the echoed tier": _usage,
     "the first event": _first_event,
     "a stream that breaks off after a burst of 6 events": _broken_stream,
+    "a WebSocket, for `openai/NAME` and a provider at `http://`": _websocket("fails-8"),
+    "a WebSocket, for `hosted_vllm/NAME`": _websocket("vllm"),
     "`GET /models`": _models,
     "`POST /responses/compact`": _compact,
 }
