@@ -61,6 +61,7 @@ class Session:
 
     def check(self) -> None:
         """Raise what went wrong in a talk."""
+        assert self.model.requests
         for error in self.model.errors:
             raise error
 
@@ -85,7 +86,6 @@ def session(codex: Machine) -> Iterator[Session]:
         assert "linked" == codex.cfp("link-skill", "--repo-root", str(checkout)).json["status"]
         session = Session(codex, model)
         yield session
-        assert session.model.requests
         secrets = (KEY, "rt-canary", "c2ln")  # of the login, its refresh token and a token's end
         assert [] == [secret for secret in secrets for body in session.bodies() if secret in body]
 
@@ -132,7 +132,8 @@ def test_from_the_first_word_to_the_last_byte(session: Session) -> None:
     def enabling(skill: Skill) -> Talk:
         doctor, _, dry_run = skill.commands("to know whether it would work here")
         possible = yield from skill.run(doctor)
-        assert possible["ok"]
+        obstacles = {check["code"] for check in possible["checks"] if not check["ok"]}
+        assert obstacles <= {"port_in_use"}  # of 8787, where another program of this machine may listen
         planned = yield from skill.run(f"{dry_run} --port {machine.port}")
         assert "planned" == planned["status"]
         (install,) = skill.commands('Fast, or "enable the proxy"')
@@ -143,7 +144,7 @@ def test_from_the_first_word_to_the_last_byte(session: Session) -> None:
     skill = session.skill
     assert (REPOSITORY / "SKILL.md").read_text(encoding="utf-8") == skill.page  # Codex cuts long outputs of a tool
     assert skill.program.endswith("/.venv/bin/codex-fast-proxy")
-    assert ["ok", "planned", "installed"] == [answer["status"] for answer in answers]
+    assert ["planned", "installed"] == [answer["status"] for answer in answers[1:]]
     assert set() == lacking(answers[-1], skill.fields(*INSTALL))
     assert answers[-1]["next_user_action"] in words
     assert answers[-1]["chatgpt_login_hint"]["message"] in words
@@ -176,6 +177,7 @@ def test_an_uninstall_in_its_own_session(session: Session) -> None:
     """Also without --defer-stop a session keeps its proxy until its restart; another session is no reason to wait."""
     machine = session.machine
     machine.relay()
+    session.settle()
     machine.install()
 
     def cutting(skill: Skill) -> Talk:
