@@ -25,7 +25,7 @@ def benchmark(answer: Mapping[str, Any]) -> list[RenderableType]:
             [
                 ("provider", f"{answer['provider']} at {answer['upstream_base']}"),
                 ("model", _model(answer)),
-                ("tier", (answer.get("tier_verdict") or {}).get("message")),
+                ("tier", _tier(answer)),
                 ("speed-up", _speedup(answer)),
                 ("cost", _cost(answer.get("tokens"))),
                 ("chain", _chain(answer["chain"]) if answer.get("samples") else None),
@@ -42,6 +42,14 @@ def benchmark(answer: Mapping[str, Any]) -> list[RenderableType]:
         *([_sides(answer)] if answer.get("samples") else []),
         *warnings([*map(str, answer.get("warnings") or ()), *_failures(answer)]),
     ]
+
+
+def _tier(answer: Mapping[str, Any]) -> str | None:
+    """Return what is known about the provider; a smoke run adds nothing to it."""
+    known = (answer.get("tier_verdict") or {}).get("message")
+    if known is None or answer["profile"] != "smoke":
+        return known
+    return f"{known} A smoke run, one word a turn, does not change this: run `codex-fast-proxy benchmark`."
 
 
 def _model(answer: Mapping[str, Any]) -> str:

@@ -39,8 +39,9 @@ def usage(answer: Mapping[str, Any]) -> list[RenderableType]:
     since = f"since {answer['since']}" if answer["since"] else "on record"
     if not answer["rows"]:
         return [headline(WARN, "no requests", str(answer["message"])), *warnings(answer["warnings"])]
+    count = answer["total"]["requests"]
     return [
-        headline(GOOD, f"{answer['total']['requests']:,} requests", since),
+        headline(GOOD, f"{count:,} request{'' if count == 1 else 's'}", since),
         Padding(_Sums(answer), (1, 0, 0, 0)),
         *warnings(answer["warnings"]),
     ]

@@ -137,3 +137,22 @@ def test_an_open_transaction_names_what_settles_it() -> None:
         result = {"command": "journal", **answer, "at_work": False, "next_user_action": action}
         text = shown(result, terminal=False, environ={})
         assert ("interrupted" in text, text.endswith("next\n  codex-fast-proxy recover\n")) == (True, True)
+
+
+@pytest.mark.parametrize("profile", ["full", "smoke"])
+def test_only_a_full_benchmark_changes_what_is_known(profile: str) -> None:
+    """A smoke run that was faster stands beside an older judgement, and says why that has not changed."""
+    text = shown({**answer("benchmark"), "profile": profile}, terminal=False, environ={})
+    assert ("A smoke run" in " ".join(text.split())) == (profile == "smoke")
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 request "), (2, "2 requests "), (1000, "1,000 requests ")])
+def test_usage_counts_requests(count: int, words: str) -> None:
+    """One is one."""
+    result = answer("usage")
+    counted = {
+        **result,
+        "rows": [{"day": "2026-01-02", **result["total"]}],
+        "total": {**result["total"], "requests": count},
+    }
+    assert words in shown(counted, terminal=False, environ={})
