@@ -40,6 +40,7 @@ _FLAGS = {
     "{key_flag}": " --from-stdin",
     "{flags}": " --from-env NAME",
     "{change}": "install --start",
+    "{verb}": "install --start",
 }
 
 

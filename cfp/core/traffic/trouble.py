@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from cfp.core.traffic.provider_codes import CREDIT, KEY, MODEL, RATE
 from cfp.core.traffic.requests import Line, Outcome, Purpose, outcome, purpose
 
 if TYPE_CHECKING:  # the worker reports this at each session's start, and needs no sentences
@@ -24,14 +25,15 @@ def _status(low: int, high: int) -> Callable[[Line], bool]:
     return lambda line: isinstance(line.get("status"), int) and low <= line["status"] <= high
 
 
-def _code(line: Line) -> Any:
-    return line.get("upstream_error_code")
+def _code(line: Line) -> str:
+    """Return the provider's own code, of an answer or of an error event, whose status is that of the stream, 200."""
+    return str(line.get("upstream_error_code")).lower()
 
 
-# The provider's own codes, of an error event (whose status is that of the stream, 200) or of an answer that says more
-# than its status: LiteLLM without a database refuses a key by 400 and the last of these.
-_LIMITS: Final = frozenset({"rate_limit_exceeded", "insufficient_quota", "usage_limit_reached", "quota_exceeded"})
-_KEY_CODES: Final = frozenset({"invalid_api_key", "authentication_error", "no_db_connection"})
+def _is_page(line: Line) -> bool:
+    return str(line.get("response_content_type")).lower().startswith("text/html")
+
+
 _UNREACHABLE: Final = ("upstream_unreachable", "ca_file_unreadable", "outbound_proxy_invalid")
 _INCOMPLETE: Final = ("upstream_broke_off", "upstream_cut", "upstream_silent", "upstream_bad_response")
 
@@ -43,9 +45,10 @@ _ROWS: Final[tuple[tuple[TrafficCode, Callable[[Line], bool]], ...]] = (
     ("upstream_loops",          _error("proxy_loop")),
     ("provider_redirects",      _error("upstream_redirect")),
     ("provider_broke_off",      _error(*_INCOMPLETE)),
-    ("provider_limits",         lambda line: line.get("status") in {402, 429} or _code(line) in _LIMITS),
-    ("provider_key_refused",    lambda line: _status(401, 403)(line) or _code(line) in _KEY_CODES),
-    ("provider_path_unknown",   _status(404, 405)),
+    ("provider_limits",         lambda line: line.get("status") in {402, 429} or _code(line) in CREDIT | RATE),
+    ("provider_path_unknown",   lambda line: _status(404, 405)(line) or _code(line) in MODEL),
+    ("provider_answers_otherwise", lambda line: _status(401, 403)(line) and _is_page(line)),
+    ("provider_key_refused",    lambda line: _status(401, 403)(line) or _code(line) in KEY),
     ("provider_failing",        _status(500, 599)),
     ("provider_refused",        _status(400, 499)),
     ("provider_answers_otherwise", _error("upstream_not_sse")),
@@ -163,7 +166,7 @@ def _trouble(line: Line | None, in_row: int, key_changed_at: float) -> Trouble |
         at=at,
         status=line.get("status"),
         error_type=line.get("error_type"),
-        error_code=_code(line),
+        error_code=line.get("upstream_error_code"),
         in_row=in_row,
     )
 

@@ -15,6 +15,7 @@ from html import unescape
 from typing import Any, Final
 
 from cfp.codex.event_stream import json_object
+from cfp.core.traffic import provider_codes
 from cfp.host.provider.response_content import provider_message
 from cfp.messages.failures import FailureCode
 
@@ -40,32 +41,6 @@ _KEY: Final = re.compile(
     r"无效的令牌|未提供令牌|invalid (?:api[ _-]?)?(?:key|token)|incorrect api key|invalid proxy server token"
     r"|api key (?:is )?(?:not valid|invalid|expired)|令牌(?:已过期|状态不可用)",
     re.IGNORECASE,
-)
-_CREDIT_CODES: Final = frozenset(
-    {
-        "insufficient_quota",
-        "insufficient_user_quota",
-        "insufficient_balance",
-        "insufficient_credits",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "budget_exceeded",
-        "quota_exceeded",
-        "usage_limit_reached",
-        "pre_consume_token_quota_failed",
-    }
-)
-_LIMIT_CODES: Final = frozenset({"rate_limit_exceeded", "rate_limit_error", "rate_limited", "too_many_requests"})
-_MODEL_CODES: Final = frozenset({"model_not_found", "key_model_access_denied", "team_model_access_denied"})
-_KEY_CODES: Final = frozenset(
-    {
-        "invalid_api_key",
-        "authentication_error",
-        "invalid_authentication",
-        "token_not_found_in_db",
-        "no_db_connection",  # LiteLLM without a database, to every key but its master key
-        "invalid_token",
-    }
 )
 
 
@@ -128,20 +103,20 @@ def _is_filter(answer: Answer) -> bool:
 
 
 def _lacks_credit(answer: Answer) -> bool:
-    if answer.status == 402 or answer.codes & _CREDIT_CODES:
+    if answer.status == 402 or answer.codes & provider_codes.CREDIT:
         return True
     return not answer.is_page and 400 <= answer.status < 500 and _CREDIT.search(answer.words) is not None
 
 
 def _lacks_model(answer: Answer) -> bool:
-    if answer.codes & _MODEL_CODES:
+    if answer.codes & provider_codes.MODEL:
         return True
     words = answer.words
     return not answer.is_page and "service_tier" not in words and _MODEL.search(words) is not None
 
 
 def _refuses_key(answer: Answer) -> bool:
-    if answer.status == 401 or answer.codes & _KEY_CODES:
+    if answer.status == 401 or answer.codes & provider_codes.KEY:
         return True
     return not answer.is_page and 400 <= answer.status < 404 and _KEY.search(answer.words) is not None
 
@@ -157,7 +132,7 @@ _ROWS: Final[tuple[tuple[FailureCode, Callable[[Answer], bool]], ...]] = (
     ("upstream_filtered",       _is_filter),
     ("upstream_behind_gateway", _status(*_OF_CLOUDFLARE)),
     ("upstream_quota",          _lacks_credit),
-    ("upstream_limited",        lambda answer: answer.status == 429 or bool(answer.codes & _LIMIT_CODES)),
+    ("upstream_limited",        lambda answer: answer.status == 429 or bool(answer.codes & provider_codes.RATE)),
     ("upstream_model_unknown",  _lacks_model),
     ("upstream_key_refused",    _refuses_key),
     ("upstream_forbidden",      _status(403)),
