@@ -131,17 +131,18 @@ def refused_tier(machine: Machine) -> State:
 
 
 def ruled(machine: Machine) -> State:
-    """Prepare rules, a budget that is spent, and a saved upstream in use, with a long name."""
-    stage.install(machine, [], None, *NO_NETWORK)
+    """Prepare rules, a budget of which one limit is spent, and a saved upstream in use, with a long name."""
+    stage.install(machine, [])
     for words in (
         ("fast", "add", "--kind", "subagent", "--action", "remove"),
         ("fast", "add", "--model", "gpt-5*", "--action", "add"),
-        ("fast", "budget", "--requests", "200", "--tokens", "9000000000"),
+        ("fast", "budget", "--requests", "1", "--tokens", "9000000000"),
         ("upstream", "add", "m" * 64),
         ("start",),
     ):
         ran = machine.cfp(*words)
         assert ran.code == 0, ran.transcript
+    assert 200 == stage.turn(machine)
     return nullcontext()
 
 

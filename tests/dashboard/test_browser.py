@@ -103,7 +103,7 @@ def test_a_failing_provider_is_named_with_the_command(watched: Watched, quiet_ho
     page = watched.open(stage.url(quiet_home))
     quiet_home.upstream.script(Reject(status=401))
     assert 401 == stage.turn(quiet_home)
-    page.get_by_text("The provider refused the key at the last request").wait_for()
+    page.get_by_text("The provider refused the key of the variable RELAY_KEY at the last request").wait_for()
     assert "risk" in (page.locator("#diagnosis").get_attribute("class") or "")
     command = "codex-fast-proxy verify-upstream"
     page.get_by_role("button", name=f"Copy {command}").click()

@@ -29,7 +29,7 @@ SHOTS: dict[str, tuple[str, int, int, str, int]] = {
     "dashboard-requests": ("ready", 1280, 860, "light", 1),
     "dashboard-narrow": ("ready", 360, 1400, "light", 0),
     "dashboard-empty": ("empty", 1280, 860, "light", 0),
-    "dashboard-degraded": ("refused_key", 1280, 860, "light", 0),
+    "dashboard-degraded": ("away", 1280, 860, "light", 0),
     "dashboard-busy": ("busy", 1280, 860, "dark", 0),
 }
 

@@ -66,6 +66,9 @@ def test_an_interrupted_command_comes_first(tmp_path: Path) -> None:
         (json.dumps({"verdict": "faster", "samples": [1], "pairs": 3}), {"pairs": 3, "verdict": "faster"}),
         ("[]", None),
         ('{"verdict": ', None),
+        ('{"confidence_interval": 1}', None),
+        ('{"confidence_interval": {"low": 1}}', None),
+        ('{"observed_speedup_total": "1.4"}', None),
         ("[" * 100_000, None),
         ('{"verdict": "faster", "x": "' + "x" * (1 << 20) + '"}', None),
     ],
@@ -91,6 +94,9 @@ def test_the_newest_benchmarks_come_first(tmp_path: Path) -> None:
     shown = take_snapshot(layout, {}, HEALTH, "code").benchmark_runs
     assert [str(number) for number in range(29, 9, -1)] == [run["ts"] for run in shown]
     assert {500} == {len(run["model"]) for run in shown}
+    odd = {"ts": "later", "observed_speedup_total": [1.4]}
+    layout.benchmark_history.write_bytes(serialise_history(runs, odd))
+    assert "29" == take_snapshot(layout, {}, HEALTH, "code").benchmark_runs[0]["ts"]
     layout.benchmark_history.write_bytes(b"[")
     assert () == take_snapshot(layout, {}, HEALTH, "code").benchmark_runs
 

@@ -61,6 +61,14 @@ def test_a_verdict_names_what_was_answered() -> None:
     assert ("risk", AT.isoformat(timespec="milliseconds")) == (finding["level"], finding["last_success"])
 
 
+def test_a_name_is_shown_before_a_restart() -> None:
+    """The present route has the name that settings.json gives it; another route keeps the one of the worker."""
+    running = replace(SETTINGS, upstream="old")
+    for base, expected in ((SETTINGS.upstream_base, "new"), ("https://other.example/v1", "old")):
+        facts = replace(ENABLED, settings=replace(SETTINGS, upstream="new", upstream_base=base))
+        assert expected == state(running, health_after(), Snapshot(facts=facts))["route"]["upstream"]
+
+
 def test_before_the_first_snapshot_nothing_is_claimed() -> None:
     """Before the first snapshot the verdict is empty, and nothing is said of Fast."""
     assert None is verdict(None, {}, "", AT)["level"]

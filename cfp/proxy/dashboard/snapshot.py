@@ -35,6 +35,7 @@ _RUN_FIELDS: Final = (
     *("ts", "provider", "upstream_base", "model", "service_tier", "profile", "benchmark_mode", "pairs", "verdict"),
     *("observed_speedup_total", "confidence_interval"),
 )
+_INTERVAL: Final = ("level", "low", "middle", "high")
 _TRANSACTION_FIELDS: Final = ("id", "at", "command", "from", "to", "outcome")
 
 
@@ -177,15 +178,24 @@ def _benchmark(path: Path) -> Mapping[str, Any] | None:
         saved = json.loads(_read(path, _LARGEST_BENCHMARK) or b"null")
     except (ValueError, RecursionError):
         return None
-    return _select(saved, _BENCHMARK_FIELDS) if isinstance(saved, dict) else None
+    return _select(saved, _BENCHMARK_FIELDS) if isinstance(saved, dict) and _is_sound(saved) else None
 
 
 def _runs(path: Path) -> tuple[dict[str, Any], ...]:
     """Return the newest runs, newest first."""
     from cfp.core.tiers.history import parse_history  # noqa: PLC0415  only the dashboard needs it
 
-    runs = parse_history(_read(path, _LARGEST_HISTORY))
+    runs = [run for run in parse_history(_read(path, _LARGEST_HISTORY)) if _is_sound(run)]
     return tuple(_select(run, _RUN_FIELDS) for run in reversed(runs[-_RUNS:]))
+
+
+def _is_sound(run: Mapping[str, Any]) -> bool:
+    """Whether the page can draw the speed-up and its interval: each is a number, or missing."""
+    interval, factor = run.get("confidence_interval"), run.get("observed_speedup_total")
+    if interval is not None and not isinstance(interval, dict):
+        return False
+    ends = () if interval is None else (interval.get(name) for name in _INTERVAL)
+    return isinstance(factor, int | float | None) and all(isinstance(end, int | float) for end in ends)
 
 
 def _read(path: Path, largest: int) -> bytes | None:

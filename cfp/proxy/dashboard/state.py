@@ -36,7 +36,7 @@ def state(
     return {
         "worker": {name: health.get(name) for name in _WORKER},
         "verdict": verdict(snapshot.facts, health, home_flag, now or datetime.now(UTC)),
-        "route": _route(settings, health),
+        "route": {**_route(settings, health), "upstream": _upstream_name(settings, snapshot.facts)},
         "fast": {
             **_fast(settings, health, tier_statistics),
             "in_effect": in_effect(snapshot.facts, health),
@@ -107,7 +107,6 @@ def _route(settings: Settings, health: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "base_url": settings.base_url,
         "provider": settings.provider,
-        "upstream": settings.upstream,
         "upstream_base": settings.upstream_base,
         "login_mode": health.get("login_mode"),
         "overrides_auth": settings.overrides_auth,
@@ -117,6 +116,13 @@ def _route(settings: Settings, health: Mapping[str, Any]) -> dict[str, Any]:
         "key_available": health.get("upstream_api_key_available"),
         "websocket": health.get("upstream_websocket"),
     }
+
+
+def _upstream_name(settings: Settings, facts: Facts | None) -> str | None:
+    """Return the name of the saved upstream in use: `upstream add` gives the present route one without a restart."""
+    saved = None if facts is None else facts.settings
+    is_same = saved is not None and saved.upstream_base == settings.upstream_base
+    return saved.upstream if saved is not None and is_same else settings.upstream
 
 
 def _fast(

@@ -8,6 +8,7 @@ import { VERDICT } from "./words.js";
 
 const WIDTH = 320;
 const HEIGHT = 44;
+const EDGE = 20; // closer to an end, a number would be cut off in its middle
 
 function scale(interval) {
   const low = Math.min(0.8, interval.low / 1.05);
@@ -18,7 +19,8 @@ function scale(interval) {
 /** A line for the interval, a dot for its middle, and a mark at 1, which means no difference. */
 function drawn(interval, label) {
   const x = scale(interval);
-  const text = (value, y, label, anchor = "middle") => s("text", { class: "tick", x: x(value), y, "text-anchor": anchor }, label);
+  const anchor = (at) => (at < EDGE ? "start" : at > WIDTH - EDGE ? "end" : "middle");
+  const text = (value, y, label) => s("text", { class: "tick", x: x(value), y, "text-anchor": anchor(x(value)) }, label);
   return s(
     "svg",
     { class: "interval", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
@@ -33,7 +35,7 @@ function drawn(interval, label) {
 }
 
 function side(kind, name, of) {
-  return h("tr", {}, h("th", { scope: "row" }, swatch(kind), name), h("td", { class: "number" }, `${of.ok}/${of.count}`), h("td", { class: "number" }, duration(of.median_ttfb_ms)), h("td", { class: "number" }, duration(of.median_total_ms)));
+  return of && h("tr", {}, h("th", { scope: "row" }, swatch(kind), name), h("td", { class: "number" }, `${of.ok}/${of.count}`), h("td", { class: "number" }, duration(of.median_ttfb_ms)), h("td", { class: "number" }, duration(of.median_total_ms)));
 }
 
 function newest(saved) {

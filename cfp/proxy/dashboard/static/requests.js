@@ -128,7 +128,6 @@ function show() {
   const body = bodyOf("requests");
   offer ??= controls(document.querySelector("#requests .controls"), show, downloads("requests", () => last.filter(matches).toReversed().map(flat)));
   offer(last);
-  document.body.dataset.requests = last.length ? "some" : "none";
   if (last.length === 0) {
     fill(body, empty("No model request yet. A running Codex process keeps its old route: restart the Codex App, or open a new CLI session, then send a message."));
     return;

@@ -7,7 +7,7 @@ const TITLE = "Time saved by Fast";
 
 function because(gain) {
   if (gain.requests === 0) return "no successful request with Fast";
-  return "no benchmark of these models at this provider says";
+  return "no benchmark has measured it for these models at this provider";
 }
 
 function limits({ log_since: since }) {
