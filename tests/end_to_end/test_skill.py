@@ -336,8 +336,10 @@ def test_model_requests_fail_with_401(session: Session) -> None:
             return "\n".join((report(status, ["diagnosis.message"]), report(answer, ["error"])))
 
         def switching(skill: Skill) -> Talk:
-            *_, use = skill.commands("to sign in with ChatGPT")
-            saved = yield from skill.run(use)
+            status = yield from skill.run("status")
+            assert skill.commands("to sign in with ChatGPT")[2] in advised(status)[0]
+            (use,) = status["next_commands"]
+            saved = yield from skill.run(use.removeprefix("codex-fast-proxy "))
             return report(saved, skill.fields("`install` and"))
 
         (status, answer), words = session.say("Plug-ins work, but model requests return 401", diagnosing)
@@ -345,7 +347,7 @@ def test_model_requests_fail_with_401(session: Session) -> None:
         assert (True, "--from-stdin") == (answer["status"] == "error", re.findall("--from-stdin", words)[0])
         entered = machine.cfp("prepare-chatgpt-login", "--from-stdin", "--apply", entered=f"{KEY}\n")
         assert "prepared" == entered.json["status"]
-        (saved,), words = session.say("I have entered it in my terminal", switching, on=True)
+        (_, saved), words = session.say("I have entered it in my terminal", switching, on=True)
         assert (True, "verified") == (saved["restart_required"], saved["verification"]["status"])
         _, words = session.say("Apply it", applying, on=True)
         assert "You can sign in with ChatGPT." in words
