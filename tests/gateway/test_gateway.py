@@ -94,14 +94,18 @@ def test_rules_by_kind_work_behind_it(codex: Machine, gateway: Gateway) -> None:
         assert {None} == {turn.header("x-openai-subagent") for turn in provider.turns}
 
 
-def test_the_login_stays_here(team: Machine, gateway: Gateway) -> None:
-    """With a ChatGPT login and LiteLLM's key saved: no identity in LiteLLM's log or at the provider."""
+@pytest.mark.parametrize("way", ["--use-provider-auth-file", "--codex-key-env"])
+def test_the_login_stays_here(team: Machine, gateway: Gateway, way: str) -> None:
+    """With a ChatGPT login, and LiteLLM's key saved or sent by Codex: no identity in its log or at the provider."""
     login = chatgpt_login()
     team.write("config.toml", login_config(gateway.base_url))
     team.write("auth.json", login)
-    saved = team.cfp("prepare-chatgpt-login", "--from-stdin", "--apply", entered=f"{MASTER_KEY}\n")
-    assert 0 == saved.code, saved.transcript
-    team.install("--use-provider-auth-file")
+    if way == "--codex-key-env":
+        team.install(way, KEY_ENV)
+    else:
+        saved = team.cfp("prepare-chatgpt-login", "--from-stdin", "--apply", entered=f"{MASTER_KEY}\n")
+        assert 0 == saved.code, saved.transcript
+        team.install(way)
     claims = json.loads(login)["tokens"]["access_token"].split(".")[1]
     identities = (claims, "account-1", "user-1", "u@example.invalid")
     before = len(gateway.lines)
