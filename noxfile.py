@@ -235,11 +235,12 @@ def _by_tools(session: nox.Session, python: str, wheel: Path) -> dict[str, tuple
     }
     session.run("uv", "tool", "install", "-q", str(wheel))
     session.run("pipx", "install", "-q", str(wheel))
+    uvx, pipx = (str(shutil.which(tool, path=session.bin)) for tool in ("uvx", "pipx"))
     return {
         "uv tool install": ("uv", [str(place / "uv-bin" / "codex-fast-proxy")]),
         "pipx install": ("pipx", [str(place / "pipx-bin" / "codex-fast-proxy")]),
-        "uvx": ("once", ["uvx", "-q", "--isolated", "--from", str(wheel), "codex-fast-proxy"]),
-        "pipx run": ("once", ["pipx", "run", "-q", "--spec", str(wheel), "codex-fast-proxy"]),
+        "uvx": ("once", [uvx, "-q", "--isolated", "--from", str(wheel), "codex-fast-proxy"]),
+        "pipx run": ("once", [pipx, "run", "-q", "--spec", str(wheel), "codex-fast-proxy"]),
     }
 
 

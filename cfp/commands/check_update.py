@@ -89,6 +89,7 @@ _OF_SOURCE: Final[dict[git.BranchRelation, UpdateCode]] = {
     git.BranchRelation.SAME: "source_same",
     git.BranchRelation.REMOTE_AHEAD: "source_behind",
     git.BranchRelation.LOCAL_AHEAD: "source_same",
+    git.BranchRelation.REMOTE_UNKNOWN: "package_of_source",
 }
 
 

@@ -41,7 +41,7 @@ UPDATES: Final[dict[UpdateCode, Message]] = {
         f"`{{list_command}}` shows whether there is a newer release. `{{upgrade_command}}` installs it; then run `{CLI} install --start` "
         f"if the proxy is enabled, and `{CLI} link-skill` if the skill is linked."),
     "package_of_source": Message(
-        "Version {version} is a package that {installer} installed from {source}, and it does not change with that.",
+        "Version {version} is a package that {installer} installed from {source}.",
         f"Where that has a newer state, `{{upgrade_command}}` installs it; then run `{CLI} install --start` if the proxy is enabled, and "
         f"`{CLI} link-skill` if the skill is linked."),
     "package_in_cache": Message(
