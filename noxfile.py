@@ -188,12 +188,12 @@ def _build(session: nox.Session, checkout: Path, folder: Path) -> tuple[Path, Pa
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Build sdist and wheel, and run every verb of what pip on each Python, uv and pipx install of them."""
+    """Build sdist and wheel; run the demo of the one, and every verb of the other by pip on each Python, uv and pipx."""
     sdist, wheel = (path.resolve() for path in _archives(session, Path(session.create_tmp()) / "dist"))
     found = [program for minor in range(11, 15) if (program := shutil.which(f"python3.{minor}")) and _runs(program)]
     pythons = found or [sys.executable]
     stories = {f"the wheel by pip, {Path(one).name}": ("pip", _by_pip(session, one, wheel)) for one in pythons}
-    stories["the sdist by pip"] = ("pip", _by_pip(session, pythons[0], sdist))
+    session.run(*_by_pip(session, pythons[0], sdist), "demo", external=True, silent=True)  # exits 2 where it fails
     stories |= _by_tools(session, pythons[0], wheel)
     _tell(session, stories)
 
@@ -221,7 +221,7 @@ def _by_tools(session: nox.Session, python: str, wheel: Path) -> dict[str, tuple
     options = ("-q", "--only-binary=:all:", "-c", str(CONSTRAINTS), "-d", str(packages))
     session.run("python", "-m", "pip", "--python", python, "download", *options, "pip", str(wheel))
     (place / "uv.toml").write_text(f"no-index = true\nfind-links = [{json.dumps(str(packages))}]\n")
-    session.env |= {
+    environ = {
         "UV_CONFIG_FILE": str(place / "uv.toml"),
         "UV_PYTHON": python,
         "UV_PYTHON_DOWNLOADS": "never",
@@ -233,6 +233,7 @@ def _by_tools(session: nox.Session, python: str, wheel: Path) -> dict[str, tuple
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(packages),
     }
+    session.env.update(environ)
     session.run("uv", "tool", "install", "-q", str(wheel))
     session.run("pipx", "install", "-q", str(wheel))
     uvx, pipx = (str(shutil.which(tool, path=session.bin)) for tool in ("uvx", "pipx"))
