@@ -188,7 +188,7 @@ def _build(session: nox.Session, checkout: Path, folder: Path) -> tuple[Path, Pa
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Build sdist and wheel; run the demo of the one, and every verb of the other by pip on each Python, uv and pipx."""
+    """Build sdist and wheel; run the demo of the one, and every verb of the other as pip, uv and pipx install it."""
     sdist, wheel = (path.resolve() for path in _archives(session, Path(session.create_tmp()) / "dist"))
     found = [program for minor in range(11, 15) if (program := shutil.which(f"python3.{minor}")) and _runs(program)]
     pythons = found or [sys.executable]

@@ -66,8 +66,8 @@ def test_the_sdist_has_each_tracked_file_and_no_other() -> None:
     """It names what it takes: a file that lies about beside them comes into no archive."""
     named = targets()["sdist"]["include"]
     assert isinstance(named, list)
-    taken = {*named, "/pyproject.toml"}  # which hatch always takes
+    wanted = {*named, "/pyproject.toml"}  # which hatch always takes
     tops = {f"/{path.relative_to(REPOSITORY).parts[0]}" for path in tracked()}
-    assert taken <= tops
+    assert wanted <= tops
     if shutil.which("git") and (REPOSITORY / ".git").exists():  # else nobody knows what is tracked
-        assert tops <= taken
+        assert tops <= wanted
