@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cfp.advice import at_home, commands_in, home_flag, in_powershell, quoted
+from cfp.advice import at_home, called_as, commands_in, home_flag, in_powershell, quoted
 from cfp.commands import COMMANDS
 from cfp.commands.parsing import parsed
 from cfp.layout import Layout
@@ -134,3 +136,45 @@ def test_a_home_that_is_meant_anyway_is_not(words: list[str], tmp_path: Path) ->
 def test_a_program_in_powershell(path: str, typed: str) -> None:
     """A path that must be quoted is run with the operator, since PowerShell prints a quoted word."""
     assert typed == in_powershell(path)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    """A console script in a folder of its own."""
+    path = tmp_path / "bin" / ("codex-fast-proxy.exe" if sys.platform == "win32" else "codex-fast-proxy")
+    path.parent.mkdir()
+    path.touch()
+    path.chmod(0o755)
+    return path
+
+
+def test_a_program_on_path_is_called_by_its_name(script: Path) -> None:
+    """Where that name leads to this very file, and the user's shell has that PATH, too."""
+    found_by = {"PATH": str(script.parent), "PATHEXT": ".EXE"}
+    assert "codex-fast-proxy" == called_as(str(script), ["python"], found_by)
+    for environ in ({"PATH": "/nowhere"}, {}, {**found_by, "UV": "/usr/bin/uv"}):
+        assert str(script) in called_as(str(script), ["python"], environ)
+
+
+def test_another_program_of_the_name_is_not_meant(script: Path, tmp_path: Path) -> None:
+    """The first one on PATH is another installation."""
+    other = tmp_path / "other" / script.name
+    other.parent.mkdir()
+    other.touch()
+    other.chmod(0o755)
+    environ = {"PATH": os.pathsep.join((str(other.parent), str(script.parent))), "PATHEXT": ".EXE"}
+    assert str(script) in called_as(str(script), ["python"], environ)
+
+
+def test_a_module_is_called_by_its_interpreter() -> None:
+    """By name where PATH leads to it; the words behind are the same for each of our modules."""
+    folder, name = os.path.split(sys.executable)
+    for module in ("/x/codex_fast_proxy.py", "/x/cfp/__main__.py"):
+        assert f"{name} -m codex_fast_proxy" == called_as(module, [name], {"PATH": folder})
+        assert called_as(module, [sys.executable], {"PATH": folder}).endswith(" -m codex_fast_proxy")
+        assert sys.executable in called_as(module, [name], {"PATH": "/nowhere"})
+
+
+def test_a_path_that_would_break_the_sentences_is_not_named(script: Path) -> None:
+    """They mark commands with backticks."""
+    assert "codex-fast-proxy" == called_as(str(script.parent / "a`b" / "cfp"), ["python"], {"PATH": "/nowhere"})

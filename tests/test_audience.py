@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -72,3 +76,12 @@ def test_a_wrong_variable_keeps_no_proxy_from_its_start() -> None:
     """The verb of Codex's hook reads no such variable."""
     assert VARIABLE not in printed("autostart", environ={VARIABLE: "yaml"})[1]
     assert 0 == printed("autostart", "--quiet", environ={VARIABLE: "yaml"})[0]
+
+
+def test_a_program_pays_for_no_page(tmp_path: Path) -> None:
+    """Nothing that draws is imported where JSON is printed into a pipe."""
+    code = "import sys; from cfp.cli import run; run(['status']); sys.exit('rich' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **of_user(tmp_path)}, capture_output=True, check=False
+    )
+    assert (0, True) == (done.returncode, done.stdout.startswith(b"{"))

@@ -35,9 +35,10 @@ def status(answer: Mapping[str, Any]) -> list[RenderableType]:
     """Return the diagnosis as a headline, then the route."""
     diagnosis = answer["diagnosis"]
     return [
-        headline(_LEVELS.get(diagnosis["level"], WARN), _state(answer), diagnosis["message"]),
+        headline(_LEVELS.get(diagnosis["level"], WARN), *_verdict(str(diagnosis["message"]))),
         rows(
             [
+                ("proxy", _state(answer)),
                 ("provider", answer.get("provider")),
                 ("route", _route(answer)),
                 ("WebSocket", WEBSOCKETS.get(str((answer.get("health") or {}).get("upstream_websocket")))),
@@ -81,6 +82,12 @@ def _models(answer: Mapping[str, Any]) -> list[str]:
             details = {"answers": row["reasoning_answers"], "model": row["model"], "tokens": tokens}
             words.append(WARNINGS["reasoning_recurs"].filled({**details, "times": sum(counts.values())}).sentence)
     return words
+
+
+def _verdict(message: str) -> tuple[str, str]:
+    """Return the diagnosis as its first sentence, and the rest."""
+    first, stop, rest = message.partition(". ")
+    return first + stop.strip(), rest
 
 
 def _state(answer: Mapping[str, Any]) -> str:

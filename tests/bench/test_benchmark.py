@@ -271,15 +271,10 @@ def test_a_key_with_a_line_break(bench: Bench) -> None:
     assert CANARY not in json.dumps(result)
 
 
-def test_progress_in_plain_lines(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a terminal, stderr has a line for each phase: elapsed time, pair, tier, phase."""
+def test_no_progress_without_a_terminal(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that reads stderr finds nothing there."""
     bench.direct("--pairs", "2")
-    lines = capsys.readouterr().err.splitlines()
-    assert all(line.startswith("[") and " s] pair " in line for line in lines)
-    phases = ["starting", "waiting for the provider", "answered", "writing"]
-    assert phases == [line.partition(": ")[2] for line in lines[:4]]
-    assert "pair 1/2, default: done in " in lines[4]
-    assert "pair 2/2, default: done in " in lines[-1]
+    assert "" == capsys.readouterr().err
 
 
 def test_interrupting_keeps_what_there_is(bench: Bench) -> None:
@@ -295,8 +290,7 @@ def test_interrupting_keeps_what_there_is(bench: Bench) -> None:
         text=True,
     )
     with process:
-        assert process.stderr is not None
-        assert any("pair 1/3, priority: answered" in line for line in process.stderr)
+        bench.upstream.wait_for_turns(2, 30)
         interrupt(process)
         stdout, stderr = process.communicate(timeout=20)
     result = json.loads(stdout)

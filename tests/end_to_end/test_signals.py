@@ -68,6 +68,6 @@ def test_text_for_people(machine: Machine) -> None:
     machine.relay()
     status = machine.cfp("status", "--format", "text")
     wrong = machine.cfp("status", "--format=text", "--nope")
-    assert (0, True) == (status.code, status.stdout.startswith("! absent, not running"))
+    assert (0, True) == (status.code, status.stdout.startswith("! The proxy is not enabled."))
     assert (2, True) == (wrong.code, wrong.stdout.startswith("✗ The command line is wrong"))
     assert "stopped" == json.loads(machine.cfp("status").stdout)["status"]

@@ -51,11 +51,11 @@ def page(machine: Machine, *words: str, code: int = 0) -> list[str]:
 
 STORY: tuple[tuple[int, tuple[str, ...], str], ...] = (
     # code  words                                                     words of the first line
-    (0, ("status",), "not running"),
+    (0, ("status",), "The proxy is not enabled."),
     (0, ("doctor",), "checks passed"),
     (0, ("install", "--dry-run"), "planned"),
     (0, ("install", "--start", "--port", "{port}"), "installed"),
-    (0, ("status",), "running"),
+    (0, ("status",), "Ready: the next request goes through the proxy."),
     (0, ("doctor", "--online"), "checks passed"),
     (0, ("start",), "already running"),
     (0, ("autostart",), "already running"),
@@ -70,7 +70,7 @@ STORY: tuple[tuple[int, tuple[str, ...], str], ...] = (
     (0, ("set-upstream", "--service-tier-policy", "preserve"), "upstream updated"),
     (0, ("prepare-chatgpt-login",), "dry run"),
     (0, ("benchmark", "--mode", "direct", "--pairs", "1", "--profile", "smoke"), "not enough data"),
-    (0, ("usage",), "requests"),
+    (0, ("usage",), "1 request"),
     (0, ("dashboard", "--no-open"), "found"),
     (0, ("journal", "list"), "transactions"),
     (0, ("recover",), "clean"),
