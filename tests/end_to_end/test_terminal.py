@@ -70,7 +70,7 @@ STORY: tuple[tuple[int, tuple[str, ...], str], ...] = (
     (0, ("set-upstream", "--service-tier-policy", "preserve"), "upstream updated"),
     (0, ("prepare-chatgpt-login",), "dry run"),
     (0, ("benchmark", "--mode", "direct", "--pairs", "1", "--profile", "smoke"), "not enough data"),
-    (0, ("usage",), "1 request"),
+    (0, ("usage",), "no requests"),
     (0, ("dashboard", "--no-open"), "found"),
     (0, ("journal", "list"), "transactions"),
     (0, ("recover",), "clean"),
