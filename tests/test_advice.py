@@ -149,7 +149,7 @@ def script(tmp_path: Path) -> Path:
 
 
 def test_a_program_on_path_is_called_by_its_name(script: Path) -> None:
-    """Where that name leads to this very file, and the user's shell has that PATH, too."""
+    """If that name leads to this very file, and the user's shell has that PATH, too."""
     found_by = {"PATH": str(script.parent), "PATHEXT": ".EXE"}
     assert "codex-fast-proxy" == called_as(str(script), ["python"], found_by)
     for environ in ({"PATH": "/nowhere"}, {}, {**found_by, "UV": "/usr/bin/uv"}):
