@@ -32,6 +32,7 @@ from cfp.core.traffic.trouble import Traffic
 from cfp.core.verdict.hook_run import hook_obstacle
 from cfp.core.verdict.loading import config_refusal, selection_details, undefined_selection
 from cfp.core.verdict.route import other_provider, override
+from cfp.core.wire.codex_key import kept_variable
 from cfp.core.wire.identity import codex_identity, route_identity, stands_in_the_way
 from cfp.core.wire.key import key_available, key_persistent, unsendable_key
 from cfp.core.wire.steps import is_key_idle, key_details
@@ -170,7 +171,9 @@ def message_code_for(facts: Facts, code: DiagnosisCode) -> DiagnosisCode:
     if settings is not None and code == "chatgpt_auth_preserved":
         return _PRESERVED.get(route_identity(facts, settings).through_proxy, code)
     if settings is not None and code == "codex_refuses":
-        return refusal_code(facts, settings.provider)
+        refusal = refusal_code(facts, settings.provider)
+        is_ours = kept_variable(facts, {}, settings.provider) is not None
+        return "own_codex_key_missing" if refusal == "codex_key_missing" and is_ours else refusal
     cuts = facts.worker is not None and not facts.worker.hands_over
     return _CUT.get(code, code) if cuts else code
 

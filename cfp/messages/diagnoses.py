@@ -64,6 +64,7 @@ DiagnosisCode = Literal[
     "saved_key_unused",
     "codex_refuses",
     "codex_key_missing",
+    "own_codex_key_missing",
     "codex_sends_no_key",
     "upstream_auth_missing",
     "upstream_variable_missing",
@@ -173,6 +174,11 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
     "codex_key_missing": Message(
         "Codex refuses to start a turn from here: the variable that the provider's env_key names is not set in the environment or in .env.",
         "Set the variable in .env in the Codex home, or in the environment that starts Codex. A key in auth.json does not count for it."),
+    "own_codex_key_missing": Message(
+        "Codex refuses to start a turn from here: the variable {codex_variable}, which `install --codex-key-env` named for the provider's key, is "
+        "not set in the environment or in .env.",
+        f"Set it in {{dotenv}}; or run `{CLI} prepare-chatgpt-login --from-stdin --apply` and enter the key, then "
+        f"`{CLI} install --start --use-provider-auth-file`, which takes that variable out of config.toml."),
     "codex_sends_no_key": Message(
         "Codex sends the provider no key: config.toml says that its login is the key, and auth.json has none that Codex can read.",
         f"Run `{CLI} doctor` for the reason, then sign in with `codex login`."),

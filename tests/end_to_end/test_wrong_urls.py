@@ -129,3 +129,15 @@ def test_no_url_is_named_that_was_not_seen(
         assert f"{written}/responses" in answer["error"]
         assert [(f"{written}/responses", True)] == [request for request in site.requests if request[1]]
         assert len(site.requests) <= 5
+
+
+def test_an_enabled_home_is_led_by_set_upstream(machine: Machine) -> None:
+    """The advice is the command that changes a route there, and it keeps the rest."""
+    machine.relay()
+    machine.install()
+    site = Site(BOTH, _NOT_FOUND, walled=False)
+    with site.serving() as origin:
+        ran = machine.cfp("set-upstream", "--upstream-base", origin)
+        assert (2, "upstream_lacks_version") == (ran.code, ran.json["code"]), ran.transcript
+        assert f"Run `codex-fast-proxy set-upstream --upstream-base {origin}/v1`." == ran.json["next_user_action"]
+        assert 0 == machine.cfp("set-upstream", "--upstream-base", f"{origin}/v1").code

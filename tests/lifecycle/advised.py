@@ -308,6 +308,13 @@ DIAGNOSED: Final[dict[str, Scenario | str]] = {
     "unknown_login_preserved": Scenario(arrange=_signed_in(_NEWER_LOGIN)),
     "saved_key_unused": Scenario(arrange=_do(_saved_key, lambda place: place.install("--no-verify"))),
     "codex_refuses": "a login that only a newer Codex takes: tests/end_to_end/test_identities.py has older ones",
+    "own_codex_key_missing": Scenario(
+        arrange=_do(
+            _key_to_enter,
+            lambda place: place.install("--codex-key-env", KEY_ENV),
+            _write(".env", f"{KEY_ENV}=\n"),
+        )
+    ),
     "upstream_auth_missing": Scenario(arrange=_do(_split, _lose(SAVED_KEY))),
     "upstream_variable_missing": Scenario(arrange=_lost_variable),
     "upstream_auth_not_persistent": Scenario(arrange=_named_key),

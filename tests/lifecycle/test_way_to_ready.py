@@ -10,11 +10,12 @@ from typing import Final
 
 import pytest
 
-from tests.end_to_end.harness import KEY_ENV, built_in_config, chatgpt_login, login_config
+from tests.end_to_end.harness import KEY, KEY_ENV, built_in_config, chatgpt_login, login_config
 from tests.lifecycle.advised import SAVED_KEY, SETTINGS
 from tests.lifecycle.block import Block, block
 from tests.lifecycle.test_advised import ways
 
+WRONG: Final = "sk-a-wrong-key"
 MOST_STEPS: Final = 5  # commands from the worst state on
 
 Act = Callable[[Block], object]
@@ -29,6 +30,14 @@ def _lose_key(place: Block) -> None:
     (place.home / SAVED_KEY).unlink(missing_ok=True)
 
 
+def _save_wrong_key(place: Block) -> None:
+    """The user has mistyped it."""
+    place.upstream.keys.add(WRONG)  # it may come here, and is refused
+    place.run("prepare-chatgpt-login", "--from-stdin", "--apply")
+    if (place.home / SAVED_KEY).exists():
+        place.replace(SAVED_KEY, KEY, WRONG)
+
+
 def _lose_variable(place: Block) -> None:
     """The variable was that of another shell."""
     place.write(".env", f"{KEY_ENV}=\n")
@@ -41,6 +50,8 @@ ACTS: Final[dict[str, Act]] = {
     "send the saved key": _command("set-upstream --use-provider-auth-file --restart"),
     "send the saved key later": _command("set-upstream --use-provider-auth-file"),
     "send a variable's key": _command(f"set-upstream --upstream-api-key-env {KEY_ENV}"),
+    "save a wrong key": _save_wrong_key,
+    "let Codex send it": _command(f"install --start --codex-key-env {KEY_ENV}"),
     "pass the login on": _command("set-upstream --clear-upstream-auth --no-verify"),
     "leave later": _command("uninstall --defer-stop --confirm-chatgpt-direct-uninstall"),
     "lose the key": _lose_key,

@@ -26,6 +26,7 @@ from tests.host.servers import Behaviour, read_request, says, says_and_stays, se
 from tests.ports import free_port
 from tests.proxy.framing import BODY, FORMS, Form
 
+REFUSALS = json.loads((Path(__file__).parents[2] / "fixtures/wire/refusals.json").read_text(encoding="utf-8"))
 CANARY = "sk-canary-0123456789abcdef"
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -232,6 +233,16 @@ class TestFailures:
             "upstream_key_refused",
             {"reason": "HTTP 401", "status": 401, "message": "Incorrect API key provided: ***. Sign up!"},
         )
+
+    @pytest.mark.parametrize("case", REFUSALS, ids=lambda case: case["name"])
+    def test_a_refusal_is_read_from_the_wire(self, case: dict[str, Any]) -> None:
+        """Each known answer of a provider or gateway has its cause, its status, and words on one line."""
+        body = case["body"] if isinstance(case["body"], str) else json.dumps(case["body"], ensure_ascii=False)
+        fields = "".join(f"{name}: {value}\r\n" for name, value in case["fields"].items())
+        head = f"HTTP/1.1 {case['status']} Refused\r\n{fields}Content-Length: {len(body.encode())}\r\n\r\n"
+        code, details = refused(says(head.encode() + body.encode()))
+        assert (case["code"], case["status"]) == (code, details["status"])
+        assert 0 < len(details["message"]) <= 300
 
     def test_a_long_refusal_is_cut_after_blanking(self) -> None:
         """300 signs, and no half of a key at the cut."""

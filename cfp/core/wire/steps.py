@@ -6,7 +6,7 @@ import shlex
 
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity, ProviderAuth, provider_auth
-from cfp.core.provider import active_provider
+from cfp.core.provider import active_provider, env_key
 from cfp.core.settings import Settings
 from cfp.core.state import is_enabled
 from cfp.core.wire.codex_key import may_set
@@ -23,6 +23,8 @@ def key_details(facts: Facts, settings: Settings) -> dict[str, str]:
         **steps,
         **_refused_key(facts, settings, steps),
         "variable": settings.upstream_api_key_env or "",
+        "codex_variable": env_key(facts.codex_config, settings.provider) or "",
+        "dotenv": str(facts.layout.dotenv),
         "instead": _instead_of_saved_key(facts, settings),
     }
     key = unsendable_key(facts, settings)
