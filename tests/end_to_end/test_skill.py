@@ -20,7 +20,8 @@ from tests.house.source import REPOSITORY
 pytestmark = pytest.mark.posix("the stand-in writes lines of a POSIX shell")
 
 OFF = "to stop it, switch it off or remove it"
-FREE = ("-c", 'sandbox_mode="danger-full-access"')
+# With a ChatGPT login each turn would wait for OpenAI's plug-ins, which no network leads to.
+FREE = ("-c", 'sandbox_mode="danger-full-access"', "-c", "features.apps=false")
 # Fields of a part of an answer (a check, a sample), and those that only Windows has.
 ELSEWHERE = {"ok", "count", "error_type", "chatgpt_login_windows_troubleshooting"}
 INSTALL = ("`install`:", "`install` and")
@@ -271,7 +272,7 @@ def test_a_chatgpt_login_from_the_key_to_the_uninstall(session: Session) -> None
     assert "You can sign in with ChatGPT." in words
 
     machine.write("auth.json", chatgpt_login())
-    assert "Bearer " + KEY == machine.turn().header("authorization")
+    assert "Bearer " + KEY == machine.turn(*FREE).header("authorization")
 
     def leaving(skill: Skill) -> Talk:
         answer = yield from skill.run(skill.commands(OFF)[0])
@@ -324,7 +325,7 @@ def test_model_requests_fail_with_401(session: Session) -> None:
         machine.install()
         machine.write("auth.json", chatgpt_login())
         machine.upstream.login = True  # it is what goes wrong
-        failed = machine.codex_exec()
+        failed = machine.codex_exec(*FREE)
         assert (1, True) == (failed.code, "401" in failed.stderr), failed.transcript
         session.flags = (*FREE, "-c", 'model_provider="brain"')
 
@@ -352,7 +353,7 @@ def test_model_requests_fail_with_401(session: Session) -> None:
         _, words = session.say("Apply it", applying, on=True)
         assert "You can sign in with ChatGPT." in words
     before = len(machine.upstream.received)
-    assert "Bearer " + KEY == machine.turn().header("authorization")
+    assert "Bearer " + KEY == machine.turn(*FREE).header("authorization")
     assert [] == [request for request in machine.upstream.received[before:] if request.header("chatgpt-account-id")]
 
 
