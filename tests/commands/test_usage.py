@@ -29,6 +29,7 @@ def line(days_ago: int, **fields: Any) -> LogLine:
         "ending": "completed",
         "upstream_ms": 200.0,
         "first_byte_ms": 400.0,
+        "first_output_ms": 900.0,
         "duration_ms": 4000.0,
         "service_tier_after": "priority",
         "response_service_tier": "fast",
@@ -85,11 +86,13 @@ def test_a_row_has_every_sum(tmp_path: Path) -> None:
         "fast_sent": 3,
         "fast_served": 2,
         "first_byte_mean_ms": 400.0,
+        "first_output_mean_ms": 900.0,
         "duration_mean_ms": 4000.0,
         "money": None,
     }
     assert expected.items() <= row.items()
     assert row["first_byte_median_ms"] == row["first_byte_p95_ms"] == pytest.approx(400, rel=0.09)
+    assert row["first_output_median_ms"] == row["first_output_p95_ms"] == pytest.approx(900, rel=0.09)
     assert row == {"model": "gpt-5.5", **answer["total"]}
 
 

@@ -23,10 +23,11 @@ const COLUMNS = [
   { head: "Out", kind: "number", cell: (row) => some(row.output_tokens) },
   { head: "Reasoning", kind: "number widest", cell: (row) => some(row.reasoning_tokens) },
   { head: "Fast sent", kind: "number wide", cell: (row) => some(row.fast_sent) },
-  { head: "First byte, p50", kind: "number wide", cell: (row) => time(row.first_byte_median_ms) },
-  { head: "p95", kind: "number widest", cell: (row) => time(row.first_byte_p95_ms) },
+  { head: "First byte, p50", kind: "number widest", cell: (row) => time(row.first_byte_median_ms) },
+  { head: "Output, p50", kind: "number wide", cell: (row) => time(row.first_output_median_ms) },
+  { head: "Output, p95", kind: "number widest", cell: (row) => time(row.first_output_p95_ms) },
   { head: "Whole, p50", kind: "number widest", cell: (row) => time(row.duration_median_ms) },
-  { head: "p95", kind: "number widest", cell: (row) => time(row.duration_p95_ms) },
+  { head: "Whole, p95", kind: "number widest", cell: (row) => time(row.duration_p95_ms) },
 ];
 
 let by = "model";
@@ -43,6 +44,12 @@ function name(of) {
   return by === "session" ? h("span", { title: of }, shortId(of)) : long(of);
 }
 
+/** The time to the first output, or to the first byte, which earlier versions logged alone. */
+function first(total) {
+  const [name, of] = total.first_output_median_ms === null ? ["First byte", "first_byte"] : ["First output", "first_output"];
+  return figure(`${name}, p50`, duration(total[`${of}_median_ms`]), `p95 ${duration(total[`${of}_p95_ms`])}`);
+}
+
 function figures({ total, time_saved: gain }) {
   const million = 1e6;
   const tokens = total.input_tokens + total.output_tokens;
@@ -53,7 +60,7 @@ function figures({ total, time_saved: gain }) {
     figure("Requests", count(total.requests), total.failed > 0 && `${count(total.failed)} failed`, total.left > 0 && `${count(total.left)} closed by Codex`),
     figure("Sent with Fast", share(total.fast_sent, total.requests), `${count(total.fast_sent)} of ${count(total.requests)}`, total.fast_sent > 0 && `named in ${plural(total.fast_served, "answer")}`),
     saved(gain),
-    figure("First byte, p50", duration(total.first_byte_median_ms), `p95 ${duration(total.first_byte_p95_ms)}`),
+    first(total),
     figure("Whole response, p50", duration(total.duration_median_ms), `p95 ${duration(total.duration_p95_ms)}`),
   );
 }

@@ -22,6 +22,7 @@ class LoggedRequest(msgspec.Struct, kw_only=True):
     status: int | None = None
     duration_ms: float | None = None
     first_byte_ms: float | None = None
+    first_output_ms: float | None = None
     upstream_ms: float | None = None
     eligible: bool = False
     session: str | None = None

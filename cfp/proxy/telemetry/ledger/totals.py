@@ -79,6 +79,7 @@ class Totals(msgspec.Struct, array_like=True):
     fast_served: int = 0
     first_byte: Spread = msgspec.field(default_factory=Spread)
     duration: Spread = msgspec.field(default_factory=Spread)
+    first_output: Spread = msgspec.field(default_factory=Spread)
 
     def add(self, entry: LoggedRequest) -> None:
         """Count one request."""
@@ -102,16 +103,19 @@ class Totals(msgspec.Struct, array_like=True):
             self.first_byte.add(entry.first_byte_ms)
         if entry.duration_ms is not None:
             self.duration.add(entry.duration_ms)
+        if entry.first_output_ms is not None:
+            self.first_output.add(entry.first_output_ms)
 
     def merge(self, other: Totals) -> None:
         for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.first_byte.merge(other.first_byte)
         self.duration.merge(other.duration)
+        self.first_output.merge(other.first_output)
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts, and of each duration the mean, the median and the 95th percentile, in milliseconds."""
-        spreads = {"first_byte": self.first_byte, "duration": self.duration}
+        spreads = {"first_byte": self.first_byte, "first_output": self.first_output, "duration": self.duration}
         return {
             **{name: getattr(self, name) for name in COUNTS},
             **{
@@ -126,4 +130,6 @@ class Totals(msgspec.Struct, array_like=True):
         }
 
 
-COUNTS: Final = tuple(name for name in Totals.__struct_fields__ if name not in {"first_byte", "duration"})
+COUNTS: Final = tuple(
+    name for name in Totals.__struct_fields__ if name not in {"first_byte", "duration", "first_output"}
+)

@@ -32,6 +32,7 @@ LINES = st.builds(
     service_tier_after=TIERS,
     response_service_tier=TIERS,
     first_byte_ms=TIMES,
+    first_output_ms=TIMES,
     duration_ms=TIMES,
     upstream_ms=TIMES,
     usage=USAGES,
