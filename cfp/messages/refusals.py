@@ -133,7 +133,7 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "program_place_temporary": Message(
         "This program runs from {folder}, a cache or temporary folder that is emptied without notice, and this command would write the "
         "program's path into a place that stays. Nothing was changed.",
-        f"Run `{{install_command}}`, then `{CLI} {{verb}}`."),
+        "Run `{install_command}`, then `{verb}` of the program that it installs."),
     "config_unparseable": Message(
         "{path} is not valid TOML: {reason}. Nothing was changed.",
         "Correct the file by hand; Codex cannot read it either. Where the proxy is enabled, `uninstall --force` puts back the file as it was "

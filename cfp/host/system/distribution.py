@@ -100,7 +100,8 @@ def check_lasting(python: str, named_in: Path, verb: str) -> None:
     folder = temporary_folder(python, temporary)
     if not folder or temporary_folder(str(named_in.absolute()), temporary):
         return
-    raise Refused("program_place_temporary", **read_distribution(python).details, folder=folder, verb=verb)
+    remedy = read_distribution(python).install_command
+    raise Refused("program_place_temporary", folder=folder, install_command=remedy, verb=verb)
 
 
 def read_distribution(python: str, prefix: str = sys.prefix) -> Distribution:
