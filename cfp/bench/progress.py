@@ -45,13 +45,11 @@ class _Trials:
     def finished(self, sample: Sample) -> None:
         self._waits.close()
         self._wait = None
-        self._last = f"; before: {_outcome(sample)}"
+        self._last = f"; the last one {_outcome(sample)}"
 
 
 def _outcome(sample: Sample) -> str:
     if not sample.ok:
         status = f" ({sample.status})" if sample.status is not None else ""
         return f"failed, {sample.error_type}{status}"
-    total, first = sample.total_ms or 0.0, sample.first_output_ms
-    began = f", first output after {first / 1000:.1f} s" if first is not None else ""
-    return f"done in {total / 1000:.1f} s{began}"
+    return f"took {(sample.total_ms or 0.0) / 1000:.1f} s"

@@ -37,6 +37,7 @@ def unseen(_words: str, _limit: float | None) -> Iterator[Wait]:
 
 _DELAY_S: Final = 0.3  # what is faster needs no line
 _TIMES_A_SECOND: Final = 8
+_SPINNER: Final = 2  # columns before the words
 
 
 class _Line:
@@ -51,9 +52,13 @@ class _Line:
         """Show other words in the same line; the seconds go on."""
         self.words = words
 
-    def text(self, now: float) -> str:
+    def text(self, now: float, width: int) -> str:
+        """Return the words, as many as fit before the seconds."""
         limit = "" if self.limit is None else f" of {self.limit:.0f} s"
-        return f"{self.words} ({int(now - self.began)} s{limit})"
+        seconds = f" ({int(now - self.began)} s{limit})"
+        room = max(0, width - len(seconds))
+        words = self.words if len(self.words) <= room else f"{self.words[: max(0, room - 1)]}…"
+        return words + seconds
 
 
 class WaitingLine:
@@ -118,10 +123,12 @@ class WaitingLine:
         from rich.text import Text  # noqa: PLC0415  see above
 
         spinner = Spinner("dots")
+        console = Console(file=self._stream, no_color=bool(self._environ.get("NO_COLOR")))
 
         def shown() -> RenderableType:
             for line in self._lines[-1:]:
-                spinner.update(text=Text(line.text(self._clock()), no_wrap=True, overflow="ellipsis"))
+                text = line.text(self._clock(), console.width - _SPINNER)
+                spinner.update(text=Text(text, no_wrap=True, overflow="ellipsis"))
             return spinner
 
         with self._lock:
@@ -129,7 +136,7 @@ class WaitingLine:
                 return
             self._live = Live(
                 get_renderable=shown,
-                console=Console(file=self._stream, no_color=bool(self._environ.get("NO_COLOR"))),
+                console=console,
                 transient=True,
                 refresh_per_second=_TIMES_A_SECOND,
                 redirect_stdout=False,

@@ -42,8 +42,8 @@ def test_each_trial_is_a_wait() -> None:
         progress.finished(a_sample(2, Tier.PRIORITY, None, status=400, error_type=ErrorType.HTTP))
         progress.phase(FIRST, Phase.WRITING)
     first = "pair 1/2, default: waiting for the provider"
-    second = f"{first}; before: done in 1.2 s, first output after 0.4 s"
-    third = "pair 1/2, default: writing; before: failed, HTTPError (400)"
+    second = f"{first}; the last one took 1.2 s"
+    third = "pair 1/2, default: writing; the last one failed, HTTPError (400)"
     assert 0 == display.open
     assert [
         *(f"begin, 600 s: pair 1/2, default: {Phase.STARTING}", f"pair 1/2, default: {Phase.STARTING}", first, "end"),

@@ -79,6 +79,13 @@ def test_the_innermost_wait_is_shown() -> None:
     assert_clean(terminal.output)
 
 
+def test_long_words_leave_room_for_the_seconds() -> None:
+    """The line is one line, however narrow the terminal, and counts to its end."""
+    with watched() as (line, terminal), line("waiting for " + "x" * 300, 60.0):
+        terminal.wait_for(lambda output: "x… (0 s of 60 s)" in output)
+    assert_clean(terminal.output)
+
+
 def test_what_is_fast_shows_nothing() -> None:
     """Not even an escape sequence."""
     with watched(delay=60.0) as (line, terminal):
