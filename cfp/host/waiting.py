@@ -103,16 +103,13 @@ class WaitingLine:
                 self.close()
 
     def close(self) -> None:
-        """Take the line away. May be called again, after an interrupt of itself too."""
+        """Take the line away. May be called again."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
             if self._live is not None:
-                try:
-                    self._live.stop()
-                finally:  # a second ^C may cut that short
-                    self._live.console.show_cursor()
+                self._live.stop()
                 self._live = None
 
     def _begin(self) -> None:
@@ -143,3 +140,4 @@ class WaitingLine:
                 redirect_stderr=False,
             )
             self._live.start()
+            console.show_cursor()  # which rich hides: it must be there after ^Z, or a kill, too

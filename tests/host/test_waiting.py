@@ -62,7 +62,7 @@ def test_it_counts_and_goes() -> None:
     with watched() as (line, terminal), line("waiting for relay.example", 60.0) as wait:
         terminal.wait_for(lambda output: "waiting for relay.example (0 s of 60 s)" in output)
         terminal.seconds = 14.0
-        terminal.wait_for(lambda output: "(14 s of 60 s)" in output)
+        terminal.wait_for(lambda output: "(14 s of 60 s)" in output and screen(output)[1])
         wait.now("reading its answer")
         terminal.wait_for(lambda output: "reading its answer (14 s of 60 s)" in output)
     assert_clean(terminal.output)
