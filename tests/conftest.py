@@ -68,6 +68,7 @@ LONGEST = (
     "tests/contract/test_results.py::test_every_answer_of_an_installations_life",
     "tests/contract/test_secrets.py::test_no_key_leaves_its_place",
     "tests/end_to_end/test_stories.py",
+    "tests/end_to_end/test_way_to_ready.py",
     "tests/end_to_end/test_skill.py",
     "tests/end_to_end/test_handover_kills.py",
     "tests/end_to_end/test_upstream_kills.py",

@@ -121,10 +121,10 @@ FAILURES: Final[dict[FailureCode, Message]] = {
         "key was judged."),
     "upstream_behind_gateway": Message(
         "The gateway before {host} does not reach the provider itself ({status}): {message}",
-        "Wait a while, then run the command again; with --no-verify it goes on without trying."),
+        "Wait a while, then run the command again; with --no-verify, install and set-upstream go on without trying."),
     "upstream_quota": Message(
         "{host} has no quota or credit left for {key} ({status}): {message}",
-        "Add credit at the provider, or use another account's key; with --no-verify the command goes on without trying."),
+        "Add credit at the provider, or use another account's key; with --no-verify, install and set-upstream go on without trying."),
     "upstream_limited": Message("{host} limits the requests ({status}): {message}", "Wait a while, then run the command again."),
     "upstream_model_unknown": Message(
         "{host} does not serve the model {model} to {key} ({status}): {message}",
@@ -146,7 +146,7 @@ FAILURES: Final[dict[FailureCode, Message]] = {
         f"Ask the provider for a URL with the Responses API, or put a gateway before it that translates, such as LiteLLM, and run "
         f"`{CLI} {{change}} --upstream-base URL`."),
     "upstream_failing": Message(
-        "{host} has a fault of its own ({status}): {message}", "Wait a while, then run the command again; with --no-verify it goes on without trying."),
+        "{host} has a fault of its own ({status}): {message}", "Wait a while, then run the command again; with --no-verify, install and set-upstream go on without trying."),
     "upstream_rejected": Message(
         "{host} responded with {status}: {message}", "Nothing was changed. Check the URL, the key and the model."),
     "upstream_wants_key": Message(

@@ -75,6 +75,26 @@ def test_no_key_is_asked_for_where_none_is_wanted(machine: Machine, words: list[
         assert f"`codex-fast-proxy prepare-chatgpt-login {way}" in answer["next_user_action"]
 
 
+@pytest.mark.posix("pseudo-terminals")
+def test_no_key_is_asked_of_an_agent(machine: Machine) -> None:
+    """Codex gives the commands of its agent a terminal of their own, where nobody would answer."""
+    machine.write("config.toml", login_config(machine.upstream.base_url))
+    machine.write("auth.json", chatgpt_login())
+    machine.environ["CODEX_CI"] = "1"
+    shown, answer = on_a_terminal(machine, "prepare-chatgpt-login", "--apply")
+    assert ("source_key_unknown", False) == (answer["code"], "not shown" in shown)
+
+
+def test_no_key_is_taken_from_a_pipe_that_nobody_named(machine: Machine) -> None:
+    """Whatever stands on the standard input may be meant for another program."""
+    machine.write("config.toml", login_config(machine.upstream.base_url))
+    machine.write("auth.json", chatgpt_login())
+    before = machine.files()
+    ran = machine.cfp("prepare-chatgpt-login", "--apply", entered=f"{KEY}\n")
+    assert (2, "source_key_unknown") == (ran.code, ran.json["code"]), ran.transcript
+    assert before == machine.files()
+
+
 def on_a_terminal(machine: Machine, *words: str, entered: str = "") -> tuple[str, dict[str, object]]:
     """Run our program with a terminal for its input and its errors; return what that shows, and the answer.
 

@@ -90,7 +90,8 @@ def _follow(place: Block, code: str, commands: list[str]) -> Iterator[Step]:
 
 DONE: Final = (None, *ACTS)
 CASES: Final = [
-    *(("status", *done) for done in itertools.product(CONFIGS, DONE, DONE)),
+    *(("status", "custom", *done) for done in itertools.product(DONE, DONE)),
+    *(("status", "built in", done, None) for done in DONE),
     *(("doctor", *done, None) for done in itertools.product(CONFIGS, DONE)),
 ]
 

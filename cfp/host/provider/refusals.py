@@ -77,7 +77,7 @@ class Answer:
             shown = unescape(_TAG.sub(" ", self.text)).strip() if self.is_page else self.text.strip()
         if not shown:
             return "an empty body"
-        return f"a web page, “{shown}”" if self.is_page else shown
+        return f'a web page, "{shown}"' if self.is_page else shown
 
     @cached_property
     def codes(self) -> frozenset[str]:

@@ -38,6 +38,7 @@ _TOKENS = re.compile(
     r"""\b(?:bearer|basic)\s+[^\s"',;]+
       | \b(?:sk|rk|pk|gsk|xai)[-_][\w.*…-]+
       | \beyJ[\w-]+(?:\.[\w-]*)*
+      | \b[0-9a-f]{64}\b
       | (?<=[?&])[^=&\s"']+=[^&\s"']+
       | (?<=://)[^/\s@"']+@""",
     re.VERBOSE | re.IGNORECASE,
