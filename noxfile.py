@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import nox
@@ -162,8 +161,7 @@ def _archives(session: nox.Session, folder: Path) -> tuple[Path, Path]:
     for place in (folder, again):
         shutil.rmtree(place, ignore_errors=True)
     first = _build(session, Path(), folder)
-    with tarfile.open(first[0]) as archive:
-        archive.extractall(again, filter="data")
+    shutil.unpack_archive(first[0], again)
     (checkout,) = again.iterdir()
     for path in checkout.rglob("*"):  # as in a checkout of another day, by a user with another umask
         path.chmod(path.stat().st_mode & 0o700)

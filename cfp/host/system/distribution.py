@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -147,9 +148,11 @@ def sharing_distributions() -> tuple[str, ...]:
     """Return the names of other installed distributions that have a module of a name of ours, sorted."""
     from importlib import metadata  # noqa: PLC0415  see `_source`
 
-    with suppress(OSError, ValueError):
+    # A record without METADATA has no name, which each Python says in another way.
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         owners = metadata.packages_distributions()
-        return tuple(sorted({one for name in MODULES for one in owners.get(name, ())} - {NAME}))
+        names = {one for module in MODULES for one in owners.get(module, ()) if one}
+        return tuple(sorted(name for name in names if re.sub(r"[-_.]+", "-", name).lower() != NAME))
     return ()
 
 

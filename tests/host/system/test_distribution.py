@@ -39,7 +39,8 @@ def test_the_program_itself_is_no_namesake(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("owned", "others"), [(("journal", "cfp"), ["another", "zebra"]), (("journals",), [])])
 def test_a_package_that_shares_a_name(tmp_path: Path, owned: tuple[str, ...], others: list[str]) -> None:
     """Each is named once, and this program never, however often it is installed."""
-    for distribution, modules in (("zebra", owned), ("another", owned), ("codex-fast-proxy", MODULES)):
+    ours = (("codex-fast-proxy", MODULES), ("Codex_Fast.Proxy", MODULES))
+    for distribution, modules in (("zebra", owned), ("another", owned), *ours):
         about = tmp_path / f"{distribution}-1.dist-info"
         about.mkdir()
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1\n")
