@@ -120,7 +120,7 @@ def _behind(page: list[Section], record: str) -> list[str]:
 
 @pytest.mark.parametrize("english", PAIRS)
 def test_the_pages_have_one_structure(english: str) -> None:
-    """The same headings, blocks but for comments, code in the text, tables and links, section by section."""
+    """Headings, blocks but for comments, code in the text, tables and links are the same, section by section."""
     path = REPOSITORY / PAIRS[english]
     page, text = sections(_read(english)), path.read_text(encoding="utf-8")
     if os.environ.get("CFP_TEST_WRITE_TRANSLATED") == "1":
