@@ -134,14 +134,15 @@ def main(
         result = _interrupted(interrupt)
     except Exception as error:  # noqa: BLE001  the one place: a bug must not print its traceback on stdout
         result = _bug(error, call)
-    if argv[:1] == ["autostart"]:
-        if "--quiet" in argv:
-            # Codex passes a hook's output on to the model, and sends the message after a hook that fails.
-            _print(answer_of_last_resort(argv, _unchecked(result), environ), streams.out)
-        else:
-            _answer(verb, result, call)
-        return 0
-    _answer(verb or "none", result, call)
+    with signals.uninterrupted():
+        if argv[:1] == ["autostart"]:
+            if "--quiet" in argv:
+                # Codex passes a hook's output on to the model, and sends the message after a hook that fails.
+                _print(answer_of_last_resort(argv, _unchecked(result), environ), streams.out)
+            else:
+                _answer(verb, result, call)
+            return 0
+        _answer(verb or "none", result, call)
     return result.exit_code
 
 

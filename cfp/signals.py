@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
@@ -30,6 +31,20 @@ def listen() -> None:
         with suppress(ValueError):  # another thread than the main one: a program that embeds us has its own handlers
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, _end)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let ^C not interrupt the block, a short one at a command's end that cleans up or prints the answer."""
+    try:
+        former = signal.signal(signal.SIGINT, _ignore)
+    except ValueError:  # as above
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if former is None else former)
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Final, Protocol, TextIO, TypeAlias
 
+from cfp.signals import uninterrupted
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
@@ -104,7 +106,7 @@ class WaitingLine:
 
     def close(self) -> None:
         """Take the line away. May be called again."""
-        with self._lock:
+        with uninterrupted(), self._lock:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None

@@ -180,9 +180,9 @@ def test_a_slow_provider_is_seen_waiting(home: Machine) -> None:
     assert (0, True) == (shown.code, shown.screen[0].startswith("✓ installed"))
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, 2, 5])
 def test_an_interrupt_leaves_a_clean_terminal(home: Machine, times: int) -> None:
-    """^C, and a second one at once: the line is gone, the cursor is back, and the answer says what became of it."""
+    """^C, and more of them at once: the line is gone, the cursor is back, and the answer says what became of it."""
     home.upstream.script(Stall())
     before = home.files()
     typed_keys: list[int] = []
@@ -201,7 +201,7 @@ def test_an_interrupt_leaves_a_clean_terminal(home: Machine, times: int) -> None
     )
     assert (130, True) == (shown.code, shown.shows_cursor), shown.text
     assert "one small request" not in shown.text
-    assert shown.screen[0].startswith("✗ "), shown.text
+    assert shown.screen[0].replace("^C", "").startswith("✗ "), shown.text  # the terminal itself shows these keys
     assert before == home.files()
 
 
