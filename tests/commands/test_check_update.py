@@ -193,7 +193,11 @@ def test_a_package_from_a_checkout_is_compared_with_it(repos: tuple[Path, Path],
 
 def test_a_package_in_a_cache_is_for_once(tmp_path: Path) -> None:
     """`uvx` runs it there: the result names the command that installs it for good."""
-    host = Host(layout=Layout(tmp_path), environ={"PATH": ""}, python="/home/me/.cache/uv/archive-v0/x/bin/python3")
+    host = Host(
+        layout=Layout(tmp_path),
+        environ={"PATH": ""},
+        python="/home/me/.cache/uv/archive-v0/4JXQGwl8uXNV6di8/bin/python3",
+    )
     fields = run(Args(repo=None, remote="origin", branch=None), host).fields
     assert ("package", "uv", None) == (fields["installed_as"], fields["installed_by"], fields["update_available"])
     assert "`uv tool install " in fields["next_action"]

@@ -122,7 +122,7 @@ def test_an_install_from_a_cache(machine: Machine) -> None:
     """`uvx` runs it there: what writes the program's path elsewhere refuses, and names the line that installs it."""
     at_home(machine)
     before = machine.config.read_bytes()
-    python = environment_in(machine.root / "user" / ".cache" / "uv" / "archive-v0" / "x1")
+    python = environment_in(machine.root / "user" / ".cache" / "uv" / "archive-v0" / "4JXQGwl8uXNV6di8")
     for verb in (["install", "--start"], ["install", "--dry-run"], ["link-skill"]):
         ran = machine.run([str(python), "-P", "-m", "codex_fast_proxy", *verb], timeout=60)
         assert (2, "program_place_temporary", False) == (ran.code, ran.json["code"], ran.json["changed"])

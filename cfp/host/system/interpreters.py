@@ -14,12 +14,12 @@ from typing import Final
 
 _CELLAR: Final = re.compile(r"(?P<prefix>/.*)/Cellar/(?P<name>[^/]+)/[^/]+/(?P<rest>.+)")
 _APP: Final = re.compile(r"(?P<version>/.*/Python\.framework/Versions/(?P<number>[\d.]+))/Resources/Python\.app/.+")
-# `uvx`, `uv run --with` and `uv run SCRIPT`; `pipx run`, whose folders have names of 15 hexadecimal digits.
+# `uvx`, `uv run --with` and `uv run SCRIPT`; `pipx run`. By the names that they give: their caches may lie anywhere.
+_BIN: Final = r"/(?:bin|Scripts)/.*"
+_OF_UV: Final = r"archive-v\d+(?=/[\w-]{16,}/)|builds-v\d+(?=/\.tmp\w+/)|environments-v\d+(?=/[^/]*[0-9a-f]{16}/)"
 _CACHES: Final = {
-    "uv": re.compile(r"(?P<folder>.*/(?:archive-v\d+|environments-v\d+|builds-v\d+))/.*"),
-    "pipx": re.compile(
-        r"(?P<folder>.*/(?:pipx/\.cache|\.cache/pipx|Caches/pipx)|.*(?=/[0-9a-f]{15}/(?:bin|Scripts)/))/.*"
-    ),
+    "uv": re.compile(rf"(?P<folder>.*/(?:{_OF_UV}))/[^/]+{_BIN}"),
+    "pipx": re.compile(rf"(?P<folder>.*)/[0-9a-f]{{15}}{_BIN}"),
 }
 _MOST_LINKS: Final = 40  # as many as the kernel follows
 
