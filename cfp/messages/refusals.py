@@ -131,8 +131,8 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
         "cannot start this program: {reason}. Nothing was changed.",
         f"Install codex-fast-proxy with pip into a virtual environment, then run `{CLI} install --start` from there."),
     "program_place_temporary": Message(
-        "This program runs from {folder}, a cache or temporary folder that is emptied without notice, and this command would write the "
-        "program's path into a place that stays. Nothing was changed.",
+        "This program runs from {folder}, a cache or temporary folder that is emptied without notice, and `{verb}` would write its path "
+        "into a place that stays. Nothing was changed.",
         "Run `{install_command}`, then `{verb}` of the program that it installs."),
     "config_unparseable": Message(
         "{path} is not valid TOML: {reason}. Nothing was changed.",
