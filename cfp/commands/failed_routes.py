@@ -17,7 +17,7 @@ from cfp.core.facts import Facts
 from cfp.core.identities import Identity
 from cfp.core.wire.steps import key_steps
 from cfp.errors import Failed
-from cfp.host.provider.keys import CodexFiles
+from cfp.host.provider.keys import CodexFiles, KeyLocation
 from cfp.host.provider.request_extras import RequestExtras
 from cfp.host.provider.verification import VerificationRequest
 from cfp.messages.failures import KEY_REMEDIES, KEYS, FailureCode
@@ -52,15 +52,31 @@ def _details(request: VerificationRequest, facts: Facts) -> dict[str, Any]:
     key = request.key
     location = "" if key is None else str(key.location)
     steps = key_steps(facts, request.provider)
-    values = {**steps, "name": "" if key is None else key.name, "dotenv": str(facts.layout.dotenv)}
+    upstream = _saved_upstream(request, facts)
+    values = {
+        **steps,
+        "name": "" if key is None else key.name,
+        "dotenv": str(facts.layout.dotenv),
+        "upstream": upstream,
+        "upstream_base": request.upstream_base,
+    }
     return {
         **steps,
         "endpoint": _path(_path_of(request.upstream_base), "responses"),
         "model": request.model,
         "key": KEYS[location].format_map(values),
-        "remedy": KEY_REMEDIES[location].format_map(values),
+        "remedy": KEY_REMEDIES["saved_upstream" if upstream else location].format_map(values),
         "api_key_source": None if key is None else key.source,
     }
+
+
+def _saved_upstream(request: VerificationRequest, facts: Facts) -> str:
+    """Return the name of the saved upstream whose own key was tried; "" for the key of the route in use."""
+    key, settings = request.key, facts.recorded_settings
+    if key is None or key.location is not KeyLocation.PROVIDER_AUTH_FILE or settings is None:
+        return ""
+    is_in_use = settings.upstream_api_key_file and key.name == settings.key_entry
+    return "" if is_in_use or not key.name.startswith("upstream ") else key.name.split(" ")[1]
 
 
 def _located(request: VerificationRequest, environ: Mapping[str, str]) -> tuple[FailureCode, dict[str, str]] | None:

@@ -207,5 +207,6 @@ KEY_REMEDIES: Final[dict[str, str]] = {
     "auth_command": "Run that program as config.toml has it, and correct what it prints",
     "stdin": _SAVE,
     "login": "Sign in again with `codex login`",
+    "saved_upstream": f"Run `{CLI} upstream add {{upstream}} --upstream-base {{upstream_base}} --from-stdin --replace` and enter the right key",
 }
 # fmt: on

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -77,9 +78,10 @@ def test_an_upstream_that_fails_is_not_used(machine: Machine) -> None:
         assert 0 == machine.cfp("upstream", "add", "other", *flags, entered="sk-no-longer-valid").code
         before, workers = machine.files(), [worker.pid for worker in machine.workers()]
         refused = machine.cfp("upstream", "use", "other")
-        assert (2, "upstream_rejected", False) == (refused.code, refused.json["code"], refused.json["changed"])
+        assert (2, "upstream_key_refused", False) == (refused.code, refused.json["code"], refused.json["changed"])
         assert (before, workers) == (machine.files(), [worker.pid for worker in machine.workers()])
-        renewed = machine.cfp("upstream", "add", "other", *flags, "--replace", entered=OTHER_KEY)
+        _, *words = shlex.split(refused.json["next_user_action"].split("`")[1])
+        renewed = machine.cfp(*words, entered=OTHER_KEY)
         assert 0 == renewed.code, renewed.transcript
         assert 0 == machine.cfp("upstream", "use", "other").code
         assert KEY not in json.dumps([dict(request.headers) for request in other.received])

@@ -60,4 +60,4 @@ def test_every_answer_has_a_cause_and_words(status: int, content_type: str, body
 
 def test_every_place_of_a_key_has_words() -> None:
     """A key that was refused is named by its place, with the way to mend it."""
-    assert {"", *KeyLocation} == KEYS.keys() == KEY_REMEDIES.keys() - {"login"}
+    assert {"", *KeyLocation} == KEYS.keys() == KEY_REMEDIES.keys() - {"login", "saved_upstream"}
