@@ -53,6 +53,8 @@ def _details(request: VerificationRequest, facts: Facts) -> dict[str, Any]:
     location = "" if key is None else str(key.location)
     steps = key_steps(facts, request.provider)
     upstream = _saved_upstream(request, facts)
+    if upstream:
+        steps["change"] = f"upstream add {upstream} --replace --from-stdin"
     values = {
         **steps,
         "name": "" if key is None else key.name,

@@ -141,3 +141,18 @@ def test_an_enabled_home_is_led_by_set_upstream(machine: Machine) -> None:
         assert (2, "upstream_lacks_version") == (ran.code, ran.json["code"]), ran.transcript
         assert f"Run `codex-fast-proxy set-upstream --upstream-base {origin}/v1`." == ran.json["next_user_action"]
         assert 0 == machine.cfp("set-upstream", "--upstream-base", f"{origin}/v1").code
+
+
+def test_a_saved_upstream_is_saved_anew(machine: Machine) -> None:
+    """Its route is not the one in use, which the advice leaves as it is."""
+    machine.relay()
+    machine.install()
+    site = Site(BOTH, _NOT_FOUND, walled=False)
+    with site.serving() as origin:
+        added = machine.cfp("upstream", "add", "other", "--upstream-base", origin, "--from-stdin", entered=KEY)
+        assert 0 == added.code, added.transcript
+        answer = machine.cfp("upstream", "use", "other").json
+        assert ("upstream_lacks_version", f"{origin}/v1") == (answer["code"], answer["suggestion"])
+        _, *words = shlex.split(answer["next_user_action"].split("`")[1])
+        assert 0 == machine.cfp(*words, entered=KEY).code
+        assert f"{origin}/v1" == machine.cfp("upstream", "use", "other").json["upstream_base"]
