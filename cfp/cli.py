@@ -126,8 +126,14 @@ def main(
     """
     verb = _verb(argv)
     call = _Call(argv=argv, environ=environ, streams=streams, program=program)
+    line = _waiting_line(call)
+
+    def find_watched(home: str | None, environ: Mapping[str, str], python: str) -> Host:
+        host = find(home, environ, python)
+        return host if line is None else replace(host, waiting=line)
+
     try:
-        return _dispatch(list(argv), call, find)
+        return _dispatch(list(argv), call, find_watched)
     except CfpError as error:
         result = _failure(error)
     except KeyboardInterrupt as interrupt:
@@ -135,6 +141,8 @@ def main(
     except Exception as error:  # noqa: BLE001  the one place: a bug must not print its traceback on stdout
         result = _bug(error, call)
     with signals.uninterrupted():
+        if line is not None:
+            line.close()  # which an interrupt may have cut short
         if argv[:1] == ["autostart"]:
             if "--quiet" in argv:
                 # Codex passes a hook's output on to the model, and sends the message after a hook that fails.
@@ -144,6 +152,14 @@ def main(
             return 0
         _answer(verb or "none", result, call)
     return result.exit_code
+
+
+def _waiting_line(call: _Call) -> WaitingLine | None:
+    """Return the line that shows a person at a terminal what a command waits for; None where nobody watches."""
+    err: TextIO | None = call.streams.err
+    watched = err is not None and err.isatty() and "--quiet" not in call.own_words
+    shown = shows_progress(call.value("--format"), call.environ, terminal=watched)
+    return WaitingLine(call.streams.err, call.environ) if shown else None
 
 
 def _unchecked(result: Result) -> Message:
@@ -245,7 +261,8 @@ def _run(
     home = names.pop("codex_home")
     if not command.needs_home and not home and not environ.get("CODEX_HOME") and known_default_home(environ) is None:
         home = os.devnull  # a home that nothing can be in, and that the command does not look for
-    with _watched(find(home, environ, python_path()), call) as host, _truth_about_interrupts(host):
+    host = find(home, environ, python_path())
+    with _truth_about_interrupts(host):
         args = command.parse(names)
         if command.needs_sockets and host.is_walled:
             raise Refused("inside_sandbox")
@@ -266,21 +283,6 @@ def _run(
         return _stream(result, call)
     _answer(verb, result, call)
     return result.exit_code
-
-
-@contextmanager
-def _watched(host: Host, call: _Call) -> Iterator[Host]:
-    """Yield the host, which shows a person at a terminal what it waits for; nothing is shown after the block."""
-    err: TextIO | None = call.streams.err
-    watched = err is not None and err.isatty() and "--quiet" not in call.own_words
-    if not shows_progress(call.value("--format"), call.environ, terminal=watched):
-        yield host
-        return
-    line = WaitingLine(call.streams.err, call.environ)
-    try:
-        yield replace(host, waiting=line)
-    finally:
-        line.close()
 
 
 @contextmanager

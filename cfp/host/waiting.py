@@ -131,8 +131,8 @@ class WaitingLine:
             return spinner
 
         with self._lock:
-            if self._timer is None or not self._lines:
-                return
+            if threading.current_thread() is not self._timer or not self._lines:
+                return  # its wait has ended; the next one has a timer of its own
             self._live = Live(
                 get_renderable=shown,
                 console=console,

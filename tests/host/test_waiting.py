@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TextIO, cast
 
 import pytest
 
@@ -22,8 +23,8 @@ class Watched:
         self.output = b""
         self.seconds = 0.0
         self._more = threading.Condition()
-        self._reader = threading.Thread(target=self._read, args=(leader,))
-        self._reader.start()
+        self.reader = threading.Thread(target=self._read, args=(leader,))
+        self.reader.start()
 
     def _read(self, leader: int) -> None:
         try:
@@ -39,7 +40,7 @@ class Watched:
             assert self._more.wait_for(lambda: holds(self.output.decode(errors="ignore")), 20), self.output
 
     def end(self) -> None:
-        self._reader.join()
+        self.reader.join()
 
 
 @contextmanager
@@ -83,6 +84,46 @@ def test_long_words_leave_room_for_the_seconds() -> None:
     """The line is one line, however narrow the terminal, and counts to its end."""
     with watched() as (line, terminal), line("waiting for " + "x" * 300, 60.0):
         terminal.wait_for(lambda output: "x… (0 s of 60 s)" in output)
+    assert_clean(terminal.output)
+
+
+class SlowOnce:
+    """A stream that is slow to say for the first time that it is a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.late: list[threading.Thread] = []
+        self.go_on = threading.Event()
+        self.asked = threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def isatty(self) -> bool:
+        if not self.late:
+            self.late.append(threading.current_thread())
+            self.asked.set()
+            assert self.go_on.wait(20)
+        return self._stream.isatty()
+
+
+def test_a_line_that_comes_too_late_stays_away() -> None:
+    """Its wait has ended, and the next one has a line of its own; nothing of either is left, and nobody draws on."""
+    threads = set(threading.enumerate())
+    leader, follower = os.openpty()
+    terminal = Watched(leader)
+    with os.fdopen(follower, "w", encoding="utf-8") as stream:
+        slow = SlowOnce(stream)
+        line = WaitingLine(cast("TextIO", slow), {}, clock=lambda: 0.0, delay=0.0)
+        with line("the first", None):
+            assert slow.asked.wait(20)
+        with line("the next", None):
+            terminal.wait_for(lambda output: "the next (0 s)" in output)
+            slow.go_on.set()
+            slow.late[0].join()
+        assert threads | {terminal.reader} >= set(threading.enumerate())
+    terminal.end()
+    os.close(leader)
     assert_clean(terminal.output)
 
 
