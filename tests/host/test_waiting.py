@@ -94,7 +94,7 @@ class SlowOnce:
         self._stream = stream
         self.late: list[threading.Thread] = []
         self.go_on = threading.Event()
-        self.asked = threading.Event()
+        self.question = threading.Event()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -102,7 +102,7 @@ class SlowOnce:
     def isatty(self) -> bool:
         if not self.late:
             self.late.append(threading.current_thread())
-            self.asked.set()
+            self.question.set()
             assert self.go_on.wait(20)
         return self._stream.isatty()
 
@@ -116,12 +116,14 @@ def test_a_line_that_comes_too_late_stays_away() -> None:
         slow = SlowOnce(stream)
         line = WaitingLine(cast("TextIO", slow), {}, clock=lambda: 0.0, delay=0.0)
         with line("the first", None):
-            assert slow.asked.wait(20)
+            assert slow.question.wait(20)
         with line("the next", None):
             terminal.wait_for(lambda output: "the next (0 s)" in output)
             slow.go_on.set()
             slow.late[0].join()
-        assert threads | {terminal.reader} >= set(threading.enumerate())
+        for thread in set(threading.enumerate()) - threads - {terminal.reader}:
+            thread.join(5)
+            assert not thread.is_alive()
     terminal.end()
     os.close(leader)
     assert_clean(terminal.output)
