@@ -308,7 +308,7 @@ def _failure(error: CfpError) -> Result:
 
 _RESERVED = frozenset({"status", "status_name", "error", "code", "next_user_action", "changed"})
 # What only completes sentences and commands of a message.
-_WORDS = frozenset({"provider_flag", "key_flag", "change", "or_codex", "remedy", "key", "endpoint"})
+_WORDS = frozenset({"provider_flag", "key_flag", "change", "or_codex", "way_out", "key", "endpoint"})
 
 
 def _error(

@@ -67,7 +67,7 @@ def _details(request: VerificationRequest, facts: Facts) -> dict[str, Any]:
         "endpoint": _path(_path_of(request.upstream_base), "responses"),
         "model": request.model,
         "key": KEYS[location].format_map(values),
-        "remedy": KEY_REMEDIES["saved_upstream" if upstream else location].format_map(values),
+        "way_out": KEY_REMEDIES["saved_upstream" if upstream else location].format_map(values),
         "api_key_source": None if key is None else key.source,
     }
 

@@ -218,7 +218,7 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         "Wait, or ask the provider about your quota. The proxy sends no requests of its own."),
     "provider_key_refused": Message(
         "The provider refused {key} at the last request, {when} ({status}).",
-        f"{{remedy}}; `{CLI} verify-upstream` shows whether the provider takes it. Then send a message in Codex."),
+        f"{{way_out}}; `{CLI} verify-upstream` shows whether the provider takes it. Then send a message in Codex."),
     "provider_path_unknown": Message(
         "The provider did not know the URL or the model of the last request, {when} ({status}).",
         f"Run `{CLI} verify-upstream` to see which, correct the model or run `{CLI} set-upstream --upstream-base URL`, then send a message in Codex."),

@@ -129,7 +129,7 @@ FAILURES: Final[dict[FailureCode, Message]] = {
     "upstream_model_unknown": Message(
         "{host} does not serve the model {model} to {key} ({status}): {message}",
         "Set `model` in config.toml to a model that the provider serves, then run the command again."),
-    "upstream_key_refused": Message("{host} refused {key} ({status}): {message}", "{remedy}, then run the command again."),
+    "upstream_key_refused": Message("{host} refused {key} ({status}): {message}", "{way_out}, then run the command again."),
     "upstream_forbidden": Message(
         "{host} forbids the request, by the rights of {key} or by where this machine is ({status}): {message}",
         "Ask the provider what the key may do, and from where."),

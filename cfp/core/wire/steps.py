@@ -64,8 +64,8 @@ def _refused_key(facts: Facts, settings: Settings, steps: dict[str, str]) -> dic
     location, name = sent_key(facts, settings)
     values = {**steps, "name": name, "dotenv": str(facts.layout.dotenv)}
     if location == "":
-        return {"key": IDENTITIES[codex_identity(facts, settings.provider)], "remedy": KEY_REMEDIES["login"]}
-    return {"key": KEYS[location].format_map(values), "remedy": KEY_REMEDIES[location].format_map(values)}
+        return {"key": IDENTITIES[codex_identity(facts, settings.provider)], "way_out": KEY_REMEDIES["login"]}
+    return {"key": KEYS[location].format_map(values), "way_out": KEY_REMEDIES[location].format_map(values)}
 
 
 def is_key_idle(facts: Facts, settings: Settings) -> bool:
