@@ -54,7 +54,7 @@ def shows_progress(flag: str | None, environ: Mapping[str, str], *, terminal: bo
 
     terminal  whether stderr is one; one that is dumb cannot move its cursor
     """
-    return environ.get("TERM") != "dumb" and terminal and format_for(flag, environ, terminal=True) == TEXT
+    return terminal and environ.get("TERM") != "dumb" and format_for(flag, environ, terminal=True) == TEXT
 
 
 def check_variable(flag: str | None, environ: Mapping[str, str]) -> None:
