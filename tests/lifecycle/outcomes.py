@@ -200,7 +200,7 @@ REFUSED_ANYWHERE: Final[dict[Verb, frozenset[str]]] = {
     Verb.SET_UPSTREAM_NOW: _KEYS | {"worker_did_not_start"},
     Verb.FAST: _KEYS,
     Verb.FAST_NOW: _KEYS | {"worker_did_not_start"},
-    Verb.UPSTREAM_ADD: _KEYS,
+    Verb.UPSTREAM_ADD: _KEYS | {"upstream_active"},
     Verb.UPSTREAM_USE: _KEYS | {"worker_did_not_start", Refusal.NO_SUCH_UPSTREAM},
     Verb.PREPARE_LOGIN: frozenset({"source_key_unknown", "provider_repointed"}),
     Verb.START: _KEYS | {"port_in_use", "worker_did_not_start"},

@@ -167,8 +167,6 @@ class Commands(RuleBasedStateMachine):
         def moved(model: Model, _before: Images, _answer: CommandAnswer | None) -> Model:
             if change[0] != "--upstream-base" or settings is None or settings.upstream_base == change[1]:
                 return model
-            if settings.upstream is not None:  # a saved upstream has its URL for itself
-                return model
             return model.moved(url_key(settings.provider), change[1])
 
         return moved
