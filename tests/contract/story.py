@@ -204,6 +204,8 @@ def _named(value: Any, key: str = "") -> Any:
         return [_named(item, key) for item in value]
     if key in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
         return 0
+    if key == "self_contained":  # a worker becomes that a moment after it has started
+        return True
     if isinstance(value, str):
         if key in _TEXTS:
             return key.upper()
