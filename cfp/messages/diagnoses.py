@@ -172,8 +172,9 @@ DIAGNOSES: Final[dict[DiagnosisCode, Message]] = {
         "Codex refuses to start a turn: it does not accept the keys that config.toml names for the provider, or its login in auth.json.",
         f"Run `{CLI} doctor` for the reason, then `codex exec hello` for Codex's own words."),
     "codex_key_missing": Message(
-        "Codex refuses to start a turn from here: the variable that the provider's env_key names is not set in the environment or in .env.",
-        "Set the variable in .env in the Codex home, or in the environment that starts Codex. A key in auth.json does not count for it."),
+        "Codex refuses to start a turn from here: the variable {codex_variable}, which the provider's env_key names, is not set in the environment "
+        "or in .env.",
+        "Set it in {dotenv}, or in the environment that starts Codex. A key in auth.json does not count for it."),
     "own_codex_key_missing": Message(
         "Codex refuses to start a turn from here: the variable {codex_variable}, which `install --codex-key-env` named for the provider's key, is "
         "not set in the environment or in .env.",

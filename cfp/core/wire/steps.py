@@ -6,11 +6,11 @@ import shlex
 
 from cfp.core.facts import Facts
 from cfp.core.identities import Identity, ProviderAuth, provider_auth
-from cfp.core.provider import active_provider, env_key
+from cfp.core.provider import active_provider
 from cfp.core.settings import Settings
 from cfp.core.state import is_enabled
 from cfp.core.wire.codex_key import may_set
-from cfp.core.wire.identity import codex_identity
+from cfp.core.wire.identity import codex_identity, obstacle_details
 from cfp.core.wire.key import key_available, sent_key, unsendable_key
 from cfp.messages.failures import KEY_REMEDIES, KEYS, OR_CODEX
 from cfp.messages.identities import FLAWS, IDENTITIES
@@ -23,7 +23,7 @@ def key_details(facts: Facts, settings: Settings) -> dict[str, str]:
         **steps,
         **_refused_key(facts, settings, steps),
         "variable": settings.upstream_api_key_env or "",
-        "codex_variable": env_key(facts.codex_config, settings.provider) or "",
+        "codex_variable": obstacle_details(facts, settings.provider)["variable"],
         "dotenv": str(facts.layout.dotenv),
         "instead": _instead_of_saved_key(facts, settings),
     }
