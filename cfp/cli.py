@@ -135,7 +135,7 @@ def main(
     try:
         return _dispatch(list(argv), call, find_watched)
     except CfpError as error:
-        result = _failure(error)
+        result = _failure(error, verb)
     except KeyboardInterrupt as interrupt:
         result = _interrupted(interrupt)
     except Exception as error:  # noqa: BLE001  the one place: a bug must not print its traceback on stdout
@@ -297,8 +297,8 @@ def _truth_about_interrupts(host: Host) -> Iterator[None]:
         raise CutShort("interrupted_when_done", exit_code=code, changed="all files") from interrupt
 
 
-def _failure(error: CfpError) -> Result:
-    words = message(error.code, error.details)
+def _failure(error: CfpError, verb: str) -> Result:
+    words = message(error.code, {"verb": f" {verb}" if verb in COMMANDS else "", **error.details})
     status = str(error.details.get("status_name", "error"))
     extra = {name: value for name, value in error.details.items() if name not in _RESERVED | _WORDS}
     if isinstance(error, CutShort):

@@ -23,7 +23,7 @@ UsageCode = Literal[
 
 # fmt: off
 USAGE: Final[dict[UsageCode, Message]] = {
-    "usage": Message("The command line is wrong: {reason}.", f"Run `{CLI} --help`, or run the command with --help."),
+    "usage": Message("The command line is wrong: {reason}.", f"Run `{CLI}{{verb}} --help`."),
     "unknown_flag": Message("{flag} is not a flag of serve.", f"Run `{CLI} serve --help`."),
     "flag_needs_value": Message("{flag} needs a value.", f"Run `{CLI} serve --help`."),
     "start_required": Message(

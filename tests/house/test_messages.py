@@ -120,10 +120,17 @@ KINDS = {"CfpError", *(kind.__name__ for kind in heirs(CfpError))}
 COMPLETED_LATER = {"cfp/core/manifest.py record_of_newer_version", "cfp/host/provider/outbound.py upstream_tls"}
 
 
+FILLED_IN_FOR_ALL = {"verb"}  # by cfp/cli.py: the command that failed
+
+
 def test_every_error_has_the_values_of_its_message() -> None:
     """No user reads "(no host)": whoever raises a code gives all that its sentence and its action name."""
     raised = list(_raised())
-    lacking = {place for place, code, names in raised if code in ERRORS and placeholders(ERRORS[code]) - names}
+    lacking = {
+        place
+        for place, code, names in raised
+        if code in ERRORS and placeholders(ERRORS[code]) - names - FILLED_IN_FOR_ALL
+    }
     assert lacking == COMPLETED_LATER
     assert 100 < len(raised)
 
