@@ -32,8 +32,18 @@ OF_A_SYSTEM = frozenset(
 OF_NO_SYSTEM = frozenset(
     f"tests/end_to_end/test_{name}.py"
     for name in (
-        *("benchmark", "framing", "hook_in_vain", "identities", "keys", "model_catalog", "one_diagnosis", "outages"),
-        *("rate_limits", "redirects", "refused_key", "route_in_force", "tier_choice"),
+        *(
+            "agents",
+            "benchmark",
+            "catalogue_facts",
+            "codex_key",
+            "fast_rules",
+            "framing",
+            "hook_in_vain",
+            "identities",
+        ),
+        *("keys", "model_catalog", "one_diagnosis", "outages", "rate_limits", "redirects", "refused_key"),
+        *("route_in_force", "skill", "tier_choice", "way_to_ready", "wrong_urls"),
     )
 )
 LEFT_OUT = "left to nox -s windows_whole: a case that no system tells apart"

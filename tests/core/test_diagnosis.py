@@ -147,15 +147,15 @@ def test_an_uninstall_in_two_steps_is_to_be_finished() -> None:
 
 def test_a_variable_that_is_not_set_is_named() -> None:
     """With the file that it can be set in."""
-    found = diagnose(replace(ENABLED, environment=frozenset()))
-    assert "codex_refuses" == found.code
-    assert "the variable RELAY_KEY, which the provider's env_key names, is not set" in found.message.sentence
-    assert f"Set it in {ENABLED.layout.dotenv}" in found.next_user_action
+    diagnosis = diagnose(replace(ENABLED, environment=frozenset()))
+    assert "codex_refuses" == diagnosis.code
+    assert "the variable RELAY_KEY, which the provider's env_key names, is not set" in diagnosis.message.sentence
+    assert f"Set it in {ENABLED.layout.dotenv}" in diagnosis.next_user_action
 
 
 def test_a_key_in_the_place_of_a_name_is_not_shown() -> None:
     """Somebody wrote the key itself where the name of its variable belongs."""
     key = b"sk-canary-0123456789abcdef"
     home = facts(ENABLED.config.data.replace(b'"RELAY_KEY"', b'"' + key + b'"'))
-    found = diagnose(replace(ENABLED, environment=frozenset(), config=home.config))
-    assert key.decode() not in str(found.to_json()) + found.next_user_action
+    diagnosis = diagnose(replace(ENABLED, environment=frozenset(), config=home.config))
+    assert key.decode() not in str(diagnosis.to_json()) + diagnosis.next_user_action

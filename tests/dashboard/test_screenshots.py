@@ -69,6 +69,8 @@ def test_pages_show_pictures_that_are_there() -> None:
     """README and docs link to files of the repository."""
     pages = (REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md"))
     linked = {
-        page.parent / target for page in pages for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text())
+        page.parent / target
+        for page in pages
+        for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
     }
     assert set() == {path for path in linked if not path.exists()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def _translation(english: str, link: str) -> str:
     """Return the link of the Chinese page for a link of the English one: Chinese pages link one another."""
     name, _, heading = link.partition("#")
     here = PurePosixPath(english)
-    place = os.path.normpath(here.parent / name) if name else english
+    place = posixpath.normpath(here.parent / name) if name else english
     target = PAIRS.get(place)
     if place == PAIRS[english]:
         return here.name

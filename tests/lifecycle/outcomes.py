@@ -167,7 +167,7 @@ ALSO: Final[dict[tuple[Verb, State], frozenset[State | Refusal]]] = {
     # A saved upstream outlives the settings.
     **{
         (Verb.UPSTREAM_USE, state): frozenset({OUTCOMES[Verb.SET_UPSTREAM_NOW][state], Refusal.NOT_ENABLED})
-        for state in (State.ABSENT, State.PREPARED)
+        for state in (State.ABSENT, State.PREPARED, State.RESTORED_DEFERRED)
     },
     (Verb.UNINSTALL_KEEPING, State.RESTORED_DEFERRED): frozenset({State.ABSENT}),
     (Verb.PREPARE, State.RESTORED_DEFERRED): frozenset({State.PREPARED}),
