@@ -129,7 +129,7 @@ REFUSALS: Final[dict[RefusalCode, Message]] = {
     "program_not_installed": Message(
         "Codex starts the hook and the proxy with {python} alone, without PYTHONPATH and without the current folder, and that Python "
         "cannot start this program: {reason}. Nothing was changed.",
-        f"Install codex-fast-proxy with pip into a virtual environment, then run `{CLI} install --start` from there."),
+        "Install codex-fast-proxy with pip into a virtual environment, then run `install --start` of the program there."),
     "program_place_temporary": Message(
         "This program runs from {folder}, a cache or temporary folder that is emptied without notice, and `{verb}` would write its path "
         "into a place that stays. Nothing was changed.",

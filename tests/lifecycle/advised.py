@@ -364,7 +364,6 @@ _OTHER_KEY: Final = "leads to a key that the user alone has: tests/end_to_end/te
 
 REFUSED: Final[dict[str, Scenario | str]] = {
     "codex_home_deleted": Scenario(arrange=_deleted, asks=("uninstall",)),
-    "program_not_installed": "installs a package: nox -s package installs this one so",
     "config_refused": Scenario(
         arrange=_do(Block.lay_out, lambda place: place.replace("config.toml", 'name = "Relay"', 'name = ""')),
         asks=_INSTALL,
