@@ -21,6 +21,7 @@ ON_WINDOWS = {
     "PROCESS_KILLS": 34,
     "REAL_HOMES": 2,
     "CONTENTION": 12,
+    "HOOK_ROUNDS": 1,
     "RACE_ROUNDS": 2,
     "WRITER_ROUNDS": 3,
     "SERVERS": 5,

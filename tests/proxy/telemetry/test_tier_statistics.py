@@ -154,7 +154,7 @@ async def test_statistics_survive_a_restart(tmp_path: Path) -> None:
             (row,) = running.worker.tier_statistics.report(double.base)
             assert (row["count"], row["model"], row["service_tier"]) == (count, "gpt", "priority")
             assert row["echoed"] == {"priority": count}
-            assert row["median_first_byte_ms"] > 0
+            assert row["median_first_byte_ms"] >= 0  # a clock of Windows has steps of 16 ms
             assert row["median_output_tokens_per_second"] > 0
             assert json.loads(running.worker.health())["service_tier_evidence"] == [row]
             assert running.log() == running.worker.recent_requests.lines()
