@@ -37,7 +37,7 @@ USAGE: Final[dict[UsageCode, Message]] = {
         "Add --from-stdin to enter its key, --upstream-api-key-env NAME, --use-provider-auth-file for a copy of the key that the proxy keeps, or "
         "--clear-upstream-auth for the key that Codex sends."),
     "invalid_env_name": Message(
-        "--upstream-api-key-env takes the name of an environment variable, not a key.",
+        "--upstream-api-key-env and --codex-key-env take the name of an environment variable, not a key.",
         "Put the key into an environment variable, and pass the variable's name (letters, digits and underscores)."),
     "invalid_upstream_url": Message(
         "The upstream URL is not valid: {reason}.",
